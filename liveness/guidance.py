@@ -15,6 +15,16 @@ _BROADEST_FIELD = 4 / 5
 """The largest width of the field over its height. There the oval has the shape of a head."""
 
 
+def field_width(*, width: int, height: int) -> float:
+    """Returns the width of the field of an upright frame, frame pixels; see ``Oval``.
+
+    Args:
+        width: Width of the frame, pixels.
+        height: Height of the frame, pixels.
+    """
+    return min(width, _BROADEST_FIELD * height)
+
+
 class GuidanceCode(StrEnum):
     """The hint to the person, in order of priority: the first one that applies is given.
 
@@ -113,7 +123,7 @@ class Oval:
             width: Width of the frame, pixels.
             height: Height of the frame, pixels.
         """
-        field = min(width, _BROADEST_FIELD * height)
+        field = field_width(width=width, height=height)
         return PlacedOval(
             x=(width - field) / 2 + self.centre_x * field,
             y=self.centre_y * height,

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
+from liveness.guidance import field_width
 from liveness.observation import FrameObservation, FrameView, GreyView, Samples
 from liveness.occlusion import Cover
 from vision.face import BgrImage, DetectedFace, HeadPose
@@ -19,8 +20,15 @@ VIEW_SIDE = 384
 """The longest side of the view in which motion is measured, pixels."""
 
 FINE_SIDE = 640
-"""The longest side of the view in which an approaching or a small face is followed, pixels. At 384 pixels,
-the tracking error is as large as the motion of bent paper; at 640 it is half of that."""
+"""The longest side of the view in which a small face is followed, pixels."""
+
+_FINE_FIELD = 480
+"""The width of the field in the view in which an approaching face is followed, pixels: that of a frame of
+480 x 640. At 288 pixels, the tracking error is as large as the motion of bent paper; at 480 it is half of
+that."""
+
+_FINEST_SIDE = 1280
+"""The longest side of that view, pixels. A frame of 16:9 needs 1067."""
 
 _SHADING_SIDE = 25
 _DETAIL_GAIN = 2.5
@@ -84,6 +92,9 @@ def view_frame(
 def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
     """Returns a larger view, for ``liveness.dynamic.movement.challenge``, and its pixels per frame pixel.
 
+    Its scale depends on the field, which the ovals are relative to: a wide frame has more at the sides, but
+    the face in an oval is as large as in an upright one.
+
     Args:
         image: The upright frame, or its luma alone.
 
@@ -91,8 +102,10 @@ def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
         ObservationError: The image is not an 8-bit colour or grey image.
     """
     grey = _grey(image)
-    scale = min(1.0, FINE_SIDE / max(grey.shape))
-    return _view(grey, scale, ViewSpace(), side=FINE_SIDE), scale
+    height, width = grey.shape
+    longest = max(width, height)
+    scale = min(1.0, _FINE_FIELD / field_width(width=width, height=height), _FINEST_SIDE / longest)
+    return _view(grey, scale, ViewSpace(), side=round(scale * longest)), scale
 
 
 def sample_frame(image: BgrImage | GreyView) -> Samples:

@@ -6,6 +6,7 @@ from functools import cache
 
 import numpy as np
 
+from liveness import FaceExtent, Oval
 from simulator.geometry.relief import ReliefPose
 from simulator.motion import BlinkMotion
 
@@ -44,17 +45,24 @@ class RestingFace:
 
 
 @dataclass(frozen=True, slots=True)
-class _Oval:
-    width: float
-    x: float
-    y: float
+class _Aim:
+    """An oval as the person perceives it: with a factor on its width, and missed by shares of its width."""
+
+    oval: Oval
+    size: float
+    across: float
+    down: float
 
     def target(self, face: RestingFace) -> ReliefPose:
-        (wide, tall), approach = face.frame, _nearer(self.width / face.outline_width)
+        wide, tall = face.frame
+        placed = self.oval.placed(width=wide, height=tall)
+        approach = _nearer(self.size * placed.width / (wide * face.outline_width))
         near = 1 - approach
+        x = placed.x + self.across * placed.width
+        y = placed.y + self.down * self.oval.width * tall
         return ReliefPose(
-            shift_x=wide * ((self.x - 0.5) * near - (face.x - 0.5)),
-            shift_y=tall * ((self.y - 0.5) * near - (face.y - 0.5)),
+            shift_x=(x - 0.5 * wide) * near - wide * (face.x - 0.5),
+            shift_y=(y - 0.5 * tall) * near - tall * (face.y - 0.5),
             approach=approach,
         )
 
@@ -104,7 +112,7 @@ class AppGuide:
         """
         self._rng = np.random.default_rng(seed)
         self._moves: list[_Move] = []
-        self._oval: _Oval | None = None
+        self._oval: Oval | None = None
         self._settled = 0.0
         # Own random streams, so that a prompt to blink does not change how ovals are followed.
         self._lids = np.random.default_rng([seed, 1])
@@ -129,45 +137,39 @@ class AppGuide:
         self._oval = None
         self._add(at, seconds, lambda face: ReliefPose(approach=_nearer(wide / face.width)))
 
-    def fill(
-        self, oval_width: float, *, centre: tuple[float, float], at: float, seconds: float = 0.0
-    ) -> None:
+    def fill(self, oval: Oval, *, at: float, seconds: float = 0.0) -> None:
         """Shows an oval that the face must fill.
 
         Args:
-            oval_width: Width of the oval as a share of the frame's width.
-            centre: Centre of the oval, as shares of the frame's width and height.
+            oval: The oval, in shares of the field.
             at: As for ``prompt_distance``.
             seconds: Time in which the oval reaches its place.
         """
-        self._oval = _Oval(oval_width, *centre)
-        across, down = (_MISSED * oval_width * float(self._rng.uniform(-1, 1)) for _ in range(2))
-        first = _Oval(oval_width * self._about(), centre[0] + across, centre[1] + down)
-        self._add(at, seconds, first.target)
+        self._oval = oval
+        across, down = (_MISSED * float(self._rng.uniform(-1, 1)) for _ in range(2))
+        self._add(at, seconds, _Aim(oval, self._about(), across, down).target)
 
-    def show_position(self, outline_width: float, *, centre: tuple[float, float], at: float) -> None:
+    def show_position(self, seen: FaceExtent, *, frame: tuple[int, int], at: float) -> None:
         """Shows the person the position of the face; the person then moves a part of the way to the oval.
 
         Args:
-            outline_width: Width of the face in the frame, as a share of the frame's width.
-            centre: Centre of the face, as shares of the frame's width and height.
+            seen: The face in the frame, pixels.
+            frame: Width and height of the frame, pixels.
             at: As for ``prompt_distance``; while the person moves and shortly after, the call has no effect.
         """
-        oval = self._oval
-        if oval is None or at < self._settled:
+        if self._oval is None or at < self._settled:
             return
-        closer = (outline_width / oval.width) ** _CORRECTED
-        across, down = (
-            _CORRECTED * (wanted - seen) for wanted, seen in zip((oval.x, oval.y), centre, strict=True)
-        )
+        wanted = self._oval.placed(width=frame[0], height=frame[1])
+        closer = (seen.width / wanted.width) ** _CORRECTED
+        across, down = _CORRECTED * (wanted.x - seen.x), _CORRECTED * (wanted.y - seen.y)
 
         def corrected(face: RestingFace, so_far: tuple[_Move, ...] = tuple(self._moves)) -> ReliefPose:
-            now, (wide, tall) = _placed(so_far, at, face), face.frame
+            now = _placed(so_far, at, face)
             near = 1 - now.approach
             return replace(
                 now,
-                shift_x=now.shift_x + wide * across * near,
-                shift_y=now.shift_y + tall * down * near,
+                shift_x=now.shift_x + across * near,
+                shift_y=now.shift_y + down * near,
                 approach=float(np.clip(1 - near * closer, _FARTHEST, _NEAREST)),
             )
 

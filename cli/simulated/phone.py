@@ -9,7 +9,7 @@ from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 from cli.simulated.phone_screen import PhoneScreen
 from cli.simulated.phone_time import PhoneTime
 from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
-from liveness import face_extent
+from liveness import Oval, face_extent
 from simulator import (
     AppGuide,
     FlashScanSettings,
@@ -43,17 +43,14 @@ class _Onlooker:
             return
         self._rendered += 1
         if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
-            (tall, wide), seen = frame.pixels.shape[:2], face_extent(faces[0])
-            self._guide.show_position(
-                seen.width / wide, centre=(seen.x / wide, seen.y / tall), at=frame.capture_time
-            )
+            tall, wide = frame.pixels.shape[:2]
+            self._guide.show_position(face_extent(faces[0]), frame=(wide, tall), at=frame.capture_time)
 
     def fill(self, change: scan_pb2.OvalChange, *, at: float) -> None:
         """Fills an oval."""
-        oval, duration = change.oval, change.transition_duration
+        shown, duration = change.oval, change.transition_duration
         self._guide.fill(
-            oval.width,
-            centre=(oval.center_x, oval.center_y),
+            Oval(shown.center_x, shown.center_y, shown.width, shown.height),
             at=at,
             seconds=duration.seconds + duration.nanos / 1e9,
         )

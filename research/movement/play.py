@@ -83,24 +83,14 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> PlayedAttempt:
         if isinstance(action, MoveOval):
             # An injected film does not follow the ovals; all others do.
             oval = action.oval if filmed is None else filmed.draw().oval
-            guide.fill(
-                oval.width,
-                centre=(oval.centre_x, oval.centre_y),
-                at=now + _ROUND_TRIP,
-                seconds=action.transition_seconds,
-            )
+            guide.fill(oval, at=now + _ROUND_TRIP, seconds=action.transition_seconds)
 
     time = 0.0
     for turn in turns(capture, sent(), processing=_PROCESSING, hear=hear, examine=False):
         time = turn.arrival
         face = capture.observations.frames[-1].face
         if filmed is None and face is not None:
-            seen = face_extent(face)
-            guide.show_position(
-                seen.width / settings.width,
-                centre=(seen.x / settings.width, seen.y / settings.height),
-                at=time,
-            )
+            guide.show_position(face_extent(face), frame=(settings.width, settings.height), at=time)
         if challenge.over:
             break
     record = challenge.record

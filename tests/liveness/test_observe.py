@@ -3,7 +3,14 @@ import numpy as np
 import pytest
 
 from liveness.errors import ObservationError
-from liveness.observe import VIEW_SIDE, observe_followed, observe_frame, sample_frame, view_frame
+from liveness.observe import (
+    VIEW_SIDE,
+    fine_view,
+    observe_followed,
+    observe_frame,
+    sample_frame,
+    view_frame,
+)
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, texture
 from vision.face import BgrImage, HeadPose
 
@@ -123,3 +130,21 @@ def test_views_of_any_frame_are_alike(side: int) -> None:
         reference = view_frame(_IMAGE).view
         other = cv2.resize(seen.view, reference.shape[::-1], interpolation=cv2.INTER_LINEAR)
         assert np.corrcoef(reference.ravel(), other.ravel())[0, 1] > 0.95
+
+
+@pytest.mark.parametrize(
+    ("frame", "view"),
+    [
+        ((480, 640), (480, 640)),
+        ((720, 960), (480, 640)),
+        ((720, 1280), (480, 853)),
+        ((640, 480), (640, 480)),
+        ((800, 600), (800, 600)),
+        ((1280, 720), (1067, 600)),
+        ((4000, 400), (1280, 128)),
+    ],
+)
+def test_the_fine_view_shows_the_field_at_one_size(frame: tuple[int, int], view: tuple[int, int]) -> None:
+    seen, scale = fine_view(np.zeros(frame[::-1], np.uint8))
+    assert seen.shape[::-1] == view
+    assert scale == pytest.approx(view[0] / frame[0], abs=0.001)

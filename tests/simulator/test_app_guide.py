@@ -3,6 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from liveness import FaceExtent, Oval
 from simulator import (
     AppGuide,
     FlashKind,
@@ -38,18 +39,41 @@ def test_one_may_be_asked_back() -> None:
     assert guide.placement(9.0, face=_FACE).approach < -0.1
 
 
-def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone() -> None:
+@pytest.mark.parametrize("frame", [(480, 640), (800, 600), (1066, 600)])
+def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone(frame: tuple[int, int]) -> None:
+    (wide, tall), face = frame, replace(_FACE, outline_width=0.52 * 480 / frame[0], frame=frame)
+    oval = Oval(0.4, 0.55, 0.36, 0.38)
+    placed = oval.placed(width=wide, height=tall)
     for seed in range(10):
         guide = AppGuide(seed=seed)
-        guide.fill(0.36, centre=(0.4, 0.55), at=0.0, seconds=1.0)
-        moved = guide.placement(4.0, face=_FACE)
+        guide.fill(oval, at=0.0, seconds=1.0)
+        moved = guide.placement(4.0, face=face)
         growth = 1 / (1 - moved.approach)
-        assert growth * _FACE.outline_width == pytest.approx(0.36, rel=0.031)
-        seen_x = 0.5 + growth * (_FACE.x - 0.5 + moved.shift_x / 480)
-        seen_y = 0.5 + growth * (_FACE.y - 0.5 + moved.shift_y / 640)
-        assert (seen_x, seen_y) == pytest.approx((0.4, 0.55), abs=0.012)
+        assert growth * face.outline_width * wide == pytest.approx(placed.width, rel=0.031)
+        seen_x = wide / 2 + growth * (wide * (face.x - 0.5) + moved.shift_x)
+        seen_y = tall / 2 + growth * (tall * (face.y - 0.5) + moved.shift_y)
+        assert (seen_x, seen_y) == pytest.approx((placed.x, placed.y), abs=0.012 * tall)
         guide.release(at=5.0)
-        assert guide.placement(9.0, face=_FACE) == ReliefPose()
+        assert guide.placement(9.0, face=face) == ReliefPose()
+
+
+@pytest.mark.parametrize("frame", [(480, 640), (800, 600)])
+def test_a_person_who_sees_their_face_corrects_its_place(frame: tuple[int, int]) -> None:
+    wide, tall = frame
+    oval = Oval(0.4, 0.55, 0.36, 0.38)
+    placed = oval.placed(width=wide, height=tall)
+    guide = AppGuide(seed=1)
+    guide.fill(oval, at=0.0)
+    face = replace(_FACE, frame=frame)
+    before = guide.placement(3.0, face=face)
+    # The face is too small, and too far to the left and up.
+    seen = FaceExtent(placed.x - 30, placed.y - 20, 0.8 * placed.width, placed.height)
+    guide.show_position(seen, frame=frame, at=3.0)
+    after = guide.placement(4.0, face=face)
+    near = 1 - before.approach
+    assert after.approach > before.approach
+    assert after.shift_x - before.shift_x == pytest.approx(0.4 * 30 * near)
+    assert after.shift_y - before.shift_y == pytest.approx(0.4 * 20 * near)
 
 
 def test_a_requested_blink_comes_once_after_reading_time() -> None:
@@ -87,7 +111,7 @@ def test_a_blink_or_a_turn_changes_nothing_of_how_ovals_are_followed() -> None:
     asked.blink(at=0.0)
     asked.turn(at=-4.0)
     for guide in (asked, unasked):
-        guide.fill(0.36, centre=(0.4, 0.55), at=0.5)
+        guide.fill(Oval(0.4, 0.55, 0.36, 0.38), at=0.5)
     assert asked.placement(3.0, face=_FACE) == unasked.placement(3.0, face=_FACE)
 
 

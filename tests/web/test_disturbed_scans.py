@@ -8,7 +8,7 @@ from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.domain.terms import AttemptOutcome
-from tests.web.conftest import Browser, Recording
+from tests.web.conftest import Browser, Recording, free_port
 from tests.web.lines import line
 
 pytestmark = pytest.mark.slow
@@ -114,7 +114,31 @@ async def test_a_person_with_a_slow_network_is_told_so(
     assert answer["outcome"]["dropped"] > answer["outcome"]["frames"]
 
 
-async def test_a_scan_whose_end_comes_too_late_is_not_called_complete(
+async def test_a_busy_page_does_not_blame_the_network(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, script="walk", scripts=["busy"])
+    assert answer["outcome"]["status"] != "success"
+    told = " ".join([answer["shown"], *answer["asked"], *answer["seen"]])
+    assert "This device captures too few pictures." in told
+    assert "The connection is too slow." not in told
+
+
+async def test_a_server_that_is_not_there_is_not_a_lost_connection(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, server=f"ws://127.0.0.1:{free_port()}", script="walk")
+    assert answer["error"] == "ConnectionFailedError"
+    assert "The server cannot be reached. Trying again…" in answer["seen"]
+    assert "The connection was lost. Connecting again…" not in answer["seen"]
+    assert answer["shown"].startswith("The server cannot be reached.")
+
+
+async def test_a_person_with_a_hopeless_network_is_told_so_soon(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
@@ -122,5 +146,6 @@ async def test_a_scan_whose_end_comes_too_late_is_not_called_complete(
     assert browser.live.server.web_target is not None
     async with line(browser.live.server.web_target, bytes_per_second=30_000) as address:
         answer = await browser.scan(upload, person.camera, server=address, script="walk")
+    assert answer["answeredMs"] <= 30_000
     assert "The scan is complete" not in answer["shown"]
-    assert "The connection is too slow." in answer["shown"]
+    assert "The connection is too slow." in answer["asked"][0]

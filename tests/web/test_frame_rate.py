@@ -19,15 +19,17 @@ from tests.web.conftest import Browser, Recording, run_script, to_ticket
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_LAPTOP = "live/KwaiVGI__assets__examples__driving__d6.mp4"
 _LEAST_RATE = 10.0
 _LEAST_RATE_ALONE = 15.0
 _FRAMES = 120
 
 
+@pytest.mark.parametrize(("clip", "size"), [(_CALM, None), (_LAPTOP, (1280, 720))], ids=["clip", "1280x720"])
 async def test_a_page_sends_enough_frames_beside_the_server(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Callable[..., Recording], clip: str, size: tuple[int, int] | None
 ) -> None:
-    person = recording(_CALM)
+    person = recording(clip, size=size)
     upload = await browser.upload(person.portrait)
     answer = await browser.scan(upload, person.camera)
     assert answer["outcome"]["status"] == "success"

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 from facegate.v1 import result_pb2
 
+from server.domain.terms import Plan
 from tests.server.live import LiveServer
 from tests.web.conftest import Browser, Recording
 from tests.web.lines import line
@@ -158,6 +159,43 @@ async def test_the_oval_stands_upright_before_the_camera_of_a_laptop(
     assert "Move closer." not in answer["seen"]
     assert answer["outcome"]["status"] == "success"
     assert answer["problems"] == []
+
+
+def _before_a_camera(size: tuple[int, int]) -> dict[str, Any]:
+    """Options of a page in front of whose camera the person of ``_LAPTOP`` moves into each oval."""
+    return {"flash": True, "follow": {"face": {"x": 0.498, "y": 0.557, "width": 0.499}, "size": size}}
+
+
+@pytest.mark.alone
+async def test_a_person_before_a_laptop_moves_into_the_ovals(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    # No colour lights up this camera's picture, as in bright light.
+    person = recording(_LAPTOP)
+    upload = await browser.upload(person.portrait, "adaptive")
+    answer = await browser.scan(upload, person.camera, script="walk", options=_before_a_camera((1280, 720)))
+    assert (answer["violations"], answer["problems"]) == ([], [])
+    plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
+    assert plans[:2] == [Plan.FLASH, Plan.MOVEMENT]
+    result = await _result(browser.live, upload.check_id)
+    followed = {signal.name: signal for signal in result.liveness.signals}["ovals_followed"]
+    assert (followed.passed, followed.score) == (True, 1.0)
+    # The clip is flat: it grows without the perspective of a head.
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+
+
+@pytest.mark.alone
+async def test_a_camera_that_is_too_coarse_for_a_movement_gets_none(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_LAPTOP)
+    upload = await browser.upload(person.portrait, "adaptive")
+    answer = await browser.scan(upload, person.camera, script="walk", options=_before_a_camera((640, 480)))
+    assert "Find a place with less light." in " ".join([answer["shown"], *answer["asked"]])
+    assert {attempt.plan for attempt in await browser.live.attempts(upload.check_id)} == {Plan.FLASH}
+    result = await _result(browser.live, upload.check_id)
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
 
 
 async def test_the_colours_of_the_page_prove_a_person(

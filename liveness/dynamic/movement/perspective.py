@@ -48,7 +48,8 @@ class PerspectiveSettings:
     """The parameters of the measurement of perspective.
 
     Attributes:
-        focal: The focal length over the width of the upright frame: 0.8 to 1.2 for phones' front cameras.
+        focal: The focal length over the shorter side of the frame, which stays the same if a phone is turned:
+            0.8 to 1.2 for phones' front cameras.
         smallest_face: The least width of the far face, pixels of the view. In smaller faces, the tracking
             error is as large as the motion of bent paper.
         least_growth: The least growth of the face.
@@ -117,7 +118,8 @@ def measure_perspective(parallax: Parallax, settings: PerspectiveSettings) -> Pe
     usable = np.isfinite(left_over[:, :, 0]).mean(axis=0) >= settings.seen_share
     if usable.sum() < settings.fewest_points:
         return None
-    distance = settings.focal * parallax.frame_width / face_extent(parallax.face).width
+    shorter = min(parallax.frame_width, parallax.frame_height)
+    distance = settings.focal * shorter / face_extent(parallax.face).width
     used = FacePlaces(where.places[usable], where.upright, where.eyes, where.mouth)
     fitted = fit_relief(
         PlaneLeftovers(

@@ -148,12 +148,7 @@ def _show(scan: Recorded, action: Action, now: float) -> None:
         return
     match action:
         case MoveOval(oval=oval, transition_seconds=seconds):
-            phone.person.fill(
-                oval.width,
-                centre=(oval.centre_x, oval.centre_y),
-                at=now - CLOCKS_APART + 2 * ONE_WAY,
-                seconds=seconds,
-            )
+            phone.person.fill(oval, at=now - CLOCKS_APART + 2 * ONE_WAY, seconds=seconds)
         case Reveal(step):
             phone.show(step, now)
         case Feedback(code=code):
@@ -172,9 +167,9 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
     if scan.asked is Asked.MOVEMENT:
         latest = capture.observations.frames[-1]
         if latest.face is not None:
-            seen = face_extent(latest.face)
-            centre = seen.x / latest.width, seen.y / latest.height
-            phone.person.show_position(seen.width / latest.width, centre=centre, at=latest.capture_time)
+            phone.person.show_position(
+                face_extent(latest.face), frame=(latest.width, latest.height), at=latest.capture_time
+            )
         return
     code = None if turn.feedback is None else turn.feedback.code
     phone.guide(GuidanceCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)

@@ -1,5 +1,6 @@
 /**
- * Walks through the element as a person does, and prints what it saw as JSON. The job is that of drive.mjs, with
+ * Walks through the element as a person does, and prints what it saw as JSON, with the milliseconds until
+ * the first answer. The job is that of drive.mjs, with
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
  * `clicks`: how often each button of the card is clicked, once by default; `acts`: the names of what happens while the scan runs, from acts.mjs.
  */
@@ -21,7 +22,8 @@ if (job.options.flash) {
   await look("notice");
   await button(job.presses ?? 0).click({ clickCount: job.clicks ?? 1 });
 }
-let over, buttons, oval;
+let over, buttons, oval, answeredMs;
+const began = performance.now();
 const acted = {};
 const asked = [];
 const ended = page.evaluate(() => window.ended).then((answer) => (over = answer));
@@ -42,6 +44,7 @@ for (let turn = 0; over === undefined; turn += 1) {
   }
   oval = (await page.locator("facegate-scan .track").boundingBox({ timeout: 500 }).catch(() => undefined)) ?? oval;
   if (await ready.isVisible()) {
+    answeredMs ??= performance.now() - began;
     await look("again");
     asked.push(await page.locator("facegate-scan .panel").innerText());
     await ready.click();
@@ -56,9 +59,10 @@ for (let turn = 0; over === undefined; turn += 1) {
   }
   await Promise.race([ended, new Promise((resolve) => setTimeout(resolve, 50))]);
 }
+answeredMs ??= performance.now() - began;
 await page.waitForTimeout(200);
 await look("result");
 const shown = await page.locator("facegate-scan .card").innerText();
 const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
 await close();
-console.log(JSON.stringify({ ...over, seen, acted, asked, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));
+console.log(JSON.stringify({ ...over, seen, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));

@@ -1,11 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import type { Camera, CapturedFrame } from "./capture/camera.js";
 import type { Encoder } from "./capture/encoder.js";
+import { CapturePace } from "./capture/pace.js";
 import { FrameRules } from "./capture/rules.js";
 import { type FacegateError, ProtocolViolatedError, ScanEndedError, StreamLostError } from "./errors.js";
 import type { AttemptPlan, Interruption, ScanEvents } from "./events.js";
 import type { FlashShow } from "./flash/show.js";
-import { toOval } from "./oval.js";
+import { toOval, usefulSide } from "./oval.js";
 import { FeedbackCode } from "./protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptEndBody_Cause as Cause,
@@ -25,6 +26,10 @@ const NONCE_BYTES = 16;
 const DURATION_SHARE = 0.95;
 const RESULT_MS = 60_000;
 const SILENT_CAMERA_MS = 3000;
+/** Frames a second that the protocol needs. */
+const LEAST_RATE = 8;
+/** The time after which an attempt with less than half of these frames is ended, seconds: it can hardly catch up. */
+const HOPELESS_SECONDS = 10;
 
 /** The counts of a scan, over all attempts and streams. */
 export interface Tally {
@@ -42,6 +47,7 @@ export interface AttemptContext {
   encoder: Encoder;
   tally: Tally;
   events: ScanEvents;
+  plan: AttemptPlan;
   /** The colours, in attempts with a flash. */
   show: FlashShow | undefined;
 }
@@ -50,6 +56,7 @@ export interface AttemptContext {
 export class Attempt {
   private readonly rules: FrameRules;
   private readonly credit: Credit;
+  private readonly pace = new CapturePace();
   private frames = 0;
   private dropped = 0;
   private droppedBefore = 0;
@@ -70,7 +77,8 @@ export class Attempt {
     if (start.attempt === 0 || start.nonce.length !== NONCE_BYTES) {
       throw new ProtocolViolatedError("the AttemptStart has no number or no nonce of 16 bytes");
     }
-    this.rules = new FrameRules(context.stream.challenge.budget);
+    const { camera, stream, plan } = context;
+    this.rules = new FrameRules(stream.challenge.budget, usefulSide(camera, plan));
     this.credit = new Credit(start.credit);
   }
 
@@ -88,6 +96,25 @@ export class Attempt {
   /** Why the attempt was interrupted; undefined if it was not. */
   get interruption(): Interruption | undefined {
     return this.interrupted;
+  }
+
+  /** Whether the person ended the attempt. */
+  get cancelled(): boolean {
+    return this.cause === Cause.CANCELLED;
+  }
+
+  /** Whether the page itself captured fewer frames than the server needs. */
+  get captureTooSlow(): boolean {
+    return this.pace.isBelow(this.leastRate);
+  }
+
+  private get leastRate(): number {
+    return this.context.stream.challenge.budget?.minFramesPerSecond || LEAST_RATE;
+  }
+
+  private get hopeless(): boolean {
+    const { seconds } = this.pace;
+    return seconds >= HOPELESS_SECONDS && this.frames < (this.leastRate / 2) * seconds;
   }
 
   /** Captures until the attempt ends; resolves with the server's result. */
@@ -173,9 +200,16 @@ export class Attempt {
     this.shape ??= shape;
     // The movement of a face cannot be followed from a wide picture to a tall one.
     if (shape !== this.shape) this.interrupt("turned");
+    if (this.paused) this.pace.pause();
     if (this.cause !== undefined || this.paused) return;
+    this.pace.pass(frame.captureTimeUs);
+    if (this.hopeless) {
+      this.stop(Cause.TIMED_OUT);
+      return;
+    }
     this.drop(frame.lost);
     if (this.rules.tooEarly(frame.captureTimeUs)) return;
+    if (this.sending === undefined) this.pace.count();
     if (this.sending !== undefined || this.context.stream.busy || !this.credit.covers()) {
       this.drop(1);
       return;

@@ -6,7 +6,10 @@ export interface Oval {
   height: number;
 }
 
-/** The code of a hint, such as `MOVE_CLOSER`; see docs/device_protocol.md for the codes and their texts. */
+/**
+ * The code of a hint, such as `MOVE_CLOSER`; see docs/device_protocol.md for the codes and their texts. After an attempt,
+ * `CAPTURE_TOO_SLOW` stands for `NETWORK_TOO_SLOW` if the page itself captured too few frames.
+ */
 export type HintCode = string;
 
 /** The task of an attempt. */
@@ -46,6 +49,6 @@ export interface ScanEvents {
   /** The frames of an attempt are sent; the server decides. */
   captureFinished?(attempt: number, frames: number, dropped: number): void;
   attemptFinished?(result: AttemptResult): void;
-  /** The connection was lost; the scan reconnects after a wait. */
+  /** The connection was lost, or before `connected` could not be made; the scan tries again after a wait. */
   connectionLost?(reconnect: number, waitMs: number): void;
 }

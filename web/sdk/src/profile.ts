@@ -3,6 +3,7 @@ import type { MessageInitShape } from "@bufbuild/protobuf";
 import { atMost, type Camera } from "./capture/camera.js";
 import { UnsupportedBrowserError } from "./errors.js";
 import { installationId } from "./evidence.js";
+import { showsMovement } from "./oval.js";
 import { Platform } from "./protocol/generated/facegate/v1/device_pb.js";
 import { Capability, type ScanStartSchema } from "./protocol/generated/facegate/v1/scan_pb.js";
 import { SigningKey } from "./protocol/keys.js";
@@ -16,7 +17,8 @@ export async function scanProfile(
 ): Promise<MessageInitShape<typeof ScanStartSchema>> {
   const capabilities = [Capability.CAPTURE_ADJUSTMENT, Capability.READY, Capability.RUNTIME_FINDINGS];
   if (screen?.flashes) capabilities.push(Capability.FLASH, Capability.FLASH_SCROLL);
-  if (screen?.movesOval) capabilities.push(Capability.OVAL_CHANGE);
+  // A camera that is too coarse for a movement gets another flash instead, once there is less light.
+  if (screen?.movesOval && showsMovement(camera)) capabilities.push(Capability.OVAL_CHANGE);
   const { width, height } = globalThis.screen;
   return {
     capabilities,

@@ -3,7 +3,7 @@ import { Attempt, goodbyeError, hintCode, planName, type Tally } from "./attempt
 import { Camera } from "./capture/camera.js";
 import { Encoder } from "./capture/encoder.js";
 import { CancelledError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "./errors.js";
-import type { AttemptResult, HintCode, Interruption, ScanEvents, ScanStatus } from "./events.js";
+import type { AttemptResult, HintCode, ScanEvents, ScanStatus } from "./events.js";
 import { type Attestor, browserKey, ScanEvidence } from "./evidence.js";
 import { type FlashScreen, FlashShow } from "./flash/show.js";
 import { toOval } from "./oval.js";
@@ -22,6 +22,9 @@ import { backoffMs, MOST_FIRST_RETRIES, MOST_RECONNECTS } from "./transport/back
 
 const RESULT_MS = 60_000;
 const FINGERPRINT_BYTES = 32;
+/** What the server concludes from too few frames, and what it is if the page captured too few. */
+const NETWORK_TOO_SLOW = "NETWORK_TOO_SLOW";
+const CAPTURE_TOO_SLOW = "CAPTURE_TOO_SLOW";
 
 /** The fields of `UploadTrustedImageResponse` that the backend passes to its page for one scan. */
 export interface ScanTicket {
@@ -255,19 +258,20 @@ export class FaceScan {
     this.events.connected?.(toOval(challenge.oval, this.opened));
     if (challenge.resumeProofRequired) await stream.sendResumeProof();
     const evidence = this.evidence.send(stream).catch(() => undefined);
-    const result = await this.attempts(stream);
+    const { status, feedback, left } = await this.attempts(stream);
     await Promise.race([evidence, pause(0)]);
     await stream.close();
-    if (this.cancelled && result.status === Status.RETRY) throw new CancelledError();
-    return this.outcome(statusOf(result), result.feedback.map(hintCode));
+    if (left || (this.cancelled && status === "retry")) throw new CancelledError();
+    return this.outcome(status, feedback);
   }
 
-  private async attempts(stream: ScanStream): Promise<ScanResult> {
+  /** Makes attempts until one is the last. Returns its result, and whether the person left during it. */
+  private async attempts(stream: ScanStream): Promise<AttemptResult & { left: boolean }> {
     let lastStep = 0;
     for (;;) {
       const next = await this.nextAttempt(stream);
       let result: ScanResult;
-      let interruption: Interruption | undefined;
+      let attempt: Attempt | undefined;
       if (next.$typeName === "facegate.v1.ScanResult") {
         result = next;
       } else {
@@ -276,27 +280,27 @@ export class FaceScan {
         if (plan === undefined || (plan === "flash" && !screen?.flashes) || (plan === "movement" && !screen?.movesOval))
           throw new ProtocolViolatedError("the server asks for an attempt that this page did not announce");
         const show = plan === "flash" && screen !== undefined ? new FlashShow(screen, lastStep) : undefined;
-        this.attempt = new Attempt(next, {
+        attempt = this.attempt = new Attempt(next, {
           stream,
           camera: this.opened,
           encoder: this.encoder,
           tally: this.tally,
           events: this.events,
+          plan,
           show,
         });
         this.tally.awaitingResult = false;
-        if (this.cancelled) this.attempt.cancel();
+        if (this.cancelled) attempt.cancel();
         this.events.attemptStarted?.({ number: next.attempt, plan, oval: toOval(next.oval, this.opened) });
-        if (document.visibilityState === "hidden") this.attempt.interrupt("hidden");
-        result = await this.attempt.run();
-        interruption = this.attempt.interruption;
+        if (document.visibilityState === "hidden") attempt.interrupt("hidden");
+        result = await attempt.run();
         this.attempt = undefined;
         lastStep = show?.lastStep ?? lastStep;
       }
       this.results += 1;
-      const told = toResult(result, interruption);
+      const told = toResult(result, attempt);
       this.events.attemptFinished?.(told);
-      if (!result.anotherAttempt || this.cancelled) return result;
+      if (!result.anotherAttempt || this.cancelled) return { ...told, left: attempt?.cancelled ?? false };
       if (result.readyWithin !== undefined) {
         const done = this.options.getReady?.(told) ?? Promise.resolve();
         this.ready = { done, after: result.attempt };
@@ -367,13 +371,14 @@ export class FaceScan {
   }
 }
 
-function toResult(result: ScanResult, interruption: Interruption | undefined): AttemptResult {
+function toResult(result: ScanResult, attempt: Attempt | undefined): AttemptResult {
+  const codes = result.feedback.map(hintCode);
   return {
     attempt: result.attempt,
     status: statusOf(result),
-    feedback: result.feedback.map(hintCode),
+    feedback: attempt?.captureTooSlow ? codes.map((code) => (code === NETWORK_TOO_SLOW ? CAPTURE_TOO_SLOW : code)) : codes,
     anotherAttempt: result.anotherAttempt,
-    interruption,
+    interruption: attempt?.interruption,
     readyWithinMs: milliseconds(result.readyWithin),
   };
 }

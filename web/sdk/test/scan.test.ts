@@ -2,7 +2,7 @@ import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
 import { errorText, firstSentence } from "../src/element/error_text.js";
 import { LANGUAGES, type Strings } from "../src/element/strings.js";
-import { type FacegateError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
+import { CancelledError, type FacegateError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
 import {
   AttemptStartSchema,
   CaptureCompleteSchema,
@@ -10,6 +10,7 @@ import {
   ScanResultSchema,
   ScanStatus,
 } from "../src/protocol/generated/facegate/v1/scan_pb.js";
+import type { ScanEvents } from "../src/events.js";
 import { FaceScan, type ScanOutcome } from "../src/scan.js";
 import { type Received, ScanStream } from "../src/stream.js";
 
@@ -63,6 +64,10 @@ function stream(messages: Received[], ending: FacegateError): ScanStream {
 
 /** Scans over streams; each is open, or refused. */
 function scan(...streams: (ScanStream | FacegateError)[]): Promise<ScanOutcome> {
+  return prepared(streams).run();
+}
+
+function prepared(streams: (ScanStream | FacegateError)[], events: ScanEvents = {}): FaceScan {
   const coming = [...streams];
   vi.spyOn(ScanStream, "open").mockImplementation(async () => {
     const next = coming.shift();
@@ -72,7 +77,7 @@ function scan(...streams: (ScanStream | FacegateError)[]): Promise<ScanOutcome> 
   });
   const ticket = { token: "token", challengeKeySha256: new Uint8Array(32) };
   const video = {} as HTMLVideoElement;
-  return new FaceScan({ server: "wss://scan.example.com", ticket, video, attestors: [] }).run();
+  return new FaceScan({ server: "wss://scan.example.com", ticket, video, attestors: [], events });
 }
 
 describe("a scan", () => {
@@ -117,6 +122,20 @@ describe("a scan", () => {
       expect(() => new FaceScan({ server, ticket, video: {} as HTMLVideoElement })).toThrow(TypeError);
     },
   );
+
+  it.each([ScanStatus.FAILURE, ScanStatus.COMPLETED, ScanStatus.RETRY])(
+    "is cancelled if the person leaves during the last attempt, whose status is then %s",
+    async (status) => {
+      const leaving = prepared([stream([START, result(status)], lost())], { attemptStarted: () => leaving.cancel() });
+      await expect(leaving.run()).rejects.toBeInstanceOf(CancelledError);
+    },
+  );
+
+  it("is not cancelled if the person leaves after the last attempt", async () => {
+    const failed = stream([START, COMPLETE, result(ScanStatus.FAILURE)], lost());
+    const leaving = prepared([failed], { captureFinished: () => leaving.cancel() });
+    await expect(leaving.run()).resolves.toMatchObject({ status: "failure" });
+  });
 
   it.each([ScanStatus.UNSPECIFIED, 99])("is not complete by a result with the status %s", async (status) => {
     const scanned = scan(stream([START, COMPLETE, result(status)], lost()));

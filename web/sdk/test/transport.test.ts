@@ -1,5 +1,6 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { CapturePace } from "../src/capture/pace.js";
 import { FrameRules } from "../src/capture/rules.js";
 import { ServerRefusedError, StreamLostError } from "../src/errors.js";
 import { CaptureAdjustmentSchema, CaptureBudgetSchema } from "../src/protocol/generated/facegate/v1/scan_pb.js";
@@ -63,22 +64,50 @@ describe("the rules of frames", () => {
   const sent = (rules: FrameRules, times: number[]) => times.filter((time) => !rules.tooEarly(time));
 
   it("thins a camera of 30 frames a second to two of three", () => {
-    const rules = new FrameRules(create(CaptureBudgetSchema, { maxFramesPerSecond: 20 }));
+    const rules = new FrameRules(create(CaptureBudgetSchema, { maxFramesPerSecond: 20 }), 480);
     const times = Array.from({ length: 90 }, (_, index) => 5_000_000 + Math.round((index * 1e6) / 30));
     expect(sent(rules, times)).toHaveLength(61);
   });
 
   it("sends one frame early after a gap, and no burst", () => {
-    const rules = new FrameRules(create(CaptureBudgetSchema, { maxFramesPerSecond: 10 }));
+    const rules = new FrameRules(create(CaptureBudgetSchema, { maxFramesPerSecond: 10 }), 480);
     expect(sent(rules, [1e6, 1.1e6, 3e6, 3.01e6, 3.02e6, 3.1e6])).toEqual([1e6, 1.1e6, 3e6, 3.01e6, 3.1e6]);
   });
 
   it("only lowers limits", () => {
-    const rules = new FrameRules(create(CaptureBudgetSchema, { maxFrameBytes: 1000, maxFramesPerAttempt: 3, maxScanBytes: 50 }));
+    const rules = new FrameRules(create(CaptureBudgetSchema, { maxFrameBytes: 1000, maxFramesPerAttempt: 3, maxScanBytes: 50 }), 480);
     rules.adjust(create(CaptureAdjustmentSchema, { maxSide: 480, maxFrameBytes: 5000, maxFramesPerSecond: 12 }));
     rules.adjust(create(CaptureAdjustmentSchema, { maxSide: 600 }));
     expect(rules.limits).toMatchObject({ maxSide: 480, maxBytes: 1000 });
     expect([rules.hasRoom(20, 2, 30), rules.hasRoom(21, 2, 30), rules.hasRoom(1, 3, 0)]).toEqual([true, false, false]);
+  });
+});
+
+describe("the pace of a page", () => {
+  const frames = (pace: CapturePace, from: number, rate: number) => {
+    for (let index = 0; index < 2 * rate; index += 1) {
+      pace.pass(from + (index * 1e6) / rate);
+      pace.count();
+    }
+  };
+
+  it.each([
+    [6, true],
+    [10, false],
+  ])("of %i frames a second is below 8: %s", (rate, below) => {
+    const pace = new CapturePace();
+    frames(pace, 5e6, rate);
+    expect(pace.isBelow(8)).toBe(below);
+  });
+
+  it("does not count a pause, or frames that the page was not ready for", () => {
+    const pace = new CapturePace();
+    frames(pace, 5e6, 10);
+    pace.pause();
+    frames(pace, 60e6, 10);
+    expect(pace.isBelow(8)).toBe(false);
+    for (let index = 0; index < 60; index += 1) pace.pass(62e6 + (index * 1e6) / 30);
+    expect(pace.isBelow(8)).toBe(true);
   });
 });
 

@@ -11,7 +11,7 @@ from liveness.dynamic.challenge.actions import Complete, Hint, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.movement.challenge import MovementChallenge
 from liveness.extent import FaceExtent, face_extent
-from liveness.guidance import Oval
+from liveness.guidance import Oval, field_width
 from liveness.observation import ScanObservations
 from liveness.observe import fine_view, observe_followed, observe_frame, view_frame
 from simulator.attacks.sheet import Sheet, crop_around_face
@@ -54,6 +54,7 @@ def follow_ovals(
     seed: int,
     field_of_view: float = 48.0,
     follows: bool = True,
+    frame: tuple[int, int] = (480, 640),
 ) -> Approach:
     """Plays one challenge.
 
@@ -64,9 +65,19 @@ def follow_ovals(
         seed: Draws everything.
         field_of_view: Of the lens, degrees.
         follows: Whether they move at all.
+        frame: Width and height of the frames, pixels.
     """
     camera = CameraSettings(field_of_view_degrees=field_of_view)
-    settings = SceneSettings(kind=ScanKind.GENUINE, seed=seed, seconds=30, face_width=0.5, camera=camera)
+    wide, tall = frame
+    settings = SceneSettings(
+        kind=ScanKind.GENUINE,
+        seed=seed,
+        seconds=30,
+        width=wide,
+        height=tall,
+        face_width=0.5 * field_width(width=wide, height=tall) / wide,
+        camera=camera,
+    )
     rng = np.random.default_rng(seed)
     show = _person(photo, settings, rng) if bend is None else _print(photo, settings, rng, bend)
     lens = Camera(camera, np.random.default_rng(seed + 1), width=settings.width, height=settings.height)
@@ -94,12 +105,12 @@ def follow_ovals(
                     break
         picture = lens.take(show(time, _between(start, target, time - moved_at)), time)
         encoded = cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, _JPEG_QUALITY])[1]
-        frame = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
-        seen = view_frame(frame)
+        shown = np.asarray(cv2.imdecode(encoded, cv2.IMREAD_COLOR), np.uint8)
+        seen = view_frame(shown)
         followed = collector.follow(seen, time)
         if followed is None:
-            faces = detector.detect(frame)
-            observation = observe_frame(frame, index=index, capture_time=time, faces=faces, seen=seen)
+            faces = detector.detect(shown)
+            observation = observe_frame(shown, index=index, capture_time=time, faces=faces, seen=seen)
         else:
             observation = observe_followed(
                 seen, index=index, capture_time=time, face=followed.face, detected=followed.detected
@@ -124,11 +135,12 @@ def _between(start: ReliefPose, target: ReliefPose, since: float) -> ReliefPose:
 
 def _aim(oval: Oval, rest: FaceExtent, settings: SceneSettings) -> ReliefPose:
     """The position of the face that fills ``oval``."""
-    growth = oval.width * settings.width / rest.width
+    placed = oval.placed(width=settings.width, height=settings.height)
+    growth = placed.width / rest.width
     middle_x, middle_y = settings.width / 2, settings.height / 2
     return ReliefPose(
-        shift_x=(oval.centre_x * settings.width - middle_x) / growth - (rest.x - middle_x),
-        shift_y=(oval.centre_y * settings.height - middle_y) / growth - (rest.y - middle_y),
+        shift_x=(placed.x - middle_x) / growth - (rest.x - middle_x),
+        shift_y=(placed.y - middle_y) / growth - (rest.y - middle_y),
         approach=1 - 1 / growth,
     )
 
@@ -138,10 +150,11 @@ def _adjusted(
 ) -> ReliefPose:
     """A part of the way to the required position, like a person who watches the preview."""
     part, growth = 0.25, extent.width / rest.width
+    placed = oval.placed(width=settings.width, height=settings.height)
     return ReliefPose(
-        shift_x=now.shift_x + part * (oval.centre_x * settings.width - extent.x) / growth,
-        shift_y=now.shift_y + part * (oval.centre_y * settings.height - extent.y) / growth,
-        approach=1 - (1 - now.approach) * (extent.width / (oval.width * settings.width)) ** part,
+        shift_x=now.shift_x + part * (placed.x - extent.x) / growth,
+        shift_y=now.shift_y + part * (placed.y - extent.y) / growth,
+        approach=1 - (1 - now.approach) * (extent.width / placed.width) ** part,
     )
 
 

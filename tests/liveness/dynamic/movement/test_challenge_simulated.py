@@ -60,6 +60,26 @@ def test_people_are_distinguished_from_prints_that_follow_as_well(
     assert (found["flat"] + found["bent"]).count(ChallengeFinding.WRONG) >= 5
 
 
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("frame", "lens"), [((800, 600), 62.0), ((1066, 600), 70.0)])
+def test_a_person_before_the_camera_of_a_laptop_is_measured(
+    photos: dict[str, Photo], detector: FaceDetector, frame: tuple[int, int], lens: float
+) -> None:
+    found = []
+    for seed in (40, 42):
+        played = follow_ovals(
+            photos["astronaut"], detector, bend=None, seed=seed, field_of_view=lens, frame=frame
+        )
+        assert played.end.reason is EndReason.PROVEN
+        result = judge_movement(played.challenge.record, played.scan, SETTINGS)
+        print(result.finding, result.detail)
+        found.append(result.finding)
+    assert ChallengeFinding.RIGHT in found
+    assert ChallengeFinding.WRONG not in found
+    flat = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=40, field_of_view=lens, frame=frame)
+    assert judge_movement(flat.challenge.record, flat.scan, SETTINGS).finding is ChallengeFinding.WRONG
+
+
 def test_a_still_person_has_not_followed(photos: dict[str, Photo], detector: FaceDetector) -> None:
     played = follow_ovals(photos["astronaut"], detector, bend=0.0, seed=3, follows=False)
     assert played.end.reason is EndReason.NOT_FOLLOWED

@@ -1,9 +1,11 @@
 import "/dist/element.js";
+import "./approach.js";
 import "./light.js";
 
 /** Prepares the element; the driver clicks its buttons. */
-window.prepare = ({ server, ticket, flash = false, lang = "en", relight = false }) => {
+window.prepare = ({ server, ticket, flash = false, lang = "en", relight = false, follow }) => {
   if (relight) lightByScreen();
+  if (follow !== undefined) followOvals(follow);
   const old = document.querySelector("facegate-scan");
   const element = document.createElement("facegate-scan");
   element.setAttribute("server", server);

@@ -59,8 +59,7 @@ export class Camera {
         audio: false,
         video: {
           ...(deviceId === undefined ? { facingMode: "user" } : { deviceId: { exact: deviceId } }),
-          width: { ideal: 640 },
-          height: { ideal: 480 },
+          ...idealSize(),
           frameRate: { ideal: 30 },
           // The camera's own picture, not one that the browser cropped.
           ...({ resizeMode: "none" } as MediaTrackConstraints),
@@ -147,6 +146,15 @@ export class Camera {
         : new VideoFrame(this.video, { timestamp: this.lastUs });
     return { image, width, height };
   }
+}
+
+/**
+ * The size to ask for. In the frames of a camera that lies on its side, as a laptop's does, the oval has less room,
+ * so that they have to be larger for a movement.
+ */
+function idealSize(): MediaTrackConstraints {
+  const upright = screen.orientation?.type.startsWith("portrait") ?? false;
+  return upright ? { width: { ideal: 640 }, height: { ideal: 480 } } : { width: { ideal: 960 }, height: { ideal: 720 } };
 }
 
 /** The text in at most `size` bytes of UTF-8. */

@@ -31,6 +31,7 @@ export async function encode(picture: Picture, limits: FrameLimits): Promise<Enc
   const least = Math.min(limits.minSide, width, height);
   let scale = Math.min(
     1,
+    limits.usefulSide / Math.min(width, height),
     limits.maxSide / Math.max(width, height),
     Math.sqrt(limits.maxPixels / (width * height)),
   );

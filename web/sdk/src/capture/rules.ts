@@ -1,12 +1,13 @@
 import type { CaptureAdjustment, CaptureBudget } from "../protocol/generated/facegate/v1/scan_pb.js";
 
-const LONGEST_SIDE = 640;
 const EARLY_SHARE = 0.25;
 
 /** The limits of an encoded frame. */
 export interface FrameLimits {
   /** Longest side, pixels. */
   maxSide: number;
+  /** Shorter side from which more pixels do not help. */
+  usefulSide: number;
   maxPixels: number;
   maxBytes: number;
   /** Least length of the shorter side, pixels. */
@@ -20,9 +21,13 @@ export class FrameRules {
   private rate: number;
   private dueUs = 0;
 
-  constructor(private readonly budget: CaptureBudget | undefined) {
+  constructor(
+    private readonly budget: CaptureBudget | undefined,
+    usefulSide: number,
+  ) {
     this.limits = {
-      maxSide: LONGEST_SIDE,
+      maxSide: Infinity,
+      usefulSide,
       maxPixels: budget?.maxFramePixels || Infinity,
       maxBytes: budget?.maxFrameBytes || 524_288,
       minSide: budget?.minFrameSide ?? 1,

@@ -181,6 +181,7 @@ export class FacegateScan extends HTMLElement {
       show: (colour, appeared) => layer.show(colour, appeared),
       restore: () => layer.restore(),
     };
+    let connected = false;
     return new FaceScan({
       server: this.getAttribute("server") ?? "",
       ticket,
@@ -193,6 +194,7 @@ export class FacegateScan extends HTMLElement {
       getReady: (result) => this.getReady(result),
       events: {
         connected: (oval) => {
+          connected = true;
           view.moveOval(oval, 300);
           this.hintOf("UNSPECIFIED");
           void this.offerOtherCamera();
@@ -213,7 +215,7 @@ export class FacegateScan extends HTMLElement {
           view.progress(1);
           this.hint((strings) => strings.deciding);
         },
-        connectionLost: () => this.hint((strings) => strings.reconnecting),
+        connectionLost: () => this.hint((strings) => (connected ? strings.reconnecting : strings.unreachable)),
       },
     });
   }

@@ -1,6 +1,6 @@
 import type { HintCode } from "../events.js";
 
-/** The texts of the capture screen. `hints` is by code; the keys are those of docs/device_protocol.md. */
+/** The texts of the capture screen. `hints` is by code; the keys are `CODES`. */
 export interface Strings {
   title: string;
   intro: string;
@@ -17,6 +17,7 @@ export interface Strings {
   tryAgain: string;
   deciding: string;
   reconnecting: string;
+  unreachable: string;
   success: string;
   completed: string;
   failure: string;
@@ -35,7 +36,7 @@ export interface Strings {
   hints: Record<HintCode, string>;
 }
 
-/** The codes with a text. Any other code is shown as `UNSPECIFIED`. */
+/** The codes with a text: those of the protocol, and of this package. Any other is shown as `UNSPECIFIED`. */
 export const CODES = [
   "UNSPECIFIED",
   "GOOD",
@@ -69,6 +70,7 @@ export const CODES = [
   "CONNECTION_LOST",
   "WRONG_ROTATION",
   "FAILED",
+  "CAPTURE_TOO_SLOW",
 ] as const;
 
 const KEYS = [
@@ -87,6 +89,7 @@ const KEYS = [
   "tryAgain",
   "deciding",
   "reconnecting",
+  "unreachable",
   "success",
   "completed",
   "failure",
@@ -132,6 +135,7 @@ I am ready
 Please try again
 Thank you. One moment, please.
 The connection was lost. Connecting again…
+The server cannot be reached. Trying again…
 Done. It is you.
 Thank you. The scan is complete.
 That did not work.
@@ -178,7 +182,8 @@ Turn your head slightly from side to side.
 Thank you. One moment, please.
 The connection was lost. Please try again.
 Hold the phone upright.
-That did not work.`,
+That did not work.
+This device captures too few pictures. Close other apps and pages, and find a brighter place.`,
   ),
   de: language(
     `Bestätigen Sie, dass Sie es sind
@@ -196,6 +201,7 @@ Ich bin bereit
 Bitte versuchen Sie es noch einmal
 Danke. Einen Moment, bitte.
 Die Verbindung ist abgebrochen. Sie wird neu hergestellt …
+Der Server ist nicht erreichbar. Neuer Versuch …
 Fertig. Sie sind es.
 Danke. Der Scan ist abgeschlossen.
 Das hat nicht geklappt.
@@ -242,7 +248,8 @@ Drehen Sie den Kopf leicht hin und her.
 Danke. Einen Moment, bitte.
 Die Verbindung ist abgebrochen. Bitte versuchen Sie es noch einmal.
 Halten Sie das Telefon aufrecht.
-Das hat nicht geklappt.`,
+Das hat nicht geklappt.
+Dieses Gerät nimmt zu wenige Bilder auf. Schließen Sie andere Apps und Seiten und suchen Sie einen helleren Ort.`,
   ),
   fr: language(
     `Confirmez que c’est bien vous
@@ -260,6 +267,7 @@ Je suis prêt·e
 Veuillez réessayer
 Merci. Un instant, s’il vous plaît.
 La connexion a été perdue. Nouvelle connexion…
+Le serveur est injoignable. Nouvelle tentative…
 Terminé. C’est bien vous.
 Merci. Le scan est terminé.
 Cela n’a pas fonctionné.
@@ -306,7 +314,8 @@ Tournez légèrement la tête d’un côté à l’autre.
 Merci. Un instant, s’il vous plaît.
 La connexion a été perdue. Veuillez réessayer.
 Tenez le téléphone à la verticale.
-Cela n’a pas fonctionné.`,
+Cela n’a pas fonctionné.
+Cet appareil capte trop peu d’images. Fermez les autres applications et pages et trouvez un endroit plus lumineux.`,
   ),
   es: language(
     `Confirme que es usted
@@ -324,6 +333,7 @@ Ya puedo seguir
 Inténtelo de nuevo
 Gracias. Un momento, por favor.
 Se perdió la conexión. Conectando de nuevo…
+No se puede acceder al servidor. Intentándolo de nuevo…
 Listo. Es usted.
 Gracias. El escaneo ha terminado.
 No ha funcionado.
@@ -370,7 +380,8 @@ Gire un poco la cabeza de un lado a otro.
 Gracias. Un momento, por favor.
 Se perdió la conexión. Inténtelo de nuevo.
 Sostenga el teléfono en vertical.
-No ha funcionado.`,
+No ha funcionado.
+Este dispositivo capta muy pocas imágenes. Cierre otras aplicaciones y páginas y busque un lugar más iluminado.`,
   ),
   pt: language(
     `Confirme que é você
@@ -388,6 +399,7 @@ Posso continuar
 Tente de novo
 Obrigado. Um momento, por favor.
 A conexão foi perdida. Conectando de novo…
+Não é possível acessar o servidor. Tentando de novo…
 Pronto. É você.
 Obrigado. A verificação terminou.
 Não funcionou.
@@ -434,7 +446,8 @@ Vire um pouco a cabeça de um lado para o outro.
 Obrigado. Um momento, por favor.
 A conexão foi perdida. Tente de novo.
 Segure o telefone na vertical.
-Não funcionou.`,
+Não funcionou.
+Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e procure um lugar mais iluminado.`,
   ),
   hi: language(
     `पुष्टि करें कि यह आप ही हैं
@@ -452,6 +465,7 @@ Não funcionou.`,
 कृपया फिर से कोशिश करें
 धन्यवाद। कृपया एक क्षण रुकें।
 कनेक्शन टूट गया। फिर से कनेक्ट हो रहा है…
+सर्वर तक नहीं पहुँचा जा सका। फिर से कोशिश हो रही है…
 हो गया। यह आप ही हैं।
 धन्यवाद। स्कैन पूरा हुआ।
 यह नहीं हो सका।
@@ -498,7 +512,8 @@ Não funcionou.`,
 धन्यवाद। कृपया एक क्षण रुकें।
 कनेक्शन टूट गया। कृपया फिर से कोशिश करें।
 फ़ोन को सीधा पकड़ें।
-यह नहीं हो सका।`,
+यह नहीं हो सका।
+यह डिवाइस बहुत कम तस्वीरें ले पा रहा है। दूसरे ऐप और पेज बंद करें और ज़्यादा रोशनी वाली जगह चुनें।`,
   ),
   ar: language(
     `أكِّد أنك أنت
@@ -516,6 +531,7 @@ Não funcionou.`,
 يُرجى المحاولة مرة أخرى
 شكرًا. لحظة من فضلك.
 انقطع الاتصال. جارٍ الاتصال من جديد…
+تعذّر الوصول إلى الخادم. جارٍ المحاولة من جديد…
 تمّ. إنه أنت.
 شكرًا. اكتمل المسح.
 لم ينجح ذلك.
@@ -562,7 +578,8 @@ Não funcionou.`,
 شكرًا. لحظة من فضلك.
 انقطع الاتصال. يُرجى المحاولة مرة أخرى.
 أمسك الهاتف بشكل عمودي.
-لم ينجح ذلك.`,
+لم ينجح ذلك.
+يلتقط هذا الجهاز صورًا قليلة جدًا. أغلق التطبيقات والصفحات الأخرى وابحث عن مكان أكثر إضاءة.`,
   ),
 };
 

@@ -61,5 +61,15 @@ ellipse { fill: none; stroke-width: 4; vector-effect: non-scaling-stroke; }
   box-shadow: 0 0.5rem 2.5rem rgb(20 32 43 / 0.35);
 }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
+/* On a low screen the text stands above the oval in one small line, or, if there is room, beside it. */
+@media (max-height: 560px) {
+  .top { padding-top: 0.5rem; }
+  .hint { padding: 0.25rem 1rem; font-size: 1rem; }
+}
+@media (max-height: 560px) and (min-aspect-ratio: 3/2) {
+  .top, .bottom { width: calc((100vw - 80vh) / 2); box-sizing: border-box; padding-inline: 0.5rem; }
+  .top { inset: 0 auto auto 0; }
+  .bottom { inset: auto 0 0 auto; }
+}
 @media (prefers-reduced-motion: reduce) { video, .track, .done { transition: none; } }
 `;
