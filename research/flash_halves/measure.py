@@ -12,8 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.dynamic import FlashSample
 from liveness.dynamic.measurement import sample_frame
-from liveness.dynamic.sample import FlashSample
 from research.flash_halves.screen import HalvedScreen, HalvedStep, draw_steps
 from simulator import FlashScanSettings, Photo, SimulatedFrame, simulate_flash_scan
 from vision.face import BgrImage

@@ -67,7 +67,11 @@ def _record(options: argparse.Namespace) -> None:
     wanted: list[Case] = []
     for case in plan:
         cell = case.kind, case.ambient
-        if case.group is Group.RELIGHTING or case.kind not in _KINDS or case.ambient not in options.ambient:
+        if (
+            case.group is Group.RELIGHTING
+            or case.kind not in _KINDS
+            or (options.ambient and case.ambient not in options.ambient)
+        ):
             continue
         taken[cell] += 1
         if taken[cell] <= options.per_cell:
@@ -111,7 +115,7 @@ def _parser() -> argparse.ArgumentParser:
         type=AmbientPreset,
         choices=tuple(AmbientPreset),
         action="append",
-        help="only in this light; repeatable",
+        help="only in this light, any if None; repeatable",
     )
     record.add_argument("--minutes", type=float, default=600.0, help="stop after this time")
     record.add_argument("--corrections", type=Path, default=Path("evaluation/label_corrections.toml"))

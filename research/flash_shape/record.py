@@ -25,8 +25,7 @@ from simulator import Photo
 from vision.face import BgrImage, DetectedFace, Landmarks, Points
 from vision.geometry import similarity_transform
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, load_pack
-from vision.packs.interfaces import Landmarker
+from vision.packs import Landmarker, Pack, load_pack
 
 __all__ = ["AnsweredScan", "Recorder", "read_scan", "write_scan"]
 
