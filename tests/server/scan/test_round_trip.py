@@ -4,17 +4,23 @@ from pathlib import Path
 
 import grpc
 import pytest
-from facegate.v1 import scan_pb2
+from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from attempt import FlashRun
 from server.scan.attempt import AttemptRun
 from server.scan.closing import AttemptCloser
+from simulator import FlashKind
 from tests.client.cut_proxy import cutting
+from tests.server.flash_checks import flash_server
+from tests.server.flash_phone import Wire, phone, scan
 from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import RawDevice
 
 DELAY_SECONDS = 0.3
+TOO_SLOW_SECONDS = 0.9
+"""A round trip of which more counts for the age of each answer, 0.6 s, than an answer may have. A busy machine only adds
+to it."""
 
 
 @pytest.mark.slow
@@ -66,3 +72,27 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
     ]
     assert asked.max_frames_per_second == 12
     assert 8 * 1024 <= asked.max_frame_bytes <= max(8 * 1024, max(len(one.jpeg) for one in shots) // 3)
+
+
+@pytest.mark.slow
+async def test_a_flash_over_a_slow_network_fails_for_the_network_and_is_no_attack(tmp_path: Path) -> None:
+    device, wire = phone(FlashKind.GENUINE), Wire()
+    async with (
+        flash_server(tmp_path) as live,
+        cutting(live.server.device_target, delay_s=TOO_SLOW_SECONDS / 2) as (_, through),
+        grpc.aio.insecure_channel(through) as channel,
+    ):
+        upload = await live.upload(policy="approach", mode=scan_pb2.MODE_DYNAMIC)
+        await scan(channel, upload, device, screen=wire.watched(device), wire=wire)
+        result = (await live.finish(upload.check_id)).result
+    assert wire.plans == [scan_pb2.PLAN_FLASH]
+    assert len(wire.adjustments) >= 1
+    assert 0 < wire.adjustments[-1].max_frame_bytes
+    assert wire.adjustments[-1].max_frames_per_second == 12
+    [ended] = wire.results
+    assert ended.status == scan_pb2.SCAN_STATUS_RETRY
+    assert ended.feedback[0] == feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    liveness = result.liveness
+    assert liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert liveness.verified_bits == 0
