@@ -19,8 +19,8 @@ from tests.server.raw_device import RawDevice
 
 DELAY_SECONDS = 0.3
 TOO_SLOW_SECONDS = 0.9
-"""A round trip of which more counts for the age of each answer, 0.6 s, than an answer may have. A busy machine only adds
-to it."""
+"""A round trip of which 0.6 s count for the age of each answer, more than an answer may have. A busy machine
+only adds to it."""
 
 
 @pytest.mark.slow
@@ -87,7 +87,7 @@ async def test_a_flash_over_a_slow_network_fails_for_the_network_and_is_no_attac
         result = (await live.finish(upload.check_id)).result
     assert wire.plans == [scan_pb2.PLAN_FLASH]
     assert len(wire.adjustments) >= 1
-    assert 0 < wire.adjustments[-1].max_frame_bytes
+    assert wire.adjustments[-1].max_frame_bytes > 0
     assert wire.adjustments[-1].max_frames_per_second == 12
     [ended] = wire.results
     assert ended.status == scan_pb2.SCAN_STATUS_RETRY
