@@ -75,7 +75,7 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
 
 
 @pytest.mark.slow
-async def test_a_flash_over_a_slow_network_fails_for_the_network_and_is_no_attack(tmp_path: Path) -> None:
+async def test_late_colours_lead_to_leaner_frames_and_prove_nothing(tmp_path: Path) -> None:
     device, wire = phone(FlashKind.GENUINE), Wire()
     async with (
         flash_server(tmp_path) as live,
@@ -89,10 +89,11 @@ async def test_a_flash_over_a_slow_network_fails_for_the_network_and_is_no_attac
     assert len(wire.adjustments) >= 1
     assert wire.adjustments[-1].max_frame_bytes > 0
     assert wire.adjustments[-1].max_frames_per_second == 12
-    [ended] = wire.results
-    assert ended.status == scan_pb2.SCAN_STATUS_RETRY
-    assert ended.feedback[0] == feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW
+    [attempt] = result.attempts
+    assert feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW in attempt.feedback
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    # Late answers count for neither side. The motion in so few frames is judged separately.
     liveness = result.liveness
-    assert liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
     assert liveness.verified_bits == 0
+    assert not any(step.HasField("agrees") and not step.agrees for step in liveness.challenge_steps)
