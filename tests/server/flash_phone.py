@@ -63,7 +63,6 @@ class Wire(ScanEvents):
         claims: The step that each sent frame claimed.
         ovals: Numbers of the oval changes.
         hints: Feedback codes.
-        adjustments: Requests for smaller frames, or fewer.
         results: Of the attempts.
         modes: Of the challenges.
     """
@@ -73,7 +72,6 @@ class Wire(ScanEvents):
     claims: list[int] = field(default_factory=list)
     ovals: list[int] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
-    adjustments: list[scan_pb2.CaptureAdjustment] = field(default_factory=list)
     results: list[scan_pb2.ScanResult] = field(default_factory=list)
     modes: list[int] = field(default_factory=list)
 
@@ -92,9 +90,6 @@ class Wire(ScanEvents):
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
         name = feedback_pb2.FeedbackCode.Name(feedback.code)
         self.hints.append(name.removeprefix("FEEDBACK_CODE_"))
-
-    def adjusted(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
-        self.adjustments.append(adjustment)
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         self.results.append(result)
