@@ -18,8 +18,17 @@ from liveness.dynamic.measurement.course import Appearance, light_at, number_at
 from liveness.dynamic.measurement.drift import Drift, fit_drift
 from liveness.dynamic.measurement.track import TrackView
 from liveness.dynamic.sample import FlashSample
+from liveness.dynamic.srgb import encode
 
-__all__ = ["ALL_ALIKE", "NO_ANSWER", "FaceCells", "Unevenness", "measure_unevenness", "read_cells"]
+__all__ = [
+    "ALL_ALIKE",
+    "NO_ANSWER",
+    "FaceCells",
+    "Unevenness",
+    "encoded_values",
+    "measure_unevenness",
+    "read_cells",
+]
 
 NO_ANSWER: Final = "no response by which parts of the face can be compared"
 ALL_ALIKE: Final = "the screen is nearly all the light there is, and every part responds alike"
@@ -58,11 +67,28 @@ class FaceCells:
         """Returns ``values``, shape (n, k, 3), without their mean and their drift."""
         return _cleared(self.drift, values)
 
-    def errors(self, drive: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the standard error of each cell's response to ``drive``, shape (n, 3); shape (k,)."""
+    def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Returns how the cells' 8-bit values change, and the part of their mean that the screen explains.
+
+        Both are cleared of drift; shapes (n, k, 3) and (n, 3).
+        """
+        changes = self.clear(encoded_values(self.light))
+        drive = self.screen @ np.linalg.lstsq(self.screen, changes.mean(axis=1), rcond=None)[0]
+        return changes, drive
+
+    def errors(
+        self, drive: NDArray[np.float64], answers: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """Returns the standard error of each cell's response to ``drive``; shape (k,).
+
+        Args:
+            drive: Shape (n, 3); not 0 everywhere.
+            answers: Shape (n, k, 3), cleared of drift; ``self.answers`` if ``None``.
+        """
+        seen = self.answers if answers is None else answers
         power = float((drive**2).sum())
-        shares = np.einsum("tc,tkc->k", drive, self.answers) / power
-        rest = self.answers - shares[None, :, None] * drive[:, None, :]
+        shares = np.einsum("tc,tkc->k", drive, seen) / power
+        rest = seen - shares[None, :, None] * drive[:, None, :]
         # Two frames count as one independent frame, because motion is slower than the frames.
         return np.asarray(np.sqrt(2 * (rest**2).sum(axis=(0, 2)) / len(rest) / power), np.float64)
 
@@ -79,6 +105,11 @@ class Unevenness:
 
     variance: float
     error: float
+
+
+def encoded_values(light: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Returns the 8-bit sRGB values (IEC 61966-2-1), 0..255, of linear light, 0..1."""
+    return 255 * encode(np.clip(light, 0.0, 1.0))
 
 
 def read_cells(

@@ -20,11 +20,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.measurement.background import BackgroundFinding
-from liveness.dynamic.measurement.cells import ALL_ALIKE, NO_ANSWER, FaceCells, measure_unevenness
+from liveness.dynamic.measurement.cells import (
+    ALL_ALIKE,
+    NO_ANSWER,
+    FaceCells,
+    encoded_values,
+    measure_unevenness,
+)
 from liveness.dynamic.measurement.response import inflation
 from liveness.dynamic.measurement.track import TrackView
 from liveness.dynamic.sample import FlashSample, Region
-from liveness.dynamic.srgb import encode
 from liveness.signal import Signal, assessed, not_assessed
 
 __all__ = ["OVERLAY", "OverlayFinding", "OverlaySettings", "measure_overlay", "overlay_signal"]
@@ -97,9 +102,7 @@ def measure_overlay(
         track: The scan's light.
         cells: The cells of the face.
     """
-    answers = cells.clear(_encoded(cells.light))
-    whole = answers.mean(axis=1)
-    drive = cells.screen @ np.linalg.lstsq(cells.screen, whole, rcond=None)[0]
+    answers, drive = cells.values()
     power = float((drive**2).sum())
     even = np.ones(answers.shape[1])
     if power <= 0:
@@ -171,14 +174,8 @@ def _behind(
     if seen.mean() < _MOSTLY_SEEN:
         return None, 0.0
     filled = np.where(seen[:, None], light.astype(np.float64), light[seen].mean(axis=0))
-    answer = cells.clear(_encoded(filled)[:, None, :])[:, 0]
+    answer = cells.clear(encoded_values(filled)[:, None, :])[:, 0]
     share = float((answer * drive).sum()) / power
     rest = answer - share * drive
     error = math.sqrt(float((rest**2).sum()) / (_FREE * len(rest)) * inflation(rest) / power)
     return share, error
-
-
-def _encoded(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the 8-bit sRGB values of linear light (IEC 61966-2-1)."""
-    inside = np.clip(light, 0.0, 1.0)
-    return 255 * encode(inside)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from liveness.dynamic.measurement.background import BackgroundSettings, background_signal, measure_background
 from liveness.dynamic.measurement.cells import read_cells
 from liveness.dynamic.measurement.course import Appearance
-from liveness.dynamic.measurement.glare import GlareSettings, glare_signal
+from liveness.dynamic.measurement.glare import GlareSettings, glare_signal, measure_glare
 from liveness.dynamic.measurement.overlay import OverlaySettings, measure_overlay, overlay_signal
 from liveness.dynamic.measurement.response import Response
 from liveness.dynamic.measurement.shape import ShapeSettings, measure_shape, shape_signal
@@ -63,12 +63,13 @@ def measure_surface(
         lag: The face's delay after the screen, seconds; ``None`` if none stands out.
         settings: Lines.
     """
-    shape = overlay = behind = None
+    shape = overlay = glare = behind = None
     if response is not None and lag is not None:
         cells = read_cells(samples, track, shown, lag=lag)
         if cells is not None:
             shape = measure_shape(cells, response)
             overlay = measure_overlay(samples, track, cells)
+            glare = None if shape is None else measure_glare(cells, shape)
         behind = measure_background(track, shown, response, lag=lag)
     strength = 0.0 if response is None else response.strength
     shaped = shape_signal(shape, strength, settings.shape)
@@ -77,7 +78,7 @@ def measure_surface(
     return Surface(
         shape=shaped,
         overlay=laid_over,
-        glare=glare_signal(shape, settings.glare),
+        glare=glare_signal(glare, settings.glare),
         background=_unless_a_wall(background, shaped, laid_over),
     )
 
