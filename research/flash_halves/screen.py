@@ -22,7 +22,7 @@ class HalvedStep:
     """One step.
 
     Attributes:
-        at: When the app is told to show it, seconds.
+        at: The time at which the app receives the colour, seconds.
         channel: The channel that is high in one part of the screen, blue 0 to red 2; both others are high in
             the other part.
         above: Whether that part is the upper one.
