@@ -104,7 +104,7 @@ async def test_a_person_with_a_slow_network_is_told_so(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
+    upload = await browser.upload(person.portrait, "twice")
     assert browser.live.server.web_target is not None
     async with line(browser.live.server.web_target, bytes_per_second=60_000) as address:
         answer = await browser.scan(upload, person.camera, server=address, script="walk")
@@ -118,7 +118,7 @@ async def test_a_scan_whose_end_comes_too_late_is_not_called_complete(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
+    upload = await browser.upload(person.portrait, "once")
     assert browser.live.server.web_target is not None
     async with line(browser.live.server.web_target, bytes_per_second=30_000) as address:
         answer = await browser.scan(upload, person.camera, server=address, script="walk")
