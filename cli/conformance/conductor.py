@@ -1,7 +1,7 @@
 """Runs the scenarios one after another, against whatever client connects."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -72,7 +72,7 @@ class Conductor:
         self._streams.put_nowait(stream)
 
     async def run(
-        self, scenarios: Sequence[Scenario], addresses: Addresses, client: Client | None
+        self, scenarios: Iterable[Scenario], addresses: Addresses, client: Client | None
     ) -> AsyncIterator[Outcome]:
         """Runs scenarios and yields the outcome of each.
 

@@ -23,6 +23,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.packs import shared_pack
 from tests.server.live import PATIENT, LiveServer, serving, settings_for
+from tests.server.policy_files import write_policy
 from vision.face import BgrImage
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
@@ -122,12 +123,15 @@ async def server(
     request: pytest.FixtureRequest, assets: Path, page_port: int, tmp_path_factory: pytest.TempPathFactory
 ) -> AsyncIterator[LiveServer]:
     """A server for pages, with the pack ``open``. The parameter: whether its callers are sandbox callers."""
+    folder = tmp_path_factory.mktemp("server")
     settings = settings_for(
-        tmp_path_factory.mktemp("server"),
+        folder,
         web=True,
         sandbox=request.param,
         device_integrity={"web": {"rp_id": "localhost", "origins": [f"http://localhost:{page_port}"]}},
     )
+    write_policy(folder / "policies", "short", attempt_seconds=8)
+    write_policy(folder / "policies", "twice", maximum=2)
     async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
         yield live
 

@@ -3,51 +3,58 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator
-from typing import Any
+from contextlib import asynccontextmanager
+from itertools import count
 
 import pytest
-import pytest_asyncio
 
 from cli.conformance.clients import ClientReport
-from cli.conformance.conductor import Verdict
 from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Ticket
 from server.edge.listeners import SCAN_METHOD
-from tests.cli.conformance.playing import BY_NAME, played
+from tests.cli.conformance.playing import BY_NAME, SLOW, failures, played_at_once
 from tests.web.conftest import SDK, to_ticket
 
 pytestmark = pytest.mark.slow
 
 _TRANSPORT = "WebSocket"
+_SCANS_AT_ONCE = 3
 
 
 class _PageClient:
-    """The element in one Chromium, with the camera that Chromium draws."""
+    """The element in one Chromium, with the camera that Chromium draws. It makes several scans at once."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
-        self._process = process
+        assert process.stdin is not None
+        assert process.stdout is not None
+        self._input, self._output = process.stdin, process.stdout
+        self._ids = count()
+        self._answers: dict[int, asyncio.Future[ClientReport]] = {}
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
-        answer = await self._made(
-            {
-                "server": addresses.web.removesuffix(SCAN_METHOD),
-                "ticket": to_ticket(ticket.token, ticket.fingerprint),
-                "flash": True,
-            }
-        )
-        return ClientReport(has_result="outcome" in answer, said=json.dumps(answer))
+        number = next(self._ids)
+        options = {
+            "id": number,
+            "server": addresses.web.removesuffix(SCAN_METHOD),
+            "ticket": to_ticket(ticket.token, ticket.fingerprint),
+            "flash": True,
+        }
+        answer: asyncio.Future[ClientReport] = asyncio.get_running_loop().create_future()
+        self._answers[number] = answer
+        self._input.write(json.dumps(options).encode() + b"\n")
+        await self._input.drain()
+        return await answer
 
-    async def _made(self, options: dict[str, Any]) -> dict[str, Any]:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.write(json.dumps(options).encode() + b"\n")
-        await self._process.stdin.drain()
-        answer: dict[str, Any] = json.loads(await self._process.stdout.readline())
-        return answer
+    async def read_answers(self) -> None:
+        """Hands each answer to its scan, until the browser ends."""
+        async for said in self._output:
+            answer = json.loads(said)
+            report = ClientReport(has_result="outcome" in answer, said=said.decode())
+            self._answers[answer["id"]].set_result(report)
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def client(page_port: int) -> AsyncIterator[_PageClient]:
+@asynccontextmanager
+async def _page(port: int) -> AsyncIterator[_PageClient]:
     process = await asyncio.create_subprocess_exec(
         "node",
         str(SDK / "e2e" / "conformance.mjs"),
@@ -55,16 +62,25 @@ async def client(page_port: int) -> AsyncIterator[_PageClient]:
         stdout=asyncio.subprocess.PIPE,
     )
     assert process.stdin is not None
-    process.stdin.write(json.dumps({"port": page_port}).encode() + b"\n")
-    yield _PageClient(process)
-    process.stdin.close()
-    async with asyncio.timeout(20):
-        await process.wait()
+    process.stdin.write(json.dumps({"port": port}).encode() + b"\n")
+    client = _PageClient(process)
+    reading = asyncio.create_task(client.read_answers())
+    try:
+        yield client
+    finally:
+        process.stdin.close()
+        async with asyncio.timeout(20):
+            await process.wait()
+        await reading
 
 
-@pytest.mark.parametrize("name", BY_NAME)
-async def test_a_page_passes(client: _PageClient, page_port: int, name: str) -> None:
-    outcomes = await played([name], client, origin=f"http://localhost:{page_port}")
-    outcome = outcomes[name]
-    assert (outcome.verdict, outcome.detail) == (Verdict.PASSED, "")
-    assert outcome.transport == _TRANSPORT
+@pytest.mark.timeout(300)
+async def test_a_page_passes_every_scenario(page_port: int) -> None:
+    quick = [name for name in BY_NAME if name not in SLOW]
+    async with _page(page_port) as client:
+        outcomes = await played_at_once(
+            [*SLOW, *quick], client, servers=_SCANS_AT_ONCE, origin=f"http://localhost:{page_port}"
+        )
+    assert failures(outcomes) == {}
+    assert outcomes.keys() == set(BY_NAME)
+    assert {outcome.transport for outcome in outcomes.values()} == {_TRANSPORT}

@@ -104,7 +104,7 @@ async def test_a_person_with_a_slow_network_is_told_so(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
+    upload = await browser.upload(person.portrait, "twice")
     assert browser.live.server.web_target is not None
     async with line(browser.live.server.web_target, bytes_per_second=60_000) as address:
         answer = await browser.scan(upload, person.camera, server=address, script="walk")
@@ -142,7 +142,7 @@ async def test_a_person_with_a_hopeless_network_is_told_so_soon(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
+    upload = await browser.upload(person.portrait, "once")
     assert browser.live.server.web_target is not None
     async with line(browser.live.server.web_target, bytes_per_second=30_000) as address:
         answer = await browser.scan(upload, person.camera, server=address, script="walk")

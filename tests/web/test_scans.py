@@ -266,7 +266,7 @@ async def test_a_real_check_refuses_the_fake_camera(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     # With a file, Chromium gives its path as the camera's name, which no list can have.
-    upload = await browser.upload(recording(_PERSON).portrait)
+    upload = await browser.upload(recording(_PERSON).portrait, "short")
     answer = await browser.scan(upload, None)
     assert answer["outcome"]["status"] == "failure"
     result = await _result(browser.live, upload.check_id)

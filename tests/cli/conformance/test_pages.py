@@ -8,11 +8,10 @@ import pytest
 from facegate.v1 import verification_service_pb2_grpc as service_pb2_grpc
 
 from cli.conformance.clients import ClientReport, ReferenceClient
-from cli.conformance.conductor import Verdict
 from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Ticket
 from server.edge.listeners import SCAN_METHOD
-from tests.cli.conformance.playing import played
+from tests.cli.conformance.playing import failures, played
 from tests.server.web_call import WebCall, WebStub
 
 _ORIGIN = "https://shop.example"
@@ -58,5 +57,5 @@ class _PageClient(ReferenceClient):
 @pytest.mark.parametrize("names", [_QUICK, pytest.param(_OTHERS, marks=pytest.mark.slow)])
 async def test_a_page_passes_over_websocket(names: tuple[str, ...]) -> None:
     outcomes = await played(names, _PageClient(), origin=_ORIGIN)
-    assert {name: one.detail for name, one in outcomes.items() if one.verdict is not Verdict.PASSED} == {}
+    assert failures(outcomes) == {}
     assert {one.transport for one in outcomes.values()} == {"WebSocket"}

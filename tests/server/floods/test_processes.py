@@ -18,7 +18,7 @@ from tests.server.process.server_process import DataFolder, ServerProcess
 pytestmark = pytest.mark.slow
 
 _MIB = 1024 * 1024
-_SECONDS = 10.0
+_SECONDS = 5.0
 _MOST_GROWTH = 128 * _MIB
 """Of the 750 MiB and more that a thousand unfinished messages hold back. Pages that the allocator keeps for
 reuse count, so one and the same build grew by 43 to 91 MB in six runs."""

@@ -1,6 +1,7 @@
 /**
- * Makes one scan through the element for each line of standard input, a JSON object of options, and prints how it
- * ended as a line of JSON. The first line is the job of drive.mjs. Each scan has a browser profile of its own.
+ * Makes one scan through the element for each line of standard input, a JSON object of options with an `id`, and prints
+ * how it ended, with that `id`, as a line of JSON. The first line is the job of drive.mjs. Scans may run at once: each
+ * has a browser profile of its own.
  */
 import { createInterface } from "node:readline";
 import { opened } from "./drive.mjs";
@@ -27,7 +28,11 @@ async function scan(browser, port, options) {
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]();
 const job = JSON.parse((await lines.next()).value);
 const { context, close } = await opened({ ...job, page: "element.html" });
+const scans = [];
 for await (const line of lines) {
-  console.log(JSON.stringify(await scan(context.browser(), job.port, JSON.parse(line))));
+  const { id, ...options } = JSON.parse(line);
+  const report = (answer) => console.log(JSON.stringify({ id, ...answer }));
+  scans.push(scan(context.browser(), job.port, options).then(report));
 }
+await Promise.all(scans);
 await close();

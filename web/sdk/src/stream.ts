@@ -70,9 +70,13 @@ export class ScanStream {
       }),
     );
     const socket = new ScanSocket(server);
-    const late = setTimeout(() => socket.drop(), HANDSHAKE_MS);
+    const limit = () => setTimeout(() => socket.drop(), HANDSHAKE_MS);
+    let late = limit();
     try {
       await socket.send({ case: "start", value: start });
+      // As long again for the Challenge, however long it took to connect.
+      clearTimeout(late);
+      late = limit();
       const first = await socket.receive();
       if (first === undefined) throw new StreamLostError("the server closed the stream without a Challenge");
       if (first.case !== "challenge") throw new ProtocolViolatedError("the first message is not a Challenge");
