@@ -156,6 +156,19 @@ def test_a_short_scan_is_never_live_and_a_network_alone_is_heard_at_half(
     assert attack.verdict is Verdict.SPOOF
 
 
+def test_motion_does_not_count_if_too_few_frames_a_second_arrived() -> None:
+    lively = fused(too_slow=True, planar_motion=0.98, micro_motion=0.98, pad_network=1.0)
+    assert lively.verdict is Verdict.INCONCLUSIVE
+    assert lively.reasons == (VerdictReason.TOO_FEW_FRAMES,)
+    flat = {"planar_motion": 0.02, "micro_motion": 0.02, "stillness": 0.02, "surroundings": 0.02}
+    assert fused(planar_motion=0.02, micro_motion=0.02, pad_network=0.6).verdict is Verdict.SPOOF
+    slow = fused(too_slow=True, **flat, pad_network=0.6)
+    assert (slow.verdict, slow.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_FRAMES)
+    assert VerdictReason.MOVES_AS_A_PLANE not in slow.reasons
+    assert all(signal.weight == 0 for signal in slow.signals if signal.name in flat)
+    assert fused(too_slow=True, pad_network=0.0).verdict is Verdict.SPOOF
+
+
 def test_frames_without_exactly_one_face_do_not_count() -> None:
     result = fused(frames=45, usable=5, planar_motion=0.98, pad_network=0.9)
     assert (result.verdict, result.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_USABLE_FACES)
