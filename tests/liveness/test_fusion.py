@@ -13,6 +13,7 @@ from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from tests.liveness.fusing import (
     MODEL,
+    MOTION,
     MOTION_ALONE,
     SCORES,
     fused,
@@ -160,12 +161,11 @@ def test_motion_does_not_count_if_too_few_frames_a_second_arrived() -> None:
     lively = fused(too_slow=True, planar_motion=0.98, micro_motion=0.98, pad_network=1.0)
     assert lively.verdict is Verdict.INCONCLUSIVE
     assert lively.reasons == (VerdictReason.TOO_FEW_FRAMES,)
-    flat = {"planar_motion": 0.02, "micro_motion": 0.02, "stillness": 0.02, "surroundings": 0.02}
     assert fused(planar_motion=0.02, micro_motion=0.02, pad_network=0.6).verdict is Verdict.SPOOF
-    slow = fused(too_slow=True, **flat, pad_network=0.6)
+    slow = fused(too_slow=True, planar_motion=0.02, micro_motion=0.02, pad_network=0.6)
     assert (slow.verdict, slow.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_FRAMES)
     assert VerdictReason.MOVES_AS_A_PLANE not in slow.reasons
-    assert all(signal.weight == 0 for signal in slow.signals if signal.name in flat)
+    assert all(signal.weight == 0 for signal in slow.signals if signal.name in MOTION)
     assert fused(too_slow=True, pad_network=0.0).verdict is Verdict.SPOOF
 
 
