@@ -17,6 +17,8 @@ const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
 type Told = (strings: Strings) => string;
 const NOTHING: Told = () => "";
 const RIGHT_TO_LEFT = new Set(["ar"]);
+/** What the element extends; a server that renders pages imports this module, and has no DOM. */
+const BaseElement: typeof HTMLElement = globalThis.HTMLElement ?? class {};
 
 /**
  * The capture screen: `<facegate-scan server="wss://…">`.
@@ -27,7 +29,7 @@ const RIGHT_TO_LEFT = new Set(["ar"]);
  * Dispatches `facegate-finished` with the `ScanOutcome` and `facegate-failed` with a `FacegateError`, or what `getTicket`
  * threw, as `detail`. Both are for the interface only: your backend calls `FinishCheck`.
  */
-export class FacegateScan extends HTMLElement {
+export class FacegateScan extends BaseElement {
   /** Gets the ticket of a new check from your backend. */
   getTicket: (() => Promise<ScanTicket>) | undefined;
   /** The evidence of the platform; by default a key of WebCrypto. */
