@@ -3,7 +3,7 @@ import type { AttemptResult, HintCode } from "../events.js";
 import type { Attestor } from "../evidence.js";
 import { FlashLayer } from "../flash/layer.js";
 import { FaceScan, type ScanOutcome, type ScanScreen, type ScanTicket } from "../scan.js";
-import { errorText, firstSentence } from "./error_text.js";
+import { errorText, firstSentence, interruptionText, outcomeText } from "./error_text.js";
 import { LANGUAGES, languageFor, textFor, type Strings } from "./strings.js";
 import { type Action, View } from "./view.js";
 
@@ -232,8 +232,10 @@ export class FacegateScan extends BaseElement {
       };
       this.drawQuestion = () => {
         const { strings } = this;
-        const interruption = textOfInterruption(strings, result);
-        const texts = interruption ? [interruption] : result.feedback.map((code) => textFor(strings, code));
+        const { feedback, interruption } = result;
+        const texts = interruption
+          ? [interruptionText(strings, interruption)]
+          : feedback.map((code) => textFor(strings, code));
         this.view.ask(strings.tryAgain, texts, [{ label: strings.ready, primary: true, act }]);
       };
       this.drawQuestion();
@@ -262,9 +264,8 @@ export class FacegateScan extends BaseElement {
 
   private finished(outcome: ScanOutcome): void {
     this.view.closeScreen();
-    const codes = outcome.feedback.filter((code) => code !== "FAILED");
     const title: Told = (strings) => strings[TEXTS[outcome.status]];
-    const text: Told = (strings) => codes.map((code) => textFor(strings, code)).join(" ");
+    const text: Told = (strings) => outcomeText(strings, outcome);
     if (outcome.status === "retry") this.showStart(title, text, true);
     else this.showCard(title, text, () => [], true);
     this.dispatchEvent(new CustomEvent("facegate-finished", { detail: outcome, bubbles: true, composed: true }));
@@ -280,11 +281,6 @@ export class FacegateScan extends BaseElement {
     if (!(error instanceof FacegateError)) console.error(error);
     this.dispatchEvent(new CustomEvent("facegate-failed", { detail: error, bubbles: true, composed: true }));
   }
-}
-
-function textOfInterruption(strings: Strings, { interruption }: AttemptResult): string | undefined {
-  if (interruption === "hidden") return strings.hidden;
-  return interruption === "turned" ? strings.hints.WRONG_ROTATION : undefined;
 }
 
 async function fillScreen(): Promise<boolean> {
