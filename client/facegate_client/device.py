@@ -40,7 +40,8 @@ class ScanSettings:
     """The settings of a scan.
 
     Attributes:
-        max_side: Longest side of a frame, pixels; larger images are scaled down.
+        max_field: Width of a frame's field, pixels; larger images are scaled down. The field is the frame's
+            width, but at most four fifths of its height. A movement needs 480.
         quality: JPEG quality, 1 to 100.
         max_attempts: Attempts after which the device leaves, even if the server allows more.
         stream_timeout_s: gRPC deadline of one stream, seconds; a little over the scan's deadline.
@@ -51,7 +52,7 @@ class ScanSettings:
         decline_flash: Whether the person declines every attempt with a flash, before its first frame.
     """
 
-    max_side: int = 640
+    max_field: float = 480.0
     quality: int = 85
     max_attempts: int = 5
     stream_timeout_s: float = 240.0
@@ -315,7 +316,7 @@ class FaceScanner:
     def _limits(self, budget: scan_pb2.CaptureBudget) -> CaptureLimits:
         usual = CaptureLimits()
         return CaptureLimits(
-            max_side=self._settings.max_side,
+            max_field=self._settings.max_field,
             max_pixels=budget.max_frame_pixels or usual.max_pixels,
             max_bytes=budget.max_frame_bytes or usual.max_bytes,
             min_side=budget.min_frame_side,

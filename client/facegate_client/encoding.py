@@ -1,10 +1,11 @@
 """Encodes a captured image as the JPEG that is sent, within the server's limits."""
 
+import math
 from dataclasses import dataclass, replace
 
 from facegate_client.errors import SourceError
 from facegate_client.extras import needed_by
-from facegate_client.frame_source import Pixels
+from facegate_client.frame_source import Pixels, QuarterTurn
 from facegate_client.jpeg_header import read_jpeg_header
 
 __all__ = ["CaptureLimits", "EncodedImage", "encode_image"]
@@ -13,6 +14,8 @@ _QUALITY_STEP = 15
 _LOWEST_QUALITY = 40
 _SHRINK = 0.8
 _CHANNELS, _BITS, _UPRIGHT = 3, 8, 1
+# Ovals are relative to the field: the middle of an upright frame that is wider than this share of its height.
+_BROADEST_FIELD = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,6 +23,8 @@ class CaptureLimits:
     """The limits of an encoded frame.
 
     Attributes:
+        max_field: Width of the upright frame's field, pixels: the frame's width, but at most four fifths of
+            its height. So the face in an oval is as large in any frame.
         max_side: Longest side, pixels.
         max_pixels: The most pixels, width times height.
         max_bytes: The largest encoded size, bytes.
@@ -27,7 +32,8 @@ class CaptureLimits:
         max_frames_per_second: Highest rate; 0 for no limit.
     """
 
-    max_side: int = 640
+    max_field: float = 480.0
+    max_side: int = 1280
     max_pixels: int = 1920 * 1080
     max_bytes: int = 512 * 1024
     min_side: int = 1
@@ -53,7 +59,9 @@ class EncodedImage:
     height: int
 
 
-def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int = 85) -> EncodedImage | None:
+def encode_image(
+    image: Pixels | bytes, *, limits: CaptureLimits, quality: int = 85, rotation: QuarterTurn = 0
+) -> EncodedImage | None:
     """Encodes an image as a baseline JPEG of three 8-bit channels.
 
     A JPEG within the limits is returned unchanged, so that the evidence contains the camera's own bytes. An
@@ -64,6 +72,7 @@ def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int =
         image: Pixels in BGR, or JPEG bytes.
         limits: The limits of the frame; ``max_frames_per_second`` is ignored.
         quality: JPEG quality to begin with, 1 to 100.
+        rotation: The rotation that makes the image upright, which is not applied.
 
     Returns:
         The frame; ``None`` if no quality makes it small enough without a side below ``min_side``.
@@ -72,14 +81,14 @@ def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int =
         SourceError: The image cannot be decoded or encoded, or the extra that it needs is not installed.
     """
     if isinstance(image, bytes):
-        as_is = _passed_through(image, limits)
+        as_is = _passed_through(image, limits, rotation)
         if as_is is not None:
             return as_is
     with needed_by("video"):
         from facegate_client import pixel_codec
     pixels = pixel_codec.decode(image) if isinstance(image, bytes) else image
     height, width = pixels.shape[:2]
-    scale = min(1.0, limits.max_side / max(width, height), (limits.max_pixels / (width * height)) ** 0.5)
+    scale = min(1.0, _scale_within(limits, width, height, rotation))
     while True:
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
         if scale < 1.0 and min(size) < min(limits.min_side, width, height):
@@ -94,18 +103,28 @@ def encode_image(image: Pixels | bytes, *, limits: CaptureLimits, quality: int =
         scale *= _SHRINK
 
 
+def _scale_within(limits: CaptureLimits, width: int, height: int, rotation: QuarterTurn) -> float:
+    """Returns the largest scale at which an image is within the limits on field, sides and pixels."""
+    wide, tall = (height, width) if rotation in (90, 270) else (width, height)
+    return min(
+        limits.max_field / min(wide, _BROADEST_FIELD * tall),
+        limits.max_side / max(wide, tall),
+        math.sqrt(limits.max_pixels / (wide * tall)),
+    )
+
+
 def _qualities(first: int) -> list[int]:
     return [first, *range(first - _QUALITY_STEP, _LOWEST_QUALITY - 1, -_QUALITY_STEP)]
 
 
-def _passed_through(jpeg: bytes, limits: CaptureLimits) -> EncodedImage | None:
+def _passed_through(jpeg: bytes, limits: CaptureLimits, rotation: QuarterTurn) -> EncodedImage | None:
     try:
         header = read_jpeg_header(jpeg)
     except ValueError as error:
         raise SourceError("an image from the source is not a readable JPEG") from error
     fits = (
-        0 < header.width * header.height <= limits.max_pixels
-        and max(header.width, header.height) <= limits.max_side
+        header.width * header.height > 0
+        and _scale_within(limits, header.width, header.height, rotation) >= 1.0
         and len(jpeg) <= limits.max_bytes
     )
     plain = (header.channels, header.bits, header.orientation) == (_CHANNELS, _BITS, _UPRIGHT)

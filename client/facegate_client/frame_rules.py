@@ -60,7 +60,13 @@ class FrameRules:
         Raises:
             SourceError: The image cannot be decoded or encoded.
         """
-        return await asyncio.to_thread(encode_image, image.image, limits=self._limits, quality=self._quality)
+        return await asyncio.to_thread(
+            encode_image,
+            image.image,
+            limits=self._limits,
+            quality=self._quality,
+            rotation=image.rotation,
+        )
 
     def has_room(self, size: int, *, frames: int, scan_bytes: int) -> bool:
         """Returns whether the budget has room for a frame; a budget of 0 is no limit.

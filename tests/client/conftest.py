@@ -21,7 +21,7 @@ from facegate_client.frame_source import Pace
 from tests.client.fake_server import FakeServer, serving
 
 FAST = ScanSettings(
-    max_side=64,
+    max_field=64,
     handshake_timeout_s=2.0,
     result_timeout_s=3.0,
     reconnect=ReconnectPolicy(initial_s=0.01, cap_s=0.02),

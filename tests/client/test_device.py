@@ -89,7 +89,7 @@ async def test_realtime_source_drops_before_the_index_without_credit(scanning: S
 
 async def test_bytes_of_credit_bind_too(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(frames_wanted=0, credit=100, credit_bytes=3_000, withhold_credit=True))
-    settings = ScanSettings(max_side=64, result_timeout_s=3.0)
+    settings = ScanSettings(max_field=64, result_timeout_s=3.0)
     async with scanning(fake, frames=30, pace="realtime", settings=settings) as scanner:
         outcome = await scanner.scan()
     assert fake.violations == []
@@ -120,7 +120,7 @@ async def test_device_leaves_when_the_source_is_exhausted(scanning: Scanning) ->
 
 async def test_device_makes_no_more_attempts_than_it_is_asked_for(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], frames_wanted=3))
-    settings = ScanSettings(max_side=64, max_attempts=2)
+    settings = ScanSettings(max_field=64, max_attempts=2)
     async with scanning(fake, frames=60, settings=settings) as scanner:
         outcome = await scanner.scan()
     assert (outcome.attempts, outcome.status) == (2, scan_pb2.SCAN_STATUS_RETRY)

@@ -113,7 +113,7 @@ async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
     )
     events = Recorder()
     policy = ReconnectPolicy(initial_s=0.02, cap_s=5.0)
-    settings = ScanSettings(max_side=64, reconnect=policy)
+    settings = ScanSettings(max_field=64, reconnect=policy)
     async with scanning(fake, frames=80, events=events, settings=settings) as scanner:
         outcome = await scanner.scan()
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 5)

@@ -51,7 +51,7 @@ async def test_stream_that_closes_without_a_result_is_resumed(scanning: Scanning
 
 async def test_reconnects_are_bounded(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(break_after=1, breaking=LOST))
-    settings = ScanSettings(max_side=64, reconnect=ReconnectPolicy(limit=3, initial_s=0.01, cap_s=0.01))
+    settings = ScanSettings(max_field=64, reconnect=ReconnectPolicy(limit=3, initial_s=0.01, cap_s=0.01))
     async with scanning(fake, frames=200, settings=settings) as scanner:
         with pytest.raises(ConnectionFailedError):
             await scanner.scan()

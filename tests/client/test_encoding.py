@@ -9,6 +9,7 @@ from PIL import Image
 
 from facegate_client import Pixels, SourceError
 from facegate_client.encoding import CaptureLimits, EncodedImage, encode_image
+from facegate_client.frame_source import QuarterTurn
 
 NOISE: Pixels = np.random.default_rng(3).integers(0, 255, (120, 90, 3), dtype=np.uint8)
 
@@ -105,16 +106,37 @@ def test_large_jpeg_is_scaled_down() -> None:
     assert _size(encoded) == (45, 60)
 
 
+@pytest.mark.parametrize(
+    ("captured", "rotation", "sent"),
+    [
+        ((1280, 720), 0, (1066, 600)),
+        ((960, 720), 0, (800, 600)),
+        ((640, 480), 0, (640, 480)),
+        ((720, 1280), 0, (480, 853)),
+        ((1280, 720), 90, (853, 480)),
+        ((960, 1200), 0, (480, 600)),
+    ],
+)
+def test_the_field_is_scaled_to_one_width(
+    captured: tuple[int, int], rotation: QuarterTurn, sent: tuple[int, int]
+) -> None:
+    pixels = np.zeros((captured[1], captured[0], 3), np.uint8)
+    for image in (pixels, _jpeg(pixels)):
+        encoded = encode_image(image, limits=CaptureLimits(), rotation=rotation)
+        assert encoded is not None
+        assert _size(encoded) == sent
+
+
 @pytest.mark.parametrize("content", [b"", b"not a jpeg", _jpeg()[:200], b"\x89PNG\r\n\x1a\n"])
 def test_anything_but_a_jpeg_raises_source_error(content: bytes) -> None:
     with pytest.raises(SourceError):
         encode_image(content, limits=CaptureLimits(max_side=50))
 
 
-@given(st.integers(0, 700), st.integers(0, 700_000), st.floats(0, 60))
+@given(st.integers(0, 1400), st.integers(0, 700_000), st.floats(0, 60))
 def test_limits_only_ever_fall(side: int, size: int, rate: float) -> None:
     before = CaptureLimits(max_frames_per_second=24)
     after = before.lowered(max_side=side, max_bytes=size, max_frames_per_second=rate)
-    assert after.max_side == (min(side, 640) if side else 640)
+    assert after.max_side == (min(side, 1280) if side else 1280)
     assert after.max_bytes == (min(size, 524_288) if size else 524_288)
     assert after.max_frames_per_second == (min(rate, 24) if rate else 24)

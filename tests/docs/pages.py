@@ -10,7 +10,7 @@ from typing import Final
 __all__ = ["REPOSITORY", "CodeBlock", "anchors", "code_blocks", "code_spans", "links", "pages", "prose"]
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
-_AT_THE_TOP: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md")
+_BESIDE_DOCS: Final = ("README.md", "CONTRIBUTING.md", "SECURITY.md", "web/sdk/README.md")
 
 _FENCE = re.compile(
     r"^(?P<indent> *)```(?P<language>[\w-]*)\n(?P<text>.*?)^(?P=indent)```$", re.DOTALL | re.MULTILINE
@@ -43,8 +43,8 @@ class CodeBlock:
 
 
 def pages() -> list[Path]:
-    """README, CONTRIBUTING, SECURITY and everything in ``docs/``."""
-    return [*(REPOSITORY / name for name in _AT_THE_TOP), *sorted((REPOSITORY / "docs").rglob("*.md"))]
+    """README, CONTRIBUTING, SECURITY, the npm package's README and everything in ``docs/``."""
+    return [*(REPOSITORY / name for name in _BESIDE_DOCS), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 
 def code_blocks(page: Path) -> Iterator[CodeBlock]:

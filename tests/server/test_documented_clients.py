@@ -1,8 +1,10 @@
-"""The clients in README.md and docs/orchestrator.md run unchanged with a real server."""
+"""The clients in README.md, docs/orchestrator.md and the npm package's README run with a real server."""
 
 import asyncio
+import base64
 import json
 import re
+import tomllib
 import urllib.request
 from collections.abc import Callable
 from pathlib import Path
@@ -13,10 +15,13 @@ import pytest
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from facegate_client import FaceScanner, ScanTicket, open_channel, open_video
 from server.edge.callers import LOCAL_TENANT
-from tests.docs.pages import REPOSITORY, code_blocks
+from server.settings import Settings
+from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
 from tests.server.live import LiveServer, portrait
+from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 
 _README = REPOSITORY / "README.md"
 _GUIDE = REPOSITORY / "docs" / "orchestrator.md"
@@ -94,3 +99,37 @@ async def test_the_client_of_the_guide_prints_the_reason_of_a_refusal(live: Live
         return found
 
     assert await asyncio.to_thread(refused) == ("IMAGE_FORMAT_NOT_SUPPORTED", None)
+
+
+async def test_the_backend_of_the_package_reads_verdicts(
+    live: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "portrait.jpg").write_bytes(portrait())
+    (tmp_path / "selfie.mp4").write_bytes(video(genuine(26)))
+    monkeypatch.chdir(tmp_path)
+    with backend_of_the_package(live.server.service_target) as post:
+        assert await asyncio.to_thread(post, "/verdict") == {"verified": False, "reasons": []}
+        # The person leaves before the scan.
+        await asyncio.to_thread(post, "/checks")
+        left = await asyncio.to_thread(post, "/verdict")
+        assert left == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
+        ticket = await asyncio.to_thread(post, "/checks")
+        fingerprint = base64.b64decode(ticket["challengeKeySha256"])
+        async with open_channel(live.server.device_target) as device:
+            await FaceScanner(
+                channel=device,
+                ticket=ScanTicket(token=ticket["token"], challenge_key_sha256=fingerprint),
+                source=open_video(tmp_path / "selfie.mp4"),
+            ).scan()
+        verified = await asyncio.to_thread(post, "/verdict")
+    assert verified == {"verified": True, "reasons": []}
+
+
+_SETTINGS = [block for block in code_blocks(PACKAGE_README) if block.language == "toml"]
+
+
+@pytest.mark.parametrize("block", _SETTINGS, ids=lambda block: f"line {block.line}")
+def test_the_settings_of_the_package_are_valid(block: CodeBlock) -> None:
+    web = Settings(**tomllib.loads(block.text)).device_integrity.web
+    assert web is not None
+    assert len(web.origins) == 1

@@ -8,7 +8,13 @@ export default defineConfig({
       entry: { index: "src/index.ts", element: "src/element.ts", react: "src/react.ts" },
       formats: ["es"],
     },
-    rollupOptions: { external: ["react"] },
+    rollupOptions: {
+      external: ["react"],
+      onwarn: (warning, warn) => {
+        // "use client" stays, as tests/web/test_package.py shows.
+        if (warning.code !== "MODULE_LEVEL_DIRECTIVE") warn(warning);
+      },
+    },
   },
   worker: { format: "es" },
 });

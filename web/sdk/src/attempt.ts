@@ -108,6 +108,11 @@ export class Attempt {
     return this.pace.isBelow(this.leastRate);
   }
 
+  /** Whether the time ended before the connection had carried as many frames as the server needs. */
+  get networkTooSlow(): boolean {
+    return this.cause === Cause.TIMED_OUT && !this.captureTooSlow && this.frames < this.leastRate * this.pace.seconds;
+  }
+
   private get leastRate(): number {
     return this.context.stream.challenge.budget?.minFramesPerSecond || LEAST_RATE;
   }

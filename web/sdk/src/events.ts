@@ -8,7 +8,8 @@ export interface Oval {
 
 /**
  * The code of a hint, such as `MOVE_CLOSER`; see docs/device_protocol.md for the codes and their texts. After an attempt,
- * `CAPTURE_TOO_SLOW` stands for `NETWORK_TOO_SLOW` if the page itself captured too few frames.
+ * `CAPTURE_TOO_SLOW` stands for `NETWORK_TOO_SLOW` if the page itself captured too few frames. After a failure, the page adds
+ * which of the two it knows of.
  */
 export type HintCode = string;
 
@@ -34,6 +35,9 @@ export interface AttemptResult {
   /** How long the server waits for the person, milliseconds; 0 if it does not wait. */
   readyWithinMs: number;
 }
+
+/** How the last attempt of a scan ended. */
+export type Ending = Pick<AttemptResult, "status" | "feedback" | "interruption">;
 
 /** Calls of a scan, all optional. */
 export interface ScanEvents {

@@ -1,3 +1,4 @@
+"use client";
 /** `<FaceScanner>` for React: the element `<facegate-scan>` with properties in place of events. */
 import { createElement, type ReactElement, useEffect, useRef } from "react";
 import type { Attestor, ScanOutcome, ScanTicket } from "./index.js";
@@ -47,6 +48,8 @@ export function FaceScanner(props: FaceScannerProps): ReactElement {
   return createElement("facegate-scan", {
     ref: element,
     server,
+    // The element sets its own direction, which a server that renders pages does not know.
+    suppressHydrationWarning: true,
     ...(flash ? { flash: "" } : {}),
     ...(lang === undefined ? {} : { lang }),
     ...(className === undefined ? {} : { class: className }),

@@ -3,7 +3,7 @@ import { Attempt, goodbyeError, hintCode, planName, type Tally } from "./attempt
 import { Camera } from "./capture/camera.js";
 import { Encoder } from "./capture/encoder.js";
 import { CancelledError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "./errors.js";
-import type { AttemptResult, HintCode, ScanEvents, ScanStatus } from "./events.js";
+import type { AttemptResult, Ending, HintCode, ScanEvents, ScanStatus } from "./events.js";
 import { type Attestor, browserKey, ScanEvidence } from "./evidence.js";
 import { type FlashScreen, FlashShow } from "./flash/show.js";
 import { toOval } from "./oval.js";
@@ -65,9 +65,7 @@ export interface ScanOptions {
 }
 
 /** What the page may know of a scan. Only the backend's `FinishCheck` is authoritative. */
-export interface ScanOutcome {
-  status: ScanStatus;
-  feedback: HintCode[];
+export interface ScanOutcome extends Ending {
   /** Attempts with a result. */
   attempts: number;
   /** Streams with a challenge; more than one after a reconnect. */
@@ -202,7 +200,9 @@ export class FaceScan {
         return await this.overStream(await scanProfile(this.opened, this.options));
       } catch (error) {
         this.stream?.drop();
-        if (this.decidedMeanwhile(error)) return this.outcome("completed", []);
+        if (this.decidedMeanwhile(error)) {
+          return this.outcome({ status: "completed", feedback: [], interruption: undefined });
+        }
         // The lost connection used up the last attempt.
         if (lost !== undefined && isRefusal(error, "CHECK_CLOSED", "maxAttempts")) throw lost.final;
         if (!(error instanceof StreamLostError)) throw error;
@@ -258,11 +258,11 @@ export class FaceScan {
     this.events.connected?.(toOval(challenge.oval, this.opened));
     if (challenge.resumeProofRequired) await stream.sendResumeProof();
     const evidence = this.evidence.send(stream).catch(() => undefined);
-    const { status, feedback, left } = await this.attempts(stream);
+    const { left, ...last } = await this.attempts(stream);
     await Promise.race([evidence, pause(0)]);
     await stream.close();
-    if (left || (this.cancelled && status === "retry")) throw new CancelledError();
-    return this.outcome(status, feedback);
+    if (left || (this.cancelled && last.status === "retry")) throw new CancelledError();
+    return this.outcome(last);
   }
 
   /** Makes attempts until one is the last. Returns its result, and whether the person left during it. */
@@ -357,9 +357,9 @@ export class FaceScan {
     }
   }
 
-  private outcome(status: ScanStatus, feedback: HintCode[]): ScanOutcome {
+  private outcome({ status, feedback, interruption }: Ending): ScanOutcome {
     const { frames, dropped } = this.tally;
-    return { status, feedback, attempts: this.results, streams: this.streams, frames, dropped };
+    return { status, feedback, interruption, attempts: this.results, streams: this.streams, frames, dropped };
   }
 
   private get key(): SigningKey {
@@ -372,15 +372,24 @@ export class FaceScan {
 }
 
 function toResult(result: ScanResult, attempt: Attempt | undefined): AttemptResult {
-  const codes = result.feedback.map(hintCode);
+  const status = statusOf(result);
   return {
     attempt: result.attempt,
-    status: statusOf(result),
-    feedback: attempt?.captureTooSlow ? codes.map((code) => (code === NETWORK_TOO_SLOW ? CAPTURE_TOO_SLOW : code)) : codes,
+    status,
+    feedback: feedbackOf(result.feedback.map(hintCode), status, attempt),
     anotherAttempt: result.anotherAttempt,
     interruption: attempt?.interruption,
     readyWithinMs: milliseconds(result.readyWithin),
   };
+}
+
+/** The server's codes, and what the page itself knows. After a failure, a server does not say what it advises. */
+function feedbackOf(codes: HintCode[], status: ScanStatus, attempt: Attempt | undefined): HintCode[] {
+  const known = attempt?.captureTooSlow ? CAPTURE_TOO_SLOW : attempt?.networkTooSlow ? NETWORK_TOO_SLOW : undefined;
+  if (known === undefined) return codes;
+  const others = codes.filter((code) => code !== NETWORK_TOO_SLOW);
+  if (status === "failure") return [known, ...others];
+  return known === CAPTURE_TOO_SLOW ? codes.map((code) => (code === NETWORK_TOO_SLOW ? known : code)) : codes;
 }
 
 function statusOf({ status }: ScanResult): ScanStatus {

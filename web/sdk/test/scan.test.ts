@@ -1,8 +1,10 @@
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import { errorText, firstSentence } from "../src/element/error_text.js";
+import type { CapturedFrame } from "../src/capture/camera.js";
+import { errorText, firstSentence, outcomeText } from "../src/element/error_text.js";
 import { LANGUAGES, type Strings } from "../src/element/strings.js";
 import { CancelledError, type FacegateError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
+import { FeedbackCode } from "../src/protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptStartSchema,
   CaptureCompleteSchema,
@@ -10,13 +12,14 @@ import {
   ScanResultSchema,
   ScanStatus,
 } from "../src/protocol/generated/facegate/v1/scan_pb.js";
-import type { ScanEvents } from "../src/events.js";
+import type { Interruption, ScanEvents } from "../src/events.js";
 import { FaceScan, type ScanOutcome } from "../src/scan.js";
 import { type Received, ScanStream } from "../src/stream.js";
 
-vi.mock("../src/capture/camera.js", () => ({
-  Camera: { open: async () => ({ deviceId: "", width: 640, height: 480, close: () => undefined }) },
-}));
+const camera: { onframe?: (frame: CapturedFrame) => void; onlost?: () => void } & Record<string, unknown> = {
+  ...{ deviceId: "", width: 640, height: 480, close: () => undefined },
+};
+vi.mock("../src/capture/camera.js", () => ({ Camera: { open: async () => camera } }));
 vi.mock("../src/capture/encoder.js", () => ({ Encoder: class { close(): void {} } }));
 vi.mock("../src/profile.js", () => ({ sessionKey: async () => ({}), scanProfile: async () => ({}) }));
 
@@ -140,6 +143,68 @@ describe("a scan", () => {
   it.each([ScanStatus.UNSPECIFIED, 99])("is not complete by a result with the status %s", async (status) => {
     const scanned = scan(stream([START, COMPLETE, result(status)], lost()));
     await expect(scanned).rejects.toBeInstanceOf(ProtocolViolatedError);
+  });
+});
+
+/** Frames a second that the camera captures, for longer than a hopeless attempt lasts, and those that the line has room for. */
+function capture({ rate, busy }: { rate: number; busy: boolean }, over: ScanStream): void {
+  Object.assign(over, { busy });
+  for (let index = 0; index < 12 * rate; index += 1) {
+    camera.onframe?.({ captureTimeUs: 1 + Math.round((index * 1e6) / rate), lost: 0, take: async () => ({}) } as CapturedFrame);
+  }
+}
+
+describe("the outcome of a failure", () => {
+  beforeAll(() => {
+    vi.stubGlobal("document", { ...new EventTarget(), addEventListener: vi.fn(), removeEventListener: vi.fn() });
+    vi.stubGlobal("navigator", {});
+  });
+  afterAll(() => vi.unstubAllGlobals());
+  beforeEach(() => vi.restoreAllMocks());
+
+  /** Scans once, does something while the camera runs, and returns the outcome of a failure. */
+  async function failing(disturb: (over: ScanStream) => void, codes: FeedbackCode[] = []): Promise<ScanOutcome> {
+    const value = create(ScanResultSchema, { attempt: 1, status: ScanStatus.FAILURE, feedback: codes });
+    const over = stream([START, { case: "scanResult", value }], lost());
+    const started = (): void => void setTimeout(() => disturb(over), 10);
+    return prepared([over], { attemptStarted: started }).run();
+  }
+
+  it("names the network if the line carried too few of the frames", async () => {
+    const outcome = await failing((over) => capture({ rate: 30, busy: true }, over), [FeedbackCode.FAILED]);
+    expect(outcome).toMatchObject({ status: "failure", feedback: ["NETWORK_TOO_SLOW", "FAILED"] });
+  });
+
+  it("names the device if the page captured too few frames", async () => {
+    const outcome = await failing((over) => capture({ rate: 3, busy: true }, over));
+    expect(outcome.feedback).toEqual(["CAPTURE_TOO_SLOW"]);
+  });
+
+  it("names the camera if it stopped", async () => {
+    const outcome = await failing(() => camera.onlost?.());
+    expect(outcome).toMatchObject({ feedback: [], interruption: "camera" });
+  });
+
+  it("names nothing if the server decided", async () => {
+    const outcome = await scan(stream([START, COMPLETE, result(ScanStatus.FAILURE)], lost()));
+    expect(outcome).toMatchObject({ feedback: [], interruption: undefined });
+  });
+
+  it.each(Object.entries(LANGUAGES))("is told in %s with the cause and what to do", (_, strings) => {
+    const told = (feedback: string[], interruption?: Interruption): string =>
+      outcomeText(strings, { status: "failure", feedback, interruption });
+    for (const code of ["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"]) {
+      expect(told([code, "FAILED"])).toBe(strings.hints[code]);
+      expect(firstSentence(told([code]))[1].length).toBeGreaterThan(8);
+    }
+    expect(told(["FAILED"], "camera")).toBe(strings.cameraLost);
+    expect(told(["FAILED"], "hidden")).toBe(strings.hidden);
+    expect(told(["FAILED"], "turned")).toBe(strings.hints.WRONG_ROTATION);
+    expect(told(["FAILED"])).toBe("");
+  });
+
+  it("is told no cause after a success", () => {
+    expect(outcomeText(LANGUAGES.en as Strings, { status: "success", feedback: ["GOOD"], interruption: undefined })).toBe("");
   });
 });
 

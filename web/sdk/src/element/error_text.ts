@@ -7,6 +7,7 @@ import {
   ServerRefusedError,
   UnsupportedBrowserError,
 } from "../errors.js";
+import type { Ending, Interruption } from "../events.js";
 import { type Strings, textFor } from "./strings.js";
 
 const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
@@ -31,4 +32,18 @@ export function errorText(strings: Strings, error: unknown): string {
   if (reason === "STREAM_IDLE") return textFor(strings, "NETWORK_TOO_SLOW");
   if (TOO_LATE.has(reason)) return strings.expired;
   return retryAfterMs > 0 ? strings.later : strings.problem;
+}
+
+/** Why the page ended an attempt early, and what to do. */
+export function interruptionText(strings: Strings, interruption: Interruption): string {
+  if (interruption === "hidden") return strings.hidden;
+  return interruption === "turned" ? textFor(strings, "WRONG_ROTATION") : strings.cameraLost;
+}
+
+/** What the person reads below the status of a scan: the cause as far as the page knows it, and what to do. */
+export function outcomeText(strings: Strings, { status, feedback, interruption }: Ending): string {
+  if (status === "success" || status === "completed") return "";
+  if (interruption !== undefined) return interruptionText(strings, interruption);
+  const codes = feedback.filter((code) => code !== "FAILED");
+  return codes.map((code) => textFor(strings, code)).join(" ");
 }

@@ -3,7 +3,7 @@ import type { AttemptResult, HintCode } from "../events.js";
 import type { Attestor } from "../evidence.js";
 import { FlashLayer } from "../flash/layer.js";
 import { FaceScan, type ScanOutcome, type ScanScreen, type ScanTicket } from "../scan.js";
-import { errorText, firstSentence } from "./error_text.js";
+import { errorText, firstSentence, interruptionText, outcomeText } from "./error_text.js";
 import { LANGUAGES, languageFor, textFor, type Strings } from "./strings.js";
 import { type Action, View } from "./view.js";
 
@@ -17,6 +17,8 @@ const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
 type Told = (strings: Strings) => string;
 const NOTHING: Told = () => "";
 const RIGHT_TO_LEFT = new Set(["ar"]);
+/** What the element extends; a server that renders pages imports this module, and has no DOM. */
+const BaseElement: typeof HTMLElement = globalThis.HTMLElement ?? class {};
 
 /**
  * The capture screen: `<facegate-scan server="wss://…">`.
@@ -27,7 +29,7 @@ const RIGHT_TO_LEFT = new Set(["ar"]);
  * Dispatches `facegate-finished` with the `ScanOutcome` and `facegate-failed` with a `FacegateError`, or what `getTicket`
  * threw, as `detail`. Both are for the interface only: your backend calls `FinishCheck`.
  */
-export class FacegateScan extends HTMLElement {
+export class FacegateScan extends BaseElement {
   /** Gets the ticket of a new check from your backend. */
   getTicket: (() => Promise<ScanTicket>) | undefined;
   /** The evidence of the platform; by default a key of WebCrypto. */
@@ -230,8 +232,10 @@ export class FacegateScan extends HTMLElement {
       };
       this.drawQuestion = () => {
         const { strings } = this;
-        const interruption = textOfInterruption(strings, result);
-        const texts = interruption ? [interruption] : result.feedback.map((code) => textFor(strings, code));
+        const { feedback, interruption } = result;
+        const texts = interruption
+          ? [interruptionText(strings, interruption)]
+          : feedback.map((code) => textFor(strings, code));
         this.view.ask(strings.tryAgain, texts, [{ label: strings.ready, primary: true, act }]);
       };
       this.drawQuestion();
@@ -260,9 +264,8 @@ export class FacegateScan extends HTMLElement {
 
   private finished(outcome: ScanOutcome): void {
     this.view.closeScreen();
-    const codes = outcome.feedback.filter((code) => code !== "FAILED");
     const title: Told = (strings) => strings[TEXTS[outcome.status]];
-    const text: Told = (strings) => codes.map((code) => textFor(strings, code)).join(" ");
+    const text: Told = (strings) => outcomeText(strings, outcome);
     if (outcome.status === "retry") this.showStart(title, text, true);
     else this.showCard(title, text, () => [], true);
     this.dispatchEvent(new CustomEvent("facegate-finished", { detail: outcome, bubbles: true, composed: true }));
@@ -278,11 +281,6 @@ export class FacegateScan extends HTMLElement {
     if (!(error instanceof FacegateError)) console.error(error);
     this.dispatchEvent(new CustomEvent("facegate-failed", { detail: error, bubbles: true, composed: true }));
   }
-}
-
-function textOfInterruption(strings: Strings, { interruption }: AttemptResult): string | undefined {
-  if (interruption === "hidden") return strings.hidden;
-  return interruption === "turned" ? strings.hints.WRONG_ROTATION : undefined;
 }
 
 async function fillScreen(): Promise<boolean> {

@@ -33,6 +33,7 @@ export interface Strings {
   problem: string;
   otherCamera: string;
   hidden: string;
+  cameraLost: string;
   hints: Record<HintCode, string>;
 }
 
@@ -105,6 +106,7 @@ const KEYS = [
   "problem",
   "otherCamera",
   "hidden",
+  "cameraLost",
 ] as const satisfies (keyof Omit<Strings, "hints">)[];
 
 /** Makes the strings of a language from two lists of lines, in the order of `KEYS` and `CODES`. */
@@ -150,7 +152,8 @@ The scan took too long. Please start again.
 Please try again later.
 Something went wrong. Please start again.
 Other camera
-The page was hidden. Keep it in view until the scan is complete.`,
+The page was hidden. Keep it in view until the scan is complete.
+The camera stopped. Close other apps that use it, or connect it again.`,
     `Keep your face in the oval.
 Good. Hold this position.
 Bring your face into the oval.
@@ -216,7 +219,8 @@ Der Scan hat zu lange gedauert. Bitte starten Sie neu.
 Bitte versuchen Sie es später noch einmal.
 Etwas ist schiefgegangen. Bitte starten Sie neu.
 Andere Kamera
-Die Seite war verdeckt. Lassen Sie sie sichtbar, bis der Scan abgeschlossen ist.`,
+Die Seite war verdeckt. Lassen Sie sie sichtbar, bis der Scan abgeschlossen ist.
+Die Kamera hat aufgehört. Schließen Sie andere Apps, die sie verwenden, oder schließen Sie sie neu an.`,
     `Halten Sie Ihr Gesicht im Oval.
 Gut. Bleiben Sie so.
 Bringen Sie Ihr Gesicht in das Oval.
@@ -282,7 +286,8 @@ Le scan a duré trop longtemps. Veuillez recommencer.
 Veuillez réessayer plus tard.
 Un problème est survenu. Veuillez recommencer.
 Autre caméra
-La page était masquée. Gardez-la visible jusqu’à la fin de l’analyse.`,
+La page était masquée. Gardez-la visible jusqu’à la fin de l’analyse.
+La caméra s’est arrêtée. Fermez les autres applications qui l’utilisent ou rebranchez-la.`,
     `Gardez votre visage dans l’ovale.
 Bien. Restez ainsi.
 Placez votre visage dans l’ovale.
@@ -348,7 +353,8 @@ El escaneo tardó demasiado. Empiece de nuevo.
 Inténtelo más tarde.
 Algo ha fallado. Empiece de nuevo.
 Otra cámara
-La página quedó oculta. Manténgala visible hasta que termine el escaneo.`,
+La página quedó oculta. Manténgala visible hasta que termine el escaneo.
+La cámara se detuvo. Cierre otras aplicaciones que la usen o vuelva a conectarla.`,
     `Mantenga el rostro en el óvalo.
 Bien. Siga así.
 Ponga el rostro en el óvalo.
@@ -414,7 +420,8 @@ A verificação demorou demais. Comece de novo.
 Tente de novo mais tarde.
 Algo deu errado. Comece de novo.
 Outra câmera
-A página ficou oculta. Mantenha-a visível até a verificação terminar.`,
+A página ficou oculta. Mantenha-a visível até a verificação terminar.
+A câmera parou. Feche outros aplicativos que a usam ou conecte-a novamente.`,
     `Mantenha o rosto no oval.
 Bom. Continue assim.
 Coloque o rosto no oval.
@@ -480,7 +487,8 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 कृपया बाद में फिर से कोशिश करें।
 कुछ गड़बड़ हुई। कृपया फिर से शुरू करें।
 दूसरा कैमरा
-पृष्ठ छिप गया था। स्कैन पूरा होने तक इसे सामने रखें।`,
+पृष्ठ छिप गया था। स्कैन पूरा होने तक इसे सामने रखें।
+कैमरा रुक गया। कैमरा इस्तेमाल करने वाले दूसरे ऐप बंद करें या उसे फिर से जोड़ें।`,
     `अपना चेहरा अंडाकार घेरे में रखें।
 अच्छा। ऐसे ही रहें।
 अपना चेहरा अंडाकार घेरे में लाएँ।
@@ -546,7 +554,8 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 يُرجى المحاولة لاحقًا.
 حدث خطأ ما. يُرجى البدء من جديد.
 كاميرا أخرى
-كانت الصفحة مخفية. أبقها ظاهرة حتى يكتمل المسح.`,
+كانت الصفحة مخفية. أبقها ظاهرة حتى يكتمل المسح.
+توقفت الكاميرا. أغلق التطبيقات الأخرى التي تستخدمها أو أعد توصيلها.`,
     `أبقِ وجهك داخل الشكل البيضوي.
 جيد. ابقَ هكذا.
 ضع وجهك داخل الشكل البيضوي.

@@ -1,0 +1,106 @@
+"""The npm package as a project gets it: packed, and imported without a DOM; and the example of its README."""
+
+import asyncio
+import json
+import subprocess
+import tarfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.docs.pages import REPOSITORY, code_blocks, links
+from tests.server.live import LiveServer, portrait
+from tests.server.package_backend import PACKAGE_README, backend_of_the_package
+from tests.web.conftest import SDK, Recording, run_script
+
+pytestmark = pytest.mark.slow
+
+_PERSON = "live/tranvanluyt220__videos__real.mp4"
+
+_RENDER = """
+import * as element from "@facegate/web/element";
+import { FaceScanner } from "@facegate/web/react";
+import { createElement } from "react";
+import { renderToString } from "react-dom/server";
+const html = renderToString(createElement(FaceScanner, { server: "wss://scan.example:8446" }));
+console.log(JSON.stringify({ names: Object.keys(element), html, dom: "HTMLElement" in globalThis }));
+"""
+
+_BACKEND = """
+import { readFileSync } from "node:fs";
+import { createCheck, readVerdict } from "./backend.mjs";
+const check = await createCheck(readFileSync("portrait.jpg"), "customer-4711");
+console.log(JSON.stringify({ ticket: check.ticket, verdict: await readVerdict(check.checkId) }));
+process.exit();
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A project in whose ``node_modules`` the packed package is, with React."""
+    folder = tmp_path_factory.mktemp("project")
+    pack = ["npm", "pack", "--ignore-scripts", "--json", "--pack-destination", str(folder)]
+    packed = json.loads(subprocess.run(pack, cwd=SDK, check=True, capture_output=True).stdout)
+    modules = folder / "node_modules"
+    (modules / "@facegate").mkdir(parents=True)
+    with tarfile.open(folder / packed[0]["filename"]) as tarball:
+        tarball.extractall(modules, filter="data")
+    (modules / "package").rename(modules / "@facegate" / "web")
+    for name in ("react", "react-dom", "@grpc"):
+        (modules / name).symlink_to(SDK / "node_modules" / name)
+    return folder
+
+
+def test_a_server_renders_the_component(project: Path) -> None:
+    command = ["node", "--input-type=module", "--eval", _RENDER]
+    answer = json.loads(subprocess.run(command, cwd=project, check=True, capture_output=True).stdout)
+    assert answer["html"] == '<facegate-scan server="wss://scan.example:8446"></facegate-scan>'
+    assert {"FacegateScan", "FaceScan", "CancelledError"} <= set(answer["names"])
+    assert answer["dom"] is False
+
+
+def test_the_component_is_marked_as_one_of_the_client(project: Path) -> None:
+    component = project / "node_modules" / "@facegate" / "web" / "dist" / "react.js"
+    assert component.read_text().startswith('"use client";')
+
+
+def test_the_readme_links_nothing_that_the_package_lacks(project: Path) -> None:
+    package = project / "node_modules" / "@facegate" / "web"
+    relative = [link for link in links(package / "README.md") if "://" not in link and link[0] != "#"]
+    assert [link for link in relative if not (package / link.partition("#")[0]).exists()] == []
+
+
+async def test_a_backend_in_node_makes_a_check_and_reads_its_verdict(
+    project: Path, server: LiveServer
+) -> None:
+    (code,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "js")
+    assert '"127.0.0.1:8444"' in code
+    (project / "backend.mjs").write_text(code.replace("127.0.0.1:8444", server.server.service_target))
+    (project / "portrait.jpg").write_bytes(portrait())
+    (project / "protos").symlink_to(REPOSITORY / "protos")
+    process = await asyncio.create_subprocess_exec(
+        *("node", "--input-type=module", "--eval", _BACKEND), cwd=project, stdout=asyncio.subprocess.PIPE
+    )
+    answer = json.loads((await process.communicate())[0])
+    assert len(answer["ticket"]["token"]) > 0
+    assert len(answer["ticket"]["challengeKeySha256"]) == 44
+    assert answer["verdict"] == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
+
+
+async def test_the_readme_leads_to_a_verdict(
+    project: Path,
+    server: LiveServer,
+    page_port: int,
+    recording: Callable[[str], Recording],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    person = recording(_PERSON)
+    (page,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "html")
+    assert '"ws://127.0.0.1:8446"' in page
+    (project / "index.html").write_text(page.replace("127.0.0.1:8446", str(server.server.web_target)))
+    (project / "portrait.jpg").write_bytes(person.portrait)
+    monkeypatch.chdir(project)
+    with backend_of_the_package(server.server.service_target, port=page_port):
+        answer = await run_script("readme", {"port": page_port, "video": str(person.camera)})
+    assert answer == {"verified": True, "reasons": []}
