@@ -30,6 +30,7 @@ from evaluation.match import (
     evaluate_groups,
     evaluate_portraits,
     evaluate_sets,
+    place_of,
     rates_at,
     suspected_duplicates,
 )
@@ -176,7 +177,7 @@ def _pack_report(
             bootstrap=bootstrap,
         ),
         calibrated=tuple(
-            (target, rates_at(int(np.searchsorted(THRESHOLDS, cosine)), fmr=main.fmr, fnmr=main.fnmr))
+            (target, rates_at(place_of(cosine), fmr=main.fmr, fnmr=main.fnmr))
             for target, cosine in thresholds
         ),
         suspected=suspected,
@@ -198,7 +199,6 @@ def _thresholds(calibration: MatchCalibration) -> tuple[tuple[float, float], ...
     found = []
     for target in TARGETS:
         if target >= calibration.lowest_bound:
-            cosine = threshold_cosine(target, calibration=calibration)
-            index = min(int(np.searchsorted(THRESHOLDS, cosine - 1e-9)), THRESHOLDS.size - 1)
-            found.append((target, float(THRESHOLDS[index])))
+            place = place_of(threshold_cosine(target, calibration=calibration))
+            found.append((target, float(THRESHOLDS[place])))
     return tuple(found)

@@ -27,6 +27,7 @@ from evaluation.match.evaluation import (
 from evaluation.match.fmr_bounds import persons_needed
 from evaluation.match.fnmr_bounds import FnmrCurve
 from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
+from evaluation.match.impostor_scores import place_of
 from evaluation.match.operating_points import (
     TARGETS,
     FmrAt,
@@ -89,6 +90,7 @@ __all__ = [
     "histogram_chart",
     "measure_comparisons",
     "persons_needed",
+    "place_of",
     "rates_at",
     "read_corrections",
     "read_pairs",

@@ -16,7 +16,9 @@ from vision.packs import MatchCalibration, ScorePoint
 
 __all__ = ["choose_points", "render_calibration"]
 
-_STEPS_PER_DECADE = 20
+_STEPS_PER_DECADE = 50
+_ROUNDING = 1e-12
+"""Bounds that differ by less than this share are equal."""
 _USEFUL = 0.5
 """Largest bound of a useful threshold; a larger one counts as 1."""
 
@@ -26,7 +28,7 @@ def choose_points(
 ) -> tuple[tuple[float, float], ...]:
     """Choose points (cosine, bound) with a log-linear line that is never below the step curve of the bounds.
 
-    Bounds are first rounded up to a twentieth of a decade, which reduces the number of points; the lowest
+    Bounds are first rounded up to a fiftieth of a decade, which reduces the number of points; the lowest
     keeps three digits. A bound that was measured at one threshold holds up to the next. Therefore each bound
     is placed at the next threshold: the line falls to it only where the next, lower bound already holds.
 
@@ -51,7 +53,7 @@ def choose_points(
 
 
 def _rounded_up(bound: float, *, floor: float) -> float:
-    if bound <= floor:
+    if bound <= floor or math.isclose(bound, floor, rel_tol=_ROUNDING):
         return floor
     if bound > _USEFUL:
         return 1.0
@@ -62,7 +64,8 @@ def _rounded_up(bound: float, *, floor: float) -> float:
 def _three_digits(bound: float) -> float:
     """Round ``bound`` up to three significant digits."""
     unit = 10.0 ** (math.floor(math.log10(bound)) - 2)
-    return min(1.0, float(f"{math.ceil(bound / unit) * unit:.3g}"))
+    # Without the error of the division, which made 1e-4 into 1.01e-4.
+    return min(1.0, float(f"{math.ceil(round(bound / unit, 10)) * unit:.3g}"))
 
 
 def render_calibration(calibration: MatchCalibration) -> str:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.errors import PhotoListError
 from evaluation.match.evaluation import Bootstrap, SetResult
-from evaluation.match.impostor_scores import THRESHOLDS
+from evaluation.match.impostor_scores import place_of
 from evaluation.match.operating_points import FmrAt, rates_at
 from evaluation.match.photos import FacePhoto
 from evaluation.match.promises import Promise, promise_of
@@ -152,9 +152,9 @@ def evaluate_groups(
         if own.any_impostors:
             fmr, fnmr = bootstrap.curves(own)
             impostors, bound = fmr.comparisons, float(fmr.upper_bounds[-1])
-            rates = [rates_at(_place(threshold), fmr=fmr, fnmr=fnmr) for threshold in thresholds]
+            rates = [rates_at(place_of(threshold), fmr=fmr, fnmr=fnmr) for threshold in thresholds]
             for target, threshold in calibrated:
-                found = rates_at(_place(threshold), fmr=fmr, fnmr=fnmr)
+                found = rates_at(place_of(threshold), fmr=fmr, fnmr=fnmr)
                 promises.append(GroupPromise(target, found, promise_of(target, found, lowest_bound=bound)))
         return GroupResult(
             column=column,
@@ -180,8 +180,3 @@ def evaluate_groups(
             values = np.argmax(list(masks.values()), axis=0).astype(np.int64)
             results.append(measured(column, "", comparisons.within(values), everybody, pooled=True))
     return tuple(results)
-
-
-def _place(threshold: float) -> int:
-    """Return the place of the lowest of ``THRESHOLDS`` that is not below a threshold."""
-    return min(int(np.searchsorted(THRESHOLDS, threshold - 1e-9)), THRESHOLDS.size - 1)

@@ -14,11 +14,23 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-__all__ = ["COARSE", "KEPT", "THRESHOLDS", "ComparisonCounts", "ImpostorScores", "PersonPairs", "pair_matrix"]
+__all__ = [
+    "COARSE",
+    "KEPT",
+    "THRESHOLDS",
+    "ComparisonCounts",
+    "ImpostorScores",
+    "PersonPairs",
+    "pair_matrix",
+    "place_of",
+]
 
 _STEP: Final = 0.001
 THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _STEP, _STEP), 3)
 """Cosines at which rates are measured, shape (2003,); the last two lie above every cosine."""
+
+_ROUNDING: Final = 1e-9
+"""A threshold that is above one of ``THRESHOLDS`` by less than this is that one."""
 
 COARSE: Final = 20
 """Steps of ``THRESHOLDS`` in one step of the counts of each person."""
@@ -189,6 +201,11 @@ class ImpostorScores:
         )
         listed = np.stack([keys // self.groups.size, keys % self.groups.size], axis=1)
         return 1.0 / counts[index], PersonPairs(self.groups, listed=listed)
+
+
+def place_of(threshold: float) -> int:
+    """Return the index of the lowest of ``THRESHOLDS`` that is not below ``threshold``, at most the last."""
+    return min(int(np.searchsorted(THRESHOLDS, threshold - _ROUNDING)), THRESHOLDS.size - 1)
 
 
 def pair_matrix(

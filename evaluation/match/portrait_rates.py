@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.evaluation import SetResult
 from evaluation.match.fnmr_bounds import GenuineScores, fnmr_curve
-from evaluation.match.impostor_scores import THRESHOLDS
+from evaluation.match.impostor_scores import THRESHOLDS, place_of
 from evaluation.match.operating_points import RateInterval
 from evaluation.match.portraits import Degradation
 from evaluation.match.templates import TemplateRun
@@ -103,7 +103,7 @@ def evaluate_portraits(
     fmr, impostors = _fmr(portraits, own, photos, np.array([threshold for _, _, threshold in points]))
     rates = []
     for (target, of_calibration, threshold), rate in zip(points, fmr.tolist(), strict=True):
-        index = int(np.searchsorted(THRESHOLDS, threshold - 1e-9))
+        index = place_of(threshold)
         fnmr, plain = (
             None
             if each is None

@@ -19,9 +19,9 @@ __all__ = ["HIGHEST_RATE", "ScoredSet", "calibration_of", "points_of"]
 
 HIGHEST_RATE: Final = 0.5
 """The FMR at which the thresholds of a calibration file begin."""
-_STEP: Final = 0.005
+_STEP: Final = 0.001
 _FINE_FROM: Final = 0.05
-_COARSE: Final = 5
+_COARSE: Final = 25
 _MOST_MISSED: Final = 1 / 3
 """A calibration ends where more of the same person would be missed: no policy should be offered there."""
 
