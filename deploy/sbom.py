@@ -128,7 +128,11 @@ def licences_page(packages: tuple[LockedPackage, ...], models: tuple[Mapping[str
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Writes both files."""
+    """Writes both files into the folder ``--out``, and prints their paths.
+
+    Args:
+        arguments: The command's arguments; None for those of the process.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
