@@ -41,7 +41,7 @@ _MOST_MARKS: Final = 16
 _BAND_BYTES: Final = 2
 _BANDS: Final = 16
 _NEAR_BITS: Final = 10
-"""Most of 256 bits by which near hashes differ. Encoding anew and scaling change a few; see
+"""Most of 256 bits by which near hashes differ. Re-encoding and scaling change a few; see
 docs/device_integrity.md."""
 
 _FEWEST_NEAR: Final = 6
