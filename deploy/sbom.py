@@ -36,7 +36,7 @@ _UNKNOWN: Final = "not stated in the package"
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """A package that a lock file pins.
+    """A package that a lock file pins and that is installed here.
 
     Attributes:
         name: Its name.
