@@ -175,7 +175,13 @@ class FrameAnalyst:
         watcher: FrameWatcher,
         measure: Measure | None = None,
     ) -> None:
-        """Samples a frame without measuring it; ``measure`` as for ``measure_frame``.
+        """Decodes a frame and records its noise samples, without detecting or following its face.
+
+        Args:
+            frame: The frame. The caller has verified its origin.
+            capture_time: Its capture time, seconds on the device's clock.
+            watcher: The attempt's watcher, which counts the frame as skipped.
+            measure: As for ``measure_frame``.
 
         Raises:
             FrameUnusable: As for ``measure_frame``.

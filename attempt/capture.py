@@ -296,15 +296,14 @@ class AttemptCapture:
     def note_sent(self, action: Action, *, at: float) -> None:
         """Notes the time at which an action of ``act`` is sent, from which the age of its answer counts.
 
-        Call it for every action, before the next frame. ``at`` is when the action is handed to the transport,
-        *before* the wait until the transport accepts it. A device that does not read decides how long that
-        wait lasts: it could receive all of a colour but the last byte, and work on its answer meanwhile. If
-        the server waits with an earlier message instead, no byte of the colour has left the server yet, so
-        the device gains nothing.
+        Call it for every action, before the next frame. Take the time *before* the wait until the transport
+        accepts the action. A device that reads slowly decides how long that wait lasts: it could receive all
+        of a colour except the last byte, and compute its answer during the wait. A device that delays an
+        earlier message gains nothing, because the server has not sent any byte of the colour yet.
 
         Args:
             action: The action.
-            at: The time, seconds on the clock that ``act`` uses.
+            at: When the action was handed to the transport, seconds on the clock that ``act`` uses.
         """
         if isinstance(action, Reveal) and self.challenge is not None:
             self.round_trip.note_step(action.step.number, at)

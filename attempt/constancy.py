@@ -56,7 +56,8 @@ def identity_constancy(
 def _detail(constancy: IdentityConstancy, frames: Sequence[int], *, witnesses: int, share: float) -> str:
     apart = ", ".join(str(frames[place]) for place in constancy.apart)
     return (
-        f"{constancy.samples} frames were identified, {witnesses} of them because the face had been lost; "
-        f"they represent {share:.0%} of the frames. Least like the others: frame {apart}, at a bound on FMR "
-        f"of {constancy.fmr_bound:.2g}; above {constancy.max_fmr:.2g} they count as another person's."
+        f"The face was identified in {constancy.samples} frames, in {witnesses} of them because it had been "
+        f"lost; they represent {100 * share:.0f} % of the frames. Least similar to the others: frame "
+        f"{apart}, at a bound on FMR of {constancy.fmr_bound:.2g}. Above {constancy.max_fmr:.2g}, frames "
+        "count as another person's."
     )

@@ -82,7 +82,7 @@ class CapturePlan:
     def with_challenge(self, challenge: AttemptChallenge) -> "CapturePlan":
         """Returns the plan of an attempt with a challenge, which needs every frame.
 
-        A challenge asks for motion by itself. The time of its closing step, in which no frame is measured,
+        A challenge itself asks for motion. The time of its closing step, in which no frame is measured,
         counts as captured.
         """
         seconds = max(0.0, self.seconds - challenge.closing_seconds)

@@ -101,7 +101,7 @@ class ServerDidNotStart(ServerUnusable):
 
 
 class StageUnusable(CommandError):
-    """The photos or the pack of the demo are not installed or cannot be used."""
+    """The photos or the pack that the demo needs are not installed, or cannot be used."""
 
 
 class NotEvidence(CommandError):

@@ -91,7 +91,10 @@ def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
 
 
 def kind_there(path: Path) -> int | None:
-    """Returns type and mode of a path, for a link those of the link; None if it does not exist."""
+    """Returns the ``st_mode`` of a path (type and permissions); None if the path does not exist.
+
+    A symbolic link is not followed.
+    """
     try:
         return path.lstat().st_mode
     except FileNotFoundError:

@@ -22,7 +22,7 @@ COMMANDS: Final = {
     ),
     "verify": LateCommand(
         "cli.verify.command:verify",
-        "Verify that a scan shows the person of the trusted image, alive.",
+        "Verify that a scan shows the living person of the trusted image.",
         VerifyCommand,
     ),
     "demo": LateCommand(
@@ -74,7 +74,7 @@ COMMANDS: Final = {
 app = typer.Typer(
     name="facegate",
     cls=root_group(COMMANDS),
-    help="Verify that a face is the right person, a living person, and there now.",
+    help="Verify that the right person, a living person, is in front of a device now.",
     no_args_is_help=True,
     pretty_exceptions_show_locals=False,
     rich_markup_mode="markdown",

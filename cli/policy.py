@@ -86,7 +86,7 @@ def show_command(
     if unattested := file.policy.device.as_table().unattested:
         platforms = ", ".join(platform.lower() for platform in unattested)
         typer.echo(
-            f"A check can succeed with a device that nobody attested ({platforms}); its result says so."
+            f"A check can succeed with a device that is not attested ({platforms}); its result states this."
         )
     _print_shortfalls([offer])
 

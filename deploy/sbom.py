@@ -36,7 +36,7 @@ _UNKNOWN: Final = "not stated in the package"
 
 @dataclass(frozen=True, slots=True)
 class LockedPackage:
-    """A package that a lock file pins.
+    """A package that a lock file pins and that is installed here.
 
     Attributes:
         name: Its name.
@@ -128,7 +128,11 @@ def licences_page(packages: tuple[LockedPackage, ...], models: tuple[Mapping[str
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Writes both files."""
+    """Writes both files into the folder ``--out``, and prints their paths.
+
+    Args:
+        arguments: The command's arguments; None for those of the process.
+    """
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

@@ -97,9 +97,9 @@ class Element:
         return _elements(self.content, self.encoding, self.depth + 1)
 
     def require_tag(self, number: Universal) -> "Element":
-        """Returns this element if its tag is ``number`` and its form is the one of that type.
+        """Returns this element if it has the universal tag ``number`` and the form of that type.
 
-        The form is primitive or constructed; BER allows both for a string.
+        A SEQUENCE and a SET are constructed, all other types primitive. BER allows both forms for a string.
 
         Raises:
             DerMalformed: It has another tag or form.

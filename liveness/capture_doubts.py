@@ -1,4 +1,6 @@
-"""The reasons for which a capture cannot be LIVE, whatever its signals: it does not show enough of the face.
+"""The reasons why a capture cannot be LIVE: it does not show enough of the face.
+
+These reasons hold regardless of the signals.
 
 Two parts of the capture are measured with ``CaptureLimits``:
 

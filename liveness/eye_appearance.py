@@ -38,7 +38,7 @@ _LOOKS_OPEN = 0.97
 """The correlation, of the eye that changed less, from which eyes are not shut whatever they measure. In 37
 simulated scans with blinks, in the dark and indoors, the frame of a blink that differs most from open eyes is
 at 0.21 to 0.96. In one case landmarks measured the open eyes of a rigid mask as shut, at 0.98. In another
-they did so at 0.93, because the face had just been detected anew, but at 1.00 of the next open eyes. With
+they did so at 0.93, because the face had just been detected again, but at 1.00 of the next open eyes. With
 these, both eyes must agree: while real lids opened, one of them was at 0.98."""
 
 _PLAIN = 2.0

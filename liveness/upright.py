@@ -42,8 +42,8 @@ class _Finding(Enum):
 class UprightFaces:
     """Detects the faces of an attempt's frames if they are upright; detects none in rotated frames.
 
-    A rotated face proves nothing for or against the person, who did not cause it to match nobody.
-    Most attempts cost three further detections in one frame. Belongs to one attempt.
+    A rotated face proves nothing for or against the person, so a failed match of it does not count against
+    them. Most attempts cost three further detections in one frame. Belongs to one attempt.
     """
 
     def __init__(self, find_faces: Callable[[BgrImage], Sequence[DetectedFace]]) -> None:

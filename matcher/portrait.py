@@ -213,8 +213,8 @@ def _refuse_face(face: DetectedFace, *, image: BgrImage, policy: PortraitPolicy)
     if rule.severity is Severity.HARD and not face.eye_distance >= least:
         raise TrustedImageRefused(
             RefusalReason.EYE_DISTANCE_TOO_SMALL,
-            f"The eyes are {face.eye_distance:.1f} pixels apart, {least:g} are needed. "
-            "Send the image in a higher resolution, or one taken from closer.",
+            f"The eyes are {face.eye_distance:.1f} pixels apart; at least {least:g} pixels are required. "
+            "Send the image in a higher resolution, or one that was taken from a shorter distance.",
             details={"eye_distance_px": round(face.eye_distance, 1), "min_eye_distance_px": least},
         )
 
@@ -232,9 +232,10 @@ def _refuse_requirements(report: PortraitReport) -> None:
     )
     words = requirement.code.replace("_", " ")
     required = f"required: {requirement.required}."
+    score = "" if requirement.score is None else f", score {requirement.score} of 100"
     message = (
-        f"{remedy_for(requirement.code, requirement.measured)} Measured for {words}: {requirement.measured}; "
-        f"{required}"
+        f"{remedy_for(requirement.code, requirement.measured)} "
+        f"Measured for {words}: {requirement.measured}{score}; {required}"
         if requirement.passed is not None
         else f"The test of {words} cannot be made: {requirement.unassessed}; {required} Send another image."
     )

@@ -81,7 +81,7 @@ class AuditKeeper:
         )
 
     async def stop(self) -> None:
-        """Stops the tasks, writes what is left, and signs a last checkpoint."""
+        """Stops the tasks, writes the remaining entries, and signs a last checkpoint."""
         tasks, self._tasks = self._tasks, ()
         for task in tasks:
             task.cancel()

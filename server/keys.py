@@ -261,7 +261,7 @@ def _make_missing(files: KeyFiles) -> None:
 def _make_tenants_keys(files: KeyFiles) -> None:
     for tenant in files.tenants:
         if not files.read(WRAPPING, "key", tenant=tenant):
-            # The number goes on after a retired key's.
+            # The number continues after a retired key's.
             retired = files.read(WRAPPING, _ONLY_OPENS, tenant=tenant)
             number = retired[0].number + 1 if retired else 1
             files.make(WRAPPING, "key", number, _new_secret, tenant=tenant)

@@ -64,7 +64,7 @@ class CachedProbe:
             self._asked = self._monotonic()
             running = self._running = asyncio.create_task(self._probe())
             running.add_done_callback(_retrieve_error)
-        # If this caller is cancelled, the probe goes on for the next caller.
+        # If this caller is cancelled, the probe continues for the next caller.
         await asyncio.shield(running)
         return True
 

@@ -247,7 +247,7 @@ def rewrap(
         random: Returns unpredictable bytes, 12 for the nonce.
 
     Returns:
-        The data key, wrapped anew, and the identifier of the key that wrapped it.
+        The data key, rewrapped, and the identifier of the key that wrapped it.
 
     Raises:
         WrappingKeyUnknown: The wrapping key is not among ``wrapping_keys``.

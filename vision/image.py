@@ -181,7 +181,7 @@ def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
         limits: The limits of the image.
 
     Raises:
-        ImageError: As ``decode_jpeg_luma`` would raise it before decoding.
+        ImageError: The file is not a JPEG, its header is malformed or exceeds a limit, or its end is missing.
     """
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
     _require_whole(data)

@@ -49,7 +49,7 @@ class _Found:
 
 
 def read_exif_tags(data: bytes) -> ExifTags:
-    """Return the metadata of the camera and the software in an image file.
+    """Return what an image file states about the camera and the software that made it.
 
     Args:
         data: The file as received, before any re-encoding: JPEG (APP1), PNG (eXIf, tEXt, iTXt) or WebP

@@ -1,4 +1,7 @@
-"""The suite of the flash: its CPU time for a frame and for the judgement, against the pack's detector."""
+"""Measures the CPU time of the flash challenge, for one frame and for its judgement.
+
+The time of the pack's detector is measured beside it, for comparison.
+"""
 
 import asyncio
 import os

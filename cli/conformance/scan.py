@@ -108,7 +108,7 @@ class Scan:
             response: The answer to ScanStart.
 
         Raises:
-            Violation: The client went on, or kept the stream.
+            Violation: The client continued, or kept the stream.
         """
         self._known.challenged = True
         await self.start.stream.send(response)

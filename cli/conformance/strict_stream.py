@@ -92,7 +92,7 @@ class StrictStream(StreamMessages):
         return self.book
 
     async def send(self, response: Response) -> None:
-        """Sends a message, and notes what it changes."""
+        """Sends a message, and records the credit and the state that it changes."""
         now = asyncio.get_running_loop().time()
         match response.WhichOneof("message"):
             case "credit":

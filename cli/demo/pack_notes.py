@@ -54,7 +54,8 @@ def pack_notes(chosen: ChosenPack, *, matcher: str) -> PackNotes:
 def _network_sentence(pack: Pack) -> str:
     names = ", ".join(network.name for network in pack.pad_networks)
     return (
-        f"Prints and screens, as far as its presentation attack detection (PAD) networks know them: {names}."
+        "Prints and screens of the kinds that its networks for presentation attack detection (PAD) know: "
+        f"{names}."
     )
 
 

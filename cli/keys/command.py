@@ -145,7 +145,7 @@ def retire(
 def encrypt(reason: ReasonOption = "", config: ConfigOption = None) -> None:
     """Encrypt the key files under the first key of keys.encryption.
 
-    Files that are encrypted under another listed key are encrypted anew. The servers need no restart. May be
+    Files that are encrypted under another listed key are encrypted again. The servers need no restart. May be
     repeated after an interruption. For example, after an entry with kind = "aws-kms" was added:
 
         facegate keys encrypt --config /etc/facegate.toml

@@ -49,7 +49,7 @@ def rewrap_command(reason: ReasonOption = "", config: ConfigOption = None) -> No
             changed=str(changed),
             lost=str(sum(lost.values())),
         )
-    typer.echo(f"Wrapped {changed:,} data keys anew.")
+    typer.echo(f"Rewrapped {changed:,} data keys.")
     if lost:
         typer.echo(
             "Could not open "
@@ -61,7 +61,7 @@ def rewrap_command(reason: ReasonOption = "", config: ConfigOption = None) -> No
 
 
 async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[str, int]]:
-    """Returns how many data keys were wrapped anew, and how many could not be opened, by place."""
+    """Returns how many data keys were rewrapped, and how many could not be opened, by place."""
     database = open_database(database_url, patient=True)
     lost: Counter[str] = Counter()
     try:

@@ -35,7 +35,7 @@ def list_table(packs: Sequence[InstalledPack]) -> Table:
     for installed in packs:
         pack = installed.pack
         table.add_row(
-            Text(pack.name, "bold").append(f"\n{pack.family}", "not bold dim"),
+            Text(pack.name, "bold"),
             Text(installed.state, _STYLES[installed.state]),
             _size(installed),
             Text(pack.summary).append(f"\n{_licences(pack)}", "yellow" if pack.restricts_use else "dim"),

@@ -193,7 +193,7 @@ def _device(device: result_pb2.DeviceResult) -> Text:
     needed = enum_word(result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_")
     text = Text(f"assurance {reached} (needs {needed})")
     if device.assurance in _UNATTESTED:
-        text.append("; nobody attested it", "yellow")
+        text.append("; not attested", "yellow")
     return text
 
 

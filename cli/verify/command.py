@@ -165,7 +165,7 @@ def verify(
         ),
     ] = False,
 ) -> None:
-    """Verify that a scan shows the person of the trusted image, alive.
+    """Verify that a scan shows the living person of the trusted image.
 
     Uploads the image, sends a scan as a phone does, and finishes the check. Ctrl-C cancels the scan.
 

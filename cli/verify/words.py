@@ -35,7 +35,8 @@ def portrait_words(report: service_pb2.PortraitReport) -> str:
 def _advice(requirement: service_pb2.PortraitRequirement) -> str:
     """Return the remedy for a requirement that is not met, with the measurement behind it."""
     remedy = remedy_for(requirement.code, requirement.measured) or "A better image would meet this:"
-    return f"{remedy} ({requirement.code}: {requirement.measured}, required: {requirement.required})"
+    score = f", score {requirement.score} of 100" if requirement.HasField("score") else ""
+    return f"{remedy} ({requirement.code}: {requirement.measured}{score}, required: {requirement.required})"
 
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:

@@ -65,10 +65,10 @@ class ScanSettings:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOutcome:
-    """The result of a scan, as far as the device knows it.
+    """The part of a scan's result that the device learns.
 
     Attributes:
-        status: The status, as far as the policy reveals it to the app. COMPLETED if the connection was lost
+        status: The status, if the policy reveals it to the app. COMPLETED if the connection was lost
             after the last AttemptEnd and the check was decided meanwhile: only the orchestrator gets the
             result.
         feedback: Feedback on possible improvements, the most important first.

@@ -12,7 +12,7 @@ from facegate_client.flash_screen import DisplayedStep, FlashScreen
 __all__ = ["SHORTEST_HOLD_S", "FlashShow"]
 
 SHORTEST_HOLD_S = 0.35
-"""The shortest time of a colour, seconds, whatever the server demands: at most 3 changes per second."""
+"""The shortest time of a colour, seconds. It holds for every server: at most 3 changes per second."""
 
 _LONGEST_TRANSITION_S = 1.0
 _MOST_WAITING = 2

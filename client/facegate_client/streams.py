@@ -44,7 +44,10 @@ class ScanStreams:
         return self._opened
 
     async def open(self) -> ScanStream:
-        """Opens the next stream; raises the errors of ``open_stream``."""
+        """Opens the first stream of the scan, or resumes the scan in a further one.
+
+        Raises the errors of ``open_stream``.
+        """
         stream = await open_stream(
             self._stub,
             ticket=self._ticket,

@@ -32,14 +32,14 @@ __all__ = ["CONSTRAINTS", "Claims", "Constraint"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claims:
-    """The tested description, and the expectations.
+    """The description to test, and the values that it must have.
 
     Attributes:
         description: The leaf's KeyDescription.
         application: The app in it; ``None`` if there is none.
         chain: The chain that carries it.
         challenge: The expected challenge.
-        policy: The demands.
+        policy: The policy that sets the constraints' limits.
         now: The present time, with a time zone.
     """
 
@@ -53,12 +53,12 @@ class Claims:
 
 @dataclass(frozen=True, slots=True)
 class Constraint:
-    """One demand on a KeyDescription, and the test of it.
+    """A constraint on a KeyDescription, and its test.
 
     Attributes:
         name: The test's name without the prefix of the verifier, such as ``challenge``.
-        label: The demand, in plain words.
-        evaluate: Tests the demand.
+        label: The constraint, in plain words.
+        evaluate: Runs the test.
     """
 
     name: str

@@ -138,7 +138,9 @@ def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
         return _contradicts(name, "WORDS_OF_ANOTHER_PLATFORM", found, Manipulation.EMULATOR, soft=True)
     if not device.platform.is_phone:
         return _open(
-            name, "NOT_TOLD_BY_PLATFORM", f"Descriptions on platform {device.platform} have no fixed words."
+            name,
+            "NOT_TOLD_BY_PLATFORM",
+            f"Platform {device.platform} does not prescribe how a device is described.",
         )
     return passed_test(
         name, "WORDS_OF_PLATFORM", "The device and its camera are described in the platform's words."

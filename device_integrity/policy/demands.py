@@ -182,7 +182,7 @@ class DemandTable:
         return platform in self.rows
 
     def demand_for(self, platform: Platform, evidence: Evidence) -> Demand:
-        """Returns what is demanded of one kind of evidence on a platform; ADVISORY if nothing is stated."""
+        """Returns the demand for one kind of evidence on a platform; ADVISORY if none is stated."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 
     def least(self, platform: Platform) -> Assurance:

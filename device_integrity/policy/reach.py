@@ -19,7 +19,7 @@ class Shortfall:
         missing: Evidence that the policy requires and the server cannot verify.
         one_of: Kinds of evidence that would each reach the least assurance; the server can verify none of
             them.
-        impossible: Why no evidence at all would suffice, in plain words; empty if some would.
+        impossible: Why no possible evidence suffices, in plain words; empty if some evidence does.
     """
 
     missing: tuple[Evidence, ...] = ()

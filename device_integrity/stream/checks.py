@@ -23,7 +23,7 @@ def check_stream(stream: StreamMeasurements) -> tuple[DeviceCheck, ...]:
     return (
         # 1. No frame's bytes return after other frames.
         check_duplicates(stream.frames),
-        # 2. The frames do not repeat after a fixed time, even if they are encoded anew.
+        # 2. The frames do not repeat after a fixed time, even if they are re-encoded.
         check_loop(stream.frames),
         # 3. The frames arrive as they were captured, and both clocks run at the same speed.
         check_arrival(stream.frames),

@@ -41,7 +41,7 @@ _MOST_MARKS: Final = 16
 _BAND_BYTES: Final = 2
 _BANDS: Final = 16
 _NEAR_BITS: Final = 10
-"""Most of 256 bits by which near hashes differ. Encoding anew and scaling change a few; see
+"""Most of 256 bits by which near hashes differ. Re-encoding and scaling change a few; see
 docs/device_integrity.md."""
 
 _FEWEST_NEAR: Final = 6
@@ -154,11 +154,14 @@ class ScanMemory(Protocol):
     async def record(
         self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
     ) -> None:
-        """Stores marks of an attempt that ended, beside those of the check's other attempts."""
+        """Stores the marks of an attempt's frames when the attempt has ended.
+
+        The marks of the check's other attempts stay.
+        """
         ...
 
     async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
-        """Stores a key's use."""
+        """Stores one use of a key by a scan."""
         ...
 
     async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:

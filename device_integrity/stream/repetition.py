@@ -69,7 +69,7 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.loop``: whether frames repeat after a fixed time, even if they are encoded anew."""
+    """Returns ``stream.loop``: whether frames repeat after a fixed time, even if they are re-encoded."""
     name = "stream.loop"
     found = loop_ratio([frame.thumbnail for frame in frames if frame.textured])
     if found is None:

@@ -1,7 +1,7 @@
 """Tests whether parts of a frame stay the same while others change.
 
-A camera exposes each pixel anew. A player's window, bars beside a video of another aspect ratio and an image
-below a pasted, moving face have parts that stay the same, bit for bit, while others change.
+A camera exposes each pixel again in every frame. A player's window, bars beside a video of another aspect
+ratio and an image below a pasted, moving face have parts that stay the same bit for bit, while others change.
 """
 
 from collections.abc import Sequence
@@ -38,9 +38,9 @@ def check_structure(tallies: Sequence[BlockTally]) -> DeviceCheck:
         return suspect(
             name,
             "PARTS_STAND_STILL",
-            f"{share:.0%} of the frame stays the same bit for bit while the rest changes.",
+            f"{100 * share:.0f} % of the frame stays the same bit for bit while the rest changes.",
         )
-    return passed_test(name, "ALL_FRESH", f"{share:.0%} of the frame stays the same bit for bit.")
+    return passed_test(name, "ALL_FRESH", f"{100 * share:.0f} % of the frame stays the same bit for bit.")
 
 
 def still_share(tallies: Sequence[BlockTally]) -> float | None:

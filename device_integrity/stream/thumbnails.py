@@ -39,7 +39,7 @@ def _places(size: int, count: int) -> NDArray[np.intp]:
 def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:
     """Returns whether each of 16 x 16 cells is brighter than its right neighbour (Krawetz's dHash), 256 bits.
 
-    Unlike a cryptographic hash it hardly changes if a frame is encoded anew, scaled or brightened.
+    Unlike a cryptographic hash it hardly changes if a frame is re-encoded, scaled or brightened.
 
     Args:
         thumbnail: The result of ``thumbnail_of``.

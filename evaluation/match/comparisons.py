@@ -174,7 +174,7 @@ class Comparisons:
         return _share_below(self.genuine_apart, threshold)
 
     def of_group(self, group: int) -> "Comparisons":
-        """Return the comparisons of one group, with its persons numbered anew."""
+        """Return the comparisons of one group, with its persons renumbered."""
         return self._restricted(self.groups[self.person] == group)
 
     def among(self, photos: NDArray[np.bool_]) -> "Comparisons":

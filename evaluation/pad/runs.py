@@ -1,4 +1,4 @@
-"""The answers of a scorer to every presentation."""
+"""Collects the scores and refusals that each scorer gives for the presentations of a data set."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -41,11 +41,11 @@ class ScorerKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class ScorerName:
-    """The name of a scorer.
+    """Identifies a scorer: a PAD network, a set of signals or the whole fusion.
 
     Attributes:
-        name: Name in tables.
-        kind: Kind of the scorer.
+        name: Its name in tables, unique within a run.
+        kind: Its kind, by which tables group scorers.
     """
 
     name: str

@@ -39,7 +39,7 @@ class Stages:
         return found
 
     def begin(self) -> None:
-        """Start the next scorer."""
+        """Begin the next scorer: forget which steps were used, and keep their results and times."""
         self._used.clear()
 
     def milliseconds(self) -> float:

@@ -80,7 +80,7 @@ class _RoomLight:
         self._since += 1
 
     def judge(self, coloured: Sequence[StepAnswer]) -> Light:
-        """Returns the state of the light, which is judged anew every few frames.
+        """Returns the state of the light, which is judged again every few frames.
 
         Args:
             coloured: The answers to coloured steps so far.

@@ -26,8 +26,8 @@ _BESIDE = 0.8
 """The time on either side of a run in which changes of the image are measured, seconds."""
 
 _BESIDE_PERCENT = 75
-"""The percentile of these changes that must reach ``_CARRIED``. It is high because an encoder goes on
-refining an image that has stopped."""
+"""The percentile of these changes that must reach ``_CARRIED``. It is high because an encoder continues
+to refine an image that has stopped."""
 
 _FEW = 32
 _FEWEST_FRAMES = 8

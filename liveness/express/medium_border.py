@@ -223,6 +223,6 @@ class MediumBorder(CueSignal):
         """See ``CueSignal.detail``."""
         what = "a border" if found.value > lines.line else "no border"
         return (
-            f"The face has {what} around it: straight edges enclose it to {found.value:.0%} "
-            f"in {found.counted} (line {lines.line:.0%})."
+            f"The face has {what} around it: straight edges enclose {100 * found.value:.0f} % of it "
+            f"in {found.counted} (line {100 * lines.line:.0f} %)."
         )

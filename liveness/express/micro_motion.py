@@ -33,7 +33,7 @@ class MicroMotion:
     """
 
     name = "micro_motion"
-    label = "Eyes and mouth move by themselves"
+    label = "Eyes and mouth move within the face"
 
     def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
         """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""

@@ -1,4 +1,4 @@
-"""Searches for repeated frames that were encoded anew, so that no two are identical.
+"""Searches for repeated frames that were re-encoded, so that no two are identical.
 
 A camera's frames differ at least by their noise, which is new in each. If a clip is played again, its still
 parts differ far less from the pass before.

@@ -51,7 +51,10 @@ class Surroundings:
             name=self.name,
             label=self.label,
             score=score,
-            detail=f"The background's motion differs from the face's by {100 * ratio:.0f} % of it: {found}.",
+            detail=(
+                "The motions of face and background differ by "
+                f"{100 * ratio:.0f} % of the face's motion: {found}."
+            ),
         )
 
     def _unknown(self, reason: str) -> Signal:

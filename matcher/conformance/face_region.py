@@ -54,8 +54,8 @@ class AlignedFace:
     """A face upright and centred, the eyes 113 pixels apart.
 
     Attributes:
-        image: Shape (616, 616, 3); black outside the portrait, and far from the face, where no measure reads
-            it (``_SEEN_LEFT`` and the following).
+        image: Shape (616, 616, 3), uint8, blue-green-red. Black outside the portrait, and in the margins of
+            ``image`` that no measurement reads.
         transform: Shape (2, 3): maps the portrait's pixels to those of ``image``.
         mask: Shape (616, 616), uint8: 1 on the face from brows to chin, 0 elsewhere.
         face_box: Box around the mask, whole pixels.

@@ -41,11 +41,11 @@ REMEDIES: Final[Mapping[RequirementCode, Remedy]] = MappingProxyType(
             "The face reaches beyond the image: send an image with the whole face and space around it."
         ),
         IntakeCode.HEAD_POSITION_ACROSS: Remedy(
-            "The face is too far to one side: crop the image anew, or retake the portrait with the face in "
+            "The face is too far to one side: crop the image again, or retake the portrait with the face in "
             "the middle."
         ),
         IntakeCode.HEAD_POSITION_DOWN: Remedy(
-            "The face is too high or too low in the image: crop the image anew, or retake the portrait with "
+            "The face is too high or too low in the image: crop the image again, or retake the portrait with "
             "the eyes slightly above the middle."
         ),
         IntakeCode.DECLARED_SIZE: Remedy(

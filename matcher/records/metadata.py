@@ -49,7 +49,7 @@ class RecordVersion(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordMetadata:
-    """The metadata of an image; a record marks the other fields as unspecified.
+    """The metadata of an image in a record. A record states a field with its default as unspecified.
 
     Attributes:
         face_image_type: BASIC (the image follows no rules) or FULL_FRONTAL for all versions, TOKEN_FRONTAL

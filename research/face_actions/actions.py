@@ -58,14 +58,16 @@ _PAIRS: Final = {
 
 
 def measure(landmarks: Landmarks) -> dict[Action, float] | None:
-    """Return the distances that the actions change.
+    """Measure in one frame, for each action, the distance that the action changes.
+
+    The distance lies between points of the face, such as the corners of the mouth for a smile.
 
     Args:
-        landmarks: Of one frame.
+        landmarks: The landmarks of the frame.
 
     Returns:
-        Centimetres on the canonical face, each 0 or more. None if the points are not MediaPipe's 478 with
-        depth, are not finite, or coincide.
+        The distances in centimetres on the canonical face, each 0 or more. None if the points are not
+        MediaPipe's 478 with depth, are not finite, or coincide.
     """
     if landmarks.scheme != _SCHEME or landmarks.depth is None:
         return None
@@ -84,7 +86,7 @@ def measure(landmarks: Landmarks) -> dict[Action, float] | None:
 
 
 def excursion(values: Sequence[float]) -> float | None:
-    """Return how far a distance went beyond the person's own rest.
+    """Return by how much a distance exceeded its resting value, which is this person's own.
 
     Args:
         values: One action's distances in the frames of a scan, centimetres.

@@ -32,12 +32,12 @@ _Change = Callable[[FusionModel], FusionModel]
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """A fusion of some of the parts.
+    """A fusion that uses some of the parts: PAD networks, motion or cues, and traces.
 
     Attributes:
-        name: For the table.
-        networks: The networks that take part.
-        change: Takes parts out of a fitted model.
+        name: Its name in the table.
+        networks: The names of its PAD networks.
+        change: Returns a fitted model without the other parts that the variant omits.
     """
 
     name: str

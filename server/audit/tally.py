@@ -72,7 +72,7 @@ class Tally(Generic[_Key]):
             if interval.repeats:
                 found.append(Repeats(key, interval.repeats))
                 if not everything:
-                    # The next event of a kind that goes on is counted, too: one entry a minute, not two.
+                    # The next event of a kind that continues is counted, too: one entry a minute, not two.
                     self._intervals[key] = _Interval(now)
         for shared, interval in list(filter(ends, self._beyond.items())):
             del self._beyond[shared]

@@ -32,7 +32,7 @@ class ProblemKind(StrEnum):
     HEAD_ALTERED = "head_altered"
     """The head is missing, or states another hash than the entry of its sequence."""
     REWRITTEN = "rewritten"
-    """A checkpoint states another hash for the entry of its sequence: the chain was computed anew."""
+    """A checkpoint states another hash for the entry of its sequence: the chain was computed again."""
     CHECKPOINT_INVALID = "checkpoint_invalid"
     """A checkpoint is not signed by a known key, or its row states something else than its signature."""
     CHECKPOINT_REMOVED = "checkpoint_removed"

@@ -43,7 +43,7 @@ class _Sink(io.RawIOBase):
         return len(content)
 
     def taken(self) -> bytes:
-        """Returns what was written since the last call."""
+        """Returns the bytes that were written since the last call."""
         content = bytes(self._written)
         self._written.clear()
         return content

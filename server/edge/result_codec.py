@@ -83,7 +83,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
 """The explanation of each liveness reason in English."""
 
 UNATTESTED: Final = (
-    "Nobody attested the device: that its own camera took the frames rests on the frames and on its claims."
+    "The device is not attested: only the frames and its own claims indicate that its camera took the frames."
 )
 """The explanation that follows those of LIVE if no attestation vouches for the device."""
 

@@ -177,7 +177,7 @@ def _device(outcome: CheckOutcome) -> Html:
     found = facts(
         [
             ("Assurance", f"{device.assurance.value}, required {device.required.value}"),
-            ("Attested", "yes" if device.assurance.attested else "no: nobody attested this device"),
+            ("Attested", "yes" if device.assurance.attested else "no: this device is not attested"),
             ("Signs of manipulation", signs or "none"),
             ("Tolerated tests", ", ".join(device.tolerated) or "none"),
             ("Transcript", _ABSENT if transcript is None else _transcript(outcome)),

@@ -136,14 +136,14 @@ class DeviceRules(PolicyTable):
     """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
     is the device's own claim, which its evidence must not contradict. An attacker without evidence can
     therefore claim the platform with the lowest demands. With NONE or LOW, and if no attestation is required,
-    a check can succeed with a device that nobody attested. Nothing but the frames and the device's own claims
-    then speaks against video that software makes in real time, and the result says so."""
+    a check can succeed with a device that is not attested. Only the frames and the device's own claims then
+    oppose video that software makes in real time, and the result states this."""
     demands: DemandRules = DemandRules()
     """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
     the assurance) or "ignored" (it is reported)."""
     tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
     """Names of decisive device tests to waive: their failure is reported and has no other consequence.
-    Without a waiver, each of them fails the check by itself, whatever the policy demands."""
+    Without a waiver, each of them alone fails the check, under every policy."""
     decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
     """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Without this, their
     failure is a soft sign, because honest people's devices fail them too: a rooted phone, a company's proxy.

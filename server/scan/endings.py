@@ -200,7 +200,7 @@ NO_FACTS = AttemptFacts(counts=False, adverse=False, stands=False, retryable=Fal
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """The outcome of an attempt and what is kept of it.
+    """The outcome of an attempt, and the data that the server keeps.
 
     Attributes:
         outcome: Its outcome.

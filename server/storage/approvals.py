@@ -95,7 +95,7 @@ def use_up(connection: Connection, request: ApprovalRequest, *, now: datetime) -
 
 
 def expire_approvals(connection: Connection, now: datetime) -> int:
-    """Deletes requests that nobody may confirm any more; returns their number."""
+    """Deletes requests whose time for confirmation has passed; returns their number."""
     return connection.execute(
         delete(pending_approvals).where(pending_approvals.c.expire_time <= now)
     ).rowcount

@@ -275,7 +275,7 @@ class RetentionRepository:
 
     @uncancelled
     async def expire_approvals(self, now: datetime) -> int:
-        """Deletes requests that nobody may confirm any more; returns their number."""
+        """Deletes requests whose time for confirmation has passed; returns their number."""
         return await self._database.write(expire_approvals, now)
 
     @uncancelled

@@ -163,7 +163,11 @@ def due_checks(
     limit: int,
     after: CheckRecord | None,
 ) -> list[CheckRecord]:
-    """Returns checks in ``states`` without a lease whose scan deadline passed, earliest deadline first."""
+    """Returns at most ``limit`` checks that no replica leases and whose scan deadline has passed.
+
+    Only checks in one of ``states`` are returned, the earliest deadline first, and only those after the check
+    ``after`` in this order.
+    """
     query = (
         rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
         .where(checks.c.scan_deadline <= now)
@@ -182,7 +186,10 @@ def due_checks(
 def expired_checks(
     connection: Connection, *, states: Collection[CheckState], now: datetime, limit: int
 ) -> list[CheckRecord]:
-    """Returns checks in ``states`` without a hold whose retention has ended, the longest overdue first."""
+    """Returns at most ``limit`` checks without a hold whose retention has ended.
+
+    Only checks in one of ``states`` are returned, the longest overdue first.
+    """
     query = (
         rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
         .where(checks.c.retain_until <= now, ~exists().where(holds.c.check_id == checks.c.check_id))
@@ -195,7 +202,10 @@ def expired_checks(
 def expired_images(
     connection: Connection, *, states: Collection[CheckState], now: datetime, limit: int
 ) -> list[CheckRecord]:
-    """Returns checks in ``states`` without a hold whose images are due for erasure, longest overdue first."""
+    """Returns at most ``limit`` checks without a hold whose images are due for erasure.
+
+    Only checks in one of ``states`` are returned, the longest overdue first.
+    """
     query = (
         rows.CHECKS.where(checks.c.state.in_([state.value for state in states]))
         .where(checks.c.images_until <= now, ~exists().where(holds.c.check_id == checks.c.check_id))

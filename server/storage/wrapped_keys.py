@@ -1,4 +1,4 @@
-"""The wrapped data keys of all sealed records, to wrap them anew after a rotation. Objects are never touched.
+"""The wrapped data keys of all sealed records, to rewrap them after a rotation. Objects are never touched.
 
 Every place in which a row holds a wrapped key is in ``PLACES``; a test compares it with the tables.
 """
@@ -94,7 +94,7 @@ class WrappedKey:
 
 
 Rewrap = Callable[[WrappedKey], tuple[bytes, str] | None]
-"""Returns a data key wrapped anew with the identifier of its wrapping key; None to leave it."""
+"""Returns a data key rewrapped with the identifier of its wrapping key; None to leave it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +103,7 @@ class RewrappedBatch:
 
     Attributes:
         rows: Rows that were read.
-        changed: Rows whose data key was wrapped anew.
+        changed: Rows whose data key was rewrapped.
         last: The primary key of the last row, for the next batch; None after the last batch.
     """
 
@@ -133,11 +133,11 @@ class WrappedKeyRepository:
     async def rewrap(
         self, place: SealedPlace, rewrap: Rewrap, *, after: tuple[Any, ...] | None, limit: int
     ) -> RewrappedBatch:
-        """Wraps the data keys of a batch of rows anew, in one transaction.
+        """Rewraps the data keys of a batch of rows, in one transaction.
 
         Args:
             place: The place.
-            rewrap: Wraps a data key anew.
+            rewrap: Rewraps a data key.
             after: The primary key of the last row of the batch before; None for the first batch.
             limit: The number of rows.
         """

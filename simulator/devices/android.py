@@ -61,7 +61,7 @@ def unlocked_phone(platform: TestPlatform) -> TestDevice:
 
 
 def repackaged_app(platform: TestPlatform) -> TestDevice:
-    """Make an unmodified phone with an app that was changed and signed anew."""
+    """Make an unmodified phone with an app that was changed and signed again."""
     changed = _evidence(platform, digest=_ATTACKERS_CERTIFICATE, recognition="UNRECOGNIZED_VERSION")
     return _phone(platform, changed)
 

@@ -66,7 +66,10 @@ class AppAttestKey:
 
 
 class TestApple:
-    """Roots, and the evidence issued under them. The same seed and times give the same bytes."""
+    """An imitation of Apple's certificate authorities, which issues App Attest evidence for tests.
+
+    The same seed and times give the same bytes.
+    """
 
     __test__ = False  # not a test class, despite its name
 

@@ -75,7 +75,7 @@ KINDS: Final[Mapping[DeviceKind, KindOfDevice]] = MappingProxyType(
         ),
         DeviceKind.BROWSER: _plain("an honest browser: WebCrypto", honest_browser),
         DeviceKind.UNLOCKED: _plain("an Android phone with an unlocked boot loader", unlocked_phone),
-        DeviceKind.REPACKAGED: _plain("an Android app that was changed and signed anew", repackaged_app),
+        DeviceKind.REPACKAGED: _plain("an Android app that was changed and signed again", repackaged_app),
         DeviceKind.EMULATOR: _plain("an Android emulator with a software keystore", emulator),
         DeviceKind.REVOKED_KEY: _plain("an attestation key that leaked and is revoked", revoked_key),
         DeviceKind.OTHER_SESSION: _plain("evidence that was made for another scan", phone_of_another_session),

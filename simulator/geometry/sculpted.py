@@ -32,11 +32,12 @@ def sculpted_depth(
 ) -> NDArray[np.float32]:
     """Return the depth of a generic head over an image, towards the camera, in pixels.
 
-    As in ``ellipsoid_depth``, the rotation of the head in the photo moves it but does not rotate its axes.
+    As with ``ellipsoid_depth``, a rotation of the head in the photo shifts the generic head, but does not
+    rotate it.
 
     Args:
         landmarks: Not used; part of the signature that depth sources share.
-        fit: Gives place and scale.
+        fit: The place and the scale of the head in the photo.
         size: Width and height of the image in pixels.
         step: Distance of the samples in pixels.
     """

@@ -289,7 +289,7 @@ def test_a_change_of_face_during_the_scan_is_never_tried_again(monkeypatch: pyte
     assert not judgement.retryable
     signal = _constancy(judgement)
     assert signal.passed is False
-    assert "Least like the others: frame 2," in signal.detail
+    assert "Least similar to the others: frame 2," in signal.detail
 
 
 def test_a_witness_counts_for_constancy_and_not_for_the_match(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -300,7 +300,7 @@ def test_a_witness_counts_for_constancy_and_not_for_the_match(monkeypatch: pytes
     assert alone.identity_constant is True
     assert beside.identity_constant is False
     assert not beside.retryable
-    assert "5 frames were identified, 1 of them" in _constancy(beside).detail
+    assert "in 5 frames, in 1 of them" in _constancy(beside).detail
 
 
 def test_the_result_contains_the_constancy_of_the_person(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -308,8 +308,8 @@ def test_the_result_contains_the_constancy_of_the_person(monkeypatch: pytest.Mon
     assert signal.passed is True
     assert signal.score == pytest.approx(0.8)  # The calibration supports a bound of 1e-3: similarity 80.
     assert signal.weight == 0.0
-    assert "they represent 100% of the frames" in signal.detail
-    assert "at a bound on FMR of 0.001; above 0.03" in signal.detail
+    assert "they represent 100 % of the frames" in signal.detail
+    assert "at a bound on FMR of 0.001. Above 0.03" in signal.detail
     assert len(signal.detail) <= 500
 
 
@@ -321,7 +321,7 @@ def test_a_face_that_was_lost_again_and_again_is_tried_again(monkeypatch: pytest
     signal = _constancy(judgement)
     assert signal.passed is None
     assert signal.score is None
-    assert "29% of the frames" in signal.detail
+    assert "29 % of the frames" in signal.detail
 
 
 def test_another_face_is_another_person_however_little_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -127,7 +127,7 @@ def test_an_evidence_key_is_replaced_in_four_steps(config: Path, tmp_path: Path)
     assert run("rotate", "evidence", config=config).exit_code == 0
     assert run("retire", "1", "--purpose", "evidence", config=config).exit_code == 0
     rewrapped = run("rewrap", config=config)
-    assert (rewrapped.exit_code, rewrapped.stdout) == (0, "Wrapped 0 data keys anew.\n")
+    assert (rewrapped.exit_code, rewrapped.stdout) == (0, "Rewrapped 0 data keys.\n")
     too_early = run("destroy", "1", config=config)
     assert too_early.exit_code == 2
     assert (folder / "evidence-0001.retired").exists()

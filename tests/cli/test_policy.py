@@ -110,8 +110,8 @@ def test_show_prints_every_setting_and_the_hash() -> None:
     assert answer.exit_code == 0
     assert "deadlines.scan_seconds" in answer.stdout
     assert file.sha256.hex() in answer.stdout
-    assert "nobody attested" in answer.stdout
-    assert "nobody attested" not in _RUN.invoke(app, ["show", "high"]).stdout
+    assert "is not attested" in answer.stdout
+    assert "is not attested" not in _RUN.invoke(app, ["show", "high"]).stdout
     shown = json.loads(_RUN.invoke(app, ["show", "standard", "--json"]).stdout)
     assert shown["policy"] == file.policy.model_dump(mode="json")
     assert shown["sha256"] == file.sha256.hex()

@@ -78,7 +78,7 @@ def jpeg_seeds() -> tuple[bytes, ...]:
 
 @functools.cache
 def other_seeds() -> tuple[bytes, ...]:
-    """JPEG 2000, and the formats that only some callers accept."""
+    """JPEG 2000, and the formats WebP and BMP, which only some callers accept."""
     picture = _picture()
     return (
         _saved(picture, "JPEG2000"),

@@ -59,10 +59,10 @@ def prelu_model(
     """Output = PRelu of the input.
 
     Args:
-        slopes: Of any shape that broadcasts to ``shape``.
-        shape: Of the input and the output.
+        slopes: The slopes, of any shape that broadcasts to ``shape``.
+        shape: The shape of the input and the output.
         kind: The source of the slopes: an ``initializer``, a ``constant`` node, or ``computed`` ones.
-        ir_version: Of the format; before 4 constants are inputs as well.
+        ir_version: Version of ONNX's intermediate representation; before 4 constants are inputs as well.
     """
     constant = numpy_helper.from_array(slopes.astype(np.float32), "slopes")
     image = helper.make_tensor_value_info("input", TensorProto.FLOAT, shape)

@@ -1,4 +1,4 @@
-"""The limits of the decoders."""
+"""Limits the memory, the time and the number of jobs of the decoders' worker processes."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -10,7 +10,7 @@ _MIB: Final = 1024 * 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DecoderLimits:
-    """The limits of one job and of one worker.
+    """The limits of one decoding job and of one worker process.
 
     Attributes:
         memory_bytes: Memory that a worker may map in addition to its memory at the start, at least 64 MiB.

@@ -265,7 +265,7 @@ CAPTURE: Final = (
         purpose="the credit of an AttemptStart replaces the rest",
         script=_credit_replaced,
     ),
-    Scenario(name="pauses", purpose="the capture pauses and goes on", script=_pauses),
+    Scenario(name="pauses", purpose="the capture pauses and continues", script=_pauses),
     Scenario(name="adjustment", purpose="smaller and fewer frames are requested", script=_adjustment),
     Scenario(name="highest-rate", purpose="10 frames a second are enough", script=_highest_rate),
     Scenario(

@@ -22,7 +22,7 @@ class ChallengeClock:
 
     @property
     def began(self) -> float:
-        """The time at which the challenge began, seconds."""
+        """The time at which the challenge began, seconds; ``now`` until it begins."""
         return self._now if self._began is None else self._began
 
     def advance(self, now: float) -> None:

@@ -67,7 +67,7 @@ def bits_beyond_chance(verified: Sequence[float], *, shown: int) -> float:
 
     that is, the likelihood ratio of a person who answers an unknown share q rightly, against a guess.
     Under guessing it never exceeds a martingale that starts at 1, so that, by Ville's inequality, the chance
-    that it ever reaches b bits is at most 2^-b, however long the scan goes on, whichever steps are omitted
+    that it ever reaches b bits is at most 2^-b, however long the scan continues, whichever steps are omitted
     and whenever it stops; a second attempt is a second chance (Ville 1939; Howard, Ramdas et al.,
     "Time-uniform Chernoff bounds", 2020). The correction costs a genuine person 1.2 bits when all of 5 steps
     are measured, and 3.5 when one of 6 is not.

@@ -17,8 +17,8 @@ one answer is wrong and the steps that the policy allows can still reach the req
 is held like every other, so that the screen does not change faster at the end. It ends when a frame shows
 that it was held, or after a short wait for such a frame.
 
-**Late answers.** An answer that is too old by the server's clock verifies nothing. The challenge goes on, up
-to the steps that the policy allows, so that a device on a slow network can send smaller frames meanwhile
+**Late answers.** An answer that is too old by the server's clock verifies nothing. The challenge continues
+for as many steps as the policy allows, so that a device on a slow network can send smaller frames meanwhile
 (``late``).
 
 **Depth and a blink.** If depth or a blink is required and was not measured, the person is asked for it

@@ -145,10 +145,10 @@ def _product(reading: ExposureReading | None) -> float | None:
 
 
 def expected_response(lux: float, screen_lux: float) -> float:
-    """Returns the ``Response.strength`` that skin should have.
+    """Returns the ``Response.strength`` of skin that reflects the screen's and all other light equally.
 
     Args:
-        lux: The illuminance by other light.
-        screen_lux: The illuminance by a white screen.
+        lux: Illuminance of the face by other light than the screen's, lux; 0 or more.
+        screen_lux: Illuminance of the face by a white screen, lux; more than 0.
     """
     return math.log((lux + screen_lux) / (lux + LOW * screen_lux)) / (1 - LOW)

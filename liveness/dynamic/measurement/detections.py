@@ -1,4 +1,4 @@
-"""Groups the frames by the detection from which their face points come.
+"""Removes from each measurement the mean over the frames whose face points come from the same detection.
 
 Between two detections a face is followed, and each region's light is that of the same skin. At a detection
 the points jump, and with them the regions. This changes their light as much as a faint response does.

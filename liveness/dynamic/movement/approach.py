@@ -90,7 +90,7 @@ class ApproachTracker:
         return self._closeups[-1].growth if self._closeups else 1.0
 
     def begin(self, observation: FrameObservation) -> bool:
-        """Starts anew with ``observation`` as the far view, and discards earlier frames.
+        """Starts again with ``observation`` as the far view, and discards earlier frames.
 
         Returns:
             Whether the face has enough texture to be followed.

@@ -10,14 +10,14 @@ __all__ = ["MovementSettings"]
 
 @dataclass(frozen=True, slots=True)
 class MovementSettings:
-    """All lines of the movement challenge.
+    """The settings of the movement challenge. A *line* is the measurement at which a signal scores 0.5.
 
     Attributes:
         perspective: The parameters of the measurement of perspective.
-        came_closer: The lines for a head and for a picture.
-        zoom_line: The line of the growth of the surroundings over that of the face. Its signal is reported
-            and does not decide.
-        steepness: The steepness of the signals' scores around their lines.
+        came_closer: The lines for a head and for a picture that came closer.
+        zoom_line: The line of the ratio of two growths: that of the surroundings over that of the face. A
+            result lists its signal, which decides nothing.
+        steepness: The slope of the signals' scores at their lines.
     """
 
     perspective: PerspectiveSettings

@@ -69,7 +69,7 @@ def test_everything_of_a_verdict_is_shown() -> None:
         "looks like PRINT (71 of 100)",
         "The face moves as a flat sheet.",
         "similarity 12.5 of 100: at most 1 in 3 other people reach it; needs 80.0, at most 1 in 100",
-        "assurance NONE (needs LOW); nobody attested it",
+        "assurance NONE (needs LOW); not attested",
         "intact, 32 frames received, 21 examined, 2 dropped, 1 stream",
         "decided",
         "standard version 3",

@@ -41,6 +41,13 @@ def test_only_missed_requirements_give_advice() -> None:
     ]
 
 
+def test_a_requirement_with_a_score_states_it_beside_the_measurement() -> None:
+    missed = requirement("natural_colour", False)
+    missed.score = 0
+    report = service_pb2.PortraitReport(eye_distance_px=95.4, requirements=[missed])
+    assert "1.0 deg, score 0 of 100, required:" in portrait_words(report)
+
+
 def test_a_complete_portrait_gives_no_advice() -> None:
     assert evidence_words(service_pb2.FinishCheckResponse()) == ()
 

@@ -78,7 +78,7 @@ class Scene:
 
 @dataclass
 class Scan:
-    """The server's view of a scan."""
+    """What the server has of a rendered scan: the frames' samples, and the steps that it revealed."""
 
     samples: list[FlashSample]
     sent: list[RevealedStep]

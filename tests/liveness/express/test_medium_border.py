@@ -57,5 +57,5 @@ def test_most_frames_must_show_the_border() -> None:
     assert once.passed
     mostly = MediumBorder(cues_of("medium_border", [0.95, 0.96, 0.5])).assess(scan(), settings)
     assert mostly.passed is False
-    assert "95%" in mostly.detail
+    assert "95 %" in mostly.detail
     assert MediumBorder(()).assess(scan(), settings).score is None

@@ -182,9 +182,9 @@ ADVICE: dict[str, Advice] = {
     ),
     "SUPERSEDED": Advice(
         DEVICE,
-        "Nothing: the newer stream goes on.",
+        "Nothing: the newer stream continues.",
         scan=Scan.OVER,
-        device="Ends quietly: another stream of the same device goes on.",
+        device="Ends quietly: another stream of the same device continues.",
     ),
     "STREAM_IDLE": Advice(
         BOTH,

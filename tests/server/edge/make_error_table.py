@@ -46,12 +46,12 @@ limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED
 
 "Scan" says what becomes of a scan whose stream ends with the reason:
 
-- **reconnect**: the check is open and the device reconnects with `resume` by itself.
+- **reconnect**: the check is open and the device reconnects with `resume` automatically.
 - **open**: the check is open until its deadline, but the client broke a rule: reconnecting without a change
   only ends the same way.
 - **decided**: the check is decided against, with TRANSCRIPT_BROKEN: an honest client never breaks its own
   transcript.
-- **over**: the check takes no stream of this device, or no more at all.
+- **over**: the check accepts no further stream of this device, or of any device.
 
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
 of `AnalysisService` also has `code` and `requestId` or `inferenceId`.

@@ -49,7 +49,7 @@ async def test_the_result_states_one_person_throughout(scene: LiveServer) -> Non
     signal = _constancy(result)
     assert signal.passed
     assert signal.weight == 0.0
-    assert "frames were identified" in signal.detail
+    assert "The face was identified in" in signal.detail
 
 
 @pytest.mark.parametrize(

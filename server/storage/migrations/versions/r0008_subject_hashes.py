@@ -34,7 +34,7 @@ def upgrade() -> None:
     for name in _INDEXED:
         op.drop_index(f"ix_{name}_tenant_subject", name)
     for name in _KEYS:
-        # PostgreSQL and SQLite write such a table anew, without the older values.
+        # PostgreSQL and SQLite rewrite such a table without the older values.
         with op.batch_alter_table(name) as table:
             table.alter_column(
                 "subject",
