@@ -26,7 +26,7 @@ from research.dynamic.cases import QUALITIES, Group, all_cases, small_slice
 from research.dynamic.drive import Link
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.measure import Conditions, code_hash, measure_cases
-from research.dynamic.people import held_out_people, read_split, with_usable_photo
+from research.dynamic.people import simulated_people
 from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 from research.dynamic.report import write_report
 from research.dynamic.rows import append_row, mend_rows, read_rows
@@ -67,16 +67,12 @@ def _scan(options: argparse.Namespace) -> None:
     )
     mend_rows(options.rows)
     done = _done(options.rows, conditions)
-    people = with_usable_photo(
-        held_out_people(
-            options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
-        ),
+    people = simulated_people(
+        options.assets,
         pack=load_pack(conditions.portrait_pack),
         witness=load_pack(conditions.pack),
-    )
-    if not people:
-        raise DynamicEvaluationError("no usable photo of a person who was not used for tuning")
-    people = people[: options.people]
+        corrections=options.corrections,
+    )[: options.people]
     keys = [person.key for person in people]
     plan = (
         small_slice(keys)

@@ -21,7 +21,16 @@ from vision.face import BgrImage, Points
 from vision.geometry import eye_centres
 from vision.packs import Pack
 
-__all__ = ["Person", "Split", "held_out_people", "key_of", "photo_of", "read_split", "with_usable_photo"]
+__all__ = [
+    "Person",
+    "Split",
+    "held_out_people",
+    "key_of",
+    "photo_of",
+    "read_split",
+    "simulated_people",
+    "with_usable_photo",
+]
 
 _SHORT_SIDE: Final = 720
 """Short side to which a small photo is enlarged for its landmarks, pixels."""
@@ -161,6 +170,30 @@ def with_usable_photo(people: Sequence[Person], *, pack: Pack, witness: Pack) ->
         each = (replace(person, photo=photo) for photo in (person.photo, *person.others))
         usable.extend(islice((one for one in each if _usable(one, pack, witness)), 1))
     return tuple(usable)
+
+
+def simulated_people(
+    assets: Path, *, pack: Pack, witness: Pack, corrections: Path | None
+) -> tuple[Person, ...]:
+    """Return the persons of the studies: of ``data/faces``, not in ``split.toml``, and with a usable photo.
+
+    Args:
+        assets: Folder of the development data.
+        pack: Finds the face and 68 landmarks in the photos; see ``photo_of``.
+        witness: The other pack of ``photo_of``.
+        corrections: File with the known errors of the labels; see ``held_out_people``.
+
+    Raises:
+        DynamicEvaluationError: The photos or the corrections cannot be read, or no person is left.
+    """
+    people = with_usable_photo(
+        held_out_people(assets / "data" / "faces", split=read_split(), corrections=corrections),
+        pack=pack,
+        witness=witness,
+    )
+    if not people:
+        raise DynamicEvaluationError("no usable photo of a person who was not used for tuning")
+    return people
 
 
 def _usable(person: Person, pack: Pack, witness: Pack) -> bool:

@@ -16,7 +16,7 @@ from pathlib import Path
 import cv2
 
 from research.dynamic.errors import DynamicEvaluationError
-from research.dynamic.people import Person, held_out_people, photo_of, read_split, with_usable_photo
+from research.dynamic.people import Person, photo_of, simulated_people
 from research.flash_halves.cases import cases_of, path_of, write_course
 from research.flash_halves.measure import course_of, film_steps
 from research.flash_halves.report import tables
@@ -53,9 +53,9 @@ def _parser() -> argparse.ArgumentParser:
 def _measure(options: argparse.Namespace) -> None:
     cv2.setNumThreads(1)
     pack, portraits = load_pack(f"open:{options.assets / 'models'}"), load_pack("embedded")
-    folder = options.assets / "data" / "faces"
-    held_out = held_out_people(folder, split=read_split(), corrections=options.corrections)
-    people = with_usable_photo(held_out, pack=portraits, witness=pack)[: options.people]
+    people = simulated_people(options.assets, pack=portraits, witness=pack, corrections=options.corrections)[
+        : options.people
+    ]
     options.scans.mkdir(parents=True, exist_ok=True)
     _simulate(people, pack, portraits, options)
     for line in tables(options.scans, [person.key for person in people]):

@@ -19,7 +19,7 @@ from typing import Final
 
 from research.dynamic.cases import Case, Group, all_cases
 from research.dynamic.errors import DynamicEvaluationError
-from research.dynamic.people import held_out_people, read_split, with_usable_photo
+from research.dynamic.people import simulated_people
 from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 from research.flash_shape.record import Recorder, read_scan, write_scan
 from research.flash_shape.report import judged_scans, tables
@@ -51,12 +51,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _record(options: argparse.Namespace) -> None:
     options.scans.mkdir(parents=True, exist_ok=True)
-    people = with_usable_photo(
-        held_out_people(
-            options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
-        ),
+    people = simulated_people(
+        options.assets,
         pack=load_pack("embedded"),
         witness=load_pack(f"open:{options.assets / 'models'}"),
+        corrections=options.corrections,
     )
     plan = all_cases(
         [one.key for one in people],

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from liveness.dynamic.finding import ChallengeFinding
 from research.dynamic.errors import DynamicEvaluationError
-from research.dynamic.people import held_out_people, photo_of, read_split, with_usable_photo
+from research.dynamic.people import photo_of, simulated_people
 from research.movement.cases import Approacher, Case
 from research.movement.play import play
 from research.movement.report import Row, report
@@ -42,10 +42,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _measure(options: argparse.Namespace) -> None:
     pack, landmarks = load_pack(options.pack or f"open:{options.assets / 'models'}"), load_pack("embedded")
-    everybody = held_out_people(
-        options.assets / "data" / "faces", split=read_split(), corrections=options.corrections
-    )
-    people = with_usable_photo(everybody, pack=landmarks, witness=pack)[: options.people]
+    people = simulated_people(options.assets, pack=landmarks, witness=pack, corrections=options.corrections)[
+        : options.people
+    ]
     rows: list[Row] = []
     with options.rows.open("w", encoding="utf-8") as file:
         for approacher in options.only or Approacher:

@@ -14,6 +14,7 @@ from research.dynamic.people import (
     key_of,
     photo_of,
     read_split,
+    simulated_people,
     with_usable_photo,
 )
 from simulator import PhotoNotFound, builtin_photos
@@ -98,6 +99,15 @@ def test_a_photo_without_a_face_is_not_usable(tmp_path: Path) -> None:
     with pytest.raises(DynamicEvaluationError, match=r"wall\.png"):
         photo_of(person, pack=pack, witness=pack)
     assert with_usable_photo([person], pack=pack, witness=pack) == ()
+
+
+def test_a_collection_without_a_usable_photo_is_an_error(tmp_path: Path) -> None:
+    faces = tmp_path / "data" / "faces"
+    faces.mkdir(parents=True)
+    _wall(_collection(faces, ["wall.png,x:one,1,80"]) / "wall.png")
+    pack = real_pack()
+    with pytest.raises(DynamicEvaluationError, match="no usable photo"):
+        simulated_people(tmp_path, pack=pack, witness=pack, corrections=None)
 
 
 class _Elsewhere:

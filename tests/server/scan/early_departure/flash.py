@@ -18,7 +18,7 @@ from liveness.selection import select_frames
 from liveness.verdict import Verdict
 from research.dynamic.cases import Case, Group, all_cases, settings_of
 from research.dynamic.drive import Link, ScanTrace, drive_scan
-from research.dynamic.people import held_out_people, photo_of, read_split, with_usable_photo
+from research.dynamic.people import photo_of, simulated_people
 from simulator import AmbientPreset, FlashKind
 from tests.server.scan.early_departure.cuts import Cut
 from vision.packs import Pack
@@ -47,11 +47,7 @@ def flash_cuts(
         every: Frames between two cuts.
         done: Names of scans to omit.
     """
-    people = with_usable_photo(
-        held_out_people(assets / "data" / "faces", split=read_split(), corrections=None),
-        pack=portraits,
-        witness=pack,
-    )
+    people = simulated_people(assets, pack=portraits, witness=pack, corrections=None)
     photos = {person.key: photo_of(person, pack=portraits, witness=pack) for person in people}
     model = load_flash_model()
     for case in all_cases(list(photos), turns=1):
