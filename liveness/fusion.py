@@ -6,8 +6,9 @@ Order of the decision:
 2. The PAD networks give the log odds of life. Motion and traces of a medium only count against life: a
    replayed person moves as a person does. Without a network, or with a weak one, a sign of life adds a little
    (``NetworkCalibration.motion_for``).
-3. With too few frames, or too short a scan, motion does not count. Networks and traces then count with half
-   their log odds (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
+3. With too few frames, too few of them a second, or too short a scan, motion does not count: between frames
+   that are far apart a head moves like a sheet. Networks and traces then count with half their log odds
+   (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
 4. The policy's thresholds turn the confidence into the verdict. LIVE also requires measured motion that is
    not that of a sheet, open eyes, and a network if the policy requires one. A missing measurement never
    counts as passed.
@@ -87,6 +88,7 @@ def fuse(
     duration: float,
     policy: LivenessPolicy,
     model: FusionModel,
+    too_slow: bool = False,
 ) -> LivenessResult:
     """Returns the liveness result of the passive signals.
 
@@ -103,12 +105,13 @@ def fuse(
         duration: The duration of the scan, seconds.
         policy: The check's policy.
         model: The coefficients.
+        too_slow: Whether fewer frames a second arrived than motion signals need; ignored for still images.
     """
     by_name = {signal.name: signal for signal in signals}
     scan = policy.capture is CaptureKind.SCAN
     if scan and repetition is not None and repetition.kind is not Repetition.NONE:
         return _injected(signals, repetition, policy, score=model.decision.injected_score)
-    short = _shortage(frames, usable_frames, duration, policy) if scan else ()
+    short = _shortage(frames, usable_frames, duration, policy, too_slow=too_slow) if scan else ()
     calibrations = model.scan_networks if scan else model.still_networks
     evidence = _evidence(
         by_name,
@@ -154,10 +157,10 @@ def _injected(
 
 
 def _shortage(
-    frames: int, usable_frames: int, duration: float, policy: LivenessPolicy
+    frames: int, usable_frames: int, duration: float, policy: LivenessPolicy, *, too_slow: bool
 ) -> tuple[VerdictReason, ...]:
     short: list[VerdictReason] = []
-    if frames < policy.minimum_frames:
+    if frames < policy.minimum_frames or too_slow:
         short.append(VerdictReason.TOO_FEW_FRAMES)
     elif usable_frames < policy.minimum_frames:
         short.append(VerdictReason.TOO_FEW_USABLE_FACES)

@@ -1,9 +1,9 @@
 """Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
-``express.judge`` decides by the passive signals (``liveness.fusion``), ``dynamic.combine`` applies the
-finding of a challenge, and the conditions of the capture come last: a scan with too few frames a second, of a
-covered face, of several persons, or one that does not show enough of the face (``capture_doubts``), cannot be
-LIVE, but it can be SPOOF.
+``express.judge`` decides by the passive signals (``liveness.fusion``), without motion if too few frames a
+second arrived. ``dynamic.combine`` applies the finding of a challenge, and the conditions of the capture come
+last: a scan of a covered face, of several persons, or one that does not show enough of the face
+(``capture_doubts``), cannot be LIVE, but it can be SPOOF.
 """
 
 from collections.abc import Collection, Sequence
@@ -35,7 +35,8 @@ class CaptureConditions:
     """Conditions of a capture that limit its verdict.
 
     Attributes:
-        too_slow: Whether fewer frames a second arrived than the usable minimum.
+        too_slow: Whether fewer frames a second arrived than the usable minimum. Motion then counts for
+            neither side, and the scan cannot be LIVE.
         turned: Whether most frames were rotated.
         several_persons: Whether the frames of a file show different persons. In an attempt this is a finding
             beside liveness (``attempt.judge_attempt``).
@@ -91,16 +92,16 @@ def judge_scan(
         policy=policy,
         model=model,
         cues=cues,
+        too_slow=conditions.too_slow,
     )
     # 2. The challenge, if there is one, confirms, weakens or overrules that.
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
-    # 3. A cover, and a capture that is slow or does not show enough of the face, limit the verdict of a scan.
+    # 3. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
     limited = challenged.result
     if policy.capture is CaptureKind.SCAN:
-        slow = (VerdictReason.TOO_FEW_FRAMES,) if conditions.too_slow else ()
-        doubts = (*slow, *evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
+        doubts = (*evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
         limited = downgrade_if_doubted(downgrade_if_covered(scan, limited), doubts)
     # 4. So do frames that are rotated, or that show several persons.
     return replace(challenged, result=_several_persons(conditions, _turned(conditions, limited)))

@@ -53,6 +53,7 @@ def judge_express(
     model: FusionModel,
     cues: Sequence[FrameCues] = (),
     settings: ExpressSettings | None = None,
+    too_slow: bool = False,
 ) -> LivenessResult:
     """Judges one attempt.
 
@@ -65,6 +66,7 @@ def judge_express(
         cues: The single-frame cues of selected frames; empty if they were not measured.
         settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
             shipped model was fitted to the defaults.
+        too_slow: Whether fewer frames a second arrived than the motion signals need.
     """
     used = ExpressSettings() if settings is None else settings
     # 1. Find repeated frames, which a camera does not make.
@@ -82,6 +84,7 @@ def judge_express(
         duration=scan.duration,
         policy=policy,
         model=model,
+        too_slow=too_slow,
     )
 
 

@@ -7,6 +7,8 @@ from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict
 
 _FAILED, _GOOD = "FAILED", "GOOD"
+_SLOW = "NETWORK_TOO_SLOW"
+"""The advice that discloses nothing of the judgement, because the device knows its own frame rate."""
 _MOST_FEEDBACK = 8
 
 
@@ -22,8 +24,9 @@ def feedback_for_app(
 ) -> tuple[str, ...]:
     """Returns the feedback codes that the app gets with a result.
 
-    A person who may try again is always advised on what to change. A final failure adds nothing to the codes
-    that the device has already shown, so that another person, a spoof and a manipulated device look alike.
+    A person who may try again is always advised on what to change. A final failure adds to the codes that the
+    device has already shown only that the network was too slow, so that another person, a spoof and a
+    manipulated device look alike.
 
     Args:
         advice: The advice of the judgement.
@@ -34,5 +37,7 @@ def feedback_for_app(
     if status is ScanStatus.RETRY:
         return tuple(advice)
     if status is ScanStatus.FAILURE and disclosure is AppDisclosure.PASS_FAIL_AND_HINTS:
-        return (_FAILED, *(code for code in shown if code != _GOOD))[:_MOST_FEEDBACK]
+        slow = (_SLOW,) if _SLOW in advice else ()
+        earlier = (code for code in shown if code not in (_GOOD, _SLOW))
+        return (_FAILED, *slow, *earlier)[:_MOST_FEEDBACK]
     return ()

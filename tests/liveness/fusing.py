@@ -118,6 +118,7 @@ def fused(
     duration: float = 3.0,
     policy: LivenessPolicy | None = None,
     networks: Mapping[str, float] | None = None,
+    too_slow: bool = False,
     **scores: float,
 ) -> LivenessResult:
     """What ``MODEL`` makes of the named signals' scores; a ``pad_network`` is a set that it does not know."""
@@ -130,6 +131,7 @@ def fused(
         duration=duration,
         policy=policy or LivenessPolicy(),
         model=MODEL,
+        too_slow=too_slow,
     )
 
 

@@ -13,6 +13,7 @@ from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from tests.liveness.fusing import (
     MODEL,
+    MOTION,
     MOTION_ALONE,
     SCORES,
     fused,
@@ -154,6 +155,18 @@ def test_a_short_scan_is_never_live_and_a_network_alone_is_heard_at_half(
     assert real.score == pytest.approx(percent((-0.3 + 0.7 * 8.0) / 2))
     attack = fused(frames=frames, duration=duration, pad_network=0.0)
     assert attack.verdict is Verdict.SPOOF
+
+
+def test_motion_does_not_count_if_too_few_frames_a_second_arrived() -> None:
+    lively = fused(too_slow=True, planar_motion=0.98, micro_motion=0.98, pad_network=1.0)
+    assert lively.verdict is Verdict.INCONCLUSIVE
+    assert lively.reasons == (VerdictReason.TOO_FEW_FRAMES,)
+    assert fused(planar_motion=0.02, micro_motion=0.02, pad_network=0.6).verdict is Verdict.SPOOF
+    slow = fused(too_slow=True, planar_motion=0.02, micro_motion=0.02, pad_network=0.6)
+    assert (slow.verdict, slow.reasons[0]) == (Verdict.INCONCLUSIVE, VerdictReason.TOO_FEW_FRAMES)
+    assert VerdictReason.MOVES_AS_A_PLANE not in slow.reasons
+    assert all(signal.weight == 0 for signal in slow.signals if signal.name in MOTION)
+    assert fused(too_slow=True, pad_network=0.0).verdict is Verdict.SPOOF
 
 
 def test_frames_without_exactly_one_face_do_not_count() -> None:

@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from importlib.resources import files
 from pathlib import Path
 
+import grpc
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
@@ -72,11 +73,12 @@ async def scanned(
     person: str,
     size: tuple[int, int],
     max_attempts: int = 1,
+    channel: grpc.aio.Channel | None = None,
 ) -> tuple[result_pb2.CheckResult, Wire]:
-    """The same with a portrait that was uploaded before."""
+    """The same with a portrait that was uploaded before; ``channel`` leads to the server by another way."""
     device, wire = phone(kind, ambient=ambient, seed=seed, person=person, size=size), Wire()
     await scan(
-        real.device_channel,
+        real.device_channel if channel is None else channel,
         upload,
         device,
         screen=wire.watched(device),

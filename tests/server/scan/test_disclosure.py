@@ -41,6 +41,16 @@ def test_a_failure_discloses_only_earlier_feedback() -> None:
     assert _reported(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
 
 
+def test_a_failure_discloses_that_the_network_was_too_slow() -> None:
+    reported = feedback_for_app(
+        advice=("NETWORK_TOO_SLOW", *ADVICE),
+        shown=SHOWN,
+        status=ScanStatus.FAILURE,
+        disclosure=AppDisclosure.PASS_FAIL_AND_HINTS,
+    )
+    assert reported == ("FAILED", "NETWORK_TOO_SLOW", "TOO_DARK", "MOVE_CLOSER")
+
+
 def test_a_failure_discloses_at_most_eight_codes() -> None:
     many = [f"HINT_{number}" for number in range(20)]
     assert len(_reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8

@@ -18,8 +18,9 @@ from server.scan.closing import AttemptCloser
 from server.scan.device_assessor import AssessedDevice, DeviceAssessor
 from server.scan.handshake import OpenStream
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
-from tests.server.flash_checks import check, flash_server
-from tests.server.flash_phone import Wire, phone, scan
+from tests.client.cut_proxy import cutting
+from tests.server.flash_checks import check, flash_server, scanned
+from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
 from tests.server.live import LiveServer, fresh_pictures, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
@@ -365,6 +366,31 @@ async def test_a_preferred_flash_is_used_and_reported(real: LiveServer) -> None:
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
     assert result.liveness.requested_mode == scan_pb2.MODE_EXPRESS
     assert result.liveness.used_mode == _DYNAMIC
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("delay_seconds", [0.6, 0.9])
+async def test_a_slow_network_is_no_attack(real: LiveServer, delay_seconds: float) -> None:
+    # Credit lets 3.5 and 2.7 frames a second through, in bursts.
+    upload = await real.upload(policy="single", mode=_DYNAMIC)
+    async with (
+        cutting(real.server.device_target, delay_s=delay_seconds / 2) as (_, through),
+        grpc.aio.insecure_channel(through) as channel,
+    ):
+        result, wire = await scanned(
+            real,
+            upload,
+            FlashKind.GENUINE,
+            AmbientPreset.DARK,
+            seed=5,
+            person="astronaut",
+            size=(WIDTH, HEIGHT),
+            channel=channel,
+        )
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
+    assert feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW in wire.results[0].feedback
 
 
 async def _in_the_sun(
