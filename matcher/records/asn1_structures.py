@@ -15,7 +15,7 @@ __all__ = [
     "MOST_ITEMS",
     "Alternatives",
     "Base",
-    "Fallback",
+    "ExtensibleCode",
     "Sequence",
     "SequenceOf",
     "range_errors",
@@ -67,7 +67,7 @@ class Base(Kind[_T | None]):
             yield from self.inner.range_errors(value, field)
 
 
-class Fallback(Kind[int]):
+class ExtensibleCode(Kind[int]):
     """A code in the form of the ICAO profile: CHOICE of an extension block [1] that begins with a code [0].
 
     A code as alternative [0] of the CHOICE is read too, although the profile excludes it.

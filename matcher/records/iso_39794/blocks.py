@@ -36,7 +36,7 @@ from dataclasses import dataclass, field
 from typing import Annotated, Final
 
 from matcher.records.asn1 import Boolean, Enumerated, Integer, Octets, Tagged
-from matcher.records.asn1_structures import Alternatives, Base, Fallback, Sequence, SequenceOf
+from matcher.records.asn1_structures import Alternatives, Base, ExtensibleCode, Sequence, SequenceOf
 from matcher.records.iso_39794.codes import (
     CaptureTechnology39794,
     ColourSpace39794,
@@ -159,9 +159,9 @@ class PoseAngleBlock:
 class IdentityMetadataBlock:
     """The person; ``subject_height`` is in millimetres, 1..65535."""
 
-    gender: Annotated[int | None, Tagged(0, Fallback(Gender39794))] = None
-    eye_colour: Annotated[int | None, Tagged(1, Fallback(EyeColour39794))] = None
-    hair_colour: Annotated[int | None, Tagged(2, Fallback(HairColour39794))] = None
+    gender: Annotated[int | None, Tagged(0, ExtensibleCode(Gender39794))] = None
+    eye_colour: Annotated[int | None, Tagged(1, ExtensibleCode(EyeColour39794))] = None
+    hair_colour: Annotated[int | None, Tagged(2, ExtensibleCode(HairColour39794))] = None
     subject_height: Annotated[int | None, Tagged(3, Integer(1, 0xFFFF))] = None
     properties: Annotated[PropertiesBlock | None, Tagged(4, Sequence(PropertiesBlock))] = None
     expression: Annotated[ExpressionBlock | None, Tagged(5, Sequence(ExpressionBlock))] = None
@@ -172,16 +172,16 @@ class IdentityMetadataBlock:
 class AnthropometricLandmark:
     """An anthropometric landmark by its name, the number of its point, or its abbreviation: one of them."""
 
-    name: Annotated[int | None, Tagged(0, Fallback(AnthropometricName))] = None
-    point_name: Annotated[int | None, Tagged(1, Fallback(AnthropometricPoint))] = None
-    point_id: Annotated[int | None, Tagged(2, Fallback(AnthropometricPointId))] = None
+    name: Annotated[int | None, Tagged(0, ExtensibleCode(AnthropometricName))] = None
+    point_name: Annotated[int | None, Tagged(1, ExtensibleCode(AnthropometricPoint))] = None
+    point_id: Annotated[int | None, Tagged(2, ExtensibleCode(AnthropometricPointId))] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LandmarkKind:
     """A feature point of MPEG-4 (``landmark_codes.Mpeg4Point``) or an anthropometric landmark."""
 
-    mpeg4_feature_point: Annotated[int | None, Tagged(0, Fallback(Mpeg4Point))] = None
+    mpeg4_feature_point: Annotated[int | None, Tagged(0, ExtensibleCode(Mpeg4Point))] = None
     anthropometric_landmark: Annotated[
         AnthropometricLandmark | None, Tagged(1, Base(Alternatives(AnthropometricLandmark)))
     ] = None
@@ -256,7 +256,7 @@ class CaptureDevice2DBlock:
     spectral: Annotated[
         CaptureDeviceSpectral2DBlock | None, Tagged(0, Sequence(CaptureDeviceSpectral2DBlock))
     ] = None
-    technology_id: Annotated[int | None, Tagged(1, Fallback(CaptureTechnology39794))] = None
+    technology_id: Annotated[int | None, Tagged(1, ExtensibleCode(CaptureTechnology39794))] = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,11 +318,11 @@ class ImageInformation2DBlock:
     """The image; ``image_data_format`` is None if only an extension gives it. Distances in millimetres."""
 
     image_data_format: Annotated[int | None, Tagged(0, Base(Enumerated(ImageDataFormat39794)))]
-    face_image_kind: Annotated[int | None, Tagged(1, Fallback(FaceImageKind39794))] = None
+    face_image_kind: Annotated[int | None, Tagged(1, ExtensibleCode(FaceImageKind39794))] = None
     post_acquisition_processing: Annotated[
         PostAcquisitionProcessingBlock | None, Tagged(2, Sequence(PostAcquisitionProcessingBlock))
     ] = None
-    lossy_transformation_attempts: Annotated[int | None, Tagged(3, Fallback(LossyAttempts39794))] = None
+    lossy_transformation_attempts: Annotated[int | None, Tagged(3, ExtensibleCode(LossyAttempts39794))] = None
     camera_to_subject_distance: Annotated[int | None, Tagged(4, Integer(0, 50_000))] = None
     sensor_diagonal: Annotated[int | None, Tagged(5, Integer(0, 2_000))] = None
     lens_focal_length: Annotated[int | None, Tagged(6, Integer(0, 2_000))] = None
@@ -330,7 +330,7 @@ class ImageInformation2DBlock:
     image_face_measurements: Annotated[
         ImageFaceMeasurementsBlock | None, Tagged(8, Sequence(ImageFaceMeasurementsBlock))
     ] = None
-    image_colour_space: Annotated[int | None, Tagged(9, Fallback(ColourSpace39794))] = None
+    image_colour_space: Annotated[int | None, Tagged(9, ExtensibleCode(ColourSpace39794))] = None
     reference_colour_mapping: Annotated[
         ReferenceColourMappingBlock | None, Tagged(10, Sequence(ReferenceColourMappingBlock))
     ] = None

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Annotated, Final
 
 from matcher.records.asn1 import Integer, Octets, Tagged
-from matcher.records.asn1_structures import Alternatives, Fallback, Sequence, SequenceOf
+from matcher.records.asn1_structures import Alternatives, ExtensibleCode, Sequence, SequenceOf
 from matcher.records.iso_39794.codes import (
     PadContext39794,
     PadCriteria39794,
@@ -68,7 +68,7 @@ class ScoreOrError:
     """A score, 0..100 and higher is better, or why there is none (``codes.ScoringError39794``)."""
 
     score: Annotated[int | None, Tagged(0, Integer(0, 100))] = None
-    error: Annotated[int | None, Tagged(1, Fallback(ScoringError39794))] = None
+    error: Annotated[int | None, Tagged(1, ExtensibleCode(ScoringError39794))] = None
 
 
 _SCORE_OR_ERROR: Final = Alternatives(ScoreOrError)
@@ -102,16 +102,16 @@ class ExtendedDataBlock:
 class PadDataBlock:
     """What presentation attack detection found when the image was taken; the issuer's claim."""
 
-    decision: Annotated[int | None, Tagged(0, Fallback(PadDecision39794))] = None
+    decision: Annotated[int | None, Tagged(0, ExtensibleCode(PadDecision39794))] = None
     scores: Annotated[tuple[PadScoreBlock, ...] | None, Tagged(1, SequenceOf(Sequence(PadScoreBlock)))] = None
     extended_data: Annotated[
         tuple[ExtendedDataBlock, ...] | None,
         Tagged(2, SequenceOf(Sequence(ExtendedDataBlock, extensible=False))),
     ] = None
-    capture_context: Annotated[int | None, Tagged(3, Fallback(PadContext39794))] = None
-    supervision_level: Annotated[int | None, Tagged(4, Fallback(PadSupervision39794))] = None
+    capture_context: Annotated[int | None, Tagged(3, ExtensibleCode(PadContext39794))] = None
+    supervision_level: Annotated[int | None, Tagged(4, ExtensibleCode(PadSupervision39794))] = None
     risk_level: Annotated[int | None, Tagged(5, Integer(0, 100))] = None
-    criteria_category: Annotated[int | None, Tagged(6, Fallback(PadCriteria39794))] = None
+    criteria_category: Annotated[int | None, Tagged(6, ExtensibleCode(PadCriteria39794))] = None
     parameter: Annotated[bytes | None, Tagged(7, Octets())] = None
     challenges: Annotated[tuple[bytes, ...] | None, Tagged(8, SequenceOf(Octets()))] = None
     capture_date_time: Annotated[DateTimeBlock | None, Tagged(9, DATE_TIME)] = None
