@@ -1,7 +1,8 @@
 """Packs of the ``insightface`` family: SCRFD and ArcFace-type files, run through ``insightface.model_zoo``.
 
 A folder of the library's packages (``buffalo_l``, ``buffalo_s``) can be used unchanged, and so can any other
-folder with files of the catalogue.
+folder with files of the catalogue. Dense landmarks are InsightFace's if the folder
+has them, else MediaPipe's.
 """
 
 import io
@@ -9,10 +10,11 @@ import io
 from vision.errors import PackFileUnusable
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs.arcface import ArcFaceEmbedder
+from vision.packs.interfaces import Landmarker
 from vision.packs.landmarks106 import Landmarker106
 from vision.packs.onnx_models import embedder_preprocessing, embedder_session, image_session, make_pack
 from vision.packs.pack import Pack
-from vision.packs.pack_files import PackFiles
+from vision.packs.pack_files import MEDIAPIPE_LANDMARKS, PackFiles
 from vision.packs.scrfd import ScrfdDetector
 from vision.packs.verified_file import VerifiedFile
 
@@ -54,7 +56,12 @@ def _scrfd(session: OnnxSession) -> ScrfdDetector:
     return ScrfdDetector(SCRFD(model_file=None, session=session))
 
 
-def _landmarker(file: VerifiedFile, runtime: RuntimeOptions) -> Landmarker106:
+def _landmarker(file: VerifiedFile, runtime: RuntimeOptions) -> Landmarker:
+    if file.entry.kind == MEDIAPIPE_LANDMARKS:
+        from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
+
+        return load_mediapipe_landmarker(file.content, name=file.path.name)
+
     from insightface.model_zoo import Landmark
 
     session = image_session(file, runtime)

@@ -10,7 +10,18 @@ from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 from vision.packs.verified_file import VerifiedFile, read_file
 
-__all__ = ["FAMILIES", "FamilyKinds", "PackFiles", "choose_files", "folder_files", "named_files"]
+__all__ = [
+    "FAMILIES",
+    "MEDIAPIPE_LANDMARKS",
+    "FamilyKinds",
+    "PackFiles",
+    "choose_files",
+    "folder_files",
+    "named_files",
+]
+
+MEDIAPIPE_LANDMARKS = "mediapipe_face_landmarker"
+"""The kind of MediaPipe's dense landmarks, which every family can use."""
 
 _STATE_SUFFIX = ".pth"
 
@@ -24,7 +35,7 @@ class FamilyKinds:
         patterns: Patterns of the names of model files.
         detector: Kind of the detector.
         embedders: Kinds of embedders.
-        landmarks: Kind of the dense landmarks.
+        landmarks: Kinds of dense landmarks, the preferred one first.
         restricted: Whether a folder's files whose licence restricts their use may be loaded.
         detector_example: An example of a detector, for messages.
         embedder_example: An example of an embedder, for messages.
@@ -35,7 +46,7 @@ class FamilyKinds:
     patterns: tuple[str, ...]
     detector: str
     embedders: frozenset[str]
-    landmarks: str
+    landmarks: tuple[str, ...]
     restricted: bool
     detector_example: str
     embedder_example: str
@@ -44,7 +55,7 @@ class FamilyKinds:
     @property
     def kinds(self) -> frozenset[str]:
         """The kinds (``CatalogueEntry.kind``) of detector, embedders, landmarks and PAD networks."""
-        return self.embedders | {self.detector, self.landmarks, PAD_CLASSIFIER}
+        return self.embedders | {self.detector, *self.landmarks, PAD_CLASSIFIER}
 
 
 FAMILIES: dict[Family, FamilyKinds] = {
@@ -53,7 +64,7 @@ FAMILIES: dict[Family, FamilyKinds] = {
         patterns=("*.onnx", "*.task", f"*{_STATE_SUFFIX}"),
         detector="yunet",
         embedders=frozenset({"arcface", "sface"}),
-        landmarks="mediapipe_face_landmarker",
+        landmarks=(MEDIAPIPE_LANDMARKS,),
         restricted=False,
         detector_example="YuNet detector (face_detection_yunet_2023mar.onnx)",
         embedder_example="embedder (mobilefacenet_foamliu.onnx or face_recognition_sface_2021dec.onnx)",
@@ -61,10 +72,10 @@ FAMILIES: dict[Family, FamilyKinds] = {
     ),
     "insightface": FamilyKinds(
         family="insightface",
-        patterns=("*.onnx", f"*{_STATE_SUFFIX}"),
+        patterns=("*.onnx", "*.task", f"*{_STATE_SUFFIX}"),
         detector="scrfd",
         embedders=frozenset({"arcface"}),
-        landmarks="insightface106",
+        landmarks=("insightface106", MEDIAPIPE_LANDMARKS),
         restricted=True,
         detector_example="SCRFD detector (such as det_10g.onnx or det_500m.onnx)",
         embedder_example="ArcFace-type embedder (such as w600k_r50.onnx or w600k_mbf.onnx)",
@@ -193,7 +204,7 @@ def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: s
         )
     return PackFiles(
         detector=detector,
-        landmarks=_best(files, {family.landmarks}),
+        landmarks=next(filter(None, (_best(files, {kind}) for kind in family.landmarks)), None),
         embedder=embedder,
         pads=_of_kinds(files, {PAD_CLASSIFIER}),
     )

@@ -8,7 +8,14 @@ import pytest
 
 from matcher.errors import RecordInvalid, TrustedImageRefused
 from matcher.records.asn1 import Boolean, Enumerated, Integer, Octets, Reader, Tagged
-from matcher.records.asn1_structures import Alternatives, Base, Fallback, Sequence, SequenceOf, range_errors
+from matcher.records.asn1_structures import (
+    Alternatives,
+    Base,
+    ExtensibleCode,
+    Sequence,
+    SequenceOf,
+    range_errors,
+)
 from matcher.records.ber import Element, encode
 
 
@@ -27,7 +34,7 @@ class _Choice:
 class _Block:
     size: Annotated[int, Tagged(0, Integer(1, 10))]
     flag: Annotated[bool | None, Tagged(1, Boolean())] = None
-    colour: Annotated[int | None, Tagged(2, Fallback(_Colour))] = None
+    colour: Annotated[int | None, Tagged(2, ExtensibleCode(_Colour))] = None
     choice: Annotated[_Choice | None, Tagged(3, Alternatives(_Choice))] = None
     items: Annotated[tuple[bytes, ...] | None, Tagged(4, SequenceOf(Octets(), most=2))] = None
     plain: Annotated[int | None, Tagged(5, Base(Enumerated(_Colour)))] = None

@@ -109,7 +109,7 @@ def _values(kind: asn1.Kind[Any]) -> st.SearchStrategy[Any]:
             return st.binary(max_size=10)
         case asn1.Integer():
             return _NUMBERS
-        case asn1.Enumerated() | asn1_structures.Fallback():
+        case asn1.Enumerated() | asn1_structures.ExtensibleCode():
             return st.integers(0, 90)
         case asn1_structures.SequenceOf():
             return st.lists(_values(kind.item), max_size=2).map(tuple)
