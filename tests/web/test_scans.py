@@ -4,12 +4,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 from facegate.v1 import result_pb2
 
 from server.domain.terms import Plan
+from simulator import photo_from_image
+from tests.packs import real_pack
 from tests.server.live import LiveServer
 from tests.web.conftest import Browser, Recording
+from tests.web.heads import SIZE, render_heads
 from tests.web.lines import line
 
 pytestmark = pytest.mark.slow
@@ -166,22 +171,41 @@ def _before_a_camera(size: tuple[int, int]) -> dict[str, Any]:
     return {"flash": True, "follow": {"face": {"x": 0.498, "y": 0.557, "width": 0.499}, "size": size}}
 
 
+@pytest.fixture(scope="module")
+def heads(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[dict[str, Any]]]:
+    """A folder with pictures of the person of ``_CALM`` from many distances, with the place of the face."""
+    folder = tmp_path_factory.mktemp("heads")
+    _, frame = cv2.VideoCapture(str(assets / "data" / "video" / _CALM)).read()
+    pack = real_pack()
+    assert pack.landmarker is not None
+    photo = photo_from_image(np.asarray(frame, np.uint8), detector=pack.detector, landmarker=pack.landmarker)
+    return folder, render_heads(photo, pack.detector, folder)
+
+
 @pytest.mark.alone
-async def test_a_person_before_a_laptop_moves_into_the_ovals(
-    browser: Browser, recording: Callable[[str], Recording]
+@pytest.mark.parametrize("deep", [True, False], ids=["head", "flat"])
+async def test_a_head_passes_a_movement_before_a_laptop_and_a_picture_of_it_does_not(
+    browser: Browser,
+    recording: Callable[[str], Recording],
+    heads: tuple[Path, list[dict[str, Any]]],
+    deep: bool,
 ) -> None:
+    folder, pictures = heads
+    upload = await browser.upload(recording(_CALM).portrait, "adaptive")
+    # The picture from one distance grows without the perspective of a head.
+    shown = pictures if deep else [pictures[len(pictures) // 2]]
+    options = {"flash": True, "follow": {"heads": shown, "size": SIZE}}
     # No colour lights up this camera's picture, as in bright light.
-    person = recording(_LAPTOP)
-    upload = await browser.upload(person.portrait, "adaptive")
-    answer = await browser.scan(upload, person.camera, script="walk", options=_before_a_camera((1280, 720)))
+    answer = await browser.scan(upload, None, script="walk", heads=str(folder), options=options)
     assert (answer["violations"], answer["problems"]) == ([], [])
     plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
     assert plans[:2] == [Plan.FLASH, Plan.MOVEMENT]
     result = await _result(browser.live, upload.check_id)
-    followed = {signal.name: signal for signal in result.liveness.signals}["ovals_followed"]
-    assert (followed.passed, followed.score) == (True, 1.0)
-    # The clip is flat: it grows without the perspective of a head.
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    signals = {signal.name: signal for signal in result.liveness.signals}
+    assert (signals["ovals_followed"].passed, signals["ovals_followed"].score) == (True, 1.0)
+    assert signals["perspective_depth"].passed is deep
+    expected = result_pb2.CHECK_STATUS_SUCCESS if deep else result_pb2.CHECK_STATUS_FAILURE
+    assert result.status == expected, result.reasons
 
 
 @pytest.mark.alone

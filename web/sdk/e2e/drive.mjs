@@ -3,11 +3,12 @@
  *
  * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
  * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
- * page's colours light up the camera's picture), `scripts` (names of scripts in pages/ that change the camera), `pictures`
+ * page's colours light up the camera's picture), `heads` (a folder that is served as /heads), `scripts` (names of scripts in pages/ that change the camera), `pictures`
  * (a folder for screenshots).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
 
@@ -46,6 +47,9 @@ export async function launched(job, address) {
   const context = await browser.newContext({ viewport: job.viewport ?? { width: 1280, height: 800 }, ...job.context });
   for (const script of job.scripts ?? []) {
     await context.addInitScript({ path: fileURLToPath(new URL(`pages/${script}.js`, import.meta.url)) });
+  }
+  if (job.heads !== undefined) {
+    await context.route("**/heads/*", (route) => route.fulfill({ path: join(job.heads, basename(route.request().url())) }));
   }
   if (job.relight) {
     await context.addInitScript({ path: fileURLToPath(new URL("pages/light.js", import.meta.url)) });
