@@ -19,6 +19,7 @@ from vision.packs.catalogue import Catalogue, load_catalogue
 from vision.packs.catalogue_entries import CataloguePack
 from vision.packs.insightface_pack import make_insightface_pack
 from vision.packs.loading import load_folder_pack
+from vision.packs.mediapipe_landmarker import MediapipeLandmarker
 from vision.packs.pack import Pack
 from vision.packs.pack_files import FAMILIES, choose_files, named_files
 from vision.packs.pad_onnx import OnnxPadNetwork
@@ -33,12 +34,13 @@ FILES = (
     "2.7_80x80_MiniFASNetV2.pth",
     "4_0_0_80x80_MiniFASNetV1SE.pth",
 )
+LANDMARKS = "face_landmarker.task"
 
 
 @pytest.fixture
 def folder(assets: Path, tmp_path: Path) -> Path:
     """A writable copy of the files that make a whole pack."""
-    for name in FILES:
+    for name in (*FILES, LANDMARKS):
         shutil.copyfile(assets / "models" / name, tmp_path / name)
     return tmp_path
 
@@ -49,18 +51,19 @@ class TestLoading:
         assert pack.name == "insightface"
         assert {(file.role, file.name) for file in pack.files} == {
             ("detector", FILES[0]),
+            ("landmarks", LANDMARKS),
             ("embedder", FILES[1]),
             *(("pad", name) for name in FILES[2:]),
         }
-        assert [terms.part for terms in pack.terms][:2] == list(FILES[:2])
+        assert [terms.part for terms in pack.terms][:3] == [FILES[0], LANDMARKS, FILES[1]]
         assert "on-commercial" in pack.terms[0].weights
-        assert pack.landmarker is None
+        assert isinstance(pack.landmarker, MediapipeLandmarker)
         assert [network.name for network in pack.pad_networks] == [
             "minifas_v2se",
             "minifasnet_v1se",
             "minifasnet_v2",
         ]
-        assert pack.match_calibration.embedder_sha256 == pack.files[1].sha256
+        assert pack.match_calibration.embedder_sha256 == pack.files[2].sha256
         assert "CPUExecutionProvider" in pack.runtime
         assert len(pack.version) == 12
 
