@@ -82,7 +82,7 @@ def test_shipped_policies_serve_people_who_cannot_blink_turn_or_see_flashes() ->
     book = load_policies()
     standard, no_flash, adaptive = (book.get(name).policy for name in ("standard", "no-flash", "adaptive"))
     for policy in (standard, no_flash, adaptive):
-        challenge = policy.challenge_for(policy.first_mode)
+        challenge = policy.challenge_for(policy.mode)
         assert not challenge.blink
         assert not challenge.depth
     assert (standard.first_mode, no_flash.first_mode) == (Mode.EXPRESS, Mode.EXPRESS)
