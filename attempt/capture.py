@@ -240,7 +240,6 @@ class AttemptCapture:
                     origin_us=self._origin,
                     arrival=arrival,
                     guidance=guidance.code,
-                    far=guidance.far,
                     blinked=self._watch.watcher.blinked,
                     captured=self._placement.captured,
                     round_trip=self.round_trip.seconds,

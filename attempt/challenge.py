@@ -27,7 +27,6 @@ class ChallengeFrame:
         origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
         arrival: Its arrival time, seconds on the server's monotonic clock.
         guidance: The guidance to the person after this frame; ``None`` if there is none.
-        far: Whether the face could come closer and stay in place.
         blinked: Whether a blink was measured up to this frame.
         captured: Whether the attempt has the frames that every attempt needs.
         round_trip: The stream's round trip (``RoundTrip.seconds``), seconds.
@@ -39,7 +38,6 @@ class ChallengeFrame:
     origin_us: int
     arrival: float
     guidance: GuidanceCode | None
-    far: bool
     blinked: bool
     captured: bool
     round_trip: float

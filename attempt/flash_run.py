@@ -180,7 +180,6 @@ class FlashRun:
         self._challenge.add(
             sample,
             frame.guidance,
-            far=frame.far,
             blinked=frame.blinked,
             depth=frame.seen.depth,
             captured=frame.captured,

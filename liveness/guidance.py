@@ -150,8 +150,6 @@ class GuidanceSettings:
         saturated_share: The share of nearly white pixels of the face above which it is too bright.
         smallest: The face width over the oval's width, below which the face is too far.
         largest: The same ratio, above which the face is too close.
-        near: The same ratio, from which a person whose answer to a colour is faint is not asked to come
-            closer: at the oval's own width, the screen's light would be at most half as strong again.
         off_centre: The distance of the face's centre from the oval's above which the person should move.
         cut_off: The share of the face outside the frame, 0..1, above which it is cut off.
         fastest: The movement of the face's centre per second above which the person should hold still. A
@@ -174,7 +172,6 @@ class GuidanceSettings:
     saturated_share: float = 0.4
     smallest: float = 0.62
     largest: float = 1.15
-    near: float = 0.8
     off_centre: float = 0.28
     cut_off: float = 0.06
     fastest: float = 0.9
@@ -185,10 +182,8 @@ class GuidanceSettings:
     def __post_init__(self) -> None:
         if self.frames_to_hint < 1:
             raise LivenessPolicyError(f"frames_to_hint is {self.frames_to_hint}; it must be at least 1")
-        if not self.smallest < self.near < self.largest or not self.darkest < self.brightest:
-            raise LivenessPolicyError(
-                "near must be between smallest and largest, and darkest below brightest"
-            )
+        if not self.smallest < self.largest or not self.darkest < self.brightest:
+            raise LivenessPolicyError("smallest must be below largest, and darkest below brightest")
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +214,11 @@ class Guidance:
         code: The hint, steadied over frames; ``None`` until a code has lasted long enough.
         frame_code: The code of this frame alone.
         state: The state to pass with the next frame.
-        far: Whether the face could come clearly closer and stay in place; ``False`` without a face.
     """
 
     code: GuidanceCode | None
     frame_code: GuidanceCode
     state: GuidanceState
-    far: bool
 
 
 def guide(
@@ -253,7 +246,6 @@ def guide(
         code=hint,
         frame_code=code,
         state=GuidanceState(hint=hint, candidate=code, lasted=lasted, place=place, covers=covers),
-        far=extent is not None and _size(extent, observation, oval) < settings.near,
     )
 
 
@@ -276,7 +268,7 @@ def _frame_code(
         return value < (limit * (1 + settings.slack) if state.hint is code else limit)
 
     placed = oval.placed(width=observation.width, height=observation.height)
-    size = _size(extent, observation, oval)
+    size = extent.width / placed.width
     aside = extent.x - placed.x
     apart = extent.y - placed.y
     cover = _steady_cover(state.covers)
@@ -306,11 +298,6 @@ def _frame_code(
         and below(GuidanceCode.EYES_CLOSED, observation.eyes_open, settings.closed),
     }
     return next((code for code, applies in says.items() if applies), GuidanceCode.OK)
-
-
-def _size(extent: FaceExtent, observation: FrameObservation, oval: Oval) -> float:
-    """Returns the width of the face over that of the oval."""
-    return extent.width / oval.placed(width=observation.width, height=observation.height).width
 
 
 def _covers(observation: FrameObservation, state: GuidanceState) -> tuple[Cover, ...]:

@@ -188,7 +188,6 @@ def run_flash(pack: Pack, frames: Sequence[BgrImage], *, frames_per_second: floa
                 origin_us=0,
                 arrival=_SERVER_CLOCK + at,
                 guidance=GuidanceCode.OK,
-                far=False,
                 blinked=False,
                 captured=True,
                 round_trip=0.0,

@@ -74,8 +74,6 @@ class VirtualPhone:
                 self.person.blink(at=self._heard(now))
             case HintCode.TURN_HEAD_SLIGHTLY:
                 self.person.turn(at=self._heard(now))
-            case HintCode.MOVE_CLOSER:
-                self.guide(GuidanceCode.MOVE_CLOSER, now)
             case _:
                 pass
 

@@ -169,14 +169,6 @@ def test_a_challenge_is_reported_when_the_attempt_has_its_frames() -> None:
     assert given.index(True) >= PLAN.frames - 1
 
 
-@pytest.mark.parametrize(("near", "far"), [(0.63, False), (1.14, True)])
-def test_a_challenge_receives_whether_the_face_could_come_closer(near: float, far: bool) -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge, guidance=GuidanceSettings(near=near))
-    capture.take(_frame(0), arrival=0.0)
-    assert [frame.far for frame in challenge.frames] == [far]
-
-
 def test_a_skipped_frame_still_records_the_displayed_step() -> None:
     challenge = _Challenge()
     capture = _capture(challenge)

@@ -50,7 +50,6 @@ class _Phone:
         self.now = 100.0
         self.step, self.since = 0, 0.0
         self.captured = True
-        self.far = False
 
     def _frame_of(self, index: int, time: float, step: int = 0, since: float = 0.0) -> Frame:
         return Frame(
@@ -79,7 +78,6 @@ class _Phone:
                 origin_us=1_000_000,
                 arrival=self.now,
                 guidance=GuidanceCode.OK,
-                far=self.far,
                 blinked=False,
                 captured=self.captured,
                 round_trip=0.0,
@@ -161,16 +159,6 @@ def test_bright_light_is_reported_and_ends_it(fallback: NextStep, falls: bool) -
     assert phone.run.fell_back is falls
 
 
-@pytest.mark.parametrize("far", [False, True])
-def test_a_far_person_whose_answers_are_faint_is_asked_to_come_closer(far: bool) -> None:
-    phone = _Phone(ScriptedMeter(answer=lambda _: None), DynamicPolicy())
-    phone.far = far
-    phone.play()
-    codes = {message.code for message in phone.sent if isinstance(message, Feedback)}
-    assert codes == ({"MOVE_CLOSER"} if far else set())
-    assert phone.run.hints == (("MOVE_CLOSER",) if far else ())
-
-
 def test_a_silent_person_is_not_asked_again_at_once() -> None:
     phone = _Phone(ScriptedMeter(), DynamicPolicy())
     assert phone.run.due(phone.now) is None
@@ -198,7 +186,6 @@ def test_a_face_that_leaves_pauses_the_capture() -> None:
                     origin_us=1_000_000,
                     arrival=phone.now,
                     guidance=GuidanceCode.CENTER_FACE,
-                    far=False,
                     blinked=False,
                     captured=True,
                     round_trip=0.0,

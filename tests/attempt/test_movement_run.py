@@ -57,7 +57,6 @@ class _Person:
                 origin_us=0,
                 arrival=self.now,
                 guidance=None,
-                far=False,
                 blinked=False,
                 captured=True,
                 round_trip=0.0,

@@ -65,18 +65,6 @@ def test_a_face_fills_an_upright_oval_in_every_frame(width: int, height: int) ->
     assert set(well_placed) == {GuidanceCode.OK}
 
 
-@pytest.mark.parametrize(("size", "far"), [(0.5, True), (0.75, True), (0.85, False), (1.2, False)])
-def test_a_face_that_does_not_fill_the_oval_could_come_closer(size: float, far: bool) -> None:
-    oval = _OVAL.placed(width=480, height=640)
-    (given,) = _run([observation(0, face=face_at(oval.x, oval.y, size * oval.width))])
-    assert given.far is far
-
-
-def test_no_face_could_not_come_closer() -> None:
-    (given,) = _run([observation(0, face=None, faces=0)])
-    assert not given.far
-
-
 @pytest.mark.parametrize(("width", "height"), [(480, 640), (480, 854), (1080, 1920)])
 def test_the_oval_takes_its_shares_of_a_whole_portrait_frame(width: int, height: int) -> None:
     oval = Oval(0.6, 0.4, 0.5, 0.7).placed(width=width, height=height)

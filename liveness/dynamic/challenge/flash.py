@@ -31,7 +31,6 @@ has to be measured once the closing step is on display.
 **Light.** If the meter reports that daylight drowns the screen's light, the person gets a hint. If that does
 not help, the fallback of the policy begins. Without a fallback, the flash continues for a while and ends
 without a result. Only light leads to the fallback, and only if no measured colour differs from the one shown.
-Before, if an answer is too faint to be decided and the person could come closer, the person is asked to.
 
 **Pauses.** If the face leaves the oval, the capture pauses: the device shows the reason and holds frames back
 for a second. Then the challenge measures again, and shows nothing new before the face is back.
@@ -197,7 +196,6 @@ class FlashChallenge:
         sample: FlashSample,
         guidance: GuidanceCode | None = None,
         *,
-        far: bool = False,
         blinked: bool = False,
         depth: float | None = None,
         captured: bool = True,
@@ -208,7 +206,6 @@ class FlashChallenge:
             sample: The measurement of the frame's light.
             guidance: The hint of ``liveness.guidance.guide`` after the frame, which shows whether the face is
                 in place; ``None`` if there is no hint, and then any face counts as in place.
-            far: Whether the face could come closer and stay in place.
             blinked: Whether the frames so far show a blink.
             depth: The log odds of a head's depth from their motion; ``None`` if not measured with this frame.
             captured: Whether the scan now has the number of frames that every scan requires.
@@ -216,7 +213,7 @@ class FlashChallenge:
         at = self._clock.not_before(sample.arrival_time)
         self._asked.update(blinked=blinked, depth=depth, at=at)
         self._proof.add(sample, captured=captured)
-        self._presence.update(face=sample.face is not None, guidance=guidance, at=at, far=far)
+        self._presence.update(face=sample.face is not None, guidance=guidance, at=at)
         self.update(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
 
     def update(self, claim: DisplayClaim) -> None:
@@ -303,7 +300,8 @@ class FlashChallenge:
         if not self._proof.measured(shown.step):
             extended = shown.held_at + _EXTENSION_SECONDS
             if now < extended:
-                return self._hint(self._remedy(shown.step)) or Wait(min(extended, self._deadline))
+                still = HintCode.HOLD_STILL if self._proof.moved(shown.step) else None
+                return self._hint(still) or Wait(min(extended, self._deadline))
         if presence.frames_in_place < _READY_FRAMES and shown.away:
             return Wait(self._deadline)
         return self._go_on()
@@ -379,12 +377,6 @@ class FlashChallenge:
             # continues.
             return None
         return self._finish(asks)
-
-    def _remedy(self, step: ColourStep) -> HintCode | None:
-        """Returns the hint by which a step that was held may still be measured; ``None`` without one."""
-        if self._proof.moved(step):
-            return HintCode.HOLD_STILL
-        return HintCode.MOVE_CLOSER if self._presence.far and self._proof.faint(step) else None
 
     def _hint(self, code: HintCode | None) -> Hint | None:
         return None if code is None else self._hints.paced(code, now=self._clock.now)

@@ -47,7 +47,6 @@ class Presence:
         self._away_since: float | None = None
         self._unseen_since: float | None = None
         self._code = HintCode.NO_FACE
-        self._far = False
 
     @property
     def frames_in_place(self) -> int:
@@ -69,22 +68,15 @@ class Presence:
         """The hint that brings the face back."""
         return self._code
 
-    @property
-    def far(self) -> bool:
-        """Whether the face could come closer and stay in place, by the latest frame."""
-        return self._far
-
-    def update(self, *, face: bool, guidance: GuidanceCode | None, at: float, far: bool = False) -> None:
+    def update(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
         """Adds a frame.
 
         Args:
             face: Whether the frame shows a face.
             guidance: The code of the guidance after the frame; ``None`` if there is none.
             at: The arrival time of the frame.
-            far: Whether the face could come closer and stay in place.
         """
         self._unseen_since = None
-        self._far = far
         code = guidance if face else GuidanceCode.NO_FACE
         away = None if code is None else _AWAY.get(code)
         if away is None:

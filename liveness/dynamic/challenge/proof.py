@@ -113,11 +113,6 @@ class Proof:
         reading = self._reading(step)
         return reading is not None and Disturbance.MOVED in reading.disturbed
 
-    def faint(self, step: ColourStep) -> bool:
-        """Returns whether enough frames of ``step`` count, and still do not decide its answer."""
-        reading = self._reading(step)
-        return step.bits > 0 and reading is not None and reading.settled and reading.agrees is None
-
     def light(self) -> Light:
         """Returns whether the light lets the flash be measured."""
         return self._meter.light()

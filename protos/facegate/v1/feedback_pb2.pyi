@@ -32,7 +32,7 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     FEEDBACK_CODE_MULTIPLE_FACES: _FeedbackCode.ValueType  # 3
     """More than one face is in the frame."""
     FEEDBACK_CODE_MOVE_CLOSER: _FeedbackCode.ValueType  # 4
-    """The face is too small, or too far away for the screen's light: come closer."""
+    """The face is too small: come closer."""
     FEEDBACK_CODE_MOVE_BACK: _FeedbackCode.ValueType  # 5
     """The face is too large: move back."""
     FEEDBACK_CODE_CENTER_FACE: _FeedbackCode.ValueType  # 6
@@ -106,7 +106,7 @@ FEEDBACK_CODE_NO_FACE: FeedbackCode.ValueType  # 2
 FEEDBACK_CODE_MULTIPLE_FACES: FeedbackCode.ValueType  # 3
 """More than one face is in the frame."""
 FEEDBACK_CODE_MOVE_CLOSER: FeedbackCode.ValueType  # 4
-"""The face is too small, or too far away for the screen's light: come closer."""
+"""The face is too small: come closer."""
 FEEDBACK_CODE_MOVE_BACK: FeedbackCode.ValueType  # 5
 """The face is too large: move back."""
 FEEDBACK_CODE_CENTER_FACE: FeedbackCode.ValueType  # 6

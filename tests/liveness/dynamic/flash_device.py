@@ -128,7 +128,6 @@ class FlashDevice:
         display: Seconds until a colour is on the screen.
         queued: Seconds for which a drawn step waits at the server until it is sent.
         guidance: The guidance on the face at a device time.
-        far: Whether the face could come closer at a device time.
         blinked: Whether the person has blinked by a device time.
         depth: Log odds of depth by a device time.
         captured: Whether the scan has the frames that it needs by a device time.
@@ -142,7 +141,6 @@ class FlashDevice:
     display: float = 0.06
     queued: float = 0.0
     guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
-    far: Callable[[float], bool] = lambda _: False
     blinked: Callable[[float], bool] = lambda _: False
     depth: Callable[[float], float | None] = lambda _: None
     captured: Callable[[float], bool] = lambda _: True
@@ -186,7 +184,6 @@ class FlashDevice:
                 self.challenge.add(
                     frame,
                     code,
-                    far=self.far(captured),
                     blinked=self.blinked(captured),
                     depth=self.depth(captured),
                     captured=self.captured(captured),

@@ -45,41 +45,6 @@ def test_light_that_improves_in_time_has_no_effect() -> None:
     assert hints_given(device) == [HintCode.TOO_BRIGHT]
 
 
-def test_a_faint_answer_is_held_longer_and_asks_a_far_person_to_come_closer() -> None:
-    meter = ScriptedMeter(answer=lambda step: None if step.number == 3 else True)
-    device = FlashDevice(flash_challenge(meter), far=lambda _: True)
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert hints_given(device) == [HintCode.MOVE_CLOSER]
-    hinted = next(at for at, action in device.actions if isinstance(action, Hint))
-    steps = {step.number: at for at, step in device.reveals}
-    faint = next(step for _, step in device.reveals if step.number == 3)
-    assert steps[3] + faint.transition_seconds + faint.hold_seconds <= hinted < steps[4]
-    assert steps[4] - hinted >= 0.5, "the colour stays while the person comes closer"
-
-
-@pytest.mark.parametrize(
-    ("meter", "far"),
-    [
-        (ScriptedMeter(), True),
-        (ScriptedMeter(answer=lambda step: None if step.number == 3 else True), False),
-        (ScriptedMeter(disturb=lambda _step, _: frozenset({Disturbance.FACE_LOST})), True),
-    ],
-)
-def test_nobody_else_is_asked_to_come_closer(meter: ScriptedMeter, far: bool) -> None:
-    device = FlashDevice(flash_challenge(meter), far=lambda _: far)
-    device.run()
-    assert HintCode.MOVE_CLOSER not in hints_given(device)
-
-
-def test_a_face_that_moves_is_asked_to_hold_still_and_not_to_come_closer() -> None:
-    meter = ScriptedMeter(
-        disturb=lambda step, _: frozenset({Disturbance.MOVED} if step.number == 3 else set())
-    )
-    device = FlashDevice(flash_challenge(meter), far=lambda _: True)
-    device.run()
-    assert hints_given(device) == [HintCode.HOLD_STILL]
-
-
 @pytest.mark.parametrize(
     "trouble",
     [

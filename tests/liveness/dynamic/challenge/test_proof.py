@@ -1,7 +1,5 @@
 """The proof of the colours, and the frames that it uses."""
 
-from dataclasses import replace
-
 import pytest
 
 from liveness.dynamic.challenge.interface import Disturbance
@@ -78,10 +76,3 @@ def test_a_step_is_measured_once_its_answer_is_known_and_nothing_disturbs_it() -
     meter.disturb = lambda step, _: frozenset({Disturbance.MOVED} if step.number == 2 else set())
     assert [proof.moved(one.step) for one in revealed] == [False, True, False, False, False, False]
     assert not proof.measured(revealed[1].step)
-
-
-def test_an_answer_is_faint_if_enough_frames_do_not_decide_it() -> None:
-    proof, revealed = _shown(ScriptedMeter(answer=lambda step: None if step.number in {3, 4} else True))
-    proof.note_drawn(replace(revealed[-1].step, number=7), 9.0)
-    assert [proof.faint(one.step) for one in revealed] == [False, False, True, True, False, False]
-    assert not proof.faint(replace(revealed[-1].step, number=7)), "no frame shows it yet"

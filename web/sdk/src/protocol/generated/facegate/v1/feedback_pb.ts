@@ -97,7 +97,7 @@ export enum FeedbackCode {
   MULTIPLE_FACES = 3,
 
   /**
-   * The face is too small, or too far away for the screen's light: come closer.
+   * The face is too small: come closer.
    *
    * @generated from enum value: FEEDBACK_CODE_MOVE_CLOSER = 4;
    */
