@@ -50,6 +50,8 @@ class FlashKind(StrEnum):
     """Injected: the same video, relit in real time with a shape of the face and the colour on display."""
     RIGID_MASK = "rigid-mask"
     """A rigid resin mask: the light falls on the shape of a face, but nothing in it moves."""
+    MASK_WITH_EYES = "mask-with-eyes"
+    """The same mask with holes, through which the eyes and the lids of a living wearer show."""
     CUT_OUT_PRINT = "cut-out-print"
     """A print cut out along the face, bent over a real face, with holes for its eyes."""
 

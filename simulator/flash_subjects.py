@@ -1,6 +1,7 @@
 """The subject that the screen lights, by kind of scan."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -75,7 +76,10 @@ def presented(
         case FlashKind.SCREEN_REPLAY:
             return _replay(photo, settings, rng, guide)
         case FlashKind.RIGID_MASK:
-            return _mask(photo, settings, rng, guide)
+            stiff = ExpressionSettings(blink_depth=0.0, mouth=0.0, brows=0.0, gaze=0.0)
+            return _mask(photo, settings, stiff, rng, guide)
+        case FlashKind.MASK_WITH_EYES:
+            return _mask(photo, settings, _eyes_alone(settings.expression), rng, guide)
         case FlashKind.CUT_OUT_PRINT:
             return _cut_out(photo, settings, rng, guide)
         case _:
@@ -158,11 +162,21 @@ def _resting(outline: FaceExtent, face_pixels: float, settings: FlashScanSetting
     )
 
 
-def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
-    stiff = ExpressionSettings(blink_depth=0.0, mouth=0.0, brows=0.0, gaze=0.0)
+def _eyes_alone(expression: ExpressionSettings) -> ExpressionSettings:
+    """Return the expression of a living person behind holes for the eyes."""
+    return replace(expression, mouth=0.0, brows=0.0)
+
+
+def _mask(
+    photo: Photo,
+    settings: FlashScanSettings,
+    expression: ExpressionSettings,
+    rng: np.random.Generator,
+    guide: AppGuide,
+) -> Subject:
     worn = Person(
         photo,
-        settings.as_scan(expression=stiff),
+        settings.as_scan(expression=expression),
         rng,
         depth_of=_DEPTHS[settings.renderer.geometry],
         recolour=MaskPaint(),
@@ -170,21 +184,20 @@ def _mask(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, g
     resin = Material(
         diffuse=settings.renderer.diffuse, gloss=settings.instrument.mask_gloss, sharpness=_RESIN_SHARPNESS
     )
-    return LitPerson(worn, material=resin, follow=_follow(guide, worn, settings), corneas=False)
+    return LitPerson(
+        worn,
+        material=resin,
+        follow=_follow(guide, worn, settings),
+        closure=_closure(guide, expression),
+        corneas=settings.kind is FlashKind.MASK_WITH_EYES,
+    )
 
 
 def _cut_out(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator, guide: AppGuide) -> Subject:
-    # The eyes in the holes are living; the mouth and the brows are paper.
-    paper_face = ExpressionSettings(
-        blink_gap_seconds=settings.expression.blink_gap_seconds,
-        blink_depth=settings.expression.blink_depth,
-        mouth=0.0,
-        brows=0.0,
-        gaze=settings.expression.gaze,
-    )
+    expression = _eyes_alone(settings.expression)
     worn = Person(
         photo,
-        settings.as_scan(expression=paper_face),
+        settings.as_scan(expression=expression),
         rng,
         depth_of=bent_sheet_depth,
         recolour=InkPaint(rng),
@@ -196,5 +209,5 @@ def _cut_out(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator
         worn,
         material=paper,
         follow=_follow(guide, worn, settings),
-        closure=_closure(guide, paper_face),
+        closure=_closure(guide, expression),
     )

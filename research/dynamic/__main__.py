@@ -27,7 +27,7 @@ from research.dynamic.drive import Link
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.measure import Conditions, code_hash, measure_cases
 from research.dynamic.people import simulated_people
-from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
+from research.dynamic.renderers import RENDERERS
 from research.dynamic.report import write_report
 from research.dynamic.rows import append_row, mend_rows, read_rows
 from simulator import AmbientPreset, FlashKind
@@ -36,7 +36,6 @@ from vision.packs import load_pack
 
 __all__ = ["main"]
 
-_RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
 _WIDTH: Final = 180
 """Width of the tables, characters."""
 
@@ -77,7 +76,7 @@ def _scan(options: argparse.Namespace) -> None:
     plan = (
         small_slice(keys)
         if options.slice == "small"
-        else all_cases(keys, turns=options.turns, renderers=_RENDERERS[options.renderers])
+        else all_cases(keys, turns=options.turns, renderers=RENDERERS[options.renderers])
     )
     wanted = [
         case
@@ -197,7 +196,7 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--people", type=int, help="only this number of people; all if None")
     scan.add_argument(
         "--renderers",
-        choices=tuple(_RENDERERS),
+        choices=tuple(RENDERERS),
         default="calibrated",
         help="models of light, skin and head: those that the lines were set on, or others",
     )

@@ -8,7 +8,7 @@ import numpy as np
 
 from simulator import Diffuse, Emission, Geometry
 
-__all__ = ["CALIBRATION_RENDERERS", "HELD_OUT_RENDERERS", "Renderers"]
+__all__ = ["CALIBRATION_RENDERERS", "HELD_OUT_RENDERERS", "RENDERERS", "Renderers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,3 +45,6 @@ CALIBRATION_RENDERERS: Final = Renderers(
 
 HELD_OUT_RENDERERS: Final = Renderers((Emission.DIRECTED,), (Diffuse.COATED,), (Geometry.SCULPTED,))
 """Another model of each kind, made after all lines were set; no line was set on them."""
+
+RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
+"""Both, by the names that commands take."""

@@ -20,7 +20,7 @@ from typing import Final
 from research.dynamic.cases import Case, Group, all_cases
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import simulated_people
-from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
+from research.dynamic.renderers import RENDERERS
 from research.flash_shape.record import Recorder, read_scan, write_scan
 from research.flash_shape.report import judged_scans, tables
 from simulator import AmbientPreset, FlashKind
@@ -29,7 +29,6 @@ from vision.packs import load_pack
 
 __all__ = ["main"]
 
-_RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
 _KINDS: Final = (
     FlashKind.GENUINE,
     FlashKind.PRINT,
@@ -60,7 +59,7 @@ def _record(options: argparse.Namespace) -> None:
     plan = all_cases(
         [one.key for one in people],
         turns=1 + options.per_cell // len(people),
-        renderers=_RENDERERS[options.renderers],
+        renderers=RENDERERS[options.renderers],
     )
     taken: Counter[tuple[FlashKind, AmbientPreset]] = Counter()
     wanted: list[Case] = []
@@ -107,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     record = stages.add_parser("record", help="simulate scans and keep their answers")
     record.add_argument("--assets", type=Path, required=True, help="folder with data/faces and models")
     record.add_argument("--scans", type=Path, required=True, help="folder to write to")
-    record.add_argument("--renderers", choices=tuple(_RENDERERS), default="calibrated")
+    record.add_argument("--renderers", choices=tuple(RENDERERS), default="calibrated")
     record.add_argument("--per-cell", type=int, default=20, help="scans of each kind in each light")
     record.add_argument(
         "--ambient",

@@ -122,6 +122,7 @@ def test_a_blink_or_a_turn_changes_nothing_of_how_ovals_are_followed() -> None:
         (FlashKind.GENUINE, True),
         (FlashKind.CUT_OUT_PRINT, True),
         (FlashKind.RIGID_MASK, False),
+        (FlashKind.MASK_WITH_EYES, True),
         (FlashKind.INJECTED_VIDEO, False),
     ],
 )

@@ -64,6 +64,7 @@ _LIT = (
     FlashKind.GENUINE,
     FlashKind.PRINT,
     FlashKind.RIGID_MASK,
+    FlashKind.MASK_WITH_EYES,
     FlashKind.CUT_OUT_PRINT,
 )
 

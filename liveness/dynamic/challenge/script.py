@@ -1,7 +1,7 @@
 """Draws the steps of the challenge, one at a time, when each is needed.
 
 A step does not exist before it is drawn, so the server's memory, log and database never contain a future
-colour. The script keeps only the colour on display and the amount of entropy drawn.
+colour. The script keeps only the colour on display and the number of colours drawn.
 
 Each draw is independent and uses rejection from random bytes:
 
@@ -88,23 +88,12 @@ class ColourScript:
         self._number = first_number
         self._shown: ScreenColour | None = None
         self._closed = False
-        self._drawn_bits = 0.0
         self._coloured = 0
 
     @property
     def settings(self) -> ScriptSettings:
         """The choices of the draws."""
         return self._settings
-
-    @property
-    def next_number(self) -> int:
-        """The number of the next step."""
-        return self._number
-
-    @property
-    def drawn_bits(self) -> float:
-        """The bits of all steps drawn so far."""
-        return self._drawn_bits
 
     @property
     def coloured(self) -> int:
@@ -188,6 +177,5 @@ class ColourScript:
         self._number += 1
         self._shown = colour
         self._closed = last
-        self._drawn_bits += bits
         self._coloured += bits > 0
         return step

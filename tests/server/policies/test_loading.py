@@ -78,6 +78,18 @@ def test_a_shipped_policy_prefers_the_flash_and_one_never_flashes() -> None:
     assert not no_flash.challenge.flash_allowed
 
 
+def test_shipped_policies_serve_people_who_cannot_blink_turn_or_see_flashes() -> None:
+    book = load_policies()
+    standard, no_flash, adaptive = (book.get(name).policy for name in ("standard", "no-flash", "adaptive"))
+    for policy in (standard, no_flash, adaptive):
+        challenge = policy.challenge_for(policy.mode)
+        assert not challenge.blink
+        assert not challenge.depth
+    assert (standard.first_mode, no_flash.first_mode) == (Mode.EXPRESS, Mode.EXPRESS)
+    for name in ("dynamic", "high"):
+        assert book.get(name).policy.challenge.blink
+
+
 _OF_DECISIONS = ("adaptive", "dynamic", "low", "no-flash", "standard")
 
 
