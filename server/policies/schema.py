@@ -293,8 +293,8 @@ class DisclosureRules(PolicyTable):
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
     """The part of the result that the app on the device gets: nothing, whether the check passed, or also,
-    after a failure, the feedback that the device was sent during that attempt. The app never gets the
-    reason of a failed check."""
+    after a failure, the feedback that the device was sent during that attempt and whether its network was too
+    slow. The app never gets any other reason of a failed check."""
 
 
 class RetentionRules(PolicyTable):
