@@ -1,6 +1,7 @@
 """Sources of model files: the catalogue's addresses, or a mirror of the user."""
 
 import asyncio
+import hashlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -9,13 +10,13 @@ from urllib.parse import unquote, urlsplit
 
 from yarl import URL
 
-from cli.errors import FileNotOffered, MirrorUnusable, WrongSize
+from cli.errors import FileNotOffered, FileRefused, MirrorUnusable, WrongContent, WrongSize
 from cli.models.files import CHUNK
 from cli.models.http_source import HttpSource, Patience, open_session
 from cli.models.part_file import PartFile
 from cli.models.progress import PullProgress
 from cli.models.tar_index import TarMember, read_index
-from vision.packs import CatalogueEntry
+from vision.packs import CatalogueEntry, StateFile, minifasnet_to_onnx, read_state
 
 __all__ = ["DirectorySource", "Source", "TarSource", "copy_file", "mirror_names", "open_source"]
 
@@ -79,19 +80,27 @@ class DirectorySource:
     async def fetch(self, part: PartFile) -> str:
         """Copies the missing bytes of the file to ``part``; returns the path of the file.
 
+        If only the state file of the network's authors exists, its conversion is written.
+
         Raises:
             FileNotOffered: The file does not exist.
             WrongSize: The file is longer than the catalogue states.
+            WrongContent: The state file is not the catalogued one.
+            FileRefused: The conversion of the state file is not the catalogued one.
             MirrorUnusable: The file cannot be read.
         """
         names = mirror_names(part.entry)
         path = next((path for name in names if (path := self._folder / name).is_file()), None)
-        if path is None:
-            raise FileNotOffered(
-                f"{self._folder} has no {' or '.join(names)}. Put the file there, or give another mirror."
-            )
-        await copy_file(path, part)
-        return str(path)
+        if path is not None:
+            await copy_file(path, part)
+            return str(path)
+        state = part.entry.state_file
+        if state is not None and (self._folder / state.name).is_file():
+            return await _convert(self._folder / state.name, state, part)
+        either = [*names, *([state.name] if state is not None else [])]
+        raise FileNotOffered(
+            f"{self._folder} has no {' or '.join(either)}. Put the file there, or give another mirror."
+        )
 
 
 class TarSource:
@@ -135,6 +144,27 @@ async def copy_file(path: Path, part: PartFile) -> None:
     await _copy(path, part, offset=0, size=None)
 
 
+async def _convert(path: Path, state: StateFile, part: PartFile) -> str:
+    """Writes the network of a state file to ``part``; returns the path of the state file."""
+    try:
+        content = await asyncio.to_thread(path.read_bytes)
+    except OSError as error:
+        raise _unreadable(path, error) from error
+    found = hashlib.sha256(content).hexdigest()
+    if found != state.sha256:
+        raise WrongContent(name=state.name, origin=str(path.parent), expected=state.sha256, found=found)
+    graph = await asyncio.to_thread(lambda: minifasnet_to_onnx(read_state(content)))
+    if hashlib.sha256(graph).hexdigest() not in part.entry.sha256s:
+        raise FileRefused(
+            f"{path} gives another network here than the catalogued one: the installed version of onnx "
+            f"writes it otherwise. Nothing was installed. Put {part.entry.file_name} there, or name the "
+            f"folder itself as the pack: open:{path.parent}"
+        )
+    part.restart()
+    part.append(graph)
+    return str(path)
+
+
 async def _copy(path: Path, part: PartFile, *, offset: int, size: int | None) -> None:
     part.restart()  # A new copy is faster than testing whether the bytes belong together.
     try:
@@ -143,9 +173,13 @@ async def _copy(path: Path, part: PartFile, *, offset: int, size: int | None) ->
             while chunk := await asyncio.to_thread(next, chunks, b""):
                 part.append(chunk)
     except OSError as error:
-        raise MirrorUnusable(
-            f"{path} cannot be read: {error.strerror or error}. Correct it, or give another mirror."
-        ) from error
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: OSError) -> MirrorUnusable:
+    return MirrorUnusable(
+        f"{path} cannot be read: {error.strerror or error}. Correct it, or give another mirror."
+    )
 
 
 def _opened(path: Path, offset: int) -> IO[bytes]:

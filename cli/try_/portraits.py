@@ -9,6 +9,7 @@ from facegate.v1 import verification_service_pb2
 from cli.errors import ConversionImpossible
 from cli.image.conversion import TargetFormat, Wishes, convert
 from cli.image.pictures import decode_picture, eye_finder
+from cli.verify.words import measured_words
 from cli.words import WHAT_TO_DO
 from facegate_client import ServerError
 from matcher import MatcherError
@@ -84,7 +85,7 @@ def accepted_document(
         "findings": [
             {
                 "code": one.code,
-                "measured": one.measured,
+                "measured": measured_words(one),
                 "required": one.required,
                 "remedy": remedy_for(one.code, one.measured),
             }

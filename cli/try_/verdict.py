@@ -1,6 +1,6 @@
 """Results as JSON for the page: everything that the verdict rests on, in words and numbers."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,6 +14,9 @@ from server.pages import data_uri
 __all__ = ["VerdictContext", "verdict_document"]
 
 _SUCCESS: Final = "The scan shows the right person, a living person, now."
+_FLASH: Final = "flash_"
+_COLOURS: Final = "flash_colours"
+_IDLE: Final = " It did not count, because the face answered no colour measurably."
 _WITHOUT_KIND: Final = frozenset({"REAL", "UNKNOWN", "UNSPECIFIED"})
 _DEGREES: Final = {
     scan_pb2.ROTATION_90: 90,
@@ -52,7 +55,7 @@ def verdict_document(
         "explanations": [*_device_faults(result.device), *result.liveness.explanations],
         "liveness": _liveness(result.liveness, context) if result.HasField("liveness") else None,
         "match": _match(result.match) if result.match.HasField("similarity") else None,
-        "signals": _signals(sorted(result.liveness.signals, key=lambda signal: -signal.weight)),
+        "signals": _signals(result.liveness.signals),
         "colours": [_colour(step) for step in result.liveness.challenge_steps],
         "device": _device(result.device),
         "transcript": {
@@ -119,18 +122,33 @@ def _match(match: result_pb2.MatchResult) -> dict[str, Any]:
     }
 
 
-def _signals(signals: Iterable[result_pb2.Signal]) -> list[dict[str, Any]]:
-    return [
+def _signals(signals: Sequence[result_pb2.Signal]) -> list[dict[str, Any]]:
+    """Returns the signals, the heaviest first.
+
+    In the result, the assessed signals of the flash share half of the weights. But if no colour was decided,
+    that alone is the finding (``liveness.dynamic.judge``), and their scores did not count. They then have the
+    weight 0 here, and the weights of the others sum to 1.
+    """
+    decided = any(signal.name == _COLOURS and signal.HasField("score") for signal in signals)
+    idle = set() if decided else {one.name for one in signals if one.name.startswith(_FLASH) and one.weight}
+    rest = sum(signal.weight for signal in signals if signal.name not in idle) if idle else 1.0
+    shown = [
         {
             "name": signal.name,
             "label": signal.label or signal.name,
             "score": signal.score if signal.HasField("score") else None,
             "passed": signal.passed if signal.HasField("passed") else None,
-            "weight": signal.weight,
-            "detail": signal.detail,
+            "weight": 0.0 if signal.name in idle or rest == 0 else signal.weight / rest,
+            "detail": _sentence(signal.detail) + (_IDLE if signal.name in idle else ""),
         }
         for signal in signals
     ]
+    return sorted(shown, key=lambda one: -one["weight"])
+
+
+def _sentence(text: str) -> str:
+    text = text.rstrip(".")
+    return f"{text[:1].upper()}{text[1:]}." if text else ""
 
 
 def _colour(step: result_pb2.ChallengeStep) -> dict[str, Any]:
@@ -153,7 +171,7 @@ def _device(device: result_pb2.DeviceResult) -> dict[str, Any]:
             {
                 "name": test.name,
                 "outcome": enum_word(result_pb2.DeviceCheck.Outcome.Name, test.outcome, "OUTCOME_"),
-                "detail": test.detail or test.reason,
+                "detail": _sentence(test.detail or test.reason),
                 "decisive": test.decisive,
                 "tolerated": test.tolerated,
             }

@@ -5,7 +5,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from matcher.conformance import remedy_for
 
-__all__ = ["evidence_words", "portrait_words"]
+__all__ = ["evidence_words", "measured_words", "portrait_words"]
 
 _KINDS = {
     service_pb2.EvidenceProblem.KIND_LOST: "is lost: the object store does not have it",
@@ -35,8 +35,13 @@ def portrait_words(report: service_pb2.PortraitReport) -> str:
 def _advice(requirement: service_pb2.PortraitRequirement) -> str:
     """Return the remedy for a requirement that is not met, with the measurement behind it."""
     remedy = remedy_for(requirement.code, requirement.measured) or "A better image would meet this:"
+    return f"{remedy} ({requirement.code}: {measured_words(requirement)}, required: {requirement.required})"
+
+
+def measured_words(requirement: service_pb2.PortraitRequirement) -> str:
+    """Return the measurement of a requirement with its unit, and its score if it has one."""
     score = f", score {requirement.score} of 100" if requirement.HasField("score") else ""
-    return f"{remedy} ({requirement.code}: {requirement.measured}{score}, required: {requirement.required})"
+    return f"{requirement.measured}{score}"
 
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:

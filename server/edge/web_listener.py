@@ -7,16 +7,17 @@ the WebSocket frames that a page sends instead. The messages are the same.
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
 from typing import cast
 
-import structlog
 from aiohttp import web
 from aiohttp.web_protocol import RequestHandler
 
 from server.edge.failures import as_refusal, forget_traces
 from server.edge.listeners import SCAN_METHOD
+from server.edge.refused_origins import RefusedOrigins
 from server.edge.web_stream import SUBPROTOCOL, WebStream
-from server.errors import ListenerUnusable, Refusal
+from server.errors import ListenerUnusable, Reason, Refusal
 from server.scan.inbox import ConnectionLost
 from server.telemetry.metrics import Metrics
 
@@ -25,7 +26,6 @@ __all__ = ["WebListener"]
 _HANDSHAKE_SECONDS = 5.0
 """From the connection to the open stream, TLS included."""
 _MAX_HEADER_BYTES = 4_096
-_log = structlog.get_logger(__name__)
 
 
 class WebListener:
@@ -59,7 +59,7 @@ class WebListener:
             max_connections: Maximum number of connections; further ones are closed as they come.
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
             idle: Waits until no stream is being served.
-            metrics: Counts refused calls.
+            metrics: Counts refused calls, and handshakes refused for their origin.
         """
         self._host = host
         self.port = port
@@ -70,6 +70,7 @@ class WebListener:
         self._serve = serve
         self._idle = idle
         self._metrics = metrics
+        self._refused_origins = RefusedOrigins(lambda: datetime.now(UTC))
         self._listening: asyncio.Server | None = None
         self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
         application = web.Application()
@@ -161,6 +162,8 @@ class WebListener:
             raise web.HTTPBadRequest(text="the address has a query; the scan token belongs into ScanStart\n")
         origins = request.headers.getall("Origin", [])
         if len(origins) != 1 or origins[0] not in self._origins:
+            self._refused_origins.note_refusal(", ".join(origins))
+            self._metrics.calls.call_refused(Reason.ORIGIN_NOT_ALLOWED.value)
             raise web.HTTPForbidden(
                 text="the page's origin may not scan: list it in device_integrity.web.origins\n"
             )

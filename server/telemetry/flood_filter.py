@@ -24,6 +24,7 @@ _CAUSED_BY_CALLERS = frozenset(
         "client_certificate_refused",
         "connection_lost",
         "evidence_problem",
+        "origin_refused",
         "picture_not_kept",
         "storage_unavailable",
     }

@@ -54,6 +54,7 @@ async def test_a_person_walks_from_the_portrait_to_success(
     )
     assert answer["refused"] == []
     assert answer["verdict"].startswith("It is you.")
+    assert "sandbox" in answer["verdict"].lower()
     assert answer["focused"] == "It is you."
     assert answer["parts"] == ["Why", "Signals", "The scan and its proof"]
     # The portrait, the evidence frame and two audit images.

@@ -2,7 +2,7 @@
 
 from vision.packs.calibration import CalibrationRecord, MatchCalibration, ScorePoint
 from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import Catalogue, CatalogueEntry, CataloguePack
+from vision.packs.catalogue_entries import Catalogue, CatalogueEntry, CataloguePack, StateFile
 from vision.packs.embedded_pack import load_embedded_pack
 from vision.packs.imported import IMPORTED_KIND, MODELS_FILE
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork
@@ -34,6 +34,7 @@ __all__ = [
     "PackFile",
     "PadNetwork",
     "ScorePoint",
+    "StateFile",
     "StateFileError",
     "Template",
     "TemplateForm",

@@ -62,7 +62,7 @@ class PadPreprocessing:
 
 @dataclass(frozen=True, slots=True)
 class StateFile:
-    """The PyTorch file of a network's authors, which a folder pack converts when it loads.
+    """The PyTorch file of a network's authors, which a folder pack or a pull from a folder converts.
 
     Attributes:
         name: File name.

@@ -1,15 +1,18 @@
 """The pack ``open`` from real files, over every kind of mirror."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
 
+from cli.errors import FileNotOffered, FileRefused, WrongContent
 from cli.models.command import app
+from cli.models.files import sha256_of
 from cli.models.install import pull_pack
 from tests.cli.models.mirror_server import cut_after, mirror_server
 from tests.vision.packs.pulled_files import pulled_files, write_pulled_files
-from vision.packs import load_pack
+from vision.packs import CataloguePack, load_pack
 from vision.packs.catalogue import load_catalogue
 
 runner = CliRunner(env={"COLUMNS": "100"})
@@ -37,6 +40,64 @@ def test_from_a_folder_to_a_bundle_to_another_machine(published: Path, tmp_path:
     assert run("pull", "open", "--mirror", tmp_path / "open.tar", *there)[0] == 0
     status, output = run("verify", *there)
     assert (status, output.startswith("open: intact, 6 files as catalogued")) == (0, True)
+
+
+async def test_a_folder_with_state_files_suffices(assets: Path, tmp_path: Path) -> None:
+    pack = load_catalogue().pack("open")
+    assert pack is not None
+    mirror = assets / "models"
+    converted = {entry.file_name: entry for entry in pack.fetched if entry.state_file is not None}
+    assert not any((mirror / name).exists() for name in converted)
+    report = await pull_pack(pack, models_dir=tmp_path, source=str(mirror))
+    origins = {file.name: file.origin for file in report.fetched}
+    for name, entry in converted.items():
+        assert entry.state_file is not None
+        assert origins[name] == str(mirror / entry.state_file.name)
+        assert sha256_of(report.folder / name) == entry.converted_sha256
+    assert run("verify", "open", "--models-dir", tmp_path)[0] == 0
+    assert {file.name for file in load_pack("open", models_dir=tmp_path).files} == set(origins)
+
+
+async def test_an_altered_state_file_is_refused(assets: Path, tmp_path: Path) -> None:
+    pack, mirror = _network(assets, tmp_path)
+    (entry,) = pack.required
+    assert entry.state_file is not None
+    path = mirror / entry.state_file.name
+    path.write_bytes(path.read_bytes() + b"!")
+    with pytest.raises(WrongContent) as refused:
+        await pull_pack(pack, models_dir=tmp_path / "m", source=str(mirror))
+    assert (refused.value.name, refused.value.expected) == (entry.state_file.name, entry.state_file.sha256)
+    assert not (tmp_path / "m/open").exists()
+
+
+async def test_a_conversion_that_the_catalogue_does_not_know_is_refused(assets: Path, tmp_path: Path) -> None:
+    pack, mirror = _network(assets, tmp_path)
+    other = replace(pack, required=(replace(pack.required[0], converted_sha256=None),))
+    with pytest.raises(FileRefused, match=f"open:{mirror}"):
+        await pull_pack(other, models_dir=tmp_path / "m", source=str(mirror))
+    assert not (tmp_path / "m/open").exists()
+
+
+async def test_the_state_file_is_named_if_a_folder_has_neither(assets: Path, tmp_path: Path) -> None:
+    pack, mirror = _network(assets, tmp_path)
+    (entry,) = pack.required
+    assert entry.state_file is not None
+    (mirror / entry.state_file.name).unlink()
+    with pytest.raises(FileNotOffered, match=entry.state_file.name):
+        await pull_pack(pack, models_dir=tmp_path / "m", source=str(mirror))
+
+
+def _network(assets: Path, folder: Path) -> tuple[CataloguePack, Path]:
+    """A pack of one of Silent-Face's networks, and a mirror that has only its state file."""
+    pack, entry = load_catalogue().pack("open"), load_catalogue().by_name("MiniFASNetV2.onnx")
+    assert pack is not None
+    assert entry is not None
+    assert entry.state_file is not None
+    mirror = folder / "mirror"
+    mirror.mkdir()
+    name = entry.state_file.name
+    (mirror / name).write_bytes((assets / "models" / name).read_bytes())
+    return replace(pack, required=(entry,), networks=(), optional=()), mirror
 
 
 async def test_an_interrupted_download_is_resumed(assets: Path, tmp_path: Path) -> None:

@@ -42,7 +42,11 @@ def test_findings_have_remedies() -> None:
                 code="single_face_present", measured="1", required="1", passed=True
             ),
             verification_service_pb2.PortraitRequirement(
-                code="eyes_open", measured="0.1", required="0.2", passed=False
+                code="eyes_open",
+                measured="0.1 eyes to chin",
+                score=3,
+                required="score at least 50",
+                passed=False,
             ),
             verification_service_pb2.PortraitRequirement(code="no_head_coverings"),
         ],
@@ -51,7 +55,10 @@ def test_findings_have_remedies() -> None:
     document = accepted_document(report, TrustedImage(b"", ("The picture is kept.",)), key="k")
     assert (document["met"], document["assessed"]) == (1, 2)
     assert [finding["code"] for finding in document["findings"]] == ["eyes_open"]
-    assert document["findings"][0]["remedy"]
+    (finding,) = document["findings"]
+    assert finding["measured"] == "0.1 eyes to chin, score 3 of 100"
+    assert finding["required"] == "score at least 50"
+    assert finding["remedy"]
     assert document["notes"] == ["The picture is kept.", "the record states another width."]
 
 

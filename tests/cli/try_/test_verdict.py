@@ -1,6 +1,7 @@
 import base64
 import json
 
+import pytest
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
 from cli.try_.verdict import VerdictContext, verdict_document
@@ -38,6 +39,36 @@ def test_signals_come_with_the_heaviest_first_and_without_invented_scores() -> N
     signals = verdict_document(response(result()), CONTEXT)["signals"]
     assert [(one["name"], one["score"]) for one in signals] == [("blink", 0.95), ("pad_network", None)]
     assert signals[0]["detail"] == "1 blink in 4.0 s."
+
+
+def test_details_are_sentences() -> None:
+    checked = result()
+    checked.liveness.signals.add(name="moire", detail="no screen's pattern is visible")
+    details = [one["detail"] for one in verdict_document(response(checked), CONTEXT)["signals"]]
+    assert details[0] == "1 blink in 4.0 s."
+    assert details[-1] == "No screen's pattern is visible."
+    checked.device.checks.add(name="web_crypto.format", detail="the evidence can be read")
+    (test,) = verdict_document(response(checked), CONTEXT)["device"]["tests"]
+    assert test["detail"] == "The evidence can be read."
+
+
+@pytest.mark.parametrize("decided", [True, False])
+def test_signals_of_the_flash_have_no_weight_if_no_colour_was_decided(decided: bool) -> None:
+    checked = result()
+    del checked.liveness.signals[:]
+    colours = {"score": 0.1} if decided else {}
+    checked.liveness.signals.add(name="flash_colours", **colours)
+    checked.liveness.signals.add(name="flash_freshness", score=0.9, weight=0.5, detail="fresh")
+    checked.liveness.signals.add(name="pad_network", score=0.8, weight=0.3)
+    checked.liveness.signals.add(name="micro_motion", score=0.7, weight=0.2)
+    signals = verdict_document(response(checked), CONTEXT)["signals"]
+    weights = {one["name"]: one["weight"] for one in signals if one["weight"]}
+    if decided:
+        assert weights == pytest.approx({"flash_freshness": 0.5, "pad_network": 0.3, "micro_motion": 0.2})
+    else:
+        assert weights == pytest.approx({"pad_network": 0.6, "micro_motion": 0.4})
+    (freshness,) = (one for one in signals if one["name"] == "flash_freshness")
+    assert (freshness["score"], freshness["detail"] == "Fresh.") == (0.9, decided)
 
 
 def test_the_colours_state_what_was_drawn_and_answered() -> None:

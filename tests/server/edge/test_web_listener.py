@@ -15,6 +15,7 @@ import trustme
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from server.edge.listeners import SCAN_METHOD
 from server.edge.web_listener import WebListener as WebPort
@@ -46,6 +47,21 @@ def web_call(live: LiveServer) -> WebCall:
     """A stream on which nothing has been sent."""
     assert live.web is not None
     return live.web.ScanFace()
+
+
+def web_port(*, max_connections: int, metrics: Metrics) -> WebPort:
+    """A listener without a server, for pages of one origin."""
+    return WebPort(
+        host="127.0.0.1",
+        port=0,
+        tls=None,
+        origins=[PAGE_ORIGIN],
+        max_message_bytes=1024,
+        max_connections=max_connections,
+        serve=AsyncMock(),
+        idle=AsyncMock(),
+        metrics=metrics,
+    )
 
 
 async def handshake(live: LiveServer, *, query: str = "", **headers: str) -> int:
@@ -160,6 +176,24 @@ async def test_only_listed_pages_open_streams(paged: LiveServer, change: dict[st
     await paged.unattended()
 
 
+async def test_a_refused_origin_is_logged_once_and_counted() -> None:
+    registry = CollectorRegistry()
+    listener = web_port(max_connections=8, metrics=Metrics(registry))
+    await listener.start()
+    try:
+        url = f"http://{listener.target}{SCAN_METHOD}"
+        with capture_logs() as logs:
+            async with aiohttp.ClientSession() as session:
+                for _ in range(3):
+                    async with session.get(url, headers={"Origin": OTHER_ORIGIN}) as answer:
+                        assert answer.status == 403
+        assert [(line["event"], line["origin"]) for line in logs] == [("origin_refused", OTHER_ORIGIN)]
+        reason = {"reason": "ORIGIN_NOT_ALLOWED"}
+        assert registry.get_sample_value("facegate_refusals_total", reason) == 3
+    finally:
+        await listener.stop(0)
+
+
 @pytest.mark.parametrize("path", ["/", "/metrics", f"{SCAN_METHOD}/", "/.well-known/jwks.json"])
 async def test_the_port_serves_nothing_else(paged: LiveServer, path: str) -> None:
     async with (
@@ -244,17 +278,7 @@ async def test_a_connection_that_sends_no_request_is_closed(
 
 
 async def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
-    listener = WebPort(
-        host="127.0.0.1",
-        port=0,
-        tls=None,
-        origins=[PAGE_ORIGIN],
-        max_message_bytes=1024,
-        max_connections=2,
-        serve=AsyncMock(),
-        idle=AsyncMock(),
-        metrics=Metrics(CollectorRegistry()),
-    )
+    listener = web_port(max_connections=2, metrics=Metrics(CollectorRegistry()))
     await listener.start()
     try:
         held = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(2)]

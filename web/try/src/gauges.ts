@@ -119,7 +119,7 @@ function row({ label, score, weight, detail }: Signal): HTMLElement {
     {},
     make("span", { class: "signal-name" }, label),
     scale,
-    make("span", { class: "signal-score" }, words, make("span", { class: "spoken" }, ", 0 is an attack, 1 a live person; ")),
+    make("span", { class: score === null ? "signal-score none" : "signal-score" }, words, score !== null && make("span", { class: "spoken" }, ", 0 is an attack, 1 a live person; ")),
     make("span", { class: "signal-weight" }, weight > 0 ? `weight ${(100 * weight).toFixed(0)} %` : ""),
     make("span", { class: "signal-detail" }, detail),
   );

@@ -152,7 +152,7 @@ function findings(report: Portrait): HTMLElement[] {
         "ul",
         { class: "plain" },
         ...unmet.map((one) =>
-          make("li", {}, make("strong", {}, words(one.code)), `: ${one.remedy || "A better image would meet this."} `, make("span", { class: "soft" }, `Measured ${one.measured}, required ${one.required}.`)),
+          make("li", {}, make("strong", {}, words(one.code)), `: ${one.remedy || "A better image would meet this."} `, make("span", { class: "soft" }, `Measured: ${one.measured}. Required: ${one.required}.`)),
         ),
         make("li", { class: "soft" }, `Sent as ${container || "a picture"}, ${report.width} × ${report.height} pixels.`),
         ...notes.map((text) => make("li", { class: "soft" }, text)),

@@ -32,10 +32,13 @@ export function showScanStep(
     }
   };
   const finish = async (): Promise<void> => {
+    // Its last hint would stand beside the verdict that is about to come.
+    element.hidden = true;
     answer.replaceChildren(make("p", { class: "working" }, "The server signs the result…"));
     try {
       done(await api.finish(check));
     } catch (error) {
+      element.hidden = false;
       answer.replaceChildren(problem(error));
     }
   };

@@ -31,6 +31,7 @@ export function showVerdict(sheet: HTMLElement, verdict: Verdict, portrait: stri
         "div",
         {},
         make("h2", { tabindex: "-1" }, title),
+        verdict.sandbox && make("p", { class: "tag" }, "Sandbox result: only a test"),
         make("p", { class: "reason" }, first?.text ?? ""),
         ...others.map(({ text }) => make("p", {}, text)),
         make("p", { class: "code" }, [verdict.status, ...verdict.reasons.map((reason) => reason.name)].filter(Boolean).join(" · ")),
