@@ -20,7 +20,7 @@ from server.edge.callers import LOCAL_TENANT
 from server.settings import Settings
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
-from tests.server.live import LiveServer, portrait
+from tests.server.live import PATIENT, LiveServer, portrait, serving, settings_for
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 
 _README = REPOSITORY / "README.md"
@@ -146,6 +146,22 @@ async def test_the_backend_of_the_package_reads_no_verdict_of_an_older_check(
         refused = await asyncio.to_thread(post, "/checks")
         assert refused == (500, {"reason": "IMAGE_FORMAT_NOT_SUPPORTED", "retryAfterMs": 0})
         assert await asyncio.to_thread(post, "/verdict", ticket["checkId"]) == _NO_CHECK
+
+
+async def test_the_backend_of_the_package_tells_the_page_when_to_try_again(
+    selfie: Path, tmp_path: Path
+) -> None:
+    once = {"failures": {"sandbox": {"maximum": 1, "lock_seconds": 600, "block_seconds": 86_400}}}
+    (tmp_path / "portrait.jpg").write_bytes(portrait("red-shirt"))
+    async with serving(settings_for(tmp_path / "server", limits=once), tuning=PATIENT) as live:
+        with backend_of_the_package(live.server.service_target) as post:
+            _, ticket = await asyncio.to_thread(post, "/checks")
+            await _scan(live, ticket, selfie)
+            status, answer = await asyncio.to_thread(post, "/verdict", ticket["checkId"])
+            assert (status, answer["verified"]) == (200, False)
+            status, answer = await asyncio.to_thread(post, "/checks")
+    assert (status, answer["reason"]) == (429, "TOO_MANY_FAILURES")
+    assert 590_000 < answer["retryAfterMs"] <= 600_000
 
 
 async def test_the_backend_of_the_package_tells_the_page_of_an_outage(selfie: Path) -> None:
