@@ -2,22 +2,30 @@
 
 import json
 import threading
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import ThreadingHTTPServer
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from tests.docs.pages import REPOSITORY, code_blocks
 
-__all__ = ["PACKAGE_README", "backend_of_the_package"]
+__all__ = ["PACKAGE_README", "Post", "backend_of_the_package"]
 
 PACKAGE_README: Final = REPOSITORY / "web" / "sdk" / "README.md"
 
 
+class Post(Protocol):
+    """A page's POST of a path."""
+
+    def __call__(self, path: str, body: str = "") -> tuple[int, Any]:
+        """Returns the HTTP status and the answer."""
+
+
 @contextmanager
-def backend_of_the_package(target: str, *, port: int = 0) -> Iterator[Callable[[str], Any]]:
-    """Runs it in the current folder; yields a page's POST of a path, which returns the answer.
+def backend_of_the_package(target: str, *, port: int = 0) -> Iterator[Post]:
+    """Runs it in the current folder; yields a page's POST.
 
     Args:
         target: The server's service listener.
@@ -31,10 +39,14 @@ def backend_of_the_package(target: str, *, port: int = 0) -> Iterator[Callable[[
         thread = threading.Thread(target=listening.serve_forever)
         thread.start()
 
-        def post(path: str) -> Any:
+        def post(path: str, body: str = "") -> tuple[int, Any]:
             address = f"http://127.0.0.1:{listening.server_port}{path}"
-            with urllib.request.urlopen(urllib.request.Request(address, method="POST")) as answer:
-                return json.load(answer)
+            sent = body.encode()
+            try:
+                with urllib.request.urlopen(urllib.request.Request(address, sent, method="POST")) as answer:
+                    return answer.status, json.load(answer)
+            except urllib.error.HTTPError as error:
+                return error.code, json.load(error)
 
         try:
             yield post

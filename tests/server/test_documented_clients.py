@@ -20,12 +20,13 @@ from server.edge.callers import LOCAL_TENANT
 from server.settings import Settings
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
-from tests.server.live import LiveServer, portrait
+from tests.server.live import PATIENT, LiveServer, portrait, serving, settings_for
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 
 _README = REPOSITORY / "README.md"
 _GUIDE = REPOSITORY / "docs" / "orchestrator.md"
 _JWKS = "/.well-known/jwks.json"
+_NO_CHECK = (404, {"reason": "NO_SUCH_CHECK"})
 
 
 def _code(page: Path, having: str) -> str:
@@ -101,28 +102,75 @@ async def test_the_client_of_the_guide_prints_the_reason_of_a_refusal(live: Live
     assert await asyncio.to_thread(refused) == ("IMAGE_FORMAT_NOT_SUPPORTED", None)
 
 
-async def test_the_backend_of_the_package_reads_verdicts(
-    live: LiveServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def _scan(live: LiveServer, ticket: dict[str, str], video: Path) -> None:
+    fingerprint = base64.b64decode(ticket["challengeKeySha256"])
+    async with open_channel(live.server.device_target) as device:
+        await FaceScanner(
+            channel=device,
+            ticket=ScanTicket(token=ticket["token"], challenge_key_sha256=fingerprint),
+            source=open_video(video),
+        ).scan()
+
+
+@pytest.fixture
+def selfie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A person's video, in the current folder with their portrait."""
     (tmp_path / "portrait.jpg").write_bytes(portrait())
     (tmp_path / "selfie.mp4").write_bytes(video(genuine(26)))
     monkeypatch.chdir(tmp_path)
+    return tmp_path / "selfie.mp4"
+
+
+async def test_the_backend_of_the_package_reads_each_verdict_once(live: LiveServer, selfie: Path) -> None:
     with backend_of_the_package(live.server.service_target) as post:
-        assert await asyncio.to_thread(post, "/verdict") == {"verified": False, "reasons": []}
+        assert await asyncio.to_thread(post, "/verdict") == _NO_CHECK
         # The person leaves before the scan.
-        await asyncio.to_thread(post, "/checks")
-        left = await asyncio.to_thread(post, "/verdict")
-        assert left == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
-        ticket = await asyncio.to_thread(post, "/checks")
-        fingerprint = base64.b64decode(ticket["challengeKeySha256"])
-        async with open_channel(live.server.device_target) as device:
-            await FaceScanner(
-                channel=device,
-                ticket=ScanTicket(token=ticket["token"], challenge_key_sha256=fingerprint),
-                source=open_video(tmp_path / "selfie.mp4"),
-            ).scan()
-        verified = await asyncio.to_thread(post, "/verdict")
-    assert verified == {"verified": True, "reasons": []}
+        _, ticket = await asyncio.to_thread(post, "/checks")
+        left = await asyncio.to_thread(post, "/verdict", ticket["checkId"])
+        assert left == (200, {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]})
+        _, ticket = await asyncio.to_thread(post, "/checks")
+        await _scan(live, ticket, selfie)
+        assert await asyncio.to_thread(post, "/verdict") == _NO_CHECK
+        verified = await asyncio.to_thread(post, "/verdict", ticket["checkId"])
+        assert verified == (200, {"verified": True, "reasons": []})
+        assert await asyncio.to_thread(post, "/verdict", ticket["checkId"]) == _NO_CHECK
+
+
+async def test_the_backend_of_the_package_reads_no_verdict_of_an_older_check(
+    live: LiveServer, selfie: Path
+) -> None:
+    with backend_of_the_package(live.server.service_target) as post:
+        _, ticket = await asyncio.to_thread(post, "/checks")
+        await _scan(live, ticket, selfie)
+        (selfie.parent / "portrait.jpg").write_bytes(b"no picture")
+        refused = await asyncio.to_thread(post, "/checks")
+        assert refused == (500, {"reason": "IMAGE_FORMAT_NOT_SUPPORTED", "retryAfterMs": 0})
+        assert await asyncio.to_thread(post, "/verdict", ticket["checkId"]) == _NO_CHECK
+
+
+async def test_the_backend_of_the_package_tells_the_page_when_to_try_again(
+    selfie: Path, tmp_path: Path
+) -> None:
+    once = {"failures": {"sandbox": {"maximum": 1, "lock_seconds": 600, "block_seconds": 86_400}}}
+    (tmp_path / "portrait.jpg").write_bytes(portrait("red-shirt"))
+    async with serving(settings_for(tmp_path / "server", limits=once), tuning=PATIENT) as live:
+        with backend_of_the_package(live.server.service_target) as post:
+            _, ticket = await asyncio.to_thread(post, "/checks")
+            await _scan(live, ticket, selfie)
+            status, answer = await asyncio.to_thread(post, "/verdict", ticket["checkId"])
+            assert (status, answer["verified"]) == (200, False)
+            status, answer = await asyncio.to_thread(post, "/checks")
+    assert (status, answer["reason"]) == (429, "TOO_MANY_FAILURES")
+    assert 590_000 < answer["retryAfterMs"] <= 600_000
+
+
+async def test_the_backend_of_the_package_tells_the_page_of_an_outage(selfie: Path) -> None:
+    # Nothing listens there.
+    with backend_of_the_package("127.0.0.1:9") as post:
+        outage = await asyncio.to_thread(post, "/checks")
+        assert outage == (503, {"reason": "ConnectionFailedError"})
+        selfie.with_name("portrait.jpg").unlink()
+        assert await asyncio.to_thread(post, "/checks") == (503, {"reason": "FileNotFoundError"})
 
 
 _SETTINGS = [block for block in code_blocks(PACKAGE_README) if block.language == "toml"]

@@ -29,9 +29,15 @@ console.log(JSON.stringify({ names: Object.keys(element), html, dom: "HTMLElemen
 
 _BACKEND = """
 import { readFileSync } from "node:fs";
-import { createCheck, readVerdict } from "./backend.mjs";
-const check = await createCheck(readFileSync("portrait.jpg"), "customer-4711");
-console.log(JSON.stringify({ ticket: check.ticket, verdict: await readVerdict(check.checkId) }));
+import { createCheck, httpError, readVerdict } from "./backend.mjs";
+const [portrait, customer] = [readFileSync("portrait.jpg"), "customer-4711"];
+const older = await createCheck(portrait, customer);
+const refused = await createCheck(Buffer.from("no picture"), customer).catch(httpError);
+const ofOlder = await readVerdict(older.checkId, customer).catch(httpError);
+const ticket = await createCheck(portrait, customer);
+const verdict = await readVerdict(ticket.checkId, customer);
+const again = await readVerdict(ticket.checkId, customer).catch(httpError);
+console.log(JSON.stringify({ ticket, verdict, refused, ofOlder, again }));
 process.exit();
 """
 
@@ -86,6 +92,8 @@ async def test_a_backend_in_node_makes_a_check_and_reads_its_verdict(
     assert len(answer["ticket"]["token"]) > 0
     assert len(answer["ticket"]["challengeKeySha256"]) == 44
     assert answer["verdict"] == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
+    assert answer["refused"] == [500, {"reason": "INVALID_ARGUMENT"}]
+    assert answer["ofOlder"] == answer["again"] == [404, {"reason": "NO_SUCH_CHECK"}]
 
 
 async def test_the_readme_leads_to_a_verdict(
@@ -103,4 +111,18 @@ async def test_the_readme_leads_to_a_verdict(
     monkeypatch.chdir(project)
     with backend_of_the_package(server.server.service_target, port=page_port):
         answer = await run_script("readme", {"port": page_port, "video": str(person.camera)})
-    assert answer == {"verified": True, "reasons": []}
+    assert answer["left"] == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
+    assert answer["scanned"] == {"verified": True, "reasons": []}
+
+
+@pytest.mark.parametrize("leaves", ["cancel", "unmount"])
+async def test_the_component_reports_a_scan_that_is_left(page_port: int, leaves: str) -> None:
+    answer = await run_script("react", {"port": page_port, "leaves": leaves})
+    assert answer == {
+        "errors": ["CancelledError"],
+        "id": "scanner",
+        "className": "wide",
+        "maxWidth": "30rem",
+        "mounted": leaves == "cancel",
+        "released": leaves == "unmount",
+    }

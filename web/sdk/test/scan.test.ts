@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vites
 import type { CapturedFrame } from "../src/capture/camera.js";
 import { errorText, firstSentence, outcomeText } from "../src/element/error_text.js";
 import { LANGUAGES, type Strings } from "../src/element/strings.js";
-import { CancelledError, type FacegateError, ProtocolViolatedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
+import { CancelledError, type FacegateError, ProtocolViolatedError, ScanEndedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
 import { FeedbackCode } from "../src/protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptStartSchema,
@@ -203,6 +203,14 @@ describe("the outcome of a failure", () => {
     expect(told(["FAILED"])).toBe("");
   });
 
+  it.each(Object.entries(LANGUAGES))("is told in %s without the hints of the scan, which need not be its cause", (_, strings) => {
+    const told = (status: "failure" | "retry", feedback: string[]): string =>
+      outcomeText(strings, { status, feedback, interruption: undefined });
+    expect(told("failure", ["FAILED", "EYES_CLOSED"])).toBe("");
+    expect(told("failure", ["FAILED", "EYES_CLOSED", "NETWORK_TOO_SLOW"])).toBe(strings.hints.NETWORK_TOO_SLOW);
+    expect(told("retry", ["EYES_CLOSED"])).toBe(strings.hints.EYES_CLOSED);
+  });
+
   it("is told no cause after a success", () => {
     expect(outcomeText(LANGUAGES.en as Strings, { status: "success", feedback: ["GOOD"], interruption: undefined })).toBe("");
   });
@@ -215,9 +223,25 @@ describe("the text of an error", () => {
     expect(errorText(english, tooLate)).toBe(english.hints.NETWORK_TOO_SLOW);
   });
 
+  it.each([refused("CHECK_CLOSED"), new ScanEndedError("CHECK_CLOSED")])("says of %s that the check is closed", (error) => {
+    expect(errorText(english, error)).toBe(english.closed);
+  });
+
+  it.each([refused("TOKEN_EXPIRED"), new ScanEndedError("DEADLINE")])("says of %s that the time is over", (error) => {
+    expect(errorText(english, error)).toBe(english.expired);
+  });
+
+  it("asks to wait if getTicket threw an error with a time to wait", () => {
+    expect(errorText(english, Object.assign(new Error("TOO_MANY_FAILURES"), { retryAfterMs: 1_800_000 }))).toBe(english.later);
+    for (const retryAfterMs of [0, undefined, "soon"]) {
+      expect(errorText(english, Object.assign(new Error(), { retryAfterMs }))).toBe(english.problem);
+    }
+    for (const thrown of [undefined, null, "text"]) expect(errorText(english, thrown)).toBe(english.problem);
+  });
+
   it.each(Object.keys(LANGUAGES))("states in %s the problem first, then what to do", (name) => {
-    const { denied, missing, busy, network, untrusted, cancelled } = LANGUAGES[name] as Strings;
-    for (const text of [denied, missing, busy, network, untrusted]) {
+    const { denied, missing, busy, network, untrusted, closed, cancelled } = LANGUAGES[name] as Strings;
+    for (const text of [denied, missing, busy, network, untrusted, closed]) {
       const [problem, advice] = firstSentence(text);
       expect(`${problem} ${advice}`).toBe(text);
       expect(advice.length).toBeGreaterThan(8);

@@ -10,7 +10,8 @@ import {
 import type { Ending, Interruption } from "../events.js";
 import { type Strings, textFor } from "./strings.js";
 
-const TOO_LATE = new Set(["TOKEN_EXPIRED", "CHECK_CLOSED"]);
+/** What the page measured or was told as the cause of a failure. Other codes are hints from the scan, which need not be the cause. */
+const CAUSES = new Set(["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"]);
 
 /** The first sentence of a text, and the rest, which may be empty. */
 export function firstSentence(text: string): [string, string] {
@@ -25,13 +26,24 @@ export function errorText(strings: Strings, error: unknown): string {
   if (error instanceof UnsupportedBrowserError) return strings.unsupported;
   if (error instanceof ServerNotTrustedError) return strings.untrusted;
   if (error instanceof ConnectionFailedError) return strings.network;
-  if (error instanceof ScanEndedError) return error.reason === "DEADLINE" ? strings.expired : strings.problem;
-  if (!(error instanceof ServerRefusedError)) return strings.problem;
-  const { reason, retryAfterMs } = error.refusal;
+  const reason = reasonOf(error);
   // The server waited for messages that the connection did not carry in time.
   if (reason === "STREAM_IDLE") return textFor(strings, "NETWORK_TOO_SLOW");
-  if (TOO_LATE.has(reason)) return strings.expired;
-  return retryAfterMs > 0 ? strings.later : strings.problem;
+  if (reason === "DEADLINE" || reason === "TOKEN_EXPIRED") return strings.expired;
+  if (reason === "CHECK_CLOSED") return strings.closed;
+  return retryAfterMs(error) > 0 ? strings.later : strings.problem;
+}
+
+function reasonOf(error: unknown): string {
+  if (error instanceof ScanEndedError) return error.reason;
+  return error instanceof ServerRefusedError ? error.refusal.reason : "";
+}
+
+/** The wait that the server asks for, or an error that `getTicket` threw, milliseconds. */
+function retryAfterMs(error: unknown): number {
+  const stated = error instanceof ServerRefusedError ? error.refusal : error;
+  const { retryAfterMs: wait } = Object(stated) as { retryAfterMs?: unknown };
+  return typeof wait === "number" ? wait : 0;
 }
 
 /** Why the page ended an attempt early, and what to do. */
@@ -44,6 +56,6 @@ export function interruptionText(strings: Strings, interruption: Interruption): 
 export function outcomeText(strings: Strings, { status, feedback, interruption }: Ending): string {
   if (status === "success" || status === "completed") return "";
   if (interruption !== undefined) return interruptionText(strings, interruption);
-  const codes = feedback.filter((code) => code !== "FAILED");
+  const codes = feedback.filter((code) => (status === "failure" ? CAUSES.has(code) : code !== "FAILED"));
   return codes.map((code) => textFor(strings, code)).join(" ");
 }

@@ -29,6 +29,7 @@ export interface Strings {
   network: string;
   untrusted: string;
   expired: string;
+  closed: string;
   later: string;
   problem: string;
   otherCamera: string;
@@ -102,6 +103,7 @@ const KEYS = [
   "network",
   "untrusted",
   "expired",
+  "closed",
   "later",
   "problem",
   "otherCamera",
@@ -147,8 +149,9 @@ No camera was found. Connect one, or use another device.
 Another app uses the camera. Close it and start again.
 This browser cannot make a scan. Update it, or use another one.
 The server cannot be reached. Check your connection and start again.
-This server cannot be trusted. Do not go on.
+This server cannot be trusted. Do not go on. Close this page, and tell the service that sent you here.
 The scan took too long. Please start again.
+This check is closed. Please start again.
 Please try again later.
 Something went wrong. Please start again.
 Other camera
@@ -214,8 +217,9 @@ Es wurde keine Kamera gefunden. Schließen Sie eine an, oder verwenden Sie ein a
 Eine andere App verwendet die Kamera. Schließen Sie diese und starten Sie neu.
 Dieser Browser kann keinen Scan machen. Aktualisieren Sie ihn oder verwenden Sie einen anderen.
 Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und starten Sie neu.
-Diesem Server kann nicht vertraut werden. Fahren Sie nicht fort.
+Diesem Server kann nicht vertraut werden. Fahren Sie nicht fort. Schließen Sie diese Seite und informieren Sie den Dienst, der Sie hierher geschickt hat.
 Der Scan hat zu lange gedauert. Bitte starten Sie neu.
+Diese Prüfung ist geschlossen. Bitte starten Sie neu.
 Bitte versuchen Sie es später noch einmal.
 Etwas ist schiefgegangen. Bitte starten Sie neu.
 Andere Kamera
@@ -281,8 +285,9 @@ Aucune caméra n’a été trouvée. Branchez-en une ou utilisez un autre appare
 Une autre application utilise la caméra. Fermez-la et recommencez.
 Ce navigateur ne permet pas le scan. Mettez-le à jour ou utilisez-en un autre.
 Le serveur est injoignable. Vérifiez votre connexion et recommencez.
-Ce serveur n’est pas fiable. Ne continuez pas.
+Ce serveur n’est pas fiable. Ne continuez pas. Fermez cette page et prévenez le service qui vous a envoyé ici.
 Le scan a duré trop longtemps. Veuillez recommencer.
+Cette vérification est close. Veuillez recommencer.
 Veuillez réessayer plus tard.
 Un problème est survenu. Veuillez recommencer.
 Autre caméra
@@ -348,8 +353,9 @@ No se encontró ninguna cámara. Conecte una o use otro dispositivo.
 Otra aplicación usa la cámara. Ciérrela y empiece de nuevo.
 Este navegador no permite el escaneo. Actualícelo o use otro.
 No se puede acceder al servidor. Compruebe la conexión y empiece de nuevo.
-Este servidor no es de confianza. No continúe.
+Este servidor no es de confianza. No continúe. Cierre esta página y avise al servicio que le envió aquí.
 El escaneo tardó demasiado. Empiece de nuevo.
+Esta comprobación está cerrada. Empiece de nuevo.
 Inténtelo más tarde.
 Algo ha fallado. Empiece de nuevo.
 Otra cámara
@@ -415,8 +421,9 @@ Nenhuma câmera foi encontrada. Conecte uma ou use outro dispositivo.
 Outro aplicativo usa a câmera. Feche-o e comece de novo.
 Este navegador não permite a verificação. Atualize-o ou use outro.
 Não é possível acessar o servidor. Verifique a conexão e comece de novo.
-Este servidor não é confiável. Não continue.
+Este servidor não é confiável. Não continue. Feche esta página e avise o serviço que enviou você para cá.
 A verificação demorou demais. Comece de novo.
+Esta verificação foi encerrada. Comece de novo.
 Tente de novo mais tarde.
 Algo deu errado. Comece de novo.
 Outra câmera
@@ -482,8 +489,9 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 कोई दूसरा ऐप कैमरा इस्तेमाल कर रहा है। उसे बंद करें और फिर से शुरू करें।
 यह ब्राउज़र स्कैन नहीं कर सकता। इसे अपडेट करें या दूसरा इस्तेमाल करें।
 सर्वर तक नहीं पहुँचा जा सका। अपना कनेक्शन जाँचें और फिर से शुरू करें।
-इस सर्वर पर भरोसा नहीं किया जा सकता। आगे न बढ़ें।
+इस सर्वर पर भरोसा नहीं किया जा सकता। आगे न बढ़ें। यह पेज बंद करें और उस सेवा को बताएँ जिसने आपको यहाँ भेजा।
 स्कैन में बहुत समय लगा। कृपया फिर से शुरू करें।
+यह जाँच बंद हो चुकी है। कृपया फिर से शुरू करें।
 कृपया बाद में फिर से कोशिश करें।
 कुछ गड़बड़ हुई। कृपया फिर से शुरू करें।
 दूसरा कैमरा
@@ -549,8 +557,9 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 يستخدم تطبيق آخر الكاميرا. أغلقه وابدأ من جديد.
 لا يدعم هذا المتصفح المسح. حدّثه أو استخدم متصفحًا آخر.
 تعذّر الوصول إلى الخادم. تحقق من اتصالك وابدأ من جديد.
-لا يمكن الوثوق بهذا الخادم. لا تتابع.
+لا يمكن الوثوق بهذا الخادم. لا تتابع. أغلق هذه الصفحة وأخبر الجهة التي أرسلتك إلى هنا.
 استغرق المسح وقتًا طويلًا. يُرجى البدء من جديد.
+أُغلق هذا التحقق. يُرجى البدء من جديد.
 يُرجى المحاولة لاحقًا.
 حدث خطأ ما. يُرجى البدء من جديد.
 كاميرا أخرى

@@ -22,8 +22,8 @@ button {
   color: light-dark(var(--facegate-accent), var(--facegate-text)); font-weight: 600; cursor: pointer;
 }
 button.primary { background: var(--facegate-accent); color: #ffffff; }
-button:focus-visible, h2:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
-h2:focus:not(:focus-visible) { outline: none; }
+button:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
+h2:focus { outline: none; } /* Only scripts focus a title, so that screen readers speak it. */
 dialog {
   position: fixed; inset: 0; width: 100vw; height: 100vh; height: 100dvh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: var(--facegate-text);
