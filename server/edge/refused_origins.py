@@ -1,7 +1,7 @@
-"""Handshakes of pages that may not scan, for the log: a page cannot read why it was refused.
+"""Logs the handshakes of pages that may not scan, because a page cannot read why it was refused.
 
-A line states the first refused handshake of an origin. Further ones are counted, with at most one line a
-minute, and at most 8 origins a minute are told apart, so that a flood cannot fill the log.
+The first refused handshake of an origin is logged at once. Later ones are counted and logged at most once a
+minute. Beyond 8 origins a minute the rest share one count, so that a flood cannot fill the log.
 """
 
 from collections.abc import Callable
