@@ -383,7 +383,7 @@ function toResult(result: ScanResult, attempt: Attempt | undefined): AttemptResu
   };
 }
 
-/** The server's codes, and what the page itself knows. After a failure, a server does not say what it advises. */
+/** The server's codes, and what the page itself knows. A server does not say why a check failed, except that the network was too slow. */
 function feedbackOf(codes: HintCode[], status: ScanStatus, attempt: Attempt | undefined): HintCode[] {
   const known = attempt?.captureTooSlow ? CAPTURE_TOO_SLOW : attempt?.networkTooSlow ? NETWORK_TOO_SLOW : undefined;
   if (known === undefined) return codes;
