@@ -194,13 +194,17 @@ async def _checks(
                     view.end(record)
                     return record
 
-            running = [asyncio.create_task(check(scenario)) for scenario in scenarios]
+            # Checks in DYNAMIC take longest: started last, one of them would run alone at the end.
+            running = {
+                scenario: asyncio.create_task(check(scenario))
+                for scenario in sorted(scenarios, key=lambda one: not one.flashes)
+            }
             try:
-                return tuple(await asyncio.gather(*running))
+                return tuple(await asyncio.gather(*(running[scenario] for scenario in scenarios)))
             finally:
-                for task in running:
+                for task in running.values():
                     task.cancel()
-                await asyncio.gather(*running, return_exceptions=True)
+                await asyncio.gather(*running.values(), return_exceptions=True)
 
 
 async def _check(

@@ -20,7 +20,8 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    return {**os.environ, "PYTHON": sys.executable}
+    # pip compiles every module; that takes long and shows nothing about the bundle.
+    return {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
 
 
 def _offline(*command: str | Path) -> "subprocess.CompletedProcess[str]":

@@ -14,7 +14,7 @@ from vision.face import Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.packs.pack import Pack
 
-_PEOPLE = 12
+_PEOPLE = 6
 _LONGEST_SIDE = 2000
 _WIDE_OPEN = 0.26
 

@@ -12,6 +12,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -132,6 +133,9 @@ async def server(
     )
     write_policy(folder / "policies", "short", attempt_seconds=8)
     write_policy(folder / "policies", "twice", maximum=2)
+    adaptive = (files("server.policies") / "shipped" / "adaptive.toml").read_text(encoding="utf-8")
+    twice = adaptive.replace('"adaptive"', '"adaptive-twice"').replace("maximum = 4", "maximum = 2")
+    (folder / "policies" / "adaptive-twice.toml").write_text(twice, encoding="utf-8")
     async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
         yield live
 

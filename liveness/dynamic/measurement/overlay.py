@@ -7,9 +7,8 @@ rise equally, the frame was tinted. (A frame that is multiplied responds evenly 
 detects that.)
 
 If the background responds at least nearly half as much as the face, there is a wall right behind the head, or
-a tint. More unevenness is then required, because noise makes a tint somewhat uneven. If the background's
-8-bit values also rise as much as the face's, the unevenness must exceed its error. Too little unevenness is
-then only a doubt, and proves no attack.
+a tint. Noise makes a tint uneven too, so the unevenness must then be certain, beyond its standard error. If
+it is not, this is only a doubt, and proves no attack.
 """
 
 import math
@@ -49,12 +48,12 @@ class OverlaySettings:
 
     Attributes:
         uneven: The ``OverlayFinding.uneven`` that counts for neither side.
-        uneven_alike: The same if the background responds as the face does.
+        uneven_alike: The same if the background responds as the face does and the unevenness is not certain.
         alike: The largest difference of the background's response from the face's at which both count as
             equal, as a share of the face's.
         near: The ``BackgroundFinding.share`` from which the background is near, or tinted.
-        uneven_near: The ``OverlayFinding.uneven`` that counts for neither side if the background is near. It
-            is compared with ``least_uneven`` if the background's 8-bit values rise as much as the face's.
+        certain: The ``OverlayFinding.least_uneven`` from which the unevenness is certain. It counts for
+            neither side if the background is near.
         steepness: The factor from the logarithm of the unevenness to log odds.
         most_for: Maximum of the log odds for a face, because better software than a simple tint may respond
             unevenly.
@@ -67,7 +66,7 @@ class OverlaySettings:
     uneven_alike: float
     alike: float
     near: float
-    uneven_near: float
+    certain: float
     steepness: float
     most_for: float
     strongest_alike: float
@@ -143,18 +142,21 @@ def overlay_signal(
         and finding.background is not None
         and abs(finding.background - 1) <= settings.alike
         and finding.error <= settings.alike
+        and finding.least_uneven < settings.certain
     )
     line = settings.uneven_alike if alike else settings.uneven
     score = _score(finding.uneven, line, settings)
-    if behind is not None and behind.share >= settings.near and behind.error <= settings.alike:
-        # This is at most a doubt: only the lower line decides an attack.
-        certain = finding.least_uneven if alike else finding.uneven
-        score = min(score, max(settings.sure, _score(certain, settings.uneven_near, settings)))
-        line = max(line, settings.uneven_near)
     detail = (
         f"8-bit values of parts of the face rise by amounts that differ by {100 * finding.uneven:.0f} % "
         f"(of a tint by less than {100 * line:.0f} %)"
     )
+    if behind is not None and behind.share >= settings.near and behind.error <= settings.alike:
+        # This is at most a doubt: only the other line decides an attack.
+        score = min(score, max(settings.sure, _score(finding.least_uneven, settings.certain, settings)))
+        detail += (
+            f", and certainly by {100 * finding.least_uneven:.0f} % (before a near wall at least "
+            f"{100 * settings.certain:.0f} %)"
+        )
     if finding.background is not None:
         detail += f"; the background's rise {100 * finding.background:.0f} % as much"
     return assessed(name=OVERLAY, label=_LABEL, score=score, detail=detail)

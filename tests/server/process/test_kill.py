@@ -176,7 +176,7 @@ def _says_nothing_secret(
 async def test_a_kill_at_any_moment_of_a_scan_loses_nothing_acknowledged(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     moments = random.Random(5)
-    for round_number in range(5):
+    for round_number in range(3):
         request_id = str(uuid4())
         acknowledged: list[scan_pb2.ScanResult] = []
         async with home.serving() as server:

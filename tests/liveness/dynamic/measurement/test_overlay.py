@@ -30,8 +30,8 @@ def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
         assert signal.passed is not False, signal.detail
 
 
-def _score(uneven: float, background: float | None, error: float = 0.02) -> float:
-    signal = overlay_signal(OverlayFinding(uneven, uneven, background, error), 0.3, SETTINGS)
+def _score(uneven: float, background: float | None, error: float = 0.02, least: float = 0.0) -> float:
+    signal = overlay_signal(OverlayFinding(uneven, least, background, error), 0.3, SETTINGS)
     assert signal.score is not None
     return signal.score
 
@@ -40,6 +40,7 @@ def test_an_even_answer_is_a_tint_the_more_so_where_the_background_gives_it_too(
     assert _score(0.1, 0.2) < 0.1
     assert _score(0.25, 0.2) > 0.5
     assert _score(0.25, 0.98) < 0.3
+    assert _score(0.35, 0.98) < 0.5 < _score(0.35, 0.98, least=0.3), "unevenness beyond its error"
     assert _score(0.25, 0.98, error=0.4) > 0.5, "a background that is not known says nothing"
     assert _score(0.25, None) > 0.5
     assert _score(0.0, 1.0) < SETTINGS.sure
@@ -49,37 +50,27 @@ def test_an_uneven_answer_proves_little() -> None:
     assert _score(0.9, 0.1) == _score(0.5, 1.0) < 0.75
 
 
-def test_before_a_wall_right_behind_a_face_has_to_answer_more_unevenly_and_else_there_is_a_doubt() -> None:
-    def score(uneven: float, behind: BackgroundFinding | None) -> float:
-        signal = overlay_signal(OverlayFinding(uneven, uneven, 0.3, 0.02), 0.3, SETTINGS, behind=behind)
+@pytest.mark.parametrize("rise", [0.3, 0.92, None])
+def test_before_a_near_wall_the_unevenness_must_exceed_its_error_and_else_there_is_a_doubt(
+    rise: float | None,
+) -> None:
+    def score(uneven: float, least: float, behind: BackgroundFinding | None) -> float:
+        signal = overlay_signal(OverlayFinding(uneven, least, rise, 0.02), 0.3, SETTINGS, behind=behind)
         assert signal.score is not None
         return signal.score
 
     wall, room = BackgroundFinding(0.8, 0.03), BackgroundFinding(0.3, 0.03)
-    assert score(0.35, wall) < 0.5 < score(0.35, room)
-    assert score(0.35, BackgroundFinding(0.8, 0.3)) == score(0.35, None), "known too roughly"
-    assert score(0.6, wall) > 0.5
-    # The line that holds without a wall decides on an attack.
-    assert score(0.21, wall) == SETTINGS.sure
-    assert score(0.05, wall) == score(0.05, room) < SETTINGS.sure
-
-
-def test_a_wall_that_answers_as_a_tint_would_takes_unevenness_beyond_its_error() -> None:
-    def score(least: float, background: float, behind: BackgroundFinding) -> float:
-        signal = overlay_signal(OverlayFinding(0.46, least, background, 0.02), 0.3, SETTINGS, behind=behind)
-        assert signal.score is not None
-        return signal.score
-
-    wall, room = BackgroundFinding(1.17, 0.05), BackgroundFinding(0.3, 0.05)
-    assert score(0.35, 0.92, wall) < 0.5 < score(0.45, 0.92, wall)
-    assert score(0.35, 0.5, wall) > 0.5, "its 8-bit values rise less than the face's"
-    assert score(0.35, 0.92, room) > 0.5
-    assert score(0.0, 0.92, wall) == SETTINGS.sure, "a doubt at most"
+    assert score(0.46, 0.2, wall) < 0.5 < score(0.46, 0.2, room)
+    assert score(0.46, 0.2, BackgroundFinding(0.8, 0.3)) == score(0.46, 0.2, None), "known too roughly"
+    assert score(0.35, 0.3, wall) > 0.5
+    # The other line decides on an attack.
+    assert score(0.46, 0.0, wall) == SETTINGS.sure
+    assert score(0.05, 0.0, wall) == score(0.05, 0.0, room) < SETTINGS.sure
 
 
 def test_a_bright_screen_lights_the_background_too() -> None:
     """If it is most of the light, a wall that answers as the face does is no evidence."""
-    found = OverlayFinding(0.25, 0.25, 0.98, 0.02)
+    found = OverlayFinding(0.25, 0.0, 0.98, 0.02)
     alike, dim = (overlay_signal(found, strength, SETTINGS).score for strength in (0.5, 0.7))
     assert alike is not None
     assert dim is not None
