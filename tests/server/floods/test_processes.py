@@ -13,6 +13,7 @@ import pytest
 
 from tests.server.floods.http2 import Connection, Gone, endless_bodies
 from tests.server.floods.phone import scan_through
+from tests.server.live import PAGE_ORIGIN
 from tests.server.process.server_process import DataFolder, ServerProcess
 
 pytestmark = pytest.mark.slow
@@ -108,17 +109,22 @@ def _idle(port: int, count: int) -> Iterator[None]:
             connection.close()
 
 
-@pytest.mark.parametrize("listener", ["device", "service", "admin"])
+@pytest.mark.parametrize("listener", ["device", "service", "admin", "web"])
 async def test_silent_connections_do_not_block_others(tmp_path: Path, listener: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2048:
         pytest.skip("the attack itself needs 1,100 file handles")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
-    async with DataFolder(tmp_path, log={"level": "info"}).serving(open_files=(1024, 1024)) as server:
+    free = {"port": 0}
+    listeners = {"device": free, "service": free | {"local_sandbox": True}, "admin": free, "web": free}
+    pages = {"web": {"rp_id": "localhost", "origins": [PAGE_ORIGIN]}}
+    home = DataFolder(tmp_path, log={"level": "info"}, listeners=listeners, device_integrity=pages)
+    async with home.serving(open_files=(1024, 1024)) as server:
         ports = {
             "device": int(server.device_target.rpartition(":")[2]),
             "service": int(server.service_target.rpartition(":")[2]),
             "admin": server.admin_port,
+            "web": int(server.web_target.rpartition(":")[2]),
         }
         begun, size = time.monotonic(), server.log.stat().st_size
         with _idle(ports[listener], 1100):
