@@ -274,16 +274,40 @@ async def test_a_picture_neither_blinks_nor_has_depth(
     assert not {"blink", "pose_consistency"} & passed
 
 
-async def test_a_person_may_decline_the_colours(
+async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait, "adaptive")
     answer = await browser.scan(
-        upload, person.camera, script="walk", options={"flash": True}, presses=1, viewport=_PHONE
+        upload,
+        person.camera,
+        script="walk",
+        options={"flash": True},
+        presses=1,
+        keyboard=True,
+        viewport=_PHONE,
     )
     assert answer["colours"] == []
     assert answer["outcome"]["status"] == "success"
+    # A screen reader speaks the hints, and the title of the result.
+    assert len(set(answer["spoken"]) & set(answer["seen"])) >= 2
+    assert answer["shown"].startswith(answer["focused"])
+    assert (answer["violations"], answer["problems"]) == ([], [])
+
+
+async def test_a_system_with_reduced_motion_gets_no_colours(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait, "adaptive")
+    answer = await browser.scan(
+        upload, person.camera, script="walk", options=_RELIT, context={"reducedMotion": "reduce"}
+    )
+    assert answer["colours"] == []
+    assert answer["outcome"]["status"] == "success"
+    plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
+    assert set(plans) == {Plan.EXPRESS}
 
 
 @pytest.mark.parametrize("server", [False], indirect=True, ids=["real"])
