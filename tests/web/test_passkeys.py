@@ -1,6 +1,6 @@
 """A passkey as a page's evidence, with Chromium's authenticator in software."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pytest
@@ -15,7 +15,7 @@ _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 
 async def _scan_twice(
     browser: Browser, person: Recording, **job: Any
-) -> tuple[dict[str, Any], list[dict[str, int]]]:
+) -> tuple[dict[str, Any], Sequence[Mapping[str, int]]]:
     """Scans twice in one page; returns what the script prints, and the passkey's tests by name."""
     uploads = [await browser.upload(person.portrait) for _ in range(2)]
     server = f"ws://{browser.live.server.web_target}"
@@ -34,7 +34,7 @@ async def _scan_twice(
     return answer, found
 
 
-def _passed(checks: dict[str, int]) -> bool:
+def _passed(checks: Mapping[str, int]) -> bool:
     return bool(checks) and set(checks.values()) == {result_pb2.DeviceCheck.OUTCOME_PASS}
 
 
