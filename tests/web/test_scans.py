@@ -55,6 +55,17 @@ async def test_a_genuine_person_succeeds(browser: Browser, recording: Callable[[
     assert answer["outcome"]["frames"] >= 3 * _LEAST_RATE
 
 
+async def test_a_page_that_forbids_workers_encodes_the_frames_itself(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, workers=False)
+    assert answer["outcome"]["status"] == "success"
+    (problem,) = answer["problems"]
+    assert "Content Security Policy" in problem
+
+
 async def test_another_person_fails(browser: Browser, recording: Callable[[str], Recording]) -> None:
     upload = await browser.upload(recording(_OTHER).portrait)
     answer = await browser.scan(upload, recording(_PERSON).camera)
