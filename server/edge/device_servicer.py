@@ -118,7 +118,7 @@ class DeviceServicer:
 
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
-    """Returns the ``Origin`` header of the call, which gRPC-Web proxies forward; ``None`` if there is none.
+    """Returns the ``Origin`` header of the call, which a proxy may forward; ``None`` if there is none.
 
     Several different headers give a text that is not an origin.
     """

@@ -5,6 +5,7 @@ the WebSocket frames that a page sends instead. The messages are the same.
 """
 
 import asyncio
+import math
 import ssl
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
@@ -26,6 +27,8 @@ __all__ = ["WebListener"]
 _HANDSHAKE_SECONDS = 5.0
 """From the connection to the open stream, TLS included."""
 _MAX_HEADER_BYTES = 4_096
+_MAX_OPENING_BYTES = 32_768
+"""Bytes up to the end of the first message. A ScanStart has at most 16 KiB."""
 
 
 class WebListener:
@@ -72,7 +75,7 @@ class WebListener:
         self._metrics = metrics
         self._refused_origins = RefusedOrigins(lambda: datetime.now(UTC))
         self._listening: asyncio.Server | None = None
-        self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
+        self._opening: dict[RequestHandler, tuple[_Stranger, asyncio.TimerHandle]] = {}
         application = web.Application()
         application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
         self._runner = web.AppRunner(
@@ -133,8 +136,10 @@ class WebListener:
         loop = asyncio.get_running_loop()
         if len(server.connections) >= self._max_connections:
             return _RefusedConnection()
-        self._opening[handler] = loop.call_later(_HANDSHAKE_SECONDS, self._end_unopened, handler)
-        return handler
+        stranger = _Stranger(handler)
+        timer = loop.call_later(_HANDSHAKE_SECONDS, self._end_unopened, handler)
+        self._opening[handler] = stranger, timer
+        return stranger
 
     def _end_unopened(self, handler: RequestHandler) -> None:
         """Ends a connection that has not opened a stream in time."""
@@ -143,11 +148,14 @@ class WebListener:
 
     async def _scan(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
-        stream = WebStream(max_message_bytes=self._max_message_bytes)
+        opening = self._opening.get(request.protocol)
+        if opening is None:
+            raise web.HTTPRequestTimeout
+        stranger, timer = opening
+        stream = WebStream(max_message_bytes=self._max_message_bytes, begun=stranger.has_begun)
         await stream.open(request)
-        opening = self._opening.pop(request.protocol, None)
-        if opening is not None:
-            opening.cancel()
+        self._opening.pop(request.protocol, None)
+        timer.cancel()
         refusal = await self._served(stream, origin=request.headers["Origin"])
         await stream.end(refusal)
         return stream.response
@@ -185,6 +193,43 @@ class WebListener:
                 forget_traces(error)
                 return refusal
             return None
+
+
+class _Stranger(asyncio.Protocol):
+    """A connection, which ends if it sends too much before its first message is complete.
+
+    aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token.
+    """
+
+    def __init__(self, handler: RequestHandler) -> None:
+        self._handler = handler
+        self._left: float = _MAX_OPENING_BYTES
+
+    def has_begun(self) -> None:
+        """Lifts the limit: the first message is complete."""
+        self._left = math.inf
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._handler.connection_made(transport)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        self._handler.connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self._left -= len(data)
+        if self._left < 0:
+            _abort(self._handler)
+        else:
+            self._handler.data_received(data)
+
+    def eof_received(self) -> None:
+        self._handler.eof_received()
+
+    def pause_writing(self) -> None:
+        self._handler.pause_writing()
+
+    def resume_writing(self) -> None:
+        self._handler.resume_writing()
 
 
 class _RefusedConnection(asyncio.Protocol):

@@ -7,7 +7,7 @@ connection is a lost connection, after which the device may resume.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from typing import Final
 
@@ -40,12 +40,14 @@ _WRITE_BUFFER = 65_536
 class WebStream:
     """The two directions of one stream."""
 
-    def __init__(self, *, max_message_bytes: int) -> None:
+    def __init__(self, *, max_message_bytes: int, begun: Callable[[], None] = lambda: None) -> None:
         """Creates a stream that is not open.
 
         Args:
             max_message_bytes: Largest message that is received.
+            begun: Called when the first message is complete.
         """
+        self._begun = begun
         self._socket = web.WebSocketResponse(
             protocols=(SUBPROTOCOL,),
             timeout=_CLOSE_SECONDS,
@@ -83,6 +85,7 @@ class WebStream:
             received = await self._socket.receive()
             match received.type:
                 case WSMsgType.BINARY:
+                    self._begun()
                     yield _parsed(received.data)
                 case WSMsgType.TEXT if not received.data:
                     return

@@ -1,4 +1,4 @@
-"""Bytes on the server's ports that are no HTTP/2: the connection ends, and the server keeps serving."""
+"""Bytes that a port does not speak: the connection ends, and the server keeps serving."""
 
 import asyncio
 import random
@@ -31,6 +31,10 @@ _OPENINGS = {
     "a preface and garbage": _PREFACE + random.Random(4).randbytes(5000),
     "a frame of 16 MB": _PREFACE + _SETTINGS + _frame(0, 0, 1, bytes(100), length=2**24 - 1),
     "headers that do not decode": _PREFACE + _SETTINGS + _frame(1, 4, 1, b"\xff" * 200),
+    "an endless http/1.1 header": b"GET / HTTP/1.1\r\nHost: x\r\nX: " + b"x" * 1_000_000,
+    "endless http/1.1 headers": b"GET / HTTP/1.1\r\nHost: x\r\n" + b"X: x\r\n" * 150_000,
+    "an endless http/1.1 body": b"POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 9999999999\r\n\r\n"
+    + bytes(1_000_000),
     "endless headers": _PREFACE + _SETTINGS + _frame(1, 0, 1, b"") + _CONTINUED * 200,
     "ten thousand pings": _PREFACE + _SETTINGS + _frame(6, 0, 0, bytes(8)) * 10_000,
     "ten thousand settings": _PREFACE + _SETTINGS * 10_000,
@@ -56,11 +60,11 @@ async def _send(target: str, data: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", some_fast(_OPENINGS, step=3))
-async def test_anything_but_grpc_ends_only_its_connection(
-    live: LiveServer, storage: Storage, name: str
-) -> None:
+async def test_anything_else_ends_only_its_connection(live: LiveServer, storage: Storage, name: str) -> None:
     before, traces = storage.kept(), live.traces()
-    for target in (live.server.device_target, live.server.service_target):
+    web = live.server.web_target
+    assert web is not None
+    for target in (live.server.device_target, live.server.service_target, web):
         await asyncio.gather(*(_send(target, _OPENINGS[name]) for _ in range(5)))
     assert storage.kept() == before
     await live.settled(traces)

@@ -3,7 +3,6 @@
 import asyncio
 import json
 import subprocess
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -44,15 +43,14 @@ process.exit();
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A project in whose ``node_modules`` the packed package is, with React."""
+    """A project that installed the packed package without a network or a cache, with React beside it."""
     folder = tmp_path_factory.mktemp("project")
     pack = ["npm", "pack", "--ignore-scripts", "--json", "--pack-destination", str(folder)]
     packed = json.loads(subprocess.run(pack, cwd=SDK, check=True, capture_output=True).stdout)
+    (folder / "package.json").write_text("{}")
+    install = ["npm", "install", "--offline", "--cache", str(folder / "cache"), "--no-audit", "--no-fund"]
+    subprocess.run([*install, f"./{packed[0]['filename']}"], cwd=folder, check=True, capture_output=True)
     modules = folder / "node_modules"
-    (modules / "@facegate").mkdir(parents=True)
-    with tarfile.open(folder / packed[0]["filename"]) as tarball:
-        tarball.extractall(modules, filter="data")
-    (modules / "package").rename(modules / "@facegate" / "web")
     for name in ("react", "react-dom", "@grpc"):
         (modules / name).symlink_to(SDK / "node_modules" / name)
     return folder

@@ -55,6 +55,17 @@ async def test_a_genuine_person_succeeds(browser: Browser, recording: Callable[[
     assert answer["outcome"]["frames"] >= 3 * _LEAST_RATE
 
 
+async def test_a_page_that_forbids_workers_encodes_the_frames_itself(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_PERSON)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, workers=False)
+    assert answer["outcome"]["status"] == "success"
+    (problem,) = answer["problems"]
+    assert "Content Security Policy" in problem
+
+
 async def test_another_person_fails(browser: Browser, recording: Callable[[str], Recording]) -> None:
     upload = await browser.upload(recording(_OTHER).portrait)
     answer = await browser.scan(upload, recording(_PERSON).camera)
@@ -274,16 +285,40 @@ async def test_a_picture_neither_blinks_nor_has_depth(
     assert not {"blink", "pose_consistency"} & passed
 
 
-async def test_a_person_may_decline_the_colours(
+async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait, "adaptive")
     answer = await browser.scan(
-        upload, person.camera, script="walk", options={"flash": True}, presses=1, viewport=_PHONE
+        upload,
+        person.camera,
+        script="walk",
+        options={"flash": True},
+        presses=1,
+        keyboard=True,
+        viewport=_PHONE,
     )
     assert answer["colours"] == []
     assert answer["outcome"]["status"] == "success"
+    # A screen reader speaks the hints, and the title of the result.
+    assert len(set(answer["spoken"]) & set(answer["seen"])) >= 2
+    assert answer["shown"].startswith(answer["focused"])
+    assert (answer["violations"], answer["problems"]) == ([], [])
+
+
+async def test_a_system_with_reduced_motion_gets_no_colours(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait, "adaptive")
+    answer = await browser.scan(
+        upload, person.camera, script="walk", options=_RELIT, context={"reducedMotion": "reduce"}
+    )
+    assert answer["colours"] == []
+    assert answer["outcome"]["status"] == "success"
+    plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
+    assert set(plans) == {Plan.EXPRESS}
 
 
 @pytest.mark.parametrize("server", [False], indirect=True, ids=["real"])

@@ -46,12 +46,12 @@ def portrait(recording: Callable[[str], Recording], tmp_path: Path) -> Path:
     return path
 
 
+@pytest.mark.parametrize("taken", [False, True], ids=["chosen", "taken"])
 async def test_a_person_walks_from_the_portrait_to_success(
-    running: RunningTry, recording: Callable[[str], Recording], portrait: Path
+    running: RunningTry, recording: Callable[[str], Recording], portrait: Path, taken: bool
 ) -> None:
-    answer = await walk(
-        running.address, video=str(recording(_PERSON).camera), portrait=str(portrait), mode="express"
-    )
+    chosen = {} if taken else {"portrait": str(portrait)}
+    answer = await walk(running.address, video=str(recording(_PERSON).camera), mode="express", **chosen)
     assert answer["refused"] == []
     assert answer["verdict"].startswith("It is you.")
     assert "sandbox" in answer["verdict"].lower()

@@ -355,7 +355,7 @@ async def scan(
         attestor: Makes its evidence.
         shown: The images of its camera.
         flash: A phone whose screen flashes, with its own camera.
-        header_origin: The page's ``Origin`` as a gRPC-Web proxy passes it on.
+        header_origin: The page's ``Origin`` as a proxy passes it on.
         findings: The run-time findings that its app reports.
     """
     return await FaceScanner(

@@ -15,18 +15,25 @@ from server.telemetry.metrics import Metrics
 
 
 class _Deaf:
-    """A context with a device that reads nothing."""
+    """A context, or a socket, with a device that reads nothing."""
 
     async def write(self, _message: object) -> None:
         await asyncio.Event().wait()
 
+    async def send_bytes(self, message: bytes) -> None:
+        await self.write(message)
+
 
 async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("server.edge.device_servicer.WRITE_SECONDS", 0.05)
+    for module in ("device_servicer", "web_stream"):
+        monkeypatch.setattr(f"server.edge.{module}.WRITE_SECONDS", 0.05)
     context: Any = _Deaf()
-    with pytest.raises(Refusal) as caught:
-        await _Sender(context).send(CompleteMessage(1))
-    assert caught.value.reason is Reason.STREAM_IDLE
+    web = WebStream(max_message_bytes=1)
+    web._socket = context
+    for send in (_Sender(context).send, web.send):
+        with pytest.raises(Refusal) as caught:
+            await send(CompleteMessage(1))
+        assert caught.value.reason is Reason.STREAM_IDLE
 
 
 async def test_a_message_is_handed_over_before_its_sender_waits() -> None:
@@ -37,9 +44,6 @@ async def test_a_message_is_handed_over_before_its_sender_waits() -> None:
         async def write(self, message: object) -> None:
             handed.append(message)
             await super().write(message)
-
-        async def send_bytes(self, message: bytes) -> None:
-            await self.write(message)
 
     context: Any = _Slow()
     web = WebStream(max_message_bytes=1)

@@ -49,6 +49,12 @@ def web_call(live: LiveServer) -> WebCall:
     return live.web.ScanFace()
 
 
+async def read_all(call: WebCall) -> None:
+    """Reads until the end of a stream."""
+    while await call.read() is not grpc.aio.EOF:
+        pass
+
+
 def web_port(*, max_connections: int, metrics: Metrics) -> WebPort:
     """A listener without a server, for pages of one origin."""
     return WebPort(
@@ -223,12 +229,24 @@ async def test_bytes_that_are_no_message_are_refused(paged: LiveServer) -> None:
 
 
 async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> None:
+    upload = await paged.upload()
     async with over_web(paged) as web:
-        call = web_call(web)
+        stream = await RawDevice(web.device, upload).open()
+        call = stream.call
+        assert isinstance(call, WebCall)
         await (await call.socket()).send_bytes(bytes(paged.settings.limits.max_device_message_bytes + 1))
         with pytest.raises(grpc.RpcError):
-            await call.read()
+            await read_all(call)
         assert call.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
+
+
+async def test_a_stranger_may_not_send_a_large_message(paged: LiveServer) -> None:
+    async with over_web(paged) as web:
+        call = web_call(web)
+        await (await call.socket()).send_bytes(bytes(40_000))
+        with pytest.raises(grpc.RpcError):
+            await call.read()
+        assert call.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
 
 
 async def test_a_stream_without_a_first_message_is_closed(paged: LiveServer) -> None:

@@ -11,8 +11,10 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from server.edge.web_stream import SUBPROTOCOL
 from tests.server.floods.http2 import Connection, Gone, endless_bodies
 from tests.server.floods.phone import scan_through
+from tests.server.live import PAGE_ORIGIN
 from tests.server.process.server_process import DataFolder, ServerProcess
 
 pytestmark = pytest.mark.slow
@@ -90,6 +92,62 @@ async def test_messages_that_never_end_cost_little(
         await _quiet(server, since=begun, size=size)
 
 
+_HANDSHAKE = (
+    f"GET /{_SERVICE}/ScanFace HTTP/1.1\r\nHost: x\r\nOrigin: {PAGE_ORIGIN}\r\nUpgrade: websocket\r\n"
+    "Connection: Upgrade\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+    f"Sec-WebSocket-Protocol: {SUBPROTOCOL}\r\n\r\n"
+).encode()
+_SOCKETS = 400
+"""Each with an unfinished message in memory: 300 MB."""
+_UNFINISHED = bytes([0x02, 0xFF]) + (786_000).to_bytes(8, "big") + bytes(4) + bytes(780_000)
+"""A binary message of a WebSocket of which a part is missing, with a mask of zeros."""
+
+
+async def _send_unfinished(target: str, sent: list[int]) -> None:
+    """Opens a WebSocket, sends most of a message, and does so again once it is closed."""
+    host, _, port = target.rpartition(":")
+    while True:
+        reader, writer = await asyncio.open_connection(host, int(port))
+        try:
+            writer.write(_HANDSHAKE)
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(_UNFINISHED)
+            sent.append(len(_UNFINISHED))
+            await writer.drain()
+            await reader.read()
+        except (ConnectionError, asyncio.IncompleteReadError):
+            pass
+        finally:
+            writer.close()
+
+
+async def test_messages_of_pages_that_never_end_cost_little(tmp_path: Path) -> None:
+    async with _paged(tmp_path).serving() as server:
+        await _scan(server)
+        begun, size = time.monotonic(), server.log.stat().st_size
+        sent: list[int] = []
+        async with _watched(server) as grown:
+            attackers = [
+                asyncio.create_task(_send_unfinished(server.web_target, sent)) for _ in range(_SOCKETS)
+            ]
+            await asyncio.sleep(_SECONDS)
+            await _scan(server)
+        for task in attackers:
+            task.cancel()
+        await asyncio.gather(*attackers, return_exceptions=True)
+        assert sum(sent) > 64 * _MIB
+        assert max(grown) <= _MOST_GROWTH
+        await _quiet(server, since=begun, size=size)
+
+
+def _paged(folder: Path) -> DataFolder:
+    """A server with a listener for pages."""
+    free = {"port": 0}
+    listeners = {"device": free, "service": free | {"local_sandbox": True}, "admin": free, "web": free}
+    pages = {"web": {"rp_id": "localhost", "origins": [PAGE_ORIGIN]}}
+    return DataFolder(folder, log={"level": "info"}, listeners=listeners, device_integrity=pages)
+
+
 @contextmanager
 def _idle(port: int, count: int) -> Iterator[None]:
     """Connections that never send anything."""
@@ -106,17 +164,18 @@ def _idle(port: int, count: int) -> Iterator[None]:
             connection.close()
 
 
-@pytest.mark.parametrize("listener", ["device", "service", "admin"])
+@pytest.mark.parametrize("listener", ["device", "service", "admin", "web"])
 async def test_silent_connections_do_not_block_others(tmp_path: Path, listener: str) -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 2048:
         pytest.skip("the attack itself needs 1,100 file handles")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2048), hard))
-    async with DataFolder(tmp_path, log={"level": "info"}).serving(open_files=(1024, 1024)) as server:
+    async with _paged(tmp_path).serving(open_files=(1024, 1024)) as server:
         ports = {
             "device": int(server.device_target.rpartition(":")[2]),
             "service": int(server.service_target.rpartition(":")[2]),
             "admin": server.admin_port,
+            "web": int(server.web_target.rpartition(":")[2]),
         }
         begun, size = time.monotonic(), server.log.stat().st_size
         with _idle(ports[listener], 1100):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
 
 _START_SECONDS = 90
-_SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
+_SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)(?:, web (\S+))?")
 
 
 class ServerProcess:
@@ -35,7 +35,7 @@ class ServerProcess:
     def __init__(self, process: asyncio.subprocess.Process, log: Path) -> None:
         self.process = process
         self.log = log
-        self.device_target = self.service_target = ""
+        self.device_target = self.service_target = self.web_target = ""
         self.admin_port = 0
         self._device: grpc.aio.Channel | None = None
         self._service: grpc.aio.Channel | None = None
@@ -49,6 +49,7 @@ class ServerProcess:
                 self._service = grpc.aio.insecure_channel(found[2])
                 self.device_target, self.service_target = found[1], found[2]
                 self.admin_port = int(found[3])
+                self.web_target = found[4] or ""
                 return
             assert self.process.returncode is None, await self.written()
             await asyncio.sleep(0.05)

@@ -4,7 +4,7 @@
  * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
  * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
  * page's colours light up the camera's picture), `heads` (a folder that is served as /heads), `scripts` (names of scripts in pages/ that change the camera), `pictures`
- * (a folder for screenshots).
+ * (a folder for screenshots), `workers` (false: the page's Content-Security-Policy forbids them).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -16,14 +16,14 @@ const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
 const root = new URL("../", import.meta.url);
 
 /** Serves the pages of the tests, and what is built. */
-export function served(port) {
+export function served(port, workers = true) {
   const server = createServer(async (request, response) => {
     const { pathname } = new URL(request.url, "http://localhost");
     const path = pathname.startsWith("/dist/") ? `.${pathname}` : `./e2e/pages${pathname}`;
     try {
       const body = await readFile(new URL(path, root));
       response.writeHead(200, { "content-type": TYPES[pathname.split(".").at(-1)] ?? "text/plain" });
-      response.end(body);
+      response.end(workers || !path.endsWith(".html") ? body : body.toString().replace("; worker-src blob:", ""));
     } catch {
       response.writeHead(404).end();
     }
@@ -67,7 +67,7 @@ export async function launched(job, address) {
 
 /** Opens Chromium at the job's page, which it serves. */
 export async function opened(job) {
-  const pages = await served(job.port);
+  const pages = await served(job.port, job.workers);
   const open = await launched(job, `http://localhost:${job.port}/${job.page}`);
   const close = async () => {
     await open.close();

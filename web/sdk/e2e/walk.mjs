@@ -2,7 +2,8 @@
  * Walks through the element as a person does, and prints what it saw as JSON, with the milliseconds until
  * the first answer. The job is that of drive.mjs, with
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
- * `clicks`: how often each button of the card is clicked, once by default; `acts`: the names of what happens while the scan runs, from acts.mjs.
+ * `clicks`: how often each button of the card is clicked, once by default; `keyboard`: press them by Tab and Enter instead;
+ * `acts`: the names of what happens while the scan runs, from acts.mjs.
  */
 import { ACTS } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
@@ -15,12 +16,21 @@ const { look, violations } = lookedAt(page, job);
 
 const seen = [];
 const acts = [...(job.acts ?? [])];
-const button = (number) => page.locator(`facegate-scan .card button >> nth=${number}`);
+/** Presses a button of the card. The focus is before the card, or on its title. */
+async function press(number) {
+  if (!job.keyboard) {
+    await page.locator(`facegate-scan .card button >> nth=${number}`).click({ clickCount: job.clicks ?? 1 });
+    return;
+  }
+  for (let tab = 0; tab <= number; tab += 1) await page.keyboard.press("Tab");
+  await page.keyboard.press("Enter");
+}
 await look("start");
-await button(0).click({ clickCount: job.clicks ?? 1 });
-if (job.options.flash) {
+await press(0);
+// A system that is set to reduced motion is not asked.
+if (job.options.flash && job.context?.reducedMotion !== "reduce") {
   await look("notice");
-  await button(job.presses ?? 0).click({ clickCount: job.clicks ?? 1 });
+  await press(job.presses ?? 0);
 }
 let over, buttons, oval, answeredMs;
 const began = performance.now();
@@ -29,10 +39,14 @@ const asked = [];
 const ended = page.evaluate(() => window.ended).then((answer) => (over = answer));
 const ready = page.locator("facegate-scan .panel button");
 const hint = page.locator("facegate-scan .hint");
+const live = page.locator("facegate-scan dialog [role=status]");
+const spoken = [];
 const colours = [];
 for (let turn = 0; over === undefined; turn += 1) {
   const text = await hint.textContent({ timeout: 500 }).catch(() => "");
   if (text && seen.at(-1) !== text) seen.push(text);
+  const said = await live.textContent({ timeout: 500 }).catch(() => "");
+  if (said && spoken.at(-1) !== said) spoken.push(said);
   const colour = await page.evaluate(() => {
     const layers = [...document.querySelector("facegate-scan").shadowRoot.querySelectorAll(".colour")];
     const [shown] = layers.filter((layer) => !layer.hidden).sort((a, b) => b.style.zIndex - a.style.zIndex);
@@ -47,7 +61,8 @@ for (let turn = 0; over === undefined; turn += 1) {
     answeredMs ??= performance.now() - began;
     await look("again");
     asked.push(await page.locator("facegate-scan .panel").innerText());
-    await ready.click();
+    // The button has the focus.
+    await (job.keyboard ? page.keyboard.press("Enter") : ready.click());
   } else if (acts.length > 0 && seen.length >= 2) {
     // After the request for the camera, the first hint of the scan.
     buttons = await page.locator("facegate-scan .bottom button:visible").allInnerTexts();
@@ -65,4 +80,4 @@ await look("result");
 const shown = await page.locator("facegate-scan .card").innerText();
 const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
 await close();
-console.log(JSON.stringify({ ...over, seen, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));
+console.log(JSON.stringify({ ...over, seen, spoken, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));

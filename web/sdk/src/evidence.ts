@@ -28,8 +28,11 @@ export type Evidence =
       };
     };
 
-/** Makes evidence for a challenge of 32 bytes: the binding hash of the stream, or a hash over it. */
-export type Attestor = (challenge: Uint8Array<ArrayBuffer>) => Promise<Evidence>;
+/**
+ * Makes evidence for a challenge of 32 bytes: the binding hash of the stream, or a hash over it. Its `sent` is called
+ * once it was sent, which it is not if the scan ended meanwhile.
+ */
+export type Attestor = (challenge: Uint8Array<ArrayBuffer>) => Promise<Evidence & { sent?: () => Promise<unknown> }>;
 
 /**
  * A key of WebCrypto that the browser keeps for this origin and that cannot be exported. It recognises a browser
@@ -81,9 +84,10 @@ export function passkey({ rpId = location.hostname, displayName }: PasskeyOption
         attestation: "none",
       },
     })) as PublicKeyCredential;
-    await stored(CREDENTIAL_NAME, async () => made.rawId);
     const { clientDataJSON, attestationObject } = made.response as AuthenticatorAttestationResponse;
-    return webAuthn(made, { clientDataJson: clientDataJSON, attestationObject });
+    const evidence = webAuthn(made, { clientDataJson: clientDataJSON, attestationObject });
+    // The server knows a passkey only from the message with which it was made.
+    return { ...evidence, sent: () => stored(CREDENTIAL_NAME, async () => made.rawId) };
   };
 }
 
@@ -97,22 +101,23 @@ export class ScanEvidence {
   async send(stream: ScanStream): Promise<void> {
     const runtimeFindings = stream.challenge.attestation?.runtimeFindings ? findings() : new Uint8Array();
     const challenge = await evidenceChallenge(stream.binding, runtimeFindings);
-    let made = 0;
+    let count = 0;
     let problem = "";
     for (const attestor of this.attestors) {
       if (this.sent >= MOST_ATTESTATIONS) return;
-      let evidence: Evidence;
+      let made: Awaited<ReturnType<Attestor>>;
       try {
-        evidence = await attestor(challenge);
+        made = await attestor(challenge);
       } catch (error) {
         problem = error instanceof Error ? error.name.slice(0, 64) : "";
         continue;
       }
+      const { sent, ...evidence } = made;
       this.sent += 1;
-      made += 1;
-      await stream.sendAttestation({ evidence, runtimeFindings });
+      count += 1;
+      if (await stream.sendAttestation({ evidence, runtimeFindings })) await sent?.();
     }
-    if (made > 0 || this.sent >= MOST_ATTESTATIONS) return;
+    if (count > 0 || this.sent >= MOST_ATTESTATIONS) return;
     this.sent += 1;
     const reason = problem === "NotAllowedError" ? Unavailable.REFUSED : Unavailable.NOT_SUPPORTED;
     await stream.sendAttestation({

@@ -146,10 +146,10 @@ export class ScanStream {
     await this.socket.send({ case: "resumeProof", value: create(ResumeProofSchema, { signature }) });
   }
 
-  /** Sends evidence of the platform. */
-  async sendAttestation(attestation: MessageInitShape<typeof AttestationSchema>): Promise<void> {
+  /** Sends evidence of the platform. Returns false if the stream is over. */
+  async sendAttestation(attestation: MessageInitShape<typeof AttestationSchema>): Promise<boolean> {
     const { message } = create(ScanFaceRequestSchema, { message: { case: "attestation", value: attestation } });
-    await this.socket.send(message);
+    return this.socket.send(message);
   }
 
   /** Half-closes, which ends the scan permanently. Never rejects. */

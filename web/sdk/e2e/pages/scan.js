@@ -1,10 +1,10 @@
-import { FaceScan } from "/dist/index.js";
+import { FaceScan, passkey } from "/dist/index.js";
 
 /**
  * Makes one scan without the element, and returns its outcome, or the name of its error, its events, and the frames a
- * second of its captures.
+ * second of its captures. With `passkey`, the name of a passkey, it is the evidence.
  */
-window.scan = async (options) => {
+window.scan = async ({ passkey: displayName, ...options }) => {
   const seen = [];
   const names = ["attemptStarted", "hint", "paused", "captureFinished", "attemptFinished", "connectionLost"];
   const events = Object.fromEntries(names.map((name) => [name, (...values) => seen.push([name, ...values])]));
@@ -20,7 +20,8 @@ window.scan = async (options) => {
       rates.push((1000 * frames) / (performance.now() - begun));
       captureFinished(attempt, frames, dropped);
     };
-    const scan = new FaceScan({ ...options, video: document.querySelector("video"), events });
+    const attestors = displayName === undefined ? undefined : [passkey({ displayName })];
+    const scan = new FaceScan({ ...options, attestors, video: document.querySelector("video"), events });
     window.running = scan;
     return { outcome: await scan.run(), seen, rates };
   } catch (error) {

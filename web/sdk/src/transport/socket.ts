@@ -50,12 +50,12 @@ export class ScanSocket {
     return this.socket.bufferedAmount;
   }
 
-  /** Sends one message. Does nothing once the stream is over: the reader gets the reason. */
-  async send(message: Sent): Promise<void> {
+  /** Sends one message. Returns false, and does nothing, once the stream is over: the reader gets the reason. */
+  async send(message: Sent): Promise<boolean> {
     await this.opened;
-    if (this.socket.readyState === WebSocket.OPEN) {
-      this.socket.send(owned(toBinary(ScanFaceRequestSchema, create(ScanFaceRequestSchema, { message }))));
-    }
+    if (this.socket.readyState !== WebSocket.OPEN) return false;
+    this.socket.send(owned(toBinary(ScanFaceRequestSchema, create(ScanFaceRequestSchema, { message }))));
+    return true;
   }
 
   /**
