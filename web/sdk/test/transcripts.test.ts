@@ -12,6 +12,7 @@ import {
 import { KeyShare, SigningKey, verify } from "../src/protocol/keys.js";
 import { attemptEndMessage } from "../src/protocol/transcript.js";
 import { ScanStream } from "../src/stream.js";
+import { VERSION } from "../src/version.js";
 
 interface Recorded {
   device_x25519_private: string;
@@ -97,6 +98,8 @@ async function open(transcript: Transcript, { device_x25519_private, messages }:
   opening.catch(() => undefined);
   await vi.waitFor(() => expect(RecordedSocket.sent).toHaveLength(1));
   expect(RecordedSocket.sent.pop()).toEqual(first);
+  // From 1.0.0 on, the package's major version is the protocol's.
+  expect([0, start.protocolVersion]).toContain(Number.parseInt(VERSION, 10));
   RecordedSocket.latest.deliver(second);
   return { stream: await opening, publicDer: start.sessionPublicKey };
 }
