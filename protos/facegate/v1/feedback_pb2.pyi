@@ -89,6 +89,10 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """The frame is not upright although its header states so: `FrameHeader.rotation` is wrong, which is a defect
     of the app. Ask the person to hold the phone upright.
     """
+    FEEDBACK_CODE_OPEN_MOUTH: _FeedbackCode.ValueType  # 32
+    """Open the mouth wide and close it again, so that the server can measure that the lower face moves; the policy
+    demands it. Only for devices that announced CAPABILITY_OPEN_MOUTH.
+    """
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -162,6 +166,10 @@ FEEDBACK_CODE_BLINK: FeedbackCode.ValueType  # 30
 FEEDBACK_CODE_WRONG_ROTATION: FeedbackCode.ValueType  # 31
 """The frame is not upright although its header states so: `FrameHeader.rotation` is wrong, which is a defect
 of the app. Ask the person to hold the phone upright.
+"""
+FEEDBACK_CODE_OPEN_MOUTH: FeedbackCode.ValueType  # 32
+"""Open the mouth wide and close it again, so that the server can measure that the lower face moves; the policy
+demands it. Only for devices that announced CAPABILITY_OPEN_MOUTH.
 """
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 

@@ -78,6 +78,8 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     """
     CAPABILITY_RUNTIME_FINDINGS: _Capability.ValueType  # 8
     """Reports run-time findings (`Attestation.runtime_findings`)."""
+    CAPABILITY_OPEN_MOUTH: _Capability.ValueType  # 9
+    """Shows FEEDBACK_CODE_OPEN_MOUTH to the person."""
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """A capability of a client. Unknown values are ignored."""
@@ -102,6 +104,8 @@ this capability it starts the next attempt at once.
 """
 CAPABILITY_RUNTIME_FINDINGS: Capability.ValueType  # 8
 """Reports run-time findings (`Attestation.runtime_findings`)."""
+CAPABILITY_OPEN_MOUTH: Capability.ValueType  # 9
+"""Shows FEEDBACK_CODE_OPEN_MOUTH to the person."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 class _Plan:
