@@ -99,7 +99,7 @@ class Row:
 
 
 def append_rows(path: Path, rows: Sequence[Row]) -> None:
-    """Add the lines of a check. A process that is killed leaves whole lines, except for at most the last one."""
+    """Add the lines of a check. A killed process leaves whole lines, except for at most the last one."""
     with path.open("a", encoding="utf-8") as stream:
         stream.write("".join(json.dumps(asdict(row)) + "\n" for row in rows))
 
