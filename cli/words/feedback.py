@@ -36,6 +36,7 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
         "BLINK": "Please blink.",
         "TURN_HEAD_SLIGHTLY": "Turn your head slightly from side to side.",
+        "OPEN_MOUTH": "Open your mouth wide, then close it.",
         "PROCESSING": "Thank you. One moment, please.",
         "CONNECTION_LOST": "The connection was lost. Please try again.",
         "WRONG_ROTATION": "Hold the phone upright.",
