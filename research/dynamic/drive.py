@@ -32,6 +32,7 @@ from vision.packs import Pack
 __all__ = ["Link", "ScanTrace", "drive_scan"]
 
 _MOVES = frozenset({"MOVE_CLOSER", "MOVE_BACK"})
+_OPEN_MOUTH = "OPEN_MOUTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,9 @@ class _Record:
         match action:
             case Reveal(step):
                 self.phone.show(step, now)
+            case Feedback(code=code) if code == _OPEN_MOUTH:
+                self.hints[code] = None
+                self.phone.ask_open_mouth(now)
             case Feedback(code=code):
                 self.hints[code] = None
                 self.phone.hint(HintCode(code), now)
@@ -196,6 +200,8 @@ class _Record:
             self.feedback_counts[feedback.code] += 1
             if feedback.code in _MOVES:
                 self.phone.guide(GuidanceCode(feedback.code), arrival)
+            elif feedback.code == _OPEN_MOUTH:
+                self.hear(feedback, arrival)
         if self.run.over and self.ended_at is None:
             self.ended_at = arrival
             if isinstance(self.run.ended, FallBack):

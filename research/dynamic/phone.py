@@ -25,8 +25,8 @@ class VirtualPhone:
     """A simulated device and the person who holds it.
 
     The device receives each message ``one_way`` after the server sent it, and shows the colour of a step
-    then. The person follows the guidance to come closer or to go back, as far as an arm reaches, and blinks
-    or turns the head on request.
+    then. The person follows the guidance to come closer or to go back, as far as an arm reaches, and blinks,
+    turns the head or opens the mouth on request.
 
     Attributes:
         light: The light of the screen.
@@ -76,6 +76,10 @@ class VirtualPhone:
                 self.person.turn(at=self._heard(now))
             case _:
                 pass
+
+    def ask_open_mouth(self, now: float) -> None:
+        """Show the person the request to open the mouth."""
+        self.person.open_mouth(at=self._heard(now))
 
     def pause(self, now: float) -> None:
         """Send no more frames."""
