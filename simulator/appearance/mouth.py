@@ -30,8 +30,8 @@ class MouthPlace:
 
     Attributes:
         corners: Left and right corner of the mouth in the image, shape (2, 2).
-        lower_lip: Inner edge of the lower lip, from left to right, shape (n, 2), at least 3 points. The mouth
-            opens along it, so that upper teeth that the image shows stay where they are.
+        lower_lip: Inner edge of the lower lip, from left to right, shape (n, 2). The mouth opens along it,
+            so that upper teeth that the image shows stay where they are.
         chin: Lowest point of the chin, shape (2,).
     """
 
@@ -58,8 +58,8 @@ class Mouth:
         """
         left, right = (float(corner[0]) for corner in place.corners)
         self._middle, self._half = (left + right) / 2, max(1.0, (right - left) / 2)
-        lip = place.lower_lip.astype(np.float64)
-        self._edge = np.polyfit(lip[:, 0] - self._middle, lip[:, 1], 2)
+        edge = np.vstack([place.corners, place.lower_lip]).astype(np.float64)
+        self._edge = edge[np.argsort(edge[:, 0], kind="stable")]
         self._to_chin = max(1.0, float(place.chin[1]) - self._lip(np.array([self._middle]))[0])
         self._chin_moves = chin_moves
 
@@ -95,7 +95,7 @@ class Mouth:
 
     def _lip(self, x: FloatLine) -> FloatLine:
         """Return the height of the lower lip's edge; beside the mouth, that of the corner."""
-        return np.asarray(np.polyval(self._edge, np.clip(x - self._middle, -self._half, self._half)))
+        return np.asarray(np.interp(x, self._edge[:, 0], self._edge[:, 1]))
 
     def _moved(self, gap: float, shape: tuple[int, ...], step: int) -> tuple[slice, FloatMap, FloatMap]:
         """Return the columns that change, the row that each sample shows, and its share of the inside."""
