@@ -80,5 +80,5 @@ def test_the_shape_of_the_chin_moves_as_its_pixels_do(astronaut: Photo) -> None:
 
 
 def test_a_mouth_beside_the_image_changes_nothing(astronaut: Photo) -> None:
-    beside = Mouth(MouthPlace.of_68(astronaut.landmarks + np.float32([5000, 0])))
+    beside = Mouth(MouthPlace.of_68(astronaut.landmarks + np.array([5000, 0], np.float32)))
     assert (beside.opened(astronaut.pixels, _GAP) == astronaut.pixels).all()
