@@ -21,7 +21,7 @@ from attempt import (
 )
 from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
-from liveness.dynamic.challenge import FallBack, HintCode, RevealedStep
+from liveness.dynamic.challenge import FallBack, RevealedStep
 from liveness.express import PadScore
 from matcher import SCAN_SUBJECT
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
@@ -177,12 +177,9 @@ class _Record:
         match action:
             case Reveal(step):
                 self.phone.show(step, now)
-            case Feedback(code=code) if code == _OPEN_MOUTH:
-                self.hints[code] = None
-                self.phone.ask_open_mouth(now)
             case Feedback(code=code):
                 self.hints[code] = None
-                self.phone.hint(HintCode(code), now)
+                self.phone.hint(code, now)
             case PauseCapture(paused=True, reason=code):
                 self.hints[code] = None
                 self.pauses += 1

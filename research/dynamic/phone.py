@@ -67,19 +67,17 @@ class VirtualPhone:
             self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
             self.person.prompt_distance(self.face_width, at=self._heard(now))
 
-    def hint(self, code: HintCode, now: float) -> None:
-        """Show the person a hint of the challenge."""
+    def hint(self, code: str, now: float) -> None:
+        """Show the person a hint of the challenge, or the request to open the mouth."""
         match code:
             case HintCode.BLINK:
                 self.person.blink(at=self._heard(now))
             case HintCode.TURN_HEAD_SLIGHTLY:
                 self.person.turn(at=self._heard(now))
+            case "OPEN_MOUTH":
+                self.person.open_mouth(at=self._heard(now))
             case _:
                 pass
-
-    def ask_open_mouth(self, now: float) -> None:
-        """Show the person the request to open the mouth."""
-        self.person.open_mouth(at=self._heard(now))
 
     def pause(self, now: float) -> None:
         """Send no more frames."""

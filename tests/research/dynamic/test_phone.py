@@ -30,7 +30,7 @@ def _first(movement: Callable[[float], float]) -> float | None:
 def test_the_person_opens_the_mouth_after_the_request_arrives() -> None:
     phone = _phone()
     assert _first(phone.person.opening) is None
-    phone.ask_open_mouth(_NOW)
+    phone.hint("OPEN_MOUTH", _NOW)
     begun = _first(phone.person.opening)
     assert begun is not None
     assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
