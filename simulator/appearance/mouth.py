@@ -104,33 +104,33 @@ class Mouth:
         last = min(shape[1], int((self._middle + reach) / step) + 2)
         x = step * np.arange(first, last, dtype=np.float64)
         y = step * np.arange(shape[0], dtype=np.float64)
-        sources, inside = np.empty((2, len(y), max(0, last - first)), np.float32)
+        sources = np.empty((len(y), len(x)), np.float32)
+        lips = self._lip(x)
         # Source rows below the lip, relative to its edge; the lip's edge itself is the first.
         rest = np.arange(0.0, len(y) * step + step, 1.0)
-        for column, (across, lip) in enumerate(
-            zip(np.abs(x - self._middle) / self._half, self._lip(x), strict=True)
-        ):
-            drop = self._drop(across, rest, gap)
-            down = y - lip
-            shown = np.interp(down, rest + drop, rest)
-            sources[:, column] = (lip + np.where(down < 0, down, shown)) / step
-            inside[:, column] = (
-                np.clip(down + 0.5, 0, 1) * np.clip(drop[0] - down + 0.5, 0, 1) * (drop[0] > 0)
-            )
-        return slice(first, max(first, last)), sources, inside
+        drops = self._drop(np.abs(x - self._middle) / self._half, rest[:, None], gap).T
+        for column, (lip, drop) in enumerate(zip(lips, drops, strict=True)):
+            shown = np.interp(y - lip, rest + drop, rest)
+            sources[:, column] = np.where(y < lip, y, lip + shown) / step
+        down, most = y[:, None] - lips, drops[:, 0]
+        inside = np.clip(down + 0.5, 0, 1) * np.clip(most - down + 0.5, 0, 1) * (most > 0)
+        return slice(first, max(first, last)), sources, inside.astype(np.float32)
 
-    def _drop(self, across: float, rest: FloatLine, gap: float) -> FloatLine:
+    def _drop(self, across: FloatLine, rest: FloatLine, gap: float) -> FloatLine:
         """Return how far down each place moves.
 
         Args:
-            across: Distance from the middle of the mouth, in half widths of the mouth.
-            rest: Distances below the lip's edge at rest, pixels.
+            across: Distances from the middle of the mouth, in half widths of the mouth, shape (n,).
+            rest: Distances below the lip's edge at rest, pixels, shape (m, 1).
             gap: As for ``opened``.
+
+        Returns:
+            Pixels, 0 or more, shape (m, n).
         """
         if not self._chin_moves:
             hole = _HOLE * self._to_chin
             most = min(gap, hole * 2 / 3)
-            return np.asarray(most * max(0.0, 1 - across**2) * np.clip(1 - rest / hole, 0, None))
+            return np.asarray(most * np.clip(1 - across**2, 0, None) * np.clip(1 - rest / hole, 0, None))
         # The jaw is wider than the mouth, and the neck below the chin gives way.
         width = 1 + _JAW_WIDER * np.clip(rest / self._to_chin, 0, 1)
         neck = _NECK * max(self._to_chin, gap)
