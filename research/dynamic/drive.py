@@ -19,7 +19,7 @@ from attempt import (
     PauseCapture,
     Reveal,
 )
-from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations
+from liveness import GuidanceCode, GuidanceSettings, MouthRequest, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
 from liveness.dynamic.challenge import FallBack, RevealedStep
 from liveness.express import PadScore
@@ -64,6 +64,7 @@ class ScanTrace:
         witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
         pad_scores: See there.
         advice: The conditions that hindered the measurement, for the judge.
+        mouth: The request to open the mouth; ``None`` if the policy does not demand it.
         complete: Whether no further frame is needed.
         hints: Hints of the challenge to the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.
@@ -81,6 +82,7 @@ class ScanTrace:
     witnesses: tuple[ExaminedFrame, ...]
     pad_scores: tuple[PadScore, ...]
     advice: tuple[str, ...]
+    mouth: MouthRequest | None
     complete: bool
     hints: tuple[str, ...]
     end: str
@@ -99,6 +101,7 @@ def drive_scan(
     link: Link,
     rng: np.random.Generator,
     claimed_late: float = 0.0,
+    mouth_seconds: float = 0.0,
     watch: Callable[[ScanTrace], None] | None = None,
 ) -> ScanTrace:
     """Run one scan to its end.
@@ -112,6 +115,7 @@ def drive_scan(
         link: Network and server.
         rng: Draws the colours and the network's jitter.
         claimed_late: How much later than true the device claims that colours appeared, seconds.
+        mouth_seconds: See ``CapturePlan``.
         watch: Called after every frame with the trace of the scan so far.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
@@ -126,7 +130,7 @@ def drive_scan(
     run = FlashRun.drawn(rng.bytes, model=model, limits=policy)
     capture = AttemptCapture(
         analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
-        plan=CapturePlan(),
+        plan=CapturePlan(mouth_seconds=mouth_seconds),
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=rng.bytes,
@@ -140,7 +144,7 @@ def drive_scan(
         record.took(turn.frame, turn.arrival, turn.feedback)
         if watch is not None and not run.over:
             watch(record.trace())
-        if run.over:
+        if record.over:
             break
     capture.examine_rest()
     return record.trace()
@@ -173,6 +177,11 @@ class _Record:
     first: float | None = None
     ended_at: float | None = None
 
+    @property
+    def over(self) -> bool:
+        """Whether the flash is over, and nothing is missing after it."""
+        return self.run.over and (self.capture.mouth is None or self.capture.complete)
+
     def hear(self, action: Action, now: float) -> None:
         match action:
             case Reveal(step):
@@ -199,7 +208,7 @@ class _Record:
                 self.phone.guide(GuidanceCode(feedback.code), arrival)
             elif feedback.code == _OPEN_MOUTH:
                 self.hear(feedback, arrival)
-        if self.run.over and self.ended_at is None:
+        if self.over and self.ended_at is None:
             self.ended_at = arrival
             if isinstance(self.run.ended, FallBack):
                 self.hints[self.run.ended.code.value] = None
@@ -219,6 +228,7 @@ class _Record:
             witnesses=capture.witnesses,
             pad_scores=capture.pad_scores,
             advice=capture.hints,
+            mouth=capture.mouth,
             complete=capture.complete,
             hints=tuple(self.hints),
             end=_end(self.run),

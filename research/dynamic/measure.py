@@ -38,6 +38,8 @@ _OUTCOMES: Final = {
 }
 _MATCH: Final = MatchPolicy(max_fmr=1e-2)
 """Not critical, because a simulated person always shows the face of the portrait."""
+_MOUTH_SECONDS: Final = 5.0
+"""How long a server waits for an open mouth, seconds."""
 _MEASURED: Final = ("research.dynamic", "attempt", "liveness", "simulator", "vision")
 
 
@@ -55,6 +57,7 @@ class Conditions:
         bits: The floor of verified bits.
         blink: Whether the policy accepts a blink.
         depth: Whether it accepts a head's depth in any light.
+        mouth: Whether the person has to open the mouth on request.
         networks: Whether the PAD networks judge; the renderer does not aim to imitate the pixels they need.
         attempts: The most attempts of a check.
     """
@@ -68,6 +71,7 @@ class Conditions:
     bits: float = 12.0
     blink: bool = False
     depth: bool = False
+    mouth: bool = False
     networks: bool = True
     attempts: int = 1
 
@@ -81,9 +85,12 @@ class Conditions:
         link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
         blink = ", a blink is taken" if self.blink else ""
         depth = ", depth is taken" if self.depth else ""
+        mouth = ", an open mouth is taken" if self.mouth else ""
         networks = "" if self.networks else ", no PAD networks"
         attempts = "" if self.attempts == 1 else f", up to {self.attempts} attempts"
-        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{networks}{attempts}"
+        return (
+            f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{mouth}{networks}{attempts}"
+        )
 
 
 class Bench:
@@ -141,6 +148,7 @@ class Bench:
             link=conditions.link,
             rng=np.random.default_rng(int.from_bytes(seed, "big")),
             claimed_late=claimed_late(case, settings),
+            mouth_seconds=_MOUTH_SECONDS if conditions.mouth else 0.0,
         )
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
         judged = self._judged(trace, policy, self._template(case.person))
@@ -165,6 +173,7 @@ class Bench:
             hints=trace.advice,
             too_slow=False,
             challenge=evidence,
+            mouth=trace.mouth if policy is not None else None,
             complete=trace.complete,
         )
 
