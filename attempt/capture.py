@@ -238,9 +238,9 @@ class AttemptCapture:
         )
         self._decoded.add(frame.index)
         # The models know faces with closed mouths.
-        self._kept.offer(seen, selectable=not self._mouth.asking)
-        if not self._mouth.asking:
-            self._pad_frames.offer(seen.observation, seen.pixels)
+        asks_mouth = self._mouth.asking
+        self._kept.offer(seen, selectable=not asks_mouth)
+        self._pad_frames.offer(seen.observation, None if asks_mouth else seen.pixels)
         turned = self._watch.turned
         guidance = self._placement.take(seen.observation, turned=turned)
         if challenge is not None:
