@@ -35,6 +35,7 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "NETWORK_TOO_SLOW": "The connection is too slow. Find a better network and try again.",
         "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
         "BLINK": "Please blink.",
+        "OPEN_MOUTH": "Open your mouth wide, then close it.",
         "TURN_HEAD_SLIGHTLY": "Turn your head slightly from side to side.",
         "PROCESSING": "Thank you. One moment, please.",
         "CONNECTION_LOST": "The connection was lost. Please try again.",
