@@ -11,6 +11,7 @@ from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.examiner import Examination, FrameExaminer, Identification
 from attempt.frame import Frame
 from attempt.motion_wait import MotionWait
+from attempt.mouth_wait import MouthWait
 from attempt.placement import (
     FEEDBACK_CODES,
     WRONG_ROTATION,
@@ -22,7 +23,7 @@ from attempt.placement import (
 from attempt.round_trip import RoundTrip
 from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
-from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
+from liveness import GuidanceCode, GuidanceSettings, MouthRequest, Oval, ScanObservations, SkippedFrame
 from liveness.collect import FOLLOW_SECONDS
 from liveness.dynamic.challenge import HintCode
 from liveness.express import PadScore
@@ -40,6 +41,7 @@ _REPLACED_BY_REQUEST: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
 )
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
+_OPEN_MOUTH: Final = "OPEN_MOUTH"
 _FIRST_EXAMINED_SHARE: Final = 0.3
 """The share of the wanted frames from which on selected ones are examined, in step with arriving frames. Some
 of them are replaced later, but the server is idle at that time. If examination began later, a busy server
@@ -96,6 +98,7 @@ class AttemptCapture:
         self._feedback = FeedbackPacing()
         self._kept = KeptFrames(count=plan.selected)
         self._motion = MotionWait(seconds=plan.motion_seconds)
+        self._mouth = MouthWait(seconds=plan.mouth_seconds)
         self._pad_frames = analyst.new_pad_frames(seconds=plan.seconds)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
@@ -119,7 +122,7 @@ class AttemptCapture:
     def _done(self, *, over: bool) -> bool:
         if self.challenge is not None and self.challenge.gave_up:
             return True
-        return over and self._placement.captured and self._motion.over
+        return over and self._placement.captured and self._motion.over and self._mouth.over
 
     @property
     def progress(self) -> float:
@@ -130,6 +133,11 @@ class AttemptCapture:
     def placed_after(self) -> float | None:
         """Capture time from the first frame to the first well-placed one, seconds; ``None`` before that."""
         return self._placement.first_good
+
+    @property
+    def mouth(self) -> MouthRequest | None:
+        """The request to open the mouth, for the judge; ``None`` if the plan has none."""
+        return self._mouth.request
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -216,7 +224,7 @@ class AttemptCapture:
             case FrameWork.NOTE:
                 self._note(frame, time)
                 return None
-        challenge = self.challenge
+        challenge = None if self.challenge is None or self.challenge.settled else self.challenge
         asked = challenge is not None and (challenge.awaits_blink or challenge.awaits_depth)
         seen = self._analyst.measure_frame(
             frame,
@@ -225,11 +233,14 @@ class AttemptCapture:
             measure=measure,
             expects_blink=challenge is not None and challenge.awaits_blink,
             expects_depth=challenge is not None and challenge.depth_due,
+            expects_mouth=self._mouth.asking,
             with_light=challenge is not None and challenge.measures_light,
         )
         self._decoded.add(frame.index)
-        self._kept.offer(seen)
-        self._pad_frames.offer(seen.observation, seen.pixels)
+        # The models know faces with closed mouths.
+        self._kept.offer(seen, selectable=not self._mouth.asking)
+        if not self._mouth.asking:
+            self._pad_frames.offer(seen.observation, seen.pixels)
         turned = self._watch.turned
         guidance = self._placement.take(seen.observation, turned=turned)
         if challenge is not None:
@@ -246,10 +257,16 @@ class AttemptCapture:
                     waited=self.round_trip.waited,
                 )
             )
+        elif self.challenge is not None:
+            self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
         if self._placement.captured:
             self._motion.take(self._watch.observations, time)
+        if self._placement.captured and self._motion.over and (challenge is None or challenge.settled):
+            self._mouth.take(self._watch.observations, time)
         done = self._placement.share
-        self._progress = max(self._progress, done if challenge is None else min(done, challenge.progress))
+        if self.challenge is not None:
+            done = min(done, self.challenge.progress)
+        self._progress = max(self._progress, done)
         if guidance.code is None:
             return None
         code = feedback_code(guidance.code, turned=turned)
@@ -258,6 +275,9 @@ class AttemptCapture:
             code = challenge.hint(arrival) or code
         elif self._motion.asking and guidance.code in _REPLACED_BY_REQUEST:
             code = _TURN
+        elif self._mouth.asking and guidance.code in _REPLACED_BY_REQUEST | {GuidanceCode.MOUTH_NOT_VISIBLE}:
+            # The inside of an open mouth looks like a cover.
+            code = _OPEN_MOUTH
         return self._feedback.due_feedback(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:

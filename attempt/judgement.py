@@ -14,6 +14,7 @@ from liveness import (
     FusionModel,
     LivenessPolicy,
     LivenessResult,
+    MouthRequest,
     ScanObservations,
     Verdict,
     VerdictReason,
@@ -54,6 +55,7 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
     VerdictReason.BLINK_NOT_SEEN: "BLINK",
     VerdictReason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.MOUTH_NOT_OPENED: "OPEN_MOUTH",
     VerdictReason.SUNGLASSES: "SUNGLASSES",
     VerdictReason.EYES_NOT_VISIBLE: "EYES_NOT_VISIBLE",
     VerdictReason.FACE_MASK: "FACE_MASK",
@@ -195,6 +197,7 @@ def judge_attempt(
     hints: Sequence[str],
     too_slow: bool,
     challenge: ChallengeEvidence | None = None,
+    mouth: MouthRequest | None = None,
     complete: bool = False,
 ) -> AttemptJudgement:
     """Judges one attempt.
@@ -213,6 +216,7 @@ def judge_attempt(
         too_slow: Whether fewer frames a second arrived than the usable minimum. Such an attempt cannot be
             LIVE, but it can be SPOOF.
         challenge: The evidence of its challenge; ``None`` in EXPRESS.
+        mouth: The request to open the mouth, if the policy demands it: ``AttemptCapture.mouth``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
     """
@@ -227,6 +231,7 @@ def judge_attempt(
         model=fusion,
         challenge=challenge,
         conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
+        mouth=mouth,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.

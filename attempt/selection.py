@@ -49,11 +49,18 @@ class KeptFrames:
         step = len(others) / limit if limit else 0.0
         return tuple(others[int(place * step)] for place in range(limit))
 
-    def offer(self, seen: SeenFrame) -> None:
-        """Takes a measured frame, and keeps it without its light if it is selected."""
+    def offer(self, seen: SeenFrame, *, selectable: bool = True) -> None:
+        """Takes a measured frame, and keeps it without its light if it is selected.
+
+        Args:
+            seen: The frame.
+            selectable: Whether it may be selected. Otherwise it can only be identified later.
+        """
         observation = seen.observation
         if observation.face is not None and observation.faces == 1 and not observation.followed:
             self._detected[observation.index] = (seen.frame, observation)
+        if not selectable:
+            return
         offer = self._selector.offer(observation)
         if offer.keep:
             self.frames[observation.index] = replace(seen, light=None)

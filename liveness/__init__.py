@@ -37,6 +37,7 @@ from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.mouth import MouthRequest
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
@@ -75,6 +76,7 @@ __all__ = [
     "LivenessPolicy",
     "LivenessPolicyError",
     "LivenessResult",
+    "MouthRequest",
     "Oval",
     "ScanObservations",
     "Signal",

@@ -229,7 +229,7 @@ class EyeWatch:
             face: The face, frame pixels.
             time: The capture time of the frame, seconds.
             detected: Whether the face was detected in this frame; regular measurements wait for a detection.
-            expected: Whether the person was asked to blink; then the eyes of every frame should be measured.
+            expected: Whether the landmarks of every frame are wanted, such as after a request to blink.
         """
         self._budget.begin(time)
         patches = cut_eyes(grey, face.five_points)

@@ -1,9 +1,10 @@
 """Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
 ``express.judge`` decides by the passive signals (``liveness.fusion``), without motion if too few frames a
-second arrived. ``dynamic.combine`` applies the finding of a challenge, and the conditions of the capture come
-last: a scan of a covered face, of several persons, or one that does not show enough of the face
-(``capture_doubts``), cannot be LIVE, but it can be SPOOF.
+second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands an open mouth, a
+scan without it cannot be LIVE. The conditions of the capture come last: a scan of a covered face, of several
+persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
+SPOOF.
 """
 
 from collections.abc import Collection, Sequence
@@ -23,6 +24,7 @@ from liveness.dynamic.movement.judge import judge_movement
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
+from liveness.mouth import MouthRequest, mouth_opened, mouth_signal
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
@@ -70,6 +72,7 @@ def judge_scan(
     model: FusionModel,
     challenge: ChallengeEvidence | None,
     conditions: CaptureConditions,
+    mouth: MouthRequest | None = None,
 ) -> ScanLiveness:
     """Decides the liveness of one scan, or of still images (``LivenessPolicy.capture``).
 
@@ -83,6 +86,7 @@ def judge_scan(
         model: The fusion model.
         challenge: The evidence of the challenge; ``None`` in EXPRESS.
         conditions: Conditions of the capture.
+        mouth: The request to open the mouth, if the policy demands it.
     """
     # 1. The passive signals of the identified face decide.
     known = without_unexamined_motion(scan, examined=identified)
@@ -98,12 +102,15 @@ def judge_scan(
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
-    # 3. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
+    # 3. So does the request to open the mouth.
     limited = challenged.result
+    if mouth is not None:
+        limited = _with_mouth(limited, mouth, known)
+    # 4. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
     if policy.capture is CaptureKind.SCAN:
         doubts = (*evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
         limited = downgrade_if_doubted(downgrade_if_covered(scan, limited), doubts)
-    # 4. So do frames that are rotated, or that show several persons.
+    # 5. So do frames that are rotated, or that show several persons.
     return replace(challenged, result=_several_persons(conditions, _turned(conditions, limited)))
 
 
@@ -123,6 +130,14 @@ def _with_challenge(
         movement = judge_movement(challenge.movement, scan, challenge.model.movement)
         return ScanLiveness(result=combine_movement(express=express, movement=movement), flash=None)
     return ScanLiveness(result=express, flash=None)
+
+
+def _with_mouth(found: LivenessResult, request: MouthRequest, scan: ScanObservations) -> LivenessResult:
+    """Turns LIVE into INCONCLUSIVE if the person did not open the mouth on request."""
+    found = replace(found, signals=(*found.signals, mouth_signal(scan, request)))
+    if found.verdict is not Verdict.LIVE or mouth_opened(scan, request):
+        return found
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.MOUTH_NOT_OPENED,))
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:

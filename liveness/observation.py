@@ -80,6 +80,8 @@ class FrameObservation:
         followed: Whether ``face`` was followed from an earlier frame rather than detected.
         fingerprint: A hash of the frame's bytes; ``None`` if the bytes are not known.
         cover: What covers the face; ``None`` if it was not measured in this frame.
+        mouth: How far the mouth is open (``vision.geometry.lip_gap``), centimetres; ``None`` if it was not
+            measured in this frame.
     """
 
     index: int
@@ -100,6 +102,7 @@ class FrameObservation:
     followed: bool = False
     fingerprint: int | None = None
     cover: Cover | None = None
+    mouth: float | None = None
 
     @property
     def eyes_open(self) -> float | None:

@@ -133,6 +133,7 @@ def observe_frame(
     pose: HeadPose | None = None,
     eyes: tuple[float, float] | None = None,
     cover: Cover | None = None,
+    mouth: float | None = None,
     seen: FrameView | None = None,
 ) -> FrameObservation:
     """Measures one upright frame after detection. Pure; safe to call from several threads.
@@ -145,6 +146,7 @@ def observe_frame(
         pose: The head pose of ``faces[0]``; estimated from the five points if None.
         eyes: The eye aspect ratios of ``faces[0]``; None if they are unknown.
         cover: What covers ``faces[0]``; None if it was not measured.
+        mouth: How far the mouth of ``faces[0]`` is open, centimetres; None if it was not measured.
         seen: ``view_frame(image)``; computed if None.
 
     Returns:
@@ -176,6 +178,7 @@ def observe_frame(
         view=seen.view,
         view_scale=seen.scale,
         cover=cover,
+        mouth=mouth,
     )
 
 
@@ -188,6 +191,7 @@ def observe_followed(
     detected: FrameObservation,
     eyes: tuple[float, float] | None = None,
     cover: Cover | None = None,
+    mouth: float | None = None,
 ) -> FrameObservation:
     """Returns the measurements of a frame whose face was followed from an earlier one.
 
@@ -199,6 +203,7 @@ def observe_followed(
         detected: The frame of the last detection; measurements that change slowly are copied from it.
         eyes: The eye aspect ratios of ``face``; None if they are unknown.
         cover: What covers ``face``; None if it was not measured.
+        mouth: How far the mouth of ``face`` is open, centimetres; None if it was not measured.
     """
     return replace(
         detected,
@@ -213,6 +218,7 @@ def observe_followed(
         view_scale=seen.scale,
         followed=True,
         cover=cover,
+        mouth=mouth,
     )
 
 

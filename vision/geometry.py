@@ -1,4 +1,4 @@
-"""Alignment of faces, crops with their surroundings, and eye openness.
+"""Alignment of faces, crops with their surroundings, and how far eyes and mouth are open.
 
 Head pose is computed in ``vision.pose``; ``estimate_pose`` is exported here too.
 """
@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box, Landmarks, Points
-from vision.pose import estimate_pose
+from vision.pose import canonical_scale, estimate_pose
 
 __all__ = [
     "align_face",
@@ -22,6 +22,7 @@ __all__ = [
     "eye_aspect_ratio",
     "eye_centres",
     "eye_corners",
+    "lip_gap",
     "similarity_transform",
 ]
 
@@ -53,6 +54,10 @@ _EYE_CORNERS: Mapping[str, NDArray[np.intp]] = MappingProxyType(
 )
 """Of the image's left and right eye, the left corner first. The indices of the 106 points follow their
 counterparts among iBUG's 68, as several users of InsightFace's 2d106det map them."""
+
+
+_MEDIAPIPE478_LIPS = np.array([[82, 87], [13, 14], [312, 317]])
+"""Pairs of points across the inner lips (MediaPipe's ``face_mesh_connections.py``)."""
 
 
 def similarity_transform(source: Points, target: Points) -> NDArray[np.float64]:
@@ -228,6 +233,26 @@ def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
         _ratio_of_six(left, depth[_MEDIAPIPE478_LEFT_EYE]),
         _ratio_of_six(right, depth[_MEDIAPIPE478_RIGHT_EYE]),
     )
+
+
+def lip_gap(landmarks: Landmarks) -> float | None:
+    """Return how far the mouth is open: the mean distance between the inner lips.
+
+    It is measured in the head's own coordinates, so that neither distance nor pose of the head changes it.
+
+    Args:
+        landmarks: Dense landmarks.
+
+    Returns:
+        Centimetres on MediaPipe's canonical face, 0 or more. None if the landmarks are not MediaPipe's 478
+        with depth, are not finite, or coincide.
+    """
+    scale = canonical_scale(landmarks)
+    if scale is None or landmarks.depth is None:
+        return None
+    lips = np.column_stack([landmarks.points, landmarks.depth]).astype(np.float64)[_MEDIAPIPE478_LIPS]
+    gap = scale * float(np.linalg.norm(lips[:, 0] - lips[:, 1], axis=1).mean())
+    return gap if math.isfinite(gap) else None
 
 
 def _outlines(landmarks: Landmarks) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

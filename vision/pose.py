@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from vision.face import HeadPose, Landmarks, Points
 
-__all__ = ["estimate_pose", "five_point_head", "head_of_68", "head_of_478"]
+__all__ = ["canonical_scale", "estimate_pose", "five_point_head", "head_of_68", "head_of_478"]
 
 
 def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) -> HeadPose:
@@ -145,6 +145,9 @@ _MEDIAPIPE478_POINTS = {
 }
 _MEDIAPIPE478_INDICES = np.array(list(_MEDIAPIPE478_POINTS))
 _MEDIAPIPE478_MODEL = np.array(list(_MEDIAPIPE478_POINTS.values()))
+_UPPER_FACE = 1.2
+"""How far below the canonical face's origin points still belong to its upper half, centimetres: lips are
+lower."""
 
 
 def head_of_68() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
@@ -163,6 +166,35 @@ def head_of_478() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
         Shape (33,) and shape (33, 3), in the axes of ``head_of_68``.
     """
     return _MEDIAPIPE478_INDICES.copy(), _MEDIAPIPE478_MODEL.copy()
+
+
+def canonical_scale(landmarks: Landmarks) -> float | None:
+    """Return the scale from a face's landmarks to the canonical face, by its upper half.
+
+    No expression moves the upper half much, and neither rotation nor shift changes distances.
+
+    Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
+    IEEE PAMI 13(4), 1991.
+
+    Returns:
+        Centimetres on the canonical face a pixel; None if the landmarks are not MediaPipe's 478 with depth,
+        are not finite, or coincide.
+    """
+    if landmarks.scheme != "mediapipe478" or landmarks.depth is None:
+        return None
+    upper = _MEDIAPIPE478_MODEL[:, 1] < _UPPER_FACE
+    indices = _MEDIAPIPE478_INDICES[upper]
+    seen = np.column_stack([landmarks.points[indices], landmarks.depth[indices]]).astype(np.float64)
+    if not np.isfinite(seen).all():
+        return None
+    head = _MEDIAPIPE478_MODEL[upper]
+    centred, target = seen - seen.mean(axis=0), head - head.mean(axis=0)
+    spread = float((centred**2).sum())
+    if spread <= 0:
+        return None
+    left, sizes, right = np.linalg.svd(target.T @ centred)
+    sizes[2] *= np.sign(np.linalg.det(left @ right))
+    return float(sizes.sum()) / spread
 
 
 def five_point_head() -> NDArray[np.float64]:

@@ -25,11 +25,11 @@ from evaluation import FiguresUnavailable
 from research.dynamic.cases import QUALITIES, Group, all_cases, small_slice
 from research.dynamic.drive import Link
 from research.dynamic.errors import DynamicEvaluationError
-from research.dynamic.measure import Conditions, code_hash, measure_cases
+from research.dynamic.measure import Conditions, code_hash, measure_checks
 from research.dynamic.people import simulated_people
 from research.dynamic.renderers import RENDERERS
 from research.dynamic.report import write_report
-from research.dynamic.rows import append_row, mend_rows, read_rows
+from research.dynamic.rows import append_rows, mend_rows, read_rows
 from simulator import AmbientPreset, FlashKind
 from vision.errors import VisionError
 from vision.packs import load_pack
@@ -63,6 +63,7 @@ def _scan(options: argparse.Namespace) -> None:
         blink=options.blink,
         depth=options.depth,
         networks=not options.no_networks,
+        attempts=options.attempts,
     )
     mend_rows(options.rows)
     done = _done(options.rows, conditions)
@@ -98,8 +99,8 @@ def _scan(options: argparse.Namespace) -> None:
             f"{len(people)} people", total=len(wanted), completed=len(wanted) - len(missing)
         )
         ends = time.monotonic() + 60 * options.minutes if options.minutes else None
-        for row in measure_cases(missing, people=people, conditions=conditions, jobs=options.jobs):
-            append_row(options.rows, row)
+        for rows in measure_checks(missing, people=people, conditions=conditions, jobs=options.jobs):
+            append_rows(options.rows, rows)
             progress.advance(task)
             if ends is not None and time.monotonic() > ends:
                 break
@@ -144,6 +145,7 @@ def _parser() -> argparse.ArgumentParser:
             "  python -m research.dynamic scan --assets DIR --rows rows.jsonl --group genuine --minutes 9\n"
             "  python -m research.dynamic scan --assets DIR --rows tints.jsonl --kind injected-tint\n"
             "  python -m research.dynamic scan --assets DIR --rows others.jsonl --renderers held-out\n"
+            "  python -m research.dynamic scan --assets DIR --rows checks.jsonl --attempts 3\n"
             "  python -m research.dynamic report --rows rows.jsonl --out report"
         ),
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -210,6 +212,7 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--blink", action="store_true", help="a policy that accepts a blink")
     scan.add_argument("--depth", action="store_true", help="a policy that accepts depth in any light")
     scan.add_argument("--no-networks", action="store_true", help="judge without the PAD networks")
+    scan.add_argument("--attempts", type=int, default=1, help="the most attempts of a check")
     scan.set_defaults(stage=_scan)
     report = stages.add_parser(
         "report", help="tables and charts of rows", formatter_class=argparse.ArgumentDefaultsHelpFormatter

@@ -60,7 +60,7 @@ class Group(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One scan to simulate.
+    """One scan to simulate: an attempt of a check.
 
     Attributes:
         group: Its group.
@@ -75,6 +75,8 @@ class Case:
         latency: Added latency of relighting, seconds; ``None`` for other kinds.
         quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for other kinds.
         lying: Whether the device claims later times for the colours to hide its lag; see ``claimed_late``.
+        attempt: Number of the attempt of its check, from 1. Later attempts have the same person, light, skin,
+            camera, distance, phone and instrument, and other movements and noise.
     """
 
     group: Group
@@ -89,10 +91,16 @@ class Case:
     latency: float | None = None
     quality: str | None = None
     lying: bool = False
+    attempt: int = 1
 
     @property
     def name(self) -> str:
         """Distinct name, and seed of the draws, of the case."""
+        return self.check if self.attempt == 1 else f"{self.check}/attempt {self.attempt}"
+
+    @property
+    def check(self) -> str:
+        """Name of its check, and seed of the draws that all attempts have in common."""
         curve = "" if self.latency is None else f"/{self.latency:g}/{self.quality}"
         curve += "/lying" if self.lying else ""
         curve += "/held out" if self.renderer in HELD_OUT_RENDERERS.names else ""
@@ -175,7 +183,7 @@ def small_slice(people: Sequence[str]) -> tuple[Case, ...]:
 
 
 def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashScanSettings:
-    """Return the simulator's settings for a case. The name of the case seeds what the case leaves open.
+    """Return the simulator's settings for a case. The name of its check seeds what the case leaves open.
 
     Args:
         case: The case.
@@ -183,7 +191,7 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
         height: Height of the frames, pixels.
         rate: Frames a second.
     """
-    rng = _rng(f"settings/{case.name}")
+    rng = _rng(f"settings/{case.check}")
     emission, diffuse, geometry = case.renderer.split("/")
     injection = InjectionSettings(
         latency_seconds=float(rng.uniform(0.02, 0.12)), strength=float(rng.uniform(0.7, 1.3))
@@ -197,9 +205,12 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
             shadowing=crude.shadowing,
             linear=crude.linear,
         )
+    seed = int(rng.integers(1 << 30))
+    if case.attempt > 1:
+        seed = int(_rng(f"seed/{case.name}").integers(1 << 30))
     return FlashScanSettings(
         kind=case.kind,
-        seed=int(rng.integers(1 << 30)),
+        seed=seed,
         seconds=_LONGEST_SECONDS,
         frames_per_second=rate,
         width=width,

@@ -29,7 +29,7 @@ from simulator import Photo
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, Template, load_pack
 
-__all__ = ["Bench", "Conditions", "code_hash", "measure_cases"]
+__all__ = ["Bench", "Conditions", "code_hash", "measure_checks"]
 
 _OUTCOMES: Final = {
     Verdict.LIVE: AttemptRow.SUCCESS,
@@ -56,6 +56,7 @@ class Conditions:
         blink: Whether the policy accepts a blink.
         depth: Whether it accepts a head's depth in any light.
         networks: Whether the PAD networks judge; the renderer does not aim to imitate the pixels they need.
+        attempts: The most attempts of a check.
     """
 
     pack: str
@@ -68,6 +69,7 @@ class Conditions:
     blink: bool = False
     depth: bool = False
     networks: bool = True
+    attempts: int = 1
 
     def __str__(self) -> str:
         """Return the conditions in words, without this machine's paths."""
@@ -80,7 +82,8 @@ class Conditions:
         blink = ", a blink is taken" if self.blink else ""
         depth = ", depth is taken" if self.depth else ""
         networks = "" if self.networks else ", no PAD networks"
-        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{networks}"
+        attempts = "" if self.attempts == 1 else f", up to {self.attempts} attempts"
+        return f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{networks}{attempts}"
 
 
 class Bench:
@@ -105,12 +108,25 @@ class Bench:
         self._fusion: FusionModel = load_fusion_model()
         self._code = code_hash()
 
-    def run(self, case: Case) -> Row:
-        """Simulate and judge a case.
+    def run_check(self, case: Case) -> list[Row]:
+        """Simulate and judge the attempts of a check, until one decides it or none is left.
+
+        Args:
+            case: The first attempt.
 
         Raises:
             DynamicEvaluationError: The person's photo cannot be used.
         """
+        rows: list[Row] = []
+        for attempt in range(1, self._conditions.attempts + 1):
+            row, retryable = self._run(replace(case, attempt=attempt))
+            rows.append(row)
+            if not retryable:
+                break
+        return rows
+
+    def _run(self, case: Case) -> tuple[Row, bool]:
+        """Return the row of an attempt, and whether another one may help."""
         began = time.process_time()
         conditions = self._conditions
         policy = DynamicPolicy(minimum_bits=conditions.bits, blink=conditions.blink, depth=conditions.depth)
@@ -128,7 +144,7 @@ class Bench:
         )
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
         judged = self._judged(trace, policy, self._template(case.person))
-        return self._row(case, trace, flash, judged, policy=policy, began=began)
+        return self._row(case, trace, flash, judged, policy=policy, began=began), judged.retryable
 
     def _judged(self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Template) -> AttemptJudgement:
         """Return the judgement of the attempt with its challenge, or without it as Express judges."""
@@ -191,6 +207,7 @@ class Bench:
             latency=case.latency,
             quality=case.quality,
             lying=case.lying,
+            attempt=case.attempt,
             code=self._code,
             conditions=str(self._conditions),
             finding=str(flash.finding),
@@ -216,13 +233,13 @@ class Bench:
         )
 
 
-def measure_cases(
+def measure_checks(
     cases: Sequence[Case], *, people: Sequence[Person], conditions: Conditions, jobs: int
-) -> Iterator[Row]:
-    """Yield the rows of ``cases`` in the order of completion.
+) -> Iterator[list[Row]]:
+    """Yield the rows of each check in the order of completion.
 
     Args:
-        cases: The cases.
+        cases: The first attempts of the checks.
         people: The people of the cases, and possibly more.
         conditions: The common conditions.
         jobs: Number of processes; 1 uses this process only.
@@ -233,13 +250,13 @@ def measure_cases(
     """
     if jobs == 1:
         bench = Bench(conditions, people)
-        yield from (bench.run(case) for case in cases)
+        yield from map(bench.run_check, cases)
         return
     waiting = iter(cases)
     with ProcessPoolExecutor(
         jobs, mp_context=get_context("spawn"), initializer=_start, initargs=(conditions, tuple(people))
     ) as pool:
-        running: set[Future[Row]] = set()
+        running: set[Future[list[Row]]] = set()
         while True:
             while len(running) < 2 * jobs and (case := next(waiting, None)) is not None:
                 running.add(pool.submit(_run, case))
@@ -268,10 +285,10 @@ def _start(conditions: Conditions, people: tuple[Person, ...]) -> None:
     _bench = Bench(conditions, people)
 
 
-def _run(case: Case) -> Row:
+def _run(case: Case) -> list[Row]:
     if _bench is None:
         raise RuntimeError("the worker was not started")
-    return _bench.run(case)
+    return _bench.run_check(case)
 
 
 def _outcome(flash: FlashResult, policy: DynamicPolicy) -> str:

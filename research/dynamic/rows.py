@@ -1,14 +1,14 @@
 """Measured scans, one line of JSON each, appended while the measurement runs."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
 from research.dynamic.errors import DynamicEvaluationError
 
-__all__ = ["AttemptRow", "Row", "append_row", "mend_rows", "read_rows"]
+__all__ = ["AttemptRow", "Row", "append_rows", "mend_rows", "read_rows"]
 
 
 class AttemptRow:
@@ -36,6 +36,7 @@ class Row:
         latency: See there.
         quality: See there.
         lying: See there.
+        attempt: See there.
         code: Hash of the measuring and the rendering code: rows of different code are different measurements.
         conditions: The common conditions of a measurement, in words.
         finding: Finding of the flash.
@@ -72,6 +73,7 @@ class Row:
     latency: float | None
     quality: str | None
     lying: bool
+    attempt: int
     code: str
     conditions: str
     finding: str
@@ -96,10 +98,10 @@ class Row:
     cost: float
 
 
-def append_row(path: Path, row: Row) -> None:
-    """Add a line. A process that is killed leaves whole lines, except for at most the last one."""
+def append_rows(path: Path, rows: Sequence[Row]) -> None:
+    """Add the lines of a check. A killed process leaves whole lines, except for at most the last one."""
     with path.open("a", encoding="utf-8") as stream:
-        stream.write(json.dumps(asdict(row)) + "\n")
+        stream.write("".join(json.dumps(asdict(row)) + "\n" for row in rows))
 
 
 def mend_rows(path: Path) -> None:

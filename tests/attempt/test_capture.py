@@ -14,6 +14,7 @@ from attempt.frame import Frame, FrameLimits
 from attempt.placement import FEEDBACK_CODES, CapturePlan
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from liveness.mouth import MouthRequest
 from liveness.selection import CUE_FRAMES
 from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of, undecodable
@@ -199,6 +200,43 @@ def test_a_person_asked_to_turn_gets_no_look_straight_hint(awaits: bool, given: 
     capture = _capture(challenge, GuidanceSettings(turned=0.0))
     feedback = [capture.take(_frame(index), arrival=0.0) for index in range(10)]
     assert {message.code for message in feedback if message is not None} == {given}
+
+
+def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[bool] = [False]
+    monkeypatch.setattr("attempt.mouth_wait.mouth_opened", lambda *_: opened[0])
+    capture = _capture(plan=replace(PLAN, mouth_seconds=5.0))
+    codes, asked = [], []
+    for index in range(PLAN.frames + 6):
+        opened[0] = index >= PLAN.frames + 4
+        feedback = capture.take(_frame(index), arrival=0.0)
+        codes.append(None if feedback is None else feedback.code)
+        request = capture.mouth
+        assert request is not None
+        asked.append(request.asked_at is not None)
+        assert capture.complete is (index >= PLAN.frames + 4)
+    assert asked.index(True) >= PLAN.frames - 1
+    assert codes.index("OPEN_MOUTH") == asked.index(True)
+    # Faces with an open mouth are not compared with the portrait.
+    assert max(capture.selected) <= asked.index(True)
+
+
+def test_an_open_mouth_is_requested_once_the_challenge_is_settled() -> None:
+    challenge = _Challenge()
+    capture = _capture(challenge, plan=replace(PLAN, mouth_seconds=5.0))
+    for index in range(PLAN.frames + 4):
+        capture.take(_frame(index), arrival=0.0)
+    assert capture.mouth == MouthRequest(asked_at=None)
+    taken = len(challenge.frames)
+    challenge.settled = challenge.over = True
+    late = _frame(PLAN.frames + 4)
+    capture.take(late, arrival=7.0)
+    assert capture.mouth is not None
+    assert capture.mouth.asked_at is not None
+    assert not capture.settled
+    # The challenge judges no further frame, but hears which step is on display.
+    assert len(challenge.frames) == taken
+    assert challenge.received == [(late, _frame(0).capture_time_us, 7.0)]
 
 
 def test_depth_is_measured_when_the_challenge_wants_it() -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from liveness.fusion_model_file import load_fusion_model
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
+from liveness.mouth import MouthRequest
 from liveness.observation import ScanObservations
 from liveness.occlusion import Cover
 from liveness.policy import CaptureKind, LivenessPolicy
@@ -26,6 +27,7 @@ def _judge(
     *reasons: VerdictReason,
     watched: ScanObservations = _WATCHED,
     capture: CaptureKind = CaptureKind.SCAN,
+    mouth: MouthRequest | None = None,
 ) -> LivenessResult:
     """The verdict under the conditions if the passive signals give ``verdict``."""
     express = LivenessResult(
@@ -36,7 +38,7 @@ def _judge(
         reasons=reasons,
     )
     monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
-    judged = _judged(watched, conditions, capture=capture)
+    judged = _judged(watched, conditions, capture=capture, mouth=mouth)
     assert judged.flash is None
     assert_consistent(judged.result)
     return judged.result
@@ -48,6 +50,7 @@ def _judged(
     *,
     identified: int = 0,
     capture: CaptureKind = CaptureKind.SCAN,
+    mouth: MouthRequest | None = None,
 ) -> ScanLiveness:
     return judge_scan(
         scan=seen,
@@ -58,6 +61,7 @@ def _judged(
         model=load_fusion_model(),
         challenge=None,
         conditions=conditions,
+        mouth=mouth,
     )
 
 
@@ -184,3 +188,45 @@ def test_still_images_are_not_held_to_the_range_of_scans(
     assert still.verdict is Verdict.LIVE
     filmed = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=dark)
     assert filmed.verdict is Verdict.INCONCLUSIVE
+
+
+_ASKED = MouthRequest(asked_at=0.2)
+
+
+def _with_mouth(opened: bool) -> ScanObservations:
+    """The scan in which the mouth is shut, and open in its last frames if ``opened``."""
+    gaps = [2.4 if opened and index >= 10 else 0.1 for index in range(len(_WATCHED.frames))]
+    frames = [replace(frame, mouth=gap) for frame, gap in zip(_WATCHED.frames, gaps, strict=True)]
+    return replace(_WATCHED, frames=tuple(frames))
+
+
+@pytest.mark.parametrize("verdict", list(Verdict))
+def test_a_mouth_that_stays_shut_is_never_live_and_never_an_attack(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    given = VerdictReason.EVIDENCE_TOO_WEAK
+    shut = _judge(monkeypatch, _CLEAR, verdict, given, watched=_with_mouth(False), mouth=_ASKED)
+    expected = (
+        (Verdict.INCONCLUSIVE, (VerdictReason.MOUTH_NOT_OPENED,))
+        if verdict is Verdict.LIVE
+        else (verdict, (given,))
+    )
+    assert (shut.verdict, shut.reasons) == expected
+    opened = _judge(monkeypatch, _CLEAR, verdict, given, watched=_with_mouth(True), mouth=_ASKED)
+    assert (opened.verdict, opened.reasons) == (verdict, (given,))
+    assert [signal.passed for signal in opened.signals if signal.name == "mouth_opened"] == [True]
+
+
+def test_a_mouth_of_an_unidentified_face_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    express = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
+    monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
+    opened = _with_mouth(True)
+    assert _judged(opened, _CLEAR, identified=0, mouth=_ASKED).result.verdict is Verdict.LIVE
+    other = _judged(opened, _CLEAR, identified=99, mouth=_ASKED).result
+    assert (other.verdict, other.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.MOUTH_NOT_OPENED,))
+
+
+def test_without_the_demand_the_mouth_is_no_signal(monkeypatch: pytest.MonkeyPatch) -> None:
+    result = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=_with_mouth(False))
+    assert result.verdict is Verdict.LIVE
+    assert not result.signals

@@ -1,4 +1,4 @@
-"""Alignment, crops and eye openness."""
+"""Alignment, crops, and how far eyes and mouth are open."""
 
 import math
 
@@ -16,9 +16,11 @@ from vision.geometry import (
     context_crop,
     eye_aspect_ratio,
     eye_centres,
+    lip_gap,
     similarity_transform,
 )
 from vision.packs.pack import Pack
+from vision.pose import head_of_478
 
 
 def _moved(points: Points, *, degrees: float, scale: float, shift: tuple[float, float]) -> Points:
@@ -216,3 +218,34 @@ class TestEyeAspectRatio:
     def test_unknown_scheme(self) -> None:
         with pytest.raises(ValueError, match="ibug5"):
             eye_aspect_ratio(Landmarks(np.zeros((5, 2), np.float32), "ibug5"))
+
+
+class TestLipGap:
+    @staticmethod
+    def _face(*, gap: float, yaw: float = 0.0, scale: float = 20.0) -> Landmarks:
+        """The canonical face, seen from a yaw, with its inner lips ``gap`` centimetres apart."""
+        indices, head = head_of_478()
+        mesh = np.zeros((478, 3))
+        mesh[indices] = head
+        mesh[[82, 13, 312]] = [(-0.5, 4.0, -5.5), (0.0, 4.0, -5.7), (0.5, 4.0, -5.5)]
+        mesh[[87, 14, 317]] = mesh[[82, 13, 312]] + (0.0, gap, 0.0)
+        angle = math.radians(yaw)
+        turn = [[math.cos(angle), 0, math.sin(angle)], [0, 1, 0], [-math.sin(angle), 0, math.cos(angle)]]
+        seen = (scale * mesh @ np.array(turn).T + (300, 400, 0)).astype(np.float32)
+        return Landmarks(seen[:, :2], "mediapipe478", depth=seen[:, 2])
+
+    @given(gap=st.floats(0, 6), yaw=st.floats(-40, 40), scale=st.floats(5, 60))
+    def test_is_the_same_at_any_pose_and_distance(self, gap: float, yaw: float, scale: float) -> None:
+        assert lip_gap(self._face(gap=gap, yaw=yaw, scale=scale)) == pytest.approx(gap, abs=0.01)
+
+    def test_needs_the_478_points_with_depth(self) -> None:
+        face = self._face(gap=2.0)
+        assert lip_gap(Landmarks(face.points, "mediapipe478")) is None
+        assert lip_gap(Landmarks(face.points[:68], "ibug68")) is None
+
+    def test_points_without_extent_or_value_give_none(self) -> None:
+        still, nothing = np.zeros((478, 2), np.float32), np.zeros(478, np.float32)
+        assert lip_gap(Landmarks(still, "mediapipe478", depth=nothing)) is None
+        broken = self._face(gap=2.0)
+        broken.points[13, 0] = np.nan
+        assert lip_gap(broken) is None

@@ -20,6 +20,7 @@ _ROW: Final = Row(
     latency=None,
     quality=None,
     lying=False,
+    attempt=1,
     code="0" * 12,
     conditions="as in a test",
     finding="RIGHT",

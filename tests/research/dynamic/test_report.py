@@ -10,7 +10,7 @@ from research.dynamic.measure import code_hash
 from research.dynamic.people import read_split
 from research.dynamic.rates import Draws, Rate
 from research.dynamic.report import write_report
-from research.dynamic.rows import Row, append_row
+from research.dynamic.rows import Row, append_rows
 from research.dynamic.tables import Table, all_tables
 from research.dynamic.targets import TargetStatus, answer_to, target_table
 from tests.research.dynamic.builders import row
@@ -119,7 +119,7 @@ def test_rows_of_another_measurement_are_not_added_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, wrong: str
 ) -> None:
     rows = tmp_path / "rows.jsonl"
-    append_row(rows, row(code=code))
+    append_rows(rows, [row(code=code)])
     assert main(["scan", "--assets", str(tmp_path), "--rows", str(rows), "--slice", "small"]) == 2
     assert wrong in capsys.readouterr().err
 

@@ -1,0 +1,52 @@
+"""Asks the person to open the mouth at the end of a capture, and waits until it was opened or time is up."""
+
+from liveness import MouthRequest, ScanObservations
+from liveness.mouth import mouth_opened
+
+__all__ = ["MouthWait"]
+
+
+class MouthWait:
+    """The request to open the mouth of one attempt. Not safe for several threads at once.
+
+    It comes when nothing else of the attempt is missing, so that nobody knows its time in advance, and the
+    moving lips disturb no other measurement.
+    """
+
+    def __init__(self, *, seconds: float) -> None:
+        """Initialises a request that is made with the first call of ``take``.
+
+        Args:
+            seconds: The longest wait, seconds of capture time; 0 if the policy does not demand an open mouth.
+        """
+        self._seconds = seconds
+        self._request = MouthRequest(asked_at=None)
+        self.over = seconds <= 0
+        """Whether the capture need not wait: the mouth was opened, or the longest wait is over."""
+
+    @property
+    def asking(self) -> bool:
+        """Whether the person is to open the mouth now."""
+        return self._request.asked_at is not None and not self.over
+
+    @property
+    def request(self) -> MouthRequest | None:
+        """The request for the judge; ``None`` if the policy does not demand an open mouth."""
+        return self._request if self._seconds > 0 else None
+
+    def take(self, scan: ScanObservations, time: float) -> None:
+        """Makes the request, or tests whether it is met or the wait is over.
+
+        Call it for each frame from the time on when nothing else is missing.
+
+        Args:
+            scan: The measurements of the attempt so far.
+            time: The frame's capture time, seconds.
+        """
+        if self.over:
+            return
+        asked_at = self._request.asked_at
+        if asked_at is None:
+            self._request = MouthRequest(asked_at=time)
+        else:
+            self.over = time - asked_at >= self._seconds or mouth_opened(scan, self._request)

@@ -1,0 +1,43 @@
+"""The request to open the mouth at the end of a capture."""
+
+from attempt.mouth_wait import MouthWait
+from liveness.mouth import MouthRequest
+from tests.liveness.builders import RATE, observation, scan
+
+
+def _seen(upto: int, opened_from: int = 1000) -> list[float]:
+    return [2.4 if index >= opened_from else 0.1 for index in range(upto)]
+
+
+def _play(wait: MouthWait, *, opened_from: int, first: int = 20, frames: int = 400) -> int:
+    """Gives frames to the wait until it is over; returns how many."""
+    gaps = _seen(frames, opened_from)
+    for index in range(first, frames):
+        shown = scan([observation(at, mouth=gap) for at, gap in enumerate(gaps[: index + 1])])
+        wait.take(shown, index / RATE)
+        if wait.over:
+            return index
+        assert wait.asking
+    return frames
+
+
+def test_a_plan_without_the_demand_asks_nobody() -> None:
+    wait = MouthWait(seconds=0.0)
+    assert wait.over
+    wait.take(scan(), 3.0)
+    assert (wait.asking, wait.request) == (False, None)
+
+
+def test_the_wait_ends_when_the_mouth_is_open() -> None:
+    wait = MouthWait(seconds=5.0)
+    assert not wait.over
+    assert wait.request == MouthRequest(asked_at=None)
+    assert _play(wait, opened_from=35) == 36
+    assert wait.request == MouthRequest(asked_at=20 / RATE)
+    assert not wait.asking
+
+
+def test_the_wait_ends_after_its_time() -> None:
+    wait = MouthWait(seconds=2.0)
+    assert _play(wait, opened_from=1000) == 20 + 2 * RATE
+    assert wait.request == MouthRequest(asked_at=20 / RATE)
