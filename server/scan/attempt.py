@@ -86,7 +86,7 @@ class AttemptRun:
         self._on_settled = on_settled
         capture = AttemptCapture(
             analyst=env.models.analyst,
-            plan=settings.plan,
+            plan=stream.plans.capture_plan(settings.plan),
             oval=settings.oval,
             guidance=settings.guidance,
             random=env.random,

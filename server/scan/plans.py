@@ -4,6 +4,7 @@ from collections.abc import Set
 from dataclasses import replace
 from typing import Final
 
+from attempt import CapturePlan
 from liveness.dynamic import DynamicPolicy, NextStep, WithoutFlash
 from liveness.dynamic.challenge import ScriptSettings
 from server.domain.terms import Mode, Plan
@@ -150,6 +151,10 @@ class ScanPlans:
     def mouth_seconds(self) -> float:
         """The longest wait for the mouth to open at the end of an attempt, seconds; 0 if it is not asked."""
         return float(self._challenge.mouth_seconds)
+
+    def capture_plan(self, plan: CapturePlan) -> CapturePlan:
+        """Returns the server's plan of a capture, adapted to the policy."""
+        return replace(plan, mouth_seconds=self.mouth_seconds)
 
     def budget(self, budget: CaptureBudget) -> CaptureBudget:
         """Returns the server's limits of a scan, adapted to the policy.

@@ -4,6 +4,7 @@ from collections.abc import Set
 
 import pytest
 
+from attempt import CapturePlan
 from liveness.dynamic import policy as dynamic
 from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
@@ -138,6 +139,7 @@ def test_an_attempt_lasts_longer_by_the_wait_for_the_mouth(requested: Mode) -> N
     policy, budget = _policy("standard"), CaptureBudget()
     asking = policy.model_copy(update={"challenge": ChallengeRules(open_mouth=True)})
     plans = ScanPlans(policy=asking, requested=requested, capabilities=_ALL)
+    assert plans.capture_plan(CapturePlan(frames=9)) == CapturePlan(frames=9, mouth_seconds=5.0)
     longer = plans.budget(budget)
     assert longer.max_attempt_seconds == budget.max_attempt_seconds + 5.0
     assert longer.max_frames_per_attempt * budget.max_attempt_seconds == (
@@ -145,6 +147,7 @@ def test_an_attempt_lasts_longer_by_the_wait_for_the_mouth(requested: Mode) -> N
     )
     assert longer.max_scan_bytes == budget.max_scan_bytes, "of the protocol"
     plain = _plans("standard", requested)
+    assert plain.capture_plan(CapturePlan()).mouth_seconds == 0.0
     assert plain.budget(budget) == budget
 
 
