@@ -7,10 +7,10 @@ a screen, or inject frames behind the camera.
 
 ``simulate_flash_scan`` renders the same in linear light in front of a phone with a screen that lights the
 face. The caller sets the colours of a ``ScreenLight`` while the scan runs, and each frame is rendered when it
-is requested. The photo is converted to albedo and lit by screen and surroundings. The camera has exposure
-and white-balance loops, the noise of its light level and a rolling shutter. An ``AppGuide`` prompts the
-person to come closer and to blink. Parts of the renderer exist in several models (`RendererSettings`,
-`ToneCurve`), so that a measurement need not be tuned to one of them.
+is requested. The photo is converted to albedo and lit by screen and surroundings. The camera has exposure and
+white-balance loops, the noise of its light level and a rolling shutter. An ``AppGuide`` prompts the person to
+come closer, to blink, to turn the head and to open the mouth. Parts of the renderer exist in several models
+(`RendererSettings`, `ToneCurve`), so that a measurement need not be tuned to one of them.
 
 ``simulator.devices`` has the devices of such people and attackers: their claims about themselves, and the
 evidence that they show under a test platform.
@@ -19,8 +19,10 @@ A simulated result is not a measured one, because some effects are not modelled.
 and shadow do not change when the head turns, skin does not shine, and the shutter reads all rows at once
 (except for a screen's bands). In ``simulate_flash_scan``, objects cast no shadows on each other, light is not
 scattered under the skin, the screen has one spectrum that matches the camera's channels, and the camera
-preview on the screen gives no light. In both there is no motion blur, teeth and tongue stay hidden, there is
-no local tone mapping or sharpening, and no frame is compressed.
+preview on the screen gives no light. A mouth that opens on request is dark inside, has no tongue and no lower
+teeth, and reflects the screen like skin; its corners stay in place; the lips of a mask's wearer have the
+mask's colour and gloss. In both there is no motion blur, no local tone mapping or sharpening, and no frame is
+compressed.
 """
 
 from simulator.app_guide import AppGuide

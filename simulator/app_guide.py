@@ -1,4 +1,4 @@
-"""Simulates the app's prompts (come closer, go back, fill an oval, blink, turn the head), and the person."""
+"""Simulates the app's prompts (move, fill an oval, blink, turn the head, open the mouth), and the person."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -8,7 +8,7 @@ import numpy as np
 
 from liveness import FaceExtent, Oval
 from simulator.geometry.relief import ReliefPose
-from simulator.motion import BlinkMotion
+from simulator.motion import BlinkMotion, MouthMotion
 
 __all__ = ["AppGuide", "RestingFace"]
 
@@ -102,13 +102,14 @@ class AppGuide:
     perceived oval; when ``notice`` shows the actual position of the face, the person corrects it. Prompted
     to blink, the person reads the prompt and blinks once. Prompted to turn the head, the person turns it by 8
     to 16 degrees to one side and to the other, in 2 to 3.6 seconds, and completes the turn before the next.
+    Prompted to open the mouth, the person opens it, holds it open for a moment, and shuts it.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
         """Makes a guide without prompts.
 
         Args:
-            seed: Seed of the reaction times, the errors at the oval, the blinks and the turns.
+            seed: Seed of the reaction times, the errors at the oval, and the requested movements.
         """
         self._rng = np.random.default_rng(seed)
         self._moves: list[_Move] = []
@@ -119,6 +120,8 @@ class AppGuide:
         self._blinks: list[BlinkMotion] = []
         self._neck = np.random.default_rng([seed, 2])
         self._turns: list[_Turn] = []
+        self._jaw = np.random.default_rng([seed, 3])
+        self._openings: list[MouthMotion] = []
 
     @property
     def asks(self) -> bool:
@@ -210,6 +213,22 @@ class AppGuide:
         start = at + float(self._neck.uniform(*_READING_SECONDS))
         degrees = float(self._neck.uniform(*_TURN_DEGREES) * self._neck.choice([-1, 1]))
         self._turns.append(_Turn(start, float(self._neck.uniform(*_TURN_SECONDS)), degrees))
+
+    def open_mouth(self, *, at: float) -> None:
+        """Prompts the person to open the mouth.
+
+        Args:
+            at: As for ``prompt_distance``; until the person has answered the prompt before, the call has no
+                effect.
+        """
+        if self._openings and at < self._openings[-1].end:
+            return
+        start = at + float(self._jaw.uniform(*_READING_SECONDS))
+        self._openings.append(MouthMotion.draw(self._jaw, start=start))
+
+    def opening(self, time: float) -> float:
+        """Return how far the mouth is open at ``time`` seconds because of a prompt, 0..1 of the widest."""
+        return max((opening.openness(time) for opening in self._openings), default=0.0)
 
     def placement(self, time: float, *, face: RestingFace) -> ReliefPose:
         """Return the movement from rest at ``time`` seconds."""

@@ -26,6 +26,7 @@ class PersonState:
         mouth: Movement of the mouth's corners, pixels.
         jaw: Movement of the jaw, pixels.
         brows: Movement of the brows, pixels.
+        gap: How far the lower lip is lowered to open the mouth on request, pixels.
     """
 
     head: ReliefPose
@@ -35,6 +36,7 @@ class PersonState:
     mouth: float = 0.0
     jaw: float = 0.0
     brows: float = 0.0
+    gap: float = 0.0
 
 
 class Behaviour:

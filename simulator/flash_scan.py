@@ -60,8 +60,8 @@ def simulate_flash_scan(
         photo: The person, or the victim of the attack.
         settings: All other settings.
         light: The phone's screen; the caller sets its colours while the frames are rendered.
-        guide: Gives ovals and prompts for blinks and turns while the frames are rendered; an injected video
-            ignores it.
+        guide: Gives ovals and prompts for blinks, turns and an open mouth while the frames are rendered; an
+            injected video ignores it.
     """
     draws = _Draws.of(settings.seed)
     ambient = Ambient(settings.ambient, draws.light)

@@ -52,6 +52,8 @@ class FlashKind(StrEnum):
     """A rigid resin mask: the light falls on the shape of a face, but nothing in it moves."""
     MASK_WITH_EYES = "mask-with-eyes"
     """The same mask with holes, through which the eyes and the lids of a living wearer show."""
+    MASK_WITH_EYES_AND_MOUTH = "mask-with-eyes-and-mouth"
+    """The same mask with a hole for the wearer's lips, which open on request; its chin is rigid."""
     CUT_OUT_PRINT = "cut-out-print"
     """A print cut out along the face, bent over a real face, with holes for its eyes."""
 

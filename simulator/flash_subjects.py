@@ -19,7 +19,7 @@ from simulator.geometry.head_shape import HeadFit
 from simulator.geometry.relief import ReliefPose
 from simulator.geometry.sculpted import sculpted_depth
 from simulator.light.albedo import AlbedoPaint
-from simulator.light.lit_person import LitPerson
+from simulator.light.lit_person import LitPerson, never
 from simulator.light.material import Material
 from simulator.light.subject import Follow, Subject
 from simulator.person import DepthSource, Person
@@ -68,7 +68,7 @@ def presented(
         photo: The person, or the victim of the attack.
         settings: The scan.
         rng: Source of the draws that differ between two scans.
-        guide: Prompts to come closer, to blink, or to turn the head.
+        guide: Prompts to come closer, to blink, to turn the head, or to open the mouth.
     """
     match settings.kind:
         case FlashKind.PRINT:
@@ -78,7 +78,7 @@ def presented(
         case FlashKind.RIGID_MASK:
             stiff = ExpressionSettings(blink_depth=0.0, mouth=0.0, brows=0.0, gaze=0.0)
             return _mask(photo, settings, stiff, rng, guide)
-        case FlashKind.MASK_WITH_EYES:
+        case FlashKind.MASK_WITH_EYES | FlashKind.MASK_WITH_EYES_AND_MOUTH:
             return _mask(photo, settings, _eyes_alone(settings.expression), rng, guide)
         case FlashKind.CUT_OUT_PRINT:
             return _cut_out(photo, settings, rng, guide)
@@ -89,6 +89,7 @@ def presented(
                 material=skin_of(settings),
                 follow=_follow(guide, person, settings),
                 closure=_closure(guide, settings.expression),
+                opening=guide.opening,
             )
 
 
@@ -163,7 +164,7 @@ def _resting(outline: FaceExtent, face_pixels: float, settings: FlashScanSetting
 
 
 def _eyes_alone(expression: ExpressionSettings) -> ExpressionSettings:
-    """Return the expression of a living person behind holes for the eyes."""
+    """Return the expression of a living person of whom only the eyes, and lips on request, move."""
     return replace(expression, mouth=0.0, brows=0.0)
 
 
@@ -180,6 +181,7 @@ def _mask(
         rng,
         depth_of=_DEPTHS[settings.renderer.geometry],
         recolour=MaskPaint(),
+        chin_moves=False,
     )
     resin = Material(
         diffuse=settings.renderer.diffuse, gloss=settings.instrument.mask_gloss, sharpness=_RESIN_SHARPNESS
@@ -189,7 +191,8 @@ def _mask(
         material=resin,
         follow=_follow(guide, worn, settings),
         closure=_closure(guide, expression),
-        corneas=settings.kind is FlashKind.MASK_WITH_EYES,
+        opening=guide.opening if settings.kind is FlashKind.MASK_WITH_EYES_AND_MOUTH else never,
+        corneas=settings.kind is not FlashKind.RIGID_MASK,
     )
 
 

@@ -1,11 +1,11 @@
-"""Movement over time: slow sway, hand tremor and blinks as smooth functions of the time."""
+"""Movement over time: slow sway, hand tremor, blinks and an opened mouth as smooth functions of the time."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BlinkMotion", "Blinks", "Sway", "Tremor"]
+__all__ = ["BlinkMotion", "Blinks", "MouthMotion", "Sway", "Tremor"]
 
 _TONES = 6
 
@@ -106,14 +106,51 @@ class BlinkMotion:
 
     def closure(self, time: float) -> float:
         """Return how far the lids are closed at ``time`` seconds, 0..1."""
-        since = time - self.start
-        if since <= 0 or since >= self.closing + self.closed + self.opening:
-            return 0.0
-        if since < self.closing:
-            return self.depth * _ease(since / self.closing)
-        if since < self.closing + self.closed:
-            return self.depth
-        return self.depth * _ease(1 - (since - self.closing - self.closed) / self.opening)
+        return self.depth * _held(time - self.start, self.closing, self.closed, self.opening)
+
+
+@dataclass(frozen=True, slots=True)
+class MouthMotion:
+    """One opening of the mouth on request.
+
+    Attributes:
+        start: Time at which the mouth begins to open, seconds.
+        opening: Time in which it opens, seconds.
+        held: Time for which it is held open, seconds.
+        closing: Time in which it closes, seconds.
+        depth: How far it opens, 0..1.
+    """
+
+    start: float
+    opening: float
+    held: float
+    closing: float
+    depth: float
+
+    @classmethod
+    def draw(cls, rng: np.random.Generator, *, start: float) -> "MouthMotion":
+        """Draws an opening: 0.3-0.6 s opening, 0.3-0.8 s held, 0.25-0.5 s closing.
+
+        Args:
+            rng: Source of the draws.
+            start: See the attribute.
+        """
+        return cls(
+            start=start,
+            opening=float(rng.uniform(0.3, 0.6)),
+            held=float(rng.uniform(0.3, 0.8)),
+            closing=float(rng.uniform(0.25, 0.5)),
+            depth=float(rng.uniform(0.55, 1.0)),
+        )
+
+    @property
+    def end(self) -> float:
+        """Time at which the mouth is shut again, seconds."""
+        return self.start + self.opening + self.held + self.closing
+
+    def openness(self, time: float) -> float:
+        """Return how far the mouth is open at ``time`` seconds, 0..1."""
+        return self.depth * _held(time - self.start, self.opening, self.held, self.closing)
 
 
 class Blinks:
@@ -135,6 +172,17 @@ class Blinks:
     def closure(self, time: float) -> float:
         """Return how far the lids are closed at ``time`` seconds, 0 (open) to 1."""
         return max((blink.closure(time) for blink in self._blinks), default=0.0)
+
+
+def _held(since: float, rising: float, held: float, falling: float) -> float:
+    """Return a movement to 1 and back at ``since`` seconds after its start."""
+    if since <= 0 or since >= rising + held + falling:
+        return 0.0
+    if since < rising:
+        return _ease(since / rising)
+    if since < rising + held:
+        return 1.0
+    return _ease(1 - (since - rising - held) / falling)
 
 
 def _ease(share: float) -> float:

@@ -1,4 +1,4 @@
-"""A person in a room: a photo converted to a head with depth that moves, blinks and moves its eyes."""
+"""A person in a room: a photo converted to a head with depth that moves, blinks and opens its mouth."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,6 +11,7 @@ from liveness import FaceExtent, face_extent
 from simulator.appearance.cut_out import person_mask, spread_inside_colours
 from simulator.appearance.expression import Expression
 from simulator.appearance.eyelids import Eyelids
+from simulator.appearance.mouth import Mouth, MouthPlace
 from simulator.backdrop import Backdrop
 from simulator.behaviour import Behaviour, PersonState
 from simulator.geometry.depth import head_depth
@@ -102,6 +103,7 @@ class Person:
         *,
         depth_of: DepthSource = head_depth,
         recolour: Recolour | None = None,
+        chin_moves: bool = True,
     ) -> None:
         """Prepares the layers; takes about a second.
 
@@ -111,6 +113,7 @@ class Person:
             rng: Draws the place in the frame, the room and the movements.
             depth_of: Source of the head's depth.
             recolour: Changes the photo's colours; None keeps them.
+            chin_moves: Whether the jaw opens the mouth, or only the lips behind a rigid chin.
         """
         self._viewport = viewport_of(settings)
         share = settings.face_width or float(rng.uniform(0.47, 0.58))
@@ -126,6 +129,8 @@ class Person:
         colours = _add_grain(colours, rng)
         self._layer = np.dstack([colours, np.round(mask * 255).astype(np.uint8)])
         self._eyelids = Eyelids(self._layer, landmarks)
+        self._mouth = Mouth(MouthPlace.of_68(landmarks), chin_moves=chin_moves)
+        self._depth = depth
         self._relief, self._expression = _head(landmarks, fit, depth, self._viewport)
         self._backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
@@ -187,9 +192,14 @@ class Person:
         """Return the person alone, without the room."""
         self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
         morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
-        sight = self._relief.look_up(state.head, morph=morph, pan=state.pan)
+        depth = self._mouth.lowered(self._depth, state.gap, step=Relief.grid_step())
+        sight = self._relief.look_up(state.head, morph=morph, pan=state.pan, depth=depth)
         layer = cv2.remap(
-            self._layer, sight.map_x, sight.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+            self._mouth.opened(self._layer, state.gap),
+            sight.map_x,
+            sight.map_y,
+            cv2.INTER_LINEAR,
+            borderMode=cv2.BORDER_REPLICATE,
         )
         return PersonView(layer=np.asarray(layer, dtype=np.uint8), sight=sight)
 

@@ -56,12 +56,14 @@ class _Onlooker:
         )
 
     def hear(self, feedback: feedback_pb2.Feedback, *, at: float) -> None:
-        """Blinks or turns the head, as the hint demands."""
+        """Blinks, turns the head or opens the mouth, as the hint demands."""
         match feedback.code:
             case feedback_pb2.FEEDBACK_CODE_BLINK:
                 self._guide.blink(at=at)
             case feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY:
                 self._guide.turn(at=at)
+            case feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH:
+                self._guide.open_mouth(at=at)
             case _:
                 pass
 
@@ -167,9 +169,11 @@ class SimulatedPhone:
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """Scrolling, and ovals if a person follows them."""
+        """Scrolling, and what a person follows, if there is one: ovals, and the request to open the mouth."""
         scroll = scan_pb2.CAPABILITY_FLASH_SCROLL
-        return (scroll,) if self._onlooker is None else (scroll, scan_pb2.CAPABILITY_OVAL_CHANGE)
+        if self._onlooker is None:
+            return (scroll,)
+        return scroll, scan_pb2.CAPABILITY_OVAL_CHANGE, scan_pb2.CAPABILITY_OPEN_MOUTH
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         """Shows a colour on the screen now."""
@@ -181,7 +185,7 @@ class SimulatedPhone:
             self._onlooker.fill(change, at=self._time.now)
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Lets the person blink or turn the head, as the hint demands."""
+        """Lets the person blink, turn the head or open the mouth, as the hint demands."""
         if self._onlooker is not None:
             self._onlooker.hear(feedback, at=self._time.now)
 

@@ -56,9 +56,8 @@ class ExpressSettings:
         stillness_line: The line of the face's movement within a second, face widths: 0.0003 to 0.0011 with
             noise alone, 0.008 and above on live clips.
         eyes_shut_level: The eye aspect ratio below which the eyes count as shut. Narrow open eyes measure
-            0.12 to 0.15, so the level lies below that and misses some shut eyes.
-        eyes_open_level: The least aspect ratio of open eyes with which a blink can be measured; the upper end
-            of narrow eyes.
+            0.12 to 0.15, so the level lies below that and misses some shut eyes. Of such eyes no blink can
+            be measured.
         blink_depth: The share of the open level to which both eyes must fall to count as a blink. Set by
             hand, as are ``blink_recovery`` and ``longest_blink``.
         blink_recovery: The share of the open level to which they must return.
@@ -105,7 +104,6 @@ class ExpressSettings:
     part_line: float = 1.7
     stillness_line: float = 0.003
     eyes_shut_level: float = 0.1
-    eyes_open_level: float = 0.15
     blink_depth: float = 0.7
     blink_recovery: float = 0.85
     longest_blink: float = 0.6

@@ -21,7 +21,7 @@ from attempt import (
 )
 from liveness import GuidanceCode, GuidanceSettings, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
-from liveness.dynamic.challenge import FallBack, HintCode, RevealedStep
+from liveness.dynamic.challenge import FallBack, RevealedStep
 from liveness.express import PadScore
 from matcher import SCAN_SUBJECT
 from research.dynamic.phone import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
@@ -32,6 +32,7 @@ from vision.packs import Pack
 __all__ = ["Link", "ScanTrace", "drive_scan"]
 
 _MOVES = frozenset({"MOVE_CLOSER", "MOVE_BACK"})
+_OPEN_MOUTH = "OPEN_MOUTH"
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +179,7 @@ class _Record:
                 self.phone.show(step, now)
             case Feedback(code=code):
                 self.hints[code] = None
-                self.phone.hint(HintCode(code), now)
+                self.phone.hint(code, now)
             case PauseCapture(paused=True, reason=code):
                 self.hints[code] = None
                 self.pauses += 1
@@ -196,6 +197,8 @@ class _Record:
             self.feedback_counts[feedback.code] += 1
             if feedback.code in _MOVES:
                 self.phone.guide(GuidanceCode(feedback.code), arrival)
+            elif feedback.code == _OPEN_MOUTH:
+                self.hear(feedback, arrival)
         if self.run.over and self.ended_at is None:
             self.ended_at = arrival
             if isinstance(self.run.ended, FallBack):

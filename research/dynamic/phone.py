@@ -25,8 +25,8 @@ class VirtualPhone:
     """A simulated device and the person who holds it.
 
     The device receives each message ``one_way`` after the server sent it, and shows the colour of a step
-    then. The person follows the guidance to come closer or to go back, as far as an arm reaches, and blinks
-    or turns the head on request.
+    then. The person follows the guidance to come closer or to go back, as far as an arm reaches, and blinks,
+    turns the head or opens the mouth on request.
 
     Attributes:
         light: The light of the screen.
@@ -67,13 +67,15 @@ class VirtualPhone:
             self.face_width = min(_WIDEST, max(_NARROWEST, self.face_width * change))
             self.person.prompt_distance(self.face_width, at=self._heard(now))
 
-    def hint(self, code: HintCode, now: float) -> None:
-        """Show the person a hint of the challenge."""
+    def hint(self, code: str, now: float) -> None:
+        """Show the person a hint of the challenge, or the request to open the mouth."""
         match code:
             case HintCode.BLINK:
                 self.person.blink(at=self._heard(now))
             case HintCode.TURN_HEAD_SLIGHTLY:
                 self.person.turn(at=self._heard(now))
+            case "OPEN_MOUTH":
+                self.person.open_mouth(at=self._heard(now))
             case _:
                 pass
 

@@ -8,7 +8,7 @@ from research.dynamic.charts import all_charts
 from research.dynamic.people import read_split
 from research.dynamic.rates import Draws
 from research.dynamic.rows import Row
-from research.dynamic.tables import Table, all_tables, render
+from research.dynamic.tables import Table, all_tables, check_table, render
 from research.dynamic.targets import PUBLISHED, target_table
 
 __all__ = ["write_report"]
@@ -28,13 +28,19 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
         OSError: The folder cannot be written to.
     """
     draws = Draws(resamples=resamples, seed=seed)
-    tables = (target_table(rows, draws), *all_tables(rows, split=read_split(), draws=draws))
-    head = _head(rows, draws)
+    first = [row for row in rows if row.attempt == 1]
+    checks = check_table(rows, draws)
+    tables = (
+        *(() if checks is None else (checks,)),
+        target_table(first, draws),
+        *all_tables(first, split=read_split(), draws=draws),
+    )
+    head = _head(first, draws)
     text = "\n".join([*head, "", *map(render, tables), PUBLISHED])
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.txt").write_text(text + "\n", encoding="utf-8")
     (out / "report.json").write_text(json.dumps(_as_json(head, tables), indent=1) + "\n", encoding="utf-8")
-    for name, content in all_charts(rows).items():
+    for name, content in all_charts(first).items():
         (out / name).write_bytes(content)
     return text
 
@@ -45,8 +51,7 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
     return [
         "The flash challenge: SIMULATION. No recording of a face under a screen's light was measured.",
         f"{len(rows)} scans of {people} people who were not used to tune the flash; code {codes}. Shares "
-        "are of all attempts, one attempt per check; outcomes are of the flash alone unless stated "
-        "otherwise.",
+        "are of first attempts; outcomes are of the flash alone unless stated otherwise.",
         "With a floor of b bits, a blind guess succeeds once in 2^b attempts; in a check of n attempts, n "
         "times as often.",
         *(f"Conditions: {conditions}." for conditions in sorted({row.conditions for row in rows})),

@@ -97,6 +97,11 @@ class Row:
     faces: int
     cost: float
 
+    @property
+    def check(self) -> str:
+        """Name of the check, which all its attempts have in common."""
+        return self.name.partition("/attempt ")[0]
+
 
 def append_rows(path: Path, rows: Sequence[Row]) -> None:
     """Add the lines of a check. A killed process leaves whole lines, except for at most the last one."""

@@ -19,6 +19,7 @@ __all__ = [
     "Cell",
     "Table",
     "all_tables",
+    "check_table",
     "inconclusive",
     "passed",
     "render",
@@ -199,6 +200,42 @@ def _curve_table(title: str, rows: Sequence[Row], latencies: Sequence[float]) ->
         (f"{latency:g} s", *(cell(latency, quality) for quality in QUALITIES)) for latency in latencies
     )
     return Table(title, ("added latency", *QUALITIES), tuple(line for line in lines if any(line[1:])))
+
+
+def check_table(rows: Sequence[Row], draws: Draws) -> Table | None:
+    """Return the table of checks of several attempts; None if every check had one.
+
+    Args:
+        rows: The rows of all attempts.
+        draws: Settings of the intervals.
+    """
+    if all(row.attempt == 1 for row in rows):
+        return None
+    last: dict[str, Row] = {}
+    for row in sorted(rows, key=lambda row: row.attempt):
+        last[row.check] = row
+    ended = _by_who([*last.values()])
+    first = dict(_by_who([row for row in rows if row.attempt == 1]))
+    return Table(
+        "Checks of several attempts, by the decision of all parts together",
+        (
+            "",
+            "SUCCESS at the first attempt",
+            "SUCCESS at any attempt",
+            "SPOOF at any attempt",
+            "attempts, mean",
+        ),
+        tuple(
+            (
+                name,
+                rate_of(first[name], passed, draws),
+                rate_of(part, passed, draws),
+                rate_of(part, lambda row: row.combined == AttemptRow.SPOOF, draws),
+                float(np.mean([row.attempt for row in part])),
+            )
+            for name, part in ended
+        ),
+    )
 
 
 def _combined_table(rows: Sequence[Row], draws: Draws) -> Table:

@@ -12,12 +12,12 @@ import numpy as np
 from evaluation.scans import clip_windows
 from liveness import face_extent
 from research.face_actions.actions import Action, measure
-from research.face_actions.drawn_mouth import open_mouth
 from research.temporal_cues.paper_mask import WornMask, wear
+from simulator.appearance.mouth import Mouth, MouthPlace
 from vision.face import BgrImage, Landmarks
 from vision.packs import Pack
 
-__all__ = ["ActionScan", "Shown", "scans_of"]
+__all__ = ["ActionScan", "Shown", "open_mouth", "scans_of"]
 
 _RATE, _SECONDS = 5.0, 3.0
 _MASK_FRAMES: Final = 30
@@ -25,6 +25,10 @@ _EVERY: Final = 2
 """Of the frames of a mask, 15 a second, every second one is measured."""
 _YAW, _PITCH = 20.0, 6.0
 """The largest turns of a mask, degrees, as in ``research.temporal_cues``."""
+_CORNERS, _LOWER_LIP, _BRIDGE, _CHIN = (61, 291), (78, 178, 14, 402, 308), 168, 152
+"""MediaPipe's indices; the inner edge of the lower lip is from the image's left to its right."""
+_WIDEST: Final = 0.2
+"""The drawn gap over the distance from nose bridge to chin, when the mouth is fully open: 2.5 centimetres."""
 
 
 class Shown(StrEnum):
@@ -72,6 +76,22 @@ def scans_of(clip: Path, pack: Pack) -> Iterator[ActionScan]:
     worn = [image for at, (_, image) in enumerate(wear(mask)) if at % _EVERY == 0]
     yield from _pair(clip.name, [image for _, image in window], pack, Shown.LIVE, Shown.LIVE_OPENING)
     yield from _pair(clip.name, worn, pack, Shown.MASK, Shown.MASK_LIPS)
+
+
+def open_mouth(image: BgrImage, landmarks: Landmarks, share: float, *, with_jaw: bool) -> BgrImage:
+    """Return the image with the mouth further open.
+
+    Args:
+        image: The frame; the face is about upright.
+        landmarks: MediaPipe's 478 points in it.
+        share: 0 (as it is) to 1 (fully open).
+        with_jaw: Whether the chin moves with the lower lip, as a person's does, or only the lips move, as in
+            the hole of a mask.
+    """
+    points = landmarks.points
+    place = MouthPlace(points[list(_CORNERS)], points[list(_LOWER_LIP)], points[_CHIN])
+    gap = share * _WIDEST * float(np.linalg.norm(points[_CHIN] - points[_BRIDGE]))
+    return Mouth(place, chin_moves=with_jaw).opened(image, gap)
 
 
 def _pair(

@@ -164,7 +164,12 @@ class Relief:
         return x * zoom + centre_x, y * zoom + centre_y
 
     def positions(
-        self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
+        self,
+        placement: ReliefPose,
+        *,
+        morph: tuple[FloatMap, FloatMap] | None = None,
+        lift: float = 1.0,
+        depth: FloatMap | None = None,
     ) -> tuple[FloatMap, FloatMap, FloatMap]:
         """Return the position in space of each sample of the grid.
 
@@ -174,6 +179,7 @@ class Relief:
             placement: The movement from rest. Its approach is not applied here, because it moves the camera.
             morph: As for ``project``.
             lift: As for ``project``.
+            depth: Replaces the depth at rest, for a face whose jaw is lowered; None keeps it.
 
         Returns:
             x to the right and y down from the camera's axis, z from the plane of depth 0 towards the camera,
@@ -183,9 +189,10 @@ class Relief:
         centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
         pivot_x, pivot_y, pivot_z = (np.float32(value) for value in self._pivot)
         pivot_x, pivot_y = pivot_x - centre_x, pivot_y - centre_y
-        away = focal - self._depth
+        depth = self._depth if depth is None else depth
+        away = focal - depth
         x, y = self._ray_x * away - pivot_x, self._ray_y * away - pivot_y
-        z = self._depth * np.float32(lift) - pivot_z
+        z = depth * np.float32(lift) - pivot_z
         if morph is not None:
             x, y = x + morph[0], y + morph[1]
         x, y, z = self._turn(x, y, z, placement)
@@ -220,6 +227,7 @@ class Relief:
         morph: tuple[FloatMap, FloatMap] | None = None,
         lift: float = 1.0,
         pan: tuple[float, float] = (0.0, 0.0),
+        depth: FloatMap | None = None,
     ) -> Sight:
         """Return the place on the canvas that each frame pixel shows (the maps of ``cv2.remap``).
 
@@ -228,8 +236,9 @@ class Relief:
             morph: As for ``project``.
             lift: As for ``project``.
             pan: Movement of the whole image in pixels, from a turn of the camera.
+            depth: As for ``positions``.
         """
-        space = self.positions(placement, morph=morph, lift=lift)
+        space = self.positions(placement, morph=morph, lift=lift, depth=depth)
         # An approach enlarges everything; without this growth, the movement to invert is small at any
         # distance.
         near = np.float32(1 - placement.approach)

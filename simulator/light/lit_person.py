@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -11,12 +12,17 @@ from simulator.light.material import Material
 from simulator.light.subject import Follow, SubjectView
 from simulator.person import Person
 
-__all__ = ["LitPerson"]
+__all__ = ["LitPerson", "never"]
 
-Closure = Callable[[float], float]
+_WIDEST_MILLIMETRES: Final = 45.0
+"""The gap between the lips of a mouth that is open as wide as people open it here when asked."""
+
+Share = Callable[[float], float]
+"""A share, 0..1, at a time in seconds."""
 
 
-def _never(time: float) -> float:
+def never(time: float) -> float:
+    """Return 0 at any time."""
     return 0.0
 
 
@@ -30,7 +36,8 @@ class LitPerson:
         material: Material,
         follow: Follow,
         corneas: bool = True,
-        closure: Closure = _never,
+        closure: Share = never,
+        opening: Share = never,
     ) -> None:
         """Makes a subject of a person with albedo colours.
 
@@ -40,11 +47,13 @@ class LitPerson:
             follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.
             closure: How far the lids are closed on request at a time, 0..1.
+            opening: How far the mouth is open on request at a time, 0..1; at 1 the lips are 45 mm apart.
         """
         self._person = person
         self._material = material
         self._follow = follow
         self._closure = closure
+        self._opening = opening
         left, right = person.landmarks[36:42].mean(axis=0), person.landmarks[42:48].mean(axis=0)
         self._eyes = np.stack([left, right]).astype(np.float32)[: 2 if corneas else 0]
 
@@ -75,6 +84,7 @@ class LitPerson:
             state,
             head=state.head.moved(self._follow(time)),
             closure=max(state.closure, self._closure(time)),
+            gap=self._opening(time) * _WIDEST_MILLIMETRES / self.millimetres_per_pixel,
         )
         seen = self._person.render(state)
         return SubjectView(

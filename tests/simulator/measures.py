@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from research.face_actions.actions import Action, measure
 from simulator import SimulatedFrame
 from vision.face import BgrImage, Points
 from vision.geometry import eye_aspect_ratio
@@ -28,6 +29,19 @@ def eye_openings(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
         for face in pack.detector.detect(frame.pixels)[:1]
     ]
     return [float(np.mean(eye_aspect_ratio(landmarks))) for landmarks in seen if landmarks is not None]
+
+
+def lip_gaps(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
+    """Gap between the inner lips in every frame that shows a face, centimetres on the canonical face."""
+    landmarker = pack.landmarker
+    assert landmarker is not None
+    seen = [
+        landmarker.locate(frame.pixels, face)
+        for frame in frames
+        for face in pack.detector.detect(frame.pixels)[:1]
+    ]
+    found = [measure(landmarks) for landmarks in seen if landmarks is not None]
+    return [values[Action.OPEN_MOUTH] for values in found if values is not None]
 
 
 def non_planar_motion(pack: Pack, frames: Sequence[SimulatedFrame], *, gap: int) -> float:

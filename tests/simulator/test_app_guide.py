@@ -1,4 +1,5 @@
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,7 +15,8 @@ from simulator import (
 )
 from simulator.app_guide import RestingFace
 from simulator.geometry.relief import ReliefPose
-from tests.simulator.measures import eye_openings
+from tests.packs import shared_pack
+from tests.simulator.measures import eye_openings, lip_gaps
 from vision.packs.pack import Pack
 
 _FACE = RestingFace(width=0.5, outline_width=0.52, x=0.51, y=0.5, frame=(480, 640))
@@ -106,10 +108,28 @@ def test_a_requested_turn_goes_to_both_sides_after_reading_time() -> None:
         assert max(guide.placement(float(time), face=_FACE).yaw for time in times + 6) >= 8
 
 
-def test_a_blink_or_a_turn_changes_nothing_of_how_ovals_are_followed() -> None:
+def test_a_requested_opening_of_the_mouth_comes_once_after_reading_time() -> None:
+    times = np.linspace(0, 6, 601)
+    for seed in range(10):
+        guide, reminded = AppGuide(seed=seed), AppGuide(seed=seed)
+        guide.open_mouth(at=1.0)
+        # The request is repeated until the mouth is seen to open; the person only goes on.
+        for again in (1.0, 1.5, 2.0):
+            reminded.open_mouth(at=again)
+        opening = [guide.opening(float(time)) for time in times]
+        assert opening == [reminded.opening(float(time)) for time in times]
+        assert not any(opening[:141])
+        assert 0.55 <= max(opening) <= 1
+        assert not any(opening[-30:])
+        guide.open_mouth(at=6.0)
+        assert max(guide.opening(float(time)) for time in times + 6) >= 0.55
+
+
+def test_a_requested_movement_changes_nothing_of_how_ovals_are_followed() -> None:
     asked, unasked = AppGuide(seed=3), AppGuide(seed=3)
     asked.blink(at=0.0)
     asked.turn(at=-4.0)
+    asked.open_mouth(at=0.0)
     for guide in (asked, unasked):
         guide.fill(Oval(0.4, 0.55, 0.36, 0.38), at=0.5)
     assert asked.placement(3.0, face=_FACE) == unasked.placement(3.0, face=_FACE)
@@ -140,6 +160,33 @@ def test_living_eyes_blink_on_request(
     assert len(openings[0]) == len(openings[1]) == len(film[0])
     shut = np.subtract(openings[1], openings[0]).max() / np.median(openings[1])
     assert shut > 0.3 if blinks else shut == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("kind", "least", "most"),
+    [
+        (FlashKind.GENUINE, 1.5, 6.0),
+        (FlashKind.MASK_WITH_EYES_AND_MOUTH, 1.0, 3.0),
+        (FlashKind.MASK_WITH_EYES, 0.0, 0.4),
+        (FlashKind.RIGID_MASK, 0.0, 0.4),
+        (FlashKind.CUT_OUT_PRINT, 0.0, 0.4),
+        (FlashKind.SCREEN_REPLAY, 0.0, 0.4),
+        (FlashKind.INJECTED_VIDEO, 0.0, 0.4),
+        (FlashKind.INJECTED_RELIGHTING, 0.0, 0.4),
+    ],
+)
+def test_living_lips_open_on_request(
+    astronaut: Photo, assets: Path, kind: FlashKind, least: float, most: float
+) -> None:
+    """By MediaPipe's landmarks, in centimetres on its canonical face."""
+    settings = FlashScanSettings(kind=kind, seed=2, seconds=3.6, frames_per_second=10)
+    guide = AppGuide(seed=1)
+    guide.open_mouth(at=0.2)
+    frames = list(simulate_flash_scan(astronaut, settings, ScreenLight(settings.phone), guide))
+    gaps = lip_gaps(shared_pack(f"open:{assets / 'models'}"), frames)
+    assert len(gaps) == len(frames)
+    assert least <= max(gaps) - np.median(gaps) <= most
 
 
 @pytest.mark.slow

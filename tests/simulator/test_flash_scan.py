@@ -65,6 +65,7 @@ _LIT = (
     FlashKind.PRINT,
     FlashKind.RIGID_MASK,
     FlashKind.MASK_WITH_EYES,
+    FlashKind.MASK_WITH_EYES_AND_MOUTH,
     FlashKind.CUT_OUT_PRINT,
 )
 

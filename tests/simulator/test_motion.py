@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.motion import Blinks, Sway, Tremor
+from simulator.motion import Blinks, MouthMotion, Sway, Tremor
 
 seeds = st.integers(0, 2**32)
 
@@ -50,3 +50,18 @@ def test_blinks_come_at_least_as_often_as_asked_and_last_as_long_as_blinks_do(
     assert np.diff(starts, prepend=0).max() * step <= longest_gap + 0.01
     for start, end in zip(starts, ends, strict=False):
         assert 0.19 <= (end - start) * step <= 0.35
+
+
+@settings(max_examples=50)
+@given(seeds)
+def test_a_mouth_opens_is_held_and_shuts(seed: int) -> None:
+    motion = MouthMotion.draw(np.random.default_rng(seed), start=1.0)
+    step = 0.005
+    times = np.arange(0, 4, step)
+    openness = np.array([motion.openness(float(time)) for time in times])
+    assert openness[(times <= 1.0) | (times >= motion.end)].max() == 0
+    assert 0.55 <= openness.max() <= 1
+    assert np.abs(np.diff(openness)).max() < 0.03, "no leap"
+    full = times[openness == openness.max()]
+    assert 0.29 <= full[0] - 1.0 <= 0.61
+    assert 0.29 <= full[-1] - full[0] <= 0.81

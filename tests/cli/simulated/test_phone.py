@@ -199,6 +199,20 @@ async def test_the_simulated_person_blinks_on_request() -> None:
     assert max(guide.closure(float(time)) for time in times) > 0.8
 
 
+async def test_the_simulated_person_opens_the_mouth_on_request() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH in phone.capabilities
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH not in _phone().capabilities
+    await anext(phone)
+    times = np.arange(0, 4, 1 / 24)
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK))
+    assert max(guide.opening(float(time)) for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH))
+    assert max(guide.opening(float(time)) for time in times) >= 0.55
+    await phone.aclose()
+
+
 async def test_the_simulated_person_turns_the_head_on_request() -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)

@@ -51,6 +51,22 @@ def test_all_else_proves_nothing(openness: list[float | None]) -> None:
     assert _score(openness) is None
 
 
+@pytest.mark.parametrize("level", [0.11, 0.13, 0.2])
+def test_narrow_eyes_blink(level: float) -> None:
+    """A scan of narrow eyes, or of one, as of a person who squints."""
+    for wide in (level, _OPEN):
+        dip = [observation(at, eyes=(level, wide)) for at in range(15)]
+        dip += [observation(at, eyes=(0.4 * level, 0.4 * wide)) for at in (15, 16)]
+        dip += [observation(at, eyes=(level, wide)) for at in range(17, 32)]
+        assert Blink().assess(scan(dip), _SETTINGS).passed
+
+
+def test_shut_eyes_do_not_blink() -> None:
+    openness = [*[0.08] * 15, 0.03, 0.03, *[0.08] * 15]
+    frames = [observation(at, eyes=(value, value)) for at, value in enumerate(openness)]
+    assert Blink().assess(scan(frames), _SETTINGS).score is None
+
+
 def test_a_wink_of_one_eye_is_no_blink() -> None:
     frames = [observation(index, eyes=(0.1 if index in {15, 16} else 0.3, 0.3)) for index in range(30)]
     assert Blink().assess(scan(frames), _SETTINGS).score is None

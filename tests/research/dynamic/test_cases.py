@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 
@@ -78,6 +79,16 @@ def test_a_case_is_rendered_deterministically_and_differs_from_others() -> None:
     settings = settings_of(first, width=240, height=320, rate=20.0)
     assert settings == settings_of(first, width=240, height=320, rate=20.0)
     assert settings.seed != settings_of(second, width=240, height=320, rate=20.0).seed
+
+
+def test_a_later_attempt_differs_in_movements_and_noise_alone() -> None:
+    first = all_cases(_PEOPLE, turns=1)[0]
+    second, third = (replace(first, attempt=number) for number in (2, 3))
+    assert len({case.name for case in (first, second, third)}) == 3
+    assert {case.check for case in (first, second, third)} == {first.name}
+    settings = [settings_of(case, width=240, height=320, rate=20.0) for case in (first, second, third)]
+    assert len({one.seed for one in settings}) == 3
+    assert len({replace(one, seed=0) for one in settings}) == 1
 
 
 def test_settings_are_those_of_the_case() -> None:

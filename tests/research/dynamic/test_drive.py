@@ -5,13 +5,26 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from attempt import AttemptCapture, CapturePlan, Feedback, FlashRun, FrameAnalyst, FrameLimits
+from liveness import GuidanceSettings, Oval
 from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.verdict import VerdictReason
-from research.dynamic.drive import Link, drive_scan
-from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
+from matcher import SCAN_SUBJECT
+from research.dynamic.drive import Link, _Record, drive_scan
+from research.dynamic.phone import CLOCKS_APART, VirtualPhone
+from simulator import (
+    AmbientPreset,
+    AmbientSettings,
+    AppGuide,
+    FlashKind,
+    FlashScanSettings,
+    PhoneSettings,
+    Photo,
+    ScreenLight,
+)
 from simulator.photos import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.packs import Pack
@@ -102,3 +115,39 @@ def test_a_network_that_is_too_slow_proves_nothing_and_is_no_attack(
     else:
         assert not found.late
         assert found.verified_bits >= 12
+
+
+@pytest.mark.parametrize("with_frame", [False, True])
+def test_the_person_hears_the_request_to_open_the_mouth(pack: Pack, with_frame: bool) -> None:
+    asked, record = Feedback("OPEN_MOUTH", 1.0, 7), _record(pack)
+    record.took(None, CLOCKS_APART, Feedback("HOLD_STILL", 1.0, 6))
+    assert not _opens(record.phone.person)
+    if with_frame:
+        record.took(None, CLOCKS_APART + 1, asked)
+    else:
+        record.hear(asked, CLOCKS_APART + 1)
+    assert _opens(record.phone.person)
+    assert list(record.hints) == ["OPEN_MOUTH"]
+
+
+def _record(pack: Pack) -> _Record:
+    random = np.random.default_rng(1).bytes
+    run = FlashRun.drawn(random, model=load_flash_model(), limits=DynamicPolicy())
+    capture = AttemptCapture(
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
+        plan=CapturePlan(),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        random=random,
+        subject=SCAN_SUBJECT,
+        challenge=run,
+    )
+    light = ScreenLight(PhoneSettings())
+    phone = VirtualPhone(
+        light=light, frames=iter(()), one_way=0.0, person=AppGuide(), face_width=0.5, claimed_late=0.0
+    )
+    return _Record(capture, run, phone)
+
+
+def _opens(person: AppGuide) -> bool:
+    return any(person.opening(step / 10) > 0 for step in range(60))

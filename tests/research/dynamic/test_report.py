@@ -11,7 +11,7 @@ from research.dynamic.people import read_split
 from research.dynamic.rates import Draws, Rate
 from research.dynamic.report import write_report
 from research.dynamic.rows import Row, append_rows
-from research.dynamic.tables import Table, all_tables
+from research.dynamic.tables import Table, all_tables, check_table
 from research.dynamic.targets import TargetStatus, answer_to, target_table
 from tests.research.dynamic.builders import row
 
@@ -107,6 +107,22 @@ def test_the_report_states_simulation_first_and_its_json_has_the_counts(tmp_path
     }
     for name in ("genuine.png", "attacks.png", "relighting.png", "relighting_lying.png", "seconds.png"):
         assert (tmp_path / "report" / name).read_bytes().startswith(b"\x89PNG")
+
+
+def test_checks_of_several_attempts_have_a_table_and_count_once_elsewhere() -> None:
+    people = [f"person {number}" for number in range(12)]
+    failed = {"flash": "INCONCLUSIVE", "combined": "INCONCLUSIVE"}
+    rows = [row(person=person, name=person) for person in people[:9]]
+    for person in people[9:]:
+        rows.append(row(person=person, name=person, **failed))
+        rows.append(row(person=person, name=f"{person}/attempt 2", attempt=2))
+    table = check_table(rows, _DRAWS)
+    assert table is not None
+    (line,) = table.rows
+    rates = [cell for cell in line if isinstance(cell, Rate)]
+    assert [(rate.hits, rate.scans) for rate in rates] == [(9, 12), (12, 12), (0, 12)]
+    assert line[-1] == 1.25
+    assert check_table(rows[:9], _DRAWS) is None
 
 
 def test_a_file_without_rows_makes_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

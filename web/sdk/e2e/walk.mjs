@@ -3,7 +3,8 @@
  * the first answer. The job is that of drive.mjs, with
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
  * `clicks`: how often each button of the card is clicked, once by default; `keyboard`: press them by Tab and Enter instead;
- * `acts`: the names of what happens while the scan runs, from acts.mjs.
+ * `acts`: the names of what happens while the scan runs, from acts.mjs; `lookFor`: the hint at which to look, with
+ * the colour and the oval on display.
  */
 import { ACTS } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
@@ -32,7 +33,7 @@ if (job.options.flash && job.context?.reducedMotion !== "reduce") {
   await look("notice");
   await press(job.presses ?? 0);
 }
-let over, buttons, oval, answeredMs;
+let over, buttons, oval, answeredMs, hinted;
 const began = performance.now();
 const acted = {};
 const asked = [];
@@ -57,6 +58,10 @@ for (let turn = 0; over === undefined; turn += 1) {
     if (colours.length === 3) await look("flash");
   }
   oval = (await page.locator("facegate-scan .track").boundingBox({ timeout: 500 }).catch(() => undefined)) ?? oval;
+  if (text && text === job.lookFor && hinted === undefined) {
+    hinted = { colour, oval: oval && [oval.width, oval.height], visible: await hint.isVisible() };
+    await look("hinted");
+  }
   if (await ready.isVisible()) {
     answeredMs ??= performance.now() - began;
     await look("again");
@@ -80,4 +85,4 @@ await look("result");
 const shown = await page.locator("facegate-scan .card").innerText();
 const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
 await close();
-console.log(JSON.stringify({ ...over, seen, spoken, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));
+console.log(JSON.stringify({ ...over, seen, hinted, spoken, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));

@@ -44,7 +44,10 @@ export interface ScanEvents {
   /** The server was verified; `oval` is the one to draw. */
   connected?(oval: Oval): void;
   attemptStarted?(attempt: { number: number; plan: AttemptPlan; oval: Oval }): void;
-  /** Show the text of the code at once. `progress` is the part of the capture that is done, 0 to 1. */
+  /**
+   * Show the text of the code at once. `progress` is the part of the capture that is done, 0 to 1. With this call, the scan
+   * announces that the person can be asked to open the mouth (`OPEN_MOUTH`), which some policies demand.
+   */
   hint?(code: HintCode, progress: number): void;
   /** Frames are held back for this reason, or no longer (`undefined`). */
   paused?(reason: HintCode | undefined): void;

@@ -13,12 +13,14 @@ import { VERSION } from "./version.js";
 /** ScanStart with everything but token, keys and version. */
 export async function scanProfile(
   camera: Camera,
-  { screen, language = navigator.language, appVersion = "" }: ScanOptions,
+  { screen, events, language = navigator.language, appVersion = "" }: ScanOptions,
 ): Promise<MessageInitShape<typeof ScanStartSchema>> {
   const capabilities = [Capability.CAPTURE_ADJUSTMENT, Capability.READY, Capability.RUNTIME_FINDINGS];
   if (screen?.flashes) capabilities.push(Capability.FLASH, Capability.FLASH_SCROLL);
   // A camera that is too coarse for a movement gets another flash instead, once there is less light.
   if (screen?.movesOval && showsMovement(camera)) capabilities.push(Capability.OVAL_CHANGE);
+  // A page that takes no hints cannot ask the person for anything.
+  if (events?.hint) capabilities.push(Capability.OPEN_MOUTH);
   const { width, height } = globalThis.screen;
   return {
     capabilities,

@@ -68,6 +68,7 @@ export const CODES = [
   "RAISE_SCREEN_BRIGHTNESS",
   "BLINK",
   "TURN_HEAD_SLIGHTLY",
+  "OPEN_MOUTH",
   "PROCESSING",
   "CONNECTION_LOST",
   "WRONG_ROTATION",
@@ -185,6 +186,7 @@ The connection is too slow. Find a better network and try again.
 Raise the brightness of your screen.
 Please blink.
 Turn your head slightly from side to side.
+Open your mouth wide, then close it.
 Thank you. One moment, please.
 The connection was lost. Please try again.
 Hold the phone upright.
@@ -253,6 +255,7 @@ Die Verbindung ist zu langsam. Suchen Sie ein besseres Netz und versuchen Sie es
 Stellen Sie den Bildschirm heller.
 Bitte blinzeln Sie.
 Drehen Sie den Kopf leicht hin und her.
+Öffnen Sie den Mund weit und schließen Sie ihn wieder.
 Danke. Einen Moment, bitte.
 Die Verbindung ist abgebrochen. Bitte versuchen Sie es noch einmal.
 Halten Sie das Telefon aufrecht.
@@ -321,6 +324,7 @@ La connexion est trop lente. Trouvez un meilleur réseau et réessayez.
 Augmentez la luminosité de l’écran.
 Clignez des yeux.
 Tournez légèrement la tête d’un côté à l’autre.
+Ouvrez grand la bouche, puis refermez-la.
 Merci. Un instant, s’il vous plaît.
 La connexion a été perdue. Veuillez réessayer.
 Tenez le téléphone à la verticale.
@@ -389,6 +393,7 @@ La conexión es demasiado lenta. Busque una red mejor e inténtelo de nuevo.
 Suba el brillo de la pantalla.
 Parpadee, por favor.
 Gire un poco la cabeza de un lado a otro.
+Abra mucho la boca y vuelva a cerrarla.
 Gracias. Un momento, por favor.
 Se perdió la conexión. Inténtelo de nuevo.
 Sostenga el teléfono en vertical.
@@ -457,6 +462,7 @@ A conexão é lenta demais. Procure uma rede melhor e tente de novo.
 Aumente o brilho da tela.
 Pisque, por favor.
 Vire um pouco a cabeça de um lado para o outro.
+Abra bem a boca e depois feche-a.
 Obrigado. Um momento, por favor.
 A conexão foi perdida. Tente de novo.
 Segure o telefone na vertical.
@@ -525,6 +531,7 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 स्क्रीन की चमक बढ़ाएँ।
 कृपया पलक झपकाएँ।
 सिर को थोड़ा दाएँ-बाएँ घुमाएँ।
+अपना मुँह पूरा खोलें, फिर बंद करें।
 धन्यवाद। कृपया एक क्षण रुकें।
 कनेक्शन टूट गया। कृपया फिर से कोशिश करें।
 फ़ोन को सीधा पकड़ें।
@@ -593,6 +600,7 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 ارفع سطوع الشاشة.
 ارمش من فضلك.
 أدر رأسك قليلًا من جانب إلى آخر.
+افتح فمك على اتساعه ثم أغلقه.
 شكرًا. لحظة من فضلك.
 انقطع الاتصال. يُرجى المحاولة مرة أخرى.
 أمسك الهاتف بشكل عمودي.

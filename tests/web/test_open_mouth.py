@@ -1,0 +1,112 @@
+"""A page that is asked for an open mouth, after everything else of an attempt is captured."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from facegate.v1 import feedback_pb2, scan_pb2
+
+from cli.conformance.clients import ClientReport
+from cli.conformance.conductor import Conductor, Verdict
+from cli.conformance.endpoint import Addresses, listening
+from cli.conformance.opening import Ticket
+from cli.conformance.scan import Scan, Scenario
+from cli.conformance.strict_stream import Response, StrictStream
+from server.edge.listeners import SCAN_METHOD
+from tests.web.conftest import run_script, to_ticket
+
+pytestmark = pytest.mark.slow
+
+_ASKED = "Open your mouth wide, then close it."
+_CLOSING = (128, 128, 128)
+_STEPS = (_CLOSING, (200, 60, 60), _CLOSING)
+_WAIT_SECONDS = 5.0
+
+
+@dataclass
+class _Page:
+    """The element in Chromium, with the camera that Chromium draws."""
+
+    port: int
+    flash: bool
+    answer: dict[str, Any] = field(default_factory=dict)
+
+    async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
+        options = {
+            "server": addresses.web.removesuffix(SCAN_METHOD),
+            "ticket": to_ticket(ticket.token, ticket.fingerprint),
+            "flash": self.flash,
+        }
+        viewport = {"width": 390, "height": 844}
+        job = {"port": self.port, "options": options, "lookFor": _ASKED, "viewport": viewport}
+        self.answer = await run_script("walk", job)
+        return ClientReport(has_result="outcome" in self.answer, said=str(self.answer))
+
+
+async def _show_colours(stream: StrictStream) -> None:
+    for number, (red, green, blue) in enumerate(_STEPS, start=1):
+        colour = scan_pb2.Rgb(red=red, green=green, blue=blue)
+        step = scan_pb2.FlashStep(step=number, color=colour, last=number == len(_STEPS))
+        step.transition = scan_pb2.TRANSITION_FLAT
+        step.minimum_hold.FromMilliseconds(400)
+        await stream.send(Response(flash_step=step))
+        while number not in stream.flash.since_us:
+            await stream.receive_frames(1)
+        await stream.receive_frames(2)
+
+
+async def _move_oval(stream: StrictStream) -> None:
+    oval = scan_pb2.Oval(center_x=0.5, center_y=0.5, width=0.4, height=0.4)
+    change = scan_pb2.OvalChange(oval=oval, change=1)
+    change.transition_duration.FromMilliseconds(300)
+    await stream.send(Response(oval_change=change))
+    await stream.receive_frames(8)
+
+
+async def _wait_for_motion(stream: StrictStream) -> None:
+    await stream.receive_frames(8)
+
+
+_CAPTURES: dict[scan_pb2.Plan.ValueType, Callable[[StrictStream], Awaitable[None]]] = {
+    scan_pb2.PLAN_EXPRESS: _wait_for_motion,
+    scan_pb2.PLAN_FLASH: _show_colours,
+    scan_pb2.PLAN_MOVEMENT: _move_oval,
+}
+
+
+@pytest.mark.parametrize("plan", _CAPTURES, ids=["express", "flash", "movement"])
+async def test_the_page_asks_and_goes_on(page_port: int, plan: scan_pb2.Plan.ValueType) -> None:
+    announced: list[int] = []
+
+    async def ask(scan: Scan) -> None:
+        announced.extend(scan.start.capabilities)
+        stream = await scan.open()
+        book = await stream.begin_attempt(frames=16, octets=4_194_304, plan=plan)
+        await _CAPTURES[plan](stream)
+        asked_at, mouth = book.times[-1], feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
+        await stream.send(Response(feedback=feedback_pb2.Feedback(code=mouth, progress=0.9)))
+        while book.times[-1] - asked_at < _WAIT_SECONDS:
+            await stream.receive_frames(1)
+        await stream.complete_capture()
+        await stream.send_result()
+        await stream.wait_for_half_close()
+
+    page = _Page(page_port, flash=plan == scan_pb2.PLAN_FLASH)
+    ticket = Ticket(token="conformance-token", private_key=ec.generate_private_key(ec.SECP256R1()))
+    conductor = Conductor(ticket, wait_s=30.0)
+    asking = Scenario(name="open-mouth", purpose="an attempt that goes on for 5 seconds", script=ask)
+    async with listening(conductor.add_stream, origins=[f"http://localhost:{page_port}"]) as addresses:
+        (outcome,) = [outcome async for outcome in conductor.run([asking], addresses, page)]
+    assert (outcome.verdict, outcome.detail) == (Verdict.PASSED, "")
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH in announced
+    hinted = page.answer["hinted"]
+    assert hinted["visible"]
+    assert _ASKED in page.answer["spoken"]
+    assert page.answer["oval"] == pytest.approx(hinted["oval"], abs=1.0)
+    closing = "rgb({}, {}, {})".format(*_CLOSING)
+    assert (hinted.get("colour"), page.answer["colours"][-1:]) == (
+        (closing, [closing]) if page.flash else (None, [])
+    )
+    assert (page.answer["violations"], page.answer["problems"]) == ([], [])

@@ -1,0 +1,43 @@
+/** What a page announces before a scan. */
+import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import type { Camera } from "../src/capture/camera.js";
+import { scanProfile } from "../src/profile.js";
+import { Capability } from "../src/protocol/generated/facegate/v1/scan_pb.js";
+import type { ScanOptions } from "../src/scan.js";
+
+vi.mock("../src/evidence.js", () => ({ installationId: async () => "installation" }));
+
+beforeEach(() => {
+  vi.stubGlobal("navigator", { language: "en" });
+  vi.stubGlobal("screen", { width: 390, height: 844 });
+  vi.stubGlobal("devicePixelRatio", 3);
+  vi.stubGlobal("location", { origin: "https://bank.example" });
+});
+afterEach(() => vi.unstubAllGlobals());
+
+/** The names of the capabilities that depend on the page, with the camera of a laptop. */
+async function announced(options: Partial<ScanOptions>, height = 720): Promise<string[]> {
+  const camera = { width: (height * 4) / 3, height, profile: {} } as Camera;
+  const { capabilities = [] } = await scanProfile(camera, options as ScanOptions);
+  const always = [Capability.CAPTURE_ADJUSTMENT, Capability.READY, Capability.RUNTIME_FINDINGS];
+  expect(capabilities).toEqual(expect.arrayContaining(always));
+  return capabilities.filter((capability) => !always.includes(capability)).map((capability) => Capability[capability]);
+}
+
+const screen = (flashes: boolean) => ({ flashes, movesOval: true, show: () => undefined, restore: () => undefined });
+const events = { hint: () => undefined };
+
+it("announces the request to open the mouth if the page takes hints, with a screen or without", async () => {
+  expect(await announced({ events })).toEqual(["OPEN_MOUTH"]);
+  expect(await announced({ events, screen: screen(true) })).toEqual(["FLASH", "FLASH_SCROLL", "OVAL_CHANGE", "OPEN_MOUTH"]);
+});
+
+it("does not announce it if nobody would see the request", async () => {
+  expect(await announced({})).toEqual([]);
+  expect(await announced({ events: { attemptStarted: () => undefined } })).toEqual([]);
+});
+
+it("announces colours only on a screen that flashes, and a movement only with a fine camera", async () => {
+  expect(await announced({ screen: screen(false) })).toEqual(["OVAL_CHANGE"]);
+  expect(await announced({ screen: screen(true) }, 480)).toEqual(["FLASH", "FLASH_SCROLL"]);
+});
