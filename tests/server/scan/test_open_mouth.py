@@ -124,30 +124,64 @@ class _Unread(WatchedScreen):
             super().show_hint(feedback)
 
 
+# -- whole scans, in real time
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lived(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it."""
+    settings = _settings(tmp_path_factory.mktemp("lived"))
+    async with serving(settings, pack=_pack(assets), tuning=Tuning()) as server:
+        yield server
+
+
+async def _check(
+    lived: LiveServer, mode: scan_pb2.Mode.ValueType, *, seed: int, reads: bool
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await lived.upload(policy="mouth", mode=mode)
+    device, wire = phone(ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    screen = wire.watched(device) if reads else _Unread(device, wire.claims)
+    await scan(lived.device_channel, upload, device, screen=screen, wire=wire)
+    return (await lived.finish(upload.check_id)).result, wire
+
+
 @pytest.mark.slow
-async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(assets: Path, tmp_path: Path) -> None:
-    async with serving(_settings(tmp_path), pack=_pack(assets), tuning=Tuning()) as server:
-        for seed in (5, 6, 7):
-            upload = await server.upload(policy="mouth", mode=scan_pb2.MODE_DYNAMIC)
-            device, wire = phone(ambient=AmbientPreset.INDOOR, seed=seed), Wire()
-            screen = _Unread(device, wire.claims)
-            await scan(server.device_channel, upload, device, screen=screen, wire=wire)
-            assert wire.plans == [scan_pb2.PLAN_FLASH]
-            answer = (await server.finish(upload.check_id)).result
-            assert answer.status == result_pb2.CHECK_STATUS_FAILURE
-            assert answer.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
-            # About one draw of colours in ten is not conclusive by itself.
-            if answer.liveness.explanations[0] == EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]:
-                break
-        else:
-            raise AssertionError("no flash was conclusive")
-        last, before = wire.steps[-1]
-        assert last.last
-        named = wire.claims[len(before) :]
-        first = named.index(last.step)
-        assert set(named[first:]) == {last.step}
-        assert len(named[first:]) >= _WAIT * 8, "eight frames a second are the least"
-        assert _HINT in wire.results[0].feedback
-        assert wire.hints.count("OPEN_MOUTH") >= 3
-        assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
-        assert answer.liveness.verified_bits >= answer.liveness.required_bits
+async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=False)
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+        # About one draw of colours in ten is not conclusive by itself.
+        if result.liveness.explanations[0] == EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]:
+            break
+    else:
+        raise AssertionError("no flash was conclusive")
+    last, before = wire.steps[-1]
+    assert last.last
+    named = wire.claims[len(before) :]
+    first = named.index(last.step)
+    assert set(named[first:]) == {last.step}
+    assert len(named[first:]) >= _WAIT * 8, "eight frames a second are the least"
+    assert _HINT in wire.results[0].feedback
+    assert wire.hints.count("OPEN_MOUTH") >= 3
+    assert result.liveness.verified_bits >= result.liveness.required_bits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "plan"),
+    [(scan_pb2.MODE_UNSPECIFIED, scan_pb2.PLAN_EXPRESS), (scan_pb2.MODE_DYNAMIC, scan_pb2.PLAN_FLASH)],
+)
+async def test_a_person_who_opens_the_mouth_on_request_passes(
+    lived: LiveServer, mode: scan_pb2.Mode.ValueType, plan: scan_pb2.Plan.ValueType
+) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, mode, seed=seed, reads=True)
+        assert wire.plans == [plan]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            break
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert "OPEN_MOUTH" in wire.hints
+    assert "mouth_opened" in {signal.name for signal in result.liveness.signals}
