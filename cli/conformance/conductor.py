@@ -96,7 +96,7 @@ class Conductor:
                 await self._leave(running)
                 running = None
                 continue
-            if scenario.needs and scenario.needs not in start.capabilities:
+            if not scenario.needs <= start.capabilities:
                 yield Outcome(scenario=scenario, verdict=Verdict.NOT_APPLICABLE)
                 continue
             first, start = start, None

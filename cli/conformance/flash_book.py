@@ -21,10 +21,12 @@ class FlashBook:
     Attributes:
         revealed: The steps, by number, with the time when each was sent, seconds of the loop's clock.
         since_us: When each step appeared, as the frames state, microseconds of the capture clock.
+        named: The step that the latest frame named; 0 for none.
     """
 
     revealed: dict[int, tuple[scan_pb2.FlashStep, float]] = field(default_factory=dict)
     since_us: dict[int, int] = field(default_factory=dict)
+    named: int = 0
     _shown: int = 0
 
     def reveal(self, step: scan_pb2.FlashStep, at: float) -> None:
@@ -47,6 +49,7 @@ class FlashBook:
             Violation: A rule is broken.
         """
         number, since = frame.flash_step, frame.flash_step_since_us
+        self.named = number
         if number == 0 or not flashing:
             if number or since:
                 raise Violation(

@@ -237,12 +237,12 @@ class Scenario:
         name: Its name.
         purpose: The behaviour that it tests, in words.
         script: Plays the server.
-        needs: The capability without which it does not apply; 0 for none.
+        needs: The capabilities without which it does not apply.
         reports_result: Whether the client has a result to report at its end, or the reason why it has none.
     """
 
     name: str
     purpose: str
     script: Script
-    needs: int = 0
+    needs: frozenset[int] = frozenset()
     reports_result: bool = True

@@ -126,7 +126,7 @@ async def run_check(options: CheckOptions, messages: Console) -> verification_se
             consent_reference=options.consent,
         )
         messages.print(escape(portrait_words(created.portrait)), highlight=False)
-        with ScanDisplay(messages) as display:
+        with ScanDisplay(messages, shows_hints=options.simulate is None) as display:
             scanner = FaceScanner(
                 channel=device,
                 ticket=ticket_of(created),

@@ -23,9 +23,15 @@ _ASKED: Final = {
 class ScanDisplay(ScanEvents):
     """Prints each hint once, and shows a progress bar if the console is a terminal."""
 
-    def __init__(self, console: Console) -> None:
-        """Shows on ``console``."""
+    def __init__(self, console: Console, *, shows_hints: bool) -> None:
+        """Shows on ``console``.
+
+        Args:
+            console: The console.
+            shows_hints: Whether the scanned person reads it.
+        """
         self._console = console
+        self.shows_hints = shows_hints
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True)
         self._task = self._bar.add_task("scanning", total=1.0)
         self._hint: int | None = None

@@ -86,6 +86,7 @@ class DeviceAttempt:
         self._rules = FrameRules(limits, quality=quality, budget=stream.challenge.budget)
         self._tally = AttemptTally(tally)
         self._events = events
+        self._screen = screen
         self._show = None if screen is None or start.plan in _WITHOUT_SCREEN else FlashShow(screen)
         self._gate = SendGate(start.credit)
         self._stop = StopSignal()
@@ -155,8 +156,8 @@ class DeviceAttempt:
                 case "credit":
                     self._gate.add(message.credit)
                 case "feedback":
-                    if self._show is not None:
-                        self._show.hint(message.feedback)
+                    if self._screen is not None:
+                        self._screen.show_hint(message.feedback)
                     self._events.feedback(message.feedback)
                 case "flash_step" if self._show is not None:
                     # A step that arrives after the device ended the capture is not shown any more.

@@ -131,7 +131,12 @@ class FaceScanner:
         self._events = events or ScanEvents()
         self._evidence = PlatformEvidence(attestor or NoAttestation(), runtime_findings)
         start = scan_pb2.ScanStart(
-            capabilities=_capabilities(source.camera, screen, reports=self._evidence.reports),
+            capabilities=_capabilities(
+                source.camera,
+                screen,
+                shows_hints=self._events.shows_hints,
+                reports=self._evidence.reports,
+            ),
             device=profile or desktop_profile(),
             camera=camera or camera_profile(source.camera),
             screen=None if screen is None else screen.profile,
@@ -349,7 +354,7 @@ def _decided(refusal: ServerError) -> bool:
 
 
 def _capabilities(
-    camera: CameraDescription, screen: FlashScreen | None, *, reports: bool
+    camera: CameraDescription, screen: FlashScreen | None, *, shows_hints: bool, reports: bool
 ) -> list[scan_pb2.Capability.ValueType]:
     found: list[scan_pb2.Capability.ValueType] = [
         scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT,
@@ -361,6 +366,8 @@ def _capabilities(
         found.append(scan_pb2.CAPABILITY_EXPOSURE_LOCK)
     if screen is not None:
         found += [scan_pb2.CAPABILITY_FLASH, *screen.capabilities]
+    if shows_hints and scan_pb2.CAPABILITY_OPEN_MOUTH not in found:
+        found.append(scan_pb2.CAPABILITY_OPEN_MOUTH)
     if reports:
         found.append(scan_pb2.CAPABILITY_RUNTIME_FINDINGS)
     return found

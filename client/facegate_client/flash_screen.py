@@ -35,7 +35,10 @@ class FlashScreen(Protocol):
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """Further capabilities beside CAPABILITY_FLASH: CAPABILITY_FLASH_SCROLL, CAPABILITY_OVAL_CHANGE."""
+        """Further capabilities beside CAPABILITY_FLASH.
+
+        CAPABILITY_FLASH_SCROLL, CAPABILITY_OVAL_CHANGE; CAPABILITY_OPEN_MOUTH if a person reads the hints.
+        """
         ...
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
@@ -47,7 +50,7 @@ class FlashScreen(Protocol):
         ...
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows the person the state of the capture and a hint, in attempts that use the screen."""
+        """Shows the person the state of the capture and a hint, during colours beside them."""
         ...
 
     def restore(self) -> None:

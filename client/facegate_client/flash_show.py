@@ -3,7 +3,7 @@
 import asyncio
 from collections import deque
 
-from facegate.v1 import feedback_pb2, scan_pb2
+from facegate.v1 import scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from facegate_client.errors import ProtocolViolatedError
@@ -51,10 +51,6 @@ class FlashShow:
     def move_oval(self, change: scan_pb2.OvalChange) -> None:
         """Moves the oval."""
         self._screen.show_oval(change)
-
-    def hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows the person a hint."""
-        self._screen.show_hint(feedback)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """Returns the flash step that was on the screen when an image was captured."""

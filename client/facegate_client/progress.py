@@ -9,7 +9,13 @@ class ScanEvents:
     """Callbacks of a scan. Each does nothing unless overridden.
 
     They are called in the event loop and must return at once. An exception in one ends the scan.
+
+    Attributes:
+        shows_hints: Whether ``feedback`` shows the person each hint. The device then announces
+            CAPABILITY_OPEN_MOUTH; so it does if its screen has this capability.
     """
+
+    shows_hints: bool = False
 
     def challenge(self, body: scan_pb2.ChallengeBody) -> None:
         """A trusted challenge arrived: draw the oval, count down to ``scan_deadline - server_time``."""

@@ -147,4 +147,6 @@ def pack_shortfall(
     if policy.challenge_for(mode).blink and pack.landmarker is None:
         return "it demands a blink, and the pack has no dense landmarks to measure one"
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
+    if policy.challenge_for(mode).open_mouth and scheme != "mediapipe478":
+        return "it asks to open the mouth, and the pack has no MediaPipe landmarks to measure it"
     return policy.portrait.as_policy().shortfall(scheme)

@@ -65,6 +65,7 @@ _MESSAGES = {
     "FACE_LOST": "Your face was lost: keep it in the oval.",
     "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
     "BLINK": "Please blink.",
+    "OPEN_MOUTH": "Open your mouth wide, then close it.",
     "ENVIRONMENT_NOT_SUPPORTED": "The light here does not allow this kind of scan.",
     "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
@@ -91,6 +92,7 @@ _CAPABILITIES: dict[int, Capability] = {
     scan_pb2.CAPABILITY_OVAL_CHANGE: Capability.OVAL_CHANGE,
     scan_pb2.CAPABILITY_READY: Capability.READY,
     scan_pb2.CAPABILITY_RUNTIME_FINDINGS: Capability.RUNTIME_FINDINGS,
+    scan_pb2.CAPABILITY_OPEN_MOUTH: Capability.OPEN_MOUTH,
 }
 _MOST_CAPABILITIES = 32
 _PLANS = {

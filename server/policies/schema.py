@@ -48,6 +48,8 @@ _FLASH_IDLE_SECONDS = 3
 """During a pause of the flash, the device sends nothing for a second, and mobile networks add their delay."""
 _FLASH_ATTEMPT_SECONDS = 15
 """The longest flash, including steps that replace disturbed ones."""
+_MOUTH_SECONDS = 5
+"""The longest wait for the mouth to open, at the end of an attempt."""
 
 Seconds = Annotated[int, Field(ge=1)]
 
@@ -155,6 +157,15 @@ class ChallengeDemands(PolicyTable):
     """Whether a DYNAMIC scan demands, in any light, that motion shows the depth of a head, which cut-outs do
     not have. A person whose head moves too little is asked to turn it slightly. In the
     dark, where the light shows no shape, depth is always demanded."""
+    open_mouth: bool = False
+    """Whether every scan, also in EXPRESS, asks the person at its end to open the mouth, which masks with
+    holes for living eyes cannot do. This needs a device that shows the request, and a pack with MediaPipe's
+    478 landmarks, and excludes people who cannot open their mouth."""
+
+    @property
+    def mouth_seconds(self) -> int:
+        """The longest wait for the mouth to open, at the end of an attempt, seconds; 0 if it is not asked."""
+        return _MOUTH_SECONDS if self.open_mouth else 0
 
 
 class RaisedRules(ChallengeDemands):
@@ -169,10 +180,12 @@ class RaisedRules(ChallengeDemands):
     landmarks."""
     depth: bool = True
     """Whether the scan demands, in any light, that motion shows the depth of a head."""
+    open_mouth: bool = False
+    """Whether the scan asks the person at its end to open the mouth, even if ``[challenge]`` does not."""
 
 
 class ChallengeRules(ChallengeDemands):
-    """Demands on the challenge of a DYNAMIC scan."""
+    """Demands on the challenge of a DYNAMIC scan; ``open_mouth`` also holds in EXPRESS."""
 
     flash_allowed: bool = True
     """Whether the screen may flash. Set it to false for people who must not see flashes; the mode then cannot
@@ -346,7 +359,7 @@ class Policy(PolicyTable):
     match: MatchRules
     """Demands on the match."""
     challenge: ChallengeRules = ChallengeRules()
-    """Demands on the challenge of a DYNAMIC scan."""
+    """Demands on the challenge of a DYNAMIC scan; ``open_mouth`` also holds in EXPRESS."""
     device: DeviceRules = DeviceRules()
     """Demands on the device."""
     attempts: AttemptRules = AttemptRules()
@@ -379,6 +392,7 @@ class Policy(PolicyTable):
             required_bits=max(own.required_bits, raised.required_bits),
             blink=own.blink or raised.blink,
             depth=own.depth or raised.depth,
+            open_mouth=own.open_mouth or raised.open_mouth,
         )
 
     @property
@@ -388,7 +402,7 @@ class Policy(PolicyTable):
             return "challenge.flash_allowed is false"
         for name, least in (
             ("idle_seconds", _FLASH_IDLE_SECONDS),
-            ("attempt_seconds", _FLASH_ATTEMPT_SECONDS),
+            ("attempt_seconds", _FLASH_ATTEMPT_SECONDS + self.challenge_for(Mode.DYNAMIC).mouth_seconds),
         ):
             if (seconds := getattr(self.deadlines, name)) < least:
                 return f"deadlines.{name} is {seconds}, and a flash takes {least} or more"

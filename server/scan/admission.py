@@ -1,5 +1,6 @@
 """Admission of a stream: tests of the token, the check, the session key, the attempts and the deadline."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -110,14 +111,15 @@ def admit(
             details={"origin": header_origin or ""},
         )
     # 5. Can the device do what the check demands?
-    if record.requested_mode is Mode.DYNAMIC and Capability.FLASH not in start.capabilities:
-        # This test precedes the binding to this device's key, so that another device may still scan.
-        raise Refusal(
-            Reason.CAPABILITY_MISSING,
-            f"the check demands {record.requested_mode} and the device does not announce CAPABILITY_FLASH; "
-            "scan with a device that can flash, or create a check of another policy or mode",
-            details={"capability": Capability.FLASH.value, "mode": record.requested_mode.value},
-        )
+    for capability, demand in _demanded(policy, record.requested_mode):
+        if capability not in start.capabilities:
+            # This test precedes the binding to this device's key, so that another device may still scan.
+            raise Refusal(
+                Reason.CAPABILITY_MISSING,
+                f"the check demands {demand} and the device does not announce CAPABILITY_{capability}; scan "
+                "with a device that does, or create a check of another policy or mode",
+                details={"capability": capability.value, "mode": record.requested_mode.value},
+            )
     # 6. Is it the device that the scan began with?
     if record.session_key is not None and record.session_key != start.session_public_key:
         raise Refusal(
@@ -158,6 +160,14 @@ def check_closed(attempts: tuple[AttemptRecord, ...]) -> Refusal:
         "the check accepts no more scans; ask for a new one",
         details={} if deciding is None else {"decidedByAttempt": deciding},
     )
+
+
+def _demanded(policy: Policy, requested: Mode) -> Iterator[tuple[Capability, str]]:
+    """Yields the capabilities without which a check cannot succeed, each with the demand, in words."""
+    if requested is Mode.DYNAMIC:
+        yield Capability.FLASH, requested.value
+    if policy.challenge_for(requested).open_mouth:
+        yield Capability.OPEN_MOUTH, "that the mouth is opened"
 
 
 def _deciding(attempts: tuple[AttemptRecord, ...]) -> int | None:

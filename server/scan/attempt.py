@@ -13,7 +13,7 @@ from server.scan.capture_work import CaptureWork
 from server.scan.credit import CreditLedger
 from server.scan.environment import ScanEnvironment
 from server.scan.frame_limits import require_within_budget, validate_claim
-from server.scan.handshake import OpenStream, Send, attempt_seconds
+from server.scan.handshake import OpenStream, Send
 from server.scan.inbox import Arrival, Inbox
 from server.scan.lease import HeldLease
 from server.scan.messages import (
@@ -86,7 +86,7 @@ class AttemptRun:
         self._on_settled = on_settled
         capture = AttemptCapture(
             analyst=env.models.analyst,
-            plan=settings.plan,
+            plan=stream.plans.capture_plan(settings.plan),
             oval=settings.oval,
             guidance=settings.guidance,
             random=env.random,
@@ -138,7 +138,11 @@ class AttemptRun:
     @property
     def expected_seconds(self) -> float:
         """The seconds that a good attempt of this plan takes."""
-        return expected_seconds(self.plan, capture=self._env.settings.plan.seconds)
+        return expected_seconds(
+            self.plan,
+            capture=self._env.settings.plan.seconds,
+            open_mouth=self._stream.plans.mouth_seconds > 0,
+        )
 
     @property
     def frames(self) -> int:
@@ -160,7 +164,7 @@ class AttemptRun:
         """Whether too few frames arrived to measure motion, or nearly all of them arrived in bursts."""
         rate = self._rate.per_second
         measured = self.capture.measured_per_second(paused_seconds=self._rate.paused_seconds)
-        least = self._env.settings.budget.min_frames_per_second
+        least = self._stream.budget.min_frames_per_second
         return (rate is not None and rate < least) or (
             measured is not None and measured < _LEAST_MEASURED_SHARE * least
         )
@@ -180,7 +184,7 @@ class AttemptRun:
             CheckClosing: The orchestrator closes the check.
             ScanDeadlinePassed: The scan's deadline passed.
         """
-        env, transcript = self._env, self._stream.transcript
+        env, transcript, budget = self._env, self._stream.transcript, self._stream.budget
         nonce = env.random(_NONCE_BYTES)
         self.capture.round_trip.note_request(env.clock.monotonic())
         transcript.start_attempt(attempt=self.number, nonce=nonce, time=env.clock.monotonic())
@@ -194,15 +198,13 @@ class AttemptRun:
                 oval=env.settings.oval,
             )
         )
-        scarce = self._bytes.scarce(
-            seconds=self.expected_seconds, attempts=attempts_left, budget=env.settings.budget
-        )
+        scarce = self._bytes.scarce(seconds=self.expected_seconds, attempts=attempts_left, budget=budget)
         paced = fewer_frames(self.plan, scarce=scarce)
         if paced is not None:
             await send(paced)
         self._share = AttemptShare(
-            self._bytes.share(attempts=attempts_left, budget=env.settings.budget),
-            longest=attempt_seconds(self._stream.policy, env.settings.budget),
+            self._bytes.share(attempts=attempts_left, budget=budget),
+            longest=budget.max_attempt_seconds,
             smallest=smallest_frame(self.plan),
             fewer=paced is not None,
         )
@@ -249,7 +251,7 @@ class AttemptRun:
     async def _receive_frame(self, frame: FrameMessage, arrival: Arrival, send: Send) -> None:
         size = len(frame.image)
         require_within_budget(
-            frame, before=self.frames, bytes_before=self._bytes.used, budget=self._env.settings.budget
+            frame, before=self.frames, bytes_before=self._bytes.used, budget=self._stream.budget
         )
         self._stream.transcript.accept_frame(frame, arrival=arrival.time)
         self._bytes.add(size)
@@ -351,7 +353,7 @@ class AttemptRun:
 
     async def _adjust_capture(self, send: Send) -> None:
         """Requests smaller or fewer frames if the network is too slow, or the bytes would not last."""
-        rate, budget = self._rate.per_second, self._env.settings.budget
+        rate, budget = self._rate.per_second, self._stream.budget
         slow = rate is not None and rate < budget.min_frames_per_second
         if (
             slow

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from server.errors import Reason, Refusal
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment
-from server.scan.handshake import OpenStream, attempt_seconds
+from server.scan.handshake import OpenStream
 
 __all__ = ["AttemptClocks"]
 
@@ -27,7 +27,7 @@ class AttemptClocks:
         """
         self._clock = env.clock
         self._end_seconds = env.settings.end_seconds
-        self._seconds = attempt_seconds(stream.policy, env.settings.budget)
+        self._seconds = stream.budget.max_attempt_seconds
         self._idle_seconds = stream.policy.deadlines.idle_seconds
         self._deadline = stream.record.scan_deadline
         self.completed: float | None = None

@@ -90,7 +90,7 @@ class AttemptConcluder:
         # 2. Find out whether another attempt is possible. The end is signed, but not written yet.
         ended = (replace(a, ended_by=EndedBy.SIGNED) if a.number == run.number else a for a in attempts)
         remaining = attempts_remaining(tuple(ended), stream.policy)
-        enough = self._bytes.suffice(seconds=run.expected_seconds, budget=env.settings.budget)
+        enough = self._bytes.suffice(seconds=run.expected_seconds, budget=stream.budget)
         another = enough and remaining > 0
         if self.cancelled_by_person and declined(run.challenge):
             another = stream.plans.decline() and another

@@ -1,7 +1,7 @@
 """Opens a stream: start, Challenge, proof of the session key on a reconnect, and the lease."""
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import structlog
@@ -65,6 +65,7 @@ class OpenStream:
         policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
         plans: The plans of its attempts.
+        budget: The limits of its scan.
         evidence: The evidence of the device's platform.
     """
 
@@ -74,6 +75,7 @@ class OpenStream:
     policy: Policy
     transcript: StreamTranscript
     plans: ScanPlans
+    budget: CaptureBudget
     evidence: StreamEvidence
 
 
@@ -144,6 +146,7 @@ async def open_stream(
         now=env.clock.now(),
     )
     plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)
+    budget = plans.budget(env.settings.budget)
     # 2. Draw the challenge, and sign it with the key that the app has pinned.
     challenge_key = _pinned_key(env, record)
     transcript, challenge = _challenge(
@@ -153,6 +156,7 @@ async def open_stream(
         policy=policy,
         admission=admission,
         mode=plans.mode,
+        budget=budget,
         challenge_key=challenge_key,
     )
     # 3. A reconnect proves the session key before it takes the lease from an older stream.
@@ -196,6 +200,7 @@ async def open_stream(
         policy=policy,
         transcript=transcript,
         plans=plans,
+        budget=budget,
         evidence=evidence,
     )
 
@@ -254,6 +259,7 @@ def _challenge(
     policy: Policy,
     admission: Admission,
     mode: Mode,
+    budget: CaptureBudget,
     challenge_key: EllipticCurvePrivateKey,
 ) -> tuple[StreamTranscript, ChallengeMessage]:
     nonce = env.random(_NONCE_BYTES)
@@ -265,9 +271,7 @@ def _challenge(
             nonce=nonce,
             key_share=share,
             oval=env.settings.oval,
-            budget=replace(
-                env.settings.budget, max_attempt_seconds=attempt_seconds(policy, env.settings.budget)
-            ),
+            budget=budget,
             credit=CreditMessage(frames=env.settings.window_frames, bytes=env.settings.window_bytes),
             mode=mode,
             attempts_remaining=admission.attempts_remaining,
@@ -305,8 +309,3 @@ def _challenge(
         key=key, binding=binding, session_key=admission.session_key, clocks=env.settings.clocks
     )
     return transcript, challenge
-
-
-def attempt_seconds(policy: Policy, budget: CaptureBudget) -> float:
-    """Returns the longest time of an attempt: the shorter of the policy's and the server's limit."""
-    return min(float(policy.deadlines.attempt_seconds), budget.max_attempt_seconds)

@@ -3,7 +3,7 @@
 Messages that are signed or MACed contain the received bytes beside the parsed fields.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
@@ -24,6 +24,7 @@ class Capability(StrEnum):
     OVAL_CHANGE = "OVAL_CHANGE"
     READY = "READY"
     RUNTIME_FINDINGS = "RUNTIME_FINDINGS"
+    OPEN_MOUTH = "OPEN_MOUTH"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,6 +156,18 @@ class CaptureBudget:
     min_frames_per_second: float = 8.0
     max_attempt_seconds: float = 20.0
     min_frame_side: int = 200
+
+    def extended(self, seconds: float) -> "CaptureBudget":
+        """Returns the limits of a scan whose longest attempt takes longer, with as many frames a second.
+
+        The bytes of the scan stay the same: frames become fewer or smaller (``scan_bytes.AttemptShare``).
+
+        Args:
+            seconds: How much longer.
+        """
+        longer = self.max_attempt_seconds + seconds
+        frames = round(longer / self.max_attempt_seconds * self.max_frames_per_attempt)
+        return replace(self, max_attempt_seconds=longer, max_frames_per_attempt=frames)
 
     @property
     def frame_limits(self) -> FrameLimits:

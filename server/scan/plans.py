@@ -1,14 +1,16 @@
 """The plans of a scan's attempts, and the limits that apply to them."""
 
 from collections.abc import Set
+from dataclasses import replace
 from typing import Final
 
+from attempt import CapturePlan
 from liveness.dynamic import DynamicPolicy, NextStep, WithoutFlash
 from liveness.dynamic.challenge import ScriptSettings
 from server.domain.terms import Mode, Plan
 from server.policies import Policy
 from server.policies.words import Fallback
-from server.scan.messages import AdjustmentMessage, Capability
+from server.scan.messages import AdjustmentMessage, Capability, CaptureBudget
 
 __all__ = [
     "FEWER_A_SECOND",
@@ -22,6 +24,8 @@ __all__ = [
 ]
 
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
+_MOUTH_OPENS_SECONDS = 2.0
+"""From the request until a person who complies has opened the mouth."""
 
 _SMALLEST_FRAME = 8 * 1024
 _SMALLEST_FRAMES = {Plan.MOVEMENT: 24 * 1024}
@@ -41,9 +45,15 @@ LEANEST: Final = 1 / 3
 240 x 320, on which the flash was measured."""
 
 
-def expected_seconds(plan: Plan, *, capture: float) -> float:
-    """Returns the seconds that a good attempt takes: those of its challenge, otherwise ``capture``."""
-    return _CHALLENGE_SECONDS.get(plan, capture)
+def expected_seconds(plan: Plan, *, capture: float, open_mouth: bool = False) -> float:
+    """Returns the seconds that a good attempt takes.
+
+    Args:
+        plan: The plan of the attempt.
+        capture: The time of a capture without a challenge, seconds.
+        open_mouth: Whether the person is asked to open the mouth at its end.
+    """
+    return _CHALLENGE_SECONDS.get(plan, capture) + (_MOUTH_OPENS_SECONDS if open_mouth else 0.0)
 
 
 def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
@@ -136,6 +146,24 @@ class ScanPlans:
             fallback=NextStep.MOVEMENT if falls_back else NextStep.NONE,
             without_flash=WithoutFlash.REFUSED if self._demanded else WithoutFlash.EXPRESS,
         )
+
+    @property
+    def mouth_seconds(self) -> float:
+        """The longest wait for the mouth to open at the end of an attempt, seconds; 0 if it is not asked."""
+        return float(self._challenge.mouth_seconds)
+
+    def capture_plan(self, plan: CapturePlan) -> CapturePlan:
+        """Returns the server's plan of a capture, adapted to the policy."""
+        return replace(plan, mouth_seconds=self.mouth_seconds)
+
+    def budget(self, budget: CaptureBudget) -> CaptureBudget:
+        """Returns the server's limits of a scan, adapted to the policy.
+
+        The policy may allow less time for an attempt, and more if the person is asked to open the mouth.
+        """
+        longer = budget.extended(self.mouth_seconds)
+        allowed = float(self._policy.deadlines.attempt_seconds)
+        return replace(longer, max_attempt_seconds=min(allowed, longer.max_attempt_seconds))
 
     @property
     def script(self) -> ScriptSettings:

@@ -19,8 +19,9 @@ class FakeScreen:
         hints: The feedback.
     """
 
-    def __init__(self, *, oval: bool = True) -> None:
+    def __init__(self, *, oval: bool = True, read: bool = False) -> None:
         self._oval = oval
+        self._read = read
         self._shown: list[DisplayedStep] = []
         self.received: list[tuple[int, float]] = []
         self.ovals: list[scan_pb2.OvalChange] = []
@@ -32,7 +33,8 @@ class FakeScreen:
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        return (scan_pb2.CAPABILITY_OVAL_CHANGE,) if self._oval else ()
+        drawn = (scan_pb2.CAPABILITY_OVAL_CHANGE,) if self._oval else ()
+        return (*drawn, scan_pb2.CAPABILITY_OPEN_MOUTH) if self._read else drawn
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         self._tell(step.step)

@@ -11,7 +11,14 @@ from google.protobuf.duration_pb2 import Duration
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from facegate_client import FaceScanner, ProtocolViolatedError, ScanTicket, generated_source, open_channel
+from facegate_client import (
+    FaceScanner,
+    ProtocolViolatedError,
+    ScanEvents,
+    ScanTicket,
+    generated_source,
+    open_channel,
+)
 from facegate_client.flash_show import SHORTEST_HOLD_S, FlashShow
 from tests.client.conftest import FAST, pictures
 from tests.client.fake_screen import FakeScreen
@@ -31,13 +38,16 @@ def _step(number: int, *, hold_ms: int = 350, last: bool = False) -> scan_pb2.Fl
     )
 
 
-async def _scan(fake: FakeServer, screen: FakeScreen | None, *, frames: int = 60) -> None:
+async def _scan(
+    fake: FakeServer, screen: FakeScreen | None, *, frames: int = 60, events: ScanEvents | None = None
+) -> None:
     async with serving(fake) as target, open_channel(target) as channel:
         await FaceScanner(
             channel=channel,
             ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
             source=generated_source(pictures(frames, fps=20.0), pace="realtime"),
             screen=screen,
+            events=events,
             settings=FAST,
         ).scan()
 
@@ -125,15 +135,30 @@ async def test_the_oval_moves_where_it_was_announced() -> None:
         await _scan(FakeServer(plan), FakeScreen(oval=False), frames=20)
 
 
-async def test_hints_are_shown() -> None:
+async def test_a_device_announces_once_that_a_person_reads_its_hints() -> None:
+    mouth = scan_pb2.CAPABILITY_OPEN_MOUTH
+    for screen, watched in (
+        (None, False),
+        (None, True),
+        (FakeScreen(read=True), False),
+        (FakeScreen(read=True), True),
+    ):
+        fake, events = FakeServer(StreamPlan(frames_wanted=2)), ScanEvents()
+        events.shows_hints = watched
+        await _scan(fake, screen, frames=4, events=events)
+        announced = list(fake.starts[0].capabilities).count(mouth)
+        assert announced == (screen is not None or watched)
+
+
+@pytest.mark.parametrize("plan", [scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT])
+async def test_hints_are_shown_in_attempts_of_every_plan(plan: scan_pb2.Plan.ValueType) -> None:
     async def act(frames: int, send: Send) -> None:
         if frames == 2:
             hint = feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK)
             await send(scan_pb2.ScanFaceResponse(feedback=hint))
 
     screen = FakeScreen()
-    plan = StreamPlan(plan=scan_pb2.PLAN_MOVEMENT, act=act, frames_wanted=6)
-    await _scan(FakeServer(plan), screen, frames=20)
+    await _scan(FakeServer(StreamPlan(plan=plan, act=act, frames_wanted=6)), screen, frames=20)
     assert feedback_pb2.FEEDBACK_CODE_BLINK in [hint.code for hint in screen.hints]
 
 

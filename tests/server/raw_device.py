@@ -70,14 +70,14 @@ class RawDevice:
         self.pinned = upload.challenge_key_sha256
         self.session_key = ec.generate_private_key(ec.SECP256R1())
 
-    async def refusal(self) -> Refused:
+    async def refusal(self, **start: object) -> Refused:
         """The server's refusal of this device before it reads a message.
 
-        The device retries if its client lost the answer.
+        The device retries if its client lost the answer. ``start`` overrides fields of ScanStart.
         """
         for _ in range(10):
             try:
-                await self.connect().start()
+                await self.connect().start(resume=False, **start)
             except StatusLost:
                 continue
             except Ended as ended:

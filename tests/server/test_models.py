@@ -13,12 +13,13 @@ from server.domain.terms import Mode
 from server.errors import ConfigurationError
 from server.models import announce_pack, calibration_identity, load_configured_pack, require_servable
 from server.policies import load_policies
+from server.policies.schema import ChallengeRules
 from server.settings import RuntimeSettings
 from tests.server.live import serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
 from vision.errors import PackNotFound
-from vision.face import BgrImage, DetectedFace
+from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, ScorePoint
 from vision.packs.operator_calibration import read_operator_calibration, with_calibration
@@ -114,6 +115,29 @@ def test_a_policy_that_takes_a_blink_needs_eyes_to_be_seen(tmp_path: Path) -> No
             default="blinking",
             allow_evaluation_pack=True,
         )
+
+
+class _LandmarkerOf:
+    """Finds no landmarks, of one scheme."""
+
+    def __init__(self, scheme: str) -> None:
+        self.scheme = scheme
+
+    def locate(self, _image: BgrImage, _face: DetectedFace) -> Landmarks | None:
+        return None
+
+
+@pytest.mark.parametrize("scheme", ["ibug68", "insightface106", None])
+def test_a_policy_that_asks_for_an_open_mouth_needs_landmarks_that_measure_it(scheme: str | None) -> None:
+    pack = remembering_pack()
+    own = POLICIES.get("evaluation").policy
+    asking = own.model_copy(update={"challenge": ChallengeRules(open_mouth=True)})
+    measures = replace(pack, landmarker=_LandmarkerOf("mediapipe478"))
+    blind = replace(pack, landmarker=None if scheme is None else _LandmarkerOf(scheme))
+    for mode in Mode:
+        assert pack_shortfall(asking, measures, allow_evaluation_pack=True, requested=mode) is None
+        assert pack_shortfall(asking, blind, allow_evaluation_pack=True, requested=mode) is not None
+    assert pack_shortfall(own, blind, allow_evaluation_pack=True) is None
 
 
 def test_a_pack_that_sees_no_eyes_serves_a_policy_whose_mode_is_not_raised() -> None:

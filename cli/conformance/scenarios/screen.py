@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from facegate.v1 import scan_pb2
+from facegate.v1 import feedback_pb2, scan_pb2
 
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario
@@ -14,6 +14,8 @@ _GREY: Final = (128, 128, 128)
 _COLOURS: Final = ((200, 60, 60), (60, 90, 220))
 _LEAST_SIDE: Final = 480
 _MOST_FRAMES: Final = 60
+_MOST_REQUESTS: Final = 3
+_FLASHES: Final = frozenset({scan_pb2.CAPABILITY_FLASH})
 
 
 def _step(number: int, colour: tuple[int, int, int], *, hold_ms: int, last: bool = False) -> Response:
@@ -67,6 +69,30 @@ async def _flash_fast(scan: Scan) -> None:
     await stream.wait_for_half_close()
 
 
+async def _open_mouth(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin_attempt(plan=scan_pb2.PLAN_FLASH)
+    await stream.receive_frames(2)
+    steps = (_GREY, *_COLOURS, _GREY)
+    last = len(steps)
+    for number, colour in enumerate(steps, start=1):
+        await stream.send(_step(number, colour, hold_ms=400, last=number == last))
+        await _shown(stream, number)
+    for _ in range(_MOST_REQUESTS):
+        request = feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH)
+        await stream.send(Response(feedback=request))
+        await stream.receive_frames(8)
+        if stream.flash.named != last:
+            raise Violation(
+                Rule.FLASH,
+                f"a frame names step {stream.flash.named} while the mouth is to be opened; the last step, "
+                f"{last}, stays on display until CaptureComplete",
+            )
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
+
+
 async def _movement(scan: Scan) -> None:
     stream = await scan.open()
     book = await stream.begin_attempt(plan=scan_pb2.PLAN_MOVEMENT)
@@ -91,19 +117,25 @@ SCREEN: Final = (
         name="flash",
         purpose="four colours are shown, in order",
         script=_flash,
-        needs=scan_pb2.CAPABILITY_FLASH,
+        needs=_FLASHES,
     ),
     Scenario(
         name="flash-fast",
         purpose="colours that come too fast are held",
         script=_flash_fast,
-        needs=scan_pb2.CAPABILITY_FLASH,
+        needs=_FLASHES,
+    ),
+    Scenario(
+        name="flash-open-mouth",
+        purpose="the last colour stays until the mouth is opened",
+        script=_open_mouth,
+        needs=_FLASHES | {scan_pb2.CAPABILITY_OPEN_MOUTH},
     ),
     Scenario(
         name="movement",
         purpose="the oval moves twice",
         script=_movement,
-        needs=scan_pb2.CAPABILITY_OVAL_CHANGE,
+        needs=frozenset({scan_pb2.CAPABILITY_OVAL_CHANGE}),
     ),
 )
 """The scenarios of the screen."""

@@ -127,6 +127,12 @@ def _claims_a_step(patch: Patch) -> None:
     )
 
 
+def _restores_the_screen_for_a_hint(patch: Patch) -> None:
+    patch.setattr(
+        "cli.conformance.reference_screen.ReferenceScreen.show_hint", lambda self, feedback: self.restore()
+    )
+
+
 def _shows_colours_at_once(patch: Patch) -> None:
     patch.setattr("facegate_client.flash_show.SHORTEST_HOLD_S", 0.0)
 
@@ -155,6 +161,7 @@ def _shows_colours_at_once(patch: Patch) -> None:
         (_knows_every_message, "later-version", Rule.LATER_VERSION),
         (_claims_a_step, "flash", Rule.FLASH),
         (_shows_colours_at_once, "flash-fast", Rule.FLASH_HOLD),
+        (_restores_the_screen_for_a_hint, "flash-open-mouth", Rule.FLASH),
     ],
 )
 async def test_a_mistake_fails_its_scenario(

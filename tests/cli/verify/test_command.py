@@ -84,6 +84,7 @@ async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Pa
     assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
     assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
     assert "Good. Hold this position." in run.messages
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH in fake.starts[0].capabilities
     assert fake.token not in run.output + run.messages
 
 
@@ -367,6 +368,7 @@ async def test_a_phone_without_a_flash_announces_none(portrait: str, photo: str)
     )
     assert run.code == 0, run.messages
     assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH not in fake.starts[0].capabilities, "nobody reads its hints"
 
 
 async def test_knobs_are_for_simulations(portrait: str, scan: str) -> None:

@@ -9,7 +9,7 @@ from cli.verify.display import ScanDisplay
 def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResult) -> list[str]:
     """The lines of one attempt that follow its announcement."""
     stream = io.StringIO()
-    display = ScanDisplay(Console(file=stream, width=200))
+    display = ScanDisplay(Console(file=stream, width=200), shows_hints=True)
     display.attempt_started(scan_pb2.AttemptStart(attempt=1, plan=plan))
     display.capture_finished(1, frames, 0)
     display.attempt_finished(result)

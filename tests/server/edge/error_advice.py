@@ -206,8 +206,8 @@ ADVICE: dict[str, Advice] = {
         "Scan with a device that can, or create a check whose policy does not demand it.",
         scan=Scan.OVER,
         device=(
-            "Ends: the check demands the flash and the app did not announce it. Nothing is used up: another "
-            "device may scan, or the orchestrator creates a check of another policy."
+            "Ends: the check demands the flash or an open mouth, and the app did not announce it. Nothing is "
+            "used up: another device may scan, or the orchestrator creates a check of another policy."
         ),
     ),
     "TOO_MANY_FAILURES": Advice(

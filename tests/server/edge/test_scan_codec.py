@@ -298,13 +298,14 @@ def test_capabilities_that_are_not_known_are_ignored() -> None:
             scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT,
             scan_pb2.CAPABILITY_FLASH,
             scan_pb2.CAPABILITY_OVAL_CHANGE,
+            scan_pb2.CAPABILITY_OPEN_MOUTH,
         ]
     )
     # An enum value of a later version, as its bytes: field 2, packed.
     raw = start.SerializeToString() + b"\x12\x01\x63"
     message = to_inbound(_Request(start=raw))
     assert isinstance(message, StartMessage)
-    assert message.capabilities == {Capability.FLASH, Capability.OVAL_CHANGE}
+    assert message.capabilities == {Capability.FLASH, Capability.OVAL_CHANGE, Capability.OPEN_MOUTH}
 
 
 def test_flash_metadata_of_a_frame_are_decoded() -> None:

@@ -76,6 +76,7 @@ def test_the_required_fields_of_a_policy_suffice() -> None:
         (_DYNAMIC, "challenge.required_bits", 0.0),
         (_DYNAMIC, "challenge.required_bits", 20.1),
         (_DYNAMIC, "challenge.flash_allowed", False),
+        (_EXPRESS, "challenge.open_mouth", "yes"),
         (_EXPRESS, "challenge.raised.required_bits", 9.9),
         (_EXPRESS, "challenge.raised.flash_allowed", True),
         (_DYNAMIC, "preferred_mode", "EXPRESS"),
@@ -152,6 +153,17 @@ def test_the_challenge_of_a_raised_mode_is_never_less_than_the_policys_own() -> 
     assert (raised.required_bits, raised.blink, raised.depth) == (16, False, True)
 
 
+@pytest.mark.parametrize("requested", Mode)
+def test_an_open_mouth_is_asked_for_in_every_mode_if_the_policy_demands_it(requested: Mode) -> None:
+    plain = Policy.model_validate(_EXPRESS).challenge_for(requested)
+    assert (plain.open_mouth, plain.mouth_seconds) == (False, 0)
+    demanding = Policy.model_validate(changed(_EXPRESS, "challenge.open_mouth", True))
+    asked = demanding.challenge_for(requested)
+    assert (asked.open_mouth, asked.mouth_seconds) == (True, 5)
+    raised = Policy.model_validate(changed(_EXPRESS, "challenge.raised.open_mouth", True))
+    assert raised.challenge_for(requested).open_mouth is (requested is Mode.DYNAMIC)
+
+
 def test_a_mode_that_is_already_demanded_is_not_raised() -> None:
     for base, requested in ((_DYNAMIC, Mode.DYNAMIC), (_ADAPTIVE, Mode.EXPRESS)):
         policy = Policy.model_validate(base)
@@ -163,6 +175,13 @@ def test_deadlines_too_short_for_a_flash_are_refused(key: str, least: int) -> No
     assert Policy.model_validate(changed(_ADAPTIVE, f"deadlines.{key}", least)).why_no_flash is None
     short = Policy.model_validate(changed(_EXPRESS, f"deadlines.{key}", least - 1))
     assert short.why_no_flash == f"deadlines.{key} is {least - 1}, and a flash takes {least} or more"
+
+
+def test_an_attempt_with_a_flash_and_an_open_mouth_needs_more_time() -> None:
+    for key in ("challenge.open_mouth", "challenge.raised.open_mouth"):
+        asking = changed(_EXPRESS, key, True)
+        assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 20)).why_no_flash is None
+        assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 19)).why_no_flash
 
 
 def test_the_json_schema_in_the_package_is_the_models() -> None:

@@ -13,6 +13,7 @@ from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
 from server.policies.device_rules import DeviceRules
+from server.policies.schema import ChallengeRules
 from server.scan.admission import Admission, admit, check_closed, validate_start
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
@@ -22,6 +23,7 @@ KEY = ec.derive_private_key(99, ec.SECP256R1()).public_key()
 POLICY: Policy = load_policies().get("standard").policy
 ALLOWED = "https://verify.bank.example"
 NARROW = POLICY.model_copy(update={"device": DeviceRules(web_origins=(ALLOWED,))})
+ASKING = POLICY.model_copy(update={"challenge": ChallengeRules(open_mouth=True)})
 DESKTOP = DeviceClaim(platform=Platform.DESKTOP)
 
 
@@ -69,6 +71,24 @@ def test_a_check_that_demands_the_flash_needs_a_device_that_can() -> None:
     assert _reason(record) is Reason.CAPABILITY_MISSING
     assert _reason(record, capabilities=frozenset({Capability.OVAL_CHANGE})) is Reason.CAPABILITY_MISSING
     _admit(record, capabilities=frozenset({Capability.FLASH}))
+
+
+@pytest.mark.parametrize("mode", Mode)
+def test_a_check_that_asks_for_an_open_mouth_needs_a_device_that_shows_it(mode: Mode) -> None:
+    record = check_record(requested_mode=mode)
+    flashes, both = frozenset({Capability.FLASH}), frozenset({Capability.FLASH, Capability.OPEN_MOUTH})
+    with pytest.raises(Refusal) as caught:
+        _admit(record, policy=ASKING, capabilities=flashes)
+    assert caught.value.reason is Reason.CAPABILITY_MISSING
+    assert caught.value.details == {"capability": "OPEN_MOUTH", "mode": mode.value}
+    _admit(record, policy=ASKING, capabilities=both)
+    _admit(record, capabilities=flashes)
+
+
+def test_the_flash_that_is_missing_is_named_before_the_open_mouth() -> None:
+    with pytest.raises(Refusal) as caught:
+        _admit(check_record(requested_mode=Mode.DYNAMIC), policy=ASKING)
+    assert caught.value.details == {"capability": "FLASH", "mode": "DYNAMIC"}
 
 
 @pytest.mark.parametrize(

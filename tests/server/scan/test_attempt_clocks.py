@@ -24,10 +24,11 @@ class _Time:
         clock = SimpleNamespace(
             monotonic=lambda: 1000.0 + self.passed, now=lambda: NOW + timedelta(seconds=self.passed)
         )
-        settings = SimpleNamespace(end_seconds=_END, budget=CaptureBudget(max_attempt_seconds=99.0))
-        deadlines = SimpleNamespace(attempt_seconds=_SECONDS, idle_seconds=_IDLE)
+        settings = SimpleNamespace(end_seconds=_END)
+        deadlines = SimpleNamespace(idle_seconds=_IDLE)
         stream = SimpleNamespace(
             policy=SimpleNamespace(deadlines=deadlines),
+            budget=CaptureBudget(max_attempt_seconds=_SECONDS),
             record=check_record(scan_deadline=NOW + timedelta(seconds=_DEADLINE)),
         )
         env = SimpleNamespace(clock=clock, settings=settings)

@@ -4,10 +4,12 @@ from collections.abc import Set
 
 import pytest
 
+from attempt import CapturePlan
 from liveness.dynamic import policy as dynamic
 from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
-from server.scan.messages import Capability
+from server.policies.schema import ChallengeRules, DeadlineRules
+from server.scan.messages import Capability, CaptureBudget
 from server.scan.plans import (
     ScanPlans,
     expected_seconds,
@@ -127,3 +129,30 @@ def test_late_answers_lead_to_fewer_frames_of_a_third_of_their_size(mean: float,
 def test_a_challenge_takes_longer_than_a_mere_capture() -> None:
     assert expected_seconds(Plan.EXPRESS, capture=2.5) == 2.5
     assert 2.5 < expected_seconds(Plan.FLASH, capture=2.5) < expected_seconds(Plan.MOVEMENT, capture=2.5)
+    for plan in Plan:
+        plain = expected_seconds(plan, capture=2.5)
+        assert plain < expected_seconds(plan, capture=2.5, open_mouth=True) < plain + 5.0
+
+
+@pytest.mark.parametrize("requested", Mode)
+def test_an_attempt_lasts_longer_by_the_wait_for_the_mouth(requested: Mode) -> None:
+    policy, budget = _policy("standard"), CaptureBudget()
+    asking = policy.model_copy(update={"challenge": ChallengeRules(open_mouth=True)})
+    plans = ScanPlans(policy=asking, requested=requested, capabilities=_ALL)
+    assert plans.capture_plan(CapturePlan(frames=9)) == CapturePlan(frames=9, mouth_seconds=5.0)
+    longer = plans.budget(budget)
+    assert longer.max_attempt_seconds == budget.max_attempt_seconds + 5.0
+    assert longer.max_frames_per_attempt * budget.max_attempt_seconds == (
+        budget.max_frames_per_attempt * longer.max_attempt_seconds
+    )
+    assert longer.max_scan_bytes == budget.max_scan_bytes, "of the protocol"
+    plain = _plans("standard", requested)
+    assert plain.capture_plan(CapturePlan()).mouth_seconds == 0.0
+    assert plain.budget(budget) == budget
+
+
+def test_an_attempt_lasts_no_longer_than_the_policy_allows() -> None:
+    policy = _policy("standard")
+    short = policy.model_copy(update={"deadlines": DeadlineRules(attempt_seconds=12)})
+    plans = ScanPlans(policy=short, requested=Mode.EXPRESS, capabilities=_ALL)
+    assert plans.budget(CaptureBudget()) == CaptureBudget(max_attempt_seconds=12.0)

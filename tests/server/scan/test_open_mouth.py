@@ -1,0 +1,187 @@
+"""The request to open the mouth, over the wire: which devices show it, when it comes, and its effect."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+
+import grpc
+import pytest
+import pytest_asyncio
+from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
+
+from facegate_client import FlashScreen
+from liveness import VerdictReason
+from server.edge.result_codec import EXPLANATIONS
+from server.settings import Settings
+from server.tuning import Tuning
+from simulator import AmbientPreset
+from tests.packs import real_pack, shared_pack
+from tests.server.flash_phone import WatchedScreen, Wire, phone, scan
+from tests.server.live import LiveServer, pictures, serving, settings_for
+from tests.server.policy_files import write_policy
+from tests.server.raw_device import RawDevice, RawStream
+from vision.packs import Pack
+
+_MOUTH = scan_pb2.CAPABILITY_OPEN_MOUTH
+_HINT = feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
+_RATE, _WAIT = 10.0, 5.0
+
+
+def _pack(assets: Path) -> Pack:
+    """The embedded pack, whose match fits the tests' persons, with landmarks that measure the mouth."""
+    return replace(real_pack(), landmarker=shared_pack(f"open:{assets / 'models'}").landmarker)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def real(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that takes frames as fast as they come."""
+    async with serving(_settings(tmp_path_factory.mktemp("mouth")), pack=_pack(assets)) as server:
+        yield server
+
+
+def _settings(folder: Path) -> Settings:
+    settings = settings_for(folder)
+    assert settings.policies.folder is not None
+    path = settings.policies.folder / "mouth.toml"
+    write_policy(settings.policies.folder, "mouth", maximum=1, attempt_seconds=30)
+    asked = "[challenge]\nopen_mouth = true\n[challenge.raised]\nblink = false\ndepth = false\n"
+    path.write_text(f"{path.read_text()}\n{asked}")
+    return settings
+
+
+def _asked(stream: RawStream) -> list[int]:
+    """The frames that the requests refer to."""
+    hints = [message.feedback for message in stream.seen if message.WhichOneof("message") == "feedback"]
+    return [hint.frame_index for hint in hints if hint.code == _HINT]
+
+
+@pytest.mark.parametrize("mode", [scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC])
+async def test_a_device_that_does_not_show_the_request_is_refused_and_the_check_waits(
+    real: LiveServer, mode: scan_pb2.Mode.ValueType
+) -> None:
+    device = RawDevice(real.device, await real.upload(policy="mouth", mode=mode))
+    refusal = await device.refusal(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CAPABILITY_MISSING")
+    assert refusal.metadata == {"capability": "OPEN_MOUTH", "mode": scan_pb2.Mode.Name(mode)[5:]}
+    stream = await device.open(capabilities=[scan_pb2.CAPABILITY_FLASH, _MOUTH])
+    assert stream.challenge.budget.max_attempt_duration.seconds == 25
+    assert stream.challenge.budget.max_frames_per_attempt == 500
+    await stream.vanish()
+
+
+async def test_a_policy_that_does_not_demand_it_asks_nobody(real: LiveServer) -> None:
+    upload = await real.upload(policy="once")
+    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    assert stream.challenge.budget.max_attempt_duration.seconds == 20
+    result = await stream.run_attempt(pictures())
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert _asked(stream) == []
+
+
+async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_judged_live(
+    real: LiveServer,
+) -> None:
+    upload = await real.upload(policy="mouth")
+    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    result = await stream.run_attempt(pictures(count=90))
+    asked = _asked(stream)
+    assert len(asked) >= 3, "it is repeated"
+    assert stream.complete
+    assert _WAIT <= (stream.frames - asked[0]) / _RATE < _WAIT + 1.5
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert _HINT in result.feedback
+    await _assert_not_opened(real, upload.check_id)
+
+
+@pytest.mark.parametrize(("frames", "requests"), [(17, 0), (18, 1)])
+async def test_a_device_that_leaves_at_the_request_or_before_does_not_succeed(
+    real: LiveServer, frames: int, requests: int
+) -> None:
+    upload = await real.upload(policy="mouth")
+    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    result = await stream.run_attempt(pictures()[:frames])
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert len(_asked(stream)) == requests
+    await _assert_not_opened(real, upload.check_id)
+
+
+async def _assert_not_opened(real: LiveServer, check_id: str) -> None:
+    answer = (await real.finish(check_id)).result
+    assert answer.status == result_pb2.CHECK_STATUS_FAILURE
+    assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert list(answer.liveness.explanations) == [EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]]
+
+
+class _Unread(WatchedScreen):
+    """The screen of a person who does everything that it says, but does not open the mouth."""
+
+    def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
+        super().__init__(screen, claims)
+        self.capabilities = tuple({*screen.capabilities, _MOUTH})
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        if feedback.code != _HINT:
+            super().show_hint(feedback)
+
+
+# -- whole scans, in real time
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lived(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it."""
+    settings = _settings(tmp_path_factory.mktemp("lived"))
+    async with serving(settings, pack=_pack(assets), tuning=Tuning()) as server:
+        yield server
+
+
+async def _check(
+    lived: LiveServer, mode: scan_pb2.Mode.ValueType, *, seed: int, reads: bool
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await lived.upload(policy="mouth", mode=mode)
+    device, wire = phone(ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    screen = wire.watched(device) if reads else _Unread(device, wire.claims)
+    await scan(lived.device_channel, upload, device, screen=screen, wire=wire)
+    return (await lived.finish(upload.check_id)).result, wire
+
+
+@pytest.mark.slow
+async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=False)
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+        # About one draw of colours in ten is not conclusive by itself.
+        if result.liveness.explanations[0] == EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]:
+            break
+    else:
+        raise AssertionError("no flash was conclusive")
+    last, before = wire.steps[-1]
+    assert last.last
+    named = wire.claims[len(before) :]
+    first = named.index(last.step)
+    assert set(named[first:]) == {last.step}
+    assert len(named[first:]) >= _WAIT * 8, "eight frames a second are the least"
+    assert _HINT in wire.results[0].feedback
+    assert wire.hints.count("OPEN_MOUTH") >= 3
+    assert result.liveness.verified_bits >= result.liveness.required_bits
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("mode", "plan"),
+    [(scan_pb2.MODE_UNSPECIFIED, scan_pb2.PLAN_EXPRESS), (scan_pb2.MODE_DYNAMIC, scan_pb2.PLAN_FLASH)],
+)
+async def test_a_person_who_opens_the_mouth_on_request_passes(
+    lived: LiveServer, mode: scan_pb2.Mode.ValueType, plan: scan_pb2.Plan.ValueType
+) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, mode, seed=seed, reads=True)
+        assert wire.plans == [plan]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            break
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert "OPEN_MOUTH" in wire.hints
+    assert "mouth_opened" in {signal.name for signal in result.liveness.signals}
