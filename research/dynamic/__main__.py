@@ -83,7 +83,8 @@ def _scan(options: argparse.Namespace) -> None:
     wanted = [
         case
         for case in plan
-        if (not options.group or case.group in options.group)
+        if case.turn >= options.first_turn
+        and (not options.group or case.group in options.group)
         and (not options.kind or case.kind in options.kind)
         and (not options.ambient or case.ambient in options.ambient)
         and (not options.quality or case.quality in options.quality)
@@ -169,6 +170,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     scan.add_argument("--slice", choices=("full", "small"), default="full", help="small is five scans")
     scan.add_argument("--turns", type=int, default=10, help="scans of each person in every cell")
+    scan.add_argument("--first-turn", type=int, default=0, help="leave out the turns before this one, from 0")
     scan.add_argument(
         "--group",
         type=Group,

@@ -9,20 +9,16 @@ from enum import StrEnum
 from typing import Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from vision.face import Landmarks
-from vision.pose import head_of_478
+from vision.pose import canonical_scale
 
 __all__ = ["Action", "Verdict", "excursion", "judge", "measure"]
 
-_SCHEME: Final = "mediapipe478"
 _FEWEST_FRAMES: Final = 8
 """The fewest measured frames for a verdict; about a second at 8 frames a second."""
 _REST_PERCENT, _FAR_PERCENT = 20, 95
 """The percentiles of a scan that are the person's rest and the farthest extent; single frames are noise."""
-_UPPER_FACE: Final = 1.2
-"""How far below the canonical face's origin points still count as rigid, centimetres: lips are lower."""
 
 # MediaPipe's indices (``face_mesh_connections.py``): pairs across the inner lips, nose bridge and chin,
 # the corners of the mouth, and pairs of an upper brow point with the upper lid below it.
@@ -69,15 +65,11 @@ def measure(landmarks: Landmarks) -> dict[Action, float] | None:
         The distances in centimetres on the canonical face, each 0 or more. None if the points are not
         MediaPipe's 478 with depth, are not finite, or coincide.
     """
-    if landmarks.scheme != _SCHEME or landmarks.depth is None:
+    scale = canonical_scale(landmarks)
+    if scale is None or landmarks.depth is None:
         return None
     mesh = np.column_stack([landmarks.points, landmarks.depth]).astype(np.float64)
     if not np.isfinite(mesh).all():
-        return None
-    indices, head = head_of_478()
-    rigid = head[:, 1] < _UPPER_FACE
-    scale = _scale(mesh[indices[rigid]], head[rigid])
-    if scale is None:
         return None
     return {
         action: scale * float(np.linalg.norm(mesh[pairs[:, 0]] - mesh[pairs[:, 1]], axis=1).mean())
@@ -111,18 +103,3 @@ def judge(values: Sequence[float], line: float) -> Verdict:
     if found is None:
         return Verdict.NOT_VISIBLE
     return Verdict.DONE if found > line else Verdict.NOT_DONE
-
-
-def _scale(seen: NDArray[np.float64], head: NDArray[np.float64]) -> float | None:
-    """Return the scale from the mesh to the head.
-
-    Source: S. Umeyama, "Least-squares estimation of transformation parameters between two point patterns",
-    IEEE PAMI 13(4), 1991. Distances need neither its rotation nor its shift.
-    """
-    centred, target = seen - seen.mean(axis=0), head - head.mean(axis=0)
-    spread = float((centred**2).sum())
-    if spread <= 0:
-        return None
-    left, sizes, right = np.linalg.svd(target.T @ centred)
-    sizes[2] *= np.sign(np.linalg.det(left @ right))
-    return float(sizes.sum()) / spread
