@@ -10,8 +10,7 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.examiner import Examination, FrameExaminer, Identification
 from attempt.frame import Frame
-from attempt.motion_wait import MotionWait
-from attempt.mouth_wait import MouthWait
+from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests
 from attempt.placement import (
     FEEDBACK_CODES,
     WRONG_ROTATION,
@@ -25,7 +24,6 @@ from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
 from liveness import GuidanceCode, GuidanceSettings, MouthRequest, Oval, ScanObservations, SkippedFrame
 from liveness.collect import FOLLOW_SECONDS
-from liveness.dynamic.challenge import HintCode
 from liveness.express import PadScore
 from liveness.pace import FrameWork
 from matcher import SubjectRule
@@ -37,11 +35,6 @@ __all__ = ["AttemptCapture", "CodedPicture"]
 CodedPicture = Callable[[Frame, GreyImage | BgrImage], None]
 """Receives a decoded frame and its pixels, before they are rotated, mirrored or scaled."""
 
-_REPLACED_BY_REQUEST: Final = frozenset(
-    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
-)
-_TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
-_OPEN_MOUTH: Final = "OPEN_MOUTH"
 _FIRST_EXAMINED_SHARE: Final = 0.3
 """The share of the wanted frames from which on selected ones are examined, in step with arriving frames. Some
 of them are replaced later, but the server is idle at that time. If examination began later, a busy server
@@ -97,8 +90,7 @@ class AttemptCapture:
         self._placement = Placement(plan=plan, oval=oval, settings=guidance)
         self._feedback = FeedbackPacing()
         self._kept = KeptFrames(count=plan.selected)
-        self._motion = MotionWait(seconds=plan.motion_seconds)
-        self._mouth = MouthWait(seconds=plan.mouth_seconds)
+        self._requests = LastRequests(motion_seconds=plan.motion_seconds, mouth_seconds=plan.mouth_seconds)
         self._pad_frames = analyst.new_pad_frames(seconds=plan.seconds)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
@@ -122,7 +114,7 @@ class AttemptCapture:
     def _done(self, *, over: bool) -> bool:
         if self.challenge is not None and self.challenge.gave_up:
             return True
-        return over and self._placement.captured and self._motion.over and self._mouth.over
+        return over and self._placement.captured and self._requests.over
 
     @property
     def progress(self) -> float:
@@ -137,7 +129,7 @@ class AttemptCapture:
     @property
     def mouth(self) -> MouthRequest | None:
         """The request to open the mouth, for the judge; ``None`` if the plan has none."""
-        return self._mouth.request
+        return self._requests.mouth
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -233,12 +225,12 @@ class AttemptCapture:
             measure=measure,
             expects_blink=challenge is not None and challenge.awaits_blink,
             expects_depth=challenge is not None and challenge.depth_due,
-            expects_mouth=self._mouth.asking,
+            expects_mouth=self._requests.asks_mouth,
             with_light=challenge is not None and challenge.measures_light,
         )
         self._decoded.add(frame.index)
         # The models know faces with closed mouths.
-        asks_mouth = self._mouth.asking
+        asks_mouth = self._requests.asks_mouth
         self._kept.offer(seen, selectable=not asks_mouth)
         self._pad_frames.offer(seen.observation, None if asks_mouth else seen.pixels)
         turned = self._watch.turned
@@ -260,9 +252,8 @@ class AttemptCapture:
         elif self.challenge is not None:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
         if self._placement.captured:
-            self._motion.take(self._watch.observations, time)
-        if self._placement.captured and self._motion.over and (challenge is None or challenge.settled):
-            self._mouth.take(self._watch.observations, time)
+            settled = challenge is None or challenge.settled
+            self._requests.take(self._watch.observations, time, settled=settled)
         done = self._placement.share
         if self.challenge is not None:
             done = min(done, self.challenge.progress)
@@ -270,14 +261,11 @@ class AttemptCapture:
         if guidance.code is None:
             return None
         code = feedback_code(guidance.code, turned=turned)
-        if challenge is not None and guidance.code in (_REPLACED_BY_REQUEST if asked else {GuidanceCode.OK}):
+        if challenge is not None and guidance.code in (REPLACED_BY_REQUEST if asked else {GuidanceCode.OK}):
             # GOOD would contradict the challenge's request, and LOOK_STRAIGHT a request to turn the head.
             code = challenge.hint(arrival) or code
-        elif self._motion.asking and guidance.code in _REPLACED_BY_REQUEST:
-            code = _TURN
-        elif self._mouth.asking and guidance.code in _REPLACED_BY_REQUEST | {GuidanceCode.MOUTH_NOT_VISIBLE}:
-            # The inside of an open mouth looks like a cover.
-            code = _OPEN_MOUTH
+        else:
+            code = self._requests.instead_of(guidance.code) or code
         return self._feedback.due_feedback(Feedback(code, self._progress, frame.index), time)
 
     def skip(self, frame: Frame, *, arrival: float) -> None:

@@ -1,7 +1,6 @@
 """Asks the person to open the mouth at the end of a capture, and waits until it was opened or time is up."""
 
-from liveness import MouthRequest, ScanObservations
-from liveness.mouth import mouth_opened
+from liveness import MouthRequest, ScanObservations, mouth_opened
 
 __all__ = ["MouthWait"]
 

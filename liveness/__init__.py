@@ -37,7 +37,7 @@ from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
-from liveness.mouth import MouthRequest
+from liveness.mouth import MouthRequest, mouth_opened
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
@@ -90,6 +90,7 @@ __all__ = [
     "frame_quality",
     "guide",
     "load_fusion_model",
+    "mouth_opened",
     "not_assessed",
     "observe_frame",
     "sample_frame",

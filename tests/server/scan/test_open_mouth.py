@@ -14,7 +14,7 @@ from liveness import VerdictReason
 from server.edge.result_codec import EXPLANATIONS
 from server.settings import Settings
 from server.tuning import Tuning
-from simulator import AmbientPreset
+from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import WatchedScreen, Wire, phone, scan
 from tests.server.live import LiveServer, pictures, serving, settings_for
@@ -136,10 +136,15 @@ async def lived(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Async
 
 
 async def _check(
-    lived: LiveServer, mode: scan_pb2.Mode.ValueType, *, seed: int, reads: bool
+    lived: LiveServer,
+    mode: scan_pb2.Mode.ValueType,
+    *,
+    seed: int,
+    reads: bool,
+    kind: FlashKind = FlashKind.GENUINE,
 ) -> tuple[result_pb2.CheckResult, Wire]:
     upload = await lived.upload(policy="mouth", mode=mode)
-    device, wire = phone(ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    device, wire = phone(kind, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
     screen = wire.watched(device) if reads else _Unread(device, wire.claims)
     await scan(lived.device_channel, upload, device, screen=screen, wire=wire)
     return (await lived.finish(upload.check_id)).result, wire
@@ -181,7 +186,21 @@ async def test_a_person_who_opens_the_mouth_on_request_passes(
         assert wire.plans == [plan]
         assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
         if result.status == result_pb2.CHECK_STATUS_SUCCESS:
-            break
-    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
-    assert "OPEN_MOUTH" in wire.hints
-    assert "mouth_opened" in {signal.name for signal in result.liveness.signals}
+            assert "OPEN_MOUTH" in wire.hints
+            assert "mouth_opened" in {signal.name for signal in result.liveness.signals}
+            return
+    raise AssertionError("no scan of the person passed")
+
+
+@pytest.mark.slow
+async def test_a_mask_with_living_eyes_does_not_pass(lived: LiveServer) -> None:
+    """The flash accepts the mask, so that only its mouth stops it."""
+    explained = []
+    for seed in (5, 6, 7):
+        result, wire = await _check(
+            lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=True, kind=FlashKind.MASK_WITH_EYES
+        )
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        if "OPEN_MOUTH" in wire.hints:
+            explained.append(list(result.liveness.explanations))
+    assert [EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]] in explained
