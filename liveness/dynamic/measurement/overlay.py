@@ -81,12 +81,14 @@ class OverlayFinding:
     Attributes:
         uneven: The standard deviation of the cells' responses over their mean, without errors; 0 if even.
         least_uneven: The same, from the variance less its standard error.
+        most_uneven: The same, from the variance and its standard error together.
         background: The background's response over the face's; ``None`` if it was not measured.
         error: The standard error of ``background``; 0 without one.
     """
 
     uneven: float
     least_uneven: float
+    most_uneven: float
     background: float | None
     error: float
 
@@ -113,6 +115,7 @@ def measure_overlay(
     return OverlayFinding(
         uneven=math.sqrt(max(0.0, found.variance)),
         least_uneven=math.sqrt(max(0.0, found.variance - found.error)),
+        most_uneven=math.sqrt(max(0.0, found.variance + found.error)),
         background=background,
         error=error,
     )
@@ -145,7 +148,11 @@ def overlay_signal(
         and finding.least_uneven < settings.certain
     )
     line = settings.uneven_alike if alike else settings.uneven
-    score = _score(finding.uneven, line, settings)
+    # Noise may hide how unevenly a face responds: what the error explains is at most a doubt.
+    score = max(
+        _score(finding.uneven, line, settings),
+        min(settings.sure, _score(finding.most_uneven, line, settings)),
+    )
     detail = (
         f"8-bit values of parts of the face rise by amounts that differ by {100 * finding.uneven:.0f} % "
         f"(of a tint by less than {100 * line:.0f} %)"

@@ -30,8 +30,14 @@ def test_a_head_in_front_of_a_near_wall_is_none_either() -> None:
         assert signal.passed is not False, signal.detail
 
 
+def _found(
+    uneven: float, least: float, background: float | None, error: float, *, most: float | None = None
+) -> OverlayFinding:
+    return OverlayFinding(uneven, least, uneven if most is None else most, background, error)
+
+
 def _score(uneven: float, background: float | None, error: float = 0.02, least: float = 0.0) -> float:
-    signal = overlay_signal(OverlayFinding(uneven, least, background, error), 0.3, SETTINGS)
+    signal = overlay_signal(_found(uneven, least, background, error), 0.3, SETTINGS)
     assert signal.score is not None
     return signal.score
 
@@ -46,6 +52,17 @@ def test_an_even_answer_is_a_tint_the_more_so_where_the_background_gives_it_too(
     assert _score(0.0, 1.0) < SETTINGS.sure
 
 
+@pytest.mark.parametrize("rise", [0.1, 1.0])
+def test_an_even_answer_that_may_be_noise_is_a_doubt_but_no_attack(rise: float) -> None:
+    """As of a genuine person before a noisy camera: the variance is 0, its standard error that of 0.8."""
+    signal = overlay_signal(_found(0.0, 0.0, rise, 0.02, most=0.8), 0.3, SETTINGS)
+    assert signal.passed is False
+    assert signal.score == SETTINGS.sure
+    certain = overlay_signal(_found(0.0, 0.0, rise, 0.02, most=0.1), 0.3, SETTINGS)
+    assert certain.score is not None
+    assert certain.score < SETTINGS.sure
+
+
 def test_an_uneven_answer_proves_little() -> None:
     assert _score(0.9, 0.1) == _score(0.5, 1.0) < 0.75
 
@@ -55,7 +72,7 @@ def test_before_a_near_wall_the_unevenness_must_exceed_its_error_and_else_there_
     rise: float | None,
 ) -> None:
     def score(uneven: float, least: float, behind: BackgroundFinding | None) -> float:
-        signal = overlay_signal(OverlayFinding(uneven, least, rise, 0.02), 0.3, SETTINGS, behind=behind)
+        signal = overlay_signal(_found(uneven, least, rise, 0.02), 0.3, SETTINGS, behind=behind)
         assert signal.score is not None
         return signal.score
 
@@ -70,7 +87,7 @@ def test_before_a_near_wall_the_unevenness_must_exceed_its_error_and_else_there_
 
 def test_a_bright_screen_lights_the_background_too() -> None:
     """If it is most of the light, a wall that answers as the face does is no evidence."""
-    found = OverlayFinding(0.25, 0.0, 0.98, 0.02)
+    found = _found(0.25, 0.0, 0.98, 0.02)
     alike, dim = (overlay_signal(found, strength, SETTINGS).score for strength in (0.5, 0.7))
     assert alike is not None
     assert dim is not None
@@ -79,6 +96,6 @@ def test_a_bright_screen_lights_the_background_too() -> None:
 
 
 def test_in_the_dark_nothing_is_measured() -> None:
-    assert overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
-    assert not overlay_signal(OverlayFinding(0.1, 0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
+    assert overlay_signal(_found(0.1, 0.1, 1.0, 0.0), 0.7, SETTINGS).passed is False
+    assert not overlay_signal(_found(0.1, 0.1, 1.0, 0.0), 0.95, SETTINGS).assessed
     assert not overlay_signal(None, 0.3, SETTINGS).assessed
