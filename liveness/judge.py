@@ -88,10 +88,12 @@ def judge_scan(
         conditions: Conditions of the capture.
         mouth: The request to open the mouth, if the policy demands it.
     """
-    # 1. The passive signals of the identified face decide.
+    # 1. The passive signals of the identified face decide. A mouth that opens is no motion of a head.
     known = without_unexamined_motion(scan, examined=identified)
+    asked_at = None if mouth is None else mouth.asked_at
+    before, known_before = (one if asked_at is None else one.until(asked_at) for one in (scan, known))
     express = judge_express(
-        scan=known,
+        scan=known_before,
         pad_scores=pad_scores,
         policy=policy,
         model=model,
@@ -108,8 +110,8 @@ def judge_scan(
         limited = _with_mouth(limited, mouth, known)
     # 4. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
     if policy.capture is CaptureKind.SCAN:
-        doubts = (*evidence_doubts(scan, policy.evidence), *reasons_outside_calibration(known))
-        limited = downgrade_if_doubted(downgrade_if_covered(scan, limited), doubts)
+        doubts = (*evidence_doubts(before, policy.evidence), *reasons_outside_calibration(known_before))
+        limited = downgrade_if_doubted(downgrade_if_covered(before, limited), doubts)
     # 5. So do frames that are rotated, or that show several persons.
     return replace(challenged, result=_several_persons(conditions, _turned(conditions, limited)))
 

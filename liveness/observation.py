@@ -1,6 +1,6 @@
 """The measurements of a scan's frames and of the motion between them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -159,6 +159,18 @@ class MotionSegment:
     tracking_error: float
     changes: tuple[RegionChange | None, ...]
 
+    def until(self, time: float) -> "MotionSegment":
+        """Returns the segment without the frames after ``time``, seconds; the first frame always stays."""
+        count = max(1, int(np.searchsorted(self.times, time, side="right")))
+        return replace(
+            self,
+            frames=self.frames[:count],
+            times=self.times[:count],
+            positions=self.positions[:count],
+            left_over=self.left_over[:count],
+            changes=self.changes[: count - 1],
+        )
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class ScanObservations:
@@ -180,6 +192,14 @@ class ScanObservations:
         if len(self.frames) < 2:
             return 0.0
         return self.frames[-1].capture_time - self.frames[0].capture_time
+
+    def until(self, time: float) -> "ScanObservations":
+        """Returns the scan without the frames after ``time``, seconds, and without their motion."""
+        return ScanObservations(
+            frames=tuple(frame for frame in self.frames if frame.capture_time <= time),
+            motion=tuple(part.until(time) for part in self.motion if part.times[0] < time),
+            passed=tuple(frame for frame in self.passed if frame.capture_time <= time),
+        )
 
     @property
     def usable(self) -> tuple[FrameObservation, ...]:

@@ -230,3 +230,16 @@ def test_without_the_demand_the_mouth_is_no_signal(monkeypatch: pytest.MonkeyPat
     result = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=_with_mouth(False))
     assert result.verdict is Verdict.LIVE
     assert not result.signals
+
+
+def test_motion_after_the_request_does_not_count() -> None:
+    """A mouth that opens moves against the rest of the face as no plane and no rigid head does."""
+    flat_later = scan(observations(45), [segment(as_head(0.1), steps=20), segment(as_plane(0.1), steps=45)])
+    asked = MouthRequest(asked_at=flat_later.frames[20].capture_time)
+    cut = flat_later.until(asked.asked_at or 0.0)
+    assert [len(part.frames) for part in cut.motion] == [20, 21]
+    assert len(cut.frames) == 21
+    judged = _judged(flat_later, _CLEAR, mouth=asked).result
+    measured = {signal.name: signal for signal in judged.signals}
+    alone = {signal.name: signal for signal in _judged(cut, _CLEAR).result.signals}
+    assert measured["planar_motion"] == alone["planar_motion"]
