@@ -252,8 +252,7 @@ class AttemptCapture:
         elif self.challenge is not None:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
         if self._placement.captured:
-            settled = challenge is None or challenge.settled
-            self._requests.take(self._watch.observations, time, settled=settled)
+            self._requests.take(self._watch.observations, time, settled=challenge is None)
         done = self._placement.share
         if self.challenge is not None:
             done = min(done, self.challenge.progress)

@@ -51,10 +51,11 @@ class LastRequests:
         Args:
             scan: The measurements of the attempt so far.
             time: The frame's capture time, seconds.
-            settled: Whether a challenge, if there is one, needs no further frame.
+            settled: Whether a challenge, if there is one, needed no further frame before this one.
         """
+        nothing_else_missing = self._motion.over and settled
         self._motion.take(scan, time)
-        if self._motion.over and settled:
+        if nothing_else_missing:
             self._mouth.take(scan, time)
 
     def instead_of(self, code: GuidanceCode) -> str | None:

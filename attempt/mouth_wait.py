@@ -36,16 +36,18 @@ class MouthWait:
     def take(self, scan: ScanObservations, time: float) -> None:
         """Makes the request, or tests whether it is met or the wait is over.
 
-        Call it for each frame from the time on when nothing else is missing.
+        Call it for each frame from the first one on before which nothing else was missing.
 
         Args:
-            scan: The measurements of the attempt so far.
+            scan: The measurements of the attempt so far, with that frame.
             time: The frame's capture time, seconds.
         """
         if self.over:
             return
         asked_at = self._request.asked_at
         if asked_at is None:
-            self._request = MouthRequest(asked_at=time)
+            # What was decided without this frame must not be decided anew with it.
+            before = scan.frames[-2].capture_time if len(scan.frames) > 1 else time
+            self._request = MouthRequest(asked_at=before)
         else:
             self.over = time - asked_at >= self._seconds or mouth_opened(scan, self._request)

@@ -22,8 +22,8 @@ _LABEL: Final = "Mouth opened on request"
 _LEAST_OPENED: Final = 1.2
 """The least opening beyond the person's rest, centimetres on the canonical face. Rigid masks stay below 0.2,
 people who talk below 1.15 (``research/face_actions/NOTES.md``)."""
-_REACTION_SECONDS: Final = 0.2
-"""The shortest time in which a person reads the request and reacts, seconds."""
+_REACTION_SECONDS: Final = 0.3
+"""The shortest time from the last frame before the request until a person has read it and reacts, seconds."""
 _FEWEST_FRAMES: Final = 2
 """The number of consecutive measured frames that must show the opening; a single one may be noise."""
 
@@ -33,8 +33,8 @@ class MouthRequest:
     """The demand of a policy that the person opens the mouth on request.
 
     Attributes:
-        asked_at: Capture time of the frame after which the person was asked, seconds since the attempt's
-            first frame; ``None`` if the attempt ended before.
+        asked_at: Capture time of the last frame before the request, seconds since the attempt's first frame;
+            ``None`` if the attempt ended before.
     """
 
     asked_at: float | None

@@ -33,11 +33,11 @@ def test_the_wait_ends_when_the_mouth_is_open() -> None:
     assert not wait.over
     assert wait.request == MouthRequest(asked_at=None)
     assert _play(wait, opened_from=35) == 36
-    assert wait.request == MouthRequest(asked_at=20 / RATE)
+    assert wait.request == MouthRequest(asked_at=19 / RATE)
     assert not wait.asking
 
 
 def test_the_wait_ends_after_its_time() -> None:
     wait = MouthWait(seconds=2.0)
-    assert _play(wait, opened_from=1000) == 20 + 2 * RATE
-    assert wait.request == MouthRequest(asked_at=20 / RATE)
+    assert _play(wait, opened_from=1000) == 19 + 2 * RATE
+    assert wait.request == MouthRequest(asked_at=19 / RATE)
