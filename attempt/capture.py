@@ -90,7 +90,9 @@ class AttemptCapture:
         self._placement = Placement(plan=plan, oval=oval, settings=guidance)
         self._feedback = FeedbackPacing()
         self._kept = KeptFrames(count=plan.selected)
-        self._requests = LastRequests(motion_seconds=plan.motion_seconds, mouth_seconds=plan.mouth_seconds)
+        self._requests = LastRequests(
+            motion_seconds=plan.motion_seconds, mouth_seconds=plan.mouth_seconds, random=random
+        )
         self._pad_frames = analyst.new_pad_frames(seconds=plan.seconds)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
@@ -205,7 +207,7 @@ class AttemptCapture:
         self.round_trip.note_frame(arrival, step=frame.flash_step)
         time = (frame.capture_time_us - self._origin) / 1e6
         measure = None if coded is None else partial(coded, frame)
-        match self._watch.next(time):
+        match self._watch.next(time, attentive=self._requests.asks_mouth):
             case FrameWork.MEASURE:
                 pass
             case FrameWork.SAMPLE:
@@ -252,7 +254,7 @@ class AttemptCapture:
         elif self.challenge is not None:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
         if self._placement.captured:
-            self._requests.take(self._watch.observations, time, settled=challenge is None)
+            self._requests.take(self._watch.observations, time, arrival=arrival, settled=challenge is None)
         done = self._placement.share
         if self.challenge is not None:
             done = min(done, self.challenge.progress)

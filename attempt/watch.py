@@ -50,13 +50,14 @@ class PacedWatch:
         """Whether faces are found only in rotated frames; never without ``UprightFaces``."""
         return self._upright is not None and self._upright.turned
 
-    def next(self, capture_time: float) -> FrameWork:
+    def next(self, capture_time: float, *, attentive: bool = False) -> FrameWork:
         """Returns the work of the next frame. Call it once for each frame.
 
         Args:
             capture_time: Its capture time, seconds, increasing.
+            attentive: Whether to measure as many frames as of a face that moves fast.
         """
-        return self._pace.next(capture_time, restless=self.watcher.restless)
+        return self._pace.next(capture_time, restless=attentive or self.watcher.restless)
 
     def take(
         self, picture: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False

@@ -9,6 +9,7 @@ SPOOF.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from liveness.capture_doubts import (
     downgrade_if_covered,
@@ -92,14 +93,18 @@ def judge_scan(
     known = without_unexamined_motion(scan, examined=identified)
     asked_at = None if mouth is None else mouth.asked_at
     before, known_before = (one if asked_at is None else one.until(asked_at) for one in (scan, known))
-    express = judge_express(
-        scan=known_before,
+    judged = partial(
+        judge_express,
         pad_scores=pad_scores,
         policy=policy,
         model=model,
         cues=cues,
         too_slow=conditions.too_slow,
     )
+    express = judged(scan=known_before)
+    if asked_at is not None and (whole := judged(scan=known)).verdict is Verdict.SPOOF:
+        # Frames after the request may prove an attack all the same: if they repeat others, for example.
+        express = whole
     # 2. The challenge, if there is one, confirms, weakens or overrules that.
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:

@@ -4,7 +4,8 @@ A rigid mask with holes for living eyes is lit as a face is, blinks, and has a h
 its mouth. A mask with a hole for living lips can: their gap does not tell it from a face.
 
 Opening the mouth by itself proves nothing, because people talk. Therefore only an opening after the request
-counts, and only if it goes farther than that of talking people.
+counts, from a shut mouth on, and only if it goes farther than that of talking people. A mouth that is shut in
+one frame and open in the next was not opened: a picture took its place.
 """
 
 from dataclasses import dataclass
@@ -24,6 +25,8 @@ _LEAST_OPENED: Final = 1.2
 people who talk below 1.15 (``research/face_actions/NOTES.md``)."""
 _REACTION_SECONDS: Final = 0.3
 """The shortest time from the last frame before the request until a person has read it and reacts, seconds."""
+_SHUT: Final = 0.4
+"""The most by which a shut mouth differs from the person's rest, centimetres."""
 _FEWEST_FRAMES: Final = 2
 """The number of consecutive measured frames that must show the opening; a single one may be noise."""
 
@@ -47,7 +50,7 @@ def mouth_opened(scan: ScanObservations, request: MouthRequest) -> bool:
         scan: The measurements of the attempt.
         request: The request.
     """
-    return _longest_opening(scan, request) >= _LEAST_OPENED
+    return _farthest_opening(scan, request) >= _LEAST_OPENED
 
 
 def mouth_signal(scan: ScanObservations, request: MouthRequest) -> Signal:
@@ -60,7 +63,7 @@ def mouth_signal(scan: ScanObservations, request: MouthRequest) -> Signal:
     if request.asked_at is None:
         reason = "The attempt ended before the person was asked to open the mouth."
         return not_assessed(name=_NAME, label=_LABEL, reason=reason)
-    found = max(0.0, _longest_opening(scan, request))
+    found = _farthest_opening(scan, request)
     detail = (
         f"The lips parted by {found:.1f} cm more than at rest, as on a face of average size; the request is "
         f"met from {_LEAST_OPENED:.1f} cm on."
@@ -68,15 +71,28 @@ def mouth_signal(scan: ScanObservations, request: MouthRequest) -> Signal:
     return assessed(name=_NAME, label=_LABEL, score=found / (2 * _LEAST_OPENED), detail=detail)
 
 
-def _longest_opening(scan: ScanObservations, request: MouthRequest) -> float:
-    """Returns the farthest opening that enough frames show, centimetres beyond rest; 0 if unknown."""
+def _farthest_opening(scan: ScanObservations, request: MouthRequest) -> float:
+    """Returns the farthest opening that counts, centimetres beyond rest; 0 if there is none."""
     if request.asked_at is None:
         return 0.0
     earliest = request.asked_at + _REACTION_SECONDS
     gaps = [(frame.capture_time, frame.mouth) for frame in scan.usable if frame.mouth is not None]
     before = [gap for time, gap in gaps if time < earliest]
-    after = np.array([gap for time, gap in gaps if time >= earliest])
-    if not before or len(after) < _FEWEST_FRAMES:
+    if not before:
         return 0.0
-    held = np.lib.stride_tricks.sliding_window_view(after, _FEWEST_FRAMES).min(axis=1)
-    return float(held.max() - np.median(before))
+    rest = float(np.median(before))
+    farthest, shut, partly, held = 0.0, False, False, 0.0
+    frames = 0
+    for opened in (gap - rest for time, gap in gaps if time >= request.asked_at):
+        if opened < _SHUT:
+            shut, partly, frames = True, False, 0
+        elif opened < _LEAST_OPENED:
+            partly, frames = shut, 0
+        elif partly:
+            held = opened if frames == 0 else min(held, opened)
+            frames += 1
+            if frames == _FEWEST_FRAMES:
+                farthest, frames = max(farthest, held), 0
+        else:
+            shut = False
+    return farthest

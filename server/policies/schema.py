@@ -48,6 +48,8 @@ _FLASH_IDLE_SECONDS = 3
 """During a pause of the flash, the device sends nothing for a second, and mobile networks add their delay."""
 _FLASH_ATTEMPT_SECONDS = 15
 """The longest flash, including steps that replace disturbed ones."""
+_MOUTH_ATTEMPT_SECONDS = 15
+"""The least time of an EXPRESS attempt with the request: capture, wait for motion, delay and wait."""
 _MOUTH_SECONDS = 5
 """The longest wait for the mouth to open, at the end of an attempt."""
 
@@ -419,6 +421,11 @@ class Policy(PolicyTable):
             raise ValueError(
                 'fallback must be "none" unless mode is "EXPRESS" and preferred_mode is "DYNAMIC": otherwise '
                 "there is no flash to fall back from, or a check could not succeed with the fallback"
+            )
+        if self.challenge.open_mouth and self.deadlines.attempt_seconds < _MOUTH_ATTEMPT_SECONDS:
+            raise ValueError(
+                f"deadlines.attempt_seconds is {self.deadlines.attempt_seconds}, and an attempt that asks to "
+                f"open the mouth takes {_MOUTH_ATTEMPT_SECONDS} or more"
             )
         if self.first_mode is Mode.DYNAMIC and (reason := self.why_no_flash) is not None:
             raise ValueError(

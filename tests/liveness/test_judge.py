@@ -195,7 +195,8 @@ _ASKED = MouthRequest(asked_at=0.2)
 
 def _with_mouth(opened: bool) -> ScanObservations:
     """The scan in which the mouth is shut, and open in its last frames if ``opened``."""
-    gaps = [2.4 if opened and index >= 10 else 0.1 for index in range(len(_WATCHED.frames))]
+    steps = [0.1] * 9 + [0.8] + [2.4] * len(_WATCHED.frames)
+    gaps = [step if opened else 0.1 for step in steps[: len(_WATCHED.frames)]]
     frames = [replace(frame, mouth=gap) for frame, gap in zip(_WATCHED.frames, gaps, strict=True)]
     return replace(_WATCHED, frames=tuple(frames))
 
@@ -243,3 +244,15 @@ def test_motion_after_the_request_does_not_count() -> None:
     measured = {signal.name: signal for signal in judged.signals}
     alone = {signal.name: signal for signal in _judged(cut, _CLEAR).result.signals}
     assert measured["planar_motion"] == alone["planar_motion"]
+
+
+def test_frames_after_the_request_may_prove_an_attack() -> None:
+    """A still picture of an open mouth, for as long as no camera stalls."""
+    turning = scan(observations(45), [segment(as_head(0.1), steps=45)])
+    still = [
+        replace(frame, samples=turning.frames[20].samples) if frame.index > 20 else frame
+        for frame in turning.frames
+    ]
+    asked = MouthRequest(asked_at=turning.frames[20].capture_time)
+    result = _judged(replace(turning, frames=tuple(still)), _CLEAR, mouth=asked).result
+    assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, VerdictReason.FROZEN_FRAMES)

@@ -19,8 +19,11 @@ def _seen(*gaps: tuple[range, float | None], faces: int = 1) -> ScanObservations
     return scan(frames)
 
 
+_PARTLY = (range(33, 35), 0.8)
+
+
 def test_a_mouth_that_opens_after_the_request_counts() -> None:
-    seen = _seen((range(35, 42), _OPEN))
+    seen = _seen(_PARTLY, (range(35, 42), _OPEN))
     assert mouth_opened(seen, _ASKED)
     signal = mouth_signal(seen, _ASKED)
     assert (signal.name, signal.passed, signal.weight) == ("mouth_opened", True, 0.0)
@@ -31,13 +34,14 @@ def test_a_mouth_that_opens_after_the_request_counts() -> None:
     [
         pytest.param(_seen(), id="shut"),
         pytest.param(_seen((range(5, 15), _OPEN)), id="before the request"),
-        pytest.param(_seen((range(20, 22), _OPEN)), id="sooner than a person can read"),
-        pytest.param(_seen((range(35, 36), _OPEN)), id="in a single frame"),
+        pytest.param(_seen((range(10, 12), 0.8), (range(12, 60), _OPEN)), id="before, and held"),
+        pytest.param(_seen((range(35, 42), _OPEN)), id="from one frame to the next"),
+        pytest.param(_seen(_PARTLY, (range(35, 36), _OPEN)), id="in a single frame"),
         pytest.param(_seen((range(35, 60), _SHUT + 1.15)), id="no farther than in talk"),
         pytest.param(_seen((range(60), _OPEN)), id="open all the time"),
         pytest.param(_seen((range(20, 60), None)), id="not measured after the request"),
-        pytest.param(_seen((range(25), None), (range(35, 42), _OPEN)), id="no rest known"),
-        pytest.param(_seen((range(35, 42), _OPEN), faces=2), id="with another person beside"),
+        pytest.param(_seen((range(30), None), _PARTLY, (range(35, 42), _OPEN)), id="no rest known"),
+        pytest.param(_seen(_PARTLY, (range(35, 42), _OPEN), faces=2), id="with another person beside"),
     ],
 )
 def test_all_else_does_not(seen: ScanObservations) -> None:

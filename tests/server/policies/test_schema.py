@@ -184,6 +184,13 @@ def test_an_attempt_with_a_flash_and_an_open_mouth_needs_more_time() -> None:
         assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 19)).why_no_flash
 
 
+def test_an_express_attempt_with_an_open_mouth_needs_more_time() -> None:
+    asking = changed(_EXPRESS, "challenge.open_mouth", True)
+    assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 15)).challenge.open_mouth
+    with pytest.raises(ValidationError, match=r"deadlines\.attempt_seconds"):
+        Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 14))
+
+
 def test_the_json_schema_in_the_package_is_the_models() -> None:
     """Made by: facegate policy schema > server/policies/policy.schema.json."""
     packaged = (files("server.policies") / "policy.schema.json").read_text(encoding="utf-8")
