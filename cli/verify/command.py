@@ -84,7 +84,8 @@ def verify(
         bool | None,
         typer.Option(
             "--flash/--no-flash",
-            help="With --simulate: whether the phone's screen can flash; if it cannot, DYNAMIC is refused. "
+            help="With --simulate: whether the phone's screen can flash and the person reads it; if not, "
+            "DYNAMIC and an open mouth are refused. "
             "By default it can with --mode dynamic, and for kinds that concern the flash.",
             show_default=False,
         ),

@@ -161,8 +161,9 @@ class ChallengeDemands(PolicyTable):
     dark, where the light shows no shape, depth is always demanded."""
     open_mouth: bool = False
     """Whether every scan, also in EXPRESS, asks the person at its end to open the mouth, which masks with
-    holes for living eyes cannot do. This needs a device that shows the request, and a pack with MediaPipe's
-    478 landmarks, and excludes people who cannot open their mouth."""
+    holes for living eyes cannot do. This needs a device that shows the request, a pack with MediaPipe's 478
+    landmarks, and a ``deadlines.attempt_seconds`` of 15 or more (20 with the flash), and excludes people who
+    cannot open their mouth."""
 
     @property
     def mouth_seconds(self) -> int:
