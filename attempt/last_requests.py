@@ -16,9 +16,8 @@ REPLACED_BY_REQUEST: Final = frozenset(
 """Guidance that a request replaces: it would contradict the request, or comment on its answer."""
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _OPEN_MOUTH: Final = "OPEN_MOUTH"
-
-
 _MOST_DELAY_SECONDS: Final = 1.5
+"""The longest delay before the request to open the mouth, seconds of capture time."""
 
 
 class LastRequests:

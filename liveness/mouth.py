@@ -24,7 +24,8 @@ _LEAST_OPENED: Final = 1.2
 """The least opening beyond the person's rest, centimetres on the canonical face. Rigid masks stay below 0.2,
 people who talk below 1.15 (``research/face_actions/NOTES.md``)."""
 _REACTION_SECONDS: Final = 0.3
-"""The shortest time from the last frame before the request until a person has read it and reacts, seconds."""
+"""How long after the last frame before the request the person is still at rest, seconds: nobody reads and
+reacts sooner."""
 _SHUT: Final = 0.4
 """The most by which a shut mouth differs from the person's rest, centimetres."""
 _FEWEST_FRAMES: Final = 2
