@@ -14,10 +14,10 @@ _CORRECTIONS = Path(__file__).parents[3] / "evaluation" / "label_corrections.tom
 def test_a_check_of_an_attacker_fails_and_is_not_repeated(assets: Path, tmp_path: Path) -> None:
     rows = tmp_path / "rows.jsonl"
     arguments = ["--assets", str(assets), "--rows", str(rows), "--corrections", str(_CORRECTIONS)]
-    arguments += ["--kind", "injected-video", "--ambient", "indoor", "--people", "1", "--size", "240x320"]
+    arguments += ["--kind", "injected-tint", "--ambient", "indoor", "--people", "1", "--size", "240x320"]
     assert main(arguments) == 0
     (row,) = (json.loads(line) for line in rows.read_text().splitlines())
-    assert row["kind"] == "injected-video"
+    assert row["kind"] == "injected-tint"
     assert row["status"] == "FAILURE"
     assert row["attempts"] >= 1
     assert main(arguments) == 0
