@@ -5,54 +5,25 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from attempt.actions import Action, MoveOval, Reveal
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
-from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.errors import FrameUnusable
-from attempt.frame import Frame, FrameLimits
-from attempt.placement import FEEDBACK_CODES, CapturePlan
-from liveness.dynamic.challenge.script import ColourScript
-from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
-from liveness.mouth import MouthRequest
+from attempt.frame import FrameLimits
+from attempt.placement import FEEDBACK_CODES
+from liveness.guidance import GuidanceCode
 from liveness.selection import CUE_FRAMES
 from matcher.persons import SCAN_SUBJECT
+from tests.attempt.capturing import capture_of, examine_ahead, frame_at
 from tests.attempt.frames import frame_of, undecodable
 from tests.attempt.networks import CountingNetwork
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
 from vision.image import encode_jpeg
-from vision.packs import PadNetwork
 
 
 @pytest.fixture
 def capture() -> AttemptCapture:
-    return _capture()
-
-
-def _capture(
-    challenge: AttemptChallenge | None = None,
-    guidance: GuidanceSettings | None = None,
-    plan: CapturePlan = PLAN,
-    network: PadNetwork | None = None,
-) -> AttemptCapture:
-    pack = remembering_pack()
-    if network is not None:
-        pack = replace(pack, pad_networks=(network,))
-    return AttemptCapture(
-        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
-        plan=plan,
-        oval=Oval(),
-        guidance=GuidanceSettings() if guidance is None else guidance,
-        random=bytes,
-        subject=SCAN_SUBJECT,
-        challenge=challenge,
-    )
-
-
-def _frame(index: int) -> Frame:
-    picture = pictures()[index]
-    return frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+    return capture_of()
 
 
 def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
@@ -62,7 +33,7 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     given = []
     taken = 0
     while not capture.complete:
-        feedback = capture.take(_frame(taken), arrival=0.0)
+        feedback = capture.take(frame_at(taken), arrival=0.0)
         taken += 1
         if feedback is not None:
             given.append(feedback)
@@ -88,128 +59,14 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
         assert best.frame.index not in {seen.frame.index for seen in audit}
 
 
-def _examine_ahead(capture: AttemptCapture) -> None:
-    if (examination := capture.next_examination()) is not None:
-        capture.examiner.add([examination()])
-
-
-class _Challenge:
-    """A challenge with a set progress; implements ``attempt.challenge.AttemptChallenge``."""
-
-    over = settled = False
-    gave_up = False
-    awaits_blink = awaits_depth = late = depth_due = measures_light = False
-    closing_seconds = 0.0
-    hints: tuple[str, ...] = ()
-    asks: str | None = None
-    wants: tuple[Action, ...] = ()
-
-    def __init__(self) -> None:
-        self.progress = 0.0
-        self.frames: list[ChallengeFrame] = []
-        self.received: list[tuple[Frame, int, float]] = []
-        self.reported: list[float] = []
-
-    def hint(self, now: float) -> str | None:
-        return self.asks
-
-    def take(self, frame: ChallengeFrame) -> None:
-        self.frames.append(frame)
-
-    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        self.received.append((frame, origin_us, arrival))
-
-    def note_sent(self, at: float) -> None:
-        self.reported.append(at)
-
-    def due(self, now: float) -> float | None:
-        return None
-
-    def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        return self.wants
-
-
-@pytest.mark.parametrize("challenged", [False, True])
-def test_frames_are_examined_ahead_in_step_with_those_that_come(challenged: bool) -> None:
-    # A challenge may go from a fifth to its end in one step: its own progress does not count.
-    capture = _capture(_Challenge() if challenged else None)
-    begun, behind = [], []
-    for index in range(PLAN.frames):
-        capture.take(_frame(index), arrival=0.0)
-        _examine_ahead(capture)
-        begun.append(len(capture.examined) > 0)
-        behind.append(PLAN.selected * (index + 1) / PLAN.frames - len(capture.examined))
-    assert 0.25 * PLAN.frames < begun.index(True) < 0.5 * PLAN.frames
-    assert max(behind[begun.index(True) :]) < 3
-    left = PLAN.selected - len(capture.examined)
-    assert left <= 1
-
-
-def test_the_judged_frames_are_fixed_before_the_closing_step_ends() -> None:
-    challenge = _Challenge()
-    challenge.progress = 1.0
-    capture = _capture(challenge)
-    states = []
-    for index in range(PLAN.frames + 4):
-        capture.take(_frame(index), arrival=0.0)
-        states.append((capture.settled, capture.complete))
-        challenge.settled = True
-    # Even if the challenge is settled, an attempt needs its frames.
-    assert states.index((True, False)) >= PLAN.frames - 1
-    challenge.over = True
-    assert (capture.settled, capture.complete) == (True, True)
-
-
-def test_a_challenge_is_reported_when_the_attempt_has_its_frames() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge)
-    for index in range(PLAN.frames + 2):
-        capture.take(_frame(index), arrival=0.0)
-    given = [frame.captured for frame in challenge.frames]
-    assert given == sorted(given)
-    assert given.index(True) >= PLAN.frames - 1
-
-
-def test_a_skipped_frame_still_records_the_displayed_step() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge)
-    capture.skip(_frame(0), arrival=4.0)
-    assert not challenge.received, "nothing is settled before the first frame"
-    capture.take(_frame(0), arrival=5.0)
-    late = _frame(3)
-    capture.skip(late, arrival=6.0)
-    assert challenge.received == [(late, _frame(0).capture_time_us, 6.0)]
-    assert len(capture.observations.frames) == 1
-
-
-def test_a_closing_step_is_part_of_the_captures_time() -> None:
-    challenge = _Challenge()
-    plan = CapturePlan(frames=32, seconds=4.0)
-    beside = replace(plan, apart_seconds=0.0, motion_seconds=0.0)
-    assert plan.with_challenge(challenge) == beside
-    challenge.closing_seconds = 0.5
-    assert plan.with_challenge(challenge) == replace(beside, frames=28, seconds=3.5)
-    challenge.closing_seconds = 9.0
-    assert plan.with_challenge(challenge) == replace(beside, frames=1, seconds=0.0)
-
-
-@pytest.mark.parametrize(("awaits", "given"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
-def test_a_person_asked_to_turn_gets_no_look_straight_hint(awaits: bool, given: str) -> None:
-    challenge = _Challenge()
-    challenge.awaits_depth, challenge.asks = awaits, "TURN_HEAD_SLIGHTLY"
-    capture = _capture(challenge, GuidanceSettings(turned=0.0))
-    feedback = [capture.take(_frame(index), arrival=0.0) for index in range(10)]
-    assert {message.code for message in feedback if message is not None} == {given}
-
-
 def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[bool] = [False]
     monkeypatch.setattr("attempt.mouth_wait.mouth_opened", lambda *_: opened[0])
-    capture = _capture(plan=replace(PLAN, mouth_seconds=5.0))
+    capture = capture_of(plan=replace(PLAN, mouth_seconds=5.0))
     codes, asked = [], []
     for index in range(PLAN.frames + 6):
         opened[0] = index >= PLAN.frames + 4
-        feedback = capture.take(_frame(index), arrival=0.0)
+        feedback = capture.take(frame_at(index), arrival=0.0)
         codes.append(None if feedback is None else feedback.code)
         request = capture.mouth
         assert request is not None
@@ -221,50 +78,9 @@ def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: py
     assert max(capture.selected) <= asked.index(True)
 
 
-def test_an_open_mouth_is_requested_once_the_challenge_is_settled() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge, plan=replace(PLAN, mouth_seconds=5.0))
-    for index in range(PLAN.frames + 4):
-        capture.take(_frame(index), arrival=0.0)
-    assert capture.mouth == MouthRequest(asked_at=None)
-    taken = len(challenge.frames)
-    challenge.settled = challenge.over = True
-    late = _frame(PLAN.frames + 4)
-    capture.take(late, arrival=7.0)
-    assert capture.mouth is not None
-    assert capture.mouth.asked_at is not None
-    assert not capture.settled
-    # The challenge judges no further frame, but hears which step is on display.
-    assert len(challenge.frames) == taken
-    assert challenge.received == [(late, _frame(0).capture_time_us, 7.0)]
-
-
-def test_depth_is_measured_when_the_challenge_wants_it() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge)
-    for index in range(20):
-        challenge.depth_due = index in {12, 15}
-        capture.take(_frame(index), arrival=0.0)
-    measured = [index for index, frame in enumerate(challenge.frames) if frame.seen.depth is not None]
-    assert measured == [12, 15]
-
-
-def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge)
-    for index in range(PLAN.frames):
-        challenge.measures_light = index >= 4
-        capture.take(_frame(index), arrival=0.0)
-    lit = [frame.seen.light is not None for frame in challenge.frames]
-    assert lit == [index >= 4 for index in range(PLAN.frames)]
-    assert capture.best is not None
-    kept = (capture.best, *capture.audit_frames(PLAN.selected))
-    assert {seen.light for seen in kept} == {None}
-
-
 def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> None:
     for index in range(len(pictures())):
-        capture.take(_frame(index), arrival=0.0)
+        capture.take(frame_at(index), arrival=0.0)
     frames = capture.observations.frames
     assert len(frames) == len(pictures())
     looked = [frame for frame in frames if not frame.followed]
@@ -279,9 +95,9 @@ def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> No
 
 def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() -> None:
     network = CountingNetwork()
-    capture = _capture(network=network)
+    capture = capture_of(network=network)
     for index in range(len(pictures())):
-        capture.take(_frame(index), arrival=0.0)
+        capture.take(frame_at(index), arrival=0.0)
     frames = {frame.index: frame for frame in capture.observations.frames}
     scored = [frames[score.frame_index] for score in capture.pad_scores]
     assert network.asked == len(scored) <= 11
@@ -301,30 +117,30 @@ def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() 
 
 def test_a_frame_that_is_not_measured_is_not_scored() -> None:
     network = CountingNetwork()
-    capture = _capture(network=network)
-    capture.take(replace(_frame(0), capture_time_us=1), arrival=0.0)
+    capture = capture_of(network=network)
+    capture.take(replace(frame_at(0), capture_time_us=1), arrival=0.0)
     # The second frame is only sampled, and the third one arrives after the attempt is settled.
-    capture.take(replace(_frame(1), capture_time_us=1 + 33_000), arrival=0.0)
-    capture.skip(replace(_frame(2), capture_time_us=1 + 900_000), arrival=0.0)
+    capture.take(replace(frame_at(1), capture_time_us=1 + 33_000), arrival=0.0)
+    capture.skip(replace(frame_at(2), capture_time_us=1 + 900_000), arrival=0.0)
     assert [score.frame_index for score in capture.pad_scores] == [0]
     assert network.asked == 1
 
 
 def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
     start, unreadable = 1_000_000, undecodable(pictures()[5].jpeg)
-    capture.take(replace(_frame(0), capture_time_us=start), arrival=0.0)
+    capture.take(replace(frame_at(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
         # In the first second they are also sampled, to be compared with later ones.
-        too_soon = replace(_frame(early), capture_time_us=start + early * 33_000)
+        too_soon = replace(frame_at(early), capture_time_us=start + early * 33_000)
         assert capture.take(too_soon, arrival=0.0) is None
     with pytest.raises(FrameUnusable):
-        capture.take(replace(_frame(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
+        capture.take(replace(frame_at(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
     assert [passed.samples is not None for passed in capture.observations.passed] == [True, True]
-    capture.take(replace(_frame(4), capture_time_us=start + 1_200_000), arrival=0.0)
+    capture.take(replace(frame_at(4), capture_time_us=start + 1_200_000), arrival=0.0)
     progress = capture.progress
     # After that they are not even decoded; their bytes are known.
-    capture.take(replace(_frame(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
-    capture.take(replace(_frame(6), capture_time_us=start + 1_333_000), arrival=0.0)
+    capture.take(replace(frame_at(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
+    capture.take(replace(frame_at(6), capture_time_us=start + 1_333_000), arrival=0.0)
     scan = capture.observations
     assert [frame.index for frame in scan.frames] == [0, 4, 6]
     assert [passed.index for passed in scan.passed] == [1, 2, 5]
@@ -339,18 +155,18 @@ def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCa
 
 
 def test_a_mode_that_needs_every_frame_gets_it() -> None:
-    capture = _capture(plan=replace(PLAN, apart_seconds=0.0))
+    capture = capture_of(plan=replace(PLAN, apart_seconds=0.0))
     for index in range(4):
-        capture.take(replace(_frame(index), capture_time_us=1 + index * 33_000), arrival=0.0)
+        capture.take(replace(frame_at(index), capture_time_us=1 + index * 33_000), arrival=0.0)
     assert len(capture.observations.frames) == 4
 
 
 def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames - 1):
-        capture.take(_frame(index), arrival=0.0)
+        capture.take(frame_at(index), arrival=0.0)
     assert not capture.complete
     for _ in range(PLAN.selected):
-        _examine_ahead(capture)
+        examine_ahead(capture)
     assert len(capture.examined) == PLAN.selected - 1
     best = capture.best
     assert best is not None
@@ -360,38 +176,14 @@ def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapt
     assert sum(examined.cues is not None for examined in capture.examined) == CUE_FRAMES
 
 
-def test_the_oval_moves_when_the_challenge_requests_it() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge)
-    capture.take(_frame(0), arrival=0.0)
-    assert capture.act(0.0, frame_index=0) == ()
-    challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5),)
-    assert capture.act(1.0, frame_index=0) == challenge.wants
-    given = [capture.take(_frame(index), arrival=0.0) for index in range(1, 8)]
-    assert "MOVE_BACK" in {feedback.code for feedback in given if feedback is not None}
-
-
-def test_a_step_counts_from_when_it_was_sent() -> None:
-    challenge = _Challenge()
-    capture = _capture(challenge)
-    capture.take(_frame(0), arrival=0.0)
-    step = ColourScript(bytes).lead_in()
-    challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5), Reveal(step))
-    for at, action in enumerate(capture.act(1.0, frame_index=0)):
-        capture.note_sent(action, at=3.0 + at)
-    assert challenge.reported == [4.0]
-    capture.take(replace(_frame(1), flash_step=step.number), arrival=4.25)
-    assert capture.round_trip.seconds == pytest.approx(0.25)
-
-
 def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:
-    capture.take(_frame(0), arrival=0.0)
+    capture.take(frame_at(0), arrival=0.0)
     assert capture.act(0.0, frame_index=0) == ()
 
 
 def test_decoded_frames_are_passed_on_with_their_coded_bytes(capture: AttemptCapture) -> None:
     shown: list[tuple[int, tuple[int, ...]]] = []
-    turned = replace(_frame(0), mirrored=True)
+    turned = replace(frame_at(0), mirrored=True)
     capture.take(turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape)))
     assert [(index, shape[:2]) for index, shape in shown] == [(0, (turned.height, turned.width))]
 
@@ -414,7 +206,7 @@ def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -
 
 def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames + 4):
-        hurried = replace(_frame(index), capture_time_us=1 + index * 1000)
+        hurried = replace(frame_at(index), capture_time_us=1 + index * 1000)
         capture.take(hurried, arrival=0.0)
     assert not capture.complete
 
@@ -424,7 +216,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     # The device is held sideways: frames arrive rotated, and the header states the rotation.
     pack = remembering_pack()
     analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
-    upright = analyst.measure_frame(_frame(0), 0.0, watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher)
+    upright = analyst.measure_frame(frame_at(0), 0.0, watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher)
     assert upright.pixels is not None
     sideways = np.ascontiguousarray(np.rot90(upright.pixels))
     turned = analyst.measure_frame(
@@ -441,7 +233,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     assert turned.pixels is not None
     assert turned.pixels.shape == upright.pixels.shape
     assert turned.observation.faces == upright.observation.faces == 1
-    assert capture.take(_frame(0), arrival=0.0) is None or capture.progress == 0.0
+    assert capture.take(frame_at(0), arrival=0.0) is None or capture.progress == 0.0
 
 
 @pytest.mark.parametrize(
@@ -451,7 +243,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
 )
 def test_an_image_that_cannot_be_used_is_refused(capture: AttemptCapture, change: dict[str, object]) -> None:
     with pytest.raises(FrameUnusable) as caught:
-        capture.take(replace(_frame(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
+        capture.take(replace(frame_at(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
     assert caught.value.details["frame_index"] == 0
 
 

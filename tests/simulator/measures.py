@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
-from research.face_actions.actions import Action, measure
 from simulator import SimulatedFrame
-from vision.face import BgrImage, Points
-from vision.geometry import eye_aspect_ratio
+from vision.face import BgrImage, Landmarks, Points
+from vision.geometry import eye_aspect_ratio, lip_gap
 from vision.packs.pack import Pack
 
 
@@ -21,18 +20,17 @@ def landmarks_of(pack: Pack, image: BgrImage) -> Points:
 
 def eye_openings(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
     """Mean eye aspect ratio of every frame that shows a face."""
-    landmarker = pack.landmarker
-    assert landmarker is not None
-    seen = [
-        landmarker.locate(frame.pixels, face)
-        for frame in frames
-        for face in pack.detector.detect(frame.pixels)[:1]
-    ]
-    return [float(np.mean(eye_aspect_ratio(landmarks))) for landmarks in seen if landmarks is not None]
+    return [float(np.mean(eye_aspect_ratio(landmarks))) for landmarks in _located(pack, frames)]
 
 
 def lip_gaps(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
     """Gap between the inner lips in every frame that shows a face, centimetres on the canonical face."""
+    gaps = [lip_gap(landmarks) for landmarks in _located(pack, frames)]
+    return [gap for gap in gaps if gap is not None]
+
+
+def _located(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[Landmarks]:
+    """The landmarks of the frames that show a face."""
     landmarker = pack.landmarker
     assert landmarker is not None
     seen = [
@@ -40,8 +38,7 @@ def lip_gaps(pack: Pack, frames: Sequence[SimulatedFrame]) -> list[float]:
         for frame in frames
         for face in pack.detector.detect(frame.pixels)[:1]
     ]
-    found = [measure(landmarks) for landmarks in seen if landmarks is not None]
-    return [values[Action.OPEN_MOUTH] for values in found if values is not None]
+    return [landmarks for landmarks in seen if landmarks is not None]
 
 
 def non_planar_motion(pack: Pack, frames: Sequence[SimulatedFrame], *, gap: int) -> float:

@@ -1,0 +1,82 @@
+"""A capture over real frames, and a challenge that is told what to say."""
+
+from dataclasses import replace
+
+from attempt.actions import Action
+from attempt.analyst import FrameAnalyst
+from attempt.capture import AttemptCapture
+from attempt.challenge import AttemptChallenge, ChallengeFrame
+from attempt.frame import Frame, FrameLimits
+from attempt.placement import CapturePlan
+from liveness.guidance import GuidanceSettings, Oval
+from matcher.persons import SCAN_SUBJECT
+from tests.attempt.frames import frame_of
+from tests.server.live import PLAN, pictures
+from tests.server.models_once import remembering_pack
+from vision.packs import PadNetwork
+
+
+def capture_of(
+    challenge: AttemptChallenge | None = None,
+    guidance: GuidanceSettings | None = None,
+    plan: CapturePlan = PLAN,
+    network: PadNetwork | None = None,
+) -> AttemptCapture:
+    pack = remembering_pack()
+    if network is not None:
+        pack = replace(pack, pad_networks=(network,))
+    return AttemptCapture(
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
+        plan=plan,
+        oval=Oval(),
+        guidance=GuidanceSettings() if guidance is None else guidance,
+        random=bytes,
+        subject=SCAN_SUBJECT,
+        challenge=challenge,
+    )
+
+
+def frame_at(index: int) -> Frame:
+    picture = pictures()[index]
+    return frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+
+
+class ScriptedChallenge:
+    """A challenge with a set progress; implements ``attempt.challenge.AttemptChallenge``."""
+
+    over = settled = False
+    gave_up = False
+    awaits_blink = awaits_depth = late = depth_due = measures_light = False
+    closing_seconds = 0.0
+    hints: tuple[str, ...] = ()
+    asks: str | None = None
+    wants: tuple[Action, ...] = ()
+
+    def __init__(self) -> None:
+        self.progress = 0.0
+        self.frames: list[ChallengeFrame] = []
+        self.received: list[tuple[Frame, int, float]] = []
+        self.reported: list[float] = []
+
+    def hint(self, now: float) -> str | None:
+        return self.asks
+
+    def take(self, frame: ChallengeFrame) -> None:
+        self.frames.append(frame)
+
+    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+        self.received.append((frame, origin_us, arrival))
+
+    def note_sent(self, at: float) -> None:
+        self.reported.append(at)
+
+    def due(self, now: float) -> float | None:
+        return None
+
+    def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
+        return self.wants
+
+
+def examine_ahead(capture: AttemptCapture) -> None:
+    if (examination := capture.next_examination()) is not None:
+        capture.examiner.add([examination()])
