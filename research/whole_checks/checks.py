@@ -5,6 +5,7 @@ portrait, a simulated phone scans in front of the person or attacker, and the se
 policies, with all its models. The phone shows every hint, and the person follows it.
 """
 
+import shutil
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -100,16 +101,17 @@ async def run_checks(
         CommandError: The server did not start, or a file cannot be written.
     """
     tested = open_tested(folder / "platform")
-    further = tested.settings
     if conditions.policies is not None:
-        further += f'policies.folder = "{conditions.policies.resolve()}"\n'
+        # The test platform has a folder of policies already.
+        for policy in conditions.policies.glob("*.toml"):
+            shutil.copy(policy, folder / "platform" / "policies")
     async with (
         local_server(
             folder,
             log=folder / "server.log",
             pack=conditions.pack,
             models_dir=folder,
-            further=further,
+            further=tested.settings,
         ) as server,
         open_channel(server.service) as service,
         open_channel(server.device) as device,
