@@ -120,7 +120,7 @@ class FrameAnalyst:
         measure: Measure | None = None,
         expects_blink: bool = False,
         expects_depth: bool = False,
-        expects_mouth: bool = False,
+        expects_gesture: bool = False,
         with_light: bool = False,
     ) -> SeenFrame:
         """Decodes a frame as far as needed, detects or follows its face and measures it.
@@ -133,7 +133,7 @@ class FrameAnalyst:
                 they were decoded, otherwise of the luma.
             expects_blink: See ``FrameWatcher.measure``.
             expects_depth: See ``FrameWatcher.measure``.
-            expects_mouth: See ``FrameWatcher.measure``.
+            expects_gesture: See ``FrameWatcher.measure``.
             with_light: Whether to keep the pixels that ``flash_sample`` needs.
 
         Raises:
@@ -150,7 +150,7 @@ class FrameAnalyst:
             fingerprint=frame.fingerprint,
             expects_blink=expects_blink,
             expects_depth=expects_depth,
-            expects_mouth=expects_mouth,
+            expects_gesture=expects_gesture,
         )
         if measure is not None:
             measure(picture.coded)

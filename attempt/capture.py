@@ -10,7 +10,7 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.examiner import Examination, FrameExaminer, Identification
 from attempt.frame import Frame
-from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests
+from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests, draw_gestures
 from attempt.placement import (
     FEEDBACK_CODES,
     WRONG_ROTATION,
@@ -22,7 +22,7 @@ from attempt.placement import (
 from attempt.round_trip import RoundTrip
 from attempt.sample import FrameSample
 from attempt.selection import KeptFrames
-from liveness import GuidanceCode, GuidanceSettings, MouthRequest, Oval, ScanObservations, SkippedFrame
+from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
 from liveness.collect import FOLLOW_SECONDS
 from liveness.express import PadScore
 from liveness.pace import FrameWork
@@ -73,7 +73,8 @@ class AttemptCapture:
             plan: When the attempt has enough frames; ``CapturePlan.with_challenge`` adapts it to a challenge.
             oval: Where the face should be.
             guidance: The thresholds of the hints.
-            random: Returns the given number of unpredictable bytes, to draw the sample of unmeasured frames.
+            random: Returns the given number of unpredictable bytes, to draw the gestures and the sample of
+                unmeasured frames.
             subject: Defines which faces count as persons.
             challenge: The attempt's challenge; ``None`` for EXPRESS.
         """
@@ -91,7 +92,10 @@ class AttemptCapture:
         self._feedback = FeedbackPacing()
         self._kept = KeptFrames(count=plan.selected)
         self._requests = LastRequests(
-            motion_seconds=plan.motion_seconds, mouth_seconds=plan.mouth_seconds, random=random
+            motion_seconds=plan.motion_seconds,
+            gestures=draw_gestures(open_mouth=plan.open_mouth, turn_head=plan.turn_head, random=random),
+            gesture_seconds=plan.gesture_seconds,
+            random=random,
         )
         self._pad_frames = analyst.new_pad_frames(seconds=plan.seconds)
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
@@ -129,9 +133,9 @@ class AttemptCapture:
         return self._placement.first_good
 
     @property
-    def mouth(self) -> MouthRequest | None:
-        """The request to open the mouth, for the judge; ``None`` if the plan has none."""
-        return self._requests.mouth
+    def gestures(self) -> tuple[GestureRequest, ...]:
+        """The requests for gestures, for the judge, in order."""
+        return self._requests.gestures
 
     @property
     def hints(self) -> tuple[str, ...]:
@@ -207,7 +211,7 @@ class AttemptCapture:
         self.round_trip.note_frame(arrival, step=frame.flash_step)
         time = (frame.capture_time_us - self._origin) / 1e6
         measure = None if coded is None else partial(coded, frame)
-        match self._watch.next(time, attentive=self._requests.asks_mouth):
+        match self._watch.next(time, attentive=self._requests.asks_gesture):
             case FrameWork.MEASURE:
                 pass
             case FrameWork.SAMPLE:
@@ -227,14 +231,14 @@ class AttemptCapture:
             measure=measure,
             expects_blink=challenge is not None and challenge.awaits_blink,
             expects_depth=challenge is not None and challenge.depth_due,
-            expects_mouth=self._requests.asks_mouth,
+            expects_gesture=self._requests.asks_gesture,
             with_light=challenge is not None and challenge.measures_light,
         )
         self._decoded.add(frame.index)
-        # The models know faces with closed mouths.
-        asks_mouth = self._requests.asks_mouth
-        self._kept.offer(seen, selectable=not asks_mouth)
-        self._pad_frames.offer(seen.observation, None if asks_mouth else seen.pixels)
+        # The models know frontal faces with closed mouths.
+        asks_gesture = self._requests.asks_gesture
+        self._kept.offer(seen, selectable=not asks_gesture)
+        self._pad_frames.offer(seen.observation, None if asks_gesture else seen.pixels)
         turned = self._watch.turned
         guidance = self._placement.take(seen.observation, turned=turned)
         if challenge is not None:

@@ -12,9 +12,9 @@ from attempt.movement_run import MovementRun
 from liveness import (
     ChallengeEvidence,
     FusionModel,
+    GestureRequest,
     LivenessPolicy,
     LivenessResult,
-    MouthRequest,
     ScanObservations,
     Verdict,
     VerdictReason,
@@ -56,6 +56,7 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.BLINK_NOT_SEEN: "BLINK",
     VerdictReason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
     VerdictReason.MOUTH_NOT_OPENED: "OPEN_MOUTH",
+    VerdictReason.HEAD_NOT_TURNED: "TURN_HEAD_SLIGHTLY",
     VerdictReason.SUNGLASSES: "SUNGLASSES",
     VerdictReason.EYES_NOT_VISIBLE: "EYES_NOT_VISIBLE",
     VerdictReason.FACE_MASK: "FACE_MASK",
@@ -197,7 +198,7 @@ def judge_attempt(
     hints: Sequence[str],
     too_slow: bool,
     challenge: ChallengeEvidence | None = None,
-    mouth: MouthRequest | None = None,
+    gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
 ) -> AttemptJudgement:
     """Judges one attempt.
@@ -216,7 +217,7 @@ def judge_attempt(
         too_slow: Whether fewer frames a second arrived than the usable minimum. Such an attempt cannot be
             LIVE, but it can be SPOOF.
         challenge: The evidence of its challenge; ``None`` in EXPRESS.
-        mouth: The request to open the mouth, if the policy demands it: ``AttemptCapture.mouth``.
+        gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
     """
@@ -231,7 +232,7 @@ def judge_attempt(
         model=fusion,
         challenge=challenge,
         conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
-        mouth=mouth,
+        gestures=gestures,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.

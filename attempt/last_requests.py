@@ -1,60 +1,87 @@
-"""The requests to the person at the end of a capture: a turn of the head, and then an open mouth."""
+"""The requests to the person at the end of a capture: for a moving head, and then for gestures."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import Final
 
+from attempt.gesture_wait import GestureWait
 from attempt.motion_wait import MotionWait
-from attempt.mouth_wait import MouthWait
-from liveness import GuidanceCode, MouthRequest, ScanObservations
+from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations
 from liveness.dynamic.challenge import HintCode
 
-__all__ = ["REPLACED_BY_REQUEST", "LastRequests"]
+__all__ = ["REPLACED_BY_REQUEST", "LastRequests", "draw_gestures"]
 
 REPLACED_BY_REQUEST: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
 )
 """Guidance that a request replaces: it would contradict the request, or comment on its answer."""
+_REPLACED_BY_GESTURE: Final = REPLACED_BY_REQUEST | {GuidanceCode.MOUTH_NOT_VISIBLE}
+"""The inside of an open mouth looks like a cover."""
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
-_OPEN_MOUTH: Final = "OPEN_MOUTH"
 _MOST_DELAY_SECONDS: Final = 1.5
-"""The longest delay before the request to open the mouth, seconds of capture time."""
+"""The longest delay before a gesture is requested, seconds of capture time."""
+
+
+def draw_gestures(
+    *, open_mouth: bool, turn_head: bool, random: Callable[[int], bytes]
+) -> tuple[Gesture, ...]:
+    """Draws the side of the turn, and the order of the gestures, each with probability one half.
+
+    Args:
+        open_mouth: Whether the mouth is to be opened.
+        turn_head: Whether the head is to be turned.
+        random: Returns the given number of unpredictable bytes.
+    """
+    drawn: list[Gesture] = [Gesture.OPEN_MOUTH] if open_mouth else []
+    if turn_head:
+        bits = random(1)[0]
+        drawn.append(Gesture.TURN_LEFT if bits & 1 else Gesture.TURN_RIGHT)
+        if bits & 2:
+            drawn.reverse()
+    return tuple(drawn)
 
 
 class LastRequests:
-    """Makes the requests, each only if the plan allows it time. Not safe for several threads at once.
+    """Makes the requests, one after the other. Not safe for several threads at once.
 
-    The request to open the mouth comes after a drawn delay, so that nobody knows its time in advance.
+    Each gesture is requested after a drawn delay, so that nobody knows its time in advance. Once one of them
+    is missing, no other is requested: the attempt cannot succeed.
     """
 
     def __init__(
-        self, *, motion_seconds: float, mouth_seconds: float, random: Callable[[int], bytes]
+        self,
+        *,
+        motion_seconds: float,
+        gestures: Collection[Gesture],
+        gesture_seconds: float,
+        random: Callable[[int], bytes],
     ) -> None:
         """Starts without a request.
 
         Args:
             motion_seconds: See ``CapturePlan``.
-            mouth_seconds: See ``CapturePlan``.
+            gestures: The gestures, in order.
+            gesture_seconds: See ``CapturePlan``.
             random: Returns the given number of unpredictable bytes.
         """
         self._random = random
         self._asks_from: float | None = None
         self._motion = MotionWait(seconds=motion_seconds)
-        self._mouth = MouthWait(seconds=mouth_seconds)
+        self._gestures = tuple(GestureWait(gesture, seconds=gesture_seconds) for gesture in gestures)
 
     @property
     def over(self) -> bool:
         """Whether the capture need not wait for an answer."""
-        return self._motion.over and self._mouth.over
+        return self._motion.over and self._next is None
 
     @property
-    def asks_mouth(self) -> bool:
-        """Whether the person is to open the mouth now."""
-        return self._mouth.asking
+    def asks_gesture(self) -> bool:
+        """Whether the person is to make a gesture now."""
+        return self._next is not None and self._next.asking
 
     @property
-    def mouth(self) -> MouthRequest | None:
-        """The request to open the mouth, for the judge; ``None`` if the plan has none."""
-        return self._mouth.request
+    def gestures(self) -> tuple[GestureRequest, ...]:
+        """The requests for gestures, for the judge, in order; those without a time were not made."""
+        return tuple(wait.request for wait in self._gestures)
 
     def take(self, scan: ScanObservations, time: float, *, arrival: float, settled: bool) -> None:
         """Makes a request, or tests whether it is answered. Call it for each frame once enough are captured.
@@ -67,18 +94,31 @@ class LastRequests:
         """
         nothing_else_missing = self._motion.over and settled
         self._motion.take(scan, time)
-        if not nothing_else_missing or self._mouth.over:
+        gesture = self._next
+        if not nothing_else_missing or gesture is None:
             return
         if self._asks_from is None:
             self._asks_from = time + _MOST_DELAY_SECONDS * self._random(1)[0] / 255
         if time >= self._asks_from:
-            self._mouth.take(scan, time, arrival=arrival)
+            gesture.take(scan, time, arrival=arrival)
+            if gesture.made is not None:
+                self._asks_from = None
 
     def instead_of(self, code: GuidanceCode) -> str | None:
         """Returns the feedback code of the current request, if it replaces this guidance; else ``None``."""
         if self._motion.asking and code in REPLACED_BY_REQUEST:
             return _TURN
-        # The inside of an open mouth looks like a cover.
-        if self._mouth.asking and code in REPLACED_BY_REQUEST | {GuidanceCode.MOUTH_NOT_VISIBLE}:
-            return _OPEN_MOUTH
+        gesture = self._next
+        if gesture is not None and gesture.asking and code in _REPLACED_BY_GESTURE:
+            return gesture.request.gesture.value
+        return None
+
+    @property
+    def _next(self) -> GestureWait | None:
+        """The gesture that is requested now or next; ``None`` if no other is."""
+        for wait in self._gestures:
+            if wait.made is None:
+                return wait
+            if not wait.made:
+                return None
         return None

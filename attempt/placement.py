@@ -71,8 +71,10 @@ class CapturePlan:
             with the others to find repeated frames. 0 for a mode that needs every frame.
         motion_seconds: The longest time for which an attempt without a challenge waits for the motion of a
             person who kept still, seconds of capture time.
-        mouth_seconds: The longest time for which an attempt waits for the person to open the mouth on
-            request, seconds of capture time; 0 if the policy does not demand it.
+        open_mouth: Whether the person has to open the mouth on request.
+        turn_head: Whether the person has to turn the head to a drawn side on request.
+        gesture_seconds: The longest time for which an attempt waits for each of these gestures, seconds of
+            capture time.
     """
 
     frames: int = 32
@@ -80,7 +82,9 @@ class CapturePlan:
     selected: int = 8
     apart_seconds: float = APART_SECONDS
     motion_seconds: float = 4.0
-    mouth_seconds: float = 0.0
+    open_mouth: bool = False
+    turn_head: bool = False
+    gesture_seconds: float = 5.0
 
     def with_challenge(self, challenge: AttemptChallenge) -> "CapturePlan":
         """Returns the plan of an attempt with a challenge, which needs every frame.

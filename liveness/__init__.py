@@ -36,8 +36,8 @@ from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
+from liveness.gestures import Gesture, GestureRequest, gesture_made
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
-from liveness.mouth import MouthRequest, mouth_opened
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
@@ -67,6 +67,8 @@ __all__ = [
     "FrameObservation",
     "FrameSelector",
     "FusionModel",
+    "Gesture",
+    "GestureRequest",
     "GreyView",
     "Guidance",
     "GuidanceCode",
@@ -76,7 +78,6 @@ __all__ = [
     "LivenessPolicy",
     "LivenessPolicyError",
     "LivenessResult",
-    "MouthRequest",
     "Oval",
     "ScanObservations",
     "Signal",
@@ -88,9 +89,9 @@ __all__ = [
     "face_extent",
     "fine_view",
     "frame_quality",
+    "gesture_made",
     "guide",
     "load_fusion_model",
-    "mouth_opened",
     "not_assessed",
     "observe_frame",
     "sample_frame",

@@ -1,8 +1,8 @@
 """Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
 ``express.judge`` decides by the passive signals (``liveness.fusion``), without motion if too few frames a
-second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands an open mouth, a
-scan without it cannot be LIVE. The conditions of the capture come last: a scan of a covered face, of several
+second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands gestures, a scan
+without them cannot be LIVE. The conditions of the capture come last: a scan of a covered face, of several
 persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
 SPOOF.
 """
@@ -25,7 +25,7 @@ from liveness.dynamic.movement.judge import judge_movement
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel
-from liveness.mouth import MouthRequest, mouth_opened, mouth_signal
+from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
@@ -73,7 +73,7 @@ def judge_scan(
     model: FusionModel,
     challenge: ChallengeEvidence | None,
     conditions: CaptureConditions,
-    mouth: MouthRequest | None = None,
+    gestures: Sequence[GestureRequest] = (),
 ) -> ScanLiveness:
     """Decides the liveness of one scan, or of still images (``LivenessPolicy.capture``).
 
@@ -87,11 +87,12 @@ def judge_scan(
         model: The fusion model.
         challenge: The evidence of the challenge; ``None`` in EXPRESS.
         conditions: Conditions of the capture.
-        mouth: The request to open the mouth, if the policy demands it.
+        gestures: The requests for gestures that the policy demands, in order.
     """
-    # 1. The passive signals of the identified face decide. A mouth that opens is no motion of a head.
+    # 1. The passive signals of the identified face decide, by the frames before the first request: a mouth
+    # that opens is no motion of a head.
     known = without_unexamined_motion(scan, examined=identified)
-    asked_at = None if mouth is None else mouth.asked_at
+    asked_at = gestures[0].asked_at if gestures else None
     before, known_before = (one if asked_at is None else one.until(asked_at) for one in (scan, known))
     judged = partial(
         judge_express,
@@ -109,10 +110,10 @@ def judge_scan(
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None:
         challenged = _with_challenge(express, challenge, scan)
-    # 3. So does the request to open the mouth.
+    # 3. So do the requests for gestures.
     limited = challenged.result
-    if mouth is not None:
-        limited = _with_mouth(limited, mouth, known)
+    for request in gestures:
+        limited = _with_gesture(limited, request, known)
     # 4. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
     if policy.capture is CaptureKind.SCAN:
         doubts = (*evidence_doubts(before, policy.evidence), *reasons_outside_calibration(known_before))
@@ -139,12 +140,17 @@ def _with_challenge(
     return ScanLiveness(result=express, flash=None)
 
 
-def _with_mouth(found: LivenessResult, request: MouthRequest, scan: ScanObservations) -> LivenessResult:
-    """Turns LIVE into INCONCLUSIVE if the person did not open the mouth on request."""
-    found = replace(found, signals=(*found.signals, mouth_signal(scan, request)))
-    if found.verdict is not Verdict.LIVE or mouth_opened(scan, request):
+def _with_gesture(found: LivenessResult, request: GestureRequest, scan: ScanObservations) -> LivenessResult:
+    """Turns LIVE into INCONCLUSIVE if the person did not make the gesture on request."""
+    found = replace(found, signals=(*found.signals, gesture_signal(scan, request)))
+    if found.verdict is not Verdict.LIVE or gesture_made(scan, request):
         return found
-    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.MOUTH_NOT_OPENED,))
+    missing = (
+        VerdictReason.MOUTH_NOT_OPENED
+        if request.gesture is Gesture.OPEN_MOUTH
+        else VerdictReason.HEAD_NOT_TURNED
+    )
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(missing,))
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:

@@ -82,6 +82,7 @@ class FrameObservation:
         cover: What covers the face; ``None`` if it was not measured in this frame.
         mouth: How far the mouth is open (``vision.geometry.lip_gap``), centimetres; ``None`` if it was not
             measured in this frame.
+        yaw: The yaw of ``pose`` by dense landmarks of this frame, degrees; ``None`` if they were not located.
     """
 
     index: int
@@ -103,6 +104,7 @@ class FrameObservation:
     fingerprint: int | None = None
     cover: Cover | None = None
     mouth: float | None = None
+    yaw: float | None = None
 
     @property
     def eyes_open(self) -> float | None:

@@ -134,6 +134,7 @@ def observe_frame(
     eyes: tuple[float, float] | None = None,
     cover: Cover | None = None,
     mouth: float | None = None,
+    yaw: float | None = None,
     seen: FrameView | None = None,
 ) -> FrameObservation:
     """Measures one upright frame after detection. Pure; safe to call from several threads.
@@ -147,6 +148,7 @@ def observe_frame(
         eyes: The eye aspect ratios of ``faces[0]``; None if they are unknown.
         cover: What covers ``faces[0]``; None if it was not measured.
         mouth: How far the mouth of ``faces[0]`` is open, centimetres; None if it was not measured.
+        yaw: See ``FrameObservation``.
         seen: ``view_frame(image)``; computed if None.
 
     Returns:
@@ -179,6 +181,7 @@ def observe_frame(
         view_scale=seen.scale,
         cover=cover,
         mouth=mouth,
+        yaw=yaw,
     )
 
 
@@ -192,6 +195,7 @@ def observe_followed(
     eyes: tuple[float, float] | None = None,
     cover: Cover | None = None,
     mouth: float | None = None,
+    yaw: float | None = None,
 ) -> FrameObservation:
     """Returns the measurements of a frame whose face was followed from an earlier one.
 
@@ -204,6 +208,7 @@ def observe_followed(
         eyes: The eye aspect ratios of ``face``; None if they are unknown.
         cover: What covers ``face``; None if it was not measured.
         mouth: How far the mouth of ``face`` is open, centimetres; None if it was not measured.
+        yaw: See ``FrameObservation``.
     """
     return replace(
         detected,
@@ -219,6 +224,7 @@ def observe_followed(
         followed=True,
         cover=cover,
         mouth=mouth,
+        yaw=yaw,
     )
 
 

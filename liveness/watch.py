@@ -89,7 +89,7 @@ class FrameWatcher:
         self._collector = ScanCollector(follow_seconds=follow_seconds)
         self._eyes = EyeWatch()
         self._expects_blink = False
-        self._expects_mouth = False
+        self._expects_gesture = False
         self._posed: _Posed | None = None
         self._space = ViewSpace()
         self._side = VIEW_SIDE
@@ -118,7 +118,7 @@ class FrameWatcher:
         fingerprint: int | None = None,
         expects_blink: bool = False,
         expects_depth: bool = False,
-        expects_mouth: bool = False,
+        expects_gesture: bool = False,
     ) -> WatchedFrame:
         """Measures the next frame.
 
@@ -130,13 +130,13 @@ class FrameWatcher:
             expects_blink: Whether the person was asked to blink, so that the eyes are measured more often.
             expects_depth: Whether to compute, from all frames up to this one, the log odds that the motion
                 shows a head's depth; this takes some milliseconds.
-            expects_mouth: Whether the person was asked to open the mouth, so that it is measured in every
-                frame.
+            expects_gesture: Whether the person was asked for a gesture, so that landmarks are located in
+                every frame.
 
         Raises:
             ObservationError: The frame is not an 8-bit image, or index or time do not increase.
         """
-        self._expects_blink, self._expects_mouth = expects_blink, expects_mouth
+        self._expects_blink, self._expects_gesture = expects_blink, expects_gesture
         # If the detector will run, it is cheaper to make the grey copy from the colours.
         pixels = picture.colour() if self._collector.detection_is_due(capture_time) else None
         grey = picture.grey() if pixels is None else pixels
@@ -156,6 +156,7 @@ class FrameWatcher:
                 eyes=eyes,
                 cover=cover,
                 mouth=None if landmarks is None else lip_gap(landmarks),
+                yaw=None if landmarks is None else estimate_pose(landmarks, (seen.width, seen.height)).yaw,
             )
         else:
             pixels = picture.colour() if pixels is None else pixels
@@ -172,13 +173,13 @@ class FrameWatcher:
 
     def _detect(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
         faces = self._find_faces(pixels)
-        eyes, pose, cover, mouth = None, None, None, None
+        eyes, pose, cover, mouth, yaw = None, None, None, None, None
         if faces:
             eyes, landmarks = self._measure(lambda: pixels, seen, faces[0], capture_time, detected=True)
             pose = self._pose(faces[0], landmarks, seen)
             if landmarks is not None:
                 cover = observe_cover(pixels, faces[0], landmarks, pose)
-                mouth = lip_gap(landmarks)
+                mouth, yaw = lip_gap(landmarks), pose.yaw
         return observe_frame(
             pixels,
             index=index,
@@ -188,6 +189,7 @@ class FrameWatcher:
             eyes=eyes,
             cover=cover,
             mouth=mouth,
+            yaw=yaw,
             seen=seen,
         )
 
@@ -207,7 +209,7 @@ class FrameWatcher:
             face,
             capture_time,
             detected=detected,
-            expected=self._expects_mouth or (self._expects_blink and not self.blinked),
+            expected=self._expects_gesture or (self._expects_blink and not self.blinked),
         )
         if sight.worth_measuring:
             landmarks = self._locate(colour(), face)

@@ -25,7 +25,7 @@ mask's colour and gloss. In both there is no motion blur, no local tone mapping 
 compressed.
 """
 
-from simulator.app_guide import AppGuide
+from simulator.app_guide import AppGuide, Side
 from simulator.errors import PhotoNotFound, PhotoUnusable, SceneSettingsInvalid, SimulatorError
 from simulator.flash_scan import simulate_flash_scan
 from simulator.flash_settings import (
@@ -85,6 +85,7 @@ __all__ = [
     "ScreenLight",
     "ScreenSettings",
     "SheetSettings",
+    "Side",
     "SimulatedExposure",
     "SimulatedFrame",
     "SimulatorError",

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from enum import IntEnum
 from functools import cache
 
 import numpy as np
 
 from liveness import FaceExtent, Oval
 from simulator.geometry.relief import ReliefPose
-from simulator.motion import BlinkMotion, MouthMotion
+from simulator.motion import BlinkMotion, HeldMotion
 
 __all__ = ["AppGuide", "RestingFace"]
 
@@ -18,6 +19,9 @@ _SHORTEST_SECONDS = 0.6
 _READING_SECONDS = (0.4, 1.2)
 _SHUT_SECONDS = (0.05, 0.2)
 _TURN_DEGREES, _TURN_SECONDS = (8.0, 16.0), (2.0, 3.6)
+# Times of rising, holding and falling, seconds, and the extent: the share of the widest mouth, and degrees.
+_OPENING = (0.3, 0.6), (0.3, 0.8), (0.25, 0.5), (0.55, 1.0)
+_ASIDE = (0.4, 0.8), (0.2, 0.7), (0.4, 0.8), (15.0, 26.0)
 _NEAREST, _FARTHEST = 0.55, -0.9
 # People stop a little before or after the oval.
 _MISSED = 0.03
@@ -95,6 +99,13 @@ class _Turn:
         return self.degrees * float(np.sin(2 * np.pi * eased))
 
 
+class Side(IntEnum):
+    """A side of the person; the value is the sign of the yaw."""
+
+    LEFT = 1
+    RIGHT = -1
+
+
 class AppGuide:
     """The prompts of one scan, given while it runs, and the movements of a cooperative person.
 
@@ -102,7 +113,8 @@ class AppGuide:
     perceived oval; when ``notice`` shows the actual position of the face, the person corrects it. Prompted
     to blink, the person reads the prompt and blinks once. Prompted to turn the head, the person turns it by 8
     to 16 degrees to one side and to the other, in 2 to 3.6 seconds, and completes the turn before the next.
-    Prompted to open the mouth, the person opens it, holds it open for a moment, and shuts it.
+    Prompted to open the mouth, the person opens it, holds it open for a moment, and shuts it. Prompted to
+    turn the head to a side, the person turns it by 15 to 26 degrees, holds it for a moment, and turns back.
     """
 
     def __init__(self, *, seed: int = 0) -> None:
@@ -121,7 +133,9 @@ class AppGuide:
         self._neck = np.random.default_rng([seed, 2])
         self._turns: list[_Turn] = []
         self._jaw = np.random.default_rng([seed, 3])
-        self._openings: list[MouthMotion] = []
+        self._openings: list[HeldMotion] = []
+        self._sides = np.random.default_rng([seed, 4])
+        self._asides: list[HeldMotion] = []
 
     @property
     def asks(self) -> bool:
@@ -223,16 +237,28 @@ class AppGuide:
         """
         if self._openings and at < self._openings[-1].end:
             return
-        start = at + float(self._jaw.uniform(*_READING_SECONDS))
-        self._openings.append(MouthMotion.draw(self._jaw, start=start))
+        self._openings.append(_drawn(self._jaw, _OPENING, at=at))
+
+    def turn_aside(self, side: Side, *, at: float) -> None:
+        """Prompts the person to turn the head to a side and back.
+
+        Args:
+            side: The person's own side.
+            at: As for ``prompt_distance``; until the person has answered the prompt before, the call has no
+                effect.
+        """
+        if self._asides and at < self._asides[-1].end:
+            return
+        turn = _drawn(self._sides, _ASIDE, at=at)
+        self._asides.append(replace(turn, extent=side * turn.extent))
 
     def opening(self, time: float) -> float:
         """Return how far the mouth is open at ``time`` seconds because of a prompt, 0..1 of the widest."""
-        return max((opening.openness(time) for opening in self._openings), default=0.0)
+        return max((opening.at(time) for opening in self._openings), default=0.0)
 
     def placement(self, time: float, *, face: RestingFace) -> ReliefPose:
         """Return the movement from rest at ``time`` seconds."""
-        yaw = sum(turn.yaw(time) for turn in self._turns)
+        yaw = sum(turn.yaw(time) for turn in self._turns) + sum(turn.at(time) for turn in self._asides)
         return replace(_placed(self._moves, time, face), yaw=yaw)
 
     def _about(self) -> float:
@@ -242,6 +268,12 @@ class AppGuide:
         begin, seconds = at + float(self._rng.uniform(*_REACTION_SECONDS)), max(_SHORTEST_SECONDS, seconds)
         self._moves.append(_Move(begin, seconds, target))
         self._settled = begin + seconds
+
+
+def _drawn(rng: np.random.Generator, ranges: tuple[tuple[float, float], ...], *, at: float) -> HeldMotion:
+    """Draws the answer to a request that is read from ``at`` on; ``ranges`` as of ``_OPENING``."""
+    start = at + float(rng.uniform(*_READING_SECONDS))
+    return HeldMotion(start, *(float(rng.uniform(*limits)) for limits in ranges))
 
 
 def _placed(moves: Sequence[_Move], time: float, face: RestingFace) -> ReliefPose:

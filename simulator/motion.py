@@ -1,11 +1,11 @@
-"""Movement over time: slow sway, hand tremor, blinks and an opened mouth as smooth functions of the time."""
+"""Movement over time: slow sway, hand tremor, blinks and held movements as smooth functions of the time."""
 
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BlinkMotion", "Blinks", "MouthMotion", "Sway", "Tremor"]
+__all__ = ["BlinkMotion", "Blinks", "HeldMotion", "Sway", "Tremor"]
 
 _TONES = 6
 
@@ -110,47 +110,31 @@ class BlinkMotion:
 
 
 @dataclass(frozen=True, slots=True)
-class MouthMotion:
-    """One opening of the mouth on request.
+class HeldMotion:
+    """One movement on request that is held for a moment: an opened mouth, or a turn of the head to a side.
 
     Attributes:
-        start: Time at which the mouth begins to open, seconds.
-        opening: Time in which it opens, seconds.
-        held: Time for which it is held open, seconds.
-        closing: Time in which it closes, seconds.
-        depth: How far it opens, 0..1.
+        start: Time at which it begins, seconds.
+        rising: Time in which it reaches its extent, seconds.
+        held: Time for which it is held, seconds.
+        falling: Time in which it goes back, seconds.
+        extent: How far it goes, in its own unit.
     """
 
     start: float
-    opening: float
+    rising: float
     held: float
-    closing: float
-    depth: float
-
-    @classmethod
-    def draw(cls, rng: np.random.Generator, *, start: float) -> "MouthMotion":
-        """Draws an opening: 0.3-0.6 s opening, 0.3-0.8 s held, 0.25-0.5 s closing.
-
-        Args:
-            rng: Source of the draws.
-            start: See the attribute.
-        """
-        return cls(
-            start=start,
-            opening=float(rng.uniform(0.3, 0.6)),
-            held=float(rng.uniform(0.3, 0.8)),
-            closing=float(rng.uniform(0.25, 0.5)),
-            depth=float(rng.uniform(0.55, 1.0)),
-        )
+    falling: float
+    extent: float
 
     @property
     def end(self) -> float:
-        """Time at which the mouth is shut again, seconds."""
-        return self.start + self.opening + self.held + self.closing
+        """Time at which it is over, seconds."""
+        return self.start + self.rising + self.held + self.falling
 
-    def openness(self, time: float) -> float:
-        """Return how far the mouth is open at ``time`` seconds, 0..1."""
-        return self.depth * _held(time - self.start, self.opening, self.held, self.closing)
+    def at(self, time: float) -> float:
+        """Return how far the movement is at ``time`` seconds, 0 to ``extent``."""
+        return self.extent * _held(time - self.start, self.rising, self.held, self.falling)
 
 
 class Blinks:

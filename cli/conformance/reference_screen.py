@@ -27,7 +27,11 @@ class ReferenceScreen:
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
         """The screen's capabilities beside the flash."""
-        return (scan_pb2.CAPABILITY_OVAL_CHANGE, scan_pb2.CAPABILITY_OPEN_MOUTH)
+        return (
+            scan_pb2.CAPABILITY_OVAL_CHANGE,
+            scan_pb2.CAPABILITY_OPEN_MOUTH,
+            scan_pb2.CAPABILITY_TURN_HEAD,
+        )
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         """Shows a colour."""

@@ -15,6 +15,7 @@ from simulator import (
     FlashScanSettings,
     Photo,
     ScreenLight,
+    Side,
     SimulatedExposure,
     SimulatedFrame,
     simulate_flash_scan,
@@ -64,6 +65,10 @@ class _Onlooker:
                 self._guide.turn(at=at)
             case feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH:
                 self._guide.open_mouth(at=at)
+            case feedback_pb2.FEEDBACK_CODE_TURN_LEFT:
+                self._guide.turn_aside(Side.LEFT, at=at)
+            case feedback_pb2.FEEDBACK_CODE_TURN_RIGHT:
+                self._guide.turn_aside(Side.RIGHT, at=at)
             case _:
                 pass
 
@@ -169,11 +174,12 @@ class SimulatedPhone:
 
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """Scrolling, and what a person follows, if there is one: ovals, and the request to open the mouth."""
+        """Scrolling, and what a person follows, if there is one: ovals, and requests for gestures."""
         scroll = scan_pb2.CAPABILITY_FLASH_SCROLL
         if self._onlooker is None:
             return (scroll,)
-        return scroll, scan_pb2.CAPABILITY_OVAL_CHANGE, scan_pb2.CAPABILITY_OPEN_MOUTH
+        gestures = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
+        return scroll, scan_pb2.CAPABILITY_OVAL_CHANGE, *gestures
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         """Shows a colour on the screen now."""

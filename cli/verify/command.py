@@ -85,7 +85,7 @@ def verify(
         typer.Option(
             "--flash/--no-flash",
             help="With --simulate: whether the phone's screen can flash and the person reads it; if not, "
-            "DYNAMIC and an open mouth are refused. "
+            "DYNAMIC, an open mouth and a turned head are refused. "
             "By default it can with --mode dynamic, and for kinds that concern the flash.",
             show_default=False,
         ),

@@ -36,6 +36,8 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
         "BLINK": "Please blink.",
         "OPEN_MOUTH": "Open your mouth wide, then close it.",
+        "TURN_LEFT": "← Turn your head to your left, then back.",
+        "TURN_RIGHT": "→ Turn your head to your right, then back.",
         "TURN_HEAD_SLIGHTLY": "Turn your head slightly from side to side.",
         "PROCESSING": "Thank you. One moment, please.",
         "CONNECTION_LOST": "The connection was lost. Please try again.",

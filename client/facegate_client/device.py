@@ -34,6 +34,9 @@ _OF_AN_ATTEMPT = frozenset(
     {"credit", "flash_step", "oval_change", "capture_adjustment", "capture_pause", "capture_complete"}
 )
 
+_ASKED = (scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD)
+"""What the person can be asked for, if they read the hints."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanSettings:
@@ -366,8 +369,8 @@ def _capabilities(
         found.append(scan_pb2.CAPABILITY_EXPOSURE_LOCK)
     if screen is not None:
         found += [scan_pb2.CAPABILITY_FLASH, *screen.capabilities]
-    if shows_hints and scan_pb2.CAPABILITY_OPEN_MOUTH not in found:
-        found.append(scan_pb2.CAPABILITY_OPEN_MOUTH)
+    if shows_hints:
+        found += [asked for asked in _ASKED if asked not in found]
     if reports:
         found.append(scan_pb2.CAPABILITY_RUNTIME_FINDINGS)
     return found

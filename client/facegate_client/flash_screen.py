@@ -37,7 +37,8 @@ class FlashScreen(Protocol):
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
         """Further capabilities beside CAPABILITY_FLASH.
 
-        CAPABILITY_FLASH_SCROLL, CAPABILITY_OVAL_CHANGE; CAPABILITY_OPEN_MOUTH if a person reads the hints.
+        CAPABILITY_FLASH_SCROLL, CAPABILITY_OVAL_CHANGE; CAPABILITY_OPEN_MOUTH and CAPABILITY_TURN_HEAD if a
+        person reads the hints.
         """
         ...
 

@@ -12,7 +12,7 @@ class ScanEvents:
 
     Attributes:
         shows_hints: Whether ``feedback`` shows the person each hint. The device then announces
-            CAPABILITY_OPEN_MOUTH; so it does if its screen has this capability.
+            CAPABILITY_OPEN_MOUTH and CAPABILITY_TURN_HEAD; so it does if its screen has these capabilities.
     """
 
     shows_hints: bool = False

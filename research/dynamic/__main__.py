@@ -63,6 +63,7 @@ def _scan(options: argparse.Namespace) -> None:
         blink=options.blink,
         depth=options.depth,
         mouth=options.mouth,
+        turn=options.turn,
         networks=not options.no_networks,
         attempts=options.attempts,
     )
@@ -215,6 +216,9 @@ def _parser() -> argparse.ArgumentParser:
     scan.add_argument("--blink", action="store_true", help="a policy that accepts a blink")
     scan.add_argument("--depth", action="store_true", help="a policy that accepts depth in any light")
     scan.add_argument("--mouth", action="store_true", help="a policy that demands an open mouth")
+    scan.add_argument(
+        "--turn", action="store_true", help="a policy that demands a turn of the head to a side"
+    )
     scan.add_argument("--no-networks", action="store_true", help="judge without the PAD networks")
     scan.add_argument("--attempts", type=int, default=1, help="the most attempts of a check")
     scan.set_defaults(stage=_scan)

@@ -19,7 +19,7 @@ from attempt import (
     PauseCapture,
     Reveal,
 )
-from liveness import GuidanceCode, GuidanceSettings, MouthRequest, Oval, ScanObservations
+from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
 from liveness.dynamic.challenge import FallBack, RevealedStep
 from liveness.express import PadScore
@@ -64,7 +64,7 @@ class ScanTrace:
         witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
         pad_scores: See there.
         advice: The conditions that hindered the measurement, for the judge.
-        mouth: The request to open the mouth; ``None`` if the policy does not demand it.
+        gestures: The requests for gestures.
         complete: Whether no further frame is needed.
         hints: Hints of the challenge to the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.
@@ -82,7 +82,7 @@ class ScanTrace:
     witnesses: tuple[ExaminedFrame, ...]
     pad_scores: tuple[PadScore, ...]
     advice: tuple[str, ...]
-    mouth: MouthRequest | None
+    gestures: tuple[GestureRequest, ...]
     complete: bool
     hints: tuple[str, ...]
     end: str
@@ -101,7 +101,7 @@ def drive_scan(
     link: Link,
     rng: np.random.Generator,
     claimed_late: float = 0.0,
-    mouth_seconds: float = 0.0,
+    plan: CapturePlan | None = None,
     watch: Callable[[ScanTrace], None] | None = None,
 ) -> ScanTrace:
     """Run one scan to its end.
@@ -115,7 +115,7 @@ def drive_scan(
         link: Network and server.
         rng: Draws the colours and the network's jitter.
         claimed_late: How much later than true the device claims that colours appeared, seconds.
-        mouth_seconds: See ``CapturePlan``.
+        plan: The frames and gestures that the attempt needs; those of a server if ``None``.
         watch: Called after every frame with the trace of the scan so far.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
@@ -130,7 +130,7 @@ def drive_scan(
     run = FlashRun.drawn(rng.bytes, model=model, limits=policy)
     capture = AttemptCapture(
         analyst=FrameAnalyst(pack=pack, limits=FrameLimits()),
-        plan=CapturePlan(mouth_seconds=mouth_seconds),
+        plan=CapturePlan() if plan is None else plan,
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=rng.bytes,
@@ -180,7 +180,7 @@ class _Record:
     @property
     def over(self) -> bool:
         """Whether the flash is over, and nothing is missing after it."""
-        return self.run.over and (self.capture.mouth is None or self.capture.complete)
+        return self.run.over and (not self.capture.gestures or self.capture.complete)
 
     def hear(self, action: Action, now: float) -> None:
         match action:
@@ -228,7 +228,7 @@ class _Record:
             witnesses=capture.witnesses,
             pad_scores=capture.pad_scores,
             advice=capture.hints,
-            mouth=capture.mouth,
+            gestures=capture.gestures,
             complete=capture.complete,
             hints=tuple(self.hints),
             end=_end(self.run),

@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from attempt import AttemptJudgement, judge_attempt
+from attempt import AttemptJudgement, CapturePlan, judge_attempt
 from evaluation.match import without_folder
 from liveness import ChallengeEvidence, FlashEvidence, FusionModel, LivenessPolicy, Verdict, load_fusion_model
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult, load_flash_model
@@ -38,8 +38,6 @@ _OUTCOMES: Final = {
 }
 _MATCH: Final = MatchPolicy(max_fmr=1e-2)
 """Not critical, because a simulated person always shows the face of the portrait."""
-_MOUTH_SECONDS: Final = 5.0
-"""How long a server waits for an open mouth, seconds."""
 _MEASURED: Final = ("research.dynamic", "attempt", "liveness", "simulator", "vision")
 
 
@@ -58,6 +56,7 @@ class Conditions:
         blink: Whether the policy accepts a blink.
         depth: Whether it accepts a head's depth in any light.
         mouth: Whether the person has to open the mouth on request.
+        turn: Whether the person has to turn the head to a side on request.
         networks: Whether the PAD networks judge; the renderer does not aim to imitate the pixels they need.
         attempts: The most attempts of a check.
     """
@@ -72,6 +71,7 @@ class Conditions:
     blink: bool = False
     depth: bool = False
     mouth: bool = False
+    turn: bool = False
     networks: bool = True
     attempts: int = 1
 
@@ -85,11 +85,13 @@ class Conditions:
         link = f"round trip {there:g} ms, {busy:g} ms of the server a frame"
         blink = ", a blink is taken" if self.blink else ""
         depth = ", depth is taken" if self.depth else ""
-        mouth = ", an open mouth is taken" if self.mouth else ""
+        mouth = ", an open mouth is demanded" if self.mouth else ""
+        turn = ", a turned head is demanded" if self.turn else ""
         networks = "" if self.networks else ", no PAD networks"
         attempts = "" if self.attempts == 1 else f", up to {self.attempts} attempts"
         return (
-            f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{mouth}{networks}{attempts}"
+            f"{packs}, {frames}, {link}, floor of {self.bits:g} bits{blink}{depth}{mouth}{turn}{networks}"
+            f"{attempts}"
         )
 
 
@@ -148,7 +150,7 @@ class Bench:
             link=conditions.link,
             rng=np.random.default_rng(int.from_bytes(seed, "big")),
             claimed_late=claimed_late(case, settings),
-            mouth_seconds=_MOUTH_SECONDS if conditions.mouth else 0.0,
+            plan=CapturePlan(open_mouth=conditions.mouth, turn_head=conditions.turn),
         )
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
         judged = self._judged(trace, policy, self._template(case.person))
@@ -173,7 +175,7 @@ class Bench:
             hints=trace.advice,
             too_slow=False,
             challenge=evidence,
-            mouth=trace.mouth if policy is not None else None,
+            gestures=trace.gestures if policy is not None else (),
             complete=trace.complete,
         )
 

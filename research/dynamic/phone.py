@@ -7,7 +7,7 @@ from typing import Final
 
 from liveness import GuidanceCode
 from liveness.dynamic.challenge import ColourStep, HintCode
-from simulator import AppGuide, ScreenLight, SimulatedFrame
+from simulator import AppGuide, ScreenLight, Side, SimulatedFrame
 
 __all__ = ["CLOCKS_APART", "USUAL_WIDTH", "VirtualPhone"]
 
@@ -68,7 +68,7 @@ class VirtualPhone:
             self.person.prompt_distance(self.face_width, at=self._heard(now))
 
     def hint(self, code: str, now: float) -> None:
-        """Show the person a hint of the challenge, or the request to open the mouth."""
+        """Show the person a hint of the challenge, or the request for a gesture."""
         match code:
             case HintCode.BLINK:
                 self.person.blink(at=self._heard(now))
@@ -76,6 +76,10 @@ class VirtualPhone:
                 self.person.turn(at=self._heard(now))
             case "OPEN_MOUTH":
                 self.person.open_mouth(at=self._heard(now))
+            case "TURN_LEFT":
+                self.person.turn_aside(Side.LEFT, at=self._heard(now))
+            case "TURN_RIGHT":
+                self.person.turn_aside(Side.RIGHT, at=self._heard(now))
             case _:
                 pass
 

@@ -149,4 +149,6 @@ def pack_shortfall(
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
     if policy.challenge_for(mode).open_mouth and scheme != "mediapipe478":
         return "it asks to open the mouth, and the pack has no MediaPipe landmarks to measure it"
+    if policy.challenge_for(mode).turn_head and pack.landmarker is None:
+        return "it asks to turn the head, and the pack has no dense landmarks to measure it"
     return policy.portrait.as_policy().shortfall(scheme)

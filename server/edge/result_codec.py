@@ -71,6 +71,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.BLINK_NOT_SEEN: "No blink was measured, which the policy demands.",
     VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether the face is flat.",
     VerdictReason.MOUTH_NOT_OPENED: "The mouth was not opened on request, which the policy demands.",
+    VerdictReason.HEAD_NOT_TURNED: "The head was not turned to the requested side, which the policy demands.",
     VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either verdict.",
     VerdictReason.EVIDENCE_TOO_DARK: "The frames are too dark to show who is there.",
     VerdictReason.EVIDENCE_TOO_BRIGHT: "The frames are too bright to show who is there.",

@@ -66,6 +66,8 @@ _MESSAGES = {
     "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
     "BLINK": "Please blink.",
     "OPEN_MOUTH": "Open your mouth wide, then close it.",
+    "TURN_LEFT": "← Turn your head to your left, then back.",
+    "TURN_RIGHT": "→ Turn your head to your right, then back.",
     "ENVIRONMENT_NOT_SUPPORTED": "The light here does not allow this kind of scan.",
     "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
@@ -93,6 +95,7 @@ _CAPABILITIES: dict[int, Capability] = {
     scan_pb2.CAPABILITY_READY: Capability.READY,
     scan_pb2.CAPABILITY_RUNTIME_FINDINGS: Capability.RUNTIME_FINDINGS,
     scan_pb2.CAPABILITY_OPEN_MOUTH: Capability.OPEN_MOUTH,
+    scan_pb2.CAPABILITY_TURN_HEAD: Capability.TURN_HEAD,
 }
 _MOST_CAPABILITIES = 32
 _PLANS = {

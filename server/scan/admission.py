@@ -166,8 +166,11 @@ def _demanded(policy: Policy, requested: Mode) -> Iterator[tuple[Capability, str
     """Yields the capabilities without which a check cannot succeed, each with the demand, in words."""
     if requested is Mode.DYNAMIC:
         yield Capability.FLASH, requested.value
-    if policy.challenge_for(requested).open_mouth:
+    challenge = policy.challenge_for(requested)
+    if challenge.open_mouth:
         yield Capability.OPEN_MOUTH, "that the mouth is opened"
+    if challenge.turn_head:
+        yield Capability.TURN_HEAD, "that the head is turned to a side"
 
 
 def _deciding(attempts: tuple[AttemptRecord, ...]) -> int | None:

@@ -141,7 +141,7 @@ class AttemptRun:
         return expected_seconds(
             self.plan,
             capture=self._env.settings.plan.seconds,
-            open_mouth=self._stream.plans.mouth_seconds > 0,
+            gestures=self._stream.plans.gestures,
         )
 
     @property

@@ -162,7 +162,7 @@ class AttemptCloser:
             hints=run.capture.hints,
             too_slow=run.too_slow,
             challenge=challenge_evidence(env, stream.plans, run.challenge),
-            mouth=run.capture.mouth,
+            gestures=run.capture.gestures,
             complete=run.complete,
         )
 

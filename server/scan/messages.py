@@ -25,6 +25,7 @@ class Capability(StrEnum):
     READY = "READY"
     RUNTIME_FINDINGS = "RUNTIME_FINDINGS"
     OPEN_MOUTH = "OPEN_MOUTH"
+    TURN_HEAD = "TURN_HEAD"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -24,8 +24,8 @@ __all__ = [
 ]
 
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
-_MOUTH_OPENS_SECONDS = 2.0
-"""From the request until a person who complies has opened the mouth."""
+_GESTURE_SECONDS = 2.0
+"""From the request until a person who complies has made the gesture."""
 
 _SMALLEST_FRAME = 8 * 1024
 _SMALLEST_FRAMES = {Plan.MOVEMENT: 24 * 1024}
@@ -45,15 +45,15 @@ LEANEST: Final = 1 / 3
 240 x 320, on which the flash was measured."""
 
 
-def expected_seconds(plan: Plan, *, capture: float, open_mouth: bool = False) -> float:
+def expected_seconds(plan: Plan, *, capture: float, gestures: int = 0) -> float:
     """Returns the seconds that a good attempt takes.
 
     Args:
         plan: The plan of the attempt.
         capture: The time of a capture without a challenge, seconds.
-        open_mouth: Whether the person is asked to open the mouth at its end.
+        gestures: The number of gestures that the person is asked for at its end.
     """
-    return _CHALLENGE_SECONDS.get(plan, capture) + (_MOUTH_OPENS_SECONDS if open_mouth else 0.0)
+    return _CHALLENGE_SECONDS.get(plan, capture) + gestures * _GESTURE_SECONDS
 
 
 def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
@@ -148,20 +148,20 @@ class ScanPlans:
         )
 
     @property
-    def mouth_seconds(self) -> float:
-        """The longest wait for the mouth to open at the end of an attempt, seconds; 0 if it is not asked."""
-        return float(self._challenge.mouth_seconds)
+    def gestures(self) -> int:
+        """The number of gestures that the person is asked for at the end of an attempt."""
+        return self._challenge.gestures
 
     def capture_plan(self, plan: CapturePlan) -> CapturePlan:
         """Returns the server's plan of a capture, adapted to the policy."""
-        return replace(plan, mouth_seconds=self.mouth_seconds)
+        return replace(plan, open_mouth=self._challenge.open_mouth, turn_head=self._challenge.turn_head)
 
     def budget(self, budget: CaptureBudget) -> CaptureBudget:
         """Returns the server's limits of a scan, adapted to the policy.
 
-        The policy may allow less time for an attempt, and more if the person is asked to open the mouth.
+        The policy may allow less time for an attempt, and more if the person is asked for gestures.
         """
-        longer = budget.extended(self.mouth_seconds)
+        longer = budget.extended(float(self._challenge.gesture_seconds))
         allowed = float(self._policy.deadlines.attempt_seconds)
         return replace(longer, max_attempt_seconds=min(allowed, longer.max_attempt_seconds))
 

@@ -61,15 +61,14 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
 
 def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     opened: list[bool] = [False]
-    monkeypatch.setattr("attempt.mouth_wait.mouth_opened", lambda *_: opened[0])
-    capture = capture_of(plan=replace(PLAN, mouth_seconds=5.0))
+    monkeypatch.setattr("attempt.gesture_wait.gesture_made", lambda *_: opened[0] or None)
+    capture = capture_of(plan=replace(PLAN, open_mouth=True))
     codes, asked = [], []
     for index in range(PLAN.frames + 6):
         opened[0] = index >= PLAN.frames + 4
         feedback = capture.take(frame_at(index), arrival=0.0)
         codes.append(None if feedback is None else feedback.code)
-        request = capture.mouth
-        assert request is not None
+        (request,) = capture.gestures
         asked.append(request.asked_at is not None)
         assert capture.complete is (index >= PLAN.frames + 4)
     assert asked.index(True) >= PLAN.frames - 1

@@ -7,8 +7,8 @@ import pytest
 from attempt.actions import MoveOval, Reveal
 from attempt.placement import CapturePlan
 from liveness.dynamic.challenge.script import ColourScript
+from liveness.gestures import Gesture, GestureRequest
 from liveness.guidance import GuidanceSettings, Oval
-from liveness.mouth import MouthRequest
 from tests.attempt.capturing import ScriptedChallenge, capture_of, examine_ahead, frame_at
 from tests.server.live import PLAN
 
@@ -88,16 +88,15 @@ def test_a_person_asked_to_turn_gets_no_look_straight_hint(awaits: bool, given: 
 
 def test_an_open_mouth_is_requested_once_the_challenge_is_settled() -> None:
     challenge = ScriptedChallenge()
-    capture = capture_of(challenge, plan=replace(PLAN, mouth_seconds=5.0))
+    capture = capture_of(challenge, plan=replace(PLAN, open_mouth=True))
     for index in range(PLAN.frames + 4):
         capture.take(frame_at(index), arrival=0.0)
-    assert capture.mouth == MouthRequest(asked_at=None)
+    assert capture.gestures == (GestureRequest(Gesture.OPEN_MOUTH, asked_at=None),)
     taken = len(challenge.frames)
     challenge.settled = challenge.over = True
     late = frame_at(PLAN.frames + 4)
     capture.take(late, arrival=7.0)
-    assert capture.mouth is not None
-    assert capture.mouth.asked_at is not None
+    assert capture.gestures[0].asked_at is not None
     assert not capture.settled
     # The challenge judges no further frame, but hears which step is on display.
     assert len(challenge.frames) == taken

@@ -34,7 +34,8 @@ class FakeScreen:
     @property
     def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
         drawn = (scan_pb2.CAPABILITY_OVAL_CHANGE,) if self._oval else ()
-        return (*drawn, scan_pb2.CAPABILITY_OPEN_MOUTH) if self._read else drawn
+        gestures = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
+        return (*drawn, *gestures) if self._read else drawn
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
         self._tell(step.step)

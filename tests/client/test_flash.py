@@ -136,7 +136,6 @@ async def test_the_oval_moves_where_it_was_announced() -> None:
 
 
 async def test_a_device_announces_once_that_a_person_reads_its_hints() -> None:
-    mouth = scan_pb2.CAPABILITY_OPEN_MOUTH
     for screen, watched in (
         (None, False),
         (None, True),
@@ -146,8 +145,9 @@ async def test_a_device_announces_once_that_a_person_reads_its_hints() -> None:
         fake, events = FakeServer(StreamPlan(frames_wanted=2)), ScanEvents()
         events.shows_hints = watched
         await _scan(fake, screen, frames=4, events=events)
-        announced = list(fake.starts[0].capabilities).count(mouth)
-        assert announced == (screen is not None or watched)
+        announced = list(fake.starts[0].capabilities)
+        for gesture in (scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD):
+            assert announced.count(gesture) == (screen is not None or watched)
 
 
 @pytest.mark.parametrize("plan", [scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT])

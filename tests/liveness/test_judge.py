@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from liveness.fusion_model_file import load_fusion_model
+from liveness.gestures import Gesture, GestureRequest
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
-from liveness.mouth import MouthRequest
 from liveness.observation import ScanObservations
 from liveness.occlusion import Cover
 from liveness.policy import CaptureKind, LivenessPolicy
@@ -27,7 +27,7 @@ def _judge(
     *reasons: VerdictReason,
     watched: ScanObservations = _WATCHED,
     capture: CaptureKind = CaptureKind.SCAN,
-    mouth: MouthRequest | None = None,
+    gesture: GestureRequest | None = None,
 ) -> LivenessResult:
     """The verdict under the conditions if the passive signals give ``verdict``."""
     express = LivenessResult(
@@ -38,7 +38,7 @@ def _judge(
         reasons=reasons,
     )
     monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
-    judged = _judged(watched, conditions, capture=capture, mouth=mouth)
+    judged = _judged(watched, conditions, capture=capture, gesture=gesture)
     assert judged.flash is None
     assert_consistent(judged.result)
     return judged.result
@@ -50,7 +50,7 @@ def _judged(
     *,
     identified: int = 0,
     capture: CaptureKind = CaptureKind.SCAN,
-    mouth: MouthRequest | None = None,
+    gesture: GestureRequest | None = None,
 ) -> ScanLiveness:
     return judge_scan(
         scan=seen,
@@ -61,7 +61,7 @@ def _judged(
         model=load_fusion_model(),
         challenge=None,
         conditions=conditions,
-        mouth=mouth,
+        gestures=() if gesture is None else (gesture,),
     )
 
 
@@ -190,7 +190,7 @@ def test_still_images_are_not_held_to_the_range_of_scans(
     assert filmed.verdict is Verdict.INCONCLUSIVE
 
 
-_ASKED = MouthRequest(asked_at=0.2)
+_ASKED = GestureRequest(Gesture.OPEN_MOUTH, asked_at=0.2)
 
 
 def _with_mouth(opened: bool) -> ScanObservations:
@@ -206,24 +206,42 @@ def test_a_mouth_that_stays_shut_is_never_live_and_never_an_attack(
     monkeypatch: pytest.MonkeyPatch, verdict: Verdict
 ) -> None:
     given = VerdictReason.EVIDENCE_TOO_WEAK
-    shut = _judge(monkeypatch, _CLEAR, verdict, given, watched=_with_mouth(False), mouth=_ASKED)
+    shut = _judge(monkeypatch, _CLEAR, verdict, given, watched=_with_mouth(False), gesture=_ASKED)
     expected = (
         (Verdict.INCONCLUSIVE, (VerdictReason.MOUTH_NOT_OPENED,))
         if verdict is Verdict.LIVE
         else (verdict, (given,))
     )
     assert (shut.verdict, shut.reasons) == expected
-    opened = _judge(monkeypatch, _CLEAR, verdict, given, watched=_with_mouth(True), mouth=_ASKED)
+    opened = _judge(monkeypatch, _CLEAR, verdict, given, watched=_with_mouth(True), gesture=_ASKED)
     assert (opened.verdict, opened.reasons) == (verdict, (given,))
     assert [signal.passed for signal in opened.signals if signal.name == "mouth_opened"] == [True]
+
+
+@pytest.mark.parametrize("side", [Gesture.TURN_LEFT, Gesture.TURN_RIGHT])
+@pytest.mark.parametrize("turns", [0, 1, -1])
+def test_only_a_head_that_turns_to_the_requested_side_is_live(
+    monkeypatch: pytest.MonkeyPatch, side: Gesture, turns: int
+) -> None:
+    steps = [0.0] * 9 + [8.0] + [20.0] * len(_WATCHED.frames)
+    frames = [replace(frame, yaw=turns * step) for frame, step in zip(_WATCHED.frames, steps, strict=False)]
+    turned = replace(_WATCHED, frames=tuple(frames))
+    request = GestureRequest(side, asked_at=0.2)
+    result = _judge(
+        monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE, watched=turned, gesture=request
+    )
+    follows = turns == (1 if side is Gesture.TURN_LEFT else -1)
+    assert (result.verdict is Verdict.LIVE) is follows
+    assert (result.reasons == (VerdictReason.HEAD_NOT_TURNED,)) is not follows
+    assert [signal.passed for signal in result.signals if signal.name == "head_turned"] == [follows]
 
 
 def test_a_mouth_of_an_unidentified_face_does_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     express = _judge(monkeypatch, _CLEAR, Verdict.LIVE, VerdictReason.LOOKS_ALIVE)
     monkeypatch.setattr("liveness.judge.judge_express", lambda **_: express)
     opened = _with_mouth(True)
-    assert _judged(opened, _CLEAR, identified=0, mouth=_ASKED).result.verdict is Verdict.LIVE
-    other = _judged(opened, _CLEAR, identified=99, mouth=_ASKED).result
+    assert _judged(opened, _CLEAR, identified=0, gesture=_ASKED).result.verdict is Verdict.LIVE
+    other = _judged(opened, _CLEAR, identified=99, gesture=_ASKED).result
     assert (other.verdict, other.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.MOUTH_NOT_OPENED,))
 
 
@@ -236,11 +254,11 @@ def test_without_the_demand_the_mouth_is_no_signal(monkeypatch: pytest.MonkeyPat
 def test_motion_after_the_request_does_not_count() -> None:
     """A mouth that opens moves against the rest of the face as no plane and no rigid head does."""
     flat_later = scan(observations(45), [segment(as_head(0.1), steps=20), segment(as_plane(0.1), steps=45)])
-    asked = MouthRequest(asked_at=flat_later.frames[20].capture_time)
+    asked = GestureRequest(Gesture.OPEN_MOUTH, asked_at=flat_later.frames[20].capture_time)
     cut = flat_later.until(asked.asked_at or 0.0)
     assert [len(part.frames) for part in cut.motion] == [20, 21]
     assert len(cut.frames) == 21
-    judged = _judged(flat_later, _CLEAR, mouth=asked).result
+    judged = _judged(flat_later, _CLEAR, gesture=asked).result
     measured = {signal.name: signal for signal in judged.signals}
     alone = {signal.name: signal for signal in _judged(cut, _CLEAR).result.signals}
     assert measured["planar_motion"] == alone["planar_motion"]
@@ -253,6 +271,6 @@ def test_frames_after_the_request_may_prove_an_attack() -> None:
         replace(frame, samples=turning.frames[20].samples) if frame.index > 20 else frame
         for frame in turning.frames
     ]
-    asked = MouthRequest(asked_at=turning.frames[20].capture_time)
-    result = _judged(replace(turning, frames=tuple(still)), _CLEAR, mouth=asked).result
+    asked = GestureRequest(Gesture.OPEN_MOUTH, asked_at=turning.frames[20].capture_time)
+    result = _judged(replace(turning, frames=tuple(still)), _CLEAR, gesture=asked).result
     assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, VerdictReason.FROZEN_FRAMES)

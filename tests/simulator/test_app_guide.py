@@ -11,6 +11,7 @@ from simulator import (
     FlashScanSettings,
     Photo,
     ScreenLight,
+    Side,
     simulate_flash_scan,
 )
 from simulator.app_guide import RestingFace
@@ -125,11 +126,29 @@ def test_a_requested_opening_of_the_mouth_comes_once_after_reading_time() -> Non
         assert max(guide.opening(float(time)) for time in times + 6) >= 0.55
 
 
+@pytest.mark.parametrize("side", Side)
+def test_a_requested_turn_to_a_side_comes_once_after_reading_time(side: Side) -> None:
+    times = np.linspace(0, 6, 601)
+    for seed in range(10):
+        guide, reminded = AppGuide(seed=seed), AppGuide(seed=seed)
+        guide.turn_aside(side, at=1.0)
+        for again in (1.0, 1.5, 2.0):
+            reminded.turn_aside(side, at=again)
+        yaw = side * np.array([guide.placement(float(time), face=_FACE).yaw for time in times])
+        assert (yaw == [side * reminded.placement(float(time), face=_FACE).yaw for time in times]).all()
+        assert not yaw[:141].any()
+        assert 15 <= yaw.max() <= 26
+        assert yaw.min() == 0
+        assert not yaw[-30:].any()
+        assert np.abs(np.diff(yaw)).max() < 1.2, "no leap"
+
+
 def test_a_requested_movement_changes_nothing_of_how_ovals_are_followed() -> None:
     asked, unasked = AppGuide(seed=3), AppGuide(seed=3)
     asked.blink(at=0.0)
     asked.turn(at=-4.0)
     asked.open_mouth(at=0.0)
+    asked.turn_aside(Side.LEFT, at=-4.0)
     for guide in (asked, unasked):
         guide.fill(Oval(0.4, 0.55, 0.36, 0.38), at=0.5)
     assert asked.placement(3.0, face=_FACE) == unasked.placement(3.0, face=_FACE)

@@ -1,8 +1,9 @@
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.motion import Blinks, MouthMotion, Sway, Tremor
+from simulator.motion import Blinks, HeldMotion, Sway, Tremor
 
 seeds = st.integers(0, 2**32)
 
@@ -52,16 +53,14 @@ def test_blinks_come_at_least_as_often_as_asked_and_last_as_long_as_blinks_do(
         assert 0.19 <= (end - start) * step <= 0.35
 
 
-@settings(max_examples=50)
-@given(seeds)
-def test_a_mouth_opens_is_held_and_shuts(seed: int) -> None:
-    motion = MouthMotion.draw(np.random.default_rng(seed), start=1.0)
-    step = 0.005
-    times = np.arange(0, 4, step)
-    openness = np.array([motion.openness(float(time)) for time in times])
+def test_a_held_motion_rises_is_held_and_falls() -> None:
+    motion = HeldMotion(start=1.0, rising=0.4, held=0.5, falling=0.3, extent=0.8)
+    times = np.arange(0, 4, 0.005)
+    openness = np.array([motion.at(float(time)) for time in times])
+    assert motion.end == pytest.approx(2.2)
     assert openness[(times <= 1.0) | (times >= motion.end)].max() == 0
-    assert 0.55 <= openness.max() <= 1
+    assert openness.max() == pytest.approx(0.8)
     assert np.abs(np.diff(openness)).max() < 0.03, "no leap"
     full = times[openness == openness.max()]
-    assert 0.29 <= full[0] - 1.0 <= 0.61
-    assert 0.29 <= full[-1] - full[0] <= 0.81
+    assert full[0] - 1.0 == pytest.approx(0.4, abs=0.02)
+    assert full[-1] - full[0] == pytest.approx(0.5, abs=0.02)

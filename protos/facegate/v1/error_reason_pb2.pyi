@@ -105,8 +105,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The result's retention ended. [NOT_FOUND]"""
     ERROR_REASON_POLICY_NOT_AVAILABLE: _ErrorReason.ValueType  # 48
     """The policy demands more than this server's pack supports: a false match rate that its calibration
-    does not support, a PAD network that it does not have, or, in the requested mode, a blink or an open mouth that
-    it cannot measure. Or no device can meet the policy, because it demands evidence that the server cannot verify
+    does not support, a PAD network that it does not have, or, in the requested mode, a blink, an open mouth or a
+    turned head that it cannot measure. Or no device can meet the policy, because it demands evidence that the server cannot verify
     with its settings; the metadata `missingSettings` names those that are missing. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOKEN_INVALID: _ErrorReason.ValueType  # 60
@@ -150,8 +150,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     so a scan cannot be compared with it. [FAILED_PRECONDITION]
     """
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 79
-    """The check demands the screen flash or an open mouth, and the device did not announce the capability, which the
-    metadata `capability` names. [FAILED_PRECONDITION]
+    """The check demands the screen flash, an open mouth or a turned head, and the device did not announce the
+    capability, which the metadata `capability` names. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOO_MANY_FAILURES: _ErrorReason.ValueType  # 80
     """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
@@ -288,8 +288,8 @@ ERROR_REASON_RESULT_EXPIRED: ErrorReason.ValueType  # 47
 """The result's retention ended. [NOT_FOUND]"""
 ERROR_REASON_POLICY_NOT_AVAILABLE: ErrorReason.ValueType  # 48
 """The policy demands more than this server's pack supports: a false match rate that its calibration
-does not support, a PAD network that it does not have, or, in the requested mode, a blink or an open mouth that
-it cannot measure. Or no device can meet the policy, because it demands evidence that the server cannot verify
+does not support, a PAD network that it does not have, or, in the requested mode, a blink, an open mouth or a
+turned head that it cannot measure. Or no device can meet the policy, because it demands evidence that the server cannot verify
 with its settings; the metadata `missingSettings` names those that are missing. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOKEN_INVALID: ErrorReason.ValueType  # 60
@@ -333,8 +333,8 @@ ERROR_REASON_PACK_CHANGED: ErrorReason.ValueType  # 78
 so a scan cannot be compared with it. [FAILED_PRECONDITION]
 """
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 79
-"""The check demands the screen flash or an open mouth, and the device did not announce the capability, which the
-metadata `capability` names. [FAILED_PRECONDITION]
+"""The check demands the screen flash, an open mouth or a turned head, and the device did not announce the
+capability, which the metadata `capability` names. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOO_MANY_FAILURES: ErrorReason.ValueType  # 80
 """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.

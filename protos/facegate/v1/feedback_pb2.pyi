@@ -93,6 +93,12 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """Open the mouth wide and close it again, so that the server can measure that the lower face moves; the policy
     demands it. Only for devices that announced CAPABILITY_OPEN_MOUTH.
     """
+    FEEDBACK_CODE_TURN_LEFT: _FeedbackCode.ValueType  # 33
+    """Turn the head to the person's own left and back, so that the server can measure that a side which was drawn now
+    is followed; the policy demands it. Only for devices that announced CAPABILITY_TURN_HEAD.
+    """
+    FEEDBACK_CODE_TURN_RIGHT: _FeedbackCode.ValueType  # 34
+    """The same to the person's own right."""
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -171,6 +177,12 @@ FEEDBACK_CODE_OPEN_MOUTH: FeedbackCode.ValueType  # 32
 """Open the mouth wide and close it again, so that the server can measure that the lower face moves; the policy
 demands it. Only for devices that announced CAPABILITY_OPEN_MOUTH.
 """
+FEEDBACK_CODE_TURN_LEFT: FeedbackCode.ValueType  # 33
+"""Turn the head to the person's own left and back, so that the server can measure that a side which was drawn now
+is followed; the policy demands it. Only for devices that announced CAPABILITY_TURN_HEAD.
+"""
+FEEDBACK_CODE_TURN_RIGHT: FeedbackCode.ValueType  # 34
+"""The same to the person's own right."""
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 
 @_typing.final

@@ -80,6 +80,8 @@ class _CapabilityEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Capability
     """Reports run-time findings (`Attestation.runtime_findings`)."""
     CAPABILITY_OPEN_MOUTH: _Capability.ValueType  # 9
     """Shows FEEDBACK_CODE_OPEN_MOUTH to the person."""
+    CAPABILITY_TURN_HEAD: _Capability.ValueType  # 10
+    """Shows FEEDBACK_CODE_TURN_LEFT and FEEDBACK_CODE_TURN_RIGHT to the person, and `FrameHeader.mirrored` is right."""
 
 class Capability(_Capability, metaclass=_CapabilityEnumTypeWrapper):
     """A capability of a client. Unknown values are ignored."""
@@ -106,6 +108,8 @@ CAPABILITY_RUNTIME_FINDINGS: Capability.ValueType  # 8
 """Reports run-time findings (`Attestation.runtime_findings`)."""
 CAPABILITY_OPEN_MOUTH: Capability.ValueType  # 9
 """Shows FEEDBACK_CODE_OPEN_MOUTH to the person."""
+CAPABILITY_TURN_HEAD: Capability.ValueType  # 10
+"""Shows FEEDBACK_CODE_TURN_LEFT and FEEDBACK_CODE_TURN_RIGHT to the person, and `FrameHeader.mirrored` is right."""
 Global___Capability: _TypeAlias = Capability  # noqa: Y015
 
 class _Plan:

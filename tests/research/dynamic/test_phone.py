@@ -6,6 +6,7 @@ import pytest
 from liveness.dynamic.challenge import HintCode
 from research.dynamic.phone import CLOCKS_APART, VirtualPhone
 from simulator import AppGuide, PhoneSettings, ScreenLight
+from simulator.app_guide import RestingFace
 
 _NOW = CLOCKS_APART + 1.0
 
@@ -35,6 +36,15 @@ def test_the_person_opens_the_mouth_after_the_request_arrives() -> None:
     assert begun is not None
     assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
     assert _first(phone.person.closure) is None
+
+
+@pytest.mark.parametrize(("code", "sign"), [("TURN_LEFT", 1), ("TURN_RIGHT", -1)])
+def test_the_person_turns_to_the_side_after_the_request_arrives(code: str, sign: int) -> None:
+    phone, face = _phone(), RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+    phone.hint(code, _NOW)
+    begun = _first(lambda time: sign * phone.person.placement(time, face=face).yaw)
+    assert begun is not None
+    assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
 
 
 @pytest.mark.parametrize("code", list(HintCode))

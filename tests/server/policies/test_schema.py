@@ -77,6 +77,7 @@ def test_the_required_fields_of_a_policy_suffice() -> None:
         (_DYNAMIC, "challenge.required_bits", 20.1),
         (_DYNAMIC, "challenge.flash_allowed", False),
         (_EXPRESS, "challenge.open_mouth", "yes"),
+        (_EXPRESS, "challenge.turn_head", "left"),
         (_EXPRESS, "challenge.raised.required_bits", 9.9),
         (_EXPRESS, "challenge.raised.flash_allowed", True),
         (_DYNAMIC, "preferred_mode", "EXPRESS"),
@@ -154,14 +155,15 @@ def test_the_challenge_of_a_raised_mode_is_never_less_than_the_policys_own() -> 
 
 
 @pytest.mark.parametrize("requested", Mode)
-def test_an_open_mouth_is_asked_for_in_every_mode_if_the_policy_demands_it(requested: Mode) -> None:
+@pytest.mark.parametrize("gesture", ["open_mouth", "turn_head"])
+def test_a_gesture_is_asked_for_in_every_mode_if_the_policy_demands_it(requested: Mode, gesture: str) -> None:
     plain = Policy.model_validate(_EXPRESS).challenge_for(requested)
-    assert (plain.open_mouth, plain.mouth_seconds) == (False, 0)
-    demanding = Policy.model_validate(changed(_EXPRESS, "challenge.open_mouth", True))
+    assert (plain.gestures, plain.gesture_seconds) == (0, 0)
+    demanding = Policy.model_validate(changed(_EXPRESS, f"challenge.{gesture}", True))
     asked = demanding.challenge_for(requested)
-    assert (asked.open_mouth, asked.mouth_seconds) == (True, 5)
-    raised = Policy.model_validate(changed(_EXPRESS, "challenge.raised.open_mouth", True))
-    assert raised.challenge_for(requested).open_mouth is (requested is Mode.DYNAMIC)
+    assert (getattr(asked, gesture), asked.gestures, asked.gesture_seconds) == (True, 1, 5)
+    raised = Policy.model_validate(changed(_EXPRESS, f"challenge.raised.{gesture}", True))
+    assert getattr(raised.challenge_for(requested), gesture) is (requested is Mode.DYNAMIC)
 
 
 def test_a_mode_that_is_already_demanded_is_not_raised() -> None:
@@ -177,18 +179,25 @@ def test_deadlines_too_short_for_a_flash_are_refused(key: str, least: int) -> No
     assert short.why_no_flash == f"deadlines.{key} is {least - 1}, and a flash takes {least} or more"
 
 
-def test_an_attempt_with_a_flash_and_an_open_mouth_needs_more_time() -> None:
-    for key in ("challenge.open_mouth", "challenge.raised.open_mouth"):
-        asking = changed(_EXPRESS, key, True)
-        assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 20)).why_no_flash is None
-        assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 19)).why_no_flash
+@pytest.mark.parametrize("table", ["challenge", "challenge.raised"])
+@pytest.mark.parametrize("gestures", [["open_mouth"], ["turn_head"], ["open_mouth", "turn_head"]])
+def test_an_attempt_with_a_flash_and_gestures_needs_more_time(table: str, gestures: list[str]) -> None:
+    asking, least = _EXPRESS, 13 + 7 * len(gestures)
+    for gesture in gestures:
+        asking = changed(asking, f"{table}.{gesture}", True)
+    assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", least)).why_no_flash is None
+    short = changed(asking, "deadlines.attempt_seconds", max(least - 1, 8 + 7 * len(gestures)))
+    assert Policy.model_validate(short).why_no_flash
 
 
-def test_an_express_attempt_with_an_open_mouth_needs_more_time() -> None:
-    asking = changed(_EXPRESS, "challenge.open_mouth", True)
-    assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 15)).challenge.open_mouth
+@pytest.mark.parametrize("gestures", [["open_mouth"], ["turn_head"], ["open_mouth", "turn_head"]])
+def test_an_express_attempt_with_gestures_needs_more_time(gestures: list[str]) -> None:
+    asking, least = _EXPRESS, 8 + 7 * len(gestures)
+    for gesture in gestures:
+        asking = changed(asking, f"challenge.{gesture}", True)
+    assert Policy.model_validate(changed(asking, "deadlines.attempt_seconds", least)).challenge.gestures
     with pytest.raises(ValidationError, match=r"deadlines\.attempt_seconds"):
-        Policy.model_validate(changed(asking, "deadlines.attempt_seconds", 14))
+        Policy.model_validate(changed(asking, "deadlines.attempt_seconds", least - 1))
 
 
 def test_the_json_schema_in_the_package_is_the_models() -> None:

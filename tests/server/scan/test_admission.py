@@ -24,6 +24,7 @@ POLICY: Policy = load_policies().get("standard").policy
 ALLOWED = "https://verify.bank.example"
 NARROW = POLICY.model_copy(update={"device": DeviceRules(web_origins=(ALLOWED,))})
 ASKING = POLICY.model_copy(update={"challenge": ChallengeRules(open_mouth=True)})
+TURNING = POLICY.model_copy(update={"challenge": ChallengeRules(turn_head=True)})
 DESKTOP = DeviceClaim(platform=Platform.DESKTOP)
 
 
@@ -74,14 +75,19 @@ def test_a_check_that_demands_the_flash_needs_a_device_that_can() -> None:
 
 
 @pytest.mark.parametrize("mode", Mode)
-def test_a_check_that_asks_for_an_open_mouth_needs_a_device_that_shows_it(mode: Mode) -> None:
+@pytest.mark.parametrize(
+    ("policy", "needed"), [(ASKING, Capability.OPEN_MOUTH), (TURNING, Capability.TURN_HEAD)]
+)
+def test_a_check_that_asks_for_a_gesture_needs_a_device_that_shows_it(
+    mode: Mode, policy: Policy, needed: Capability
+) -> None:
     record = check_record(requested_mode=mode)
-    flashes, both = frozenset({Capability.FLASH}), frozenset({Capability.FLASH, Capability.OPEN_MOUTH})
+    flashes, both = frozenset({Capability.FLASH}), frozenset({Capability.FLASH, needed})
     with pytest.raises(Refusal) as caught:
-        _admit(record, policy=ASKING, capabilities=flashes)
+        _admit(record, policy=policy, capabilities=flashes)
     assert caught.value.reason is Reason.CAPABILITY_MISSING
-    assert caught.value.details == {"capability": "OPEN_MOUTH", "mode": mode.value}
-    _admit(record, policy=ASKING, capabilities=both)
+    assert caught.value.details == {"capability": needed.value, "mode": mode.value}
+    _admit(record, policy=policy, capabilities=both)
     _admit(record, capabilities=flashes)
 
 

@@ -10,6 +10,7 @@ import attempt
 import server.scan
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES, WRONG_ROTATION
+from liveness import Gesture
 from liveness.dynamic.challenge.actions import HintCode
 from server.edge.scan_codec import feedback_code
 
@@ -41,7 +42,7 @@ def _named_in_code() -> set[str]:
         for node in ast.walk(ast.parse(module.read_text(encoding="utf-8"))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
                 found.add(node.value)
-    return (found | {str(code) for code in HintCode}) & _codes()
+    return (found | {str(code) for code in (*HintCode, *Gesture)}) & _codes()
 
 
 def test_every_code_is_sent_or_listed_as_never_sent() -> None:

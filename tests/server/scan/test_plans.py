@@ -131,23 +131,30 @@ def test_a_challenge_takes_longer_than_a_mere_capture() -> None:
     assert 2.5 < expected_seconds(Plan.FLASH, capture=2.5) < expected_seconds(Plan.MOVEMENT, capture=2.5)
     for plan in Plan:
         plain = expected_seconds(plan, capture=2.5)
-        assert plain < expected_seconds(plan, capture=2.5, open_mouth=True) < plain + 5.0
+        assert plain < expected_seconds(plan, capture=2.5, gestures=1) < plain + 5.0
 
 
 @pytest.mark.parametrize("requested", Mode)
-def test_an_attempt_lasts_longer_by_the_wait_for_the_mouth(requested: Mode) -> None:
-    policy, budget = _policy("standard"), CaptureBudget()
-    asking = policy.model_copy(update={"challenge": ChallengeRules(open_mouth=True)})
+@pytest.mark.parametrize(
+    ("mouth", "turn", "seconds"), [(True, False, 5.0), (False, True, 5.0), (True, True, 12.0)]
+)
+def test_an_attempt_lasts_longer_by_the_wait_for_gestures(
+    requested: Mode, mouth: bool, turn: bool, seconds: float
+) -> None:
+    policy, budget = _policy("standard"), CaptureBudget(max_attempt_seconds=15.0, max_frames_per_attempt=300)
+    asking = policy.model_copy(update={"challenge": ChallengeRules(open_mouth=mouth, turn_head=turn)})
     plans = ScanPlans(policy=asking, requested=requested, capabilities=_ALL)
-    assert plans.capture_plan(CapturePlan(frames=9)) == CapturePlan(frames=9, mouth_seconds=5.0)
+    assert plans.capture_plan(CapturePlan(frames=9)) == CapturePlan(
+        frames=9, open_mouth=mouth, turn_head=turn
+    )
     longer = plans.budget(budget)
-    assert longer.max_attempt_seconds == budget.max_attempt_seconds + 5.0
+    assert longer.max_attempt_seconds == budget.max_attempt_seconds + seconds
     assert longer.max_frames_per_attempt * budget.max_attempt_seconds == (
         budget.max_frames_per_attempt * longer.max_attempt_seconds
     )
     assert longer.max_scan_bytes == budget.max_scan_bytes, "of the protocol"
     plain = _plans("standard", requested)
-    assert plain.capture_plan(CapturePlan()).mouth_seconds == 0.0
+    assert plain.capture_plan(CapturePlan()) == CapturePlan()
     assert plain.budget(budget) == budget
 
 

@@ -46,7 +46,8 @@ export interface ScanEvents {
   attemptStarted?(attempt: { number: number; plan: AttemptPlan; oval: Oval }): void;
   /**
    * Show the text of the code at once. `progress` is the part of the capture that is done, 0 to 1. With this call, the scan
-   * announces that the person can be asked to open the mouth (`OPEN_MOUTH`), which some policies demand.
+   * announces that the person can be asked to open the mouth (`OPEN_MOUTH`) and to turn the head (`TURN_LEFT`, `TURN_RIGHT`),
+   * which some policies demand.
    */
   hint?(code: HintCode, progress: number): void;
   /** Frames are held back for this reason, or no longer (`undefined`). */

@@ -20,7 +20,7 @@ export async function scanProfile(
   // A camera that is too coarse for a movement gets another flash instead, once there is less light.
   if (screen?.movesOval && showsMovement(camera)) capabilities.push(Capability.OVAL_CHANGE);
   // A page that takes no hints cannot ask the person for anything.
-  if (events?.hint) capabilities.push(Capability.OPEN_MOUTH);
+  if (events?.hint) capabilities.push(Capability.OPEN_MOUTH, Capability.TURN_HEAD);
   const { width, height } = globalThis.screen;
   return {
     capabilities,

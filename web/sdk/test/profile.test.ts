@@ -27,12 +27,12 @@ async function announced(options: Partial<ScanOptions>, height = 720): Promise<s
 const screen = (flashes: boolean) => ({ flashes, movesOval: true, show: () => undefined, restore: () => undefined });
 const events = { hint: () => undefined };
 
-it("announces the request to open the mouth if the page takes hints, with a screen or without", async () => {
-  expect(await announced({ events })).toEqual(["OPEN_MOUTH"]);
-  expect(await announced({ events, screen: screen(true) })).toEqual(["FLASH", "FLASH_SCROLL", "OVAL_CHANGE", "OPEN_MOUTH"]);
+it("announces the requests for gestures if the page takes hints, with a screen or without", async () => {
+  expect(await announced({ events })).toEqual(["OPEN_MOUTH", "TURN_HEAD"]);
+  expect(await announced({ events, screen: screen(true) })).toEqual(["FLASH", "FLASH_SCROLL", "OVAL_CHANGE", "OPEN_MOUTH", "TURN_HEAD"]);
 });
 
-it("does not announce it if nobody would see the request", async () => {
+it("does not announce them if nobody would see the requests", async () => {
   expect(await announced({})).toEqual([]);
   expect(await announced({ events: { attemptStarted: () => undefined } })).toEqual([]);
 });

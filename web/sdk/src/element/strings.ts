@@ -69,6 +69,8 @@ export const CODES = [
   "BLINK",
   "TURN_HEAD_SLIGHTLY",
   "OPEN_MOUTH",
+  "TURN_LEFT",
+  "TURN_RIGHT",
   "PROCESSING",
   "CONNECTION_LOST",
   "WRONG_ROTATION",
@@ -187,6 +189,8 @@ Raise the brightness of your screen.
 Please blink.
 Turn your head slightly from side to side.
 Open your mouth wide, then close it.
+← Turn your head to your left, then back.
+→ Turn your head to your right, then back.
 Thank you. One moment, please.
 The connection was lost. Please try again.
 Hold the phone upright.
@@ -256,6 +260,8 @@ Stellen Sie den Bildschirm heller.
 Bitte blinzeln Sie.
 Drehen Sie den Kopf leicht hin und her.
 Öffnen Sie den Mund weit und schließen Sie ihn wieder.
+← Drehen Sie den Kopf nach links und wieder zurück.
+→ Drehen Sie den Kopf nach rechts und wieder zurück.
 Danke. Einen Moment, bitte.
 Die Verbindung ist abgebrochen. Bitte versuchen Sie es noch einmal.
 Halten Sie das Telefon aufrecht.
@@ -325,6 +331,8 @@ Augmentez la luminosité de l’écran.
 Clignez des yeux.
 Tournez légèrement la tête d’un côté à l’autre.
 Ouvrez grand la bouche, puis refermez-la.
+← Tournez la tête vers votre gauche, puis revenez.
+→ Tournez la tête vers votre droite, puis revenez.
 Merci. Un instant, s’il vous plaît.
 La connexion a été perdue. Veuillez réessayer.
 Tenez le téléphone à la verticale.
@@ -394,6 +402,8 @@ Suba el brillo de la pantalla.
 Parpadee, por favor.
 Gire un poco la cabeza de un lado a otro.
 Abra mucho la boca y vuelva a cerrarla.
+← Gire la cabeza a su izquierda y vuelva al frente.
+→ Gire la cabeza a su derecha y vuelva al frente.
 Gracias. Un momento, por favor.
 Se perdió la conexión. Inténtelo de nuevo.
 Sostenga el teléfono en vertical.
@@ -463,6 +473,8 @@ Aumente o brilho da tela.
 Pisque, por favor.
 Vire um pouco a cabeça de um lado para o outro.
 Abra bem a boca e depois feche-a.
+← Vire a cabeça para a sua esquerda e volte ao centro.
+→ Vire a cabeça para a sua direita e volte ao centro.
 Obrigado. Um momento, por favor.
 A conexão foi perdida. Tente de novo.
 Segure o telefone na vertical.
@@ -532,6 +544,8 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 कृपया पलक झपकाएँ।
 सिर को थोड़ा दाएँ-बाएँ घुमाएँ।
 अपना मुँह पूरा खोलें, फिर बंद करें।
+← अपना सिर अपनी बाईं ओर घुमाएँ, फिर सामने लाएँ।
+→ अपना सिर अपनी दाईं ओर घुमाएँ, फिर सामने लाएँ।
 धन्यवाद। कृपया एक क्षण रुकें।
 कनेक्शन टूट गया। कृपया फिर से कोशिश करें।
 फ़ोन को सीधा पकड़ें।
@@ -601,6 +615,8 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 ارمش من فضلك.
 أدر رأسك قليلًا من جانب إلى آخر.
 افتح فمك على اتساعه ثم أغلقه.
+← أدر رأسك إلى يسارك ثم عُد به إلى الأمام.
+→ أدر رأسك إلى يمينك ثم عُد به إلى الأمام.
 شكرًا. لحظة من فضلك.
 انقطع الاتصال. يُرجى المحاولة مرة أخرى.
 أمسك الهاتف بشكل عمودي.

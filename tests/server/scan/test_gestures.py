@@ -1,6 +1,6 @@
-"""The request to open the mouth, over the wire: which devices show it, when it comes, and its effect."""
+"""The requests for gestures, over the wire: which devices show them, when they come, and their effect."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +22,9 @@ from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream
 from vision.packs import Pack
 
-_MOUTH = scan_pb2.CAPABILITY_OPEN_MOUTH
+_MOUTH, _TURN = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
 _HINT = feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
+_SIDES = (feedback_pb2.FEEDBACK_CODE_TURN_LEFT, feedback_pb2.FEEDBACK_CODE_TURN_RIGHT)
 _RATE, _WAIT = 10.0, 5.0
 
 
@@ -42,17 +43,22 @@ async def real(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
 def _settings(folder: Path) -> Settings:
     settings = settings_for(folder)
     assert settings.policies.folder is not None
-    path = settings.policies.folder / "mouth.toml"
-    write_policy(settings.policies.folder, "mouth", maximum=1, attempt_seconds=30)
-    asked = "[challenge]\nopen_mouth = true\n[challenge.raised]\nblink = false\ndepth = false\n"
-    path.write_text(f"{path.read_text()}\n{asked}")
+    for name, demands in (
+        ("mouth", "open_mouth = true"),
+        ("turn", "turn_head = true"),
+        ("both", "open_mouth = true\nturn_head = true"),
+    ):
+        path = settings.policies.folder / f"{name}.toml"
+        write_policy(settings.policies.folder, name, maximum=1, attempt_seconds=40)
+        asked = f"[challenge]\n{demands}\n[challenge.raised]\nblink = false\ndepth = false\n"
+        path.write_text(f"{path.read_text()}\n{asked}")
     return settings
 
 
-def _asked(stream: RawStream) -> list[int]:
+def _asked(stream: RawStream, codes: Collection[int] = (_HINT,)) -> list[int]:
     """The frames that the requests refer to."""
     hints = [message.feedback for message in stream.seen if message.WhichOneof("message") == "feedback"]
-    return [hint.frame_index for hint in hints if hint.code == _HINT]
+    return [hint.frame_index for hint in hints if hint.code in codes]
 
 
 @pytest.mark.parametrize("mode", [scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC])
@@ -105,6 +111,39 @@ async def test_a_device_that_leaves_at_the_request_or_before_does_not_succeed(
     await _assert_not_opened(real, upload.check_id)
 
 
+async def test_a_turn_needs_a_device_that_shows_the_sides(real: LiveServer) -> None:
+    device = RawDevice(real.device, await real.upload(policy="both"))
+    refusal = await device.refusal(capabilities=[_MOUTH])
+    assert refusal.metadata == {"capability": "TURN_HEAD", "mode": "EXPRESS"}
+    stream = await device.open(capabilities=[_MOUTH, _TURN])
+    assert stream.challenge.budget.max_attempt_duration.seconds == 32
+    await stream.vanish()
+
+
+async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(real: LiveServer) -> None:
+    upload = await real.upload(policy="turn")
+    stream = await RawDevice(real.device, upload).open(capabilities=[_TURN])
+    result = await stream.run_attempt(pictures(count=90))
+    left, right = (_asked(stream, [side]) for side in _SIDES)
+    assert bool(left) is not bool(right), "the side is drawn once for an attempt"
+    assert _WAIT <= (stream.frames - (left or right)[0]) / _RATE < _WAIT + 1.5
+    assert (_SIDES[0] if left else _SIDES[1]) in result.feedback
+    answer = (await real.finish(upload.check_id)).result
+    assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert list(answer.liveness.explanations) == [EXPLANATIONS[VerdictReason.HEAD_NOT_TURNED]]
+
+
+async def test_once_the_first_gesture_is_missing_the_second_is_not_requested(real: LiveServer) -> None:
+    upload = await real.upload(policy="both")
+    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH, _TURN])
+    await stream.run_attempt(pictures(count=90))
+    assert bool(_asked(stream)) is not bool(_asked(stream, _SIDES))
+    answer = (await real.finish(upload.check_id)).result
+    assert answer.status == result_pb2.CHECK_STATUS_FAILURE
+    names = [signal.name for signal in answer.liveness.signals if signal.HasField("score")]
+    assert ("mouth_opened" in names) is not ("head_turned" in names)
+
+
 async def _assert_not_opened(real: LiveServer, check_id: str) -> None:
     answer = (await real.finish(check_id)).result
     assert answer.status == result_pb2.CHECK_STATUS_FAILURE
@@ -122,6 +161,16 @@ class _Unread(WatchedScreen):
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
         if feedback.code != _HINT:
             super().show_hint(feedback)
+
+
+class _Reversed(WatchedScreen):
+    """The screen of a person who confuses left and right, or of a film of the other turn."""
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        if feedback.code in _SIDES:
+            other = next(side for side in _SIDES if side != feedback.code)
+            feedback = feedback_pb2.Feedback(code=other)
+        super().show_hint(feedback)
 
 
 # -- whole scans, in real time
@@ -204,3 +253,37 @@ async def test_a_mask_with_living_eyes_does_not_pass(lived: LiveServer) -> None:
             assert "OPEN_MOUTH" in wire.hints
             return
     raise AssertionError("nothing but the mouth should have stopped one of the masks")
+
+
+async def _turn(
+    lived: LiveServer, policy: str, *, seed: int, confused: bool = False
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await lived.upload(policy=policy)
+    device, wire = phone(FlashKind.GENUINE, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    screen = _Reversed(device, wire.claims) if confused else wire.watched(device)
+    await scan(lived.device_channel, upload, device, screen=screen, wire=wire)
+    return (await lived.finish(upload.check_id)).result, wire
+
+
+@pytest.mark.slow
+async def test_a_person_who_makes_both_gestures_passes(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _turn(lived, "both", seed=seed)
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            assert "OPEN_MOUTH" in wire.hints
+            assert {"TURN_LEFT", "TURN_RIGHT"} & set(wire.hints)
+            assert {"mouth_opened", "head_turned"} <= {signal.name for signal in result.liveness.signals}
+            return
+    raise AssertionError("no scan of the person passed")
+
+
+@pytest.mark.slow
+async def test_a_head_that_turns_to_the_other_side_ends_the_attempt(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _turn(lived, "turn", seed=seed, confused=True)
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        if list(result.liveness.explanations) == [EXPLANATIONS[VerdictReason.HEAD_NOT_TURNED]]:
+            assert wire.hints.count("TURN_LEFT") + wire.hints.count("TURN_RIGHT") < 5, "it does not wait"
+            return
+    raise AssertionError("nothing but the turn should have stopped one of the scans")

@@ -1,0 +1,181 @@
+"""Gestures on request: opening the mouth, and turning the head to a side.
+
+A rigid mask with holes for living eyes is lit as a face is, blinks, and has a head's depth. It cannot open
+its mouth. A mask with a hole for living lips can: their gap does not tell it from a face. A mask can turn,
+but a film was recorded before the side was drawn.
+
+A gesture by itself proves nothing, because people talk and look around. Therefore only a gesture after the
+request counts, from the person's rest on, and only if it goes farther than people who were not asked. A face
+that is at rest in one frame and makes the gesture in the next did not make it: a picture took its place.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from liveness.observation import FrameObservation, ScanObservations
+from liveness.signal import Signal, assessed, not_assessed
+
+__all__ = ["Gesture", "GestureRequest", "gesture_made", "gesture_signal"]
+
+_REACTION_SECONDS: Final = 0.3
+"""How long after the last frame before the request the person is still at rest, seconds: nobody reads and
+reacts sooner."""
+_FEWEST_FRAMES: Final = 2
+"""The number of consecutive measured frames that must show the gesture; a single one may be noise."""
+
+
+class Gesture(StrEnum):
+    """What the person is asked to do. Sides are the person's own."""
+
+    OPEN_MOUTH = "OPEN_MOUTH"
+    TURN_LEFT = "TURN_LEFT"
+    TURN_RIGHT = "TURN_RIGHT"
+
+
+@dataclass(frozen=True, slots=True)
+class GestureRequest:
+    """The demand of a policy that the person makes a gesture on request.
+
+    Attributes:
+        gesture: The gesture.
+        asked_at: Capture time of the last frame before the request, seconds since the attempt's first frame;
+            ``None`` if the attempt ended before.
+    """
+
+    gesture: Gesture
+    asked_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Excursion:
+    """How a gesture is measured.
+
+    Attributes:
+        name: The signal's name.
+        label: Its label for people.
+        measure: Returns the value that the gesture raises; ``None`` if it was not measured in a frame.
+        at_rest: The value beyond the median before the request up to which a face is at rest.
+        least: The same from which the gesture is made.
+        found: The detail of the signal, with ``{found}`` and ``{least}``.
+        opposite: The value beyond the median down to which the opposite gesture is not made.
+    """
+
+    name: str
+    label: str
+    measure: Callable[[FrameObservation], float | None]
+    at_rest: float
+    least: float
+    found: str
+    opposite: float = -math.inf
+
+
+_MOUTH: Final = _Excursion(
+    name="mouth_opened",
+    label="Mouth opened on request",
+    measure=lambda frame: frame.mouth,
+    at_rest=0.4,
+    # Rigid masks stay below 0.2, people who talk below 1.15 (``research/face_actions/NOTES.md``).
+    least=1.2,
+    found=(
+        "The lips parted by {found:.1f} cm more than at rest, as on a face of average size; the request is "
+        "met from {least:.1f} cm on."
+    ),
+)
+
+
+def _turn(sign: int) -> _Excursion:
+    return _Excursion(
+        name="head_turned",
+        label="Head turned on request",
+        measure=lambda frame: None if frame.yaw is None else sign * frame.yaw,
+        at_rest=4.0,
+        least=12.0,
+        found=(
+            "The head turned to the requested side by {found:.0f} degrees; the request is met from "
+            "{least:.0f} degrees on."
+        ),
+        opposite=-12.0,
+    )
+
+
+_EXCURSIONS: Final = {
+    Gesture.OPEN_MOUTH: _MOUTH,
+    Gesture.TURN_LEFT: _turn(1),
+    Gesture.TURN_RIGHT: _turn(-1),
+}
+"""A yaw is positive to the image's right, which is the person's left."""
+
+
+def gesture_made(scan: ScanObservations, request: GestureRequest) -> bool | None:
+    """Returns whether the gesture was made after the request.
+
+    Args:
+        scan: The measurements of the attempt.
+        request: The request.
+
+    Returns:
+        ``None`` if it was not made yet; False if the opposite was made first, so that it cannot count.
+    """
+    excursion = _EXCURSIONS[request.gesture]
+    found = _farthest(scan, request, excursion)
+    if found is None:
+        return False
+    return True if found >= excursion.least else None
+
+
+def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
+    """Returns the signal of the gesture. It has no weight: the policy's demand alone counts.
+
+    Args:
+        scan: The measurements of the attempt.
+        request: The request.
+    """
+    excursion = _EXCURSIONS[request.gesture]
+    if request.asked_at is None:
+        reason = "The attempt ended before the person was asked for it."
+        return not_assessed(name=excursion.name, label=excursion.label, reason=reason)
+    found = _farthest(scan, request, excursion)
+    detail = excursion.found.format(found=found or 0.0, least=excursion.least)
+    if found is None:
+        detail = "The head turned to the other side first."
+    score = (found or 0.0) / (2 * excursion.least)
+    return assessed(name=excursion.name, label=excursion.label, score=score, detail=detail)
+
+
+def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excursion) -> float | None:
+    """Returns the farthest excursion that counts, beyond rest; 0 if there is none.
+
+    ``None`` if the opposite came before it.
+    """
+    if request.asked_at is None:
+        return 0.0
+    earliest = request.asked_at + _REACTION_SECONDS
+    measured = [(frame.capture_time, excursion.measure(frame)) for frame in scan.usable]
+    values = [(time, value) for time, value in measured if value is not None]
+    before = [value for time, value in values if time < earliest]
+    if not before:
+        return 0.0
+    rest = float(np.median(before))
+    farthest, at_rest, partly, held = 0.0, False, False, 0.0
+    frames = opposite = 0
+    for beyond in (value - rest for time, value in values if time >= request.asked_at):
+        opposite = opposite + 1 if beyond <= excursion.opposite else 0
+        if opposite == _FEWEST_FRAMES and farthest < excursion.least:
+            return None
+        if beyond < excursion.at_rest:
+            at_rest, partly, frames = True, False, 0
+        elif beyond < excursion.least:
+            partly, frames = at_rest, 0
+        elif partly:
+            held = beyond if frames == 0 else min(held, beyond)
+            frames += 1
+            if frames == _FEWEST_FRAMES:
+                farthest, frames = max(farthest, held), 0
+        else:
+            at_rest = False
+    return farthest

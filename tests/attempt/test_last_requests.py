@@ -1,0 +1,106 @@
+"""The order and the times of the requests at the end of a capture."""
+
+from collections import Counter
+from collections.abc import Iterator
+from itertools import count
+
+import pytest
+
+from attempt.last_requests import LastRequests, draw_gestures
+from liveness import Gesture, GuidanceCode
+from tests.liveness.builders import RATE, observation, scan
+
+
+def _bytes(values: Iterator[int]) -> bytes:
+    return bytes([next(values) % 256])
+
+
+def test_every_side_and_order_is_drawn_as_often() -> None:
+    values = iter(range(256))
+    drawn = Counter(
+        draw_gestures(open_mouth=True, turn_head=True, random=lambda _: _bytes(values)) for _ in range(256)
+    )
+    mouth, sides = Gesture.OPEN_MOUTH, (Gesture.TURN_LEFT, Gesture.TURN_RIGHT)
+    assert drawn == dict.fromkeys(
+        [*((mouth, side) for side in sides), *((side, mouth) for side in sides)], 64
+    )
+
+
+def test_only_what_is_demanded_is_drawn() -> None:
+    values = count()
+    assert draw_gestures(open_mouth=False, turn_head=False, random=lambda _: _bytes(values)) == ()
+    assert draw_gestures(open_mouth=True, turn_head=False, random=lambda _: _bytes(values)) == (
+        Gesture.OPEN_MOUTH,
+    )
+    assert next(values) == 0, "nothing was drawn"
+    assert draw_gestures(open_mouth=False, turn_head=True, random=lambda _: _bytes(values)) == (
+        Gesture.TURN_LEFT,
+    )
+
+
+def _requests(delay: int = 0) -> LastRequests:
+    return LastRequests(
+        motion_seconds=0.0,
+        gestures=(Gesture.TURN_RIGHT, Gesture.OPEN_MOUTH),
+        gesture_seconds=5.0,
+        random=lambda number: bytes([delay] * number),
+    )
+
+
+def _play(requests: LastRequests, *, opens: bool = True, turns: bool = True) -> list[str | None]:
+    """A person who makes each gesture half a second after its request; returns the hints, frame by frame."""
+    hints: list[str | None] = []
+    frames = []
+    for index in range(300):
+        asked = [request.asked_at for request in requests.gestures]
+        since = [0.0 if at is None else index / RATE - at - 0.5 for at in asked]
+        frames.append(
+            observation(
+                index,
+                yaw=-min(20.0, max(0.0, 60 * since[0])) * (turns and since[0] < 1.0),
+                mouth=0.1 + min(2.0, max(0.0, 6 * since[1])) * opens,
+            )
+        )
+        requests.take(scan(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
+        hints.append(requests.instead_of(GuidanceCode.OK))
+        if requests.over:
+            break
+    return hints
+
+
+@pytest.mark.parametrize(("delay", "frames"), [(0, 0), (255, 22)])
+def test_gestures_are_requested_one_after_the_other_each_after_a_drawn_delay(delay: int, frames: int) -> None:
+    requests = _requests(delay)
+    hints = _play(requests)
+    turn, mouth = hints.index("TURN_RIGHT"), hints.index("OPEN_MOUTH")
+    assert turn == 20 + frames + (delay > 0)
+    last = max(index for index, hint in enumerate(hints) if hint == "TURN_RIGHT")
+    assert mouth - last - 2 == pytest.approx(frames, abs=1)
+    assert requests.over
+    assert len(hints) < 150
+    assert not requests.asks_gesture
+
+
+def test_once_a_gesture_is_missing_no_other_is_requested() -> None:
+    requests = _requests()
+    hints = _play(requests, turns=False)
+    assert requests.over
+    assert set(hints) == {None, "TURN_RIGHT"}
+    turn, mouth = requests.gestures
+    assert turn.asked_at is not None
+    assert mouth.asked_at is None
+    assert len(hints) == pytest.approx(20 + 5 * RATE, abs=2)
+
+
+def test_a_request_replaces_what_would_contradict_it() -> None:
+    requests = _requests()
+    for index in range(25):
+        shown = scan([observation(at, yaw=0.0) for at in range(index + 1)])
+        requests.take(shown, index / RATE, arrival=index / RATE, settled=True)
+    replaced = {code for code in GuidanceCode if requests.instead_of(code) is not None}
+    assert replaced == {
+        GuidanceCode.OK,
+        GuidanceCode.EYES_CLOSED,
+        GuidanceCode.LOOK_STRAIGHT,
+        GuidanceCode.MOUTH_NOT_VISIBLE,
+    }

@@ -1,0 +1,111 @@
+"""Whether a gesture was made after the request."""
+
+import pytest
+
+from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
+from liveness.observation import ScanObservations
+from tests.liveness.builders import RATE, observation, scan
+
+_ASKED = GestureRequest(Gesture.OPEN_MOUTH, asked_at=20 / RATE)
+_SHUT, _OPEN = 0.1, 2.4
+
+
+def _seen(*gaps: tuple[range, float | None], faces: int = 1) -> ScanObservations:
+    """A scan of 60 frames with a shut mouth; the gaps replace those of some frames."""
+    frames = [observation(index, mouth=_SHUT) for index in range(60)]
+    for where, gap in gaps:
+        for index in where:
+            frames[index] = observation(index, mouth=gap, faces=faces)
+    return scan(frames)
+
+
+_PARTLY = (range(33, 35), 0.8)
+
+
+def test_a_mouth_that_opens_after_the_request_counts() -> None:
+    seen = _seen(_PARTLY, (range(35, 42), _OPEN))
+    assert gesture_made(seen, _ASKED)
+    signal = gesture_signal(seen, _ASKED)
+    assert (signal.name, signal.passed, signal.weight) == ("mouth_opened", True, 0.0)
+
+
+@pytest.mark.parametrize(
+    "seen",
+    [
+        pytest.param(_seen(), id="shut"),
+        pytest.param(_seen((range(5, 15), _OPEN)), id="before the request"),
+        pytest.param(_seen((range(10, 12), 0.8), (range(12, 60), _OPEN)), id="before, and held"),
+        pytest.param(_seen((range(35, 42), _OPEN)), id="from one frame to the next"),
+        pytest.param(_seen(_PARTLY, (range(35, 36), _OPEN)), id="in a single frame"),
+        pytest.param(_seen((range(35, 60), _SHUT + 1.15)), id="no farther than in talk"),
+        pytest.param(_seen((range(60), _OPEN)), id="open all the time"),
+        pytest.param(_seen((range(20, 60), None)), id="not measured after the request"),
+        pytest.param(_seen((range(30), None), _PARTLY, (range(35, 42), _OPEN)), id="no rest known"),
+        pytest.param(_seen(_PARTLY, (range(35, 42), _OPEN), faces=2), id="with another person beside"),
+    ],
+)
+def test_all_else_does_not(seen: ScanObservations) -> None:
+    assert gesture_made(seen, _ASKED) is None
+    assert gesture_signal(seen, _ASKED).passed is False
+
+
+def test_an_attempt_that_ended_before_the_request_is_not_assessed() -> None:
+    request = GestureRequest(Gesture.OPEN_MOUTH, asked_at=None)
+    assert gesture_made(_seen((range(60), _OPEN)), request) is None
+    assert not gesture_signal(_seen(), request).assessed
+
+
+_SIDES = [(Gesture.TURN_LEFT, 1), (Gesture.TURN_RIGHT, -1)]
+
+
+def _yaws(sign: int, *yaws: tuple[range, float | None]) -> ScanObservations:
+    """A scan of 60 frames of a head at 3 degrees; in some frames, it turns by ``sign`` times the yaw."""
+    frames = [observation(index, yaw=3.0) for index in range(60)]
+    for where, yaw in yaws:
+        for index in where:
+            frames[index] = observation(index, yaw=None if yaw is None else 3.0 + sign * yaw)
+    return scan(frames)
+
+
+_ON_THE_WAY = (range(33, 35), 8.0)
+
+
+@pytest.mark.parametrize(("side", "sign"), _SIDES)
+def test_a_head_that_turns_to_the_requested_side_counts(side: Gesture, sign: int) -> None:
+    request = GestureRequest(side, asked_at=20 / RATE)
+    seen = _yaws(sign, _ON_THE_WAY, (range(35, 42), 18.0))
+    assert gesture_made(seen, request) is True
+    signal = gesture_signal(seen, request)
+    assert (signal.name, signal.passed, signal.weight) == ("head_turned", True, 0.0)
+    # The other way round afterwards changes nothing.
+    assert (
+        gesture_made(_yaws(sign, _ON_THE_WAY, (range(35, 42), 18.0), (range(45, 60), -18.0)), request) is True
+    )
+
+
+@pytest.mark.parametrize(("side", "sign"), _SIDES)
+@pytest.mark.parametrize(
+    ("yaws", "made"),
+    [
+        pytest.param([], None, id="ahead"),
+        pytest.param([(range(5, 15), 18.0)], None, id="before the request"),
+        pytest.param([(range(35, 42), 18.0)], None, id="from one frame to the next"),
+        pytest.param([_ON_THE_WAY, (range(35, 36), 18.0)], None, id="in a single frame"),
+        pytest.param([(range(35, 60), 11.0)], None, id="no farther than people sway"),
+        pytest.param([(range(20, 60), None)], None, id="not measured after the request"),
+        pytest.param([(range(35, 36), -18.0)], None, id="one noisy frame to the other side"),
+        pytest.param([(range(35, 42), -18.0)], False, id="to the other side"),
+        pytest.param(
+            [(range(30, 33), -18.0), (range(33, 45), 0.0), (range(45, 47), 8.0), (range(47, 60), 18.0)],
+            False,
+            id="to the other side first",
+        ),
+    ],
+)
+def test_all_other_turns_do_not(
+    side: Gesture, sign: int, yaws: list[tuple[range, float | None]], made: bool | None
+) -> None:
+    request = GestureRequest(side, asked_at=20 / RATE)
+    seen = _yaws(sign, *yaws)
+    assert gesture_made(seen, request) is made
+    assert gesture_signal(seen, request).passed is False
