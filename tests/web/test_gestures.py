@@ -1,4 +1,4 @@
-"""A page that is asked for an open mouth, after everything else of an attempt is captured."""
+"""A page that is asked for a gesture, after everything else of an attempt is captured."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -19,7 +19,6 @@ from tests.web.conftest import run_script, to_ticket
 
 pytestmark = pytest.mark.slow
 
-_ASKED = "Open your mouth wide, then close it."
 _CLOSING = (128, 128, 128)
 _STEPS = (_CLOSING, (200, 60, 60), _CLOSING)
 _WAIT_SECONDS = 5.0
@@ -31,6 +30,7 @@ class _Page:
 
     port: int
     flash: bool
+    asked: str
     answer: dict[str, Any] = field(default_factory=dict)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
@@ -40,7 +40,7 @@ class _Page:
             "flash": self.flash,
         }
         viewport = {"width": 390, "height": 844}
-        job = {"port": self.port, "options": options, "lookFor": _ASKED, "viewport": viewport}
+        job = {"port": self.port, "options": options, "lookFor": self.asked, "viewport": viewport}
         self.answer = await run_script("walk", job)
         return ClientReport(has_result="outcome" in self.answer, said=str(self.answer))
 
@@ -76,8 +76,18 @@ _CAPTURES: dict[scan_pb2.Plan.ValueType, Callable[[StrictStream], Awaitable[None
 }
 
 
-@pytest.mark.parametrize("plan", _CAPTURES, ids=["express", "flash", "movement"])
-async def test_the_page_asks_and_goes_on(page_port: int, plan: scan_pb2.Plan.ValueType) -> None:
+@pytest.mark.parametrize(
+    ("plan", "code", "asked"),
+    [
+        (scan_pb2.PLAN_EXPRESS, "OPEN_MOUTH", "Open your mouth wide, then close it."),
+        (scan_pb2.PLAN_FLASH, "TURN_LEFT", "← Turn your head to your left, then back."),
+        (scan_pb2.PLAN_MOVEMENT, "TURN_RIGHT", "→ Turn your head to your right, then back."),
+    ],
+    ids=["express", "flash", "movement"],
+)
+async def test_the_page_asks_and_goes_on(
+    page_port: int, plan: scan_pb2.Plan.ValueType, code: str, asked: str
+) -> None:
     announced: list[int] = []
 
     async def ask(scan: Scan) -> None:
@@ -85,25 +95,25 @@ async def test_the_page_asks_and_goes_on(page_port: int, plan: scan_pb2.Plan.Val
         stream = await scan.open()
         book = await stream.begin_attempt(frames=16, octets=4_194_304, plan=plan)
         await _CAPTURES[plan](stream)
-        asked_at, mouth = book.times[-1], feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
-        await stream.send(Response(feedback=feedback_pb2.Feedback(code=mouth, progress=0.9)))
+        asked_at, gesture = book.times[-1], feedback_pb2.FeedbackCode.Value(f"FEEDBACK_CODE_{code}")
+        await stream.send(Response(feedback=feedback_pb2.Feedback(code=gesture, progress=0.9)))
         while book.times[-1] - asked_at < _WAIT_SECONDS:
             await stream.receive_frames(1)
         await stream.complete_capture()
         await stream.send_result()
         await stream.wait_for_half_close()
 
-    page = _Page(page_port, flash=plan == scan_pb2.PLAN_FLASH)
+    page = _Page(page_port, flash=plan == scan_pb2.PLAN_FLASH, asked=asked)
     ticket = Ticket(token="conformance-token", private_key=ec.generate_private_key(ec.SECP256R1()))
     conductor = Conductor(ticket, wait_s=30.0)
-    asking = Scenario(name="open-mouth", purpose="an attempt that goes on for 5 seconds", script=ask)
+    asking = Scenario(name="gesture", purpose="an attempt that goes on for 5 seconds", script=ask)
     async with listening(conductor.add_stream, origins=[f"http://localhost:{page_port}"]) as addresses:
         (outcome,) = [outcome async for outcome in conductor.run([asking], addresses, page)]
     assert (outcome.verdict, outcome.detail) == (Verdict.PASSED, "")
-    assert scan_pb2.CAPABILITY_OPEN_MOUTH in announced
+    assert {scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD} <= set(announced)
     hinted = page.answer["hinted"]
     assert hinted["visible"]
-    assert _ASKED in page.answer["spoken"]
+    assert asked in page.answer["spoken"]
     assert page.answer["oval"] == pytest.approx(hinted["oval"], abs=1.0)
     closing = "rgb({}, {}, {})".format(*_CLOSING)
     assert (hinted.get("colour"), page.answer["colours"][-1:]) == (
