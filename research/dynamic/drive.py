@@ -19,7 +19,7 @@ from attempt import (
     PauseCapture,
     Reveal,
 )
-from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations
+from liveness import Gesture, GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
 from liveness.dynamic.challenge import FallBack, RevealedStep
 from liveness.express import PadScore
@@ -32,7 +32,7 @@ from vision.packs import Pack
 __all__ = ["Link", "ScanTrace", "drive_scan"]
 
 _MOVES = frozenset({"MOVE_CLOSER", "MOVE_BACK"})
-_OPEN_MOUTH = "OPEN_MOUTH"
+_GESTURES = frozenset(Gesture)
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,7 +206,7 @@ class _Record:
             self.feedback_counts[feedback.code] += 1
             if feedback.code in _MOVES:
                 self.phone.guide(GuidanceCode(feedback.code), arrival)
-            elif feedback.code == _OPEN_MOUTH:
+            elif feedback.code in _GESTURES:
                 self.hear(feedback, arrival)
         if self.over and self.ended_at is None:
             self.ended_at = arrival

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from liveness import GuidanceCode
+from liveness import Gesture, GuidanceCode
 from liveness.dynamic.challenge import ColourStep, HintCode
 from simulator import AppGuide, ScreenLight, Side, SimulatedFrame
 
@@ -74,11 +74,11 @@ class VirtualPhone:
                 self.person.blink(at=self._heard(now))
             case HintCode.TURN_HEAD_SLIGHTLY:
                 self.person.turn(at=self._heard(now))
-            case "OPEN_MOUTH":
+            case Gesture.OPEN_MOUTH:
                 self.person.open_mouth(at=self._heard(now))
-            case "TURN_LEFT":
+            case Gesture.TURN_LEFT:
                 self.person.turn_aside(Side.LEFT, at=self._heard(now))
-            case "TURN_RIGHT":
+            case Gesture.TURN_RIGHT:
                 self.person.turn_aside(Side.RIGHT, at=self._heard(now))
             case _:
                 pass

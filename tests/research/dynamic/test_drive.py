@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from attempt import AttemptCapture, CapturePlan, Feedback, FlashRun, FrameAnalyst, FrameLimits
-from liveness import GuidanceSettings, Oval
+from liveness import Gesture, GuidanceSettings, Oval
 from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
@@ -25,6 +25,7 @@ from simulator import (
     Photo,
     ScreenLight,
 )
+from simulator.app_guide import RestingFace
 from simulator.photos import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.packs import Pack
@@ -118,16 +119,17 @@ def test_a_network_that_is_too_slow_proves_nothing_and_is_no_attack(
 
 
 @pytest.mark.parametrize("with_frame", [False, True])
-def test_the_person_hears_the_request_to_open_the_mouth(pack: Pack, with_frame: bool) -> None:
-    asked, record = Feedback("OPEN_MOUTH", 1.0, 7), _record(pack)
+@pytest.mark.parametrize("gesture", Gesture)
+def test_the_person_hears_the_requests_for_gestures(pack: Pack, gesture: Gesture, with_frame: bool) -> None:
+    asked, record = Feedback(gesture.value, 1.0, 7), _record(pack)
     record.took(None, CLOCKS_APART, Feedback("HOLD_STILL", 1.0, 6))
-    assert not _opens(record.phone.person)
+    assert not _moves(record.phone.person)
     if with_frame:
         record.took(None, CLOCKS_APART + 1, asked)
     else:
         record.hear(asked, CLOCKS_APART + 1)
-    assert _opens(record.phone.person)
-    assert list(record.hints) == ["OPEN_MOUTH"]
+    assert _moves(record.phone.person)
+    assert list(record.hints) == [gesture]
 
 
 def _record(pack: Pack) -> _Record:
@@ -149,5 +151,7 @@ def _record(pack: Pack) -> _Record:
     return _Record(capture, run, phone)
 
 
-def _opens(person: AppGuide) -> bool:
-    return any(person.opening(step / 10) > 0 for step in range(60))
+def _moves(person: AppGuide) -> bool:
+    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+    times = [step / 10 for step in range(60)]
+    return any(person.opening(time) > 0 or person.placement(time, face=face).yaw for time in times)
