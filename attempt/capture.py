@@ -211,7 +211,7 @@ class AttemptCapture:
         self.round_trip.note_frame(arrival, step=frame.flash_step)
         time = (frame.capture_time_us - self._origin) / 1e6
         measure = None if coded is None else partial(coded, frame)
-        match self._watch.next(time, attentive=self._requests.asks_gesture):
+        match self._watch.next(time, attentive=self._requests.measures_gesture):
             case FrameWork.MEASURE:
                 pass
             case FrameWork.SAMPLE:
@@ -231,7 +231,7 @@ class AttemptCapture:
             measure=measure,
             expects_blink=challenge is not None and challenge.awaits_blink,
             expects_depth=challenge is not None and challenge.depth_due,
-            expects_gesture=self._requests.asks_gesture,
+            expects_gesture=self._requests.measures_gesture,
             with_light=challenge is not None and challenge.measures_light,
         )
         self._decoded.add(frame.index)

@@ -5,7 +5,7 @@ from typing import Final
 
 from attempt.gesture_wait import GestureWait
 from attempt.motion_wait import MotionWait
-from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations
+from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, head_is_still
 from liveness.dynamic.challenge import HintCode
 
 __all__ = ["REPLACED_BY_REQUEST", "LastRequests", "draw_gestures"]
@@ -19,6 +19,8 @@ _REPLACED_BY_GESTURE: Final = REPLACED_BY_REQUEST | {GuidanceCode.MOUTH_NOT_VISI
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _MOST_DELAY_SECONDS: Final = 1.5
 """The longest delay before a gesture is requested, seconds of capture time."""
+_MOST_STIRRED_SECONDS: Final = 3.0
+"""How much longer a gesture waits until a head that turns is still, seconds of capture time."""
 
 
 def draw_gestures(
@@ -43,8 +45,9 @@ def draw_gestures(
 class LastRequests:
     """Makes the requests, one after the other. Not safe for several threads at once.
 
-    Each gesture is requested after a drawn delay, so that nobody knows its time in advance. Once one of them
-    is missing, no other is requested: the attempt cannot succeed.
+    Each gesture is requested after a drawn delay, so that nobody knows its time in advance. A turn is
+    requested once the head is still, because one that was begun before could count as one to the wrong side.
+    Once one gesture is missing, no other is requested: the attempt cannot succeed.
     """
 
     def __init__(
@@ -79,6 +82,11 @@ class LastRequests:
         return self._next is not None and self._next.asking
 
     @property
+    def measures_gesture(self) -> bool:
+        """Whether each frame has to be measured for a gesture: one is requested, or due."""
+        return self._next is not None and self._asks_from is not None
+
+    @property
     def gestures(self) -> tuple[GestureRequest, ...]:
         """The requests for gestures, for the judge, in order; those without a time were not made."""
         return tuple(wait.request for wait in self._gestures)
@@ -99,10 +107,16 @@ class LastRequests:
             return
         if self._asks_from is None:
             self._asks_from = time + _MOST_DELAY_SECONDS * self._random(1)[0] / 255
-        if time >= self._asks_from:
+        if gesture.asking or (time >= self._asks_from and self._may_ask(gesture, scan, time)):
             gesture.take(scan, time, arrival=arrival)
             if gesture.made is not None:
                 self._asks_from = None
+
+    def _may_ask(self, gesture: GestureWait, scan: ScanObservations, time: float) -> bool:
+        """Returns whether the person may be asked now: for a turn, whether the head is still."""
+        if gesture.request.gesture is Gesture.OPEN_MOUTH or head_is_still(scan):
+            return True
+        return self._asks_from is not None and time >= self._asks_from + _MOST_STIRRED_SECONDS
 
     def instead_of(self, code: GuidanceCode) -> str | None:
         """Returns the feedback code of the current request, if it replaces this guidance; else ``None``."""

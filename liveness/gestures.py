@@ -20,13 +20,19 @@ import numpy as np
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
-__all__ = ["Gesture", "GestureRequest", "gesture_made", "gesture_signal"]
+__all__ = ["Gesture", "GestureRequest", "gesture_made", "gesture_signal", "head_is_still"]
 
 _REACTION_SECONDS: Final = 0.3
 """How long after the last frame before the request the person is still at rest, seconds: nobody reads and
 reacts sooner."""
 _FEWEST_FRAMES: Final = 2
 """The number of consecutive measured frames that must show the gesture; a single one may be noise."""
+_STILL_SECONDS: Final = 0.5
+"""For how long a still head does not turn, seconds."""
+_STILL_DEGREES: Final = 4.0
+"""The most by which the yaw of a still head changes in this time, degrees."""
+_FEWEST_STILL_FRAMES: Final = 3
+"""The number of measured frames in this time that show whether the head is still."""
 
 
 class Gesture(StrEnum):
@@ -145,6 +151,19 @@ def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
         detail = "The head turned to the other side first."
     score = (found or 0.0) / (2 * excursion.least)
     return assessed(name=excursion.name, label=excursion.label, score=score, detail=detail)
+
+
+def head_is_still(scan: ScanObservations) -> bool:
+    """Returns whether the head did not turn lately, so that a turn from now on answers a request.
+
+    Args:
+        scan: The measurements of the attempt so far.
+    """
+    turned = [(frame.capture_time, frame.yaw) for frame in scan.usable if frame.yaw is not None]
+    if not turned:
+        return False
+    latest = [yaw for time, yaw in turned if time >= turned[-1][0] - _STILL_SECONDS]
+    return len(latest) >= _FEWEST_STILL_FRAMES and max(latest) - min(latest) <= _STILL_DEGREES
 
 
 def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excursion) -> float | None:

@@ -130,8 +130,8 @@ class FrameWatcher:
             expects_blink: Whether the person was asked to blink, so that the eyes are measured more often.
             expects_depth: Whether to compute, from all frames up to this one, the log odds that the motion
                 shows a head's depth; this takes some milliseconds.
-            expects_gesture: Whether the person was asked for a gesture, so that landmarks are located in
-                every frame.
+            expects_gesture: Whether the person is asked for a gesture, or will be soon, so that landmarks
+                are located in every frame.
 
         Raises:
             ObservationError: The frame is not an 8-bit image, or index or time do not increase.

@@ -81,6 +81,29 @@ def test_gestures_are_requested_one_after_the_other_each_after_a_drawn_delay(del
     assert not requests.asks_gesture
 
 
+def test_a_head_that_turns_is_asked_once_it_is_still() -> None:
+    requests, frames, asked = _requests(), [], None
+    for index in range(120):
+        # It swings until frame 45.
+        frames.append(observation(index, yaw=0.0 if index >= 45 else 15.0 * (-1) ** (index // 5)))
+        requests.take(scan(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
+        if requests.asks_gesture:
+            asked = index
+            break
+        assert requests.measures_gesture is (index >= 20)
+    assert asked == pytest.approx(45 + 0.5 * RATE, abs=1.5)
+
+
+def test_a_head_that_is_never_still_is_asked_all_the_same() -> None:
+    requests, frames = _requests(), []
+    for index in range(120):
+        frames.append(observation(index, yaw=15.0 * (-1) ** (index // 5)))
+        requests.take(scan(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
+        if requests.asks_gesture:
+            break
+    assert index == pytest.approx(20 + 3.0 * RATE, abs=1.5)
+
+
 def test_once_a_gesture_is_missing_no_other_is_requested() -> None:
     requests = _requests()
     hints = _play(requests, turns=False)

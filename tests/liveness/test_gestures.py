@@ -2,7 +2,7 @@
 
 import pytest
 
-from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
+from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal, head_is_still
 from liveness.observation import ScanObservations
 from tests.liveness.builders import RATE, observation, scan
 
@@ -109,3 +109,18 @@ def test_all_other_turns_do_not(
     seen = _yaws(sign, *yaws)
     assert gesture_made(seen, request) is made
     assert gesture_signal(seen, request).passed is False
+
+
+@pytest.mark.parametrize(
+    ("yaws", "still"),
+    [
+        pytest.param([], True, id="ahead"),
+        pytest.param([(range(60), -30.0)], True, id="turned, and held"),
+        pytest.param([(range(57, 60), 5.0)], False, id="turning"),
+        pytest.param([(range(40, 50), 18.0)], True, id="turned back since"),
+        pytest.param([(range(60), None)], False, id="not measured"),
+        pytest.param([(range(52, 58), None)], False, id="measured in too few frames"),
+    ],
+)
+def test_a_head_is_still_after_half_a_second(yaws: list[tuple[range, float | None]], still: bool) -> None:
+    assert head_is_still(_yaws(1, *yaws)) is still
