@@ -65,10 +65,11 @@ class _Excursion:
         name: The signal's name.
         label: Its label for people.
         measure: Returns the value that the gesture raises; ``None`` if it was not measured in a frame.
-        at_rest: The value beyond the median before the request up to which a face is at rest.
+        at_rest: The value beyond the median at rest up to which a face is at rest.
         least: The same from which the gesture is made.
         found: The detail of the signal, with ``{found}`` and ``{least}``.
         opposite: The value beyond the median down to which the opposite gesture is not made.
+        rest_seconds: How long before the request the rest begins, of which the median is taken, seconds.
     """
 
     name: str
@@ -78,6 +79,7 @@ class _Excursion:
     least: float
     found: str
     opposite: float = -math.inf
+    rest_seconds: float = math.inf
 
 
 _MOUTH: Final = _Excursion(
@@ -106,6 +108,8 @@ def _turn(sign: int) -> _Excursion:
             "{least:.0f} degrees on."
         ),
         opposite=-12.0,
+        # A head that was turned for its depth before the request rests where it was still at last.
+        rest_seconds=_STILL_SECONDS,
     )
 
 
@@ -176,7 +180,8 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
     earliest = request.asked_at + _REACTION_SECONDS
     measured = [(frame.capture_time, excursion.measure(frame)) for frame in scan.usable]
     values = [(time, value) for time, value in measured if value is not None]
-    before = [value for time, value in values if time < earliest]
+    begin = request.asked_at - excursion.rest_seconds
+    before = [value for time, value in values if begin <= time < earliest]
     if not before:
         return 0.0
     rest = float(np.median(before))

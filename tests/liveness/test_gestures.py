@@ -77,6 +77,9 @@ def test_a_head_that_turns_to_the_requested_side_counts(side: Gesture, sign: int
     assert gesture_made(seen, request) is True
     signal = gesture_signal(seen, request)
     assert (signal.name, signal.passed, signal.weight) == ("head_turned", True, 0.0)
+    # A turn before the request, which is over, is not its rest.
+    swung = _yaws(sign, (range(12), -25.0), _ON_THE_WAY, (range(35, 42), 18.0))
+    assert gesture_made(swung, request) is True
     # The other way round afterwards changes nothing.
     assert (
         gesture_made(_yaws(sign, _ON_THE_WAY, (range(35, 42), 18.0), (range(45, 60), -18.0)), request) is True
