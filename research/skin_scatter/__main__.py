@@ -2,7 +2,7 @@
 
 ::
 
-    python -m research.skin_scatter --assets DIR --rows FILE --turns 2
+    python -m research.skin_scatter --assets DIR --rows FILE --ambient dark --ambient indoor
 
 Each scan's statistics are kept in the file, so that a run goes on where it was stopped. Tables are printed at
 the end.
@@ -18,7 +18,7 @@ import cv2
 
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import Person, photo_of, simulated_people
-from research.skin_scatter.cases import cases_of, read_rows, rows_of, write_rows
+from research.skin_scatter.cases import AMBIENTS, cases_of, read_rows, rows_of, write_rows
 from research.skin_scatter.report import tables
 from simulator import Photo
 from vision.errors import VisionError
@@ -44,7 +44,10 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--assets", type=Path, required=True, help="folder with data/faces and models")
     parser.add_argument("--rows", type=Path, required=True, help="file of the measured scans")
-    parser.add_argument("--turns", type=int, default=2, help="scans of a person in a light")
+    parser.add_argument(
+        "--ambient", action="append", choices=AMBIENTS, help="other light; repeated, or all if never"
+    )
+    parser.add_argument("--turns", type=int, default=1, help="scans of a person in a light")
     parser.add_argument("--minutes", type=float, default=600.0, help="stop the simulation after this time")
     parser.add_argument("--corrections", type=Path, default=Path("evaluation/label_corrections.toml"))
     return parser
@@ -64,7 +67,7 @@ def _simulate(people: Sequence[Person], pack: Pack, portraits: Pack, options: ar
     known = {person.key: person for person in people}
     photos: dict[str, Photo] = {}
     done = {row.case for row in read_rows(options.rows)}
-    for case in cases_of(list(known), turns=options.turns):
+    for case in cases_of(list(known), ambients=options.ambient or AMBIENTS, turns=options.turns):
         if case in done:
             continue
         if time.monotonic() > ends:

@@ -69,12 +69,12 @@ class Row:
     found: Measured
 
 
-def cases_of(people: Sequence[str], *, turns: int) -> list[Case]:
+def cases_of(people: Sequence[str], *, ambients: Sequence[str], turns: int) -> list[Case]:
     """Return all cases, turn by turn and light by light."""
     return [
         Case(person, models, ambient, turn)
         for turn in range(turns)
-        for ambient in AMBIENTS
+        for ambient in ambients
         for person in people
         for models in RENDERERS
     ]

@@ -15,7 +15,7 @@ PEOPLE = ("a", "b", "c", "d")
 def rows_with(*, apart: float) -> list[Row]:
     rng = np.random.default_rng(9)
     rows = []
-    for case in cases_of(PEOPLE, turns=2):
+    for case in cases_of(PEOPLE, ambients=AMBIENTS, turns=2):
         for kind in Kind:
             skin = kind in (Kind.SKIN, Kind.SILICONE)
             for stage in STAGES:
@@ -26,7 +26,7 @@ def rows_with(*, apart: float) -> list[Row]:
 
 
 def test_each_person_is_lit_by_all_models_in_every_light() -> None:
-    cases = cases_of(PEOPLE, turns=2)
+    cases = cases_of(PEOPLE, ambients=AMBIENTS, turns=2)
     assert len(set(cases)) == len(cases) == len(PEOPLE) * 2 * len(AMBIENTS) * 2
     assert len({case.name for case in cases}) == len(cases)
 
