@@ -120,7 +120,11 @@ class AttemptCapture:
     def _done(self, *, over: bool) -> bool:
         if self.challenge is not None and self.challenge.gave_up:
             return True
-        return over and self._placement.captured and self._requests.over
+        return over and self._placement.captured and (self._unproven or self._requests.over)
+
+    @property
+    def _unproven(self) -> bool:
+        return self.challenge is not None and self.challenge.unproven
 
     @property
     def progress(self) -> float:
@@ -236,9 +240,9 @@ class AttemptCapture:
         )
         self._decoded.add(frame.index)
         # The models know frontal faces with closed mouths.
-        asks_gesture = self._requests.asks_gesture
-        self._kept.offer(seen, selectable=not asks_gesture)
-        self._pad_frames.offer(seen.observation, None if asks_gesture else seen.pixels)
+        poses = self._requests.begun
+        self._kept.offer(seen, selectable=not poses)
+        self._pad_frames.offer(seen.observation, None if poses else seen.pixels)
         turned = self._watch.turned
         guidance = self._placement.take(seen.observation, turned=turned)
         if challenge is not None:
@@ -257,7 +261,7 @@ class AttemptCapture:
             )
         elif self.challenge is not None:
             self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
-        if self._placement.captured:
+        if self._placement.captured and not self._unproven:
             self._requests.take(self._watch.observations, time, arrival=arrival, settled=challenge is None)
         done = self._placement.share
         if self.challenge is not None:

@@ -62,6 +62,11 @@ class AttemptChallenge(Protocol):
         ...
 
     @property
+    def unproven(self) -> bool:
+        """Whether it ended without its proof, or a sign that it waited for: gestures would not help then."""
+        ...
+
+    @property
     def settled(self) -> bool:
         """Whether no further frame will be judged; it may still have something to show."""
         ...

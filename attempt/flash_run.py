@@ -108,6 +108,11 @@ class FlashRun:
                 return False
 
     @property
+    def unproven(self) -> bool:
+        """See ``FlashChallenge.unproven``."""
+        return self._challenge.unproven
+
+    @property
     def fell_back(self) -> bool:
         """Whether the light does not allow the flash and the policy names a fallback."""
         return isinstance(self._challenge.ended, FallBack)

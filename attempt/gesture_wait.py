@@ -35,7 +35,7 @@ class GestureWait:
         """Whether the person is to make the gesture now."""
         return self.request.asked_at is not None and self.made is None
 
-    def take(self, scan: ScanObservations, time: float, *, arrival: float) -> None:
+    def take(self, scan: ScanObservations, time: float, *, arrival: float, since: float) -> None:
         """Makes the request, or tests whether it is met or the wait is over.
 
         Call it for each frame from the first one on before which nothing else was missing.
@@ -45,6 +45,7 @@ class GestureWait:
             time: The frame's capture time, seconds.
             arrival: Its arrival, seconds on the server's clock. The wait also ends by this clock, because the
                 device could stop its own.
+            since: See ``GestureRequest``.
         """
         if self.made is not None:
             return
@@ -52,7 +53,7 @@ class GestureWait:
         if asked_at is None:
             # What was decided without this frame must not be decided anew with it.
             before = scan.frames[-2].capture_time if len(scan.frames) > 1 else time
-            self.request = GestureRequest(self.request.gesture, asked_at=before)
+            self.request = GestureRequest(self.request.gesture, asked_at=before, since=since)
             self._latest_arrival = arrival + self._seconds + _NETWORK_SECONDS
             return
         self.made = gesture_made(scan, self.request)

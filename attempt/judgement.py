@@ -56,7 +56,7 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.BLINK_NOT_SEEN: "BLINK",
     VerdictReason.DEPTH_NOT_SEEN: "TURN_HEAD_SLIGHTLY",
     VerdictReason.MOUTH_NOT_OPENED: "OPEN_MOUTH",
-    VerdictReason.HEAD_NOT_TURNED: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.HEAD_NOT_TURNED: "ACTION_NOT_PERFORMED",
     VerdictReason.SUNGLASSES: "SUNGLASSES",
     VerdictReason.EYES_NOT_VISIBLE: "EYES_NOT_VISIBLE",
     VerdictReason.FACE_MASK: "FACE_MASK",

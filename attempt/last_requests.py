@@ -13,9 +13,7 @@ __all__ = ["REPLACED_BY_REQUEST", "LastRequests", "draw_gestures"]
 REPLACED_BY_REQUEST: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
 )
-"""Guidance that a request replaces: it would contradict the request, or comment on its answer."""
-_REPLACED_BY_GESTURE: Final = REPLACED_BY_REQUEST | {GuidanceCode.MOUTH_NOT_VISIBLE}
-"""The inside of an open mouth looks like a cover."""
+"""Guidance that the request to turn the head replaces: it would contradict it, or comment on its answer."""
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _MOST_DELAY_SECONDS: Final = 1.5
 """The longest delay before a gesture is requested, seconds of capture time."""
@@ -67,6 +65,7 @@ class LastRequests:
             random: Returns the given number of unpredictable bytes.
         """
         self._random = random
+        self._due_at: float | None = None
         self._asks_from: float | None = None
         self._motion = MotionWait(seconds=motion_seconds)
         self._gestures = tuple(GestureWait(gesture, seconds=gesture_seconds) for gesture in gestures)
@@ -84,7 +83,12 @@ class LastRequests:
     @property
     def measures_gesture(self) -> bool:
         """Whether each frame has to be measured for a gesture: one is requested, or due."""
-        return self._next is not None and self._asks_from is not None
+        return self._next is not None and self._due_at is not None
+
+    @property
+    def begun(self) -> bool:
+        """Whether a gesture was due, so that frames from now on show only gestures."""
+        return self._due_at is not None
 
     @property
     def gestures(self) -> tuple[GestureRequest, ...]:
@@ -105,10 +109,13 @@ class LastRequests:
         gesture = self._next
         if not nothing_else_missing or gesture is None:
             return
+        if self._due_at is None:
+            # What was decided without this frame must not be decided anew with it.
+            self._due_at = scan.frames[-2].capture_time if len(scan.frames) > 1 else time
         if self._asks_from is None:
             self._asks_from = time + _MOST_DELAY_SECONDS * self._random(1)[0] / 255
         if gesture.asking or (time >= self._asks_from and self._may_ask(gesture, scan, time)):
-            gesture.take(scan, time, arrival=arrival)
+            gesture.take(scan, time, arrival=arrival, since=self._due_at)
             if gesture.made is not None:
                 self._asks_from = None
 
@@ -119,13 +126,14 @@ class LastRequests:
         return self._asks_from is not None and time >= self._asks_from + _MOST_STIRRED_SECONDS
 
     def instead_of(self, code: GuidanceCode) -> str | None:
-        """Returns the feedback code of the current request, if it replaces this guidance; else ``None``."""
+        """Returns the feedback code of the current request, if it replaces this guidance; else ``None``.
+
+        A request for a gesture replaces any, because the person would not know what the attempt waits for.
+        """
         if self._motion.asking and code in REPLACED_BY_REQUEST:
             return _TURN
         gesture = self._next
-        if gesture is not None and gesture.asking and code in _REPLACED_BY_GESTURE:
-            return gesture.request.gesture.value
-        return None
+        return gesture.request.gesture.value if gesture is not None and gesture.asking else None
 
     @property
     def _next(self) -> GestureWait | None:

@@ -53,6 +53,11 @@ class MovementRun:
         return self._end is not None
 
     @property
+    def unproven(self) -> bool:
+        """Always false, because it waits for no sign."""
+        return False
+
+    @property
     def settled(self) -> bool:
         """The same as ``over``, because a movement challenge has no closing step."""
         return self.over

@@ -6,7 +6,8 @@ but a film was recorded before the side was drawn.
 
 A gesture by itself proves nothing, because people talk and look around. Therefore only a gesture after the
 request counts, from the person's rest on, and only if it goes farther than people who were not asked. A face
-that is at rest in one frame and makes the gesture in the next did not make it: a picture took its place.
+that is at rest in one frame and makes the gesture in the next did not make it: a picture took its place. The
+same may be so if the face is not followed from the last frame that counts for all else up to the gesture.
 """
 
 import math
@@ -17,6 +18,7 @@ from typing import Final
 
 import numpy as np
 
+from liveness.continuity import stretches
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
@@ -51,10 +53,18 @@ class GestureRequest:
         gesture: The gesture.
         asked_at: Capture time of the last frame before the request, seconds since the attempt's first frame;
             ``None`` if the attempt ended before.
+        since: Capture time of the last frame that counts for all else, seconds: frames after it show only
+            gestures, and the same face must be followed from it on. ``None`` is the same as ``asked_at``.
     """
 
     gesture: Gesture
     asked_at: float | None
+    since: float | None = None
+
+    @property
+    def follows(self) -> float | None:
+        """Capture time of the frame from which on the same face must be followed; ``None`` if not asked."""
+        return self.asked_at if self.since is None else self.since
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +139,8 @@ def gesture_made(scan: ScanObservations, request: GestureRequest) -> bool | None
         request: The request.
 
     Returns:
-        ``None`` if it was not made yet; False if the opposite was made first, so that it cannot count.
+        ``None`` if it was not made yet; False if it cannot count, because the opposite was made first, or the
+        face was lost.
     """
     excursion = _EXCURSIONS[request.gesture]
     found = _farthest(scan, request, excursion)
@@ -152,7 +163,7 @@ def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
     found = _farthest(scan, request, excursion)
     detail = excursion.found.format(found=found or 0.0, least=excursion.least)
     if found is None:
-        detail = "The head turned to the other side first."
+        detail = "The face was lost before, or the head turned to the other side first."
     score = (found or 0.0) / (2 * excursion.least)
     return assessed(name=excursion.name, label=excursion.label, score=score, detail=detail)
 
@@ -173,12 +184,17 @@ def head_is_still(scan: ScanObservations) -> bool:
 def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excursion) -> float | None:
     """Returns the farthest excursion that counts, beyond rest; 0 if there is none.
 
-    ``None`` if the opposite came before it.
+    ``None`` if none can count any more: the opposite came first, or the face was lost.
     """
     if request.asked_at is None:
         return 0.0
     earliest = request.asked_at + _REACTION_SECONDS
-    measured = [(frame.capture_time, excursion.measure(frame)) for frame in scan.usable]
+    followed = _followed(scan, request.follows or 0.0)
+    measured = [
+        (frame.capture_time, excursion.measure(frame))
+        for frame in scan.usable
+        if frame.capture_time < request.asked_at or frame.index in followed
+    ]
     values = [(time, value) for time, value in measured if value is not None]
     begin = request.asked_at - excursion.rest_seconds
     before = [value for time, value in values if begin <= time < earliest]
@@ -187,8 +203,8 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
     rest = float(np.median(before))
     farthest, at_rest, partly, held = 0.0, False, False, 0.0
     frames = opposite = 0
-    for beyond in (value - rest for time, value in values if time >= request.asked_at):
-        opposite = opposite + 1 if beyond <= excursion.opposite else 0
+    for time, beyond in ((time, value - rest) for time, value in values if time >= request.asked_at):
+        opposite = opposite + 1 if beyond <= excursion.opposite and time >= earliest else 0
         if opposite == _FEWEST_FRAMES and farthest < excursion.least:
             return None
         if beyond < excursion.at_rest:
@@ -202,4 +218,14 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
                 farthest, frames = max(farthest, held), 0
         else:
             at_rest = False
-    return farthest
+    lost = farthest < excursion.least and scan.frames[-1].index not in followed
+    return None if lost else farthest
+
+
+def _followed(scan: ScanObservations, since: float) -> frozenset[int]:
+    """Returns the indices of the frames in which the face of the last frame up to ``since`` is followed."""
+    before = [frame.index for frame in scan.usable if frame.capture_time <= since]
+    for stretch in stretches(scan):
+        if before and before[-1] in stretch.frames:
+            return frozenset(stretch.frames)
+    return frozenset()

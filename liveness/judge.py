@@ -89,11 +89,11 @@ def judge_scan(
         conditions: Conditions of the capture.
         gestures: The requests for gestures that the policy demands, in order.
     """
-    # 1. The passive signals of the identified face decide, by the frames before the first request: a mouth
+    # 1. The passive signals of the identified face decide, by the frames before gestures were due: a mouth
     # that opens is no motion of a head.
     known = without_unexamined_motion(scan, examined=identified)
-    asked_at = gestures[0].asked_at if gestures else None
-    before, known_before = (one if asked_at is None else one.until(asked_at) for one in (scan, known))
+    due_at = gestures[0].follows if gestures else None
+    before, known_before = (one if due_at is None else one.until(due_at) for one in (scan, known))
     judged = partial(
         judge_express,
         pad_scores=pad_scores,
@@ -103,8 +103,8 @@ def judge_scan(
         too_slow=conditions.too_slow,
     )
     express = judged(scan=known_before)
-    if asked_at is not None and (whole := judged(scan=known)).verdict is Verdict.SPOOF:
-        # Frames after the request may prove an attack all the same: if they repeat others, for example.
+    if due_at is not None and (whole := judged(scan=known)).verdict is Verdict.SPOOF:
+        # Later frames may prove an attack all the same: if they repeat others, for example.
         express = whole
     # 2. The challenge, if there is one, confirms, weakens or overrules that.
     challenged = ScanLiveness(result=express, flash=None)

@@ -82,7 +82,8 @@ class FrameObservation:
         cover: What covers the face; ``None`` if it was not measured in this frame.
         mouth: How far the mouth is open (``vision.geometry.lip_gap``), centimetres; ``None`` if it was not
             measured in this frame.
-        yaw: The yaw of ``pose`` by dense landmarks of this frame, degrees; ``None`` if they were not located.
+        yaw: The turn about the head's own axis (``vision.pose.turn_about_neck``) by dense landmarks of this
+            frame, degrees; ``None`` if they were not located.
     """
 
     index: int

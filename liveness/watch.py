@@ -19,7 +19,7 @@ from liveness.observe import (
 from liveness.occlusion import observe_cover
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio, lip_gap
-from vision.pose import estimate_pose
+from vision.pose import estimate_pose, turn_about_neck
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
 """Detects the persons of a frame, the subject first."""
@@ -156,7 +156,7 @@ class FrameWatcher:
                 eyes=eyes,
                 cover=cover,
                 mouth=None if landmarks is None else lip_gap(landmarks),
-                yaw=None if landmarks is None else estimate_pose(landmarks, (seen.width, seen.height)).yaw,
+                yaw=None if landmarks is None else _turn(landmarks, seen),
             )
         else:
             pixels = picture.colour() if pixels is None else pixels
@@ -179,7 +179,7 @@ class FrameWatcher:
             pose = self._pose(faces[0], landmarks, seen)
             if landmarks is not None:
                 cover = observe_cover(pixels, faces[0], landmarks, pose)
-                mouth, yaw = lip_gap(landmarks), pose.yaw
+                mouth, yaw = lip_gap(landmarks), turn_about_neck(pose)
         return observe_frame(
             pixels,
             index=index,
@@ -235,3 +235,7 @@ class FrameWatcher:
             pitch=sparse.pitch + last.dense.pitch - last.sparse.pitch,
             roll=sparse.roll + last.dense.roll - last.sparse.roll,
         )
+
+
+def _turn(landmarks: Landmarks, seen: FrameView) -> float:
+    return turn_about_neck(estimate_pose(landmarks, (seen.width, seen.height)))

@@ -8,7 +8,14 @@ from numpy.typing import NDArray
 
 from vision.face import HeadPose, Landmarks, Points
 
-__all__ = ["canonical_scale", "estimate_pose", "five_point_head", "head_of_68", "head_of_478"]
+__all__ = [
+    "canonical_scale",
+    "estimate_pose",
+    "five_point_head",
+    "head_of_68",
+    "head_of_478",
+    "turn_about_neck",
+]
 
 
 def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) -> HeadPose:
@@ -55,6 +62,20 @@ def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) ->
     if not found or not np.isfinite(rotation).all():
         return _NO_POSE
     return _angles(np.asarray(cv2.Rodrigues(rotation)[0], dtype=np.float64))
+
+
+def turn_about_neck(pose: HeadPose) -> float:
+    """Return the turn about the head's own vertical axis, degrees; the yaw of a head that does not lean.
+
+    A nod of a head that leans to a side, or before a phone that is rolled, has a yaw, but no such turn.
+
+    Args:
+        pose: The pose.
+    """
+    yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
+    across, down = math.sin(yaw) * math.cos(pitch), -math.sin(pitch)
+    aside = across * math.cos(roll) + down * math.sin(roll)
+    return math.degrees(math.atan2(aside, math.cos(yaw) * math.cos(pitch)))
 
 
 _NO_POSE = HeadPose(yaw=180.0, pitch=0.0, roll=0.0)

@@ -45,7 +45,7 @@ class ScriptedChallenge:
     """A challenge with a set progress; implements ``attempt.challenge.AttemptChallenge``."""
 
     over = settled = False
-    gave_up = False
+    gave_up = unproven = False
     awaits_blink = awaits_depth = late = depth_due = measures_light = False
     closing_seconds = 0.0
     hints: tuple[str, ...] = ()

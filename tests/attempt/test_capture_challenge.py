@@ -103,6 +103,17 @@ def test_an_open_mouth_is_requested_once_the_challenge_is_settled() -> None:
     assert challenge.received == [(late, frame_at(0).capture_time_us, 7.0)]
 
 
+def test_no_gesture_is_requested_after_a_challenge_without_its_proof() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge, plan=replace(PLAN, open_mouth=True))
+    for index in range(PLAN.frames + 4):
+        capture.take(frame_at(index), arrival=0.0)
+    challenge.settled = challenge.over = challenge.unproven = True
+    capture.take(frame_at(PLAN.frames + 4), arrival=7.0)
+    assert capture.gestures == (GestureRequest(Gesture.OPEN_MOUTH, asked_at=None),)
+    assert capture.complete
+
+
 def test_depth_is_measured_when_the_challenge_wants_it() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge)

@@ -2,9 +2,10 @@
 
 from attempt.gesture_wait import GestureWait
 from liveness.gestures import Gesture, GestureRequest
-from tests.liveness.builders import RATE, observation, scan
+from tests.liveness.builders import RATE, followed, observation
 
-_ASKED = GestureRequest(Gesture.OPEN_MOUTH, asked_at=19 / RATE)
+_SINCE = 12 / RATE
+_ASKED = GestureRequest(Gesture.OPEN_MOUTH, asked_at=19 / RATE, since=_SINCE)
 
 
 def _seen(upto: int, opened_from: int) -> list[float]:
@@ -19,8 +20,9 @@ def _play(
     """Gives frames to the wait until it is over; returns how many."""
     gaps = _seen(frames, opened_from)
     for index in range(first, frames):
-        shown = scan([observation(at, mouth=gap) for at, gap in enumerate(gaps[: index + 1])])
-        wait.take(shown, index / RATE, arrival=50 + index / RATE + (stalls if index > first else 0.0))
+        shown = followed([observation(at, mouth=gap) for at, gap in enumerate(gaps[: index + 1])])
+        arrival = 50 + index / RATE + (stalls if index > first else 0.0)
+        wait.take(shown, index / RATE, arrival=arrival, since=_SINCE)
         if wait.made is not None:
             return index
         assert wait.asking
@@ -52,7 +54,8 @@ def test_the_wait_ends_when_the_head_turns_to_the_other_side() -> None:
     wait = GestureWait(Gesture.TURN_LEFT, seconds=5.0)
     for index in range(20, 60):
         yaw = [0.0] * min(index + 1, 30) + [-20.0] * max(0, index - 29)
-        wait.take(scan([observation(at, yaw=one) for at, one in enumerate(yaw)]), index / RATE, arrival=50.0)
+        shown = followed([observation(at, yaw=one) for at, one in enumerate(yaw)])
+        wait.take(shown, index / RATE, arrival=50.0, since=_SINCE)
         if wait.made is not None:
             break
     assert (wait.made, index) == (False, 31)

@@ -108,6 +108,23 @@ def segment(
     )
 
 
+def followed(frames: Sequence[FrameObservation]) -> ScanObservations:
+    """A scan of ``frames`` in which the face is followed through all of them, and does not move."""
+    still = RegionChange(eyes=0.002, mouth=0.002, rest=0.002)
+    positions = np.zeros((len(frames), 10, 2), np.float32)
+    segment = MotionSegment(
+        frames=np.array([frame.index for frame in frames]),
+        times=np.array([frame.capture_time for frame in frames]),
+        positions=positions,
+        left_over=positions,
+        on_face=np.ones(10, np.bool_),
+        face_width=140.0,
+        tracking_error=0.0002,
+        changes=(still,) * (len(frames) - 1),
+    )
+    return scan(frames, [segment])
+
+
 def as_plane(size: float = 0.1) -> Callable[[float, NDArray[np.float64]], NDArray[np.float64]]:
     """A sheet that moves and turns."""
 

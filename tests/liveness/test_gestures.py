@@ -4,7 +4,7 @@ import pytest
 
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal, head_is_still
 from liveness.observation import ScanObservations
-from tests.liveness.builders import RATE, observation, scan
+from tests.liveness.builders import RATE, followed, observation, scan
 
 _ASKED = GestureRequest(Gesture.OPEN_MOUTH, asked_at=20 / RATE)
 _SHUT, _OPEN = 0.1, 2.4
@@ -16,7 +16,7 @@ def _seen(*gaps: tuple[range, float | None], faces: int = 1) -> ScanObservations
     for where, gap in gaps:
         for index in where:
             frames[index] = observation(index, mouth=gap, faces=faces)
-    return scan(frames)
+    return followed(frames)
 
 
 _PARTLY = (range(33, 35), 0.8)
@@ -45,7 +45,7 @@ def test_a_mouth_that_opens_after_the_request_counts() -> None:
     ],
 )
 def test_all_else_does_not(seen: ScanObservations) -> None:
-    assert gesture_made(seen, _ASKED) is None
+    assert not gesture_made(seen, _ASKED)
     assert gesture_signal(seen, _ASKED).passed is False
 
 
@@ -64,7 +64,7 @@ def _yaws(sign: int, *yaws: tuple[range, float | None]) -> ScanObservations:
     for where, yaw in yaws:
         for index in where:
             frames[index] = observation(index, yaw=None if yaw is None else 3.0 + sign * yaw)
-    return scan(frames)
+    return followed(frames)
 
 
 _ON_THE_WAY = (range(33, 35), 8.0)
@@ -127,3 +127,20 @@ def test_all_other_turns_do_not(
 )
 def test_a_head_is_still_after_half_a_second(yaws: list[tuple[range, float | None]], still: bool) -> None:
     assert head_is_still(_yaws(1, *yaws)) is still
+
+
+@pytest.mark.parametrize(("cut", "made"), [(15, True), (25, False), (33, False), (45, True)])
+def test_the_face_is_followed_until_the_gesture(cut: int, made: bool) -> None:
+    """A film that takes the place of a mask at the request, between two frames."""
+    frames = _seen(_PARTLY, (range(35, 42), _OPEN)).frames
+    parts = [followed(part).motion[0] for part in (frames[:cut], frames[cut:])]
+    request = GestureRequest(Gesture.OPEN_MOUTH, asked_at=30 / RATE, since=20 / RATE)
+    assert gesture_made(scan(frames, parts), request) is made
+
+
+def test_a_face_that_is_lost_ends_the_wait() -> None:
+    frames = list(_seen().frames)
+    frames[40] = observation(40, face=None, faces=0)
+    assert gesture_made(followed(frames[:40]), _ASKED) is None
+    assert gesture_made(followed(frames[:41]), _ASKED) is False
+    assert gesture_signal(followed(frames), _ASKED).passed is False

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Landmarks, Points
 from vision.packs.pack import Pack
-from vision.pose import estimate_pose, five_point_head, head_of_68, head_of_478
+from vision.pose import estimate_pose, five_point_head, head_of_68, head_of_478, turn_about_neck
 
 SIZE = (480, 640)
 
@@ -119,6 +119,20 @@ def test_signs(turn: tuple[float, float, float], name: str, sign: str) -> None:
     seen = {"yaw": shift[0] > 0, "pitch": shift[1] < 0, "roll": turned[1][1] > turned[0][1]}
     assert seen[name], sign
     assert getattr(estimate_pose(turned, SIZE), name) > 10
+
+
+@pytest.mark.parametrize("roll", [-35.0, 0.0, 35.0])
+@pytest.mark.parametrize(("nod", "turn"), [(20.0, 0.0), (0.0, 20.0), (0.0, -20.0), (-15.0, 15.0)])
+def test_a_nod_of_a_leaning_head_is_no_turn(roll: float, nod: float, turn: float) -> None:
+    indices, head = head_of_478()
+    leans, turns = _rotation(0.0, 0.0, roll), _rotation(turn, nod, 0.0)
+    placed = head @ (leans @ turns).T + (0, 0, 60)
+    points = np.zeros((478, 2), np.float32)
+    points[indices] = placed[:, :2] / placed[:, 2:] * 640 + (240, 320)
+    pose = estimate_pose(Landmarks(scheme="mediapipe478", points=points), SIZE)
+    assert turn_about_neck(pose) == pytest.approx(turn, abs=3)
+    if nod and roll and not turn:
+        assert abs(pose.yaw) > 10
 
 
 def test_a_face_at_the_edge_that_looks_into_the_camera_is_frontal() -> None:

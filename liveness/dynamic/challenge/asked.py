@@ -119,6 +119,11 @@ class AskedSigns:
         """Whether depth is expected, shown already or not."""
         return self._depth.matters
 
+    @property
+    def pending(self) -> bool:
+        """Whether depth or a blink is expected and was not shown yet."""
+        return self._depth.pending or self._blink.pending
+
     def depth_due(self, now: float, *, decides: bool) -> bool:
         """Returns whether to measure depth with the next frame.
 

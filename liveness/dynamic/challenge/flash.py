@@ -175,6 +175,13 @@ class FlashChallenge:
         return self._asked.awaits_depth and self._end is None
 
     @property
+    def unproven(self) -> bool:
+        """Whether the challenge ended without its proof, or without depth or a blink that it waited for."""
+        if self._end is None:
+            return False
+        return self._end != Complete(EndReason.PROVEN) or self._asked.pending
+
+    @property
     def depth_due(self) -> bool:
         """Whether depth must be measured with the next frame."""
         shown = self._display.current

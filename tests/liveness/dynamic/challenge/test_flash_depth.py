@@ -58,11 +58,13 @@ def test_a_turn_is_requested_of_a_still_head(proven_at: float, taken: bool, shap
     assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY] * 2, "hinted again after two seconds"
     assert device.reveals[-1][0] - proven_at == pytest.approx(2.5, abs=0.2)
     assert not device.challenge.awaits_depth
+    assert not device.challenge.unproven
 
 
 def test_the_wait_for_depth_ends_at_the_limit_of_the_policy(proven_at: float) -> None:
     device = _device(lambda _: _FLAT)
     assert device.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
+    assert device.challenge.unproven
     assert device.reveals[-1][0] - proven_at == pytest.approx(5, abs=0.2)
 
 
