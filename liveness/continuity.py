@@ -20,10 +20,19 @@ from numpy.typing import NDArray
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import FrameObservation, MotionSegment, ScanObservations
 
-__all__ = ["Stretch", "examined_share", "stretches", "unexamined_stretches", "without_unexamined_motion"]
+__all__ = [
+    "Stretch",
+    "examined_share",
+    "followed_from",
+    "stretches",
+    "unexamined_stretches",
+    "without_unexamined_motion",
+]
 
 _HELD: Final = 0.5
 """The share of a segment's points on the face that must be found again if the face is the same."""
+_FEWEST_KEPT: Final = 12
+"""The least number of points that show by themselves that the face is the same as in the frame before."""
 _ASIDE: Final = 0.5
 """The greatest distance of a face from the position that its points predict, face widths."""
 
@@ -111,6 +120,41 @@ def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[in
         ),
         motion=tuple(part for part in scan.motion if unexamined.isdisjoint(part.frames[:-1].tolist())),
     )
+
+
+def followed_from(scan: ScanObservations, time: float) -> frozenset[int]:
+    """Returns the indices of the frames through which the face is followed from a time on.
+
+    Unlike in a stretch, points may be lost little by little, as they are when a head turns far or a mouth
+    opens wide: from each frame to the next, half of those that the former has must be found again.
+
+    Args:
+        scan: The attempt.
+        time: Capture time, seconds; the last frame up to it with exactly one face is the first.
+
+    Returns:
+        The frames from the first one on; empty if there is none.
+    """
+    usable = scan.usable
+    before = [frame for frame in usable if frame.capture_time <= time]
+    if not before:
+        return frozenset()
+    kept = frozenset(step for segment in scan.motion for step in _kept_in(segment))
+    found = [before[-1].index]
+    for frame in usable[len(before) :]:
+        if (found[-1], frame.index) not in kept:
+            break
+        found.append(frame.index)
+    return frozenset(found)
+
+
+def _kept_in(segment: MotionSegment) -> Iterator[tuple[int, int]]:
+    found = np.isfinite(segment.positions[:, segment.on_face, 0])
+    both = (found[1:] & found[:-1]).sum(axis=1)
+    enough = (both >= _FEWEST_KEPT) & (both >= _HELD * found[:-1].sum(axis=1))
+    for (before, after), holds in zip(pairwise(segment.frames.tolist()), enough.tolist(), strict=True):
+        if holds:
+            yield before, after
 
 
 def _is_examined(stretch: Stretch, examined: Collection[int]) -> bool:

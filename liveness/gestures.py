@@ -18,7 +18,7 @@ from typing import Final
 
 import numpy as np
 
-from liveness.continuity import stretches
+from liveness.continuity import followed_from
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
@@ -189,7 +189,7 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
     if request.asked_at is None:
         return 0.0
     earliest = request.asked_at + _REACTION_SECONDS
-    followed = _followed(scan, request.follows or 0.0)
+    followed = followed_from(scan, request.follows or 0.0)
     measured = [
         (frame.capture_time, excursion.measure(frame))
         for frame in scan.usable
@@ -220,12 +220,3 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
             at_rest = False
     lost = farthest < excursion.least and scan.frames[-1].index not in followed
     return None if lost else farthest
-
-
-def _followed(scan: ScanObservations, since: float) -> frozenset[int]:
-    """Returns the indices of the frames in which the face of the last frame up to ``since`` is followed."""
-    before = [frame.index for frame in scan.usable if frame.capture_time <= since]
-    for stretch in stretches(scan):
-        if before and before[-1] in stretch.frames:
-            return frozenset(stretch.frames)
-    return frozenset()

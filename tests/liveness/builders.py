@@ -111,13 +111,13 @@ def segment(
 def followed(frames: Sequence[FrameObservation]) -> ScanObservations:
     """A scan of ``frames`` in which the face is followed through all of them, and does not move."""
     still = RegionChange(eyes=0.002, mouth=0.002, rest=0.002)
-    positions = np.zeros((len(frames), 10, 2), np.float32)
+    positions = np.zeros((len(frames), 20, 2), np.float32)
     segment = MotionSegment(
         frames=np.array([frame.index for frame in frames]),
         times=np.array([frame.capture_time for frame in frames]),
         positions=positions,
         left_over=positions,
-        on_face=np.ones(10, np.bool_),
+        on_face=np.ones(20, np.bool_),
         face_width=140.0,
         tracking_error=0.0002,
         changes=(still,) * (len(frames) - 1),
