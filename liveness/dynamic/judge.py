@@ -10,10 +10,17 @@ the sum is net of chance (``entropy.bits_beyond_chance``).
 **Blind guesses.** An attacker who does not know the colours meets each with probability 1/8 (the first) or
 1/7, independently of the draws. By Ville's inequality, an attempt reaches b net bits with probability at
 most 2^-b, however long it is and whichever steps it omits: 1 in 1024 for 10 bits, 1 in 4096 for 12, 1 in
-65536 for 16. Every further attempt of a check adds as much. The response matrix is fitted to the same frames
-and could raise this probability; ``tests/liveness/dynamic/test_guessing.py`` measures that it does not. The
-bits give no protection against an attacker who knows the colours: lag, shape and the device tests address
-relighting in real time.
+65536 for 16. Every further attempt of a check adds as much. This presumes that the response matrix is known,
+but it is fitted to the same frames, and after few colours it may fit guesses. In
+``tests/liveness/dynamic/test_guessing.py`` the bound holds for whole scripts. If the scan may end after any
+colour from the fifth on, it does not hold strictly: a guess may reach 10 bits in up to 1 of 100 scans by the
+colours alone. The bits give no protection against an attacker who knows the colours: lag, shape and the
+device tests address relighting in real time.
+
+**Faint answers.** An answer is clear if it stands out from noise by itself. A fainter one verifies its colour
+too if the commanded colour explains it best, because a guess is right no more often if it is faint. But faint
+answers show that a face answers, and count for or against RIGHT, only if all answers together reach the
+lowest floor of bits. Without that, light that answers nothing could be RIGHT by chance.
 
 **RIGHT requires a face's shape if shape is measurable.** The answer is never ``RIGHT`` if it has the shape of
 a sheet, if it was laid over the picture, or if it comes from a few spots, like a screen mirrored in glass; it
