@@ -10,10 +10,17 @@ the sum is net of chance (``entropy.bits_beyond_chance``).
 **Blind guesses.** An attacker who does not know the colours meets each with probability 1/8 (the first) or
 1/7, independently of the draws. By Ville's inequality, an attempt reaches b net bits with probability at
 most 2^-b, however long it is and whichever steps it omits: 1 in 1024 for 10 bits, 1 in 4096 for 12, 1 in
-65536 for 16. Every further attempt of a check adds as much. The response matrix is fitted to the same frames
-and could raise this probability; ``tests/liveness/dynamic/test_guessing.py`` measures that it does not. The
-bits give no protection against an attacker who knows the colours: lag, shape and the device tests address
-relighting in real time.
+65536 for 16. Every further attempt of a check adds as much. This presumes that the response matrix is known,
+but it is fitted to the same frames, and after few colours it may fit guesses. In
+``tests/liveness/dynamic/test_guessing.py`` the bound holds for whole scripts. If the scan may end after any
+colour from the fifth on, it does not hold strictly: a guess may reach 10 bits in up to 1 of 100 scans by the
+colours alone. The bits give no protection against an attacker who knows the colours: lag, shape and the
+device tests address relighting in real time.
+
+**Faint answers.** An answer is clear if it stands out from noise by itself. A fainter one verifies its colour
+too if the commanded colour explains it best, because a guess is right no more often if it is faint. But faint
+answers show that a face answers, and count for or against RIGHT, only if all answers together reach the
+lowest floor of bits. Without that, light that answers nothing could be RIGHT by chance.
 
 **RIGHT requires a face's shape if shape is measurable.** The answer is never ``RIGHT`` if it has the shape of
 a sheet, if it was laid over the picture, or if it comes from a few spots, like a screen mirrored in glass; it
@@ -63,6 +70,7 @@ from liveness.dynamic.measurement import (
     scene_lux,
 )
 from liveness.dynamic.model import FlashModel
+from liveness.dynamic.policy import BitFloor
 from liveness.dynamic.sample import FlashSample
 from liveness.express.scoring import log_odds
 from liveness.signal import Signal, assessed, not_assessed
@@ -113,18 +121,21 @@ class _Measured:
     answers: tuple[StepAnswer, ...]
     freshness: Freshness
     late: frozenset[int]
+    bits: float
 
     @property
-    def decided(self) -> int:
-        return sum(answer.agrees is not None for answer in self.answers)
+    def decided(self) -> tuple[StepAnswer, ...]:
+        """The clear answers, and the faint ones too if all together are beyond chance."""
+        beyond = self.bits >= BitFloor.LOW
+        return tuple(one for one in self.answers if one.clear or (beyond and one.agrees))
 
     @property
     def right(self) -> int:
-        return sum(answer.agrees is True for answer in self.answers)
+        return sum(answer.agrees is True for answer in self.decided)
 
     @property
     def wrong(self) -> int:
-        return self.decided - self.right
+        return len(self.decided) - self.right
 
 
 def judge_flash(
@@ -150,7 +161,7 @@ def judge_flash(
     return FlashResult(
         finding=finding,
         reason=reason,
-        verified_bits=_bits(measured, model),
+        verified_bits=measured.bits,
         odds=odds,
         lag=measured.lag.lag,
         steps=measured.answers,
@@ -189,6 +200,7 @@ def _measure(
     used = model.lag.usual if lag is None else lag
     freshness = measure_freshness(track, sent, shown, lag=used, settings=model.freshness)
     response = fit_response(track, shown, lag=used, settings=model.response)
+    late = freshness.late(model.freshness.oldest)
     coloured = {one.step.number for one in revealed if one.step.bits > 0}
     answers = () if response is None else tuple(one for one in response.steps if one.number in coloured)
     return _Measured(
@@ -200,7 +212,8 @@ def _measure(
         response=response if lag is not None else None,
         answers=answers,
         freshness=freshness,
-        late=freshness.late(model.freshness.oldest),
+        late=late,
+        bits=_bits(sent, shown, answers, late, model),
     )
 
 
@@ -239,10 +252,10 @@ def _colours_signal(measured: _Measured) -> Signal:
         return not_assessed(name=_COLOURS, label=_COLOURS_LABEL, reason=reason)
     strongest = max(answer.snr for answer in measured.answers)
     detail = (
-        f"{measured.right} of {measured.decided} decided colours are the ones shown; {len(measured.answers)} "
-        f"steps were measured; signal over noise is up to {strongest:.0f}"
+        f"{measured.right} of {len(measured.decided)} decided colours are the ones shown; "
+        f"{len(measured.answers)} steps were measured; signal over noise is up to {strongest:.0f}"
     )
-    score = (measured.right + 0.5) / (measured.decided + 1)
+    score = (measured.right + 0.5) / (len(measured.decided) + 1)
     return assessed(name=_COLOURS, label=_COLOURS_LABEL, score=score, detail=detail)
 
 
@@ -258,10 +271,16 @@ def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
     return against + min(speaks_for, max(model.judge.kept_for, speaks_for + model.judge.outweighs * against))
 
 
-def _bits(measured: _Measured, model: FlashModel) -> float:
-    early = {one.step.number for one in measured.shown if one.early > model.freshness.early}
-    agreed = {one.number for one in measured.answers if one.agrees} - early - measured.late
-    coloured = [one.step for one in measured.sent if one.step.bits > 0]
+def _bits(
+    sent: Sequence[Sent],
+    shown: Sequence[Appearance],
+    answers: Sequence[StepAnswer],
+    late: frozenset[int],
+    model: FlashModel,
+) -> float:
+    early = {one.step.number for one in shown if one.early > model.freshness.early}
+    agreed = {one.number for one in answers if one.agrees} - early - late
+    coloured = [one.step for one in sent if one.step.bits > 0]
     verified = [step.colour_bits for step in coloured if step.number in agreed]
     return bits_beyond_chance(verified, shown=len(coloured))
 
@@ -300,7 +319,7 @@ def _find(
     measured: _Measured, signals: Sequence[Signal], odds: float, model: FlashModel
 ) -> tuple[ChallengeFinding, VerdictReason | None, str]:
     judge = model.judge
-    decided, right, wrong = measured.decided, measured.right, measured.wrong
+    decided, right, wrong = len(measured.decided), measured.right, measured.wrong
     if wrong >= judge.least_wrong and wrong >= judge.wrong_share * decided:
         detail = f"{wrong} of {decided} colours on the face are not the ones that the screen showed"
         return ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, detail
@@ -344,7 +363,7 @@ def _find(
 
 def _late(measured: _Measured, model: FlashModel) -> bool:
     """Returns whether display and camera do not explain the lag, or most right answers are too old."""
-    late = sum(answer.agrees is True and answer.number in measured.late for answer in measured.answers)
+    late = sum(answer.agrees is True and answer.number in measured.late for answer in measured.decided)
     return 2 * late > measured.right or (measured.lag.lag or 0.0) > model.lag.longest
 
 

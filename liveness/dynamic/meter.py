@@ -99,9 +99,13 @@ class _RoomLight:
             return Light.OK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
         if exposed.level is not None and exposed.level < lines.darkest_skin:
             return Light.TOO_DARK_TO_SEE_FACE
-        if len(coloured) < _STEPS_FOR_LIGHT or any(one.agrees is not None for one in coloured[-3:]):
+        latest = coloured[-3:]
+        if len(coloured) < _STEPS_FOR_LIGHT or any(one.clear for one in latest):
             return Light.OK
-        if max(one.snr for one in coloured[-3:]) >= self._least_snr:
+        if sum(one.agrees is True for one in latest) >= _STEPS_FOR_LIGHT:
+            # Faint answers, but more than noise gives.
+            return Light.OK
+        if max(one.snr for one in latest) >= self._least_snr:
             return Light.OK
         return Light.WEAK if is_dim(self._recent, lines.dim_lux) else Light.TOO_BRIGHT
 
@@ -269,6 +273,7 @@ class FlashMeter:
                 frames=answer.frames,
                 snr=answer.snr,
                 agrees=answer.agrees,
+                clear=answer.clear,
                 disturbed=frozenset(),
                 settled=True,
                 late=late,

@@ -46,8 +46,9 @@ class StepReading:
         frames: The number of undisturbed frames that show the step fully.
         snr: How far the expected response to the nearest other colour is from that to this one, in standard
             deviations of the mean over the frames; 0 if unknown.
-        agrees: Whether the face reflects the commanded colour; ``None`` if it is not clearly this colour or
-            clearly another, or if there are too few frames.
+        agrees: Whether the face reflects the commanded colour; ``None`` if neither this colour nor clearly
+            another explains the light best, or if there are too few frames.
+        clear: Whether ``agrees`` stands out from noise by itself.
         disturbed: The disturbances that left too few frames; empty if there are enough.
         settled: Whether enough frames show the step, after lag and transition.
         late: Whether the answer came too late to be verified.
@@ -59,6 +60,7 @@ class StepReading:
     agrees: bool | None
     disturbed: frozenset[Disturbance]
     settled: bool
+    clear: bool = False
     late: bool = False
 
 

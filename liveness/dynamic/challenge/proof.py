@@ -101,7 +101,7 @@ class Proof:
         reading = self._reading(step)
         if reading is None or not reading.settled or reading.disturbed:
             return False
-        return reading.agrees is not None or step.bits == 0
+        return reading.clear or step.bits == 0
 
     def late(self) -> bool:
         """Returns whether the latest right answer came too late to be verified."""

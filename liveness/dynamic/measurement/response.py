@@ -2,10 +2,14 @@
 
 In logarithms of linear light, the face responds to the screen's light L with ``M L``. M is nearly diagonal,
 its diagonal is positive, and it is small if other light is strong. M is fitted over the whole scan by least
-squares, regularised towards a multiple of the identity. Then every step is *classified*: with M fitted to the
-other steps, the colour of the palette is found that best explains the measurements during the step. A step
-verifies its colour only if the commanded one wins clearly. M must not adapt to the step that it classifies,
-so the step's own frames are excluded as soon as there are enough others.
+squares, regularised towards a multiple of the identity: little on the diagonal, because skin and room light
+have colours, and much beside it, because nine free numbers would fit a few guessed colours too well. Then
+every step is *classified*: with M fitted to the other steps, the colour of the palette is found that best
+explains the measurements during the step. M must not adapt to the step that it classifies, so the step's own
+frames are excluded as soon as there are enough others.
+
+A step verifies its colour if the commanded one wins, if only by little: for a guess, each colour is as likely
+to win. Only a *clear* answer, which stands out from noise, shows by itself that the face answers.
 """
 
 import math
@@ -48,24 +52,31 @@ class ResponseSettings:
 
     Attributes:
         least_snr: The distance to the nearest other colour, in standard deviations of the noise, from which a
-            step can be classified.
+            step is measured clearly.
         margin: The difference of squared distances by which the commanded colour must explain a step better
-            than every other colour to verify it.
+            than every other colour to be clearly right.
+        right_snr: The distance from which a step can be verified, below ``least_snr``.
+        right_margin: The difference by which the commanded colour must explain a step better to verify it,
+            below ``margin``.
         wrong_margin: The difference of squared distances by which another colour must explain the step better
             than the commanded one to contradict it. It is larger than ``margin``, so that noise does not
             count against the person.
         least_frames: The number of frames that must show a step fully.
         model_error: The difference of a genuine response from the prediction by M, as a share of the
             response, because cameras distort colours.
-        ridge: The regularisation of M towards a multiple of the identity, as a share of the light's power.
+        ridge: The regularisation of M's diagonal towards its mean, as a share of the light's power.
+        crosstalk_ridge: The same beside the diagonal, towards 0.
     """
 
     least_snr: float
     margin: float
+    right_snr: float
+    right_margin: float
     wrong_margin: float
     least_frames: int
     model_error: float
     ridge: float
+    crosstalk_ridge: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +87,9 @@ class StepAnswer:
         number: The number of the step.
         frames: The number of frames that show it fully.
         snr: See ``ResponseSettings.least_snr``.
-        agrees: True if the commanded colour clearly explains the response best, False if another clearly
-            does, ``None`` otherwise.
+        agrees: True if the commanded colour explains the response best, False if another clearly does,
+            ``None`` otherwise.
+        clear: Whether ``agrees`` stands out from noise by itself.
         measured: The colour that explains the response best.
     """
 
@@ -85,6 +97,7 @@ class StepAnswer:
     frames: int
     snr: float
     agrees: bool | None
+    clear: bool
     measured: ScreenColour
 
 
@@ -110,17 +123,17 @@ class Response:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Fit:
-    """Light without drift, and its sums of products over all frames, shape (3, 3)."""
+    """Light without drift, its sums of products over all frames, and M's ridge, both of shape (3, 3)."""
 
     screen: NDArray[np.float64]
     face: NDArray[np.float64]
     drift: Drift
-    ridge: float
+    ridge: NDArray[np.float64]
     gram: NDArray[np.float64]
     cross: NDArray[np.float64]
 
     def matrix(self) -> NDArray[np.float64]:
-        """Returns M by ridge regression towards the best multiple of the identity; shape (3, 3)."""
+        """Returns M by ridge regression towards the best multiple of the identity, shape (3, 3)."""
         return np.asarray(self._solved(self.gram[None], self.cross[None])[0], np.float64)
 
     def matrices(self, left_out: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
@@ -135,9 +148,11 @@ class _Fit:
         lit = powers >= _LIT
         powers = np.where(lit, powers, 1.0)[:, None, None]
         scales = _traces(crosses)[:, None, None] / powers
-        weights = self.ridge * powers / 3
-        solved = np.linalg.solve(grams + weights * _EYE, crosses + weights * scales * _EYE)
-        return np.where(lit[:, None, None], solved.transpose(0, 2, 1), 0.0)
+        # Of each channel of the face a row, and of each channel of the screen its weight.
+        weights = powers[..., None] / 3 * self.ridge[..., None] * _EYE
+        towards = crosses.transpose(0, 2, 1) + powers / 3 * self.ridge * scales * _EYE
+        solved = np.linalg.solve(grams[:, None] + weights, towards[..., None])[..., 0]
+        return np.where(lit[:, None, None], solved, 0.0)
 
 
 def _traces(matrices: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -202,7 +217,7 @@ def fit_response(
         screen=screen,
         face=face,
         drift=drift,
-        ridge=settings.ridge,
+        ridge=np.where(_EYE > 0, settings.ridge, settings.crosstalk_ridge),
         gram=screen.T @ screen,
         cross=screen.T @ face,
     )
@@ -322,14 +337,20 @@ def _answers(
             number=one.step.number,
             frames=count,
             snr=snr,
-            agrees=_agrees(margin, settings) if positive and snr >= settings.least_snr else None,
+            agrees=_agrees(margin, snr, settings) if positive else None,
+            clear=positive and _is_clear(margin, snr, settings),
             measured=one.step.colour if margin > 0 else PALETTE[best],
         )
         for one, count, snr, positive, margin, best in found
     )
 
 
-def _agrees(margin: float, settings: ResponseSettings) -> bool | None:
-    if margin >= settings.margin:
+def _is_clear(margin: float, snr: float, settings: ResponseSettings) -> bool:
+    decided = margin >= settings.margin or margin <= -settings.wrong_margin
+    return decided and snr >= settings.least_snr
+
+
+def _agrees(margin: float, snr: float, settings: ResponseSettings) -> bool | None:
+    if margin >= settings.right_margin and snr >= settings.right_snr:
         return True
-    return False if margin <= -settings.wrong_margin else None
+    return False if margin <= -settings.wrong_margin and snr >= settings.least_snr else None

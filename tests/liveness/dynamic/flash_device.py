@@ -52,6 +52,7 @@ class ScriptedMeter:
         answer: From the step to whether the colour agrees; ``None`` if it is not measurable.
         disturb: From the step and its frames so far to its disturbance.
         measured_light: Its measurement of the light, by the number of steps revealed.
+        clear: Whether the answer to a step stands out from noise by itself.
         needed: Frames of a step that settle it.
         shapes: Whether the light can show the shape on which it falls.
         late: Whether the answer to a step comes too late.
@@ -61,6 +62,7 @@ class ScriptedMeter:
     answer: Callable[[ColourStep], bool | None] = lambda _: True
     disturb: Callable[[ColourStep, int], frozenset[Disturbance]] = lambda _step, _frames: frozenset()
     measured_light: Callable[[int], Light] = lambda _: Light.OK
+    clear: Callable[[ColourStep], bool] = lambda _: True
     needed: int = 3
     shapes: bool = True
     late: Callable[[ColourStep], bool] = lambda _: False
@@ -90,11 +92,13 @@ class ScriptedMeter:
         frames = self.frames.get(step.number, 0)
         disturbed = self.disturb(step, frames)
         settled = frames >= self.needed and not disturbed
+        agrees = self.answer(step) if settled and step.bits else None
         return StepReading(
             step=step.number,
             frames=frames,
             snr=5.0 if settled else 0.0,
-            agrees=self.answer(step) if settled and step.bits else None,
+            agrees=agrees,
+            clear=agrees is not None and self.clear(step),
             disturbed=disturbed,
             settled=settled,
             late=settled and self.late(step),

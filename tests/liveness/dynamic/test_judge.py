@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.policy import BitFloor
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
 from liveness.signal import Signal
 from liveness.verdict import VerdictReason
@@ -303,6 +304,31 @@ def test_an_empty_scan_is_not_measurable() -> None:
 
 SCAN = light_scan(4)
 HONEST = _judge(SCAN).verified_bits
+FAINT = replace(MODEL, response=replace(MODEL.response, least_snr=1e6))
+"""With this model no answer is clear."""
+
+
+@pytest.mark.parametrize(
+    ("steps", "finding"), [(8, ChallengeFinding.RIGHT), (3, ChallengeFinding.NOT_MEASURABLE)]
+)
+def test_faint_answers_count_only_if_together_they_are_beyond_chance(
+    steps: int, finding: ChallengeFinding
+) -> None:
+    scan = light_scan(4, steps=steps)
+    result = judge_flash(samples=scan.samples, revealed=scan.revealed, model=FAINT)
+    assert all(answer.agrees and not answer.clear for answer in result.steps)
+    assert len(result.steps) == steps
+    assert result.finding is finding
+    assert (result.verified_bits >= BitFloor.LOW) is (finding is ChallengeFinding.RIGHT)
+    assert _signal(result, "flash_colours").assessed is (finding is ChallengeFinding.RIGHT)
+
+
+def test_faint_answers_contradict_nothing() -> None:
+    result = judge_flash(samples=GUESSED.samples, revealed=GUESSED.revealed, model=FAINT)
+    assert not any(answer.agrees is False for answer in result.steps)
+    assert result.finding is ChallengeFinding.NOT_MEASURABLE
+
+
 GUESSED = light_scan(5, answer=lambda one, rng: np.where(rng.random(3) < 0.5, 0.15, 1.0))
 
 
@@ -320,7 +346,7 @@ def test_lies_about_steps_and_times_gain_nothing(steps: int, seconds: float) -> 
     outcome = judge_flash(samples=lying, revealed=honest.revealed, model=MODEL)
     assert outcome.verified_bits <= HONEST + 1e-9
     guessed = [_shifted(sample, steps, seconds) for sample in GUESSED.samples]
-    assert judge_flash(samples=guessed, revealed=GUESSED.revealed, model=MODEL).verified_bits < 4
+    assert judge_flash(samples=guessed, revealed=GUESSED.revealed, model=MODEL).verified_bits < BitFloor.LOW
 
 
 def test_steps_claimed_before_they_were_sent_verify_nothing() -> None:

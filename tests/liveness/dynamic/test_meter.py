@@ -10,7 +10,7 @@ from liveness.dynamic.challenge.interface import Disturbance, Light, Meter
 from liveness.dynamic.challenge.steps import RevealedStep
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter
-from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
 from tests.liveness.builders import face_at
 from tests.liveness.dynamic.flash_scans import rendered
@@ -18,8 +18,10 @@ from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
 from tests.liveness.dynamic.synthetic import RenderedKind
 
 
-def _fed(scan: LightScan, samples: list[FlashSample] | None = None) -> FlashMeter:
-    meter: Meter = FlashMeter()
+def _fed(
+    scan: LightScan, samples: list[FlashSample] | None = None, model: FlashModel | None = None
+) -> FlashMeter:
+    meter: Meter = FlashMeter(model)
     waiting = list(scan.revealed)
     for sample in samples or scan.samples:
         while waiting and sample.arrival_time > waiting[0].at:
@@ -163,6 +165,13 @@ def test_the_answer_determines_the_light(lux: float, light: Light) -> None:
 def test_no_answer_in_a_dim_room_is_a_dim_screen() -> None:
     scan = rendered(RenderedKind.CLEAN, 20.0)
     assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).light() is Light.WEAK
+
+
+@pytest.mark.parametrize(("right_snr", "light"), [(1.0, Light.OK), (1e6, Light.TOO_BRIGHT)])
+def test_faint_answers_that_agree_show_that_the_light_suffices(right_snr: float, light: Light) -> None:
+    model = load_flash_model()
+    faint = replace(model.response, least_snr=1e6, right_snr=right_snr)
+    assert _fed(light_scan(1), model=replace(model, response=faint)).light() is light
 
 
 @pytest.mark.parametrize(("strength", "shows"), [(0.3, True), (1.5, False)])

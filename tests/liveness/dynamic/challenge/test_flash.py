@@ -86,6 +86,16 @@ def test_a_short_disturbance_extends_the_step_and_costs_no_other() -> None:
     assert 0.1 < extended.actions[-1][0] - plain.actions[-1][0] < 0.8
 
 
+def test_a_faint_answer_extends_the_step_and_proves_it() -> None:
+    plain, extended = (
+        FlashDevice(flash_challenge()),
+        FlashDevice(flash_challenge(ScriptedMeter(clear=lambda step: step.number != 4))),
+    )
+    assert plain.run() == extended.run() == Complete(EndReason.PROVEN)
+    assert len(plain.reveals) == len(extended.reveals)
+    assert 0.4 < extended.actions[-1][0] - plain.actions[-1][0] < 0.8
+
+
 def test_a_step_that_stays_disturbed_is_replaced_by_a_fresh_draw_and_counts_as_shown() -> None:
     def disturb(step: ColourStep, _: int) -> frozenset[Disturbance]:
         return frozenset({Disturbance.MOVED}) if step.number == 3 else frozenset()

@@ -69,6 +69,13 @@ def test_the_proof_waits_for_the_frames_that_every_scan_needs() -> None:
     assert proof.waits_until(20.0) is None
 
 
+def test_a_faint_answer_leaves_a_step_unmeasured() -> None:
+    """It verifies the step, but longer light makes the measurement of its surface better."""
+    proof, revealed = _shown(ScriptedMeter(clear=lambda step: step.number != 3))
+    assert [proof.measured(one.step) for one in revealed] == [True, True, False, True, True, True]
+    assert len(proof.answers(revealed).verified) == 5
+
+
 def test_a_step_is_measured_once_its_answer_is_known_and_nothing_disturbs_it() -> None:
     meter = ScriptedMeter(answer=lambda step: None if step.number == 3 else True)
     proof, revealed = _shown(meter)

@@ -1,9 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
 from liveness.dynamic.challenge.steps import RevealedStep
-from liveness.dynamic.measurement.response import fit_response
+from liveness.dynamic.measurement.response import ResponseSettings, fit_response
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.light_scan import LAG, answering, guessing, light_scan, seen
 
@@ -51,6 +53,40 @@ def test_weak_light_is_no_contradiction() -> None:
         response = fit_response(track, shown, lag=LAG, settings=SETTINGS)
         assert response is not None
         assert [one.agrees for one in response.steps if one.agrees is not None] == []
+
+
+@pytest.mark.parametrize("strict", [replace(SETTINGS, least_snr=1e6), replace(SETTINGS, margin=1e6)])
+def test_a_faint_answer_agrees_and_is_not_clear(strict: ResponseSettings) -> None:
+    track, shown = seen(light_scan(3))
+    faint = fit_response(track, shown, lag=LAG, settings=strict)
+    usual = fit_response(track, shown, lag=LAG, settings=SETTINGS)
+    assert faint is not None
+    assert usual is not None
+    assert all(one.clear for one in usual.steps if 1 < one.number < 10)
+    assert [one.agrees for one in faint.steps] == [one.agrees for one in usual.steps]
+    assert not any(one.clear for one in faint.steps)
+
+
+@pytest.mark.parametrize("strict", [replace(SETTINGS, right_snr=1e6), replace(SETTINGS, right_margin=1e6)])
+def test_below_the_lines_for_a_right_answer_nothing_agrees(strict: ResponseSettings) -> None:
+    track, shown = seen(light_scan(3))
+    response = fit_response(track, shown, lag=LAG, settings=strict)
+    assert response is not None
+    assert not any(one.agrees for one in response.steps)
+
+
+def test_crosstalk_of_channels_is_held_back_more_than_their_own_response() -> None:
+    """Of random colours, the least squares without a ridge fit any crosstalk."""
+
+    def crosstalk(ridge: float) -> float:
+        track, shown = seen(light_scan(5, answer=guessing))
+        settings = replace(SETTINGS, ridge=0.0, crosstalk_ridge=ridge)
+        response = fit_response(track, shown, lag=LAG, settings=settings)
+        assert response is not None
+        return float(np.abs(response.matrix - np.diag(np.diag(response.matrix))).max())
+
+    assert crosstalk(2.0) < crosstalk(0.0) / 2
+    assert crosstalk(1e6) < 1e-3
 
 
 def test_an_answer_the_wrong_way_round_verifies_nothing() -> None:
