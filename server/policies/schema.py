@@ -152,8 +152,9 @@ class ChallengeDemands(PolicyTable):
     """Demands on the challenge of one scan."""
 
     required_bits: float = Field(default=12.0, ge=10, le=20)
-    """Challenge bits that must be verified in a DYNAMIC scan. A blind guess passes in one of 2 to the power
-    of this number of attempts. A script draws 20 bits or more."""
+    """Challenge bits that must be verified in a DYNAMIC scan. A blind guess of a whole script has them in one
+    of 2 to the power of this number of attempts; of the few colours with which a scan may end, somewhat more
+    often (``liveness.dynamic.judge``). A script draws 20 bits or more."""
     blink: bool = False
     """Whether a DYNAMIC scan also demands a blink, which rigid masks cannot show. A person who does not blink
     is asked to. This needs a pack with dense landmarks, and excludes people who cannot close their eyes."""
@@ -201,7 +202,8 @@ class RaisedRules(ChallengeDemands):
     open_mouth: bool = False
     """Whether the scan asks the person at its end to open the mouth, even if ``[challenge]`` does not."""
     turn_head: bool = False
-    """Whether the scan asks the person at its end to turn the head, even if ``[challenge]`` does not."""
+    """Whether the scan asks the person at its end to turn the head, even if ``[challenge]`` does not. If
+    ``deadlines.attempt_seconds`` is too short for its gestures, the mode cannot be raised."""
 
 
 class ChallengeRules(ChallengeDemands):
