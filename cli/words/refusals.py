@@ -64,7 +64,10 @@ WHAT_TO_DO: Final = MappingProxyType(
         "STREAM_IDLE": "Make sure that the network works and that the source gives frames.",
         "PACK_CHANGED": _NEW_CHECK,
         "ORIGIN_NOT_ALLOWED": "Scan in a page of an origin that the check's policy lists.",
-        "CAPABILITY_MISSING": "Scan with a device that has the capability (--flash with --simulate), or choose another policy or mode.",
+        "CAPABILITY_MISSING": (
+            "Scan with a device that has the capability (--flash with --simulate), or choose another policy "
+            "or mode."
+        ),
         "VIDEO_EMPTY": "Give a video file with content, or still frames.",
         "VIDEO_TOO_LARGE": "Give a shorter or smaller video: at most 50,000,000 bytes.",
         "VIDEO_FORMAT_NOT_SUPPORTED": "Give MP4, MOV, AVI, WebM or MKV with a common codec, such as H.264.",
