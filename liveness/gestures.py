@@ -6,8 +6,8 @@ but a film was recorded before the side was drawn.
 
 A gesture by itself proves nothing, because people talk and look around. Therefore only a gesture after the
 request counts, from the person's rest on, and only if it goes farther than people who were not asked. A face
-that is at rest in one frame and makes the gesture in the next did not make it: a picture took its place. The
-same may be so if the face is not followed from the last frame that counts for all else up to the gesture.
+that is not followed from the last frame that counts for all else up to the gesture did not make it: a picture
+took its place. So it may have if a mouth is shut in one frame and open in the next.
 """
 
 import math
@@ -80,6 +80,7 @@ class _Excursion:
         found: The detail of the signal, with ``{found}`` and ``{least}``.
         opposite: The value beyond the median down to which the opposite gesture is not made.
         rest_seconds: How long before the request the rest begins, of which the median is taken, seconds.
+        gradual: Whether a frame between rest and gesture is required. Slow cameras miss a head on its way.
     """
 
     name: str
@@ -90,6 +91,7 @@ class _Excursion:
     found: str
     opposite: float = -math.inf
     rest_seconds: float = math.inf
+    gradual: bool = True
 
 
 _MOUTH: Final = _Excursion(
@@ -112,14 +114,15 @@ def _turn(sign: int) -> _Excursion:
         label="Head turned on request",
         measure=lambda frame: None if frame.yaw is None else sign * frame.yaw,
         at_rest=4.0,
-        least=12.0,
+        least=10.0,
         found=(
             "The head turned to the requested side by {found:.0f} degrees; the request is met from "
             "{least:.0f} degrees on."
         ),
-        opposite=-12.0,
+        opposite=-10.0,
         # A head that was turned for its depth before the request rests where it was still at last.
         rest_seconds=_STILL_SECONDS,
+        gradual=False,
     )
 
 
@@ -208,7 +211,7 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
         if opposite == _FEWEST_FRAMES and farthest < excursion.least:
             return None
         if beyond < excursion.at_rest:
-            at_rest, partly, frames = True, False, 0
+            at_rest, partly, frames = True, not excursion.gradual, 0
         elif beyond < excursion.least:
             partly, frames = at_rest, 0
         elif partly:

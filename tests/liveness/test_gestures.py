@@ -92,9 +92,9 @@ def test_a_head_that_turns_to_the_requested_side_counts(side: Gesture, sign: int
     [
         pytest.param([], None, id="ahead"),
         pytest.param([(range(5, 15), 18.0)], None, id="before the request"),
-        pytest.param([(range(35, 42), 18.0)], None, id="from one frame to the next"),
+        pytest.param([(range(35, 42), 18.0)], True, id="from one frame to the next, as slow cameras see it"),
         pytest.param([_ON_THE_WAY, (range(35, 36), 18.0)], None, id="in a single frame"),
-        pytest.param([(range(35, 60), 11.0)], None, id="no farther than people sway"),
+        pytest.param([(range(35, 60), 9.0)], None, id="no farther than people sway"),
         pytest.param([(range(20, 60), None)], None, id="not measured after the request"),
         pytest.param([(range(35, 36), -18.0)], None, id="one noisy frame to the other side"),
         pytest.param([(range(35, 42), -18.0)], False, id="to the other side"),
@@ -105,13 +105,13 @@ def test_a_head_that_turns_to_the_requested_side_counts(side: Gesture, sign: int
         ),
     ],
 )
-def test_all_other_turns_do_not(
+def test_what_counts_as_a_turn(
     side: Gesture, sign: int, yaws: list[tuple[range, float | None]], made: bool | None
 ) -> None:
     request = GestureRequest(side, asked_at=20 / RATE)
     seen = _yaws(sign, *yaws)
     assert gesture_made(seen, request) is made
-    assert gesture_signal(seen, request).passed is False
+    assert gesture_signal(seen, request).passed is (made is True)
 
 
 @pytest.mark.parametrize(
