@@ -33,6 +33,8 @@ _HELD: Final = 0.5
 """The share of a segment's points on the face that must be found again if the face is the same."""
 _FEWEST_KEPT: Final = 12
 """The least number of points that show by themselves that the face is the same as in the frame before."""
+_FAST_DEGREES: Final = 6.0
+"""The turn from one frame to the next at which a head may lose its points."""
 _ASIDE: Final = 0.5
 """The greatest distance of a face from the position that its points predict, face widths."""
 
@@ -126,7 +128,8 @@ def followed_from(scan: ScanObservations, time: float) -> frozenset[int]:
     """Returns the indices of the frames through which the face is followed from a time on.
 
     Unlike in a stretch, points may be lost little by little, as they are when a head turns far or a mouth
-    opens wide: from each frame to the next, half of those that the former has must be found again.
+    opens wide: from each frame to the next, half of those that the former has must be found again. A head
+    that turns fast before a slow camera may lose them all, but stays in its place.
 
     Args:
         scan: The attempt.
@@ -140,12 +143,21 @@ def followed_from(scan: ScanObservations, time: float) -> frozenset[int]:
     if not before:
         return frozenset()
     kept = frozenset(step for segment in scan.motion for step in _kept_in(segment))
-    found = [before[-1].index]
+    found = [before[-1]]
     for frame in usable[len(before) :]:
-        if (found[-1], frame.index) not in kept:
+        if (found[-1].index, frame.index) not in kept and not _turns_fast(found[-1], frame):
             break
-        found.append(frame.index)
-    return frozenset(found)
+        found.append(frame)
+    return frozenset(frame.index for frame in found)
+
+
+def _turns_fast(before: FrameObservation, after: FrameObservation) -> bool:
+    """Returns whether a head in the same place turned so fast that its points may be lost."""
+    if before.yaw is None or after.yaw is None or before.face is None or after.face is None:
+        return False
+    start, now = face_extent(before.face), face_extent(after.face)
+    near = math.hypot(now.x - start.x, now.y - start.y) <= _ASIDE * start.width
+    return near and abs(after.yaw - before.yaw) >= _FAST_DEGREES
 
 
 def _kept_in(segment: MotionSegment) -> Iterator[tuple[int, int]]:

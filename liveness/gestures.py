@@ -7,7 +7,7 @@ but a film was recorded before the side was drawn.
 A gesture by itself proves nothing, because people talk and look around. Therefore only a gesture after the
 request counts, from the person's rest on, and only if it goes farther than people who were not asked. A face
 that is not followed from the last frame that counts for all else up to the gesture did not make it: a picture
-took its place. So it may have if a mouth is shut in one frame and open in the next.
+took its place.
 """
 
 import math
@@ -80,7 +80,6 @@ class _Excursion:
         found: The detail of the signal, with ``{found}`` and ``{least}``.
         opposite: The value beyond the median down to which the opposite gesture is not made.
         rest_seconds: How long before the request the rest begins, of which the median is taken, seconds.
-        gradual: Whether a frame between rest and gesture is required. Slow cameras miss a head on its way.
     """
 
     name: str
@@ -91,7 +90,6 @@ class _Excursion:
     found: str
     opposite: float = -math.inf
     rest_seconds: float = math.inf
-    gradual: bool = True
 
 
 _MOUTH: Final = _Excursion(
@@ -122,7 +120,6 @@ def _turn(sign: int) -> _Excursion:
         opposite=-10.0,
         # A head that was turned for its depth before the request rests where it was still at last.
         rest_seconds=_STILL_SECONDS,
-        gradual=False,
     )
 
 
@@ -204,22 +201,20 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
     if not before:
         return 0.0
     rest = float(np.median(before))
-    farthest, at_rest, partly, held = 0.0, False, False, 0.0
+    farthest, at_rest, held = 0.0, False, 0.0
     frames = opposite = 0
     for time, beyond in ((time, value - rest) for time, value in values if time >= request.asked_at):
         opposite = opposite + 1 if beyond <= excursion.opposite and time >= earliest else 0
         if opposite == _FEWEST_FRAMES and farthest < excursion.least:
             return None
         if beyond < excursion.at_rest:
-            at_rest, partly, frames = True, not excursion.gradual, 0
+            at_rest, frames = True, 0
         elif beyond < excursion.least:
-            partly, frames = at_rest, 0
-        elif partly:
+            frames = 0
+        elif at_rest:
             held = beyond if frames == 0 else min(held, beyond)
             frames += 1
             if frames == _FEWEST_FRAMES:
                 farthest, frames = max(farthest, held), 0
-        else:
-            at_rest = False
     lost = farthest < excursion.least and scan.frames[-1].index not in followed
     return None if lost else farthest
