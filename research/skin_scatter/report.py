@@ -1,4 +1,4 @@
-"""Tables: how well skin is told from each material, and how large the difference is."""
+"""Prints tables: how well skin is separated from each material, and how large the difference is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -116,7 +116,7 @@ def tables(rows: Sequence[Row]) -> list[str]:
 
 
 def _line(scans: Sequence[Judged], ambient: str) -> str:
-    """Return how well skin is told from each material, and how often each passes the line."""
+    """Return how well skin is separated from each material, and how often each passes the line."""
     seen = [one for one in scans if ambient in ("all", one.row.case.ambient)]
     parts = [f"{ambient:7}"]
     for kind in Kind:

@@ -1,4 +1,4 @@
-"""A capture over real frames, and a challenge that is told what to say."""
+"""Builds a capture over real frames, and a challenge whose state the test sets."""
 
 from dataclasses import replace
 
