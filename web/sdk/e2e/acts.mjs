@@ -53,12 +53,18 @@ export const ACTS = {
       await page.evaluate(() => window.turnCamera());
     };
     await turn();
+    // The first turned frame ends the attempt, and the question hides the picture.
+    await page.locator(`${HOST} .panel`).waitFor();
     await page.waitForFunction((host) => {
       const { videoWidth, videoHeight } = document.querySelector(host).shadowRoot.querySelector("video");
       return videoWidth > videoHeight;
     }, HOST);
-    const shown = await page.locator(`${HOST} video`).evaluate((node) => node.clientWidth / node.clientHeight);
-    await page.locator(`${HOST} .panel`).waitFor();
+    const shown = await page.locator(`${HOST} video`).evaluate((node) => {
+      node.parentElement.hidden = false;
+      const form = node.clientWidth / node.clientHeight;
+      node.parentElement.hidden = true;
+      return form;
+    });
     await turn();
     return shown;
   },

@@ -4,10 +4,19 @@ import { createRequire } from "node:module";
 
 const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
+/** Waits until nothing moves on the page, apart from what never stops and from inside the element. */
+function atRest(page) {
+  return page.evaluate(() => {
+    const ends = document.getAnimations().filter(({ effect }) => Number.isFinite(effect.getComputedTiming().endTime));
+    return Promise.allSettled(ends.map(({ finished }) => finished)).then(() => undefined);
+  });
+}
+
 /** Returns `look`, to be called with the name of each screen, and the `violations` that it finds. */
 export function lookedAt(page, job) {
   const violations = [];
   const look = async (name, options = {}) => {
+    await atRest(page);
     if (job.pictures !== undefined) {
       await page.screenshot({ path: `${job.pictures}/${job.name}-${name}.png`, ...options });
     }
