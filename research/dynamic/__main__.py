@@ -90,6 +90,10 @@ def _scan(options: argparse.Namespace) -> None:
         and (not options.ambient or case.ambient in options.ambient)
         and (not options.quality or case.quality in options.quality)
     ]
+    if not wanted:
+        raise DynamicEvaluationError(
+            "no scan matches: --turns must be above --first-turn, and the filters must fit each other"
+        )
     missing = [case for case in wanted if case.name not in done]
     with Progress(
         TextColumn("{task.description}"),
@@ -171,7 +175,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     scan.add_argument("--slice", choices=("full", "small"), default="full", help="small is five scans")
     scan.add_argument("--turns", type=int, default=10, help="scans of each person in every cell")
-    scan.add_argument("--first-turn", type=int, default=0, help="leave out the turns before this one, from 0")
+    scan.add_argument(
+        "--first-turn", type=int, default=0, help="leave out the turns before this one, from 0; below --turns"
+    )
     scan.add_argument(
         "--group",
         type=Group,

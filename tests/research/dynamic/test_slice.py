@@ -19,9 +19,12 @@ def rows(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, 
     return path, read_rows(path)
 
 
+def _options(assets: Path, path: Path) -> list[str]:
+    return ["scan", "--assets", str(assets), "--rows", str(path), "--corrections", str(_CORRECTIONS)]
+
+
 def _scan(assets: Path, path: Path) -> None:
-    options = ["--assets", str(assets), "--rows", str(path), "--corrections", str(_CORRECTIONS)]
-    assert main(["scan", *options, "--slice", "small"]) == 0
+    assert main([*_options(assets, path), "--slice", "small"]) == 0
 
 
 def test_genuine_people_indoors_pass_in_time(rows: tuple[Path, list[Row]]) -> None:
@@ -55,3 +58,12 @@ def test_a_second_run_adds_nothing(rows: tuple[Path, list[Row]], assets: Path) -
     path, before = rows
     _scan(assets, path)
     assert read_rows(path) == before
+
+
+def test_a_plan_without_scans_is_refused(
+    assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "rows.jsonl"
+    assert main([*_options(assets, path), "--turns", "1", "--first-turn", "1", "--people", "1"]) == 2
+    assert "--first-turn" in capsys.readouterr().err
+    assert not path.exists()
