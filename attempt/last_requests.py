@@ -5,7 +5,7 @@ from typing import Final
 
 from attempt.gesture_wait import GestureWait
 from attempt.motion_wait import MotionWait
-from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, head_is_still
+from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, head_is_at_rest
 from liveness.dynamic.challenge import HintCode
 
 __all__ = ["REPLACED_BY_REQUEST", "LastRequests", "draw_gestures"]
@@ -18,7 +18,7 @@ _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _MOST_DELAY_SECONDS: Final = 1.5
 """The longest delay before a gesture is requested, seconds of capture time."""
 _MOST_STIRRED_SECONDS: Final = 3.0
-"""How much longer a gesture waits until a head that turns is still, seconds of capture time."""
+"""How much longer a turn waits until the head is at rest, seconds of capture time."""
 
 
 def draw_gestures(
@@ -44,7 +44,7 @@ class LastRequests:
     """Makes the requests, one after the other. Not safe for several threads at once.
 
     Each gesture is requested after a drawn delay, so that nobody knows its time in advance. A turn is
-    requested once the head is still, because one that was begun before could count as one to the wrong side.
+    requested once the head is at rest, because the end of one before could count as one to the wrong side.
     Once one gesture is missing, no other is requested: the attempt cannot succeed.
     """
 
@@ -120,8 +120,8 @@ class LastRequests:
                 self._asks_from = None
 
     def _may_ask(self, gesture: GestureWait, scan: ScanObservations, time: float) -> bool:
-        """Returns whether the person may be asked now: for a turn, whether the head is still."""
-        if gesture.request.gesture is Gesture.OPEN_MOUTH or head_is_still(scan):
+        """Returns whether the person may be asked now: for a turn, whether the head is at rest."""
+        if gesture.request.gesture is Gesture.OPEN_MOUTH or head_is_at_rest(scan):
             return True
         return self._asks_from is not None and time >= self._asks_from + _MOST_STIRRED_SECONDS
 

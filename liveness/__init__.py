@@ -36,7 +36,7 @@ from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
 from liveness.fusion_model_file import load_fusion_model
-from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_still
+from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
@@ -91,7 +91,7 @@ __all__ = [
     "frame_quality",
     "gesture_made",
     "guide",
-    "head_is_still",
+    "head_is_at_rest",
     "load_fusion_model",
     "not_assessed",
     "observe_frame",

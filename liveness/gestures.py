@@ -22,7 +22,7 @@ from liveness.continuity import followed_from
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
-__all__ = ["Gesture", "GestureRequest", "gesture_made", "gesture_signal", "head_is_still"]
+__all__ = ["Gesture", "GestureRequest", "gesture_made", "gesture_signal", "head_is_at_rest"]
 
 _REACTION_SECONDS: Final = 0.3
 """How long after the last frame before the request the person is still at rest, seconds: nobody reads and
@@ -35,6 +35,9 @@ _STILL_DEGREES: Final = 4.0
 """The most by which the yaw of a still head changes in this time, degrees."""
 _FEWEST_STILL_FRAMES: Final = 3
 """The number of measured frames in this time that show whether the head is still."""
+_USUAL_DEGREES: Final = 6.0
+"""The most by which the yaw of a head at rest differs from its median over the attempt, degrees: less than a
+turn to the other side, because a head that is turned for its depth comes back."""
 
 
 class Gesture(StrEnum):
@@ -168,8 +171,8 @@ def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
     return assessed(name=excursion.name, label=excursion.label, score=score, detail=detail)
 
 
-def head_is_still(scan: ScanObservations) -> bool:
-    """Returns whether the head did not turn lately, so that a turn from now on answers a request.
+def head_is_at_rest(scan: ScanObservations) -> bool:
+    """Returns whether the head is where it usually is and does not turn, so that a turn answers a request.
 
     Args:
         scan: The measurements of the attempt so far.
@@ -178,7 +181,10 @@ def head_is_still(scan: ScanObservations) -> bool:
     if not turned:
         return False
     latest = [yaw for time, yaw in turned if time >= turned[-1][0] - _STILL_SECONDS]
-    return len(latest) >= _FEWEST_STILL_FRAMES and max(latest) - min(latest) <= _STILL_DEGREES
+    if len(latest) < _FEWEST_STILL_FRAMES or max(latest) - min(latest) > _STILL_DEGREES:
+        return False
+    usual = float(np.median([yaw for _, yaw in turned]))
+    return abs(float(np.median(latest)) - usual) <= _USUAL_DEGREES
 
 
 def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excursion) -> float | None:

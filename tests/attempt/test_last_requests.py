@@ -1,7 +1,7 @@
 """The order and the times of the requests at the end of a capture."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import count
 
 import pytest
@@ -81,20 +81,28 @@ def test_gestures_are_requested_one_after_the_other_each_after_a_drawn_delay(del
     assert not requests.asks_gesture
 
 
-def test_a_head_that_turns_is_asked_once_it_is_still() -> None:
+def _swing(index: int) -> float:
+    return 15.0 if index // 5 % 2 else -15.0
+
+
+def _turned_for_depth(index: int) -> float:
+    return 0.0 if index < 25 else -15.0
+
+
+@pytest.mark.parametrize("moved", [_swing, _turned_for_depth])
+def test_a_head_that_was_turned_is_asked_once_it_is_back_at_rest(moved: Callable[[int], float]) -> None:
     requests, frames, asked = _requests(), [], None
     for index in range(120):
-        # It swings until frame 45.
-        frames.append(observation(index, yaw=0.0 if index >= 45 else 15.0 * (-1) ** (index // 5)))
-        requests.take(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
+        frames.append(observation(index, yaw=0.0 if index >= 45 else moved(index)))
+        requests.take(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 30)
         if requests.asks_gesture:
             asked = index
             break
-        assert requests.measures_gesture is (index >= 20)
+        assert requests.measures_gesture is (index >= 30)
     assert asked == pytest.approx(45 + 0.5 * RATE, abs=1.5)
 
 
-def test_a_head_that_is_never_still_is_asked_all_the_same() -> None:
+def test_a_head_that_is_never_at_rest_is_asked_all_the_same() -> None:
     requests, frames = _requests(), []
     for index in range(120):
         frames.append(observation(index, yaw=15.0 * (-1) ** (index // 5)))

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal, head_is_still
+from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal, head_is_at_rest
 from liveness.observation import ScanObservations
 from tests.liveness.builders import RATE, face_at, followed, observation, scan
 
@@ -117,18 +117,22 @@ def test_what_counts_as_a_turn(
 
 
 @pytest.mark.parametrize(
-    ("yaws", "still"),
+    ("yaws", "rests"),
     [
         pytest.param([], True, id="ahead"),
-        pytest.param([(range(60), -30.0)], True, id="turned, and held"),
+        pytest.param([(range(60), -30.0)], True, id="always turned"),
+        pytest.param([(range(40, 60), -18.0)], False, id="turned, and held"),
+        pytest.param([(range(40, 60), -5.0)], True, id="turned a little, and held"),
         pytest.param([(range(57, 60), 5.0)], False, id="turning"),
         pytest.param([(range(40, 50), 18.0)], True, id="turned back since"),
         pytest.param([(range(60), None)], False, id="not measured"),
         pytest.param([(range(52, 58), None)], False, id="measured in too few frames"),
     ],
 )
-def test_a_head_is_still_after_half_a_second(yaws: list[tuple[range, float | None]], still: bool) -> None:
-    assert head_is_still(_yaws(1, *yaws)) is still
+def test_a_head_rests_that_was_back_for_half_a_second(
+    yaws: list[tuple[range, float | None]], rests: bool
+) -> None:
+    assert head_is_at_rest(_yaws(1, *yaws)) is rests
 
 
 @pytest.mark.parametrize(("cut", "made"), [(15, True), (25, False), (33, False), (45, True)])
