@@ -33,6 +33,8 @@ _STILL_SECONDS: Final = 0.5
 """For how long a still head does not turn, seconds."""
 _STILL_DEGREES: Final = 4.0
 """The most by which the yaw of a still head changes in this time, degrees."""
+_SEEN_STILL_SECONDS: Final = 0.4
+"""The least of this time over which the yaw must be measured, seconds."""
 _FEWEST_STILL_FRAMES: Final = 3
 """The number of measured frames in this time that show whether the head is still."""
 _USUAL_DEGREES: Final = 6.0
@@ -180,8 +182,12 @@ def head_is_at_rest(scan: ScanObservations) -> bool:
     turned = [(frame.capture_time, frame.yaw) for frame in scan.usable if frame.yaw is not None]
     if not turned:
         return False
-    latest = [yaw for time, yaw in turned if time >= turned[-1][0] - _STILL_SECONDS]
-    if len(latest) < _FEWEST_STILL_FRAMES or max(latest) - min(latest) > _STILL_DEGREES:
+    end = turned[-1][0]
+    begin = next(time for time, _ in turned if time >= end - _STILL_SECONDS)
+    latest = [yaw for time, yaw in turned if time >= begin]
+    if len(latest) < _FEWEST_STILL_FRAMES or end - begin < _SEEN_STILL_SECONDS:
+        return False
+    if max(latest) - min(latest) > _STILL_DEGREES:
         return False
     usual = float(np.median([yaw for _, yaw in turned]))
     return abs(float(np.median(latest)) - usual) <= _USUAL_DEGREES

@@ -127,6 +127,7 @@ def test_what_counts_as_a_turn(
         pytest.param([(range(40, 50), 18.0)], True, id="turned back since"),
         pytest.param([(range(60), None)], False, id="not measured"),
         pytest.param([(range(52, 58), None)], False, id="measured in too few frames"),
+        pytest.param([(range(56), None)], False, id="measured over too short a time"),
     ],
 )
 def test_a_head_rests_that_was_back_for_half_a_second(
