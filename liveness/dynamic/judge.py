@@ -10,8 +10,8 @@ the sum is net of chance (``entropy.bits_beyond_chance``).
 **Blind guesses.** An attacker who does not know the colours meets each with probability 1/8 (the first) or
 1/7, independently of the draws. By Ville's inequality, an attempt reaches b net bits with probability at
 most 2^-b, however long it is and whichever steps it omits: 1 in 1024 for 10 bits, 1 in 4096 for 12, 1 in
-65536 for 16. Every further attempt of a check adds as much. This presumes that the response matrix is known,
-but it is fitted to the same frames, and after few colours it may fit guesses. In
+65536 for 16. Every further attempt of a check adds as much. This presumes that response matrix, lag and
+drift are known, but they are fitted to the same frames, and after few colours they may fit guesses. In
 ``tests/liveness/dynamic/test_guessing.py`` the bound holds for whole scripts. If the scan may end after any
 colour from the fifth on, it does not hold strictly: a guess may reach 10 bits in up to 1 of 100 scans by the
 colours alone. The bits give no protection against an attacker who knows the colours: lag, shape and the
