@@ -114,16 +114,19 @@ class LastRequests:
             self._due_at = scan.frames[-2].capture_time if len(scan.frames) > 1 else time
         if self._asks_from is None:
             self._asks_from = time + _MOST_DELAY_SECONDS * self._random(1)[0] / 255
-        if gesture.asking or (time >= self._asks_from and self._may_ask(gesture, scan, time)):
+        if gesture.asking or self._may_ask(gesture, scan, waited=time - self._asks_from, since=self._due_at):
             gesture.take(scan, time, arrival=arrival, since=self._due_at)
             if gesture.made is not None:
                 self._asks_from = None
 
-    def _may_ask(self, gesture: GestureWait, scan: ScanObservations, time: float) -> bool:
-        """Returns whether the person may be asked now: for a turn, whether the head is at rest."""
-        if gesture.request.gesture is Gesture.OPEN_MOUTH or head_is_at_rest(scan):
+    @staticmethod
+    def _may_ask(gesture: GestureWait, scan: ScanObservations, *, waited: float, since: float) -> bool:
+        """Returns whether the person may be asked now, ``waited`` seconds after the drawn delay."""
+        if waited < 0:
+            return False
+        if gesture.request.gesture is Gesture.OPEN_MOUTH:
             return True
-        return self._asks_from is not None and time >= self._asks_from + _MOST_STIRRED_SECONDS
+        return waited >= _MOST_STIRRED_SECONDS or head_is_at_rest(scan, since=since)
 
     def instead_of(self, code: GuidanceCode) -> str | None:
         """Returns the feedback code of the current request, if it replaces this guidance; else ``None``.

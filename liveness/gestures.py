@@ -29,17 +29,19 @@ _REACTION_SECONDS: Final = 0.3
 reacts sooner."""
 _FEWEST_FRAMES: Final = 2
 """The number of consecutive measured frames that must show the gesture; a single one may be noise."""
-_STILL_SECONDS: Final = 0.5
-"""For how long a still head does not turn, seconds."""
-_STILL_DEGREES: Final = 4.0
+_REST_SECONDS: Final = 0.5
+"""The time before a request for a turn over which the yaw at rest is measured, seconds."""
+_STILL_SECONDS: Final = 0.8
+"""For how long a still head does not turn, seconds: an answer to the request before has begun by then."""
+_STILL_DEGREES: Final = 5.0
 """The most by which the yaw of a still head changes in this time, degrees."""
-_SEEN_STILL_SECONDS: Final = 0.4
+_SEEN_STILL_SECONDS: Final = 0.7
 """The least of this time over which the yaw must be measured, seconds."""
 _FEWEST_STILL_FRAMES: Final = 3
 """The number of measured frames in this time that show whether the head is still."""
 _USUAL_DEGREES: Final = 6.0
-"""The most by which the yaw of a head at rest differs from its median over the attempt, degrees: less than a
-turn to the other side, because a head that is turned for its depth comes back."""
+"""The most by which the yaw of a head at rest differs from its usual one, degrees: less than a turn to the
+other side, because a head that is turned for its depth comes back."""
 
 
 class Gesture(StrEnum):
@@ -124,7 +126,7 @@ def _turn(sign: int) -> _Excursion:
         ),
         opposite=-10.0,
         # A head that was turned for its depth before the request rests where it was still at last.
-        rest_seconds=_STILL_SECONDS,
+        rest_seconds=_REST_SECONDS,
     )
 
 
@@ -173,11 +175,12 @@ def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
     return assessed(name=excursion.name, label=excursion.label, score=score, detail=detail)
 
 
-def head_is_at_rest(scan: ScanObservations) -> bool:
+def head_is_at_rest(scan: ScanObservations, *, since: float) -> bool:
     """Returns whether the head is where it usually is and does not turn, so that a turn answers a request.
 
     Args:
         scan: The measurements of the attempt so far.
+        since: See ``GestureRequest``. Up to then the median of the yaw is the usual one.
     """
     turned = [(frame.capture_time, frame.yaw) for frame in scan.usable if frame.yaw is not None]
     if not turned:
@@ -189,7 +192,7 @@ def head_is_at_rest(scan: ScanObservations) -> bool:
         return False
     if max(latest) - min(latest) > _STILL_DEGREES:
         return False
-    usual = float(np.median([yaw for _, yaw in turned]))
+    usual = float(np.median([yaw for time, yaw in turned if time <= since] or latest))
     return abs(float(np.median(latest)) - usual) <= _USUAL_DEGREES
 
 

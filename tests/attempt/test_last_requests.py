@@ -99,7 +99,7 @@ def test_a_head_that_was_turned_is_asked_once_it_is_back_at_rest(moved: Callable
             asked = index
             break
         assert requests.measures_gesture is (index >= 30)
-    assert asked == pytest.approx(45 + 0.5 * RATE, abs=1.5)
+    assert asked == pytest.approx(45 + 0.8 * RATE, abs=1.5)
 
 
 def test_a_head_that_is_never_at_rest_is_asked_all_the_same() -> None:

@@ -121,19 +121,20 @@ def test_what_counts_as_a_turn(
     [
         pytest.param([], True, id="ahead"),
         pytest.param([(range(60), -30.0)], True, id="always turned"),
-        pytest.param([(range(40, 60), -18.0)], False, id="turned, and held"),
-        pytest.param([(range(40, 60), -5.0)], True, id="turned a little, and held"),
-        pytest.param([(range(57, 60), 5.0)], False, id="turning"),
-        pytest.param([(range(40, 50), 18.0)], True, id="turned back since"),
+        pytest.param([(range(30, 60), -18.0)], False, id="turned, and held"),
+        pytest.param([(range(30, 60), -5.0)], True, id="turned a little, and held"),
+        pytest.param([(range(57, 60), 8.0)], False, id="turning"),
+        pytest.param([(range(30, 45), 18.0)], True, id="turned back since"),
+        pytest.param([(range(20), None)], True, id="not measured before"),
         pytest.param([(range(60), None)], False, id="not measured"),
-        pytest.param([(range(52, 58), None)], False, id="measured in too few frames"),
-        pytest.param([(range(56), None)], False, id="measured over too short a time"),
+        pytest.param([(range(47, 58), None)], False, id="measured in too few frames"),
+        pytest.param([(range(52), None)], False, id="measured over too short a time"),
     ],
 )
-def test_a_head_rests_that_was_back_for_half_a_second(
+def test_a_head_rests_that_was_back_for_most_of_a_second(
     yaws: list[tuple[range, float | None]], rests: bool
 ) -> None:
-    assert head_is_at_rest(_yaws(1, *yaws)) is rests
+    assert head_is_at_rest(_yaws(1, *yaws), since=20 / RATE) is rests
 
 
 @pytest.mark.parametrize(("cut", "made"), [(15, True), (25, False), (33, False), (45, True)])
