@@ -87,6 +87,8 @@ class _Excursion:
         found: The detail of the signal, with ``{found}`` and ``{least}``.
         opposite: The value beyond the median down to which the opposite gesture is not made.
         rest_seconds: How long before the request the rest begins, of which the median is taken, seconds.
+        still_within: The most by which the values of this time may differ. If they differ by more, the face
+            was still moving, and the median up to ``GestureRequest.since`` is taken.
     """
 
     name: str
@@ -97,6 +99,7 @@ class _Excursion:
     found: str
     opposite: float = -math.inf
     rest_seconds: float = math.inf
+    still_within: float = math.inf
 
 
 _MOUTH: Final = _Excursion(
@@ -127,6 +130,7 @@ def _turn(sign: int) -> _Excursion:
         opposite=-10.0,
         # A head that was turned for its depth before the request rests where it was still at last.
         rest_seconds=_REST_SECONDS,
+        still_within=_STILL_DEGREES,
     )
 
 
@@ -215,6 +219,8 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
     before = [value for time, value in values if begin <= time < earliest]
     if not before:
         return 0.0
+    if max(before) - min(before) > excursion.still_within:
+        before = [value for time, value in values if time <= (request.follows or 0.0)] or before
     rest = float(np.median(before))
     farthest, at_rest, held = 0.0, False, 0.0
     frames = opposite = 0

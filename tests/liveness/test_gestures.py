@@ -116,6 +116,18 @@ def test_what_counts_as_a_turn(
     assert gesture_signal(seen, request).passed is (made is True)
 
 
+@pytest.mark.parametrize(("side", "sign"), _SIDES)
+@pytest.mark.parametrize("before", [18.0, -18.0])
+def test_coming_back_from_a_turn_before_the_request_is_no_turn(
+    side: Gesture, sign: int, before: float
+) -> None:
+    request = GestureRequest(side, asked_at=20 / RATE, since=8 / RATE)
+    held = (range(9, 14), before)
+    back = [(range(index, index + 1), before * (26 - index) / 12) for index in range(14, 26)]
+    assert gesture_made(_yaws(sign, held, *back), request) is None
+    assert gesture_made(_yaws(sign, held, *back, _ON_THE_WAY, (range(35, 42), 18.0)), request) is True
+
+
 @pytest.mark.parametrize(
     ("yaws", "rests"),
     [
