@@ -17,7 +17,7 @@ REPLACED_BY_REQUEST: Final = frozenset(
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _MOST_DELAY_SECONDS: Final = 1.5
 """The longest delay before a gesture is requested, seconds of capture time."""
-_MOST_STIRRED_SECONDS: Final = 3.0
+_MOST_UNREST_SECONDS: Final = 3.0
 """How much longer a turn waits until the head is at rest, seconds of capture time."""
 
 
@@ -44,8 +44,9 @@ class LastRequests:
     """Makes the requests, one after the other. Not safe for several threads at once.
 
     Each gesture is requested after a drawn delay, so that nobody knows its time in advance. A turn is
-    requested once the head is at rest, because the end of one before could count as one to the wrong side.
-    Once one gesture is missing, no other is requested: the attempt cannot succeed.
+    requested once the head is at rest, because coming back from an earlier turn could count as one to the
+    wrong side; after three seconds it is requested all the same. Once one gesture is missing, no other is
+    requested: the attempt cannot succeed.
     """
 
     def __init__(
@@ -126,7 +127,7 @@ class LastRequests:
             return False
         if gesture.request.gesture is Gesture.OPEN_MOUTH:
             return True
-        return waited >= _MOST_STIRRED_SECONDS or head_is_at_rest(scan, since=since)
+        return waited >= _MOST_UNREST_SECONDS or head_is_at_rest(scan, since=since)
 
     def instead_of(self, code: GuidanceCode) -> str | None:
         """Returns the feedback code of the current request, if it replaces this guidance; else ``None``.

@@ -30,18 +30,19 @@ reacts sooner."""
 _FEWEST_FRAMES: Final = 2
 """The number of consecutive measured frames that must show the gesture; a single one may be noise."""
 _REST_SECONDS: Final = 0.5
-"""The time before a request for a turn over which the yaw at rest is measured, seconds."""
-_STILL_SECONDS: Final = 0.8
-"""For how long a still head does not turn, seconds: an answer to the request before has begun by then."""
+"""How long before a request for a turn the measurement of the yaw at rest begins, seconds."""
+_STILL_SECONDS: Final = 0.7
+"""How long a head must not have turned to be still, seconds: long enough for the answer to an earlier request
+to have begun."""
+_STALE_SECONDS: Final = 1.1
+"""The longest time that may count as this one if few frames were measured, seconds."""
 _STILL_DEGREES: Final = 5.0
-"""The most by which the yaw of a still head changes in this time, degrees."""
-_SEEN_STILL_SECONDS: Final = 0.7
-"""The least of this time over which the yaw must be measured, seconds."""
-_FEWEST_STILL_FRAMES: Final = 3
-"""The number of measured frames in this time that show whether the head is still."""
+"""The most by which the yaw of a still head changes, degrees."""
+_FEWEST_STILL_FRAMES: Final = 4
+"""The number of measured frames that show whether the head is still."""
 _USUAL_DEGREES: Final = 6.0
-"""The most by which the yaw of a head at rest differs from its usual one, degrees: less than a turn to the
-other side, because a head that is turned for its depth comes back."""
+"""The most by which the yaw of a head at rest differs from its usual one, degrees: less than the turn that
+counts, so that coming back from it is not taken for a turn."""
 
 
 class Gesture(StrEnum):
@@ -87,8 +88,9 @@ class _Excursion:
         found: The detail of the signal, with ``{found}`` and ``{least}``.
         opposite: The value beyond the median down to which the opposite gesture is not made.
         rest_seconds: How long before the request the rest begins, of which the median is taken, seconds.
-        still_within: The most by which the values of this time may differ. If they differ by more, the face
-            was still moving, and the median up to ``GestureRequest.since`` is taken.
+        still_within: The most by which the values from then on up to the request may differ. If they differ
+            by more, the face was still moving, and the median up to ``GestureRequest.since`` is taken, if
+            anything was measured by then.
     """
 
     name: str
@@ -128,7 +130,7 @@ def _turn(sign: int) -> _Excursion:
             "{least:.0f} degrees on."
         ),
         opposite=-10.0,
-        # A head that was turned for its depth before the request rests where it was still at last.
+        # A head that was turned for its depth rests where it was still at last.
         rest_seconds=_REST_SECONDS,
         still_within=_STILL_DEGREES,
     )
@@ -190,9 +192,9 @@ def head_is_at_rest(scan: ScanObservations, *, since: float) -> bool:
     if not turned:
         return False
     end = turned[-1][0]
-    begin = next(time for time, _ in turned if time >= end - _STILL_SECONDS)
+    begin = max((time for time, _ in turned if time <= end - _STILL_SECONDS), default=end)
     latest = [yaw for time, yaw in turned if time >= begin]
-    if len(latest) < _FEWEST_STILL_FRAMES or end - begin < _SEEN_STILL_SECONDS:
+    if len(latest) < _FEWEST_STILL_FRAMES or end - begin > _STALE_SECONDS:
         return False
     if max(latest) - min(latest) > _STILL_DEGREES:
         return False
@@ -205,32 +207,34 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
 
     ``None`` if none can count any more: the opposite came first, or the face was lost.
     """
-    if request.asked_at is None:
+    asked_at, since = request.asked_at, request.follows
+    if asked_at is None or since is None:
         return 0.0
-    earliest = request.asked_at + _REACTION_SECONDS
-    followed = followed_from(scan, request.follows or 0.0)
+    earliest = asked_at + _REACTION_SECONDS
+    followed = followed_from(scan, since)
     measured = [
         (frame.capture_time, excursion.measure(frame))
         for frame in scan.usable
-        if frame.capture_time < request.asked_at or frame.index in followed
+        if frame.capture_time < asked_at or frame.index in followed
     ]
     values = [(time, value) for time, value in measured if value is not None]
-    begin = request.asked_at - excursion.rest_seconds
+    begin = asked_at - excursion.rest_seconds
     before = [value for time, value in values if begin <= time < earliest]
     if not before:
         return 0.0
-    if max(before) - min(before) > excursion.still_within:
-        before = [value for time, value in values if time <= (request.follows or 0.0)] or before
+    unasked = [value for time, value in values if begin <= time <= asked_at]
+    if unasked and max(unasked) - min(unasked) > excursion.still_within:
+        before = [value for time, value in values if time <= since] or before
     rest = float(np.median(before))
     farthest, at_rest, held = 0.0, False, 0.0
     frames = opposite = 0
-    for time, beyond in ((time, value - rest) for time, value in values if time >= request.asked_at):
+    for time, beyond in ((time, value - rest) for time, value in values if time >= asked_at):
         opposite = opposite + 1 if beyond <= excursion.opposite and time >= earliest else 0
         if opposite == _FEWEST_FRAMES and farthest < excursion.least:
             return None
         if beyond < excursion.at_rest:
             at_rest, frames = True, 0
-        elif beyond < excursion.least:
+        elif beyond < excursion.least or time < earliest:
             frames = 0
         elif at_rest:
             held = beyond if frames == 0 else min(held, beyond)

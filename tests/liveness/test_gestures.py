@@ -1,5 +1,6 @@
 """Whether a gesture was made after the request."""
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -128,6 +129,32 @@ def test_coming_back_from_a_turn_before_the_request_is_no_turn(
     assert gesture_made(_yaws(sign, held, *back, _ON_THE_WAY, (range(35, 42), 18.0)), request) is True
 
 
+@pytest.mark.parametrize("rate", [12.0, 15.0, 20.0])
+@pytest.mark.parametrize("period", [0.4, 0.5, 0.6, 1.0])
+@pytest.mark.parametrize("phase", [0.0, 0.25, 0.5, 0.75])
+def test_a_film_that_swings_turns_to_one_side_at_most(rate: float, period: float, phase: float) -> None:
+    frames = [
+        observation(
+            index,
+            capture_time=index / rate,
+            yaw=15.0 * math.sin(2 * math.pi * (index / rate / period + phase)),
+        )
+        for index in range(round(5 * rate))
+    ]
+    sides = [GestureRequest(side, asked_at=2.0, since=0.5) for side, _ in _SIDES]
+    assert [gesture_made(followed(frames), side) for side in sides].count(True) <= 1
+
+
+@pytest.mark.parametrize(("side", "sign"), _SIDES)
+@pytest.mark.parametrize("beside", [5.0, -5.0])
+def test_a_noisy_frame_before_a_turn_changes_nothing(side: Gesture, sign: int, beside: float) -> None:
+    """The head is held beside its usual yaw."""
+    request = GestureRequest(side, asked_at=20 / RATE, since=8 / RATE)
+    held = (range(9, 60), beside)
+    noisy, turned = (range(22, 23), beside + 6.0), (range(35, 42), beside + 14.0)
+    assert gesture_made(_yaws(sign, held, noisy, turned), request) is True
+
+
 @pytest.mark.parametrize(
     ("yaws", "rests"),
     [
@@ -147,6 +174,12 @@ def test_a_head_rests_that_was_back_for_most_of_a_second(
     yaws: list[tuple[range, float | None]], rests: bool
 ) -> None:
     assert head_is_at_rest(_yaws(1, *yaws), since=20 / RATE) is rests
+
+
+@pytest.mark.parametrize("rate", [4.5, 5.0, 5.9, 6.0, 7.2, 8.0, 30.0])
+def test_a_head_rests_at_every_rate_of_frames(rate: float) -> None:
+    frames = [observation(index, capture_time=index / rate, yaw=3.0) for index in range(40)]
+    assert head_is_at_rest(followed(frames), since=0.5)
 
 
 @pytest.mark.parametrize(("cut", "made"), [(15, True), (25, False), (33, False), (45, True)])

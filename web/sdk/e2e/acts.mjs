@@ -53,16 +53,17 @@ export const ACTS = {
       await page.evaluate(() => window.turnCamera());
     };
     await turn();
-    // The first turned frame ends the attempt, and the question hides the picture.
+    // The first turned frame ends the attempt, and the question hides the picture, which is shown again to measure it.
     await page.locator(`${HOST} .panel`).waitFor();
     await page.waitForFunction((host) => {
       const { videoWidth, videoHeight } = document.querySelector(host).shadowRoot.querySelector("video");
       return videoWidth > videoHeight;
     }, HOST);
     const shown = await page.locator(`${HOST} video`).evaluate((node) => {
+      const { hidden } = node.parentElement;
       node.parentElement.hidden = false;
       const form = node.clientWidth / node.clientHeight;
-      node.parentElement.hidden = true;
+      node.parentElement.hidden = hidden;
       return form;
     });
     await turn();

@@ -4,11 +4,13 @@ import { createRequire } from "node:module";
 
 const source = await readFile(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
 
-/** Waits until nothing moves on the page, apart from what never stops and from inside the element. */
+/** Waits for the page's running animations that end; the element's own are in its shadow tree, which is not asked. */
 function atRest(page) {
   return page.evaluate(() => {
-    const ends = document.getAnimations().filter(({ effect }) => Number.isFinite(effect.getComputedTiming().endTime));
-    return Promise.allSettled(ends.map(({ finished }) => finished)).then(() => undefined);
+    const ending = document
+      .getAnimations()
+      .filter(({ playState, effect }) => playState === "running" && Number.isFinite(effect.getComputedTiming().endTime));
+    return Promise.allSettled(ending.map(({ finished }) => finished)).then(() => undefined);
   });
 }
 
