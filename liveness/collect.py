@@ -177,7 +177,8 @@ class ScanCollector:
         )
 
     def _track(self, observation: FrameObservation, view: GreyView) -> None:
-        if self._frames and _size(self._frames[-1]) != _size(observation):
+        resized = bool(self._frames) and _size(self._frames[-1]) != _size(observation)
+        if resized and self._running is not None and self._running.start.view.shape != view.shape:
             self._close()
         if observation.faces > 1:
             # The subject may be another person's, and its motion must not count for the first person.
@@ -187,7 +188,8 @@ class ScanCollector:
             running.add(observation, view)
             if running.kept_share < _MINIMUM_KEPT:
                 self._torn = observation.capture_time
-            ripe = not observation.followed and running.seconds >= _SHORTEST_SEGMENT_SECONDS
+            # If only the frames' resolution changed, the points are followed to the first of the new ones.
+            ripe = not observation.followed and (resized or running.seconds >= _SHORTEST_SEGMENT_SECONDS)
             if running.kept_share < _MINIMUM_KEPT or ripe or running.seconds >= _SEGMENT_SECONDS:
                 self._close()
         if self._running is None and observation.face is not None:

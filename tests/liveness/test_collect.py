@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from liveness.collect import FOLLOW_SECONDS, ScanCollector
+from liveness.continuity import followed_from
 from liveness.errors import ObservationError
 from liveness.observe import observe_followed, observe_frame, view_frame
 from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at, observation, rendered_scan, texture
@@ -217,6 +218,17 @@ def test_a_changed_frame_size_causes_a_detection() -> None:
     face = collector.observations().frames[-1].face
     assert face is not None
     assert face.five_points == pytest.approx(twice.five_points, abs=1.0)
+    # But nobody can have taken the person's place.
+    assert followed_from(collector.observations(), 0.0) == {0, 1, 2}
+
+
+def test_a_face_is_not_followed_into_a_picture_of_another_shape() -> None:
+    collector = ScanCollector()
+    image = _shifted(0)
+    assert _take(collector, image, 0, time=0.0, faces=(face_at(),))
+    turned = np.ascontiguousarray(image.transpose(1, 0, 2))
+    assert _take(collector, turned, 1, time=0.05, faces=(face_at(300.0, 240.0),))
+    assert followed_from(collector.observations(), 0.0) == {0}
 
 
 def test_motion_beside_another_face_is_not_counted() -> None:
