@@ -222,6 +222,16 @@ def test_a_changed_frame_size_causes_a_detection() -> None:
     assert followed_from(collector.observations(), 0.0) == {0, 1, 2}
 
 
+def test_another_face_at_a_change_of_the_frame_size_is_not_followed() -> None:
+    collector = ScanCollector()
+    assert _take(collector, _shifted(0), 0, time=0.0, faces=(face_at(),))
+    other = texture(seed=9)[:HEIGHT, :WIDTH]
+    larger = np.ascontiguousarray(np.repeat(np.repeat(other, 2, axis=0), 2, axis=1))
+    twice = face_at(*(2 * value for value in FACE))
+    assert _take(collector, larger, 1, time=0.05, faces=(twice,))
+    assert followed_from(collector.observations(), 0.0) == {0}
+
+
 def test_a_face_is_not_followed_into_a_picture_of_another_shape() -> None:
     collector = ScanCollector()
     image = _shifted(0)
