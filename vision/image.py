@@ -6,12 +6,14 @@ allocating, and the decoded image against its own header. JPEG, PNG and BMP are 
 (docs/adr/0007-isolation.md).
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import cv2
 import numpy as np
+import simplejpeg
 from numpy.typing import NDArray
 
 from vision.errors import ImageError, ImageFault
@@ -19,6 +21,7 @@ from vision.exif import apply_orientation
 from vision.face import BgrImage
 from vision.image_format import ImageFormat, ImageHeader, malformed
 from vision.image_header import detect_format, parse_header
+from vision.jpeg_segments import picture_segments
 from vision.png_chunks import picture_chunks
 
 __all__ = [
@@ -41,9 +44,13 @@ IN_PROCESS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BM
 """The formats that need no isolated decoder."""
 
 _MOST_PIXELS = 80_000_000
-_MOST_SCANS = 64
 _WHITE = 255
 _BAND_ROWS = 64
+_PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
+_MOST_PADDING = 16
+"""Bytes between the image data and the end marker that webcams write to fill a word. A picture that lost data
+in its middle has more of them, since its decoder is done too early."""
+_JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 _TILE_DATA = b"\xff\x93"
 
 
@@ -167,7 +174,7 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
         ImageError: As ``decode_image`` with JPEG as the only format.
     """
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
-    pixels = _decode_jpeg(data, cv2.IMREAD_GRAYSCALE)
+    pixels = _decode_jpeg(data, "GRAY")[..., 0]
     if pixels.shape != (header.height, header.width):
         raise malformed(header.format, "the decoded image has another size than the header declares")
     return DecodedLuma(pixels=pixels, header=header)
@@ -184,7 +191,8 @@ def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
         ImageError: The file is not a JPEG, its header is malformed or exceeds a limit, or its end is missing.
     """
     header = _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
-    _require_whole(data)
+    if data.rfind(_JPEG_END) < data.find(_JPEG_SCAN):
+        raise malformed(ImageFormat.JPEG, "the image data are cut off")
     return header
 
 
@@ -308,20 +316,20 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
     return decoded.astype(np.uint8, copy=False)
 
 
-def _require_whole(data: bytes) -> None:
-    # The decoder fills missing data with grey and reports no error.
-    if data.rfind(b"\xff\xd9") < data.find(b"\xff\xda"):
-        raise malformed(ImageFormat.JPEG, "the image data are cut off")
-
-
-def _decode_jpeg(data: bytes, colours: int = cv2.IMREAD_COLOR_BGR) -> NDArray[np.uint8]:
-    # Each scan of a progressive file passes over all coefficients, so a small file of thousands of empty
-    # scans would keep a core busy for minutes. Encoders use about ten.
-    if data.count(b"\xff\xda") > _MOST_SCANS:
-        raise malformed(ImageFormat.JPEG, f"more than {_MOST_SCANS} scans")
-    _require_whole(data)
-    pixels = _imdecode(data, colours | cv2.IMREAD_IGNORE_ORIENTATION, ImageFormat.JPEG)
-    return pixels.astype(np.uint8, copy=False)
+def _decode_jpeg(data: bytes, colours: str = "BGR") -> NDArray[np.uint8]:
+    """Decode to shape (height, width, 3), or (height, width, 1) for ``GRAY``."""
+    picture = picture_segments(data)
+    try:
+        return simplejpeg.decode_jpeg(picture, colours)
+    except ValueError as error:
+        # The decoder fills what is missing with grey, says so, and would go on.
+        padding = _PADDING.fullmatch(str(error))
+        if padding is None or int(padding[1]) > _MOST_PADDING:
+            raise malformed(
+                ImageFormat.JPEG,
+                "the picture is incomplete: image data are missing or damaged; send the whole file",
+            ) from error
+    return simplejpeg.decode_jpeg(picture, colours, strict=False)
 
 
 def _decode_png(data: bytes) -> BgrImage:

@@ -3,12 +3,11 @@
 This parses bytes that may be hostile. Every loop is bounded, no allocation depends on a declared size, and
 any input gives an ``ImageHeader`` or an ``ImageError``.
 
-Sources: JPEG: ITU-T T.81, annex B. PNG: W3C PNG (Third Edition), clauses 5 and 11. JPEG 2000:
-ITU-T T.800 (ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes). WebP and BMP have their own
-modules.
+Sources: JPEG: ITU-T T.81, annex B. PNG: W3C PNG (Third Edition), clauses 5 and 11. JPEG 2000: ITU-T T.800
+(ISO/IEC 15444-1), annex A (code stream) and annex I (JP2 boxes). WebP and BMP have their own modules, and
+so have the segments of JPEG.
 """
 
-import re
 import struct
 import zlib
 
@@ -16,6 +15,7 @@ from vision.bmp_header import read_bmp
 from vision.errors import ImageError, ImageFault
 from vision.exif import read_orientation
 from vision.image_format import ImageFormat, ImageHeader, malformed, unsupported
+from vision.jpeg_segments import APP1, EXIF, SOF, header_segments
 from vision.webp_header import read_webp
 
 __all__ = ["ImageFormat", "ImageHeader", "detect_format", "parse_header"]
@@ -76,44 +76,25 @@ def parse_header(data: bytes) -> ImageHeader:
     )
 
 
-_MAX_SEGMENTS = 1024
-_FILL = re.compile(rb"\xff+")
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
-_DECODED_SOF = frozenset({0xC0, 0xC1, 0xC2})
-_OTHER_SOF = frozenset(range(0xC0, 0xD0)) - _DECODED_SOF - {0xC4, 0xC8, 0xCC}
-_SOS, _EOI, _APP1 = 0xDA, 0xD9, 0xE1
-_EXIF = b"Exif\x00\x00"
+_OTHER_SOF = frozenset(range(0xC0, 0xD0)) - SOF - {0xC4, 0xC8, 0xCC}
 
 
 def _jpeg(data: bytes) -> ImageHeader:
-    position, orientation = 2, 1
-    for _ in range(_MAX_SEGMENTS):
-        fill = _FILL.match(data, position)
-        if fill is None:
-            raise malformed(ImageFormat.JPEG, "a marker was expected before the image data")
-        position = fill.end()
-        if position + 3 > len(data):
-            break
-        marker = data[position]
-        position += 1
-        if marker in _STANDALONE:
-            continue
-        if marker in {_SOS, _EOI, 0x00}:
-            raise malformed(ImageFormat.JPEG, "the image data come before a frame header")
-        length = int.from_bytes(data[position : position + 2], "big")
-        segment = data[position + 2 : position + length]
-        if length < 2 or len(segment) != length - 2:
-            raise malformed(ImageFormat.JPEG, "a segment is longer than the file")
-        if marker in _OTHER_SOF:
+    frame, exif = None, None
+    # Damage before the frame header is an error; behind it, a decoder finds it.
+    for segment in header_segments(data):
+        if segment.marker in _OTHER_SOF:
             raise unsupported(
                 ImageFormat.JPEG, "only baseline, extended and progressive Huffman coding are decoded"
             )
-        if marker in _DECODED_SOF:
-            return _jpeg_frame(segment, orientation)
-        if marker == _APP1 and segment.startswith(_EXIF):
-            orientation = read_orientation(segment[len(_EXIF) :])
-        position += length
-    raise malformed(ImageFormat.JPEG, "no frame header was found")
+        if segment.marker in SOF and frame is None:
+            frame = segment.body
+        if segment.marker == APP1 and segment.body.startswith(EXIF) and exif is None:
+            # The first counts, as for viewers and for browsers.
+            exif = segment.body[len(EXIF) :]
+    if frame is None:
+        raise malformed(ImageFormat.JPEG, "no frame header was found before the image data")
+    return _jpeg_frame(frame, 1 if exif is None else read_orientation(exif))
 
 
 def _jpeg_frame(segment: bytes, orientation: int) -> ImageHeader:
@@ -147,20 +128,20 @@ def _png(data: bytes) -> ImageHeader:
         raise malformed(ImageFormat.PNG, "IHDR declares an impossible width or height")
     if bits not in _PNG_DEPTHS.get(colour, set()) or compression or filtering or interlace > 1:
         raise malformed(ImageFormat.PNG, "IHDR declares an unknown coding")
-    channels, orientation = _PNG_CHANNELS[colour], 1
+    channels, exif = _PNG_CHANNELS[colour], b""
     position = 33
     for _ in range(_MAX_CHUNKS):
         if position + 8 > len(data):
             break
         length, kind = struct.unpack_from(">I4s", data, position)
         if kind == b"IDAT":
-            return ImageHeader(ImageFormat.PNG, width, height, channels, bits, orientation)
+            return ImageHeader(ImageFormat.PNG, width, height, channels, bits, read_orientation(exif))
         if kind == b"acTL":
             raise ImageError(ImageFault.ANIMATED, "PNG: the file is an animation; send one still image")
         if kind == b"tRNS" and colour in {0, 2, 3}:
             channels = _PNG_CHANNELS[colour] + 1
         if kind == b"eXIf":
-            orientation = read_orientation(data[position + 8 : position + 8 + length])
+            exif = exif or data[position + 8 : position + 8 + length]
         position += 12 + length
     raise malformed(ImageFormat.PNG, "no image data were found")
 

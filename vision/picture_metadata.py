@@ -3,7 +3,7 @@
 This parses bytes that may be hostile. Every loop is bounded, nothing is decompressed, and any bytes give a
 result. Broken metadata are common and harmless, so they are a state of the result and never an error.
 
-Sources: JPEG: ITU-T T.81, annex B, and CIPA DC-008, clause 4.7.2 (EXIF in APP1). PNG: W3C PNG (Third
+Sources: JPEG: ``vision.jpeg_segments``. PNG: W3C PNG (Third
 Edition), clauses 11.3.3 (tEXt, iTXt) and 11.3.4.5 (eXIf). WebP: RFC 9649, section 2.7.1. XMP: ISO 16684-1
 and Adobe's "XMP Specification Part 3" for its place in each file.
 """
@@ -16,17 +16,13 @@ from dataclasses import dataclass, field
 from vision.exif_tags import ExifState, ExifTags, merge_software, parse_exif
 from vision.image_format import ImageFormat
 from vision.image_header import detect_format
+from vision.jpeg_segments import APP1, EXIF, header_segments
 
 __all__ = ["read_exif_tags"]
 
-_EXIF = b"Exif\x00\x00"
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _PNG_XMP = b"XML:com.adobe.xmp\x00"
 _SOFTWARE = b"software\x00"
-_APP1, _SOS, _EOI = 0xE1, 0xDA, 0xD9
-_STANDALONE = frozenset({0x01, *range(0xD0, 0xD9)})
-_FILL = re.compile(rb"\xff+")
-_MAX_SEGMENTS = 1024
 _MAX_CHUNKS = 16384
 _MAX_XMP = 262144
 _MAX_NAMES = 8
@@ -71,26 +67,13 @@ def read_exif_tags(data: bytes) -> ExifTags:
 
 
 def _search_jpeg(data: bytes, found: _Found) -> None:
-    position = 2
-    for _ in range(_MAX_SEGMENTS):
-        fill = _FILL.match(data, position)
-        if fill is None or fill.end() + 3 > len(data):
-            return
-        marker, position = data[fill.end()], fill.end() + 1
-        if marker in {_SOS, _EOI}:
-            return
-        if marker in _STANDALONE:
+    for segment in header_segments(data):
+        if segment.marker != APP1:
             continue
-        length = int.from_bytes(data[position : position + 2], "big")
-        if length < 2:
-            return
-        if marker == _APP1:
-            segment = data[position + 2 : position + length]
-            if segment.startswith(_EXIF):
-                found.take_exif(segment[len(_EXIF) :])
-            elif segment.startswith(_XMP):
-                found.take_xmp(segment[len(_XMP) :])
-        position += length
+        if segment.body.startswith(EXIF):
+            found.take_exif(segment.body[len(EXIF) :])
+        elif segment.body.startswith(_XMP):
+            found.take_xmp(segment.body[len(_XMP) :])
 
 
 def _search_png(data: bytes, found: _Found) -> None:
@@ -121,7 +104,7 @@ def _search_webp(data: bytes, found: _Found) -> None:
     for kind, body in _chunks(data, 12, "<4sI", padded=True, around=8):
         if kind == b"EXIF":
             # Some writers put JPEG's identifier before the data.
-            found.take_exif(body.removeprefix(_EXIF))
+            found.take_exif(body.removeprefix(EXIF))
         elif kind == b"XMP ":
             found.take_xmp(body)
 

@@ -33,7 +33,8 @@ def read_webp(data: bytes) -> ImageHeader:
         raise malformed(ImageFormat.WEBP, "the file is cut off")
     canvas: tuple[int, int] | None = None
     picture: tuple[int, int, int] | None = None
-    orientation, transparent = 1, False
+    exif: bytes | None = None
+    transparent = False
     position = 12
     for _ in range(_MAX_WEBP_CHUNKS):
         if position + 8 > end:
@@ -51,15 +52,16 @@ def read_webp(data: bytes) -> ImageHeader:
                 raise malformed(ImageFormat.WEBP, "there are several images")
             head = data[body : body + min(length, 10)]
             picture = _vp8(head) if kind == b"VP8 " else _vp8l(head)
-        elif kind == b"EXIF":
+        elif kind == b"EXIF" and exif is None:
             # Some writers put JPEG's identifier before the data.
-            orientation = read_orientation(data[body : body + length].removeprefix(_EXIF))
+            exif = data[body : body + length].removeprefix(_EXIF)
         position = body + length + length % 2
     if picture is None:
         raise malformed(ImageFormat.WEBP, "no image was found")
     width, height, channels = picture
     if canvas is not None and canvas != (width, height):
         raise malformed(ImageFormat.WEBP, "the canvas and the image have different sizes")
+    orientation = 1 if exif is None else read_orientation(exif)
     return ImageHeader(ImageFormat.WEBP, width, height, 4 if transparent else channels, 8, orientation)
 
 

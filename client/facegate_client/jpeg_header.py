@@ -1,10 +1,12 @@
 """Reads size, channels and orientation of a JPEG, from the segments before its compressed data."""
 
+import re
 from dataclasses import dataclass
 from typing import Final, Literal
 
 __all__ = ["JpegHeader", "read_jpeg_header"]
 
+_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
 _SOI: Final = b"\xff\xd8"
 _SOS, _EOI, _TEM, _APP1 = 0xDA, 0xD9, 0x01, 0xE1
 _RESTARTS: Final = range(0xD0, 0xD8)
@@ -42,7 +44,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
     """
     if not data.startswith(_SOI):
         raise ValueError("the bytes are not a JPEG")
-    frame, orientation, at = None, None, len(_SOI)
+    frame, exif, at = None, None, len(_SOI)
     while True:
         marker, at = _marker(data, at)
         if marker in {_SOS, _EOI}:
@@ -55,8 +57,8 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
             raise ValueError("a segment of the JPEG is cut off")
         if marker in _FRAMES and frame is None:
             frame = segment
-        elif marker == _APP1 and segment.startswith(_EXIF) and orientation is None:
-            orientation = _orientation(segment[len(_EXIF) :])
+        elif marker == _APP1 and segment.startswith(_EXIF) and exif is None:
+            exif = segment[len(_EXIF) :]
         at += length
     if frame is None or len(frame) < 6:
         raise ValueError("the JPEG has no frame header")
@@ -65,19 +67,16 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
         height=int.from_bytes(frame[1:3], "big"),
         channels=frame[5],
         bits=frame[0],
-        orientation=orientation or _UPRIGHT,
+        orientation=(_orientation(exif) if exif else None) or _UPRIGHT,
     )
 
 
 def _marker(data: bytes, at: int) -> tuple[int, int]:
-    """Returns the marker at an offset, after fill bytes, and the offset after it."""
-    if data[at : at + 1] != b"\xff":
-        raise ValueError("a marker of the JPEG is missing")
-    while data[at : at + 1] == b"\xff":
-        at += 1
-    if at >= len(data):
+    """Returns the next marker and the offset after it; stray and fill bytes before it are passed over."""
+    found = _MARKER.search(data, at)
+    if found is None:
         raise ValueError("the JPEG is cut off")
-    return data[at], at + 1
+    return data[found.end() - 1], found.end()
 
 
 def _orientation(tiff: bytes) -> int | None:

@@ -1,5 +1,6 @@
 """Reads the settings of the encoder from a JPEG's header, without decoding it (ITU-T T.81, annex B)."""
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,12 +10,13 @@ from numpy.typing import NDArray
 __all__ = ["JpegFacts", "read_jpeg_facts"]
 
 _MOST_SEGMENTS: Final = 64
-_MOST_FILL: Final = 16
+_MOST_STRAY: Final = 64
 _LONGEST_COMMENT: Final = 64
 _MOST_TABLES: Final = 16
 """Maximum number of quantisation tables. Each of four destinations holds one; B.2.4.1 allows redefinition."""
 _DESTINATIONS: Final = 4
 
+_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
 _SOI: Final = b"\xff\xd8"
 _DQT: Final = 0xDB
 _SOS: Final = 0xDA
@@ -63,11 +65,11 @@ def read_jpeg_facts(data: bytes) -> JpegFacts | None:
     luma_selector: int | None = None
     comments: list[str] = []
     for _ in range(_MOST_SEGMENTS):
-        # A marker may follow fill bytes; encoders write few of them.
-        head = data[at : at + _MOST_FILL]
-        at += len(head) - len(head.lstrip(b"\xff")) - 1
-        if head[:1] != b"\xff" or at + 4 > len(data):
+        # Decoders pass over what lies before a marker; encoders write little there.
+        found = _MARKER.search(data, at, at + _MOST_STRAY)
+        if found is None or found.start() + 4 > len(data):
             return None
+        at = found.start()
         marker = data[at + 1]
         if marker in _ALONE:
             at += 2

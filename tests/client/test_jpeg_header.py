@@ -68,3 +68,20 @@ def test_any_bytes_give_a_header_or_a_value_error(tail: bytes) -> None:
         return
     assert 0 <= header.width < 1 << 16
     assert 1 <= header.orientation <= 8
+
+
+def test_the_first_exif_segment_counts_even_without_an_orientation() -> None:
+    big = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06" + bytes(6)
+    turned, empty = (
+        b"\xff\xe1" + (2 + len(body)).to_bytes(2, "big") + body for body in (big, b"Exif\0\0MM\0*")
+    )
+    plain = _jpeg()
+    assert read_jpeg_header(plain[:2] + turned + empty + plain[2:]).orientation == 6
+    assert read_jpeg_header(plain[:2] + empty + turned + plain[2:]).orientation == 1
+
+
+@pytest.mark.parametrize("stray", [b"\x00\x00", b"8BIM", b"\xff\x00\x07", b"\xff\xff\xff"])
+def test_stray_bytes_between_segments_are_passed_over(stray: bytes) -> None:
+    plain = _jpeg()
+    second = plain.index(b"\xff\xdb")
+    assert read_jpeg_header(plain[:second] + stray + plain[second:]) == read_jpeg_header(plain)

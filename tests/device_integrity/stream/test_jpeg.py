@@ -102,3 +102,12 @@ def test_real_pictures_can_be_read(assets: Path) -> None:
 def test_grey_pictures_have_a_luma_table_too() -> None:
     grey = cv2.imencode(".jpg", frames(1)[0])[1].tobytes()
     assert read_jpeg_facts(grey) is not None
+
+
+@pytest.mark.parametrize("stray", [b"\x00\x00", b"8BIM", b"\xff\x00\x07"])
+def test_stray_bytes_between_segments_are_passed_over(stray: bytes) -> None:
+    second = _JPEG.index(b"\xff\xdb")
+    plain, other = read_jpeg_facts(_JPEG), read_jpeg_facts(_JPEG[:second] + stray + _JPEG[second:])
+    assert plain is not None
+    assert other is not None
+    assert other.structure == plain.structure

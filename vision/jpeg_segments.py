@@ -1,0 +1,163 @@
+"""Reads the marker segments of a JPEG file, for everything here that needs one of them.
+
+Files of cameras and editors break small rules: stray bytes lie between segments, a video follows the end, a
+sequential scan's header has a progressive one's numbers. Every viewer shows them, so they are read: stray
+bytes are passed over until the next marker, and nothing behind the end counts. A decoder gets only what the
+pixels need, put in order, so that each warning that it still gives is about missing data.
+
+Source: ITU-T T.81, annex B and clause G.1; CIPA DC-008, clause 4.5.4 (EXIF in APP1).
+"""
+
+import re
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Final, NamedTuple
+
+from vision.errors import ImageError
+from vision.image_format import ImageFormat, malformed
+
+__all__ = ["APP1", "EXIF", "SOF", "JpegSegment", "header_segments", "picture_segments", "read_segments"]
+
+SOF: Final = frozenset({0xC0, 0xC1, 0xC2})
+"""Frame headers of Huffman coding: baseline, extended and progressive."""
+APP1: Final = 0xE1
+EXIF: Final = b"Exif\x00\x00"
+"""What the content of an APP1 segment with EXIF data begins with."""
+
+_SOI, _EOI, _SOS, _DNL, _APP0, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xDC, 0xE0, 0xEE, 0xFE
+_PROGRESSIVE = 0xC2
+_STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+_MARKER = re.compile(rb"\xff[^\x00\xff]")
+_MARKER_BEHIND_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_MAX_SEGMENTS = 1024
+_MAX_SCANS = 64
+_COEFFICIENTS = 64
+_NEVER_SENT = 255
+_JFIF, _ADOBE = b"JFIF\x00", b"Adobe"
+_ADOBE_TRANSFORM = 11
+
+
+class JpegSegment(NamedTuple):
+    """One segment.
+
+    Attributes:
+        marker: The second byte of its marker.
+        start: Offset of its marker.
+        body: What follows its length.
+        end: Offset behind it; the coded data of a scan begin there.
+    """
+
+    marker: int
+    start: int
+    body: bytes
+    end: int
+
+
+def read_segments(data: bytes) -> Iterator[JpegSegment]:
+    """Yield the segments from the start up to and with the end of the image; behind that is no image.
+
+    Args:
+        data: A file that begins with the start marker.
+
+    Raises:
+        ImageError: MALFORMED: a segment or the end is missing, or there are more than 1024. What came before
+            it was yielded.
+    """
+    position, marker_here = 2, _MARKER
+    for _ in range(_MAX_SEGMENTS):
+        found = marker_here.search(data, position)
+        if found is None:
+            raise malformed(ImageFormat.JPEG, "the image data are cut off")
+        start, after = found.span()
+        marker, marker_here, position = data[after - 1], _MARKER, after
+        if marker == _EOI:
+            yield JpegSegment(marker, start, b"", after)
+            return
+        if marker == _SOI:
+            raise malformed(ImageFormat.JPEG, "a second image begins before the end of the first")
+        if marker in _STANDALONE:
+            continue
+        length = int.from_bytes(data[after : after + 2], "big")
+        position = after + length
+        if length < 2 or position > len(data):
+            raise malformed(ImageFormat.JPEG, "a segment is longer than the file")
+        yield JpegSegment(marker, start, data[after + 2 : position], position)
+        if marker == _SOS:
+            marker_here = _MARKER_BEHIND_DATA
+    raise malformed(ImageFormat.JPEG, f"more than {_MAX_SEGMENTS} segments")
+
+
+def header_segments(data: bytes) -> Iterator[JpegSegment]:
+    """Yield the segments before the first scan. Damage ends them and is no error: metadata are optional."""
+    if data[:2] != b"\xff\xd8":
+        return
+    with suppress(ImageError):
+        for segment in read_segments(data):
+            if segment.marker in {_SOS, _EOI}:
+                return
+            yield segment
+
+
+def picture_segments(data: bytes) -> bytes:
+    """Return the file with nothing but what its pixels need, in the form that the standard asks for.
+
+    Args:
+        data: A file that begins with the start marker.
+
+    Raises:
+        ImageError: MALFORMED: as ``read_segments``; or a scan is missing, so that a component, or the fine
+            part of one, is not in the file; or there are more than 64 scans.
+    """
+    parts, frame, sent = [data[:2]], JpegSegment(0, 0, b"", 0), dict[int, list[int]]()
+    scans, coded_from = 0, 0
+    for segment in read_segments(data):
+        marker, body = segment.marker, segment.body
+        if coded_from:
+            parts.append(data[coded_from : segment.start])
+            coded_from = 0
+        if marker in SOF:
+            frame = segment
+            sent = {component: [_NEVER_SENT] * _COEFFICIENTS for component in body[6::3]}
+        elif marker == _SOS:
+            # Each scan of a progressive file passes over all coefficients, so a small file of thousands of
+            # empty scans would keep a core busy for minutes. Encoders use about ten.
+            scans += 1
+            if scans > _MAX_SCANS:
+                raise malformed(ImageFormat.JPEG, f"more than {_MAX_SCANS} scans")
+            body = _scan_header(body, frame.marker == _PROGRESSIVE, sent)
+            coded_from = segment.end
+        elif marker == _APP0 and body.startswith(_JFIF) and len(body) >= 14:
+            # The version means nothing for decoding; decoders warn of those that they do not know.
+            body = _JFIF + b"\x01\x02" + body[7:]
+        elif marker == _APP14 and body.startswith(_ADOBE) and len(body) >= 12:
+            pass
+        elif marker in {_DNL, _COM, *range(_APP0, 0xF0)}:
+            continue
+        if marker == _EOI:
+            parts.append(data[segment.start : segment.end])
+        else:
+            parts += [bytes((0xFF, marker)), (len(body) + 2).to_bytes(2, "big"), body]
+    if not scans or any(bit for bits in sent.values() for bit in bits):
+        raise malformed(ImageFormat.JPEG, "the picture is incomplete: a scan is missing; send the whole file")
+    return b"".join(parts)
+
+
+def _scan_header(body: bytes, progressive: bool, sent: dict[int, list[int]]) -> bytes:
+    """Note which bits of which coefficients a scan brings, and return its header.
+
+    Args:
+        body: The content of the SOS segment.
+        progressive: Whether the frame is progressive.
+        sent: By component, the lowest bit of each of the 64 coefficients that came so far; it is updated.
+    """
+    count = body[0] if body else 0
+    if not 1 <= count <= 4 or len(body) != 4 + 2 * count:
+        raise malformed(ImageFormat.JPEG, "a scan header has a wrong length")
+    if not progressive:
+        # Some phones write other numbers, which have no meaning here.
+        body = body[:-3] + bytes((0, _COEFFICIENTS - 1, 0))
+    first, last, low = body[-3], min(body[-2], _COEFFICIENTS - 1), body[-1] & 0x0F
+    for component in body[1:-3:2]:
+        if component in sent:
+            sent[component][first : last + 1] = [low] * (last + 1 - first)
+    return body
