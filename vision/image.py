@@ -51,7 +51,6 @@ _MOST_PADDING = 16
 """Bytes between the image data and the end marker that webcams write to fill a word. A picture that lost data
 in its middle has more of them, since its decoder is done too early."""
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
-_TILE_DATA = b"\xff\x93"
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +82,7 @@ class DecodeLimits:
 class StillDecoder(Protocol):
     """Decodes, isolated from this process, the formats that are not decoded in it."""
 
-    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """Decodes one image.
 
         Args:
@@ -91,8 +90,7 @@ class StillDecoder(Protocol):
             header: Its header. The declared size was tested.
 
         Returns:
-            The pixels as stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 or 16
-            bits.
+            The pixels as shown: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits.
 
         Raises:
             ImageError: The image does not decode.
@@ -298,9 +296,6 @@ def _decode(data: bytes, header: ImageHeader, still_decoder: StillDecoder | None
             "runs here; send JPEG or PNG",
             details={"format": header.format.name},
         )
-    # Decoders return a black image for a main header without tile data (SOD, ISO/IEC 15444-1, A.4.3).
-    if header.format in {ImageFormat.JP2, ImageFormat.J2K} and _TILE_DATA not in data:
-        raise malformed(header.format, "the image data are cut off")
     return _to_bgr(still_decoder.decode_still(data, header=header))
 
 

@@ -10,6 +10,7 @@ so have the segments of JPEG.
 
 import struct
 import zlib
+from dataclasses import replace
 
 from vision.bmp_header import read_bmp
 from vision.errors import ImageError, ImageFault
@@ -153,6 +154,7 @@ _MAX_JP2_SIDE = 0x7FFFFFFF
 
 def _jp2(data: bytes) -> ImageHeader:
     declared: tuple[int, int] | None = None
+    palette_channels = 0
     position, end = len(_JP2_START), len(data)
     for _ in range(_MAX_BOXES):
         if position + 8 > end:
@@ -160,13 +162,14 @@ def _jp2(data: bytes) -> ImageHeader:
         kind, body, after = _box(data, position, end)
         if kind == b"jp2h":
             declared = _ihdr(data, body, after)
+            palette_channels = _palette_channels(data, body, after)
         elif kind == b"jp2c":
             if declared is None:
                 raise malformed(ImageFormat.JP2, "the code stream comes before the header box")
             header = _codestream(data, body, ImageFormat.JP2)
             if declared != (header.width, header.height):
                 raise malformed(ImageFormat.JP2, "the header box and the code stream declare different sizes")
-            return header
+            return replace(header, channels=palette_channels) if palette_channels else header
         position = after
     raise malformed(ImageFormat.JP2, "no code stream was found")
 
@@ -194,6 +197,20 @@ def _ihdr(data: bytes, position: int, end: int) -> tuple[int, int]:
         raise malformed(ImageFormat.JP2, "the image header box is missing")
     height, width = struct.unpack_from(">II", data, position + 8)
     return width, height
+
+
+def _palette_channels(data: bytes, position: int, end: int) -> int:
+    """Return the number of channels of a palette, from the component mapping box; 0 without a palette."""
+    for _ in range(_MAX_BOXES):
+        if position + 8 > end:
+            break
+        kind, body, position = _box(data, position, end)
+        if kind == b"cmap":
+            channels = (position - body) // 4
+            if not 1 <= channels <= 4:
+                raise unsupported(ImageFormat.JP2, "only palettes of 1 to 4 channels are decoded")
+            return channels
+    return 0
 
 
 def _codestream(data: bytes, start: int, format_: ImageFormat) -> ImageHeader:

@@ -131,7 +131,7 @@ class DecoderPool:
         """The states of the workers by kind, ``stills`` and ``video``; only kinds with workers."""
         return {kind: workers.state for kind, workers in self._workers.items()}
 
-    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """Decodes one JPEG 2000 or WebP image.
 
         Args:
@@ -139,8 +139,7 @@ class DecoderPool:
             header: Its header. The declared size was tested, and the pixels must have it.
 
         Returns:
-            The pixels as stored: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits,
-            or 16 for deep grey.
+            The pixels as shown: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits.
 
         Raises:
             ImageError: MALFORMED or ANIMATED.

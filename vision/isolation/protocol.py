@@ -64,8 +64,6 @@ class PixelLayout(IntEnum):
 
     GREY = 10
     GREY_ALPHA = 20
-    GREY_16 = 21
-    """Little endian."""
     BGR = 30
     BGRA = 40
 
@@ -87,6 +85,9 @@ class Unable(IntEnum):
     CODEC_NOT_SUPPORTED = 6
     TOO_MANY_PIXELS = 7
     TOO_LONG = 8
+    INCOMPLETE = 9
+    """Image data are missing, though what is there would decode."""
+    COLOURS_NOT_SUPPORTED = 10
 
 
 @dataclass(frozen=True, slots=True)

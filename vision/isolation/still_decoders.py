@@ -1,16 +1,17 @@
 """Decodes JPEG 2000 and WebP to pixels, in the worker.
 
-Pillow's plug-ins are called by name. ``Image.open`` would search for others and load them at a time when
-nothing can be loaded any more.
+Pillow's plug-in for WebP is called by name. ``Image.open`` would search for others and load them at a time
+when nothing can be loaded any more.
 """
 
 import io
 from collections.abc import Iterator
 from typing import Final
 
-from PIL import Image, Jpeg2KImagePlugin, WebPImagePlugin
-from PIL.ImageFile import ImageFile
+from PIL import Image, WebPImagePlugin
 
+from vision.isolation.code_stream import CodeStreamBroken, require_whole
+from vision.isolation.openjpeg import ColoursNotSupported, decode_jpeg2000
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 
 __all__ = ["decode_still"]
@@ -18,7 +19,6 @@ __all__ = ["decode_still"]
 _RAW: Final = {
     "L": (PixelLayout.GREY, "L"),
     "LA": (PixelLayout.GREY_ALPHA, "LA"),
-    "I;16": (PixelLayout.GREY_16, "I;16"),
     "RGB": (PixelLayout.BGR, "BGR"),
     "RGBA": (PixelLayout.BGRA, "BGRA"),
 }
@@ -40,27 +40,36 @@ def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     """
     code, width, height = numbers[:3]
     try:
-        with _open(StillCode(code), data) as picture:
-            if picture.size != (width, height):
-                yield Message(MessageKind.UNABLE, (Unable.ANOTHER_SIZE,))
-                return
-            if getattr(picture, "n_frames", 1) != 1:
-                yield Message(MessageKind.UNABLE, (Unable.ANIMATED,))
-                return
-            picture.load()
-            plain: Image.Image = picture if picture.mode in _RAW else picture.convert("RGBA")
-            mode, raw = _RAW[plain.mode]
-            pixels = plain.tobytes("raw", raw)
+        picture = _jpeg2000(data, width, height) if code == StillCode.JPEG2000 else _webp(data, width, height)
+        if isinstance(picture, Unable):
+            yield Message(MessageKind.UNABLE, (picture,))
+            return
+        plain = picture if picture.mode in _RAW else picture.convert("RGBA")
+        mode, raw = _RAW[plain.mode]
+        pixels = plain.tobytes("raw", raw)
     except MemoryError:
         raise
-    except Exception:  # noqa: BLE001 - Pillow's plug-ins raise many kinds on hostile bytes
+    except Exception:  # noqa: BLE001 - Pillow raises many kinds on hostile bytes
         yield Message(MessageKind.UNABLE, (Unable.DOES_NOT_DECODE,))
         return
     yield Message(MessageKind.PIXELS, (mode, width, height), pixels)
 
 
-def _open(code: StillCode, data: bytes) -> ImageFile:
-    stream = io.BytesIO(data)
-    if code is StillCode.JPEG2000:
-        return Jpeg2KImagePlugin.Jpeg2KImageFile(stream)
-    return WebPImagePlugin.WebPImageFile(stream)
+def _jpeg2000(data: bytes, width: int, height: int) -> Image.Image | Unable:
+    try:
+        require_whole(data)
+        return decode_jpeg2000(data, width, height) or Unable.ANOTHER_SIZE
+    except CodeStreamBroken:
+        return Unable.INCOMPLETE
+    except ColoursNotSupported:
+        return Unable.COLOURS_NOT_SUPPORTED
+
+
+def _webp(data: bytes, width: int, height: int) -> Image.Image | Unable:
+    picture = WebPImagePlugin.WebPImageFile(io.BytesIO(data))
+    if picture.size != (width, height):
+        return Unable.ANOTHER_SIZE
+    if picture.n_frames != 1:
+        return Unable.ANIMATED
+    picture.load()
+    return picture

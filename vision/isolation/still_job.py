@@ -20,6 +20,14 @@ _CODES: Final[Mapping[ImageFormat, StillCode]] = {
 }
 _REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
     Unable.DOES_NOT_DECODE: (ImageFault.MALFORMED, "the image data do not decode"),
+    Unable.INCOMPLETE: (
+        ImageFault.MALFORMED,
+        "the picture is incomplete: image data are missing or damaged; send the whole file",
+    ),
+    Unable.COLOURS_NOT_SUPPORTED: (
+        ImageFault.UNSUPPORTED_FORMAT,
+        "its channels are no grey, RGB, YCC or CMYK picture; send it as RGB",
+    ),
     Unable.ANOTHER_SIZE: (ImageFault.MALFORMED, "its headers declare different sizes"),
     Unable.ANIMATED: (ImageFault.ANIMATED, "the file is an animation; send one still image"),
 }
@@ -36,9 +44,7 @@ def still_job(data: bytes, header: ImageHeader) -> Message:
     return Message(MessageKind.STILL, (_CODES[header.format], header.width, header.height), data)
 
 
-def ask_still(
-    worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float
-) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def ask_still(worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float) -> NDArray[np.uint8]:
     """Has a worker decode an image.
 
     Args:
@@ -81,12 +87,10 @@ def _refuse(code: int, header: ImageHeader) -> None:
     raise ImageError(fault, f"{header.format.name}: {what}", details={"format": header.format.name})
 
 
-def _arranged(rows: NDArray[np.uint8], mode: PixelLayout) -> NDArray[np.uint8] | NDArray[np.uint16]:
+def _arranged(rows: NDArray[np.uint8], mode: PixelLayout) -> NDArray[np.uint8]:
     match mode:
         case PixelLayout.GREY:
             return rows[..., 0]
-        case PixelLayout.GREY_16:
-            return rows.view("<u2")[..., 0].astype(np.uint16, copy=False)
         case PixelLayout.GREY_ALPHA:
             return np.ascontiguousarray(rows[..., [0, 0, 0, 1]])
         case PixelLayout.BGR | PixelLayout.BGRA:

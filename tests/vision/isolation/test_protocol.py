@@ -35,7 +35,6 @@ def test_anything_else_is_no_message(header: bytes) -> None:
     [
         (PixelLayout.GREY, 1),
         (PixelLayout.GREY_ALPHA, 2),
-        (PixelLayout.GREY_16, 2),
         (PixelLayout.BGR, 3),
         (PixelLayout.BGRA, 4),
     ],
