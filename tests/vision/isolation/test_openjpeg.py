@@ -1,0 +1,255 @@
+"""Colours of JPEG 2000: as OpenJPEG's own program shows them, through a confined worker."""
+
+import io
+import shutil
+import struct
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from PIL import Image, ImageCms
+
+from tests.vision.decoders import decoders
+from vision.errors import ImageError, ImageFault
+from vision.face import BgrImage
+from vision.image import DecodeLimits, decode_image
+from vision.image_format import ImageFormat
+from vision.image_header import parse_header
+
+_OPJ = shutil.which("opj_decompress")
+_SRGB, _GREY, _SYCC, _CMYK, _LAB = 16, 17, 18, 12, 14
+_COLOUR, _OPACITY, _PREMULTIPLIED, _UNSPECIFIED = 0, 1, 2, 65_535
+
+
+def _decode(data: bytes) -> BgrImage:
+    return decode_image(
+        data,
+        limits=DecodeLimits(max_bytes=10_000_000, max_pixels=4_000_000, max_side=4_000),
+        formats=frozenset(ImageFormat),
+        honour_exif_orientation=False,
+        still_decoder=decoders(),
+    ).pixels
+
+
+def _scene(width: int = 90, height: int = 61) -> NDArray[np.uint8]:
+    """Smooth colours without any symmetry, RGB."""
+    y, x = np.mgrid[0:height, 0:width]
+    return np.dstack([x * 2, y * 3, 255 - x - y]).astype(np.uint8)
+
+
+RGB = _scene()
+GREY = RGB[..., 0]
+YCC = np.asarray(Image.fromarray(RGB).convert("YCbCr"))
+COVER = np.full(GREY.shape, 255, np.uint8)
+COVER[:30] = 0
+
+
+def _box(kind: bytes, body: bytes) -> bytes:
+    return struct.pack(">I4s", 8 + len(body), kind) + body
+
+
+def _colr(colour: int | bytes) -> bytes:
+    if isinstance(colour, bytes):
+        return _box(b"colr", b"\x02\x00\x00" + colour)
+    return _box(b"colr", b"\x01\x00\x00" + struct.pack(">I", colour))
+
+
+def _cdef(*channels: tuple[int, int, int]) -> bytes:
+    """Channel definitions: channel, kind and association (0 whole image, 1.. colour)."""
+    body = b"".join(struct.pack(">HHH", *channel) for channel in channels)
+    return _box(b"cdef", struct.pack(">H", len(channels)) + body)
+
+
+def _palette(entries: NDArray[np.uint8], *, direct: int = 0) -> bytes:
+    """A palette of one or several columns for component 0, and further components taken as they are."""
+    count, columns = entries.shape
+    pclr = struct.pack(">HB", count, columns) + b"\x07" * columns + entries.tobytes()
+    cmap = b"".join(struct.pack(">HBB", 0, 1, column) for column in range(columns))
+    cmap += b"".join(struct.pack(">HBB", 1 + number, 0, 0) for number in range(direct))
+    return _box(b"pclr", pclr) + _box(b"cmap", cmap)
+
+
+def _jp2(planes: NDArray[np.uint8], *boxes: bytes) -> bytes:
+    """A JP2 file without loss of the channels in their order, shape (height, width) or with channels last."""
+    mode = {2: "L", 3: {2: "LA", 3: "RGB", 4: "RGBA"}.get(planes.shape[-1], "")}[planes.ndim]
+    made = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(planes), mode).save(
+        made, "JPEG2000", no_jp2=True, irreversible=False, mct=0
+    )
+    height, width = planes.shape[:2]
+    count = 1 if planes.ndim == 2 else planes.shape[2]
+    ihdr = _box(b"ihdr", struct.pack(">IIHBBBB", height, width, count, 7, 7, 0, 0))
+    return (
+        _box(b"jP  ", b"\r\n\x87\n")
+        + _box(b"ftyp", b"jp2 \0\0\0\0jp2 ")
+        + _box(b"jp2h", ihdr + b"".join(boxes))
+        + _box(b"jp2c", made.getvalue())
+    )
+
+
+def _over_white(colours: NDArray[np.uint8], cover: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.where(cover[..., None] == 255, colours, 255).astype(np.uint8)
+
+
+def _grey(plane: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    return np.dstack([plane] * 3)
+
+
+_SHADES = np.arange(256, dtype=np.uint8)
+_NEGATIVE = 255 - _SHADES
+_RGB_PALETTE = np.dstack([_SHADES, _NEGATIVE, _SHADES // 2])[0]
+
+FILES = {
+    "sRGB": (_jp2(RGB, _colr(_SRGB)), RGB),
+    "grey": (_jp2(GREY, _colr(_GREY)), _grey(GREY)),
+    "one component declared sRGB": (_jp2(GREY, _colr(_SRGB)), _grey(GREY)),
+    "three components declared grey": (_jp2(RGB, _colr(_GREY)), RGB),
+    "components BGR": (_jp2(RGB[..., ::-1], _colr(_SRGB), _cdef((0, 0, 3), (1, 0, 2), (2, 0, 1))), RGB),
+    "components GBR": (_jp2(RGB[..., [1, 2, 0]], _colr(_SRGB), _cdef((0, 0, 2), (1, 0, 3), (2, 0, 1))), RGB),
+    "sYCC": (_jp2(YCC, _colr(_SYCC)), RGB),
+    "reversed sYCC": (_jp2(YCC[..., ::-1], _colr(_SYCC), _cdef((0, 0, 3), (1, 0, 2), (2, 0, 1))), RGB),
+    "opacity last": (
+        _jp2(np.dstack([RGB, COVER]), _colr(_SRGB), _cdef((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, _OPACITY, 0))),
+        _over_white(RGB, COVER),
+    ),
+    "opacity first": (
+        _jp2(np.dstack([COVER, RGB]), _colr(_SRGB), _cdef((0, _OPACITY, 0), (1, 0, 1), (2, 0, 2), (3, 0, 3))),
+        _over_white(RGB, COVER),
+    ),
+    "opacity first of grey": (
+        _jp2(np.dstack([COVER, GREY]), _colr(_GREY), _cdef((0, _OPACITY, 0), (1, 0, 1))),
+        _over_white(_grey(GREY), COVER),
+    ),
+    "premultiplied opacity": (
+        _jp2(
+            np.dstack([np.where(COVER[..., None], RGB, 0), COVER]),
+            _colr(_SRGB),
+            _cdef((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, _PREMULTIPLIED, 0)),
+        ),
+        _over_white(RGB, COVER),
+    ),
+    "a fourth channel that means nothing": (
+        _jp2(
+            np.dstack([RGB, COVER]),
+            _colr(_SRGB),
+            _cdef((0, 0, 1), (1, 0, 2), (2, 0, 3), (3, _UNSPECIFIED, 65_535)),
+        ),
+        RGB,
+    ),
+    "palette": (_jp2(GREY, _palette(_RGB_PALETTE), _colr(_SRGB)), _RGB_PALETTE[GREY]),
+    "palette declared grey": (_jp2(GREY, _palette(_RGB_PALETTE), _colr(_GREY)), _RGB_PALETTE[GREY]),
+    "palette of grey": (_jp2(GREY, _palette(_NEGATIVE[:, None]), _colr(_GREY)), _grey(255 - GREY)),
+    "palette BGR": (
+        _jp2(GREY, _palette(_RGB_PALETTE[:, ::-1]), _colr(_SRGB), _cdef((0, 0, 3), (1, 0, 2), (2, 0, 1))),
+        _RGB_PALETTE[GREY],
+    ),
+    "CMYK": (
+        _jp2(np.dstack([255 - RGB, np.zeros_like(GREY)]), _colr(_CMYK)),
+        RGB,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_channels_are_shown_as_they_are_defined(name: str) -> None:
+    data, expected = FILES[name]
+    # YCC was rounded when it was made.
+    assert np.abs(_decode(data)[..., ::-1].astype(int) - expected).max() <= 3
+
+
+def test_deep_white_stays_white() -> None:
+    deep = np.zeros((40, 50, 3), np.uint16)
+    deep[:20] = 65_535
+    done, data = cv2.imencode(".jp2", deep)
+    assert done
+    shown = _decode(data.tobytes())
+    assert (shown[:20] == 255).all()
+    assert (shown[20:] == 0).all()
+
+
+def _wide_profile() -> bytes:
+    """sRGB's profile with its red and green swapped, which no viewer could miss."""
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    return profile.replace(b"rXYZ", b"#XYZ").replace(b"gXYZ", b"rXYZ").replace(b"#XYZ", b"gXYZ")
+
+
+def test_a_profile_is_honoured() -> None:
+    flat = np.zeros((40, 50, 3), np.uint8)
+    flat[...] = (200, 40, 40)
+    as_declared, by_profile = _decode(_jp2(flat, _colr(_SRGB))), _decode(_jp2(flat, _colr(_wide_profile())))
+    assert as_declared[0, 0].tolist() == [40, 40, 200]
+    assert np.abs(by_profile[0, 0].astype(int) - [40, 200, 40]).max() <= 2
+
+
+def test_a_broken_profile_is_passed_over() -> None:
+    assert np.array_equal(_decode(_jp2(RGB, _colr(bytes(200))))[..., ::-1], RGB)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        _jp2(RGB, _colr(_LAB)),
+        _jp2(RGB, _colr(_SRGB), _cdef((0, 0, 1), (1, 0, 2), (2, _OPACITY, 0))),
+    ],
+)
+def test_other_channels_are_refused_by_name(data: bytes) -> None:
+    with pytest.raises(ImageError) as caught:
+        _decode(data)
+    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
+
+
+def test_a_palette_counts_as_its_channels() -> None:
+    assert parse_header(FILES["palette"][0]).channels == 3
+    assert parse_header(FILES["palette of grey"][0]).channels == 1
+
+
+def _reference(path: Path, folder: Path) -> NDArray[np.uint8] | None:
+    """What ``opj_decompress`` makes of a file, RGB of 8 bits; ``None`` if it refuses it."""
+    made = folder / "made.png"
+    made.unlink(missing_ok=True)
+    assert _OPJ is not None
+    run = subprocess.run([_OPJ, "-i", str(path), "-o", str(made)], capture_output=True, timeout=60)
+    if run.returncode:
+        return None
+    read = cv2.imread(str(made), cv2.IMREAD_UNCHANGED)
+    assert read is not None
+    if read.dtype == np.uint16:
+        read = read >> 8
+    if read.ndim == 2:
+        read = _grey(read.astype(np.uint8))
+    return read[..., 2::-1].astype(np.uint8)
+
+
+@pytest.mark.skipif(_OPJ is None, reason="opj_decompress is not installed: apt-get install libopenjp2-tools")
+def test_conformance_files_look_as_opj_decompress_shows_them(assets: Path, tmp_path: Path) -> None:
+    compared = 0
+    for path in sorted((assets / "data" / "iso").glob("uclouvain__input__conformance__*")):
+        expected, shown = _reference(path, tmp_path), _decode(path.read_bytes())[..., ::-1]
+        assert expected is not None
+        if expected.shape[1] * 2 - shown.shape[1] in {0, 1}:
+            # It leaves the columns of a component that has only every second one as they are.
+            shown = shown[:, ::2]
+        assert np.abs(shown.astype(int) - expected).max() <= 3, path.name
+        compared += 1
+    assert compared >= 13
+
+
+@pytest.mark.skipif(_OPJ is None, reason="opj_decompress is not installed: apt-get install libopenjp2-tools")
+@pytest.mark.parametrize("name", [name for name in FILES if "opacity" not in name and name != "CMYK"])
+def test_defined_channels_look_as_opj_decompress_shows_them(name: str, tmp_path: Path) -> None:
+    path = tmp_path / "file.jp2"
+    path.write_bytes(FILES[name][0])
+    expected = _reference(path, tmp_path)
+    assert expected is not None
+    assert np.abs(_decode(FILES[name][0])[..., ::-1].astype(int) - expected).max() <= 2
+
+
+@pytest.mark.parametrize("name", ["k6_components_bgr_with_cdef", "k6_one_component_declared_srgb"])
+def test_reported_files_show_what_viewers_show(assets: Path, name: str) -> None:
+    reported = assets / "data" / "reported"
+    shown = _decode((reported / f"{name}.jp2").read_bytes())[..., ::-1]
+    expected = Image.open(reported / "expected.png").convert("L" if "one_component" in name else "RGB")
+    assert np.abs(shown.astype(int) - np.asarray(expected.convert("RGB"))).mean() <= 3
