@@ -16,6 +16,7 @@ from matcher.records import Container, TrustedImageContent, open_trusted_image
 from matcher.seen_faces import face_boxes, faces_in_words
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace
+from vision.foreign_format import recognise_foreign
 from vision.geometry import estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.image_header import detect_format
@@ -154,8 +155,10 @@ def _opened(data: bytes, *, policy: PortraitPolicy, still_decoder: StillDecoder 
 def _supported_formats(content: TrustedImageContent) -> str:
     if content.container is Container.IMAGE:
         return "The upload is not a PNG, JPEG or JPEG 2000 image. Send one of these."
+    foreign = recognise_foreign(content.image)
+    found = f", but {foreign.what}" if foreign else ""
     return (
-        "The image in the record is not PNG, JPEG or JPEG 2000. Send a record with one of "
+        f"The image in the record is not PNG, JPEG or JPEG 2000{found}. Send a record with one of "
         "these formats, or the image alone."
     )
 

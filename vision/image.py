@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from vision.errors import ImageError, ImageFault
 from vision.exif import apply_orientation
 from vision.face import BgrImage
+from vision.foreign_format import recognise_foreign
 from vision.image_format import ImageFormat, ImageHeader, malformed
 from vision.image_header import detect_format, parse_header
 from vision.jpeg_segments import picture_segments
@@ -260,10 +261,16 @@ def _require_format(data: bytes, formats: frozenset[ImageFormat]) -> None:
     if not data or found in formats:
         return
     accepted = ", ".join(sorted(format_.name for format_ in formats))
+    foreign = None if found else recognise_foreign(data)
+    if foreign is not None:
+        message = f"the file is {foreign.what}; accepted are {accepted}: {foreign.instead}"
+    else:
+        message = f"the image is {found.name if found else 'of an unknown format'}; accepted are {accepted}"
+    name = found or foreign
     raise ImageError(
         ImageFault.UNSUPPORTED_FORMAT,
-        f"the image is {found.name if found else 'of an unknown format'}; accepted are {accepted}",
-        details={"format": found.name if found else "unknown", "accepted": accepted},
+        message,
+        details={"format": name.name if name else "unknown", "accepted": accepted},
     )
 
 
@@ -315,7 +322,7 @@ def _decode_jpeg(data: bytes, colours: str = "BGR") -> NDArray[np.uint8]:
     """Decode to shape (height, width, 3), or (height, width, 1) for ``GRAY``."""
     picture = picture_segments(data)
     try:
-        return simplejpeg.decode_jpeg(picture, colours)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours)
     except ValueError as error:
         # The decoder fills what is missing with grey, says so, and would go on.
         padding = _PADDING.fullmatch(str(error))
@@ -324,7 +331,8 @@ def _decode_jpeg(data: bytes, colours: str = "BGR") -> NDArray[np.uint8]:
                 ImageFormat.JPEG,
                 "the picture is incomplete: image data are missing or damaged; send the whole file",
             ) from error
-    return simplejpeg.decode_jpeg(picture, colours, strict=False)
+        pixels = simplejpeg.decode_jpeg(picture, colours, strict=False)
+    return pixels
 
 
 def _decode_png(data: bytes) -> BgrImage:

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 
 from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind, Problem
+from vision.foreign_format import recognise_foreign
 
 __all__ = ["INVALID_REQUEST", "Analyser", "unreadable"]
 
@@ -31,6 +32,13 @@ def unreadable(content: bytes, kind: FileKind | None) -> Problem | None:
         return None
     if not content:
         return Problem(INVALID_REQUEST, "The file is empty: give a file with an image or a video.")
+    foreign = recognise_foreign(content)
+    if foreign is not None:
+        return Problem(
+            INVALID_REQUEST,
+            f"The file is {foreign.what}. An image (JPEG, PNG, WebP, BMP) or a video (MP4, MOV, AVI, WebM, "
+            f"MKV) is needed: {foreign.instead}.",
+        )
     return Problem(
         INVALID_REQUEST,
         "The content of the file is neither an image (JPEG, PNG, WebP, BMP) nor a video (MP4, MOV, AVI, "

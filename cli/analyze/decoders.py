@@ -34,7 +34,7 @@ class DecodersOnDemand:
         self._stills: DecoderPool | None = None
         self._videos: DecoderPool | None = None
 
-    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """See ``vision.image.StillDecoder``."""
         if self._stills is None:
             self._stills = _started(DecoderPool())

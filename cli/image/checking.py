@@ -64,7 +64,7 @@ class DecodersOnDemand:
         """Starts no process."""
         self._pool: DecoderPool | None = None
 
-    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8] | NDArray[np.uint16]:
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """See ``vision.image.StillDecoder``."""
         if self._pool is None:
             pool = DecoderPool()

@@ -172,7 +172,7 @@ def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDeco
     Args:
         content: The image, unwrapped.
         wishes: The options.
-        decode: Decodes the picture if needed.
+        decode: Decodes the picture.
 
     Raises:
         ConversionImpossible: The format cannot hold the picture, or the eyes were not found.
@@ -203,9 +203,10 @@ def _picture(
     wanted = bool(wishes.rotate) or wishes.mirrored
     # EXIF states the orientation of a picture file; a record has no field for it.
     turned = wanted or (header is not None and header.orientation != 1 and wishes.form in _VERSIONS)
+    # A picture that is kept has to decode, too: an incomplete one is nothing to wrap in a record.
+    decoded = decode(content.image)
     if header is not None and header.format in _KEPT[wishes.form] and not turned:
         return content.image, ("The picture is kept byte for byte.",), frozenset()
-    decoded = decode(content.image)
     pixels = rotate_upright(decoded.pixels, wishes.rotate, wishes.mirrored)
     turned = wanted or decoded.header.orientation != 1
     done = set() if decoded.header.format in _WITHOUT_LOSS else {PostAcquisition.MULTIPLY_COMPRESSED}

@@ -26,6 +26,7 @@ from matcher.records.version_2005 import Record2005, count_2005, parse_2005
 from matcher.records.version_2011 import Record2011, count_2011, parse_2011
 from matcher.records.views import AnyRepresentation, representation_of
 from vision.errors import ImageError
+from vision.foreign_format import recognise_foreign
 from vision.image_header import ImageFormat, ImageHeader, detect_format, parse_header
 
 __all__ = [
@@ -132,6 +133,14 @@ def open_trusted_image(
         return _open_39794(data)
     modality = modality_of_group(data)
     if modality is None:
+        foreign = recognise_foreign(data)
+        if foreign is not None:
+            raise TrustedImageRefused(
+                RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
+                f"The upload is {foreign.what}. A PNG, JPEG or JPEG 2000 image or a facial record is needed: "
+                f"{foreign.instead}.",
+                details={"format": foreign.name},
+            )
         raise TrustedImageRefused(
             RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
             "The upload is not a PNG, JPEG or JPEG 2000 image, nor an ISO/IEC 19794-5 or 39794-5 facial "

@@ -7,6 +7,7 @@ from typing import Final
 from server.analysis.errors import AnalysisRefused
 from server.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
+from vision.foreign_format import recognise_foreign
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.image_format import ImageFormat
 from vision.image_header import detect_format
@@ -75,7 +76,8 @@ def decode_still(
 
 def _refused(error: ImageError, content: bytes, frame_index: int | None) -> AnalysisRefused:
     message = str(error)
-    if error.reason is ImageFault.UNSUPPORTED_FORMAT and detect_format(content) not in FORMATS:
+    unknown = detect_format(content) is None and recognise_foreign(content) is None
+    if error.reason is ImageFault.UNSUPPORTED_FORMAT and unknown:
         message = "the bytes are not JPEG, PNG, WebP or BMP: send one of these; the file name does not matter"
     details = camel(error.details)
     if frame_index is not None:

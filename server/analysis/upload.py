@@ -11,6 +11,7 @@ from server.analysis.errors import AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import MAXIMUM_STILLS, VIDEO_LIMITS
 from server.errors import Reason
+from vision.foreign_format import recognise_foreign
 from vision.isolation.video import VideoContainer, detect_container
 
 __all__ = ["UploadKind", "UploadPlan", "VideoUpload"]
@@ -89,10 +90,12 @@ class VideoUpload:
         self._grow(len(chunk))
         if not self._parts and detect_container(chunk) is None and not self._short:
             # Refused at the first chunk, so that the caller does not upload the rest in vain.
+            foreign = recognise_foreign(chunk)
+            found = f", but {foreign.what}" if foreign else ""
             raise AnalysisRefused(
                 Reason.VIDEO_FORMAT_NOT_SUPPORTED,
-                "the file is not MP4, MOV, AVI, WebM or MKV: send one of these",
-                details={"bytes": len(chunk)},
+                f"the file is not MP4, MOV, AVI, WebM or MKV{found}: send one of these",
+                details={"bytes": len(chunk)} | ({"format": foreign.name} if foreign else {}),
             )
         self._parts.append(chunk)
 

@@ -160,7 +160,7 @@ def decode_jpeg2000(data: bytes, width: int, height: int) -> Image.Image | None:
             raise DoesNotDecode
         return _coloured(found, width, height)
     finally:
-        if image:
+        if ctypes.cast(image, c_void_p).value:
             _LIBRARY.opj_image_destroy(image)
         _LIBRARY.opj_destroy_codec(codec)
         _LIBRARY.opj_stream_destroy(stream)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault, VisionError
 from vision.face import BgrImage
+from vision.foreign_format import recognise_foreign
 from vision.image_header import ImageHeader
 from vision.isolation.limits import DecoderLimits
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
@@ -211,10 +212,12 @@ class DecoderPool:
             )
         container = detect_container(data)
         if container is None:
+            foreign = recognise_foreign(data)
+            found = f", but {foreign.what}" if foreign else ""
             raise VideoError(
                 VideoFault.UNSUPPORTED_FORMAT,
-                "the file is not MP4, MOV, AVI, WebM or MKV: send one of these",
-                details={"bytes": len(data)},
+                f"the file is not MP4, MOV, AVI, WebM or MKV{found}: send one of these",
+                details={"bytes": len(data)} | ({"format": foreign.name} if foreign else {}),
             )
         job = video_job(data, container, limits)
         sink = _Sink(begin)

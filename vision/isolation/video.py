@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Final, TypeAlias
 
 from vision.face import BgrImage
+from vision.foreign_format import is_iso_picture
 
 __all__ = ["TakeFrame", "VideoContainer", "VideoFrames", "VideoLimits", "VideoOutline", "detect_container"]
 
@@ -127,6 +128,8 @@ def detect_container(data: bytes) -> VideoContainer | None:
     (EBML) and RFC 9559 (Matroska).
     """
     kind = data[4:8]
+    if is_iso_picture(data):
+        return None
     if kind == b"ftyp":
         return VideoContainer.MOV if data[8:12] == b"qt  " else VideoContainer.MP4
     if kind in _OLD_QUICKTIME:

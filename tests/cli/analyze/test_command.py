@@ -132,7 +132,7 @@ def pdf() -> bytes:
 BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "empty.jpg": (lambda: b"", "The file is empty"),
     "text.jpg": (lambda: b"Dear reader,\nthis is a letter.\n", "neither an image"),
-    "paper.pdf": (pdf, "neither an image"),
+    "paper.pdf": (pdf, "a PDF document"),
     "big.jpg": (lambda: portrait() + bytes(11_000_000), "at most 10000000"),
     "cut.jpg": (lambda: portrait()[:200], "JPEG"),
     "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "not JPEG, PNG, WebP or BMP"),

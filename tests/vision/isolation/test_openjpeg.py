@@ -217,7 +217,7 @@ def _reference(path: Path, folder: Path) -> NDArray[np.uint8] | None:
     read = cv2.imread(str(made), cv2.IMREAD_UNCHANGED)
     assert read is not None
     if read.dtype == np.uint16:
-        read = read >> 8
+        read = (read.astype(np.uint16) >> 8).astype(np.uint8)
     if read.ndim == 2:
         read = _grey(read.astype(np.uint8))
     return read[..., 2::-1].astype(np.uint8)
