@@ -105,7 +105,7 @@ class _Size(NamedTuple):
     tile_height: int
     tile_left: int
     tile_top: int
-    components: tuple[_Component, ...]
+    components: tuple[_Component, ...] = ()
 
     @property
     def tiles_across(self) -> int:
@@ -203,7 +203,7 @@ def _main_header(data: bytes, start: int, end: int) -> tuple[_Size, _Plan, int]:
             parts = tuple(_Component(*components[at + 1 : at + 3]) for at in range(0, len(components) - 2, 3))
             if not parts:
                 raise CodeStreamBroken("the main header is not whole")
-            size = _Size(*struct.unpack_from(">8I", body, 2), parts)
+            size = _Size(*struct.unpack_from(">8I", body, 2))._replace(components=parts)
             if not (size.tile_width and size.tile_height and all(across and down for across, down in parts)):
                 raise CodeStreamBroken("the main header is not whole")
         elif size is not None:

@@ -68,6 +68,17 @@ def pixels(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
 
 
+@pytest.mark.parametrize("form", ["iso2005", "iso2011", "iso39794", "dg2", "jpeg"])
+def test_an_incomplete_picture_is_not_wrapped(tmp_path: Path, form: str) -> None:
+    source, out = tmp_path / "source.jpg", tmp_path / "out"
+    whole = encode_jpeg(builtin_image("astronaut"), 90)
+    source.write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
+    status, _, error = run(source, "--out", out, "--to", form)
+    assert status != 0
+    assert "incomplete" in error
+    assert not out.exists()
+
+
 @pytest.mark.parametrize(
     ("form", "container"),
     [

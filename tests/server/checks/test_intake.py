@@ -1,6 +1,9 @@
 """UploadTrustedImage with a real server: refusals, and the answers to repeated requests."""
 
 import asyncio
+import base64
+import gzip
+import io
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,12 +15,14 @@ import numpy as np
 import pytest
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from PIL import Image
 from sqlalchemy import func, select
 
 from server.domain.terms import Mode
 from server.policies import load_policies
 from server.storage.database import open_database
 from server.storage.tables import checks
+from tests.hostile.other_files import iso_media
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.refusals import Refused, refused
@@ -96,12 +101,53 @@ def _two_faces() -> bytes:
     return encode_jpeg(np.hstack([pixels, pixels]), quality=80)
 
 
+def _jpeg_2000(**options: object) -> bytes:
+    made = io.BytesIO()
+    Image.open(io.BytesIO(portrait())).save(made, "JPEG2000", **options)
+    return made.getvalue()
+
+
+def _some_tiles(count: int) -> bytes:
+    data = _jpeg_2000(tile_size=(100, 100))
+    at = data.index(b"\xff\x90\x00\x0a")
+    for _ in range(count):
+        at += int.from_bytes(data[at + 6 : at + 10], "big")
+    assert data[at : at + 2] == b"\xff\x90"
+    return data[:at] + b"\xff\xd9"
+
+
+def _zeros_in_jpeg_2000() -> bytes:
+    data = _jpeg_2000()
+    half = len(data) // 2
+    return data[:half] + bytes(len(data) - half - 2) + data[-2:]
+
+
+FOREIGN = {
+    "HEIC": iso_media(b"heic"),
+    "gzip": gzip.compress(b"a portrait"),
+    "base64": b"\xff\xd8\xff\xe0 in base64",
+    "CBEFF XML": b'<?xml version="1.0"?><BIR xmlns="http://standards.iso.org/iso-iec/19785/-3/ed-2/"></BIR>',
+    "PIV": b"\x53\x82\x01\x00\xbc\x81\xf0\x03\x0d" + bytes(260),
+}
+
+
+async def test_a_file_that_is_no_picture_is_named(scene: LiveServer) -> None:
+    for name, data in FOREIGN.items():
+        image = base64.b64encode(data) if name == "base64" else data
+        refusal = await _upload_refused(scene, image=image)
+        assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "IMAGE_FORMAT_NOT_SUPPORTED")
+        assert refusal.metadata["format"] == name
+
+
 def _bad_images() -> dict[str, tuple[bytes, str]]:
     return {
         "empty": (b"", "IMAGE_EMPTY"),
         "too large": (portrait() + bytes(2_000_001), "IMAGE_TOO_LARGE"),
         "text": (b"a portrait, honestly" * 100, "IMAGE_FORMAT_NOT_SUPPORTED"),
         "broken": (portrait()[:300], "IMAGE_MALFORMED"),
+        "cut and closed": (portrait()[: len(portrait()) * 2 // 5] + b"\xff\xd9", "IMAGE_MALFORMED"),
+        "JPEG 2000 of 6 tiles": (_some_tiles(6), "IMAGE_MALFORMED"),
+        "JPEG 2000 with zeros": (_zeros_in_jpeg_2000(), "IMAGE_MALFORMED"),
         "no face": (_picture(400, 400), "FACE_NOT_FOUND"),
         "two faces": (_two_faces(), "MULTIPLE_FACES"),
         "eyes too close": (_small_face(), "EYE_DISTANCE_TOO_SMALL"),

@@ -10,10 +10,10 @@ import pytest_asyncio
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from matcher.records import RecordVersion, wrap_in_dg2
+from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
 from tests.hostile.iso_39794_files import with_faces_39794
 from tests.hostile.record_files import record_of, with_faces
-from tests.server.live import LiveServer, pictures, serving, settings_for
+from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refused
 
@@ -101,6 +101,17 @@ _REFUSED: dict[str, tuple[str, dict[str, str]]] = {
     ),
     "usnistgov__src__test__test_data__img.jp2": ("FACE_NOT_FOUND", {"faces": "0"}),
 }
+
+
+@pytest.mark.parametrize("version", [_2005, _2011, _39794])
+@pytest.mark.parametrize("wrapped", [False, True])
+async def test_a_record_with_an_incomplete_picture_is_refused(
+    live: LiveServer, version: RecordVersion, wrapped: bool
+) -> None:
+    whole = portrait()
+    record = serialise(build_record(whole[: len(whole) * 2 // 5] + b"\xff\xd9", version=version))
+    refusal = await _refusal(live, wrap_in_dg2([record]) if wrapped else record)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
 
 
 @pytest.mark.parametrize("name", _ACCEPTED)

@@ -1,6 +1,7 @@
 """AnalysisService through a real server."""
 
 import asyncio
+import base64
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -162,9 +163,17 @@ async def test_a_selfie_without_a_face_and_one_with_two_are_answers(analysing: L
         ),
         (analysis_pb2.AnalyzeImageRequest(image=b"\xff\xd8\xff" * 3_400_000), Reason.IMAGE_TOO_LARGE),
         (analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000]), Reason.IMAGE_MALFORMED),
+        (
+            analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000] + b"\xff\xd9"),
+            Reason.IMAGE_MALFORMED,
+        ),
+        (
+            analysis_pb2.AnalyzeImageRequest(image=base64.b64encode(portrait())),
+            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ),
         (analysis_pb2.AnalyzeImageRequest(image=portrait(), mode=7), Reason.INVALID_FIELD),  # type: ignore[arg-type]  # no value of the enumeration, on purpose
     ],
-    ids=["empty", "a URL", "10.2 MB", "cut off", "mode 7"],
+    ids=["empty", "a URL", "10.2 MB", "cut off", "cut off and closed", "base64", "mode 7"],
 )
 async def test_selfies_that_cannot_be_read(
     analysing: LiveServer, request_: analysis_pb2.AnalyzeImageRequest, reason: Reason

@@ -54,6 +54,11 @@ def _bad_images() -> dict[str, tuple[Picture, grpc.StatusCode, str]]:
             _C.INVALID_ARGUMENT,
             "FRAME_IMAGE_INVALID",
         ),
+        "cut short and closed": (
+            replace(good, jpeg=good.jpeg[: len(good.jpeg) // 2] + b"\xff\xd9"),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
         "declared too wide": (
             replace(good, width=361),
             _C.INVALID_ARGUMENT,
