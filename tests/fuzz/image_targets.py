@@ -1,5 +1,6 @@
 """Images: header parsers, EXIF, and every decoder behind them."""
 
+import contextlib
 import functools
 import io
 import struct
@@ -18,6 +19,7 @@ from vision.exif import read_orientation
 from vision.exif_tags import parse_exif
 from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat, detect_format, parse_header
+from vision.isolation.code_stream import CodeStreamBroken, require_whole
 from vision.picture_metadata import read_exif_tags
 
 _LIMITS = DecodeLimits(max_bytes=100_000, max_pixels=4_000_000, max_side=4_000)
@@ -93,6 +95,29 @@ def other_seeds() -> tuple[bytes, ...]:
     )
 
 
+@functools.cache
+def code_stream_seeds() -> tuple[bytes, ...]:
+    """JPEG 2000 of several tiles, layers, precincts and orders."""
+    large = _picture().resize((150, 90))
+    orders = ("LRCP", "RLCP", "RPCL", "PCRL", "CPRL")
+    return (
+        _saved(large, "JPEG2000", tile_size=(64, 64)),
+        *(
+            _saved(
+                large,
+                "JPEG2000",
+                no_jp2=True,
+                progression=order,
+                precinct_size=(32, 32),
+                codeblock_size=(16, 16),
+                num_resolutions=3,
+                quality_layers=[20, 1],
+            )
+            for order in orders
+        ),
+    )
+
+
 def every_seed() -> tuple[bytes, ...]:
     """Images of all formats."""
     return (*png_seeds(), *jpeg_seeds(), *other_seeds())
@@ -119,6 +144,12 @@ def read_header(data: bytes) -> None:
         assert header.bits_per_channel in range(1, 33)
         assert header.orientation in range(1, 9)
         assert header.format is detect_format(candidate)
+
+
+def follow_code_stream(data: bytes) -> None:
+    """Any bytes are whole or broken; there is no other exception."""
+    with contextlib.suppress(CodeStreamBroken):
+        require_whole(data)
 
 
 def read_exif(data: bytes) -> None:

@@ -57,6 +57,7 @@ def _decoder(
 
 _ALL = (
     Target("image-header", image_targets.every_seed, image_targets.read_header, 7_500),
+    _decoder("code-stream", image_targets.code_stream_seeds, 2_500, image_targets.follow_code_stream),
     Target("exif", image_targets.exif_seeds, image_targets.read_exif, 5_000),
     Target("facial-record-2005", record_targets.seeds_2005, record_targets.read_2005, 7_500),
     Target("facial-record-2011", record_targets.seeds_2011, record_targets.read_2011, 7_500),

@@ -103,8 +103,9 @@ _REFUSED: dict[str, tuple[str, dict[str, str]]] = {
 }
 
 
-@pytest.mark.parametrize("version", [_2005, _2011, _39794])
-@pytest.mark.parametrize("wrapped", [False, True])
+@pytest.mark.parametrize(
+    ("version", "wrapped"), [(_2005, False), (_2011, False), (_39794, False), (_2005, True), (_39794, True)]
+)
 async def test_a_record_with_an_incomplete_picture_is_refused(
     live: LiveServer, version: RecordVersion, wrapped: bool
 ) -> None:
