@@ -1,8 +1,11 @@
 """A video file as a frame source."""
 
+import struct
 from collections.abc import Iterator
+from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Final, cast
 
 from facegate_client.errors import SourceError
 from facegate_client.extras import needed_by
@@ -10,28 +13,41 @@ from facegate_client.frame_source import CameraDescription, Pace, Pixels
 from facegate_client.recording import Recording
 
 if TYPE_CHECKING:
-    import cv2
+    from av.container import InputContainer
+    from av.sidedata.sidedata import SideDataContainer
+    from av.video.frame import VideoFrame
+    from av.video.reformatter import VideoReformatter
+    from av.video.stream import VideoStream
+    from numpy.typing import NDArray
 
 __all__ = ["open_video"]
 
-# OpenCV would open these as videos of one frame, or search for files with other numbers.
+# FFmpeg would open these as videos of one frame.
 _STILL_SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 _USUAL_FPS = 30.0
 _FASTEST_FPS = 240.0
+_MICRO: Final = 1_000_000
+_MATRIX: Final = struct.Struct("=9i")
+_TURNS: Final = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
+_WIDEST: Final = 8
+_RESIZING: Final = frozenset({"vp9", "libvpx-vp9", "av1", "libdav1d"})
+"""Decoders whose frames may change their size between key frames."""
 
 
 def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
     """Opens a video file; needs the extra ``video``.
 
-    Frames are upright (OpenCV applies the container's rotation) and have the container's timestamps. If
-    those do not rise, the nominal frame rate is used.
+    Frames are as a player shows them: turned and mirrored by the display matrix of the file, with square
+    pixels, HDR (HLG, PQ) as SDR. Frames of another size than the usual one, which the film has for most of
+    its time, are left out. Timestamps are the container's; if they do not rise, the nominal frame rate is
+    used.
 
     Args:
-        path: The file, in any format that OpenCV reads.
+        path: The file, in any format that FFmpeg reads.
         pace: ``realtime`` or ``fast``.
 
     Raises:
-        SourceError: The file is missing, is not a video that OpenCV reads, or the extra is not installed.
+        SourceError: The file is missing, is not a video that FFmpeg reads, or the extra is not installed.
     """
     if not path.is_file():
         raise SourceError(f"no video file at {path}")
@@ -40,38 +56,147 @@ def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
             f"{path.name} is a still image, not a video; a scan needs a video or a folder of images"
         )
     with needed_by("video"):
-        import cv2
+        import av
+
+        import facegate_client.pixel_codec  # noqa: F401 - for frames, later
     try:
-        capture = cv2.VideoCapture(str(path))
-        opened = capture.isOpened()
-    except cv2.error as error:
-        raise SourceError(f"{path.name} cannot be opened as a video") from error
-    if not opened:
-        raise SourceError(f"{path.name} is not a readable video")
-    nominal = capture.get(cv2.CAP_PROP_FPS)
+        size = _usual_size(path, key_frames=True) or _usual_size(path, key_frames=False)
+        if size is None:
+            raise SourceError(f"{path.name} is not a readable video: no frame of it can be decoded")
+        container = av.open(str(path))
+        stream = _video_stream(container)
+    except (av.FFmpegError, OSError, ValueError) as error:
+        raise SourceError(f"{path.name} is not a readable video") from error
+    nominal = float(stream.average_rate or 0)
     fps = nominal if 0 < nominal <= _FASTEST_FPS else _USUAL_FPS
     camera = CameraDescription(
         label=f"video file {path.suffix.lstrip('.').lower()}",
-        width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
-        height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
+        width=size[0],
+        height=size[1],
         frames_per_second=fps,
         timestamp_source="container",
     )
-    return Recording(_frames(capture, fps), camera=camera, pace=pace, skip_late=True, close=capture.release)
+    frames = _frames(container, stream, size, fps)
+    return Recording(frames, camera=camera, pace=pace, skip_late=True, close=container.close)
 
 
-def _frames(capture: "cv2.VideoCapture", fps: float) -> Iterator[tuple[Pixels, int]]:
-    import cv2
+def _video_stream(container: "InputContainer") -> "VideoStream":
+    stream = container.streams.best("video")
+    if stream is None:
+        raise SourceError("the file contains no video")
+    video = cast("VideoStream", stream)
+    video.thread_type = "AUTO"
+    return video
 
-    interval_us = round(1_000_000 / fps)
-    last_us = -interval_us
+
+def _decoded(
+    container: "InputContainer", stream: "VideoStream"
+) -> Iterator[tuple[float, list["VideoFrame"]]]:
+    """Yields each packet's time in seconds and its frames; a packet that does not decode has none."""
+    import av
+
+    packets = container.demux(stream)
     while True:
         try:
-            taken, pixels = capture.read()
-            container_us = round(capture.get(cv2.CAP_PROP_POS_MSEC) * 1000)
-        except cv2.error as error:
-            raise SourceError("the video cannot be decoded") from error
-        if not taken:
+            packet = next(packets, None)
+        except av.FFmpegError:
             return
+        if packet is None:
+            return
+        try:
+            frames = packet.decode()
+        except av.FFmpegError:
+            frames = []
+        yield float((packet.pts or 0) * packet.time_base) if packet.time_base else 0.0, frames
+
+
+def _usual_size(path: Path, *, key_frames: bool) -> tuple[int, int] | None:
+    """Returns the size that upright frames have for most of the time, or ``None`` if there are none."""
+    import av
+
+    seen: list[tuple[float, tuple[int, int]]] = []
+    end = 0.0
+    with av.open(str(path)) as container:
+        stream = _video_stream(container)
+        if key_frames and stream.codec_context.name not in _RESIZING:
+            stream.codec_context.skip_frame = "NONKEY"
+        for time, frames in _decoded(container, stream):
+            end = max(end, time)
+            seen += [
+                (0.0 if frame.pts is None else frame.time, _upright_size(frame, stream)) for frame in frames
+            ]
+    shown_for: dict[tuple[int, int], float] = {}
+    for (time, size), (until, _) in pairwise([*seen, (end, (0, 0))]):
+        shown_for[size] = shown_for.get(size, 0.0) + max(0.0, until - time)
+    return max(shown_for, key=lambda size: shown_for[size], default=None)
+
+
+def _frames(
+    container: "InputContainer", stream: "VideoStream", size: tuple[int, int], fps: float
+) -> Iterator[tuple[Pixels, int]]:
+    from av.video.reformatter import VideoReformatter
+
+    reformatter = VideoReformatter()
+    interval_us = round(_MICRO / fps)
+    first_us: int | None = None
+    last_us = -interval_us
+    for frame in (frame for _, frames in _decoded(container, stream) for frame in frames):
+        container_us = 0 if frame.pts is None else round(frame.time * _MICRO)
+        first_us = container_us if first_us is None else first_us
+        container_us -= first_us
         last_us = container_us if container_us > last_us else last_us + interval_us
-        yield cast("Pixels", pixels), last_us
+        if _upright_size(frame, stream) == size:
+            yield _upright(reformatter, frame, _square_size(frame, stream)), last_us
+
+
+def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
+    """Returns a, b, c and d of the display matrix: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12)."""
+    from av.sidedata.sidedata import Type
+
+    try:
+        stated = cast("SideDataContainer", frame.side_data)[Type.DISPLAYMATRIX]
+    except KeyError:
+        return 1, 0, 0, 1
+    except ValueError:
+        # PyAV knows no other data of a frame that has a kind it does not know, such as EXIF.
+        return _TURNS[round(-frame.rotation / 90) % 4]
+    a, b, _, c, d, *_ = _MATRIX.unpack(bytes(stated)[: _MATRIX.size])
+    return a, b, c, d
+
+
+def _lies_down(frame: "VideoFrame") -> bool:
+    a, b, c, d = _matrix(frame)
+    return abs(b) + abs(c) > abs(a) + abs(d)
+
+
+def _square_size(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int]:
+    """Returns the width and height that the frame, as it is stored, has with square pixels."""
+    pixel = stream.sample_aspect_ratio or Fraction(1)
+    if pixel == 1 or not Fraction(1, _WIDEST) <= pixel <= _WIDEST:
+        return frame.width, frame.height
+    if pixel > 1:
+        return max(1, int(frame.width * pixel)), frame.height
+    return frame.width, max(1, int(frame.height / pixel))
+
+
+def _upright_size(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int]:
+    width, height = _square_size(frame, stream)
+    return (height, width) if _lies_down(frame) else (width, height)
+
+
+def _upright(reformatter: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int]) -> Pixels:
+    import numpy as np
+    from av.video.reformatter import ColorTrc
+
+    from facegate_client.pixel_codec import hdr_to_srgb
+
+    hdr = frame.color_trc in (ColorTrc.SMPTE2084, ColorTrc.ARIB_STD_B67)
+    plain = reformatter.reformat(frame, *size, format="bgr48le" if hdr else "bgr24").to_ndarray()
+    if hdr:
+        plain = hdr_to_srgb(cast("NDArray[np.uint16]", plain), hlg=frame.color_trc == ColorTrc.ARIB_STD_B67)
+    a, b, c, d = _matrix(frame)
+    turned = _lies_down(frame)
+    right, down = (c, b) if turned else (a, d)
+    if turned:
+        plain = plain.swapaxes(0, 1)
+    return cast("Pixels", np.ascontiguousarray(plain[:: -1 if down < 0 else 1, :: -1 if right < 0 else 1]))

@@ -126,7 +126,7 @@ class VideoSource:
         usable: Measured frames in which exactly one face was found.
         seconds: Time from the first frame of the file to the last; ``None`` for still frames, because their
             times are not known.
-        other_size: Frames whose size differs from the first; they are not measured.
+        other_size: Frames whose size differs from the usual one; they are not measured.
         repeated: Still frames that repeat an earlier one; they are not measured. 0 for a file.
         complete: False if the file is damaged or shorter than declared; ``frames`` are those before the
             damage.

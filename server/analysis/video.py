@@ -1,5 +1,6 @@
 """Analyses one video, or a sequence of still frames, with the fusion model."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from hashlib import blake2b
@@ -217,21 +218,27 @@ class VideoAnalyst:
             raise _failed() from error
 
     def _judged_stills(self, contents: Sequence[bytes], require_wanted: Callable[[], None]) -> VideoAnalysis:
-        frames, seen = StillFrames(self._pack, subject=self._subject), set[bytes]()
-        size: tuple[int, ...] | None = None
-        other_size = repeated = 0
-        for index, content in enumerate(contents):
-            require_wanted()
-            pixels = self._still(content, index)
-            size = pixels.shape if size is None else size
-            mark = blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
-            if pixels.shape != size:
-                other_size += 1
-            elif mark in seen:
-                repeated += 1
-            else:
-                seen.add(mark)
-                frames.take(pixels)
+        usual: tuple[int, ...] | None = None
+        while True:
+            frames, seen = StillFrames(self._pack, subject=self._subject), set[bytes]()
+            sizes, repeated = Counter[tuple[int, ...]](), 0
+            for index, content in enumerate(contents):
+                require_wanted()
+                pixels = self._still(content, index)
+                usual = usual or pixels.shape
+                sizes[pixels.shape] += 1
+                if pixels.shape != usual:
+                    continue
+                mark = blake2b(np.ascontiguousarray(pixels).data, digest_size=16).digest()
+                if mark in seen:
+                    repeated += 1
+                else:
+                    seen.add(mark)
+                    frames.take(pixels)
+            most = max(sizes, key=lambda size: (sizes[size], size == usual))
+            if most == usual:
+                break
+            usual = most
         return self._judged(
             frames,
             lambda observed: VideoSource(
@@ -239,7 +246,7 @@ class VideoAnalyst:
                 frames=len(observed.frames),
                 usable=len(observed.usable),
                 seconds=None,
-                other_size=other_size,
+                other_size=sizes.total() - sizes[most],
                 repeated=repeated,
                 complete=True,
             ),

@@ -2,7 +2,9 @@ import asyncio
 import itertools
 import time
 from collections.abc import Iterator
+from fractions import Fraction
 from pathlib import Path
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -21,7 +23,9 @@ from facegate_client import (
 )
 from facegate_client.camera import CameraSource
 from facegate_client.frame_source import FrameSource
+from tests import films
 from tests.client.conftest import pictures
+from vision.face import BgrImage
 
 
 async def _all(source: FrameSource) -> list[CapturedImage]:
@@ -125,6 +129,60 @@ async def test_image_of_a_cancelled_wait_comes_next_and_closing_waits_for_the_re
     await asyncio.gather(second, return_exceptions=True)
     await source.aclose()
     assert closed_while_reading is False
+
+
+async def _shown(path: Path, data: bytes) -> tuple[FrameSource, list[BgrImage]]:
+    await asyncio.to_thread(path.write_bytes, data)
+    source = open_video(path, pace="fast")
+    return source, [np.asarray(image.image) for image in await _all(source)]
+
+
+def _difference(one: BgrImage, other: BgrImage) -> float:
+    assert one.shape == other.shape
+    return float(np.abs(one.astype(int) - other.astype(int)).mean())
+
+
+@pytest.mark.parametrize("name", films.MATRICES)
+async def test_video_is_turned_and_mirrored_as_its_file_says(tmp_path: Path, name: str) -> None:
+    card, matrix = films.corner_card(), films.MATRICES[name]
+    source, frames = await _shown(tmp_path / "a.mp4", films.film(card, matrix=matrix))
+    expected = films.seen_through(matrix, card)
+    assert len(frames) == 20
+    assert _difference(frames[0], expected) < 4
+    assert (source.camera.height, source.camera.width) == expected.shape[:2]
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+@pytest.mark.parametrize(("before", "after"), [(8, 20), (20, 8)])
+async def test_video_has_its_usual_size(tmp_path: Path, codec: str, before: int, after: int) -> None:
+    parts = [(films.corner_card(64, 48), before), (films.corner_card(96, 64), after)]
+    source, frames = await _shown(tmp_path / "a.webm", films.resized_film(parts, codec=codec))
+    card = max(parts, key=lambda part: part[1])[0]
+    assert len(frames) == 20
+    assert _difference(frames[-1], card) < 8
+    assert {frame.shape for frame in frames} == {card.shape}
+    assert (source.camera.height, source.camera.width) == card.shape[:2]
+
+
+async def test_video_has_square_pixels(tmp_path: Path) -> None:
+    matrix = films.MATRICES["90 degrees"]
+    data = films.film(films.corner_card(), pixel=Fraction(4, 3), matrix=matrix)
+    _, frames = await _shown(tmp_path / "a.mp4", data)
+    assert _difference(frames[0], films.seen_through(matrix, films.corner_card(128, 64))) < 6
+
+
+@pytest.mark.parametrize("transfer", ["hlg", "pq"])
+async def test_hdr_video_is_shown_as_sdr(tmp_path: Path, transfer: Literal["hlg", "pq"]) -> None:
+    card = np.full((64, 96, 3), (120, 150, 200), np.uint8)
+    card[:, 48:] //= 3
+    _, frames = await _shown(tmp_path / "a.mp4", films.hdr_film(card, transfer))
+    assert _difference(frames[0], card) < 4
+
+
+async def test_damaged_video_ends_where_reading_ends(tmp_path: Path) -> None:
+    data = films.film(films.corner_card(), container="matroska")
+    _, frames = await _shown(tmp_path / "a.mkv", data[:-150])
+    assert 1 <= len(frames) < 20
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no video at all"])

@@ -195,7 +195,7 @@ class DecoderPool:
             data: The file: MP4, MOV, AVI, WebM or MKV.
             limits: The limits of the video. The time that ``take`` uses for frames counts for the job.
             begin: Returns the function that takes the frames. It is called again, for all frames again, if a
-                worker was killed from outside.
+                worker was killed from outside, or if most of the film has another size than the first frame.
 
         Raises:
             VideoError: The video is refused; some frames may have been passed on already.
@@ -224,7 +224,7 @@ class DecoderPool:
 
         def ask(worker: WorkerProcess, deadline: float) -> VideoOutline:
             return ask_video(
-                worker, job, container=container, limits=limits, deadline=deadline, take=sink.begun()
+                worker, job, container=container, limits=limits, deadline=deadline, begin=sink.begun
             )
 
         try:

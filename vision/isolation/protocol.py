@@ -14,6 +14,7 @@ __all__ = [
     "HEADER_BYTES",
     "NUMBERS",
     "VERSION",
+    "LightCurve",
     "Message",
     "MessageKind",
     "PixelLayout",
@@ -22,7 +23,7 @@ __all__ = [
     "read_exactly",
 ]
 
-VERSION = 1
+VERSION = 2
 """The protocol's version. Both sides come from one installation; a worker of another version is not used."""
 NUMBERS = 6
 _HEADER = struct.Struct(f">4sB{NUMBERS}qQ")
@@ -43,13 +44,16 @@ class MessageKind(IntEnum):
     PIXELS = 4
     """From the worker: the image (``PixelLayout``, width, height); the payload is its rows."""
     FRAME = 5
-    """From the worker: a video frame (width, height, degrees clockwise to upright, microseconds); the payload
-    is its rows, BGR."""
+    """From the worker: a video frame (width, height, degrees clockwise to upright, 1 if it is mirrored left
+    to right after that, microseconds, ``LightCurve``); the payload is its rows, BGR."""
     END = 6
     """From the worker: no more frames (frames decoded, frames of another size, other streams, 1 if the data
     are broken or cut off, microseconds of the whole, packets)."""
     UNABLE = 7
     """From the worker: no result (``Unable``, and for pixels the measured value)."""
+    AGAIN = 8
+    """From the worker, at most once: the frames so far do not count, because most of the film has another
+    size; those of that size follow."""
 
 
 class StillCode(IntEnum):
@@ -71,6 +75,21 @@ class PixelLayout(IntEnum):
     def pixel_bytes(self) -> int:
         """Bytes of one pixel."""
         return self.value // 10
+
+
+class LightCurve(IntEnum):
+    """The curve from light to a frame's values (ITU-R BT.2100), and with it the layout of a pixel."""
+
+    SDR = 0
+    """Three bytes, with the file's own curve and primaries."""
+    PQ = 1
+    HLG = 2
+    """As PQ: three 16-bit numbers, little endian, with the primaries of BT.2020."""
+
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of one pixel."""
+        return 3 if self is LightCurve.SDR else 6
 
 
 class Unable(IntEnum):

@@ -11,8 +11,9 @@ from vision.foreign_format import is_iso_picture
 __all__ = ["TakeFrame", "VideoContainer", "VideoFrames", "VideoLimits", "VideoOutline", "detect_container"]
 
 TakeFrame: TypeAlias = Callable[[BgrImage, float], None]
-"""Takes a frame and its time. The frame has shape (height, width, 3), BGR, is upright by the file's own
-rotation and of the size of the first. The time is seconds from the first frame of the stream, increasing."""
+"""Takes a frame and its time. The frame has shape (height, width, 3), BGR, is upright and not mirrored by the
+file's own statement, has square pixels, and is SDR. All have one size. The time is seconds from the first
+frame of the stream, increasing."""
 
 _MOST_PIXELS: Final = 80_000_000
 _MOST_TOGETHER: Final = 1_000_000_000
@@ -74,7 +75,8 @@ class VideoOutline:
         container: The file's container.
         seconds: Seconds from the file's first frame to its last.
         decoded: The number of decoded frames; those that were not passed on were sampled out.
-        other_size: The number of frames of another size than the first; they were left out.
+        other_size: The number of frames of another size than the usual one, which the film has for most of
+            its time; they were left out.
         other_streams: The number of streams that were not read, such as sound.
         complete: False if the file breaks or ends before its declared end; the frames are those before the
             break.
@@ -94,11 +96,12 @@ class VideoFrames:
 
     Attributes:
         container: The file's container.
-        frames: Shape (height, width, 3), BGR, upright by the file's own rotation; at least one.
+        frames: As ``TakeFrame`` takes them; at least one.
         timestamps: The time of each frame, seconds from the first frame of the stream, ascending.
         seconds: Seconds from the file's first frame to its last.
         decoded: The number of decoded frames; those that were not returned were sampled out.
-        other_size: The number of frames of another size than the first; they were left out.
+        other_size: The number of frames of another size than the usual one, which the film has for most of
+            its time; they were left out.
         other_streams: The number of streams that were not read, such as sound.
         complete: False if the file breaks or ends before its declared end; the frames are those before the
             break.

@@ -1,23 +1,29 @@
 """Decodes video to sampled frames, in the worker: FFmpeg's demuxers and decoders through PyAV.
 
 It reads the file twice. The first pass reads the packets' times, which is cheap and does not trust the
-header. The second pass decodes, and keeps only the frames nearest to evenly spaced times.
+header. The second pass decodes, and keeps only the frames nearest to evenly spaced times. If another size
+than that of the first frame turns out to be the usual one, as in an adaptive recording that starts small, it
+decodes once more. Frames are passed on with square pixels. To turn and mirror them, and to show HDR as SDR,
+is left to the server.
 """
 
 import io
+import struct
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
+from typing import Final, cast
 
 import av
 import av.subtitles.stream
 from av.container import InputContainer
+from av.sidedata.sidedata import SideDataContainer, Type
 from av.video.frame import VideoFrame
+from av.video.reformatter import ColorTrc, VideoReformatter
 from av.video.stream import VideoStream
 
-from vision.isolation.protocol import Message, MessageKind, Unable
+from vision.isolation.protocol import LightCurve, Message, MessageKind, Unable
 
 __all__ = ["DEMUXERS", "decode_video"]
 
@@ -26,6 +32,22 @@ DEMUXERS: Final = ("mov", "avi", "matroska")
 _CODECS: Final = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg"
 _QUARTER: Final = 90
 _WHOLE: Final = 360
+_MATRIX: Final = struct.Struct("=9i")
+_ORIENTATIONS: Final = (
+    (1, 0, 0, 1, 0, 0),
+    (0, 1, -1, 0, 90, 0),
+    (-1, 0, 0, -1, 180, 0),
+    (0, -1, 1, 0, 270, 0),
+    (-1, 0, 0, 1, 0, 1),
+    (0, 1, 1, 0, 90, 1),
+    (1, 0, 0, -1, 180, 1),
+    (0, -1, -1, 0, 270, 1),
+)
+"""a, b, c and d of a display matrix (ISO/IEC 14496-12, clause 6.2.2); the degrees clockwise that make the
+frame upright, and whether it is mirrored left to right after that."""
+_CURVES: Final = {int(ColorTrc.SMPTE2084): LightCurve.PQ, int(ColorTrc.ARIB_STD_B67): LightCurve.HLG}
+_WIDEST: Final = 8
+"""The side ratio of a pixel up to which a file is believed."""
 _MICRO: Final = 1_000_000
 _MOSTLY: Final = 0.9
 _PADDED: Final = 2
@@ -167,10 +189,48 @@ def _frames(
     most_pixels: int,
     most_together: int,
 ) -> Iterator[Message]:
+    usual: tuple[int, int] | None = None
+    while True:
+        found = yield from _frames_of_size(
+            demuxer,
+            data,
+            timeline,
+            usual,
+            most_frames=most_frames,
+            most_pixels=most_pixels,
+            most_together=most_together,
+        )
+        if isinstance(found, Message):
+            yield found
+            return
+        usual = found
+        yield Message(MessageKind.AGAIN)
+
+
+def _frames_of_size(
+    demuxer: int,
+    data: bytes,
+    timeline: _Timeline,
+    usual: tuple[int, int] | None,
+    *,
+    most_frames: int,
+    most_pixels: int,
+    most_together: int,
+) -> Generator[Message, None, Message | tuple[int, int]]:
+    """Yields the frames of the usual size; if it is ``None``, of that of the first frame.
+
+    Returns:
+        The message of the end; or, only if ``usual`` is ``None``, the width and height that upright frames
+        have for more of the time than those that were yielded.
+    """
     decoded = sampled = other_size = 0
     whole, latest = timeline.whole, timeline.times[0]
-    size: tuple[int, int, bool] | None = None
+    length = timeline.times[-1] - timeline.times[0]
+    size = usual
+    shown_for: dict[tuple[int, int], int] = {}
+    last: tuple[int, int] | None = None
     wanted: list[int] = []
+    reformatter = VideoReformatter()
     with _open(demuxer, data) as container:
         stream = _stream(container)
         context = stream.codec_context
@@ -188,24 +248,41 @@ def _frames(
             if frame is None:
                 break
             _require_size(frame.width, frame.height, most_pixels)
-            # A frame that lies on its side has another size once it is upright.
-            own_size = (frame.width, frame.height, round(frame.rotation / _QUARTER) % 2 == 1)
-            if size is None:
-                size = own_size
-                count = min(most_frames, most_together // (frame.width * frame.height))
-                wanted = _evenly(timeline.times, max(1, count))
-            latest = max(latest, timeline.of(frame, decoded))
+            degrees, mirrored = _orientation(frame)
+            width, height = _square(frame, stream.sample_aspect_ratio, most_pixels)
+            own_size = (height, width) if degrees in {90, 270} else (width, height)
+            before, latest = latest, max(latest, timeline.of(frame, decoded))
+            if last is not None:
+                shown_for[last] = shown_for.get(last, 0) + latest - before
+                if usual is None and last != size and 2 * shown_for[last] > length:
+                    return last
+            last = own_size
+            size = size or own_size
+            if not wanted:
+                wanted = _evenly(
+                    timeline.times, max(1, min(most_frames, most_together // (size[0] * size[1])))
+                )
             decoded += 1
             if own_size != size:
                 other_size += 1
             elif sampled < len(wanted) and latest >= wanted[sampled]:
                 sampled = bisect_right(wanted, latest)
-                yield _message(frame, latest - timeline.times[0])
+                curve = _CURVES.get(frame.color_trc, LightCurve.SDR)
+                layout = "bgr24" if curve is LightCurve.SDR else "bgr48le"
+                plain = reformatter.reformat(frame, width, height, format=layout, threads=1)
+                numbers = (width, height, degrees, mirrored, latest - timeline.times[0], curve)
+                yield Message(MessageKind.FRAME, numbers, _rows(plain, width * curve.pixel_bytes))
         others = len(container.streams) - 1
-    if not decoded:
+    if last is None or size is None:
         raise _NoResult(Unable.DOES_NOT_DECODE)
-    length = timeline.times[-1] - timeline.times[0]
-    yield Message(MessageKind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times)))
+    # The last frame is shown as long as the others are on average.
+    shown_for[last] = shown_for.get(last, 0) + max(1, length // max(1, decoded - 1))
+    most = max(shown_for, key=lambda seen: (shown_for[seen], seen == size))
+    if usual is None and most != size:
+        return most
+    return Message(
+        MessageKind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times))
+    )
 
 
 def _require_size(width: int, height: int, most_pixels: int) -> None:
@@ -228,14 +305,35 @@ def _evenly(times: list[int], count: int) -> list[int]:
     return sorted(chosen)
 
 
-def _message(frame: VideoFrame, time: int) -> Message:
-    # PyAV states the counter-clockwise rotation that makes the frame upright.
-    degrees = round(-frame.rotation / _QUARTER) * _QUARTER % _WHOLE
-    plain = frame.reformat(format="bgr24", threads=1)
-    plane, row = plain.planes[0], 3 * plain.width
+def _orientation(frame: VideoFrame) -> tuple[int, int]:
+    """Returns degrees clockwise and 0 or 1 for mirrored, of the orientation nearest to the display matrix."""
+    try:
+        matrix = cast("SideDataContainer", frame.side_data)[Type.DISPLAYMATRIX]
+    except KeyError:
+        return 0, 0
+    except ValueError:
+        # PyAV knows no other data of a frame that has a kind it does not know, such as EXIF.
+        return round(-frame.rotation / _QUARTER) * _QUARTER % _WHOLE, 0
+    a, b, _, c, d, *_ = _MATRIX.unpack(bytes(matrix)[: _MATRIX.size])
+    nearest = max(_ORIENTATIONS, key=lambda one: a * one[0] + b * one[1] + c * one[2] + d * one[3])
+    return nearest[4], nearest[5]
+
+
+def _square(frame: VideoFrame, pixel: Fraction | None, most_pixels: int) -> tuple[int, int]:
+    """Returns width and height of the stored frame with square pixels, within the limit."""
+    width, height = frame.width, frame.height
+    if not pixel or pixel == 1 or not 1 <= _WIDEST * pixel <= _WIDEST**2:
+        return width, height
+    wide, high = (width * pixel, Fraction(height)) if pixel > 1 else (Fraction(width), height / pixel)
+    shrink = min(1.0, (most_pixels / (wide * high)) ** 0.5)
+    return max(1, int(wide * shrink)), max(1, int(high * shrink))
+
+
+def _rows(plain: VideoFrame, row: int) -> bytes:
+    plane = plain.planes[0]
     rows = bytes(plane)
     if plane.line_size != row:
         rows = b"".join(
             rows[start : start + row] for start in range(0, plane.line_size * plain.height, plane.line_size)
         )
-    return Message(MessageKind.FRAME, (plain.width, plain.height, degrees, time), rows[: row * plain.height])
+    return rows[: row * plain.height]

@@ -1,21 +1,35 @@
 """The server's side of decoding a video: makes the job for a worker and verifies its answers."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Callable, Mapping
 from typing import Final, NoReturn
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
+from vision.image import rotate_upright
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
-from vision.isolation.protocol import Message, MessageKind, Unable
+from vision.isolation.protocol import LightCurve, Message, MessageKind, Unable
 from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
 
 __all__ = ["ask_video", "video_job"]
 
 _MICRO: Final = 1_000_000
-_CHANNELS: Final = 3
+_REFERENCE_WHITE: Final = 203.0
+"""The light of white paper in HDR, cd/m² (ITU-R BT.2408); it becomes almost white."""
+_HLG_PEAK: Final = 1000.0
+"""The nominal display of HLG, cd/m² (ITU-R BT.2100), where its system gamma is 1.2."""
+_KNEE: Final = 0.8
+"""Up to this share of reference white, light stays as it is; brighter light is compressed into the rest."""
+_LUMINANCE: Final = np.array([[0.0593, 0.6780, 0.2627]])
+_TO_BT709: Final = np.array(
+    [[1.1187, -0.1006, -0.0182], [-0.0083, 1.1329, -0.1246], [-0.0728, -0.5876, 1.6605]]
+)
+"""Linear BT.2020 to linear BT.709 (ITU-R BT.2407), for BGR."""
+_STEPS: Final = np.arange(65536) / 65535
 _DEMUXERS: Final[Mapping[VideoContainer, int]] = {
     VideoContainer.MP4: 0,
     VideoContainer.MOV: 0,
@@ -24,11 +38,6 @@ _DEMUXERS: Final[Mapping[VideoContainer, int]] = {
     VideoContainer.MKV: 2,
 }
 """Indices into ``vision.isolation.video_decoder.DEMUXERS``, which this process does not load."""
-_TURNS: Final[Mapping[int, int]] = {
-    90: cv2.ROTATE_90_CLOCKWISE,
-    180: cv2.ROTATE_180,
-    270: cv2.ROTATE_90_COUNTERCLOCKWISE,
-}
 
 
 def video_job(data: bytes, container: VideoContainer, limits: VideoLimits) -> Message:
@@ -51,7 +60,7 @@ def ask_video(
     container: VideoContainer,
     limits: VideoLimits,
     deadline: float,
-    take: TakeFrame,
+    begin: Callable[[], TakeFrame],
 ) -> VideoOutline:
     """Has a worker decode a video.
 
@@ -61,30 +70,39 @@ def ask_video(
         container: Its container.
         limits: The limits of the answer; every frame is tested against them before memory is allocated.
         deadline: On the monotonic clock.
-        take: Called with each frame before the next is read, so that only one is in memory. It must not
-            raise a ``VisionError``, because the rest of the worker's answer would stay unread.
+        begin: Returns what is called with each frame before the next is read, so that only one is in memory.
+            It must not raise a ``VisionError``, because the rest of the worker's answer would stay unread. If
+            another size than that of the first frame turns out to be the usual one, ``begin`` is called
+            again.
 
     Raises:
         VideoError: The video cannot be used; some frames may have been passed on already.
         WorkerLost: There is no answer, or it exceeds the limits.
     """
     worker.send_job(job, deadline=deadline)
-    frames, last, pixels = 0, -1, 0
+    take, frames, last, pixels = begin(), 0, -1, 0
     size: tuple[int, ...] | None = None
+    again = False
     while True:
         kind, numbers, length = worker.receive_answer(deadline=deadline)
+        if kind is MessageKind.AGAIN:
+            _check(not again and not length)
+            take, frames, last, pixels, size, again = begin(), 0, -1, 0, None, True
+            continue
         if kind is not MessageKind.FRAME:
             break
-        width, height, degrees, time, *_ = numbers
+        width, height, degrees, mirrored, time, curve = numbers
         pixels += max(0, width) * max(0, height)
         _check(1 <= width <= limits.max_pixels and 1 <= height <= limits.max_pixels)
         _check(width * height <= limits.max_pixels and pixels <= limits.max_total_pixels)
-        _check(length == _CHANNELS * width * height and frames < limits.max_frames)
-        _check(degrees in {0, *_TURNS} and last < time <= _MICRO * limits.max_seconds)
-        rows = np.empty((height, width, _CHANNELS), np.uint8)
-        worker.read_into(rows, deadline=deadline)
+        _check(curve in set(LightCurve) and length == LightCurve(curve).pixel_bytes * width * height)
+        _check(degrees in {0, 90, 180, 270} and mirrored in {0, 1} and frames < limits.max_frames)
+        _check(last < time <= _MICRO * limits.max_seconds)
+        rows = np.empty((height, width, 3), np.uint8 if curve == LightCurve.SDR else np.uint16)
+        worker.read_into(rows.view(np.uint8), deadline=deadline)
         frames, last = frames + 1, time
-        upright = _upright(rows, degrees)
+        plain = rows if rows.dtype == np.uint8 else _as_sdr(rows, LightCurve(curve))
+        upright = rotate_upright(plain, degrees, bool(mirrored))
         size = upright.shape if size is None else size
         _check(upright.shape == size)
         take(upright, time / _MICRO)
@@ -114,8 +132,52 @@ def _most_packets(limits: VideoLimits) -> int:
     return int(limits.max_seconds * limits.max_frames_per_second) + 1
 
 
-def _upright(rows: BgrImage, degrees: int) -> BgrImage:
-    return rows if degrees == 0 else cv2.rotate(rows, _TURNS[degrees]).astype(np.uint8, copy=False)
+def _as_sdr(rows: NDArray[np.uint16], curve: LightCurve) -> BgrImage:
+    """Returns HDR pixels as a screen without HDR shows them: 8 bits, sRGB."""
+    light = cv2.LUT(rows, _to_linear(curve))
+    if curve is LightCurve.HLG:
+        gain = cv2.LUT(cv2.transform(light, _LUMINANCE), _hlg_gain())
+        light = cv2.multiply(light, cv2.merge([gain, gain, gain]), dtype=cv2.CV_16U)
+        light = cv2.LUT(light, _hlg_on_screen())
+    return cv2.LUT(cv2.transform(light, _TO_BT709), _to_srgb()).astype(np.uint8, copy=False)
+
+
+@functools.cache
+def _to_linear(curve: LightCurve) -> NDArray[np.uint16]:
+    """Returns a table from values to light: for PQ of an SDR screen, for HLG of the scene."""
+    if curve is LightCurve.HLG:
+        bright = (np.exp((_STEPS - 0.55991073) / 0.17883277) + 0.28466892) / 12
+        return _sixteen_bits(np.where(_STEPS <= 0.5, _STEPS**2 / 3, bright))
+    power = _STEPS ** (1 / 78.84375)
+    share = np.maximum(power - 0.8359375, 0) / (18.8515625 - 18.6875 * power)
+    return _compressed(10_000 * share ** (1 / 0.1593017578125))
+
+
+@functools.cache
+def _hlg_gain() -> NDArray[np.float32]:
+    return np.asarray(_STEPS**0.2, np.float32)
+
+
+@functools.cache
+def _hlg_on_screen() -> NDArray[np.uint16]:
+    return _compressed(_HLG_PEAK * _STEPS)
+
+
+def _compressed(light: NDArray[np.float64]) -> NDArray[np.uint16]:
+    """Returns the light of an SDR screen, as 16 bits, for light in cd/m²."""
+    share, room = light / _REFERENCE_WHITE, 1 - _KNEE
+    above = np.maximum(share - _KNEE, 0)
+    return _sixteen_bits(np.minimum(share, _KNEE) + room * above / (above + room))
+
+
+@functools.cache
+def _to_srgb() -> NDArray[np.uint8]:
+    curved = np.where(_STEPS <= 0.0031308, 12.92 * _STEPS, 1.055 * _STEPS ** (1 / 2.4) - 0.055)
+    return np.asarray(np.rint(255 * curved), np.uint8)
+
+
+def _sixteen_bits(share: NDArray[np.float64]) -> NDArray[np.uint16]:
+    return np.asarray(np.rint(65535 * np.clip(share, 0, 1)), np.uint16)
 
 
 def _refuse(code: int, measured: int, container: VideoContainer, limits: VideoLimits) -> NoReturn:

@@ -390,7 +390,7 @@ class AnalyzeVideoRequest(_message.Message):
     """
     frame: _builtins.bytes
     """The next still frame: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes and 2.1 million pixels; 8 to
-    120 of them, at most 50,000,000 bytes together. Frames of another size than the first are left out.
+    120 of them, at most 50,000,000 bytes together. Frames of another size than most are left out.
     """
     @_builtins.property
     def config(self) -> Global___AnalyzeVideoConfig:
@@ -579,7 +579,9 @@ class VideoSummary(_message.Message):
     known; signals that need them are not assessed.
     """
     other_size_frames: _builtins.int
-    """Frames that were left out because their size differs from the first."""
+    """Frames that were left out because their size is not the usual one: that of most of the time of a film, or of
+    most still frames.
+    """
     complete: _builtins.bool
     """False if the file is damaged or ends early; the frames are then those before that place."""
     repeated_frames: _builtins.int

@@ -337,6 +337,12 @@ def test_still_frames_of_which_some_are_hardly_new_are_no_injected_video() -> No
     assert analysis.attack_type_name != "injection"
 
 
+def test_the_usual_size_of_still_frames_counts_not_that_of_the_first() -> None:
+    small = [np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5), np.uint8) for picture in genuine(3)]
+    analysis = _analyst().analyse_frames([*numbered(small), *numbered(genuine(8))])
+    assert (analysis.source.frames, analysis.source.other_size) == (8, 3)
+
+
 def test_still_frames_over_again_and_of_another_size_are_left_out() -> None:
     stills = numbered(genuine(8))
     half = np.asarray(cv2.resize(genuine()[8], None, fx=0.5, fy=0.5), np.uint8)

@@ -122,8 +122,18 @@ def _misbehave(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
             yield fine
 
 
-def _frame(*, width: int = 4, height: int = 2, turn: int = 0, time: int = 0, spare: int = 0) -> Message:
-    return Message(MessageKind.FRAME, (width, height, turn, time), bytes(3 * max(0, width * height) + spare))
+def _frame(
+    *,
+    width: int = 4,
+    height: int = 2,
+    turn: int = 0,
+    mirrored: int = 0,
+    time: int = 0,
+    curve: int = 0,
+    spare: int = 0,
+) -> Message:
+    numbers = (width, height, turn, mirrored, time, curve)
+    return Message(MessageKind.FRAME, numbers, bytes(3 * max(0, width * height) + spare))
 
 
 def _end(*, decoded: int = 9, other: int = 0, whole: int = 900_000, packets: int = 9) -> Message:
@@ -142,6 +152,13 @@ _VIDEOS: dict[bytes, tuple[Message, ...]] = {
     b"a negative size": (_frame(width=-4, height=-2), _end()),
     b"more bytes than pixels": (_frame(spare=1), _end()),
     b"an odd turn": (_frame(turn=45), _end()),
+    b"eight bits of HDR": (_frame(curve=1), _end()),
+    b"an unknown curve": (_frame(curve=3), _end()),
+    b"half a mirror": (_frame(mirrored=2), _end()),
+    b"again": (_frame(width=2), Message(MessageKind.AGAIN), _frame(), _frame(time=500_000), _end()),
+    b"again and again": (_frame(), *2 * (Message(MessageKind.AGAIN), _frame()), _end()),
+    b"again with a payload": (_frame(), Message(MessageKind.AGAIN, (), b"1"), _frame(), _end()),
+    b"again and nothing": (_frame(), Message(MessageKind.AGAIN), _end()),
     b"times that go back": (_frame(time=500_000), _frame(time=400_000), _end()),
     b"two frames at one time": (_frame(), _frame(), _end()),
     b"a frame of another size": (_frame(), _frame(width=2, height=4, time=1), _end()),

@@ -28,8 +28,9 @@ def _decoded(pool: DecoderPool, deed: bytes) -> VideoFrames:
     return pool.decode_video(b"RIFF\0\0\0\0AVI " + deed, limits=LIMITS)
 
 
-def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool) -> None:
-    found = _decoded(liars, b"fine")
+@pytest.mark.parametrize("deed", [b"fine", b"again"])
+def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool, deed: bytes) -> None:
+    found = _decoded(liars, deed)
     assert [frame.shape for frame in found.frames] == [(2, 4, 3), (2, 4, 3)]
     assert found.timestamps == (0.0, 0.5)
     assert (found.seconds, found.decoded, found.complete) == (0.9, 9, True)
@@ -45,6 +46,12 @@ def test_an_answer_that_keeps_to_the_rules_is_taken(liars: DecoderPool) -> None:
         b"a negative size",
         b"more bytes than pixels",
         b"an odd turn",
+        b"half a mirror",
+        b"eight bits of HDR",
+        b"an unknown curve",
+        b"again and again",
+        b"again with a payload",
+        b"again and nothing",
         b"times that go back",
         b"two frames at one time",
         b"a frame of another size",
