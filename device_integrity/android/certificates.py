@@ -82,7 +82,8 @@ class Certificate:
         not_before: The start of its validity, UTC.
         not_after: The end of its validity, UTC.
         is_ca: The cA value of its basic constraints; ``None`` if it has none.
-        may_sign: Whether its key usage has keyCertSign (RFC 5280, 4.2.1.3); false without the extension.
+        may_sign: Whether its key may sign certificates (RFC 5280, 6.1.4 (n)): false only if it has a key
+            usage without keyCertSign.
         path_length: Maximum number of certificates between it and the leaf that are not self-issued;
             ``None`` if there is no limit.
         key: Its public key.
@@ -208,7 +209,7 @@ def _read(parsed: x509.Certificate) -> Certificate:
     if not isinstance(key, _KEY_KINDS):
         raise CertificateMalformed("its key is of a kind that attestation chains do not use")
     raw: dict[str, bytes] = {}
-    is_ca, path_length, may_sign = None, None, False
+    is_ca, path_length, may_sign = None, None, True
     for extension in parsed.extensions:
         oid = extension.oid.dotted_string
         if isinstance(extension.value, x509.UnrecognizedExtension):

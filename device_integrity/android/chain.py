@@ -223,7 +223,8 @@ def _test_authority(certificates: tuple[Certificate, ...], shape: ChainShape) ->
             return ANDROID_KEY.failed(
                 "chain_authority", "FORGED_CHAIN", detail, Manipulation.CODE_MODIFICATION
             )
-        # A root is pinned by its key, so the key usage in its certificate does not matter.
+        # A root is pinned by its key, so the key usage in its certificate does not matter. A certificate
+        # without a key usage may sign if it is an authority.
         between_leaf_and_root = place < len(certificates) - 1
         if between_leaf_and_root and not certificate.may_sign and not exempt:
             detail = f"certificate {place} signed another one, but its key usage lacks keyCertSign"

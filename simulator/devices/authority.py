@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Final
+from typing import Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -53,17 +53,18 @@ def name_of(
     return x509.Name([x509.NameAttribute(oid, value) for oid, value in pairs if value is not None])
 
 
-_SIGNS_CERTIFICATES: Final = x509.KeyUsage(
-    key_cert_sign=True,
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+def _key_usage(*, may_sign: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        key_cert_sign=may_sign,
+        digital_signature=not may_sign,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def issue(
@@ -74,7 +75,7 @@ def issue(
     not_before: datetime,
     not_after: datetime,
     ca: bool | None = True,
-    may_sign: bool | None = None,
+    may_sign: bool | Literal["by role"] | None = "by role",
     path_length: int | None = None,
     extensions: Mapping[str, bytes] | None = None,
     serial: int | None = None,
@@ -88,7 +89,8 @@ def issue(
         not_before: Valid from, with a time zone.
         not_after: Valid until, with a time zone.
         ca: Whether the subject may sign others; ``None`` for no basic constraints.
-        may_sign: Whether its key usage permits signing certificates; ``None`` for the value of ``ca``.
+        may_sign: Whether its key usage permits signing certificates; ``None`` for a certificate without a key
+            usage. By default an authority's does, and others have none.
         path_length: Largest number of authorities below it.
         extensions: Further extensions that are not critical: content by object identifier.
         serial: Its serial number; ``None`` for one derived from the key.
@@ -104,8 +106,9 @@ def issue(
     )
     if ca is not None:
         builder = builder.add_extension(x509.BasicConstraints(ca=ca, path_length=path_length), critical=True)
-    if ca if may_sign is None else may_sign:
-        builder = builder.add_extension(_SIGNS_CERTIFICATES, critical=True)
+    usage = (True if ca else None) if may_sign == "by role" else may_sign
+    if usage is not None:
+        builder = builder.add_extension(_key_usage(may_sign=usage), critical=True)
     for oid, value in (extensions or {}).items():
         extension = x509.UnrecognizedExtension(x509.ObjectIdentifier(oid), value)
         builder = builder.add_extension(extension, critical=False)

@@ -369,22 +369,33 @@ def test_a_strongbox_is_known_wherever_its_maker_writes_it(
     assert chain.says_strongbox is expected
 
 
-def test_an_intermediate_needs_the_use_of_its_key() -> None:
+@pytest.mark.parametrize(("usage", "failures"), [(False, {"NO_KEY_CERT_SIGN"}), (None, set())])
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_key_usage_of_an_intermediate_has_to_permit_signing(
+    place: int, usage: bool | None, failures: set[str]
+) -> None:
     phone = factory_phone()
-    root, _, _ = phone.authorities
-    for place in (1, 2):
-        above: tuple[Authority, ...] = (root,)
-        for depth, name in (
-            (1, name_of(serial="0a11", title="TEE")),
-            (2, name_of(serial="0b22", title="TEE")),
-        ):
-            key = new_key()
-            usage = False if depth == place else None
-            above = (*above, Authority(key, issue(name, key, above[-1], may_sign=usage)))
-        _, certificates = Phone(above).attest(Description())
-        chain = _walk(certificates, trust(phone))
-        assert _failures(chain) == {"NO_KEY_CERT_SIGN"}
-        assert not chain.is_trusted
+    above: tuple[Authority, ...] = phone.authorities[:1]
+    for depth, name in (
+        (1, name_of(serial="0a11", title="TEE")),
+        (2, name_of(serial="0b22", title="TEE")),
+    ):
+        key = new_key()
+        may_sign = usage if depth == place else True
+        above = (*above, Authority(key, issue(name, key, above[-1], may_sign=may_sign)))
+    _, certificates = Phone(above).attest(Description())
+    chain = _walk(certificates, trust(phone))
+    assert _failures(chain) == failures
+    assert chain.is_trusted == (not failures)
+
+
+def test_without_a_key_usage_the_basic_constraints_decide() -> None:
+    phone = factory_phone()
+    root, middle, _ = phone.authorities
+    key = new_key()
+    last = issue(name_of(serial="0c33", title="TEE"), key, middle, ca=None, may_sign=None)
+    _, certificates = Phone((root, middle, Authority(key, last))).attest(Description())
+    assert _failures(_walk(certificates, trust(phone))) == {"FORGED_CHAIN"}
 
 
 def test_a_leaf_without_the_extension_is_not_attested() -> None:
