@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, StringConstraints, model_validator
 
 from device_integrity.apple import Environment
-from server.settings_base import Table
+from server.settings_base import Table, WebHost, WebOrigin
 
 __all__ = [
     "AndroidAppTable",
@@ -30,7 +30,6 @@ _Package = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z][A-Za-z0-9_]*(\.[A-Za-z][A-Za-z0-9_]*)+$", max_length=256)
 ]
 _AppleId = Annotated[str, StringConstraints(pattern=r"^[A-Z0-9]{10}\.[A-Za-z0-9.-]+$", max_length=256)]
-_Origin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+$", max_length=256)]
 _HOSTS_WITHOUT_TLS: Final = frozenset({"localhost", "127.0.0.1"})
 """The only hosts whose pages get the camera and keys from browsers without TLS."""
 
@@ -177,11 +176,11 @@ class AppleSettings(Table):
 class WebSettings(Table):
     """The operator's pages."""
 
-    rp_id: str = Field(default="", max_length=253)
+    rp_id: WebHost = ""
     """WebAuthn's relying party identifier: the domain, such as ``bank.example``."""
-    origins: tuple[_Origin, ...] = ()
-    """Origins of the pages, such as ``https://verify.bank.example``, without a slash at the end: ``rp_id`` or
-    a subdomain of it, over https; over http only ``localhost`` and ``127.0.0.1``."""
+    origins: tuple[WebOrigin, ...] = ()
+    """Origins of the pages, such as ``https://verify.bank.example``: ``rp_id`` or a subdomain of it, over
+    https; over http only ``localhost`` and ``127.0.0.1``. They are brought to the form that browsers send."""
     require_user_verification: bool = True
     """Whether a WebAuthn ceremony counts only if the authenticator verified the person."""
 
@@ -208,7 +207,7 @@ class TestRoots(Table):
     """PEM file: a root that replaces Apple's App Attest root."""
     apple_receipt_certificate: Path | None = None
     """PEM file: a root that replaces the one under which Apple signs the receipts of App Attest."""
-    apple_receipt_server: _Origin | None = None
+    apple_receipt_server: WebOrigin | None = None
     """URL of a server that replaces Apple's for receipts."""
 
     @property

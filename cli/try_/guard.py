@@ -37,9 +37,11 @@ class Guard:
             secret: The secret in the page's address.
             scans: Origin of the server's web listener, such as ``ws://127.0.0.1:8446``.
         """
-        self.host: Final = f"localhost:{port}"
+        # Browsers leave out the default port.
+        shown = "" if port == 80 else f":{port}"
+        self.host: Final = f"localhost{shown}"
         self.origin: Final = f"http://{self.host}"
-        self._other_host = f"127.0.0.1:{port}"
+        self._other_host = f"127.0.0.1{shown}"
         self._secret = secret.encode()
         self._headers = _HEADERS | {
             "Content-Security-Policy": (

@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Annotated, Final
 
-from pydantic import Discriminator, Field, PlainValidator, StringConstraints, Tag, WithJsonSchema
+from pydantic import Discriminator, Field, PlainValidator, Tag, WithJsonSchema
 
 from device_integrity import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
 from server.policies.table import PolicyTable
+from server.settings_base import WebOrigin
 
 __all__ = ["ASSURANCE_FORMS", "AssuranceFloors", "DemandRules", "DeviceRules", "PlatformDemands"]
 
@@ -42,9 +43,6 @@ _RaisedCheck = Annotated[
     PlainValidator(_known_soft_check),
     WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
 ]
-
-
-_WebOrigin = Annotated[str, StringConstraints(pattern=r"^https?://[^/\s?#@]+$", max_length=256)]
 
 
 class PlatformDemands(PolicyTable):
@@ -149,7 +147,7 @@ class DeviceRules(PolicyTable):
     failure is a soft sign, because honest people's devices fail them too: a rooted phone, a company's proxy.
     ``runtime.hooking`` and ``runtime.debugger`` are always decisive."""
 
-    web_origins: tuple[_WebOrigin, ...] = Field(default=(), strict=False)
+    web_origins: tuple[WebOrigin, ...] = Field(default=(), strict=False)
     """Origins of the pages that may scan under this policy, out of ``device_integrity.web.origins`` of the
     settings, such as ``https://verify.bank.example``; if none is listed, all of them. A page of another
     origin is refused with ``ORIGIN_NOT_ALLOWED`` after its ScanStart, and the check stays open."""

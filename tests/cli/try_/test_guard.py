@@ -96,3 +96,8 @@ async def test_every_answer_restricts_the_page(port: int) -> None:
     assert headers["Cache-Control"] == "no-store"
     assert headers["Permissions-Policy"] == "camera=(self), microphone=(), geolocation=()"
     assert headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_browsers_leave_out_the_default_port() -> None:
+    guard = Guard(port=80, secret=SECRET, scans="ws://127.0.0.1:8446")
+    assert (guard.host, guard.origin) == ("localhost", "http://localhost")

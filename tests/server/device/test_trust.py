@@ -172,7 +172,7 @@ async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
         {"apple": {"max_keys_made": 0}},
         {"test_roots": {"apple_certificate": "root.pem"}},
         {"web": {"rp_id": "bank.example"}},
-        {"web": {"rp_id": "bank.example", "origins": ["https://bank.example/"]}},
+        {"web": {"rp_id": "bank.example", "origins": ["https://bank.example/page"]}},
         {"web": {"rp_id": "bank.example", "origins": ["http://verify.bank.example"]}},
         {"web": {"rp_id": "bank.example", "origins": ["https://bank.example", "https://evil.example"]}},
         {"web": {"rp_id": "bank.example", "origins": ["https://notbank.example"]}},
@@ -197,6 +197,43 @@ def test_settings_that_cannot_be_meant_are_refused(tables: dict[str, object]) ->
 )
 def test_pages_of_the_site_with_tls_and_of_this_computer_without(site: str, origins: list[str]) -> None:
     assert _settings(web={"rp_id": site, "origins": origins}).web.origins == tuple(origins)
+
+
+@pytest.mark.parametrize(
+    ("site", "written", "sent"),
+    [
+        ("bank.example", "https://bank.example:443", "https://bank.example"),
+        ("Bank.Example", "HTTPS://Verify.BANK.example/", "https://verify.bank.example"),
+        ("bücher.example", "https://BÜCHER.example:8443", "https://xn--bcher-kva.example:8443"),
+        ("xn--bcher-kva.example", "https://\uff42ücher.example", "https://xn--bcher-kva.example"),
+        ("localhost", "http://localhost:80", "http://localhost"),
+        ("localhost", "http://localhost:0443", "http://localhost:443"),
+    ],
+)
+def test_origins_are_brought_to_the_form_that_browsers_send(site: str, written: str, sent: str) -> None:
+    web = _settings(web={"rp_id": site, "origins": [written]}).web
+    assert web.origins == (sent,)
+    assert DeviceRules(web_origins=[written]).web_origins == (sent,)  # type: ignore[arg-type]  # as in a file
+    assert web.rp_id == site.lower().encode("idna").decode()
+
+
+@pytest.mark.parametrize(
+    "origin",
+    [
+        "https://a:99999",
+        "https://a:x",
+        "https://a/page",
+        "https://u@a",
+        "https://a%62",
+        "ftp://a",
+        "https://",
+    ],
+)
+def test_what_is_no_origin_is_refused(origin: str) -> None:
+    with pytest.raises(ValidationError):
+        _settings(web={"rp_id": "a", "origins": [origin]})
+    with pytest.raises(ValidationError):
+        DeviceRules(web_origins=[origin])  # type: ignore[arg-type]  # as in a file
 
 
 @pytest.mark.parametrize(
