@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Final
 
-from device_integrity.camera.tokens import tokens_of
+from device_integrity.camera.tokens import BEGINS, tokens_of
 from device_integrity.errors import FingerprintError
 
 __all__ = ["CameraFingerprints", "load_fingerprints", "parse_fingerprints"]
@@ -26,7 +26,7 @@ Names = tuple[tuple[str, ...], ...]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CameraFingerprints:
-    """The lists. Each name is a sequence of tokens (see ``tokens.tokens_of``).
+    """The lists. Each name is a run of tokens (see ``tokens.contains_run``).
 
     Attributes:
         version: The version of the data, for the evidence record.
@@ -112,4 +112,7 @@ def _names(entries: tuple[str, ...]) -> Names:
     runs = tuple(tokens_of(entry) for entry in entries)
     if () in runs:
         raise FingerprintError("an entry of the camera fingerprints has no letter or digit")
-    return runs
+    return tuple(
+        (*run[:-1], run[-1] + BEGINS) if entry.endswith(BEGINS) else run
+        for run, entry in zip(runs, entries, strict=True)
+    )

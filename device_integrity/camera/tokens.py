@@ -3,7 +3,10 @@
 import unicodedata
 from typing import Final
 
-__all__ = ["contains_run", "mixes_scripts", "tokens_of"]
+__all__ = ["BEGINS", "contains_run", "mixes_scripts", "tokens_of"]
+
+BEGINS: Final = "*"
+"""At the end of a run: its last token only has to begin so."""
 
 _LONGEST: Final = 512
 """Characters that are read; the protocol allows 256 bytes."""
@@ -36,14 +39,24 @@ def _spaced(character: str) -> str:
 def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:
     """Returns whether the tokens contain the run, as consecutive tokens or as one word.
 
-    A number at a token's end is ignored, so "OBS Camera2" contains the run "OBS Camera".
+    A number at a token's end is ignored, so "OBS Camera2" contains the run "OBS Camera". If the run ends with
+    ``BEGINS``, its last token only has to begin so.
     """
     bare = tuple(token.rstrip("0123456789") or token for token in tokens)
-    joined = "".join(run)
+    begins = run[-1:] != () and run[-1].endswith(BEGINS)
+    wanted = (*run[:-1], run[-1].removesuffix(BEGINS)) if begins else run
+    joined = "".join(wanted)
     return any(
-        joined in words or any(words[at : at + len(run)] == run for at in range(len(words) - len(run) + 1))
+        _matches(words[at : at + 1], (joined,), begins) or _matches(words[at : at + len(run)], wanted, begins)
         for words in (tokens, bare)
+        for at in range(len(words))
     )
+
+
+def _matches(words: tuple[str, ...], wanted: tuple[str, ...], begins: bool) -> bool:
+    if not begins:
+        return words == wanted
+    return len(words) == len(wanted) and words[:-1] == wanted[:-1] and words[-1].startswith(wanted[-1])
 
 
 def mixes_scripts(text: str) -> bool:

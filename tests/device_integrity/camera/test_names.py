@@ -29,6 +29,20 @@ def _check(**claim: str) -> DeviceCheck:
         "e2eSoft iVCam VCam",
         "VirtualCam",
         "Softcam",
+        "Fake Camera",
+        "FakeCam HD",
+        "fake-webcam 3",
+        "VCamSample Source",
+        "Vcamera",
+        "VCAM Pro",
+        "vcam_2",
+        "Dummy Camera",
+        "Mock Camera",
+        "Virtual Cameras 2",
+        "VirtualCamFilter",
+        "ManyCamera Video",
+        "CyberLink Webcam Splitter 7.0",
+        "WebcamMax Capture",
         "VSeeFaceCamera",
         "Warudo Camera",
         "xpression camera",
@@ -73,11 +87,28 @@ def test_known_virtual_cameras_fail_hard(label: str) -> None:
         "DroidCam Source 3",
         "Iriun Webcam #2",
         "e2eSoft iVCam",
+        "Remote Desktop Camera Bus",
+        "Citrix HDX Web Camera",
+        "VirtualBox Webcam - Integrated Camera",
     ],
 )
 def test_cameras_that_honest_people_use_fail_softly(label: str) -> None:
     check = _check(label=label)
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "KNOWN_FILTER_CAMERA", True)
+
+
+@pytest.mark.parametrize(
+    "label",
+    [
+        "Desk View Camera",
+        "Anna's iPhone Desk View Camera",
+        "Anna's iPhone Camera",
+        "Continuity Camera",
+        "UVCamera",
+    ],
+)
+def test_a_camera_of_the_maker_of_the_computer_is_not_listed(label: str) -> None:
+    assert _check(label=label).outcome is DeviceFinding.NOT_EVALUATED
 
 
 def test_no_real_camera_is_on_a_list() -> None:

@@ -28,12 +28,29 @@ def test_text_becomes_plain_words(text: str, tokens: tuple[str, ...]) -> None:
         ("OBSVirtualCamera", "obs virtual camera", True),
         ("OBS Camera3", "obs camera", True),
         ("Vcamera HD", "vcam", False),
+        ("UVCamera HD", "vcam", False),
         ("Jobs Camera", "obs camera", False),
         ("camera obs", "obs camera", False),
     ],
 )
 def test_runs_are_found_whole_and_in_order(text: str, run: str, found: bool) -> None:
     assert contains_run(tokens_of(text), tokens_of(run)) is found
+
+
+@pytest.mark.parametrize(
+    ("text", "run", "found"),
+    [
+        ("VCamSample Source", ("vcam*",), True),
+        ("vcam", ("vcam*",), True),
+        ("UVCamera", ("vcam*",), False),
+        ("My Virtual Camera", ("virtual", "cam*"), True),
+        ("VirtualCamFilter", ("virtual", "cam*"), True),
+        ("Virtual HD Cam", ("virtual", "cam*"), False),
+        ("virtual", ("virtual", "cam*"), False),
+    ],
+)
+def test_the_last_token_of_a_run_may_be_a_beginning(text: str, run: tuple[str, ...], found: bool) -> None:
+    assert contains_run(tokens_of(text), run) is found
 
 
 def test_homoglyphs_within_a_word_are_detected() -> None:
