@@ -20,7 +20,8 @@ Installs [Facegate](../../README.md), a gRPC server for face verification with l
 newer. [docs/kubernetes.md](../../docs/kubernetes.md) has the steps of an installation.
 
 The chart holds no secret: it refers to Secrets by name. It refuses values that cannot work, such as several
-replicas with SQLite, and names the value to set. `values.schema.json` knows every setting of the
+replicas with SQLite, a number where Kubernetes wants text, or a section that is null, and names the value to set.
+`values.schema.json` knows every setting of the
 server, so `helm lint` and `helm install` refuse a misspelt one.
 
 The probes use the admin listener, `/readyz` and `/healthz`: the kubelet's gRPC probe speaks no TLS, which the
@@ -47,6 +48,7 @@ _SCHEDULE: Final = {
     "type": "string",
     "pattern": r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( \S+){4})$",
 }
+_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
 # Facts that a default does not show.
 _FORMS: Final[dict[str, dict[str, Any]]] = {
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
@@ -57,6 +59,10 @@ _FORMS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 0,
         "pattern": "^[0-9]{1,3}%$",
     },
+    "web.hostnames": _TEXTS,
+    "gateway.hostnames": _TEXTS,
+    "certificate.deviceNames": _TEXTS,
+    "certificate.serviceNames": _TEXTS,
     "retention.schedule": _SCHEDULE,
     "backup.schedule": _SCHEDULE,
     "doctor.schedule": _SCHEDULE,

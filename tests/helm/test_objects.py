@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate
 import pytest
 import yaml
 
@@ -242,3 +243,40 @@ def test_extra_objects_may_contain_templates() -> None:
         if one["kind"] == "LimitRange"
     )
     assert made["metadata"]["name"] == "limits-scan"
+
+
+def test_text_that_looks_like_a_number_stays_text() -> None:
+    texts = {
+        "fullnameOverride": "true",
+        "nameOverride": "null",
+        "database.existingSecret": "1",
+        "database.key": "2",
+        "objects.existingSecret": "3",
+        "persistence.existingClaim": "4",
+        "keys.existingSecret": "5",
+        "tls.device.existingSecret": "6",
+        "tls.service.existingSecret": "7",
+        "tls.service.clientCaSecret": "8",
+        "apiKeys.existingSecret": "9",
+        "models.existingClaim": "10",
+        "models.pack": "11",
+        "priorityClassName": "12",
+        "serviceAccount.name": "13",
+        "backup.existingClaim": "14",
+        "gpu.runtimeClassName": "15",
+        "ingress.className": "16",
+        "image.tag": "1e3",
+        "extraEnv[0].value": "1000000",
+    }
+    changes = [part for name, text in texts.items() for part in ("--set-string", f"{name}={text}")]
+    done = run(
+        "template", "scan", str(CHART), "--values", str(VALUES / "single.yaml"), *changes,
+        "--set", "extraEnv[0].name=A,keys.persistence=false,backup.enabled=true,retention.enabled=true",
+        "--set", "gpu.enabled=true,ingress.enabled=true,ingress.host=a.example,models.source=claim",
+        "--set", "networkPolicy.enabled=false",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    documents = [one for one in yaml.safe_load_all(done.stdout) if one]
+    assert {"Deployment", "CronJob", "Job", "Ingress", "ServiceAccount"} <= {one["kind"] for one in documents}
+    for document in documents:
+        kubernetes_validate.validate(document, "1.34", strict=True)

@@ -1,6 +1,11 @@
 """The values that the chart refuses."""
 
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import kubernetes_validate
 import pytest
+import yaml
 
 from tests.helm.chart_values import CHART
 from tests.helm.rendering import VALUES, needs_helm, run
@@ -113,6 +118,102 @@ def test_unknown_values_are_refused_by_the_schema(change: str) -> None:
     done = run("template", "scan", str(CHART), "--values", str(VALUES / "single.yaml"), "--set", change)
     assert done.returncode != 0
     assert "values don't meet the specifications of the schema" in done.stderr
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    ("change", "value"),
+    [
+        ("extraEnv[0].name=A,extraEnv[0].value=1000000", "extraEnv[0].value"),
+        ("extraEnv[0].name=A,extraEnv[0].value=true", "extraEnv[0].value"),
+        ("extraEnv[0].name=1", "extraEnv[0]"),
+        ("extraEnv[0].value=a", "extraEnv[0]"),
+        ("extraEnv[0]=A", "extraEnv[0]"),
+        ("serviceAccount.annotations.a=1", "serviceAccount.annotations"),
+        ("services.device.annotations.a=true", "services.device.annotations"),
+        ("services.service.annotations.a=1", "services.service.annotations"),
+        ("ingress.annotations.a=1", "ingress.annotations"),
+        ("nodeSelector.gpu=true", "nodeSelector"),
+        ("imagePullSecrets[0].name=1", "imagePullSecrets[0].name"),
+        ("tolerations[0].key=a,tolerations[0].value=1", "tolerations[0].value"),
+        (
+            "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.a=1",
+            "affinity.podAffinity.requiredDuringSchedulingIgnoredDuringExecution[0].labelSelector.matchLabels.a",
+        ),
+        (
+            "topologySpreadConstraints[0].labelSelector.matchExpressions[0].values[0]=1",
+            "topologySpreadConstraints[0].labelSelector.matchExpressions[0].values[0]",
+        ),
+        ("extraVolumes[0].name=1", "extraVolumes[0].name"),
+        ("extraVolumes[0].csi.volumeAttributes.a=1", "extraVolumes[0].csi.volumeAttributes.a"),
+        ("extraVolumeMounts[0].mountPath=1", "extraVolumeMounts[0].mountPath"),
+        ("networkPolicy.egress[0].to[0].podSelector.matchLabels.a=1", "networkPolicy.egress[0].to[0]"),
+        ("networkPolicy.deviceFrom[0].ipBlock.cidr=10", "networkPolicy.deviceFrom[0].ipBlock.cidr"),
+        ("gateway.parentRefs[0].name=1", "gateway.parentRefs[0].name"),
+        ("certificate.issuerRef.name=1", "certificate.issuerRef.name"),
+        ("externalSecrets.storeRef.name=1", "externalSecrets.storeRef.name"),
+        (
+            "externalSecrets.storeRef.name=s,externalSecrets.secrets.s.k.version=1",
+            "externalSecrets.secrets.s.k.version",
+        ),
+        ("keys.tenants.t.existingSecret=t,keys.tenants.t.files[0]=1", "keys.tenants.t.files[0]"),
+        ("extraObjects[0].kind=ConfigMap,extraObjects[0].data.a=1", "extraObjects[0].data.a"),
+        (
+            "extraObjects[0].kind=Other,extraObjects[0].metadata.labels.a=1",
+            "extraObjects[0].metadata.labels.a",
+        ),
+    ],
+)
+def test_numbers_where_kubernetes_wants_text_are_refused(change: str, value: str) -> None:
+    shared = "keys.persistence=false,keys.existingSecret=k"
+    done = run(
+        "template", "scan", str(CHART), "--values", str(VALUES / "single.yaml"), "--set", f"{shared},{change}"
+    )
+    assert done.returncode != 0
+    assert value in done.stderr
+    assert any(words in done.stderr for words in ("put it in quotes", "give each variable a name"))
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "section", ["resources", "image", "tls.device", "services", "keys.tenants", "affinity"]
+)
+def test_a_section_that_is_null_is_refused(section: str) -> None:
+    done = run(
+        "template", "scan", str(CHART), "--values", str(VALUES / "single.yaml"), "--set", f"{section}=null"
+    )
+    assert done.returncode != 0
+    assert f"{section}: it is null; leave it out, or set a value" in done.stderr
+
+
+def _paths(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    for name, value in values.items():
+        yield (*path, name)
+        # Fields of these may be null; they are left out then.
+        if isinstance(value, dict) and name not in {"podSecurityContext", "securityContext", "resources"}:
+            yield from _paths(value, (*path, name))
+
+
+@needs_helm
+@pytest.mark.slow
+@pytest.mark.parametrize("values", ["single.yaml", "production.yaml"])
+def test_no_value_that_is_null_breaks_a_template(values: str) -> None:
+    broken = []
+    for path in _paths(yaml.safe_load((CHART / "values.yaml").read_text())):
+        change = f"{'.'.join(path)}=null"
+        done = run("template", "scan", str(CHART), "--values", str(VALUES / values), "--set", change)
+        if done.returncode and "execution error" not in done.stderr:
+            broken.append((path, done.stderr))
+        for document in yaml.safe_load_all(done.stdout):
+            if document and document["apiVersion"] in {
+                "v1",
+                "apps/v1",
+                "batch/v1",
+                "autoscaling/v2",
+                "policy/v1",
+            }:
+                kubernetes_validate.validate(document, "1.34", strict=True)
+    assert broken == []
 
 
 @needs_helm

@@ -16,7 +16,7 @@
 
 {{/* Whatever the release runs; with a component: one of its workloads. */}}
 {{- define "facegate.release" -}}
-app.kubernetes.io/name: {{ include "facegate.name" . }}
+app.kubernetes.io/name: {{ include "facegate.name" . | quote }}
 app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end -}}
 
@@ -29,7 +29,7 @@ app.kubernetes.io/component: server
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{ include "facegate.release" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/managed-by: {{ .Release.Service | quote }}
 {{- with .Values.commonLabels }}
 {{ toYaml . }}
 {{- end }}
@@ -117,8 +117,8 @@ app.kubernetes.io/component: {{ .name }}
 - name: FACEGATE_STORAGE__DATABASE_URL
   valueFrom:
     secretKeyRef:
-      name: {{ .Values.database.existingSecret }}
-      key: {{ .Values.database.key }}
+      name: {{ .Values.database.existingSecret | quote }}
+      key: {{ .Values.database.key | quote }}
 {{- end }}
 {{- with .Values.extraEnv }}
 {{ toYaml . }}
@@ -129,7 +129,7 @@ app.kubernetes.io/component: {{ .name }}
 {{- if .Values.objects.existingSecret }}
 envFrom:
   - secretRef:
-      name: {{ .Values.objects.existingSecret }}
+      name: {{ .Values.objects.existingSecret | quote }}
 {{- end }}
 {{- end -}}
 
@@ -141,7 +141,7 @@ enableServiceLinks: false
 imagePullSecrets: {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with $values.priorityClassName }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 securityContext: {{- include "facegate.withoutNull" $values.podSecurityContext | nindent 2 }}
 {{- with $values.nodeSelector }}
@@ -192,14 +192,14 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- define "facegate.storeVolumes" -}}
 - name: config
   configMap:
-    name: {{ include "facegate.fullname" . }}
+    name: {{ include "facegate.fullname" . | quote }}
     items:
       - key: facegate.toml
         path: facegate.toml
 - name: data
   {{- if .Values.persistence.enabled }}
   persistentVolumeClaim:
-    claimName: {{ default (include "facegate.fullname" .) .Values.persistence.existingClaim }}
+    claimName: {{ default (include "facegate.fullname" .) .Values.persistence.existingClaim | quote }}
   {{- else }}
   emptyDir: {}
   {{- end }}
@@ -268,10 +268,10 @@ affinity: {{- toYaml . | nindent 2 }}
     defaultMode: 0440
     sources:
       - secret:
-          name: {{ .Values.keys.existingSecret }}
+          name: {{ .Values.keys.existingSecret | quote }}
       {{- range $tenant, $keys := .Values.keys.tenants }}
       - secret:
-          name: {{ $keys.existingSecret }}
+          name: {{ $keys.existingSecret | quote }}
           items:
             {{- range $keys.files }}
             - key: {{ . | quote }}
@@ -280,11 +280,11 @@ affinity: {{- toYaml . | nindent 2 }}
       {{- end }}
   {{- else if .Values.keys.existingSecret }}
   secret:
-    secretName: {{ .Values.keys.existingSecret }}
+    secretName: {{ .Values.keys.existingSecret | quote }}
     defaultMode: 0440
   {{- else }}
   persistentVolumeClaim:
-    claimName: {{ default (printf "%s-keys" (include "facegate.fullname" .)) .Values.keys.existingClaim }}
+    claimName: {{ default (printf "%s-keys" (include "facegate.fullname" .)) .Values.keys.existingClaim | quote }}
   {{- end }}
 {{- end -}}
 
@@ -297,38 +297,38 @@ affinity: {{- toYaml . | nindent 2 }}
 {{- end }}
 - name: tls-device
   secret:
-    secretName: {{ include "facegate.tlsSecret.device" . }}
+    secretName: {{ include "facegate.tlsSecret.device" . | quote }}
     defaultMode: 0440
 - name: tls-service
   secret:
-    secretName: {{ include "facegate.tlsSecret.service" . }}
+    secretName: {{ include "facegate.tlsSecret.service" . | quote }}
     defaultMode: 0440
 {{- if .Values.tls.service.clientCaSecret }}
 - name: tls-clients
   secret:
-    secretName: {{ .Values.tls.service.clientCaSecret }}
+    secretName: {{ .Values.tls.service.clientCaSecret | quote }}
     defaultMode: 0440
 {{- end }}
 {{- if .Values.apiKeys.existingSecret }}
 - name: api-keys
   secret:
-    secretName: {{ .Values.apiKeys.existingSecret }}
+    secretName: {{ .Values.apiKeys.existingSecret | quote }}
     defaultMode: 0440
 {{- end }}
 {{ include "facegate.keyVolume" . }}
 {{- if eq .Values.models.source "claim" }}
 - name: models
   persistentVolumeClaim:
-    claimName: {{ .Values.models.existingClaim }}
+    claimName: {{ .Values.models.existingClaim | quote }}
     readOnly: true
 {{- else if eq .Values.models.source "image" }}
 - name: models
   image:
-    reference: {{ .Values.models.image }}
-    pullPolicy: {{ .Values.image.pullPolicy }}
+    reference: {{ .Values.models.image | quote }}
+    pullPolicy: {{ .Values.image.pullPolicy | quote }}
 {{- else if eq .Values.models.source "pull" }}
 - name: models
   emptyDir:
-    sizeLimit: {{ .Values.models.size }}
+    sizeLimit: {{ .Values.models.size | quote }}
 {{- end }}
 {{- end -}}

@@ -1,5 +1,40 @@
-{{/* What cannot work is refused here, and not by a Pod that does not start. */}}
+{{/* Kubernetes refuses numbers, true and false where it wants text, after a part of the release was made. `path` is for
+messages, `in` the name of what `value` is in. */}}
+{{- define "facegate.requireTexts" -}}
+{{- $texts := list "name" "value" "key" "operator" "effect" "topologyKey" "whenUnsatisfiable" "namespace" "mountPath" "subPath" "subPathExpr" "mountPropagation" "secretName" "claimName" "existingSecret" "cidr" "kind" "group" "sectionName" "protocol" "version" "property" "fieldPath" "medium" "path" "driver" "server" -}}
+{{- $mapsOfTexts := list "matchLabels" "labels" "annotations" "volumeAttributes" "data" "stringData" -}}
+{{- $listsOfTexts := list "values" "namespaces" "except" "files" "accessModes" -}}
+{{- $path := .path -}}{{- $in := .in -}}
+{{- if kindIs "map" .value -}}
+{{- range $key, $value := .value -}}
+{{- if and (or (has $key $texts) (has $in $mapsOfTexts)) (not (kindIs "string" $value)) (not (kindIs "map" $value)) (not (kindIs "slice" $value)) -}}
+{{- fail (printf "%s.%s: the value is no text; put it in quotes" $path $key) -}}
+{{- end -}}
+{{- include "facegate.requireTexts" (dict "path" (printf "%s.%s" $path $key) "in" $key "value" $value) -}}
+{{- end -}}
+{{- else if kindIs "slice" .value -}}
+{{- range $number, $value := .value -}}
+{{- if and (has $in $listsOfTexts) (not (kindIs "string" $value)) -}}
+{{- fail (printf "%s[%d]: the value is no text; put it in quotes" $path $number) -}}
+{{- end -}}
+{{- include "facegate.requireTexts" (dict "path" (printf "%s[%d]" $path $number) "in" $in "value" $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{/* What cannot work is refused here, and not by a Pod that does not start. Every template begins with it, because Helm
+does not say which one it renders first. */}}
 {{- define "facegate.validate" -}}
+{{- /* Helm leaves out what is set to null, the default too: here is what the templates need. */ -}}
+{{- range splitList " " "commonLabels image image.pullPolicy imagePullSecrets replicaCount settings policies extraEnv extraVolumes extraVolumeMounts database database.key objects persistence persistence.size keys keys.tenants tls tls.device tls.service apiKeys apiKeys.key web web.hostnames models models.source models.pack models.image models.size serviceAccount serviceAccount.annotations services services.device services.device.annotations services.service services.service.annotations gateway gateway.kind gateway.parentRefs gateway.hostnames ingress ingress.annotations certificate certificate.issuerRef certificate.deviceNames certificate.serviceNames externalSecrets externalSecrets.secrets externalSecrets.storeRef externalSecrets.refreshInterval autoscaling autoscaling.minReplicas autoscaling.maxReplicas autoscaling.cpuPercent podDisruptionBudget podDisruptionBudget.maxUnavailable topologySpreadConstraints nodeSelector tolerations affinity podAnnotations podLabels podSecurityContext securityContext resources gpu gpu.resource shutdown shutdown.preStopSeconds shutdown.drainSeconds networkPolicy networkPolicy.deviceFrom networkPolicy.serviceFrom networkPolicy.adminFrom networkPolicy.egress jobs jobs.activeDeadlineSeconds migration retention retention.schedule backup backup.schedule doctor doctor.schedule monitoring monitoring.interval monitoring.labels extraObjects" -}}
+{{- $at := $.Values -}}
+{{- range splitList "." . -}}
+{{- $at = index $at . -}}
+{{- end -}}
+{{- if kindIs "invalid" $at -}}
+{{- fail (printf "%s: it is null; leave it out, or set a value" .) -}}
+{{- end -}}
+{{- end -}}
 {{- $several := include "facegate.several" . -}}
 {{- if not .Values.image.repository -}}
 {{- fail "image.repository: name the repository of the image that you built with deploy/Dockerfile; Facegate publishes none" -}}
@@ -120,7 +155,7 @@
 {{- else if not (or (eq $pack "embedded") (contains ":" $pack)) -}}
 {{- fail (printf "models.source: nothing provides the pack %s; set it to pull, image or claim, and models.pack instead of settings.pack" $pack) -}}
 {{- end -}}
-{{- range $value, $texts := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "podAnnotations" .Values.podAnnotations "nodeSelector" .Values.nodeSelector "monitoring.labels" .Values.monitoring.labels -}}
+{{- range $value, $texts := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "podAnnotations" .Values.podAnnotations "nodeSelector" .Values.nodeSelector "monitoring.labels" .Values.monitoring.labels "serviceAccount.annotations" .Values.serviceAccount.annotations "services.device.annotations" .Values.services.device.annotations "services.service.annotations" .Values.services.service.annotations "ingress.annotations" .Values.ingress.annotations -}}
 {{- range $key, $text := $texts -}}
 {{- if not (kindIs "string" $text) -}}
 {{- fail (printf "%s: the value of %s is no text; put it in quotes" $value $key) -}}
@@ -161,7 +196,21 @@
 {{- fail (printf "settings.%s: %s" $path $instead) -}}
 {{- end -}}
 {{- end -}}
-{{- range $entry := .Values.extraEnv -}}
+{{- range $value, $free := dict "imagePullSecrets" .Values.imagePullSecrets "extraVolumes" .Values.extraVolumes "extraVolumeMounts" .Values.extraVolumeMounts "keys.tenants" .Values.keys.tenants "gateway.parentRefs" .Values.gateway.parentRefs "certificate.issuerRef" .Values.certificate.issuerRef "externalSecrets.secrets" .Values.externalSecrets.secrets "externalSecrets.storeRef" .Values.externalSecrets.storeRef "topologySpreadConstraints" .Values.topologySpreadConstraints "tolerations" .Values.tolerations "affinity" .Values.affinity "networkPolicy.deviceFrom" .Values.networkPolicy.deviceFrom "networkPolicy.serviceFrom" .Values.networkPolicy.serviceFrom "networkPolicy.adminFrom" .Values.networkPolicy.adminFrom "networkPolicy.egress" .Values.networkPolicy.egress -}}
+{{- include "facegate.requireTexts" (dict "path" $value "in" "" "value" $free) -}}
+{{- end -}}
+{{- range $number, $object := .Values.extraObjects -}}
+{{- if kindIs "map" $object -}}
+{{- $texts := dict "metadata" $object.metadata -}}
+{{- if has $object.kind (list "ConfigMap" "Secret") -}}{{- $texts = $object -}}{{- end -}}
+{{- include "facegate.requireTexts" (dict "path" (printf "extraObjects[%d]" $number) "in" "" "value" $texts) -}}
+{{- end -}}
+{{- end -}}
+{{- range $number, $entry := .Values.extraEnv -}}
+{{- if not (and (kindIs "map" $entry) (kindIs "string" (dig "name" nil $entry))) -}}
+{{- fail (printf "extraEnv[%d]: give each variable a name, as text, and its value" $number) -}}
+{{- end -}}
+{{- include "facegate.requireTexts" (dict "path" (printf "extraEnv[%d]" $number) "in" "" "value" $entry) -}}
 {{- $name := upper $entry.name -}}
 {{- if has $name (list "FACEGATE_CONFIG" "POD_NAME") -}}
 {{- fail (printf "extraEnv: the chart sets %s itself; leave it out" $entry.name) -}}
