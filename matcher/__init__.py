@@ -51,7 +51,7 @@ from matcher.portrait_report import (
     Severity,
 )
 from matcher.seen_faces import faces_in_words
-from matcher.similarity import fmr_bound, similarity_for_fmr, threshold_cosine
+from matcher.similarity import fmr_bound, similarity_for_fmr, similarity_in_words, threshold_cosine
 from matcher.template import TemplateSample, fuse_templates, sample_quality
 
 __all__ = [
@@ -87,5 +87,6 @@ __all__ = [
     "require_calibration_support",
     "sample_quality",
     "similarity_for_fmr",
+    "similarity_in_words",
     "threshold_cosine",
 ]

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
-from matcher.similarity import fmr_bound, similarity_for_fmr
+from matcher.similarity import fmr_bound, scan_fmr_bound, similarity_for_fmr
 from vision.face import Embedding
 from vision.packs import MatchCalibration, Template
 
@@ -44,11 +44,14 @@ class MatchResult:
     Attributes:
         same_person: True when ``fmr_bound`` is at most the policy's ``max_fmr``.
         similarity: 0..100; ``matcher.similarity`` defines its meaning.
-        fmr_bound: Upper bound on FMR of a threshold at this cosine, in (0, 1].
+        fmr_bound: Upper bound on FMR of photos against photos at this cosine, in (0, 1], as the
+            policy's ``max_fmr`` is.
         threshold_similarity: The similarity that stands for the policy's ``max_fmr``, 0..100.
         cosine: Score of the two templates, -1..1: their cosine, or with a cohort almost
             (``vision.packs.cohort``); comparable within one calibration only.
         provenance: Where the calibration comes from; see ``MatchCalibration.provenance``.
+        scan_fmr_bound: Upper bound on FMR of scans against photos at this cosine, in (0, 1]: how many other
+            people reach it. ``None`` if the calibration measured no scans.
     """
 
     same_person: bool
@@ -57,6 +60,7 @@ class MatchResult:
     threshold_similarity: float
     cosine: float
     provenance: str
+    scan_fmr_bound: float | None = None
 
 
 def require_calibration_support(calibration: MatchCalibration, policy: MatchPolicy) -> None:
@@ -147,6 +151,7 @@ def compare(
         threshold_similarity=similarity_for_fmr(policy.max_fmr),
         cosine=cosine,
         provenance=calibration.provenance,
+        scan_fmr_bound=scan_fmr_bound(cosine, calibration=calibration),
     )
 
 

@@ -21,9 +21,13 @@ bound on FMR   similarity
 Between the rows the similarity is linear in log10 of the bound. A similarity of 80 therefore states that a
 threshold at this cosine accepts at most one impostor in 1000, with every pack.
 
-A similarity never claims more than the calibration's data support. A calibration that ends at 1e-3
-gives at most 80, even for two equal images; a pack that was calibrated on more impostors reaches
-higher similarities. To rank comparisons above that point, use the cosine.
+A similarity never claims more than the calibration's data support, so it saturates: a calibration that
+ends at 1e-3 gives at most 80, even for two equal images. Results say where it does, and contain the score,
+which alone ranks comparisons above that point.
+
+These bounds are of photos against photos. A check compares a scan with a photo, for which far fewer people
+were measured: what a result may say about other people is ``scan_fmr_bound``, in the words of
+``similarity_in_words``.
 """
 
 import math
@@ -35,7 +39,14 @@ import numpy as np
 from matcher.errors import PortraitPolicyInvalid
 from vision.packs import MatchCalibration
 
-__all__ = ["fmr_bound", "similarity", "similarity_for_fmr", "threshold_cosine"]
+__all__ = [
+    "fmr_bound",
+    "scan_fmr_bound",
+    "similarity",
+    "similarity_for_fmr",
+    "similarity_in_words",
+    "threshold_cosine",
+]
 
 _ANCHORS: Final = (
     (0.0, 0.0),
@@ -47,6 +58,8 @@ _ANCHORS: Final = (
     (6.0, 99.0),
     (8.0, 100.0),
 )
+_NO_STATEMENT: Final = 0.5
+"""A bound on FMR above this says nothing about a person."""
 _EXPONENTS: Final = tuple(exponent for exponent, _ in _ANCHORS)
 _SIMILARITIES: Final = tuple(value for _, value in _ANCHORS)
 
@@ -89,6 +102,41 @@ def fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float:
     exponent = start + share * (end - start)
     # exp(log(x)) can differ from x in the last bit; clamping to the neighbours keeps it monotone.
     return min(max(math.exp(exponent), above.fmr_upper_bound), below.fmr_upper_bound)
+
+
+def scan_fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float | None:
+    """Return the upper bound on FMR of scans against photos at ``cosine``, in (0, 1].
+
+    It is never below that of photos. ``None`` if the calibration measured no scans: nothing is known then.
+
+    Args:
+        cosine: Score of a scan and a portrait, -1..1.
+        calibration: The calibration of the embedder that made both templates.
+    """
+    if calibration.scans is None:
+        return None
+    return max(
+        fmr_bound(cosine, calibration=calibration), fmr_bound(cosine, calibration=calibration.of_scans)
+    )
+
+
+def similarity_in_words(similarity: float, *, scan_bound: float | None, saturated: bool) -> str:
+    """Say what a similarity means. Every page and table says it with these words.
+
+    Args:
+        similarity: 0..100.
+        scan_bound: Upper bound on FMR of scans against photos, in (0, 1]; ``None`` if it was not measured.
+        saturated: Whether the score lies at or above the last point of the calibration.
+    """
+    if scan_bound is None:
+        others = "how many other people reach it with a scan was not measured"
+    elif scan_bound > _NO_STATEMENT:
+        others = "other people reach it with a scan, too"
+    else:
+        # 1 / 1e-5 is 99999.99999999999.
+        others = f"at most 1 in {math.floor(round(1 / scan_bound, 3)):,} other people reach it with a scan"
+    highest = ", the highest that the calibration supports" if saturated else ""
+    return f"{similarity:.1f} of 100{highest}: {others}"
 
 
 def similarity(cosine: float, *, calibration: MatchCalibration) -> float:

@@ -173,7 +173,10 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
             f": with the false match rate (FMR) bounded at {100 * required[0]:.3g} %, as the policy demands, "
             f"{100 * point.fnmr:.1f} % of genuine photo pairs were rejected (FNMR; see the pairs below)"
         )
-    return f"{said}; no bound below {100 * calibration.lowest_bound:.2g} % is supported."
+    scans = calibration.scans
+    of_scans = f"none below {100 * scans.lowest_bound:.2g} %" if scans else "none was measured"
+    lowest = f"{100 * calibration.lowest_bound:.2g} %"
+    return f"{said}; no bound below {lowest} is supported between photos, and {of_scans} for scans."
 
 
 def _facts(records: Sequence[DemoRecord], context: PageContext) -> Html:

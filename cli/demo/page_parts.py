@@ -10,7 +10,7 @@ from cli.demo.flash import page_picture, svg
 from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Status
 from cli.demo.words import expectation_text, reason_sentences
-from cli.verdict import enum_word
+from cli.verdict import enum_word, match_words
 from server.pages import (
     NOTHING,
     Html,
@@ -193,7 +193,7 @@ def _measures(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -
     if result.HasField("liveness"):
         measures.append(_liveness(result.liveness, thresholds))
     if result.match.HasField("similarity"):
-        measures.append(_similarity(result.match))
+        measures.append(_similarity(result))
     if result.liveness.required_bits > 0:
         measures.append(_bits(result.liveness))
     return _division("columns measures", measures)
@@ -217,7 +217,8 @@ def _liveness(liveness: result_pb2.LivenessResult, thresholds: tuple[float, floa
     )
 
 
-def _similarity(match: result_pb2.MatchResult) -> Html:
+def _similarity(result: result_pb2.CheckResult) -> Html:
+    match = result.match
     return measure(
         "Similarity to the portrait",
         value=f"{match.similarity:.1f}",
@@ -227,8 +228,8 @@ def _similarity(match: result_pb2.MatchResult) -> Html:
             spoken=f"{match.similarity:.0f} of 100, {match.required_similarity:.0f} is needed",
             marks=(mark(match.required_similarity, "needed"),),
         ),
-        detail=f"Required: {match.required_similarity:g} (FMR at most {match.required_fmr:.2g}). A threshold "
-        f"at this similarity has an FMR of at most {match.fmr_bound:.2g}; {match.frames_used} frames fused.",
+        detail=f"{match_words(result)}. {match.required_similarity:g} is needed; "
+        f"{match.frames_used} frames were fused.",
     )
 
 

@@ -8,7 +8,7 @@ from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.demo.words import REASON_TEXT
-from cli.verdict import enum_word, failure_words, result_json
+from cli.verdict import enum_word, failure_words, match_words, result_json
 from server.pages import data_uri
 
 __all__ = ["VerdictContext", "verdict_document"]
@@ -54,7 +54,7 @@ def verdict_document(
         "reasons": _reasons(result),
         "explanations": [*_device_faults(result.device), *result.liveness.explanations],
         "liveness": _liveness(result.liveness, context) if result.HasField("liveness") else None,
-        "match": _match(result.match) if result.match.HasField("similarity") else None,
+        "match": _match(result) if result.match.HasField("similarity") else None,
         "signals": _signals(result.liveness.signals),
         "colours": [_colour(step) for step in result.liveness.challenge_steps],
         "device": _device(result.device),
@@ -111,13 +111,13 @@ def _liveness(liveness: result_pb2.LivenessResult, context: VerdictContext) -> d
     }
 
 
-def _match(match: result_pb2.MatchResult) -> dict[str, Any]:
+def _match(result: result_pb2.CheckResult) -> dict[str, Any]:
+    match = result.match
     return {
         "same_person": match.same_person,
         "similarity": match.similarity,
         "required": match.required_similarity,
-        "fmr_bound": match.fmr_bound,
-        "required_fmr": match.required_fmr,
+        "meaning": match_words(result),
         "frames": match.frames_used,
     }
 

@@ -8,7 +8,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["enum_word", "failure_words", "verdict_view", "waiver_words"]
+from matcher import similarity_in_words
+
+__all__ = ["enum_word", "failure_words", "match_words", "verdict_view", "waiver_words"]
 
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
 _NEUTRAL = Text("neutral", "dim")
@@ -174,18 +176,21 @@ def _match(result: result_pb2.CheckResult) -> Text:
         return Text("not compared: no usable face was captured", "dim")
     text = Text("yes", "green") if match.same_person else Text("no", "red")
     text.append(
-        f", similarity {match.similarity:.1f} of 100: at most {_one_in(match.fmr_bound)} other people "
-        "reach it; "
-        f"needs {match.required_similarity:.1f}, at most {_one_in(match.required_fmr)}; "
+        f", similarity {match_words(result)}; needs {match.required_similarity:.1f}; "
         f"{match.frames_used} frames",
         "default",
     )
     return text
 
 
-def _one_in(rate: float) -> str:
-    """Returns a rate from 0 to 1 as words, such as "1 in 1,000"."""
-    return f"1 in {1 / rate:,.0f}" if rate > 0 else "none of the"
+def match_words(result: result_pb2.CheckResult) -> str:
+    """Returns what the similarity of a result with one means, in words."""
+    match = result.match
+    return similarity_in_words(
+        match.similarity,
+        scan_bound=match.scan_fmr_bound if match.HasField("scan_fmr_bound") else None,
+        saturated=match.fmr_bound <= result.pack.calibration.lowest_fmr_bound,
+    )
 
 
 def _device(device: result_pb2.DeviceResult) -> Text:

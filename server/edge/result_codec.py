@@ -241,6 +241,9 @@ def _match(outcome: CheckOutcome, match: MatchResult | None) -> result_pb2.Match
         message.similarity = match.similarity
         message.fmr_bound = match.fmr_bound
         message.frames_used = outcome.match_frames
+        message.score = match.cosine
+        if match.scan_fmr_bound is not None:
+            message.scan_fmr_bound = match.scan_fmr_bound
     return message
 
 

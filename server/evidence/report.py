@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from device_integrity import DeviceCheck
+from matcher import similarity_in_words
 from server.domain.reasons import CheckStatus
 from server.pages import (
     NOTHING,
@@ -163,11 +164,17 @@ def _match(outcome: CheckOutcome) -> Iterable[tuple[str, str]]:
         yield "Comparison", "none: no usable face was captured"
     else:
         yield "Same person", "yes" if match.same_person else "no"
-        yield "Similarity", f"{match.similarity:.1f} of 100"
-        yield "Bound on the false match rate", f"{match.fmr_bound:.2g}"
+        yield (
+            "Similarity",
+            similarity_in_words(
+                match.similarity,
+                scan_bound=match.scan_fmr_bound,
+                saturated=match.fmr_bound <= outcome.pack.calibration.lowest_bound,
+            ),
+        )
         yield "Frames", str(outcome.match_frames)
     yield "Required similarity", f"{outcome.required_similarity:.1f}"
-    yield "Required false match rate", f"{outcome.required_fmr:.2g}"
+    yield "Required false match rate of photos", f"{outcome.required_fmr:.2g}"
 
 
 def _device(outcome: CheckOutcome) -> Html:

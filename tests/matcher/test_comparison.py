@@ -11,6 +11,7 @@ from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateIn
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
 from vision.packs import Template
+from vision.packs.calibration import ScanRange, ScorePoint
 from vision.packs.cohort import fit_cohort
 
 POLICY = MatchPolicy(max_fmr=1e-2)
@@ -32,6 +33,27 @@ def test_above_the_threshold_it_is_the_same_person() -> None:
     assert result.similarity == pytest.approx(75, abs=0.01)
     assert result.threshold_similarity == pytest.approx(70)
     assert result.provenance == "measured"
+
+
+def test_other_people_are_those_of_scans_and_never_fewer_than_those_of_photos() -> None:
+    points = (ScorePoint(cosine=0.2, fmr_upper_bound=0.5), ScorePoint(cosine=0.34, fmr_upper_bound=2e-3))
+    scans = ScanRange(points=points, scans=9, persons=40, genuine_pairs=9, impostor_pairs=900)
+    measured = replace(calibration((0.0, 1.0), (0.3, 1e-2), (0.4, 1e-4)), scans=scans)
+    for cosine, bound in ((0.31, None), (0.35, 2e-3), (0.9, 2e-3)):
+        portrait, scan = at_cosine(cosine)
+        result = compare(portrait=portrait, scan=scan, calibration=measured, policy=POLICY)
+        assert result.scan_fmr_bound is not None
+        assert result.scan_fmr_bound >= result.fmr_bound
+        if bound is not None:
+            assert result.scan_fmr_bound == bound
+    # The similarity stays that of photos, on which the policy's demand rests.
+    assert result.fmr_bound == 1e-4
+
+
+def test_without_scans_nothing_is_said_of_other_people() -> None:
+    portrait, scan = at_cosine(0.35)
+    result = compare(portrait=portrait, scan=scan, calibration=THREE_DECADES, policy=POLICY)
+    assert result.scan_fmr_bound is None
 
 
 def test_below_the_threshold_it_is_not() -> None:

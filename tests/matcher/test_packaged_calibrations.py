@@ -5,10 +5,12 @@ from importlib.resources import files
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from matcher.comparison import MatchPolicy, require_calibration_support
 from matcher.errors import CalibrationTooWeak
-from matcher.similarity import fmr_bound, threshold_cosine
+from matcher.similarity import fmr_bound, scan_fmr_bound, threshold_cosine
 from vision.packs.calibration import MatchCalibration, load_calibration, parse_calibration
 
 MEASURED = (
@@ -132,6 +134,18 @@ def test_the_threshold_of_standard_refuses_as_many_of_the_same_person_as_documen
     rates = [point.fnmr for point in points if point.fnmr is not None]
     missed = float(np.interp(at, [point.cosine for point in points], rates))
     assert missed == pytest.approx(refused, abs=0.001)
+
+
+@pytest.mark.parametrize("name", [*MEASURED, *ASSUMED])
+@given(st.floats(-1.0, 1.0))
+def test_no_result_says_more_of_other_people_than_the_scans_support(name: str, cosine: float) -> None:
+    calibration = packaged(name)
+    bound = scan_fmr_bound(cosine, calibration=calibration)
+    if calibration.scans is None:
+        assert bound is None
+    else:
+        assert bound is not None
+        assert max(calibration.scans.lowest_bound, fmr_bound(cosine, calibration=calibration)) <= bound <= 1
 
 
 def test_dlib_s_calibration_does_not_reach_standard() -> None:

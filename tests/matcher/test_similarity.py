@@ -5,7 +5,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import PortraitPolicyInvalid
-from matcher.similarity import fmr_bound, similarity, similarity_for_fmr, threshold_cosine
+from matcher.similarity import (
+    fmr_bound,
+    similarity,
+    similarity_for_fmr,
+    similarity_in_words,
+    threshold_cosine,
+)
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.packs.calibration import MatchCalibration
 
@@ -103,3 +109,29 @@ def test_the_threshold_is_where_the_bound_reaches_the_rate(given_one: MatchCalib
 def test_there_is_no_threshold_outside_the_calibration(rate: float) -> None:
     with pytest.raises(PortraitPolicyInvalid):
         threshold_cosine(rate, calibration=THREE_DECADES)
+
+
+@pytest.mark.parametrize(
+    ("scan_bound", "saturated", "words"),
+    [
+        (
+            0.00144,
+            True,
+            "96.3 of 100, the highest that the calibration supports: at most 1 in 694 other",
+        ),
+        (1e-5, False, "96.3 of 100: at most 1 in 100,000 other people"),
+        (0.7, False, "other people reach it with a scan, too"),
+        (None, False, "was not measured"),
+    ],
+)
+def test_the_words_claim_what_the_scans_support(
+    scan_bound: float | None, saturated: bool, words: str
+) -> None:
+    assert words in similarity_in_words(96.2787, scan_bound=scan_bound, saturated=saturated)
+
+
+@given(st.floats(1e-9, 0.5))
+def test_the_words_never_round_towards_fewer_people(bound: float) -> None:
+    words = similarity_in_words(50.0, scan_bound=bound, saturated=False)
+    people = int(words.split(" 1 in ")[1].split(" ")[0].replace(",", ""))
+    assert 1 / people >= bound * (1 - 1e-3)

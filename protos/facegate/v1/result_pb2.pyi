@@ -439,17 +439,20 @@ class MatchResult(_message.Message):
     REQUIRED_SIMILARITY_FIELD_NUMBER: _builtins.int
     REQUIRED_FMR_FIELD_NUMBER: _builtins.int
     FRAMES_USED_FIELD_NUMBER: _builtins.int
+    SCAN_FMR_BOUND_FIELD_NUMBER: _builtins.int
+    SCORE_FIELD_NUMBER: _builtins.int
     same_person: _builtins.bool
     """Whether the scan shows the portrait's person, at the policy's FMR; absent if no usable face was
     captured.
     """
     similarity: _builtins.float
     """Similarity, 0 to 100; absent if no usable face was captured. The same value stands for the same
-    bound on FMR in every pack.
+    bound on FMR in every pack. It saturates where the data of the calibration end: where fmr_bound is
+    pack.calibration.lowest_fmr_bound. Above that only the score differs.
     """
     fmr_bound: _builtins.float
     """Upper bound on the false match rate (ISO/IEC 19795-1) of photos against photos at this similarity,
-    0 to 1. That of scans is not bounded so low: docs/calibration.md.
+    0 to 1. That of scans is not bounded so low: scan_fmr_bound.
     """
     required_similarity: _builtins.float
     """Similarity that the policy demands, 0 to 100."""
@@ -457,6 +460,14 @@ class MatchResult(_message.Message):
     """The policy's largest false match rate, 0 to 1."""
     frames_used: _builtins.int
     """Frames whose embeddings were fused."""
+    scan_fmr_bound: _builtins.float
+    """Upper bound on the false match rate of scans against photos at this similarity, above 0 and at most 1:
+    what a result supports about other people. Absent if the calibration measured no scans.
+    """
+    score: _builtins.float
+    """Score of the scan and the portrait, -1 to 1, in the embedder's own scale: comparable within one
+    calibration only. Absent if no usable face was captured.
+    """
     def __init__(
         self,
         *,
@@ -466,17 +477,27 @@ class MatchResult(_message.Message):
         required_similarity: _builtins.float = ...,
         required_fmr: _builtins.float = ...,
         frames_used: _builtins.int = ...,
+        scan_fmr_bound: _builtins.float | None = ...,
+        score: _builtins.float | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_same_person", b"_same_person", "_similarity", b"_similarity", "same_person", b"same_person", "similarity", b"similarity"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_same_person", b"_same_person", "_scan_fmr_bound", b"_scan_fmr_bound", "_score", b"_score", "_similarity", b"_similarity", "same_person", b"same_person", "scan_fmr_bound", b"scan_fmr_bound", "score", b"score", "similarity", b"similarity"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_same_person", b"_same_person", "_similarity", b"_similarity", "fmr_bound", b"fmr_bound", "frames_used", b"frames_used", "required_fmr", b"required_fmr", "required_similarity", b"required_similarity", "same_person", b"same_person", "similarity", b"similarity"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_same_person", b"_same_person", "_scan_fmr_bound", b"_scan_fmr_bound", "_score", b"_score", "_similarity", b"_similarity", "fmr_bound", b"fmr_bound", "frames_used", b"frames_used", "required_fmr", b"required_fmr", "required_similarity", b"required_similarity", "same_person", b"same_person", "scan_fmr_bound", b"scan_fmr_bound", "score", b"score", "similarity", b"similarity"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__same_person: _TypeAlias = _typing.Literal["same_person"]  # noqa: Y015
     _WhichOneofArgType__same_person: _TypeAlias = _typing.Literal["_same_person", b"_same_person"]  # noqa: Y015
+    _WhichOneofReturnType__scan_fmr_bound: _TypeAlias = _typing.Literal["scan_fmr_bound"]  # noqa: Y015
+    _WhichOneofArgType__scan_fmr_bound: _TypeAlias = _typing.Literal["_scan_fmr_bound", b"_scan_fmr_bound"]  # noqa: Y015
+    _WhichOneofReturnType__score: _TypeAlias = _typing.Literal["score"]  # noqa: Y015
+    _WhichOneofArgType__score: _TypeAlias = _typing.Literal["_score", b"_score"]  # noqa: Y015
     _WhichOneofReturnType__similarity: _TypeAlias = _typing.Literal["similarity"]  # noqa: Y015
     _WhichOneofArgType__similarity: _TypeAlias = _typing.Literal["_similarity", b"_similarity"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__same_person) -> _WhichOneofReturnType__same_person | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__scan_fmr_bound) -> _WhichOneofReturnType__scan_fmr_bound | None: ...
+    @_typing.overload
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__score) -> _WhichOneofReturnType__score | None: ...
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__similarity) -> _WhichOneofReturnType__similarity | None: ...
 

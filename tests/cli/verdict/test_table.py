@@ -1,10 +1,23 @@
 import io
+import re
+from dataclasses import replace
 
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1.verification_service_pb2 import FinishCheckResponse
 from rich.console import Console
 
+from cli.demo.page_parts import check_card
+from cli.try_.verdict import verdict_document
 from cli.verdict import enum_word, failure_words, verdict_view
+from server.domain.reasons import CheckStatus
+from server.edge.result_codec import encode_result, parse_result
+from server.evidence.archive import Export
+from server.evidence.report import report_page
+from server.verdict.outcome import CheckVerdict
+from tests.cli.demo.builders import judged
+from tests.cli.try_.test_verdict import CONTEXT as TRY
+from tests.server.verdict.samples import LATER, OUTCOME, RECORD
 
 
 def _shown(result: result_pb2.CheckResult, *, width: int = 160, verbose: bool = True) -> str:
@@ -31,7 +44,12 @@ def test_everything_of_a_verdict_is_shown() -> None:
             ],
         ),
         match=result_pb2.MatchResult(
-            same_person=False, similarity=12.5, fmr_bound=0.3, required_similarity=80, required_fmr=0.01
+            same_person=False,
+            similarity=12.5,
+            fmr_bound=0.3,
+            scan_fmr_bound=0.4,
+            required_similarity=80,
+            required_fmr=0.01,
         ),
         device=result_pb2.DeviceResult(
             assurance=result_pb2.DEVICE_ASSURANCE_NONE,
@@ -68,7 +86,7 @@ def test_everything_of_a_verdict_is_shown() -> None:
         "EXPRESS",
         "looks like PRINT (71 of 100)",
         "The face moves as a flat sheet.",
-        "similarity 12.5 of 100: at most 1 in 3 other people reach it; needs 80.0, at most 1 in 100",
+        "similarity 12.5 of 100: at most 1 in 2 other people reach it with a scan; needs 80.0",
         "assurance NONE (needs LOW); not attested",
         "intact, 32 frames received, 21 examined, 2 dropped, 1 stream",
         "decided",
@@ -212,3 +230,25 @@ def test_a_signal_of_half_is_neutral() -> None:
     lines = _shown(result_pb2.CheckResult(liveness=result_pb2.LivenessResult(signals=signals))).splitlines()
     assert [line for line in lines if "neutral" in line] == [line for line in lines if "depth" in line]
     assert "yes" in next(line for line in lines if "motion" in line)
+
+
+def test_every_page_says_the_same_of_a_match_and_no_more_than_the_scans_support() -> None:
+    assert OUTCOME.match is not None
+    match = replace(OUTCOME.match, similarity=96.2787, fmr_bound=1e-5, scan_fmr_bound=0.00144)
+    outcome = replace(OUTCOME, verdict=CheckVerdict(CheckStatus.SUCCESS, ()), match=match, required_fmr=1e-4)
+    result = parse_result(encode_result(outcome))
+    sentence = (
+        "96.3 of 100, the highest that the calibration supports: "
+        "at most 1 in 694 other people reach it with a scan"
+    )
+    export = Export(exported_by="auditor", purpose="case", time=LATER, finish_time=None, holds=())
+    pages = {
+        "checks show": " ".join(_shown(result, width=300).split()),
+        "report.html": report_page(replace(RECORD, outcome=outcome), images=(), result={}, export=export),
+        "try": verdict_document(FinishCheckResponse(result=result), TRY)["match"]["meaning"],
+        "demo": str(check_card(judged("same-person", result), number=1, thresholds=(30.0, 70.0))),
+    }
+    for name, shown in pages.items():
+        assert sentence in shown, name
+        assert len(re.findall(r"1 in [0-9,]+", shown)) == 1, name
+        assert "100,000" not in shown, name

@@ -61,6 +61,8 @@ def test_a_round_trip_keeps_everything() -> None:
     calibration = message.pack.calibration
     assert calibration.provenance == result_pb2.CalibrationReference.PROVENANCE_MEASURED_BY_OPERATOR
     assert (calibration.sha256, calibration.lowest_fmr_bound) == (b"c" * 32, 1e-5)
+    assert message.match.score == 0.9
+    assert not message.match.HasField("scan_fmr_bound")
     assert message.decide_time.ToDatetime(UTC) == LATER
 
 
@@ -118,6 +120,7 @@ def test_missing_values_are_absent_on_the_wire() -> None:
     assert not message.HasField("evidence_frame")
     assert not message.match.same_person
     assert message.match.similarity == 0
+    assert not message.match.HasField("score")
     # The demand is stated even if there was no comparison.
     assert message.match.required_similarity == 70.0
     assert not message.attempts[0].HasField("end_time")

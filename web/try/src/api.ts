@@ -91,8 +91,7 @@ export interface Verdict {
     same_person: boolean;
     similarity: number;
     required: number;
-    fmr_bound: number;
-    required_fmr: number;
+    meaning: string;
     frames: number;
   } | null;
   signals: Signal[];

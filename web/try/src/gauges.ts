@@ -27,7 +27,7 @@ export function measures({ liveness, match }: Verdict): HTMLElement {
       at: match.similarity,
       tone: match.same_person ? "good" : "bad",
       lines: [{ at: match.required, label: `needed: ${match.required.toFixed(0)}` }],
-      detail: `${reached(match.fmr_bound)}; the policy demands ${oneIn(match.required_fmr)}. ${match.frames} frames were fused.`,
+      detail: `${match.meaning}. ${match.frames} frames were fused.`,
     });
   }
   if (liveness !== null) {
@@ -123,12 +123,4 @@ function row({ label, score, weight, detail }: Signal): HTMLElement {
     make("span", { class: "signal-weight" }, weight > 0 ? `weight ${(100 * weight).toFixed(0)} %` : ""),
     make("span", { class: "signal-detail" }, detail),
   );
-}
-
-function reached(bound: number): string {
-  return bound > 0.5 ? "Other people reach this, too" : `At most ${oneIn(bound)} other people reach this`;
-}
-
-function oneIn(rate: number): string {
-  return rate > 0 ? `1 in ${Math.round(1 / rate).toLocaleString("en")}` : "none of the";
 }
