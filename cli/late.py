@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["LateCommand", "root_group"]
 
-_ON_ONE_LINE: Final = {"config": "db"}
+_ON_ONE_LINE: Final = {"scan": "result", "config": "db"}
 """Pairs of commands that share a line, so that the list fits a terminal of 24 lines."""
 
 

@@ -8,7 +8,7 @@ import typer
 
 from cli.help import brief
 from cli.late import LateCommand, root_group
-from cli.verify.help import VerifyCommand
+from cli.verify.help import ScanCommand, VerifyCommand
 from server.private_files import PRIVATE_UMASK
 
 __all__ = ["COMMANDS", "app", "main"]
@@ -25,6 +25,11 @@ COMMANDS: Final = {
         "Verify that a scan shows the living person of the trusted image.",
         VerifyCommand,
     ),
+    "scan": LateCommand(
+        "cli.verify.scan_command:scan_command",
+        "Scan with a token of your backend.",
+        ScanCommand,
+    ),
     "demo": LateCommand(
         "cli.demo.command:demo",
         "Run twenty checks in both modes, and write a page.",
@@ -37,7 +42,7 @@ COMMANDS: Final = {
     ),
     "analyze": LateCommand(
         "cli.analyze.command:analyze",
-        "Judge images and videos of a person: LIVE, SPOOF or INCONCLUSIVE.",
+        "Judge images and videos of people: LIVE, SPOOF or INCONCLUSIVE.",
         brief("--mode", "--as-frames", "--json", "--explain", "--pack", "--server"),
     ),
     "bench": LateCommand(

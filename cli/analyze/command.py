@@ -128,7 +128,7 @@ def analyze(
     ] = None,
     key: Annotated[Path | None, typer.Option(help="With --server: PEM of its private key.")] = None,
 ) -> None:
-    """Judge images and videos of a person: LIVE, SPOOF or INCONCLUSIVE.
+    """Judge images and videos of people: LIVE, SPOOF or INCONCLUSIVE.
 
     Each signal is shown with its score, its weight and its finding in words. The sum of eight signals judges
     single images, in each mode; the fusion judges videos, and images in full mode. A verdict on a file is not

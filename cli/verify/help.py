@@ -1,4 +1,4 @@
-"""The help of `facegate verify`: options, and with ``--help-all`` the knobs and the test devices."""
+"""The help of `verify` and `scan`: options, and with ``--help-all`` the knobs and the test devices."""
 
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
-__all__ = ["VerifyCommand"]
+__all__ = ["ScanCommand", "VerifyCommand"]
 
 
 class VerifyCommand(Command):
@@ -48,3 +48,9 @@ class VerifyCommand(Command):
         for kind, device in KINDS.items():
             console.print(Text(f" {kind}", "cyan") + Text(f"  {device.description}", "default"))
         console.print()
+
+
+class ScanCommand(VerifyCommand):
+    """The same for the device alone."""
+
+    common = ("--token-file", "--challenge-key", "--server", "--scan", "--simulate", "--photo")

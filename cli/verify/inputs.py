@@ -1,11 +1,15 @@
-"""Reads the inputs of `facegate verify` before the first call: trusted image, keys and certificates."""
+"""Reads the inputs of `verify` and `scan` before the first call: image, ticket, keys and certificates."""
 
+import base64
+import re
 from pathlib import Path
+from typing import Final
 
 from facegate_client import (
     ApiKey,
     CredentialsError,
     KeySet,
+    ScanTicket,
     SourceError,
     TlsSettings,
     fetch_key_set,
@@ -13,7 +17,11 @@ from facegate_client import (
     load_key_set,
 )
 
-__all__ = ["read_api_key", "read_file", "read_key_set", "read_tls"]
+__all__ = ["read_api_key", "read_file", "read_key_set", "read_ticket", "read_tls"]
+
+_TOKEN: Final = re.compile(r"[!-~]{1,512}")
+_KEY_BYTES: Final = 32
+_HEX_DIGITS: Final = 2 * _KEY_BYTES
 
 
 def read_file(path: Path, what: str) -> bytes:
@@ -58,6 +66,41 @@ def read_api_key(path: Path | None) -> ApiKey | None:
         return ApiKey(read_file(path, "the API key").decode("ascii").strip())
     except UnicodeDecodeError as error:
         raise CredentialsError(f"the API key in {path} is not ASCII") from error
+
+
+def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
+    """Returns what the orchestrator hands to the device.
+
+    Args:
+        token_file: File with the scan token alone.
+        challenge_key: The fingerprint to pin, 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
+
+    Raises:
+        SourceError: The file cannot be read.
+        CredentialsError: It contains no token, or the fingerprint is none.
+    """
+    raw = read_file(token_file, "the scan token")
+    try:
+        token = raw.decode("ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not _TOKEN.fullmatch(token):
+        raise CredentialsError(
+            f"{token_file} must contain one scan token and nothing else: scan_token of UploadTrustedImage"
+        )
+    try:
+        if len(challenge_key) == _HEX_DIGITS:
+            key = bytes.fromhex(challenge_key)
+        else:
+            key = base64.b64decode(challenge_key.replace("-", "+").replace("_", "/"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise CredentialsError(
+            "--challenge-key must be the 32 bytes of challenge_key_sha256 of UploadTrustedImage, as 64 hex "
+            "digits or in Base64"
+        )
+    return ScanTicket(token=token, challenge_key_sha256=key)
 
 
 def read_tls(

@@ -14,7 +14,7 @@ from server.domain.reasons import CheckStatus
 from server.edge.result_codec import encode_result, parse_result
 from server.evidence.archive import Export
 from server.evidence.report import report_page
-from server.verdict.outcome import CheckVerdict
+from server.verdict.judge import CheckVerdict
 from tests.cli.demo.builders import judged
 from tests.cli.try_.test_verdict import CONTEXT as TRY
 from tests.server.verdict.samples import LATER, OUTCOME, RECORD
