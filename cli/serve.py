@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import os
 import signal
 from typing import Final
 
@@ -22,6 +21,7 @@ from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
 from server.telemetry.logging import configure_logging
+from server.telemetry.native_output import log_native_output
 from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 
@@ -61,9 +61,8 @@ def serve(
     """
     with errors_reported(SettingsInvalid):
         settings = load_settings(config).settings
+    log_native_output()
     configure_logging(settings.log)
-    # gRPC's transport writes to stderr without our log: a line or more for each connection that fails.
-    os.environ.setdefault("GRPC_VERBOSITY", "NONE")
     try:
         asyncio.run(_run(settings))
     except _CANNOT_START as error:

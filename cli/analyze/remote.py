@@ -21,11 +21,13 @@ from cli.analyze.options import AnalysisDepth, ServerOptions
 from cli.errors import FileUnusable, ServerUnusable
 from cli.shown import shown_name
 from cli.verdict import enum_word
-from cli.words import describe_refusal
+from cli.verify.inputs import certificate_explained
+from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     AnalysisClient,
     ApiKey,
     CallRefusedError,
+    ConnectionFailedError,
     ServerError,
     TlsSettings,
     is_loopback,
@@ -91,8 +93,7 @@ class RemoteAnalyser:
         """See ``Analyser.analyse``.
 
         Raises:
-            ServerUnusable: The server refuses the call for a reason other than the file.
-            ConnectionFailedError: The server cannot be reached.
+            ServerUnusable: The server refuses the call for a reason beyond the file, or is not reached.
         """
         blank = blank_finding((file,))
         try:
@@ -127,7 +128,17 @@ class RemoteAnalyser:
     def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
         if self._client is None:
             raise RuntimeError("the analyser must be used in its context")
-        return self._runner.run(call(self._client))
+        options, client = self._options, self._client
+
+        async def answer() -> _Answer:
+            files = {"ca": options.ca, "certificate": options.cert, "key": options.key}
+            async with certificate_explained(options.target, **files):
+                return await call(client)
+
+        try:
+            return self._runner.run(answer())
+        except ConnectionFailedError as error:
+            raise ServerUnusable(describe_lost_connection(error)) from error
 
     async def _connected(self) -> AnalysisClient:
         options = self._options

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.errors import CommandError
-from cli.verify.inputs import read_api_key, read_tls
+from cli.verify.inputs import certificate_explained, read_api_key, read_tls
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import CallRefusedError, ClientError, Compliance, ConnectionFailedError, open_channel
 from server.settings import ServiceListener
@@ -85,8 +85,12 @@ class Connection:
             ClientError: A file cannot be read, or plaintext was requested beyond loopback.
         """
         api_key = read_api_key(self.api_key_file)
-        tls = read_tls(self.service, ca=self.ca, certificate=self.cert, key=self.key)
-        async with open_channel(self.service, tls=tls) as channel:
+        files = {"ca": self.ca, "certificate": self.cert, "key": self.key}
+        tls = read_tls(self.service, **files)
+        async with (
+            certificate_explained(self.service, **files),
+            open_channel(self.service, tls=tls) as channel,
+        ):
             yield Compliance(channel=channel, api_key=api_key)
 
 

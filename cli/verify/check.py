@@ -9,7 +9,7 @@ from facegate.v1 import scan_pb2, verification_service_pb2
 from rich.console import Console
 from rich.markup import escape
 
-from cli.verify.inputs import read_api_key, read_file, read_key_set, read_tls
+from cli.verify.inputs import certificate_explained, read_api_key, read_file, read_key_set, read_tls
 from cli.verify.scanning import ScanOptions, opened_scanner
 from cli.verify.words import portrait_words
 from facegate_client import Orchestrator, open_channel, ticket_of
@@ -67,8 +67,10 @@ async def run_check(options: CheckOptions, messages: Console) -> verification_se
     portrait = None if options.trusted is None else read_file(options.trusted, "the trusted image")
     keys = await read_key_set(options.jwks)
     api_key = read_api_key(options.api_key_file)
-    tls = read_tls(options.service, ca=options.scanning.ca, certificate=options.cert, key=options.key)
+    files = {"ca": options.scanning.ca, "certificate": options.cert, "key": options.key}
+    tls = read_tls(options.service, **files)
     async with (
+        certificate_explained(options.service, **files),
         open_channel(options.service, tls=tls) as service,
         opened_scanner(options.scanning, messages) as scan,
     ):

@@ -19,7 +19,16 @@ __all__ = ["ScanCommand", "VerifyCommand"]
 class VerifyCommand(Command):
     """A command with knobs and test devices in its whole help."""
 
-    common = ("--trusted", "--scan", "--simulate", "--mode", "--policy", "--out", "--jwks", "--json")
+    common: tuple[str, ...] = (
+        "--trusted",
+        "--scan",
+        "--simulate",
+        "--mode",
+        "--policy",
+        "--out",
+        "--jwks",
+        "--json",
+    )
 
     def format_help_all(self, ctx: "Context", formatter: "HelpFormatter") -> None:
         """Writes the options, then the knobs and the test devices."""

@@ -1,12 +1,17 @@
 """Reads the inputs of `verify` and `scan` before the first call: image, ticket, keys and certificates."""
 
+import asyncio
 import base64
 import re
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
 from facegate_client import (
     ApiKey,
+    ConnectionFailedError,
     CredentialsError,
     KeySet,
     ScanTicket,
@@ -17,9 +22,10 @@ from facegate_client import (
     load_key_set,
 )
 
-__all__ = ["read_api_key", "read_file", "read_key_set", "read_ticket", "read_tls"]
+__all__ = ["certificate_explained", "read_api_key", "read_file", "read_key_set", "read_ticket", "read_tls"]
 
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
+_PROBE_SECONDS: Final = 5.0
 _KEY_BYTES: Final = 32
 _HEX_DIGITS: Final = 2 * _KEY_BYTES
 
@@ -101,6 +107,60 @@ def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
             "digits or in Base64"
         )
     return ScanTicket(token=token, challenge_key_sha256=key)
+
+
+@asynccontextmanager
+async def certificate_explained(
+    target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
+) -> AsyncIterator[None]:
+    """Says of a connection that fails in the block whether the server refuses the client certificate.
+
+    A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
+    complete, it ends the connection. So this makes one more handshake, and waits for the server's first byte.
+
+    Args:
+        target: ``host:port`` of the service listener.
+        ca: As for ``read_tls``.
+        certificate: As for ``read_tls``.
+        key: As for ``read_tls``.
+
+    Raises:
+        ConnectionFailedError: The error of the block, with the reason if it is the certificate.
+    """
+    try:
+        yield
+    except ConnectionFailedError as error:
+        if (ca, certificate, key) == (None, None, None) and is_loopback(target):
+            raise
+        if not await _ends_after_handshake(target, ca=ca, certificate=certificate, key=key):
+            raise
+        shown = "gets no client certificate" if certificate is None else "refuses the client certificate"
+        raise ConnectionFailedError(f"{error}: the server {shown}") from error
+
+
+async def _ends_after_handshake(
+    target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
+) -> bool:
+    host, _, port = target.rpartition(":")
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None and key is not None:
+            context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols(["h2"])
+        async with asyncio.timeout(_PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=host)
+            try:
+                # A server of HTTP/2 sends its settings first.
+                return not await reader.read(1)
+            finally:
+                writer.close()
+    except ssl.SSLError as error:
+        # Other servers, such as proxies, send an alert: CERTIFICATE_REQUIRED, UNKNOWN_CA, BAD_CERTIFICATE.
+        return "ALERT" in (error.reason or "") and "CERT" in (error.reason or "")
+    except ConnectionResetError:
+        return True
+    except (OSError, ValueError, TimeoutError):
+        return False
 
 
 def read_tls(

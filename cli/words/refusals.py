@@ -16,7 +16,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "INVALID_FIELD": "Correct the field that is named.",
         "UNAUTHENTICATED": "Give valid credentials: --api-key-file, or --cert and --key.",
         "PERMISSION_DENIED": "Use credentials that allow this call.",
-        "WRONG_LISTENER": "Exchange --service and --device: each call is served by one listener only.",
+        "WRONG_LISTENER": "Each call is served by one listener only: give the address of the other one.",
         "INTERNAL": "Look for the incident's identifier in the server's log.",
         "NOT_SERVING": "Wait until the server has loaded its models, then try again.",
         "OVERLOADED": "Try again in a moment.",
@@ -37,7 +37,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "ISO_39794_NOT_SUPPORTED": "Give the image of the record, or a binary record.",
         "IMAGE_REFERENCE_UNAVAILABLE": "Try again; the cause is in the server's log.",
         "POLICY_NOT_FOUND": "Use a policy that the server has: `facegate policy list` shows them.",
-        "MODE_BELOW_POLICY": "Leave --mode out, or choose another policy.",
+        "MODE_BELOW_POLICY": "Ask for no mode, or choose another policy.",
         "MODE_NOT_AVAILABLE": "Choose a policy with another mode.",
         "POLICY_NOT_AVAILABLE": "Choose a policy that this server can meet: the error states the shortfall.",
         "REQUEST_ID_REUSED": "Use a fresh request_id for another payload.",
@@ -112,14 +112,16 @@ def describe_lost_connection(error: ConnectionFailedError) -> str:
 
 
 def _connection_advice(message: str, *, refused: bool) -> str:
+    if "client certificate" in message:
+        return (
+            "Give --cert and --key with a valid certificate for client authentication, of an "
+            "authority of the server's client_ca. The server's log has the reason."
+        )
     if refused:
-        return "No server listens there. Start one with `facegate serve`, or correct --service and --device."
+        return "No server listens there. Start one with `facegate serve`, or correct the address."
     if "trusted TLS" in message or "SSL" in message.upper():
         return (
             "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "
             "omit --ca for a server on this machine without TLS."
         )
-    return (
-        "Correct --service and --device. If the server has TLS, give --ca with the authority that signed its "
-        "certificate."
-    )
+    return "Correct the address. If the server has TLS, give --ca with the authority of its certificate."

@@ -24,9 +24,11 @@ _CAUSED_BY_CALLERS = frozenset(
         "client_certificate_refused",
         "connection_lost",
         "evidence_problem",
+        "native_output",
         "origin_refused",
         "picture_not_kept",
         "storage_unavailable",
+        "tls_handshake_failed",
     }
 )
 

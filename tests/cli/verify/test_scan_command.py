@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import sys
 from pathlib import Path
 from uuid import uuid4
 
@@ -17,8 +16,7 @@ from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse, StreamPlan
 from tests.server.analysis.uploads import genuine, video
 from tests.server.process.server_process import DataFolder
-
-_FACEGATE = str(Path(sys.executable).with_name("facegate"))
+from tests.server.process.shell import run_facegate
 
 
 @pytest.fixture
@@ -35,12 +33,7 @@ def _token_file(folder: Path, content: str | bytes) -> Path:
 
 
 async def _ran(*arguments: str) -> tuple[int, str, str]:
-    process = await asyncio.create_subprocess_exec(
-        _FACEGATE, "scan", *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
-    )
-    output, messages = await process.communicate()
-    assert process.returncode is not None
-    return process.returncode, output.decode(), messages.decode()
+    return await run_facegate("scan", *arguments)
 
 
 @pytest.mark.slow
