@@ -6,6 +6,7 @@
     ├── FileUnusable           a file cannot be read or written, already exists, or is too long
     ├── OptionUnusable         an option cannot be understood
     ├── OutputUnusable         a page or a folder cannot be written, or already exists
+    ├── SettingsUnusable       the settings are invalid, or their file cannot be read
     ├── PolicyUnusable         there is no such policy, it is invalid, or the pack cannot meet it
     ├── PlatformUnusable       the folder of a test platform cannot be written, or contains none
     ├── ServerUnusable         the server cannot be reached, refuses the call, or cannot answer it
@@ -58,6 +59,7 @@ __all__ = [
     "ScanNotMeasured",
     "ServerDidNotStart",
     "ServerUnusable",
+    "SettingsUnusable",
     "StageUnusable",
     "TermsNotAccepted",
     "TimeRanOut",
@@ -82,6 +84,10 @@ class OptionUnusable(CommandError):
 
 class OutputUnusable(CommandError):
     """A page or an output folder cannot be written, or there is already a file of its name."""
+
+
+class SettingsUnusable(CommandError):
+    """The settings are invalid, or their file cannot be read."""
 
 
 class PolicyUnusable(CommandError):

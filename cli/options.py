@@ -5,14 +5,10 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ConfigOption", "JsonOption", "PoliciesConfigOption"]
+__all__ = ["ConfigOption", "JsonOption"]
 
 ConfigOption = Annotated[
     Path | None,
     typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-]
-PoliciesConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML), for its policies."),
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

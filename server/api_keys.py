@@ -22,7 +22,9 @@ as good as a slow password hash, and callers cannot use it to keep the server bu
     ApiKeysInvalid      the file cannot be read, is accessible to others or violates the schema
 """
 
+import difflib
 import hmac
+import os
 import secrets
 import tomllib
 from dataclasses import dataclass
@@ -32,12 +34,13 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
 
 from server.callers import Caller, CallerEntry, Name
 from server.errors import ConfigurationError
 from server.private_files import PrivateFileError, read_private_file
 
-__all__ = ["ApiKey", "ApiKeys", "ApiKeysInvalid", "load_api_keys", "new_api_key"]
+__all__ = ["ApiKey", "ApiKeys", "ApiKeysInvalid", "add_api_key", "load_api_keys", "new_api_key"]
 
 _PREFIX = "fg1_"
 _KEY_BYTES = 32
@@ -128,10 +131,59 @@ def load_api_keys(path: Path) -> ApiKeys:
         ApiKeysInvalid: The file cannot be read, is accessible to others, violates the schema, or gives one
             key to two callers.
     """
+    return _parse(_read(path), path)
+
+
+def add_api_key(path: Path, entry: str) -> None:
+    """Appends an entry to the file of API keys; a new file is readable by its owner alone.
+
+    Args:
+        path: The file.
+        entry: The entry as TOML, with ``[[key]]``.
+
+    Raises:
+        ApiKeysInvalid: The file cannot be read or written, is accessible to others, or would not be valid
+            with the entry. It is unchanged then.
+    """
+    there = path.exists()
+    old = _read(path) if there else b""
+    added = (b"\n" if old and not old.endswith(b"\n") else b"") + entry.encode("utf-8") + b"\n"
+    _parse(old + added, path)
     try:
-        table = tomllib.loads(read_private_file(path, max_bytes=_MAX_BYTES).decode("utf-8"))
+        # In one write, so that the server never reads half of it; a rename could change the file's owner.
+        flags = os.O_WRONLY | os.O_APPEND | (0 if there else os.O_CREAT | os.O_EXCL)
+        descriptor = os.open(path, flags, 0o600)
+        try:
+            os.write(descriptor, added)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise ApiKeysInvalid((f"{path}: cannot be written: {error.strerror or error}",)) from error
+
+
+def _read(path: Path) -> bytes:
+    try:
+        return read_private_file(path, max_bytes=_MAX_BYTES)
     except PrivateFileError as error:
         raise ApiKeysInvalid((f"{error} (api_keys_file)",)) from error
+
+
+def _problem(item: ErrorDetails) -> str:
+    match item["type"]:
+        case "extra_forbidden":
+            # Such as `role`, which was replaced by `roles`.
+            close = difflib.get_close_matches(str(item["loc"][-1]), [*_Entry.model_fields, "key"], n=1)
+            hint = f"; did you mean {close[0]}?" if close else f"; there are {', '.join(_Entry.model_fields)}"
+            return f"there is no such field{hint}"
+        case "missing":
+            return "is missing"
+    return item["msg"].removeprefix("Value error, ")
+
+
+def _parse(content: bytes, path: Path) -> ApiKeys:
+    try:
+        table = tomllib.loads(content.decode("utf-8"))
     # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise ApiKeysInvalid((f"{path}: not TOML: {error}",)) from error
@@ -147,7 +199,7 @@ def load_api_keys(path: Path) -> ApiKeys:
     except ValidationError as error:
         raise ApiKeysInvalid(
             tuple(
-                f"{path}: {'.'.join(str(part) for part in item['loc'])}: {item['msg']}"
+                f"{path}: {'.'.join(str(part) for part in item['loc'])}: {_problem(item)}"
                 for item in error.errors(include_url=False, include_context=False, include_input=False)
             )
         ) from error

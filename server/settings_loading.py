@@ -18,7 +18,6 @@ from types import MappingProxyType
 from typing import Any, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
-from pydantic.fields import FieldInfo
 from pydantic_settings import EnvSettingsSource, SettingsError
 
 from server.errors import ConfigurationError
@@ -39,6 +38,8 @@ _NOT_SETTINGS = frozenset({ENVIRONMENT_CONFIG, "FACEGATE_API_KEY_FILE", "FACEGAT
 _KUBERNETES = re.compile(
     r"FACEGATE_([A-Z0-9_]+_)?(SERVICE_(HOST|PORT(_[A-Z0-9_]+)?)|PORT(_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)?)"
 )
+_ITEM = ".*."
+_INDEX = re.compile(r"\.[0-9]+\.")
 _MAX_BYTES = 1_048_576
 _EVALUATION = "allow_evaluation_pack"
 _DEFAULT_POLICY = "policies.default"
@@ -156,7 +157,7 @@ def _refuse_passwords(file: Path, table: Mapping[str, Any]) -> None:
 
 
 def _unknown_variables() -> Iterator[str]:
-    known = {_PREFIX + key.upper().replace(".", "__") for key in _keys(Settings)}
+    known = {_PREFIX + key.upper().replace(".", "__") for key in _keys(Settings) if _ITEM not in key}
     for name in sorted(os.environ):
         upper = name.upper()
         if not upper.startswith(_PREFIX) or upper in known or upper in _NOT_SETTINGS:
@@ -167,16 +168,19 @@ def _unknown_variables() -> Iterator[str]:
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yields every dotted key of a model, including those of tables."""
+    """Yields every dotted key of a model: also those of tables, and those of tables in lists, with ``*``."""
     for name, field in model.model_fields.items():
         yield prefix + name
-        table = _table_of(field)
+        table = _table_of(field.annotation)
         if table is not None:
             yield from _keys(table, f"{prefix}{name}.")
+        elif get_origin(field.annotation) in {list, tuple}:
+            items = [found for item in get_args(field.annotation) if (found := _table_of(item))]
+            for item in items:
+                yield from _keys(item, f"{prefix}{name}{_ITEM}")
 
 
-def _table_of(field: FieldInfo) -> type[BaseModel] | None:
-    annotation = field.annotation
+def _table_of(annotation: Any) -> type[BaseModel] | None:
     choices = get_args(annotation) if get_origin(annotation) in {Union, types.UnionType} else (annotation,)
     for choice in choices:
         if isinstance(choice, type) and issubclass(choice, BaseModel):
@@ -209,7 +213,7 @@ def _problems(error: ValidationError, *, origins: Mapping[str, Origin], file: Pa
         key = ".".join(str(part) for part in item["loc"])
         match item["type"]:
             case "extra_forbidden":
-                text = f"there is no such setting{_hint(key, keys)}"
+                text = f"there is no such setting{_hint(_INDEX.sub(_ITEM, key), keys)}"
             case "missing":
                 text = "is missing"
             case "value_error":
@@ -229,4 +233,5 @@ def _place(key: str, *, origins: Mapping[str, Origin], file: Path | None) -> str
 
 def _hint(name: str, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    return f"; did you mean {close[0]}?" if close else ""
+    # An index has no counterpart in the names of fields: the field alone is named.
+    return f"; did you mean {close[0].rpartition(_ITEM)[2]}?" if close else ""

@@ -15,11 +15,11 @@ from cli.analyze.envelope import as_json_line
 from cli.analyze.files import require_page_path, write_page
 from cli.analyze.finding import FileReport
 from cli.analyze.local import LocalAnalyser
-from cli.analyze.options import DEFAULT_PACK, DEFAULT_POLICY, AnalysisDepth, ServerOptions
+from cli.analyze.options import AnalysisDepth, ServerOptions
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
 from cli.analyze.table import finding_view, summary_view
-from cli.chosen_policy import chosen_policy
+from cli.chosen_policy import chosen_pack, chosen_policy
 from cli.error_reporting import errors_reported
 from cli.models.options import ModelsDirOption, models_folder
 from cli.shown import printable, shown_name
@@ -80,8 +80,8 @@ def analyze(
     pack: Annotated[
         str | None,
         typer.Option(
-            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings.  "
-            f"[default: {DEFAULT_PACK}]",
+            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
+            "default that of the settings file, or `embedded`.",
             show_default=False,
         ),
     ] = None,
@@ -90,8 +90,7 @@ def analyze(
         str | None,
         typer.Option(
             help="Policy with the thresholds of the fusion, and the faces of a video that count as persons. "
-            "A name, or a policy file (TOML).  "
-            f"[default: {DEFAULT_POLICY}]",
+            "A name, or a policy file (TOML); by default that of the settings file, or `standard`.",
             metavar="NAME|FILE",
             show_default=False,
         ),
@@ -169,8 +168,8 @@ def analyze(
             with RemoteAnalyser(options, mode=mode) as remote:
                 findings = run.analyse(remote)
         else:
-            rules = chosen_policy(policy or DEFAULT_POLICY, config)
-            models = load_pack(pack or DEFAULT_PACK, models_dir=models_folder(models_dir))
+            rules = chosen_policy(policy, config)
+            models = load_pack(chosen_pack(pack, config), models_dir=models_folder(models_dir, config))
             context = PageContext(pack=models, policy=rules.name, mode=mode.value, version=server_version())
             page = None if explain is None else ExplanationPage(context)
             with LocalAnalyser(

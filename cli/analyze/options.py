@@ -5,7 +5,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-__all__ = ["DEFAULT_PACK", "DEFAULT_POLICY", "AnalysisDepth", "ServerOptions"]
+__all__ = ["AnalysisDepth", "ServerOptions"]
 
 DEFAULT_PACK: Final = "embedded"
 DEFAULT_POLICY: Final = "standard"

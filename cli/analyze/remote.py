@@ -138,7 +138,7 @@ class RemoteAnalyser:
         try:
             return self._runner.run(answer())
         except ConnectionFailedError as error:
-            raise ServerUnusable(describe_lost_connection(error)) from error
+            raise ServerUnusable(_in_one_line(describe_lost_connection(error))) from error
 
     async def _connected(self) -> AnalysisClient:
         options = self._options
@@ -177,8 +177,13 @@ def _about_file(refusal: ServerError) -> Problem:
     """
     code = refusal.metadata.get(_CODE)
     if code is None:
-        raise ServerUnusable(describe_refusal(refusal)) from None
+        raise ServerUnusable(_in_one_line(describe_refusal(refusal))) from None
     return Problem(code, refusal.message, reason=refusal.reason)
+
+
+def _in_one_line(text: str) -> str:
+    """The command escapes line breaks, because a file's name can contain some."""
+    return ". ".join(line.strip().removesuffix(".") for line in text.splitlines()) + "."
 
 
 def _of_image(blank: FileReport, response: analysis_service_pb2.AnalyzeImageResponse) -> ExplainedFile:

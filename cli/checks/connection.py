@@ -51,7 +51,7 @@ PurposeOption = Annotated[
     str,
     typer.Option(
         "--purpose",
-        help="Why, for the audit log. 1 to 256 bytes without personal data, such as the number of a case.",
+        help="Why, for the audit log. At most 256 bytes without personal data, such as the number of a case.",
         show_default=False,
     ),
 ]

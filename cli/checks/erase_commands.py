@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from facegate.v1 import evidence_service_pb2
@@ -22,9 +22,12 @@ from cli.checks.connection import (
 )
 from cli.checks.views import approval_words, residue_words, time_words
 from cli.error_reporting import PENDING
+from cli.shown import printable as shown
+from facegate_client import CallRefusedError, Compliance
 
 __all__ = ["delete_command", "erase_command"]
 
+_MOST_COUNTED: Final = 1_000
 _YesOption = Annotated[bool, typer.Option("--yes", help="Do not ask. Erasure cannot be undone.")]
 
 
@@ -52,6 +55,9 @@ def delete_command(
     For example:
 
         facegate checks delete 8366b788-9c1b-42af-b63f-d9078de4adac --purpose "created by mistake"
+
+        facegate checks delete CHECK --purpose mistake --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
 
     The exit status is 0; 3 until a second person confirms; 2 for an error.
     """
@@ -89,10 +95,19 @@ def erase_command(
 
         facegate checks erase customer-4711 --reason request --purpose "letter 9"
 
-    The exit status is 0; 1 if a hold keeps checks; 3 until a second person confirms; 2 for an error.
+        facegate checks erase customer-4711 --reason request --purpose "letter 9" --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0; 1 if a hold keeps checks, or there is nothing of the person; 3 until a second person
+    confirms; 2 for an error.
     """
-    _confirm("Erase all evidence of this person? This cannot be undone.", yes=yes)
     connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+    if not yes:
+        _confirm(
+            f"Erase {shown(subject)}: {_decided_checks(connection, subject)}, those that are still open, and "
+            "the keys of the person's devices? This cannot be undone.",
+            yes=False,
+        )
     wire = evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{reason.name}")
     response = call_server(
         connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
@@ -100,6 +115,9 @@ def erase_command(
     if response.HasField("approval"):
         _print(approval_words(response.approval))
         raise typer.Exit(PENDING)
+    if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
+        _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
+        raise typer.Exit(1)
     _print(
         f"Erased {response.erased_checks} checks, and {response.forgotten_device_rows} device keys, key uses "
         "and scan memories."
@@ -111,6 +129,23 @@ def erase_command(
         for check_id in response.held_check_ids:
             _print(f"- {check_id}")
         raise typer.Exit(1)
+
+
+def _decided_checks(connection: Connection, subject: str) -> str:
+    """Returns the number of a person's decided checks in words; who may erase need not be able to list."""
+    request = evidence_service_pb2.ListChecksRequest(subject_reference=subject, page_size=200)
+
+    async def count(compliance: Compliance) -> str:
+        try:
+            found = [check async for check in compliance.all_checks(request, most=_MOST_COUNTED)]
+        except CallRefusedError as error:
+            if error.refusal.reason != "PERMISSION_DENIED":
+                raise
+            return "the decided checks (your credentials may not count them)"
+        at_least = "at least " if len(found) == _MOST_COUNTED else ""
+        return f"{at_least}{len(found)} decided check{'s' * (len(found) != 1)}"
+
+    return call_server(connection, count)
 
 
 def _confirm(question: str, *, yes: bool) -> None:

@@ -57,6 +57,9 @@ def export_command(
 
         facegate checks export --subject customer-4711 --purpose "letter 9"
 
+        facegate checks export CHECK --purpose c-17 --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
+
     The exit status is 0, or 2 for an error.
     """
     if (check_id is None) == (subject is None):

@@ -45,7 +45,10 @@ def hold_command(
 
     For example:
 
-        facegate checks hold 8366b788-9c1b-42af-b63f-d9078de4adac --reference case-17 --reason "court order"
+        facegate checks hold CHECK --reference case-17 --reason "court order"
+
+        facegate checks hold CHECK --reference case-17 --reason order --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
 
     The exit status is 0, or 2 for an error.
     """
@@ -77,6 +80,9 @@ def release_command(
     The settings may demand that a second person does the same. For example:
 
         facegate checks release 8366b788-9c1b-42af-b63f-d9078de4adac --reference case-17 --purpose closed
+
+        facegate checks release CHECK --reference case-17 --purpose closed --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
 
     The exit status is 0, 3 until a second person confirms, or 2 for an error.
     """

@@ -87,6 +87,9 @@ def list_command(
 
       facegate checks list --subject customer-4711
 
+      facegate checks list --on-hold --service api.example:8444
+      --ca ca.pem --api-key-file key.txt
+
     The exit status is 0, or 2 for an error.
     """
     request = evidence_service_pb2.ListChecksRequest(

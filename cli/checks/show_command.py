@@ -60,6 +60,9 @@ def show_command(
 
       facegate checks show 8366b788-9c1b-42af-b63f-d9078de4adac --images out/ --purpose c-17
 
+      facegate checks show CHECK --service api.example:8444
+      --ca ca.pem --api-key-file key.txt
+
     The exit status is 0; 1 if lists state the check otherwise than its sealed record; 2 for an error.
     """
     if images is not None and not purpose.strip():

@@ -74,7 +74,7 @@ def demo(
     which the screen flashes: the same person and seven attackers of the simulator, each with a strip of
     frames; a mask and a cut-out may pass, and only inform, if the pack cannot measure a blink. With evidence
     of the device: an honest phone, a repackaged app, evidence of a clean phone that another phone relays, and
-    the strongest attacker, a video relit in real time, in a changed app. Takes under three minutes.
+    the strongest attacker, a video relit in real time, in a changed app. Takes about four minutes.
 
     It uses the best available pack, and prints which one and why: one from the models folder, else `open`,
     which it tries to pull for at most 30 seconds, else `embedded`.

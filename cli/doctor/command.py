@@ -54,6 +54,9 @@ AREAS: Final[Mapping[str, Callable[[Deployment], Awaitable[list[Finding]]]]] = {
     "backup": examine_backup,
 }
 """The function that examines each area, in the order of the report."""
+_BESIDE_WIDTH: Final = 120
+"""Columns of a terminal that has room for the advice beside the finding."""
+_FILE_WIDTH: Final = 160
 _STYLES: Final = {
     Level.FINE: "green",
     Level.NOT_EXAMINED: "dim",
@@ -146,22 +149,25 @@ def _document(found: Mapping[str, list[Finding]]) -> str:
 
 
 def _print(found: Mapping[str, list[Finding]]) -> None:
+    console = Console()
+    if not console.is_terminal:
+        console = Console(width=_FILE_WIDTH)
+    # On a narrow terminal, the advice goes below the finding: two narrow columns are tall and hard to read.
+    beside = console.width >= _BESIDE_WIDTH
     table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("area", "state", "found", "what to do"):
-        table.add_column(heading, overflow="fold", no_wrap=heading == "area")
+    headings = ("found", "what to do") if beside else ("found, and what to do",)
+    for heading in ("area", "state", *headings):
+        table.add_column(heading, overflow="fold", no_wrap=heading in {"area", "state"})
     counts = dict.fromkeys(Level, 0)
     for area, findings in found.items():
         for one in findings:
             counts[one.level] += 1
-            advice = Text(f"{one.remedy}\n" if one.remedy else "")
-            advice.append(f"expected: {one.expected}" if one.expected else "", "dim")
-            table.add_row(
-                area,
-                Text(one.level.value, _STYLES[one.level]),
-                Text(one.found).append(f"\n{one.code}" if one.remedy else "", "dim"),
-                advice,
-            )
-    console = Console()
+            shown = Text(one.found).append(f"\n{one.code}" if one.remedy else "", "dim")
+            advice = Text(one.remedy or "")
+            if one.expected:
+                advice.append("\n" if one.remedy else "").append(f"expected: {one.expected}", "dim")
+            cells = (shown, advice) if beside else (Text("\n").join([shown, advice]) if advice else shown,)
+            table.add_row(area, Text(one.level.value, _STYLES[one.level]), *cells)
     console.print(table)
     console.print(
         f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings, {counts[Level.FINE]} fine"

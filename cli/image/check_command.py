@@ -10,13 +10,13 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.chosen_policy import chosen_policy
+from cli.chosen_policy import chosen_pack, chosen_policy
 from cli.error_reporting import FAILED, errors_reported
 from cli.errors import PolicyUnusable
 from cli.image.check_view import checked_view, summary_view
 from cli.image.checking import DecodersOnDemand, ImageFinding, ImageResult, as_json, assess_image
 from cli.models.options import ModelsDirOption, models_folder
-from cli.options import JsonOption, PoliciesConfigOption
+from cli.options import ConfigOption, JsonOption
 from matcher import MatcherError, PortraitPolicy
 from server.policies import Policy
 from vision.errors import VisionError
@@ -33,15 +33,23 @@ def check_command(
         list[Path], typer.Argument(help="Images to test. PNG, JPEG, JPEG 2000, facial records, or DG2s.")
     ],
     pack: Annotated[
-        str,
+        str | None,
         typer.Option(
-            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings."
+            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
+            "default that of the settings file, or `embedded`.",
+            show_default=False,
         ),
-    ] = "embedded",
+    ] = None,
     policy: Annotated[
-        str, typer.Option(help="Policy. Its name, or a policy file (TOML).", metavar="NAME|FILE")
-    ] = "standard",
-    config: PoliciesConfigOption = None,
+        str | None,
+        typer.Option(
+            help="Policy. Its name, or a policy file (TOML); by default that of the settings file, or "
+            "`standard`.",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = None,
+    config: ConfigOption = None,
     models_dir: ModelsDirOption = None,
     as_json_text: JsonOption = False,
 ) -> None:
@@ -61,7 +69,7 @@ def check_command(
     with errors_reported(MatcherError, VisionError):
         chosen = chosen_policy(policy, config)
         demands = chosen.portrait.as_policy()
-        loaded = load_pack(pack, models_dir=models_folder(models_dir))
+        loaded = load_pack(chosen_pack(pack, config), models_dir=models_folder(models_dir, config))
         _refuse_shortfall(chosen, demands, loaded)
     results = _checked(files, pack=loaded, policy=demands, quiet=as_json_text)
     if as_json_text:

@@ -3,12 +3,14 @@
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from pydantic import ValidationError
 
-from server.api_keys import new_api_key
+from cli.error_reporting import errors_reported
+from server.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.callers import CallerEntry, Role, Scope
 
 __all__ = ["new_api_key_command"]
@@ -41,13 +43,21 @@ def new_api_key_command(
             "roots, and each result states this.",
         ),
     ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Add the entry to this file. A new file is readable by its owner alone. By default "
+            "the entry is printed.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Make an API key: print it once, with the entry for the file of `api_keys_file`.
+    """Make an API key: print it once, with its entry for the API keys file.
 
     The file holds only a hash, so reading it gives no access. For example, for a backend, for a monitor that
     only reads, and for the tests of an app:
 
-        facegate keys new-api-key onboarding-backend --expires-days 180
+        facegate keys new-api-key backend --expires-days 180 --file api_keys.toml
 
         facegate keys new-api-key status-board --scope checks.read
 
@@ -68,8 +78,6 @@ def new_api_key_command(
         ]
         raise typer.BadParameter("; ".join(problems)) from error
     key, digest = new_api_key()
-    typer.echo(f"The key, shown only once: {key}", err=True)
-    typer.echo("Add this to the API keys file; servers read it again within seconds:", err=True)
     lines = [
         "[[key]]",
         f'name = "{name}"',
@@ -83,7 +91,21 @@ def new_api_key_command(
         lines.append(f"expires = {datetime.now(UTC) + timedelta(days=expires_days):%Y-%m-%dT%H:%M:%SZ}")
     if sandbox:
         lines.append("sandbox = true")
-    typer.echo("\n".join(lines))
+    text = "\n".join(lines)
+    if file is not None:
+        # Before the key is shown: a key without an entry is of no use.
+        with errors_reported(ApiKeysInvalid):
+            add_api_key(file, text)
+    typer.echo(f"The key, shown only once: {key}", err=True)
+    if file is not None:
+        typer.echo(f"Its entry is in {file}; servers read the file again within seconds.", err=True)
+        return
+    typer.echo(
+        "Add this to the API keys file, which only the server's user may read; servers read it again within "
+        "seconds:",
+        err=True,
+    )
+    typer.echo(text)
 
 
 def _texts(values: Iterable[StrEnum]) -> str:

@@ -38,7 +38,7 @@ from server.storage.wrapped_keys import keys_in_use
 __all__ = ["app"]
 
 app = typer.Typer(help="Make API keys, and manage the server's keys.", no_args_is_help=True)
-app.command("new-api-key", cls=brief("--tenant", "--role", "--expires-days", "--sandbox"))(
+app.command("new-api-key", cls=brief("--tenant", "--role", "--expires-days", "--sandbox", "--file"))(
     new_api_key_command
 )
 app.command("rewrap")(rewrap_command)

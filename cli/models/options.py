@@ -17,16 +17,31 @@ ModelsDirOption = Annotated[
     typer.Option(
         "--models-dir",
         envvar="FACEGATE_MODELS_DIR",
-        help="Models folder.  [default: facegate/models in the user's data folder]",
+        help="Models folder. By default that of the settings file, or facegate/models in the user's data "
+        "folder.",
         show_default=False,
     ),
 ]
 PackArgument = Annotated[str, typer.Argument(help="The pack's name.", show_default=False)]
 
 
-def models_folder(given: Path | None) -> Path:
-    """Returns the models folder: ``given``, or by default the folder of pulled packs."""
-    return default_models_dir(os.environ, Path.home()) if given is None else given.expanduser()
+def models_folder(given: Path | None, config: Path | None = None) -> Path:
+    """Returns the models folder: ``given``, that of the settings file, or the default one.
+
+    Args:
+        given: The folder that the command line or FACEGATE_MODELS_DIR names.
+        config: Settings file; by default the one that FACEGATE_CONFIG names.
+
+    Raises:
+        SettingsUnusable: The settings are invalid.
+    """
+    if given is not None:
+        return given.expanduser()
+    if config is None and not os.environ.get("FACEGATE_CONFIG"):
+        return default_models_dir(os.environ, Path.home())
+    from cli.chosen_policy import settings_of
+
+    return settings_of(config).settings.models_dir
 
 
 def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]:

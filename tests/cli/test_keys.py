@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import os
+import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -38,6 +39,45 @@ def test_a_new_api_key_works_with_the_entry_that_is_printed(tmp_path: Path) -> N
     )
     assert entry.expires is None
     assert key not in result.stdout
+
+
+def test_an_entry_is_added_to_a_file_that_the_server_reads(tmp_path: Path) -> None:
+    """Whatever the umask: a file that `>>` makes can be read by others, and is refused."""
+    file = tmp_path / "api_keys.toml"
+    before = os.umask(0)
+    try:
+        results = [runner.invoke(app, ["new-api-key", name, "--file", str(file)]) for name in ("one", "two")]
+    finally:
+        os.umask(before)
+    assert [result.exit_code for result in results] == [0, 0]
+    assert [result.stdout for result in results] == ["", ""]
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    keys = load_api_keys(file)
+    assert [key.caller.name for key in keys.keys] == ["one", "two"]
+    shown = [result.stderr.splitlines()[0].rpartition(" ")[2] for result in results]
+    assert all(keys.find(key) is not None for key in shown)
+
+
+@pytest.mark.parametrize(
+    ("content", "mode", "told"),
+    [
+        ("key = []\n", 0o600, "not TOML"),
+        ("nonsense = 1\n", 0o600, "nonsense"),
+        ("", 0o644, "chmod 600"),
+    ],
+)
+def test_a_file_that_the_server_would_refuse_stays_as_it_is(
+    tmp_path: Path, content: str, mode: int, told: str
+) -> None:
+    file = tmp_path / "api_keys.toml"
+    file.write_text(content)
+    file.chmod(mode)
+    result = runner.invoke(app, ["new-api-key", "one", "--file", str(file)])
+    assert result.exit_code == 2
+    assert told in result.stderr
+    # No key is shown that has no entry.
+    assert "fg1_" not in result.output
+    assert file.read_text() == content
 
 
 def test_a_sandbox_key_is_marked_in_its_entry(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
+from inspect import cleandoc
 from pathlib import Path
 
 import pytest
@@ -79,6 +80,51 @@ def test_commands_in_blocks_are_right(name: str) -> None:
         if program == "facegate" and (problem := _problem(arguments, whole=True))
     ]
     assert problems == []
+
+
+def _examples(command: Command) -> Iterator[str]:
+    """The commands that a help shows: paragraphs, which may be wrapped."""
+    for paragraph in re.split(r"\n\s*\n", cleandoc(command.help or "")):
+        text = " ".join(paragraph.split()).removeprefix("Examples: ")
+        if text.startswith("facegate "):
+            yield text
+
+
+@cache
+def _leaves() -> dict[str, Command]:
+    found: dict[str, Command] = {}
+    waiting: list[tuple[str, Command]] = [("facegate", _facegate())]
+    while waiting:
+        name, command = waiting.pop()
+        if isinstance(command, TyperGroup):
+            waiting += [(f"{name} {word}", sub) for word, sub in command.commands.items()]
+        else:
+            found[name] = command
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(_leaves()))
+def test_the_examples_of_a_help_are_right(name: str) -> None:
+    problems = [
+        f"{example}: {problem}"
+        for example in _examples(_leaves()[name])
+        for words in simple_commands(example)
+        if program_of(words)[0] == "facegate"
+        and (problem := _problem(program_of(words)[1], whole=True)) is not None
+    ]
+    assert problems == []
+
+
+def test_examples_of_helps_are_found() -> None:
+    assert sum(len(list(_examples(command))) for command in _leaves().values()) > 60
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(_leaves()) if name.startswith("facegate checks ")])
+def test_a_help_of_checks_shows_how_to_reach_a_server(name: str) -> None:
+    assert any(
+        all(option in example for option in ("--service", "--ca", "--api-key-file"))
+        for example in _examples(_leaves()[name])
+    )
 
 
 @pytest.mark.parametrize("name", _NAMES)

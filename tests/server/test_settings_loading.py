@@ -111,6 +111,11 @@ def test_nested_tables_can_be_given_by_the_environment_alone(monkeypatch: pytest
     [
         ("[listeners.device]\nprot = 1\n", ("listeners.device.prot", "did you mean listeners.device.port?")),
         ("pak = 1\n", ("pak", "did you mean pack?")),
+        (
+            '[[listeners.service.clients]]\nidentity = "cn:a"\nname = "a"\ntenant = "t"\n'
+            'roles = ["operator"]\nrole = "operator"\n',
+            ("listeners.service.clients.0.role", "did you mean roles?"),
+        ),
         ("[limits]\nmax_scans = 0\n", ("limits.max_scans", "greater than or equal to 1")),
         ('drain_seconds = "soon"\n', ("drain_seconds", "valid number")),
         ('[listeners.device]\nhost = "0.0.0.0"\n', ("listeners.device", "set tls.certificate and tls.key")),

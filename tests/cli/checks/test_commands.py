@@ -96,6 +96,27 @@ async def test_an_erasure_is_confirmed_by_a_second_person(shell: Shell) -> None:
     assert "EVIDENCE_ERASED" in (await shell.run("show", check_id)).stderr
 
 
+async def test_an_erasure_names_the_person_and_their_checks_before_it_begins(shell: Shell) -> None:
+    for _ in range(2):
+        await shell.office.check("shell-5")
+    erase = ("erase", "shell-5", "--reason", "request", "--purpose", "letter")
+    # Nobody answers.
+    asked = await shell.run(*erase)
+    assert asked.exit_code == 1
+    assert "shell-5: 2 decided checks" in asked.stderr
+    done = await shell.run(*erase, "--yes")
+    assert (done.exit_code, "Erased 2 checks" in done.stdout) == (0, True)
+
+
+async def test_an_unknown_person_is_no_success(shell: Shell) -> None:
+    erase = ("erase", "shell-nobody", "--reason", "request", "--purpose", "letter")
+    assert "shell-nobody: 0 decided checks" in (await shell.run(*erase)).stderr
+    done = await shell.run(*erase, "--yes")
+    assert done.exit_code == 1
+    assert "nothing was erased" in done.stdout
+    assert "Erased" not in done.stdout
+
+
 async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     held = await shell.office.check("shell-4")
     await shell.run("hold", held, "--reference", "case-1", "--reason", "court order")

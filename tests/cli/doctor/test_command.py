@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import os
+import re
 import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -381,3 +382,24 @@ def _back_up(one: _Deployment) -> None:
     one.command("backup", "database", str(target / "database.gz"))
     one.command("backup", "objects", str(target / "objects"))
     one.command("backup", "keys", str(target / "keys.json"), "--key-file", str(key))
+
+
+@pytest.mark.parametrize(("columns", "beside"), [(80, False), (200, True)])
+def test_the_report_uses_the_width_of_the_terminal(tmp_path: Path, columns: int, beside: bool) -> None:
+    config = _Deployment(tmp_path, []).config()
+    environment = {
+        "COLUMNS": str(columns),
+        "FORCE_COLOR": "1",
+        "TERM": "xterm",
+        "FACEGATE_CONFIG": str(config),
+    }
+    shown = _RUN.invoke(app, ["doctor", "--only", "keys"], env=environment).stdout
+    lines = [line.rstrip() for line in re.sub(r"\x1b\[[0-9;]*m", "", shown).splitlines()]
+    assert max(map(len, lines)) <= columns
+    (row,) = (line for line in lines if " failure " in line)
+    (remedy,) = (line for line in lines if "facegate restore keys" in line)
+    assert (row == remedy) == beside
+    # Nothing is squeezed into a column of a few words: what to do has at most two lines.
+    start = lines.index(remedy)
+    expected = next(index for index, line in enumerate(lines) if "expected:" in line)
+    assert expected - start <= 2

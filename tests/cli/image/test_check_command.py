@@ -62,6 +62,34 @@ def small(tmp_path: Path) -> Path:
     return file
 
 
+def test_a_settings_file_chooses_pack_policy_and_models(
+    good: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of the server with these settings, unless an option names another one."""
+    asked: list[tuple[str, object]] = []
+
+    def load(spec: str, *, models_dir: Path) -> Pack:
+        asked.append((spec, models_dir))
+        return remembering_pack()
+
+    monkeypatch.setattr(check_command, "load_pack", load)
+    policies = tmp_path / "policies"
+    policies.mkdir()
+    policy_file(policies, "")
+    config = tmp_path / "facegate.toml"
+    config.write_text(
+        f'pack = "open"\nmodels_dir = "{tmp_path}/models"\npolicies.folder = "{policies}"\n'
+        'policies.default = "mine"\n'
+    )
+    monkeypatch.setenv("FACEGATE_CONFIG", str(config))
+    assert "the policy mine" in " ".join(run(good)[1].split())
+    assert "the policy low" in " ".join(run(good, "--pack", "embedded", "--policy", "low")[1].split())
+    assert asked == [("open", tmp_path / "models"), ("embedded", tmp_path / "models")]
+    config.write_text("nonsense = 1\n")
+    status, _, error = run(good)
+    assert (status, "nonsense" in error) == (2, True)
+
+
 def policy_file(folder: Path, portrait_rules: str) -> Path:
     file = folder / "mine.toml"
     file.write_text(

@@ -66,6 +66,29 @@ def test_the_environment_names_the_folder(toy: Path, monkeypatch: pytest.MonkeyP
     assert json.loads(result.stdout)[0]["folder"] == str(toy / "toy")
 
 
+def test_the_settings_file_names_the_folder_for_every_command(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/operating.md says of FACEGATE_CONFIG."""
+    config = tmp_path / "facegate.toml"
+    config.write_text(f'models_dir = "{toy}"\n')
+    monkeypatch.setenv("FACEGATE_CONFIG", str(config))
+    result = runner.invoke(app, ["verify"])
+    assert (result.exit_code, result.stdout) == (0, "toy: intact, 3 files as catalogued\n")
+    assert json.loads(runner.invoke(app, ["list", "--json"]).stdout)[0]["folder"] == str(toy / "toy")
+    # What the command line names comes first.
+    assert runner.invoke(app, ["verify", "--models-dir", str(tmp_path / "none")]).stdout == ""
+
+
+def test_settings_that_cannot_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_CONFIG", str(tmp_path / "none.toml"))
+    for command in (["verify"], ["list"], ["show", "open"], ["bundle", "open", "--out", str(tmp_path / "x")]):
+        result = runner.invoke(app, command)
+        assert result.exit_code == 2, command
+        assert "none.toml: cannot be read" in " ".join(result.stderr.split())
+        assert result.exception is None or isinstance(result.exception, SystemExit)
+
+
 def test_show_prints_every_field(toy: Path) -> None:
     (toy / "toy/detector.onnx").write_bytes(b"altered")
     status, output, _ = run("show", "toy", models_dir=toy)

@@ -33,6 +33,8 @@ class Connection:
         self.open: set[int] = set()
         self.answered: set[int] = set()
         self.ended = self.ready = False
+        self.pongs = 0
+        self.goaway = b""
         self.sent = 0
         self._task = asyncio.create_task(self._read())
 
@@ -62,6 +64,14 @@ class Connection:
         self._writer.write(_frame(_HEADERS, _END_HEADERS, number, block))
         await self._drain()
         return number
+
+    async def ping(self) -> None:
+        """Sends a ping, and waits until the server answers it or ends the connection."""
+        wanted = self.pongs + 1
+        self._writer.write(_frame(_PING, 0, 0, bytes(8)))
+        await self._drain()
+        async with self._news:
+            await self._news.wait_for(lambda: self.pongs >= wanted or self.ended)
 
     async def begin_message(self, stream: int, length: int) -> None:
         """Sends a message's prefix, which declares ``length`` bytes."""
@@ -154,6 +164,11 @@ class Connection:
                 self._writer.write(_frame(_SETTINGS, _ACK, 0, b""))
             case 6 if not flags & _ACK:
                 self._writer.write(_frame(_PING, _ACK, 0, body))
+            case 6:
+                self.pongs += 1
+            case 7:
+                # What follows the last stream and the error code: its reason.
+                self.goaway = body[8:]
             case 8:
                 size = int.from_bytes(body, "big")
                 if stream:

@@ -94,3 +94,18 @@ async def test_a_message_that_never_ends_is_refused_unread() -> None:
             await asyncio.wait_for(connection.wait_over(stream), 10)
         assert not connection.ended
         await connection.close()
+
+
+async def test_pings_that_come_too_often_end_the_connection_as_the_pages_state() -> None:
+    async with _listening() as listener:
+        connection = await Connection.dial(listener.target)
+        await connection.wait_ready()
+        async with asyncio.timeout(20):
+            # One is on time, two are too early.
+            for _ in range(3):
+                await connection.ping()
+            assert not connection.ended
+            await connection.ping()
+            await connection.wait_ended()
+        assert connection.goaway == b"too_many_pings"
+        await connection.close()
