@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 import grpc
@@ -220,7 +221,9 @@ class FaceScanner:
             self._deadline = _deadline(stream.challenge)
             self._events.challenge(stream.challenge)
             if stream.challenge.resume_proof_required:
-                await stream.send_resume_proof()
+                # If the stream is over already, whoever receives gets the reason.
+                with suppress(StreamLostError):
+                    await stream.send_resume_proof()
             attesting = asyncio.create_task(self._evidence.send(stream))
             result = await self._attempts(stream)
             await stream.close()
@@ -292,7 +295,8 @@ class FaceScanner:
         # A person that cancelled meanwhile also gets another attempt, and ends it, so the server needs the
         # report.
         await self._person.wait()
-        await stream.send_ready(after_attempt=self._results[-1].attempt)
+        with suppress(StreamLostError):
+            await stream.send_ready(after_attempt=self._results[-1].attempt)
 
     async def _attempt_start(
         self, stream: ScanStream, *, timeout_s: float | None

@@ -1,6 +1,7 @@
 """One gRPC stream of a scan: the handshake, then typed messages in both directions."""
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,6 +12,7 @@ from google.protobuf.message import DecodeError
 
 from facegate_client.device_keys import SessionKey, new_key_share
 from facegate_client.errors import ProtocolViolatedError, ServerNotTrustedError, StreamLostError
+from facegate_client.stream_call import StreamCall
 from facegate_client.wire_errors import translated_in_stream
 from facegate_protocol import (
     BindingInputs,
@@ -34,7 +36,7 @@ PROTOCOL_VERSION = 1
 _NONCE_BYTES = 32
 _CLOSE_SECONDS = 5.0
 
-_Call: TypeAlias = "grpc.aio.StreamStreamCall[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse]"
+_Call: TypeAlias = StreamCall[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, repr=False)
@@ -53,8 +55,8 @@ class ScanTicket:
 class ScanStream:
     """A stream with a verified challenge.
 
-    Any number of tasks may send; one task at a time may receive. Cancelling a task that sends or
-    receives cancels the stream, as in grpc.aio.
+    Any number of tasks may send; one task at a time may receive. A task that is cancelled while it sends
+    or receives does no harm: see `StreamCall`.
     """
 
     def __init__(
@@ -68,7 +70,6 @@ class ScanStream:
     ) -> None:
         """Wraps an open call. Callers use `open_stream`."""
         self._call = call
-        self._sending = asyncio.Lock()
         self._session = session
         self.challenge = challenge
         self.binding = binding
@@ -87,20 +88,22 @@ class ScanStream:
         """Sends a frame with its MAC.
 
         Raises:
-            ClientError: The stream is over.
+            StreamLostError: The stream is over.
         """
         mac = self._chain.add_frame(header=header, image=image)
-        await self._send(scan_pb2.ScanFaceRequest(frame=scan_pb2.Frame(header=header, image=image, mac=mac)))
+        await self._call.send(
+            scan_pb2.ScanFaceRequest(frame=scan_pb2.Frame(header=header, image=image, mac=mac))
+        )
 
     async def send_attempt_end(self, body: bytes) -> None:
         """Sends the end of an attempt with the session key's signature.
 
         Raises:
-            ClientError: The stream is over.
+            StreamLostError: The stream is over.
         """
         signature = self._session.sign(attempt_end_message(binding=self.binding, body=body))
         end = scan_pb2.AttemptEnd(body=body, signature=signature)
-        await self._send(scan_pb2.ScanFaceRequest(attempt_end=end))
+        await self._call.send(scan_pb2.ScanFaceRequest(attempt_end=end))
 
     async def send_ready(self, *, after_attempt: int) -> None:
         """Reports that the person is ready for the next attempt.
@@ -109,9 +112,9 @@ class ScanStream:
             after_attempt: The number of the attempt before it.
 
         Raises:
-            ClientError: The stream is over.
+            StreamLostError: The stream is over.
         """
-        await self._send(
+        await self._call.send(
             scan_pb2.ScanFaceRequest(attempt_ready=scan_pb2.AttemptReady(after_attempt=after_attempt))
         )
 
@@ -119,46 +122,42 @@ class ScanStream:
         """Proves possession of the session key on a reconnect.
 
         Raises:
-            ClientError: The stream is over.
+            StreamLostError: The stream is over.
         """
         proof = scan_pb2.ResumeProof(signature=self._session.sign(resume_message(binding=self.binding)))
-        await self._send(scan_pb2.ScanFaceRequest(resume_proof=proof))
+        await self._call.send(scan_pb2.ScanFaceRequest(resume_proof=proof))
 
     async def send_attestation(self, attestation: device_pb2.Attestation, *, findings: bytes) -> None:
         """Sends the platform's evidence, with the serialised RuntimeFindings that it covers, if any.
 
         Raises:
-            ClientError: The stream is over.
+            StreamLostError: The stream is over.
         """
         request = scan_pb2.ScanFaceRequest(attestation=attestation)
         request.attestation.runtime_findings = findings
-        await self._send(request)
+        await self._call.send(request)
 
     async def receive(self) -> scan_pb2.ScanFaceResponse | None:
         """Returns the next message; ``None`` if the server closed the stream without an error.
 
         Raises:
-            ClientError: The stream is over.
+            ClientError: The stream is over, and why.
         """
-        return await _read(self._call)
+        return await _receive(self._call)
 
     async def close(self) -> None:
         """Half-closes and lets the server finish. Never raises, because the scan is decided by then."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
-                await self._call.done_writing()
-                while await self._call.read() is not grpc.aio.EOF:
+                await self._call.half_close()
+                while await self._call.receive() is not None:
                     pass
-        except (grpc.RpcError, TimeoutError, asyncio.InvalidStateError, grpc.aio.UsageError):
+        except (grpc.aio.AioRpcError, StreamLostError, TimeoutError):
             self._call.cancel()
 
     def cancel(self) -> None:
         """Ends the stream at once."""
         self._call.cancel()
-
-    async def _send(self, request: scan_pb2.ScanFaceRequest) -> None:
-        async with self._sending:
-            await _write(self._call, request)
 
 
 async def open_stream(
@@ -197,15 +196,13 @@ async def open_stream(
     start.session_public_key = session.public_der
     start.resume = resume
     start_bytes = start.SerializeToString()
-    call = stub.ScanFace(timeout=stream_timeout_s)
+    call: _Call = StreamCall(stub.ScanFace(timeout=stream_timeout_s))
     try:
         async with asyncio.timeout(handshake_timeout_s):
-            await _write(call, scan_pb2.ScanFaceRequest(start=start_bytes))
-            response = await _read(call)
-    except TimeoutError as error:
-        call.cancel()
-        raise StreamLostError(f"no Challenge within {handshake_timeout_s:g} seconds") from error
-    try:
+            # The server may refuse the stream before it reads anything.
+            with suppress(StreamLostError):
+                await call.send(scan_pb2.ScanFaceRequest(start=start_bytes))
+            response = await _receive(call)
         if response is None or response.WhichOneof("message") != "challenge":
             raise ProtocolViolatedError("the server's first message is not a Challenge")
         body = _verified_body(response.challenge, start=start_bytes, pinned=ticket.challenge_key_sha256)
@@ -221,6 +218,9 @@ async def open_stream(
             )
         )
         key = _mac_key(private_share, body, binding)
+    except TimeoutError as error:
+        call.cancel()
+        raise StreamLostError(f"no Challenge within {handshake_timeout_s:g} seconds") from error
     except BaseException:
         call.cancel()
         raise
@@ -260,19 +260,8 @@ def _mac_key(private_share: X25519PrivateKey, body: scan_pb2.ChallengeBody, bind
         raise ProtocolViolatedError("the server's key share cannot be used") from error
 
 
-async def _write(call: _Call, request: scan_pb2.ScanFaceRequest) -> None:
+async def _receive(call: _Call) -> scan_pb2.ScanFaceResponse | None:
     try:
-        await call.write(request)
+        return await call.receive()
     except grpc.aio.AioRpcError as error:
         raise translated_in_stream(error) from error
-    except asyncio.InvalidStateError as error:
-        # The stream ended between two writes. The cause is in its status, which the reader raises.
-        raise StreamLostError("the stream is over") from error
-
-
-async def _read(call: _Call) -> scan_pb2.ScanFaceResponse | None:
-    try:
-        response = await call.read()
-    except grpc.aio.AioRpcError as error:
-        raise translated_in_stream(error) from error
-    return response if isinstance(response, scan_pb2.ScanFaceResponse) else None

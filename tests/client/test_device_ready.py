@@ -1,12 +1,22 @@
 """A person who gets ready between two attempts, and the time until a device reconnects."""
 
 import asyncio
+import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from facegate_client import ReconnectPolicy, ScanSettings
-from tests.client.conftest import Scanning
+from facegate_client import (
+    FaceScanner,
+    ReconnectPolicy,
+    ScanSettings,
+    ScanTicket,
+    generated_source,
+    open_channel,
+)
+from tests.client.conftest import FAST, Scanning, pictures
 from tests.client.fake_server import FakeServer
 from tests.client.recorder import Recorder
 from tests.client.stream_plan import LOST, RETRY, SUCCESS, StreamPlan
@@ -121,3 +131,49 @@ async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
     waits = [seconds for _, seconds in events.waits]
     assert waits[2] >= 0.5 * 4 * policy.initial_s
     assert waits[3] <= policy.initial_s
+
+
+_RETRIES = 1000
+_SERVER = f"""
+import asyncio
+from tests.client.fake_server import FakeServer, serving
+from tests.client.stream_plan import RETRY, SUCCESS, StreamPlan
+
+async def serve():
+    results = [RETRY] * {_RETRIES} + [SUCCESS]
+    fake = FakeServer(StreamPlan(results=results, ready_within_s=60, frames_wanted=1))
+    async with serving(fake) as target:
+        print(target, fake.token, fake.challenge_key_sha256.hex(), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.slow
+async def test_no_stream_is_lost_when_the_next_attempt_overtakes_the_report() -> None:
+    """The answer of a server in another process may be seen before the report is known to be sent."""
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _SERVER, stdout=subprocess.PIPE, limit=1024
+    )
+    try:
+        assert server.stdout is not None
+        target, token, fingerprint = (await server.stdout.readline()).decode().split()
+        async with open_channel(target) as channel:
+            scanner = FaceScanner(
+                channel=channel,
+                ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
+                source=generated_source(pictures(2 * _RETRIES), pace="fast"),
+                settings=replace(
+                    FAST,
+                    max_attempts=_RETRIES + 1,
+                    stream_timeout_s=600,
+                    handshake_timeout_s=60,
+                    result_timeout_s=60,
+                ),
+            )
+            outcome = await scanner.scan()
+    finally:
+        server.kill()
+        await server.wait()
+    assert (outcome.streams, outcome.attempts) == (1, _RETRIES + 1)
