@@ -10,7 +10,7 @@ from facegate.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 
 from facegate_client.channel import ApiKey
 from facegate_client.reconnect import ReconnectPolicy
-from facegate_client.stream_call import ServerStatus
+from facegate_client.stream_call import answer_of
 from facegate_client.wire_errors import refusal_of, translate_error
 
 __all__ = ["AnalysisClient"]
@@ -120,16 +120,9 @@ class AnalysisClient:
         *,
         timeout_s: float,
     ) -> analysis_service_pb2.AnalyzeVideoResponse:
-        async def upload() -> analysis_service_pb2.AnalyzeVideoResponse:
-            call = self._stub.AnalyzeVideo(messages(), timeout=timeout_s, metadata=self._metadata)
-            status = ServerStatus(call)
-            try:
-                return await call
-            except grpc.aio.AioRpcError as error:
-                # The server may refuse an upload before it has read all of it.
-                raise await status.error(error) from None
-
-        return await self._with_retries(upload)
+        return await self._with_retries(
+            lambda: answer_of(self._stub.AnalyzeVideo(messages(), timeout=timeout_s, metadata=self._metadata))
+        )
 
     async def _with_retries(self, call: Callable[[], Awaitable[_Answer]]) -> _Answer:
         busy = unreachable = 0

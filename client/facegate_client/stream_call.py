@@ -1,4 +1,4 @@
-"""A bidirectional call of grpc.aio that outlives cancelled tasks and keeps the server's status."""
+"""Calls of grpc.aio with a stream of requests: a cancelled task does no harm, and no status is lost."""
 
 import asyncio
 from collections.abc import Coroutine
@@ -8,7 +8,7 @@ import grpc
 
 from facegate_client.errors import StreamLostError
 
-__all__ = ["ServerStatus", "StreamCall"]
+__all__ = ["StreamCall", "answer_of"]
 
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
@@ -19,7 +19,7 @@ _STATUS_SECONDS: Final = 5.0
 _LOOK_SECONDS: Final = 0.005
 
 
-class ServerStatus:
+class _ServerStatus:
     """The status that the server sent for a call with a stream of requests.
 
     If the server ends a call while a request is on its way, grpc.aio's client fails the request and sets the
@@ -64,7 +64,7 @@ class StreamCall(Generic[_Request, _Response]):
     def __init__(self, call: "grpc.aio.StreamStreamCall[_Request, _Response]") -> None:
         """Takes over a call on which nothing was sent or received."""
         self._call = call
-        self._status = ServerStatus(call)
+        self._status = _ServerStatus(call)
         # Unlike ``read``, the iterator also returns messages that came before the end of the call.
         self._responses = aiter(call)
         self._sending = asyncio.Lock()
@@ -118,6 +118,19 @@ class StreamCall(Generic[_Request, _Response]):
             if error.code() is grpc.StatusCode.OK:
                 return None
             raise error from None
+
+
+async def answer_of(call: "grpc.aio.StreamUnaryCall[Any, _Response]") -> _Response:
+    """Returns the answer of a call with a stream of requests, which must have been made just now.
+
+    Raises:
+        grpc.aio.AioRpcError: The server's status, also if it refused before it had read all requests.
+    """
+    status = _ServerStatus(call)
+    try:
+        return await call
+    except grpc.aio.AioRpcError as raised:
+        raise await status.error(raised) from None
 
 
 def _start(work: Coroutine[Any, Any, _Result]) -> "asyncio.Task[_Result]":

@@ -1,6 +1,7 @@
 """The outermost interceptor: converts refusals to statuses, and hides internal errors from clients."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -11,12 +12,19 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 from server.edge.failures import as_refusal, forget_traces
 from server.edge.handlers import wrap
 from server.edge.status import to_status
+from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 from server.telemetry.stages import CallSpan
 
+_LOOK_SECONDS = 0.01
+_RETRY_SECONDS = 3.0
+
 
 class ErrorInterceptor(ServerInterceptor):
-    """Maps exceptions to statuses for every handler of a listener."""
+    """Maps exceptions to statuses for every handler of a listener, and ends its calls when it closes.
+
+    grpc ends calls with CANCELLED, without a reason, if they still run when its server stops, or arrive then.
+    """
 
     def __init__(self, metrics: Metrics, *, trusted: bool = False) -> None:
         """Sets the metrics, which count refusals and time calls.
@@ -27,6 +35,25 @@ class ErrorInterceptor(ServerInterceptor):
         """
         self._metrics = metrics
         self._trusted = trusted
+        self._running: set[asyncio.Timeout] = set()
+        self._latest = 0.0
+        self._closing = False
+
+    async def close(self, seconds: float, *, quiet: float) -> None:
+        """Refuses further calls, and those that still run at the end, with NOT_SERVING.
+
+        Args:
+            seconds: The longest time until the end.
+            quiet: The end comes earlier if no call runs and none arrived for so many seconds.
+        """
+        self._closing = True
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not self._running and time.monotonic() >= self._latest + quiet:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        for call in self._running:
+            call.reschedule(asyncio.get_running_loop().time())
 
     async def intercept_service(
         self,
@@ -40,21 +67,45 @@ class ErrorInterceptor(ServerInterceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method)
-        return wrap(handler, lambda context: _mapped(context, method, self._metrics, trusted=self._trusted))
+        return wrap(handler, lambda context: self._mapped(context, method))
 
+    @asynccontextmanager
+    async def _mapped(self, context: ServicerContext[Any, Any], method: str) -> AsyncIterator[None]:
+        metadata = tuple(context.invocation_metadata() or ())
+        with self._metrics.stages.call(method, metadata, trusted=self._trusted) as span:
+            try:
+                async with self._served():
+                    yield
+            except (AbortError, asyncio.CancelledError, grpc.aio.UsageError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the one place that hides errors from clients
+                await _refuse(context, error, method, self._metrics, span=span)
 
-@asynccontextmanager
-async def _mapped(
-    context: ServicerContext[Any, Any], method: str, metrics: Metrics, *, trusted: bool
-) -> AsyncIterator[None]:
-    metadata = tuple(context.invocation_metadata() or ())
-    with metrics.stages.call(method, metadata, trusted=trusted) as span:
+    @asynccontextmanager
+    async def _served(self) -> AsyncIterator[None]:
+        self._latest = time.monotonic()
+        if self._closing:
+            raise _stopping()
+        call = asyncio.timeout(None)
         try:
-            yield
-        except (AbortError, asyncio.CancelledError, grpc.aio.UsageError):
+            async with call:
+                self._running.add(call)
+                try:
+                    yield
+                finally:
+                    self._running.discard(call)
+        except TimeoutError:
+            if call.expired():
+                raise _stopping() from None
             raise
-        except Exception as error:  # noqa: BLE001 - the one place that hides errors from clients
-            await _refuse(context, error, method, metrics, span=span)
+
+
+def _stopping() -> Refusal:
+    return Refusal(
+        Reason.NOT_SERVING,
+        "the server is shutting down; try again",
+        retry_after=_RETRY_SECONDS,
+    )
 
 
 async def _refuse(

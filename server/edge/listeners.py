@@ -76,6 +76,10 @@ _AGE_OF_PHONES_MS: Final = 30_000
 """A connection of this age accepts no new calls, so that unauthenticated calls, such as health, hold none for
 long. A running scan continues for the grace period."""
 _AGE_OF_BACKENDS_MS: Final = 30 * 60 * 1000
+_QUIET_SECONDS: Final = 0.1
+"""How long no call arrives before a drained listener stops: those that were under way have got an answer."""
+_LAST_WORDS_SECONDS: Final = 1.0
+"""Time to send the statuses of the last calls when the listener stops."""
 
 
 class Listener:
@@ -160,9 +164,8 @@ class Listener:
             callers=callers,
             refused=refused,
         )
-        self._server: Server = grpc.aio.server(
-            interceptors=[ErrorInterceptor(metrics, trusted=callers is not None), gate], options=options
-        )
+        self._calls = ErrorInterceptor(metrics, trusted=callers is not None)
+        self._server: Server = grpc.aio.server(interceptors=[self._calls, gate], options=options)
         served = [service for service, handlers in methods.items() if handlers]
         self._health = Health(served)
         methods[_HEALTH.full_name] = _handlers(_HEALTH, self._health)
@@ -174,6 +177,7 @@ class Listener:
                 (*served, _HEALTH.full_name, reflection.SERVICE_NAME), self._server
             )
         self.port = port
+        self._drained = False
 
     @property
     def target(self) -> str:
@@ -203,12 +207,14 @@ class Listener:
         self._health.set(serving=True)
 
     def drain(self) -> None:
-        """Sets the health to NOT_SERVING; running calls continue."""
+        """Sets the health to NOT_SERVING; calls are served until ``stop``."""
+        self._drained = True
         self._health.set(serving=False)
 
     async def stop(self, grace: float) -> None:
-        """Stops the listener. Calls that still run after ``grace`` seconds are ended."""
-        await self._server.stop(grace)
+        """Refuses further calls, waits ``grace`` seconds for those that run, and refuses the rest."""
+        await self._calls.close(grace, quiet=_QUIET_SECONDS if self._drained else 0.0)
+        await self._server.stop(_LAST_WORDS_SECONDS)
 
 
 def _handlers(service: ServiceDescriptor, servicer: object) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":

@@ -1,13 +1,14 @@
 """Calls with raw bytes as messages, which need not be valid."""
 
-import asyncio
-from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import grpc
 import pytest
 
+from facegate_client import StreamLostError
+from facegate_client.stream_call import StreamCall
 from tests.server.refusals import Refused, refused
 
 __all__ = ["End", "raw_stream", "raw_unary"]
@@ -26,14 +27,13 @@ class End:
 
 async def raw_stream(channel: grpc.aio.Channel, message: bytes) -> End:
     """Sends bytes as the only message of a scan; returns the refusal."""
-
-    async def messages() -> AsyncIterator[bytes]:
-        yield message
-
     call: Any = channel.stream_stream(f"{_PATH}ScanFace")
-    stream = call(messages())
+    stream: StreamCall[bytes, bytes] = StreamCall(call(timeout=_WAIT_SECONDS))
+    with suppress(StreamLostError):
+        await stream.send(message)
+        await stream.half_close()
     with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(stream.read(), _WAIT_SECONDS)
+        await stream.receive()
     return _end(caught.value)
 
 

@@ -17,12 +17,11 @@ from tests.hostile.refusals import assert_documented
 from tests.hostile.storage import Storage
 from tests.sampling import some_fast
 from tests.server.live import LiveServer, Picture, over_web, pictures
-from tests.server.raw_device import Ended, RawDevice, RawStream, StatusLost
+from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import Refused
 from tests.vision.samples import jpeg_segment
 
 _FRAME_BYTES = 512 * 1024
-_TRIES = 5
 
 
 @pytest_asyncio.fixture(
@@ -49,19 +48,9 @@ async def _opened(live: LiveServer) -> RawStream:
 
 async def _refusal(live: LiveServer, act: Callable[[RawStream], Awaitable[None]]) -> Refused:
     """The end of a stream after ``act``; the server keeps no object without a row, and frees the place."""
-    for _ in range(_TRIES):
-        stream = await _opened(live)
-        await act(stream)
-        try:
-            while True:
-                await stream.read()
-        except StatusLost:
-            continue
-        except Ended as ended:
-            answer = ended.refusal
-            break
-    else:
-        raise AssertionError("the client lost the status every time")
+    stream = await _opened(live)
+    await act(stream)
+    answer = await stream.outcome()
     assert answer is not None, "it was not refused"
     assert_documented(answer)
     await live.unattended()

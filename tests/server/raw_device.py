@@ -11,6 +11,8 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.message import Message
 
+from facegate_client import StreamLostError
+from facegate_client.stream_call import StreamCall
 from facegate_protocol import (
     BindingInputs,
     MacChain,
@@ -36,7 +38,6 @@ Request: TypeAlias = scan_pb2.ScanFaceRequest
 Response: TypeAlias = scan_pb2.ScanFaceResponse
 
 _WAIT_SECONDS = 30.0
-_STATUS_LOST = "Internal error from Core"
 
 
 class Ended(Exception):
@@ -45,13 +46,6 @@ class Ended(Exception):
     def __init__(self, refusal: Refused | None) -> None:
         super().__init__("the stream ended" if refusal is None else f"{refusal.code} {refusal.reason}")
         self.refusal = refusal
-
-
-class StatusLost(Ended):
-    """The server refused while grpc.aio's client was writing, and the client lost the server's status.
-
-    The client then reports INTERNAL "Internal error from Core", whatever the server's status.
-    """
 
 
 class RawDevice:
@@ -73,17 +67,14 @@ class RawDevice:
     async def refusal(self, **start: object) -> Refused:
         """The server's refusal of this device before it reads a message.
 
-        The device retries if its client lost the answer. ``start`` overrides fields of ScanStart.
+        ``start`` overrides fields of ScanStart.
         """
-        for _ in range(10):
-            try:
-                await self.connect().start(resume=False, **start)
-            except StatusLost:
-                continue
-            except Ended as ended:
-                if ended.refusal is None:
-                    raise
-                return ended.refusal
+        try:
+            await self.connect().start(resume=False, **start)
+        except Ended as ended:
+            if ended.refusal is None:
+                raise
+            return ended.refusal
         raise AssertionError("it was not refused")
 
     def rebind(self, stub: "VerificationServiceAsyncStub | WebStub") -> None:
@@ -117,6 +108,7 @@ class RawStream:
     ) -> None:
         self.device = device
         self.call = call
+        self.line: StreamCall[Any, Response] = StreamCall(call)  # type: ignore[arg-type]  # or a WebCall
         self.seen: list[Response] = []
         self.challenge = scan_pb2.ChallengeBody()
         self.binding = b""
@@ -274,7 +266,7 @@ class RawStream:
 
     async def half_close(self) -> None:
         """Half-closes the stream."""
-        await self.call.done_writing()
+        await self.line.half_close()
 
     async def vanish(self) -> None:
         """Cancels the call, as a lost connection does."""
@@ -307,8 +299,8 @@ class RawStream:
         """Sends one message; if the stream has already ended, the reader gets the error."""
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
-                await self.call.write(request)
-        except (grpc.RpcError, asyncio.InvalidStateError):
+                await self.line.send(request)
+        except StreamLostError:
             return
 
     async def read(self) -> Response:
@@ -319,13 +311,11 @@ class RawStream:
         """
         async with asyncio.timeout(_WAIT_SECONDS):
             try:
-                message = await self.call.read()
+                message = await self.line.receive()
             except grpc.RpcError as error:
-                lost = isinstance(error, grpc.aio.AioRpcError) and error.details() == _STATUS_LOST
-                self._ended = StatusLost(None) if lost else Ended(refused(error))
+                self._ended = Ended(refused(error))
                 raise self._ended from None
-        if not isinstance(message, Response):
-            assert await self.call.code() is grpc.StatusCode.OK
+        if message is None:
             self._ended = Ended(None)
             raise self._ended
         self.seen.append(message)

@@ -4,6 +4,7 @@ import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from structlog.testing import capture_logs
 
+from facegate_client import StreamLostError
+from facegate_client.stream_call import StreamCall
 from server.app import FacegateServer
 from server.errors import ConfigurationError, ListenerUnusable
 from server.policies.errors import PolicyInvalid
@@ -183,8 +186,11 @@ async def test_a_call_on_the_wrong_listener_is_unimplemented(live: LiveServer) -
 
 async def _services(channel: Any) -> set[str]:
     stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
-    call = stub.ServerReflectionInfo(iter([reflection_pb2.ServerReflectionRequest(list_services="")]))
-    answer = await call.read()
+    call: StreamCall[Any, Any] = StreamCall(stub.ServerReflectionInfo())
+    with suppress(StreamLostError):
+        await call.send(reflection_pb2.ServerReflectionRequest(list_services=""))
+        await call.half_close()
+    answer = await call.receive()
     return {service.name for service in answer.list_services_response.service}
 
 

@@ -68,6 +68,18 @@ class WebCall:
         except ConnectionError as error:
             raise asyncio.InvalidStateError from error
 
+    def __aiter__(self) -> "WebCall":
+        return self
+
+    async def __anext__(self) -> scan_pb2.ScanFaceResponse:
+        message = await self.read()
+        if not isinstance(message, scan_pb2.ScanFaceResponse):
+            raise StopAsyncIteration
+        return message
+
+    def add_done_callback(self, callback: Any) -> None:
+        """A WebSocket does not lose the server's status, so there is nothing to watch."""
+
     async def read(self) -> scan_pb2.ScanFaceResponse | Any:
         socket = await self.socket()
         message = await socket.receive()

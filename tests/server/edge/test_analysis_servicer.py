@@ -18,6 +18,7 @@ from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from structlog.testing import capture_logs
 
+from facegate_client.stream_call import answer_of
 from server.errors import Reason
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import (
@@ -104,7 +105,7 @@ async def _sent(
                 await asyncio.sleep(20)
             yield request
 
-    return await live.analysis.AnalyzeVideo(messages(), timeout=30)
+    return await answer_of(live.analysis.AnalyzeVideo(messages(), timeout=30))
 
 
 async def _refusal(live: LiveServer, requests: Sequence[Any], **options: int) -> Refused:
@@ -329,7 +330,7 @@ async def test_a_malformed_message_is_refused(analysing: LiveServer) -> None:
         yield b"\xff\xff\xff"
 
     with pytest.raises(grpc.RpcError):
-        await call(messages(), timeout=10)
+        await answer_of(call(messages(), timeout=10))
     assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
 
 
@@ -384,7 +385,7 @@ async def test_beyond_the_servers_number_callers_are_sent_away_with_a_wait(analy
         await release.wait()
 
     async def hold() -> None:
-        await analysing.analysis.AnalyzeVideo(held(), timeout=30)
+        await answer_of(analysing.analysis.AnalyzeVideo(held(), timeout=30))
 
     holders = [asyncio.create_task(hold()) for _ in range(2)]
     try:
@@ -422,7 +423,7 @@ async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> N
         await stub.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x"))
     assert refused(caught.value).reason == Reason.WRONG_LISTENER
     with pytest.raises(grpc.RpcError) as caught:
-        await stub.AnalyzeVideo(iter([_Request(chunk=b"x")]))
+        await answer_of(stub.AnalyzeVideo(iter([_Request(chunk=b"x")])))
     assert refused(caught.value).reason == Reason.WRONG_LISTENER
 
 
@@ -438,7 +439,7 @@ async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> Non
         unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))
         assert unknown.reason == Reason.UNAUTHENTICATED
         with pytest.raises(grpc.RpcError) as caught:
-            await live.analysis.AnalyzeVideo(iter(_upload(b"")))
+            await answer_of(live.analysis.AnalyzeVideo(iter(_upload(b""))))
         assert refused(caught.value).reason == Reason.UNAUTHENTICATED
         authorised = (("authorization", "Bearer fg1_known"),)
         with pytest.raises(grpc.RpcError) as caught:
@@ -448,5 +449,5 @@ async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> Non
         assert refused(caught.value).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
         # This server decodes no videos, and reports it only to authorised callers.
         with pytest.raises(grpc.RpcError) as caught:
-            await live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised)
+            await answer_of(live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised))
         assert refused(caught.value).reason == Reason.VIDEO_NOT_AVAILABLE

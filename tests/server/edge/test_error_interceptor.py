@@ -1,8 +1,10 @@
 """Refusals become statuses, and no internal text reaches a client."""
 
+import asyncio
 import gc
 import weakref
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import grpc
@@ -16,7 +18,7 @@ from server.edge.error_interceptor import ErrorInterceptor
 from server.errors import Reason, Refusal
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
-from tests.server.refusals import refused
+from tests.server.refusals import Refused, refusal_of, refused
 
 SECRET = "postgresql://facegate:hunter2@10.0.0.7/db"
 FAILURES: dict[str, Exception] = {
@@ -187,3 +189,75 @@ async def test_a_refused_call_releases_the_upload() -> None:
     finally:
         gc.enable()
         await server.stop(None)
+
+
+@asynccontextmanager
+async def _held() -> AsyncIterator[tuple[grpc.aio.Channel, ErrorInterceptor, asyncio.Event]]:
+    """Calls that never end by themselves: a channel, the interceptor, and whether one has begun."""
+    begun = asyncio.Event()
+
+    async def hold(_request: bytes, _context: Any) -> bytes:
+        begun.set()
+        await asyncio.Event().wait()
+        return b""
+
+    async def flood(_requests: AsyncIterator[bytes], context: Any) -> None:
+        begun.set()
+        while True:
+            await context.write(bytes(50_000))
+
+    handlers = {
+        "Hold": grpc.unary_unary_rpc_method_handler(hold),
+        "Flood": grpc.stream_stream_rpc_method_handler(flood),
+    }
+    interceptor = ErrorInterceptor(Metrics(CollectorRegistry()))
+    server = grpc.aio.server(interceptors=(interceptor,))
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
+    target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
+    await server.start()
+    async with grpc.aio.insecure_channel(target) as caller:
+        yield caller, interceptor, begun
+    await server.stop(None)
+
+
+def _is_stopping(refusal: Refused) -> bool:
+    reason = (refusal.code, refusal.reason)
+    return reason == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING") and bool(refusal.retry_seconds)
+
+
+async def test_calls_that_run_or_come_when_the_listener_closes_learn_why() -> None:
+    async with _held() as (caller, interceptor, begun):
+        hold: Any = caller.unary_unary("/test.Service/Hold")
+        running = asyncio.ensure_future(refusal_of(hold(b"")))
+        await begun.wait()
+        closing = asyncio.create_task(interceptor.close(30.0, quiet=0.0))
+        assert _is_stopping(await refusal_of(hold(b"")))
+        assert not closing.done()
+        assert not running.done()
+        closing.cancel()
+        await interceptor.close(0.0, quiet=0.0)
+        assert _is_stopping(await running)
+
+
+async def test_a_stream_whose_client_reads_late_learns_why_the_listener_closed() -> None:
+    async with _held() as (caller, interceptor, begun):
+        call: Any = caller.stream_stream("/test.Service/Flood")()
+        await begun.wait()
+        await interceptor.close(0.2, quiet=0.0)
+
+        async def read_all() -> None:
+            async for _ in call:
+                pass
+
+        assert _is_stopping(await refusal_of(read_all()))
+
+
+async def test_a_listener_that_closes_waits_until_no_call_comes() -> None:
+    async with _held() as (caller, interceptor, _):
+        hold: Any = caller.unary_unary("/test.Service/Hold")
+        await interceptor.close(30.0, quiet=0.0)
+        assert _is_stopping(await refusal_of(hold(b"")))
+        closing = asyncio.create_task(interceptor.close(30.0, quiet=20.0))
+        assert not (await asyncio.wait({closing}, timeout=0.2))[0]
+        closing.cancel()
+        await interceptor.close(30.0, quiet=0.2)

@@ -12,6 +12,7 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from facegate_client.stream_call import answer_of
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import Portrait
 from tests.hostile.refusals import assert_documented
@@ -80,7 +81,9 @@ async def test_videos_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
     async with tenants(tmp_path) as served:
 
         async def analyse(caller: str) -> object:
-            return await served.live.analysis.AnalyzeVideo(iter(messages), metadata=served.metadata(caller))
+            return await answer_of(
+                served.live.analysis.AnalyzeVideo(iter(messages), metadata=served.metadata(caller))
+            )
 
         async with calling_on_and_on(lambda: analyse(LOUD)):
             assert await _got_through(lambda: analyse(QUIET)) == _CALLS

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections import Counter
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -16,6 +17,9 @@ from server.domain.state import CheckState
 from tests.server.live import pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import refused
+
+_CALLERS = 32
 
 
 async def _draining(server: ServerProcess) -> None:
@@ -107,6 +111,39 @@ async def test_a_device_between_attempts_must_come_back(tmp_path: Path) -> None:
         assert await stream.outcome() is None
         assert stream.goodbyes() == ["DRAINING"]
         assert await server.ended() == 0
+
+
+@pytest.mark.slow
+async def test_a_call_that_comes_while_the_server_stops_learns_why(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path)
+    ends: Counter[str] = Counter()
+    async with home.serving() as server:
+        upload = await server.upload(str(uuid4()))
+        request = service_pb2.FinishCheckRequest(check_id=upload.check_id)
+        begun = asyncio.Event()
+
+        async def call_on_and_on() -> None:
+            while True:
+                try:
+                    await server.service.FinishCheck(request)
+                except grpc.aio.AioRpcError as error:
+                    has_details = any(
+                        key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()
+                    )
+                    reason = refused(error).reason if has_details else error.code().name
+                    begun.set()
+                if reason != "NOT_SCANNED_YET":
+                    ends[reason] += 1
+                    return
+
+        callers = [asyncio.create_task(call_on_and_on()) for _ in range(_CALLERS)]
+        await begun.wait()
+        server.terminate()
+        await asyncio.gather(*callers)
+        assert await server.ended() == 0
+    # A call may still arrive at the moment at which grpc closes the connection.
+    assert ends["NOT_SERVING"] >= _CALLERS - 2, ends
+    assert ends.total() == _CALLERS
 
 
 @pytest.mark.slow

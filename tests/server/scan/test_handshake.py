@@ -113,10 +113,15 @@ async def test_bytes_that_are_no_message_are_refused(scene: LiveServer) -> None:
         request_serializer=bytes,
         response_deserializer=scan_pb2.ScanFaceResponse.FromString,
     )()
-    await call.write(b"\xff\xff\xff\xff")
     stream = RawStream(RawDevice(scene.device, await scene.upload()), call)
+    await stream.line.send(b"\xff\xff\xff\xff")
     refusal = await _refusal(stream)
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+
+
+async def _read_all(stream: RawStream) -> None:
+    while await stream.line.receive() is not None:
+        pass
 
 
 async def test_a_message_beyond_the_listeners_limit_is_not_read(scene: LiveServer) -> None:
@@ -126,7 +131,9 @@ async def test_a_message_beyond_the_listeners_limit_is_not_read(scene: LiveServe
     await stream.begin()
     await stream.send(Request(frame=scan_pb2.Frame(image=bytes(900_000))))
     # The transport refuses it, so there are no details.
-    assert await stream.call.code() is _C.RESOURCE_EXHAUSTED
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await _read_all(stream)
+    assert caught.value.code() is _C.RESOURCE_EXHAUSTED
     await scene.unattended()
     assert (await scene.record(upload.check_id)).state is CheckState.WAITING
 
