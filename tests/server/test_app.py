@@ -191,6 +191,7 @@ async def _services(channel: Any) -> set[str]:
         await call.send(reflection_pb2.ServerReflectionRequest(list_services=""))
         await call.half_close()
     answer = await call.receive()
+    assert answer is not None
     return {service.name for service in answer.list_services_response.service}
 
 
