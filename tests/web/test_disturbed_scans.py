@@ -55,6 +55,44 @@ async def test_a_person_who_turns_the_phone_may_turn_it_back(
     assert (await browser.live.attempts(upload.check_id))[0].outcome is AttemptOutcome.RETRY
 
 
+_NO_PICTURE = (
+    "The camera gives no picture. Open its cover, close other apps that use it, or connect it again."
+)
+
+
+@pytest.mark.parametrize(
+    ("cover", "told"),
+    [
+        ("covered", _NO_PICTURE),
+        ("stopped", _NO_PICTURE),
+        ("refused", "Another app uses the camera. Close it and start again."),
+    ],
+)
+async def test_a_camera_that_gives_no_picture_is_named(
+    browser: Browser, recording: Callable[[str], Recording], cover: str, told: str
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(upload, person.camera, script="walk", scripts=["cover"], cover=cover)
+    assert answer["error"] == "CameraError"
+    assert " ".join(answer["shown"].split()).startswith(told)
+    # No attempt was used for it.
+    assert await browser.live.attempts(upload.check_id) == ()
+
+
+async def test_a_camera_that_is_covered_during_the_scan_may_be_opened_again(
+    browser: Browser, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await browser.upload(person.portrait)
+    answer = await browser.scan(
+        upload, person.camera, script="walk", acts=["cover"], scripts=["cover"], viewport=_PHONE
+    )
+    assert _NO_PICTURE in answer["asked"][0]
+    await _assert_success(browser, upload, answer)
+    assert (await browser.live.attempts(upload.check_id))[0].outcome is AttemptOutcome.RETRY
+
+
 @pytest.mark.parametrize("act", ["move", "moveBefore"])
 async def test_the_page_may_move_and_translate_the_element_during_a_scan(
     browser: Browser, recording: Callable[[str], Recording], act: str

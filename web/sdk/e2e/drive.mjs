@@ -3,8 +3,9 @@
  *
  * The job: `port` of the pages, `video` (MJPEG) for the fake camera, `page` and `call`, a function of that page, with
  * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
- * page's colours light up the camera's picture), `heads` (a folder that is served as /heads), `scripts` (names of scripts in pages/ that change the camera), `pictures`
- * (a folder for screenshots), `workers` (false: the page's Content-Security-Policy forbids them).
+ * page's colours light up the camera's picture), `heads` (a folder that is served as /heads), `scripts` (names of scripts
+ * in pages/ that change the camera), `cover` (what pages/cover.js does from the start), `pictures` (a folder for
+ * screenshots), `workers` (false: the page's Content-Security-Policy forbids them).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
@@ -55,6 +56,7 @@ export async function launched(job, address) {
     await context.addInitScript({ path: fileURLToPath(new URL("pages/light.js", import.meta.url)) });
     await context.addInitScript(() => window.lightByScreen());
   }
+  if (job.cover !== undefined) await context.addInitScript((state) => window.coverCamera(state), job.cover);
   const page = await context.newPage();
   const problems = [];
   page.on("console", (message) => {

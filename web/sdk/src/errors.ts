@@ -63,8 +63,8 @@ export class ScanEndedError extends FacegateError {
   }
 }
 
-/** Why there is no camera. */
-export type CameraProblem = "denied" | "missing" | "busy" | "failed";
+/** Why there is no camera, or no picture: it stays black, or stops after the first one. */
+export type CameraProblem = "denied" | "missing" | "busy" | "noPicture" | "failed";
 
 /** The camera cannot be used. */
 export class CameraError extends FacegateError {

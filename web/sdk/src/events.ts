@@ -19,7 +19,7 @@ export type AttemptPlan = "express" | "flash" | "movement";
 /** What the app may know of a scan: for the interface only. Never unlock anything because of it. */
 export type ScanStatus = "success" | "failure" | "completed" | "retry";
 
-/** Why an attempt cannot go on: the page was hidden, the camera was turned, or the camera was lost. */
+/** Why an attempt cannot go on: the page was hidden, the camera was turned, or the camera gives no picture. */
 export type Interruption = "hidden" | "turned" | "camera";
 
 /** The result of one attempt. */

@@ -1,6 +1,8 @@
 /** What the package asks of a camera, and the time that it states for a frame. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import { Camera, type CapturedFrame } from "../src/capture/camera.js";
+import { errorText } from "../src/element/error_text.js";
+import { LANGUAGES, type Strings } from "../src/element/strings.js";
 
 type Metadata = { captureTime?: number; presentationTime: number; presentedFrames: number };
 
@@ -8,9 +10,14 @@ const asked: MediaStreamConstraints[] = [];
 const applied: MediaTrackConstraints[] = [];
 let capabilities: Record<string, unknown> | undefined;
 let callback: ((now: number, metadata: Metadata) => void) | undefined;
+/** The brightness of the whole picture, 0 to 255. */
+let brightness = 0;
+let refusal: DOMException | undefined;
 
 const track = {
   label: "Integrated Camera",
+  muted: false,
+  stop: () => undefined,
   addEventListener: () => undefined,
   getSettings: () => ({ deviceId: "camera", frameRate: 30, facingMode: "user" }),
   applyConstraints: async (constraints: MediaTrackConstraints) => void applied.push(constraints),
@@ -18,14 +25,25 @@ const track = {
 const video = {
   ...{ videoWidth: 960, videoHeight: 720, play: async () => undefined },
   requestVideoFrameCallback: (next: typeof callback) => void (callback = next),
+  cancelVideoFrameCallback: () => void (callback = undefined),
 } as unknown as HTMLVideoElement;
 
-/** Opens the camera with its first frame, and returns it with the frames that follow. */
+class Canvas {
+  getContext() {
+    const data = Uint8ClampedArray.from({ length: 4 * 32 * 24 }, (_, index) => (index % 4 === 3 ? 255 : brightness));
+    return { drawImage: () => undefined, getImageData: () => ({ data }) };
+  }
+}
+
+/** Opens the camera with two frames, the second of which is the first of `frames`, and returns it with those that follow. */
 async function opened(...frames: Metadata[]): Promise<{ camera: Camera; seen: CapturedFrame[] }> {
   const opening = Camera.open(video);
   const [first, ...others] = frames;
   await vi.waitFor(() => expect(callback).toBeDefined());
-  if (first !== undefined) callback?.(0, first);
+  if (first !== undefined) {
+    callback?.(0, { ...first, presentedFrames: first.presentedFrames - 1 });
+    callback?.(0, first);
+  }
   const camera = await opening;
   const seen: CapturedFrame[] = [];
   camera.onframe = (frame) => seen.push(frame);
@@ -35,16 +53,23 @@ async function opened(...frames: Metadata[]): Promise<{ camera: Camera; seen: Ca
 
 beforeEach(() => {
   asked.length = applied.length = 0;
-  capabilities = callback = undefined;
+  capabilities = callback = refusal = undefined;
+  brightness = 90;
+  track.muted = false;
+  vi.stubGlobal("OffscreenCanvas", Canvas);
   vi.stubGlobal("screen", { orientation: { type: "landscape-primary" } });
   const getUserMedia = async (constraints: MediaStreamConstraints) => {
     asked.push(constraints);
+    if (refusal !== undefined) throw refusal;
     const getCapabilities = capabilities === undefined ? undefined : () => capabilities;
-    return { getVideoTracks: () => [{ ...track, getCapabilities }] };
+    return { getVideoTracks: () => [Object.assign(Object.create(track), { getCapabilities })] };
   };
   vi.stubGlobal("navigator", { mediaDevices: { getUserMedia } });
 });
-afterEach(() => vi.unstubAllGlobals());
+afterEach(() => {
+  vi.unstubAllGlobals();
+  vi.useRealTimers();
+});
 
 it("states the time of capture, strictly rising, and the frames that the browser dropped", async () => {
   const { camera, seen } = await opened(
@@ -90,4 +115,70 @@ it.each([
       video: { facingMode: "user", width: { ideal: width }, height: { ideal: height }, frameRate: { ideal: 30 }, resizeMode: "none" },
     },
   ]);
+});
+
+/** Opens a camera that gives `frames`, and returns the error after the time for a picture. */
+async function failed(...frames: Metadata[]): Promise<unknown> {
+  vi.useFakeTimers();
+  const error = Camera.open(video).catch((reason: unknown) => reason);
+  await vi.advanceTimersByTimeAsync(0);
+  for (const frame of frames) callback?.(0, frame);
+  await vi.advanceTimersByTimeAsync(7999);
+  expect(callback).toBeDefined();
+  await vi.advanceTimersByTimeAsync(1);
+  return error;
+}
+
+it.each([
+  ["gives no frame", 90, []],
+  ["stops after the first frame", 90, [1]],
+  ["presents its first frame again", 90, [1, 1, 1]],
+  ["gives black frames, behind a cover", 4, [1, 2, 3, 4]],
+])("names a camera that %s", async (_, light, presented) => {
+  brightness = light;
+  const error = await failed(...presented.map((presentedFrames) => ({ presentationTime: presentedFrames, presentedFrames })));
+  expect(error).toMatchObject({ name: "CameraError", problem: "noPicture" });
+  expect(callback).toBeUndefined();
+  for (const strings of Object.values(LANGUAGES)) expect(errorText(strings as Strings, error)).toBe(strings?.cameraLost);
+});
+
+it("waits for a camera whose first pictures are black", async () => {
+  brightness = 0;
+  const opening = Camera.open(video);
+  await vi.waitFor(() => expect(callback).toBeDefined());
+  for (const presentedFrames of [1, 2, 3]) callback?.(0, { presentationTime: presentedFrames, presentedFrames });
+  brightness = 40;
+  callback?.(0, { presentationTime: 4, presentedFrames: 4 });
+  expect(await opening).toBeInstanceOf(Camera);
+});
+
+it("gives no frames while the track is muted or the picture is black", async () => {
+  const { seen } = await opened({ presentationTime: 1, presentedFrames: 2 });
+  vi.useFakeTimers();
+  let time = 0;
+  const arrive = (): void => {
+    time += 600;
+    vi.advanceTimersByTime(600);
+    callback?.(0, { presentationTime: time, presentedFrames: 2 + time / 600 });
+  };
+  arrive();
+  track.muted = true;
+  arrive();
+  track.muted = false;
+  brightness = 0;
+  arrive();
+  brightness = 90;
+  arrive();
+  expect(seen.map(({ captureTimeUs }) => captureTimeUs)).toEqual([600_000, 2_400_000]);
+});
+
+it.each([
+  ["NotReadableError", "busy"],
+  ["AbortError", "busy"],
+  ["NotAllowedError", "denied"],
+  ["NotFoundError", "missing"],
+  ["TypeError", "failed"],
+])("names the cause of %s", async (name, problem) => {
+  refusal = new DOMException("no", name);
+  await expect(Camera.open(video)).rejects.toMatchObject({ problem });
 });

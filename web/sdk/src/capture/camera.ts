@@ -2,7 +2,13 @@ import { CameraError, type CameraProblem, UnsupportedBrowserError } from "../err
 import { CameraFacing } from "../protocol/generated/facegate/v1/device_pb.js";
 import type { Picture } from "./encode.js";
 
-const FIRST_FRAME_MS = 8000;
+const FIRST_PICTURE_MS = 8000;
+/** How often the picture is looked at, to know a camera that was covered during the scan. */
+const LOOK_MS = 500;
+/** A picture is black if no channel of it, scaled down, is brighter, and they hardly differ: no room is that dark. */
+const BLACK = 24;
+const BLACK_SPREAD = 8;
+const SAMPLE = { width: 32, height: 24 };
 const PROBLEMS: Record<string, CameraProblem> = {
   NotAllowedError: "denied",
   SecurityError: "denied",
@@ -31,6 +37,8 @@ export class Camera {
   private lastUs = 0;
   private presented = 0;
   private closed = false;
+  private black = false;
+  private lookedAt = 0;
 
   private constructor(
     /** Shows the camera's picture as it is, not mirrored. */
@@ -44,7 +52,7 @@ export class Camera {
   }
 
   /**
-   * Asks for the camera and waits for its first frame.
+   * Asks for the camera and waits for its first picture.
    *
    * @param video - Shows the picture; it must be in the document.
    * @param deviceId - A certain camera; by default the one that faces the person.
@@ -77,7 +85,7 @@ export class Camera {
     video.srcObject = stream;
     try {
       await video.play();
-      const { captureTime } = await firstFrame(video);
+      const { captureTime } = await firstPicture(video);
       return new Camera(video, track, captureTime === undefined ? "presentationTime" : "captureTime");
     } catch (error) {
       track.stop();
@@ -135,8 +143,19 @@ export class Camera {
     // The browser may present one frame twice.
     if (captureTimeUs <= this.lastUs) return;
     this.lastUs = captureTimeUs;
+    if (!this.shows()) return;
     this.onframe?.({ captureTimeUs, lost, take: () => this.take() });
   };
+
+  /** Whether there is a picture: not if another program, a switch or a cover has taken it away. */
+  private shows(): boolean {
+    const now = performance.now();
+    if (now - this.lookedAt >= LOOK_MS) {
+      this.lookedAt = now;
+      this.black = isBlack(this.video);
+    }
+    return !this.black && !this.track.muted;
+  }
 
   private async take(): Promise<Picture> {
     const { width, height } = this;
@@ -172,12 +191,39 @@ async function automaticExposure(track: MediaStreamTrack): Promise<void> {
   await track.applyConstraints({ advanced: [wanted] }).catch(() => undefined);
 }
 
-function firstFrame(video: HTMLVideoElement): Promise<VideoFrameCallbackMetadata> {
+/** Waits for a picture after the first frame. A camera that another program has may give a single one, a covered one gives black ones. */
+function firstPicture(video: HTMLVideoElement): Promise<VideoFrameCallbackMetadata> {
   return new Promise((resolve, reject) => {
-    const late = setTimeout(() => reject(new CameraError("failed", "the camera gives no picture")), FIRST_FRAME_MS);
-    video.requestVideoFrameCallback((_, metadata) => {
-      clearTimeout(late);
-      resolve(metadata);
-    });
+    let first: number | undefined;
+    let next = 0;
+    const late = setTimeout(() => {
+      video.cancelVideoFrameCallback(next);
+      const what = first === undefined ? "no frame came" : "a single frame came, or black ones";
+      reject(new CameraError("noPicture", `the camera gave no picture within ${FIRST_PICTURE_MS / 1000} s: ${what}`));
+    }, FIRST_PICTURE_MS);
+    const present: VideoFrameRequestCallback = (_, metadata) => {
+      if (first !== undefined && metadata.presentedFrames > first && !isBlack(video)) {
+        clearTimeout(late);
+        resolve(metadata);
+        return;
+      }
+      first ??= metadata.presentedFrames;
+      next = video.requestVideoFrameCallback(present);
+    };
+    next = video.requestVideoFrameCallback(present);
   });
+}
+
+let sample: OffscreenCanvas | undefined;
+
+/** Whether the picture that a video shows is black all over. */
+function isBlack(video: HTMLVideoElement): boolean {
+  const { width, height } = SAMPLE;
+  sample ??= new OffscreenCanvas(width, height);
+  const context = sample.getContext("2d", { alpha: false, willReadFrequently: true });
+  if (context === null) return false;
+  context.drawImage(video, 0, 0, width, height);
+  const values = context.getImageData(0, 0, width, height).data.filter((_, index) => index % 4 !== 3);
+  const brightest = Math.max(...values);
+  return brightest <= BLACK && brightest - Math.min(...values) <= BLACK_SPREAD;
 }

@@ -1,5 +1,6 @@
 import {
   CameraError,
+  type CameraProblem,
   CancelledError,
   ConnectionFailedError,
   ScanEndedError,
@@ -13,6 +14,14 @@ import { type Strings, textFor } from "./strings.js";
 /** What the page measured or was told as the cause of a failure. Other codes are hints from the scan, which need not be the cause. */
 const CAUSES = new Set(["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"]);
 
+const CAMERA_TEXTS: Record<CameraProblem, keyof Omit<Strings, "hints">> = {
+  denied: "denied",
+  missing: "missing",
+  busy: "busy",
+  noPicture: "cameraLost",
+  failed: "problem",
+};
+
 /** The first sentence of a text, and the rest, which may be empty. */
 export function firstSentence(text: string): [string, string] {
   const [, first = text, rest = ""] = /^(.+?[.।])\s+(.+)$/s.exec(text) ?? [];
@@ -22,7 +31,7 @@ export function firstSentence(text: string): [string, string] {
 /** What the person reads after an error: what went wrong, and what to do. */
 export function errorText(strings: Strings, error: unknown): string {
   if (error instanceof CancelledError) return strings.cancelled;
-  if (error instanceof CameraError) return error.problem === "failed" ? strings.problem : strings[error.problem];
+  if (error instanceof CameraError) return strings[CAMERA_TEXTS[error.problem]];
   if (error instanceof UnsupportedBrowserError) return strings.unsupported;
   if (error instanceof ServerNotTrustedError) return strings.untrusted;
   if (error instanceof ConnectionFailedError) return strings.network;

@@ -159,7 +159,7 @@ Please try again later.
 Something went wrong. Please start again.
 Other camera
 The page was hidden. Keep it in view until the scan is complete.
-The camera stopped. Close other apps that use it, or connect it again.`,
+The camera gives no picture. Open its cover, close other apps that use it, or connect it again.`,
     `Keep your face in the oval.
 Good. Hold this position.
 Bring your face into the oval.
@@ -230,7 +230,7 @@ Bitte versuchen Sie es später noch einmal.
 Etwas ist schiefgegangen. Bitte starten Sie neu.
 Andere Kamera
 Die Seite war verdeckt. Lassen Sie sie sichtbar, bis der Scan abgeschlossen ist.
-Die Kamera hat aufgehört. Schließen Sie andere Apps, die sie verwenden, oder schließen Sie sie neu an.`,
+Die Kamera liefert kein Bild. Öffnen Sie ihre Abdeckung, schließen Sie andere Apps, die sie verwenden, oder schließen Sie sie neu an.`,
     `Halten Sie Ihr Gesicht im Oval.
 Gut. Bleiben Sie so.
 Bringen Sie Ihr Gesicht in das Oval.
@@ -301,7 +301,7 @@ Veuillez réessayer plus tard.
 Un problème est survenu. Veuillez recommencer.
 Autre caméra
 La page était masquée. Gardez-la visible jusqu’à la fin de l’analyse.
-La caméra s’est arrêtée. Fermez les autres applications qui l’utilisent ou rebranchez-la.`,
+La caméra ne donne pas d’image. Ouvrez son cache, fermez les autres applications qui l’utilisent ou rebranchez-la.`,
     `Gardez votre visage dans l’ovale.
 Bien. Restez ainsi.
 Placez votre visage dans l’ovale.
@@ -372,7 +372,7 @@ Inténtelo más tarde.
 Algo ha fallado. Empiece de nuevo.
 Otra cámara
 La página quedó oculta. Manténgala visible hasta que termine el escaneo.
-La cámara se detuvo. Cierre otras aplicaciones que la usen o vuelva a conectarla.`,
+La cámara no da imagen. Abra su tapa, cierre otras aplicaciones que la usen o vuelva a conectarla.`,
     `Mantenga el rostro en el óvalo.
 Bien. Siga así.
 Ponga el rostro en el óvalo.
@@ -443,7 +443,7 @@ Tente de novo mais tarde.
 Algo deu errado. Comece de novo.
 Outra câmera
 A página ficou oculta. Mantenha-a visível até a verificação terminar.
-A câmera parou. Feche outros aplicativos que a usam ou conecte-a novamente.`,
+A câmera não mostra imagem. Abra a tampa dela, feche outros aplicativos que a usam ou conecte-a novamente.`,
     `Mantenha o rosto no oval.
 Bom. Continue assim.
 Coloque o rosto no oval.
@@ -514,7 +514,7 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 कुछ गड़बड़ हुई। कृपया फिर से शुरू करें।
 दूसरा कैमरा
 पृष्ठ छिप गया था। स्कैन पूरा होने तक इसे सामने रखें।
-कैमरा रुक गया। कैमरा इस्तेमाल करने वाले दूसरे ऐप बंद करें या उसे फिर से जोड़ें।`,
+कैमरे से तस्वीर नहीं आ रही है। उसका ढक्कन खोलें, कैमरा इस्तेमाल करने वाले दूसरे ऐप बंद करें या उसे फिर से जोड़ें।`,
     `अपना चेहरा अंडाकार घेरे में रखें।
 अच्छा। ऐसे ही रहें।
 अपना चेहरा अंडाकार घेरे में लाएँ।
@@ -585,7 +585,7 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 حدث خطأ ما. يُرجى البدء من جديد.
 كاميرا أخرى
 كانت الصفحة مخفية. أبقها ظاهرة حتى يكتمل المسح.
-توقفت الكاميرا. أغلق التطبيقات الأخرى التي تستخدمها أو أعد توصيلها.`,
+لا تعطي الكاميرا صورة. افتح غطاءها أو أغلق التطبيقات الأخرى التي تستخدمها أو أعد توصيلها.`,
     `أبقِ وجهك داخل الشكل البيضوي.
 جيد. ابقَ هكذا.
 ضع وجهك داخل الشكل البيضوي.
