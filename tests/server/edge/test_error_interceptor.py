@@ -206,7 +206,7 @@ async def _held() -> AsyncIterator[tuple[grpc.aio.Channel, ErrorInterceptor, asy
         while True:
             await context.write(bytes(50_000))
 
-    handlers = {
+    handlers: dict[str, Any] = {
         "Hold": grpc.unary_unary_rpc_method_handler(hold),
         "Flood": grpc.stream_stream_rpc_method_handler(flood),
     }

@@ -124,14 +124,13 @@ async def test_a_call_that_comes_while_the_server_stops_learns_why(tmp_path: Pat
 
         async def call_on_and_on() -> None:
             while True:
-                try:
+                with pytest.raises(grpc.aio.AioRpcError) as caught:
                     await server.service.FinishCheck(request)
-                except grpc.aio.AioRpcError as error:
-                    has_details = any(
-                        key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ()
-                    )
-                    reason = refused(error).reason if has_details else error.code().name
-                    begun.set()
+                error = caught.value
+                names = [name for name, _ in error.trailing_metadata() or ()]
+                has_details = "grpc-status-details-bin" in names
+                reason = refused(error).reason if has_details else error.code().name
+                begun.set()
                 if reason != "NOT_SCANNED_YET":
                     ends[reason] += 1
                     return
