@@ -111,6 +111,16 @@ class FrameAnalyst:
         """
         self._decoder.coded_luma(frame)
 
+    def blocks(self, frame: Frame) -> GreyImage:
+        """Returns the mean luma of each block of 8 x 8 pixels of a frame; see ``FrameDecoder.coded_blocks``.
+
+        This takes about 0.3 ms for 640 x 480.
+
+        Raises:
+            FrameUnusable: The image is not a JPEG, it exceeds a limit, or it cannot be decoded.
+        """
+        return self._decoder.coded_blocks(frame)
+
     def measure_frame(
         self,
         frame: Frame,

@@ -17,6 +17,7 @@ from vision.image import (
     DecodeLimits,
     GreyImage,
     decode_image,
+    decode_jpeg_blocks,
     decode_jpeg_luma,
     rotate_upright,
     validate_jpeg,
@@ -102,6 +103,15 @@ class FrameDecoder:
             FrameUnusable: As for ``colour``.
         """
         return _checked(frame, lambda image: decode_jpeg_luma(image, limits=self._limits))
+
+    def coded_blocks(self, frame: Frame) -> GreyImage:
+        """Decodes the mean luma of each block of 8 x 8 pixels; see ``vision.image.decode_jpeg_blocks``.
+
+        Raises:
+            FrameUnusable: The image is not a JPEG, it exceeds a limit, or it cannot be decoded.
+        """
+        with _refused(frame):
+            return decode_jpeg_blocks(frame.image, limits=self._limits)
 
 
 class FramePicture:

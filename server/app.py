@@ -268,6 +268,7 @@ class FacegateServer:
                 devices=stores.devices,
                 enrolment=timedelta(days=settings.device_integrity.enrolment_days),
                 tries=settings.limits.failures.as_setting().remembered,
+                most_scans=settings.device_integrity.remembered_scans,
             ),
             FileWatch(
                 callers=listeners.callers,

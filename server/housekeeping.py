@@ -15,6 +15,8 @@ from server.storage.retention import RetentionRepository
 from server.telemetry.metrics import Metrics
 
 _BATCH = 100
+_OLDEST = 1_000
+"""Scans of one tenant that are forgotten at once; a minute later come the next."""
 _ORPHAN_AGE = timedelta(hours=1)
 _ERASE_EVERY = 12
 _ORPHANS_EVERY = 720
@@ -38,6 +40,7 @@ class Housekeeper:
         devices: DeviceRepository,
         enrolment: timedelta,
         tries: timedelta,
+        most_scans: int,
     ) -> None:
         """Sets the stores and intervals; ``start`` starts the task.
 
@@ -54,6 +57,7 @@ class Housekeeper:
             devices: Erases expired enrolled keys and one-time tokens.
             enrolment: How long an unused key stays enrolled.
             tries: How long failed checks are stored for the limits on further ones.
+            most_scans: The number of scans that are remembered of one tenant.
         """
         self._completion = completion
         self._expiry = expiry
@@ -66,6 +70,7 @@ class Housekeeper:
         self._devices = devices
         self._enrolment = enrolment
         self._tries = tries
+        self._most_scans = most_scans
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -114,6 +119,7 @@ class Housekeeper:
     async def _expire_devices(self) -> None:
         now = self._now()
         await self._devices.expire(now, unused_since=now - self._enrolment)
+        await self._devices.forget_oldest_scans(most=self._most_scans, limit=_OLDEST)
         await self._repository.expire_tries(now - self._tries)
         await self._retention.expire_approvals(now)
 

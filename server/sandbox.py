@@ -35,7 +35,7 @@ TOLERATED: Final = frozenset(
     }
 )
 """Device tests that are not decisive in a sandbox check: listed virtual cameras, emulators, frames of an
-earlier check, debuggers, and programs that control the app."""
+earlier check in whatever files, debuggers, and programs that control the app."""
 
 
 def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:

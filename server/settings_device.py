@@ -247,6 +247,10 @@ class DeviceIntegritySettings(Table):
     A device that states another one then fails its check (``DEVICE_MANIPULATED``), under every policy."""
     enrolment_days: int = Field(default=400, ge=1, le=3650)
     """Days without use after which an enrolled key (App Attest, WebAuthn) is erased."""
+    remembered_scans: int = Field(default=100_000, ge=1, le=100_000_000)
+    """Maximum number of scans that are remembered of each tenant, and as many of its sandbox, to recognise
+    recordings of them. A scan takes about 40 kB in the database. Over this number the oldest are forgotten,
+    before the policy's retention ends."""
     test_roots: TestRoots = TestRoots()
     """Roots of test devices, for sandbox checks."""
 

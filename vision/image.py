@@ -32,6 +32,7 @@ __all__ = [
     "DecodedLuma",
     "StillDecoder",
     "decode_image",
+    "decode_jpeg_blocks",
     "decode_jpeg_luma",
     "encode_jpeg",
     "rotate_upright",
@@ -177,6 +178,26 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     if pixels.shape != (header.height, header.width):
         raise malformed(header.format, "the decoded image has another size than the header declares")
     return DecodedLuma(pixels=pixels, header=header)
+
+
+def decode_jpeg_blocks(data: bytes, *, limits: DecodeLimits) -> GreyImage:
+    """Decode the mean luma of each block of 8 x 8 pixels, from its first coefficient alone.
+
+    The result depends on the coded picture only: neither on its markers, comments and Huffman tables nor on
+    how far other code decodes it. Ignores EXIF orientation.
+
+    Args:
+        data: The file.
+        limits: The limits of the image.
+
+    Returns:
+        Shape (height / 8, width / 8), both rounded up.
+
+    Raises:
+        ImageError: As ``decode_image`` with JPEG as the only format.
+    """
+    _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
+    return _decode_jpeg(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
 
 
 def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:

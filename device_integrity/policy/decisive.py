@@ -48,8 +48,8 @@ DECISIVE_CHECKS: Final[Mapping[str, DecisiveCheck]] = {
     # Run-time findings. All but hooking frameworks and debuggers are soft, and decide only if the policy
     # says so.
     **{name: _fails(reason) for name, reason in RUNTIME_FAILURES.items()},
-    # Frames of an earlier check, byte for byte.
-    "memory.frames": _fails("FRAMES_SEEN_BEFORE"),
+    # Frames of an earlier check: the same files, or the same pictures in other files.
+    "memory.frames": _fails("FRAMES_SEEN_BEFORE", "FRAMES_SHOWN_BEFORE"),
     # A key that is made for one check, used in several.
     "memory.session_key": _fails("KEY_REUSED"),
     "memory.attestation_key": _fails("KEY_REUSED"),

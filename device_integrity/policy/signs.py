@@ -71,6 +71,7 @@ _INSTRUMENTS: Final[Mapping[str, InjectionInstrument]] = {
     "FRAMES_RETURN": InjectionInstrument.RECORDED_VIDEO,
     "FRAMES_LOOP": InjectionInstrument.RECORDED_VIDEO,
     "FRAMES_SEEN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
+    "FRAMES_SHOWN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
     "PICTURES_SEEN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
     "COMPRESSED_TWICE": InjectionInstrument.RECORDED_VIDEO,
     "PARTS_STAND_STILL": InjectionInstrument.COMPOSED_VIDEO,

@@ -18,6 +18,7 @@ from device_integrity.stream.memory import (
     frame_marks,
     key_mark,
 )
+from device_integrity.stream.thumbnails import picture_hash
 from device_integrity.stream.tracing import FrameTrace, StreamMeasurements, StreamTracer
 
 __all__ = [
@@ -36,4 +37,5 @@ __all__ = [
     "check_stream",
     "frame_marks",
     "key_mark",
+    "picture_hash",
 ]

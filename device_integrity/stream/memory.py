@@ -9,7 +9,7 @@ check's evidence key.
 """
 
 import hmac
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -36,8 +36,16 @@ __all__ = [
 ]
 
 _FRAME_DOMAIN: Final = b"facegate-frame-mark-v1"
+_PICTURE_DOMAIN: Final = b"facegate-picture-mark-v1"
+"""Names the version of ``picture_hash``. Pictures of another version match none."""
+
+_PICTURE_BYTES: Final = 24
 _KEY_DOMAIN: Final = b"facegate-key-mark-v1"
 _MOST_MARKS: Final = 16
+_FEWEST_SHOWN: Final = 3
+"""Least number of different pictures of one earlier check that return. A camera's noise makes one impossible,
+but a blocked camera may deliver the same drawn picture each time."""
+
 _BAND_BYTES: Final = 2
 _BANDS: Final = 16
 _NEAR_BITS: Final = 10
@@ -60,6 +68,8 @@ class FrameMark:
     Attributes:
         exact: HMAC-SHA-256 of the encoded image's hash under the tenant's key, 32 bytes.
         perceptual: Difference hash, 32 bytes; empty for a frame that is recognised by its bytes alone.
+        picture: HMAC-SHA-256 of the decoded picture's hash under the tenant's key, the first 24 bytes; empty
+            for a frame without enough texture. It is the same in whatever file the picture is.
         bands: The 16 slices of ``perceptual``, each with its position, as keys to find candidates: two hashes
             that differ in n bits share at least 16 - n slices (M. Norouzi et al., "Fast search in Hamming
             space with multi-index hashing", 2012).
@@ -67,6 +77,7 @@ class FrameMark:
 
     exact: bytes
     perceptual: bytes
+    picture: bytes = b""
 
     @property
     def bands(self) -> tuple[bytes, ...]:
@@ -103,11 +114,13 @@ class RecalledScan:
         check_id: Its check, as text.
         marks: Its marks with a perceptual hash, in order of capture.
         repeated: The number of its frames whose exact mark is in the query.
+        shown: The number of its different pictures that are in the query.
     """
 
     check_id: str
     marks: tuple[FrameMark, ...]
     repeated: int = 0
+    shown: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,6 +131,7 @@ class ScanQuery:
         tenant: The tenant, the only one whose scans are searched.
         check_id: This check, whose own earlier attempts do not count.
         exact: Exact marks to find.
+        pictures: Marks of pictures to find.
         bands: Bands to find.
         least_bands: The least number of these bands that a similar frame shares.
         most: The maximum number of scans to return. Scans with the most hits come first.
@@ -127,6 +141,7 @@ class ScanQuery:
     check_id: str
     exact: frozenset[bytes]
     bands: frozenset[bytes]
+    pictures: frozenset[bytes] = frozenset()
     least_bands: int = _BANDS - _NEAR_BITS
     most: int = 32
 
@@ -142,8 +157,8 @@ class ScanMemory(Protocol):
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
         """Returns earlier scans with a frame that may be one of the query's frames.
 
-        That is a frame whose exact mark is in the query, or a frame that has at least ``query.least_bands``
-        of the query's bands.
+        That is a frame whose exact mark or picture is in the query, or a frame that has at least
+        ``query.least_bands`` of the query's bands.
         """
         ...
 
@@ -170,7 +185,11 @@ class ScanMemory(Protocol):
 
 
 def frame_marks(
-    frames: Sequence[FrameTrace], *, images: Sequence[bytes], tenant_key: bytes
+    frames: Sequence[FrameTrace],
+    *,
+    images: Sequence[bytes],
+    pictures: Mapping[bytes, bytes],
+    tenant_key: bytes,
 ) -> tuple[FrameMark, ...]:
     """Returns the marks to store of an attempt: an exact mark of every frame that has contrast.
 
@@ -180,6 +199,7 @@ def frame_marks(
     Args:
         frames: The measured frames, in order.
         images: SHA-256 of every received frame's encoded image, in order.
+        pictures: The results of ``picture_hash`` by these hashes.
         tenant_key: 32 bytes that no other tenant has.
     """
     shown = [frame for frame in frames if frame.textured]
@@ -191,9 +211,14 @@ def frame_marks(
         FrameMark(
             exact=hmac.digest(tenant_key, _FRAME_DOMAIN + image, "sha256"),
             perceptual=hashes.get(image, b""),
+            picture=_picture_mark(pictures.get(image, b""), tenant_key),
         )
         for image in dict.fromkeys((*_textured(frames, images), *hashes))
     )
+
+
+def _picture_mark(picture: bytes, tenant_key: bytes) -> bytes:
+    return hmac.digest(tenant_key, _PICTURE_DOMAIN + picture, "sha256")[:_PICTURE_BYTES] if picture else b""
 
 
 def _textured(frames: Sequence[FrameTrace], images: Sequence[bytes]) -> Iterator[bytes]:
@@ -222,8 +247,9 @@ def key_mark(public_key: bytes, *, tenant_key: bytes) -> bytes:
 def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledScan]) -> DeviceCheck:
     """Returns ``memory.frames``: whether an earlier scan had these frames.
 
-    One frame with the same bytes fails hard, because no camera makes a frame twice. Similar frames in the
-    same order fail softly, because the same person in the same place looks alike.
+    One frame with the same bytes fails hard, because no camera makes a frame twice; so do three frames that
+    decode to the same pictures, however their files differ. Similar frames in the same order fail softly,
+    because the same person in the same place looks alike.
     """
     name = "memory.frames"
     if not marks:
@@ -236,6 +262,14 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
                 name,
                 "FRAMES_SEEN_BEFORE",
                 f"{same} frames have the same bytes as frames of an earlier check.",
+                soft=False,
+            )
+    for scan in recalled:
+        if scan.shown >= _FEWEST_SHOWN:
+            return suspect(
+                name,
+                "FRAMES_SHOWN_BEFORE",
+                f"{scan.shown} frames, in other files, show exactly the pictures of an earlier check.",
                 soft=False,
             )
     marks = [mark for mark in marks if mark.perceptual]

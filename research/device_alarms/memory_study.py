@@ -64,7 +64,7 @@ def study_memory(scans: Sequence[SentScan]) -> MemoryCounts:
 
 def _marks(scan: SentScan) -> tuple[FrameMark, ...]:
     frames = traced(scan).frames
-    return frame_marks(frames, images=[frame.sha256 for frame in frames], tenant_key=_KEY)
+    return frame_marks(frames, images=[frame.sha256 for frame in frames], pictures={}, tenant_key=_KEY)
 
 
 def _knows(marks: tuple[FrameMark, ...], earlier: tuple[FrameMark, ...]) -> bool:

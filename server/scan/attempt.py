@@ -93,7 +93,8 @@ class AttemptRun:
             challenge=challenge,
             subject=stream.policy.subject.as_rule(),
         )
-        self.work = CaptureWork(capture, pool=env.pool, trace=AttemptTrace(), monotonic=env.clock.monotonic)
+        trace = AttemptTrace(blocks=env.models.analyst.blocks)
+        self.work = CaptureWork(capture, pool=env.pool, trace=trace, monotonic=env.clock.monotonic)
 
     @property
     def number(self) -> int:

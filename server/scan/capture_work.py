@@ -142,6 +142,7 @@ class CaptureWork:
         self, frame: Frame, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
         feedback = self.capture.take(frame, arrival=arrival, coded=self.trace.measurer(arrival=arrival))
+        self.trace.record_picture(frame)
         return feedback, self._act(frame.index) if then_act else ()
 
     def _act(self, frame_index: int) -> tuple[Action, ...]:

@@ -50,7 +50,10 @@ class DeviceAssessor:
             StorageUnavailable: The database failed.
         """
         return await self._env.devices.memory.compare_frames(
-            stream.record, run.trace.observed.traces, images=run.trace.images
+            stream.record,
+            run.trace.observed.traces,
+            images=run.trace.images,
+            pictures=run.trace.pictures,
         )
 
     async def assess(

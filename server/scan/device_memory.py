@@ -1,6 +1,6 @@
 """Compares a scan with earlier scans of the same tenant, and stores its marks for later scans."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -94,7 +94,12 @@ class DeviceMemory:
         self._pool = pool
 
     async def compare_frames(
-        self, record: CheckRecord, frames: Sequence[FrameTrace], *, images: Sequence[bytes]
+        self,
+        record: CheckRecord,
+        frames: Sequence[FrameTrace],
+        *,
+        images: Sequence[bytes],
+        pictures: Mapping[bytes, bytes],
     ) -> FrameComparison:
         """Compares an attempt's frames with earlier scans.
 
@@ -102,16 +107,20 @@ class DeviceMemory:
             record: The check.
             frames: The measured frames of the attempt.
             images: SHA-256 of every received frame's image, in order.
+            pictures: The hash of what each of these shows, by ``images``.
 
         Raises:
             StorageUnavailable: The database failed.
         """
         key = self._tenant_key(record.scope)
-        marks = await self._pool.run_first(frame_marks, frames, images=images, tenant_key=key)
+        marks = await self._pool.run_first(
+            frame_marks, frames, images=images, pictures=pictures, tenant_key=key
+        )
         query = ScanQuery(
             tenant=record.scope,
             check_id=str(record.check_id),
             exact=frozenset(mark.exact for mark in marks),
+            pictures=frozenset(mark.picture for mark in marks if mark.picture),
             bands=frozenset(band for mark in marks for band in mark.bands),
         )
         similar = await self._memory.recall(query) if marks else ()

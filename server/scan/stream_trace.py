@@ -1,6 +1,6 @@
 """The trace of one attempt's frames: headers, hashes and coding, for the tests of device integrity."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from hashlib import sha256
 
@@ -10,7 +10,7 @@ import numpy as np
 from attempt import Frame
 from device_integrity.camera import ExposureClaim as CameraExposure
 from device_integrity.camera import FrameClaim
-from device_integrity.stream import StreamTracer
+from device_integrity.stream import StreamTracer, picture_hash
 from server.device.assessment import ObservedFrames
 from vision.face import BgrImage
 from vision.image import GreyImage
@@ -27,11 +27,17 @@ class AttemptTrace:
         adjustments: The number of requests for smaller frames.
     """
 
-    def __init__(self) -> None:
-        """Starts an empty trace."""
+    def __init__(self, *, blocks: Callable[[Frame], GreyImage]) -> None:
+        """Starts an empty trace.
+
+        Args:
+            blocks: Decodes the mean luma of each block of a frame (``FrameAnalyst.blocks``).
+        """
+        self._blocks = blocks
         self._tracer = StreamTracer()
         self._claims: list[FrameClaim] = []
         self._images: list[bytes] = []
+        self._pictures: dict[bytes, bytes] = {}
         self._late: list[bytes] = []
         self._measured: list[FrameClaim] = []
         self.adjustments = 0
@@ -40,6 +46,17 @@ class AttemptTrace:
         """Records the header and the image hash of a received frame, before it is measured."""
         self._claims.append(_claim(frame))
         self._images.append(sha256(frame.image).digest())
+
+    def record_picture(self, frame: Frame) -> None:
+        """Records what the frame that was recorded last shows; runs on the worker pool.
+
+        Every frame is decoded in the same way, measured or not. Otherwise a recording that begins elsewhere
+        would have other frames measured, and none of them recognised.
+
+        Raises:
+            FrameUnusable: The image cannot be decoded.
+        """
+        self._pictures[self._images[-1]] = picture_hash(self._blocks(frame))
 
     def arrived_late(self, frame: Frame) -> None:
         """Records the image hash of a frame that is received after the attempt is settled."""
@@ -65,6 +82,11 @@ class AttemptTrace:
     def images(self) -> tuple[bytes, ...]:
         """SHA-256 of the encoded image of every frame until the attempt was settled, in order."""
         return tuple(self._images)
+
+    @property
+    def pictures(self) -> Mapping[bytes, bytes]:
+        """The hashes of what the frames show (``device_integrity.stream.picture_hash``) by ``images``."""
+        return self._pictures
 
     @property
     def all_images(self) -> tuple[bytes, ...]:

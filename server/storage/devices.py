@@ -268,6 +268,40 @@ class DeviceRepository:
         return await self._database.write(_changed, tokens, keys)
 
     @uncancelled
+    async def forget_oldest_scans(self, *, most: int, limit: int) -> int:
+        """Deletes the oldest remembered scans of tenants that have more than ``most``; returns their number.
+
+        A tenant's sandbox counts as a tenant of its own.
+
+        Args:
+            most: The number of scans that a tenant keeps.
+            limit: The largest number to delete of one tenant in this call.
+        """
+        number = func.count()
+        over = (
+            select(scan_memories.c.tenant, number.label("number"))
+            .group_by(scan_memories.c.tenant)
+            .having(number > most)
+        )
+
+        def work(connection: Connection) -> int:
+            forgotten = 0
+            for tenant, count in connection.execute(over).all():
+                oldest = connection.scalars(
+                    select(scan_memories.c.check_id)
+                    .where(scan_memories.c.tenant == tenant)
+                    .order_by(scan_memories.c.time, scan_memories.c.check_id)
+                    .limit(min(count - most, limit))
+                ).all()
+                connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(oldest)))
+                forgotten += _changed(
+                    connection, delete(scan_memories).where(scan_memories.c.check_id.in_(oldest))
+                )
+            return forgotten
+
+        return await self._database.write(work)
+
+    @uncancelled
     async def forget_subject(
         self,
         tenant: str,

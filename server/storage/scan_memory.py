@@ -1,13 +1,14 @@
 """The scan memory in the database: implements ``device_integrity.stream.ScanMemory``.
 
-Perceptual hashes are sealed, one record for each scan. For look-ups, slices of the hashes are stored as HMACs
-under the tenant's key, truncated to 8 bytes. Without the key they reveal nothing, and with the key no more
-than the record. Subjects are given as hashes (``MemoryKey.subject_hash``).
+Perceptual hashes are sealed, one record for each scan. For look-ups, HMACs under the tenant's key are stored:
+of files (32 bytes), of pictures (24 bytes) and of slices of the perceptual hashes (8 bytes). Without the key
+they reveal nothing, and with the key no more than the record. Subjects are given as hashes
+(``MemoryKey.subject_hash``).
 """
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
@@ -30,6 +31,8 @@ _BAND_BYTES: Final = 8
 _MARK_BYTES: Final = 32
 _EXACT_WEIGHT: Final = 1000
 _MOST_FRAMES: Final = 16
+_MOST_OF_CHECK: Final = 1024
+"""Frames of one check that are remembered; a scan of three minutes at the usual rate has as many."""
 
 
 class DatabaseScanMemory:
@@ -58,7 +61,11 @@ class DatabaseScanMemory:
 
     @uncancelled
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        """See ``ScanMemory``. Scans whose record cannot be unsealed any more are omitted."""
+        """See ``ScanMemory``.
+
+        A scan whose record cannot be unsealed any more has no marks, and is omitted unless a file or a
+        picture of it returns.
+        """
         key = self._tenant_key(query.tenant)
         wanted = [*query.exact, *(_band(key, band) for band in query.bands)]
         hits = func.count()
@@ -73,9 +80,20 @@ class DatabaseScanMemory:
             .limit(query.most * _MOST_FRAMES)
         )
 
+        number = func.count(scan_marks.c.mark.distinct())
+        pictures = (
+            select(scan_marks.c.check_id, number.label("shown"))
+            .where(scan_marks.c.tenant == query.tenant, scan_marks.c.mark.in_(query.pictures))
+            .where(scan_marks.c.check_id != UUID(query.check_id))
+            .group_by(scan_marks.c.check_id)
+            .order_by(number.desc())
+            .limit(query.most)
+        )
+
         def work(connection: Connection) -> tuple[RecalledScan, ...]:
-            scores: dict[UUID, int] = {}
             repeated: Counter[UUID] = Counter()
+            shown = {row.check_id: row.shown for row in connection.execute(pictures)}
+            scores = {check_id: _EXACT_WEIGHT * count for check_id, count in shown.items()}
             for row in connection.execute(frames).mappings():
                 same = row["longest"] == _MARK_BYTES
                 repeated[row["check_id"]] += same
@@ -87,9 +105,9 @@ class DatabaseScanMemory:
                 )
             )
             return tuple(
-                RecalledScan(check_id=str(row["check_id"]), marks=marks, repeated=repeated[row["check_id"]])
+                scan
                 for row in records.mappings()
-                if (marks := self._unsealed(row))
+                if (scan := self._recalled(row, repeated, shown)) is not None
             )
 
         return await self._database.read(work)
@@ -125,9 +143,10 @@ class DatabaseScanMemory:
             new = [mark for mark in marks if mark.exact not in known]
             if not new:
                 return
-            first = connection.scalar(
+            first: int = connection.execute(
                 select(func.coalesce(func.max(scan_marks.c.frame) + 1, 0)).where(of_check)
-            )
+            ).scalar_one()
+            new = new[: max(0, _MOST_OF_CHECK - first)]
             stored = (
                 connection.execute(select(scan_memories).where(scan_memories.c.check_id == identifier))
                 .mappings()
@@ -153,10 +172,11 @@ class DatabaseScanMemory:
             connection.execute(insert(scan_memories).values(memory))
             rows = [
                 {"tenant": tenant, "mark": mark, "check_id": identifier, "frame": frame}
-                for frame, one in enumerate(new, start=first or 0)
-                for mark in {one.exact, *(_band(key, band) for band in one.bands)}
+                for frame, one in enumerate(new, start=first)
+                for mark in {one.exact, one.picture, *(_band(key, band) for band in one.bands)} - {b""}
             ]
-            connection.execute(insert(scan_marks), rows)
+            if rows:
+                connection.execute(insert(scan_marks), rows)
 
         await self._database.write(work)
 
@@ -199,6 +219,18 @@ class DatabaseScanMemory:
             return forgotten
 
         return await self._database.write(work)
+
+    def _recalled(
+        self, row: RowMapping, repeated: Mapping[UUID, int], shown: Mapping[UUID, int]
+    ) -> RecalledScan | None:
+        check_id: UUID = row["check_id"]
+        scan = RecalledScan(
+            check_id=str(check_id),
+            marks=self._unsealed(row),
+            repeated=repeated.get(check_id, 0),
+            shown=shown.get(check_id, 0),
+        )
+        return scan if scan.marks or scan.repeated or scan.shown else None
 
     def _unsealed(self, row: RowMapping) -> tuple[FrameMark, ...]:
         sealed = Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])

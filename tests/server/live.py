@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, overload
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import aiohttp
 import grpc
+import numpy as np
 from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
@@ -41,7 +42,8 @@ from tests.server.databases import make_tables
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import shipped_for_trials, write_policy
 from tests.server.web_call import WebStub
-from vision.image import encode_jpeg
+from vision.image import DecodeLimits, decode_image, encode_jpeg
+from vision.image_format import ImageFormat
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 
@@ -120,13 +122,27 @@ def _rendered(person: str, kind: ScanKind, count: int, rate: float) -> tuple[Pic
     )
 
 
-def fresh_pictures() -> tuple[Picture, ...]:
-    """``pictures()`` with other bytes each time, because a camera never makes the same file twice."""
-    mark = uuid4().bytes
-    comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
+def fresh_pictures(shown: Sequence[Picture] | None = None) -> tuple[Picture, ...]:
+    """The pictures, usually ``pictures()``, taken anew: no camera makes the same picture twice."""
+    random = np.random.default_rng()
     return tuple(
-        replace(picture, jpeg=picture.jpeg[:2] + comment + picture.jpeg[2:]) for picture in pictures()
+        replace(picture, jpeg=taken_anew(picture.jpeg, random=random))
+        for picture in (pictures() if shown is None else shown)
     )
+
+
+def taken_anew(jpeg: bytes, *, random: np.random.Generator) -> bytes:
+    """The frame with other noise in its first rows, encoded as before."""
+    pixels = decode_image(
+        jpeg,
+        limits=DecodeLimits(max_bytes=len(jpeg), max_pixels=2**21, max_side=2**12),
+        formats=frozenset({ImageFormat.JPEG}),
+        honour_exif_orientation=False,
+    ).pixels
+    # The same for all pixels of a block, because its mean has to change.
+    noise = np.kron(random.integers(-12, 13, (2, -(-pixels.shape[1] // 8))), np.ones((8, 8), np.int64))
+    pixels[:16] = np.clip(pixels[:16] + noise[:, : pixels.shape[1], None], 0, 255)
+    return encode_jpeg(pixels, quality=80)
 
 
 @functools.cache

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from vision.errors import ImageError, ImageFault
-from vision.image import DecodeLimits, decode_image, decode_jpeg_luma
+from vision.image import DecodeLimits, decode_image, decode_jpeg_blocks, decode_jpeg_luma
 from vision.image_format import ImageFormat
 
 _LIMITS = DecodeLimits(max_bytes=200_000, max_pixels=400 * 300, max_side=400, min_side=8)
@@ -96,3 +96,31 @@ def test_a_damaged_file_is_decoded_or_refused(changes: list[tuple[int, int]]) ->
     except ImageError:
         return
     assert decoded.pixels.shape == (decoded.header.height, decoded.header.width)
+
+
+@pytest.mark.parametrize("size", [(96, 64), (97, 71), (100, 9)])
+def test_blocks_are_their_mean_luma_however_they_are_coded(size: tuple[int, int]) -> None:
+    picture = _picture().resize(size)
+    coded = [
+        _jpeg(picture, quality=80),
+        _jpeg(picture, quality=80, optimize=True),
+        _jpeg(picture, quality=80, progressive=True),
+        _jpeg(picture, quality=80, comment=b"once more", exif=Image.Exif()),
+    ]
+    assert len(set(coded)) == len(coded)
+    means = [decode_jpeg_blocks(data, limits=_LIMITS) for data in coded]
+    assert all(np.array_equal(one, means[0]) for one in means)
+    width, height = size
+    assert means[0].shape == (-(-height // 8), -(-width // 8))
+    luma = decode_jpeg_luma(coded[0], limits=_LIMITS).pixels[: height // 8 * 8, : width // 8 * 8]
+    exact = luma.reshape(height // 8, 8, width // 8, 8).mean(axis=(1, 3))
+    assert np.abs(means[0][: height // 8, : width // 8] - exact).max() <= 1.5
+
+
+def test_blocks_of_an_image_over_a_limit_are_refused() -> None:
+    with pytest.raises(ImageError) as refused:
+        decode_jpeg_blocks(_jpeg(_picture().resize((401, 64))), limits=_LIMITS)
+    assert refused.value.reason is ImageFault.TOO_MANY_PIXELS
+    with pytest.raises(ImageError) as refused:
+        decode_jpeg_blocks(_jpeg(_picture())[:-200], limits=_LIMITS)
+    assert refused.value.reason is ImageFault.MALFORMED

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_integrity.stream import StreamMeasurements, StreamTracer
+from vision.image import DecodeLimits, decode_jpeg_blocks
 
 Pixels = NDArray[np.uint8]
 
@@ -46,6 +47,12 @@ def encode(luma: Pixels, quality: int = 90) -> bytes:
 def decode(jpeg: bytes) -> Pixels:
     """Its luma."""
     return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_GRAYSCALE), np.uint8)
+
+
+def blocks(jpeg: bytes) -> Pixels:
+    """The mean luma of its blocks."""
+    limits = DecodeLimits(max_bytes=2**20, max_pixels=2**20, max_side=2**12)
+    return decode_jpeg_blocks(jpeg, limits=limits)
 
 
 def measured(jpegs: list[bytes], *, seed: int = 0, step_us: int = 62_500) -> StreamMeasurements:

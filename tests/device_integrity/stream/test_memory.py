@@ -5,6 +5,7 @@ from hashlib import sha256
 import pytest
 
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.policy import mark_decisive
 from device_integrity.stream import (
     FrameMark,
     KeyUse,
@@ -17,17 +18,18 @@ from device_integrity.stream import (
     check_session_key,
     frame_marks,
     key_mark,
+    picture_hash,
 )
-from tests.device_integrity.stream.streams import camera_stream, encode, frames, measured
+from tests.device_integrity.stream.streams import blocks, camera_stream, encode, frames, measured
 
 _KEY, _OTHER_KEY = bytes(32), bytes([1] * 32)
 _NOW = datetime(2026, 11, 20, tzinfo=UTC)
 
 
 def _marks(jpegs: list[bytes], key: bytes = _KEY) -> tuple[FrameMark, ...]:
-    return frame_marks(
-        measured(jpegs).frames, images=[sha256(jpeg).digest() for jpeg in jpegs], tenant_key=key
-    )
+    images = [sha256(jpeg).digest() for jpeg in jpegs]
+    pictures = {image: picture_hash(blocks(jpeg)) for image, jpeg in zip(images, jpegs, strict=True)}
+    return frame_marks(measured(jpegs).frames, images=images, pictures=pictures, tenant_key=key)
 
 
 class _Memory:
@@ -43,8 +45,10 @@ class _Memory:
             if tenant != query.tenant or check_id == query.check_id:
                 continue
             exact = any(mark.exact in query.exact for mark in marks)
-            if exact or any(len(query.bands.intersection(mark.bands)) >= query.least_bands for mark in marks):
-                found.append(RecalledScan(check_id=check_id, marks=marks))
+            shown = len(query.pictures.intersection(mark.picture for mark in marks))
+            near = any(len(query.bands.intersection(mark.bands)) >= query.least_bands for mark in marks)
+            if exact or shown or near:
+                found.append(RecalledScan(check_id=check_id, marks=marks, shown=shown))
         return tuple(found[: query.most])
 
     async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
@@ -80,6 +84,7 @@ def _query(marks: Sequence[FrameMark], tenant: str = "bank", check_id: str = "ne
         tenant=tenant,
         check_id=check_id,
         exact=frozenset(mark.exact for mark in marks),
+        pictures=frozenset(mark.picture for mark in marks if mark.picture),
         bands=frozenset(band for mark in marks for band in mark.bands),
     )
 
@@ -107,6 +112,38 @@ async def test_re_encoded_frames_are_recognised_softly() -> None:
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "PICTURES_SEEN_BEFORE", True)
 
 
+@pytest.mark.parametrize(
+    ("returning", "reason"), [(48, "FRAMES_SHOWN_BEFORE"), (3, "FRAMES_SHOWN_BEFORE"), (2, "FRAMES_NEW")]
+)
+async def test_pictures_that_return_in_other_files_are_decisive(returning: int, reason: str) -> None:
+    memory: ScanMemory = _Memory()
+    earlier = camera_stream()
+    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=_marks(earlier))
+    others = camera_stream(seed=5)[returning:]
+    marks = _marks([jpeg + b"more" for jpeg in earlier[:returning]] + others)
+    check = check_frames_before(marks, await memory.recall(_query(marks)))
+    assert check.reason == reason
+    assert (check.outcome, check.soft) == (
+        (DeviceFinding.PASS, False) if returning == 2 else (DeviceFinding.FAIL, False)
+    )
+    (marked,) = mark_decisive([check])
+    assert marked.decisive is (returning > 2)
+    assert mark_decisive([check], tolerated=["memory.frames"])[0].tolerated is (returning > 2)
+
+
+async def test_one_picture_that_a_blocked_camera_shows_each_time_proves_nothing() -> None:
+    memory: ScanMemory = _Memory()
+    # The same picture in 48 files, as an encoder that adds a counter writes it.
+    (drawn,) = camera_stream(1)
+    first, second = ([drawn + bytes([run, at]) for at in range(48)] for run in (0, 1))
+    marks = _marks(first)
+    assert len({mark.picture for mark in marks}) == 1
+    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
+    again = _marks(second)
+    check = check_frames_before(again, await memory.recall(_query(again)))
+    assert check.soft or check.outcome is not DeviceFinding.FAIL
+
+
 def test_another_scene_and_the_same_backwards_are_new() -> None:
     marks = _marks(camera_stream(seed=1))
     for earlier in (_marks(camera_stream(seed=2)), _marks(camera_stream(seed=1))[::-1]):
@@ -126,6 +163,8 @@ def test_marks_of_two_tenants_have_nothing_in_common() -> None:
     jpegs = camera_stream(8)
     one, other = _marks(jpegs), _marks(jpegs, _OTHER_KEY)
     assert not {mark.exact for mark in one} & {mark.exact for mark in other}
+    assert not {mark.picture for mark in one} & {mark.picture for mark in other}
+    assert all(len(mark.picture) == 24 for mark in one)
     assert key_mark(b"key", tenant_key=_KEY) != key_mark(b"key", tenant_key=_OTHER_KEY)
 
 

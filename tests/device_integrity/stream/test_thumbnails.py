@@ -1,13 +1,15 @@
 import numpy as np
+import pytest
 
 from device_integrity.stream.thumbnails import (
     HASH_BITS,
     THUMBNAIL,
     difference_hash,
     hash_distances,
+    picture_hash,
     thumbnail_of,
 )
-from tests.device_integrity.stream.streams import decode, encode, frames
+from tests.device_integrity.stream.streams import blocks, decode, encode, frames
 
 
 def test_a_thumbnail_is_the_picture_in_small() -> None:
@@ -38,3 +40,29 @@ def test_distances_count_bits() -> None:
     others = np.zeros((2, 32), np.uint8)
     others[1, 5] = 0b1011
     assert hash_distances(bytes(32), others).tolist() == [0, 3]
+
+
+def test_a_picture_is_the_same_in_another_file_and_another_with_other_noise() -> None:
+    one, other = frames(2, moves=False)
+    jpeg = encode(one)
+    shown = picture_hash(blocks(jpeg))
+    assert len(shown) == 32
+    commented = jpeg[:2] + b"\xff\xfe\x00\x07again" + jpeg[2:] + b"more"
+    assert picture_hash(blocks(commented)) == shown
+    assert picture_hash(blocks(encode(other))) != shown
+    assert picture_hash(blocks(encode(one, quality=84))) != shown
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (40, 30), (32, 32)])
+def test_every_orientation_of_a_picture_is_the_same(shape: tuple[int, int]) -> None:
+    grid = np.random.default_rng(3).integers(30, 220, shape).astype(np.uint8)
+    turned = [np.rot90(one, turns) for one in (grid, grid[:, ::-1]) for turns in range(4)]
+    assert len({picture_hash(np.ascontiguousarray(one)) for one in turned}) == (1 if shape != (32, 32) else 2)
+
+
+def test_a_picture_without_texture_has_no_hash() -> None:
+    dark = np.random.default_rng(3).integers(0, 16, (60, 80)).astype(np.uint8)
+    drawn = np.full((60, 80), 90, np.uint8)
+    drawn[20:40, 30:50] = 200
+    for blank in (dark, 255 - dark, drawn, np.full((60, 80), 128, np.uint8)):
+        assert picture_hash(blank) == b""

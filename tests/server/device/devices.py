@@ -7,7 +7,6 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self, cast
-from uuid import uuid4
 
 import grpc.aio
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -28,7 +27,7 @@ from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers
 from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, write_key
-from tests.server.live import PATIENT, LiveServer, Picture, pictures, serving, settings_for
+from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
 
 __all__ = [
     "ANDROID",
@@ -43,7 +42,6 @@ __all__ = [
     "believing_server",
     "camera_of",
     "device_settings",
-    "marked",
     "scan",
     "write_device_policy",
 ]
@@ -275,12 +273,6 @@ class PlayAttestor:
         )
 
 
-def marked(jpeg: bytes, mark: bytes) -> bytes:
-    """Returns the same image in other bytes, because a camera never produces the same file twice."""
-    comment = b"\xff\xfe" + (len(mark) + 2).to_bytes(2, "big") + mark
-    return jpeg[:2] + comment + jpeg[2:]
-
-
 class _Pictures:
     """Plays images like a camera; implements ``facegate_client.FrameSource``."""
 
@@ -288,8 +280,7 @@ class _Pictures:
     pace: Pace = "fast"
 
     def __init__(self, shown: Sequence[Picture]) -> None:
-        mark = uuid4().bytes
-        self._shown = [replace(picture, jpeg=marked(picture.jpeg, mark)) for picture in shown]
+        self._shown = list(fresh_pictures(shown))
 
     def begin_attempt(self) -> None:
         return

@@ -2,10 +2,10 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from uuid import UUID, uuid4
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -26,10 +26,9 @@ from tests.server.device.devices import (
     at_time,
     believing_server,
     camera_of,
-    marked,
     scan,
 )
-from tests.server.live import LiveServer, Picture, pictures, until
+from tests.server.live import LiveServer, Picture, fresh_pictures, until
 from tests.server.raw_device import RawDevice, RawStream
 
 _NOT_TRUSTED = [result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED]
@@ -50,11 +49,6 @@ async def devices(believing: LiveServer) -> AsyncIterator[DeviceRepository]:
     await database.close()
 
 
-def _fresh() -> list[Picture]:
-    mark = uuid4().bytes
-    return [replace(picture, jpeg=marked(picture.jpeg, mark)) for picture in pictures()]
-
-
 async def _open(live: LiveServer, policy: str) -> tuple[str, RawDevice, RawStream]:
     upload = await live.upload(policy=policy)
     device = RawDevice(live.device, upload)
@@ -70,7 +64,7 @@ async def _evidence(stream: RawStream, *, binding: bytes | None = None) -> scan_
 async def test_evidence_within_the_grace_counts(believing: LiveServer) -> None:
     check_id, _, stream = await _open(believing, "patient")
     await stream.begin()
-    await stream.send_frames(_fresh())
+    await stream.send_frames(fresh_pictures())
     await stream.send(stream.end())
     await asyncio.sleep(0.3)
     await stream.send(await _evidence(stream))
@@ -83,7 +77,7 @@ async def test_evidence_within_the_grace_counts(believing: LiveServer) -> None:
 async def test_the_grace_ends(believing: LiveServer) -> None:
     check_id, _, stream = await _open(believing, "attested")
     await stream.begin()
-    await stream.send_frames(_fresh())
+    await stream.send_frames(fresh_pictures())
     await stream.send(stream.end())
     ended = time.monotonic()
     result = await stream.result()
@@ -100,7 +94,7 @@ async def test_evidence_is_not_awaited_from_a_device_without_any(believing: Live
     )
     await stream.send(scan_pb2.ScanFaceRequest(attestation=device_pb2.Attestation(unavailable=unavailable)))
     await stream.begin()
-    await stream.send_frames(_fresh())
+    await stream.send_frames(fresh_pictures())
     await stream.send(stream.end())
     ended = time.monotonic()
     await stream.result()
@@ -122,7 +116,7 @@ async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
 ) -> None:
     check_id, _, stream = await _open(believing, "patient")
     await stream.begin()
-    await stream.send_frames(_fresh())
+    await stream.send_frames(fresh_pictures())
     await stream.send(stream.end())
     await asyncio.sleep(0.2)
     match leaving:
@@ -155,7 +149,7 @@ async def test_evidence_of_a_lost_stream_vouches_for_its_session_key(believing: 
     check_id, device, stream = await _open(believing, "attested")
     await stream.send(await _evidence(stream))
     await stream.begin()
-    await stream.send_frames(_fresh()[:4])
+    await stream.send_frames(fresh_pictures()[:4])
     await stream.taken(4)
     await asyncio.sleep(0.2)
     await stream.vanish()
@@ -163,7 +157,7 @@ async def test_evidence_of_a_lost_stream_vouches_for_its_session_key(believing: 
     resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
     await resumed.prove()
     assert resumed.binding != stream.binding
-    result = await resumed.run_attempt(_fresh())
+    result = await resumed.run_attempt(fresh_pictures())
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert await resumed.outcome() is None
 
@@ -176,7 +170,7 @@ async def test_evidence_of_a_lost_stream_is_none_of_a_later_one(believing: LiveS
     resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
     await resumed.prove()
     await resumed.send(await _evidence(resumed, binding=stream.binding))
-    await resumed.run_attempt(_fresh())
+    await resumed.run_attempt(fresh_pictures())
     await resumed.outcome()
     assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
 
@@ -205,7 +199,7 @@ async def test_a_fifth_piece_is_refused_over_all_streams(
     assert refusal.reason == "SCAN_BUDGET_EXCEEDED"
 
 
-async def _memory_checks(live: LiveServer, policy: str, shown: list[Picture]) -> dict[str, str]:
+async def _memory_checks(live: LiveServer, policy: str, shown: Sequence[Picture]) -> dict[str, str]:
     check_id, _, stream = await _open(live, policy)
     await stream.send(await _evidence(stream))
     await stream.run_attempt(shown)
@@ -215,7 +209,7 @@ async def _memory_checks(live: LiveServer, policy: str, shown: list[Picture]) ->
 
 
 async def test_frames_of_an_earlier_check_are_recognised(believing: LiveServer) -> None:
-    shown = _fresh()
+    shown = fresh_pictures()
     assert (await _memory_checks(believing, "advisory", shown))["memory.frames"] != "FRAMES_SEEN_BEFORE"
     found = await _memory_checks(believing, "advisory", shown)
     assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
@@ -223,21 +217,21 @@ async def test_frames_of_an_earlier_check_are_recognised(believing: LiveServer) 
 
 
 async def test_frames_of_an_attempt_that_was_to_be_repeated_are_recognised(believing: LiveServer) -> None:
-    shown = _fresh()
-    few = [replace(picture, jpeg=marked(picture.jpeg, uuid4().bytes)) for picture in shown[:10]]
+    shown = fresh_pictures()
+    few = fresh_pictures(shown[:10])
     _, _, stream = await _open(believing, "advisory")
     first = await stream.run_attempt(few)
     assert (first.status, first.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     # The capture clock rises over the whole stream.
     await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in shown])
     assert await stream.outcome() is None
-    others = [replace(picture, jpeg=marked(picture.jpeg, uuid4().bytes)) for picture in shown[10:]]
+    others = fresh_pictures(shown[10:])
     found = await _memory_checks(believing, "advisory", [*few, *others])
     assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
 
 
 async def test_a_policy_without_scan_memory_compares_with_that_of_others(believing: LiveServer) -> None:
-    shown = _fresh()
+    shown = fresh_pictures()
     for _ in range(2):
         found = await _memory_checks(believing, "forgetful", shown)
         assert found["memory.frames"] != "FRAMES_SEEN_BEFORE"
@@ -246,7 +240,7 @@ async def test_a_policy_without_scan_memory_compares_with_that_of_others(believi
 
 
 async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServer) -> None:
-    shown = _fresh()
+    shown = fresh_pictures()
     # A file that is played again has the very bytes of earlier frames.
     looped = [replace(shown[at % 9], time_us=picture.time_us) for at, picture in enumerate(shown)]
     check_id, _, stream = await _open(believing, "attested")

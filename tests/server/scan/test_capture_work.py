@@ -58,7 +58,7 @@ class _Setting:
     def __init__(self, pool: WorkerPool) -> None:
         self.pool = pool
         self.analyst = _Counting()
-        self.trace = AttemptTrace()
+        self.trace = AttemptTrace(blocks=self.analyst.blocks)
         self.capture = AttemptCapture(
             analyst=self.analyst,
             plan=PLAN,

@@ -52,7 +52,7 @@ async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path
     outcomes = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
         record = await checks.create(new_check(), None)
-        frames = await memory.compare_frames(record, (), images=())
+        frames = await memory.compare_frames(record, (), images=(), pictures={})
         found = await memory.compare_scan(
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
@@ -81,7 +81,7 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
     outcomes = []
     for sandbox in (True, False, True, False):
         record = await checks.create(replace(new_check(), sandbox=sandbox), None)
-        frames = await memory.compare_frames(record, (), images=())
+        frames = await memory.compare_frames(record, (), images=(), pictures={})
         found = await memory.compare_scan(
             record, frames=frames, findings=(), session_key=session_key, now=NOW
         )
@@ -119,7 +119,7 @@ async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tm
         memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
         for subject in ("anna", "bert", "anna"):
             record = await checks.create(replace(new_check(), subject_reference=subject), None)
-            frames = await memory.compare_frames(record, (), images=())
+            frames = await memory.compare_frames(record, (), images=(), pictures={})
             found = await memory.compare_scan(
                 record, frames=frames, findings=[finding], session_key=session, now=NOW
             )

@@ -2,8 +2,8 @@
 
 import os
 import secrets
-from dataclasses import dataclass
-from datetime import timedelta
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from uuid import UUID
 
 import pytest
@@ -13,6 +13,7 @@ from device_integrity.stream import FrameMark, KeyUse, ScanQuery
 from server.keys import MemoryKey
 from server.sealing import WrappingKeys
 from server.storage.database import Database
+from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
@@ -31,9 +32,11 @@ class _Store:
     async def check(self, tenant: str = "default") -> str:
         return str((await self.checks.create(new_check(tenant=tenant), None)).check_id)
 
-    async def record(self, marks: list[FrameMark], *, tenant: str = "default", subject: str = "s") -> str:
+    async def record(
+        self, marks: list[FrameMark], *, tenant: str = "default", subject: str = "s", time: datetime = NOW
+    ) -> str:
         check = await self.check(tenant)
-        await self.memory.record(tenant=tenant, subject=subject, check_id=check, time=NOW, marks=marks)
+        await self.memory.record(tenant=tenant, subject=subject, check_id=check, time=time, marks=marks)
         return check
 
     async def recalled(self, query: ScanQuery) -> dict[str, int]:
@@ -52,7 +55,10 @@ def store(database: Database) -> _Store:
 
 
 def _marks(count: int = 3) -> list[FrameMark]:
-    return [FrameMark(exact=os.urandom(32), perceptual=os.urandom(32)) for _ in range(count)]
+    return [
+        FrameMark(exact=os.urandom(32), perceptual=os.urandom(32), picture=os.urandom(24))
+        for _ in range(count)
+    ]
 
 
 def _query(check: str, marks: list[FrameMark], *, tenant: str = "default") -> ScanQuery:
@@ -60,6 +66,7 @@ def _query(check: str, marks: list[FrameMark], *, tenant: str = "default") -> Sc
         tenant=tenant,
         check_id=check,
         exact=frozenset(mark.exact for mark in marks),
+        pictures=frozenset(mark.picture for mark in marks),
         bands=frozenset(band for mark in marks for band in mark.bands),
     )
 
@@ -68,7 +75,8 @@ async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _St
     marks = _marks()
     earlier, now = await store.record(marks), await store.check()
     (recalled,) = await store.memory.recall(_query(now, marks))
-    assert (recalled.check_id, recalled.marks) == (earlier, tuple(marks))
+    assert (recalled.check_id, len(recalled.marks), recalled.repeated) == (earlier, 3, 3)
+    assert [mark.perceptual for mark in recalled.marks] == [mark.perceptual for mark in marks]
     # The same images in other bytes, with ten different bits each, all in different slices.
     moved = [
         FrameMark(
@@ -84,6 +92,55 @@ async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _St
     assert await store.recalled(_query(earlier, marks)) == {}
 
 
+async def test_pictures_that_return_are_counted_once_each(store: _Store) -> None:
+    marks = _marks()
+    earlier = await store.record([*marks, replace(_marks(1)[0], picture=marks[0].picture)])
+    other = await store.record(_marks())
+    again = [replace(mark, exact=os.urandom(32), perceptual=b"") for mark in (*marks, *_marks(1))]
+    (recalled,) = await store.memory.recall(_query(await store.check(), again))
+    assert (recalled.check_id, recalled.shown, recalled.repeated) == (earlier, 3, 0)
+    # The check's own pictures do not count.
+    assert await store.memory.recall(_query(earlier, again)) == ()
+    (recalled,) = await store.memory.recall(_query(earlier, [*again, *await _of(store, other)]))
+    assert recalled.check_id == other
+
+
+async def _of(store: _Store, check: str) -> list[FrameMark]:
+    query = select(scan_marks.c.mark).where(scan_marks.c.check_id == UUID(check))
+    held = await store.database.read(lambda connection: list(connection.scalars(query)))
+    return [FrameMark(exact=bytes(32), perceptual=b"", picture=mark) for mark in held if len(mark) == 24]
+
+
+async def test_a_check_has_a_bounded_number_of_frames(store: _Store) -> None:
+    check = await store.check()
+    for _ in range(3):
+        many = [replace(mark, perceptual=b"") for mark in _marks(500)]
+        await store.memory.record(
+            tenant="default", subject="s", check_id=check, time=NOW, marks=[*_marks(1), *many]
+        )
+    assert len(await _of(store, check)) == 1024
+
+
+async def test_a_tenant_has_a_bounded_number_of_scans(store: _Store) -> None:
+    devices = DeviceRepository(store.database)
+    scans = [_marks() for _ in range(5)]
+    checks = [
+        await store.record(marks, time=NOW + timedelta(seconds=second))
+        for second, marks in zip((3, 1, 2, 0, 4), scans, strict=True)
+    ]
+    other = _marks()
+    kept = await store.record(other, tenant="other")
+    assert await devices.forget_oldest_scans(most=5, limit=100) == 0
+    assert await devices.forget_oldest_scans(most=2, limit=2) == 2
+    assert await devices.forget_oldest_scans(most=2, limit=2) == 1
+    assert await devices.forget_oldest_scans(most=2, limit=2) == 0
+    everything = [mark for marks in scans for mark in marks]
+    assert set(await store.recalled(_query(await store.check(), everything))) == {checks[0], checks[4]}
+    query = select(scan_marks.c.check_id).distinct()
+    left = await store.database.read(lambda connection: set(connection.scalars(query)))
+    assert left == {UUID(one) for one in (checks[0], checks[4], kept)}
+
+
 async def test_tenants_know_nothing_of_each_other(store: _Store) -> None:
     marks = _marks()
     await store.record(marks)
@@ -96,8 +153,8 @@ async def test_the_database_holds_no_slice_of_a_picture(store: _Store) -> None:
     await store.record(marks)
     query = select(scan_marks.c.mark)
     held = await store.database.read(lambda connection: set(connection.execute(query).scalars()))
-    assert len(held) == 17
-    assert {len(mark) for mark in held} == {8, 32}
+    assert len(held) == 18
+    assert {len(mark) for mark in held} == {8, 24, 32}
     assert marks[0].perceptual not in held
     assert not {band for band in marks[0].bands if any(mark.startswith(band) for mark in held)}
 
@@ -159,7 +216,9 @@ async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _S
     assert await store.memory.key_uses(tenant="default", key=b"k" * 32, since=NOW) == ()
 
 
-async def test_a_record_whose_wrapping_key_is_gone_is_left_out(store: _Store) -> None:
+async def test_of_a_record_whose_wrapping_key_is_gone_only_pictures_that_return_are_known(
+    store: _Store,
+) -> None:
     marks = _marks()
     await store.record(marks)
     without = DatabaseScanMemory(
@@ -168,4 +227,7 @@ async def test_a_record_whose_wrapping_key_is_gone_is_left_out(store: _Store) ->
         wrapping_keys=WrappingKeys(newest="new", keys={"new": bytes(range(32))}),
         random=secrets.token_bytes,
     )
-    assert await without.recall(_query(await store.check(), marks)) == ()
+    (recalled,) = await without.recall(_query(await store.check(), marks))
+    assert (recalled.marks, recalled.repeated, recalled.shown) == ((), 3, 3)
+    similar = [replace(mark, exact=os.urandom(32), picture=os.urandom(24)) for mark in marks]
+    assert await without.recall(_query(await store.check(), similar)) == ()
