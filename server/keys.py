@@ -302,7 +302,10 @@ def _wrapping_keys(files: KeyFiles) -> WrappingKeys:
         for file in files.read(WRAPPING, _ONLY_OPENS, tenant=tenant):
             retired.add(wrapping_key_id(file))
             keys[wrapping_key_id(file)] = _secret(file)
-    return WrappingKeys(newest=newest.pop(""), keys=keys, tenants=newest, retired=retired)
+    own = newest.pop("")
+    # The scan memory of a tenant's sandbox is sealed for a scope of its own, and under the tenant's key.
+    scopes = {scope: key_id for tenant, key_id in newest.items() for scope in memory_scopes(tenant)}
+    return WrappingKeys(newest=own, keys=keys, tenants=scopes, retired=retired)
 
 
 def read_every_key(files: KeyFiles) -> None:

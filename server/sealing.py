@@ -95,7 +95,8 @@ class WrappingKeys:
         Args:
             newest: Identifier of the key that wraps for tenants without a key of their own.
             keys: AES-256 keys of 32 bytes by identifier.
-            tenants: The identifiers of the keys that wrap for tenants with keys of their own, by tenant.
+            tenants: The identifiers of the keys that wrap for tenants with keys of their own, by tenant and
+                by the scope of its sandbox.
             retired: Identifiers of keys that only unwrap.
 
         Raises:

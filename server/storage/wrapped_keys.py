@@ -31,6 +31,7 @@ class SealedPlace:
         key_id: The column of the identifier of the wrapping key.
         kind: The kind of the sealed record.
         version: The version of its content.
+        tenant: The column of the tenant that the record is sealed for.
     """
 
     name: str
@@ -39,6 +40,7 @@ class SealedPlace:
     key_id: Column[Any]
     kind: ColumnElement[Any]
     version: ColumnElement[Any]
+    tenant: Column[Any] = checks.c.tenant
 
 
 PLACES: Final = (
@@ -73,6 +75,8 @@ PLACES: Final = (
         key_id=scan_memories.c.key_id,
         kind=literal(SealedKind.SCAN_MEMORY.value),
         version=literal(1),
+        # Of a sandbox check, the scope of the tenant's sandbox (server.sandbox.memory_scope).
+        tenant=scan_memories.c.tenant,
     ),
 )
 """Every place, in the order of progress."""
@@ -191,7 +195,7 @@ def _batch(place: SealedPlace, *, after: tuple[Any, ...] | None, limit: int) -> 
     query = select(
         *keys,
         check_id.label("sealed_check_id"),
-        checks.c.tenant.label("sealed_tenant"),
+        place.tenant.label("sealed_tenant"),
         place.wrapped_key.label("sealed_wrapped_key"),
         place.key_id.label("sealed_key_id"),
         place.kind.label("sealed_kind"),

@@ -18,6 +18,7 @@ from server.key_rotation import (
     rotate_key,
 )
 from server.keys import KeyFolder
+from server.sandbox import memory_scope
 from server.sealing import WrappingKeyUnknown
 from server.settings_keys import FileEncryption, KeySettings, TenantKeySettings
 
@@ -141,6 +142,7 @@ def test_a_tenant_has_keys_of_its_own(folder: Path) -> None:
     files = with_tenant(folder)
     keys = KeyFolder(files).keys.wrapping_keys
     assert keys.key_id_for("bank") != keys.key_id_for("other") == keys.key_id_for("")
+    assert keys.key_id_for(memory_scope("bank", sandbox=True)) == keys.key_id_for("bank")
     assert is_encrypted((folder / "tenants" / "bank" / "evidence-0001.key").read_bytes())
     assert len((folder / "evidence-0001.key").read_bytes()) == 32
 
