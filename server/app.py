@@ -344,6 +344,7 @@ class FacegateServer:
         if self._listeners is not None:
             # Streams that were ended leave their checks in a state from which devices can resume.
             await self._listeners.device_servicer.idle()
+        await self._running.stop()
         if self._admin is not None:
             await self._admin.stop()
         await self._workers.close()

@@ -265,10 +265,10 @@ class CheckCompletion:
         if (scanning or resumable) and not close_now:
             raise _in_progress(progress, now)
         if scanning:
-            return await self._end(record, FailureReason.CANCELLED, now)
+            return await self._end(record, FailureReason.CANCELLED, now, excused=True)
         expired = progress.state is ProgressState.EXPIRED
         reason = _reason_at_deadline(record) if expired else record.closing or _reason_of_absence(record)
-        if resumable and reason is FailureReason.ABANDONED and not await self._at_fault(record):
+        if resumable and reason is FailureReason.ABANDONED and await self._fault(record) is None:
             # The same reason as for a call that is made before the loss of the stream is known.
             reason = FailureReason.CANCELLED
         try:
@@ -280,12 +280,22 @@ class CheckCompletion:
                 raise _in_progress(await self._progress(current, now), now) from None
         return await self._load(record.check_id)
 
-    async def _at_fault(self, record: CheckRecord) -> bool:
-        """Returns whether the device left because of a fault of the server."""
-        return server_fault(await self._repository.attempts(record.check_id)) is not None
+    async def _fault(self, record: CheckRecord) -> FailureReason | None:
+        """Returns the fault of the server for which the device left; ``None`` if there is none."""
+        return server_fault(await self._repository.attempts(record.check_id))
 
-    async def _end(self, record: CheckRecord, reason: FailureReason, now: datetime) -> CheckRecord:
-        """Closes an open check, even during a scan. If another decision is stored first, it stands."""
+    async def _end(
+        self, record: CheckRecord, reason: FailureReason, now: datetime, *, excused: bool = False
+    ) -> CheckRecord:
+        """Closes an open check, even during a scan. If another decision is stored first, it stands.
+
+        Args:
+            record: The check.
+            reason: Why it is closed.
+            now: The time.
+            excused: Whether a fault of the server, if one ended the scan before it was to be closed, replaces
+                the reason.
+        """
         record = await self._repository.request_close(record.check_id, reason)
         reason = record.closing or reason
         # A stream closes its check itself, with its findings. A stream of this replica is notified at once; a
@@ -296,8 +306,9 @@ class CheckCompletion:
                 while (record := await self._load(record.check_id)).held(now):  # noqa: ASYNC110 - no event crosses replicas
                     await asyncio.sleep(_TICK_SECONDS)
         if record.state in OPEN_STATES:
+            fault = await self._fault(record) if excused else None
             with suppress(Conflict):
-                await self._close(record, reason, now)
+                await self._close(record, fault or reason, now)
             record = await self._load(record.check_id)
         return record
 

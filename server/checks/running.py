@@ -1,9 +1,9 @@
 """Registers the streams that run on this replica, so that they end at once when their check is closed."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Protocol
+from typing import Any, Protocol
 from uuid import UUID
 
 from server.verdict import FailureReason
@@ -42,6 +42,19 @@ class RunningScans:
         """Creates a registry without streams."""
         self.draining = asyncio.Event()
         self._streams: dict[StreamInbox, tuple[UUID, asyncio.Event]] = {}
+        self._later: set[asyncio.Task[None]] = set()
+
+    def finish_later(self, work: Coroutine[Any, Any, None]) -> None:
+        """Runs what is left of a stream that has ended, until it is done or ``stop`` cancels it."""
+        task = asyncio.create_task(work)
+        self._later.add(task)
+        task.add_done_callback(self._later.discard)
+
+    async def stop(self) -> None:
+        """Cancels what is left of streams."""
+        for task in self._later:
+            task.cancel()
+        await asyncio.gather(*self._later, return_exceptions=True)
 
     @contextmanager
     def running(self, check_id: UUID, inbox: StreamInbox) -> Iterator[None]:

@@ -23,7 +23,7 @@ from server.scan.messages import AttemptEndMessage, ScanResultMessage
 from server.scan.older_streams import await_older_attempts
 from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
-from server.storage.errors import Conflict
+from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.telemetry.bound import attempt_bound
 from server.telemetry.stages import Stage
@@ -31,6 +31,8 @@ from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["ScanEnder"]
 
+_AGAIN_SECONDS = 0.5
+"""Less than a device waits before it reconnects after a fault: it should find its attempt ended."""
 _log = structlog.get_logger(__name__)
 
 
@@ -64,6 +66,12 @@ class ScanEnder:
         self._state = State.RUNNING
         self._failed = False
         self._over = False
+        self._left: Ending | None = None
+
+    @property
+    def unwritten(self) -> bool:
+        """Whether the storage failed when the end was to be stored; ``write_later`` stores it."""
+        return self._left is not None
 
     def begin(self, run: AttemptRun) -> None:
         """Notes that an attempt starts."""
@@ -94,20 +102,40 @@ class ScanEnder:
         """Ends the scan when the block exits, according to the exception that the block raised; re-raises it.
 
         If the check should have been closed and could not be, the error that prevented it ends the scan
-        instead and is raised.
+        instead and is raised. If the storage is away, ``write_later`` has to store the end.
         """
         try:
             yield
         except (Exception, asyncio.CancelledError) as error:
-            ending = self._ending_of(error)
-            try:
-                await run_to_end(self._end(ending))
-            except (Exception, asyncio.CancelledError) as failure:
-                if ending.closes is not None:
-                    await run_to_end(self._end(self._ending_of(failure)))
-                raise
+            await self._end_by(self._ending_of(error))
             raise
-        await run_to_end(self._end(self._ending_of(None)))
+        await self._end_by(self._ending_of(None))
+
+    async def write_later(self) -> None:
+        """Stores the end once the storage answers again.
+
+        Tries until the lease has expired: from then on everybody concludes that the server failed.
+        """
+        ending, until = self._left, self._env.clock.monotonic() + self._env.settings.lease_seconds
+        while ending is not None and self._env.clock.monotonic() < until:
+            await asyncio.sleep(_AGAIN_SECONDS)
+            try:
+                await self._end(ending)
+            except StorageUnavailable:
+                continue
+            except Exception:  # noqa: BLE001 - nobody awaits this work; the lease expires
+                _log.exception("scan_end_not_stored", check_id=str(self._stream.record.check_id))
+            self._left = ending = None
+
+    async def _end_by(self, ending: Ending) -> None:
+        try:
+            await run_to_end(self._end(ending))
+        except (Exception, asyncio.CancelledError) as failure:
+            if ending.closes is not None:
+                await self._end_by(self._ending_of(failure))
+            elif isinstance(failure, StorageUnavailable | asyncio.CancelledError) and not self._over:
+                self._left = ending
+            raise
 
     def _ending_of(self, error: BaseException | None) -> Ending:
         return ending_of(
@@ -120,6 +148,8 @@ class ScanEnder:
     async def _end(self, ending: Ending) -> None:
         """Ends the running attempt and the scan; does nothing if both are already over.
 
+        May be repeated, also with another ending, if it failed.
+
         Raises:
             Conflict: The check was to be closed, and another stream has taken it over.
             Exception: Storing the end failed. If the check was to be closed, the caller ends it by this
@@ -127,7 +157,6 @@ class ScanEnder:
         """
         if self._over:
             return
-        self._over = ending.closes is None
         self.ended_by = ending.by
         try:
             if await self._leave(ending):
@@ -140,18 +169,26 @@ class ScanEnder:
             if ending.closes is not None:
                 raise
             _log.info("scan_superseded_while_leaving", check_id=str(self._stream.record.check_id))
+        self._over = True
 
     async def _leave(self, ending: Ending) -> bool:
         """Ends the running attempt, if there is one; returns whether its frames decide the check."""
-        run, self._run = self._run, None
+        run = self._run
         if run is None:
             return False
         if not run.recorded:
             if not ending.without_frames:
                 return False
             await run.record()
-        self._state = follow(self._state, ending.by)
-        verdict = await self._settle(run, ending)
+        if self._state is not State.LEFT:
+            self._state = follow(self._state, ending.by)
+        try:
+            verdict = await self._settle(run, ending)
+        except Conflict:
+            # A newer stream has the check; everything that can still be stored is.
+            self._run = None
+            raise
+        self._run = None
         if verdict is not None:
             self._decided(verdict)
         return verdict is not None

@@ -115,7 +115,11 @@ class ScanSession:
                     await send(GoodbyeMessage(GoodbyeReason.SERVER_FAULT, _FAULT_RECONNECT_SECONDS))
             raise
         finally:
-            await run_to_end(_clean_up(stream, closer))
+            if ender.unwritten:
+                # The device and the place of the scan do not wait for a storage that is away.
+                self._env.running.finish_later(_end_later(stream, closer, ender))
+            else:
+                await run_to_end(_clean_up(stream, closer))
 
     async def _fenced(self, stream: OpenStream | None, send: Send) -> Refusal:
         """Sends Goodbye to a device whose stream was fenced; returns the refusal that ends the stream."""
@@ -185,6 +189,13 @@ class ScanSession:
         if result.ready_within is not None:
             await await_ready(env, stream, run, inbox, result_sent=result_sent)
         return attempts
+
+
+async def _end_later(stream: OpenStream, closer: AttemptCloser, ender: ScanEnder) -> None:
+    try:
+        await ender.write_later()
+    finally:
+        await run_to_end(_clean_up(stream, closer))
 
 
 async def _clean_up(stream: OpenStream, closer: AttemptCloser) -> None:

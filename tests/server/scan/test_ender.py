@@ -71,6 +71,12 @@ class _World:
     written: list[_Written] = field(default_factory=list)
     check: list[tuple[str, FailureReason | None]] = field(default_factory=list)
     recorded: int = 0
+    seconds_a_look: float = 0.0
+    _looks: int = 0
+
+    def _monotonic(self) -> float:
+        self._looks += 1
+        return self._looks * self.seconds_a_look
 
     def _lease(self, call: str) -> None:
         if call in self.fails:
@@ -173,7 +179,7 @@ class _World:
     # -- the ender
 
     def ender(self) -> ScanEnder:
-        clock = SimpleNamespace(now=lambda: NOW, monotonic=lambda: 0.0)
+        clock = SimpleNamespace(now=lambda: NOW, monotonic=self._monotonic)
         env = SimpleNamespace(
             repository=self,
             recorder=self,
@@ -291,8 +297,9 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
         assert world.written == [_Written(AttemptOutcome.INTERRUPTED, by, judged=False, pictures=False)]
         assert world.check == [("waits", None)]
         return
-    assert world.written == []
     # Closing failed, which is a fault of the server, so the device may reconnect.
+    fault = _Written(AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, pictures=False)
+    assert world.written == ([fault] if closes else [])
     assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([("waits", None)] if closes else [])
 
@@ -305,6 +312,42 @@ def test_a_check_that_cannot_be_closed_may_be_resumed(
     ender = world.end(error)
     assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
+
+
+@_CASES
+def test_an_end_that_the_storage_did_not_take_is_stored_later(
+    error: BaseException | None, by: EndedBy, closes: FailureReason | None
+) -> None:
+    world = _World(fails={"end_attempt", "close", "suspend"})
+    ender = world.end(error)
+    assert (ender.unwritten, world.written) == (True, [])
+    world.fails.clear()
+    _run(ender.write_later())
+    # Once the storage was away, a check is not closed for what the device did meanwhile.
+    now = EndedBy.SERVER_FAULT if closes else by
+    fault = now is EndedBy.SERVER_FAULT
+    pictures = not fault and by is not EndedBy.SUPERSEDED
+    assert world.written == [_Written(AttemptOutcome.INTERRUPTED, now, judged=not fault, pictures=pictures)]
+    assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
+    assert not ender.unwritten
+
+
+def test_findings_against_the_person_are_stored_later_too() -> None:
+    world = _World(facts=_ATTACK, fails={"decide"})
+    ender = world.end(StorageUnavailable("the database is away"))
+    world.fails.clear()
+    _run(ender.write_later())
+    assert world.written == [
+        _Written(AttemptOutcome.DECIDED, EndedBy.SERVER_FAULT, judged=True, pictures=False)
+    ]
+    assert world.check == [("decided", None)]
+
+
+def test_an_end_is_not_stored_once_the_lease_has_expired() -> None:
+    world = _World(fails={"end_attempt"}, seconds_a_look=8.0)
+    ender = world.end(StorageUnavailable("the database is away"))
+    _run(ender.write_later())
+    assert (world.written, world.check) == ([], [])
 
 
 def test_a_superseded_stream_reports_nothing_about_a_closed_check() -> None:
