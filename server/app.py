@@ -39,6 +39,7 @@ from server.readiness import storage_readiness
 from server.scan.environment import Clock
 from server.servicers import open_servicers
 from server.settings import Settings
+from server.storage.audit_witness import AuditWitness
 from server.storage.objects import open_object_store
 from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
@@ -283,6 +284,7 @@ class FacegateServer:
             AuditKeeper(
                 log=stores.audit,
                 signer=keys.audit,
+                witness=AuditWitness(open_object_store(settings.witness_url)),
                 authority=authority,
                 counted=(listeners.refused.due, deliveries.due),
                 described=described,

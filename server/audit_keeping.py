@@ -7,9 +7,18 @@ from typing import Any, Final
 
 import structlog
 
-from server.audit import AuditEvent, CheckpointSigner
-from server.configuration_events import COMPARED, DescribedPart
+from server.audit import (
+    SERVER_TENANT,
+    AuditAction,
+    AuditEvent,
+    CheckpointInvalid,
+    CheckpointSigner,
+    LogChanged,
+)
+from server.configuration_events import COMPARED, DescribedPart, server_actor
 from server.storage.audit import AuditLog
+from server.storage.audit_witness import AuditWitness
+from server.storage.errors import StorageError
 from server.telemetry.metrics import Metrics
 from server.timestamps import TimestampAuthority, TimestampFailed
 
@@ -41,6 +50,7 @@ class AuditKeeper:
         *,
         log: AuditLog,
         signer: CheckpointSigner,
+        witness: AuditWitness,
         authority: TimestampAuthority | None,
         counted: Sequence[Due],
         described: Sequence[DescribedPart[Any]],
@@ -54,6 +64,7 @@ class AuditKeeper:
         Args:
             log: The audit log.
             signer: Signs checkpoints.
+            witness: Keeps the newest checkpoints outside the database.
             authority: Stamps checkpoints; ``None`` if none is configured.
             counted: Events that are collected: refused access, and repeated deliveries.
             described: The parts of the configuration; files change some of them while the server runs.
@@ -64,6 +75,7 @@ class AuditKeeper:
         """
         self._audit = log
         self._signer = signer
+        self._witness = witness
         self._authority = authority
         self._counted = counted
         self._metrics = metrics
@@ -126,8 +138,25 @@ class AuditKeeper:
             await self._stamp(self._authority)
 
     async def checkpoint(self, at_least: timedelta) -> None:
-        """Signs a checkpoint of every chain that has new entries, unless one is younger than ``at_least``."""
-        made = await self._audit.checkpoint(self._signer, now=self._now(), at_least=at_least)
+        """Signs a checkpoint of every chain that has new entries, unless one is younger than ``at_least``.
+
+        Nothing is signed if the log does not extend the witness, or while the witness cannot be read.
+        """
+        try:
+            witnessed = await self._witness.read()
+        except StorageError as error:
+            self._metrics.audit.witness_failed()
+            _log.error("audit_witness_failed", why=str(error))
+            return
+        try:
+            made = await self._audit.checkpoint(
+                self._signer, now=self._now(), at_least=at_least, witnessed=witnessed
+            )
+        except (LogChanged, CheckpointInvalid) as error:
+            self._metrics.audit.signing_stopped(stopped=True)
+            _log.error("audit_log_changed", why=str(error))
+            return
+        self._metrics.audit.signing_stopped(stopped=False)
         self._metrics.audit.checkpoints_made(len(made))
         for signed in made:
             # Write access to the database does not suffice to remove it from the server's log.
@@ -136,8 +165,32 @@ class AuditKeeper:
                 tenant=signed.tenant,
                 number=signed.number,
                 sequence=signed.sequence,
+                position=signed.position,
                 jws=signed.jws,
             )
+        await self._keep_witness(witnessed, made=len(made))
+
+    async def _keep_witness(self, witnessed: Sequence[str], *, made: int) -> None:
+        """Writes the newest checkpoints, also those whose writing failed before, to the witness."""
+        known, position = self._audit.witness, self._audit.position
+        if not known or known == tuple(witnessed):
+            return
+        try:
+            await self._witness.write(known, position=position)
+        except StorageError as error:
+            self._metrics.audit.witness_failed()
+            _log.error("audit_witness_failed", why=str(error))
+            return
+        if not witnessed and position > made:
+            # What was signed before could not be compared with anything.
+            _log.warning("audit_witness_begun", position=position)
+            event = AuditEvent(
+                tenant=SERVER_TENANT,
+                action=AuditAction.WITNESS_BEGUN,
+                actor=server_actor(),
+                detail={"position": str(position)},
+            )
+            await self._audit.append(event, now=self._now())
 
     async def _stamp(self, authority: TimestampAuthority) -> None:
         for signed in await self._audit.without_timestamp(_STAMPS):

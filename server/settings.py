@@ -420,6 +420,11 @@ class Settings(BaseSettings):
         return self.storage.objects_url or str(self.data_dir / "objects")
 
     @property
+    def witness_url(self) -> str:
+        """The folder or URL of the audit log's witness, with the default resolved."""
+        return self.audit.witness_url or self.objects_url
+
+    @property
     def key_folder(self) -> Path:
         """The folder of the keys, with the default resolved."""
         return self.keys.folder or self.data_dir / "keys"

@@ -16,6 +16,10 @@ class AuditSettings(Table):
     checkpoint_minutes: int = Field(default=15, ge=1, le=1440)
     """Minutes between two signed checkpoints of a tenant's log that grows. Entries behind the newest
     checkpoint can be changed unseen by anyone with write access to the database."""
+    witness_url: str | None = None
+    """Folder or URL, as ``storage.objects_url``, of the witness: it keeps the newest checkpoints, so that a
+    log that was changed or is older is noticed and not signed. All servers of a database share it. Whoever
+    administers the database should not be able to write there. By default the object store."""
     timestamp_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     """URL of a time-stamping authority (RFC 3161), which stamps checkpoints. It gets a hash only. Needs the
     extra ``timestamps``."""

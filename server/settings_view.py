@@ -13,6 +13,7 @@ _MASK = "***"
 _URLS = frozenset(
     {
         "audit.timestamp_url",
+        "audit.witness_url",
         "storage.database_url",
         "storage.objects_url",
         "trusted_images.source",

@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 from cli.doctor.finding import Deployment, Finding, failure, fine, not_examined, warning
 from server.settings import Settings
 from server.storage.database import Database, open_database
-from server.storage.engine import MOST_CONNECTIONS, database_file, is_sqlite
-from server.storage.errors import StorageError, StorageUnavailable
+from server.storage.engine import MOST_CONNECTIONS, is_sqlite
+from server.storage.errors import StorageError
 from server.storage.schema import current_revision, needed_revision
 
 __all__ = ["NOT_EXAMINED", "examine_database", "existing_database", "names_sqlite"]
@@ -20,14 +20,11 @@ NOT_EXAMINED: Final = not_examined("DATABASE_NOT_EXAMINED", "the database cannot
 
 @asynccontextmanager
 async def existing_database(settings: Settings) -> AsyncIterator[Database]:
-    """Opens the database, and makes no file.
+    """Opens the database.
 
     Raises:
-        StorageError: There is none, it does not answer, or it is at another revision.
+        StorageError: There is none, or it cannot be used.
     """
-    file = database_file(settings.database_url)
-    if file is not None and not file.exists():
-        raise StorageUnavailable(f"{file} does not exist")
     database = open_database(settings.database_url)
     try:
         yield database

@@ -11,12 +11,14 @@ from server.audit.checkpoint import (
     SignedCheckpoint,
     digest_of,
 )
+from server.audit.checkpoint_chain import ALL_LOGS, CheckpointChain, LostCheckpoints, NewestCheckpoint
 from server.audit.errors import (
     AuditError,
     AuditEventInvalid,
     AuditExportInvalid,
     AuditKeysInvalid,
     CheckpointInvalid,
+    LogChanged,
 )
 from server.audit.event import LONGEST_PURPOSE_BYTES, SERVER_TENANT, Actor, AuditAction, AuditEvent
 from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
@@ -25,6 +27,7 @@ from server.audit.tally import Repeats, Tally
 from server.audit.verification import ChainVerifier, Head, Problem, ProblemKind, Report
 
 __all__ = [
+    "ALL_LOGS",
     "GENESIS",
     "LONGEST_PURPOSE_BYTES",
     "SERVER_TENANT",
@@ -38,10 +41,14 @@ __all__ = [
     "AuditKeysInvalid",
     "ChainVerifier",
     "Checkpoint",
+    "CheckpointChain",
     "CheckpointInvalid",
     "CheckpointKeys",
     "CheckpointSigner",
     "Head",
+    "LogChanged",
+    "LostCheckpoints",
+    "NewestCheckpoint",
     "Problem",
     "ProblemKind",
     "Repeats",

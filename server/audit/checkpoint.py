@@ -3,6 +3,9 @@
 A checkpoint is a compact JWS (RFC 7515, ES256) over a JSON object with the tenant, the number of the
 checkpoint, the sequence and the hash of the newest entry, the time, and the SHA-256 of the checkpoint before
 it. Without the key, a change of entries up to that sequence, or of the list of checkpoints, is detectable.
+
+The checkpoints of all tenants form one chain, too: each has a position in it, without gaps, and the SHA-256
+of the checkpoint at the position before it. So the newest checkpoint of all is a head over all logs.
 """
 
 import json
@@ -10,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -18,7 +21,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from server.audit.errors import AuditKeysInvalid, CheckpointInvalid
 from server.key_validity import PublishedKey, Validity
@@ -44,8 +47,8 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    version: int = Field(default=1, ge=1, le=1)
-    """The version of this format."""
+    version: int = Field(default=2, ge=1, le=2)
+    """The version of this format; a checkpoint of version 1 has no position."""
     tenant: str = Field(min_length=1, max_length=64)
     """The tenant of the chain."""
     number: int = Field(ge=1)
@@ -57,7 +60,20 @@ class Checkpoint(BaseModel):
     time: AwareDatetime
     """The server's time, UTC."""
     previous: str = Field(pattern=r"^([0-9a-f]{64})?$")
-    """SHA-256 of the JWS of the checkpoint before it; empty for the first."""
+    """SHA-256 of the JWS of the checkpoint of this tenant before it; empty for the first."""
+    position: int = Field(default=0, ge=0)
+    """The position among the checkpoints of all tenants, from 1 without gaps; 0 in version 1."""
+    before: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """SHA-256 of the JWS of the checkpoint in front of this position; empty for the first."""
+    accepted: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    """Only in a checkpoint by which an operator accepted a log that lacks signed checkpoints, such as a
+    restored backup: SHA-256 of the JWS of the newest one that was known. The positions between are lost."""
+
+    @model_validator(mode="after")
+    def _of_its_version(self) -> Self:
+        if (self.version == 1) != (self.position == 0):
+            raise ValueError("a checkpoint has a position from version 2 on")
+        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,6 +86,7 @@ class SignedCheckpoint:
         sequence: The sequence of the newest entry that it covers.
         jws: The compact JWS.
         timestamp: The RFC 3161 time-stamp response over the bytes of ``jws`` (DER); ``None`` for none.
+        position: The position among the checkpoints of all tenants; 0 for one of version 1.
     """
 
     tenant: str
@@ -77,6 +94,7 @@ class SignedCheckpoint:
     sequence: int
     jws: str
     timestamp: bytes | None = None
+    position: int = 0
 
 
 def digest_of(signed: str) -> bytes:
@@ -183,7 +201,11 @@ class CheckpointSigner:
         payload = json.dumps(checkpoint.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         signed = jws.serialize_compact(header, payload.encode(), self._key, registry=_REGISTRY)
         return SignedCheckpoint(
-            tenant=checkpoint.tenant, number=checkpoint.number, sequence=checkpoint.sequence, jws=signed
+            tenant=checkpoint.tenant,
+            number=checkpoint.number,
+            sequence=checkpoint.sequence,
+            jws=signed,
+            position=checkpoint.position,
         )
 
 

@@ -6,7 +6,8 @@
     ├── AuditEventInvalid    a field of an event is too long, or is no printable text
     ├── AuditExportInvalid   a line of an export is malformed
     ├── AuditKeysInvalid     a document of public keys is malformed
-    └── CheckpointInvalid    a checkpoint is malformed, or no known key signed it
+    ├── CheckpointInvalid    a checkpoint is malformed, or no known key signed it
+    └── LogChanged           the log does not extend what was signed before
 """
 
 __all__ = [
@@ -15,6 +16,7 @@ __all__ = [
     "AuditExportInvalid",
     "AuditKeysInvalid",
     "CheckpointInvalid",
+    "LogChanged",
 ]
 
 
@@ -44,3 +46,7 @@ class AuditKeysInvalid(AuditError):
 
 class CheckpointInvalid(AuditError):
     """A checkpoint is malformed, is not signed by a known key, or was signed outside the key's validity."""
+
+
+class LogChanged(AuditError):
+    """The log does not extend what was signed before: it was changed, or is older. Nothing may be signed."""

@@ -90,6 +90,10 @@ class AuditAction(StrEnum):
     """A backup was made."""
     BACKUP_RESTORED = "backup.restored"
     """A backup was restored."""
+    AUDIT_ACCEPTED = "audit.accepted"
+    """An operator accepted a log that lacks signed checkpoints, such as that of a restored backup."""
+    WITNESS_BEGUN = "witness.begun"
+    """The witness was empty, and holds a log that was signed before from now on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

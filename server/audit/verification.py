@@ -55,6 +55,9 @@ class Problem:
     sequence: int
     explanation: str
 
+    def __str__(self) -> str:
+        return f"{self.tenant}: {self.kind.value} at {self.sequence}: {self.explanation}"
+
 
 @dataclass(frozen=True, slots=True)
 class Head:

@@ -5,6 +5,7 @@ replicas form one chain, in the order of their commits. ``append`` should theref
 transaction, and a transaction that appends to several tenants should do so in the order of their names.
 """
 
+import asyncio
 import re
 import secrets
 from collections.abc import Callable, Iterator, Sequence
@@ -18,15 +19,23 @@ from server.audit import (
     GENESIS,
     AuditEntry,
     AuditEvent,
+    ChainVerifier,
     Checkpoint,
+    CheckpointChain,
+    CheckpointKeys,
     CheckpointSigner,
     Head,
+    LogChanged,
+    NewestCheckpoint,
+    Problem,
+    ProblemKind,
     SignedCheckpoint,
     digest_of,
     make_entry,
     pseudonym,
 )
 from server.audit.pseudonym import SUBJECT_KEY_BYTES
+from server.storage.audit_reader import AuditReader, heads_of, newest_checkpoint
 from server.storage.audit_rows import checkpoint_of, entry_of, entry_row
 from server.storage.database import Database
 from server.storage.engine import insert_unless_there
@@ -39,6 +48,13 @@ __all__ = ["AuditLog", "append", "append_if_changed", "erase_subject_key"]
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PSEUDONYM: Final = re.compile(r"[0-9a-f]{64}")
+_NAMED: Final = 10
+_NOTHING: Final = Head(sequence=0, hash=GENESIS.hex())
+# A number that no other lock in the same database uses: "fg-audit" in ASCII.
+_SIGNING_LOCK: Final = int.from_bytes(b"fg-audit")
+
+_Due = tuple[str, Head, NewestCheckpoint | None]
+"""A tenant, the head that is to be signed, and the tenant's newest checkpoint."""
 
 
 def append(connection: Connection, event: AuditEvent, *, now: datetime) -> AuditEntry:
@@ -114,6 +130,9 @@ class AuditLog:
         """
         self._database = database
         self._failed = failed
+        self._reader = AuditReader(database)
+        self._chain: CheckpointChain | None = None
+        self._signing = asyncio.Lock()
 
     @uncancelled
     async def append(self, event: AuditEvent, *, now: datetime) -> AuditEntry:
@@ -138,29 +157,196 @@ class AuditLog:
         with self._counted(event):
             return await self._database.write(append_if_changed, event, now=now, by=by)
 
-    @uncancelled
+    @property
+    def witness(self) -> tuple[str, ...]:
+        """The newest checkpoint of each tenant (JWS) that this object knows; the last is the head of all."""
+        return () if self._chain is None else self._chain.witness()
+
+    @property
+    def position(self) -> int:
+        """The position of the newest checkpoint that this object knows; 0 for none."""
+        return 0 if self._chain is None else self._chain.position
+
     async def checkpoint(
-        self, signer: CheckpointSigner, *, now: datetime, at_least: timedelta = timedelta()
+        self,
+        signer: CheckpointSigner,
+        *,
+        now: datetime,
+        at_least: timedelta = timedelta(),
+        witnessed: Sequence[str] = (),
     ) -> tuple[SignedCheckpoint, ...]:
         """Signs a checkpoint of every chain that has entries after its newest checkpoint.
+
+        The log must extend what this object knows from earlier calls, and the witness; and the entries since
+        the newest checkpoint of each chain must follow from it.
 
         Args:
             signer: The key that signs.
             now: The time.
             at_least: The time since the newest checkpoint of a chain until which it gets no further one, so
                 that several replicas make as many as one.
+            witnessed: What the witness holds, read before this call; empty for none.
 
         Returns:
             The new checkpoints.
+
+        Raises:
+            LogChanged: The log does not extend them. Nothing was signed.
+            CheckpointInvalid: The witness holds something else than valid checkpoints. Nothing was signed.
         """
-        made = []
-        for tenant in await self._database.read(_tenants):
-            new = await self._database.write(
-                _checkpoint, tenant, signer=signer, now=now, made_before=now - at_least
+        async with self._signing:
+            chain, due, problems = await self._examined(
+                signer.keys, witnessed=witnessed, made_before=now - at_least
             )
-            if new is not None:
-                made.append(new)
-        return tuple(made)
+            if problems:
+                raise LogChanged("; ".join(str(problem) for problem in problems[:_NAMED]))
+            made = []
+            for tenant, head, before in due:
+                signed = signer.sign(
+                    Checkpoint(
+                        tenant=tenant,
+                        number=1 if before is None else before.content.number + 1,
+                        sequence=head.sequence,
+                        hash=head.hash,
+                        time=now.astimezone(UTC),
+                        previous="" if before is None else digest_of(before.jws).hex(),
+                        position=chain.position + 1,
+                        before=chain.digest,
+                    )
+                )
+                if not await self._insert(signed, before=chain.digest, now=now):
+                    # Another replica signs; the next call begins with its checkpoints.
+                    break
+                chain.extend([signed], signer.keys)
+                made.append(signed)
+            self._chain = chain
+            return tuple(made)
+
+    async def changes(self, keys: CheckpointKeys, *, witnessed: Sequence[str]) -> tuple[Problem, ...]:
+        """Returns why ``checkpoint`` would sign nothing; empty if the log extends the witness.
+
+        Raises:
+            CheckpointInvalid: The witness holds something else than valid checkpoints.
+        """
+        return (await self._examined(keys, witnessed=witnessed))[2]
+
+    @uncancelled
+    async def accept(
+        self, signer: CheckpointSigner, event: AuditEvent, *, now: datetime, witnessed: Sequence[str]
+    ) -> tuple[SignedCheckpoint, ...]:
+        """Accepts the log as it is, such as a restored backup, and signs a checkpoint of every chain.
+
+        The first of them states the newest checkpoint that was known, and its position follows on that one's.
+        What is lost or altered in the log stays visible to every verification.
+
+        Args:
+            signer: The key that signs.
+            event: The entry of the acceptance, of ``SERVER_TENANT``.
+            now: The time.
+            witnessed: What the witness holds.
+
+        Raises:
+            CheckpointInvalid: The witness holds something else than valid checkpoints.
+        """
+        witness = CheckpointChain.of_witness(witnessed, signer.keys)
+        made = await self._database.write(_accept, signer, event, witness=witness, now=now)
+        self._chain = CheckpointChain.of_witness([signed.jws for signed in made], signer.keys)
+        return made
+
+    @uncancelled
+    async def _insert(self, signed: SignedCheckpoint, *, before: str, now: datetime) -> bool:
+        return await self._database.write(_insert_next, signed, before=before, now=now)
+
+    async def _examined(
+        self, keys: CheckpointKeys, *, witnessed: Sequence[str], made_before: datetime | None = None
+    ) -> tuple[CheckpointChain, list[_Due], tuple[Problem, ...]]:
+        """Returns the chain of all checkpoints, the logs that are due for another, and what does not fit."""
+        chain = await self._extended(keys, witnessed)
+        if chain.open_problems:
+            return chain, [], tuple(chain.open_problems)
+        heads = await self._reader.heads()
+        due: list[_Due] = []
+        problems: list[Problem] = []
+        for tenant in sorted({*heads, *chain.newest}):
+            before = chain.newest.get(tenant) or await self._unplaced(tenant, keys)
+            head = heads.get(tenant)
+            covered = _NOTHING if before is None else Head(before.content.sequence, before.content.hash)
+            if head is None or head.sequence < covered.sequence:
+                problems.append(
+                    Problem(
+                        tenant=tenant,
+                        kind=ProblemKind.TRUNCATED,
+                        sequence=covered.sequence,
+                        explanation=f"entry {covered.sequence} is signed, and the log ends at "
+                        f"{0 if head is None else head.sequence}",
+                    )
+                )
+            elif before is not None and before.content.position and head == covered:
+                continue
+            elif (
+                made_before is None
+                or before is None
+                or not before.content.position
+                or before.content.time <= made_before
+            ):
+                found = await self._since(tenant, covered, head, keys)
+                problems += found
+                if not found and head.sequence:
+                    due.append((tenant, head, before))
+        return chain, due, tuple(problems)
+
+    async def _extended(self, keys: CheckpointKeys, witnessed: Sequence[str]) -> CheckpointChain:
+        """Returns the chain up to its newest checkpoint, from where this object or the witness knows it."""
+        witness = CheckpointChain.of_witness(witnessed, keys)
+        # The witness was read before the database, to which checkpoints are written first.
+        chain = (self._chain or witness).copied()
+        known = chain.position
+        passed = {known: chain.digest}
+        if known:
+            row = await self._reader.checkpoint_at(known)
+            if row is None or digest_of(row.jws).hex() != chain.digest:
+                chain.add(ProblemKind.CHECKPOINT_REMOVED, known, f"the log lacks {_described(chain)}")
+                # The one in its place may be that by which an operator accepted the log.
+                chain.position -= 1
+        while rows := await self._reader.placed_checkpoints(chain.position + 1):
+            await asyncio.to_thread(chain.extend, rows, keys)
+            passed |= {row.position: digest_of(row.jws).hex() for row in rows}
+        if known <= witness.position >= chain.accepted_at and passed.get(witness.position) != witness.digest:
+            chain.add(
+                ProblemKind.CHECKPOINT_REMOVED,
+                witness.position,
+                f"the log lacks {_described(witness)}, which the witness has",
+            )
+        return chain
+
+    async def _unplaced(self, tenant: str, keys: CheckpointKeys) -> NewestCheckpoint | None:
+        """Returns the newest checkpoint of a tenant of which the chain has none: one of an older version."""
+        row = await self._reader.newest_checkpoint(tenant)
+        return None if row is None else NewestCheckpoint(keys.verify(row.jws), row.jws)
+
+    async def _since(
+        self, tenant: str, covered: Head, head: Head, keys: CheckpointKeys
+    ) -> tuple[Problem, ...]:
+        """Returns what does not fit in the entries from the last signed one to the head."""
+        after = covered.sequence
+        verifier = ChainVerifier(tenant, checkpoints=(), keys=keys, start=covered if after else None)
+        if after:
+            signed = await self._reader.entries(tenant, after=after - 1, limit=1)
+            if not signed or (signed[0].sequence, signed[0].hash) != (after, covered.hash):
+                return (
+                    Problem(
+                        tenant=tenant,
+                        kind=ProblemKind.REWRITTEN,
+                        sequence=after,
+                        explanation="its newest checkpoint states another hash for this entry",
+                    ),
+                )
+        while after < head.sequence and (page := await self._reader.entries(tenant, after=after)):
+            after = page[-1].sequence
+            await asyncio.to_thread(
+                _verify_all, verifier, [entry for entry in page if entry.sequence <= head.sequence]
+            )
+        return verifier.finish(head).problems
 
     @uncancelled
     async def count(self) -> int:
@@ -268,44 +454,92 @@ def _pseudonym_of_check(connection: Connection, event: AuditEvent) -> bytes | No
     return bytes.fromhex(found) if found and _PSEUDONYM.fullmatch(found) else None
 
 
-def _tenants(connection: Connection) -> tuple[str, ...]:
-    return tuple(connection.execute(select(audit_heads.c.tenant).order_by(audit_heads.c.tenant)).scalars())
+def _lock_positions(connection: Connection) -> None:
+    """Keeps other replicas from signing until the end of the transaction; on SQLite, any writer does."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(select(func.pg_advisory_xact_lock(_SIGNING_LOCK)))
 
 
-def _checkpoint(
-    connection: Connection, tenant: str, *, signer: CheckpointSigner, now: datetime, made_before: datetime
-) -> SignedCheckpoint | None:
-    head = _lock_head(connection, tenant)
-    row = connection.execute(
-        select(audit_checkpoints)
-        .where(audit_checkpoints.c.tenant == tenant)
-        .order_by(audit_checkpoints.c.number.desc())
-        .limit(1)
-    ).one_or_none()
-    if head.sequence == (0 if row is None else row.sequence):
-        return None
-    if row is not None and row.time_us > (made_before - _EPOCH) // _MICROSECOND:
-        return None
-    signed = signer.sign(
-        Checkpoint(
-            tenant=tenant,
-            number=1 if row is None else row.number + 1,
-            sequence=head.sequence,
-            hash=head.hash,
-            time=now.astimezone(UTC),
-            previous="" if row is None else digest_of(row.jws).hex(),
-        )
-    )
+def _insert_next(connection: Connection, signed: SignedCheckpoint, *, before: str, now: datetime) -> bool:
+    """Inserts a checkpoint if it follows the newest, whose digest is ``before``; returns whether it does."""
+    _lock_positions(connection)
+    newest = newest_checkpoint(connection, None)
+    if (0 if newest is None else newest.position) != signed.position - 1 or (
+        newest is not None and digest_of(newest.jws).hex() != before
+    ):
+        return False
+    _insert_checkpoint(connection, signed, now)
+    return True
+
+
+def _insert_checkpoint(connection: Connection, signed: SignedCheckpoint, now: datetime) -> None:
     connection.execute(
         insert(audit_checkpoints).values(
-            tenant=tenant,
+            tenant=signed.tenant,
             number=signed.number,
             sequence=signed.sequence,
             time_us=(now - _EPOCH) // _MICROSECOND,
             jws=signed.jws,
+            position=signed.position,
         )
     )
-    return signed
+
+
+def _accept(
+    connection: Connection,
+    signer: CheckpointSigner,
+    event: AuditEvent,
+    *,
+    witness: CheckpointChain,
+    now: datetime,
+) -> tuple[SignedCheckpoint, ...]:
+    _lock_positions(connection)
+    newest = newest_checkpoint(connection, None)
+    position, before = (0, "") if newest is None else (newest.position, digest_of(newest.jws).hex())
+    accepted = before
+    if witness.position and witness.position >= position:
+        position, accepted = witness.position, witness.digest
+    append(connection, event, now=now)
+    made: list[SignedCheckpoint] = []
+    heads = heads_of(connection)
+    # The entry of the acceptance makes sure that there is a head of its tenant, which comes first.
+    for tenant in sorted(heads, key=lambda name: (name != event.tenant, name)):
+        last = newest_checkpoint(connection, tenant)
+        position += 1
+        signed = signer.sign(
+            Checkpoint(
+                tenant=tenant,
+                number=1 if last is None else last.number + 1,
+                sequence=heads[tenant].sequence,
+                hash=heads[tenant].hash,
+                time=now.astimezone(UTC),
+                previous="" if last is None else digest_of(last.jws).hex(),
+                position=position,
+                before=before,
+                accepted="" if made else accepted,
+            )
+        )
+        _insert_checkpoint(connection, signed, now)
+        before = digest_of(signed.jws).hex()
+        made.append(signed)
+    return tuple(made)
+
+
+def _verify_all(verifier: ChainVerifier, entries: Sequence[AuditEntry]) -> None:
+    for entry in entries:
+        verifier.verify_entry(entry)
+
+
+def _described(chain: CheckpointChain) -> str:
+    """Returns the newest checkpoint of a chain for people."""
+    for newest in chain.newest.values():
+        found = newest.content
+        if found.position == chain.position:
+            return (
+                f"checkpoint {found.position} of {found.time:%Y-%m-%dT%H:%M:%SZ}, which covers the entries "
+                f"of {found.tenant} up to {found.sequence}"
+            )
+    return f"checkpoint {chain.position}"
 
 
 def _uncovered_since(connection: Connection) -> datetime | None:

@@ -1,5 +1,6 @@
 """Reads and verifies the audit log. Readers never wait for writers."""
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Row, select
 from server.audit import (
     AuditEntry,
     ChainVerifier,
+    CheckpointChain,
     CheckpointKeys,
     Head,
     Report,
@@ -21,9 +23,10 @@ from server.storage.database import Database
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 from server.storage.uncancelled import uncancelled
 
-__all__ = ["AuditFilter", "AuditReader"]
+__all__ = ["AuditFilter", "AuditReader", "heads_of", "newest_checkpoint"]
 
 _PAGE: Final = 2000
+_CHECKPOINTS: Final = 500
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 
@@ -137,6 +140,34 @@ class AuditReader:
         return await self._database.read(_checkpoints, tenant, after)
 
     @uncancelled
+    async def heads(self) -> dict[str, Head]:
+        """Returns the head of every chain by its tenant."""
+        return await self._database.read(heads_of)
+
+    @uncancelled
+    async def placed_checkpoints(self, first: int) -> tuple[SignedCheckpoint, ...]:
+        """Returns the next checkpoints of all tenants from a position on, at most 500, by their position."""
+        return await self._database.read(_placed, first)
+
+    @uncancelled
+    async def checkpoint_at(self, position: int) -> SignedCheckpoint | None:
+        """Returns the checkpoint at a position among those of all tenants; ``None`` if there is none."""
+        found = await self._database.read(_placed, position, limit=1)
+        return found[0] if found and found[0].position == position else None
+
+    @uncancelled
+    async def newest_checkpoint(self, tenant: str | None) -> SignedCheckpoint | None:
+        """Returns the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
+        return await self._database.read(newest_checkpoint, tenant)
+
+    async def verify_checkpoints(self, keys: CheckpointKeys) -> CheckpointChain:
+        """Verifies the chain of the checkpoints of all tenants, also while some are signed."""
+        chain = CheckpointChain()
+        while found := await self.placed_checkpoints(chain.position + 1):
+            await asyncio.to_thread(chain.extend, found, keys)
+        return chain
+
+    @uncancelled
     async def pseudonyms_of(self, tenant: str, subjects: Sequence[bytes]) -> tuple[str, ...]:
         """Returns the pseudonyms of a person in the log; empty if there are none, or they were erased.
 
@@ -232,6 +263,30 @@ def _head(connection: Connection, tenant: str) -> Head | None:
     query = select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.tenant == tenant)
     row = connection.execute(query).one_or_none()
     return None if row is None else Head(sequence=row.sequence, hash=row.hash)
+
+
+def heads_of(connection: Connection) -> dict[str, Head]:
+    """Returns the head of every chain by its tenant."""
+    rows = connection.execute(select(audit_heads)).all()
+    return {row.tenant: Head(sequence=row.sequence, hash=row.hash) for row in rows}
+
+
+def newest_checkpoint(connection: Connection, tenant: str | None) -> SignedCheckpoint | None:
+    """Returns the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
+    columns = audit_checkpoints.c
+    query = (
+        select(audit_checkpoints).where(columns.position.is_not(None)).order_by(columns.position.desc())
+        if tenant is None
+        else select(audit_checkpoints).where(columns.tenant == tenant).order_by(columns.number.desc())
+    )
+    row = connection.execute(query.limit(1)).one_or_none()
+    return None if row is None else checkpoint_of(row)
+
+
+def _placed(connection: Connection, first: int, *, limit: int = _CHECKPOINTS) -> tuple[SignedCheckpoint, ...]:
+    position = audit_checkpoints.c.position
+    query = select(audit_checkpoints).where(position >= first).order_by(position).limit(limit)
+    return tuple(checkpoint_of(row) for row in connection.execute(query).all())
 
 
 def _checkpoints(connection: Connection, tenant: str, after: int) -> tuple[SignedCheckpoint, ...]:

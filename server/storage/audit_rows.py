@@ -36,4 +36,5 @@ def checkpoint_of(row: Row[Any]) -> SignedCheckpoint:
         sequence=row.sequence,
         jws=row.jws,
         timestamp=row.timestamp,
+        position=row.position or 0,
     )

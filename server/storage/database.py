@@ -7,6 +7,7 @@ few threads read.
 """
 
 import asyncio
+import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
@@ -108,21 +109,32 @@ class Database(ABC):
 
 
 def open_database(
-    url: str, *, patient: bool = False, failed: Callable[[str], None] = lambda _operation: None
+    url: str,
+    *,
+    make: bool = False,
+    patient: bool = False,
+    failed: Callable[[str], None] = lambda _operation: None,
 ) -> Database:
-    """Opens a database without connecting; creates the folder of a SQLite file.
+    """Opens a database without connecting.
 
     Args:
         url: ``sqlite:///data/a.db`` or ``postgresql+asyncpg://user:password@host/db``.
+        make: Whether a SQLite file that does not exist is made, empty, and its folder.
         patient: Whether statements have no time limit, as for migrations. Otherwise PostgreSQL has 10 s for
             each statement, and SQLite waits 10 s for its write lock.
         failed: Called with ``read`` or ``write`` when the database fails.
 
     Raises:
-        StorageUnavailable: The URL is malformed or names another database, its driver is not installed, or
-            the folder cannot be created.
+        StorageUnavailable: The URL is malformed or names another database, its driver is not installed, the
+            SQLite file does not exist, or its folder cannot be created.
     """
     if engines.is_sqlite(url):
+        file = engines.database_file(url)
+        if file is not None and not make and not os.path.exists(file):  # noqa: PTH110 - raises nothing
+            raise StorageUnavailable(
+                f"no database was found at {file.absolute()}: name the settings file of its server; facegate "
+                "db upgrade makes a new one"
+            )
         return _Sqlite(engines.open_sqlite(url), failed=failed)
     return _Postgresql(engines.open_postgresql(url, patient=patient), failed=failed)
 

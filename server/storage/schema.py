@@ -62,7 +62,7 @@ async def upgrade(url: str, *, hash_subject: HashSubject | None = None) -> None:
             ``hash_subject`` is not given.
         StorageUnavailable: The database does not answer, or a migration failed; nothing was changed.
     """
-    database = open_database(url, patient=True)
+    database = open_database(url, make=True, patient=True)
     try:
         async with _exclusive_upgrade(url):
             await database.write(_upgrade, hash_subject)

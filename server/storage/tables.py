@@ -391,6 +391,9 @@ audit_checkpoints = Table(
     Column("time_us", BigInteger, nullable=False),
     Column("jws", Text, nullable=False),
     Column("timestamp", LargeBinary),
+    # The position among the checkpoints of all tenants; those of older versions have none.
+    Column("position", BigInteger),
+    Index(None, "position", unique=True),
 )
 """Signed checkpoints of the audit log. Only a missing time stamp may be added."""
 

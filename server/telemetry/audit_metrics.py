@@ -39,6 +39,19 @@ class AuditMetrics:
             registry=registry,
         )
 
+        self._stopped = Gauge(
+            "facegate_audit_signing_stopped",
+            "1 while this server signs no checkpoint because the audit log does not extend what was signed "
+            "before: it was changed, or the database is older; otherwise 0.",
+            registry=registry,
+        )
+        self._witness_failed = Counter(
+            "facegate_audit_witness_failed",
+            "Failures to read or write the witness of the audit log; they are repeated. Without it, no "
+            "checkpoint is signed.",
+            registry=registry,
+        )
+
     def log_read(self, *, entries: int, uncovered_seconds: float) -> None:
         """Records the state of the log.
 
@@ -64,3 +77,11 @@ class AuditMetrics:
     def timestamp_failed(self) -> None:
         """Counts a failed request for a time stamp."""
         self._unstamped.inc()
+
+    def signing_stopped(self, *, stopped: bool) -> None:
+        """Records whether the log does not extend what was signed before."""
+        self._stopped.set(stopped)
+
+    def witness_failed(self) -> None:
+        """Counts a failure of the witness."""
+        self._witness_failed.inc()

@@ -64,6 +64,8 @@ def checkpoint(
             hash=entry.hash,
             time=time,
             previous=previous,
+            position=number,
+            before=previous,
         )
     )
 

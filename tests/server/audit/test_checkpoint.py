@@ -47,7 +47,10 @@ def test_hostile_texts_are_refused(text: str) -> None:
     "change",
     [
         lambda header, payload: header.update(typ="facegate-result"),
-        lambda header, payload: payload.update(version=2),
+        lambda header, payload: payload.update(version=3),
+        lambda header, payload: payload.update(version=1),
+        lambda header, payload: payload.update(position=0),
+        lambda header, payload: payload.update(accepted="x"),
         lambda header, payload: payload.update(sequence=0),
         lambda header, payload: payload.update(more="x"),
         lambda header, payload: payload.update(time="yesterday"),

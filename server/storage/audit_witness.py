@@ -1,0 +1,53 @@
+"""The witness of the audit log: the newest checkpoints, kept outside the database.
+
+Each object holds the newest checkpoint (JWS) of every tenant, one a line, and its key states the position of
+the newest of all. An object is never overwritten by another content, and older ones are removed after a newer
+one is stored, so that replicas that write at the same time never move the witness backwards. Removal may
+fail: a store may keep its objects for ever.
+"""
+
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Final
+
+from server.storage.errors import ObjectNotFound, StorageUnavailable
+from server.storage.objects import ObjectStore
+
+__all__ = ["AuditWitness"]
+
+_PREFIX: Final = "audit-witness"
+_TRIES: Final = 3
+
+
+class AuditWitness:
+    """Reads and writes the witness. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, objects: ObjectStore) -> None:
+        """Uses a store, under a prefix of its own."""
+        self._objects = objects
+        self._keys: tuple[str, ...] = ()
+
+    async def read(self) -> tuple[str, ...]:
+        """Returns the newest checkpoint (JWS) of each tenant; empty if nothing was ever written."""
+        for _ in range(_TRIES):
+            self._keys = tuple(sorted([info.key async for info in self._objects.list(_PREFIX)]))
+            if not self._keys:
+                return ()
+            # Another replica may just have stored a newer one and removed this one.
+            with suppress(ObjectNotFound):
+                return tuple((await self._objects.get(self._keys[-1])).decode("utf-8", "replace").split())
+        raise StorageUnavailable("the witness of the audit log changes faster than it can be read")
+
+    async def write(self, checkpoints: Sequence[str], *, position: int) -> None:
+        """Stores the newest checkpoints, and removes what ``read`` found before, if that is older.
+
+        Args:
+            checkpoints: The newest checkpoint (JWS) of each tenant.
+            position: The position of the newest of all.
+        """
+        key = f"{_PREFIX}/{position:016d}.jws"
+        await self._objects.put(key, "".join(f"{signed}\n" for signed in checkpoints).encode())
+        with suppress(StorageUnavailable):
+            for older in self._keys:
+                if older < key:
+                    await self._objects.delete(older)

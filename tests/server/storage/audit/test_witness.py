@@ -1,0 +1,293 @@
+# ruff: noqa: S608 - the statements are those of an attacker, and every value is from these modules
+"""What is signed only because the log extends the witness, and what a forged or older log is refused for."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from datetime import timedelta
+from functools import partial
+
+import pytest
+from joserfc import jws
+from sqlalchemy import Connection, Insert, insert
+
+from server.audit import (
+    SERVER_TENANT,
+    AuditAction,
+    AuditEvent,
+    CheckpointInvalid,
+    CheckpointSigner,
+    LogChanged,
+    ProblemKind,
+    SignedCheckpoint,
+)
+from server.storage.audit import AuditLog
+from server.storage.audit_reader import AuditReader
+from server.storage.audit_witness import AuditWitness
+from server.storage.database import Database
+from server.storage.objects import open_object_store
+from server.storage.tables import audit_checkpoints
+from tests.server.storage.audit.chains import NOW, TENANT, event, fill, recompute, tampering
+
+_OTHER = "branch"
+
+
+async def _signed(log: AuditLog, signer: CheckpointSigner) -> tuple[str, ...]:
+    """Makes a log of two tenants with two checkpoints each, and an entry without; returns the witness."""
+    for round_ in range(2):
+        await fill(log, 3, start=3 * round_)
+        await log.append(event(tenant=_OTHER), now=NOW)
+        await log.checkpoint(signer, now=NOW + timedelta(minutes=round_))
+    await fill(log, 1, start=6)
+    return log.witness
+
+
+async def _edit(database: Database, *statements: str) -> None:
+    async with tampering(database) as wanted:
+        wanted.extend(statements)
+
+
+async def _rewrite_without_checkpoints(database: Database, reader: AuditReader) -> None:
+    await _edit(
+        database,
+        f"UPDATE audit_events SET purpose = 'other' WHERE tenant = '{TENANT}' AND sequence = 2",
+        f"DELETE FROM audit_events WHERE tenant = '{TENANT}' AND sequence > 5",
+        f"UPDATE audit_heads SET sequence = 5 WHERE tenant = '{TENANT}'",
+        f"DELETE FROM audit_checkpoints WHERE tenant = '{TENANT}'",
+    )
+    await recompute(database, reader, start=2)
+
+
+async def _delete_the_newest(database: Database, reader: AuditReader) -> None:
+    (third,) = await reader.entries(TENANT, after=2, limit=1)
+    await _edit(
+        database,
+        "DELETE FROM audit_checkpoints WHERE position > 2",
+        f"DELETE FROM audit_events WHERE tenant = '{TENANT}' AND sequence > 3",
+        f"UPDATE audit_heads SET sequence = 3, hash = '{third.hash}' WHERE tenant = '{TENANT}'",
+    )
+
+
+async def _remove_a_tenant(database: Database, reader: AuditReader) -> None:
+    tables = ("audit_events", "audit_heads", "audit_checkpoints")
+    await _edit(database, *(f"DELETE FROM {table} WHERE tenant = '{_OTHER}'" for table in tables))
+
+
+async def _roll_back(database: Database, reader: AuditReader) -> None:
+    await _delete_the_newest(database, reader)
+    (first,) = await reader.entries(_OTHER, limit=1)
+    await _edit(
+        database,
+        f"DELETE FROM audit_events WHERE tenant = '{_OTHER}' AND sequence > 1",
+        f"UPDATE audit_heads SET sequence = 1, hash = '{first.hash}' WHERE tenant = '{_OTHER}'",
+    )
+
+
+async def _remove_all(database: Database, reader: AuditReader) -> None:
+    await _edit(database, *(f"DELETE FROM audit_{name}" for name in ("events", "heads", "checkpoints")))
+
+
+async def _rewrite_behind_the_checkpoints(database: Database, reader: AuditReader) -> None:
+    await _edit(
+        database, f"UPDATE audit_events SET purpose = 'other' WHERE tenant = '{TENANT}' AND sequence = 2"
+    )
+    await recompute(database, reader, start=2)
+
+
+async def _cut_the_entries(database: Database, reader: AuditReader) -> None:
+    (third,) = await reader.entries(TENANT, after=2, limit=1)
+    await _edit(
+        database,
+        f"DELETE FROM audit_events WHERE tenant = '{TENANT}' AND sequence > 3",
+        f"UPDATE audit_heads SET sequence = 3, hash = '{third.hash}' WHERE tenant = '{TENANT}'",
+    )
+
+
+async def _alter_the_entry_that_is_not_signed(database: Database, reader: AuditReader) -> None:
+    await _edit(
+        database, f"UPDATE audit_events SET purpose = 'other' WHERE tenant = '{TENANT}' AND sequence = 7"
+    )
+
+
+_FORGERIES = (
+    _rewrite_without_checkpoints,
+    _delete_the_newest,
+    _remove_a_tenant,
+    _roll_back,
+    _remove_all,
+    _rewrite_behind_the_checkpoints,
+    _cut_the_entries,
+    _alter_the_entry_that_is_not_signed,
+)
+_Forgery = Callable[[Database, AuditReader], Awaitable[None]]
+
+
+async def _stored(reader: AuditReader) -> list[SignedCheckpoint]:
+    return [found for tenant in await reader.tenants() for found in await reader.checkpoints(tenant)]
+
+
+@pytest.mark.parametrize("forgery", _FORGERIES)
+@pytest.mark.parametrize("restarted", [True, False])
+async def test_a_forged_log_is_not_signed(
+    database: Database,
+    log: AuditLog,
+    reader: AuditReader,
+    signer: CheckpointSigner,
+    *,
+    forgery: _Forgery,
+    restarted: bool,
+) -> None:
+    witnessed = await _signed(log, signer)
+    await forgery(database, reader)
+    before = await _stored(reader)
+    # A running server knows what it signed; one that starts has the witness.
+    server = AuditLog(database) if restarted else log
+    with pytest.raises(LogChanged):
+        await server.checkpoint(
+            signer, now=NOW + timedelta(hours=1), witnessed=witnessed if restarted else ()
+        )
+    assert await _stored(reader) == before
+    assert await AuditLog(database).changes(signer.keys, witnessed=witnessed)
+
+
+@pytest.mark.parametrize("forgery", _FORGERIES)
+async def test_a_forged_log_is_signed_again_after_it_was_accepted_and_the_loss_stays_visible(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner, forgery: _Forgery
+) -> None:
+    witnessed = await _signed(log, signer)
+    await forgery(database, reader)
+    accepted = AuditEvent(
+        tenant=SERVER_TENANT, action=AuditAction.AUDIT_ACCEPTED, actor=event().actor, purpose="restored"
+    )
+    made = await AuditLog(database).accept(signer, accepted, now=NOW, witnessed=witnessed)
+    assert signer.keys.verify(made[0].jws).accepted
+    assert made[0].position == 5
+    # Neither a server that starts nor one that ran before objects, with or without the newer witness.
+    for known, witness in (
+        (log, witnessed),
+        (AuditLog(database), witnessed),
+        (log, [one.jws for one in made]),
+    ):
+        await fill(log, 1, start=8)
+        assert await known.checkpoint(signer, now=NOW, witnessed=witness)
+    # A copy that was kept elsewhere, or the log itself, shows what happened for ever.
+    assert [
+        problem
+        for tenant in (TENANT, _OTHER)
+        for problem in (await reader.verify(tenant, keys=signer.keys, saved=witnessed)).problems
+    ]
+
+
+async def test_a_log_extends_an_older_witness(
+    database: Database, log: AuditLog, signer: CheckpointSigner
+) -> None:
+    witnessed = await _signed(log, signer)
+    now = NOW + timedelta(hours=1)
+    await log.checkpoint(signer, now=now)
+    # The server was killed before it wrote the witness.
+    assert await AuditLog(database).checkpoint(signer, now=now, witnessed=witnessed) == ()
+    await fill(log, 1, start=7)
+    later = AuditLog(database)
+    (made,) = await later.checkpoint(signer, now=now, witnessed=witnessed)
+    assert (made.position, made.number) == (6, 4)
+    assert later.witness[-1] == made.jws
+    assert later.position == 6
+
+
+async def test_replicas_sign_one_chain(
+    database: Database, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    replicas = [AuditLog(database) for _ in range(3)]
+    for round_ in range(4):
+        await fill(replicas[0], 1, start=round_)
+        await replicas[0].append(event(tenant=_OTHER), now=NOW)
+        await asyncio.gather(*(each.checkpoint(signer, now=NOW) for each in replicas))
+    for replica in replicas:
+        assert await replica.checkpoint(signer, now=NOW) == ()
+        assert replica.position == 8
+    assert sorted(found.position for found in await _stored(reader)) == list(range(1, 9))
+    chain = await reader.verify_checkpoints(signer.keys)
+    assert (chain.position, chain.problems) == (8, [])
+
+
+async def test_checkpoints_without_a_position_are_followed_by_ones_with(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    await fill(log, 3)
+    await log.append(event(tenant=_OTHER), now=NOW)
+    await _as_older_versions(database, log, reader, signer)
+    # A log that did not grow is signed once more, so that the head covers it.
+    made = await AuditLog(database).checkpoint(signer, now=NOW)
+    assert [(one.tenant, one.number, one.position) for one in made] == [(TENANT, 2, 1), (_OTHER, 2, 2)]
+    assert (await reader.verify(TENANT, keys=signer.keys)).whole
+    assert not (await reader.verify_checkpoints(signer.keys)).problems
+
+
+async def test_a_log_that_an_older_version_signed_must_follow_from_its_checkpoint(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    await fill(log, 3)
+    await _as_older_versions(database, log, reader, signer)
+    await fill(log, 1, start=3)
+    await _edit(database, "UPDATE audit_events SET purpose = 'other' WHERE sequence = 2")
+    await recompute(database, reader, start=2)
+    with pytest.raises(LogChanged):
+        await AuditLog(database).checkpoint(signer, now=NOW)
+
+
+async def _as_older_versions(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    """Signs a checkpoint of each tenant as versions without positions did."""
+    for tenant in await reader.tenants():
+        head = await reader.head(tenant)
+        assert head is not None
+        header = {"alg": "ES256", "kid": signer._key.thumbprint(), "typ": "facegate-audit-checkpoint"}
+        content = {
+            "version": 1,
+            "tenant": tenant,
+            "number": 1,
+            "sequence": head.sequence,
+            "hash": head.hash,
+            "time": NOW.isoformat(),
+            "previous": "",
+        }
+        signed = jws.serialize_compact(header, json.dumps(content).encode(), signer._key)
+        row = {"tenant": tenant, "number": 1, "sequence": head.sequence, "time_us": 0, "jws": signed}
+        statement = insert(audit_checkpoints).values(row)
+        await database.write(partial(_execute, statement=statement))
+
+
+def _execute(connection: Connection, *, statement: Insert) -> None:
+    connection.execute(statement)
+
+
+@pytest.mark.parametrize("content", ["", "nonsense", "a.b.c"])
+async def test_a_witness_that_holds_something_else_is_not_believed(
+    log: AuditLog, signer: CheckpointSigner, content: str
+) -> None:
+    await fill(log, 1)
+    with pytest.raises(CheckpointInvalid):
+        await log.checkpoint(signer, now=NOW, witnessed=[content])
+
+
+async def test_a_witness_never_moves_backwards(tmp_path_factory: pytest.TempPathFactory) -> None:
+    objects = open_object_store(str(tmp_path_factory.mktemp("witness")))
+    first, second = AuditWitness(objects), AuditWitness(objects)
+    assert await first.read() == await second.read() == ()
+    await second.write(["b", "c"], position=12)
+    await first.write(["a"], position=9)
+    assert await first.read() == ("b", "c")
+    await first.write(["d"], position=100)
+    assert await second.read() == ("d",)
+    # What is older is removed.
+    assert len([info async for info in objects.list("audit-witness")]) == 1
+
+
+async def test_the_kind_of_a_removed_checkpoint_is_named(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    await _signed(log, signer)
+    await _remove_a_tenant(database, reader)
+    chain = await reader.verify_checkpoints(signer.keys)
+    assert {problem.kind for problem in chain.problems} == {ProblemKind.CHECKPOINT_REMOVED}
