@@ -284,7 +284,7 @@ class FacegateServer:
             AuditKeeper(
                 log=stores.audit,
                 signer=keys.audit,
-                witness=AuditWitness(open_object_store(settings.witness_url)),
+                witness=AuditWitness(settings.witness_url),
                 authority=authority,
                 counted=(listeners.refused.due, deliveries.due),
                 described=described,

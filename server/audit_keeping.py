@@ -19,6 +19,7 @@ from server.configuration_events import COMPARED, DescribedPart, server_actor
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
 from server.storage.errors import StorageError
+from server.storage.uncancelled import uncancelled
 from server.telemetry.metrics import Metrics
 from server.timestamps import TimestampAuthority, TimestampFailed
 
@@ -82,6 +83,7 @@ class AuditKeeper:
         self._now = now
         self._interval = interval
         self._seconds = seconds
+        self._signed = 0
         self._changes = _Changes(log, described)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -137,6 +139,7 @@ class AuditKeeper:
         if self._authority is not None:
             await self._stamp(self._authority)
 
+    @uncancelled
     async def checkpoint(self, at_least: timedelta) -> None:
         """Signs a checkpoint of every chain that has new entries, unless one is younger than ``at_least``.
 
@@ -168,9 +171,10 @@ class AuditKeeper:
                 position=signed.position,
                 jws=signed.jws,
             )
-        await self._keep_witness(witnessed, made=len(made))
+        self._signed += len(made)
+        await self._keep_witness(witnessed)
 
-    async def _keep_witness(self, witnessed: Sequence[str], *, made: int) -> None:
+    async def _keep_witness(self, witnessed: Sequence[str]) -> None:
         """Writes the newest checkpoints, also those whose writing failed before, to the witness."""
         known, position = self._audit.witness, self._audit.position
         if not known or known == tuple(witnessed):
@@ -181,8 +185,8 @@ class AuditKeeper:
             self._metrics.audit.witness_failed()
             _log.error("audit_witness_failed", why=str(error))
             return
-        if not witnessed and position > made:
-            # What was signed before could not be compared with anything.
+        if not witnessed and position > self._signed:
+            # What others signed before could not be compared with anything.
             _log.warning("audit_witness_begun", position=position)
             event = AuditEvent(
                 tenant=SERVER_TENANT,

@@ -1,13 +1,11 @@
 """``facegate backup``."""
 
 import asyncio
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, TypeVar
+from typing import Annotated
 
 import typer
-from sqlalchemy import Connection
 
 from cli.audited import ReasonOption
 from cli.backup.shared import KeyFileOption, copy_report, dump_report, loaded, rows_shown
@@ -15,12 +13,9 @@ from cli.keys.audited import record_change
 from cli.options import ConfigOption
 from server.audit import AuditAction
 from server.backup import copy_objects, dump_database, pack_keys
-from server.settings import Settings
 from server.storage.objects import open_object_store
 
 __all__ = ["app"]
-
-_Made = TypeVar("_Made")
 
 app = typer.Typer(help="Back up the database, the objects and the keys.", no_args_is_help=True)
 
@@ -41,7 +36,9 @@ def database(
     with loaded(config) as settings, rows_shown("Reading") as progress:
         made = dump_database(settings.database_url, out, now=datetime.now(UTC), progress=progress)
         summary = asyncio.run(made)
-        _record(settings, lambda _: None, reason=reason, part="database")
+        record_change(
+            settings.database_url, AuditAction.BACKUP_MADE, lambda _: None, reason=reason, part="database"
+        )
     typer.echo(f"{out}: {dump_report(summary)}.")
 
 
@@ -71,7 +68,9 @@ def objects(
                 progress=lambda count: progress("objects", count),
             )
         )
-        _record(settings, lambda _: None, reason=reason, part="objects")
+        record_change(
+            settings.database_url, AuditAction.BACKUP_MADE, lambda _: None, reason=reason, part="objects"
+        )
     typer.echo(f"{target}: {copy_report(summary)}.")
 
 
@@ -92,16 +91,11 @@ def keys(
         facegate backup keys /key-backup/keys.json --key-file /safe/backup.key
     """
     with loaded(config) as settings:
-        count = _record(
-            settings,
+        count = record_change(
+            settings.database_url,
+            AuditAction.BACKUP_MADE,
             lambda _: pack_keys(settings.key_folder, out, key_file=key_file),
             reason=reason,
             part="keys",
         )
     typer.echo(f"{out}: {count} key files, encrypted.")
-
-
-def _record(settings: Settings, change: Callable[[Connection], _Made], *, reason: str, part: str) -> _Made:
-    return record_change(
-        settings.database_url, AuditAction.BACKUP_MADE, change, reason=reason, make=False, part=part
-    )

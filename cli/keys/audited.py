@@ -33,18 +33,17 @@ def record_change(
     change: Callable[[Connection], Result],
     *,
     reason: str,
-    make: bool = True,
     announced: AuditAction | None = None,
     **detail: str,
 ) -> Result:
     """Makes a change and records it.
 
     Args:
-        database_url: The database with the audit log.
+        database_url: The database with the audit log; a SQLite file is made if it is missing, except for the
+            record of a backup.
         action: The action for the audit log.
         change: Makes the change within the transaction, and returns its result.
         reason: The user's reason, for the audit log.
-        make: Whether a SQLite file that is missing is made.
         announced: The action of the entry that is made durable before the change; ``None`` for none.
         **detail: Further facts for the entry; empty ones are left out.
 
@@ -59,6 +58,7 @@ def record_change(
         return change(connection)
 
     async def run() -> Result:
+        make = action is not AuditAction.BACKUP_MADE
         async with audited_database(database_url, make=make) as database:
             if announced is not None:
                 await database.write(append, replace(event, action=announced), now=datetime.now(UTC))

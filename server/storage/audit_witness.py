@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Final
 
 from server.storage.errors import ObjectNotFound, StorageUnavailable
-from server.storage.objects import ObjectStore
+from server.storage.objects import ObjectStore, open_object_store
 
 __all__ = ["AuditWitness"]
 
@@ -22,20 +22,26 @@ _TRIES: Final = 3
 class AuditWitness:
     """Reads and writes the witness. Every method may raise ``StorageUnavailable``."""
 
-    def __init__(self, objects: ObjectStore) -> None:
-        """Uses a store, under a prefix of its own."""
-        self._objects = objects
+    def __init__(self, url: str) -> None:
+        """Names the store, which is opened at its first use: if it is down, a server can still start.
+
+        Args:
+            url: See ``server.storage.objects.open_object_store``. The witness uses a prefix of its own.
+        """
+        self._url = url
+        self._opened: ObjectStore | None = None
         self._keys: tuple[str, ...] = ()
 
     async def read(self) -> tuple[str, ...]:
         """Returns the newest checkpoint (JWS) of each tenant; empty if nothing was ever written."""
+        objects = self._opened = self._opened or open_object_store(self._url)
         for _ in range(_TRIES):
-            self._keys = tuple(sorted([info.key async for info in self._objects.list(_PREFIX)]))
+            self._keys = tuple(sorted([info.key async for info in objects.list(_PREFIX)]))
             if not self._keys:
                 return ()
             # Another replica may just have stored a newer one and removed this one.
             with suppress(ObjectNotFound):
-                return tuple((await self._objects.get(self._keys[-1])).decode("utf-8", "replace").split())
+                return tuple((await objects.get(self._keys[-1])).decode("utf-8", "replace").split())
         raise StorageUnavailable("the witness of the audit log changes faster than it can be read")
 
     async def write(self, checkpoints: Sequence[str], *, position: int) -> None:
@@ -46,8 +52,9 @@ class AuditWitness:
             position: The position of the newest of all.
         """
         key = f"{_PREFIX}/{position:016d}.jws"
-        await self._objects.put(key, "".join(f"{signed}\n" for signed in checkpoints).encode())
+        objects = self._opened = self._opened or open_object_store(self._url)
+        await objects.put(key, "".join(f"{signed}\n" for signed in checkpoints).encode())
         with suppress(StorageUnavailable):
             for older in self._keys:
                 if older < key:
-                    await self._objects.delete(older)
+                    await objects.delete(older)

@@ -1,6 +1,7 @@
 """What a running server writes into its audit log."""
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -241,3 +242,94 @@ async def test_an_erased_check_leaves_its_entries(tmp_path: Path, subject: str) 
     (entry,) = await entries(settings, "default", "result.delivered")
     assert (entry.check_id, entry.pseudonym is None) == (check_id, not subject)
     assert (await verified(settings, "default")).whole
+
+
+async def metrics_of(live: LiveServer) -> str:
+    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return await answer.text()
+
+
+async def tamper(settings: Settings, *statements: str) -> None:
+    """Runs statements as the owner of the tables, who drops the triggers first."""
+
+    def work(connection: Connection) -> None:
+        for table in ("audit_events", "audit_heads", "audit_checkpoints"):
+            for what in ("update", "delete"):
+                connection.execute(text(f"DROP TRIGGER IF EXISTS {table}_{what}"))
+        for statement in statements:
+            connection.execute(text(statement))
+
+    async with opened(settings) as database:
+        await database.write(work)
+
+
+async def test_a_forged_log_is_not_signed_by_the_next_server_but_checks_go_on(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, audit={"witness_url": str(tmp_path / "witness")})
+    async with serving(settings) as live:
+        for _ in range(3):
+            await live.finish(await cancelled(live))
+    await tamper(
+        settings,
+        "DELETE FROM audit_events WHERE tenant = 'default' AND sequence > 1",
+        "UPDATE audit_heads SET sequence = 1, "
+        "hash = (SELECT hash FROM audit_events WHERE tenant = 'default') WHERE tenant = 'default'",
+        "DELETE FROM audit_checkpoints WHERE tenant = 'default'",
+    )
+    with capture_logs() as logs:
+        async with serving(settings) as live:
+
+            async def alarmed() -> bool:
+                return "facegate_audit_signing_stopped 1.0" in await metrics_of(live)
+
+            await until(alarmed)
+            await live.finish(await cancelled(live))
+    assert len(await entries(settings, "default", "result.delivered")) == 2
+    assert "audit_log_changed" in {line["event"] for line in logs}
+    assert "audit_checkpoint" not in {line["event"] for line in logs}
+    assert (await verified(settings, "default")).covered == 0
+
+
+async def test_nothing_is_signed_while_the_witness_is_down_and_checks_go_on(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    settings = settings_for(tmp_path, audit={"witness_url": str(witness)})
+    async with serving(settings) as live:
+        await live.finish(await cancelled(live))
+    witness.rename(tmp_path / "away")
+    witness.write_text("a file in the place of the folder")
+    with capture_logs() as logs:
+        async with serving(settings) as live:
+
+            async def alarmed() -> bool:
+                return "facegate_audit_witness_failed_total 0.0" not in await metrics_of(live)
+
+            await until(alarmed)
+            await live.finish(await cancelled(live))
+            assert (await verified(settings, "default")).covered == 1
+            await asyncio.to_thread(witness.unlink)
+            (tmp_path / "away").rename(witness)
+            live.clock.ahead += timedelta(minutes=16)
+
+            async def signed() -> bool:
+                return (await verified(settings, "default")).covered == 2
+
+            await until(signed)
+    assert "audit_witness_failed" in {line["event"] for line in logs}
+
+
+async def test_a_witness_that_is_emptied_begins_anew_with_an_entry(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    settings = settings_for(tmp_path, audit={"witness_url": str(witness)})
+    async with serving(settings):
+        pass
+    assert not await entries(settings, SERVER_TENANT, "witness.begun")
+    await asyncio.to_thread(shutil.rmtree, witness)
+    async with serving(settings):
+
+        async def begun() -> bool:
+            return bool(await entries(settings, SERVER_TENANT, "witness.begun"))
+
+        await until(begun)
+    (entry,) = await entries(settings, SERVER_TENANT, "witness.begun")
+    assert entry.details == {"position": "1"}
+    assert list(witness.rglob("*.jws"))
