@@ -61,7 +61,7 @@ class Scope(StrEnum):
     ERASE_SUBJECTS = "evidence.erase"
     """EraseSubject."""
     READ_AUDIT = "audit.read"
-    """ListAuditEvents."""
+    """ListAuditEvents, ExportAuditLog."""
 
 
 _ORCHESTRATION: Final = frozenset(

@@ -4,6 +4,7 @@ import json
 
 import typer
 
+from cli.audit.accept_command import accept_command
 from cli.audit.export_command import export_command
 from cli.audit.show_command import show_command
 from cli.audit.verify_command import verify_command
@@ -18,10 +19,11 @@ from server.settings_loading import load_settings
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Verify, show or export the audit log.", no_args_is_help=True)
-app.command("verify", cls=brief("--tenant", "--jwks", "--export", "--checkpoints"))(verify_command)
-app.command("show", cls=brief("--tenant", "--last", "--check", "--subject", "--config"))(show_command)
-app.command("export", cls=brief("--tenant", "--since", "--follow", "--config"))(export_command)
+app = typer.Typer(help="Verify, show, export or accept the audit log.", no_args_is_help=True)
+app.command("verify", cls=brief("--jwks", "--export", "--witness", "--service"))(verify_command)
+app.command("show", cls=brief("--tenant", "--last", "--check", "--subject", "--service"))(show_command)
+app.command("export", cls=brief("--tenant", "--since", "--follow", "--service"))(export_command)
+app.command("accept", cls=brief("--reason", "--yes", "--config"))(accept_command)
 
 
 @app.command("keys")

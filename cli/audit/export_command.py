@@ -3,24 +3,33 @@
 import asyncio
 import sys
 from datetime import datetime
-from typing import Annotated
+from functools import partial
+from typing import IO, Annotated
 
 import typer
+from facegate.v1 import audit_pb2
 
-from cli.audit.options import SinceOption, TenantOption, in_utc
+from cli.audit.options import (
+    RemoteOption,
+    SinceOption,
+    TenantOption,
+    database_name,
+    in_utc,
+    log_errors,
+    remote_connection,
+)
 from cli.audited import audited_database
-from cli.error_reporting import errors_reported
+from cli.checks.connection import ApiKeyOption, CaOption, CertOption, KeyOption, call_server
+from cli.errors import CommandError
 from cli.options import ConfigOption
-from server.audit import GENESIS, Head, checkpoint_line, entry_line, mark_line
-from server.errors import ConfigurationError
+from facegate_client import Compliance
+from server.audit import ALL_LOGS, Head, digest_of, mark_line
 from server.settings import Settings
 from server.settings_loading import load_settings
-from server.storage.audit_reader import AuditFilter, AuditReader
-from server.storage.errors import StorageError
+from server.storage.audit_export import AuditExport
+from server.storage.audit_reader import AuditReader
 
-__all__ = ["export_command"]
-
-_PAGE = 1000
+__all__ = ["export_command", "write_remote"]
 
 
 def export_command(
@@ -31,6 +40,14 @@ def export_command(
     poll_seconds: Annotated[
         float, typer.Option(min=0.1, max=3600, help="Time between two looks for new entries.")
     ] = 1.0,
+    service: RemoteOption = None,
+    purpose: Annotated[
+        str, typer.Option("--purpose", help="Why, for the audit log of the server that is asked.")
+    ] = "",
+    api_key_file: ApiKeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
     config: ConfigOption = None,
 ) -> None:
     """Print the audit log as JSON lines.
@@ -42,80 +59,70 @@ def export_command(
 
         facegate audit export --since 2027-01-01 --follow | vector
     """
-    with errors_reported(ConfigurationError, StorageError):
-        settings = load_settings(config).settings
+    with log_errors():
+        connection = remote_connection(
+            service, tenant=tenant, api_key_file=api_key_file, ca=ca, cert=cert, key=key
+        )
         try:
-            asyncio.run(_export(settings, tenant, in_utc(since), follow, poll_seconds))
+            if connection is not None:
+                if follow:
+                    # Each call of a server is an entry itself, which the next one would export.
+                    raise CommandError("--follow reads the database: run it on the server, without --service")
+                work = partial(write_remote, file=sys.stdout.buffer, since=in_utc(since), purpose=purpose)
+                call_server(connection, work)
+                return
+            settings = load_settings(config).settings
+            count = asyncio.run(_export(settings, tenant, in_utc(since), follow, poll_seconds))
+            if not count:
+                what = "no tenant has a log" if tenant is None else f"{tenant} has no log"
+                typer.echo(f"In {database_name(settings)}, {what}.", err=True)
         except (KeyboardInterrupt, BrokenPipeError):
             # The reader has gone; what Python would write at its end has no reader either.
             sys.stdout = None
 
 
+async def write_remote(
+    compliance: Compliance, *, file: IO[bytes], since: datetime | None = None, purpose: str = ""
+) -> int:
+    """Writes the export of a server into a file; returns its size in bytes."""
+    request = audit_pb2.ExportAuditLogRequest(purpose=purpose)
+    if since is not None:
+        request.start_time.FromDatetime(since)
+    size = 0
+    async for chunk in compliance.export_audit_log(request):
+        size += file.write(chunk)
+    file.flush()
+    return size
+
+
 async def _export(
     settings: Settings, tenant: str | None, since: datetime | None, follow: bool, poll_seconds: float
-) -> None:
+) -> int:
+    """Returns how many tenants have a log."""
     async with audited_database(settings.database_url) as database:
         reader = AuditReader(database)
-        exports: dict[str, _Export] = {}
+        exports: dict[str, AuditExport] = {}
         while True:
-            for name in await reader.tenants() if tenant is None else (tenant,):
-                if name not in exports:
-                    exports[name] = _Export(reader, name)
-                    await exports[name].begin(since)
-                await exports[name].write_new()
+            newest = await reader.newest_checkpoint(None)
+            known = await reader.tenants()
+            for name in known if tenant is None else (tenant,):
+                export = exports.get(name)
                 if not follow:
-                    await exports[name].end()
-            sys.stdout.flush()
+                    lines = AuditExport(reader, name).lines(since)
+                elif export is None:
+                    export = exports[name] = AuditExport(reader, name)
+                    async for line in export.begin(since):
+                        print(line)
+                    lines = export.new()
+                else:
+                    lines = export.new()
+                async for line in lines:
+                    print(line)
             if not follow:
-                return
+                if tenant is None and newest is not None:
+                    # All checkpoints up to this one are in the export, because it was read before them.
+                    head = Head(newest.position, digest_of(newest.jws).hex())
+                    print(mark_line("head", ALL_LOGS, head))
+                return len(known) if tenant is None else int(tenant in known)
+            sys.stdout.flush()
             await asyncio.sleep(poll_seconds)
-
-
-class _Export:
-    """The export of one tenant."""
-
-    def __init__(self, reader: AuditReader, tenant: str) -> None:
-        self._reader = reader
-        self._tenant = tenant
-        self._sequence = 0
-        self._checkpoint = 0
-        self._head: Head | None = None
-
-    async def begin(self, since: datetime | None) -> None:
-        """Finds the first entry, and writes the previous one as the start."""
-        if since is None:
-            return
-        found = await self._reader.entries(self._tenant, chosen=AuditFilter(since=since), limit=1)
-        head = await self._reader.head(self._tenant)
-        last = 0 if head is None else head.sequence
-        self._sequence = found[0].sequence - 1 if found else last
-        before = await self._reader.entries(self._tenant, after=self._sequence - 1, limit=1)
-        if self._sequence and before:
-            print(mark_line("start", self._tenant, Head(self._sequence, before[0].hash)))
-        elif self._sequence:
-            print(mark_line("start", self._tenant, Head(self._sequence, GENESIS.hex())))
-
-    async def write_new(self) -> None:
-        """Writes the entries up to the head, and the checkpoints that cover these entries only."""
-        self._head = head = await self._reader.head(self._tenant)
-        last = 0 if head is None else head.sequence
-        # Entries behind the head were appended in the meantime; the next round writes them.
-        while self._sequence < last:
-            page = await self._reader.entries(self._tenant, after=self._sequence, limit=_PAGE)
-            for entry in page:
-                if entry.sequence <= last:
-                    print(entry_line(entry))
-                self._sequence = min(entry.sequence, last)
-            if not page:
-                # They are missing. What follows is exported, and a verification finds the gap.
-                self._sequence = last
-        for checkpoint in await self._reader.checkpoints(self._tenant, after=self._checkpoint):
-            if checkpoint.sequence > last:
-                break
-            print(checkpoint_line(checkpoint))
-            self._checkpoint = checkpoint.number
-
-    async def end(self) -> None:
-        """Writes the head."""
-        if self._head is not None:
-            print(mark_line("head", self._tenant, self._head))

@@ -1,11 +1,40 @@
-"""Common options of the commands of the audit log."""
+"""Common options of the commands of the audit log, and the errors that their reading may end with."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-__all__ = ["SinceOption", "TenantOption", "in_utc"]
+from cli.checks.connection import Connection
+from cli.error_reporting import errors_reported
+from cli.errors import CommandError
+from server.audit import AuditError
+from server.errors import ConfigurationError
+from server.settings import Settings
+from server.settings_view import mask_url
+from server.storage.errors import StorageError
+
+__all__ = [
+    "RemoteOption",
+    "SinceOption",
+    "TenantOption",
+    "database_name",
+    "in_utc",
+    "log_errors",
+    "remote_connection",
+]
+
+RemoteOption = Annotated[
+    str | None,
+    typer.Option(
+        "--service",
+        help="Ask a server for the log of your tenant, at this host:port of its service listener, instead of "
+        "reading the local database.",
+    ),
+]
 
 TenantOption = Annotated[
     str | None,
@@ -23,3 +52,39 @@ SinceOption = Annotated[
 def in_utc(time: datetime | None) -> datetime | None:
     """Returns the time of an option with its time zone, which is UTC if it has none."""
     return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
+
+
+@contextmanager
+def log_errors() -> Iterator[None]:
+    """Reports the errors of settings, database and log."""
+    with errors_reported(
+        ConfigurationError, StorageError, AuditError, words=lambda text: f"{text}{_elsewhere(text)}"
+    ):
+        yield
+
+
+def remote_connection(
+    service: str | None,
+    *,
+    tenant: str | None,
+    api_key_file: Path | None,
+    ca: Path | None,
+    cert: Path | None,
+    key: Path | None,
+) -> Connection | None:
+    """Returns the connection to a server; ``None`` if the local database is to be read."""
+    if service is None:
+        return None
+    if tenant is not None:
+        raise CommandError("a server shows the log of the tenant of your credential: leave out --tenant")
+    return Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+
+
+def database_name(settings: Settings) -> str:
+    """Returns the database for people, without its password."""
+    return mask_url(settings.database_url)
+
+
+def _elsewhere(text: str) -> str:
+    missing = text.startswith("no database was found")
+    return "; to ask a server, name its service listener: --service host:port" if missing else ""

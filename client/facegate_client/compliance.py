@@ -201,3 +201,13 @@ class Compliance:
             return await self._stub.ListAuditEvents(request, timeout=timeout_s, metadata=self._metadata)
         except grpc.aio.AioRpcError as error:
             raise translate_error(error) from error
+
+    async def export_audit_log(
+        self, request: audit_pb2.ExportAuditLogRequest, *, timeout_s: float = _SUBJECT_SECONDS
+    ) -> AsyncIterator[bytes]:
+        """Yields the parts of an export of the audit log, which is not verified yet."""
+        try:
+            async for part in self._stub.ExportAuditLog(request, timeout=timeout_s, metadata=self._metadata):
+                yield part.chunk
+        except grpc.aio.AioRpcError as error:
+            raise translate_error(error) from error

@@ -3,7 +3,7 @@
 This package is pure. ``server.storage.audit`` stores the entries; ``docs/audit.md`` describes the log.
 """
 
-from server.audit.chain import GENESIS, AuditEntry, encode_entry, entry_hash, make_entry
+from server.audit.chain import GENESIS, AuditEntry, detail_text, encode_entry, entry_hash, make_entry
 from server.audit.checkpoint import (
     Checkpoint,
     CheckpointKeys,
@@ -56,6 +56,7 @@ __all__ = [
     "SignedCheckpoint",
     "Tally",
     "checkpoint_line",
+    "detail_text",
     "digest_of",
     "encode_entry",
     "entry_hash",

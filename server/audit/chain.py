@@ -18,7 +18,7 @@ from typing import Final
 
 from server.audit.event import AuditEvent
 
-__all__ = ["GENESIS", "AuditEntry", "encode_entry", "entry_hash", "make_entry"]
+__all__ = ["GENESIS", "AuditEntry", "detail_text", "encode_entry", "entry_hash", "make_entry"]
 
 GENESIS: Final = bytes(32)
 """The hash before the first entry of a tenant."""
@@ -104,10 +104,15 @@ def make_entry(
         check_id=None if event.check_id is None else str(event.check_id),
         pseudonym=None if pseudonym is None else pseudonym.hex(),
         purpose=event.purpose,
-        detail=json.dumps(dict(event.detail), sort_keys=True, ensure_ascii=False, separators=(",", ":")),
+        detail=detail_text(event.detail),
         hash="",
     )
     return replace(entry, hash=entry_hash(entry, previous=previous).hex())
+
+
+def detail_text(detail: Mapping[str, str]) -> str:
+    """Returns further facts as the text that is stored and hashed."""
+    return json.dumps(dict(detail), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def entry_hash(entry: AuditEntry, *, previous: bytes) -> bytes:

@@ -85,7 +85,7 @@ class AuditAction(StrEnum):
     APPROVAL_GIVEN = "approval.given"
     """A second person confirmed an action."""
     AUDIT_READ = "audit.read"
-    """ListAuditEvents answered, or the log was shown or exported."""
+    """ListAuditEvents or ExportAuditLog answered."""
     BACKUP_MADE = "backup.made"
     """A backup was made."""
     BACKUP_RESTORED = "backup.restored"

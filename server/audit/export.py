@@ -1,7 +1,8 @@
 """The export of the audit log: JSON objects, one a line, in the schema of ``docs/audit.md``.
 
 For each tenant, an export has a ``start`` (unless it begins with the first entry), the entries, the
-checkpoints, and a ``head`` (unless newer entries are left out). It can be verified without the database.
+checkpoints, and a ``head`` (unless newer entries are left out); an export of all logs ends with a ``head`` of
+all. It can be verified without the database.
 """
 
 import base64
@@ -21,7 +22,11 @@ _VERSION: Final = 1
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 
 Mark = tuple[str, str, Head]
-"""``"start"`` or ``"head"``, the tenant, and the entry in front of the export, or the newest one."""
+"""``"start"`` or ``"head"``, the tenant, and the entry in front of the export, or the newest one.
+
+The head of ``ALL_LOGS`` has the position and the SHA-256 of the newest checkpoint of all tenants; only an
+export of all logs has one.
+"""
 
 
 def entry_line(entry: AuditEntry) -> str:
@@ -51,6 +56,7 @@ def checkpoint_line(checkpoint: SignedCheckpoint) -> str:
         checkpoint.tenant,
         number=checkpoint.number,
         sequence=checkpoint.sequence,
+        position=checkpoint.position,
         jws=checkpoint.jws,
         timestamp=None if timestamp is None else base64.b64encode(timestamp).decode(),
     )
@@ -115,6 +121,8 @@ def _checkpoint(found: Mapping[str, Any]) -> SignedCheckpoint:
         tenant=_typed(found, "tenant", str),
         number=_typed(found, "number", int),
         sequence=_typed(found, "sequence", int),
+        # Exports of older versions have no positions.
+        position=_typed(found, "position", int) if "position" in found else 0,
         jws=_typed(found, "jws", str),
         timestamp=None if timestamp is None else base64.b64decode(timestamp, validate=True),
     )

@@ -6,6 +6,7 @@ verified. After a problem, the verification continues from the stored hash, so t
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
@@ -82,6 +83,7 @@ class Report:
         checkpoints: The number of checkpoints.
         covered: The highest sequence that a valid checkpoint covers; 0 for none. Later entries are chained,
             but no signature protects them yet.
+        covered_time: The time of that checkpoint; ``None`` for none.
         problems: The problems, at most 1000; none if the chain is whole.
     """
 
@@ -89,6 +91,7 @@ class Report:
     entries: int
     checkpoints: int
     covered: int
+    covered_time: datetime | None
     problems: tuple[Problem, ...]
 
     @property
@@ -127,6 +130,7 @@ class ChainVerifier:
         self._sequence = 0
         self._previous = GENESIS
         self._covered = 0
+        self._covered_time: datetime | None = None
         self._take_checkpoints(checkpoints, keys=keys, saved=tuple(saved))
         if start is not None:
             self._begin(start)
@@ -209,6 +213,7 @@ class ChainVerifier:
             entries=self._entries,
             checkpoints=self._number,
             covered=self._covered,
+            covered_time=self._covered_time,
             problems=tuple(self._problems),
         )
 
@@ -221,7 +226,7 @@ class ChainVerifier:
     def _compare(self, sequence: int, stated: str) -> None:
         for checkpoint in self._expected.pop(sequence, ()):
             if checkpoint.hash == stated:
-                self._covered = max(self._covered, checkpoint.sequence)
+                self._covered, self._covered_time = checkpoint.sequence, checkpoint.time
             else:
                 self._add(
                     ProblemKind.REWRITTEN,
@@ -269,7 +274,8 @@ class ChainVerifier:
                 self._add(
                     ProblemKind.CHECKPOINT_REMOVED,
                     signed.number,
-                    "the log lacks this checkpoint, of which there is a copy",
+                    f"the log lacks this checkpoint of {signed.time:%Y-%m-%dT%H:%M:%SZ}, which covers the "
+                    f"entries up to {signed.sequence} and of which there is a copy",
                 )
                 self._expected.setdefault(signed.sequence, []).append(signed)
 

@@ -1,13 +1,15 @@
-"""Reads the audit log of a tenant, in pages."""
+"""Reads the audit log of a tenant, in pages or as an export."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 
 from server.audit import AuditAction, AuditEntry
 from server.compliance.access import Access
 from server.compliance.page_token import PageTokens
 from server.storage.audit import AuditLog
+from server.storage.audit_export import AuditExport
 from server.storage.audit_reader import AuditFilter, AuditReader
 
 __all__ = ["AuditListing", "AuditPage"]
@@ -74,3 +76,17 @@ class AuditListing:
             place = following.to_bytes(_PLACE_BYTES, "big")
             token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
         return AuditPage(found, token)
+
+    async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
+        """Yields the lines of an export of the log, after an entry that it was read.
+
+        Args:
+            access: The call.
+            since: Entries of this time or later; ``None`` for all.
+        """
+        await self._log.append(
+            access.event(AuditAction.AUDIT_READ, detail={"form": "export"}), now=access.now
+        )
+        export = AuditExport(self._reader, access.tenant)
+        async for line in export.lines(since):
+            yield line

@@ -15,7 +15,7 @@ from server.edge.scan_codec import timestamp
 from server.errors import Reason, Refusal
 from server.storage.audit_reader import AuditFilter
 
-__all__ = ["AuditQuery", "audit_event_to_wire", "audit_query"]
+__all__ = ["AuditQuery", "audit_event_to_wire", "audit_query", "start_time"]
 
 _PAGE: Final = 100
 _LARGEST_PAGE: Final = 1000
@@ -81,7 +81,17 @@ def audit_event_to_wire(entry: AuditEntry) -> audit_pb2.AuditEvent:
         purpose=entry.purpose,
         detail=dict(entry.details),
         hash=_bytes(entry.hash),
+        tenant=entry.tenant,
     )
+
+
+def start_time(request: audit_pb2.ExportAuditLogRequest) -> datetime | None:
+    """Returns the time from which on a request asks for entries; ``None`` for all.
+
+    Raises:
+        Refusal: INVALID_FIELD.
+    """
+    return _time(request, "start_time")
 
 
 def _check_id(text: str) -> str | None:
@@ -93,7 +103,9 @@ def _check_id(text: str) -> str | None:
         raise _invalid("check_id", "it is not a UUID") from error
 
 
-def _time(request: audit_pb2.ListAuditEventsRequest, field: str) -> datetime | None:
+def _time(
+    request: audit_pb2.ListAuditEventsRequest | audit_pb2.ExportAuditLogRequest, field: str
+) -> datetime | None:
     if not request.HasField(field):  # type: ignore[arg-type]  # one of its two fields
         return None
     value: Timestamp = getattr(request, field)

@@ -17,7 +17,7 @@ from server.compliance.erasing import Erasure
 from server.compliance.listing import CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
-from server.edge.audit_codec import audit_event_to_wire, audit_query
+from server.edge.audit_codec import audit_event_to_wire, audit_query, start_time
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.evidence_codec import (
     approval_to_wire,
@@ -219,6 +219,22 @@ class EvidenceServicer:
             events=[audit_event_to_wire(entry) for entry in page.entries],
             next_page_token=page.next_page_token,
         )
+
+    async def ExportAuditLog(  # noqa: N802 - the name is the contract's
+        self,
+        request: audit_pb2.ExportAuditLogRequest,
+        context: ServicerContext[Any, audit_pb2.ExportAuditLogResponse],
+    ) -> None:
+        """Streams the audit log; see the contract."""
+        async with self._call(context, request.purpose) as call:
+            part = bytearray()
+            async for line in call.env.auditing.export(call.access, start_time(request)):
+                part += line.encode("utf-8", "surrogatepass") + b"\n"
+                if len(part) >= _CHUNK_BYTES:
+                    await context.write(audit_pb2.ExportAuditLogResponse(chunk=bytes(part)))
+                    part.clear()
+            if part:
+                await context.write(audit_pb2.ExportAuditLogResponse(chunk=bytes(part)))
 
     @asynccontextmanager
     async def _call(self, context: ServicerContext[Any, Any], purpose: str = "") -> AsyncIterator[_Call]:

@@ -59,6 +59,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{EVIDENCE_SERVICE}/DeleteEvidence": Scope.DELETE_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/EraseSubject": Scope.ERASE_SUBJECTS,
     f"/{EVIDENCE_SERVICE}/ListAuditEvents": Scope.READ_AUDIT,
+    f"/{EVIDENCE_SERVICE}/ExportAuditLog": Scope.READ_AUDIT,
 }
 """The scope that each method of the service listener requires."""
 SCAN_METHOD: Final = f"/{VERIFICATION_SERVICE}/ScanFace"

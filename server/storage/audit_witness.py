@@ -6,12 +6,14 @@ one is stored, so that replicas that write at the same time never move the witne
 fail: a store may keep its objects for ever.
 """
 
+import asyncio
+import os
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
 
 from server.storage.errors import ObjectNotFound, StorageUnavailable
-from server.storage.objects import ObjectStore, open_object_store
+from server.storage.objects import ObjectStore, folder_of, open_object_store
 
 __all__ = ["AuditWitness"]
 
@@ -33,7 +35,13 @@ class AuditWitness:
         self._keys: tuple[str, ...] = ()
 
     async def read(self) -> tuple[str, ...]:
-        """Returns the newest checkpoint (JWS) of each tenant; empty if nothing was ever written."""
+        """Returns the newest checkpoint (JWS) of each tenant; empty if nothing was ever written.
+
+        Makes no folder.
+        """
+        folder = folder_of(self._url)
+        if folder is not None and not await asyncio.to_thread(os.path.lexists, folder):
+            return ()
         objects = self._opened = self._opened or open_object_store(self._url)
         for _ in range(_TRIES):
             self._keys = tuple(sorted([info.key async for info in objects.list(_PREFIX)]))

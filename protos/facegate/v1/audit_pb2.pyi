@@ -89,6 +89,7 @@ class AuditEvent(_message.Message):
     PURPOSE_FIELD_NUMBER: _builtins.int
     DETAIL_FIELD_NUMBER: _builtins.int
     HASH_FIELD_NUMBER: _builtins.int
+    TENANT_FIELD_NUMBER: _builtins.int
     sequence: _builtins.int
     """The position in the tenant's log, from 1 without gaps."""
     action: _builtins.str
@@ -103,6 +104,8 @@ class AuditEvent(_message.Message):
     """Why, as the actor stated it."""
     hash: _builtins.bytes
     """SHA-256 over the entry and the hash of the entry before it, 32 bytes."""
+    tenant: _builtins.str
+    """The tenant of the log."""
     @_builtins.property
     def time(self) -> _timestamp_pb2.Timestamp:
         """The server's time."""
@@ -127,10 +130,11 @@ class AuditEvent(_message.Message):
         purpose: _builtins.str = ...,
         detail: _abc.Mapping[_builtins.str, _builtins.str] | None = ...,
         hash: _builtins.bytes = ...,
+        tenant: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["actor", b"actor", "time", b"time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "check_id", b"check_id", "detail", b"detail", "hash", b"hash", "pseudonym", b"pseudonym", "purpose", b"purpose", "sequence", b"sequence", "time", b"time"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "check_id", b"check_id", "detail", b"detail", "hash", b"hash", "pseudonym", b"pseudonym", "purpose", b"purpose", "sequence", b"sequence", "tenant", b"tenant", "time", b"time"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -217,3 +221,53 @@ class ListAuditEventsResponse(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___ListAuditEventsResponse: _TypeAlias = ListAuditEventsResponse  # noqa: Y015
+
+@_typing.final
+class ExportAuditLogRequest(_message.Message):
+    """Requests the audit log of the caller's tenant as an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    START_TIME_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    purpose: _builtins.str
+    """Why, for the audit log; at most 256 bytes, may be empty."""
+    @_builtins.property
+    def start_time(self) -> _timestamp_pb2.Timestamp:
+        """Entries of this time or later; absent for the whole log."""
+
+    def __init__(
+        self,
+        *,
+        start_time: _timestamp_pb2.Timestamp | None = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["start_time", b"start_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["purpose", b"purpose", "start_time", b"start_time"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportAuditLogRequest: _TypeAlias = ExportAuditLogRequest  # noqa: Y015
+
+@_typing.final
+class ExportAuditLogResponse(_message.Message):
+    """A part of an export."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHUNK_FIELD_NUMBER: _builtins.int
+    chunk: _builtins.bytes
+    """The next bytes of the lines that docs/audit.md describes; a line may continue in the next part."""
+    def __init__(
+        self,
+        *,
+        chunk: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["chunk", b"chunk"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ExportAuditLogResponse: _TypeAlias = ExportAuditLogResponse  # noqa: Y015

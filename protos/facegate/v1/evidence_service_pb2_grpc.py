@@ -86,6 +86,11 @@ class EvidenceServiceStub:
                 request_serializer=facegate_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
                 response_deserializer=facegate_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
                 _registered_method=True)
+        self.ExportAuditLog = channel.unary_stream(
+                '/facegate.v1.EvidenceService/ExportAuditLog',
+                request_serializer=facegate_dot_v1_dot_audit__pb2.ExportAuditLogRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_audit__pb2.ExportAuditLogResponse.FromString,
+                _registered_method=True)
 
 
 class EvidenceServiceServicer:
@@ -181,6 +186,14 @@ class EvidenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def ExportAuditLog(self, request, context):
+        """Returns the tenant's audit log with its hashes and signed checkpoints, in parts, so that the caller can
+        verify it. Scope audit.read. Recommended client deadline: 300 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_EvidenceServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -233,6 +246,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.ListAuditEvents,
                     request_deserializer=facegate_dot_v1_dot_audit__pb2.ListAuditEventsRequest.FromString,
                     response_serializer=facegate_dot_v1_dot_audit__pb2.ListAuditEventsResponse.SerializeToString,
+            ),
+            'ExportAuditLog': grpc.unary_stream_rpc_method_handler(
+                    servicer.ExportAuditLog,
+                    request_deserializer=facegate_dot_v1_dot_audit__pb2.ExportAuditLogRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_audit__pb2.ExportAuditLogResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -506,6 +524,33 @@ class EvidenceService:
             '/facegate.v1.EvidenceService/ListAuditEvents',
             facegate_dot_v1_dot_audit__pb2.ListAuditEventsRequest.SerializeToString,
             facegate_dot_v1_dot_audit__pb2.ListAuditEventsResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ExportAuditLog(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/facegate.v1.EvidenceService/ExportAuditLog',
+            facegate_dot_v1_dot_audit__pb2.ExportAuditLogRequest.SerializeToString,
+            facegate_dot_v1_dot_audit__pb2.ExportAuditLogResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -91,6 +91,10 @@ class EvidenceServiceStub:
     """Lists entries of the tenant's audit log, newest first. Scope audit.read. Recommended client deadline: 5
     seconds.
     """
+    ExportAuditLog: _grpc.UnaryStreamMultiCallable[_audit_pb2.ExportAuditLogRequest, _audit_pb2.ExportAuditLogResponse]
+    """Returns the tenant's audit log with its hashes and signed checkpoints, in parts, so that the caller can
+    verify it. Scope audit.read. Recommended client deadline: 300 seconds.
+    """
 
 @_typing.type_check_only
 class EvidenceServiceAsyncStub(EvidenceServiceStub):
@@ -145,6 +149,10 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     ListAuditEvents: _aio.UnaryUnaryMultiCallable[_audit_pb2.ListAuditEventsRequest, _audit_pb2.ListAuditEventsResponse]  # type: ignore[assignment]
     """Lists entries of the tenant's audit log, newest first. Scope audit.read. Recommended client deadline: 5
     seconds.
+    """
+    ExportAuditLog: _aio.UnaryStreamMultiCallable[_audit_pb2.ExportAuditLogRequest, _audit_pb2.ExportAuditLogResponse]  # type: ignore[assignment]
+    """Returns the tenant's audit log with its hashes and signed checkpoints, in parts, so that the caller can
+    verify it. Scope audit.read. Recommended client deadline: 300 seconds.
     """
 
 class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -257,6 +265,16 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_audit_pb2.ListAuditEventsResponse, _abc.Awaitable[_audit_pb2.ListAuditEventsResponse]]:
         """Lists entries of the tenant's audit log, newest first. Scope audit.read. Recommended client deadline: 5
         seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def ExportAuditLog(
+        self,
+        request: _audit_pb2.ExportAuditLogRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_abc.Iterator[_audit_pb2.ExportAuditLogResponse], _abc.AsyncIterator[_audit_pb2.ExportAuditLogResponse]]:
+        """Returns the tenant's audit log with its hashes and signed checkpoints, in parts, so that the caller can
+        verify it. Scope audit.read. Recommended client deadline: 300 seconds.
         """
 
 def add_EvidenceServiceServicer_to_server(servicer: EvidenceServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -18,12 +18,13 @@ from sqlalchemy import Connection, text
 from typer.testing import CliRunner
 
 from cli.main import app
-from server.audit import Actor, AuditAction, AuditEvent, CheckpointSigner, subject_hash
+from server.audit import Actor, AuditAction, AuditEvent, CheckpointSigner, LogChanged, subject_hash
 from server.key_files import KeyFiles
 from server.key_rotation import rotate_key
 from server.keys import KeyFolder
 from server.settings_loading import load_settings
 from server.storage.audit import AuditLog
+from server.storage.audit_witness import AuditWitness
 from server.storage.database import open_database
 from server.timestamps import TimestampAuthority, TimestampRoots
 from tests.server.authority import local_authority
@@ -58,10 +59,15 @@ class _Scene:
 
         asyncio.run(work())
 
-    def checkpoint(self) -> None:
+    def checkpoint(self, *, witness: bool = False) -> None:
+        """Signs as a server does, with a witness or, as if somebody removed it afterwards, without."""
+
         async def work() -> None:
             database = open_database(self.url)
-            await AuditLog(database).checkpoint(self.keys.audit, now=datetime.now(UTC))
+            log, kept = AuditLog(database), AuditWitness(load_settings(None).settings.witness_url)
+            await log.checkpoint(self.keys.audit, now=datetime.now(UTC), witnessed=await kept.read())
+            if witness:
+                await kept.write(log.witness, position=log.position)
             await database.close()
 
         asyncio.run(work())
@@ -83,7 +89,13 @@ class _Scene:
 
     def tamper(self, *statements: str) -> None:
         def work(connection: Connection) -> None:
-            for trigger in ("events_update", "events_delete", "heads_update", "checkpoints_delete"):
+            for trigger in (
+                "events_update",
+                "events_delete",
+                "heads_update",
+                "heads_delete",
+                "checkpoints_delete",
+            ):
                 connection.execute(text(f"DROP TRIGGER IF EXISTS audit_{trigger}"))
             for statement in statements:
                 connection.execute(text(statement))
@@ -131,7 +143,8 @@ def scene(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Sc
 def test_a_whole_log_is_verified(scene: _Scene) -> None:
     assert "bank: whole; 6 entries, 1 checkpoints, signed up to entry 5" in scene.run("verify")
     assert "branch" not in scene.run("verify", "--tenant", "bank")
-    (report,) = json.loads(scene.run("verify", "--tenant", "bank", "--json"))
+    report, all_logs = json.loads(scene.run("verify", "--tenant", "bank", "--json"))
+    assert (all_logs["tenant"], all_logs["whole"], all_logs["checkpoints"]) == ("*", True, 2)
     assert (report["whole"], report["entries"], report["covered"], report["problems"]) == (True, 6, 5, [])
 
 
@@ -218,7 +231,6 @@ def test_a_log_that_was_cut_with_its_checkpoints_is_found_by_an_earlier_export(s
     scene.tamper(
         "DELETE FROM audit_checkpoints WHERE tenant = 'bank' AND number = 2",
         "DELETE FROM audit_events WHERE tenant = 'bank' AND sequence = 6",
-        "DROP TRIGGER audit_heads_delete",
         "DELETE FROM audit_heads WHERE tenant = 'bank'",
         f"INSERT INTO audit_heads VALUES ('bank', 5, '{hash_of_5}')",  # noqa: S608 - of this test
     )
@@ -231,7 +243,6 @@ def test_a_log_that_was_cut_with_its_checkpoints_is_found_by_an_earlier_export(s
 def test_a_tenant_that_was_removed_is_found_by_an_earlier_export(scene: _Scene) -> None:
     export = scene.save("earlier.jsonl", "export")
     scene.tamper(
-        "DROP TRIGGER audit_heads_delete",
         "DELETE FROM audit_events WHERE tenant = 'branch'",
         "DELETE FROM audit_heads WHERE tenant = 'branch'",
         "DELETE FROM audit_checkpoints WHERE tenant = 'branch'",
@@ -243,7 +254,7 @@ def test_a_tenant_that_was_removed_is_found_by_an_earlier_export(scene: _Scene) 
 def test_time_stamps_are_verified(scene: _Scene) -> None:
     roots = scene.stamp()
     words = ["verify", "--timestamp-roots", str(roots)]
-    (report, _) = json.loads(scene.run(*words, "--json"))
+    report, *_ = json.loads(scene.run(*words, "--json"))
     assert report["timestamp"]
     export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
     offline = [*words, "--export", str(export), "--jwks", str(keys)]
@@ -351,3 +362,162 @@ def test_an_unreadable_key_is_reported(scene: _Scene, tmp_path: Path) -> None:
     result = _RUN.invoke(app, ["audit", "verify"])
     assert result.exit_code == 2
     assert "audit-0001.pem" in result.stderr
+
+
+_CUT = (
+    "DELETE FROM audit_checkpoints WHERE tenant = 'bank' AND number = 2",
+    "DELETE FROM audit_events WHERE tenant = 'bank' AND sequence = 6",
+    "UPDATE audit_heads SET sequence = 5, hash = (SELECT hash FROM audit_events WHERE tenant = 'bank' AND "
+    "sequence = 5) WHERE tenant = 'bank'",
+)
+_FORGERIES: dict[str, tuple[str, ...]] = {
+    "the newest entry and checkpoint": _CUT,
+    "a tenant": tuple(
+        f"DELETE FROM {table} WHERE tenant = 'bank'"  # noqa: S608 - of this test
+        for table in ("audit_events", "audit_heads", "audit_checkpoints")
+    ),
+    "all checkpoints of a tenant": ("DELETE FROM audit_checkpoints WHERE tenant = 'bank'",),
+    "all checkpoints": ("DELETE FROM audit_checkpoints",),
+    "everything": tuple(f"DELETE FROM audit_{name}" for name in ("events", "heads", "checkpoints")),  # noqa: S608 - of this test
+}
+
+
+@pytest.mark.parametrize("forgery", _FORGERIES)
+def test_what_was_removed_with_its_checkpoints_is_missing_from_the_witness(
+    scene: _Scene, forgery: str
+) -> None:
+    scene.checkpoint(witness=True)
+    assert "witness: the server's, up to checkpoint 3" in scene.run("verify")
+    scene.tamper(*_FORGERIES[forgery])
+    shown = scene.run("verify", code=1)
+    assert "bank: CHANGED" in shown
+    assert "checkpoint_removed at 2" in shown
+    assert "covers the entries up to 6" in shown
+
+
+@pytest.mark.parametrize("forgery", ["all checkpoints of a tenant"])
+def test_checkpoints_that_are_missing_between_those_of_others_need_no_witness(
+    scene: _Scene, forgery: str
+) -> None:
+    scene.append(1, tenant="branch", start=2)
+    scene.checkpoint()
+    scene.checkpoint()
+    scene.tamper(*_FORGERIES[forgery])
+    shown = scene.run("verify", code=1)
+    assert "all logs: CHANGED" in shown
+    (*_, all_logs) = json.loads(scene.run("verify", "--json", code=1))
+    assert [(one["kind"], one["sequence"]) for one in all_logs["problems"]] == [
+        ("checkpoint_removed", 2),
+        ("checkpoint_removed", 4),
+    ]
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    offline = ("verify", "--export", str(export), "--jwks", str(keys))
+    assert "all logs: CHANGED" in scene.run(*offline, code=1)
+
+
+def test_a_saved_checkpoint_is_a_witness_in_each_of_its_forms(scene: _Scene, tmp_path: Path) -> None:
+    scene.checkpoint()
+    export, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "keys")
+    lines = [json.loads(line) for line in export.read_text().splitlines()]
+    newest = next(line for line in lines if line.get("position") == 3)
+    (tmp_path / "saved.jws").write_text(newest["jws"] + "\n")
+    (tmp_path / "server.log").write_text(json.dumps({"event": "audit_checkpoint", "jws": newest["jws"]}))
+    scene.tamper(*_CUT)
+    later = scene.save("later.jsonl", "export")
+    for saved in ("earlier.jsonl", "saved.jws", "server.log"):
+        witness = ("--witness", str(tmp_path / saved))
+        assert "checkpoint_removed at 2" in scene.run("verify", *witness, code=1)
+        offline = ("--export", str(later), "--jwks", str(keys))
+        assert "checkpoint_removed at 2" in scene.run("verify", *offline, *witness, code=1)
+    for content in ("nonsense", "{", "a.b"):
+        (tmp_path / "saved.jws").write_text(content)
+        scene.run("verify", "--witness", str(tmp_path / "saved.jws"), code=2)
+    (tmp_path / "saved.jws").write_text("a.b.c")
+    assert "all logs: CHANGED" in scene.run("verify", "--witness", str(tmp_path / "saved.jws"), code=1)
+
+
+def test_a_witness_that_cannot_be_read_is_no_witness_that_agrees(scene: _Scene, tmp_path: Path) -> None:
+    (tmp_path / "objects").rmdir() if (tmp_path / "objects").exists() else None
+    (tmp_path / "objects").write_text("no folder")
+    scene.run("verify", code=2)
+    (tmp_path / "objects").unlink()
+    assert "compared with nothing outside" in scene.run("verify")
+    assert not (tmp_path / "objects").exists()
+
+
+def test_a_restored_backup_is_accepted_with_an_entry_and_its_loss_stays_visible(
+    scene: _Scene, tmp_path: Path
+) -> None:
+    scene.checkpoint(witness=True)
+    assert "nothing to accept" in scene.run("accept", "--reason", "none", "--yes")
+    file = tmp_path / "facegate.db"
+    backup = file.read_bytes()
+    saved = scene.save("saved.jsonl", "export")
+    scene.append(3, start=6)
+    scene.checkpoint(witness=True)
+    later = scene.save("later.jsonl", "export")
+    file.write_bytes(backup)
+    for suffix in ("-wal", "-shm"):
+        file.with_name(file.name + suffix).unlink(missing_ok=True)
+    assert "the log lacks this checkpoint" in scene.run("verify", code=1)
+    with pytest.raises(LogChanged):
+        scene.checkpoint()
+    assert _RUN.invoke(app, ["audit", "accept", "--reason", "incident 12"], input="n\n").exit_code == 1
+    assert _RUN.invoke(app, ["audit", "accept", "--reason", " ", "--yes"]).exit_code == 2
+    assert "from checkpoint 5 on" in scene.run("accept", "--reason", "incident 12", "--yes")
+    shown = scene.run("verify")
+    assert "CHANGED" not in shown
+    assert "lost: checkpoints 4 to 4" in shown
+    for witness in (saved, later):
+        assert "lost: checkpoints 4 to 4" in scene.run("verify", "--witness", str(witness))
+    (entry,) = map(json.loads, scene.run("show", "--tenant", "_server", "--json").splitlines())
+    assert (entry["action"], entry["purpose"]) == ("audit.accepted", "incident 12")
+    assert entry["detail"]["witnessed"] == "4"
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    assert "lost: checkpoints 4 to 4" in scene.run("verify", "--export", str(export), "--jwks", str(keys))
+    scene.append(1, start=9)
+    scene.checkpoint(witness=True)
+    assert "CHANGED" not in scene.run("verify")
+
+
+def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    assert _RUN.invoke(app, ["db", "upgrade"]).exit_code == 0
+    name = str(tmp_path / "facegate.db")
+    for words in (["show"], ["show", "--json"], ["export"], ["verify"]):
+        result = _RUN.invoke(app, ["audit", *words])
+        assert result.exit_code == 0
+        assert name in result.output.replace("\n", ""), words
+        assert "{" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["audit", "show"],
+        ["audit", "verify"],
+        ["audit", "export"],
+        ["audit", "accept", "--reason", "none"],
+        ["db", "status"],
+        ["db", "forget-devices", "--subject", "customer-1"],
+        ["retention", "run", "--dry-run"],
+        ["retention", "run"],
+        ["keys", "rewrap"],
+        ["backup", "database", "backup.gz"],
+        ["backup", "objects", "copies"],
+        ["doctor"],
+    ],
+)
+def test_no_command_but_those_that_make_one_makes_a_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "data"))
+    result = _RUN.invoke(app, words)
+    assert result.exit_code in {1, 2}, result.output
+    assert not list(tmp_path.rglob("*.db*"))
+    if words[0] == "audit" and words[1] != "accept":
+        assert "--service" in result.stderr
+        assert "facegate.db" in result.stderr
