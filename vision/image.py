@@ -197,7 +197,7 @@ def decode_jpeg_blocks(data: bytes, *, limits: DecodeLimits) -> GreyImage:
         ImageError: As ``decode_image`` with JPEG as the only format.
     """
     _checked_header(data, limits, frozenset({ImageFormat.JPEG}))
-    return _decode_jpeg(data, cv2.IMREAD_REDUCED_GRAYSCALE_8)
+    return _decode_jpeg(data, "GRAY", reduced=8)[..., 0]
 
 
 def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
@@ -339,11 +339,13 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
     return decoded.astype(np.uint8, copy=False)
 
 
-def _decode_jpeg(data: bytes, colours: str = "BGR") -> NDArray[np.uint8]:
-    """Decode to shape (height, width, 3), or (height, width, 1) for ``GRAY``."""
+def _decode_jpeg(data: bytes, colours: str = "BGR", *, reduced: int = 1) -> NDArray[np.uint8]:
+    """Decode to shape (height, width, 3), or (height, width, 1) for ``GRAY``, both divided by ``reduced``."""
     picture = picture_segments(data)
+    # The smallest picture that is at least one pixel high and reduced by at least this factor, at most 8.
+    scale = {"min_height": 1, "min_factor": reduced} if reduced > 1 else {}
     try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours)
+        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours, **scale)
     except ValueError as error:
         # The decoder fills what is missing with grey, says so, and would go on.
         padding = _PADDING.fullmatch(str(error))
@@ -352,7 +354,7 @@ def _decode_jpeg(data: bytes, colours: str = "BGR") -> NDArray[np.uint8]:
                 ImageFormat.JPEG,
                 "the picture is incomplete: image data are missing or damaged; send the whole file",
             ) from error
-        pixels = simplejpeg.decode_jpeg(picture, colours, strict=False)
+        pixels = simplejpeg.decode_jpeg(picture, colours, strict=False, **scale)
     return pixels
 
 
