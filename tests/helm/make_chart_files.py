@@ -21,8 +21,8 @@ newer. [docs/kubernetes.md](../../docs/kubernetes.md) has the steps of an instal
 
 The chart holds no secret: it refers to Secrets by name. It refuses values that cannot work, such as several
 replicas with SQLite, a number where Kubernetes wants text, or a section that is null, and names the value to
-set. `values.schema.json` knows every setting of the server, so `helm lint` and `helm install` refuse a misspelt
-one.
+set. `values.schema.json` knows every setting of the server, so `helm lint` and `helm install` refuse a
+misspelt one.
 
 The probes use the admin listener, `/readyz` and `/healthz`: the kubelet's gRPC probe speaks no TLS, which the
 gRPC listeners demand outside of loopback.
