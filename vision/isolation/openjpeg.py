@@ -25,6 +25,7 @@ _STREAM_BYTES: Final = 1 << 20
 _END: Final = c_size_t(-1).value
 _SYCC, _EYCC, _CMYK, _GREY = 3, 4, 5, 2
 _OPACITY, _PREMULTIPLIED = 1, 2
+_BAND_ROWS: Final = 256
 _START: Final = b"\xff\x4f"
 
 
@@ -206,14 +207,18 @@ def _plane(image: _Image, channel: _Component, width: int, height: int) -> Image
     if not (channel.data and channel.w and channel.h and 1 <= channel.prec <= 16):
         raise DoesNotDecode
     size = channel.w, channel.h
-    raw = Image.frombuffer(
-        "I", size, ctypes.string_at(channel.data, 4 * channel.w * channel.h), "raw", "I", 0, 1
-    )
     most = (1 << channel.prec) - 1
     low = 1 << channel.prec - 1 if channel.sgnd else 0
     # The upper eight bits of sixteen; fewer than eight are spread over the range.
     scale = (65535 / 256 if channel.prec > 8 else 255) / most
-    plane = raw.point(_linear(scale, low * scale + 1e-3)).convert("L")
+    plane = Image.new("L", size)
+    # In bands, because a band passes through two copies of four bytes a pixel.
+    for top in range(0, channel.h, _BAND_ROWS):
+        rows = min(_BAND_ROWS, channel.h - top)
+        address = ctypes.addressof(channel.data.contents) + 4 * channel.w * top
+        stored = ctypes.string_at(address, 4 * channel.w * rows)
+        band = Image.frombytes("I", (channel.w, rows), stored, "raw", "I")
+        plane.paste(band.point(_linear(scale, low * scale + 1e-3)).convert("L"), (0, top))
     if size == (width, height):
         return plane
     left = max(0.0, image.x0 / channel.dx - channel.x0)
