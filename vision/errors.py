@@ -17,8 +17,8 @@
     └── ModelFailed              a loaded model could not process an image
 
 Every message states what was wrong, what was expected and what to do. No message contains pixels, templates
-or other biometric data. Exceptions of OpenCV, Pillow, ONNX Runtime, LiteRT, dlib and the file system do not
-leave this package; they are the ``__cause__`` of one of the above.
+or other biometric data. Exceptions of OpenCV, simplejpeg, Pillow, ONNX Runtime, LiteRT, dlib and the file
+system do not leave this package; they are the ``__cause__`` of one of the above.
 """
 
 from collections.abc import Mapping

@@ -22,7 +22,7 @@ from vision.face import BgrImage
 from vision.foreign_format import recognise_foreign
 from vision.image_format import ImageFormat, ImageHeader, malformed
 from vision.image_header import detect_format, parse_header
-from vision.jpeg_segments import picture_segments
+from vision.jpeg_segments import MOST_PADDING, picture_segments
 from vision.png_chunks import picture_chunks
 
 __all__ = [
@@ -48,10 +48,8 @@ IN_PROCESS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.BM
 _MOST_PIXELS = 80_000_000
 _WHITE = 255
 _BAND_ROWS = 64
-_PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0xd9")
-_MOST_PADDING = 16
-"""Bytes between the image data and the end marker that webcams write to fill a word. A picture that lost data
-in its middle has more of them, since its decoder is done too early."""
+_PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
+_END_MARKER = "d9"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 
@@ -341,21 +339,26 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
 
 def _decode_jpeg(data: bytes, colours: str = "BGR", *, reduced: int = 1) -> NDArray[np.uint8]:
     """Decode to shape (height, width, 3), or (height, width, 1) for ``GRAY``, both divided by ``reduced``."""
-    picture = picture_segments(data)
+    # The decoder fills what is missing with grey, warns, and would go on. Only the first warning is told.
+    refused: ValueError | None = None
     # The smallest picture that is at least one pixel high and reduced by at least this factor, at most 8.
     scale = {"min_height": 1, "min_factor": reduced} if reduced > 1 else {}
-    try:
-        pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours, **scale)
-    except ValueError as error:
-        # The decoder fills what is missing with grey, says so, and would go on.
-        padding = _PADDING.fullmatch(str(error))
-        if padding is None or int(padding[1]) > _MOST_PADDING:
-            raise malformed(
-                ImageFormat.JPEG,
-                "the picture is incomplete: image data are missing or damaged; send the whole file",
-            ) from error
-        pixels = simplejpeg.decode_jpeg(picture, colours, strict=False, **scale)
-    return pixels
+    for trimmed in (False, True):
+        picture = picture_segments(data, trimmed=trimmed)
+        try:
+            pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours, **scale)
+        except ValueError as error:
+            refused = error
+            padding = _PADDING.fullmatch(str(error))
+            if padding is None or int(padding[1]) > MOST_PADDING:
+                break
+            if padding[2] != _END_MARKER:
+                continue
+            pixels = simplejpeg.decode_jpeg(picture, colours, strict=False, **scale)
+        return pixels
+    raise malformed(
+        ImageFormat.JPEG, "the picture is incomplete: image data are missing or damaged; send the whole file"
+    ) from refused
 
 
 def _decode_png(data: bytes) -> BgrImage:

@@ -16,13 +16,26 @@ from typing import Final, NamedTuple
 from vision.errors import ImageError
 from vision.image_format import ImageFormat, malformed
 
-__all__ = ["APP1", "EXIF", "SOF", "JpegSegment", "header_segments", "picture_segments", "read_segments"]
+__all__ = [
+    "APP1",
+    "EXIF",
+    "MOST_PADDING",
+    "SOF",
+    "JpegSegment",
+    "header_segments",
+    "picture_segments",
+    "read_segments",
+]
 
 SOF: Final = frozenset({0xC0, 0xC1, 0xC2})
 """Frame headers of Huffman coding: baseline, extended and progressive."""
 APP1: Final = 0xE1
 EXIF: Final = b"Exif\x00\x00"
 """What the content of an APP1 segment with EXIF data begins with."""
+
+MOST_PADDING: Final = 16
+"""Bytes behind a scan's data that cameras write to fill a word. A picture that lost data in its middle has
+more of them, since its decoder is done too early."""
 
 _SOI, _EOI, _SOS, _DNL, _APP0, _APP14, _COM = 0xD8, 0xD9, 0xDA, 0xDC, 0xE0, 0xEE, 0xFE
 _PROGRESSIVE = 0xC2
@@ -98,11 +111,13 @@ def header_segments(data: bytes) -> Iterator[JpegSegment]:
             yield segment
 
 
-def picture_segments(data: bytes) -> bytes:
+def picture_segments(data: bytes, *, trimmed: bool = False) -> bytes:
     """Return the file with nothing but what its pixels need, in the form that the standard asks for.
 
     Args:
         data: A file that begins with the start marker.
+        trimmed: Whether to leave out up to 16 zeros at the end of each scan's data. Coded data rarely end in
+            one, so that they are stray bytes or padding.
 
     Raises:
         ImageError: MALFORMED: as ``read_segments``; or a scan is missing, so that a component, or the fine
@@ -113,7 +128,8 @@ def picture_segments(data: bytes) -> bytes:
     for segment in read_segments(data):
         marker, body = segment.marker, segment.body
         if coded_from:
-            parts.append(data[coded_from : segment.start])
+            coded = data[coded_from : segment.start]
+            parts.append(_without_padding(coded) if trimmed else coded)
             coded_from = 0
         if marker in SOF:
             frame = segment
@@ -140,6 +156,14 @@ def picture_segments(data: bytes) -> bytes:
     if not scans or any(bit for bits in sent.values() for bit in bits):
         raise malformed(ImageFormat.JPEG, "the picture is incomplete: a scan is missing; send the whole file")
     return b"".join(parts)
+
+
+def _without_padding(coded: bytes) -> bytes:
+    kept = coded.rstrip(b"\x00")
+    if kept.endswith(b"\xff"):
+        # The first zero behind it is stuffed.
+        kept += b"\x00"
+    return kept if len(coded) - len(kept) <= MOST_PADDING else coded
 
 
 def _scan_header(body: bytes, progressive: bool, sent: dict[int, list[int]]) -> bytes:

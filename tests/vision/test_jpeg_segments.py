@@ -1,6 +1,7 @@
 """JPEG files as cameras, editors and damage leave them: which are read, which are refused as incomplete."""
 
 import io
+import itertools
 from collections.abc import Callable
 from pathlib import Path
 
@@ -95,6 +96,20 @@ def test_a_picture_whose_data_are_missing_is_refused(data: bytes) -> None:
         with pytest.raises(ImageError) as caught:
             decode(data)
         assert caught.value.reason is ImageFault.MALFORMED
+
+
+def test_stray_zeros_behind_the_data_of_each_scan_are_passed_over() -> None:
+    starts = _scans(PROGRESSIVE)
+    data = PROGRESSIVE
+    segments = list(read_segments(data))
+    behind = [after.start for before, after in itertools.pairwise(segments) if before.marker == 0xDA]
+    assert len(behind) == len(starts) > 5
+    for place in reversed(behind):
+        data = data[:place] + bytes(2) + data[place:]
+    assert np.array_equal(_decode(data), _decode(PROGRESSIVE))
+    cut = behind[3]
+    with pytest.raises(ImageError):
+        _decode(PROGRESSIVE[: cut - 60] + bytes(2) + PROGRESSIVE[cut:])
 
 
 def _sequential_numbers_of_a_phone(data: bytes) -> bytes:

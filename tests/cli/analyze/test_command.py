@@ -135,7 +135,7 @@ BAD: dict[str, tuple[Callable[[], bytes], str]] = {
     "paper.pdf": (pdf, "a PDF document"),
     "big.jpg": (lambda: portrait() + bytes(11_000_000), "at most 10000000"),
     "cut.jpg": (lambda: portrait()[:200], "JPEG"),
-    "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "not JPEG, PNG, WebP or BMP"),
+    "record.jp2": (lambda: b"\x00\x00\x00\x0cjP  \r\n\x87\n" + bytes(60), "the image is JP2"),
     "noise.mp4": (lambda: b"\0\0\0\x18ftypisom" + bytes(4000), "MP4"),
     "sound.mp4": (sound_only, "video"),
     "sound.wav": (lambda: b"RIFF\x24\0\0\0WAVEfmt " + bytes(40), "not MP4, MOV, AVI, WebM or MKV"),

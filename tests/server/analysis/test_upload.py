@@ -11,6 +11,7 @@ from server.analysis.upload import (
 )
 from server.analysis.video import MAXIMUM_STILLS
 from server.errors import Reason
+from tests.hostile.other_files import iso_media
 from vision.isolation.video import VideoContainer
 
 _AVI = b"RIFF\0\0\0\0AVI "
@@ -59,10 +60,20 @@ def test_a_flood_of_crumbs_ends_at_the_second() -> None:
     assert _reason(caught) is Reason.UNEXPECTED_MESSAGE
 
 
-def test_anything_but_a_video_is_refused_at_its_first_chunk() -> None:
+@pytest.mark.parametrize(
+    ("start", "name"),
+    [
+        (b"\x89PNG\r\n\x1a\n", None),
+        (iso_media(b"heic"), "HEIC"),
+        (iso_media(b"avif"), "AVIF"),
+        (b"\x1f\x8b", "gzip"),
+    ],
+)
+def test_anything_but_a_video_is_refused_at_its_first_chunk(start: bytes, name: str | None) -> None:
     with pytest.raises(AnalysisRefused) as caught:
-        _video().add_chunk(b"\x89PNG\r\n\x1a\n" + bytes(LEAST_CHUNK_BYTES))
+        _video().add_chunk(start + bytes(LEAST_CHUNK_BYTES))
     assert _reason(caught) is Reason.VIDEO_FORMAT_NOT_SUPPORTED
+    assert caught.value.details.get("format") == name
 
 
 def test_the_first_byte_too_many_ends_it() -> None:
