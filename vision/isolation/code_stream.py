@@ -27,8 +27,8 @@ _SOC, _SIZ, _COD, _COC, _POC, _CAP, _PPM, _PPT = (
 )
 _SOT, _SOD, _EOC = 0xFF90, 0xFF93, 0xFFD9
 _ALONE: Final = range(0xFF30, 0xFF40)
-_NOT_FOLLOWED: Final = frozenset({_POC, _CAP, _PPM, _PPT})
-"""Segments after which only tiles are tested: with other orders, another coder, or headers elsewhere."""
+_NOT_FOLLOWED: Final = frozenset({_CAP, _PPM, _PPT})
+"""Segments after which only tiles are tested: with another coder, or with headers of packets elsewhere."""
 _BYPASS, _TERMINATE_EACH = 0x01, 0x04
 _OWN_PRECINCTS, _MAY_HAVE_SOP, _HAS_EPH = 0x01, 0x02, 0x04
 _MOST_BOXES: Final = 256
@@ -36,8 +36,12 @@ _MOST_PARTS: Final = 70_000
 _MOST_PACKETS: Final = 400_000
 """The most packets and the most code-blocks of a tile; a portrait has some thousands."""
 _MOST_BITS: Final = 80
+_MOST_PADDING: Final = 16
+"""Zeros with which a writer may fill a tile up."""
 _ZERO_RUN: Final = bytes(48)
-"""The arithmetic coder does not write so many zeros in a row; the raw bits of the bypass mode may."""
+"""The arithmetic coder does not write so many zeros in a row."""
+_LONG_ZERO_RUN: Final = bytes(2048)
+"""The same where bits are also written raw, up to 1 kB of them a code-block and bit plane."""
 
 
 class CodeStreamBroken(Exception):
@@ -55,6 +59,17 @@ class _Coding(NamedTuple):
     """Exponents of width and height, from the lowest resolution on."""
 
 
+class _Change(NamedTuple):
+    """A part of the packets that has an order of its own: an entry of POC."""
+
+    first_resolution: int
+    first_component: int
+    end_layer: int
+    end_resolution: int
+    end_component: int
+    order: int
+
+
 @dataclass(slots=True)
 class _Plan:
     """What the main header, or that of a tile, says about the packets."""
@@ -64,6 +79,7 @@ class _Plan:
     flags: int = 0
     default: _Coding | None = None
     own: dict[int, _Coding] = field(default_factory=dict)
+    changes: tuple[_Change, ...] = ()
     followed: bool = True
 
     def read(self, marker: int, body: bytes, components: int) -> None:
@@ -75,9 +91,12 @@ class _Plan:
             elif marker == _COC:
                 component = int.from_bytes(body[:wide], "big")
                 self.own[component] = _coding(body[wide + 1 :], bool(body[wide] & _OWN_PRECINCTS))
+            elif marker == _POC:
+                layout = struct.Struct(">BBHBBB" if components <= 256 else ">BHHBHB")
+                self.changes += tuple(map(_Change._make, layout.iter_unpack(body)))
             elif marker in _NOT_FOLLOWED:
                 self.followed = False
-        except IndexError:
+        except (IndexError, struct.error):
             raise CodeStreamBroken("a coding style is cut off") from None
 
 
@@ -234,6 +253,11 @@ def _tile_parts(data: bytes, position: int, end: int, size: _Size, plan: _Plan) 
         at = position + 12
         while data[at : at + 2] != _SOD.to_bytes(2, "big"):
             marker, body, at = _segment(data, at, after)
+            if marker == _COD:
+                # It outranks those of single components in the main header (A.6.1).
+                tile.plan.own.clear()
+            elif marker == _POC and tile.parts == 1:
+                tile.plan.changes = ()
             tile.plan.read(marker, body, len(size.components))
         tile.packets.append(data[at + 2 : after])
         position = after
@@ -346,30 +370,49 @@ def _follow_packets(data: bytes, size: _Size, tile: tuple[int, int, int, int], p
         end = position + length
         if end > len(data):
             raise CodeStreamBroken("the image data are cut off")
-        if not precinct.style & _BYPASS and data.find(_ZERO_RUN, position, end) >= 0:
+        zeros = _LONG_ZERO_RUN if precinct.style & _BYPASS else _ZERO_RUN
+        if data.find(zeros, position, end) >= 0:
             raise CodeStreamBroken("zeros stand in the place of image data")
         position = end
-    if position != len(data):
+    rest = data[position:]
+    if len(rest) > _MOST_PADDING or rest.strip(b"\x00"):
         raise CodeStreamBroken("image data are damaged: bytes are left over")
 
 
 def _packets(size: _Size, tile: tuple[int, int, int, int], plan: _Plan) -> list[tuple[int, _Precinct]]:
     """Return the packets of a tile in their order: layer and precinct."""
-    made: list[tuple[tuple[int, ...], int, _Precinct]] = []
+    precincts: list[_Precinct] = []
     blocks = 0
     for number, component in enumerate(size.components):
         coding = plan.own.get(number, plan.default)
         if coding is None:
             raise CodeStreamBroken("a coding style is missing")
         for precinct in _precincts(number, component, coding, tile):
+            precincts.append(precinct)
             blocks += sum(len(band.blocks) for band in precinct.bands)
-            if max(blocks, len(made) + plan.layers) > _MOST_PACKETS:
+            if max(blocks, len(precincts) * plan.layers) > _MOST_PACKETS:
                 raise CodeStreamBroken("there are more packets than an image of this size needs")
-            made += [
-                (_order(plan.order, layer, precinct.key), layer, precinct) for layer in range(plan.layers)
-            ]
-    made.sort(key=lambda entry: entry[0])
-    return [(layer, precinct) for _, layer, precinct in made]
+    # Each change of the order takes what is left of its part, from the layer that came last on.
+    layers_sent = [0] * len(precincts)
+    packets: list[tuple[int, _Precinct]] = []
+    for change in plan.changes or (_Change(0, 0, plan.layers, 33, len(size.components), plan.order),):
+        part = []
+        for number, precinct in enumerate(precincts):
+            of_component, resolution = precinct.key[:2]
+            if (
+                change.first_resolution <= resolution < change.end_resolution
+                # An end of 0 means 256.
+                and change.first_component <= of_component < (change.end_component or 256)
+            ):
+                end = min(change.end_layer, plan.layers)
+                part += [
+                    (_order(change.order, layer, precinct.key), layer, number)
+                    for layer in range(layers_sent[number], end)
+                ]
+                layers_sent[number] = max(end, layers_sent[number])
+        part.sort()
+        packets += [(layer, precincts[number]) for _, layer, number in part]
+    return packets
 
 
 def _order(order: int, layer: int, key: tuple[int, ...]) -> tuple[int, ...]:
