@@ -3,13 +3,21 @@
 import asyncio
 import random
 import uuid
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import TypeVar
 
 import grpc
 from facegate.v1 import scan_pb2, verification_service_pb2, verification_service_pb2_grpc
+from google.protobuf.message import Message
 
 from facegate_client.channel import ApiKey
-from facegate_client.errors import CallRefusedError, ClientError, SandboxResultError, StreamLostError
+from facegate_client.errors import (
+    CallRefusedError,
+    ClientError,
+    ConnectionFailedError,
+    SandboxResultError,
+    StreamLostError,
+)
 from facegate_client.key_set import KeySet
 from facegate_client.reconnect import ReconnectPolicy
 from facegate_client.result_signature import verify_response
@@ -22,10 +30,20 @@ _UPLOAD_SECONDS = 10.0
 _CALL_SECONDS = 5.0
 _POLL_SECONDS = 0.5
 _AGAIN = "SCAN_IN_PROGRESS"
+_WAITS_S = (0.5, 1.0, 2.0)
+"""The waits between the tries of a call whose answer is lost, each lengthened by up to a half."""
+_HOPELESS = ("Connection refused", "DNS", "SSL", "Ssl")
+"""Words of gRPC for addresses where nothing listens, and for certificates that are not trusted."""
+
+_Answer = TypeVar("_Answer")
 
 
 class Orchestrator:
-    """A client of VerificationService for the customer's backend, on the service listener."""
+    """A client of VerificationService for the customer's backend, on the service listener.
+
+    A unary call whose answer is lost, because its deadline passed or the connection broke, is repeated with
+    the same message up to three times, so that a server that stops for some seconds makes no second check.
+    """
 
     def __init__(
         self,
@@ -77,9 +95,10 @@ class Orchestrator:
             mode: A mode that is stricter than the policy's.
             subject_reference: Opaque reference to the person, at most 256 bytes.
             consent_reference: Reference to the legal basis, at most 256 bytes.
-            request_id: A UUID that makes the call idempotent; by default a new one.
+            request_id: A UUID that makes the call idempotent. Keep it with your own record: the same call with
+                it gives the same check, also after this method failed. By default a new one.
             retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
-            timeout_s: Deadline of the call, seconds.
+            timeout_s: Deadline of each try, seconds.
 
         Raises:
             CallRefusedError: The server refused; ``refusal.reason`` is the reason.
@@ -100,10 +119,7 @@ class Orchestrator:
             request.image = image
         if image_reference is not None:
             request.image_reference = image_reference
-        try:
-            return await self._stub.UploadTrustedImage(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise translate_error(error) from error
+        return await self._call(self._stub.UploadTrustedImage, request, timeout_s)
 
     async def get_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS
@@ -112,18 +128,14 @@ class Orchestrator:
 
         Args:
             check_id: The check.
-            timeout_s: Deadline of the call, seconds.
+            timeout_s: Deadline of each try, seconds.
 
         Raises:
             CallRefusedError: The server refused, for example with CHECK_NOT_FOUND.
             ConnectionFailedError: The server cannot be reached.
         """
         request = verification_service_pb2.GetCheckRequest(check_id=check_id)
-        try:
-            response = await self._stub.GetCheck(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise translate_error(error) from error
-        return response.progress
+        return (await self._call(self._stub.GetCheck, request, timeout_s)).progress
 
     async def watch_check(
         self, check_id: str, *, timeout_s: float | None = None, reconnects: ReconnectPolicy | None = None
@@ -172,18 +184,14 @@ class Orchestrator:
 
         Args:
             check_id: The check.
-            timeout_s: Deadline of the call, seconds.
+            timeout_s: Deadline of each try, seconds.
 
         Raises:
             CallRefusedError: The server refused, for example with CHECK_NOT_FOUND.
             ConnectionFailedError: The server cannot be reached.
         """
         request = verification_service_pb2.CancelCheckRequest(check_id=check_id)
-        try:
-            response = await self._stub.CancelCheck(request, timeout=timeout_s, metadata=self._metadata)
-        except grpc.aio.AioRpcError as error:
-            raise translate_error(error) from error
-        return response.progress
+        return (await self._call(self._stub.CancelCheck, request, timeout_s)).progress
 
     async def finish_check(
         self,
@@ -201,7 +209,7 @@ class Orchestrator:
             audit_image_limit: Audit images to return, 0 to 4.
             close_now: Whether to close the check even if a scan runs or may still be resumed.
             wait_s: The longest time to repeat the call while a scan runs or may still be resumed, seconds.
-            timeout_s: Deadline of each call, seconds.
+            timeout_s: Deadline of each try, seconds.
 
         Raises:
             CallRefusedError: The server refused, for example with NOT_SCANNED_YET.
@@ -219,12 +227,11 @@ class Orchestrator:
         give_up = loop.time() + wait_s
         while True:
             try:
-                response = await self._stub.FinishCheck(request, timeout=timeout_s, metadata=self._metadata)
-            except grpc.aio.AioRpcError as error:
-                refused = translate_error(error)
+                response = await self._call(self._stub.FinishCheck, request, timeout_s)
+            except ClientError as refused:
                 asked, left = _asked_to_wait(refused), give_up - loop.time()
                 if asked is None or left <= 0:
-                    raise refused from error
+                    raise
                 await asyncio.sleep(min(asked, left))
                 continue
             if self._keys is not None:
@@ -240,10 +247,31 @@ class Orchestrator:
                 raise SandboxResultError(check_id)
             return response
 
+    async def _call(
+        self, method: Callable[..., Awaitable[_Answer]], request: Message, timeout_s: float
+    ) -> _Answer:
+        """Makes a call, and repeats it as it is while its answer may be lost."""
+        for wait in (*_WAITS_S, None):
+            try:
+                return await method(request, timeout=timeout_s, metadata=self._metadata)
+            except grpc.aio.AioRpcError as error:
+                if wait is None or not _answer_lost(error):
+                    raise translate_error(error) from error
+            await asyncio.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
+        raise AssertionError("the last try returns or raises")
+
 
 def ticket_of(response: verification_service_pb2.UploadTrustedImageResponse) -> ScanTicket:
     """Returns the ticket that the orchestrator passes to the device."""
     return ScanTicket(token=response.scan_token, challenge_key_sha256=response.challenge_key_sha256)
+
+
+def _answer_lost(error: grpc.aio.AioRpcError) -> bool:
+    """Returns whether the server may have acted although no answer arrived, or may soon be reached."""
+    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+        return True
+    hopeless = any(word in (error.details() or "") for word in _HOPELESS)
+    return isinstance(translate_error(error), ConnectionFailedError) and not hopeless
 
 
 def _asked_to_wait(error: ClientError) -> float | None:

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import grpc
 import pytest
@@ -69,7 +70,7 @@ async def test_the_client_of_the_guide_follows_a_check(live: LiveServer) -> None
     def follow() -> tuple[list[str], result_pb2.CheckResult]:
         with grpc.insecure_channel(live.server.service_target) as channel:
             facegate = facegate_class(channel)
-            check = facegate.upload(portrait(), subject="customer-4711")
+            check = facegate.upload(portrait(), request_id=str(uuid4()), subject="customer-4711")
             states = facegate.states(check.check_id)
             seen = [next(states)]
             seen.append(facegate.cancel(check.check_id))
@@ -95,7 +96,7 @@ async def test_the_client_of_the_guide_prints_the_reason_of_a_refusal(live: Live
             grpc.insecure_channel(live.server.service_target) as channel,
             pytest.raises(grpc.RpcError) as caught,
         ):
-            names["Facegate"](channel).upload(b"no picture", subject="customer-4711")
+            names["Facegate"](channel).upload(b"no picture", request_id=str(uuid4()), subject="customer-4711")
         found: tuple[str, float | None] = names["refusal"](caught.value)
         return found
 

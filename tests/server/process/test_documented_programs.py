@@ -1,0 +1,163 @@
+"""The programs of the pages, as they stand there, with a server process that stops for 12 seconds.
+
+The deadline of an upload is 10 seconds: the first try ends without an answer, and the server, once it goes
+on, acts on what it had received. The program still gets its check, and there is no second one.
+"""
+
+import asyncio
+import signal
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+import trustme
+
+from facegate_client import Orchestrator, open_channel
+from tests.docs.pages import REPOSITORY, code_blocks
+from tests.server.analysis.uploads import genuine, video
+from tests.server.live import portrait
+from tests.server.package_backend import backend_of_the_package
+from tests.server.process.server_process import DataFolder, ServerProcess
+from tests.server.process.shell import run_facegate
+
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
+
+_STOPPED_SECONDS = 12.0
+
+
+def _python(page: str) -> list[str]:
+    return [block.text for block in code_blocks(REPOSITORY / page) if block.language == "python"]
+
+
+def _checks(home: DataFolder) -> int:
+    with sqlite3.connect(home.data / "facegate.db") as database:
+        (count,) = database.execute("SELECT count(*) FROM checks").fetchone()
+    return int(count)
+
+
+@asynccontextmanager
+async def _stopped(server: ServerProcess) -> AsyncIterator[None]:
+    """The server is stopped from now on for 12 seconds, whatever the block does."""
+    server.process.send_signal(signal.SIGSTOP)
+
+    async def go_on() -> None:
+        try:
+            await asyncio.sleep(_STOPPED_SECONDS)
+        finally:
+            server.process.send_signal(signal.SIGCONT)
+
+    going_on = asyncio.create_task(go_on())
+    try:
+        yield
+    finally:
+        if sys.exc_info()[0] is not None:
+            going_on.cancel()
+        await asyncio.wait([going_on])
+
+
+@pytest.fixture
+def selfie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The current folder has the two files that the programs read."""
+    folder = tmp_path / "here"
+    folder.mkdir()
+    (folder / "portrait.jpg").write_bytes(portrait())
+    (folder / "selfie.mp4").write_bytes(video(genuine(26)))
+    monkeypatch.chdir(folder)
+    return folder
+
+
+async def test_the_client_of_the_readme(tmp_path: Path, selfie: Path) -> None:
+    (code,) = _python("README.md")
+    home = DataFolder(tmp_path / "home")
+    async with home.serving() as server:
+        for shown, target in (("8444", server.service_target), ("8443", server.device_target)):
+            assert f'"127.0.0.1:{shown}"' in code
+            code = code.replace(f"127.0.0.1:{shown}", target)
+        # The tests' server makes sandbox checks.
+        code = code.replace(
+            "Orchestrator(channel=service)", "Orchestrator(channel=service, accept_sandbox=True)"
+        )
+        (selfie / "program.py").write_text(code)
+        async with _stopped(server):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, "program.py", stdout=asyncio.subprocess.PIPE, cwd=selfie
+            )
+            output, _ = await process.communicate()
+        assert process.returncode == 0
+        # The whole check to its end; its verdict depends on how many frames a busy machine can send.
+        assert b"\nstatus: CHECK_STATUS_" in output
+    assert _checks(home) == 1
+
+
+async def test_the_client_of_the_guide(tmp_path: Path) -> None:
+    client, usage = (code for code in _python("docs/orchestrator.md") if "request_id" in code)
+    assert '"facegate.example:8444"' in usage
+    ca = trustme.CA()
+    own = ca.issue_cert("127.0.0.1")
+    own.cert_chain_pems[0].write_to_path(str(tmp_path / "server.pem"))
+    own.private_key_pem.write_to_path(str(tmp_path / "server.key"))
+    (tmp_path / "server.key").chmod(0o600)
+    code, _, shown = await run_facegate(
+        *("keys", "new-api-key", "backend", "--sandbox", "--file", str(tmp_path / "keys.toml"))
+    )
+    assert code == 0, shown
+    free = {"port": 0}
+    tls = {"certificate": str(tmp_path / "server.pem"), "key": str(tmp_path / "server.key")}
+    service = free | {"tls": tls, "api_keys_file": str(tmp_path / "keys.toml")}
+    home = DataFolder(tmp_path / "home", listeners={"device": free, "service": service, "admin": free})
+    names: dict[str, Any] = {
+        "ca": ca.cert_pem.bytes(),
+        "api_key": shown.splitlines()[0].rpartition(" ")[2],
+        "portrait": portrait(),
+    }
+    async with home.serving() as server:
+        program = client + usage.replace("facegate.example:8444", server.service_target)
+        async with _stopped(server):
+            await asyncio.to_thread(exec, program, names)
+        first = names["check"]
+        assert first.scan_token
+        assert _checks(home) == 1
+
+        def again() -> Any:
+            """Another process of the caller, which kept the request_id."""
+            with names["connect"](server.service_target, names["ca"]) as channel:
+                facegate = names["Facegate"](channel, names["api_key"])
+                return facegate.upload(
+                    names["portrait"], request_id=names["request_id"], subject="customer-4711"
+                )
+
+        assert await asyncio.to_thread(again) == first
+    assert _checks(home) == 1
+
+
+async def test_the_backend_of_the_package(tmp_path: Path, selfie: Path) -> None:
+    home = DataFolder(tmp_path / "home")
+    async with home.serving() as server:
+        with backend_of_the_package(server.service_target) as post:
+            async with _stopped(server):
+                status, ticket = await asyncio.to_thread(post, "/checks")
+            assert status == 200
+            async with _stopped(server):
+                verdict = await asyncio.to_thread(post, "/verdict", ticket["checkId"])
+            assert verdict == (200, {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]})
+    assert _checks(home) == 1
+
+
+async def test_a_connection_that_is_open_when_the_server_stops(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path / "home")
+    async with home.serving() as server, open_channel(server.service_target) as channel:
+        backend = Orchestrator(channel=channel)
+        await channel.channel_ready()
+        request_id = str(uuid4())
+        async with _stopped(server):
+            check = await backend.upload_trusted_image(portrait(), request_id=request_id)
+        assert await backend.upload_trusted_image(portrait(), request_id=request_id) == check
+        async with _stopped(server):
+            progress = await backend.cancel_check(check.check_id)
+        assert progress.check_id == check.check_id
+    assert _checks(home) == 1
