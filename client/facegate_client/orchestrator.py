@@ -95,8 +95,8 @@ class Orchestrator:
             mode: A mode that is stricter than the policy's.
             subject_reference: Opaque reference to the person, at most 256 bytes.
             consent_reference: Reference to the legal basis, at most 256 bytes.
-            request_id: A UUID that makes the call idempotent. Keep it with your own record: the same call with
-                it gives the same check, also after this method failed. By default a new one.
+            request_id: A UUID that makes the call idempotent. Keep it with your own record: the same call
+                with it gives the same check, also after this method failed. By default a new one.
             retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
             timeout_s: Deadline of each try, seconds.
 

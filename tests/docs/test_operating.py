@@ -7,6 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from server.api_keys import load_api_keys
 from server.key_files import KeyFiles
 from server.keys import KeyFolder
 from server.settings import Settings
@@ -34,7 +35,11 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for block in code_blocks(_PAGE):
         for program, arguments in map(program_of, commands(block)):
             if program == "facegate" and tuple(arguments[:2]) in _RUN:
-                done = CliRunner().invoke(app, arguments)
+                here = [word.replace("/etc/facegate", str(tmp_path)) for word in arguments]
+                done = CliRunner().invoke(app, here)
                 assert done.exit_code == 0, (arguments, done.output)
                 ran.add(tuple(arguments[:2]))
     assert ran == _RUN
+    # The file that the page's command made is one that the server accepts.
+    (key,) = load_api_keys(tmp_path / "api_keys.toml").keys
+    assert key.caller.name == "onboarding-backend"

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sqlite3
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 from tests.docs.pages import REPOSITORY, code_blocks, links
 from tests.server.live import LiveServer, portrait
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
+from tests.server.process.server_process import DataFolder
 from tests.web.conftest import SDK, Recording, run_script
 
 pytestmark = pytest.mark.slow
@@ -82,7 +84,8 @@ async def test_a_backend_in_node_makes_a_check_and_reads_its_verdict(
     assert '"127.0.0.1:8444"' in code
     (project / "backend.mjs").write_text(code.replace("127.0.0.1:8444", server.server.service_target))
     (project / "portrait.jpg").write_bytes(portrait())
-    (project / "protos").symlink_to(REPOSITORY / "protos")
+    if not (project / "protos").exists():
+        (project / "protos").symlink_to(REPOSITORY / "protos")
     process = await asyncio.create_subprocess_exec(
         *("node", "--input-type=module", "--eval", _BACKEND), cwd=project, stdout=asyncio.subprocess.PIPE
     )
@@ -92,6 +95,38 @@ async def test_a_backend_in_node_makes_a_check_and_reads_its_verdict(
     assert answer["verdict"] == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
     assert answer["refused"] == [500, {"reason": "INVALID_ARGUMENT"}]
     assert answer["ofOlder"] == answer["again"] == [404, {"reason": "NO_SUCH_CHECK"}]
+
+
+_STOPPED = """
+import { readFileSync } from "node:fs";
+import { createCheck, readVerdict } from "./backend.mjs";
+const ticket = await createCheck(readFileSync("portrait.jpg"), "customer-4711");
+const verdict = await readVerdict(ticket.checkId, "customer-4711");
+console.log(JSON.stringify({ ticket, verdict }));
+process.exit();
+"""
+
+
+async def test_a_backend_in_node_makes_one_check_while_the_server_stops(
+    project: Path, tmp_path: Path
+) -> None:
+    (code,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "js")
+    home = DataFolder(tmp_path / "home")
+    async with home.serving() as process:
+        (project / "backend.mjs").write_text(code.replace("127.0.0.1:8444", process.service_target))
+        (project / "portrait.jpg").write_bytes(portrait())
+        if not (project / "protos").exists():
+            (project / "protos").symlink_to(REPOSITORY / "protos")
+        async with process.stopped_for(12.0):
+            node = await asyncio.create_subprocess_exec(
+                *("node", "--input-type=module", "--eval", _STOPPED),
+                cwd=project,
+                stdout=asyncio.subprocess.PIPE,
+            )
+            answer = json.loads((await node.communicate())[0])
+    assert answer["verdict"]["reasons"] == ["FAILURE_REASON_CANCELLED"]
+    with sqlite3.connect(home.data / "facegate.db") as database:
+        assert database.execute("SELECT count(*) FROM checks").fetchone() == (1,)
 
 
 async def test_the_readme_leads_to_a_verdict(

@@ -103,6 +103,26 @@ class ServerProcess:
             await asyncio.sleep(0.1)
         raise AssertionError("the lease of a dead server never ended")
 
+    @asynccontextmanager
+    async def stopped_for(self, seconds: float) -> AsyncIterator[None]:
+        """SIGSTOP now and SIGCONT after these seconds, whatever the block does; ends after the SIGCONT."""
+        self.process.send_signal(signal.SIGSTOP)
+
+        async def go_on() -> None:
+            try:
+                await asyncio.sleep(seconds)
+            finally:
+                self.process.send_signal(signal.SIGCONT)
+
+        going_on = asyncio.create_task(go_on())
+        try:
+            yield
+        except BaseException:
+            going_on.cancel()
+            raise
+        finally:
+            await asyncio.wait([going_on])
+
     async def kill(self) -> None:
         """SIGKILL: no clean-up runs."""
         self.process.send_signal(signal.SIGKILL)

@@ -5,11 +5,8 @@ on, acts on what it had received. The program still gets its check, and there is
 """
 
 import asyncio
-import signal
 import sqlite3
 import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,7 +19,7 @@ from tests.docs.pages import REPOSITORY, code_blocks
 from tests.server.analysis.uploads import genuine, video
 from tests.server.live import portrait
 from tests.server.package_backend import backend_of_the_package
-from tests.server.process.server_process import DataFolder, ServerProcess
+from tests.server.process.server_process import DataFolder
 from tests.server.process.shell import run_facegate
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -38,26 +35,6 @@ def _checks(home: DataFolder) -> int:
     with sqlite3.connect(home.data / "facegate.db") as database:
         (count,) = database.execute("SELECT count(*) FROM checks").fetchone()
     return int(count)
-
-
-@asynccontextmanager
-async def _stopped(server: ServerProcess) -> AsyncIterator[None]:
-    """The server is stopped from now on for 12 seconds, whatever the block does."""
-    server.process.send_signal(signal.SIGSTOP)
-
-    async def go_on() -> None:
-        try:
-            await asyncio.sleep(_STOPPED_SECONDS)
-        finally:
-            server.process.send_signal(signal.SIGCONT)
-
-    going_on = asyncio.create_task(go_on())
-    try:
-        yield
-    finally:
-        if sys.exc_info()[0] is not None:
-            going_on.cancel()
-        await asyncio.wait([going_on])
 
 
 @pytest.fixture
@@ -83,7 +60,7 @@ async def test_the_client_of_the_readme(tmp_path: Path, selfie: Path) -> None:
             "Orchestrator(channel=service)", "Orchestrator(channel=service, accept_sandbox=True)"
         )
         (selfie / "program.py").write_text(code)
-        async with _stopped(server):
+        async with server.stopped_for(_STOPPED_SECONDS):
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "program.py", stdout=asyncio.subprocess.PIPE, cwd=selfie
             )
@@ -117,7 +94,7 @@ async def test_the_client_of_the_guide(tmp_path: Path) -> None:
     }
     async with home.serving() as server:
         program = client + usage.replace("facegate.example:8444", server.service_target)
-        async with _stopped(server):
+        async with server.stopped_for(_STOPPED_SECONDS):
             await asyncio.to_thread(exec, program, names)
         first = names["check"]
         assert first.scan_token
@@ -139,10 +116,10 @@ async def test_the_backend_of_the_package(tmp_path: Path, selfie: Path) -> None:
     home = DataFolder(tmp_path / "home")
     async with home.serving() as server:
         with backend_of_the_package(server.service_target) as post:
-            async with _stopped(server):
+            async with server.stopped_for(_STOPPED_SECONDS):
                 status, ticket = await asyncio.to_thread(post, "/checks")
             assert status == 200
-            async with _stopped(server):
+            async with server.stopped_for(_STOPPED_SECONDS):
                 verdict = await asyncio.to_thread(post, "/verdict", ticket["checkId"])
             assert verdict == (200, {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]})
     assert _checks(home) == 1
@@ -154,10 +131,10 @@ async def test_a_connection_that_is_open_when_the_server_stops(tmp_path: Path) -
         backend = Orchestrator(channel=channel)
         await channel.channel_ready()
         request_id = str(uuid4())
-        async with _stopped(server):
+        async with server.stopped_for(_STOPPED_SECONDS):
             check = await backend.upload_trusted_image(portrait(), request_id=request_id)
         assert await backend.upload_trusted_image(portrait(), request_id=request_id) == check
-        async with _stopped(server):
+        async with server.stopped_for(_STOPPED_SECONDS):
             progress = await backend.cancel_check(check.check_id)
         assert progress.check_id == check.check_id
     assert _checks(home) == 1
