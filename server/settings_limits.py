@@ -53,7 +53,8 @@ class LimitSettings(Table):
     """Maximum message size on the service listener; a selfie of 10 MB must fit."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
     """How long a unary call, an upload, a selfie or a video waits for a place if none is free. It should be
-    shorter than the deadline of 5 seconds that is recommended to callers. Scans and watches do not wait."""
+    shorter than the deadline of 5 seconds that is recommended to callers. It is refused at once if
+    ``max_waiting_of_tenant`` or ``max_waiting`` wait already. Scans and watches do not wait."""
     max_waiting: int = Field(default=16, ge=0, le=1_000)
     """Maximum number of waiting calls of one kind, of all tenants together. Each waiting upload and selfie
     keeps its message, of at most ``max_service_message_bytes``, in memory."""

@@ -968,7 +968,7 @@ class CalibrationReference(_message.Message):
     sha256: _builtins.bytes
     """SHA-256 of the calibration file, 32 bytes."""
     lowest_fmr_bound: _builtins.float
-    """The lowest bound on FMR that its data support, above 0 and at most 1."""
+    """The lowest bound on FMR of photos against photos that its data support, above 0 and at most 1."""
     def __init__(
         self,
         *,
