@@ -62,7 +62,7 @@ async def test_anything_but_a_jwks_is_not_trusted(site: TestServer) -> None:
 )
 async def test_unreachable_or_malformed_address_is_a_failed_connection(url: str, cause: str) -> None:
     with pytest.raises(ConnectionFailedError, match=cause):
-        await fetch_key_set(url, timeout_s=2)
+        await fetch_key_set(url, timeout_s=60)
 
 
 _JWKS = ANSWERS["/jwks.json"].encode()
@@ -118,11 +118,11 @@ async def test_an_answer_that_is_no_whole_200_is_a_failed_connection(answer: byt
 
 
 async def test_the_time_is_of_the_whole_answer() -> None:
-    async with _answering(_HEAD, *(b"X: y\r\n" for _ in range(50)), pause_s=0.1) as url:
+    async with _answering(_HEAD, *(b"X: y\r\n" for _ in range(600)), pause_s=0.1) as url:
         began = time.monotonic()
         with pytest.raises(ConnectionFailedError, match=r"no complete answer arrived within 0\.5 s"):
             await fetch_key_set(url, timeout_s=0.5)
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 30
 
 
 async def test_a_certificate_of_a_stranger_is_a_failed_connection(monkeypatch: pytest.MonkeyPatch) -> None:

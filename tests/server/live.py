@@ -395,7 +395,7 @@ async def over_web(live: LiveServer, *, origin: str = PAGE_ORIGIN) -> AsyncItera
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:
     """Waits until a condition holds."""
-    for _ in range(1000):
+    for _ in range(3000):
         if await condition():
             return
         await asyncio.sleep(0.02)

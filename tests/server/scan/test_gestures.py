@@ -1,5 +1,6 @@
 """The requests for gestures, over the wire: which devices show them, when they come, and their effect."""
 
+import time
 from collections.abc import AsyncIterator, Collection
 from dataclasses import replace
 from pathlib import Path
@@ -26,6 +27,8 @@ _MOUTH, _TURN = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
 _HINT = feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
 _SIDES = (feedback_pb2.FEEDBACK_CODE_TURN_LEFT, feedback_pb2.FEEDBACK_CODE_TURN_RIGHT)
 _RATE, _WAIT = 10.0, 5.0
+_NETWORK = 1.0
+"""How much longer the server waits by its own clock."""
 
 
 def _pack(assets: Path) -> Pack:
@@ -61,6 +64,18 @@ def _asked(stream: RawStream, codes: Collection[int] = (_HINT,)) -> list[int]:
     return [hint.frame_index for hint in hints if hint.code in codes]
 
 
+def _assert_waited(stream: RawStream, asked: list[int], *, since: float) -> None:
+    """Asserts that the request was repeated, and ended after its time by the camera's clock or the server's.
+
+    The server's comes first where a busy machine takes longer for the frames than the camera took.
+    """
+    waited = (stream.frames - asked[0]) / _RATE
+    assert waited < _WAIT + 1.5
+    if time.monotonic() - since < _WAIT + _NETWORK:
+        assert waited >= _WAIT
+        assert len(asked) >= 3
+
+
 @pytest.mark.parametrize("mode", [scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC])
 async def test_a_device_that_does_not_show_the_request_is_refused_and_the_check_waits(
     real: LiveServer, mode: scan_pb2.Mode.ValueType
@@ -89,11 +104,11 @@ async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_jud
 ) -> None:
     upload = await real.upload(policy="mouth")
     stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    began = time.monotonic()
     result = await stream.run_attempt(pictures(count=90))
     asked = _asked(stream)
-    assert len(asked) >= 3, "it is repeated"
     assert stream.complete
-    assert _WAIT <= (stream.frames - asked[0]) / _RATE < _WAIT + 1.5
+    _assert_waited(stream, asked, since=began)
     assert result.status == scan_pb2.SCAN_STATUS_FAILURE
     assert _HINT in result.feedback
     await _assert_not_opened(real, upload.check_id)
@@ -123,10 +138,11 @@ async def test_a_turn_needs_a_device_that_shows_the_sides(real: LiveServer) -> N
 async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(real: LiveServer) -> None:
     upload = await real.upload(policy="turn")
     stream = await RawDevice(real.device, upload).open(capabilities=[_TURN])
+    began = time.monotonic()
     result = await stream.run_attempt(pictures(count=90))
     left, right = (_asked(stream, [side]) for side in _SIDES)
     assert bool(left) is not bool(right), "the side is drawn once for an attempt"
-    assert _WAIT <= (stream.frames - (left or right)[0]) / _RATE < _WAIT + 1.5
+    _assert_waited(stream, left or right, since=began)
     assert (_SIDES[0] if left else _SIDES[1]) in result.feedback
     answer = (await real.finish(upload.check_id)).result
     assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE

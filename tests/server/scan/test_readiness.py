@@ -122,7 +122,7 @@ async def test_a_server_that_stops_does_not_wait_for_the_person(tmp_path: Path) 
         _, _, stream, _ = await _interval(live)
         began = time.monotonic()
         await live.server.drain()
-        assert time.monotonic() - began < 5
+        assert time.monotonic() - began < 30
         assert await stream.outcome() is None
         assert stream.goodbyes() == ["DRAINING"]
 

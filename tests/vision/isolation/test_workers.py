@@ -142,10 +142,9 @@ def test_jobs_wait_for_a_worker_but_not_for_ever() -> None:
         busy.start()
         while pool.states["stills"].processes and not _lent(pool):
             time.sleep(0.01)
-        began = time.monotonic()
         with pytest.raises(DecoderUnavailable, match="busy") as caught:
             pool.decode_still(b"fine", header=HEADER)
-        assert time.monotonic() - began < 2.0
+        assert busy.is_alive(), "it waited for the worker"
         assert caught.value.retry_after == 0.3
         busy.join()
         assert jobs == ["no_worker", "lost"]
