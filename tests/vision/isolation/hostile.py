@@ -10,7 +10,7 @@ WIDTH, HEIGHT = 5, 3
 HEADER = ImageHeader(ImageFormat.JP2, WIDTH, HEIGHT, 1, 8)
 MIB = 1024 * 1024
 QUICK = DecoderLimits(memory_bytes=256 * MIB, cpu_seconds=1, wall_seconds=600.0, wait_seconds=300.0)
-"""On a busy machine, a decoder gets a second of CPU time only after minutes, because it yields the processor."""
+"""A decoder yields the processor: on a busy machine, a second of CPU time may take it minutes."""
 
 
 def hostile_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
