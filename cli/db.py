@@ -18,6 +18,7 @@ from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
+from server.storage.engine import database_file
 from server.storage.errors import StorageError
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.schema import current_revision, needed_revision, upgrade
@@ -52,7 +53,12 @@ def upgrade_command(config: ConfigOption = None) -> None:
 def status_command(config: ConfigOption = None) -> None:
     """Show the revision of the database; the exit status is 1 if it is not the required one."""
     with errors_reported(SettingsInvalid, StorageError):
-        current = asyncio.run(_current(load_settings(config).settings.database_url))
+        url = load_settings(config).settings.database_url
+        file = database_file(url)
+        if file is not None and not file.exists():
+            typer.echo(f"There is no database at {file.absolute()}; to make it: facegate db upgrade")
+            raise typer.Exit(1)
+        current = asyncio.run(_current(url))
     needed = needed_revision()
     if current == needed:
         typer.echo(f"The database is at revision {current}, as required.")

@@ -21,8 +21,8 @@ __all__ = ["app"]
 
 app = typer.Typer(help="Verify, show, export or accept the audit log.", no_args_is_help=True)
 app.command("verify", cls=brief("--jwks", "--export", "--witness", "--service"))(verify_command)
-app.command("show", cls=brief("--tenant", "--last", "--check", "--subject", "--service"))(show_command)
-app.command("export", cls=brief("--tenant", "--since", "--follow", "--service"))(export_command)
+app.command("show", cls=brief("--tenant", "--last", "--subject", "--service"))(show_command)
+app.command("export", cls=brief("--tenant", "--since", "--service"))(export_command)
 app.command("accept", cls=brief("--reason", "--yes", "--config"))(accept_command)
 
 

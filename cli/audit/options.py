@@ -30,9 +30,7 @@ __all__ = [
 RemoteOption = Annotated[
     str | None,
     typer.Option(
-        "--service",
-        help="Ask a server for the log of your tenant, at this host:port of its service listener, instead of "
-        "reading the local database.",
+        "--service", help="host:port of a server to ask instead. It shows the log of your tenant only."
     ),
 ]
 

@@ -42,7 +42,7 @@ _WIDTH = 200
 def show_command(
     tenant: Annotated[
         str | None,
-        typer.Option(help="Tenant of the entries, by default `default`; `_server` for the installation's."),
+        typer.Option(help="Tenant of the entries. By default `default`; `_server` for the installation's."),
     ] = None,
     *,
     last: Annotated[int, typer.Option(min=1, max=10_000, help="Number of entries.")] = 20,
@@ -68,7 +68,7 @@ def show_command(
 
         facegate audit show --actor anna --since 2027-03-01
 
-        facegate audit show --subject customer-4711 --service facegate.example:9091 --api-key-file key
+        facegate audit show --subject customer-4711 --service localhost:9091
     """
     with log_errors():
         connection = remote_connection(

@@ -112,8 +112,8 @@ def verify_command(
         typer.Option(
             "--witness",
             "--checkpoints",
-            help="Saved checkpoints that must still be in the log: an earlier export, lines of the server's "
-            "log, or JWS, one a line.",
+            help="Saved checkpoints that the log must have. An earlier export, lines of the server's log, or "
+            "JWS, one a line.",
         ),
     ] = None,
     timestamp_roots: Annotated[

@@ -243,7 +243,7 @@ class LiveServer:
         """Objects without a row, including temporary files."""
         folder = self.settings.objects_url
         keys = await asyncio.to_thread(_files_below, Path(folder))
-        listed = {info.key async for info in open_object_store(folder).list("")}
+        listed = {info.key async for info in open_object_store(folder).list("evidence")}
         return (keys - listed) | (keys - await self.repository.referenced(keys))
 
     async def unattended(self) -> None:
@@ -304,7 +304,9 @@ class LiveServer:
 
 
 def _files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """All files but those of the audit log's witness."""
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {file for file in files if not file.startswith("audit-witness/")}
 
 
 def write_policies(folder: Path) -> None:

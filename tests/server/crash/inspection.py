@@ -97,12 +97,14 @@ async def swept(deployment: Deployment) -> None:
         named = await opened.stores.database.read(lambda connection: set(connection.scalars(query)))
         folder = opened.settings.objects_url
         files = await asyncio.to_thread(_files_below, Path(folder))
-        listed = {info.key async for info in open_object_store(folder).list("")}
+        listed = {info.key async for info in open_object_store(folder).list("evidence")}
     assert files == listed == named
 
 
 def _files_below(folder: Path) -> set[str]:
-    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    """All files but those of the audit log's witness."""
+    files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    return {file for file in files if not file.startswith("audit-witness/")}
 
 
 async def erased(deployment: Deployment) -> frozenset[UUID]:

@@ -214,9 +214,10 @@ class DataFolder:
         return {path.name: path.read_bytes() for path in (self.data / "keys").iterdir()}
 
     def objects(self) -> set[str]:
-        """Every file of the object folder."""
+        """Every file of the object folder but those of the audit log's witness."""
         folder = self.data / "objects"
-        return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        files = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+        return {file for file in files if not file.startswith("audit-witness/")}
 
     @asynccontextmanager
     async def database(self) -> AsyncIterator["Database"]:
