@@ -7,7 +7,6 @@ few threads read.
 """
 
 import asyncio
-import os
 import sqlite3
 import time
 from abc import ABC, abstractmethod
@@ -129,13 +128,7 @@ def open_database(
             SQLite file does not exist, or its folder cannot be created.
     """
     if engines.is_sqlite(url):
-        file = engines.database_file(url)
-        if file is not None and not make and not os.path.exists(file):  # noqa: PTH110 - raises nothing
-            raise StorageUnavailable(
-                f"no database was found at {file.absolute()}: name the settings file of its server; facegate "
-                "db upgrade makes a new one"
-            )
-        return _Sqlite(engines.open_sqlite(url), failed=failed)
+        return _Sqlite(engines.open_sqlite(url, make=make), failed=failed)
     return _Postgresql(engines.open_postgresql(url, patient=patient), failed=failed)
 
 

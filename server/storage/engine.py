@@ -13,6 +13,7 @@ the write-ahead log and backups for as long as these are kept. A wrapped key is 
 copies, or the key that wrapped it, no longer exist.
 """
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -60,20 +61,27 @@ _PRAGMAS = (
 )
 
 
-def open_sqlite(url: str) -> Engine:
-    """Returns an engine for a SQLite file without connecting; creates file and folder for the owner only.
+def open_sqlite(url: str, *, make: bool = False) -> Engine:
+    """Returns an engine for a SQLite file without connecting.
 
     Args:
         url: ``sqlite:///data/a.db``.
+        make: Whether a file that does not exist is made, and its folder, for the owner only.
 
     Raises:
-        StorageUnavailable: The URL names no file or another driver, or the file cannot be created.
+        StorageUnavailable: The URL names no file or another driver, the file does not exist, or it cannot be
+            created.
     """
     parsed = _parse(url)
     _require_driver(parsed)
     file = database_file(url)
     if file is None:
         raise StorageUnavailable("a SQLite database needs a file: sqlite:///path/to/file.db")
+    if not make and not os.path.exists(file):  # noqa: PTH110 - raises nothing
+        raise StorageUnavailable(
+            f"no database was found at {file.absolute()}: name the settings file of its server; facegate db "
+            "upgrade makes a new one"
+        )
     try:
         make_private_folder(file.parent)
         # SQLite creates its log and the log's index with the permissions of the database file.

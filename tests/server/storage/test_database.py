@@ -45,7 +45,7 @@ async def test_database_errors_are_raised_as_storage_errors(database: Database) 
 
 async def test_failures_are_reported_by_operation_and_a_taken_row_is_none(tmp_path: Path) -> None:
     failed: list[str] = []
-    database = open_database(f"sqlite:///{tmp_path / 'a.db'}", failed=failed.append)
+    database = open_database(f"sqlite:///{tmp_path / 'a.db'}", make=True, failed=failed.append)
     try:
         await database.write(
             lambda connection: connection.execute(text("CREATE TABLE t (a UNIQUE)")).rowcount

@@ -15,7 +15,7 @@ from tests.server.storage.samples import after, new_check
 
 
 def test_every_connection_has_the_pragmas(sqlite_url: str) -> None:
-    engine = open_sqlite(sqlite_url)
+    engine = open_sqlite(sqlite_url, make=True)
     with engine.connect() as first, reading(engine).connect() as second:
         for connection in (first, second):
             driver = connection.connection.driver_connection
@@ -35,11 +35,19 @@ def test_every_connection_has_the_pragmas(sqlite_url: str) -> None:
 
 
 async def test_the_folder_is_made_for_the_owner_only(sqlite_url: str) -> None:
-    database = open_database(sqlite_url)
+    database = open_database(sqlite_url, make=True)
     file = database_file(sqlite_url)
     assert file is not None
     assert stat.S_IMODE(file.parent.stat().st_mode) == 0o700
     await database.close()
+
+
+def test_a_file_that_does_not_exist_is_made_only_if_that_is_asked(sqlite_url: str) -> None:
+    with pytest.raises(StorageUnavailable, match="no database was found"):
+        open_database(sqlite_url)
+    file = database_file(sqlite_url)
+    assert file is not None
+    assert not file.parent.exists()
 
 
 @pytest.mark.parametrize(
@@ -63,7 +71,7 @@ def test_an_unusable_url_is_refused_without_its_password(url: str, expected: str
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(StorageUnavailable, match="folder"):
-        open_database(f"sqlite:///{tmp_path / 'file' / 'x' / 'a.db'}")
+        open_database(f"sqlite:///{tmp_path / 'file' / 'x' / 'a.db'}", make=True)
 
 
 def test_a_driver_that_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:

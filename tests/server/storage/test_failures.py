@@ -106,7 +106,7 @@ async def test_a_locked_sqlite_file_is_waited_for_and_then_given_up(
 async def test_a_failure_of_the_driver_itself_is_reported_alike(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    database = open_database(f"sqlite:///{tmp_path}/a.db")
+    database = open_database(f"sqlite:///{tmp_path}/a.db", make=True)
 
     def fail(*_args: object) -> None:
         sqlite3.connect(tmp_path)

@@ -35,7 +35,7 @@ async def test_the_migrations_make_exactly_the_tables(url: str) -> None:
 
 
 async def test_the_database_reports_its_revision(url: str) -> None:
-    database = open_database(url)
+    database = open_database(url, make=True)
     assert await current_revision(database) is None
     await upgrade(url)
     assert await current_revision(database) == needed_revision()
@@ -79,7 +79,7 @@ async def test_a_started_server_upgrades_its_own_file(sqlite_url: str) -> None:
 
 
 async def _execute(url: str, statement: str) -> None:
-    database = open_database(url)
+    database = open_database(url, make=True)
     await database.write(lambda connection: connection.execute(text(statement)))
     await database.close()
 

@@ -117,7 +117,7 @@ async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepo
 
 
 async def test_a_database_without_tables_is_unavailable_and_discloses_no_values(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path / 'empty.db'}")
+    database = open_database(f"sqlite:///{tmp_path / 'empty.db'}", make=True)
     repository = CheckRepository(database)
     with pytest.raises(StorageUnavailable) as caught:
         await repository.ping()
