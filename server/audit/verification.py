@@ -226,7 +226,8 @@ class ChainVerifier:
     def _compare(self, sequence: int, stated: str) -> None:
         for checkpoint in self._expected.pop(sequence, ()):
             if checkpoint.hash == stated:
-                self._covered, self._covered_time = checkpoint.sequence, checkpoint.time
+                if checkpoint.sequence >= self._covered:
+                    self._covered, self._covered_time = checkpoint.sequence, checkpoint.time
             else:
                 self._add(
                     ProblemKind.REWRITTEN,

@@ -39,7 +39,7 @@ from server.storage.audit_reader import AuditReader, heads_of, newest_checkpoint
 from server.storage.audit_rows import checkpoint_of, entry_of, entry_row
 from server.storage.database import Database
 from server.storage.engine import insert_unless_there
-from server.storage.errors import StorageError
+from server.storage.errors import RowTaken, StorageError
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 from server.storage.uncancelled import uncancelled
 
@@ -255,7 +255,11 @@ class AuditLog:
 
     @uncancelled
     async def _insert(self, signed: SignedCheckpoint, *, before: str, now: datetime) -> bool:
-        return await self._database.write(_insert_next, signed, before=before, now=now)
+        try:
+            return await self._database.write(_insert_next, signed, before=before, now=now)
+        except RowTaken as error:
+            # Other replicas wait for the lock, so no server inserted it.
+            raise LogChanged(f"{signed.tenant}: somebody inserted a checkpoint {signed.number}") from error
 
     async def _examined(
         self, keys: CheckpointKeys, *, witnessed: Sequence[str], made_before: datetime | None = None

@@ -25,6 +25,7 @@ def _execute(connection: Connection, statement: str) -> None:
         "UPDATE audit_heads SET sequence = 1",
         "DELETE FROM audit_heads",
         "UPDATE audit_checkpoints SET sequence = 1",
+        "UPDATE audit_checkpoints SET position = NULL",
         "DELETE FROM audit_checkpoints",
     ],
 )

@@ -262,6 +262,21 @@ def _execute(connection: Connection, *, statement: Insert) -> None:
     connection.execute(statement)
 
 
+@pytest.mark.parametrize("position", ["NULL", "5"])
+async def test_an_inserted_checkpoint_stops_the_signing(
+    database: Database, log: AuditLog, signer: CheckpointSigner, position: str
+) -> None:
+    witnessed = await _signed(log, signer)
+    await _edit(
+        database,
+        "INSERT INTO audit_checkpoints (tenant, number, sequence, time_us, jws, position) "
+        f"VALUES ('{TENANT}', 3, 7, 0, 'a.b.c', {position})",
+    )
+    for server in (log, AuditLog(database)):
+        with pytest.raises(LogChanged):
+            await server.checkpoint(signer, now=NOW + timedelta(hours=1), witnessed=witnessed)
+
+
 @pytest.mark.parametrize("content", ["", "nonsense", "a.b.c"])
 async def test_a_witness_that_holds_something_else_is_not_believed(
     log: AuditLog, signer: CheckpointSigner, content: str
