@@ -47,6 +47,7 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.EVIDENCE_TOO_NOISY: "LOW_VIDEO_QUALITY",
     VerdictReason.FACE_TOO_SMALL: "MOVE_CLOSER",
     VerdictReason.FACE_TOO_LARGE: "MOVE_BACK",
+    VerdictReason.NO_COLOURS: "NO_COLOURS",
     VerdictReason.TOO_BRIGHT_TO_MEASURE: "TOO_BRIGHT",
     VerdictReason.TOO_DARK_TO_MEASURE: "TOO_DARK",
     VerdictReason.SCREEN_TOO_DIM: "RAISE_SCREEN_BRIGHTNESS",
@@ -70,6 +71,7 @@ _TOO_LITTLE_SEEN = frozenset(
         VerdictReason.TOO_SHORT,
         VerdictReason.TOO_FEW_USABLE_FACES,
         VerdictReason.WRONG_ROTATION,
+        VerdictReason.NO_COLOURS,
     }
 )
 """Reasons that no movement of the person can remedy."""

@@ -5,6 +5,10 @@ second arrived. ``dynamic.combine`` applies the finding of a challenge. If the p
 without them cannot be LIVE. The conditions of the capture come last: a scan of a covered face, of several
 persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
 SPOOF.
+
+A scan without colours, of an infrared or monochrome camera, is never LIVE. The PAD networks, the cues and the
+screen's colours count for neither side: the networks never saw such frames, and take them for an attack.
+Motion and repeated frames can still prove one.
 """
 
 from collections.abc import Collection, Sequence
@@ -94,12 +98,13 @@ def judge_scan(
     known = without_unexamined_motion(scan, examined=identified)
     due_at = gestures[0].follows if gestures else None
     before, known_before = (one if due_at is None else one.until(due_at) for one in (scan, known))
+    colourless = policy.capture is CaptureKind.SCAN and bool(cues) and all(one.colourless for one in cues)
     judged = partial(
         judge_express,
-        pad_scores=pad_scores,
+        pad_scores=() if colourless else pad_scores,
         policy=policy,
         model=model,
-        cues=cues,
+        cues=() if colourless else cues,
         too_slow=conditions.too_slow,
     )
     express = judged(scan=known_before)
@@ -108,7 +113,7 @@ def judge_scan(
         express = whole
     # 2. The challenge, if there is one, confirms, weakens or overrules that.
     challenged = ScanLiveness(result=express, flash=None)
-    if challenge is not None:
+    if challenge is not None and not (colourless and challenge.flash is not None):
         challenged = _with_challenge(express, challenge, scan)
     # 3. So do the requests for gestures.
     limited = challenged.result
@@ -119,7 +124,8 @@ def judge_scan(
         doubts = (*evidence_doubts(before, policy.evidence), *reasons_outside_calibration(known_before))
         limited = downgrade_if_doubted(downgrade_if_covered(before, limited), doubts)
     # 5. So do frames that are rotated, or that show several persons.
-    return replace(challenged, result=_several_persons(conditions, _turned(conditions, limited)))
+    limited = _several_persons(conditions, _turned(conditions, limited))
+    return replace(challenged, result=_without_colours(limited) if colourless else limited)
 
 
 def _with_challenge(
@@ -168,3 +174,12 @@ def _several_persons(conditions: CaptureConditions, found: LivenessResult) -> Li
         return found
     others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.SEVERAL_PERSONS, *others))
+
+
+def _without_colours(found: LivenessResult) -> LivenessResult:
+    """Turns a verdict other than SPOOF into INCONCLUSIVE, because a scan without colours cannot be LIVE."""
+    if found.verdict is Verdict.SPOOF:
+        return found
+    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
+    told = (reason for reason in others if reason is not VerdictReason.NO_PAD_NETWORK)
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.NO_COLOURS, *told))

@@ -28,6 +28,7 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "SUNGLASSES": "Take off your sunglasses.",
         "FACE_MASK": "Take off your mask.",
         "LOW_VIDEO_QUALITY": "The camera's picture is too poor. Clean the lens or use another camera.",
+        "NO_COLOURS": "The camera's picture has no colours. Use another camera, or turn off its night mode.",
         "ENVIRONMENT_NOT_SUPPORTED": "Find another place, without strong light behind you.",
         "FACE_LOST": "Your face was lost. Keep it in the oval.",
         "ACTION_NOT_PERFORMED": "Follow the instructions on the screen.",

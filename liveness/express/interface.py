@@ -32,10 +32,12 @@ class FrameCues:
         frame_index: The frame's index in the scan.
         values: The measured value in the cue's own unit, by the cue's name, which is also its signal's; a cue
             that could not be measured in this frame is missing.
+        colourless: Whether the frame is grey, as an infrared or monochrome camera gives it.
     """
 
     frame_index: int
     values: Mapping[str, float]
+    colourless: bool = False
 
 
 class ExpressSignal(Protocol):

@@ -79,6 +79,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.EVIDENCE_TOO_NOISY: "The frames have more noise than any from which liveness was learned.",
     VerdictReason.FACE_TOO_SMALL: "The face has too few pixels to show who is there.",
     VerdictReason.FACE_TOO_LARGE: "The face is larger than any from which liveness was learned.",
+    VerdictReason.NO_COLOURS: "The frames have no colours, so liveness cannot be judged by them.",
     VerdictReason.LOOKS_ALIVE: "The scan shows signs of a living face.",
     VerdictReason.LOOKS_GENUINE: "The frames show no trace of an attack; movement was not judged.",
 }

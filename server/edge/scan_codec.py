@@ -71,6 +71,7 @@ _MESSAGES = {
     "ENVIRONMENT_NOT_SUPPORTED": "The light here does not allow this kind of scan.",
     "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
+    "NO_COLOURS": "The camera gives no colours: use another one.",
     "NETWORK_TOO_SLOW": "The connection is too slow.",
     "PROCESSING": "One moment.",
 }

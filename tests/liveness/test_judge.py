@@ -1,9 +1,12 @@
 """One scan to its verdict: the conditions of its capture come last."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 
+from liveness.challenge_evidence import ChallengeEvidence
+from liveness.express.interface import FrameCues, PadScore
 from liveness.fusion_model_file import load_fusion_model
 from liveness.gestures import Gesture, GestureRequest
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
@@ -99,6 +102,61 @@ def test_turned_pictures_explain_no_decision(monkeypatch: pytest.MonkeyPatch, ve
 def test_rotated_frames_explain_a_slow_scan() -> None:
     result = _judged(_WATCHED, CaptureConditions(too_slow=True, turned=True)).result
     assert result.reasons[:2] == (VerdictReason.WRONG_ROTATION, VerdictReason.TOO_FEW_FRAMES)
+
+
+_GREY = (FrameCues(frame_index=0, values={}, colourless=True),)
+_NETWORK = (PadScore(frame_index=0, network="facegate_pad_v1", real_probability=0.001),)
+_TURNING = scan(observations(45), [segment(as_head(0.1), steps=45)])
+
+
+def _of_colours(
+    cues: Sequence[FrameCues],
+    seen: ScanObservations = _TURNING,
+    *,
+    pad_scores: Sequence[PadScore] = _NETWORK,
+    capture: CaptureKind = CaptureKind.SCAN,
+    challenge: ChallengeEvidence | None = None,
+) -> LivenessResult:
+    result = judge_scan(
+        scan=seen,
+        identified={0},
+        pad_scores=pad_scores,
+        cues=cues,
+        policy=LivenessPolicy(capture=capture),
+        model=load_fusion_model(),
+        challenge=challenge,
+        conditions=_CLEAR,
+    ).result
+    assert_consistent(result)
+    return result
+
+
+def test_a_grey_camera_is_no_attack() -> None:
+    assert _of_colours([]).verdict is Verdict.SPOOF
+    grey = _of_colours(_GREY)
+    assert (grey.verdict, grey.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NO_COLOURS,))
+
+
+@pytest.mark.parametrize("score", [0.001, 0.5, 0.999])
+def test_a_scan_without_colours_is_never_live(score: float) -> None:
+    scores = [replace(_NETWORK[0], real_probability=score)]
+    assert _of_colours(_GREY, pad_scores=scores).verdict is Verdict.INCONCLUSIVE
+    assert _of_colours(_GREY, pad_scores=()).verdict is Verdict.INCONCLUSIVE
+
+
+def test_one_frame_with_colours_is_enough_for_the_networks() -> None:
+    coloured = FrameCues(frame_index=1, values={})
+    assert _of_colours([*_GREY, coloured]).verdict is Verdict.SPOOF
+
+
+def test_motion_proves_an_attack_without_colours_too() -> None:
+    sheet = scan(observations(45), [segment(as_plane(0.1), steps=45)])
+    result = _of_colours(_GREY, sheet)
+    assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, VerdictReason.MOVES_AS_A_PLANE)
+
+
+def test_still_images_without_colours_are_judged_by_the_networks() -> None:
+    assert _of_colours(_GREY, capture=CaptureKind.FRAMES).verdict is Verdict.SPOOF
 
 
 _DARK = scan(observations(14, luminance=20.0), [segment(as_head(0.05), steps=14)])

@@ -99,6 +99,10 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """
     FEEDBACK_CODE_TURN_RIGHT: _FeedbackCode.ValueType  # 34
     """The same to the person's own right."""
+    FEEDBACK_CODE_NO_COLOURS: _FeedbackCode.ValueType  # 35
+    """The camera's frames have no colours, as those of an infrared camera: use another camera, or turn off its night
+    mode.
+    """
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -183,6 +187,10 @@ is followed; the policy demands it. Only for devices that announced CAPABILITY_T
 """
 FEEDBACK_CODE_TURN_RIGHT: FeedbackCode.ValueType  # 34
 """The same to the person's own right."""
+FEEDBACK_CODE_NO_COLOURS: FeedbackCode.ValueType  # 35
+"""The camera's frames have no colours, as those of an infrared camera: use another camera, or turn off its night
+mode.
+"""
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 
 @_typing.final

@@ -38,6 +38,26 @@ def test_unmeasurable_cues_are_missing() -> None:
     assert not measure_frame_cues(portrait(), face_at(-900.0, 300.0, 200.0), frame_index=0).values
 
 
+def _in_grey(image: BgrImage) -> BgrImage:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
+def test_a_grey_frame_is_told_from_one_with_colours() -> None:
+    grey = _in_grey(portrait())
+    noisy = np.clip(grey.astype(int) + np.random.default_rng(1).integers(-1, 2, grey.shape), 0, 255)
+    one_colour = grey.copy()
+    one_colour[:120, :120] = (40, 90, 200)
+    for image, colourless in (
+        (portrait(), False),
+        (one_colour, False),
+        (grey, True),
+        (np.asarray(noisy, np.uint8), True),
+        (cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR), True),
+    ):
+        found = measure_frame_cues(np.asarray(image, np.uint8), FACE, frame_index=0)
+        assert found.colourless is colourless
+
+
 @pytest.mark.parametrize("shade", [0, 128, 255])
 def test_a_picture_of_one_colour_has_no_cue_beyond_reason(shade: int) -> None:
     flat = np.full((640, 480, 3), shade, np.uint8)

@@ -60,6 +60,7 @@ export const CODES = [
   "SUNGLASSES",
   "FACE_MASK",
   "LOW_VIDEO_QUALITY",
+  "NO_COLOURS",
   "ENVIRONMENT_NOT_SUPPORTED",
   "FACE_LOST",
   "ACTION_NOT_PERFORMED",
@@ -180,6 +181,7 @@ Make sure that your mouth can be seen.
 Take off your sunglasses.
 Take off your mask.
 The camera's picture is too poor. Clean the lens or use another camera.
+The camera's picture has no colours. Use another camera, or turn off its night mode.
 Find another place, without strong light behind you.
 Your face was lost. Keep it in the oval.
 Follow the instructions on the screen.
@@ -251,6 +253,7 @@ Ihr Mund muss zu sehen sein.
 Nehmen Sie die Sonnenbrille ab.
 Nehmen Sie die Maske ab.
 Das Bild der Kamera ist zu schlecht. Reinigen Sie die Linse oder verwenden Sie eine andere Kamera.
+Das Bild der Kamera hat keine Farben. Verwenden Sie eine andere Kamera oder schalten Sie ihren Nachtmodus aus.
 Suchen Sie einen anderen Ort, ohne starkes Licht im Rücken.
 Ihr Gesicht ist nicht mehr zu sehen. Halten Sie es im Oval.
 Folgen Sie den Anweisungen auf dem Bildschirm.
@@ -322,6 +325,7 @@ Votre bouche doit être visible.
 Retirez vos lunettes de soleil.
 Retirez votre masque.
 L’image de la caméra est trop mauvaise. Nettoyez l’objectif ou utilisez une autre caméra.
+L’image de la caméra est sans couleurs. Utilisez une autre caméra ou désactivez son mode nuit.
 Trouvez un autre endroit, sans forte lumière derrière vous.
 Votre visage n’est plus visible. Gardez-le dans l’ovale.
 Suivez les instructions à l’écran.
@@ -393,6 +397,7 @@ Debe verse la boca.
 Quítese las gafas de sol.
 Quítese la mascarilla.
 La imagen de la cámara es demasiado mala. Limpie el objetivo o use otra cámara.
+La imagen de la cámara no tiene colores. Use otra cámara o desactive su modo nocturno.
 Busque otro lugar, sin una luz fuerte detrás.
 Su rostro dejó de verse. Manténgalo en el óvalo.
 Siga las instrucciones de la pantalla.
@@ -464,6 +469,7 @@ A boca deve aparecer.
 Tire os óculos de sol.
 Tire a máscara.
 A imagem da câmera é muito ruim. Limpe a lente ou use outra câmera.
+A imagem da câmera não tem cores. Use outra câmera ou desative o modo noturno.
 Procure outro lugar, sem luz forte atrás de você.
 O rosto não aparece mais. Mantenha-o no oval.
 Siga as instruções na tela.
@@ -535,6 +541,7 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 धूप का चश्मा उतारें।
 मास्क उतारें।
 कैमरे की तस्वीर बहुत ख़राब है। लेंस साफ़ करें या दूसरा कैमरा इस्तेमाल करें।
+कैमरे की तस्वीर में रंग नहीं हैं। दूसरा कैमरा इस्तेमाल करें या उसका नाइट मोड बंद करें।
 दूसरी जगह चुनें, जहाँ आपके पीछे तेज़ रोशनी न हो।
 आपका चेहरा दिखना बंद हो गया। उसे अंडाकार घेरे में रखें।
 स्क्रीन पर दिए निर्देशों का पालन करें।
@@ -606,6 +613,7 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 اخلع النظارة الشمسية.
 اخلع الكمامة.
 صورة الكاميرا رديئة جدًا. نظّف العدسة أو استخدم كاميرا أخرى.
+صورة الكاميرا بلا ألوان. استخدم كاميرا أخرى أو أوقف وضعها الليلي.
 ابحث عن مكان آخر بلا ضوء قوي خلفك.
 لم يعد وجهك ظاهرًا. أبقِه داخل الشكل البيضوي.
 اتبع التعليمات على الشاشة.
