@@ -1,4 +1,4 @@
-"""Attempts whose frames do not show the person: dark, over-exposed, blurred or tiny faces."""
+"""Attempts whose frames do not show the person: dark, over-exposed, blurred, grey or tiny faces."""
 
 from collections.abc import Callable
 
@@ -42,6 +42,10 @@ def _blurred(image: BgrImage) -> BgrImage:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 5), np.uint8)
 
 
+def _grey(image: BgrImage) -> BgrImage:
+    return np.asarray(cv2.cvtColor(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR), np.uint8)
+
+
 def _tiny(image: BgrImage) -> BgrImage:
     small = cv2.resize(image, None, fx=0.3, fy=0.3, interpolation=cv2.INTER_AREA)
     canvas = np.full_like(image, 90)
@@ -56,6 +60,7 @@ def _tiny(image: BgrImage) -> BgrImage:
         (_dark, VerdictReason.EVIDENCE_TOO_DARK, "TOO_DARK"),
         (_bright, VerdictReason.EVIDENCE_TOO_BRIGHT, "TOO_BRIGHT"),
         (_blurred, VerdictReason.EVIDENCE_BLURRED, "BLURRED"),
+        (_grey, VerdictReason.NO_COLOURS, "NO_COLOURS"),
         (_tiny, VerdictReason.FACE_TOO_SMALL, "MOVE_CLOSER"),
     ],
 )

@@ -17,6 +17,7 @@ from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
 from server.errors import Reason, Refusal
+from tests.packs import shared_pack
 from tests.server.analysis.uploads import blank, genuine, numbered, two_persons, with_bystander
 from tests.server.models_once import remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
@@ -389,3 +390,53 @@ def test_real_clips_are_judged_whole_and_by_their_frames(assets: Path) -> None:
             chosen = [frame.pixels for frame in analysis.study.selected]
             if len(chosen) == 8:
                 assert not analyst.analyse_frames(numbered(chosen)).is_spoof, clip.name
+
+
+class _GreyCamera:
+    """Decodes videos to frames without colours."""
+
+    def __init__(self, decoders: DecoderPool) -> None:
+        self._decoders = decoders
+
+    def stream_video(
+        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
+    ) -> VideoOutline:
+        def begun() -> TakeFrame:
+            take = begin()
+
+            def taken(pixels: BgrImage, time: float) -> None:
+                grey = cv2.cvtColor(cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+                take(np.asarray(grey, np.uint8), time)
+
+            return taken
+
+        return self._decoders.stream_video(data, limits=limits, begin=begun)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("clip", "verdicts"),
+    [
+        ("live/Krzysiek354__videos__real.mp4", {Verdict.INCONCLUSIVE}),
+        ("live/KwaiVGI__assets__examples__driving__d6.mp4", {Verdict.INCONCLUSIVE}),
+        ("spoof/lestari15__videos__fake.mp4", {Verdict.INCONCLUSIVE, Verdict.SPOOF}),
+        ("spoof/Apfol__videos__fake2.webm", {Verdict.INCONCLUSIVE, Verdict.SPOOF}),
+    ],
+)
+def test_a_film_of_a_grey_camera_is_no_attack_and_never_live(
+    assets: Path, clip: str, verdicts: set[Verdict]
+) -> None:
+    limits = DecoderLimits(cpu_seconds=60, wall_seconds=200)
+    with DecoderPool(still_workers=0, video_workers=1, limits=limits) as decoders:
+        analyst = VideoAnalyst(
+            pack=shared_pack(f"open:{assets / 'models'}"),
+            fusion=load_fusion_model(),
+            policy=LivenessPolicy(),
+            subject=SCAN_SUBJECT,
+            video_decoder=_GreyCamera(decoders),
+        )
+        liveness = analyst.analyse_video((assets / "data" / "video" / clip).read_bytes()).liveness
+    assert liveness.verdict in verdicts
+    if liveness.verdict is Verdict.INCONCLUSIVE:
+        assert liveness.reasons[0] is VerdictReason.NO_COLOURS
