@@ -32,7 +32,6 @@ class ProgressState(StrEnum):
     """The scan deadline passed before the check was decided."""
 
 
-_OWN_DOING = frozenset({EndedBy.SIGNED, EndedBy.REFUSED})
 _SCANNABLE = frozenset({ProgressState.WAITING, ProgressState.SCANNING})
 _OVER = frozenset({ProgressState.DECIDED, ProgressState.CLOSED, ProgressState.EXPIRED})
 
@@ -130,11 +129,11 @@ def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int
     """Returns the number of attempts that are left.
 
     None is left after the maximum number of attempts counted, or after too many were too short to count. An
-    attempt counts if enough of its frames were received. A shorter attempt is held against the device if the
-    device ended it or the server refused it, but not if the connection was lost, which has a limit of its
-    own, or the server failed.
+    attempt counts if enough of its frames were received. A shorter attempt is held against the device only if
+    the device signed its end. One that broke off, as on a bad line, ended its stream, and the number of
+    streams has a limit of its own; one that the server broke off is not held against anybody.
     """
-    short = sum(not attempt.counted and attempt.ended_by in _OWN_DOING for attempt in attempts)
+    short = sum(not attempt.counted and attempt.ended_by is EndedBy.SIGNED for attempt in attempts)
     if short > policy.attempts.uncounted:
         return 0
     return policy.attempts.maximum - sum(attempt.counted for attempt in attempts)

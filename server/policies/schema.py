@@ -221,9 +221,9 @@ class AttemptRules(PolicyTable):
 
     maximum: int = Field(default=3, ge=1, le=10)
     """Maximum number of attempts that count. An attempt counts if enough of its frames were received."""
-    uncounted: int = Field(default=10, ge=0, le=40)
-    """Maximum number of attempts that a device may end before they count, without those that end by a lost
-    connection."""
+    uncounted: int = Field(default=3, ge=0, le=40)
+    """Maximum number of attempts that a device may end itself before they count. An attempt that breaks off
+    before it counts uses up a reconnect instead."""
     reconnects: int = Field(default=5, ge=0, le=50)
     """Maximum number of streams after the first, with which a device reconnects after a lost connection."""
 

@@ -13,7 +13,7 @@ from server.storage.records import ImagePurpose
 from server.verdict import CheckStatus
 from simulator.scene import ScanKind
 from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import Ended, RawDevice
 
 _Body = scan_pb2.AttemptEndBody
 
@@ -163,6 +163,44 @@ async def test_attempts_of_a_few_frames_are_used_up(scene: LiveServer) -> None:
     assert not second.another_attempt
     assert await stream.outcome() is None
     assert (await _reasons(scene, upload.check_id))[0] == "CONDITIONS"
+
+
+async def test_a_policy_of_three_attempts_allows_few_of_seven_frames(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="standard")
+    stream = await RawDevice(scene.device, upload).open()
+    shown, made, another = pictures(count=36), 0, True
+    while another:
+        result = await stream.run_attempt(shown[7 * made : 7 * (made + 1)])
+        made, another = made + 1, result.another_attempt
+    # As many as count, and the one that is too many.
+    assert made == 3 + 1
+    assert await stream.outcome() is None
+    assert [attempt.counted for attempt in await scene.attempts(upload.check_id)] == [False] * made
+    assert (await _reasons(scene, upload.check_id))[0] == "CONDITIONS"
+
+
+async def test_a_check_ends_however_its_short_attempts_break_off(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="standard")
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    # The first stream and five reconnects.
+    for left in reversed(range(6)):
+        await stream.begin()
+        await stream.send_frames(pictures()[:7])
+        await stream.taken(7)
+        if left % 2:
+            await stream.vanish()
+        else:
+            # A device sends this between attempts only.
+            await stream.ready()
+            assert await stream.outcome() is not None
+        await scene.reaches(upload.check_id, CheckState.WAITING)
+        if left:
+            stream = await device.resume()
+    with pytest.raises(Ended) as ended:
+        await device.resume()
+    assert ended.value.refusal is not None
+    assert ended.value.refusal.reason == "TOO_MANY_RECONNECTS"
 
 
 async def test_used_up_attempts_decide(scene: LiveServer) -> None:
