@@ -21,6 +21,7 @@ WHAT_TO_DO: Final = MappingProxyType(
         "NOT_SERVING": "Wait until the server has loaded its models, then try again.",
         "OVERLOADED": "Try again in a moment.",
         "DEADLINE_EXCEEDED": "Try again. If it happens often, the server is too busy or too far away.",
+        "SERVER_OUTDATED": "Stop this server and start the version that upgraded its database.",
         "IMAGE_EMPTY": "Give a file with an image in it.",
         "IMAGE_TOO_LARGE": "Give a smaller file: at most 2,000,000 bytes.",
         "IMAGE_TOO_MANY_PIXELS": "Scale the image down.",

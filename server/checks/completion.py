@@ -23,7 +23,7 @@ from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.policies import Policy, parse_frozen_policy
 from server.sealing import SealError, WrappingKeyUnknown
-from server.storage.errors import Conflict, StorageError, StorageUnavailable
+from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
@@ -139,9 +139,13 @@ class CheckCompletion:
             kept = await self._kept(record)
         delivery = self._deliveries.events_of(record, subject=kept.subject_reference, actor=actor, now=now)
         with stages.stage(Stage.STORE_DELIVERY):
-            record = await self._repository.finish(
-                record.check_id, now, first=delivery.first, again=delivery.again
-            )
+            try:
+                record = await self._repository.finish(
+                    record.check_id, now, first=delivery.first, again=delivery.again
+                )
+            except Conflict as error:
+                # It was erased since it was read; nothing else ends this state.
+                raise _erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
             handed_out = await self._pictures.hand_out(
                 record.check_id,
@@ -164,8 +168,13 @@ class CheckCompletion:
         if stored is None:
             current = await self._repository.get(record.check_id)
             if current is not None and current.state is CheckState.ERASED:
-                raise Refusal(Reason.RESULT_EXPIRED, "the result of this check is erased")
-            raise StorageError(f"the decided check {record.check_id} has no evidence record")
+                raise _erased()
+            _log.error("evidence_problem", check_id=str(record.check_id), problem="LOST")
+            raise Refusal(
+                Reason.EVIDENCE_UNREADABLE,
+                "the record of this check is lost; restore the database from its backup",
+                details={"problem": "LOST"},
+            )
         try:
             delivery = self._vault.delivery(stored)
         except (SealError, RecordUnreadable) as error:
@@ -351,6 +360,10 @@ def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:
         details={"state": progress.state.value, "resumeSeconds": round(left, 1)},
         retry_after=min(_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, left)),
     )
+
+
+def _erased() -> Refusal:
+    return Refusal(Reason.RESULT_EXPIRED, "the result of this check is erased")
 
 
 def _reason_at_deadline(record: CheckRecord) -> FailureReason:

@@ -58,7 +58,9 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
     ),
     _C.UNIMPLEMENTED: frozenset({Reason.WRONG_LISTENER}),
     _C.INTERNAL: frozenset({Reason.INTERNAL}),
-    _C.UNAVAILABLE: frozenset({Reason.NOT_SERVING, Reason.IMAGE_REFERENCE_UNAVAILABLE}),
+    _C.UNAVAILABLE: frozenset(
+        {Reason.NOT_SERVING, Reason.SERVER_OUTDATED, Reason.IMAGE_REFERENCE_UNAVAILABLE}
+    ),
     _C.RESOURCE_EXHAUSTED: frozenset(
         {
             Reason.OVERLOADED,

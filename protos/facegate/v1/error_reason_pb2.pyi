@@ -42,6 +42,10 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The call, or the upload of a video, did not end within its deadline, or within the server's own limit.
     [DEADLINE_EXCEEDED]
     """
+    ERROR_REASON_SERVER_OUTDATED: _ErrorReason.ValueType  # 9
+    """A newer version of the server upgraded the database, and this one may no longer use it: call again, another
+    server answers. [UNAVAILABLE, with RetryInfo]
+    """
     ERROR_REASON_IMAGE_EMPTY: _ErrorReason.ValueType  # 20
     """The image is empty. [INVALID_ARGUMENT]"""
     ERROR_REASON_IMAGE_TOO_LARGE: _ErrorReason.ValueType  # 21
@@ -224,6 +228,10 @@ ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8
 """The call, or the upload of a video, did not end within its deadline, or within the server's own limit.
 [DEADLINE_EXCEEDED]
+"""
+ERROR_REASON_SERVER_OUTDATED: ErrorReason.ValueType  # 9
+"""A newer version of the server upgraded the database, and this one may no longer use it: call again, another
+server answers. [UNAVAILABLE, with RetryInfo]
 """
 ERROR_REASON_IMAGE_EMPTY: ErrorReason.ValueType  # 20
 """The image is empty. [INVALID_ARGUMENT]"""

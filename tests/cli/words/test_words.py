@@ -13,7 +13,7 @@ DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
 
 # Reasons that only an orchestrator can meet.
 _ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 120)}
-_CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED"}
+_CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED", "SERVER_OUTDATED"}
 
 
 def _names(values: list[str], prefix: str) -> set[str]:

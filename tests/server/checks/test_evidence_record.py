@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
+import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
@@ -27,6 +28,7 @@ from server.verdict.record import EvidenceRecord
 from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
+from tests.server.refusals import refused
 
 
 @pytest_asyncio.fixture
@@ -150,6 +152,17 @@ async def test_a_check_that_was_decided_before_there_were_records_is_still_retur
     assert answer.result.SerializeToString(deterministic=True) == record.result
     assert answer.HasField("evidence_frame")
     assert len(answer.audit_images) == 2
+
+
+async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(live: LiveServer) -> None:
+    check_id = await _scanned(live)
+    database = open_database(live.settings.database_url)
+    await database.write(remove_record, UUID(check_id))
+    await database.close()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await live.finish(check_id)
+    refusal = refused(caught.value)
+    assert (refusal.reason, refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
 
 
 async def test_the_frames_of_every_attempt_are_in_the_record(live: LiveServer) -> None:

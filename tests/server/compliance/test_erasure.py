@@ -8,6 +8,7 @@ import pytest
 from facegate.v1 import audit_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 
+from facegate_client import CallRefusedError
 from tests.server.compliance.office import Office, audit_entries, open_office, refused_call
 
 
@@ -35,6 +36,23 @@ async def test_a_hold_refuses_a_deletion_until_it_is_released(office: Office) ->
         "hold.released",
         "evidence.deleted",
     ]
+
+
+@pytest.mark.slow
+async def test_a_hold_and_a_deletion_at_once_never_fail_and_never_both_succeed(office: Office) -> None:
+    anna, bert = office.of("anna"), office.of("bert")
+    outcomes = set()
+    for number in range(30):
+        check_id = await office.check(f"raced-{number}")
+        answers = await asyncio.gather(
+            anna.place_hold(check_id, reference="case-17", reason="court order"),
+            bert.delete_evidence(check_id, purpose="mistake"),
+            return_exceptions=True,
+        )
+        refusals = [one.refusal.reason for one in answers if isinstance(one, CallRefusedError)]
+        assert len(refusals) == 1, answers
+        outcomes.add(refusals[0])
+    assert outcomes <= {"EVIDENCE_ERASED", "EVIDENCE_ON_HOLD"}
 
 
 async def test_the_log_of_a_person_has_the_holds_on_their_checks(office: Office) -> None:

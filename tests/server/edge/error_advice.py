@@ -76,6 +76,10 @@ ADVICE: dict[str, Advice] = {
     "DEADLINE_EXCEEDED": Advice(
         ORCHESTRATOR, "Repeat the call, with the same `request_id` where it has one."
     ),
+    "SERVER_OUTDATED": Advice(
+        ORCHESTRATOR,
+        "Repeat the call after the delay of RetryInfo, on another server; the operator stops this one.",
+    ),
     "IMAGE_EMPTY": Advice(ORCHESTRATOR, "Set `image`."),
     "IMAGE_TOO_LARGE": Advice(ORCHESTRATOR, _IMAGE),
     "IMAGE_TOO_MANY_PIXELS": Advice(ORCHESTRATOR, _IMAGE),
