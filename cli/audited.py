@@ -12,8 +12,7 @@ import typer
 from server.audit import Actor
 from server.storage.database import Database, open_database
 from server.storage.engine import database_file
-from server.storage.errors import SchemaOutdated
-from server.storage.schema import current_revision, needed_revision, prepare_database
+from server.storage.schema import expect_revision, prepare_database
 
 __all__ = ["ReasonOption", "audited_database", "shell_actor"]
 
@@ -43,7 +42,7 @@ async def audited_database(url: str, *, make: bool = False) -> AsyncIterator[Dat
         make: Whether a SQLite file that does not exist is made.
 
     Raises:
-        SchemaOutdated: The database is not at the required revision.
+        SchemaOutdated: The database is too old for this version, or too new.
         StorageUnavailable: It does not answer.
     """
     file = database_file(url)
@@ -51,8 +50,7 @@ async def audited_database(url: str, *, make: bool = False) -> AsyncIterator[Dat
         await prepare_database(url)
     database = open_database(url)
     try:
-        if await current_revision(database) != needed_revision():
-            raise SchemaOutdated("the database is not at the required revision: facegate db upgrade")
+        await expect_revision(database)
         yield database
     finally:
         await database.close()

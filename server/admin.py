@@ -2,7 +2,8 @@
 
 - ``/metrics``: Prometheus
 - ``/healthz``: 200 while the process answers
-- ``/readyz``: 200 if every part is ready, otherwise 503; the body has the state of each part
+- ``/readyz``: 200 if every part is ready, otherwise 503; the body has the state of each part, and why the
+  storage is not ready
 - ``/.well-known/jwks.json``: the keys that sign results (RFC 7517)
 - ``/.well-known/audit-jwks.json``: the keys that sign checkpoints of the audit log
 
@@ -19,6 +20,7 @@ from aiohttp import web
 
 from server.errors import ListenerUnusable
 from server.file_handles import ADMIN_CONNECTIONS
+from server.storage.errors import StorageError
 from server.telemetry.metrics import Metrics
 
 __all__ = ["AdminServer", "Readiness"]
@@ -122,9 +124,12 @@ class AdminServer:
 
     async def _get_ready(self, _request: web.Request) -> web.Response:
         answers = await asyncio.gather(*(_ready(name, part) for name, part in self._readiness.items()))
-        parts = dict(zip(self._readiness, answers, strict=True))
-        ready = all(answers)
-        return web.json_response({"ready": ready, "parts": parts}, status=200 if ready else 503)
+        named = dict(zip(self._readiness, answers, strict=True))
+        parts = {name: answer is True for name, answer in named.items()}
+        reasons = {name: answer for name, answer in named.items() if isinstance(answer, str)}
+        ready = all(parts.values())
+        body = {"ready": ready, "parts": parts} | ({"reasons": reasons} if reasons else {})
+        return web.json_response(body, status=200 if ready else 503)
 
     async def _get_jwks(self, _request: web.Request) -> web.Response:
         return _key_set(self._jwks())
@@ -145,9 +150,11 @@ def _key_set(keys: Mapping[str, Any]) -> web.Response:
     )
 
 
-async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool:
+async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool | str:
+    """Returns whether a part is ready; a text if it is known why it is not."""
     try:
         return await asyncio.wait_for(part(), timeout=_READY_SECONDS)
-    except Exception:  # noqa: BLE001 - a part that raises any exception is not ready
+    except Exception as error:  # noqa: BLE001 - a part that raises any exception is not ready
         _log.warning("not_ready", part=name, exc_info=True)
-        return False
+        # The texts of other exceptions may have values that nobody should see, such as passwords.
+        return str(error) if isinstance(error, StorageError) else False

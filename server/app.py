@@ -35,7 +35,7 @@ from server.keys import KeyFolder
 from server.listeners import Listeners, make_listeners
 from server.models import announce_pack, load_configured_pack, require_servable
 from server.otlp import open_otlp
-from server.readiness import storage_readiness
+from server.readiness import CachedProbe, storage_readiness
 from server.scan.environment import Clock
 from server.servicers import open_servicers
 from server.settings import Settings
@@ -88,6 +88,7 @@ class FacegateServer:
         self._stores: Stores | None = None
         self._admin: AdminServer | None = None
         self._listeners: Listeners | None = None
+        self._database_probe = CachedProbe(self._probe_database)
         self._background: tuple[Housekeeper | FileWatch | AuditKeeper, ...] = ()
         self._opened = AsyncExitStack()
 
@@ -363,8 +364,11 @@ class FacegateServer:
         # The background tasks start after everything else is open.
         return bool(self._background)
 
+    async def _probe_database(self) -> None:
+        if self._stores is not None:
+            await self._stores.checks.ping()
+
     async def _database_ready(self) -> bool:
         if self._stores is None:
             return False
-        await self._stores.checks.ping()
-        return True
+        return await self._database_probe()

@@ -15,7 +15,7 @@ from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
-from server.storage.schema import prepare_database
+from server.storage.schema import expect_usable, prepare_database
 from server.telemetry.metrics import Metrics
 
 __all__ = ["Stores", "open_stores"]
@@ -64,7 +64,9 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
     """
     await prepare_database(database_url, hash_subject=keys.memory.subject_hash)
     database = open_database(
-        database_url, failed=lambda operation: metrics.work.storage_failed("database", operation)
+        database_url,
+        failed=lambda operation: metrics.work.storage_failed("database", operation),
+        expect=expect_usable,
     )
     return Stores(
         database=database,

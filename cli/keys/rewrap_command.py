@@ -21,6 +21,7 @@ from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.database import open_database
 from server.storage.errors import StorageError
+from server.storage.schema import expect_usable
 from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository
 
 __all__ = ["rewrap_command"]
@@ -62,7 +63,7 @@ def rewrap_command(reason: ReasonOption = "", config: ConfigOption = None) -> No
 
 async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[str, int]]:
     """Returns how many data keys were rewrapped, and how many could not be opened, by place."""
-    database = open_database(database_url, patient=True)
+    database = open_database(database_url, patient=True, expect=expect_usable)
     lost: Counter[str] = Counter()
     try:
         repository = WrappedKeyRepository(database)

@@ -27,11 +27,13 @@ from server.backup.rows import line_of, row_of
 from server.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.schema import current_revision, needed_revision, upgrade
-from server.storage.tables import metadata
+from server.storage.tables import metadata, schema_floor
 
 __all__ = ["DumpSummary", "dump_database", "restore_database"]
 
 _FORMAT: Final = "facegate-database/1"
+# The upgrade of the target makes the row of the other table.
+_TABLES: Final = {table.name: table for table in metadata.sorted_tables if table is not schema_floor}
 _BATCH: Final = 500
 _MAX_LINE: Final = 64 * 1024 * 1024
 Progress = Callable[[str, int], None]
@@ -95,7 +97,7 @@ def _dump(connection: Connection, out: Path, *, now: datetime, progress: Progres
 
             header = {"format": _FORMAT, "revision": revision, "time": now.isoformat()}
             write(json.dumps(header).encode() + b"\n")
-            for table in metadata.sorted_tables:
+            for table in _TABLES.values():
                 query = select(table).order_by(*table.primary_key.columns)
                 found = connection.execution_options(yield_per=_BATCH).execute(query).mappings()
                 counts[table.name] = 0
@@ -144,14 +146,14 @@ async def restore_database(source: Path, url: str, *, progress: Progress) -> Dum
 
 
 def _restore(connection: Connection, source: Path, *, progress: Progress) -> None:
-    for table in metadata.sorted_tables:
+    for table in _TABLES.values():
         if connection.execute(select(table).limit(1)).first() is not None:
             raise TargetNotEmpty(f"the database has rows in {table.name}; restore into an empty one")
     with _opened(source) as file:
         restored: dict[str, int] = {}
         # The rows of a table follow each other.
         for name, lines in groupby(_rows(file), key=lambda line: str(line[0])):
-            table = metadata.tables[name]
+            table = _TABLES[name]
             while some := [row_of(table, line[1:]) for line in islice(lines, _BATCH)]:
                 connection.execute(insert(table), some)
                 restored[name] = restored.get(name, 0) + len(some)
@@ -159,7 +161,7 @@ def _restore(connection: Connection, source: Path, *, progress: Progress) -> Non
 
 
 def _verified(source: Path) -> DumpSummary:
-    digest, counts = sha256(), dict.fromkeys(metadata.tables, 0)
+    digest, counts = sha256(), dict.fromkeys(_TABLES, 0)
     with _opened(source) as file:
         first = file.readline(_MAX_LINE)
         header = _object(first)
@@ -177,7 +179,7 @@ def _verified(source: Path) -> DumpSummary:
                 digest.update(line)
                 if line is not first:
                     name, *values = json.loads(line)
-                    row_of(metadata.tables[name], values)
+                    row_of(_TABLES[name], values)
                     counts[name] += 1
                 line = following
         except (ValueError, KeyError, TypeError) as error:

@@ -41,9 +41,15 @@ class Database(ABC):
     Every method may raise ``StorageUnavailable`` and the exceptions of ``work``; then nothing was changed.
     """
 
-    def __init__(self, *, failed: Callable[[str], None]) -> None:
-        """Sets the function that counts failed transactions; it is given ``read`` or ``write``."""
+    def __init__(self, *, failed: Callable[[str], None], expect: Callable[[Connection], None]) -> None:
+        """Sets the function that counts failed transactions, and the test at the beginning of each one.
+
+        Args:
+            failed: Is given ``read`` or ``write``.
+            expect: Raises an exception if the database must not be used.
+        """
         self._failed = failed
+        self._expect = expect
 
     async def write(
         self,
@@ -59,7 +65,7 @@ class Database(ABC):
             **kwargs: Keyword arguments of ``work``.
         """
         with self._translated_errors("write"):
-            return await self._write(lambda connection: work(connection, *args, **kwargs))
+            return await self._write(self._expecting(work, *args, **kwargs))
 
     async def read(
         self,
@@ -75,7 +81,7 @@ class Database(ABC):
             **kwargs: Keyword arguments of ``work``.
         """
         with self._translated_errors("read"):
-            return await self._read(lambda connection: work(connection, *args, **kwargs))
+            return await self._read(self._expecting(work, *args, **kwargs))
 
     async def forget_overwritten(self) -> bool:
         """Removes overwritten data, such as an erased wrapped key, from SQLite's write-ahead log.
@@ -89,6 +95,18 @@ class Database(ABC):
     @abstractmethod
     async def close(self) -> None:
         """Waits for running transactions and closes the connections."""
+
+    def _expecting(
+        self,
+        work: Callable[Concatenate[Connection, Arguments], Result],
+        *args: Arguments.args,
+        **kwargs: Arguments.kwargs,
+    ) -> Callable[[Connection], Result]:
+        def expected(connection: Connection) -> Result:
+            self._expect(connection)
+            return work(connection, *args, **kwargs)
+
+        return expected
 
     @contextmanager
     def _translated_errors(self, operation: str) -> Iterator[None]:
@@ -113,6 +131,7 @@ def open_database(
     make: bool = False,
     patient: bool = False,
     failed: Callable[[str], None] = lambda _operation: None,
+    expect: Callable[[Connection], None] = lambda _connection: None,
 ) -> Database:
     """Opens a database without connecting.
 
@@ -122,19 +141,23 @@ def open_database(
         patient: Whether statements have no time limit, as for migrations. Otherwise PostgreSQL has 10 s for
             each statement, and SQLite waits 10 s for its write lock.
         failed: Called with ``read`` or ``write`` when the database fails.
+        expect: Called at the beginning of each transaction; raises an exception if the database must not be
+            used.
 
     Raises:
         StorageUnavailable: The URL is malformed or names another database, its driver is not installed, the
             SQLite file does not exist, or its folder cannot be created.
     """
     if engines.is_sqlite(url):
-        return _Sqlite(engines.open_sqlite(url, make=make), failed=failed)
-    return _Postgresql(engines.open_postgresql(url, patient=patient), failed=failed)
+        return _Sqlite(engines.open_sqlite(url, make=make), failed=failed, expect=expect)
+    return _Postgresql(engines.open_postgresql(url, patient=patient), failed=failed, expect=expect)
 
 
 class _Sqlite(Database):
-    def __init__(self, engine: Engine, *, failed: Callable[[str], None]) -> None:
-        super().__init__(failed=failed)
+    def __init__(
+        self, engine: Engine, *, failed: Callable[[str], None], expect: Callable[[Connection], None]
+    ) -> None:
+        super().__init__(failed=failed, expect=expect)
         self._engine = engine
         self._reader = engines.reading(engine)
         self._writes = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-writes")
@@ -178,8 +201,10 @@ class _Sqlite(Database):
 
 
 class _Postgresql(Database):
-    def __init__(self, engine: AsyncEngine, *, failed: Callable[[str], None]) -> None:
-        super().__init__(failed=failed)
+    def __init__(
+        self, engine: AsyncEngine, *, failed: Callable[[str], None], expect: Callable[[Connection], None]
+    ) -> None:
+        super().__init__(failed=failed, expect=expect)
         self._engine = engine
 
     async def _write(self, work: Callable[[Connection], Result]) -> Result:

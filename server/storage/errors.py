@@ -5,7 +5,7 @@
     StorageError
     ├── StorageUnavailable    the database or the object store did not answer correctly
     │   └── RowTaken              another writer inserted the same row, or one that this one needs is missing
-    ├── SchemaOutdated        the database's schema is not the one that this version needs
+    ├── SchemaOutdated        the database is older than this version needs, or too new for it
     ├── CheckNotFound         no check has this identifier
     ├── Conflict              another writer was first: the expected state or epoch is not current
     ├── SessionKeyMismatch    the check is bound to another session key
@@ -57,7 +57,7 @@ class RowTaken(StorageUnavailable):
 
 
 class SchemaOutdated(StorageError):
-    """The database's schema is not the one that this version needs."""
+    """The database is older than this version needs, or a newer version shut this one out."""
 
 
 class CheckNotFound(StorageError):

@@ -50,12 +50,13 @@ class CheckRepository:
 
     @uncancelled
     async def ping(self) -> None:
-        """Tests whether the database answers.
+        """Tests whether this server may use the database, and whether it takes data.
 
         Raises:
-            StorageUnavailable: It does not answer.
+            StorageUnavailable: It does not.
+            SchemaOutdated: A newer version of the server shut this one out.
         """
-        await self._database.read(statements.probe)
+        await self._database.write(statements.probe)
 
     @uncancelled
     async def create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:

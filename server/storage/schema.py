@@ -1,7 +1,18 @@
-"""The upgrade of the database schema to the revision that this version needs, or the test for it."""
+"""The upgrade of the database schema to the revision that this version needs, or the test for it.
+
+A migration shuts out every older server, unless its module states ``expands = True``: it only adds what
+older servers can ignore, such as a table, or a column that may be empty. The table ``schema_floor`` names the
+oldest revision whose servers may still use the database. A server tests in each transaction
+(``expect_usable``) whether that is one of its own revisions. A server that is shut out reads and writes
+nothing any more.
+
+From version 1.0.0 on, every migration expands; what it makes superfluous is removed ("contracted") by a
+migration of a later version, which shuts out the servers that still need it.
+"""
 
 import asyncio
 import fcntl
+import functools
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from functools import partial
@@ -12,19 +23,31 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, delete, func, insert, select
 
 from server.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated
 from server.storage.failures import unavailable
+from server.storage.tables import schema_floor
 
-__all__ = ["HashSubject", "current_revision", "needed_revision", "prepare_database", "upgrade"]
+__all__ = [
+    "HashSubject",
+    "current_revision",
+    "expect_revision",
+    "expect_usable",
+    "needed_revision",
+    "prepare_database",
+    "upgrade",
+]
 
 HashSubject = Callable[[str, str], str]
 """Hashes the subject reference of a scope, as ``MemoryKey.subject_hash``."""
-_NEWER = "the database was created by a newer version of the server; install that version or a newer one"
+_NEWER = (
+    "the database was upgraded by a newer version of the server, and this version may no longer use it; "
+    "install that version or a newer one"
+)
 # A number that no other lock in the same database uses: "facegate" in ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"facegate")
 _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
@@ -74,6 +97,34 @@ async def upgrade(url: str, *, hash_subject: HashSubject | None = None) -> None:
         await database.close()
 
 
+def expect_usable(connection: Connection) -> None:
+    """Tests whether this version may use a database that was at its revision, or a newer one, at some time.
+
+    Raises:
+        SchemaOutdated: A newer version upgraded the database and shut this one out.
+    """
+    floor = connection.execute(select(schema_floor.c.revision)).scalar_one_or_none()
+    if floor not in _revisions():
+        raise SchemaOutdated(_NEWER)
+
+
+async def expect_revision(database: Database) -> None:
+    """Tests whether this version may use a database.
+
+    Raises:
+        SchemaOutdated: The database is older than this version needs, or a newer version shut this one out.
+        StorageUnavailable: The database does not answer.
+    """
+    current, needed = await current_revision(database), needed_revision()
+    if current is not None and current not in _revisions():
+        await database.read(expect_usable)
+    elif current != needed:
+        raise SchemaOutdated(
+            f"the database is at revision {current or 'none'}, this version needs {needed}: "
+            "run facegate db upgrade"
+        )
+
+
 async def prepare_database(url: str, *, hash_subject: HashSubject | None = None) -> None:
     """Prepares the database at the start of a server: upgrades SQLite, and tests other databases.
 
@@ -85,27 +136,24 @@ async def prepare_database(url: str, *, hash_subject: HashSubject | None = None)
         hash_subject: See ``upgrade``.
 
     Raises:
-        SchemaOutdated: The database is not at the revision that this version needs, or a newer version
-            created it.
+        SchemaOutdated: The database is older than this version needs, or a newer version shut this one out.
         StorageUnavailable: The database does not answer.
     """
-    if is_sqlite(url):
-        await upgrade(url, hash_subject=hash_subject)
-        return
-    database = open_database(url)
+    database = open_database(url, make=True)
     try:
         current = await current_revision(database)
+        if not is_sqlite(url) or (current is not None and current not in _revisions()):
+            await expect_revision(database)
+            return
     finally:
         await database.close()
-    needed = needed_revision()
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
-    if current is not None and current not in known:
-        raise SchemaOutdated(_NEWER)
-    if current != needed:
-        raise SchemaOutdated(
-            f"the database is at revision {current or 'none'}, this version needs {needed}: "
-            "run facegate db upgrade"
-        )
+    await upgrade(url, hash_subject=hash_subject)
+
+
+@functools.cache
+def _revisions() -> frozenset[str]:
+    """Returns the revisions that this version knows: its own and all before it."""
+    return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
 def _config() -> Config:
@@ -122,6 +170,18 @@ def _upgrade(connection: Connection, hash_subject: HashSubject | None) -> None:
     config.attributes["connection"] = connection
     config.attributes["hash_subject"] = hash_subject
     command.upgrade(config, "head")
+    floor = _floor(ScriptDirectory.from_config(config))
+    if connection.execute(select(schema_floor.c.revision)).scalar_one_or_none() != floor:
+        connection.execute(delete(schema_floor))
+        connection.execute(insert(schema_floor).values(revision=floor, probes=0))
+
+
+def _floor(scripts: ScriptDirectory) -> str:
+    """Returns the newest revision whose migration does not only expand."""
+    for script in scripts.walk_revisions():
+        if not getattr(script.module, "expands", False):
+            return str(script.revision)
+    raise SchemaOutdated("this installation has no migrations; install it again")  # pragma: no cover
 
 
 @asynccontextmanager

@@ -45,6 +45,7 @@ __all__ = [
     "requests",
     "scan_marks",
     "scan_memories",
+    "schema_floor",
 ]
 
 
@@ -79,6 +80,14 @@ metadata = MetaData(
         "pk": "pk_%(table_name)s",
     }
 )
+
+schema_floor = Table(
+    "schema_floor",
+    metadata,
+    Column("revision", String(32), primary_key=True),
+    Column("probes", BigInteger, nullable=False),
+)
+"""One row: the revision of the oldest servers that may use the database, and the number of write probes."""
 
 policies = Table(
     "policies",

@@ -108,7 +108,9 @@ async def test_a_server_that_cannot_keep_evidence_is_not_ready(tmp_path: Path) -
         await asyncio.to_thread(_replace_by_file, objects)
         status, body = await _get(live.server.admin_port, "/readyz")
         parts = {"models": True, "database": True, "disk": True, "objects": False}
-        assert (status, json.loads(body)) == (503, {"ready": False, "parts": parts})
+        answer = json.loads(body)
+        assert (status, answer["ready"], answer["parts"]) == (503, False, parts)
+        assert set(answer["reasons"]) == {"objects"}
         assert (await _get(live.server.admin_port, "/healthz"))[0] == 200
 
 

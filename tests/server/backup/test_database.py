@@ -8,8 +8,7 @@ import pytest
 
 from server.backup import BackupDamaged, BackupError, TargetNotEmpty, dump_database, restore_database
 from server.storage.schema import needed_revision
-from server.storage.tables import metadata
-from tests.server.backup.tables import all_rows, filled
+from tests.server.backup.tables import DUMPED, all_rows, filled
 from tests.server.databases import make_tables
 
 _NOW = datetime(2031, 4, 1, 8, 0, tzinfo=UTC)
@@ -32,7 +31,7 @@ async def test_every_row_of_every_table_comes_back_in_either_database(
     await filled(old)
     out = tmp_path / "dump.jsonl.gz"
     summary = await dump_database(old, out, now=_NOW, progress=silent)
-    assert summary.rows == dict.fromkeys(metadata.tables, 3)
+    assert summary.rows == dict.fromkeys([table.name for table in DUMPED], 3)
     restored = await restore_database(out, new, progress=silent)
     assert restored == summary
     assert restored.revision == needed_revision()
@@ -56,7 +55,7 @@ async def test_only_the_owner_can_read_a_dump(sqlite_url: str, tmp_path: Path) -
 async def test_a_dump_shows_one_moment(sqlite_url: str, tmp_path: Path) -> None:
     await filled(sqlite_url)
     before = await all_rows(sqlite_url)
-    last = metadata.sorted_tables[-1]
+    last = DUMPED[-1]
 
     def write_meanwhile(_table: str, _count: int) -> None:
         with sqlite3.connect(sqlite_url.removeprefix("sqlite:///")) as other:

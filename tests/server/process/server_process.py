@@ -175,6 +175,7 @@ class DataFolder:
             "log": {"level": "debug", "format": "json"},
         } | tables
         self.config = folder / "facegate.toml"
+        self.config.touch(0o600)
         self.config.write_text(_toml(settings))
 
     @asynccontextmanager

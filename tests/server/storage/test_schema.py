@@ -14,7 +14,7 @@ from server.storage.devices import DeviceRepository, KeyKind
 from server.storage.engine import database_file
 from server.storage.errors import SchemaOutdated, StorageUnavailable
 from server.storage.repository import CheckRepository
-from server.storage.schema import current_revision, needed_revision, prepare_database, upgrade
+from server.storage.schema import current_revision, expect_usable, needed_revision, prepare_database, upgrade
 from server.storage.tables import device_key_uses, metadata, record_terms, scan_memories
 from tests.canaries import Canaries
 from tests.server.databases import take_back
@@ -52,9 +52,25 @@ async def test_upgrades_at_once_are_one(url: str) -> None:
 async def test_a_database_of_a_newer_version_is_refused_untouched(url: str) -> None:
     await upgrade(url)
     await _execute(url, "update alembic_version set version_num = '9999'")
+    await _execute(url, "update schema_floor set revision = '9999'")
     for refused in (upgrade, prepare_database):
         with pytest.raises(SchemaOutdated, match="newer version"):
             await refused(url)
+
+
+async def test_a_database_that_a_newer_version_only_expanded_is_used_as_it_is(url: str) -> None:
+    await upgrade(url)
+    await _execute(url, "update alembic_version set version_num = '9999'")
+    await prepare_database(url)
+    with pytest.raises(SchemaOutdated, match="newer version"):
+        await upgrade(url)
+    database = open_database(url, expect=expect_usable)
+    assert await current_revision(database) == "9999"
+    await _execute(url, "update schema_floor set revision = '9999'")
+    for transaction in (database.read, database.write):
+        with pytest.raises(SchemaOutdated, match="newer version"):
+            await transaction(lambda _: None)
+    await database.close()
 
 
 async def test_a_failed_migration_changes_nothing(url: str) -> None:

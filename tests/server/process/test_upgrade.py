@@ -1,0 +1,197 @@
+"""A server of an older version meets a database that a newer one upgraded, while it runs."""
+
+import asyncio
+import json
+import shutil
+import sqlite3
+import sys
+from collections.abc import AsyncIterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import grpc
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2
+
+import server.storage.migrations
+from server.storage.schema import needed_revision, upgrade
+from tests.server.live import pictures, until
+from tests.server.postgres import PostgresServer
+from tests.server.process.server_process import DataFolder, ServerProcess
+from tests.server.raw_device import Ended, RawDevice
+from tests.server.refusals import refused
+
+pytestmark = pytest.mark.slow
+
+_FRAMES = 9
+"""Enough for an attempt that counts."""
+_WITH_MIGRATIONS = (
+    "import sys, pathlib; from server.storage import schema; "
+    "schema._MIGRATIONS = pathlib.Path(sys.argv.pop(1)); "
+)
+_UPGRADE = _WITH_MIGRATIONS + "import asyncio; asyncio.run(schema.upgrade(sys.argv[1]))"
+_PROGRAM = _WITH_MIGRATIONS + "from cli.main import main; sys.argv[0] = 'facegate'; main()"
+_NEXT = '''"""The migration of the next version."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "next"
+down_revision = "{head}"
+branch_labels = None
+depends_on = None
+{expands}
+
+
+def upgrade() -> None:
+    op.create_table("regions", sa.Column("name", sa.String(8), primary_key=True))
+    with op.batch_alter_table("requests") as batch:
+        batch.add_column(sa.Column("region", sa.String(8), nullable={nullable}, server_default="eu"))
+    with op.batch_alter_table("requests") as batch:
+        batch.alter_column("region", server_default=None)
+'''
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
+    url = await postgres.new_database()
+    await upgrade(url)
+    yield url
+    await postgres.drop_database(url)
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'data' / 'facegate.db'}"
+    found: str = request.getfixturevalue("postgres_url")
+    return found
+
+
+def next_version(folder: Path, *, expands: bool) -> Path:
+    """The migrations of this version, and one more, which uploads of this version meet."""
+    migrations = folder / "migrations"
+    shutil.copytree(Path(server.storage.migrations.__path__[0]), migrations)
+    (migrations / "versions" / "next.py").write_text(
+        _NEXT.format(head=needed_revision(), expands="expands = True" if expands else "", nullable=expands)
+    )
+    return migrations
+
+
+async def upgraded(migrations: Path, url: str) -> None:
+    """Runs the upgrade of the next version in a process of its own."""
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", _UPGRADE, str(migrations), url)
+    assert await process.wait() == 0
+
+
+async def readiness(process: ServerProcess) -> tuple[int, dict[str, Any]]:
+    address = f"http://127.0.0.1:{process.admin_port}/readyz"
+    async with aiohttp.ClientSession() as session, session.get(address) as answer:
+        body: dict[str, Any] = json.loads(await answer.text())
+        return answer.status, body
+
+
+async def test_an_older_server_goes_on_while_a_newer_version_only_expands(url: str, tmp_path: Path) -> None:
+    home = DataFolder(tmp_path, storage={"database_url": url})
+    migrations = next_version(tmp_path, expands=True)
+    async with home.serving() as older:
+        upload = await older.upload(str(uuid4()))
+        stream = await RawDevice(older.device, upload).open()
+        await stream.begin()
+        await stream.send_frames(pictures()[:_FRAMES])
+        await stream.taken(_FRAMES)
+        await upgraded(migrations, url)
+        await stream.send(stream.end())
+        await stream.result()
+        assert await stream.outcome() is None
+        # Too few frames to be a success, but they are judged.
+        answer = await older.finish(upload.check_id)
+        assert [one.ended_by for one in answer.result.attempts] == [result_pb2.AttemptSummary.ENDED_BY_SIGNED]
+        assert (await older.upload(str(uuid4()))).check_id
+        assert (await readiness(older))[0] == 200
+    # It may even be started again, as after a crash in the middle of a roll-out.
+    async with home.serving() as older:
+        assert (await readiness(older))[0] == 200
+        assert (await older.upload(str(uuid4()))).check_id
+
+
+async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url: str, tmp_path: Path) -> None:
+    home = DataFolder(tmp_path, storage={"database_url": url})
+    migrations = next_version(tmp_path, expands=False)
+    async with home.serving() as older:
+        upload = await older.upload(str(uuid4()))
+        stream = await RawDevice(older.device, upload).open()
+        await stream.begin()
+        await stream.send_frames(pictures()[:_FRAMES])
+        await stream.taken(_FRAMES)
+        assert (await readiness(older))[0] == 200
+        await upgraded(migrations, url)
+
+        with pytest.raises(Ended) as ended:
+            await stream.result()
+        assert ended.value.refusal is not None
+        # What a device of any version resumes after, on a server that is not shut out.
+        assert ended.value.refusal.reason == "NOT_SERVING"
+        assert stream.goodbyes() == ["SERVER_FAULT"]
+
+        async def unready() -> bool:
+            return (await readiness(older))[0] == 503
+
+        await until(unready)
+        _, body = await readiness(older)
+        assert [part for part, ready in body["parts"].items() if not ready] == ["database"]
+        assert "newer version" in str(body["reasons"])
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await older.upload(str(uuid4()))
+        refusal = refused(caught.value)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_OUTDATED")
+        assert refusal.retry_seconds
+        older.terminate()
+        assert await older.ended() == 0
+
+    newer = (sys.executable, "-c", _PROGRAM, str(migrations))
+    async with home.serving(program=newer) as next_server:
+        answer = await next_server.finished(upload.check_id)
+        assert answer.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
+        assert list(answer.result.reasons) == [result_pb2.FAILURE_REASON_INTERRUPTED]
+        assert (await readiness(next_server))[0] == 200
+
+
+async def test_a_server_whose_file_is_locked_by_another_process_is_not_ready(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path)
+    async with home.serving() as process:
+        assert (await readiness(process))[0] == 200
+        with closing(sqlite3.connect(home.data / "facegate.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            await _becomes(process, 503)
+        await _becomes(process, 200)
+
+
+async def test_a_server_of_a_read_only_database_is_not_ready(
+    postgres: PostgresServer, postgres_url: str, tmp_path: Path
+) -> None:
+    home = DataFolder(tmp_path, storage={"database_url": postgres_url})
+    name = postgres_url.partition("@")[2].partition("/")[2].partition("?")[0]
+    async with home.serving() as process:
+        assert (await readiness(process))[0] == 200
+        for setting, status in (("on", 503), ("off", 200)):
+            await postgres.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = {setting}")
+            await postgres.execute(
+                f"SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}'"  # noqa: S608
+            )
+            await _becomes(process, status)
+            if status == 503:
+                # A read would still succeed.
+                assert "read-only" in str((await readiness(process))[1]["reasons"])
+
+
+async def _becomes(process: ServerProcess, status: int) -> None:
+    async def reached() -> bool:
+        found, body = await readiness(process)
+        return found == status and (status == 200) is (body["parts"]["database"] is True)
+
+    await until(reached)
