@@ -72,7 +72,7 @@ _INSTRUMENTS: Final[Mapping[str, InjectionInstrument]] = {
     "FRAMES_LOOP": InjectionInstrument.RECORDED_VIDEO,
     "FRAMES_SEEN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
     "FRAMES_SHOWN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
-    "PICTURES_SEEN_BEFORE": InjectionInstrument.RECORDED_VIDEO,
+    "SIMILAR_TO_EARLIER_SCAN": InjectionInstrument.RECORDED_VIDEO,
     "COMPRESSED_TWICE": InjectionInstrument.RECORDED_VIDEO,
     "PARTS_STAND_STILL": InjectionInstrument.COMPOSED_VIDEO,
     "NO_NOISE": InjectionInstrument.SYNTHETIC_VIDEO,

@@ -15,9 +15,12 @@ from device_integrity.stream.memory import (
     check_device_subjects,
     check_frames_before,
     check_session_key,
+    check_similarity,
     frame_marks,
     key_mark,
+    mirrored_bands,
 )
+from device_integrity.stream.motion import ScanMotion, frame_layout, motions_from_bytes, scan_motion
 from device_integrity.stream.thumbnails import picture_hash
 from device_integrity.stream.tracing import FrameTrace, StreamMeasurements, StreamTracer
 
@@ -27,6 +30,7 @@ __all__ = [
     "KeyUse",
     "RecalledScan",
     "ScanMemory",
+    "ScanMotion",
     "ScanQuery",
     "StreamMeasurements",
     "StreamTracer",
@@ -34,8 +38,13 @@ __all__ = [
     "check_device_subjects",
     "check_frames_before",
     "check_session_key",
+    "check_similarity",
     "check_stream",
+    "frame_layout",
     "frame_marks",
     "key_mark",
+    "mirrored_bands",
+    "motions_from_bytes",
     "picture_hash",
+    "scan_motion",
 ]

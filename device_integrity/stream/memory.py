@@ -3,9 +3,9 @@
 The server keeps two kinds of records of each scan (``ScanMemory``): marks of its frames, and uses of its
 keys. The tests are pure functions. The records are personal data, so retention and erasure apply: every
 record names its subject and its check, and ``ScanMemory.forget`` erases by either. Exact marks are hashed
-with the tenant's own secret, so that they are meaningless to others. A perceptual hash cannot be keyed,
-because it is compared by distance. It is too coarse to show a face, and the store has to seal it with the
-check's evidence key.
+with the tenant's own secret, so that they are meaningless to others, and so must the store do with the bands
+of perceptual hashes. A movement cannot be keyed, because it is compared by distance. It is too coarse to show
+a face, and the store has to seal it with the check's evidence key.
 """
 
 import hmac
@@ -15,10 +15,12 @@ from datetime import datetime
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from device_integrity.check import DeviceCheck, Manipulation, passed_test
 from device_integrity.stream.findings import not_evaluated, suspect, unavailable
-from device_integrity.stream.thumbnails import difference_hash, hash_distances
+from device_integrity.stream.motion import ScanMotion, motion_similarity
+from device_integrity.stream.thumbnails import THUMBNAIL, difference_hash
 from device_integrity.stream.tracing import FrameTrace
 
 __all__ = [
@@ -31,8 +33,10 @@ __all__ = [
     "check_device_subjects",
     "check_frames_before",
     "check_session_key",
+    "check_similarity",
     "frame_marks",
     "key_mark",
+    "mirrored_bands",
 ]
 
 _FRAME_DOMAIN: Final = b"facegate-frame-mark-v1"
@@ -49,14 +53,10 @@ but a blocked camera may deliver the same drawn picture each time."""
 _BAND_BYTES: Final = 2
 _BANDS: Final = 16
 _NEAR_BITS: Final = 10
-"""Most of 256 bits by which near hashes differ. Re-encoding and scaling change a few; see
-docs/device_integrity.md."""
+"""Most of 256 bits by which the hashes of similar frames differ, so that their scans are compared."""
 
-_FEWEST_NEAR: Final = 6
-_NEAR_SHARE: Final = 0.6
-_LEAST_VARIETY: Final = 20
-"""Least of the largest difference, in bits, between the first and another frame of a scan. Scans of a person
-that keeps still in one place are alike, which proves nothing."""
+_SIMILAR: Final = 0.7
+"""Similarity from which there is a doubt; see docs/device_integrity.md."""
 
 _MOST_SUBJECTS: Final = 5
 
@@ -67,7 +67,7 @@ class FrameMark:
 
     Attributes:
         exact: HMAC-SHA-256 of the encoded image's hash under the tenant's key, 32 bytes.
-        perceptual: Difference hash, 32 bytes; empty for a frame that is recognised by its bytes alone.
+        perceptual: Difference hash, 32 bytes, to find similar scans; empty for most frames.
         picture: HMAC-SHA-256 of the decoded picture's hash under the tenant's key, the first 24 bytes; empty
             for a frame without enough texture. It is the same in whatever file the picture is.
         bands: The 16 slices of ``perceptual``, each with its position, as keys to find candidates: two hashes
@@ -112,13 +112,13 @@ class RecalledScan:
 
     Attributes:
         check_id: Its check, as text.
-        marks: Its marks with a perceptual hash, in order of capture.
+        motions: The movement of each of its attempts.
         repeated: The number of its frames whose exact mark is in the query.
         shown: The number of its different pictures that are in the query.
     """
 
     check_id: str
-    marks: tuple[FrameMark, ...]
+    motions: tuple[ScanMotion, ...] = ()
     repeated: int = 0
     shown: int = 0
 
@@ -132,9 +132,12 @@ class ScanQuery:
         check_id: This check, whose own earlier attempts do not count.
         exact: Exact marks to find.
         pictures: Marks of pictures to find.
-        bands: Bands to find.
+        bands: Bands to find; those of mirrored frames find mirrored copies.
+        subject: The subject of this check, as in ``KeyUse.subject``, whose latest scans are returned in any
+            case; empty if it names none.
         least_bands: The least number of these bands that a similar frame shares.
-        most: The maximum number of scans to return. Scans with the most hits come first.
+        most: The maximum number of scans to return by their frames, those with the most hits first, and of
+            the subject, the latest first.
     """
 
     tenant: str
@@ -142,8 +145,9 @@ class ScanQuery:
     exact: frozenset[bytes]
     bands: frozenset[bytes]
     pictures: frozenset[bytes] = frozenset()
+    subject: str = ""
     least_bands: int = _BANDS - _NEAR_BITS
-    most: int = 32
+    most: int = 24
 
 
 class ScanMemory(Protocol):
@@ -155,7 +159,7 @@ class ScanMemory(Protocol):
     """
 
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        """Returns earlier scans with a frame that may be one of the query's frames.
+        """Returns earlier scans with a frame that may be one of the query's frames, and those of the subject.
 
         That is a frame whose exact mark or picture is in the query, or a frame that has at least
         ``query.least_bands`` of the query's bands.
@@ -167,11 +171,18 @@ class ScanMemory(Protocol):
         ...
 
     async def record(
-        self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
+        self,
+        *,
+        tenant: str,
+        subject: str,
+        check_id: str,
+        time: datetime,
+        marks: Sequence[FrameMark],
+        motions: Sequence[ScanMotion] = (),
     ) -> None:
-        """Stores the marks of an attempt's frames when the attempt has ended.
+        """Stores the marks of an attempt's frames, and its movement, when the attempt has ended.
 
-        The marks of the check's other attempts stay.
+        Those of the check's other attempts stay.
         """
         ...
 
@@ -205,8 +216,7 @@ def frame_marks(
     shown = [frame for frame in frames if frame.textured]
     if not shown:
         return ()
-    places = np.unique(np.linspace(0, len(shown) - 1, min(_MOST_MARKS, len(shown))).round().astype(int))
-    hashes = {shown[at].sha256: difference_hash(shown[at].thumbnail) for at in places}
+    hashes = {frame.sha256: difference_hash(frame.thumbnail) for frame in _spread(shown)}
     return tuple(
         FrameMark(
             exact=hmac.digest(tenant_key, _FRAME_DOMAIN + image, "sha256"),
@@ -215,6 +225,24 @@ def frame_marks(
         )
         for image in dict.fromkeys((*_textured(frames, images), *hashes))
     )
+
+
+def mirrored_bands(frames: Sequence[FrameTrace]) -> frozenset[bytes]:
+    """Returns the bands of up to 16 of the frames, mirrored: a mirrored copy of a scan has these."""
+    return frozenset(
+        band
+        for frame in _spread([frame for frame in frames if frame.textured])
+        for band in FrameMark(exact=b"", perceptual=difference_hash(_mirrored(frame.thumbnail))).bands
+    )
+
+
+def _spread(frames: Sequence[FrameTrace]) -> list[FrameTrace]:
+    places = np.linspace(0, len(frames) - 1, min(_MOST_MARKS, len(frames))).round().astype(int)
+    return [frames[at] for at in np.unique(places)]
+
+
+def _mirrored(thumbnail: NDArray[np.float32]) -> NDArray[np.float32]:
+    return np.ascontiguousarray(thumbnail.reshape(THUMBNAIL)[:, ::-1]).ravel()
 
 
 def _picture_mark(picture: bytes, tenant_key: bytes) -> bytes:
@@ -248,20 +276,17 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
     """Returns ``memory.frames``: whether an earlier scan had these frames.
 
     One frame with the same bytes fails hard, because no camera makes a frame twice; so do three frames that
-    decode to the same pictures, however their files differ. Similar frames in the same order fail softly,
-    because the same person in the same place looks alike.
+    decode to the same pictures, however their files differ.
     """
     name = "memory.frames"
     if not marks:
         return unavailable(name, "NO_MARKS", "No frame has enough contrast to be recognised.")
-    exact = {mark.exact for mark in marks}
     for scan in recalled:
-        same = max(scan.repeated, len(exact.intersection(mark.exact for mark in scan.marks)))
-        if same:
+        if scan.repeated:
             return suspect(
                 name,
                 "FRAMES_SEEN_BEFORE",
-                f"{same} frames have the same bytes as frames of an earlier check.",
+                f"{scan.repeated} frames have the same bytes as frames of an earlier check.",
                 soft=False,
             )
     for scan in recalled:
@@ -272,23 +297,34 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
                 f"{scan.shown} frames, in other files, show exactly the pictures of an earlier check.",
                 soft=False,
             )
-    marks = [mark for mark in marks if mark.perceptual]
-    hashes = np.frombuffer(b"".join(mark.perceptual for mark in marks), np.uint8).reshape(len(marks), -1)
-    if int(hash_distances(marks[0].perceptual, hashes).max()) < _LEAST_VARIETY:
-        return not_evaluated(
-            name,
-            "NOTHING_MOVES",
-            "The scan's frames are too similar to distinguish them from another scan's.",
-        )
-    for scan in recalled:
-        near = _in_order(marks, [mark for mark in scan.marks if mark.perceptual])
-        if near >= max(_FEWEST_NEAR, _NEAR_SHARE * len(marks)):
-            return suspect(
-                name,
-                "PICTURES_SEEN_BEFORE",
-                f"{near} of {len(marks)} frames resemble those of an earlier check, in the same order.",
-            )
     return passed_test(name, "FRAMES_NEW", "No earlier scan had these frames.")
+
+
+def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]) -> DeviceCheck:
+    """Returns ``memory.similarity``: whether the scan moves as an earlier one, so that it may be a recording.
+
+    It fails softly, which is a doubt and no more: two scans of one person may look alike by chance.
+
+    Args:
+        motion: The attempt's movement; ``None`` if it shows none, or answers a challenge, which asks every
+            person for the same movements.
+        recalled: The earlier scans.
+    """
+    name = "memory.similarity"
+    if motion is None:
+        return not_evaluated(
+            name, "NOTHING_TO_COMPARE", "The attempt moves too little, is too short, or answers a challenge."
+        )
+    score = max((motion_similarity(motion, each) for scan in recalled for each in scan.motions), default=0.0)
+    if score >= _SIMILAR:
+        return suspect(
+            name,
+            "SIMILAR_TO_EARLIER_SCAN",
+            f"The scan moves as an earlier one does: similarity {score:.2f}, from {_SIMILAR:.2f} on a doubt.",
+        )
+    return passed_test(
+        name, "MOVES_ANEW", f"No earlier scan moves like this one: similarity {score:.2f} of {_SIMILAR:.2f}."
+    )
 
 
 def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _MOST_SUBJECTS) -> DeviceCheck:
@@ -345,17 +381,3 @@ def _made_for_one(name: str, uses: Sequence[KeyUse], check_id: str) -> DeviceChe
             sign=Manipulation.MAN_IN_THE_MIDDLE,
         )
     return passed_test(name, "KEY_NEW", "No other check used the key of this scan.")
-
-
-def _in_order(marks: Sequence[FrameMark], earlier: Sequence[FrameMark]) -> int:
-    """Returns how many marks are near to marks of an earlier scan, in the same order."""
-    if not earlier:
-        return 0
-    hashes = np.frombuffer(b"".join(mark.perceptual for mark in earlier), np.uint8).reshape(len(earlier), -1)
-    # best[at]: the most marks matched so far with the first ``at`` frames of the earlier scan.
-    best = np.zeros(len(earlier) + 1, np.int64)
-    for mark in marks:
-        near = hash_distances(mark.perceptual, hashes) <= _NEAR_BITS
-        reached = np.where(near, best[:-1] + 1, 0)
-        best[1:] = np.maximum.accumulate(np.maximum(best[1:], reached))
-    return int(best[-1])

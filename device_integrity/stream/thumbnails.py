@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["HASH_BITS", "THUMBNAIL", "difference_hash", "hash_distances", "picture_hash", "thumbnail_of"]
+__all__ = ["HASH_BITS", "THUMBNAIL", "difference_hash", "picture_hash", "thumbnail_of"]
 
 THUMBNAIL: Final = (24, 32)
 """Rows and columns: small enough to compare all frames of a scan with each other."""
@@ -79,14 +79,3 @@ def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:
     """
     small = cv2.resize(thumbnail.reshape(THUMBNAIL), (17, 16), interpolation=cv2.INTER_AREA)
     return np.packbits(small[:, :-1] > small[:, 1:]).tobytes()
-
-
-def hash_distances(one: bytes, others: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Returns the number of bits by which each of the hashes differs from one hash.
-
-    Args:
-        one: The hash to compare with, 32 bytes.
-        others: The hashes, shape (n, 32).
-    """
-    different = np.bitwise_xor(others, np.frombuffer(one, np.uint8))
-    return np.asarray(np.bitwise_count(different).sum(axis=1), np.int64)

@@ -30,12 +30,15 @@ from research.device_alarms.errors import MaterialError
 from research.device_alarms.injections import INJECTIONS
 from research.device_alarms.material import SentScan, live_scans, pictures
 from research.device_alarms.measure import UNMEASURED, checks_of, traced
-from research.device_alarms.memory_study import study_memory
+from research.device_alarms.memory_study import daily_scans, study_memory
 from research.device_alarms.speed import stream_cost
 
 __all__ = ["main", "may_decide"]
 
 _CONFIDENCE = 0.95
+_CLIPS = ("video", "video_more", "video_phone")
+"""Folders of the scans that are compared with each other; single scans are tested from the first one."""
+
 _STILLS = ("stream.encoder", "stream.recompression")
 """Tests that a single image can fail."""
 
@@ -61,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _print_alarms(console, scans, stills)
     _print_noise(console, scans)
     _print_injections(console, scans)
-    _print_memory(console, scans)
+    _print_memory(console, options.assets)
     cost = stream_cost(scans[0])
     console.print(
         f"a frame of 640 x 480, ms on one thread: decoding {cost.decode:.2f} (luma {cost.decode_luma:.2f}), "
@@ -120,16 +123,17 @@ def _print_injections(console: Console, scans: Sequence[SentScan]) -> None:
     console.print(table)
 
 
-def _print_memory(console: Console, scans: Sequence[SentScan]) -> None:
-    found = study_memory(scans)
-    for what, hits, trials in (
-        ("second scans of the same person and place", found.second_scans, found.honest_pairs),
-        ("scans of other clips", found.strangers, found.stranger_pairs),
-        ("replays, encoded anew", found.replays, found.replay_pairs),
-        ("replays, encoded anew and thinned", found.shifted, found.replay_pairs),
-    ):
-        share = _share(proportion(hits, trials, confidence=_CONFIDENCE))
-        console.print(f"memory.frames, {what}: {share} recognised")
+def _print_memory(console: Console, assets: Path) -> None:
+    recorded, daily = study_memory(live_scans(assets, folders=_CLIPS)), list(daily_scans())
+    counts = {
+        "second scans of a clip": recorded.second_scans,
+        "scans of other clips": recorded.strangers,
+        **{f"copies, {name}": found for name, found in recorded.copies.items()},
+        "simulated scans of a person on other days": study_memory(daily, copies={}).second_scans,
+    }
+    for what, doubted in counts.items():
+        console.print(f"memory.similarity, {what}: {_share(_rate(doubted))} doubted")
+    console.print(f"memory.frames: {recorded.same_pictures} pairs of scans have a picture in common")
 
 
 def _by_check(scans: Sequence[SentScan]) -> Mapping[str, list[bool]]:

@@ -1,6 +1,6 @@
 """Reads recorded material as a device would send it: scans of JPEG frames with their capture times."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from research.device_alarms.errors import MaterialError
 
-__all__ = ["SentScan", "encoded", "live_scans", "pictures"]
+__all__ = ["Pixels", "SentScan", "encoded", "live_scans", "pictures"]
 
 _LONG_SIDE: Final = 640
 _QUALITY: Final = 85
@@ -54,13 +54,17 @@ def encoded(image: Pixels, *, quality: int = _QUALITY) -> bytes:
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes()
 
 
-def live_scans(assets: Path) -> tuple[SentScan, ...]:
+def live_scans(assets: Path, *, folders: Sequence[str] = ("video",)) -> tuple[SentScan, ...]:
     """Read clips of live persons, cut into scans of four seconds at about 16 frames a second.
+
+    Args:
+        assets: The folder with the data.
+        folders: The folders below ``data`` with clips; those that are missing are left out.
 
     Raises:
         MaterialError: There is no clip, or one cannot be read.
     """
-    clips = sorted((assets / "data/video/live").glob("*"))
+    clips = [clip for folder in folders for clip in sorted((assets / "data" / folder / "live").glob("*"))]
     if not clips:
         raise MaterialError("the assets have no clips in data/video/live")
     return tuple(scan for clip in clips for scan in _cut(clip))

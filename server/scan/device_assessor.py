@@ -54,6 +54,8 @@ class DeviceAssessor:
             run.trace.observed.traces,
             images=run.trace.images,
             pictures=run.trace.pictures,
+            layouts=run.trace.layouts,
+            challenged=run.challenge is not None,
         )
 
     async def assess(

@@ -5,19 +5,27 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+import numpy as np
+from numpy.typing import NDArray
+
 from device_integrity import DeviceCheck
 from device_integrity.stream import (
     FrameMark,
     FrameTrace,
     KeyUse,
+    RecalledScan,
     ScanMemory,
+    ScanMotion,
     ScanQuery,
     check_attestation_key,
     check_device_subjects,
     check_frames_before,
     check_session_key,
+    check_similarity,
     frame_marks,
     key_mark,
+    mirrored_bands,
+    scan_motion,
 )
 from facegate_protocol import load_public_key, public_key_der
 from server.device.findings import EvidenceFinding
@@ -35,12 +43,14 @@ class FrameComparison:
     """The comparison of an attempt's frames with earlier scans.
 
     Attributes:
-        test: The test ``memory.frames``.
+        tests: The tests ``memory.frames`` and ``memory.similarity``.
         marks: The marks of the frames.
+        motion: The movement; ``None`` if it shows none.
     """
 
-    test: DeviceCheck
+    tests: tuple[DeviceCheck, ...]
     marks: tuple[FrameMark, ...] = ()
+    motion: ScanMotion | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,11 +60,13 @@ class ScanComparison:
     Attributes:
         tests: The tests ``memory.*``.
         marks: The marks of its frames.
+        motions: The movement of its attempts.
         keys: The marks of its device's keys.
     """
 
     tests: tuple[DeviceCheck, ...] = ()
     marks: tuple[FrameMark, ...] = ()
+    motions: tuple[ScanMotion, ...] = ()
     keys: tuple[bytes, ...] = ()
 
 
@@ -65,6 +77,7 @@ def merge_marks(comparisons: Sequence[ScanComparison]) -> ScanComparison:
     """
     return ScanComparison(
         marks=tuple(mark for each in comparisons for mark in each.marks),
+        motions=tuple(motion for each in comparisons for motion in each.motions),
         keys=tuple(dict.fromkeys(key for each in comparisons for key in each.keys)),
     )
 
@@ -100,6 +113,8 @@ class DeviceMemory:
         *,
         images: Sequence[bytes],
         pictures: Mapping[bytes, bytes],
+        layouts: Sequence[tuple[int, NDArray[np.float32]]] = (),
+        challenged: bool = False,
     ) -> FrameComparison:
         """Compares an attempt's frames with earlier scans.
 
@@ -108,6 +123,8 @@ class DeviceMemory:
             frames: The measured frames of the attempt.
             images: SHA-256 of every received frame's image, in order.
             pictures: The hash of what each of these shows, by ``images``.
+            layouts: The capture time and the layout of every received frame, in order.
+            challenged: Whether the attempt answers a challenge. Its movement is then stored, not compared.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -121,11 +138,11 @@ class DeviceMemory:
             check_id=str(record.check_id),
             exact=frozenset(mark.exact for mark in marks),
             pictures=frozenset(mark.picture for mark in marks if mark.picture),
-            bands=frozenset(band for mark in marks for band in mark.bands),
+            bands=frozenset(band for mark in marks for band in mark.bands) | mirrored_bands(frames),
+            subject=self._hash_subject(record.scope, record.subject_reference),
         )
-        similar = await self._memory.recall(query) if marks else ()
-        test = await self._pool.run_first(check_frames_before, marks, similar)
-        return FrameComparison(test=test, marks=tuple(marks))
+        earlier = await self._memory.recall(query) if marks else ()
+        return await self._pool.run_first(_compared, marks, layouts, earlier, challenged)
 
     async def compare_scan(
         self,
@@ -164,12 +181,13 @@ class DeviceMemory:
         subject = self._hash_subject(record.scope, record.subject_reference)
         return ScanComparison(
             tests=(
-                frames.test,
+                *frames.tests,
                 *(check_device_subjects(of_key, subject=subject) for of_key in uses),
                 check_session_key(await uses_of(session), check_id=check_id),
                 *([check_attestation_key(of_attested, check_id=check_id)] if attested else []),
             ),
             marks=frames.marks,
+            motions=() if frames.motion is None else (frames.motion,),
             keys=(*lasting, *attested, session),
         )
 
@@ -182,8 +200,26 @@ class DeviceMemory:
         check_id = str(record.check_id)
         subject = self._hash_subject(record.scope, record.subject_reference)
         await self._memory.record(
-            tenant=record.scope, subject=subject, check_id=check_id, time=now, marks=comparison.marks
+            tenant=record.scope,
+            subject=subject,
+            check_id=check_id,
+            time=now,
+            marks=comparison.marks,
+            motions=comparison.motions,
         )
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
         for key in dict.fromkeys(comparison.keys):
             await self._memory.record_key_use(tenant=record.scope, use=replace(use, key=key))
+
+
+def _compared(
+    marks: tuple[FrameMark, ...],
+    layouts: Sequence[tuple[int, NDArray[np.float32]]],
+    earlier: Sequence[RecalledScan],
+    challenged: bool,
+) -> FrameComparison:
+    motion = scan_motion(layouts)
+    similarity = check_similarity(None if challenged else motion, earlier)
+    return FrameComparison(
+        tests=(check_frames_before(marks, earlier), similarity), marks=marks, motion=motion
+    )

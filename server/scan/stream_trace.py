@@ -1,19 +1,20 @@
 """The trace of one attempt's frames: headers, hashes and coding, for the tests of device integrity."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from hashlib import sha256
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from attempt import Frame
 from device_integrity.camera import ExposureClaim as CameraExposure
 from device_integrity.camera import FrameClaim
-from device_integrity.stream import StreamTracer, picture_hash
+from device_integrity.stream import StreamTracer, frame_layout, picture_hash
 from server.device.assessment import ObservedFrames
 from vision.face import BgrImage
-from vision.image import GreyImage
+from vision.image import GreyImage, rotate_upright
 
 __all__ = ["AttemptTrace"]
 
@@ -38,6 +39,7 @@ class AttemptTrace:
         self._claims: list[FrameClaim] = []
         self._images: list[bytes] = []
         self._pictures: dict[bytes, bytes] = {}
+        self._layouts: list[tuple[int, NDArray[np.float32]]] = []
         self._late: list[bytes] = []
         self._measured: list[FrameClaim] = []
         self.adjustments = 0
@@ -56,7 +58,10 @@ class AttemptTrace:
         Raises:
             FrameUnusable: The image cannot be decoded.
         """
-        self._pictures[self._images[-1]] = picture_hash(self._blocks(frame))
+        blocks = self._blocks(frame)
+        self._pictures[self._images[-1]] = picture_hash(blocks)
+        upright = rotate_upright(blocks, degrees=frame.rotation_degrees, mirrored=frame.mirrored)
+        self._layouts.append((frame.capture_time_us, frame_layout(upright)))
 
     def arrived_late(self, frame: Frame) -> None:
         """Records the image hash of a frame that is received after the attempt is settled."""
@@ -87,6 +92,11 @@ class AttemptTrace:
     def pictures(self) -> Mapping[bytes, bytes]:
         """The hashes of what the frames show (``device_integrity.stream.picture_hash``) by ``images``."""
         return self._pictures
+
+    @property
+    def layouts(self) -> Sequence[tuple[int, NDArray[np.float32]]]:
+        """The capture time and the ``device_integrity.stream.frame_layout`` of each frame, in order."""
+        return self._layouts
 
     @property
     def all_images(self) -> tuple[bytes, ...]:

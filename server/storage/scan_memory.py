@@ -1,21 +1,28 @@
 """The scan memory in the database: implements ``device_integrity.stream.ScanMemory``.
 
-Perceptual hashes are sealed, one record for each scan. For look-ups, HMACs under the tenant's key are stored:
-of files (32 bytes), of pictures (24 bytes) and of slices of the perceptual hashes (8 bytes). Without the key
-they reveal nothing, and with the key no more than the record. Subjects are given as hashes
+The movement of its attempts is sealed, one record for each scan. For look-ups, HMACs under the tenant's key
+are stored: of files (32 bytes), of pictures (24 bytes) and of slices of perceptual hashes (8 bytes). Without
+the key they reveal nothing, and with the key no more than the record. Subjects are given as hashes
 (``MemoryKey.subject_hash``).
 """
 
 import hmac
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, delete, func, insert, or_, select
 
-from device_integrity.stream import FrameMark, KeyUse, RecalledScan, ScanQuery
+from device_integrity.stream import (
+    FrameMark,
+    KeyUse,
+    RecalledScan,
+    ScanMotion,
+    ScanQuery,
+    motions_from_bytes,
+)
 from server.domain.state import CheckState
 from server.domain.terms import SealedKind
 from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
@@ -31,6 +38,7 @@ _BAND_BYTES: Final = 8
 _MARK_BYTES: Final = 32
 _EXACT_WEIGHT: Final = 1000
 _MOST_FRAMES: Final = 16
+_MOST_MOTIONS: Final = 4
 _MOST_OF_CHECK: Final = 1024
 """Frames of one check that are remembered; a scan of three minutes at the usual rate has as many."""
 
@@ -63,7 +71,7 @@ class DatabaseScanMemory:
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
         """See ``ScanMemory``.
 
-        A scan whose record cannot be unsealed any more has no marks, and is omitted unless a file or a
+        A scan whose record cannot be unsealed any more has no movement, and is omitted unless a file or a
         picture of it returns.
         """
         key = self._tenant_key(query.tenant)
@@ -90,6 +98,14 @@ class DatabaseScanMemory:
             .limit(query.most)
         )
 
+        latest = (
+            select(scan_memories.c.check_id)
+            .where(scan_memories.c.tenant == query.tenant, scan_memories.c.subject_hash == query.subject)
+            .where(scan_memories.c.check_id != UUID(query.check_id))
+            .order_by(scan_memories.c.time.desc())
+            .limit(query.most)
+        )
+
         def work(connection: Connection) -> tuple[RecalledScan, ...]:
             repeated: Counter[UUID] = Counter()
             shown = {row.check_id: row.shown for row in connection.execute(pictures)}
@@ -98,7 +114,9 @@ class DatabaseScanMemory:
                 same = row["longest"] == _MARK_BYTES
                 repeated[row["check_id"]] += same
                 scores[row["check_id"]] = scores.get(row["check_id"], 0) + (_EXACT_WEIGHT if same else 1)
-            best = sorted(scores, key=lambda one: -scores[one])[: query.most]
+            best = set(sorted(scores, key=lambda one: -scores[one])[: query.most])
+            if query.subject:
+                best.update(connection.scalars(latest))
             records = connection.execute(
                 select(scan_memories).where(
                     scan_memories.c.tenant == query.tenant, scan_memories.c.check_id.in_(best)
@@ -128,7 +146,14 @@ class DatabaseScanMemory:
 
     @uncancelled
     async def record(
-        self, *, tenant: str, subject: str, check_id: str, time: datetime, marks: Sequence[FrameMark]
+        self,
+        *,
+        tenant: str,
+        subject: str,
+        check_id: str,
+        time: datetime,
+        marks: Sequence[FrameMark],
+        motions: Sequence[ScanMotion] = (),
     ) -> None:
         """See ``ScanMemory``. Does nothing for an erased check, and skips marks that are stored already."""
         if not marks:
@@ -154,7 +179,7 @@ class DatabaseScanMemory:
             )
             earlier = () if stored is None else self._unsealed(stored)
             sealed = seal(
-                b"".join(mark.exact + mark.perceptual for mark in (*earlier, *new) if mark.perceptual),
+                b"".join(motion.to_bytes() for motion in (*earlier, *motions)[-_MOST_MOTIONS:]),
                 wrapping_keys=self._wrapping_keys,
                 aad=context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
                 random=self._random,
@@ -226,20 +251,20 @@ class DatabaseScanMemory:
         check_id: UUID = row["check_id"]
         scan = RecalledScan(
             check_id=str(check_id),
-            marks=self._unsealed(row),
+            motions=self._unsealed(row),
             repeated=repeated.get(check_id, 0),
             shown=shown.get(check_id, 0),
         )
-        return scan if scan.marks or scan.repeated or scan.shown else None
+        return scan if scan.motions or scan.repeated or scan.shown else None
 
-    def _unsealed(self, row: RowMapping) -> tuple[FrameMark, ...]:
+    def _unsealed(self, row: RowMapping) -> tuple[ScanMotion, ...]:
         sealed = Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
         aad = context(tenant=row["tenant"], check_id=row["check_id"], kind=SealedKind.SCAN_MEMORY)
         try:
             data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=aad)
         except SealError:
             return ()
-        return tuple(_marks(data))
+        return motions_from_bytes(data)
 
 
 def _kept(check_id: UUID) -> Select[tuple[UUID]]:
@@ -249,12 +274,6 @@ def _kept(check_id: UUID) -> Select[tuple[UUID]]:
         .where(checks.c.check_id == check_id, checks.c.state != CheckState.ERASED.value)
         .with_for_update()
     )
-
-
-def _marks(data: bytes) -> Iterator[FrameMark]:
-    for at in range(0, len(data), 2 * _MARK_BYTES):
-        exact, perceptual = data[at : at + _MARK_BYTES], data[at + _MARK_BYTES : at + 2 * _MARK_BYTES]
-        yield FrameMark(exact=exact, perceptual=perceptual)
 
 
 def _band(key: bytes, band: bytes) -> bytes:

@@ -24,7 +24,7 @@ def test_clips_and_pictures_are_measured(tmp_path: Path, capsys: pytest.CaptureF
     assert main([str(tmp_path)]) == 0
     printed = capsys.readouterr().out
     assert "false alarms on live material" in printed
-    assert "memory.frames, replays, encoded anew: " in printed
+    assert "memory.similarity, copies, mirrored: " in printed
     assert "ms on one thread" in printed
 
 

@@ -1,13 +1,16 @@
 from dataclasses import replace
 
-from research.device_alarms.memory_study import study_memory
+from research.device_alarms.memory_study import COPIES, study_memory
 from tests.research.device_alarms.clips import made_scan
 
 
 def test_pairs_are_counted_by_kind() -> None:
     scan = made_scan(40)
-    later = replace(scan, jpegs=scan.jpegs[::-1])
-    stranger = replace(scan, source="another", jpegs=scan.jpegs[20:] + scan.jpegs[:20])
-    found = study_memory([scan, later, stranger])
-    assert (found.honest_pairs, found.stranger_pairs, found.replay_pairs) == (1, 2, 3)
-    assert 0 <= found.shifted <= found.replay_pairs
+    backwards = replace(scan, jpegs=scan.jpegs[::-1])
+    same_frames = replace(scan, source="another")
+    found = study_memory([scan, backwards, same_frames], copies={"mirrored": COPIES["mirrored"]})
+    assert len(found.second_scans) == 1
+    # A scan under another name is a copy, and it is not one of the scan that runs backwards.
+    assert sorted(found.strangers) == [False, True]
+    assert found.same_pictures == 3
+    assert found.copies == {"mirrored": (True, True, True)}

@@ -11,11 +11,24 @@ import pytest_asyncio
 from facegate.v1 import result_pb2
 
 from server.sandbox import TOLERATED
+from simulator.scan import simulate_scan
+from simulator.scene import ScanKind, SceneSettings
+from tests.packs import real_photo
 from tests.sampling import some_fast
-from tests.server.live import LiveServer, Picture, fresh_pictures, serving, settings_for
+from tests.server.live import (
+    FAST,
+    PLAN,
+    LiveServer,
+    Picture,
+    fresh_pictures,
+    pictures,
+    serving,
+    settings_for,
+)
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 from vision.face import BgrImage
+from vision.image import encode_jpeg
 
 _SUCCESS = result_pb2.CHECK_STATUS_SUCCESS
 _FAILURE = result_pb2.CHECK_STATUS_FAILURE
@@ -26,6 +39,9 @@ _REQUIRED = """
 memory = "required"
 stream = "required"
 """
+
+_LONGER = replace(FAST, plan=replace(PLAN, frames=26, seconds=2.5))
+"""Long enough to compare movements."""
 
 Sent = Callable[[bytes], bytes]
 
@@ -41,8 +57,13 @@ async def live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
     write_policy(policies, "required", tolerate=())
     with (policies / "required.toml").open("a") as file:
         file.write(_REQUIRED)
-    async with serving(settings) as served:
+    async with serving(settings, tuning=_LONGER) as served:
         yield served
+
+
+def _shown() -> Sequence[Picture]:
+    """A genuine scan, taken anew."""
+    return fresh_pictures(pictures(count=36))
 
 
 async def _check(live: LiveServer, shown: Sequence[Picture], policy: str) -> result_pb2.CheckResult:
@@ -88,7 +109,7 @@ _SAME_PICTURE: dict[str, Sent] = {
 @pytest.mark.parametrize("policy", some_fast(["plain", "required"], step=2))
 @pytest.mark.parametrize("how", some_fast(_SAME_PICTURE, step=4))
 async def test_the_same_pictures_in_other_files_are_decisive(live: LiveServer, how: str, policy: str) -> None:
-    shown = fresh_pictures()
+    shown = _shown()
     assert (await _check(live, shown, policy)).status == _SUCCESS
     result = await _check(live, _packed(shown, _SAME_PICTURE[how]), policy)
     untrusted = [_NOT_TRUSTED] if policy == "required" else []
@@ -111,7 +132,7 @@ async def test_the_same_pictures_in_other_files_are_decisive(live: LiveServer, h
 async def test_the_same_coefficients_in_another_coding_are_decisive(
     live: LiveServer, coding: tuple[int, int]
 ) -> None:
-    pixels = [(picture, _pixels(picture.jpeg)) for picture in fresh_pictures()]
+    pixels = [(picture, _pixels(picture.jpeg)) for picture in _shown()]
     quality = (cv2.IMWRITE_JPEG_QUALITY, 90)
     first = [replace(picture, jpeg=_written(shown, *quality)) for picture, shown in pixels]
     again = [replace(picture, jpeg=_written(shown, *quality, *coding)) for picture, shown in pixels]
@@ -123,7 +144,7 @@ async def test_the_same_coefficients_in_another_coding_are_decisive(
 
 @pytest.mark.slow
 async def test_frames_that_were_not_measured_are_recognised(live: LiveServer) -> None:
-    shown = fresh_pictures()
+    shown = _shown()
     # At ten frames a second every second frame is measured; these begin with another one.
     assert (await _check(live, shown, "plain")).status == _SUCCESS
     found = _memory(
@@ -133,7 +154,7 @@ async def test_frames_that_were_not_measured_are_recognised(live: LiveServer) ->
 
 
 async def test_a_policy_and_the_sandbox_tolerate_the_same_pictures(live: LiveServer) -> None:
-    shown = fresh_pictures()
+    shown = _shown()
     assert (await _check(live, shown, "waived")).status == _SUCCESS
     result = await _check(live, _packed(shown, _SAME_PICTURE["comment"]), "waived")
     assert result.status == _SUCCESS
@@ -147,7 +168,7 @@ async def test_another_attempt_of_the_same_check_may_show_the_same_pictures(live
     upload = await live.upload(policy="plain")
     device = RawDevice(live.device, upload)
     stream = await device.open()
-    shown = fresh_pictures()
+    shown = _shown()
     assert (await stream.run_attempt(shown[:10])).another_attempt
     again = _packed(shown, _SAME_PICTURE["comment"])
     await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in again])
@@ -155,3 +176,59 @@ async def test_another_attempt_of_the_same_check_may_show_the_same_pictures(live
     result = (await live.finish(upload.check_id)).result
     assert result.status == _SUCCESS
     assert _memory(result, "memory.frames").reason != "FRAMES_SHOWN_BEFORE"
+
+
+def _scaled(pixels: BgrImage, scale: float) -> BgrImage:
+    """The picture at another size, with noise."""
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(5).normal(0, 3, small.shape)
+    return np.asarray(np.clip(small + noise, 0, 255), np.uint8)
+
+
+_ALTERED: dict[str, Callable[[BgrImage], BgrImage]] = {
+    "mirrored": lambda pixels: np.ascontiguousarray(pixels[:, ::-1]),
+    "quality 84": lambda pixels: pixels,
+    "97 % with noise": lambda pixels: _scaled(pixels, 0.97),
+    "without its margin": lambda pixels: np.ascontiguousarray(pixels[12:-12, 8:-8]),
+}
+
+
+@pytest.mark.parametrize("policy", some_fast(["plain", "required"], step=2))
+@pytest.mark.parametrize("how", some_fast(_ALTERED, step=4))
+async def test_altered_pictures_are_a_doubt_that_decides_nothing(
+    live: LiveServer, how: str, policy: str
+) -> None:
+    shown = _shown()
+    first = await _check(live, shown, policy)
+    again = []
+    for picture in shown:
+        pixels = _ALTERED[how](_pixels(picture.jpeg))
+        jpeg = _written(pixels, cv2.IMWRITE_JPEG_QUALITY, 84)
+        again.append(replace(picture, jpeg=jpeg, width=pixels.shape[1], height=pixels.shape[0]))
+    result = await _check(live, again, policy)
+    assert (first.status, result.status) == (_SUCCESS, _SUCCESS)
+    assert _memory(result, "memory.frames").reason == "FRAMES_NEW"
+    found = _memory(result, "memory.similarity")
+    assert (found.reason, found.outcome) == ("SIMILAR_TO_EARLIER_SCAN", result_pb2.DeviceCheck.OUTCOME_FAIL)
+    assert not found.decisive
+
+
+async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(live: LiveServer) -> None:
+    for day in (11, 12):
+        settings = SceneSettings(
+            kind=ScanKind.GENUINE, seed=day, seconds=3.6, frames_per_second=10, width=360, height=480
+        )
+        frames = simulate_scan(real_photo("astronaut"), settings)
+        taken = [
+            Picture(encode_jpeg(one.pixels, quality=80), round(one.capture_time * 1e6), 360, 480)
+            for one in frames
+        ]
+        upload = await live.upload(policy="plain", subject_reference="daily")
+        stream = await RawDevice(live.device, upload).open()
+        await stream.run_attempt(taken)
+        await stream.outcome()
+        await live.unattended()
+        result = (await live.finish(upload.check_id)).result
+        assert result.status == _SUCCESS
+        assert _memory(result, "memory.frames").reason == "FRAMES_NEW"
+        assert _memory(result, "memory.similarity").reason == "MOVES_ANEW"

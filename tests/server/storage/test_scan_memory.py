@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import numpy as np
 import pytest
 from sqlalchemy import select
 
-from device_integrity.stream import FrameMark, KeyUse, ScanQuery
+from device_integrity.stream import FrameMark, KeyUse, ScanMotion, ScanQuery
 from server.keys import MemoryKey
 from server.sealing import WrappingKeys
 from server.storage.database import Database
@@ -33,14 +34,27 @@ class _Store:
         return str((await self.checks.create(new_check(tenant=tenant), None)).check_id)
 
     async def record(
-        self, marks: list[FrameMark], *, tenant: str = "default", subject: str = "s", time: datetime = NOW
+        self,
+        marks: list[FrameMark],
+        *,
+        tenant: str = "default",
+        subject: str = "s",
+        time: datetime = NOW,
+        motion: ScanMotion | None = None,
     ) -> str:
         check = await self.check(tenant)
-        await self.memory.record(tenant=tenant, subject=subject, check_id=check, time=time, marks=marks)
+        await self.memory.record(
+            tenant=tenant,
+            subject=subject,
+            check_id=check,
+            time=time,
+            marks=marks,
+            motions=[motion or _motion()],
+        )
         return check
 
     async def recalled(self, query: ScanQuery) -> dict[str, int]:
-        return {scan.check_id: len(scan.marks) for scan in await self.memory.recall(query)}
+        return {scan.check_id: len(scan.motions) for scan in await self.memory.recall(query)}
 
 
 @pytest.fixture
@@ -61,6 +75,10 @@ def _marks(count: int = 3) -> list[FrameMark]:
     ]
 
 
+def _motion() -> ScanMotion:
+    return ScanMotion(np.frombuffer(os.urandom(36 * 20), np.int8).reshape(20, 36))
+
+
 def _query(check: str, marks: list[FrameMark], *, tenant: str = "default") -> ScanQuery:
     return ScanQuery(
         tenant=tenant,
@@ -75,8 +93,7 @@ async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _St
     marks = _marks()
     earlier, now = await store.record(marks), await store.check()
     (recalled,) = await store.memory.recall(_query(now, marks))
-    assert (recalled.check_id, len(recalled.marks), recalled.repeated) == (earlier, 3, 3)
-    assert [mark.perceptual for mark in recalled.marks] == [mark.perceptual for mark in marks]
+    assert (recalled.check_id, len(recalled.motions), recalled.repeated) == (earlier, 1, 3)
     # The same images in other bytes, with ten different bits each, all in different slices.
     moved = [
         FrameMark(
@@ -85,9 +102,9 @@ async def test_a_scan_is_recalled_by_exact_marks_and_by_near_pictures(store: _St
         )
         for m in marks
     ]
-    assert await store.recalled(_query(now, moved)) == {earlier: 3}
+    assert await store.recalled(_query(now, moved)) == {earlier: 1}
     other = [FrameMark(exact=marks[0].exact, perceptual=os.urandom(32))]
-    assert await store.recalled(_query(now, other)) == {earlier: 3}
+    assert await store.recalled(_query(now, other)) == {earlier: 1}
     assert await store.recalled(_query(now, _marks())) == {}
     assert await store.recalled(_query(earlier, marks)) == {}
 
@@ -139,6 +156,34 @@ async def test_a_tenant_has_a_bounded_number_of_scans(store: _Store) -> None:
     query = select(scan_marks.c.check_id).distinct()
     left = await store.database.read(lambda connection: set(connection.scalars(query)))
     assert left == {UUID(one) for one in (checks[0], checks[4], kept)}
+
+
+async def test_the_latest_scans_of_the_subject_come_back_whatever_they_show(store: _Store) -> None:
+    motions = [_motion() for _ in range(3)]
+    checks = [
+        await store.record(_marks(1), subject="anna", time=NOW + timedelta(days=day), motion=motion)
+        for day, motion in enumerate(motions)
+    ]
+    await store.record(_marks(1), subject="bert")
+    await store.record(_marks(1), subject="")
+    query = replace(_query(await store.check(), _marks(1)), subject="anna", most=2)
+    recalled = {scan.check_id: scan.motions for scan in await store.memory.recall(query)}
+    assert set(recalled) == set(checks[1:])
+    for check, motion in zip(checks[1:], motions[1:], strict=True):
+        assert np.array_equal(recalled[check][0].samples, motion.samples)
+    # Without a subject, those of nobody are not compared; nor is the check with itself.
+    assert await store.recalled(replace(query, subject="")) == {}
+    own = replace(query, check_id=checks[2])
+    assert set(await store.recalled(own)) == {checks[0], checks[1]}
+
+
+async def test_each_attempt_of_a_check_adds_its_movement(store: _Store) -> None:
+    check, marks = await store.check(), _marks(6)
+    for mark in marks:
+        await store.memory.record(
+            tenant="default", subject="s", check_id=check, time=NOW, marks=[mark], motions=[_motion()]
+        )
+    assert await store.recalled(_query(await store.check(), marks)) == {check: 4}
 
 
 async def test_tenants_know_nothing_of_each_other(store: _Store) -> None:
@@ -228,6 +273,6 @@ async def test_of_a_record_whose_wrapping_key_is_gone_only_pictures_that_return_
         random=secrets.token_bytes,
     )
     (recalled,) = await without.recall(_query(await store.check(), marks))
-    assert (recalled.marks, recalled.repeated, recalled.shown) == ((), 3, 3)
+    assert (recalled.motions, recalled.repeated, recalled.shown) == ((), 3, 3)
     similar = [replace(mark, exact=os.urandom(32), picture=os.urandom(24)) for mark in marks]
     assert await without.recall(_query(await store.check(), similar)) == ()

@@ -1,0 +1,182 @@
+"""Compares how two scans move: whether one may be a recording of the other, encoded or cut anew.
+
+A scan is reduced to a sequence of the coarsest frequencies of its frames' brightness, five a second. What
+stands still, such as the place and the person's looks, is subtracted, so that only the movement is compared.
+A person who scans daily in the same place moves differently each time; a recording moves as before, whatever
+its quality and size. The figures behind the lines are in docs/device_integrity.md.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from itertools import product
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["ScanMotion", "frame_layout", "motion_similarity", "motions_from_bytes", "scan_motion"]
+
+_MAGIC: Final = b"mot1"
+"""Names the version of the stored form. Records of another version have no motion."""
+
+_SIDE: Final = 24
+_ORDERS: Final = 6
+_VALUES: Final = _ORDERS * _ORDERS
+_STEP_SECONDS: Final = 0.2
+_FEWEST: Final = 10
+"""Least number of samples that two scans have in common."""
+
+_MOST: Final = 150
+_LEAST_SHARED: Final = 0.6
+"""Least share of the shorter scan that both have in common."""
+
+_LEAST_CHANGE: Final = 0.25
+"""Least movement, grey levels; below it there is only noise."""
+
+_SCALES: Final = (0.9, 0.8)
+_PLACES: Final = (0.0, 0.5, 1.0)
+_WORTH_CUTTING: Final = 0.3
+"""Similarity of the whole frames from which cuts of them are compared, too; copies without a fifth of the
+picture have 0.35 and more."""
+
+Samples = NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScanMotion:
+    """The movement of one attempt.
+
+    Attributes:
+        samples: Shape (number, 36), five samples a second: the change of each frequency from its mean over
+            the attempt, scaled so that the largest is 127.
+    """
+
+    samples: NDArray[np.int8]
+
+    def to_bytes(self) -> bytes:
+        """Returns the stored form, at most 5.4 kB."""
+        return _MAGIC + len(self.samples).to_bytes(2, "big") + self.samples.tobytes()
+
+
+def motions_from_bytes(data: bytes) -> tuple[ScanMotion, ...]:
+    """Parses concatenated results of ``ScanMotion.to_bytes``; stops at bytes of another form."""
+    found = []
+    head = len(_MAGIC) + 2
+    while data.startswith(_MAGIC) and len(data) >= head:
+        size = int.from_bytes(data[len(_MAGIC) : head], "big") * _VALUES
+        if not size or len(data) < head + size:
+            break
+        found.append(ScanMotion(np.frombuffer(data, np.int8, size, head).reshape(-1, _VALUES)))
+        data = data[head + size :]
+    return tuple(found)
+
+
+def frame_layout(blocks: NDArray[np.uint8]) -> Samples:
+    """Returns the coarsest frequencies of a frame's brightness, shape (36,), without its mean.
+
+    Args:
+        blocks: The mean luma of each block of the upright frame (``vision.image.decode_jpeg_blocks``).
+    """
+    small = cv2.resize(blocks.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
+    return _frequencies(np.asarray(small, np.float32))
+
+
+def scan_motion(layouts: Sequence[tuple[int, Samples]]) -> ScanMotion | None:
+    """Returns the movement of an attempt; ``None`` if it is too short, or if nothing moves.
+
+    Args:
+        layouts: The capture time, microseconds, and ``frame_layout`` of each frame, in order.
+    """
+    if not layouts:
+        return None
+    times = np.array([time for time, _ in layouts]) / 1e6
+    grid = np.arange(times[0], times[-1] + 1e-6, _STEP_SECONDS)[:_MOST]
+    if len(grid) < _FEWEST:
+        return None
+    values = np.stack([layout for _, layout in layouts])
+    sampled = np.stack([np.interp(grid, times, column) for column in values.T], axis=1)
+    change = sampled - sampled.mean(axis=0)
+    # Divided by the side, coefficients are in grey levels.
+    if float(np.sqrt((change**2).sum(axis=1).mean())) / _SIDE < _LEAST_CHANGE:
+        return None
+    return ScanMotion(np.rint(change * (127 / np.abs(change).max())).astype(np.int8))
+
+
+def motion_similarity(one: ScanMotion, other: ScanMotion) -> float:
+    """Returns how similarly two attempts move, up to 1; about 0 for unrelated ones.
+
+    It is the mean correlation of the changes and of their steps from sample to sample, at the best shift in
+    time, as they are or mirrored, and with the margin of either cut off.
+    """
+    first, second = one.samples.astype(np.float32), other.samples.astype(np.float32)
+    whole = _best(first, np.stack([second @ view for view in _views(cut=False)]))
+    if whole < _WORTH_CUTTING:
+        return whole
+    views = _views(cut=True)
+    return max(
+        whole,
+        _best(first, np.stack([second @ view for view in views])),
+        _best(second, np.stack([first @ view for view in views])),
+    )
+
+
+def _best(one: Samples, others: Samples) -> float:
+    """Returns the best similarity of (n, 36) with each of (views, m, 36), over all shifts in time."""
+    number, others_number = len(one), others.shape[1]
+    least = max(_FEWEST, int(_LEAST_SHARED * min(number, others_number)))
+    best = 0.0
+    for shift in range(least - number, others_number - least + 1):
+        start, end = max(0, -shift), min(number, others_number - shift)
+        if end - start < least:
+            continue
+        ours, theirs = one[start:end], others[:, start + shift : end + shift]
+        raw = _correlations(ours, theirs)
+        steps = _correlations(np.diff(ours, axis=0), np.diff(theirs, axis=1))
+        best = max(best, float((raw + steps).max()) / 2)
+    return best
+
+
+def _correlations(one: Samples, others: Samples) -> Samples:
+    one = one - one.mean(axis=0)
+    others = others - others.mean(axis=1, keepdims=True)
+    sizes = np.sqrt((one**2).sum() * (others**2).sum(axis=(1, 2)))
+    return np.asarray(np.einsum("nv,knv->k", one, others) / np.maximum(sizes, 1e-6), np.float32)
+
+
+@cache
+def _views(*, cut: bool) -> tuple[Samples, ...]:
+    """Returns the maps from the frequencies of a picture to those of its mirrored and cut versions."""
+    mirror = np.diag(np.tile((-1.0) ** np.arange(_ORDERS), _ORDERS)).astype(np.float32)
+    straight = np.eye(_VALUES, dtype=np.float32)
+    if not cut:
+        return straight, mirror
+    cuts = [_cut(*place) for place in product(_SCALES, _PLACES, _PLACES)]
+    return tuple(turn @ one for turn in (straight, mirror) for one in cuts)
+
+
+def _cut(scale: float, down: float, across: float) -> Samples:
+    """Returns the map to a part of the picture: its size, and its place from top left (0) to bottom right."""
+    left = _SIDE * (1 - scale)
+    window = np.array([[scale, 0, left * across], [0, scale, left * down]], np.float32)
+    rows = []
+    for order in range(_VALUES):
+        wave = np.zeros((_SIDE, _SIDE), np.float32)
+        wave[divmod(order, _ORDERS)] = 1
+        part = cv2.warpAffine(
+            np.asarray(cv2.idct(wave), np.float32),
+            window,
+            (_SIDE, _SIDE),
+            flags=cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP,
+            borderMode=cv2.BORDER_REPLICATE,
+        )
+        rows.append(_frequencies(np.asarray(part, np.float32)))
+    return np.stack(rows)
+
+
+def _frequencies(picture: Samples) -> Samples:
+    """Returns the lowest frequencies of a picture of ``_SIDE``, without its mean (DCT-II)."""
+    values = np.array(cv2.dct(picture), np.float32)[:_ORDERS, :_ORDERS].ravel()
+    values[0] = 0
+    return values
