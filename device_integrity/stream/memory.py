@@ -315,7 +315,7 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
         return not_evaluated(
             name, "NOTHING_TO_COMPARE", "The attempt moves too little, is too short, or answers a challenge."
         )
-    score = max((motion_similarity(motion, each) for scan in recalled for each in scan.motions), default=0.0)
+    score = motion_similarity(motion, [each for scan in recalled for each in scan.motions])
     if score >= _SIMILAR:
         return suspect(
             name,

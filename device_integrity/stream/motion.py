@@ -41,6 +41,9 @@ _WORTH_CUTTING: Final = 0.3
 """Similarity of the whole frames from which cuts of them are compared, too; copies without a fifth of the
 picture have 0.35 and more."""
 
+_MOST_CUT: Final = 4
+"""Scans of which parts are compared, because that takes ten times as long."""
+
 Samples = NDArray[np.float32]
 
 
@@ -104,22 +107,31 @@ def scan_motion(layouts: Sequence[tuple[int, Samples]]) -> ScanMotion | None:
     return ScanMotion(np.rint(change * (127 / np.abs(change).max())).astype(np.int8))
 
 
-def motion_similarity(one: ScanMotion, other: ScanMotion) -> float:
-    """Returns how similarly two attempts move, up to 1; about 0 for unrelated ones.
+def motion_similarity(one: ScanMotion, others: Sequence[ScanMotion]) -> float:
+    """Returns how similarly an attempt and the most similar of others move, up to 1; about 0 if unrelated.
 
-    It is the mean correlation of the changes and of their steps from sample to sample, at the best shift in
-    time, as they are or mirrored, and with the margin of either cut off.
+    Similarity is the mean correlation of the changes and of their steps from sample to sample, at the best
+    shift in time, as they are or mirrored. Of the most similar ones, parts of the frames are compared, too.
     """
-    first, second = one.samples.astype(np.float32), other.samples.astype(np.float32)
-    whole = _best(first, np.stack([second @ view for view in _views(cut=False)]))
-    if whole < _WORTH_CUTTING:
-        return whole
-    views = _views(cut=True)
-    return max(
-        whole,
-        _best(first, np.stack([second @ view for view in views])),
-        _best(second, np.stack([first @ view for view in views])),
-    )
+    whole = sorted(((_whole(one, other), at) for at, other in enumerate(others)), reverse=True)
+    best = whole[0][0] if whole else 0.0
+    for similarity, at in whole[:_MOST_CUT]:
+        if similarity >= _WORTH_CUTTING:
+            best = max(best, _parts(one, others[at]), _parts(others[at], one))
+    return best
+
+
+def _whole(one: ScanMotion, other: ScanMotion) -> float:
+    return _best(one.samples.astype(np.float32), _viewed(other, cut=False))
+
+
+def _parts(one: ScanMotion, cut: ScanMotion) -> float:
+    return _best(one.samples.astype(np.float32), _viewed(cut, cut=True))
+
+
+def _viewed(motion: ScanMotion, *, cut: bool) -> Samples:
+    """Returns a movement as its views show it, shape (views, number, 36)."""
+    return np.stack([motion.samples.astype(np.float32) @ view for view in _views(cut=cut)])
 
 
 def _best(one: Samples, others: Samples) -> float:

@@ -103,7 +103,11 @@ DECIDED: dict[str, tuple[str, dict[str, Any]]] = {
     ),
     "frames of an earlier check": (
         "memory.frames",
-        _memory(check_frames_before(_MARKS, [RecalledScan(check_id="c0", marks=_MARKS[3:4])])),
+        _memory(check_frames_before(_MARKS, [RecalledScan(check_id="c0", repeated=1)])),
+    ),
+    "pictures of an earlier check in other files": (
+        "memory.frames",
+        _memory(check_frames_before(_MARKS, [RecalledScan(check_id="c0", shown=3)])),
     ),
     "a session key of another check": (
         "memory.session_key",
