@@ -31,6 +31,12 @@ _NETWORK = 1.0
 """How much longer the server waits by its own clock."""
 
 
+@pytest.fixture(scope="module", autouse=True)
+def rendered() -> None:
+    """Renders the pictures before a stream is open: a busy machine takes longer than the server waits."""
+    assert [len(pictures(count=count)) for count in (17, 36, 90)] == [17, 36, 90]
+
+
 def _pack(assets: Path) -> Pack:
     """The embedded pack, whose match fits the tests' persons, with landmarks that measure the mouth."""
     return replace(real_pack(), landmarker=shared_pack(f"open:{assets / 'models'}").landmarker)

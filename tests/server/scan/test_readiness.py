@@ -34,10 +34,12 @@ async def _interval(
     live: LiveServer, *, policy: str = "", **start: Any
 ) -> tuple[service_pb2.UploadTrustedImageResponse, RawDevice, RawStream, scan_pb2.ScanResult]:
     """Returns a stream between its first attempt, which had too few frames, and its second."""
+    # They are rendered before the stream is open: a busy machine takes longer than the server waits.
+    shown = fresh_pictures()[:_FEW]
     upload = await live.upload(policy=policy)
     device = RawDevice(live.device, upload)
     stream = await device.open(**(start or _READY))
-    result = await stream.run_attempt(fresh_pictures()[:_FEW])
+    result = await stream.run_attempt(shown)
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     return upload, device, stream, result
 
