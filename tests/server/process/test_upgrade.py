@@ -20,6 +20,7 @@ from facegate.v1 import result_pb2
 import server.storage.migrations
 from server.storage.schema import needed_revision, upgrade
 from tests.server.live import pictures, until
+from tests.server.policy_files import write_policy
 from tests.server.postgres import PostgresServer
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice
@@ -72,6 +73,13 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return found
 
 
+def deployment(folder: Path, url: str) -> DataFolder:
+    """A deployment whose policy gives devices the time that an upgrade takes on a busy machine."""
+    home = DataFolder(folder, storage={"database_url": url})
+    write_policy(folder / "policies", "once", maximum=1, idle_seconds=120, attempt_seconds=120)
+    return home
+
+
 def next_version(folder: Path, *, expands: bool) -> Path:
     """The migrations of this version, and one more, which uploads of this version meet."""
     migrations = folder / "migrations"
@@ -96,7 +104,7 @@ async def readiness(process: ServerProcess) -> tuple[int, dict[str, Any]]:
 
 
 async def test_an_older_server_goes_on_while_a_newer_version_only_expands(url: str, tmp_path: Path) -> None:
-    home = DataFolder(tmp_path, storage={"database_url": url})
+    home = deployment(tmp_path, url)
     migrations = next_version(tmp_path, expands=True)
     async with home.serving() as older:
         upload = await older.upload(str(uuid4()))
@@ -120,7 +128,7 @@ async def test_an_older_server_goes_on_while_a_newer_version_only_expands(url: s
 
 
 async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url: str, tmp_path: Path) -> None:
-    home = DataFolder(tmp_path, storage={"database_url": url})
+    home = deployment(tmp_path, url)
     migrations = next_version(tmp_path, expands=False)
     async with home.serving() as older:
         upload = await older.upload(str(uuid4()))
