@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, cast
+from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from facegate_client.errors import SourceError
 from facegate_client.extras import needed_by
@@ -29,6 +29,8 @@ _FASTEST_FPS = 240.0
 _MICRO: Final = 1_000_000
 _MATRIX: Final = struct.Struct("=9i")
 _TURNS: Final = ((1, 0, 0, 1), (0, 1, -1, 0), (-1, 0, 0, -1), (0, -1, 1, 0))
+_Matrices: TypeAlias = dict[int, tuple[int, int, int, int]]
+"""The display matrices of a file, by their angle."""
 _WIDEST: Final = 8
 _RESIZING: Final = frozenset({"vp9", "libvpx-vp9", "av1", "libdav1d"})
 """Decoders whose frames may change their size between key frames."""
@@ -116,6 +118,7 @@ def _usual_size(path: Path, *, key_frames: bool) -> tuple[int, int] | None:
 
     seen: list[tuple[float, tuple[int, int]]] = []
     end = 0.0
+    known: _Matrices = {}
     with av.open(str(path)) as container:
         stream = _video_stream(container)
         if key_frames and stream.codec_context.name not in _RESIZING:
@@ -123,7 +126,8 @@ def _usual_size(path: Path, *, key_frames: bool) -> tuple[int, int] | None:
         for time, frames in _decoded(container, stream):
             end = max(end, time)
             seen += [
-                (0.0 if frame.pts is None else frame.time, _upright_size(frame, stream)) for frame in frames
+                (0.0 if frame.pts is None else frame.time, _upright_size(frame, stream, known))
+                for frame in frames
             ]
     shown_for: dict[tuple[int, int], float] = {}
     for (time, size), (until, _) in pairwise([*seen, (end, (0, 0))]):
@@ -137,6 +141,7 @@ def _frames(
     from av.video.reformatter import VideoReformatter
 
     reformatter = VideoReformatter()
+    known: _Matrices = {}
     interval_us = round(_MICRO / fps)
     first_us: int | None = None
     last_us = -interval_us
@@ -145,11 +150,18 @@ def _frames(
         first_us = container_us if first_us is None else first_us
         container_us -= first_us
         last_us = container_us if container_us > last_us else last_us + interval_us
-        if _upright_size(frame, stream) == size:
-            yield _upright(reformatter, frame, _square_size(frame, stream)), last_us
+        if _upright_size(frame, stream, known) == size:
+            yield _upright(reformatter, frame, _square_size(frame, stream), known), last_us
 
 
-def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
+def _matrix(frame: "VideoFrame", known: "_Matrices") -> tuple[int, int, int, int]:
+    # A frame whose side data were read is freed only by the next run of the garbage collector.
+    if frame.rotation not in known:
+        known[frame.rotation] = _stated_matrix(frame)
+    return known[frame.rotation]
+
+
+def _stated_matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
     """Returns a, b, c and d of the display matrix: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12)."""
     from av.sidedata.sidedata import Type
 
@@ -164,8 +176,8 @@ def _matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
     return a, b, c, d
 
 
-def _lies_down(frame: "VideoFrame") -> bool:
-    a, b, c, d = _matrix(frame)
+def _lies_down(frame: "VideoFrame", known: "_Matrices") -> bool:
+    a, b, c, d = _matrix(frame, known)
     return abs(b) + abs(c) > abs(a) + abs(d)
 
 
@@ -179,12 +191,14 @@ def _square_size(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int]:
     return frame.width, max(1, int(frame.height / pixel))
 
 
-def _upright_size(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int]:
+def _upright_size(frame: "VideoFrame", stream: "VideoStream", known: "_Matrices") -> tuple[int, int]:
     width, height = _square_size(frame, stream)
-    return (height, width) if _lies_down(frame) else (width, height)
+    return (height, width) if _lies_down(frame, known) else (width, height)
 
 
-def _upright(reformatter: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int]) -> Pixels:
+def _upright(
+    reformatter: "VideoReformatter", frame: "VideoFrame", size: tuple[int, int], known: "_Matrices"
+) -> Pixels:
     import numpy as np
     from av.video.reformatter import ColorTrc
 
@@ -194,8 +208,8 @@ def _upright(reformatter: "VideoReformatter", frame: "VideoFrame", size: tuple[i
     plain = reformatter.reformat(frame, *size, format="bgr48le" if hdr else "bgr24").to_ndarray()
     if hdr:
         plain = hdr_to_srgb(cast("NDArray[np.uint16]", plain), hlg=frame.color_trc == ColorTrc.ARIB_STD_B67)
-    a, b, c, d = _matrix(frame)
-    turned = _lies_down(frame)
+    a, b, c, d = _matrix(frame, known)
+    turned = _lies_down(frame, known)
     right, down = (c, b) if turned else (a, d)
     if turned:
         plain = plain.swapaxes(0, 1)

@@ -11,7 +11,7 @@ from liveness.express.blur_depth import measure_blur_depth
 from liveness.express.colour_gamut import measure_colour_gamut
 from liveness.express.cue_crops import FaceCrop, WideCrop, cut_crops
 from liveness.express.fine_structure import fine_structure
-from liveness.express.interface import FrameCues
+from liveness.express.interface import COLOURLESS, FrameCues
 from liveness.express.medium_border import measure_medium_border
 from liveness.express.moire import measure_moire
 from liveness.express.specular_highlights import measure_specular_highlights
@@ -61,10 +61,11 @@ def measure_frame_cues(
     if any(name in wanted for name in of_crops) and (crops := cut_crops(image, face)) is not None:
         measured |= {name: measure(crops.wide) for name, measure in _OF_THE_ROOM.items() if name in wanted}
         measured |= {name: measure(crops.close) for name, measure in _OF_THE_FACE.items() if name in wanted}
+    if only is None and _colourless(image):
+        measured[COLOURLESS] = 1.0
     return FrameCues(
         frame_index=frame_index,
         values=MappingProxyType({name: value for name, value in measured.items() if value is not None}),
-        colourless=_colourless(image),
     )
 
 

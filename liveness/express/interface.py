@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
@@ -24,6 +24,10 @@ class PadScore:
     real_probability: float
 
 
+COLOURLESS: Final = "colourless"
+"""The mark of a frame without colours in ``FrameCues.values``; its value is 1."""
+
+
 @dataclass(frozen=True, slots=True)
 class FrameCues:
     """The single-frame cues of recapture of one frame.
@@ -31,13 +35,17 @@ class FrameCues:
     Attributes:
         frame_index: The frame's index in the scan.
         values: The measured value in the cue's own unit, by the cue's name, which is also its signal's; a cue
-            that could not be measured in this frame is missing.
-        colourless: Whether the frame is grey, as an infrared or monochrome camera gives it.
+            that could not be measured in this frame is missing. A frame without colours has ``COLOURLESS``,
+            too.
     """
 
     frame_index: int
     values: Mapping[str, float]
-    colourless: bool = False
+
+    @property
+    def colourless(self) -> bool:
+        """Whether the frame is grey, as an infrared or monochrome camera gives it."""
+        return COLOURLESS in self.values
 
 
 class ExpressSignal(Protocol):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from liveness.challenge_evidence import ChallengeEvidence
-from liveness.express.interface import FrameCues, PadScore
+from liveness.express.interface import COLOURLESS, FrameCues, PadScore
 from liveness.fusion_model_file import load_fusion_model
 from liveness.gestures import Gesture, GestureRequest
 from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
@@ -104,7 +104,7 @@ def test_rotated_frames_explain_a_slow_scan() -> None:
     assert result.reasons[:2] == (VerdictReason.WRONG_ROTATION, VerdictReason.TOO_FEW_FRAMES)
 
 
-_GREY = (FrameCues(frame_index=0, values={}, colourless=True),)
+_GREY = (FrameCues(frame_index=0, values={COLOURLESS: 1.0}),)
 _NETWORK = (PadScore(frame_index=0, network="facegate_pad_v1", real_probability=0.001),)
 _TURNING = scan(observations(45), [segment(as_head(0.1), steps=45)])
 

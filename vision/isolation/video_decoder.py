@@ -231,6 +231,9 @@ def _frames_of_size(
     last: tuple[int, int] | None = None
     wanted: list[int] = []
     reformatter = VideoReformatter()
+    # Asked once for each angle: a frame whose side data were read is freed only by the next run of the
+    # garbage collector, and hundreds of them are more than the worker's memory.
+    orientations: dict[int, tuple[int, int]] = {}
     with _open(demuxer, data) as container:
         stream = _stream(container)
         context = stream.codec_context
@@ -248,7 +251,9 @@ def _frames_of_size(
             if frame is None:
                 break
             _require_size(frame.width, frame.height, most_pixels)
-            degrees, mirrored = _orientation(frame)
+            if frame.rotation not in orientations:
+                orientations[frame.rotation] = _orientation(frame)
+            degrees, mirrored = orientations[frame.rotation]
             width, height = _square(frame, stream.sample_aspect_ratio, most_pixels)
             own_size = (height, width) if degrees in {90, 270} else (width, height)
             before, latest = latest, max(latest, timeline.of(frame, decoded))
