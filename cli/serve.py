@@ -15,6 +15,7 @@ from matcher import MatcherError
 from server.app import FacegateServer
 from server.audit import AuditError
 from server.errors import ServerError
+from server.memory import limit_arenas
 from server.policies.errors import PolicyError
 from server.sealing import SealError
 from server.settings import Settings
@@ -63,6 +64,7 @@ def serve(
         settings = load_settings(config).settings
     log_native_output()
     configure_logging(settings.log)
+    limit_arenas()
     try:
         asyncio.run(_run(settings))
     except _CANNOT_START as error:

@@ -33,6 +33,7 @@ from server.housekeeping import Housekeeper
 from server.key_files import open_key_files
 from server.keys import KeyFolder
 from server.listeners import Listeners, make_listeners
+from server.memory import MemoryWatch, read_memory
 from server.models import announce_pack, load_configured_pack, require_servable
 from server.otlp import open_otlp
 from server.readiness import CachedProbe, storage_readiness
@@ -87,9 +88,13 @@ class FacegateServer:
         self._evaluates = False
         self._stores: Stores | None = None
         self._admin: AdminServer | None = None
+        mib = settings.limits.memory_mib
+        self._memory = MemoryWatch(
+            lambda: read_memory(None if mib is None else mib << 20), self._memory_changed
+        )
         self._listeners: Listeners | None = None
         self._database_probe = CachedProbe(self._probe_database)
-        self._background: tuple[Housekeeper | FileWatch | AuditKeeper, ...] = ()
+        self._background: tuple[Housekeeper | FileWatch | AuditKeeper | MemoryWatch, ...] = ()
         self._opened = AsyncExitStack()
 
     @property
@@ -196,6 +201,7 @@ class FacegateServer:
             readiness={
                 "models": self._models_ready,
                 "database": self._database_ready,
+                "memory": self._memory.is_enough,
                 **storage_readiness(objects, database_url=settings.database_url),
             },
         )
@@ -254,6 +260,7 @@ class FacegateServer:
             trusted_images=trusted_images,
         )
         self._background = (
+            self._memory,
             Housekeeper(
                 completion=completion,
                 expiry=CheckExpiry(
@@ -359,6 +366,15 @@ class FacegateServer:
         if self._listeners is None:
             raise RuntimeError("the server was not started")
         return self._listeners
+
+    def _memory_changed(self, short: bool) -> None:
+        listeners = self._started
+        self._metrics.work.memory_changed(short=short)
+        listeners.device_servicer.refuse_scans(short_of_memory=short)
+        if short:
+            listeners.device.drain()
+        elif not self._running.draining.is_set():
+            listeners.device.serve()
 
     async def _models_ready(self) -> bool:
         # The background tasks start after everything else is open.

@@ -69,6 +69,10 @@ class LimitSettings(Table):
     """Quotas of single tenants, by name: the maximum number of calls of each kind at once. The sandbox
     callers of a tenant may hold the same number in addition, because they count as a separate tenant. In the
     environment, all tables are one variable, as JSON."""
+    memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)
+    """Memory that this process may use. Above 85 % of it new scans are refused, and ``/readyz`` answers 503,
+    until it uses less than 70 %. By default the limit of the control group (of the container or the systemd
+    unit) counts, and what all processes in it use; without any limit no scan is refused."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays assigned to a replica that has stopped responding."""
     failures: FailureSettings = FailureSettings()

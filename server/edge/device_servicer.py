@@ -26,6 +26,7 @@ _log = structlog.get_logger(__name__)
 _STARTS = 16
 _START_SECONDS = 1.0
 _RETRY_SECONDS = 3.0
+_SHORT_RETRY_SECONDS = 5.0
 WRITE_SECONDS = 10.0
 """Maximum time for which a device may not read while the server has a message for it."""
 _SETTLE_SECONDS = 0.2
@@ -47,6 +48,7 @@ class DeviceServicer:
         self._waiting = WaitingRoom("scan_start", places=_STARTS, seconds=_START_SECONDS, metrics=metrics)
         self._scans = scans
         self._env: ScanEnvironment | None = None
+        self._short_of_memory = False
 
     @property
     def scans(self) -> int:
@@ -56,6 +58,10 @@ class DeviceServicer:
     def open(self, env: ScanEnvironment) -> None:
         """Starts to serve scans."""
         self._env = env
+
+    def refuse_scans(self, *, short_of_memory: bool) -> None:
+        """Refuses every new stream while the server is short of memory; those that are served go on."""
+        self._short_of_memory = short_of_memory
 
     async def idle(self) -> None:
         """Waits until no stream is being served."""
@@ -95,6 +101,12 @@ class DeviceServicer:
                 Reason.NOT_SERVING,
                 "the server is starting or shutting down; try again",
                 retry_after=_RETRY_SECONDS,
+            )
+        if self._short_of_memory:
+            raise Refusal(
+                Reason.OVERLOADED,
+                "the server is short of memory and serves no new scan at the moment; try again",
+                retry_after=_SHORT_RETRY_SECONDS,
             )
         try:
             first = await self._waiting.wait(lambda: _next(inbound))

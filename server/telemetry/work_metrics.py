@@ -50,6 +50,11 @@ class WorkMetrics:
             buckets=_MODEL_SECONDS,
             registry=registry,
         )
+        self._memory_short = Gauge(
+            "facegate_memory_short",
+            "1 while new scans are refused because the server is short of memory, otherwise 0.",
+            registry=registry,
+        )
         self._storage_errors = Counter(
             "facegate_storage_errors",
             "Failed operations, by store (database or objects) and operation.",
@@ -114,3 +119,7 @@ class WorkMetrics:
         """Sets the places of tenants; 0 for those that hold none any more."""
         for tenant, places in held.items():
             self._tenant_places.labels(kind, tenant).set(places)
+
+    def memory_changed(self, *, short: bool) -> None:
+        """Sets whether new scans are refused for want of memory."""
+        self._memory_short.set(short)

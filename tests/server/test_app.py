@@ -107,7 +107,7 @@ async def test_a_server_that_cannot_keep_evidence_is_not_ready(tmp_path: Path) -
     async with serving(settings) as live:
         await asyncio.to_thread(_replace_by_file, objects)
         status, body = await _get(live.server.admin_port, "/readyz")
-        parts = {"models": True, "database": True, "disk": True, "objects": False}
+        parts = {"models": True, "database": True, "memory": True, "disk": True, "objects": False}
         answer = json.loads(body)
         assert (status, answer["ready"], answer["parts"]) == (503, False, parts)
         assert set(answer["reasons"]) == {"objects"}

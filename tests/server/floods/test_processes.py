@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from server.edge.web_stream import SUBPROTOCOL
-from tests.server.floods.http2 import Connection, Gone, endless_bodies
+from tests.server.floods.http2 import Connection, Gone, endless_bodies, send_headers, tiny_fields
 from tests.server.floods.phone import scan_through
 from tests.server.live import PAGE_ORIGIN
 from tests.server.process.server_process import DataFolder, ServerProcess
@@ -223,3 +223,31 @@ async def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
         limits = _limits(server)
     (line,) = [line for line in limits.splitlines() if line.startswith("Max open files")]
     assert line.split()[3:5] == ["2048", "2048"]
+
+
+@pytest.mark.timeout(900)
+async def test_a_flood_of_headers_stops_scans_until_its_memory_is_back(tmp_path: Path) -> None:
+    async with DataFolder(tmp_path, limits={"memory_mib": 800, "lease_seconds": 2.0}).serving() as server:
+        await _scan(server)
+        before = _resident(server)
+        block = tiny_fields(f"/{_SERVICE}/ScanFace", 2 * _MIB)
+        refused = asyncio.create_task(_until_memory(server, enough=False))
+        for _ in range(20):
+            await send_headers(server.device_target, block, connections=16)
+            if refused.done():
+                break
+        await refused
+        # The process is still there, keeps its streams, and serves again by itself.
+        await _until_memory(server, enough=True)
+        await _scan(server)
+        assert _resident(server) < before + 128 * _MIB
+
+
+async def _until_memory(server: ServerProcess, *, enough: bool) -> None:
+    address = f"http://127.0.0.1:{server.admin_port}/readyz"
+    async with asyncio.timeout(400), aiohttp.ClientSession() as session:
+        while True:
+            async with session.get(address) as response:
+                if (await response.json())["parts"]["memory"] is enough:
+                    return
+            await asyncio.sleep(0.1)

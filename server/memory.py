@@ -1,0 +1,203 @@
+"""The memory of the server: freed memory goes back to the system, and new scans wait before it runs out.
+
+gRPC decodes the headers of a call before any code of the server sees the call, and no option limits the
+memory that it takes for that (docs/floods.md). What remains is to notice it in time.
+"""
+
+import asyncio
+import ctypes
+import math
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import structlog
+
+__all__ = ["MemoryUse", "MemoryWatch", "is_short", "limit_arenas", "read_memory"]
+
+_HIGH: Final = 0.85
+"""Of the limit: above it, new scans are refused. Decoders and running scans need the rest."""
+_LOW: Final = 0.70
+"""Below it, they are served again."""
+_EVERY_SECONDS: Final = 0.5
+_TRIM_EVERY_SECONDS: Final = 10.0
+_TRIM_GROWTH_BYTES: Final = 64 * 1024 * 1024
+_NO_LIMIT: Final = 1 << 60
+"""Version 1 of cgroups states a number near 2^63 if there is no limit."""
+_M_ARENA_MAX: Final = -8
+_ARENAS: Final = 2
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryUse:
+    """Memory that is in use and cannot simply be reclaimed, and its limit, bytes."""
+
+    used: int
+    limit: int
+
+
+def is_short(use: MemoryUse, *, was_short: bool) -> bool:
+    """Returns whether new scans are refused; between the two marks it stays as it was."""
+    return use.used >= use.limit * (_LOW if was_short else _HIGH)
+
+
+def read_memory(limit: int | None, *, root: Path = Path("/")) -> MemoryUse | None:
+    """Returns the memory of this process against ``limit``, or that of its control group against the group's.
+
+    Of several groups with a limit, one inside the other, the one nearest to its limit counts.
+
+    Args:
+        limit: The limit that the settings state, bytes; ``None`` for that of the control group.
+        root: The root of the file system.
+
+    Returns:
+        ``None`` if there is no limit, or if the system does not show it.
+    """
+    if limit is not None:
+        resident = _resident(root)
+        return None if resident is None else MemoryUse(resident, limit)
+    found = list(_groups(root))
+    return max(found, key=lambda use: use.used / use.limit, default=None)
+
+
+def limit_arenas() -> None:
+    """Makes glibc's malloc use few arenas, so that ``malloc_trim`` finds more to give back.
+
+    Has no effect on the arenas that exist already, with another C library, or if ``MALLOC_ARENA_MAX`` is set.
+    """
+    if "MALLOC_ARENA_MAX" not in os.environ and hasattr(_libc, "mallopt"):
+        _libc.mallopt(_M_ARENA_MAX, _ARENAS)
+
+
+class MemoryWatch:
+    """Reads the memory twice a second, in a task of its own."""
+
+    def __init__(
+        self,
+        read: Callable[[], MemoryUse | None],
+        changed: Callable[[bool], None],
+        *,
+        trim: Callable[[], None] | None = None,
+    ) -> None:
+        """Prepares the watch; ``start`` starts the task.
+
+        Args:
+            read: Returns the memory in use; blocks for a moment.
+            changed: Called on the event loop with whether memory is short from now on.
+            trim: Gives freed memory back; by default glibc's ``malloc_trim``. Runs in a thread.
+        """
+        self._read = read
+        self._changed = changed
+        self._trim = trim or _malloc_trim
+        self._trimmed_at = -_TRIM_EVERY_SECONDS
+        self._least_bytes = math.inf
+        self._task: asyncio.Task[None] | None = None
+        self.short = False
+
+    def start(self) -> None:
+        """Starts the task."""
+        self._task = asyncio.create_task(self._run())
+
+    async def stop(self) -> None:
+        """Cancels the task."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def is_enough(self) -> bool:
+        """Whether new scans are served, for ``/readyz``."""
+        return not self.short
+
+    async def _run(self) -> None:
+        while True:
+            await self.look()
+            await asyncio.sleep(_EVERY_SECONDS)
+
+    async def look(self) -> None:
+        """Reads the memory once, gives freed memory back, and reports a change."""
+        await self._give_back()
+        use = self._read()
+        short = use is not None and is_short(use, was_short=self.short)
+        if use is None or short == self.short:
+            return
+        self.short = short
+        mib = {"used_mib": use.used >> 20, "limit_mib": use.limit >> 20}
+        if short:
+            _log.warning("memory_short", **mib)
+        else:
+            _log.info("memory_enough", **mib)
+        self._changed(short)
+
+    async def _give_back(self) -> None:
+        resident = _resident(Path("/"))
+        now = time.monotonic()
+        if resident is None or now - self._trimmed_at < _TRIM_EVERY_SECONDS:
+            return
+        self._least_bytes = min(self._least_bytes, resident)
+        # Freed memory that malloc keeps cannot be seen from here, so it tries again as long as there is more.
+        if resident - self._least_bytes >= _TRIM_GROWTH_BYTES:
+            self._trimmed_at = now
+            await asyncio.to_thread(self._trim)
+
+
+_libc = ctypes.CDLL(None)
+
+
+def _malloc_trim() -> None:
+    if hasattr(_libc, "malloc_trim"):
+        _libc.malloc_trim(0)
+
+
+def _resident(root: Path) -> int | None:
+    """Bytes of this process in memory; files that it maps count too."""
+    try:
+        pages = (root / "proc/self/statm").read_text().split()[1]
+    except (OSError, IndexError):
+        return None
+    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _groups(root: Path) -> Iterator[MemoryUse]:
+    """The groups of this process that have a limit, of either version."""
+    try:
+        lines = (root / "proc/self/cgroup").read_text().splitlines()
+    except OSError:
+        return
+    for line in lines:
+        _, _, rest = line.partition(":")
+        controllers, _, path = rest.partition(":")
+        if controllers == "":
+            mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
+        elif "memory" in controllers.split(","):
+            mount = root / "sys/fs/cgroup/memory"
+            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
+        else:
+            continue
+        folder = mount / path.lstrip("/")
+        # In a container without a namespace of its own, the path is that of the machine and does not exist.
+        for group in [folder, *folder.parents]:
+            if not group.is_relative_to(mount):
+                break
+            use = _group(group, *names)
+            if use is not None:
+                yield use
+
+
+def _group(folder: Path, limit_name: str, used_name: str, reclaimable_name: str) -> MemoryUse | None:
+    try:
+        limit = int((folder / limit_name).read_text())
+        used = int((folder / used_name).read_text())
+        stat = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        reclaimable = int(stat.get(reclaimable_name, 0))
+    except (OSError, ValueError):
+        # "max" is no number: there is no limit here.
+        return None
+    if not 0 < limit < _NO_LIMIT:
+        return None
+    # The system drops cached files before it stops a process, as the working set of Kubernetes has it.
+    return MemoryUse(max(0, used - reclaimable), limit)
