@@ -164,6 +164,7 @@ async def test_a_policy_and_the_sandbox_tolerate_the_same_pictures(live: LiveSer
     assert "memory.frames" in TOLERATED
 
 
+@pytest.mark.slow
 async def test_another_attempt_of_the_same_check_may_show_the_same_pictures(live: LiveServer) -> None:
     upload = await live.upload(policy="plain")
     device = RawDevice(live.device, upload)
@@ -213,6 +214,7 @@ async def test_altered_pictures_are_a_doubt_that_decides_nothing(
     assert not found.decisive
 
 
+@pytest.mark.slow
 async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(live: LiveServer) -> None:
     for day in (11, 12):
         settings = SceneSettings(
