@@ -71,7 +71,7 @@ COMMANDS: Final = {
     "keys": LateCommand("cli.keys.command:app", "Make API keys, and manage the server's keys."),
     "db": LateCommand("cli.db:app", "Show the state of the database, or change it."),
     "retention": LateCommand("cli.retention:app", "Erase checks whose retention has ended."),
-    "audit": LateCommand("cli.audit.command:app", "Verify, show or export the audit log."),
+    "audit": LateCommand("cli.audit.command:app", "Verify, show, export or accept the audit log."),
     "backup": LateCommand("cli.backup.backup_command:app", "Back up the database, the objects and the keys."),
     "restore": LateCommand("cli.backup.restore_command:app", "Restore backups into an empty deployment."),
 }

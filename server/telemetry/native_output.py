@@ -38,8 +38,10 @@ def log_native_output() -> None:
     Call it before logging is set up. ``sys.stderr``, and so the log, then writes to where the descriptor
     pointed, as does ``faulthandler``, which this enables: a library that aborts the process may take its last
     line with it. Lines are dropped if they come faster than they are read, so that a flood of them blocks no
-    thread of gRPC.
+    thread of gRPC. Nothing changes in a program that has replaced ``sys.stderr``.
     """
+    if sys.stderr is not sys.__stderr__:
+        return
     shown = os.dup(2)
     read, write = os.pipe()
     os.set_blocking(write, False)

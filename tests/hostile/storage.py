@@ -8,6 +8,7 @@ from pathlib import Path
 __all__ = ["Kept", "Storage"]
 
 _DATABASE = "facegate.db"
+_WITNESS = "objects/audit-witness/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,7 +17,7 @@ class Kept:
 
     Attributes:
         rows: Rows by table.
-        files: Files of the data folder, the database's own left out.
+        files: Files of the data folder, without the database's own and the witness of the audit log.
         temporary: Temporary files.
     """
 
@@ -36,7 +37,7 @@ class Storage:
         """The current state."""
         return Kept(
             rows=self._rows(),
-            files=frozenset(name for name in _files(self.data) if not name.startswith(_DATABASE)),
+            files=frozenset(name for name in _files(self.data) if not name.startswith((_DATABASE, _WITNESS))),
             temporary=frozenset(_files(self.temporary)),
         )
 

@@ -103,7 +103,7 @@ async def test_threads_get_the_bound_identifiers(tmp_path: Path) -> None:
 
     check_id = UUID(int=7)
     pool = WorkerPool(workers=1)
-    database = open_database(f"sqlite:///{tmp_path / 'a.db'}")
+    database = open_database(f"sqlite:///{tmp_path / 'a.db'}", make=True)
     try:
         with check_bound(check_id):
             seen = [await pool.run(bound), await pool.run_first(bound), await pool.run_later(bound).result()]
