@@ -22,6 +22,8 @@ _HIGH: Final = 0.85
 """Of the limit: above it, new scans are refused. Decoders and running scans need the rest."""
 _LOW: Final = 0.70
 """Below it, they are served again."""
+_CALM_SECONDS: Final = 30.0
+"""Below the first mark for so long, they are served again, too: ordinary use may lie between the marks."""
 _EVERY_SECONDS: Final = 0.5
 _TRIM_EVERY_SECONDS: Final = 10.0
 _TRIM_GROWTH_BYTES: Final = 64 * 1024 * 1024
@@ -41,9 +43,17 @@ class MemoryUse:
     limit: int
 
 
-def is_short(use: MemoryUse, *, was_short: bool) -> bool:
-    """Returns whether new scans are refused; between the two marks it stays as it was."""
-    return use.used >= use.limit * (_LOW if was_short else _HIGH)
+def is_short(use: MemoryUse, *, was_short: bool, calm_seconds: float = 0.0) -> bool:
+    """Returns whether new scans are refused; between the two marks it stays as it was for half a minute.
+
+    Args:
+        use: The use now.
+        was_short: Whether they were refused until now.
+        calm_seconds: How long the use has been below the upper mark.
+    """
+    if use.used >= use.limit * _HIGH:
+        return True
+    return was_short and use.used >= use.limit * _LOW and calm_seconds < _CALM_SECONDS
 
 
 def read_memory(limit: int | None, *, root: Path = Path("/")) -> MemoryUse | None:
@@ -96,6 +106,7 @@ class MemoryWatch:
         self._trim = trim or _malloc_trim
         self._trimmed_at = -_TRIM_EVERY_SECONDS
         self._least_bytes = math.inf
+        self._high_at = -math.inf
         self._task: asyncio.Task[None] | None = None
         self.short = False
 
@@ -122,8 +133,13 @@ class MemoryWatch:
         """Reads the memory once, gives freed memory back, and reports a change."""
         await self._give_back()
         use = self._read()
-        short = use is not None and is_short(use, was_short=self.short)
-        if use is None or short == self.short:
+        if use is None:
+            return
+        now = time.monotonic()
+        if use.used >= use.limit * _HIGH:
+            self._high_at = now
+        short = is_short(use, was_short=self.short, calm_seconds=now - self._high_at)
+        if short == self.short:
             return
         self.short = short
         mib = {"used_mib": use.used >> 20, "limit_mib": use.limit >> 20}
@@ -154,12 +170,12 @@ def _malloc_trim() -> None:
 
 
 def _resident(root: Path) -> int | None:
-    """Bytes of this process in memory; files that it maps count too."""
+    """Bytes of this process in memory, without the files that it maps, which the system can drop."""
     try:
-        pages = (root / "proc/self/statm").read_text().split()[1]
-    except (OSError, IndexError):
+        _, resident, shared, *_ = (root / "proc/self/statm").read_text().split()
+    except (OSError, ValueError):
         return None
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
+    return (int(resident) - int(shared)) * os.sysconf("SC_PAGE_SIZE")
 
 
 def _groups(root: Path) -> Iterator[MemoryUse]:

@@ -71,8 +71,9 @@ class LimitSettings(Table):
     environment, all tables are one variable, as JSON."""
     memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)
     """Memory that this process may use. Above 85 % of it new scans are refused, and ``/readyz`` answers 503,
-    until it uses less than 70 %. By default the limit of the control group (of the container or the systemd
-    unit) counts, and what all processes in it use; without any limit no scan is refused."""
+    until it uses less than 70 %, or less than 85 % for half a minute. By default the limit of the control
+    group (of the container or the systemd unit) counts, and what all processes in it use; without any limit
+    no scan is refused."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays assigned to a replica that has stopped responding."""
     failures: FailureSettings = FailureSettings()

@@ -15,14 +15,14 @@ from tests.server.raw_device import RawDevice
 _MIB = 1024 * 1024
 
 
-@given(st.integers(0, 200), st.booleans())
+@given(st.integers(0, 200), st.booleans(), st.floats(0, 100))
 def test_memory_is_short_above_the_high_mark_until_it_is_below_the_low_one(
-    used: int, was_short: bool
+    used: int, was_short: bool, calm: float
 ) -> None:
-    short = is_short(MemoryUse(used, 100), was_short=was_short)
+    short = is_short(MemoryUse(used, 100), was_short=was_short, calm_seconds=calm)
     if used >= 85:
         assert short
-    elif used < 70:
+    elif used < 70 or calm >= 30:
         assert not short
     else:
         assert short is was_short
