@@ -20,7 +20,7 @@ from vision.errors import ImageError, ImageFault
 from vision.exif import apply_orientation
 from vision.face import BgrImage
 from vision.foreign_format import recognise_foreign
-from vision.image_format import ImageFormat, ImageHeader, malformed
+from vision.image_format import ImageFormat, ImageHeader, malformed, unsupported
 from vision.image_header import detect_format, parse_header
 from vision.jpeg_segments import MOST_PADDING, picture_segments
 from vision.png_chunks import picture_chunks
@@ -50,6 +50,7 @@ _WHITE = 255
 _BAND_ROWS = 64
 _PADDING = re.compile(r"Corrupt JPEG data: (\d+) extraneous bytes before marker 0x([0-9a-f]{2})")
 _END_MARKER = "d9"
+_SAMPLING = "Could not determine subsampling level"
 _JPEG_SCAN, _JPEG_END = b"\xff\xda", b"\xff\xd9"
 
 
@@ -348,6 +349,11 @@ def _decode_jpeg(data: bytes, colours: str = "BGR", *, reduced: int = 1) -> NDAr
         try:
             pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours, **scale)
         except ValueError as error:
+            if _SAMPLING in str(error):
+                raise unsupported(
+                    ImageFormat.JPEG,
+                    "its colours are sampled in a way that is not read; save it with 4:2:0 or 4:4:4 sampling",
+                ) from error
             refused = error
             padding = _PADDING.fullmatch(str(error))
             if padding is None or int(padding[1]) > MOST_PADDING:

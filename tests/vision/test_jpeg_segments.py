@@ -98,6 +98,13 @@ def test_a_picture_whose_data_are_missing_is_refused(data: bytes) -> None:
         assert caught.value.reason is ImageFault.MALFORMED
 
 
+def test_a_whole_picture_with_unusual_sampling_is_not_called_incomplete() -> None:
+    with pytest.raises(ImageError, match="4:2:0") as caught:
+        _decode(_saved("CMYK", subsampling=2))
+    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
+    assert _decode(_saved("CMYK", subsampling=0)).shape == (240, 320, 3)
+
+
 def test_stray_zeros_behind_the_data_of_each_scan_are_passed_over() -> None:
     starts = _scans(PROGRESSIVE)
     data = PROGRESSIVE
