@@ -21,6 +21,12 @@ _RETRY_SECONDS = 1.0
 _Message = TypeVar("_Message")
 
 
+def _retrieve(reading: "asyncio.Future[Any]") -> None:
+    """Looks at how a task ended, so that asyncio does not log its error as one that nobody noticed."""
+    if not reading.cancelled():
+        reading.exception()
+
+
 class WaitingRoom:
     """The streams of one kind whose first message has not arrived. Use it on the event loop only."""
 
@@ -63,8 +69,9 @@ class WaitingRoom:
                     await self._take_place(reading)
             return reading.result()
         finally:
-            if not reading.done():
-                reading.cancel()
+            # It may fail although nobody waits for it any more, if the call has ended.
+            reading.add_done_callback(_retrieve)
+            reading.cancel()
             # The traceback of an exception refers to the message; no reference cycle may keep it alive.
             del reading
 

@@ -1,6 +1,7 @@
 """The calls that wait for a message, the time limit, and the calls that are disconnected."""
 
 import asyncio
+import gc
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -58,6 +59,31 @@ async def test_the_end_of_the_reading_is_reported() -> None:
 
     with pytest.raises(LookupError):
         await _room(Metrics(CollectorRegistry())).wait(broken)
+
+
+async def test_a_call_that_ends_while_nobody_waits_any_more_is_no_error() -> None:
+    """grpc ends the reading of a cancelled call as if the caller had sent nothing."""
+    reported: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    async def ends() -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            raise LookupError from None
+
+    try:
+        waiting = asyncio.create_task(_room(Metrics(CollectorRegistry())).wait(ends))
+        await asyncio.sleep(0.01)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+        await asyncio.sleep(0)
+        del waiting
+        gc.collect()
+        await asyncio.sleep(0)
+    finally:
+        asyncio.get_running_loop().set_exception_handler(None)
+    assert reported == []
 
 
 async def test_a_caller_that_leaves_frees_its_place() -> None:
