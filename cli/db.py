@@ -97,6 +97,12 @@ def forget_devices_command(
     with errors_reported(SettingsInvalid, StorageError, KeysUnusable, AuditEventInvalid):
         settings = load_settings(config).settings
         count = asyncio.run(_forget(settings, tenant, subject, reason))
+    if count == 0:
+        typer.echo(
+            f"Nothing is stored on devices of {subject} in tenant {tenant}. Are both right?",
+            err=True,
+        )
+        raise typer.Exit(1)
     typer.echo(f"Erased: {count} enrolled keys, uses of keys and scans.")
 
 

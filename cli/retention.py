@@ -72,8 +72,8 @@ async def _due(database_url: str, now: datetime) -> tuple[DueChecks, ...]:
 
 async def _run(settings: Settings, now: datetime, limit: int | None) -> None:
     """Erases, and prints the report."""
-    objects = open_object_store(settings.objects_url)
     async with audited_database(settings.database_url) as database:
+        objects = open_object_store(settings.objects_url)
         repository = RetentionRepository(database)
         expiry = CheckExpiry(retention=repository, delete=partial(delete_objects, objects))
         before = await repository.due(now)

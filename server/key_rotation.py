@@ -180,7 +180,7 @@ def _older_key(files: KeyFiles, purpose: str, suffix: str, number: int, *, tenan
     keys = files.read(purpose, suffix, tenant=tenant)
     found = [file for file in keys if file.number == number]
     if not found:
-        numbers = ", ".join(str(file.number) for file in keys)
+        numbers = ", ".join(str(file.number) for file in keys) or "none"
         raise KeysUnusable(
             f"{files.folder}: there is no key {purpose}-{number:04d}.{suffix}; there are {numbers}"
         )

@@ -39,8 +39,8 @@ def record_change(
     """Makes a change and records it.
 
     Args:
-        database_url: The database with the audit log; a SQLite file is made if it is missing, except for the
-            record of a backup.
+        database_url: The database with the audit log. Only a rotation, which makes the first keys of a server
+            too, makes a SQLite file that is missing.
         action: The action for the audit log.
         change: Makes the change within the transaction, and returns its result.
         reason: The user's reason, for the audit log.
@@ -58,7 +58,7 @@ def record_change(
         return change(connection)
 
     async def run() -> Result:
-        make = action is not AuditAction.BACKUP_MADE
+        make = action is AuditAction.KEY_ROTATED
         async with audited_database(database_url, make=make) as database:
             if announced is not None:
                 await database.write(append, replace(event, action=announced), now=datetime.now(UTC))
@@ -94,7 +94,7 @@ def pending_approval(settings: Settings, *, reason: str, **detail: str) -> Pendi
     )
 
     async def run() -> PendingApproval | None:
-        async with audited_database(settings.database_url, make=True) as database:
+        async with audited_database(settings.database_url) as database:
             return await database.write(second_person, request, now=datetime.now(UTC))
 
     return asyncio.run(run())

@@ -505,6 +505,8 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
         ["retention", "run", "--dry-run"],
         ["retention", "run"],
         ["keys", "rewrap"],
+        ["keys", "retire", "1"],
+        ["keys", "destroy", "1"],
         ["backup", "database", "backup.gz"],
         ["backup", "objects", "copies"],
         ["doctor"],
