@@ -6,9 +6,9 @@ without them cannot be LIVE. The conditions of the capture come last: a scan of 
 persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
 SPOOF.
 
-A scan without colours, of an infrared or monochrome camera, is never LIVE. The PAD networks, the cues and the
-screen's colours count for neither side: the networks never saw such frames, and take them for an attack.
-Motion and repeated frames can still prove one.
+A scan, film or image without colours, of an infrared or monochrome camera, is never LIVE. The PAD
+networks, the cues and the screen's colours count for neither side: the networks never saw such frames, and
+take them for an attack. Motion and repeated frames can still prove one.
 """
 
 from collections.abc import Collection, Sequence
@@ -98,7 +98,7 @@ def judge_scan(
     known = without_unexamined_motion(scan, examined=identified)
     due_at = gestures[0].follows if gestures else None
     before, known_before = (one if due_at is None else one.until(due_at) for one in (scan, known))
-    colourless = policy.capture is CaptureKind.SCAN and bool(cues) and all(one.colourless for one in cues)
+    colourless = bool(cues) and all(one.colourless for one in cues)
     judged = partial(
         judge_express,
         pad_scores=() if colourless else pad_scores,
@@ -177,7 +177,7 @@ def _several_persons(conditions: CaptureConditions, found: LivenessResult) -> Li
 
 
 def _without_colours(found: LivenessResult) -> LivenessResult:
-    """Turns a verdict other than SPOOF into INCONCLUSIVE, because a scan without colours cannot be LIVE."""
+    """Turns a verdict other than SPOOF into INCONCLUSIVE, because no capture without colours can be LIVE."""
     if found.verdict is Verdict.SPOOF:
         return found
     others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()

@@ -8,7 +8,7 @@ from attempt.persons import persons_in
 from attempt.stills import judge_still, landmarks_of, measure_still, observe_still, pad_scores
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.verdict import Verdict
+from liveness.verdict import Verdict, VerdictReason
 from matcher.persons import PHOTO_SUBJECT
 from tests.attempt.networks import CountingNetwork
 from tests.server.analysis.uploads import blank, genuine, two_persons
@@ -110,3 +110,15 @@ def test_the_networks_decide_on_one_image(real: float, verdict: Verdict) -> None
     judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
     assert judged.verdict is verdict
     assert judged.policy.capture is CaptureKind.FRAME
+
+
+@pytest.mark.parametrize("real", [0.999, 0.001])
+def test_the_networks_do_not_decide_on_a_grey_image(real: float) -> None:
+    pack = replace(remembering_pack(), pad_networks=(CountingNetwork("minifas_v2se", real=real),))
+    grey = cv2.cvtColor(cv2.cvtColor(genuine()[0], cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    pixels = np.asarray(grey, np.uint8)
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
+    measured = measure_still(pixels, face, landmarks=landmarks_of(pixels, face, pack), pack=pack)
+    judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert judged.reasons[0] is VerdictReason.NO_COLOURS

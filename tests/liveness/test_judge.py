@@ -155,8 +155,15 @@ def test_motion_proves_an_attack_without_colours_too() -> None:
     assert (result.verdict, result.reasons[0]) == (Verdict.SPOOF, VerdictReason.MOVES_AS_A_PLANE)
 
 
-def test_still_images_without_colours_are_judged_by_the_networks() -> None:
-    assert _of_colours(_GREY, capture=CaptureKind.FRAMES).verdict is Verdict.SPOOF
+@pytest.mark.parametrize("capture", [CaptureKind.FRAME, CaptureKind.FRAMES])
+@pytest.mark.parametrize("score", [0.001, 0.999])
+def test_still_images_without_colours_are_not_judged_by_the_networks(
+    capture: CaptureKind, score: float
+) -> None:
+    for scores in ([replace(_NETWORK[0], real_probability=score)], []):
+        grey = _of_colours(_GREY, pad_scores=scores, capture=capture)
+        assert (grey.verdict, grey.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NO_COLOURS,))
+    assert _of_colours([FrameCues(frame_index=0, values={})], capture=capture).verdict is Verdict.SPOOF
 
 
 _DARK = scan(observations(14, luminance=20.0), [segment(as_head(0.05), steps=14)])
