@@ -93,8 +93,8 @@ def _video_stream(container: "InputContainer") -> "VideoStream":
 
 def _decoded(
     container: "InputContainer", stream: "VideoStream"
-) -> Iterator[tuple[float, list["VideoFrame"]]]:
-    """Yields each packet's time in seconds and its frames; a packet that does not decode has none."""
+) -> Iterator[tuple[int | None, list["VideoFrame"]]]:
+    """Yields each packet's time in microseconds, if it has one, and the frames that it decodes to."""
     import av
 
     packets = container.demux(stream)
@@ -109,29 +109,40 @@ def _decoded(
             frames = packet.decode()
         except av.FFmpegError:
             frames = []
-        yield float((packet.pts or 0) * packet.time_base) if packet.time_base else 0.0, frames
+        yield _microseconds(packet.dts if packet.pts is None else packet.pts, packet.time_base), frames
+
+
+def _microseconds(time: int | None, unit: Fraction | None) -> int | None:
+    return None if time is None or unit is None else int(time * unit * _MICRO)
 
 
 def _usual_size(path: Path, *, key_frames: bool) -> tuple[int, int] | None:
-    """Returns the size that upright frames have for most of the time, or ``None`` if there are none."""
+    """Returns the size that upright frames have for most of the time, or ``None`` if there are none.
+
+    As for the server, the last frame is shown as long as the others are on average, and of sizes that are
+    shown equally long the first counts.
+    """
     import av
 
-    seen: list[tuple[float, tuple[int, int]]] = []
-    end = 0.0
+    seen: list[tuple[int, tuple[int, int]]] = []
+    times: list[int] = []
     known: _Matrices = {}
     with av.open(str(path)) as container:
         stream = _video_stream(container)
         if key_frames and stream.codec_context.name not in _RESIZING:
             stream.codec_context.skip_frame = "NONKEY"
         for time, frames in _decoded(container, stream):
-            end = max(end, time)
+            if time is not None:
+                times.append(time)
             seen += [
-                (0.0 if frame.pts is None else frame.time, _upright_size(frame, stream, known))
+                (_microseconds(frame.pts, frame.time_base) or 0, _upright_size(frame, stream, known))
                 for frame in frames
             ]
-    shown_for: dict[tuple[int, int], float] = {}
+    first, last = min(times, default=0), max(times, default=0)
+    end = last + (last - first) // max(1, len(times) - 1)
+    shown_for: dict[tuple[int, int], int] = {}
     for (time, size), (until, _) in pairwise([*seen, (end, (0, 0))]):
-        shown_for[size] = shown_for.get(size, 0.0) + max(0.0, until - time)
+        shown_for[size] = shown_for.get(size, 0) + max(0, until - time)
     return max(shown_for, key=lambda size: shown_for[size], default=None)
 
 

@@ -25,7 +25,9 @@ from facegate_client.camera import CameraSource
 from facegate_client.frame_source import FrameSource
 from tests import films
 from tests.client.conftest import pictures
+from tests.vision.decoders import decoders
 from vision.face import BgrImage
+from vision.isolation.video import VideoLimits
 
 
 async def _all(source: FrameSource) -> list[CapturedImage]:
@@ -163,6 +165,21 @@ async def test_video_has_its_usual_size(tmp_path: Path, codec: str, before: int,
     assert _difference(frames[-1], card) < 8
     assert {frame.shape for frame in frames} == {card.shape}
     assert (source.camera.height, source.camera.width) == card.shape[:2]
+
+
+@pytest.mark.parametrize("codec", ["libvpx", "libvpx-vp9"])
+@pytest.mark.parametrize("frames", [(5, 6), (6, 5), (5, 5), (1, 2), (2, 1), (3, 6, 3), (2, 6, 3), (2, 5, 4)])
+async def test_client_and_server_use_the_same_size(
+    tmp_path: Path, codec: str, frames: tuple[int, ...]
+) -> None:
+    cards = itertools.cycle([films.corner_card(64, 48), films.corner_card(96, 64)])
+    data = films.resized_film(list(zip(cards, frames, strict=False)), codec=codec)
+    source, shown = await _shown(tmp_path / "a.webm", data)
+    first, second = sum(frames[::2]), sum(frames[1::2])
+    assert (source.camera.width, source.camera.height) == ((64, 48) if first >= second else (96, 64))
+    served = decoders().decode_video(data, limits=VideoLimits()).frames
+    assert len(served) == len(shown) == max(first, second)
+    assert {frame.shape for frame in served} == {frame.shape for frame in shown}
 
 
 async def test_video_has_square_pixels(tmp_path: Path) -> None:

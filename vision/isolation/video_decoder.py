@@ -226,6 +226,8 @@ def _frames_of_size(
     decoded = sampled = other_size = 0
     whole, latest = timeline.whole, timeline.times[0]
     length = timeline.times[-1] - timeline.times[0]
+    # The last frame is shown as long as the others are on average.
+    last_shown_for = max(1, length // max(1, len(timeline.times) - 1))
     size = usual
     shown_for: dict[tuple[int, int], int] = {}
     last: tuple[int, int] | None = None
@@ -259,7 +261,7 @@ def _frames_of_size(
             before, latest = latest, max(latest, timeline.of(frame, decoded))
             if last is not None:
                 shown_for[last] = shown_for.get(last, 0) + latest - before
-                if usual is None and last != size and 2 * shown_for[last] > length:
+                if usual is None and last != size and 2 * shown_for[last] > length + last_shown_for:
                     return last
             last = own_size
             size = size or own_size
@@ -280,8 +282,7 @@ def _frames_of_size(
         others = len(container.streams) - 1
     if last is None or size is None:
         raise _NoResult(Unable.DOES_NOT_DECODE)
-    # The last frame is shown as long as the others are on average.
-    shown_for[last] = shown_for.get(last, 0) + max(1, length // max(1, decoded - 1))
+    shown_for[last] = shown_for.get(last, 0) + last_shown_for
     most = max(shown_for, key=lambda seen: (shown_for[seen], seen == size))
     if usual is None and most != size:
         return most
