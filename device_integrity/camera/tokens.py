@@ -13,19 +13,29 @@ _LONGEST: Final = 512
 
 _WITHOUT_SPACES: Final = ("CJK UNIFIED IDEOGRAPH", "HIRAGANA", "KATAKANA")
 
+_MARKS: Final = ("COMBINING ", "VARIATION SELECTOR")
+_OF_KANA: Final = "COMBINING KATAKANA"
+"""Kana with these marks are other letters."""
+
 _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
-    """Returns the words and numbers of a text: NFKC, case folded, without invisible characters.
+    """Returns the words and numbers of a text: NFKC, case folded, without accents and invisible characters.
 
-    Full-width and other compatibility forms become plain ones, so that they cannot hide a name (Unicode
-    Standard Annex 15). Every character that is not a letter or digit separates tokens. Each ideograph or kana
-    is a token, because they are written without spaces.
+    Full-width and other compatibility forms and accented letters become plain ones, so that they cannot hide
+    a name (Unicode Standard Annex 15). Every character that is not a letter or digit separates tokens. Each
+    ideograph or kana is a token, because they are written without spaces.
     """
-    plain = unicodedata.normalize("NFKC", text[:_LONGEST]).casefold()
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKC", text[:_LONGEST]).casefold())
+    plain = unicodedata.normalize("NFKC", "".join(one for one in apart if not _is_mark(one)))
     kept = [character for character in plain if unicodedata.category(character) != "Cf"]
     return tuple("".join(_spaced(one) for one in kept).split())
+
+
+def _is_mark(character: str) -> bool:
+    name = unicodedata.name(character, "")
+    return name.startswith(_MARKS) and not name.startswith(_OF_KANA)
 
 
 def _spaced(character: str) -> str:
@@ -39,10 +49,12 @@ def _spaced(character: str) -> str:
 def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:
     """Returns whether the tokens contain the run, as consecutive tokens or as one word.
 
-    A number at a token's end is ignored, so "OBS Camera2" contains the run "OBS Camera". If the run ends with
-    ``BEGINS``, its last token only has to begin so.
+    A number at a token's end is ignored, so "OBS Camera2" contains the run "OBS Camera"; but not behind a
+    single letter, as in "V5 Cam", which is a model. If the run ends with ``BEGINS``, its last token only has
+    to begin so.
     """
-    bare = tuple(token.rstrip("0123456789") or token for token in tokens)
+    shorter = ((token, token.rstrip("0123456789")) for token in tokens)
+    bare = tuple(short if len(short) > 1 else token for token, short in shorter)
     begins = run[-1:] != () and run[-1].endswith(BEGINS)
     wanted = (*run[:-1], run[-1].removesuffix(BEGINS)) if begins else run
     joined = "".join(wanted)

@@ -13,6 +13,11 @@ from device_integrity.camera.tokens import contains_run, mixes_scripts, tokens_o
         ("\uff2f\uff22\uff33 Camera", ("obs", "camera")),
         ("O\u200bBS\u00ad Camera", ("obs", "camera")),
         ("Dummy video device (0x0000)", ("dummy", "video", "device", "0x0000")),
+        ("V\u00edrtual Came\u0301ra", ("virtual", "camera")),
+        ("\u0411\u0430\u0439", ("\u0431\u0430\u0438",)),
+        ("V\u1dc0irtu\u20ddal\ufe0f", ("virtual",)),
+        # Kana are other letters without their marks.
+        ("\u30ab\u30cf\u3099", ("\u30ab", "\u30d0")),
         ("...", ()),
         ("", ()),
     ],
@@ -30,6 +35,8 @@ def test_text_becomes_plain_words(text: str, tokens: tuple[str, ...]) -> None:
         ("Vcamera HD", "vcam", False),
         ("UVCamera HD", "vcam", False),
         ("Jobs Camera", "obs camera", False),
+        ("V-Cam 2", "v cam", True),
+        ("V5 Cam", "v cam", False),
         ("camera obs", "obs camera", False),
     ],
 )
