@@ -94,6 +94,9 @@ def _jpeg(data: bytes) -> ImageHeader:
             # The first counts, as for viewers and for browsers.
             exif = segment.body[len(EXIF) :]
     if frame is None:
+        for _ in header_segments(data, strict=True):
+            # Damage, or too many segments, may be why.
+            pass
         raise malformed(ImageFormat.JPEG, "no frame header was found before the image data")
     return _jpeg_frame(frame, 1 if exif is None else read_orientation(exif))
 

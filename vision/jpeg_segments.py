@@ -10,7 +10,7 @@ Source: ITU-T T.81, annex B and clause G.1; CIPA DC-008, clause 4.5.4 (EXIF in A
 
 import re
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from typing import Final, NamedTuple
 
 from vision.errors import ImageError
@@ -100,11 +100,19 @@ def read_segments(data: bytes) -> Iterator[JpegSegment]:
     raise malformed(ImageFormat.JPEG, f"more than {_MAX_SEGMENTS} segments")
 
 
-def header_segments(data: bytes) -> Iterator[JpegSegment]:
-    """Yield the segments before the first scan. Damage ends them and is no error: metadata are optional."""
+def header_segments(data: bytes, *, strict: bool = False) -> Iterator[JpegSegment]:
+    """Yield the segments before the first scan.
+
+    Args:
+        data: The file; anything but a JPEG has none.
+        strict: Whether damage is an error. If not, it ends them: metadata are optional.
+
+    Raises:
+        ImageError: MALFORMED, only if ``strict``: as ``read_segments``.
+    """
     if data[:2] != b"\xff\xd8":
         return
-    with suppress(ImageError):
+    with nullcontext() if strict else suppress(ImageError):
         for segment in read_segments(data):
             if segment.marker in {_SOS, _EOI}:
                 return

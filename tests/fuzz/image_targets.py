@@ -19,7 +19,7 @@ from vision.exif import read_orientation
 from vision.exif_tags import parse_exif
 from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat, detect_format, parse_header
-from vision.isolation.code_stream import CodeStreamBroken, require_whole
+from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 from vision.picture_metadata import read_exif_tags
 
 _LIMITS = DecodeLimits(max_bytes=100_000, max_pixels=4_000_000, max_side=4_000)
@@ -147,8 +147,8 @@ def read_header(data: bytes) -> None:
 
 
 def follow_code_stream(data: bytes) -> None:
-    """Any bytes are whole or broken; there is no other exception."""
-    with contextlib.suppress(CodeStreamBroken):
+    """Any bytes are whole, broken or too many packets; there is no other exception."""
+    with contextlib.suppress(CodeStreamBroken, TooManyPackets):
         require_whole(data)
 
 

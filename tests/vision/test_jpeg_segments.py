@@ -186,6 +186,17 @@ def test_a_reported_file_without_its_data_is_refused(assets: Path) -> None:
         _decode(data)
 
 
+@pytest.mark.parametrize("behind", [2, None])
+def test_too_many_segments_are_named_wherever_they_are(behind: int | None) -> None:
+    at = behind or _scans(PLAIN)[0]
+    data = PLAIN[:at] + 1_100 * jpeg_segment(0xFE, b"comment") + PLAIN[at:]
+    with pytest.raises(ImageError, match="more than 1024 segments") as caught:
+        _decode(data)
+    assert caught.value.reason is ImageFault.MALFORMED
+    # Metadata are optional.
+    assert len(list(header_segments(data))) <= 1_024
+
+
 @given(st.binary(max_size=200))
 def test_any_bytes_give_segments_or_an_image_error(noise: bytes) -> None:
     data = b"\xff\xd8\xff" + noise

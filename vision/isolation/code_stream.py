@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-__all__ = ["CodeStreamBroken", "require_whole"]
+__all__ = ["CodeStreamBroken", "TooManyPackets", "require_whole"]
 
 _SOC, _SIZ, _COD, _COC, _POC, _CAP, _PPM, _PPT = (
     0xFF4F,
@@ -46,6 +46,10 @@ _LONG_ZERO_RUN: Final = bytes(2048)
 
 class CodeStreamBroken(Exception):
     """Image data are missing, or are not where the code stream says."""
+
+
+class TooManyPackets(Exception):
+    """The code stream has more packets, code-blocks or parts of tiles than are followed; it may be whole."""
 
 
 class _Coding(NamedTuple):
@@ -162,6 +166,8 @@ def require_whole(data: bytes) -> None:
 
     Raises:
         CodeStreamBroken: A tile or a part of one is missing, or packets end before or behind its bytes.
+        TooManyPackets: A tile has more than 400 000 packets or code-blocks, or the image more than 70 000
+            parts of tiles.
     """
     start, end = _code_stream(data)
     size, plan, position = _main_header(data, start, end)
@@ -261,7 +267,7 @@ def _tile_parts(data: bytes, position: int, end: int, size: _Size, plan: _Plan) 
             tile.plan.read(marker, body, len(size.components))
         tile.packets.append(data[at + 2 : after])
         position = after
-    raise CodeStreamBroken("there are too many parts of tiles")
+    raise TooManyPackets("there are more parts of tiles than are followed")
 
 
 def _last_end(data: bytes, end: int) -> int:
@@ -391,7 +397,7 @@ def _packets(size: _Size, tile: tuple[int, int, int, int], plan: _Plan) -> list[
             precincts.append(precinct)
             blocks += sum(len(band.blocks) for band in precinct.bands)
             if max(blocks, len(precincts) * plan.layers) > _MOST_PACKETS:
-                raise CodeStreamBroken("there are more packets than an image of this size needs")
+                raise TooManyPackets("there are more packets than are followed")
     # Each change of the order takes what is left of its part, from the layer that came last on.
     layers_sent = [0] * len(precincts)
     packets: list[tuple[int, _Precinct]] = []
@@ -450,7 +456,7 @@ def _precincts(
         columns = range(x0 >> wide, ((x1 - 1) >> wide) + 1)
         rows = range(y0 >> high, ((y1 - 1) >> high) + 1)
         if len(columns) * len(rows) > _MOST_PACKETS:
-            raise CodeStreamBroken("there are more packets than an image of this size needs")
+            raise TooManyPackets("there are more packets than are followed")
         for index, (row, column) in enumerate((row, column) for row in rows for column in columns):
             x, y = column << wide, row << high
             key = (
@@ -487,7 +493,7 @@ def _bands(
         columns = ((x1 - 1) >> width) - (x0 >> width) + 1
         rows = ((y1 - 1) >> height) - (y0 >> height) + 1
         if columns * rows > _MOST_PACKETS:
-            raise CodeStreamBroken("there are more code-blocks than an image of this size needs")
+            raise TooManyPackets("there are more code-blocks than are followed")
         blocks = tuple(_Block(column, row) for row in range(rows) for column in range(columns))
         yield _Band(blocks, _TagTree(columns, rows), _TagTree(columns, rows))
 

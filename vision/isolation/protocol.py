@@ -107,6 +107,8 @@ class Unable(IntEnum):
     INCOMPLETE = 9
     """Image data are missing, though what is there would decode."""
     COLOURS_NOT_SUPPORTED = 10
+    TOO_MANY_PACKETS = 11
+    """Whether image data are missing is not tested, because that would take too long."""
 
 
 @dataclass(frozen=True, slots=True)

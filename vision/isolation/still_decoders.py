@@ -10,7 +10,7 @@ from typing import Final
 
 from PIL import Image, WebPImagePlugin
 
-from vision.isolation.code_stream import CodeStreamBroken, require_whole
+from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 from vision.isolation.openjpeg import ColoursNotSupported, decode_jpeg2000
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 
@@ -61,6 +61,8 @@ def _jpeg2000(data: bytes, width: int, height: int) -> Image.Image | Unable:
         return decode_jpeg2000(data, width, height) or Unable.ANOTHER_SIZE
     except CodeStreamBroken:
         return Unable.INCOMPLETE
+    except TooManyPackets:
+        return Unable.TOO_MANY_PACKETS
     except ColoursNotSupported:
         return Unable.COLOURS_NOT_SUPPORTED
 

@@ -28,6 +28,10 @@ _REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
         ImageFault.UNSUPPORTED_FORMAT,
         "its channels are no grey, RGB, YCC or CMYK picture; send it as RGB",
     ),
+    Unable.TOO_MANY_PACKETS: (
+        ImageFault.UNSUPPORTED_FORMAT,
+        "the file has too many packets to be checked; save it with fewer layers and tiles, or send a JPEG",
+    ),
     Unable.ANOTHER_SIZE: (ImageFault.MALFORMED, "its headers declare different sizes"),
     Unable.ANIMATED: (ImageFault.ANIMATED, "the file is an animation; send one still image"),
 }

@@ -15,7 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from vision.isolation.code_stream import CodeStreamBroken, require_whole
+from tests.vision.decoders import decoders
+from vision.errors import ImageError, ImageFault
+from vision.image_header import parse_header
+from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 
 
 def _picture() -> Image.Image:
@@ -132,7 +135,7 @@ def test_any_damage_is_passed_over_or_found(name: str, draw: st.DataObject) -> N
     for _ in range(draw.draw(st.integers(1, 6))):
         data[draw.draw(st.integers(0, min(len(data) - 1, 400)))] = draw.draw(st.integers(0, 255))
     # No other exception.
-    with contextlib.suppress(CodeStreamBroken):
+    with contextlib.suppress(CodeStreamBroken, TooManyPackets):
         require_whole(bytes(data))
 
 
@@ -140,6 +143,30 @@ def test_any_damage_is_passed_over_or_found(name: str, draw: st.DataObject) -> N
 def test_any_bytes_are_no_code_stream(noise: bytes) -> None:
     with pytest.raises(CodeStreamBroken):
         require_whole(b"\xff\x4f\xff\x51" + noise)
+
+
+def _with_empty_layers(data: bytes, layers: int) -> bytes:
+    """A file of one tile and one layer with empty layers behind it: a byte 0 for each packet."""
+    components, resolutions = 3, 6
+    empty = bytes(components * resolutions * (layers - 1))
+    made = bytearray(data[:-2] + empty + data[-2:])
+    coding = made.index(b"\xff\x52")
+    assert made[coding + 6 : coding + 8] == b"\x00\x01"
+    struct.pack_into(">H", made, coding + 6, layers)
+    tile = made.index(b"\xff\x90\x00\x0a")
+    struct.pack_into(">I", made, tile + 6, struct.unpack_from(">I", made, tile + 6)[0] + len(empty))
+    return bytes(made)
+
+
+def test_a_whole_file_of_too_many_packets_is_not_called_incomplete() -> None:
+    bare = _saved(no_jp2=True)
+    require_whole(_with_empty_layers(bare, 100))
+    many = _with_empty_layers(bare, 30_000)
+    with pytest.raises(TooManyPackets):
+        require_whole(many)
+    with pytest.raises(ImageError, match="too many packets") as caught:
+        decoders().decode_still(many, header=parse_header(many))
+    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
 
 
 _OPTIONS = (
