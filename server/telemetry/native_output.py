@@ -40,7 +40,7 @@ def log_native_output() -> None:
     line with it. Lines are dropped if they come faster than they are read, so that a flood of them blocks no
     thread of gRPC. Nothing changes in a program that has replaced ``sys.stderr``.
     """
-    if sys.stderr is not sys.__stderr__:
+    if sys.__stderr__ is None or sys.stderr is not sys.__stderr__:
         return
     shown = os.dup(2)
     read, write = os.pipe()
