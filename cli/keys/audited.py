@@ -39,8 +39,8 @@ def record_change(
     """Makes a change and records it.
 
     Args:
-        database_url: The database with the audit log. Only a rotation, which makes the first keys of a server
-            too, makes a SQLite file that is missing.
+        database_url: The database with the audit log. A SQLite file that is missing is made for what may come
+            before a server's first start: a rotation, and the encryption of its keys.
         action: The action for the audit log.
         change: Makes the change within the transaction, and returns its result.
         reason: The user's reason, for the audit log.
@@ -58,7 +58,7 @@ def record_change(
         return change(connection)
 
     async def run() -> Result:
-        make = action is AuditAction.KEY_ROTATED
+        make = action in {AuditAction.KEY_ROTATED, AuditAction.KEYS_ENCRYPTED}
         async with audited_database(database_url, make=make) as database:
             if announced is not None:
                 await database.write(append, replace(event, action=announced), now=datetime.now(UTC))
