@@ -33,6 +33,9 @@ PROXIES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "envoy": "envoy.yaml
 """The shipped file of each proxy."""
 _STREAM_MODULE = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 _START_SECONDS = 60
+_HAPROXY_CONNECTIONS = 2000
+_HAPROXY_FILES = 2 * _HAPROXY_CONNECTIONS + 100
+"""As the shipped file tells for its own number of connections."""
 _CLOSED = "127.0.0.1:9"
 """Where a server has no web listener; nothing is sent there."""
 
@@ -173,8 +176,7 @@ class Edge:
                 return common | {
                     "    user haproxy\n    group haproxy\n": "",
                     "log /dev/log local0 info": "log stdout format raw local0 info",
-                    # HAProxy needs two file handles for each.
-                    "maxconn 20000": "maxconn 2000",
+                    "maxconn 20000": f"maxconn {_HAPROXY_CONNECTIONS}",
                     "bind :443 ": f"bind 127.0.0.1:{self.phones_port} ",
                     "bind :8444\n": f"bind 127.0.0.1:{self.backends_port}\n",
                     "check port 8445": f"check port {server.admin_port}",
@@ -213,11 +215,12 @@ class Edge:
             "haproxy": ["-f", config, "-W"],
             "envoy": ["-c", config, "--concurrency", "2", "--disable-hot-restart", "--log-level", "warning"],
         }
+        command = [self._program, *arguments[self.proxy]]
+        if self.proxy == "haproxy":
+            command = ["sh", "-c", f'ulimit -n {_HAPROXY_FILES} && exec "$@"', "sh", *command]
         log = self._folder / "output.log"
         with log.open("ab") as output:
-            self._process = await asyncio.create_subprocess_exec(
-                self._program, *arguments[self.proxy], stdout=output, stderr=output
-            )
+            self._process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
         loop = asyncio.get_running_loop()
         limit = loop.time() + _START_SECONDS
         while not await self._reached():
