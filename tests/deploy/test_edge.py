@@ -5,14 +5,27 @@ import os
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 
+import aiohttp
 import grpc
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
+from cli.conformance.clients import noise
+from facegate_client import (
+    CallRefusedError,
+    ClientError,
+    ConnectionFailedError,
+    FaceScanner,
+    ReconnectPolicy,
+    ScanSettings,
+    ScanTicket,
+    generated_source,
+)
 from server.edge.listeners import SCAN_METHOD
 from tests.deploy.edge import PROXIES, Edge, EdgeFiles, has_proxy, require_proxy
 from tests.server.floods.http2 import references, send_headers, tiny_fields
@@ -154,6 +167,123 @@ async def test_a_watch_lasts_longer_than_five_minutes(tmp_path: Path) -> None:
         watched = await asyncio.gather(*(watch(edge) for edge in edges))
     assert all(first != last for first, last in watched)
     assert len(watched) >= 2
+
+
+async def _refused(channel: grpc.aio.Channel) -> ClientError:
+    """How the reference client's scan with an unknown token ends, if it does not try again."""
+    scanner = FaceScanner(
+        channel=channel,
+        ticket=ScanTicket(token="0" * 43, challenge_key_sha256=bytes(32)),
+        source=generated_source(noise()),
+        settings=ScanSettings(reconnect=ReconnectPolicy(first_limit=0)),
+    )
+    with pytest.raises(ClientError) as refused:
+        await scanner.scan()
+    return refused.value
+
+
+# Those of one address are not filled again within the test.
+_LIMITED = {
+    "nginx": {"rate=5r/s;": "rate=5r/m;"},
+    "envoy": {"max_tokens: 20, tokens_per_fill: 5, fill_interval: 1s": "max_tokens: 20, fill_interval: 600s"},
+}
+
+
+@pytest.mark.parametrize("proxy", sorted(_LIMITED))
+async def test_clients_understand_what_the_proxy_itself_answers(tmp_path: Path, proxy: str) -> None:
+    require_proxy(proxy)
+    files = EdgeFiles(tmp_path)
+    async with files.data.serving() as server:
+        async with (
+            files.edge(proxy, server, changed=_LIMITED[proxy]) as edge,
+            edge.phone_channel() as channel,
+        ):
+            with pytest.raises(grpc.aio.AioRpcError) as unknown:
+                await VerificationServiceStub(channel).FinishCheck(service_pb2.FinishCheckRequest())
+            assert unknown.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+            ends = await asyncio.gather(*(_refused(channel) for _ in range(40)))
+            by_server = [end for end in ends if isinstance(end, CallRefusedError)]
+            by_proxy = [end for end in ends if isinstance(end, ConnectionFailedError)]
+            assert by_server
+            assert len(by_server) + len(by_proxy) == len(ends)
+            assert {end.refusal.reason for end in by_server} == {"TOKEN_INVALID"}
+            assert len(by_proxy) >= 15
+            assert {str(end).partition(":")[0] for end in by_proxy} == {"UNAVAILABLE"}
+
+        async with files.edge(proxy, server) as edge, edge.phone_channel() as channel:
+            await server.kill()
+            assert str(await _refused(channel)).startswith("UNAVAILABLE:")
+
+
+_ADDRESSES = (
+    "192.0.2.10",
+    "10.10.10.10",
+    "::ffff:192.0.2.10",
+    "::1",
+    "2001:db8::1",
+    "2001:db8::1:2:3:4",
+    "2001:db8::a:0:0:1",
+    "2001:db8:1:2:3:4:5:6",
+    "2001:db8:1:2::",
+    "2001:a0a:a0a:a0a:a0a:a0a:a0a:a0a",
+    "1::2:3:4:5:6",
+    "::2:3:4:5:6:7",
+)
+"""In all forms in which text shortens IPv6, and with bytes that are ends of lines."""
+
+
+def _network(address: str) -> bytes:
+    parsed = ip_address(address)
+    mapped = parsed.ipv4_mapped if isinstance(parsed, IPv6Address) else None
+    return mapped.packed if mapped else parsed.packed[:8]
+
+
+async def test_nginx_takes_64_bits_of_ipv6_as_one_address(tmp_path: Path) -> None:
+    require_proxy("nginx")
+    files = EdgeFiles(tmp_path)
+    shown = tmp_path / "network.sock"
+    first = "    server_tokens off;\n"
+    spoofed = f"""{first}
+        set_real_ip_from unix:;
+        real_ip_header X-Forwarded-For;
+        server {{
+            listen unix:{shown};
+            return 200 $network;
+        }}
+    """
+    networks = {}
+    async with (
+        files.data.serving() as server,
+        files.edge("nginx", server, changed={first: spoofed}),
+        aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(shown))) as session,
+    ):
+        for address in _ADDRESSES:
+            async with session.get("http://nginx/", headers={"X-Forwarded-For": address}) as answer:
+                networks[address] = await answer.read()
+    assert networks == {address: _network(address) for address in _ADDRESSES}
+
+
+async def test_envoy_takes_64_bits_of_ipv6_as_one_address(tmp_path: Path) -> None:
+    require_proxy("envoy")
+    files = EdgeFiles(tmp_path)
+    own = "use_remote_address: true\n"
+    changed = _LIMITED["envoy"] | {own: f"{own}          xff_num_trusted_hops: 1\n"}
+    async with (
+        files.data.serving() as server,
+        files.edge("envoy", server, changed=changed) as edge,
+        edge.phone_channel() as channel,
+    ):
+
+        async def code(address: str) -> grpc.StatusCode:
+            call = VerificationServiceStub(channel).ScanFace(metadata=(("x-forwarded-for", address),))
+            await call.done_writing()
+            return await call.code()
+
+        codes = [await code(f"2001:db8::{last:x}:1") for last in range(1, 22)]
+        other = await code("2001:db8:0:1::1")
+    assert codes == [grpc.StatusCode.OK] * 20 + [grpc.StatusCode.UNAVAILABLE]
+    assert other is grpc.StatusCode.OK
 
 
 _MIB = 1024 * 1024
