@@ -104,11 +104,14 @@ async def _export(
         exports: dict[str, AuditExport] = {}
         while True:
             newest = await reader.newest_checkpoint(None)
+            head = Head(0, "") if newest is None else Head(newest.position, digest_of(newest.jws).hex())
             known = await reader.tenants()
             for name in known if tenant is None else (tenant,):
                 export = exports.get(name)
                 if not follow:
-                    lines = AuditExport(reader, name).lines(since)
+                    # Those that are signed during an export of all logs might be in it with gaps.
+                    position = head.sequence if tenant is None else None
+                    lines = AuditExport(reader, name).lines(since, position=position)
                 elif export is None:
                     export = exports[name] = AuditExport(reader, name)
                     async for line in export.begin(since):
@@ -119,9 +122,8 @@ async def _export(
                 async for line in lines:
                     print(line)
             if not follow:
-                if tenant is None and newest is not None:
+                if tenant is None and known:
                     # All checkpoints up to this one are in the export, because it was read before them.
-                    head = Head(newest.position, digest_of(newest.jws).hex())
                     print(mark_line("head", ALL_LOGS, head))
                 return len(known) if tenant is None else int(tenant in known)
             sys.stdout.flush()

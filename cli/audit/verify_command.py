@@ -34,6 +34,7 @@ from server.audit import (
     ProblemKind,
     Report,
     SignedCheckpoint,
+    digest_of,
     parse_line,
 )
 from server.key_files import open_key_files
@@ -198,7 +199,7 @@ async def _verify(
         reader = AuditReader(database)
         # The witness is read before the database, to which checkpoints are written first.
         found.witness = await _add_witness(settings, found, keys=keys, copies=copies)
-        chain = await reader.verify_checkpoints(keys)
+        chain = await reader.verify_checkpoints(keys, copies=_placed(copies, keys))
         found.checkpoints = chain.position - sum(one.last - one.first + 1 for one in chain.lost)
         found.problems += chain.problems
         found.lost = chain.lost
@@ -276,17 +277,18 @@ def _verify_export(
             (starts if kind == "start" else heads)[name] = head
             if name != ALL_LOGS:
                 checkpoints.setdefault(name, [])
-    chain = CheckpointChain()
+    chain = CheckpointChain(copies=_placed(copies, keys))
     whole = heads.pop(ALL_LOGS, None)
     if whole is not None:
-        # Later checkpoints may be missing, because they were signed during the export.
-        placed = [one for some in checkpoints.values() for one in some if 0 < one.position <= whole.sequence]
+        placed = [one for some in checkpoints.values() for one in some if one.position > 0]
         chain.extend(sorted(placed, key=lambda one: one.position), keys)
+        chain.finish()
         if (chain.position, chain.digest) != (whole.sequence, whole.hash):
             chain.add(
                 ProblemKind.CHECKPOINT_REMOVED,
                 whole.sequence,
-                f"the export has the checkpoints of all logs up to {chain.position} of {whole.sequence}",
+                f"the export has the checkpoints of all logs up to {chain.position}, and its head states "
+                f"{whole.sequence}",
             )
         found.checkpoints = len(placed)
         found.problems += chain.problems
@@ -363,6 +365,12 @@ def _copies(saved: Iterable[str], keys: CheckpointKeys, found: _Verification) ->
     return copies
 
 
+def _placed(copies: Mapping[str, Sequence[str]], keys: CheckpointKeys) -> dict[int, str]:
+    """Returns the digests of the copies that have a position, by it."""
+    signed = ((keys.verify(one).position, one) for some in copies.values() for one in some)
+    return {position: digest_of(one).hex() for position, one in signed if position}
+
+
 def _not_lost(copies: Iterable[str], keys: CheckpointKeys, chain: CheckpointChain) -> list[str]:
     """Returns the copies without those that an operator accepted as lost."""
     return [
@@ -403,6 +411,8 @@ def _print(found: _Verification, *, as_json: bool) -> None:
         count = "" if found.checkpoints is None else f"; {found.checkpoints} checkpoints"
         typer.echo(f"all logs: {'CHANGED' if found.problems else 'whole'}{count}")
         _print_problems(found.problems)
+    elif len(found.logs) > 1:
+        typer.echo("all logs: not verified together; the export has no head of all logs")
     for one in found.lost:
         typer.echo(
             f"  lost: checkpoints {one.first} to {one.last}, which an operator accepted at "

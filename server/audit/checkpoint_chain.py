@@ -55,6 +55,7 @@ class CheckpointChain:
         lost: What operators accepted as lost.
         accepted_at: The position of the newest checkpoint by which an operator accepted a log; 0 for none.
         open_problems: The problems behind that position.
+        copies: The digests of checkpoints that the chain must still pass, by their position.
     """
 
     position: int = 0
@@ -64,6 +65,7 @@ class CheckpointChain:
     lost: list[LostCheckpoints] = field(default_factory=list)
     accepted_at: int = 0
     open_problems: list[Problem] = field(default_factory=list)
+    copies: dict[int, str] = field(default_factory=dict)
 
     @classmethod
     def of_witness(cls, witnessed: Iterable[str], keys: CheckpointKeys) -> "CheckpointChain":
@@ -114,6 +116,18 @@ class CheckpointChain:
                 self._follow(signed)
                 self.newest[signed.tenant] = NewestCheckpoint(signed, found.jws)
             self.position, self.digest = position, digest_of(found.jws).hex()
+            if self.copies.get(position) == self.digest:
+                del self.copies[position]
+
+    def finish(self) -> None:
+        """Notes the copies that the whole chain did not pass, unless an operator accepted their loss."""
+        for position in sorted(self.copies):
+            if not any(one.first <= position <= one.last for one in self.lost):
+                self.add(
+                    ProblemKind.CHECKPOINT_REMOVED,
+                    position,
+                    "the log lacks the checkpoint of this position, of which there is a copy",
+                )
 
     def add(self, kind: ProblemKind, position: int, explanation: str) -> None:
         """Notes a problem."""

@@ -249,8 +249,12 @@ class ChainVerifier:
             except CheckpointInvalid as error:
                 self._add(ProblemKind.CHECKPOINT_INVALID, number, str(error))
             else:
-                stated = found.tenant, found.number, found.sequence
-                if (signed.tenant, signed.number, signed.sequence) != stated or found.tenant != self._tenant:
+                # Without the position, the chain over all logs would not have it.
+                stated = found.tenant, found.number, found.sequence, found.position
+                if (
+                    found.tenant != self._tenant
+                    or (signed.tenant, signed.number, signed.sequence, signed.position) != stated
+                ):
                     self._add(
                         ProblemKind.CHECKPOINT_INVALID, number, "its row differs from what its key signed"
                     )

@@ -22,6 +22,7 @@ from server.audit import (
     ChainVerifier,
     Checkpoint,
     CheckpointChain,
+    CheckpointInvalid,
     CheckpointKeys,
     CheckpointSigner,
     Head,
@@ -272,7 +273,20 @@ class AuditLog:
         due: list[_Due] = []
         problems: list[Problem] = []
         for tenant in sorted({*heads, *chain.newest}):
-            before = chain.newest.get(tenant) or await self._unplaced(tenant, keys)
+            before = chain.newest.get(tenant)
+            if before is None:
+                try:
+                    before = await self._unplaced(tenant, keys)
+                except CheckpointInvalid as error:
+                    problems.append(
+                        Problem(
+                            tenant=tenant,
+                            kind=ProblemKind.CHECKPOINT_INVALID,
+                            sequence=0,
+                            explanation=str(error),
+                        )
+                    )
+                    continue
             head = heads.get(tenant)
             covered = _NOTHING if before is None else Head(before.content.sequence, before.content.hash)
             if head is None or head.sequence < covered.sequence:
@@ -324,9 +338,20 @@ class AuditLog:
         return chain
 
     async def _unplaced(self, tenant: str, keys: CheckpointKeys) -> NewestCheckpoint | None:
-        """Returns the newest checkpoint of a tenant of which the chain has none: one of an older version."""
+        """Returns the newest checkpoint of a tenant of which the chain has none: one of an older version.
+
+        Raises:
+            CheckpointInvalid: It is not one, such as one whose position somebody removed.
+        """
         row = await self._reader.newest_checkpoint(tenant)
-        return None if row is None else NewestCheckpoint(keys.verify(row.jws), row.jws)
+        if row is None:
+            return None
+        signed = keys.verify(row.jws)
+        if signed.position:
+            raise CheckpointInvalid(
+                f"the row of checkpoint {row.number} lacks its position {signed.position}, which is signed"
+            )
+        return NewestCheckpoint(signed, row.jws)
 
     async def _since(
         self, tenant: str, covered: Head, head: Head, keys: CheckpointKeys

@@ -23,15 +23,16 @@ class AuditExport:
         self._checkpoint = 0
         self._head: Head | None = None
 
-    async def lines(self, since: datetime | None) -> AsyncIterator[str]:
+    async def lines(self, since: datetime | None, *, position: int | None = None) -> AsyncIterator[str]:
         """Yields the lines of a whole export.
 
         Args:
             since: Entries of this time or later; ``None`` for all.
+            position: Checkpoints up to this position; ``None`` for all.
         """
         async for line in self.begin(since):
             yield line
-        async for line in self.new():
+        async for line in self.new(position=position):
             yield line
         if self._head is not None:
             yield mark_line("head", self._tenant, self._head)
@@ -49,8 +50,12 @@ class AuditExport:
             stated = before[0].hash if before else GENESIS.hex()
             yield mark_line("start", self._tenant, Head(self._sequence, stated))
 
-    async def new(self) -> AsyncIterator[str]:
-        """Yields the further entries up to the head, and the checkpoints that cover these entries only."""
+    async def new(self, *, position: int | None = None) -> AsyncIterator[str]:
+        """Yields the further entries up to the head, and the checkpoints that cover these entries only.
+
+        Args:
+            position: Checkpoints up to this position; ``None`` for all.
+        """
         self._head = head = await self._reader.head(self._tenant)
         last = 0 if head is None else head.sequence
         # Entries behind the head were appended in the meantime; the next round writes them.
@@ -64,7 +69,7 @@ class AuditExport:
                 # They are missing. What follows is exported, and a verification finds the gap.
                 self._sequence = last
         for checkpoint in await self._reader.checkpoints(self._tenant, after=self._checkpoint):
-            if checkpoint.sequence > last:
+            if checkpoint.sequence > last or (position is not None and checkpoint.position > position):
                 break
             yield checkpoint_line(checkpoint)
             self._checkpoint = checkpoint.number

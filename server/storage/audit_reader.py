@@ -1,7 +1,7 @@
 """Reads and verifies the audit log. Readers never wait for writers."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
@@ -160,11 +160,19 @@ class AuditReader:
         """Returns the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
         return await self._database.read(newest_checkpoint, tenant)
 
-    async def verify_checkpoints(self, keys: CheckpointKeys) -> CheckpointChain:
-        """Verifies the chain of the checkpoints of all tenants, also while some are signed."""
-        chain = CheckpointChain()
+    async def verify_checkpoints(
+        self, keys: CheckpointKeys, *, copies: Mapping[int, str] | None = None
+    ) -> CheckpointChain:
+        """Verifies the chain of the checkpoints of all tenants, also while some are signed.
+
+        Args:
+            keys: The public keys of checkpoints.
+            copies: The SHA-256 (64 hexadecimal digits) of checkpoints that it must have, by their position.
+        """
+        chain = CheckpointChain(copies=dict(copies or {}))
         while found := await self.placed_checkpoints(chain.position + 1):
             await asyncio.to_thread(chain.extend, found, keys)
+        chain.finish()
         return chain
 
     @uncancelled

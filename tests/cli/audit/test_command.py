@@ -94,6 +94,7 @@ class _Scene:
                 "events_delete",
                 "heads_update",
                 "heads_delete",
+                "checkpoints_update",
                 "checkpoints_delete",
             ):
                 connection.execute(text(f"DROP TRIGGER IF EXISTS audit_{trigger}"))
@@ -413,6 +414,52 @@ def test_checkpoints_that_are_missing_between_those_of_others_need_no_witness(
     export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
     offline = ("verify", "--export", str(export), "--jwks", str(keys))
     assert "all logs: CHANGED" in scene.run(*offline, code=1)
+
+
+def test_checkpoints_without_the_positions_that_they_state_are_reported(scene: _Scene) -> None:
+    scene.checkpoint(witness=True)
+    scene.tamper("UPDATE audit_checkpoints SET position = NULL")
+    (*logs, all_logs) = json.loads(scene.run("verify", "--json", code=1))
+    for report in logs:
+        assert {problem["kind"] for problem in report["problems"]} == {"checkpoint_invalid"}
+    # The head of the witness must be in the chain over all logs, as the other copies.
+    assert [(one["kind"], one["sequence"]) for one in all_logs["problems"]] == [
+        ("checkpoint_removed", position) for position in (2, 3)
+    ]
+
+
+def _without_positions(lines: list[dict[str, object]]) -> None:
+    for line in lines:
+        if line["type"] == "checkpoint":
+            line["position"] = 0
+    lines[-1] |= {"sequence": 0, "hash": ""}
+
+
+def _with_an_older_head(lines: list[dict[str, object]]) -> None:
+    lines[-1] |= {"sequence": 0, "hash": ""}
+
+
+@pytest.mark.parametrize("forge", [_without_positions, _with_an_older_head])
+def test_an_export_without_a_tenant_is_reported_whatever_its_head_states(
+    scene: _Scene, forge: Callable[[list[dict[str, object]]], None]
+) -> None:
+    scene.append(1, tenant="branch", start=2)
+    scene.checkpoint()
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    words = ("verify", "--export", str(export), "--jwks", str(keys))
+    assert "CHANGED" not in scene.run(*words)
+    lines = [line for line in map(json.loads, export.read_text().splitlines()) if line["tenant"] != "bank"]
+    assert (lines[-1]["type"], lines[-1]["tenant"]) == ("head", "*")
+    forge(lines)
+    export.write_text("\n".join(map(json.dumps, lines)) + "\n")
+    assert "CHANGED" in scene.run(*words, code=1)
+
+
+def test_an_export_without_a_head_of_all_logs_is_not_called_whole_together(scene: _Scene) -> None:
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export.write_text("\n".join(export.read_text().splitlines()[:-1]) + "\n")
+    shown = scene.run("verify", "--export", str(export), "--jwks", str(keys))
+    assert "all logs: not verified together" in shown
 
 
 def test_a_saved_checkpoint_is_a_witness_in_each_of_its_forms(scene: _Scene, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from server.audit import (
     LogChanged,
     ProblemKind,
     SignedCheckpoint,
+    digest_of,
 )
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
@@ -109,6 +110,10 @@ async def _alter_the_entry_that_is_not_signed(database: Database, reader: AuditR
     )
 
 
+async def _remove_the_positions(database: Database, reader: AuditReader) -> None:
+    await _edit(database, "UPDATE audit_checkpoints SET position = NULL")
+
+
 _FORGERIES = (
     _rewrite_without_checkpoints,
     _delete_the_newest,
@@ -118,6 +123,7 @@ _FORGERIES = (
     _rewrite_behind_the_checkpoints,
     _cut_the_entries,
     _alter_the_entry_that_is_not_signed,
+    _remove_the_positions,
 )
 _Forgery = Callable[[Database, AuditReader], Awaitable[None]]
 
@@ -175,6 +181,37 @@ async def test_a_forged_log_is_signed_again_after_it_was_accepted_and_the_loss_s
         problem
         for tenant in (TENANT, _OTHER)
         for problem in (await reader.verify(tenant, keys=signer.keys, saved=witnessed)).problems
+    ]
+
+
+async def test_without_a_witness_a_log_without_its_positions_is_not_signed_anew(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    await _signed(log, signer)
+    await _remove_a_tenant(database, reader)
+    await _remove_the_positions(database, reader)
+    before = await _stored(reader)
+    server = AuditLog(database)
+    (problem,) = await server.changes(signer.keys, witnessed=())
+    assert (problem.tenant, problem.kind) == (TENANT, ProblemKind.CHECKPOINT_INVALID)
+    with pytest.raises(LogChanged):
+        await server.checkpoint(signer, now=NOW + timedelta(hours=1))
+    assert await _stored(reader) == before
+    report = await reader.verify(TENANT, keys=signer.keys)
+    assert {problem.kind for problem in report.problems} == {ProblemKind.CHECKPOINT_INVALID}
+
+
+async def test_the_chain_over_all_logs_must_have_the_copies(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
+) -> None:
+    await _signed(log, signer)
+    copies = {one.position: digest_of(one.jws).hex() for one in await _stored(reader)}
+    assert not (await reader.verify_checkpoints(signer.keys, copies=copies)).problems
+    await _delete_the_newest(database, reader)
+    chain = await reader.verify_checkpoints(signer.keys, copies=copies)
+    assert [(one.kind, one.sequence) for one in chain.problems] == [
+        (ProblemKind.CHECKPOINT_REMOVED, 3),
+        (ProblemKind.CHECKPOINT_REMOVED, 4),
     ]
 
 
