@@ -232,6 +232,7 @@ class FacegateServer:
             DescribedPart(lambda: callers.content, lambda _: callers_event(callers.entries)),
             DescribedPart(lambda: key_folder.names, keys_event),
         )
+        older = await stores.audit.count() > 0
         await log_changes(stores.audit, described, now=self._clock.now())
         deliveries = Deliveries(keys.memory.tenant_key)
         completion = open_servicers(
@@ -300,6 +301,7 @@ class FacegateServer:
                 now=self._clock.now,
                 interval=timedelta(minutes=settings.audit.checkpoint_minutes),
                 seconds=self._tuning.sweep_seconds,
+                older=older,
             ),
         )
         for task in self._background:

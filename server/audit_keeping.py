@@ -59,6 +59,7 @@ class AuditKeeper:
         now: Callable[[], datetime],
         interval: timedelta,
         seconds: float,
+        older: bool,
     ) -> None:
         """Sets the sources of entries; ``start`` starts the tasks.
 
@@ -73,6 +74,7 @@ class AuditKeeper:
             now: Wall clock, UTC.
             interval: Time between two checkpoints of a tenant.
             seconds: Time between two rounds of checkpoints and time stamps.
+            older: Whether the log had entries before this server wrote its first.
         """
         self._audit = log
         self._signer = signer
@@ -83,6 +85,7 @@ class AuditKeeper:
         self._now = now
         self._interval = interval
         self._seconds = seconds
+        self._older = older
         self._signed = 0
         self._changes = _Changes(log, described)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
@@ -185,8 +188,8 @@ class AuditKeeper:
             self._metrics.audit.witness_failed()
             _log.error("audit_witness_failed", why=str(error))
             return
-        if not witnessed and position > self._signed:
-            # What others signed before could not be compared with anything.
+        if not witnessed and (self._older or position > self._signed):
+            # What others wrote before could not be compared with anything; deleted checkpoints leave no trace.
             _log.warning("audit_witness_begun", position=position)
             event = AuditEvent(
                 tenant=SERVER_TENANT,

@@ -333,3 +333,24 @@ async def test_a_witness_that_is_emptied_begins_anew_with_an_entry(tmp_path: Pat
     (entry,) = await entries(settings, SERVER_TENANT, "witness.begun")
     assert entry.details == {"position": "1"}
     assert list(witness.rglob("*.jws"))
+
+
+async def test_a_log_without_checkpoints_beside_an_empty_witness_leaves_an_entry(tmp_path: Path) -> None:
+    witness = tmp_path / "witness"
+    settings = settings_for(tmp_path, audit={"witness_url": str(witness)})
+    with capture_logs() as logs:
+        async with serving(settings) as live:
+            await live.finish(await cancelled(live))
+    assert "audit_witness_begun" not in {line["event"] for line in logs}
+    await asyncio.to_thread(shutil.rmtree, witness)
+    await tamper(settings, "DELETE FROM audit_checkpoints")
+    with capture_logs() as logs:
+        # All that is left is signed by this server, from the first position on.
+        async with serving(settings):
+
+            async def begun() -> bool:
+                return bool(await entries(settings, SERVER_TENANT, "witness.begun"))
+
+            await until(begun)
+    assert [line["event"] for line in logs].count("audit_witness_begun") == 1
+    assert len(await entries(settings, SERVER_TENANT, "witness.begun")) == 1
