@@ -11,7 +11,6 @@ from server.audit import (
     SERVER_TENANT,
     AuditAction,
     AuditEvent,
-    CheckpointInvalid,
     CheckpointSigner,
     LogChanged,
 )
@@ -158,7 +157,7 @@ class AuditKeeper:
             made = await self._audit.checkpoint(
                 self._signer, now=self._now(), at_least=at_least, witnessed=witnessed
             )
-        except (LogChanged, CheckpointInvalid) as error:
+        except LogChanged as error:
             self._metrics.audit.signing_stopped(stopped=True)
             _log.error("audit_log_changed", why=str(error))
             return
@@ -189,7 +188,7 @@ class AuditKeeper:
             _log.error("audit_witness_failed", why=str(error))
             return
         if not witnessed and (self._older or position > self._signed):
-            # What others wrote before could not be compared with anything; deleted checkpoints leave no trace.
+            # What others wrote before could not be compared: deleted checkpoints leave no trace.
             _log.warning("audit_witness_begun", position=position)
             event = AuditEvent(
                 tenant=SERVER_TENANT,

@@ -191,7 +191,9 @@ class KeyFolder:
             results=ResultSigner(keys.results[0], published=keys.published, issuer=issuer),
             wrapping_keys=keys.wrapping,
             memory=MemoryKey(keys.memory[0], earlier=keys.memory[1:]),
-            audit=CheckpointSigner(keys.audit, published=keys.audit_published, issuer=issuer),
+            audit=CheckpointSigner(
+                keys.audit, published=keys.audit_published, issuer=issuer, place=str(files.folder)
+            ),
         )
 
     @property

@@ -10,7 +10,7 @@ from cli.audit.options import log_errors
 from cli.audited import audited_database, shell_actor
 from cli.errors import CommandError
 from cli.options import ConfigOption
-from server.audit import SERVER_TENANT, AuditAction, AuditEvent, CheckpointChain
+from server.audit import SERVER_TENANT, AuditAction, AuditEvent
 from server.key_files import open_key_files
 from server.keys import KeyFolder, read_audit_keys
 from server.settings import Settings
@@ -35,12 +35,13 @@ def accept_command(
     """Accept the audit log as it is, so that servers sign it again.
 
     A server stops signing if the log lacks checkpoints that the witness has, as after the restoration of a
-    backup, or if signed entries were changed. This command shows what does not fit, records the acceptance,
-    and signs every log. The loss stays visible: `facegate audit verify` names it from then on. For example:
+    backup, if signed entries were changed, or if an audit key was lost with its public half. This command
+    shows what does not fit, records the acceptance, and signs every log. The loss stays visible: `facegate
+    audit verify` names it from then on. For example:
 
         facegate audit accept --reason "backup of 1 April restored, incident 12"
     """
-    with log_errors():
+    with log_errors(remote=False):
         if not reason.strip():
             raise CommandError("state a --reason: it is kept for ever")
         settings = load_settings(config).settings
@@ -74,11 +75,13 @@ async def _accept(settings: Settings, reason: str, *, yes: bool) -> int:
             actor=shell_actor(),
             purpose=reason,
             detail={
-                "witnessed": str(CheckpointChain.of_witness(witnessed, signer.keys).position),
+                "witnessed": str(witness.position),
                 "problems": str(len(problems)),
                 "first": str(problems[0])[:_LONGEST_DETAIL],
             },
         )
-        made = await log.accept(signer, event, now=datetime.now(UTC), witnessed=witnessed)
+        made = await log.accept(
+            signer, event, now=datetime.now(UTC), witnessed=witnessed, position=witness.position
+        )
         await witness.write(log.witness, position=log.position)
         return made[0].position

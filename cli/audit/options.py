@@ -53,11 +53,14 @@ def in_utc(time: datetime | None) -> datetime | None:
 
 
 @contextmanager
-def log_errors() -> Iterator[None]:
-    """Reports the errors of settings, database and log."""
-    with errors_reported(
-        ConfigurationError, StorageError, AuditError, words=lambda text: f"{text}{_elsewhere(text)}"
-    ):
+def log_errors(*, remote: bool = True) -> Iterator[None]:
+    """Reports the errors of settings, database and log.
+
+    Args:
+        remote: Whether the command has ``--service``, to which the error about a missing database points.
+    """
+    words = (lambda text: f"{text}{_elsewhere(text)}") if remote else str
+    with errors_reported(ConfigurationError, StorageError, AuditError, words=words):
         yield
 
 

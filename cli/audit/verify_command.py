@@ -180,10 +180,11 @@ def verify_command(
 def _keys(jwks: Path | None, settings: Settings | None) -> CheckpointKeys:
     if jwks is not None:
         with errors_reported(OSError):
-            return CheckpointKeys.from_jwks(jwks.read_bytes())
+            return CheckpointKeys.from_jwks(jwks.read_bytes(), place=str(jwks))
     if settings is None:
         raise CommandError("name the public keys: --jwks")
-    return CheckpointKeys(read_audit_keys(open_key_files(settings.key_folder, settings.keys)))
+    files = open_key_files(settings.key_folder, settings.keys)
+    return CheckpointKeys(read_audit_keys(files), place=str(files.folder))
 
 
 async def _verify(
@@ -220,12 +221,20 @@ async def _add_witness(
         if not found.witness:
             raise CommandError(f"{error}; name a saved copy with --witness") from error
         return f"{found.witness}; the witness of the server cannot be read"
-    for name, some in _copies(witnessed, keys, found).items():
+    valid = _copies(witnessed, keys, found)
+    for name, some in valid.items():
         copies.setdefault(name, []).extend(some)
-    newest = max((keys.verify(one).position for some in copies.values() for one in some), default=0)
-    if not newest:
-        return "empty; the log was compared with nothing outside the database"
-    return f"{found.witness}{' and ' if found.witness else ''}the server's, up to checkpoint {newest}"
+    newest = max((keys.verify(one).position for some in valid.values() for one in some), default=0)
+    lacking = len(witnessed) - sum(map(len, valid.values()))
+    if not witnessed:
+        state = "empty; the log was compared with nothing outside the database"
+        return f"{found.witness}; the server's is empty" if found.witness else state
+    compared = [found.witness] if found.witness else []
+    if newest:
+        compared.append(f"the server's, up to checkpoint {newest}")
+    if lacking:
+        compared.append(f"{lacking} of the {len(witnessed)} of the server cannot be verified")
+    return " and ".join(compared)
 
 
 def _verify_remote(

@@ -9,6 +9,7 @@ of the checkpoint at the position before it. So the newest checkpoint of all is 
 """
 
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -36,6 +37,7 @@ __all__ = [
 
 _TYPE: Final = "facegate-audit-checkpoint"
 _LONGEST_JWS: Final = 4096
+_KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")
 _SECOND: Final = timedelta(seconds=1)
 _REGISTRY: Final = jws.JWSRegistry(
     header_registry={"iss": HeaderParameter("The installation that signs", "str")}, algorithms=["ES256"]
@@ -105,8 +107,14 @@ def digest_of(signed: str) -> bytes:
 class CheckpointKeys:
     """The public keys with which checkpoints are verified, also offline and years later."""
 
-    def __init__(self, keys: Iterable[PublishedKey]) -> None:
-        """Sets the keys; a key that is given twice keeps its first entry."""
+    def __init__(self, keys: Iterable[PublishedKey], *, place: str = "the known keys") -> None:
+        """Sets the keys; a key that is given twice keeps its first entry.
+
+        Args:
+            keys: The keys.
+            place: Where they are from, for the error about one that is missing.
+        """
+        self._place = place
         self._keys: dict[str, tuple[ECKey, PublishedKey]] = {}
         for known in keys:
             key = ECKey.import_key(_public_pem(known.key))
@@ -124,8 +132,10 @@ class CheckpointKeys:
         try:
             header = jws.extract_compact(signed.encode()).headers()
             found = self._keys.get(str(header.get("kid")))
-            if found is None or header.get("typ") != _TYPE:
-                raise CheckpointInvalid("no known key signed it")
+            if header.get("typ") != _TYPE:
+                raise CheckpointInvalid("it is not signed as a checkpoint")
+            if found is None:
+                raise CheckpointInvalid(self._missing(str(header.get("kid"))))
             payload = jws.deserialize_compact(signed, found[0], registry=_REGISTRY).payload
             checkpoint = Checkpoint.model_validate_json(payload, strict=True)
         except (JoseError, ValidationError, ValueError) as error:
@@ -133,6 +143,11 @@ class CheckpointKeys:
         if not _in_use(found[1], checkpoint.time):
             raise CheckpointInvalid("its time is outside the validity of the key that signed it")
         return checkpoint
+
+    def _missing(self, key_id: str) -> str:
+        if not _KEY_ID.fullmatch(key_id):
+            return "no known key signed it"
+        return f"the key {key_id} signed it, and its public half is missing from {self._place}"
 
     def jwks(self) -> dict[str, Any]:
         """Returns the keys as a JWK Set (RFC 7517).
@@ -153,14 +168,18 @@ class CheckpointKeys:
         }
 
     @classmethod
-    def from_jwks(cls, document: bytes) -> "CheckpointKeys":
+    def from_jwks(cls, document: bytes, *, place: str = "the JWK Set") -> "CheckpointKeys":
         """Returns the keys of a JWK Set.
+
+        Args:
+            document: The JWK Set.
+            place: Where it is from, for the error about a key that is missing.
 
         Raises:
             AuditKeysInvalid: The document is malformed, or a key is not a P-256 key.
         """
         try:
-            return cls([_from_jwk(entry) for entry in json.loads(document)["keys"]])
+            return cls([_from_jwk(entry) for entry in json.loads(document)["keys"]], place=place)
         except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
             raise AuditKeysInvalid("it is not a JWK Set of P-256 keys") from error
 
@@ -174,6 +193,7 @@ class CheckpointSigner:
         *,
         published: Iterable[PublishedKey] = (),
         issuer: str = "facegate",
+        place: str = "the known keys",
     ) -> None:
         """Sets the keys.
 
@@ -181,15 +201,17 @@ class CheckpointSigner:
             key: The P-256 key that signs.
             published: The keys with which checkpoints are verified; the signing key need not be among them.
             issuer: The issuer for the header.
+            place: See ``CheckpointKeys``.
         """
         self._key = ECKey.import_key(_private_pem(key))
         self._own = PublishedKey(key.public_key())
         self._issuer = issuer
-        self.keys = CheckpointKeys((*published, self._own))
+        self._place = place
+        self.keys = CheckpointKeys((*published, self._own), place=place)
 
     def publish(self, keys: Iterable[PublishedKey]) -> None:
         """Sets the keys that are published from now on."""
-        self.keys = CheckpointKeys((*keys, self._own))
+        self.keys = CheckpointKeys((*keys, self._own), place=self._place)
 
     def jwks(self) -> dict[str, Any]:
         """Returns the keys that are published now; see ``CheckpointKeys.jwks``."""

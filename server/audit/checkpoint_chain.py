@@ -71,14 +71,22 @@ class CheckpointChain:
     def of_witness(cls, witnessed: Iterable[str], keys: CheckpointKeys) -> "CheckpointChain":
         """Returns the chain up to the newest of the given checkpoints (JWS).
 
-        Raises:
-            CheckpointInvalid: One of them is malformed or has no position, or no known key signed it.
+        One that is malformed or has no position, or that no known key signed, becomes a problem.
         """
         chain = cls()
         for signed in witnessed:
-            content = keys.verify(signed)
+            try:
+                content = keys.verify(signed)
+            except CheckpointInvalid as error:
+                chain.add(
+                    ProblemKind.CHECKPOINT_INVALID, 0, f"one of the witness cannot be verified: {error}"
+                )
+                continue
             if not content.position:
-                raise CheckpointInvalid("it has no position among the checkpoints of all tenants")
+                chain.add(
+                    ProblemKind.CHECKPOINT_INVALID, 0, "one of the witness has no position among all of them"
+                )
+                continue
             known = chain.newest.get(content.tenant)
             if known is None or known.content.position < content.position:
                 chain.newest[content.tenant] = NewestCheckpoint(content, signed)

@@ -192,15 +192,19 @@ class AuditLog:
             The new checkpoints.
 
         Raises:
-            LogChanged: The log does not extend them. Nothing was signed.
-            CheckpointInvalid: The witness holds something else than valid checkpoints. Nothing was signed.
+            LogChanged: The log does not extend them, or the witness holds something else than checkpoints of
+                known keys. Nothing was signed.
         """
         async with self._signing:
             chain, due, problems = await self._examined(
                 signer.keys, witnessed=witnessed, made_before=now - at_least
             )
             if problems:
-                raise LogChanged("; ".join(str(problem) for problem in problems[:_NAMED]))
+                why = "; ".join(str(problem) for problem in problems[:_NAMED])
+                raise LogChanged(
+                    f"{why}. To sign again, put back what is missing, such as the public half of a key, or "
+                    "accept the loss: facegate audit accept"
+                )
             made = []
             for tenant, head, before in due:
                 signed = signer.sign(
@@ -224,16 +228,18 @@ class AuditLog:
             return tuple(made)
 
     async def changes(self, keys: CheckpointKeys, *, witnessed: Sequence[str]) -> tuple[Problem, ...]:
-        """Returns why ``checkpoint`` would sign nothing; empty if the log extends the witness.
-
-        Raises:
-            CheckpointInvalid: The witness holds something else than valid checkpoints.
-        """
+        """Returns why ``checkpoint`` would sign nothing; empty if the log extends the witness."""
         return (await self._examined(keys, witnessed=witnessed))[2]
 
     @uncancelled
     async def accept(
-        self, signer: CheckpointSigner, event: AuditEvent, *, now: datetime, witnessed: Sequence[str]
+        self,
+        signer: CheckpointSigner,
+        event: AuditEvent,
+        *,
+        now: datetime,
+        witnessed: Sequence[str],
+        position: int = 0,
     ) -> tuple[SignedCheckpoint, ...]:
         """Accepts the log as it is, such as a restored backup, and signs a checkpoint of every chain.
 
@@ -244,12 +250,15 @@ class AuditLog:
             signer: The key that signs.
             event: The entry of the acceptance, of ``SERVER_TENANT``.
             now: The time.
-            witnessed: What the witness holds.
-
-        Raises:
-            CheckpointInvalid: The witness holds something else than valid checkpoints.
+            witnessed: What the witness holds; it need not be valid.
+            position: The position under which the witness has it. The new checkpoints follow on it, too,
+                because the witness never goes back.
         """
         witness = CheckpointChain.of_witness(witnessed, signer.keys)
+        if position > witness.position:
+            # What no known key signed can only be named.
+            newest = digest_of(witnessed[-1] if witnessed else "").hex()
+            witness = CheckpointChain(position=position, digest=newest)
         made = await self._database.write(_accept, signer, event, witness=witness, now=now)
         self._chain = CheckpointChain.of_witness([signed.jws for signed in made], signer.keys)
         return made
@@ -335,6 +344,8 @@ class AuditLog:
                 witness.position,
                 f"the log lacks {_described(witness)}, which the witness has",
             )
+        # Behind an earlier acceptance, too, what is in the witness now must be valid.
+        chain.problems[:0] = chain.open_problems[:0] = witness.problems
         return chain
 
     async def _unplaced(self, tenant: str, keys: CheckpointKeys) -> NewestCheckpoint | None:

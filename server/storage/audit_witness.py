@@ -8,6 +8,7 @@ fail: a store may keep its objects for ever.
 
 import asyncio
 import os
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Final
@@ -18,6 +19,7 @@ from server.storage.objects import ObjectStore, folder_of, open_object_store
 __all__ = ["AuditWitness"]
 
 _PREFIX: Final = "audit-witness"
+_OBJECT: Final = re.compile(rf"{_PREFIX}/([0-9]{{16}})\.jws")
 _TRIES: Final = 3
 
 
@@ -33,6 +35,12 @@ class AuditWitness:
         self._url = url
         self._opened: ObjectStore | None = None
         self._keys: tuple[str, ...] = ()
+
+    @property
+    def position(self) -> int:
+        """The position of the newest checkpoint that ``read`` found, as its object is named; 0 for none."""
+        named = _OBJECT.fullmatch(self._keys[-1]) if self._keys else None
+        return int(named[1]) if named else 0
 
     async def read(self) -> tuple[str, ...]:
         """Returns the newest checkpoint (JWS) of each tenant; empty if nothing was ever written.

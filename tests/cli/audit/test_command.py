@@ -527,6 +527,36 @@ def test_a_restored_backup_is_accepted_with_an_entry_and_its_loss_stays_visible(
     assert "CHANGED" not in scene.run("verify")
 
 
+@pytest.mark.parametrize("key", ["rotated", "made anew"])
+def test_the_loss_of_an_audit_key_is_named_and_accepted(scene: _Scene, tmp_path: Path, key: str) -> None:
+    if key == "rotated":
+        rotate_key(KeyFiles(tmp_path / "keys"), "audit")
+    lost = max((tmp_path / "keys").glob("audit-*.pem"))
+    scene.keys = KeyFolder(KeyFiles(tmp_path / "keys")).keys
+    kid = scene.keys.audit.jwks()["keys"][0]["kid"]
+    scene.checkpoint(witness=True)
+    lost.unlink()
+    scene.keys = KeyFolder(KeyFiles(tmp_path / "keys")).keys
+    with pytest.raises(LogChanged, match=kid):
+        scene.checkpoint(witness=True)
+    named = f"the key {kid} signed it, and its public half is missing from {tmp_path / 'keys'}"
+    shown = scene.run("verify", code=1)
+    assert named in shown
+    assert "cannot be verified" in shown.splitlines()[-1]
+    assert "empty" not in shown.splitlines()[-1]
+    result = _RUN.invoke(app, ["audit", "accept", "--reason", "the key was lost", "--yes"])
+    assert result.exit_code == 0, result.output
+    assert named in result.stderr
+    (entry,) = map(json.loads, scene.run("show", "--tenant", "_server", "--json").splitlines())
+    assert (entry["action"], entry["detail"]["witnessed"]) == ("audit.accepted", "3")
+    assert kid in entry["detail"]["first"]
+    scene.append(1, start=9)
+    scene.checkpoint(witness=True)
+    shown = scene.run("verify", code=1)
+    assert named in shown
+    assert shown.splitlines()[-1] == "witness: the server's, up to checkpoint 7"
+
+
 def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -570,3 +600,6 @@ def test_no_command_but_those_that_make_one_makes_a_database(
     if words[0] == "audit" and words[1] != "accept":
         assert "--service" in result.stderr
         assert "facegate.db" in result.stderr
+    elif words[:2] == ["audit", "accept"]:
+        # It has no such option.
+        assert "--service" not in result.stderr

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc import jws
 from sqlalchemy import Connection, Insert, insert
 
@@ -16,13 +17,14 @@ from server.audit import (
     SERVER_TENANT,
     AuditAction,
     AuditEvent,
-    CheckpointInvalid,
+    CheckpointKeys,
     CheckpointSigner,
     LogChanged,
     ProblemKind,
     SignedCheckpoint,
     digest_of,
 )
+from server.key_validity import PublishedKey
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.audit_witness import AuditWitness
@@ -319,8 +321,38 @@ async def test_a_witness_that_holds_something_else_is_not_believed(
     log: AuditLog, signer: CheckpointSigner, content: str
 ) -> None:
     await fill(log, 1)
-    with pytest.raises(CheckpointInvalid):
+    with pytest.raises(LogChanged):
         await log.checkpoint(signer, now=NOW, witnessed=[content])
+
+
+@pytest.mark.parametrize("older", [False, True], ids=["whole", "from a backup"])
+async def test_a_log_whose_key_was_lost_is_signed_again_after_it_was_accepted(
+    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner, *, older: bool
+) -> None:
+    witnessed = await _signed(log, signer)
+    if older:
+        await _roll_back(database, reader)
+    # The key folder is from before the rotation to the key that signed.
+    other = CheckpointSigner(ec.generate_private_key(ec.SECP256R1()), place="/keys")
+    server = AuditLog(database)
+    with pytest.raises(LogChanged, match=rf"{signer._key.thumbprint()}.* missing from /keys"):
+        await server.checkpoint(other, now=NOW + timedelta(hours=1), witnessed=witnessed)
+    assert await server.changes(other.keys, witnessed=witnessed)
+    accepted = AuditEvent(
+        tenant=SERVER_TENANT, action=AuditAction.AUDIT_ACCEPTED, actor=event().actor, purpose="key lost"
+    )
+    made = await server.accept(other, accepted, now=NOW, witnessed=witnessed, position=4)
+    assert [one.position for one in made] == [5, 6, 7]
+    assert other.keys.verify(made[0].jws).accepted == digest_of(witnessed[-1]).hex()
+    await fill(log, 1, start=8)
+    assert await AuditLog(database).checkpoint(other, now=NOW, witnessed=[one.jws for one in made])
+    # With the key, all is whole but what is lost; without it, what it signed cannot be verified.
+    both = CheckpointKeys([PublishedKey(one._key.public_key) for one in (signer, other)])
+    chain = await reader.verify_checkpoints(both)
+    assert not chain.problems
+    assert [(one.first, one.last) for one in chain.lost] == ([(3, 4)] if older else [])
+    kinds_of_other = {one.kind for one in (await reader.verify_checkpoints(other.keys)).problems}
+    assert kinds_of_other == {ProblemKind.CHECKPOINT_INVALID}
 
 
 async def test_a_witness_never_moves_backwards(tmp_path: Path) -> None:
@@ -332,6 +364,7 @@ async def test_a_witness_never_moves_backwards(tmp_path: Path) -> None:
     await first.write(["d"], position=100)
     assert await second.read() == ("d",)
     # What is older is removed.
+    assert second.position == 100
     kept = await asyncio.to_thread(lambda: [file.name for file in tmp_path.rglob("*.jws")])
     assert kept == ["0000000000000100.jws"]
 
