@@ -20,7 +20,7 @@ from aiohttp import web
 
 from server.errors import ListenerUnusable
 from server.file_handles import ADMIN_CONNECTIONS
-from server.storage.errors import StorageError
+from server.storage.errors import SchemaOutdated, StorageError
 from server.telemetry.metrics import Metrics
 
 __all__ = ["AdminServer", "Readiness"]
@@ -154,6 +154,10 @@ async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool | str:
     """Returns whether a part is ready; a text if it is known why it is not."""
     try:
         return await asyncio.wait_for(part(), timeout=_READY_SECONDS)
+    except SchemaOutdated as error:
+        # An expected state, which no traceback explains better.
+        _log.warning("not_ready", part=name, why=str(error))
+        return str(error)
     except Exception as error:  # noqa: BLE001 - a part that raises any exception is not ready
         _log.warning("not_ready", part=name, exc_info=True)
         # The texts of other exceptions may have values that nobody should see, such as passwords.

@@ -17,7 +17,7 @@ from server.audit import (
 from server.configuration_events import COMPARED, DescribedPart, server_actor
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
-from server.storage.errors import StorageError
+from server.storage.errors import SchemaOutdated, StorageError
 from server.storage.uncancelled import uncancelled
 from server.telemetry.metrics import Metrics
 from server.timestamps import TimestampAuthority, TimestampFailed
@@ -86,6 +86,7 @@ class AuditKeeper:
         self._seconds = seconds
         self._older = older
         self._signed = 0
+        self._shut_out = False
         self._changes = _Changes(log, described)
         self._tasks: tuple[asyncio.Task[None], ...] = ()
 
@@ -217,6 +218,11 @@ class AuditKeeper:
     async def _step(self, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
+        except SchemaOutdated as error:
+            # A newer version shut this server out, for ever: it says so once.
+            if not self._shut_out:
+                self._shut_out = True
+                _log.error("audit_keeping_failed", why=str(error))
         except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
             _log.exception("audit_keeping_failed")
 

@@ -10,6 +10,7 @@ from server.checks.completion import CheckCompletion
 from server.checks.expiry import CheckExpiry
 from server.evidence.store import EvidenceStore
 from server.storage.devices import DeviceRepository
+from server.storage.errors import SchemaOutdated
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.telemetry.metrics import Metrics
@@ -71,6 +72,7 @@ class Housekeeper:
         self._enrolment = enrolment
         self._tries = tries
         self._most_scans = most_scans
+        self._shut_out = False
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -101,6 +103,11 @@ class Housekeeper:
     async def _step(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
         try:
             await work()
+        except SchemaOutdated as error:
+            # A newer version shut this server out, for ever: it says so once.
+            if not self._shut_out:
+                self._shut_out = True
+                _log.error("housekeeping_failed", step=name, why=str(error))
         except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
             # Unavailable storage may return, and one record that cannot be handled must not block the others
             # for ever. FinishCheck also handles deadlines itself.

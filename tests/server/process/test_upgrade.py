@@ -158,8 +158,22 @@ async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url:
         refusal = refused(caught.value)
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_OUTDATED")
         assert refusal.retry_seconds
+        background = ("audit_keeping_failed", "housekeeping_failed")
+
+        async def said() -> bool:
+            written = await older.written()
+            return all(event in written for event in background)
+
+        await until(said)
         older.terminate()
         assert await older.ended() == 0
+        # It is no fault of this version, and the end of the server tries once more.
+        written = [json.loads(line) for line in (await older.written()).splitlines() if line[:1] == "{"]
+        failed = [line for line in written if line["event"] in background]
+        assert sorted(line["event"] for line in failed) == sorted(background)
+        for line in (*failed, *(line for line in written if line["event"] == "not_ready")):
+            assert "newer version" in line["why"]
+            assert "exception" not in line
 
     newer = (sys.executable, "-c", _PROGRAM, str(migrations))
     async with home.serving(program=newer) as next_server:
