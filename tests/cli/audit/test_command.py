@@ -365,6 +365,14 @@ def test_an_unreadable_key_is_reported(scene: _Scene, tmp_path: Path) -> None:
     assert "audit-0001.pem" in result.stderr
 
 
+def test_accept_names_no_option_that_it_lacks(scene: _Scene, tmp_path: Path) -> None:
+    (tmp_path / "facegate.db").unlink()
+    result = _RUN.invoke(app, ["audit", "accept", "--reason", "none"])
+    assert result.exit_code == 2
+    assert "no database was found" in result.stderr
+    assert "--service" not in result.stderr
+
+
 _CUT = (
     "DELETE FROM audit_checkpoints WHERE tenant = 'bank' AND number = 2",
     "DELETE FROM audit_events WHERE tenant = 'bank' AND sequence = 6",
@@ -600,6 +608,3 @@ def test_no_command_but_those_that_make_one_makes_a_database(
     if words[0] == "audit" and words[1] != "accept":
         assert "--service" in result.stderr
         assert "facegate.db" in result.stderr
-    elif words[:2] == ["audit", "accept"]:
-        # It has no such option.
-        assert "--service" not in result.stderr
