@@ -80,7 +80,12 @@ def left(analysing: LiveServer, temporary: Path) -> Callable[[], _Left]:
             frozenset(temporary.rglob("*")),
             # Other processes may use the checkout's folder meanwhile, with other files.
             frozenset(path for path in Path().iterdir() if path.suffix in _MEDIA),
-            frozenset(path for path in data.rglob("*") if not path.name.startswith("facegate.db")),
+            # The server writes its database and the witness of its audit log at any time.
+            frozenset(
+                path
+                for path in data.rglob("*")
+                if path.is_file() and not path.name.startswith("facegate.db") and path.suffix != ".jws"
+            ),
         )
 
     return look
