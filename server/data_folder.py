@@ -15,7 +15,7 @@ from server.private_files import tighten
 __all__ = ["protect_data"]
 
 _OURS: Final = re.compile(
-    r"facegate\.db(-wal|-shm|-journal|\.lock)?|keys|objects|evidence|probe|tenants"
+    r"facegate\.db(-wal|-shm|-journal|\.lock)?|keys|objects|evidence|audit-witness|probe|tenants"
     r"|\.?(token|challenge|result|evidence|memory|audit)-\d+\.(key|pem|pub|retired)(\.[0-9a-f]+)?"
 )
 """Names of files of the server in ``data_dir``, in its folder of keys and in its folder of objects."""
