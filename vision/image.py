@@ -340,7 +340,7 @@ def _imdecode(data: bytes, flags: int, format_: ImageFormat) -> NDArray[np.uint8
 
 def _decode_jpeg(data: bytes, colours: str = "BGR", *, reduced: int = 1) -> NDArray[np.uint8]:
     """Decode to shape (height, width, 3), or (height, width, 1) for ``GRAY``, both divided by ``reduced``."""
-    # The decoder fills what is missing with grey, warns, and would go on. Only the first warning is told.
+    # The decoder fills missing data with grey and warns. simplejpeg reports the first warning only.
     refused: ValueError | None = None
     # The smallest picture that is at least one pixel high and reduced by at least this factor, at most 8.
     scale = {"min_height": 1, "min_factor": reduced} if reduced > 1 else {}

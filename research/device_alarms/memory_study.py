@@ -77,7 +77,7 @@ class MemoryCounts:
 def study_memory(
     scans: Sequence[SentScan], *, copies: Mapping[str, Callable[[Pixels], Pixels]] = COPIES
 ) -> MemoryCounts:
-    """Compare every scan with the others, and the first two of each clip with copies of themselves."""
+    """Compare each scan with all others, and the first two scans of each clip with altered copies."""
     motions = [_motion(scan) for scan in scans]
     shown = [{picture_hash(blocks) for blocks in _blocks(scan)} - {b""} for scan in scans]
     pairs: dict[bool, list[bool]] = {True: [], False: []}

@@ -1,4 +1,4 @@
-"""Mutual TLS with a real server: what a caller without the right certificate is told, and what is logged."""
+"""Mutual TLS with a real server: the error that a caller without a valid certificate gets, and the log."""
 
 import json
 from collections.abc import AsyncIterator
