@@ -112,7 +112,6 @@ def verify_command(
         Path | None,
         typer.Option(
             "--witness",
-            "--checkpoints",
             help="Saved checkpoints that the log must have. An earlier export, lines of the server's log, or "
             "JWS, one a line.",
         ),

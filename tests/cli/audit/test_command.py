@@ -236,7 +236,7 @@ def test_a_log_that_was_cut_with_its_checkpoints_is_found_by_an_earlier_export(s
         f"INSERT INTO audit_heads VALUES ('bank', 5, '{hash_of_5}')",  # noqa: S608 - of this test
     )
     assert "CHANGED" not in scene.run("verify")
-    shown = scene.run("verify", "--checkpoints", str(export), code=1)
+    shown = scene.run("verify", "--witness", str(export), code=1)
     assert "checkpoint_removed at 2" in shown
     assert "branch: whole" in shown
 
@@ -249,7 +249,7 @@ def test_a_tenant_that_was_removed_is_found_by_an_earlier_export(scene: _Scene) 
         "DELETE FROM audit_checkpoints WHERE tenant = 'branch'",
     )
     assert "branch" not in scene.run("verify")
-    assert "branch: CHANGED" in scene.run("verify", "--checkpoints", str(export), code=1)
+    assert "branch: CHANGED" in scene.run("verify", "--witness", str(export), code=1)
 
 
 def test_time_stamps_are_verified(scene: _Scene) -> None:
@@ -323,7 +323,7 @@ def test_a_file_that_is_no_export_is_refused(scene: _Scene, tmp_path: Path, line
     assert "line 1" in result.stderr
 
 
-@pytest.mark.parametrize("option", ["--export", "--checkpoints", "--jwks", "--timestamp-roots"])
+@pytest.mark.parametrize("option", ["--export", "--witness", "--jwks", "--timestamp-roots"])
 def test_a_file_that_is_missing_is_reported(scene: _Scene, tmp_path: Path, option: str) -> None:
     result = _RUN.invoke(app, ["audit", "verify", option, str(tmp_path / "missing")])
     assert result.exit_code == 2
