@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.audit.options import log_errors
+from cli.audit.options import log_errors, own_audit_keys
 from cli.audited import audited_database, shell_actor
 from cli.errors import CommandError
 from cli.options import ConfigOption
 from server.audit import SERVER_TENANT, AuditAction, AuditEvent
 from server.key_files import open_key_files
-from server.keys import KeyFolder, read_audit_keys
+from server.keys import KeyFolder
 from server.settings import Settings
 from server.settings_loading import load_settings
 from server.storage.audit import AuditLog
@@ -55,8 +55,7 @@ def accept_command(
 async def _accept(settings: Settings, reason: str, *, yes: bool) -> int:
     """Returns the position of the checkpoint that states the acceptance; 0 if there was nothing to accept."""
     files = open_key_files(settings.key_folder, settings.keys)
-    if not read_audit_keys(files):
-        raise CommandError(f"{files.folder}: there is no audit key; name the key folder of the server")
+    own_audit_keys(files)
     signer = KeyFolder(files, issuer=settings.results.issuer).keys.audit
     witness = AuditWitness(settings.witness_url)
     async with audited_database(settings.database_url) as database:

@@ -6,6 +6,7 @@ import typer
 
 from cli.audit.accept_command import accept_command
 from cli.audit.export_command import export_command
+from cli.audit.options import own_audit_keys
 from cli.audit.show_command import show_command
 from cli.audit.verify_command import verify_command
 from cli.error_reporting import errors_reported
@@ -14,7 +15,6 @@ from cli.options import ConfigOption
 from server.audit import CheckpointKeys
 from server.errors import ConfigurationError
 from server.key_files import open_key_files
-from server.keys import read_audit_keys
 from server.settings_loading import load_settings
 
 __all__ = ["app"]
@@ -36,5 +36,5 @@ def keys_command(config: ConfigOption = None) -> None:
     """
     with errors_reported(ConfigurationError):
         settings = load_settings(config).settings
-        keys = CheckpointKeys(read_audit_keys(open_key_files(settings.key_folder, settings.keys)))
+        keys = CheckpointKeys(own_audit_keys(open_key_files(settings.key_folder, settings.keys)))
     typer.echo(json.dumps(keys.jwks(), indent=2))

@@ -13,6 +13,9 @@ from cli.error_reporting import errors_reported
 from cli.errors import CommandError
 from server.audit import AuditError
 from server.errors import ConfigurationError
+from server.key_files import KeyFiles
+from server.key_validity import PublishedKey
+from server.keys import read_audit_keys
 from server.settings import Settings
 from server.settings_view import mask_url
 from server.storage.errors import StorageError
@@ -24,6 +27,7 @@ __all__ = [
     "database_name",
     "in_utc",
     "log_errors",
+    "own_audit_keys",
     "remote_connection",
 ]
 
@@ -79,6 +83,19 @@ def remote_connection(
     if tenant is not None:
         raise CommandError("a server shows the log of the tenant of your credential: leave out --tenant")
     return Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+
+
+def own_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
+    """Returns the audit keys of a key folder.
+
+    Raises:
+        CommandError: It has none.
+        KeysUnusable: It cannot be read.
+    """
+    keys = read_audit_keys(files)
+    if not keys:
+        raise CommandError(f"{files.folder}: there is no audit key; name the key folder of the server")
+    return keys
 
 
 def database_name(settings: Settings) -> str:

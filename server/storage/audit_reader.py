@@ -18,7 +18,7 @@ from server.audit import (
     SignedCheckpoint,
     pseudonym,
 )
-from server.storage.audit_rows import checkpoint_of, entry_of
+from server.storage.audit_rows import checkpoint_of, entry_of, head_of
 from server.storage.database import Database
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 from server.storage.uncancelled import uncancelled
@@ -270,13 +270,13 @@ def _before_the_first(connection: Connection, tenant: str) -> list[int]:
 def _head(connection: Connection, tenant: str) -> Head | None:
     query = select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.tenant == tenant)
     row = connection.execute(query).one_or_none()
-    return None if row is None else Head(sequence=row.sequence, hash=row.hash)
+    return None if row is None else head_of(row)
 
 
 def heads_of(connection: Connection) -> dict[str, Head]:
     """Returns the head of every chain by its tenant."""
     rows = connection.execute(select(audit_heads)).all()
-    return {row.tenant: Head(sequence=row.sequence, hash=row.hash) for row in rows}
+    return {row.tenant: head_of(row) for row in rows}
 
 
 def newest_checkpoint(connection: Connection, tenant: str | None) -> SignedCheckpoint | None:
@@ -294,7 +294,8 @@ def newest_checkpoint(connection: Connection, tenant: str | None) -> SignedCheck
 def _placed(connection: Connection, first: int, *, limit: int = _CHECKPOINTS) -> tuple[SignedCheckpoint, ...]:
     position = audit_checkpoints.c.position
     query = select(audit_checkpoints).where(position >= first).order_by(position).limit(limit)
-    return tuple(checkpoint_of(row) for row in connection.execute(query).all())
+    found = (checkpoint_of(row) for row in connection.execute(query).all())
+    return tuple(checkpoint for checkpoint in found if checkpoint.position)
 
 
 def _checkpoints(connection: Connection, tenant: str, after: int) -> tuple[SignedCheckpoint, ...]:

@@ -4,9 +4,9 @@ from typing import Any, Final
 
 from sqlalchemy import Row
 
-from server.audit import AuditEntry, SignedCheckpoint
+from server.audit import AuditEntry, Head, SignedCheckpoint
 
-__all__ = ["checkpoint_of", "entry_of", "entry_row"]
+__all__ = ["checkpoint_of", "entry_of", "entry_row", "head_of"]
 
 _TEXTS: Final = ("tenant", "action", "actor", "role", "address", "purpose", "detail", "hash")
 _OPTIONAL: Final = ("check_id", "pseudonym")
@@ -29,12 +29,21 @@ def entry_of(row: Row[Any]) -> AuditEntry | None:
 
 
 def checkpoint_of(row: Row[Any]) -> SignedCheckpoint:
-    """Returns the checkpoint of a row."""
+    """Returns the checkpoint of a row; a value of another type, which SQLite allows, counts as 0 or empty."""
     return SignedCheckpoint(
         tenant=row.tenant,
-        number=row.number,
-        sequence=row.sequence,
-        jws=row.jws,
+        number=_number(row.number),
+        sequence=_number(row.sequence),
+        jws=row.jws if isinstance(row.jws, str) else "",
         timestamp=row.timestamp,
-        position=row.position or 0,
+        position=_number(row.position),
     )
+
+
+def head_of(row: Row[Any]) -> Head:
+    """Returns the head of a row, with values of other types as in ``checkpoint_of``."""
+    return Head(sequence=_number(row.sequence), hash=row.hash if isinstance(row.hash, str) else "")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0

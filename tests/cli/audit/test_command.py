@@ -323,6 +323,15 @@ def test_a_file_that_is_no_export_is_refused(scene: _Scene, tmp_path: Path, line
     assert "line 1" in result.stderr
 
 
+def test_a_folder_without_keys_gives_no_empty_key_set(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    result = _RUN.invoke(app, ["audit", "keys"])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert str(tmp_path / "keys") in result.stderr
+
+
 @pytest.mark.parametrize("option", ["--export", "--witness", "--jwks", "--timestamp-roots"])
 def test_a_file_that_is_missing_is_reported(scene: _Scene, tmp_path: Path, option: str) -> None:
     result = _RUN.invoke(app, ["audit", "verify", option, str(tmp_path / "missing")])

@@ -4,6 +4,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -28,8 +29,9 @@ from server.key_validity import PublishedKey
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.audit_witness import AuditWitness
-from server.storage.database import Database
+from server.storage.database import Database, open_database
 from server.storage.tables import audit_checkpoints
+from tests.server.databases import make_tables
 from tests.server.storage.audit.chains import NOW, TENANT, event, fill, recompute, tampering
 
 _OTHER = "branch"
@@ -201,6 +203,35 @@ async def test_without_a_witness_a_log_without_its_positions_is_not_signed_anew(
     assert await _stored(reader) == before
     report = await reader.verify(TENANT, keys=signer.keys)
     assert {problem.kind for problem in report.problems} == {ProblemKind.CHECKPOINT_INVALID}
+
+
+@pytest.mark.parametrize("value", ["'x'", "X'00'", "2.5"])
+@pytest.mark.parametrize(
+    "column",
+    [f"audit_checkpoints.{name}" for name in ("position", "number", "sequence", "jws")]
+    + ["audit_heads.sequence", "audit_heads.hash"],
+)
+async def test_values_of_other_types_are_problems_and_no_faults(
+    tmp_path: Path, signer: CheckpointSigner, column: str, value: str
+) -> None:
+    """SQLite stores a value of any type in any column."""
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    await make_tables(url)
+    database = open_database(url)
+    try:
+        log, reader = AuditLog(database), AuditReader(database)
+        witnessed = await _signed(log, signer)
+        table, name = column.split(".")
+        row = f"tenant = '{TENANT}'" if table == "audit_heads" else "position = 4"
+        await _edit(database, f"UPDATE {table} SET {name} = {value} WHERE {row}")
+        chain = await reader.verify_checkpoints(signer.keys)
+        reports = [await reader.verify(tenant, keys=signer.keys) for tenant in await reader.tenants()]
+        assert chain.problems or any(report.problems for report in reports)
+        # A server looks from the newest checkpoint on, and there only at what is signed.
+        with suppress(LogChanged):
+            await AuditLog(database).checkpoint(signer, now=NOW + timedelta(hours=1), witnessed=witnessed)
+    finally:
+        await database.close()
 
 
 async def test_the_chain_over_all_logs_must_have_the_copies(
