@@ -129,7 +129,7 @@ def picture_segments(data: bytes, *, trimmed: bool = False) -> bytes:
 
     Raises:
         ImageError: MALFORMED: as ``read_segments``; or a scan is missing, so that a component, or the fine
-            part of one, is not in the file; or there are more than 64 scans.
+            part of one, is not in the file; or there are two frame headers or more than 64 scans.
     """
     parts, frame, sent = [data[:2]], JpegSegment(0, 0, b"", 0), dict[int, list[int]]()
     scans, coded_from = 0, 0
@@ -140,6 +140,8 @@ def picture_segments(data: bytes, *, trimmed: bool = False) -> bytes:
             parts.append(_without_padding(coded) if trimmed else coded)
             coded_from = 0
         if marker in SOF:
+            if frame.marker:
+                raise malformed(ImageFormat.JPEG, "more than one frame header")
             frame = segment
             sent = {component: [_NEVER_SENT] * _COEFFICIENTS for component in body[6::3]}
         elif marker == _SOS:

@@ -40,7 +40,7 @@ def checkpoint_of(row: Row[Any]) -> SignedCheckpoint:
     )
 
 
-def head_of(row: Row[Any]) -> Head:
+def head_of(row: Row[*tuple[Any, ...]]) -> Head:
     """Returns the head of a row, with values of other types as in ``checkpoint_of``."""
     return Head(sequence=_number(row.sequence), hash=row.hash if isinstance(row.hash, str) else "")
 
