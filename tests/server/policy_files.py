@@ -61,7 +61,7 @@ def write_policy(
     scan_seconds: int = 180,
     result_seconds: int = 86_400,
     attempt_seconds: int = 20,
-    idle_seconds: int = 10,
+    idle_seconds: int = 60,
     resume_seconds: int = 0,
     ready_seconds: int = 60,
     evidence_seconds: int = 86_400,

@@ -59,18 +59,18 @@ async def cancelled(live: LiveServer, subject: str = "") -> str:
 async def test_deliveries_are_in_the_log_and_repeats_are_counted(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     async with serving(settings) as live:
-        check_id = await cancelled(live, "customer-4711")
+        check_id = await cancelled(live, "customer-quetzal")
         for _ in range(5):
             await live.finish(check_id)
         (first,) = await entries(settings, "default", "result.delivered")
         assert (first.check_id, first.actor, first.role) == (check_id, "local", "orchestrator")
         assert (first.address, first.purpose) == ("127.0.0.1", "")
         assert first.pseudonym is not None
-        assert "4711" not in repr(first)
+        assert "quetzal" not in repr(first)
         (again,) = await entries(settings, "default", "result.repeated")
         assert again.details["count"] == "1"
         assert again.pseudonym == first.pseudonym
-        other = await cancelled(live, "customer-4711")
+        other = await cancelled(live, "customer-quetzal")
         await live.finish(other)
         assert (await entries(settings, "default", "result.delivered"))[1].pseudonym == first.pseudonym
     # The end of the server writes what was counted, and signs it.

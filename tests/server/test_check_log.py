@@ -25,7 +25,7 @@ def _lines(log: io.StringIO, check_id: str) -> list[dict[str, Any]]:
 
 
 async def _whole_check(live: LiveServer) -> str:
-    upload = await live.upload(subject_reference="subject-4711")
+    upload = await live.upload(subject_reference="subject-quetzal")
     stream = await RawDevice(live.device, upload).open()
     await stream.run_attempt(fresh_pictures())
     assert await stream.outcome() is None
@@ -63,7 +63,7 @@ async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
     assert decided["status"] == "SUCCESS"
     assert erased["part"] == "check"
     assert all(line["level"] == "info" for line in lines)
-    assert "4711" not in log.getvalue()
+    assert "quetzal" not in log.getvalue()
 
 
 async def test_identifiers_of_two_checks_do_not_mix(tmp_path: Path, log: io.StringIO) -> None:

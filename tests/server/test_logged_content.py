@@ -16,7 +16,7 @@ async def test_a_whole_check_leaves_nothing_biometric_and_no_secret_in_the_log(
     tmp_path: Path, log: io.StringIO
 ) -> None:
     async with serving(settings_for(tmp_path)) as live:
-        upload = await live.upload(subject_reference="subject-4711", consent_reference="consent-4711")
+        upload = await live.upload(subject_reference="subject-quetzal", consent_reference="consent-quetzal")
         device = RawDevice(live.device, upload)
         stream = await device.open()
         result = await stream.run_attempt(pictures())
@@ -32,7 +32,7 @@ async def test_a_whole_check_leaves_nothing_biometric_and_no_secret_in_the_log(
     written = log.getvalue()
     assert "serving" in written
     assert "call_refused" in written
-    assert "4711" not in written
+    assert "quetzal" not in written
     canaries = Canaries()
     canaries.plant("token", upload.scan_token)
     canaries.plant("end of the token", upload.scan_token[30:])

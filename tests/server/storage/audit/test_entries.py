@@ -21,13 +21,13 @@ _WRITERS = 3
 
 async def test_an_entry_has_what_the_event_states(log: AuditLog, reader: AuditReader) -> None:
     check_id = uuid4()
-    await log.append(event(check_id=check_id, subject="customer-4711", images="2"), now=NOW)
+    await log.append(event(check_id=check_id, subject="customer-quetzal", images="2"), now=NOW)
     (entry,) = await reader.entries(TENANT)
     assert (entry.sequence, entry.time, entry.action) == (1, NOW, "evidence.read")
     assert (entry.actor, entry.role, entry.address) == ("anna", "compliance_reader", "192.0.2.7")
     assert (entry.check_id, entry.purpose, entry.details) == (str(check_id), "complaint 12", {"images": "2"})
     assert entry.pseudonym is not None
-    assert "4711" not in repr(entry)
+    assert "quetzal" not in repr(entry)
 
 
 async def test_a_chain_is_whole_and_says_what_a_signature_covers(
