@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from attempt.analyst import ExaminedFrame
 from attempt.challenge import AttemptChallenge
@@ -18,6 +19,7 @@ from liveness import (
     ScanObservations,
     Verdict,
     VerdictReason,
+    unexamined_stretches,
 )
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
@@ -224,11 +226,19 @@ def judge_attempt(
             not.
     """
     # 1. Liveness.
-    identified = {frame.frame_index for frame in (*examined, *witnesses)}
+    # Only templates within the range of the calibration identify a person.
+    fused = [frame for frame in examined if frame.sample.comparable]
+    identified = {frame.frame_index for frame in (*examined, *witnesses) if frame.sample.comparable}
+    # A face that was lost and not identified since may be anyone's: it cannot count for the person.
+    unknown = {
+        index for stretch in unexamined_stretches(scan, examined=identified) for index in stretch.frames
+    }
     judged = judge_scan(
         scan=scan,
         identified=identified,
-        pad_scores=pad_scores,
+        pad_scores=tuple(
+            score for score in pad_scores if score.frame_index not in unknown or score.real_probability < 0.5
+        ),
         cues=[frame.cues for frame in examined if frame.cues is not None],
         policy=liveness_policy,
         model=fusion,
@@ -238,20 +248,17 @@ def judge_attempt(
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.
+    matched = partial(compare, portrait=portrait, calibration=calibration, policy=match_policy)
     match = None
-    if len(examined) >= MINIMUM_MATCH_FRAMES:
-        match = compare(
-            portrait=portrait,
-            scan=fuse_templates([frame.sample for frame in examined]),
-            calibration=calibration,
-            policy=match_policy,
-        )
+    if len(fused) >= MINIMUM_MATCH_FRAMES:
+        match = matched(scan=fuse_templates([frame.sample for frame in fused]))
     # 3. Constancy: one person throughout.
     constant, signal = identity_constancy(
         scan,
         {frame.frame_index: frame.sample for frame in (*examined, *witnesses)},
         calibration=calibration,
         witnesses=len(witnesses),
+        is_portrait=lambda template: matched(scan=template).same_person,
     )
     liveness = replace(liveness, signals=(*liveness.signals, signal))
     # 4. Whether another attempt may help, and the hints for it.
@@ -260,7 +267,11 @@ def judge_attempt(
     if liveness.verdict is Verdict.SPOOF:
         retryable = False
     slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
-    unsteady = ("HOLD_STILL",) if constant is None and match is not None else ()
+    unsteady: tuple[str, ...] = ()
+    if len(fused) < len(examined) and (match is None or constant is None):
+        unsteady = ("LOOK_STRAIGHT",)
+    elif constant is None and match is not None:
+        unsteady = ("HOLD_STILL",)
     advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
     if too_slow or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
@@ -268,7 +279,7 @@ def judge_attempt(
     return AttemptJudgement(
         liveness=liveness,
         match=match,
-        match_frames=len(examined) if match is not None else 0,
+        match_frames=len(fused) if match is not None else 0,
         identity_constant=constant,
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
