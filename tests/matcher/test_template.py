@@ -101,8 +101,8 @@ def test_a_template_not_of_length_1_is_refused(factor: float) -> None:
     ("sharpness", "yaw", "pitch", "eye_distance", "comparable"),
     [
         (40.0, 0.0, 0.0, 60.0, True),
-        (40.0, -30.0, 25.0, 60.0, True),
-        (40.0, -31.0, 0.0, 60.0, False),
+        (40.0, -35.0, 25.0, 60.0, True),
+        (40.0, -36.0, 0.0, 60.0, False),
         (40.0, 0.0, 26.0, 60.0, False),
         (9.0, 0.0, 0.0, 60.0, False),
         (40.0, 0.0, 0.0, 14.0, False),

@@ -1,6 +1,7 @@
 """A scan on a whole server in which one person replaces another."""
 
 import functools
+from collections.abc import Callable
 from dataclasses import replace
 
 import cv2
@@ -42,7 +43,7 @@ def _resized(picture: Picture) -> Picture:
     return Picture(bytes(cv2.imencode(".jpg", small)[1]), picture.time_us, width, height)
 
 
-_MADE = {"b": _blurred, "k": _covered, "S": _resized}
+_MADE: dict[str, Callable[[Picture], Picture]] = {"b": _blurred, "k": _covered, "S": _resized}
 
 
 def _scan(letters: str) -> tuple[Picture, ...]:
