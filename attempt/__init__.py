@@ -46,7 +46,7 @@ For example, judge an EXPRESS attempt::
         match_policy=MatchPolicy(max_fmr=0.01),
         fusion=load_fusion_model(),
         hints=capture.hints,
-        too_slow=False,
+        too_slow=None,
         complete=capture.complete,
     )
     print(judgement.liveness.verdict, judgement.match.same_person)

@@ -200,7 +200,7 @@ def judge_attempt(
     match_policy: MatchPolicy,
     fusion: FusionModel,
     hints: Sequence[str],
-    too_slow: bool,
+    too_slow: str | None,
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
@@ -218,8 +218,8 @@ def judge_attempt(
         match_policy: Threshold of the match.
         fusion: The liveness model.
         hints: Feedback codes of the frames that were not well placed, most frequent first.
-        too_slow: Whether fewer frames a second arrived than the usable minimum. Such an attempt cannot be
-            LIVE, but it can be SPOOF.
+        too_slow: The hint if fewer frames a second arrived than the usable minimum; ``None`` otherwise. Such
+            an attempt cannot be LIVE, but it can be SPOOF.
         challenge: The evidence of its challenge; ``None`` in EXPRESS.
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
@@ -243,7 +243,7 @@ def judge_attempt(
         policy=liveness_policy,
         model=fusion,
         challenge=challenge,
-        conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
+        conditions=CaptureConditions(too_slow=too_slow is not None, turned=_TURNED in hints[:1]),
         gestures=gestures,
     )
     liveness, flash = judged.result, judged.flash
@@ -266,14 +266,17 @@ def judge_attempt(
     retryable = undecided and not _other_person(match, constant)
     if liveness.verdict is Verdict.SPOOF:
         retryable = False
-    slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
+    slow = () if too_slow is None else (too_slow,)
     unsteady: tuple[str, ...] = ()
     if len(fused) < len(examined) and (match is None or constant is None):
         unsteady = ("LOOK_STRAIGHT",)
     elif constant is None and match is not None:
         unsteady = ("HOLD_STILL",)
     advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
-    if too_slow or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
+    if too_slow is not None:
+        # Too few frames are a consequence, and nothing that the person or the lens can change.
+        advice = [code for code in advice if code != _ADVICE[VerdictReason.TOO_FEW_FRAMES]]
+    if too_slow is not None or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
     feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
     return AttemptJudgement(

@@ -75,7 +75,7 @@ def _judge(
     further: Sequence[ExaminedFrame] = (),
     watched: ScanObservations = WATCHED,
     hints: Sequence[str] = (),
-    too_slow: bool = False,
+    too_slow: str | None = None,
     complete: bool = False,
 ) -> AttemptJudgement:
     liveness = _result(verdict, reasons)
@@ -135,7 +135,7 @@ def test_cues_of_the_selected_frames_and_all_scores_of_networks_reach_the_judge(
         match_policy=MatchPolicy(max_fmr=1e-2),
         fusion=load_fusion_model(),
         hints=(),
-        too_slow=False,
+        too_slow=None,
     )
     assert given["cues"] == [cues]
     assert given["pad_scores"] == scores
@@ -391,7 +391,7 @@ def test_a_face_that_was_not_identified_after_a_loss_cannot_make_a_picture_look_
         match_policy=MatchPolicy(max_fmr=1e-2),
         fusion=load_fusion_model(),
         hints=(),
-        too_slow=False,
+        too_slow=None,
     )
     assert given == [(of_picture, against)]
 
@@ -404,10 +404,12 @@ def test_another_face_is_another_person_however_little_was_seen(monkeypatch: pyt
 
 def test_a_slow_stream_may_be_repeated_unless_it_shows_a_spoof(monkeypatch: pytest.MonkeyPatch) -> None:
     few = (VerdictReason.TOO_FEW_FRAMES,)
-    slow = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=few, too_slow=True)
+    slow = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=few, too_slow="NETWORK_TOO_SLOW")
     assert slow.retryable
     assert slow.feedback[0] == "NETWORK_TOO_SLOW"
-    spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, too_slow=True)
+    camera = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=few, too_slow="CAPTURE_TOO_SLOW")
+    assert camera.feedback == ("CAPTURE_TOO_SLOW",)
+    spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, too_slow="NETWORK_TOO_SLOW")
     assert spoof.liveness.verdict is Verdict.SPOOF
     assert not spoof.retryable
 
@@ -457,7 +459,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
             match_policy=MatchPolicy(max_fmr=1e-2),
             fusion=load_fusion_model(),
             hints=(),
-            too_slow=False,
+            too_slow=None,
         )
 
     for judgement in (judged(), judged(0.9), judged(1.0)):
