@@ -43,7 +43,12 @@ def _resized(picture: Picture) -> Picture:
     return Picture(bytes(cv2.imencode(".jpg", small)[1]), picture.time_us, width, height)
 
 
-_MADE: dict[str, Callable[[Picture], Picture]] = {"b": _blurred, "k": _covered, "S": _resized}
+_MADE: dict[str, Callable[[Picture], Picture]] = {
+    "B": lambda picture: picture,
+    "b": _blurred,
+    "k": _covered,
+    "S": _resized,
+}
 
 
 def _scan(letters: str) -> tuple[Picture, ...]:
@@ -55,8 +60,7 @@ def _scan(letters: str) -> tuple[Picture, ...]:
     ours, theirs = pictures(_OURS), pictures(_THEIRS)
     assert len(letters) == len(ours)
     return tuple(
-        ours[place] if letter == "A" else _MADE.get(letter, lambda picture: picture)(theirs[place])
-        for place, letter in enumerate(letters)
+        ours[place] if letter == "A" else _MADE[letter](theirs[place]) for place, letter in enumerate(letters)
     )
 
 
