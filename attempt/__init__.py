@@ -46,7 +46,7 @@ For example, judge an EXPRESS attempt::
         match_policy=MatchPolicy(max_fmr=0.01),
         fusion=load_fusion_model(),
         hints=capture.hints,
-        too_slow=False,
+        too_slow=None,
         complete=capture.complete,
     )
     print(judgement.liveness.verdict, judgement.match.same_person)
@@ -57,6 +57,7 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.clips import capture_clip, judge_clip
+from attempt.constancy import identity_constancy
 from attempt.errors import AttemptError, FrameUnusable
 from attempt.films import (
     MINIMUM_FRAMES,
@@ -120,6 +121,7 @@ __all__ = [
     "capture_clip",
     "evidence_of",
     "examine",
+    "identity_constancy",
     "judge_attempt",
     "judge_clip",
     "judge_still",

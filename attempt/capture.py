@@ -358,13 +358,13 @@ class AttemptCapture:
         return self.examiner.pending(self._kept.selected, begun=begun)
 
     def identifications(self) -> tuple[Identification, ...]:
-        """Returns the identification of one frame from each stretch of the scan without an examined frame.
+        """Returns the identification of one frame from each stretch of the scan without an identified frame.
 
         They show whether another person appeared between the selected frames. Call it after the selected
         frames were examined.
         """
-        examined = tuple(one.frame_index for one in self.examined)
-        return self.examiner.identifications(self._kept.unexamined(self.observations, examined=examined))
+        frames = self._kept.unidentified(self.observations, examined=self.examined)
+        return self.examiner.identifications(frames)
 
     def examine_rest(self) -> None:
         """Does all missing examinations and identifications, one after another.

@@ -69,7 +69,9 @@ def judge_clip(
     """
     return judge_scan(
         scan=capture.observations,
-        identified={frame.frame_index for frame in (*capture.examined, *capture.witnesses)},
+        identified={
+            frame.frame_index for frame in (*capture.examined, *capture.witnesses) if frame.sample.comparable
+        },
         pad_scores=pad_scores,
         cues=cues,
         policy=policy,

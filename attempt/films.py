@@ -87,6 +87,7 @@ class VideoStudy:
     Attributes:
         observations: The measurements of every measured frame.
         selected: The frames that were examined, in order.
+        identified: Indices of those whose templates are within the range of the calibration.
         pad_scores: The scores of each PAD network, of frames spread evenly over the file.
         cues: The cues of recapture of some selected frames.
         constant: Whether the selected frames show one person throughout; ``None`` if it could not be
@@ -96,6 +97,7 @@ class VideoStudy:
 
     observations: ScanObservations
     selected: tuple[SelectedFrame, ...]
+    identified: frozenset[int]
     pad_scores: tuple[PadScore, ...]
     cues: tuple[FrameCues, ...]
     constant: bool | None = None
@@ -247,6 +249,7 @@ def examine(frames: FileFrames, *, pack: Pack) -> VideoStudy:
     return VideoStudy(
         observations=observations,
         selected=selected,
+        identified=frozenset(index for index, sample in samples.items() if sample.comparable),
         pad_scores=frames.pad_scores,
         cues=tuple(
             measure_frame_cues(frame.pixels, frame.face, frame_index=frame.index)
@@ -270,7 +273,7 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
     """
     judged = judge_scan(
         scan=study.observations,
-        identified={frame.index for frame in study.selected},
+        identified=study.identified,
         pad_scores=study.pad_scores,
         cues=study.cues,
         policy=policy,

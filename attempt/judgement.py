@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from attempt.analyst import ExaminedFrame
 from attempt.challenge import AttemptChallenge
@@ -18,6 +19,7 @@ from liveness import (
     ScanObservations,
     Verdict,
     VerdictReason,
+    unexamined_stretches,
 )
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
@@ -198,7 +200,7 @@ def judge_attempt(
     match_policy: MatchPolicy,
     fusion: FusionModel,
     hints: Sequence[str],
-    too_slow: bool,
+    too_slow: str | None,
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
@@ -216,42 +218,47 @@ def judge_attempt(
         match_policy: Threshold of the match.
         fusion: The liveness model.
         hints: Feedback codes of the frames that were not well placed, most frequent first.
-        too_slow: Whether fewer frames a second arrived than the usable minimum. Such an attempt cannot be
-            LIVE, but it can be SPOOF.
+        too_slow: The hint if fewer frames a second arrived than the usable minimum; ``None`` otherwise. Such
+            an attempt cannot be LIVE, but it can be SPOOF.
         challenge: The evidence of its challenge; ``None`` in EXPRESS.
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
     """
     # 1. Liveness.
-    identified = {frame.frame_index for frame in (*examined, *witnesses)}
+    # Only templates within the range of the calibration identify a person.
+    fused = [frame for frame in examined if frame.sample.comparable]
+    identified = {frame.frame_index for frame in (*examined, *witnesses) if frame.sample.comparable}
+    # A face that was lost and not identified since may be anyone's: it cannot count for the person.
+    unknown = {
+        index for stretch in unexamined_stretches(scan, examined=identified) for index in stretch.frames
+    }
     judged = judge_scan(
         scan=scan,
         identified=identified,
-        pad_scores=pad_scores,
+        pad_scores=tuple(
+            score for score in pad_scores if score.frame_index not in unknown or score.real_probability < 0.5
+        ),
         cues=[frame.cues for frame in examined if frame.cues is not None],
         policy=liveness_policy,
         model=fusion,
         challenge=challenge,
-        conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
+        conditions=CaptureConditions(too_slow=too_slow is not None, turned=_TURNED in hints[:1]),
         gestures=gestures,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.
+    matched = partial(compare, portrait=portrait, calibration=calibration, policy=match_policy)
     match = None
-    if len(examined) >= MINIMUM_MATCH_FRAMES:
-        match = compare(
-            portrait=portrait,
-            scan=fuse_templates([frame.sample for frame in examined]),
-            calibration=calibration,
-            policy=match_policy,
-        )
+    if len(fused) >= MINIMUM_MATCH_FRAMES:
+        match = matched(scan=fuse_templates([frame.sample for frame in fused]))
     # 3. Constancy: one person throughout.
     constant, signal = identity_constancy(
         scan,
         {frame.frame_index: frame.sample for frame in (*examined, *witnesses)},
         calibration=calibration,
         witnesses=len(witnesses),
+        is_portrait=lambda template: matched(scan=template).same_person,
     )
     liveness = replace(liveness, signals=(*liveness.signals, signal))
     # 4. Whether another attempt may help, and the hints for it.
@@ -259,16 +266,23 @@ def judge_attempt(
     retryable = undecided and not _other_person(match, constant)
     if liveness.verdict is Verdict.SPOOF:
         retryable = False
-    slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
-    unsteady = ("HOLD_STILL",) if constant is None and match is not None else ()
+    slow = () if too_slow is None else (too_slow,)
+    unsteady: tuple[str, ...] = ()
+    if len(fused) < len(examined) and (match is None or constant is None):
+        unsteady = ("LOOK_STRAIGHT",)
+    elif constant is None and match is not None:
+        unsteady = ("HOLD_STILL",)
     advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
-    if too_slow or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
+    if too_slow is not None:
+        # Too few frames are a consequence, and nothing that the person or the lens can change.
+        advice = [code for code in advice if code != _ADVICE[VerdictReason.TOO_FEW_FRAMES]]
+    if too_slow is not None or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
     feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
     return AttemptJudgement(
         liveness=liveness,
         match=match,
-        match_frames=len(examined) if match is not None else 0,
+        match_frames=len(fused) if match is not None else 0,
         identity_constant=constant,
         retryable=retryable,
         feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),

@@ -1,10 +1,11 @@
 """Keeps the frames of an attempt that are selected for examination, or that may be identified later."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 
-from attempt.analyst import SeenFrame
+from attempt.analyst import ExaminedFrame, SeenFrame
 from attempt.frame import Frame
+from attempt.stills import may_compare
 from liveness import FrameObservation, FrameSelector, ScanObservations, frame_quality, unexamined_stretches
 
 __all__ = ["KeptFrames"]
@@ -67,18 +68,21 @@ class KeptFrames:
         if offer.replaced is not None:
             self.frames.pop(offer.replaced, None)
 
-    def unexamined(
-        self, scan: ScanObservations, *, examined: Collection[int]
+    def unidentified(
+        self, scan: ScanObservations, *, examined: Iterable[ExaminedFrame]
     ) -> Iterator[tuple[Frame, FrameObservation]]:
-        """Yields the best frame of each stretch of the scan without an examined frame, longest stretch first.
+        """Yields the best frame of each stretch without an identified frame, longest stretch first.
+
+        A stretch without a frame within the range of the calibration has none.
 
         Args:
             scan: The attempt's measurements.
-            examined: Indices of the examined frames.
+            examined: The examined frames.
         """
-        for stretch in unexamined_stretches(scan, examined=examined):
-            if stretch.detected:
-                yield max(
-                    (self._detected[index] for index in stretch.detected),
-                    key=lambda one: frame_quality(one[1]),
-                )
+        tried = {one.frame_index: one.sample.comparable for one in examined}
+        identified = [index for index, comparable in tried.items() if comparable]
+        for stretch in unexamined_stretches(scan, examined=identified):
+            others = [self._detected[index] for index in stretch.detected if index not in tried]
+            candidates = [one for one in others if may_compare(one[1])]
+            if candidates:
+                yield max(candidates, key=lambda one: frame_quality(one[1]))

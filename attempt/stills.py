@@ -14,7 +14,7 @@ from liveness import (
 )
 from liveness.express import FrameCues, PadScore, measure_frame_cues
 from liveness.judge import CaptureConditions, judge_scan
-from matcher import TemplateSample, sample_quality
+from matcher import TemplateSample, is_comparable, sample_quality
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 from vision.geometry import eye_aspect_ratio
 from vision.packs import Pack
@@ -24,6 +24,7 @@ __all__ = [
     "StillMeasurements",
     "judge_still",
     "landmarks_of",
+    "may_compare",
     "measure_still",
     "observe_still",
     "pad_scores",
@@ -143,6 +144,19 @@ def pad_scores(pixels: BgrImage, face: DetectedFace, pack: Pack, *, frame_index:
     )
 
 
+def may_compare(observation: FrameObservation) -> bool:
+    """Returns whether a template of the frame's face would be within the range of the calibration.
+
+    Args:
+        observation: The measurements of a frame in which a face was detected.
+    """
+    return observation.face is not None and is_comparable(
+        sharpness=observation.sharpness or 0.0,
+        pose=observation.pose or _STRAIGHT,
+        eye_distance=observation.face.eye_distance,
+    )
+
+
 def sample_of(
     pixels: BgrImage, face: DetectedFace, observation: FrameObservation, pack: Pack
 ) -> TemplateSample:
@@ -151,9 +165,13 @@ def sample_of(
     Raises:
         ModelFailed: The embedder failed.
     """
+    if observation.yaw is None and (landmarks := landmarks_of(pixels, face, pack)) is not None:
+        # Five points do not show how far a head is raised.
+        pose = estimate_pose(landmarks, (pixels.shape[1], pixels.shape[0]))
+        observation = replace(observation, pose=pose)
     quality = sample_quality(
         sharpness=observation.sharpness or 0.0,
         pose=observation.pose or _STRAIGHT,
         eye_distance=face.eye_distance,
     )
-    return TemplateSample(template=pack.template(pixels, face), quality=quality)
+    return TemplateSample(pack.template(pixels, face), quality, comparable=may_compare(observation))

@@ -52,7 +52,7 @@ from matcher.portrait_report import (
 )
 from matcher.seen_faces import faces_in_words
 from matcher.similarity import fmr_bound, similarity_for_fmr, similarity_in_words, threshold_cosine
-from matcher.template import TemplateSample, fuse_templates, sample_quality
+from matcher.template import TemplateSample, fuse_templates, is_comparable, sample_quality
 
 __all__ = [
     "PHOTO_SUBJECT",
@@ -82,6 +82,7 @@ __all__ = [
     "faces_in_words",
     "fmr_bound",
     "fuse_templates",
+    "is_comparable",
     "measure_constancy",
     "persons_among",
     "require_calibration_support",

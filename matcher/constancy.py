@@ -5,9 +5,10 @@ of frames in turn represents the two persons, and every other frame joins the fr
 resembles more. The templates of each group are fused by quality, and the two fused templates are scored.
 The division with the least similar groups counts. If a second person takes the place of the first, for good
 (A, B), for a while (A, B, A) or repeatedly (A, B, A, B), one of the divisions separates the two persons, and
-its cosine is that of an impostor comparison. Neighbouring frames outvote poor or averted frames of one
-person, so that genuine scans keep a greater distance from the threshold than their least similar pair of
-frames would (``docs/accuracy.md`` has the figures).
+its cosine is that of an impostor comparison. Neighbouring frames outvote poor frames of one person, so that
+genuine scans keep a greater distance from the threshold than their least similar pair of frames would
+(``docs/accuracy.md`` has the figures). A division whose groups both match the portrait does not count: it
+separates no two persons that the match could tell apart.
 
 The threshold is a bound on FMR, as everywhere in ``matcher``: at most this share of changes to a random other
 person remains undetected, if the calibration holds for frames of one camera. A person without a frame among
@@ -15,17 +16,17 @@ the samples cannot be detected. Two changes remain undetected: to a person who l
 that changes into another one so slowly that both groups resemble each other.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import PortraitPolicyInvalid
+from matcher.errors import PortraitPolicyInvalid, TemplateInvalid
 from matcher.similarity import fmr_bound
-from matcher.template import TemplateSample, stack_samples
-from vision.packs import MatchCalibration
+from matcher.template import TemplateSample, fuse_templates, stack_samples
+from vision.packs import MatchCalibration, Template
 
 __all__ = ["SWAP_MAX_FMR", "IdentityConstancy", "measure_constancy"]
 
@@ -43,7 +44,7 @@ class IdentityConstancy:
     """Whether a scan's frames show one person, with the numbers behind it.
 
     Attributes:
-        constant: True when ``fmr_bound`` is at most ``max_fmr``.
+        constant: True when ``fmr_bound`` is at most ``max_fmr``, or both groups match the portrait.
         cosine: Score of the two least similar groups, -1..1.
         fmr_bound: Upper bound on FMR of a threshold at that cosine, in (0, 1].
         max_fmr: The demanded bound, in (0, 1).
@@ -61,7 +62,11 @@ class IdentityConstancy:
 
 
 def measure_constancy(
-    samples: Sequence[TemplateSample], *, calibration: MatchCalibration, max_fmr: float = SWAP_MAX_FMR
+    samples: Sequence[TemplateSample],
+    *,
+    calibration: MatchCalibration,
+    max_fmr: float = SWAP_MAX_FMR,
+    is_portrait: Callable[[Template], bool] | None = None,
 ) -> IdentityConstancy | None:
     """Measure whether a scan's frames show one person.
 
@@ -70,6 +75,7 @@ def measure_constancy(
         calibration: The calibration of that embedder.
         max_fmr: Bound on FMR that the least similar groups must reach, in (0, 1). If the calibration supports
             no bound as low, its lowest bound is used instead.
+        is_portrait: Whether a fused template matches the portrait; ``None`` without a portrait.
 
     Returns:
         None for fewer than two samples, which cannot show a change.
@@ -85,22 +91,42 @@ def measure_constancy(
         return None
     calibration = calibration.of_scans
     demanded = max(max_fmr, calibration.lowest_bound)
-    cosine, apart = _least_alike(*stack_samples(samples), calibration)
-    bound = fmr_bound(cosine, calibration=calibration)
+    scores, divisions = _divisions(*stack_samples(samples), calibration)
+    order = np.argsort(scores, kind="stable").tolist()
+    least, constant = order[0], True
+    for at in order:
+        if fmr_bound(float(scores[at]), calibration=calibration) <= demanded:
+            break
+        groups = [[samples[place] for place in group] for group in _groups(divisions[at])]
+        if is_portrait is None or not all(_matches(group, is_portrait) for group in groups):
+            least, constant = at, False
+            break
+    cosine = float(scores[least])
     return IdentityConstancy(
-        constant=bound <= demanded,
+        constant=constant,
         cosine=cosine,
-        fmr_bound=bound,
+        fmr_bound=fmr_bound(cosine, calibration=calibration),
         max_fmr=demanded,
         samples=len(samples),
-        apart=apart,
+        apart=min(_groups(divisions[least]), key=lambda group: (len(group), -group[0])),
     )
 
 
-def _least_alike(
+def _matches(group: Sequence[TemplateSample], is_portrait: Callable[[Template], bool]) -> bool:
+    try:
+        return is_portrait(fuse_templates(group))
+    except TemplateInvalid:
+        return False  # The templates cancel each other out.
+
+
+def _groups(division: NDArray[np.bool_]) -> list[tuple[int, ...]]:
+    return [tuple(np.flatnonzero(division == side).tolist()) for side in (False, True)]
+
+
+def _divisions(
     stack: NDArray[np.float64], weights: NDArray[np.float64], calibration: MatchCalibration
-) -> tuple[float, tuple[int, ...]]:
-    """Return the score of the two least similar groups, and the smaller group.
+) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
+    """Return the score of the two groups of every division, shape (k,), and the divisions, shape (k, n).
 
     Args:
         stack: Shape (n, dimensions), n of 2 or more.
@@ -122,7 +148,4 @@ def _least_alike(
     )
     # A group whose templates cancel each other out has no direction; it counts as another person.
     scores = np.where(np.minimum(*lengths) > _NO_DIRECTION, np.einsum("kd,kd->k", one, other), -1.0)
-    least = int(np.argmin(scores))
-    groups = [np.flatnonzero(with_one[least] == side) for side in (False, True)]
-    smaller = min(groups, key=lambda group: (len(group), -int(group[0])))
-    return min(1.0, max(-1.0, float(scores[least]))), tuple(int(place) for place in smaller)
+    return np.clip(scores, -1.0, 1.0), with_one

@@ -34,6 +34,8 @@ FEEDBACK_TEXT: Final = MappingProxyType(
         "ACTION_NOT_PERFORMED": "Follow the instructions on the screen.",
         "TIMED_OUT": "That took too long. Please try again.",
         "NETWORK_TOO_SLOW": "The connection is too slow. Find a better network and try again.",
+        "CAPTURE_TOO_SLOW": "This device captures too few pictures. Close other apps and pages, and find a "
+        "brighter place.",
         "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
         "BLINK": "Please blink.",
         "OPEN_MOUTH": "Open your mouth wide, then close it.",

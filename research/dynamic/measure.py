@@ -173,7 +173,7 @@ class Bench:
             match_policy=_MATCH,
             fusion=self._fusion,
             hints=trace.advice,
-            too_slow=False,
+            too_slow=None,
             challenge=evidence,
             gestures=trace.gestures if policy is not None else (),
             complete=trace.complete,

@@ -16,7 +16,7 @@ from matcher import SCAN_SUBJECT, TemplateSample, measure_constancy, threshold_c
 from matcher.constancy import SWAP_MAX_FMR
 from research.scan_match.clips import Recording, SentFrame
 from research.scan_match.identify import IdentifiedScan, identify_scan
-from research.scan_match.splices import Change, splice
+from research.scan_match.splices import Change, most_turned, splice
 from vision.face import Points
 from vision.packs import MatchCalibration, Pack
 
@@ -35,6 +35,8 @@ __all__ = [
 
 _LAX_FMR = 0.1
 _REPLACED = (1, 2, 4, 6)
+_TURNED = 25.0
+"""The yaw by five points from which a person turns the head far, degrees."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,7 @@ class ScanScores:
         pairs_selected: Score of the two least similar selected frames.
         witnesses: Further samples, in addition to the selected frames.
         examined_share: See ``IdentifiedScan``.
+        constant: See ``IdentifiedScan``.
     """
 
     groups: float
@@ -54,6 +57,7 @@ class ScanScores:
     pairs_selected: float
     witnesses: int
     examined_share: float
+    constant: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +91,7 @@ def scores_of(identified: IdentifiedScan, calibration: MatchCalibration) -> Scan
         pairs_selected=_least_pair(identified.selected, calibration),
         witnesses=len(identified.witnesses),
         examined_share=identified.examined_share,
+        constant=identified.constant,
     )
 
 
@@ -148,17 +153,22 @@ def judge_spliced(
         recordings: One recording per person.
         pack: Finds and embeds the faces.
         console: Shows the progress.
-        each: Number of ordered pairs of persons that are drawn for every change.
+        each: Number of ordered pairs of persons that are drawn for every change; for ``IN_A_TURN`` only
+            persons who turn their head far.
         seed: Seed of the draws of pairs, and of the places where a change begins.
     """
     rng = np.random.default_rng(seed)
-    pairs = list(itertools.permutations(recordings, 2))
+    points = _PointFinder(pack)
+    turning = [one for one in recordings if abs(most_turned(one.scans[0], points)[1]) >= _TURNED]
+    drawn = {
+        change: list(itertools.permutations(turning if change is Change.IN_A_TURN else recordings, 2))
+        for change in Change
+    }
     wanted = [
         (pairs[index], change, float(rng.uniform()))
-        for change in Change
+        for change, pairs in drawn.items()
         for index in rng.permutation(len(pairs))[:each].tolist()
     ]
-    points = _PointFinder(pack)
     judged = []
     for (one, other), change, place in track(wanted, description="two persons", console=console):
         spliced = splice(one.scans[0], other.scans[0], change=change, place=place, points=points)
@@ -202,20 +212,23 @@ def constancy_tables(
         )  # fmt: skip
     shares = np.array([judged.scores.examined_share for judged in genuine])
     witnesses = np.array([judged.scores.witnesses for judged in genuine])
+    against = sum(judged.scores.constant is False for judged in genuine)
+    undecided = sum(judged.scores.constant is None for judged in genuine)
     table.caption = (
-        f"witnesses: {witnesses.mean():.1f} a scan, none in {int((witnesses == 0).sum())}; "
-        f"least share represented by examined frames {shares.min():.2f}"
+        f"two persons: {against}, undecided: {undecided}; witnesses: {witnesses.mean():.1f} a scan, none "
+        f"in {int((witnesses == 0).sum())}; least share represented by examined frames {shares.min():.2f}"
     )
     yield table
     table = Table(
-        "change", "scans", "other selected", "other seen", "of these pass", "95 % bound", "other not seen",
+        "change", "scans", "other selected", "other seen", "of these pass", "95 % bound", "undecided",
+        "other not seen",
         "pass: groups of selected", "pair, FMR 0.1", "pair, same line",
         title="Two persons: undetected scans, by statistic",
     )  # fmt: skip
     for change in (*Change, None):
         of_kind = [judged for judged in spliced if change in {None, judged.change}]
         seen = [judged for judged in of_kind if judged.other_identified]
-        passed = sum(judged.scores.groups >= line for judged in seen)
+        passed = sum(judged.scores.constant is True for judged in seen)
         table.add_row(
             "all" if change is None else change.value,
             str(len(of_kind)),
@@ -223,6 +236,7 @@ def constancy_tables(
             str(len(seen)),
             str(passed),
             f"{upper_bound(passed, len(seen)):.1%}",
+            str(sum(judged.scores.constant is None for judged in of_kind)),
             str(len(of_kind) - len(seen)),
             str(sum(judged.scores.groups_selected >= line for judged in of_kind)),
             str(sum(judged.scores.pairs_selected >= lax for judged in of_kind)),

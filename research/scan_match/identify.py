@@ -7,7 +7,7 @@ and the PAD networks.
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from attempt import Frame, capture_clip, persons_of
+from attempt import Frame, capture_clip, identity_constancy, persons_of
 from liveness import examined_share
 from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample
 from research.scan_match.clips import Recording, SentFrame
@@ -19,7 +19,7 @@ __all__ = ["IdentifiedScan", "identify_scan", "portrait_template"]
 
 @dataclass(frozen=True, slots=True)
 class IdentifiedScan:
-    """The templates of a scan.
+    """The templates of a scan that are within the range of the calibration.
 
     Attributes:
         selected: Templates of the selected frames, in order of time; these are fused.
@@ -28,6 +28,8 @@ class IdentifiedScan:
         places: Indices in the scan of ``everything``.
         everything: Both, in order of time.
         examined_share: Share of the frames with a face that these represent, 0..1.
+        constant: Whether a server would decide, without a portrait, that they show one person; ``None`` if it
+            would not decide.
     """
 
     selected: tuple[TemplateSample, ...]
@@ -36,6 +38,7 @@ class IdentifiedScan:
     places: tuple[int, ...]
     everything: tuple[TemplateSample, ...]
     examined_share: float
+    constant: bool | None
 
 
 def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
@@ -52,9 +55,12 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
         subject=SCAN_SUBJECT,
     )
     capture.examine_rest()
-    selected = {one.frame_index: one.sample for one in capture.examined}
-    witnesses = {one.frame_index: one.sample for one in capture.witnesses}
+    selected = {one.frame_index: one.sample for one in capture.examined if one.sample.comparable}
+    witnesses = {one.frame_index: one.sample for one in capture.witnesses if one.sample.comparable}
     samples = dict(sorted((selected | witnesses).items()))
+    constant, _ = identity_constancy(
+        capture.observations, samples, calibration=pack.match_calibration, witnesses=len(witnesses)
+    )
     return IdentifiedScan(
         selected=tuple(selected.values()),
         witnesses=tuple(witnesses[index] for index in sorted(witnesses)),
@@ -62,6 +68,7 @@ def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
         places=tuple(samples),
         everything=tuple(samples.values()),
         examined_share=examined_share(capture.observations, examined=samples),
+        constant=constant,
     )
 
 

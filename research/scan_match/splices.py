@@ -15,8 +15,9 @@ import numpy as np
 from research.scan_match.clips import SentFrame
 from vision.face import BgrImage, Points
 from vision.geometry import similarity_transform
+from vision.pose import estimate_pose
 
-__all__ = ["Change", "FindPoints", "Splice", "splice"]
+__all__ = ["Change", "FindPoints", "Splice", "most_turned", "splice"]
 
 FindPoints: TypeAlias = Callable[[SentFrame], Points | None]
 """The five points of a frame's face; ``None`` where there is none."""
@@ -34,6 +35,7 @@ class Change(StrEnum):
     A_SECOND = "another for a second"
     FLICKER = "another in every third frame"
     MORPH = "one turns into another within a second"
+    IN_A_TURN = "another from the most turned frame on"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,14 @@ def splice(
         place: Start of a temporary change, 0 (at the start) to 1 (so that it ends with the scan).
         points: Finds the faces.
     """
-    of_other = _others_frames(first, change, place)
+    shift = 0
+    if change is Change.IN_A_TURN:
+        (start, yaw), (there, other_yaw) = most_turned(first, points), most_turned(other, points)
+        of_other, shift = set(range(start, len(first))), there - start
+        if yaw * other_yaw < 0:
+            other = [_mirrored(frame) for frame in other]
+    else:
+        of_other = _others_frames(first, change, place)
     frames = []
     for index, frame in enumerate(first):
         if index not in of_other:
@@ -75,8 +84,30 @@ def splice(
         part = 1.0
         if change is Change.MORPH:
             part = min(1.0, (frame.time - first[min(of_other)].time) / _MORPH_SECONDS)
-        frames.append(_mixed(frame, other[index % len(other)], part, points))
+        frames.append(_mixed(frame, other[(index + shift) % len(other)], part, points))
     return Splice(frames=tuple(frames), of_other=frozenset(of_other))
+
+
+def most_turned(frames: Sequence[SentFrame], points: FindPoints) -> tuple[int, float]:
+    """Return the frame, not near the scan's ends, with the greatest yaw, and that yaw, degrees.
+
+    Args:
+        frames: A scan.
+        points: Finds the faces.
+    """
+    yaws = {len(frames) // 2: 0.0}
+    for index in range(len(frames) // 5, len(frames) - len(frames) // 5):
+        found = points(frames[index])
+        if found is not None:
+            height, width = frames[index].pixels().shape[:2]
+            yaws[index] = estimate_pose(found, (width, height)).yaw
+    index = max(yaws, key=lambda at: abs(yaws[at]))
+    return index, yaws[index]
+
+
+def _mirrored(frame: SentFrame) -> SentFrame:
+    coded = cv2.imencode(".jpg", frame.pixels()[:, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return SentFrame(frame.time, bytes(coded))
 
 
 def _others_frames(first: Sequence[SentFrame], change: Change, place: float) -> set[int]:

@@ -73,6 +73,7 @@ _MESSAGES = {
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
     "NO_COLOURS": "The camera gives no colours: use another one.",
     "NETWORK_TOO_SLOW": "The connection is too slow.",
+    "CAPTURE_TOO_SLOW": "The camera gives too few pictures: close other apps, or find more light.",
     "PROCESSING": "One moment.",
 }
 _ROTATIONS: dict[int, int] = {

@@ -1,6 +1,7 @@
 """One attempt of a stream: receives frames and sends feedback and credit until the device ends it."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCapture, Reveal
@@ -11,6 +12,7 @@ from server.scan.attempt_row import AttemptRow
 from server.scan.capture_rate import CaptureRate
 from server.scan.capture_work import CaptureWork
 from server.scan.credit import CreditLedger
+from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.environment import ScanEnvironment
 from server.scan.frame_limits import require_within_budget, validate_claim
 from server.scan.handshake import OpenStream, Send
@@ -31,6 +33,7 @@ from server.scan.stream_trace import AttemptTrace
 __all__ = ["AttemptRun"]
 
 _NONCE_BYTES = 16
+_GOOD = "GOOD"
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
 """Silence after which the device gets the credit that was held back while it still had enough."""
@@ -161,14 +164,26 @@ class AttemptRun:
         return self._settled or self._clocks.completed is not None
 
     @property
-    def too_slow(self) -> bool:
-        """Whether too few frames arrived to measure motion, or nearly all of them arrived in bursts."""
+    def too_slow(self) -> str | None:
+        """The hint if too few frames arrived to measure motion, or nearly all of them arrived in bursts.
+
+        It names the camera if that captured too few images, and the network if they were not sent in time.
+        """
         rate = self._rate.per_second
         measured = self.capture.measured_per_second(paused_seconds=self._rate.paused_seconds)
         least = self._stream.budget.min_frames_per_second
-        return (rate is not None and rate < least) or (
+        if self._captures_too_few:
+            return CAPTURE_TOO_SLOW
+        if (rate is not None and rate < least) or (
             measured is not None and measured < _LEAST_MEASURED_SHARE * least
-        )
+        ):
+            return NETWORK_TOO_SLOW
+        return None
+
+    @property
+    def _captures_too_few(self) -> bool:
+        captured = self._rate.captured_per_second(dropped=self._stream.transcript.dropped)
+        return captured is not None and captured < self._stream.budget.min_frames_per_second
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
         """Runs the capture until the device ends the attempt, and returns the device's signed end.
@@ -267,6 +282,12 @@ class AttemptRun:
             await self._do(actions, send)
         self._credit.note_processed(size)
         if feedback is not None:
+            if (
+                feedback.code == _GOOD
+                and self._rate.seconds >= _RATE_AFTER_SECONDS
+                and self._captures_too_few
+            ):
+                feedback = replace(feedback, code=CAPTURE_TOO_SLOW)
             self._show(feedback.code)
             await send(feedback)
         await self._send_complete_if_due(send)

@@ -53,6 +53,14 @@ class CaptureRate:
         """The frames per second; ``None`` before there are two frames."""
         return (self.frames - 1) / self.seconds if self.seconds > 0 else None
 
+    def captured_per_second(self, *, dropped: int) -> float | None:
+        """Returns the images per second that the camera gave; ``None`` before there are two frames.
+
+        Args:
+            dropped: The images that the device captured and did not send.
+        """
+        return (self.frames - 1 + dropped) / self.seconds if self.seconds > 0 else None
+
     def count_frame(self, captured: float) -> None:
         """Counts a frame that the device captured at ``captured``, seconds of its clock."""
         if not self.frames:

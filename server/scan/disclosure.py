@@ -6,8 +6,9 @@ from server.policies.words import AppDisclosure
 from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict
 
+CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW = "CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"
 _FAILED, _GOOD = "FAILED", "GOOD"
-_SLOW = "NETWORK_TOO_SLOW"
+_SLOW = (CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW)
 """The advice that discloses nothing of the judgement, because the device knows its own frame rate."""
 _MOST_FEEDBACK = 8
 
@@ -25,8 +26,8 @@ def feedback_for_app(
     """Returns the feedback codes that the app gets with a result.
 
     A person who may try again is always advised on what to change. A final failure adds to the codes that the
-    device has already shown only that the network was too slow, so that another person, a spoof and a
-    manipulated device look alike.
+    device has already shown only that the network or its camera was too slow, so that another person, a spoof
+    and a manipulated device look alike.
 
     Args:
         advice: The advice of the judgement.
@@ -37,7 +38,7 @@ def feedback_for_app(
     if status is ScanStatus.RETRY:
         return tuple(advice)
     if status is ScanStatus.FAILURE and disclosure is AppDisclosure.PASS_FAIL_AND_HINTS:
-        slow = (_SLOW,) if _SLOW in advice else ()
-        earlier = (code for code in shown if code not in (_GOOD, _SLOW))
+        slow = tuple(code for code in _SLOW if code in advice)
+        earlier = (code for code in shown if code != _GOOD and code not in _SLOW)
         return (_FAILED, *slow, *earlier)[:_MOST_FEEDBACK]
     return ()

@@ -43,7 +43,7 @@ def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() ->
         match_policy=MatchPolicy(max_fmr=0.01),
         fusion=_FUSION,
         hints=capture.hints,
-        too_slow=False,
+        too_slow=None,
     )
     # The signal of constancy is all that an attempt adds.
     assert replace(attempt.liveness, signals=attempt.liveness.signals[:-1]) == found

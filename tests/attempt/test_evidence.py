@@ -119,5 +119,5 @@ def _judged(monkeypatch: pytest.MonkeyPatch, change: Callable[[BgrImage], BgrIma
         match_policy=MatchPolicy(max_fmr=1e-2),
         fusion=load_fusion_model(),
         hints=(),
-        too_slow=False,
+        too_slow=None,
     )

@@ -72,9 +72,10 @@ def _judge(
     reasons: tuple[VerdictReason, ...] = (VerdictReason.LOOKS_ALIVE,),
     templates: Sequence[Embedding] = (_at(0.9),) * 4,
     witnesses: Sequence[Embedding] = (),
+    further: Sequence[ExaminedFrame] = (),
     watched: ScanObservations = WATCHED,
     hints: Sequence[str] = (),
-    too_slow: bool = False,
+    too_slow: str | None = None,
     complete: bool = False,
 ) -> AttemptJudgement:
     liveness = _result(verdict, reasons)
@@ -86,7 +87,7 @@ def _judge(
     monkeypatch.setattr("liveness.judge.judge_express", judged)
     return judge_attempt(
         scan=watched,
-        examined=_examined(templates),
+        examined=[*_examined(templates), *further],
         witnesses=_examined(witnesses, start=len(templates)),
         pad_scores=(),
         portrait=PORTRAIT,
@@ -134,7 +135,7 @@ def test_cues_of_the_selected_frames_and_all_scores_of_networks_reach_the_judge(
         match_policy=MatchPolicy(max_fmr=1e-2),
         fusion=load_fusion_model(),
         hints=(),
-        too_slow=False,
+        too_slow=None,
     )
     assert given["cues"] == [cues]
     assert given["pad_scores"] == scores
@@ -324,6 +325,77 @@ def test_a_face_that_was_lost_again_and_again_is_tried_again(monkeypatch: pytest
     assert "29 % of the frames" in signal.detail
 
 
+_TURNED_AWAY = replace(_sample(_at(-0.2)), comparable=False)
+"""The template of a face in profile, which resembles nobody's."""
+
+
+def test_a_face_in_profile_counts_neither_for_the_match_nor_as_another_person(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    frontal = _judge(monkeypatch)
+    turned = _judge(monkeypatch, further=[ExaminedFrame(9, _TURNED_AWAY)])
+    assert turned.match == frontal.match
+    assert turned.match_frames == frontal.match_frames == 4
+    assert turned.identity_constant is True
+
+
+def test_groups_that_both_match_the_portrait_are_one_person(monkeypatch: pytest.MonkeyPatch) -> None:
+    judgement = _judge(monkeypatch, templates=[_at(0.35)] * 2 + [_aside(0.35)] * 2)
+    assert judgement.identity_constant is True
+    assert "both groups match the portrait" in _constancy(judgement).detail
+
+
+@pytest.mark.parametrize("lost_after", [4, 7, 9])
+def test_a_person_who_was_lost_and_not_seen_from_the_front_again_is_asked_to_look_straight(
+    monkeypatch: pytest.MonkeyPatch, lost_after: int
+) -> None:
+    followed = segment(as_head(0.05), steps=14)
+    first, second = (
+        followed.until(followed.times[lost_after - 1]),
+        segment(as_head(0.05), steps=14 - lost_after),
+    )
+    second = replace(second, frames=np.arange(lost_after, 14))
+    judgement = _judge(
+        monkeypatch,
+        watched=scan(observations(14), [first, second]),
+        further=[ExaminedFrame(12, _TURNED_AWAY)],
+    )
+    undecided = lost_after < 14 * 2 / 3
+    assert judgement.identity_constant is (None if undecided else True)
+    assert judgement.retryable is undecided
+    assert judgement.feedback == (("LOOK_STRAIGHT",) if undecided else ())
+
+
+def test_a_face_that_was_not_identified_after_a_loss_cannot_make_a_picture_look_alive(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[Sequence[PadScore]] = []
+
+    def judged(*, pad_scores: Sequence[PadScore], **_others: object) -> LivenessResult:
+        given.append(pad_scores)
+        return _result(Verdict.LIVE, (VerdictReason.LOOKS_ALIVE,))
+
+    monkeypatch.setattr("liveness.judge.judge_express", judged)
+    followed = segment(as_head(0.05), steps=14)
+    of_picture, of_accomplice = PadScore(2, "network", 0.3), PadScore(11, "network", 0.99)
+    against = PadScore(12, "network", 0.1)
+    judge_attempt(
+        # The victim's picture, then the accomplice, who never faces the camera.
+        scan=scan(observations(14), [followed.until(followed.times[9])]),
+        examined=[*_examined([_at(0.9)] * 4), ExaminedFrame(11, _TURNED_AWAY)],
+        witnesses=(),
+        pad_scores=(of_picture, of_accomplice, against),
+        portrait=PORTRAIT,
+        calibration=THREE_DECADES,
+        liveness_policy=LivenessPolicy(),
+        match_policy=MatchPolicy(max_fmr=1e-2),
+        fusion=load_fusion_model(),
+        hints=(),
+        too_slow=None,
+    )
+    assert given == [(of_picture, against)]
+
+
 def test_another_face_is_another_person_however_little_was_seen(monkeypatch: pytest.MonkeyPatch) -> None:
     judgement = _judge(monkeypatch, watched=LOST, witnesses=[_at(-0.2)])
     assert judgement.identity_constant is False
@@ -332,10 +404,12 @@ def test_another_face_is_another_person_however_little_was_seen(monkeypatch: pyt
 
 def test_a_slow_stream_may_be_repeated_unless_it_shows_a_spoof(monkeypatch: pytest.MonkeyPatch) -> None:
     few = (VerdictReason.TOO_FEW_FRAMES,)
-    slow = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=few, too_slow=True)
+    slow = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=few, too_slow="NETWORK_TOO_SLOW")
     assert slow.retryable
     assert slow.feedback[0] == "NETWORK_TOO_SLOW"
-    spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, too_slow=True)
+    camera = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=few, too_slow="CAPTURE_TOO_SLOW")
+    assert camera.feedback == ("CAPTURE_TOO_SLOW",)
+    spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, too_slow="NETWORK_TOO_SLOW")
     assert spoof.liveness.verdict is Verdict.SPOOF
     assert not spoof.retryable
 
@@ -356,7 +430,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
     lively = RegionChange(eyes=0.01, mouth=0.004, rest=0.002)
     for turn in range(32):
         picture = turn % 2 == 0
-        shown = range(len(frames), len(frames) + (6 if picture else 5))
+        shown = range(len(frames), len(frames) + (7 if picture else 3))
         frames += [
             observation(index, capture_time=index / 24, followed=index != shown[0], eyes=None)
             for index in shown
@@ -385,7 +459,7 @@ def test_a_picture_gets_no_life_from_another_face_that_is_cut_in_for_moments() -
             match_policy=MatchPolicy(max_fmr=1e-2),
             fusion=load_fusion_model(),
             hints=(),
-            too_slow=False,
+            too_slow=None,
         )
 
     for judgement in (judged(), judged(0.9), judged(1.0)):

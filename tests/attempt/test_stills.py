@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from attempt.persons import persons_in
-from attempt.stills import judge_still, landmarks_of, measure_still, observe_still, pad_scores
+from attempt.stills import judge_still, landmarks_of, measure_still, observe_still, pad_scores, sample_of
 from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import Verdict, VerdictReason
@@ -13,7 +13,7 @@ from matcher.persons import PHOTO_SUBJECT
 from tests.attempt.networks import CountingNetwork
 from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.models_once import remembering_pack
-from vision.face import BgrImage, DetectedFace
+from vision.face import BgrImage, DetectedFace, HeadPose
 from vision.packs import Pack
 
 
@@ -69,6 +69,17 @@ def test_a_strip_is_not_halved_away(shape: tuple[int, int]) -> None:
 def test_persons_are_counted() -> None:
     assert len(persons_in(two_persons()[0], remembering_pack(), rule=PHOTO_SUBJECT)) == 2
     assert persons_in(blank()[0], remembering_pack(), rule=PHOTO_SUBJECT) == ()
+
+
+def test_landmarks_decide_whether_a_frame_is_compared_and_not_an_estimate() -> None:
+    pack = remembering_pack()
+    pixels = genuine()[0]
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
+    observation = observe_still(pixels, faces=(face,), landmarks=None, index=0, capture_time=0.0)
+    estimated = replace(observation, pose=HeadPose(yaw=0.0, pitch=40.0, roll=0.0))
+    assert sample_of(pixels, face, estimated, pack).comparable
+    assert not sample_of(pixels, face, estimated, replace(pack, landmarker=None)).comparable
+    assert not sample_of(pixels, face, replace(estimated, yaw=0.0), pack).comparable
 
 
 def test_models_that_the_pack_lacks_are_not_called() -> None:

@@ -43,8 +43,26 @@ def test_without_motion_no_frame_represents_another() -> None:
 
 def test_torn_points_end_a_stretch() -> None:
     found = stretches(_followed(shares={5: 0.4}))
-    assert [stretch.frames for stretch in found] == [(0, 1, 2, 3, 4), (5,), (6, 7, 8, 9)]
+    assert [stretch.frames for stretch in found] == [(0, 1, 2, 3, 4), (5, 6, 7, 8, 9)]
     assert [stretch.detected for stretch in stretches(_followed(shares={5: 0.6}))] == [(0, 4, 8)]
+
+
+def test_points_that_are_lost_little_by_little_as_a_head_turns_end_no_stretch() -> None:
+    lost = {step: 0.9**step for step in range(10)}
+    assert lost[9] < 0.4
+    assert [stretch.frames for stretch in stretches(_followed(shares=lost))] == [tuple(range(10))]
+
+
+def test_a_few_points_show_no_face_to_be_the_same() -> None:
+    lost = {step: 0.7**step for step in range(10)}
+    assert [stretch.frames for stretch in stretches(_followed(shares=lost))][-1] == (9,)
+
+
+def test_another_frame_size_ends_a_stretch() -> None:
+    whole = _followed()
+    frames = [replace(frame, width=2 * frame.width) if frame.index >= 6 else frame for frame in whole.frames]
+    found = stretches(replace(whole, frames=tuple(frames)))
+    assert [stretch.frames for stretch in found] == [(0, 1, 2, 3, 4, 5), (6, 7, 8, 9)]
 
 
 @pytest.mark.parametrize("change", [{"face": None, "faces": 0}, {"faces": 2}])

@@ -69,6 +69,30 @@ def test_another_person_is_found_at_any_position(letters: str, apart: tuple[int,
     assert found.fmr_bound == fmr_bound(found.cosine, calibration=THREE_DECADES)
 
 
+def test_groups_that_both_match_the_portrait_are_one_person() -> None:
+    frames = _frames("AAABBB")
+    alone = measure_constancy(frames, calibration=THREE_DECADES)
+    assert alone is not None
+    assert not alone.constant
+    both = measure_constancy(frames, calibration=THREE_DECADES, is_portrait=lambda _: True)
+    assert both is not None
+    assert both.constant
+    assert both.fmr_bound > both.max_fmr
+
+
+@pytest.mark.parametrize("portrait", ["A", "B"])
+def test_one_group_that_does_not_match_the_portrait_is_another_person(portrait: str) -> None:
+    template = _person(ord(portrait))
+    found = measure_constancy(
+        _frames("AABBAAAA"),
+        calibration=THREE_DECADES,
+        is_portrait=lambda fused: float(fused.vector @ template) > 0.5,
+    )
+    assert found is not None
+    assert not found.constant
+    assert found.apart == (2, 3)
+
+
 @pytest.mark.parametrize("letters", ["ABCABCAB", "AABBCCDD", "ABBBBBBA", "ABACADAE"])
 def test_three_and_more_are_not_one_either(letters: str) -> None:
     found = measure_constancy(_frames(letters), calibration=THREE_DECADES)

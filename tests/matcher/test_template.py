@@ -8,7 +8,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
-from matcher.template import TemplateSample, fuse_templates, sample_quality
+from matcher.template import TemplateSample, fuse_templates, is_comparable, sample_quality
 from vision.face import Embedding, HeadPose
 from vision.packs import Template
 
@@ -95,6 +95,25 @@ def test_a_quality_out_of_range_is_refused(quality: float) -> None:
 def test_a_template_not_of_length_1_is_refused(factor: float) -> None:
     with pytest.raises(TemplateInvalid):
         fuse_templates([sample((unit(1) * factor).astype(np.float32), 1.0)])
+
+
+@pytest.mark.parametrize(
+    ("sharpness", "yaw", "pitch", "eye_distance", "comparable"),
+    [
+        (40.0, 0.0, 0.0, 60.0, True),
+        (40.0, -35.0, 25.0, 60.0, True),
+        (40.0, -36.0, 0.0, 60.0, False),
+        (40.0, 0.0, 26.0, 60.0, False),
+        (9.0, 0.0, 0.0, 60.0, False),
+        (40.0, 0.0, 0.0, 14.0, False),
+        (40.0, np.nan, 0.0, 60.0, False),
+    ],
+)
+def test_a_frame_unlike_the_calibrations_photos_is_not_comparable(
+    sharpness: float, yaw: float, pitch: float, eye_distance: float, comparable: bool
+) -> None:
+    pose = HeadPose(yaw=yaw, pitch=pitch, roll=0.0)
+    assert is_comparable(sharpness=sharpness, pose=pose, eye_distance=eye_distance) is comparable
 
 
 def test_a_sharp_large_frontal_frame_counts_fully() -> None:

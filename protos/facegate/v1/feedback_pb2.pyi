@@ -103,6 +103,10 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """The camera's frames have no colours, as those of an infrared camera: use another camera, or turn off its night
     mode.
     """
+    FEEDBACK_CODE_CAPTURE_TOO_SLOW: _FeedbackCode.ValueType  # 36
+    """The camera captures fewer than the usable minimum of 8 frames a second, and no network can help: close other
+    apps, or find a brighter place, because many cameras slow down in the dark.
+    """
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -190,6 +194,10 @@ FEEDBACK_CODE_TURN_RIGHT: FeedbackCode.ValueType  # 34
 FEEDBACK_CODE_NO_COLOURS: FeedbackCode.ValueType  # 35
 """The camera's frames have no colours, as those of an infrared camera: use another camera, or turn off its night
 mode.
+"""
+FEEDBACK_CODE_CAPTURE_TOO_SLOW: FeedbackCode.ValueType  # 36
+"""The camera captures fewer than the usable minimum of 8 frames a second, and no network can help: close other
+apps, or find a brighter place, because many cameras slow down in the dark.
 """
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 

@@ -80,7 +80,7 @@ class Driver:
             match_policy=MatchPolicy(max_fmr=1e-2),
             fusion=self._fusion,
             hints=capture.hints,
-            too_slow=False,
+            too_slow=None,
             challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash),
             complete=capture.complete,
         )

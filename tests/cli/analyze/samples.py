@@ -178,6 +178,7 @@ def video_study() -> VideoStudy:
             SelectedFrame(index=index, capture_time=10 + index / 10, pixels=picture(index), face=FACE)
             for index in (2, 7)
         ),
+        identified=frozenset({2, 7}),
         pad_scores=(PadScore(2, NETWORK, 0.75), PadScore(7, NETWORK, 0.5)),
         cues=(),
     )

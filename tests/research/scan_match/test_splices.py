@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from research.scan_match.clips import SentFrame
-from research.scan_match.splices import Change, splice
+from research.scan_match.splices import Change, FindPoints, most_turned, splice
 from vision.face import Points
 
 _COUNT, _RATE = 40, 10.0
@@ -47,6 +47,34 @@ def test_the_place_of_the_other_person_is_recorded(change: Change, place: float,
             assert frame is ours[index]
         elif change is not Change.MORPH:
             assert _brightness(frame) == pytest.approx(200, abs=2)
+
+
+def _pointing(frames: dict[int, float]) -> FindPoints:
+    """Finds a face whose nose lies aside in some frames, by the brightness of the frame."""
+
+    def found(frame: SentFrame) -> Points:
+        aside = np.zeros_like(_FACE)
+        aside[2, 0] = frames.get(round(_brightness(frame)), 0.0)
+        return _FACE + aside
+
+    return found
+
+
+def test_the_other_person_begins_at_the_most_turned_frame_and_turns_to_the_same_side() -> None:
+    def scan(levels: range) -> tuple[SentFrame, ...]:
+        return tuple(
+            SentFrame(nth / _RATE, bytes(cv2.imencode(".png", np.full((100, 100, 3), level, np.uint8))[1]))
+            for nth, level in enumerate(levels)
+        )
+
+    ours, theirs = scan(range(40, 80)), scan(range(140, 180))
+    points = _pointing({56: 8.0, 60: 4.0, 165: 6.0})
+    assert most_turned(ours, points)[0] == 16
+    assert most_turned(theirs, points)[0] == 25
+    spliced = splice(ours, theirs, change=Change.IN_A_TURN, place=0.0, points=points)
+    assert spliced.of_other == frozenset(range(16, 40))
+    assert _brightness(spliced.frames[16]) == pytest.approx(165, abs=2)
+    assert _brightness(spliced.frames[20]) == pytest.approx(169, abs=2)
 
 
 def test_a_morph_goes_from_the_one_to_the_other_and_stays() -> None:

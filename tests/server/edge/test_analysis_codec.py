@@ -126,7 +126,7 @@ def _video(container: VideoContainer | None = VideoContainer.WEBM) -> VideoAnaly
             complete=False,
         ),
         liveness=_FULL,
-        study=VideoStudy(observations=nothing, selected=(), pad_scores=(), cues=()),
+        study=VideoStudy(observations=nothing, selected=(), identified=frozenset(), pad_scores=(), cues=()),
         assessment=Assessment(networks=("net",), missing=(), cues=True, motion=True, one_person=True),
     )
 

@@ -27,6 +27,7 @@ from server.edge.scan_codec import (
     to_response,
 )
 from server.errors import Reason, Refusal
+from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
@@ -381,13 +382,18 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
 
 
 @pytest.mark.parametrize(
-    "code", sorted({*FEEDBACK_CODES.values(), *_ADVICE.values(), *HintCode, "NETWORK_TOO_SLOW", "FAILED"})
+    "code",
+    sorted(
+        {*FEEDBACK_CODES.values(), *_ADVICE.values(), *HintCode, CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW, "FAILED"}
+    ),
 )
 def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:
     assert feedback_pb2.FeedbackCode.Name(feedback_code(code)) == f"FEEDBACK_CODE_{code}"
 
 
-@pytest.mark.parametrize("code", sorted({*FEEDBACK_CODES.values(), *(code.value for code in HintCode)}))
+@pytest.mark.parametrize(
+    "code", sorted({*FEEDBACK_CODES.values(), *(code.value for code in HintCode), CAPTURE_TOO_SLOW})
+)
 def test_every_live_hint_has_a_text(code: str) -> None:
     feedback = to_response(Feedback(code, 0.5, 9)).feedback
     assert feedback.message

@@ -20,6 +20,14 @@ def test_before_two_frames_there_is_no_rate() -> None:
     assert (rate.per_second, rate.seconds, rate.frames) == (None, 0.0, 1)
 
 
+def test_dropped_images_were_captured() -> None:
+    rate = CaptureRate()
+    assert rate.captured_per_second(dropped=0) is None
+    _sent(rate, begin=0.0, count=11, interval=0.2)
+    assert rate.captured_per_second(dropped=0) == pytest.approx(5.0)
+    assert rate.captured_per_second(dropped=10) == pytest.approx(10.0)
+
+
 def test_a_pause_as_the_device_had_it_does_not_count() -> None:
     rate = CaptureRate()
     end = _sent(rate, begin=100.0, count=30, interval=0.1)

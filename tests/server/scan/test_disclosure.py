@@ -41,14 +41,15 @@ def test_a_failure_discloses_only_earlier_feedback() -> None:
     assert _reported(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
 
 
-def test_a_failure_discloses_that_the_network_was_too_slow() -> None:
+@pytest.mark.parametrize("slow", ["CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"])
+def test_a_failure_discloses_that_camera_or_network_was_too_slow(slow: str) -> None:
     reported = feedback_for_app(
-        advice=("NETWORK_TOO_SLOW", *ADVICE),
+        advice=(slow, *ADVICE),
         shown=SHOWN,
         status=ScanStatus.FAILURE,
         disclosure=AppDisclosure.PASS_FAIL_AND_HINTS,
     )
-    assert reported == ("FAILED", "NETWORK_TOO_SLOW", "TOO_DARK", "MOVE_CLOSER")
+    assert reported == ("FAILED", slow, "TOO_DARK", "MOVE_CLOSER")
 
 
 def test_a_failure_discloses_at_most_eight_codes() -> None:

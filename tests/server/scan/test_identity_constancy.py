@@ -1,6 +1,8 @@
 """A scan on a whole server in which one person replaces another."""
 
 import functools
+from collections.abc import Callable
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -25,13 +27,40 @@ def _blurred(picture: Picture) -> Picture:
     return Picture(jpeg, picture.time_us, picture.width, picture.height)
 
 
+def _covered(picture: Picture) -> Picture:
+    """Returns the frame of a camera that a hand covers."""
+    dark = np.zeros((picture.height, picture.width, 3), np.uint8)
+    return replace(picture, jpeg=bytes(cv2.imencode(".jpg", dark)[1]))
+
+
+@functools.cache
+def _resized(picture: Picture) -> Picture:
+    """Returns an image of another size."""
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    small = cv2.resize(pixels, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    return Picture(bytes(cv2.imencode(".jpg", small)[1]), picture.time_us, width, height)
+
+
+_MADE: dict[str, Callable[[Picture], Picture]] = {
+    "B": lambda picture: picture,
+    "b": _blurred,
+    "k": _covered,
+    "S": _resized,
+}
+
+
 def _scan(letters: str) -> tuple[Picture, ...]:
-    """Returns a frame for each letter: A the portrait's person, B another, b another and blurred."""
+    """Returns a frame for each letter.
+
+    A is the portrait's person, B another, b another and blurred, k a covered camera, and S another in frames
+    of another size.
+    """
     ours, theirs = pictures(_OURS), pictures(_THEIRS)
     assert len(letters) == len(ours)
     return tuple(
-        ours[place] if letter == "A" else theirs[place] if letter == "B" else _blurred(theirs[place])
-        for place, letter in enumerate(letters)
+        ours[place] if letter == "A" else _MADE[letter](theirs[place]) for place, letter in enumerate(letters)
     )
 
 
@@ -62,10 +91,23 @@ async def test_the_result_states_one_person_throughout(scene: LiveServer) -> Non
             "A" * 8 + "B" * 6 + "A" * 12,
             "AAB" * 8 + "AA",
             "A" * 9 + "bb" + "A" * 15,
+            "A" * 12 + "kk" + "B" * 12,
+            "A" * 12 + "bbb" + "B" * 11,
+            "A" * 13 + "S" * 13,
         ],
         step=3,
     ),
-    ids=["A then B", "B then A", "B at the end", "B in between", "B every third", "B blurred in between"],
+    ids=[
+        "A then B",
+        "B then A",
+        "B at the end",
+        "B in between",
+        "B every third",
+        "B blurred in between",
+        "hidden by a cover",
+        "hidden by a blur",
+        "another frame size",
+    ],
 )
 async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
     scene: LiveServer, letters: str

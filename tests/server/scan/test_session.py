@@ -112,6 +112,40 @@ async def test_many_frames_of_few_moments_are_too_slow(scene: LiveServer) -> Non
     assert await stream.outcome() is None
 
 
+async def test_a_camera_that_captures_too_few_images_is_told_so_while_it_can_be_helped(
+    scene: LiveServer,
+) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    slow = [replace(picture, time_us=2 * picture.time_us) for picture in pictures()]
+    result = await stream.run_attempt(slow)
+    hints = [seen.feedback.code for seen in stream.seen if seen.WhichOneof("message") == "feedback"]
+    assert hints[-1] == feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW
+    assert result.status == scan_pb2.SCAN_STATUS_RETRY
+    assert result.feedback == [feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW]
+    await stream.half_close()
+    assert await stream.outcome() is None
+
+
+async def test_images_that_the_device_dropped_are_the_networks_fault(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    for picture in pictures():
+        while not stream.credit and not stream.complete:
+            await stream.read()
+        if stream.complete:
+            break
+        slow = replace(picture, time_us=2 * picture.time_us)
+        await stream.send(stream.frame(slow, dropped_before=2))
+        stream.credit -= 1
+    await stream.send(stream.end(dropped_count=2 * stream.frames))
+    result = await stream.result()
+    assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW
+    await stream.half_close()
+    assert await stream.outcome() is None
+
+
 async def test_poor_conditions_give_another_attempt_in_the_same_stream(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()

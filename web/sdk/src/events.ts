@@ -7,9 +7,8 @@ export interface Oval {
 }
 
 /**
- * The code of a hint, such as `MOVE_CLOSER`; see docs/device_protocol.md for the codes and their texts. After an attempt,
- * `CAPTURE_TOO_SLOW` stands for `NETWORK_TOO_SLOW` if the page itself captured too few frames. After a failure, the page adds
- * which of the two it knows of.
+ * The code of a hint, such as `MOVE_CLOSER`; see docs/device_protocol.md for the codes and their texts. After a failure, the
+ * page adds `CAPTURE_TOO_SLOW` or `NETWORK_TOO_SLOW` if it measured one of them itself.
  */
 export type HintCode = string;
 

@@ -383,13 +383,11 @@ function toResult(result: ScanResult, attempt: Attempt | undefined): AttemptResu
   };
 }
 
-/** The server's codes, and what the page itself knows. A server does not say why a check failed, except that the network was too slow. */
+/** The server's codes, and after a failure what the page itself knows: the server may not say why a check failed. */
 function feedbackOf(codes: HintCode[], status: ScanStatus, attempt: Attempt | undefined): HintCode[] {
   const known = attempt?.captureTooSlow ? CAPTURE_TOO_SLOW : attempt?.networkTooSlow ? NETWORK_TOO_SLOW : undefined;
-  if (known === undefined) return codes;
-  const others = codes.filter((code) => code !== NETWORK_TOO_SLOW);
-  if (status === "failure") return [known, ...others];
-  return known === CAPTURE_TOO_SLOW ? codes.map((code) => (code === NETWORK_TOO_SLOW ? known : code)) : codes;
+  if (known === undefined || status !== "failure") return codes;
+  return [known, ...codes.filter((code) => code !== NETWORK_TOO_SLOW && code !== CAPTURE_TOO_SLOW)];
 }
 
 function statusOf({ status }: ScanResult): ScanStatus {

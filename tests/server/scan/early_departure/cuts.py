@@ -136,7 +136,7 @@ class ScanCutter:
             match_policy=policy,
             fusion=self._fusion,
             hints=(),
-            too_slow=False,
+            too_slow=None,
         )
         bounds: tuple[float, ...] = ()
         if len(examined) >= MINIMUM_MATCH_FRAMES:
