@@ -11,6 +11,7 @@ from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
 from liveness import (
     ChallengeEvidence,
+    DoubtTerms,
     FusionModel,
     GestureRequest,
     LivenessPolicy,
@@ -24,6 +25,7 @@ from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.measurement import StepAnswer
 from liveness.express import PadScore
 from liveness.judge import CaptureConditions, judge_scan
+from liveness.verdict import TOO_LITTLE_SEEN
 from matcher import MatchPolicy, MatchResult, compare, fuse_templates
 from vision.packs import MatchCalibration, Template
 
@@ -65,16 +67,6 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.FACE_OBSTRUCTED: "FACE_OBSTRUCTED",
 }
 
-_TOO_LITTLE_SEEN = frozenset(
-    {
-        VerdictReason.TOO_FEW_FRAMES,
-        VerdictReason.TOO_SHORT,
-        VerdictReason.TOO_FEW_USABLE_FACES,
-        VerdictReason.WRONG_ROTATION,
-        VerdictReason.NO_COLOURS,
-    }
-)
-"""Reasons that no movement of the person can remedy."""
 _MOVEMENT = _ADVICE[VerdictReason.EVIDENCE_TOO_WEAK]
 
 
@@ -202,6 +194,7 @@ def judge_attempt(
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
+    doubt: DoubtTerms | None = None,
 ) -> AttemptJudgement:
     """Judges one attempt.
 
@@ -222,6 +215,7 @@ def judge_attempt(
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
+        doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
     """
     # 1. Liveness.
     identified = {frame.frame_index for frame in (*examined, *witnesses)}
@@ -235,6 +229,7 @@ def judge_attempt(
         challenge=challenge,
         conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
         gestures=gestures,
+        doubt=doubt,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.
@@ -262,7 +257,7 @@ def judge_attempt(
     slow = ("NETWORK_TOO_SLOW",) if too_slow else ()
     unsteady = ("HOLD_STILL",) if constant is None and match is not None else ()
     advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
-    if too_slow or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
+    if too_slow or not TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
     feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
     return AttemptJudgement(

@@ -32,6 +32,7 @@ the persons of a frame, the subject first (``matcher.persons``)::
 
 from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.continuity import examined_share, unexamined_stretches
+from liveness.doubt import ChallengeKind, DoubtTerms, unresolved
 from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
@@ -62,6 +63,8 @@ __all__ = [
     "CaptureKind",
     "CaptureLimits",
     "ChallengeEvidence",
+    "ChallengeKind",
+    "DoubtTerms",
     "FaceExtent",
     "FlashEvidence",
     "FrameObservation",
@@ -99,4 +102,5 @@ __all__ = [
     "select_frames",
     "spread_of",
     "unexamined_stretches",
+    "unresolved",
 ]
