@@ -17,6 +17,7 @@ EXPECTED = {
     "frozen-frame": ("FAILURE", "SPOOF", ScanKind.FROZEN_FRAME),
     "virtual-camera": ("FAILURE", "DEVICE_MANIPULATED", ScanKind.GENUINE),
     "eyes-too-close": ("REFUSED", "EYE_DISTANCE_TOO_SMALL", None),
+    "doubt": ("SUCCESS", "", FlashKind.GENUINE),
     "flash-same-person": ("SUCCESS", "", FlashKind.GENUINE),
     "flash-print": ("FAILURE", "SPOOF", FlashKind.PRINT),
     "flash-screen-replay": ("FAILURE", "SPOOF", FlashKind.SCREEN_REPLAY),
