@@ -10,6 +10,7 @@ from attempt.constancy import identity_constancy
 from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
 from liveness import (
+    TOO_LITTLE_SEEN,
     ChallengeEvidence,
     DoubtTerms,
     FusionModel,
@@ -25,7 +26,6 @@ from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.measurement import StepAnswer
 from liveness.express import PadScore
 from liveness.judge import CaptureConditions, judge_scan
-from liveness.verdict import TOO_LITTLE_SEEN
 from matcher import MatchPolicy, MatchResult, compare, fuse_templates
 from vision.packs import MatchCalibration, Template
 

@@ -52,13 +52,22 @@ from liveness.selection import (
 )
 from liveness.signal import Signal, not_assessed
 from liveness.upright import UprightFaces
-from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from liveness.verdict import (
+    DOUBTS,
+    TOO_LITTLE_SEEN,
+    AttackType,
+    LivenessResult,
+    Verdict,
+    VerdictReason,
+)
 
 __all__ = [
     "CUE_FRAMES",
     "DEFAULT_COUNT",
+    "DOUBTS",
     "EVIDENCE_FLOOR",
     "LEAST_BETWEEN",
+    "TOO_LITTLE_SEEN",
     "AttackType",
     "CaptureKind",
     "CaptureLimits",

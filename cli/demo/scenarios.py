@@ -263,7 +263,7 @@ _DOUBT: Final = (
         "person, it goes on with the flash.",
         kind=FlashKind.GENUINE,
         doubt=True,
-        turn=1,
+        turn=6,
         expected=ExpectedOutcome(status=Status.SUCCESS),
     ),
 )
