@@ -42,7 +42,7 @@ install: $(VENV)/.installed-$(RUNTIME) ## Install Facegate into .venv (RUNTIME=c
 
 dev: $(VENV)/.installed-dev
 
-demo: install ## Run both modes: a server, twenty checks through gRPC, a table and demo/index.html.
+demo: install ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
 # Three processes keep two cores busy: a third of a test's time is waiting.

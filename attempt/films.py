@@ -22,6 +22,7 @@ from attempt.watch import PacedWatch
 from liveness import (
     CUE_FRAMES,
     DEFAULT_COUNT,
+    DoubtTerms,
     FrameObservation,
     FrameSelector,
     FusionModel,
@@ -261,7 +262,9 @@ def examine(frames: FileFrames, *, pack: Pack) -> VideoStudy:
     )
 
 
-def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionModel) -> LivenessResult:
+def judge_study(
+    study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionModel, doubt: DoubtTerms | None = None
+) -> LivenessResult:
     """Judges the liveness of a file; there is no portrait to match.
 
     A file that shows different persons, one after another, is not LIVE.
@@ -270,6 +273,7 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         study: The measurements of the file.
         policy: The policy, which sets the thresholds and the signals that are judged.
         fusion: The liveness model.
+        doubt: What doubt means; ``None`` if LIVE needs no more than the policy's threshold.
     """
     judged = judge_scan(
         scan=study.observations,
@@ -280,6 +284,7 @@ def judge_study(study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionMode
         model=fusion,
         challenge=None,
         conditions=CaptureConditions(several_persons=study.constant is False),
+        doubt=doubt,
     ).result
     if study.constancy is None:
         return judged

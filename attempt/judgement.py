@@ -11,7 +11,9 @@ from attempt.constancy import identity_constancy
 from attempt.flash_run import FlashRun
 from attempt.movement_run import MovementRun
 from liveness import (
+    TOO_LITTLE_SEEN,
     ChallengeEvidence,
+    DoubtTerms,
     FusionModel,
     GestureRequest,
     LivenessPolicy,
@@ -67,16 +69,6 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.FACE_OBSTRUCTED: "FACE_OBSTRUCTED",
 }
 
-_TOO_LITTLE_SEEN = frozenset(
-    {
-        VerdictReason.TOO_FEW_FRAMES,
-        VerdictReason.TOO_SHORT,
-        VerdictReason.TOO_FEW_USABLE_FACES,
-        VerdictReason.WRONG_ROTATION,
-        VerdictReason.NO_COLOURS,
-    }
-)
-"""Reasons that no movement of the person can remedy."""
 _MOVEMENT = _ADVICE[VerdictReason.EVIDENCE_TOO_WEAK]
 
 
@@ -204,6 +196,7 @@ def judge_attempt(
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
+    doubt: DoubtTerms | None = None,
 ) -> AttemptJudgement:
     """Judges one attempt.
 
@@ -224,6 +217,7 @@ def judge_attempt(
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
+        doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
     """
     # 1. Liveness.
     # Only templates within the range of the calibration identify a person.
@@ -245,6 +239,7 @@ def judge_attempt(
         challenge=challenge,
         conditions=CaptureConditions(too_slow=too_slow is not None, turned=_TURNED in hints[:1]),
         gestures=gestures,
+        doubt=doubt,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.
@@ -276,7 +271,7 @@ def judge_attempt(
     if too_slow is not None:
         # Too few frames are a consequence, and nothing that the person or the lens can change.
         advice = [code for code in advice if code != _ADVICE[VerdictReason.TOO_FEW_FRAMES]]
-    if too_slow is not None or not _TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
+    if too_slow is not None or not TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
     feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
     return AttemptJudgement(

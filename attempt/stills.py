@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from liveness import (
     CaptureKind,
+    DoubtTerms,
     FrameObservation,
     FusionModel,
     LivenessPolicy,
@@ -71,7 +72,11 @@ def measure_still(
 
 
 def judge_still(
-    measured: StillMeasurements, *, policy: LivenessPolicy, fusion: FusionModel
+    measured: StillMeasurements,
+    *,
+    policy: LivenessPolicy,
+    fusion: FusionModel,
+    doubt: DoubtTerms | None = None,
 ) -> LivenessResult:
     """Judges the liveness of one image.
 
@@ -79,6 +84,7 @@ def judge_still(
         measured: The measurements of the image.
         policy: The thresholds; its kind of capture is replaced by FRAME.
         fusion: The liveness model.
+        doubt: What doubt means; ``None`` if LIVE needs no more than the policy's threshold.
     """
     return judge_scan(
         scan=ScanObservations(frames=(measured.observation,), motion=()),
@@ -89,6 +95,7 @@ def judge_still(
         model=fusion,
         challenge=None,
         conditions=CaptureConditions(),
+        doubt=doubt,
     ).result
 
 

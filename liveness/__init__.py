@@ -32,6 +32,7 @@ the persons of a frame, the subject first (``matcher.persons``)::
 
 from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.continuity import examined_share, unexamined_stretches
+from liveness.doubt import ChallengeKind, DoubtTerms, unresolved
 from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
 from liveness.fusion_model import FusionModel
@@ -51,17 +52,28 @@ from liveness.selection import (
 )
 from liveness.signal import Signal, not_assessed
 from liveness.upright import UprightFaces
-from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from liveness.verdict import (
+    DOUBTS,
+    TOO_LITTLE_SEEN,
+    AttackType,
+    LivenessResult,
+    Verdict,
+    VerdictReason,
+)
 
 __all__ = [
     "CUE_FRAMES",
     "DEFAULT_COUNT",
+    "DOUBTS",
     "EVIDENCE_FLOOR",
     "LEAST_BETWEEN",
+    "TOO_LITTLE_SEEN",
     "AttackType",
     "CaptureKind",
     "CaptureLimits",
     "ChallengeEvidence",
+    "ChallengeKind",
+    "DoubtTerms",
     "FaceExtent",
     "FlashEvidence",
     "FrameObservation",
@@ -99,4 +111,5 @@ __all__ = [
     "select_frames",
     "spread_of",
     "unexamined_stretches",
+    "unresolved",
 ]

@@ -6,6 +6,10 @@ without them cannot be LIVE. The conditions of the capture come last: a scan of 
 persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
 SPOOF.
 
+Where the policy answers doubt with a challenge, a scan without one is LIVE only if its networks are sure, and
+a scan with one only if it resolves the doubts of earlier attempts (``liveness.doubt``). That comes at the
+very end.
+
 A scan, film or image without colours, of an infrared or monochrome camera, is never LIVE. The PAD
 networks, the cues and the screen's colours count for neither side: the networks never saw such frames, and
 take them for an attack. Motion and repeated frames can still prove one.
@@ -23,11 +27,13 @@ from liveness.capture_doubts import (
 )
 from liveness.challenge_evidence import ChallengeEvidence
 from liveness.continuity import without_unexamined_motion
+from liveness.doubt import DoubtTerms, without_doubt
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.movement.judge import judge_movement
 from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
+from liveness.express.pad_network import network_medians
 from liveness.fusion_model import FusionModel
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
 from liveness.observation import ScanObservations
@@ -78,6 +84,7 @@ def judge_scan(
     challenge: ChallengeEvidence | None,
     conditions: CaptureConditions,
     gestures: Sequence[GestureRequest] = (),
+    doubt: DoubtTerms | None = None,
 ) -> ScanLiveness:
     """Decides the liveness of one scan, or of still images (``LivenessPolicy.capture``).
 
@@ -92,6 +99,7 @@ def judge_scan(
         challenge: The evidence of the challenge; ``None`` in EXPRESS.
         conditions: Conditions of the capture.
         gestures: The requests for gestures that the policy demands, in order.
+        doubt: What doubt means for the scan; ``None`` if LIVE needs no more than the policy's threshold.
     """
     # 1. The passive signals of the identified face decide, by the frames before gestures were due: a mouth
     # that opens is no motion of a head.
@@ -125,7 +133,12 @@ def judge_scan(
         limited = downgrade_if_doubted(downgrade_if_covered(before, limited), doubts)
     # 5. So do frames that are rotated, or that show several persons.
     limited = _several_persons(conditions, _turned(conditions, limited))
-    return replace(challenged, result=_without_colours(limited) if colourless else limited)
+    limited = _without_colours(limited) if colourless else limited
+    # 6. What is left has to be beyond doubt.
+    if doubt is not None:
+        networks = model.scan_networks if policy.capture is CaptureKind.SCAN else model.still_networks
+        limited = without_doubt(limited, doubt, networks.calibration_for(network_medians(pad_scores)))
+    return replace(challenged, result=limited)
 
 
 def _with_challenge(

@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 
-__all__ = ["AttackType", "LivenessResult", "Verdict", "VerdictReason"]
+__all__ = ["DOUBTS", "TOO_LITTLE_SEEN", "AttackType", "LivenessResult", "Verdict", "VerdictReason"]
 
 _MARGIN = 1.0
 """The distance of an INCONCLUSIVE confidence from the thresholds if its score lies beyond them."""
@@ -81,8 +82,34 @@ class VerdictReason(StrEnum):
     FACE_TOO_SMALL = "FACE_TOO_SMALL"
     FACE_TOO_LARGE = "FACE_TOO_LARGE"
     NO_COLOURS = "NO_COLOURS"
+    NOT_SURE = "NOT_SURE"
     LOOKS_ALIVE = "LOOKS_ALIVE"
     LOOKS_GENUINE = "LOOKS_GENUINE"
+
+
+TOO_LITTLE_SEEN: Final = frozenset(
+    {
+        VerdictReason.TOO_FEW_FRAMES,
+        VerdictReason.TOO_SHORT,
+        VerdictReason.TOO_FEW_USABLE_FACES,
+        VerdictReason.WRONG_ROTATION,
+        VerdictReason.NO_COLOURS,
+    }
+)
+"""Reasons of captures that show too little of a person to raise doubt, and that no movement can remedy."""
+
+DOUBTS: Final = frozenset(
+    {
+        VerdictReason.NOT_SURE,
+        VerdictReason.EVIDENCE_TOO_WEAK,
+        VerdictReason.NETWORK_SEES_ATTACK,
+        VerdictReason.SHOWS_A_MEDIUM,
+        VerdictReason.MOVES_AS_A_PLANE,
+        VerdictReason.NO_SIGN_OF_LIFE,
+    }
+)
+"""Reasons of INCONCLUSIVE that lead to a challenge (``liveness.doubt``), if the policy has challenges for
+it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,6 +173,13 @@ class LivenessResult:
                 if self.score >= live:
                     return live - margin
                 return self.score if self.score > spoof else spoof + margin
+
+    @property
+    def doubts(self) -> tuple[VerdictReason, ...]:
+        """The reasons of doubt about the person; empty for LIVE, SPOOF, and captures that show too little."""
+        if self.verdict is not Verdict.INCONCLUSIVE or not TOO_LITTLE_SEEN.isdisjoint(self.reasons):
+            return ()
+        return tuple(reason for reason in self.reasons if reason in DOUBTS)
 
     @property
     def attack_type(self) -> AttackType:

@@ -109,7 +109,8 @@ def _policies(data: Path) -> Path:
     match = load_policies().get(EVALUATION_POLICY).policy.match.max_fmr
     (folder / f"{FLASH_POLICY}.toml").write_text(
         f'name = "{FLASH_POLICY}"\nversion = 1\ndescription = "For measurements of cost."\nmode = "EXPRESS"\n'
-        f'preferred_mode = "DYNAMIC"\nfallback = "movement"\n[match]\nmax_fmr = {match!r}\n',
+        f"[match]\nmax_fmr = {match!r}\n"
+        "[doubt]\nat_start = true\n[doubt.flash]\nblink = false\ndepth = false\n",
         encoding="utf-8",
     )
     return folder

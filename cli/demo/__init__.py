@@ -1,4 +1,4 @@
-"""``facegate demo``: a server, twenty checks through gRPC, a table and a page.
+"""``facegate demo``: a server, twenty-one checks through gRPC, a table and a page.
 
 ``scenarios`` defines the checks and their expected outcomes, ``stage`` makes portraits and frames,
 ``local_server`` runs ``facegate serve``, ``runner`` makes the three calls, ``display`` and ``summary`` print

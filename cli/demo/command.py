@@ -26,7 +26,7 @@ from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import Scenario, demo_scenarios
 from cli.demo.stage import Stage, open_stage
 from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested
+from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested, write_doubt_policy
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.errors import CommandError
 from cli.models.options import ModelsDirOption, models_folder
@@ -66,7 +66,7 @@ def demo(
     models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
-    """Run twenty checks in both modes, and write a page.
+    """Run twenty-one checks in both modes, and write a page.
 
     Starts `facegate serve` on loopback and simulates scans from photos of installed packages. In EXPRESS: the
     same person, another person, three attacks, a portrait that is too small, a screen replay that only
@@ -132,6 +132,8 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
     tested = open_tested(folder / "platform")
+    match = load_policies(None).get(chosen.policy).policy.match
+    write_doubt_policy(folder / "platform", max_fmr=match.max_fmr)
     async with local_server(
         folder,
         log=options.out / _LOG,

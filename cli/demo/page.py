@@ -24,6 +24,11 @@ _MODES: Final = {
         "The person only looks at the camera. The server measures depth, motion, and traces of print and "
         "screen.",
     ),
+    "DOUBT": (
+        "without colours, and in doubt with them",
+        "The scan begins without colours. If the pack's networks are not sure, the next attempt of the same "
+        "scan is the flash.",
+    ),
     "DYNAMIC": (
         "the screen flashes in colours that only the server knows",
         "The policy demands the flash and, if the pack can measure a blink, also a blink and the depth of "

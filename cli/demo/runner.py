@@ -13,7 +13,7 @@ from cli.demo.flash import TapedPhone
 from cli.demo.record import DemoRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
-from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, Tested
+from cli.demo.tested import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
 from cli.test_devices.attestor import DeviceAttestor
 from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
@@ -136,11 +136,14 @@ class CheckRunner:
     def _policy_of(self, scenario: Scenario) -> str:
         if scenario.device is not None:
             return ATTESTED_POLICY
+        if scenario.doubt:
+            return DOUBT_POLICY
         return self._flash_policy if scenario.flashes else self._policy
 
     def _mode_of(self, scenario: Scenario) -> scan_pb2.Mode.ValueType:
-        """Returns DYNAMIC if the scenario has a flash and its policy does not demand one."""
-        raised = scenario.flashes and self._policy_of(scenario) not in {FLASH_POLICY, FLASH_ALONE_POLICY}
+        """Returns DYNAMIC if the scenario has a flash that its policy does not begin or continue with."""
+        own = {DOUBT_POLICY, FLASH_POLICY, FLASH_ALONE_POLICY}
+        raised = scenario.flashes and self._policy_of(scenario) not in own
         return scan_pb2.MODE_DYNAMIC if raised else scan_pb2.MODE_UNSPECIFIED
 
     def _scanner(

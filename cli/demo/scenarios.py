@@ -70,6 +70,7 @@ class Scenario:
             with a policy that demands none.
         sandbox: Whether a sandbox caller makes the check, which then accepts test devices.
         camera: The camera's name, if it is a listed virtual camera; empty for one without a known name.
+        doubt: Whether the flash follows only if there is doubt.
         turn: A number that is added to the demo's seed, so that no two scans of one kind have the same
             frames.
         expected: The expected outcome; None if the outcome only informs.
@@ -85,6 +86,7 @@ class Scenario:
     device: DeviceKind | None = None
     sandbox: bool = True
     camera: str = ""
+    doubt: bool = False
     turn: int = 0
     expected: ExpectedOutcome | None
 
@@ -95,7 +97,7 @@ class Scenario:
 
     @property
     def flashes(self) -> bool:
-        """Whether the check demands DYNAMIC: the screen's colours in addition to EXPRESS."""
+        """Whether the screen may show colours: if the check demands DYNAMIC, or in doubt."""
         return isinstance(self.kind, FlashKind)
 
 
@@ -253,6 +255,19 @@ _DYNAMIC: Final = (
     ),
 )
 
+_DOUBT: Final = (
+    Scenario(
+        key="doubt",
+        title="The same person, in doubt",
+        shown="The scan begins without colours. Where the pack's networks are not sure that this is a living "
+        "person, it goes on with the flash.",
+        kind=FlashKind.GENUINE,
+        doubt=True,
+        turn=6,
+        expected=ExpectedOutcome(status=Status.SUCCESS),
+    ),
+)
+
 _DEVICES: Final = (
     Scenario(
         key="device-honest",
@@ -295,8 +310,8 @@ _DEVICES: Final = (
     ),
 )
 
-SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DYNAMIC, *_DEVICES)
-"""The scenarios in order: EXPRESS, DYNAMIC with blink and depth, then devices with evidence."""
+SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DOUBT, *_DYNAMIC, *_DEVICES)
+"""The scenarios in order: EXPRESS, doubt, DYNAMIC with blink and depth, then devices with evidence."""
 
 
 def demo_scenarios(*, asked: bool) -> tuple[Scenario, ...]:

@@ -15,6 +15,7 @@ from server.settings import EVALUATION_POLICY
 from simulator.devices import TestPlatform
 
 __all__ = [
+    "DOUBT_POLICY",
     "FLASH_ALONE_POLICY",
     "FLASH_POLICY",
     "POLICY",
@@ -22,6 +23,7 @@ __all__ = [
     "DemoCaller",
     "Tested",
     "open_tested",
+    "write_doubt_policy",
 ]
 
 POLICY: Final = "standard"
@@ -30,6 +32,8 @@ TRIAL_POLICY: Final = EVALUATION_POLICY
 """The same for packs for evaluation, which cannot meet the match of others; DYNAMIC raises its mode."""
 FLASH_POLICY: Final = "dynamic"
 """Policy of the checks in DYNAMIC without evidence. It demands a blink and the head's depth."""
+DOUBT_POLICY: Final = "doubt"
+"""Policy of the check whose doubt leads to the flash, with the match of the others."""
 FLASH_ALONE_POLICY: Final = "adaptive"
 """The same for packs that cannot measure a blink. It demands only the flash."""
 
@@ -88,6 +92,35 @@ def open_tested(folder: Path, *, page: str | None = None) -> Tested:
         settings=f"listeners.service.api_keys_file = {json.dumps(str(keys))}\n"
         + settings_text(stored.platform, folder.resolve(), page=page),
     )
+
+
+def write_doubt_policy(folder: Path, *, max_fmr: float) -> None:
+    """Writes the policy ``DOUBT_POLICY``.
+
+    Args:
+        folder: The folder of ``open_tested``.
+        max_fmr: The bound on the false match rate.
+
+    Raises:
+        OutputUnusable: It cannot be written.
+    """
+    path = folder / "policies" / f"{DOUBT_POLICY}.toml"
+    text = f'''\
+name = "{DOUBT_POLICY}"
+version = 1
+description = "For the demonstration: doubt leads to the flash."
+mode = "EXPRESS"
+
+[match]
+max_fmr = {max_fmr!r}
+
+[doubt]
+order = ["flash"]
+'''
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputUnusable(f"{path} cannot be written: {error.strerror}") from error
 
 
 def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[DemoCaller, str]:

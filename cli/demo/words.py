@@ -38,9 +38,11 @@ REASON_TEXT: Final = MappingProxyType(
 
 
 def mode_word(scenario: Scenario) -> str:
-    """Returns the mode of a check; ATTESTED if the device must also send evidence."""
+    """Returns the mode of a check; ATTESTED if the device must also send evidence; DOUBT if doubt sets it."""
     if scenario.device is not None:
         return "ATTESTED"
+    if scenario.doubt:
+        return "DOUBT"
     return "DYNAMIC" if scenario.flashes else "EXPRESS"
 
 

@@ -19,13 +19,11 @@ COLOURS_TRIAL_POLICY: Final = "evaluation-colours"
 """``adaptive`` for packs that are for evaluation only."""
 
 _TEXT: Final = f"""\
-# For trials only: "{FLASH_ALONE_POLICY}" with the match that the pack "embedded" can support.
+# For trials only: "{FLASH_ALONE_POLICY}" with the match and challenges that the pack "embedded" supports.
 name = "{COLOURS_TRIAL_POLICY}"
 version = 1
 description = "For trials only: begins with the screen challenge, with at most one false match in a hundred."
 mode = "EXPRESS"
-preferred_mode = "DYNAMIC"
-fallback = "movement"
 
 [match]
 max_fmr = 1e-2
@@ -34,8 +32,9 @@ max_fmr = 1e-2
 live_threshold = 70.0
 spoof_threshold = 30.0
 
-[challenge]
-required_bits = 12.0
+[doubt]
+order = ["flash", "movement"]
+at_start = true
 
 [attempts]
 maximum = 4

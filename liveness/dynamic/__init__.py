@@ -10,7 +10,7 @@ settings, and ``model`` the lines of ``flash_model.toml``.
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel, load_flash_model
-from liveness.dynamic.policy import DynamicPolicy, NextStep, WithoutFlash
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import ExposureReading, FlashSample
 
 __all__ = [
@@ -20,7 +20,5 @@ __all__ = [
     "FlashModel",
     "FlashResult",
     "FlashSample",
-    "NextStep",
-    "WithoutFlash",
     "load_flash_model",
 ]

@@ -1,15 +1,10 @@
-"""The policy of the flash challenge, and its alternatives for people whom the flash cannot serve.
+"""The policy of the flash challenge.
 
 **People who must not see flashes.** The flash stays far below the limits of WCAG 2.2, 2.3.1 (see
-``challenge.palette``), but no limit excludes every seizure or migraine. The flash is therefore optional:
-
-* A device whose owner asked for less flashing or motion does not announce that it can flash, and the person
-  can decline before the first colour.
-* The policy's ``without_flash`` then applies. ``EXPRESS`` scans passively, and the result names the mode that
-  was used. ``REFUSED`` ends the scan before any frame, so that the orchestrator can offer another way
-  (another policy, a counter, a call).
-* A policy that demands the flash (``demanded``) never gives SUCCESS without it. It excludes photosensitive
-  people, so its owner must serve them by another policy.
+``challenge.palette``), but no limit excludes every seizure or migraine. A device whose owner asked for less
+flashing or motion does not announce that it can flash, and the person can decline before the first colour.
+What follows is up to the caller: another challenge, or none. A check that demands the flash excludes
+photosensitive people, so its owner must serve them by another policy.
 
 **Blink.** A rigid mask reflects light as a face does, so the flash cannot detect it. A policy may also
 require a blink (``blink``). Most people blink unprompted within the seconds of a flash; a person who has not
@@ -22,17 +17,17 @@ eyes; the owner of such a policy must serve them by another.
 however it is bent. Most heads move enough unprompted; otherwise the person is asked to turn the head a
 little. If the light does not show the shape of the surface, as in the dark, every policy requires depth.
 
-**Fallback.** Only light that drowns the screen's leads to the fallback, and an attacker can bring a lamp. A
-policy that names a fallback therefore accepts the fallback's strength for every check. The result says which
-mode was used.
+**Falling back.** Only light that drowns the screen's leads to another challenge, and an attacker can bring a
+lamp. Whoever names another one therefore accepts its strength for every check. The result says which mode was
+used.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 
 from liveness.errors import LivenessPolicyError
 
-__all__ = ["BitFloor", "DynamicPolicy", "NextStep", "WithoutFlash"]
+__all__ = ["BitFloor", "DynamicPolicy"]
 
 
 class BitFloor(IntEnum):
@@ -43,24 +38,6 @@ class BitFloor(IntEnum):
     HIGH = 16
 
 
-class NextStep(StrEnum):
-    """The step that follows if the light does not let the flash be measured."""
-
-    NONE = "NONE"
-    """None: the attempt is inconclusive, with the hint to find less light."""
-    MOVEMENT = "MOVEMENT"
-    """The movement challenge, in the same stream."""
-
-
-class WithoutFlash(StrEnum):
-    """The alternative for a person who must not see flashes, or whose device cannot show them."""
-
-    REFUSED = "REFUSED"
-    """No scan."""
-    EXPRESS = "EXPRESS"
-    """A passive scan."""
-
-
 @dataclass(frozen=True, slots=True)
 class DynamicPolicy:
     """The settings of the flash challenge.
@@ -68,9 +45,8 @@ class DynamicPolicy:
     Attributes:
         minimum_bits: Verified bits, net of chance (``challenge.entropy.bits_beyond_chance``), below
             which the answer is inconclusive: 10 to 20; ``BitFloor`` names three of them.
-        demanded: Whether only the flash gives SUCCESS.
-        fallback: The next step if the light does not let the flash be measured.
-        without_flash: The alternative for people who must not see flashes.
+        falls_back: Whether another challenge follows, in the next attempt, if the light does not let the
+            flash be measured. Otherwise the attempt is inconclusive, with the hint to find less light.
         maximum_steps: The most coloured steps of one attempt, including replacements of disturbed steps,
             without the lead-in and the closing step.
         maximum_seconds: The longest flash challenge, including pauses, seconds.
@@ -81,16 +57,14 @@ class DynamicPolicy:
             not show the shape of the surface.
         depth_patience_seconds: The same for a requested turn of the head, seconds.
         light_patience_seconds: How long the light may stay unmeasurable after the first hint before the
-            fallback begins, seconds.
+            attempt ends for another challenge, seconds.
 
     Raises:
-        LivenessPolicyError: A setting is out of range, or ``demanded`` is combined with an alternative.
+        LivenessPolicyError: A setting is out of range.
     """
 
     minimum_bits: float = float(BitFloor.STANDARD)
-    demanded: bool = False
-    fallback: NextStep = NextStep.NONE
-    without_flash: WithoutFlash = WithoutFlash.REFUSED
+    falls_back: bool = False
     maximum_steps: int = 14
     maximum_seconds: float = 15.0
     light_patience_seconds: float = 3.0
@@ -117,10 +91,4 @@ class DynamicPolicy:
         if not 0 <= self.depth_patience_seconds <= 30:
             raise LivenessPolicyError(
                 f"depth_patience_seconds is {self.depth_patience_seconds}; it must be 0 to 30"
-            )
-        if self.demanded and (
-            self.fallback is not NextStep.NONE or self.without_flash is not WithoutFlash.REFUSED
-        ):
-            raise LivenessPolicyError(
-                "a policy that demands the flash offers nothing else: it could not succeed"
             )

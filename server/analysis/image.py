@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from attempt import judge_still, landmarks_of, measure_still, persons_in
-from liveness import FusionModel, LivenessPolicy, LivenessResult
+from liveness import DoubtTerms, FusionModel, LivenessPolicy, LivenessResult
 from liveness.express import PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
 from matcher import SubjectRule, faces_in_words
@@ -59,6 +59,8 @@ class ImageAnalyst:
         self._model = selfie_model
         self._fusion = fusion
         self._policy = policy
+        # No challenge can follow, so doubt is INCONCLUSIVE. A pack for evaluation is never beyond it.
+        self._doubt = None if pack.evaluation_only else DoubtTerms()
         self._still_decoder = still_decoder
         self._limits = limits
         self._subject = subject
@@ -120,7 +122,7 @@ class ImageAnalyst:
     def _fused(self, study: ImageStudy) -> tuple[LivenessResult, ImageStudy]:
         face, landmarks = study.faces[0], study.landmarks
         measured = measure_still(study.pixels, face, landmarks=landmarks, pack=self._pack)
-        result = judge_still(measured, policy=self._policy, fusion=self._fusion)
+        result = judge_still(measured, policy=self._policy, fusion=self._fusion, doubt=self._doubt)
         return result, replace(study, pad_scores=tuple(measured.pad_scores), cues=tuple(measured.cues))
 
 

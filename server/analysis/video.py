@@ -10,7 +10,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from attempt import MINIMUM_FRAMES, FileFrames, FilmCapture, StillFrames, examine, judge_study
-from liveness import CaptureKind, FusionModel, LivenessPolicy, ScanObservations
+from liveness import CaptureKind, DoubtTerms, FusionModel, LivenessPolicy, ScanObservations
 from matcher import SubjectRule
 from server.analysis.assessment import assessment_of
 from server.analysis.errors import AnalysisCode, AnalysisRefused
@@ -114,6 +114,8 @@ class VideoAnalyst:
         self._pack = pack
         self._fusion = fusion
         self._policy = policy
+        # No challenge can follow, so doubt is INCONCLUSIVE. A pack for evaluation is never beyond it.
+        self._doubt = None if pack.evaluation_only else DoubtTerms()
         self._subject = subject
         self._video_decoder = video_decoder
         self._still_decoder = still_decoder
@@ -266,7 +268,9 @@ class VideoAnalyst:
         capture = CaptureKind.FRAMES if source.container is None else CaptureKind.SCAN
         _refuse_too_little(observed, source)
         study = examine(frames, pack=self._pack)
-        liveness = judge_study(study, policy=replace(self._policy, capture=capture), fusion=self._fusion)
+        liveness = judge_study(
+            study, policy=replace(self._policy, capture=capture), fusion=self._fusion, doubt=self._doubt
+        )
         assessment = assessment_of(
             pack=self._pack,
             pad_scores=study.pad_scores,

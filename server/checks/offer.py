@@ -2,15 +2,17 @@
 
 from collections.abc import Mapping
 
+from liveness import ChallengeKind
 from matcher import CalibrationTooWeak, MatchPolicy, require_calibration_support
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.availability import Availability
 from server.policies.errors import PolicyNotFound
+from server.policies.schema import ChallengeDemands
 from vision.packs import Pack
 
-__all__ = ["CheckOffer", "pack_shortfall"]
+__all__ = ["CheckOffer", "pack_shortfall", "unmeasured_challenges"]
 
 
 class CheckOffer:
@@ -144,11 +146,25 @@ def pack_shortfall(
         return f"{error}{trials}"
     if policy.liveness.require_pad_network and not pack.pad_networks:
         return "it demands a PAD network, and the pack has none"
-    if policy.challenge_for(mode).blink and pack.landmarker is None:
-        return "it demands a blink, and the pack has no dense landmarks to measure one"
     scheme = None if pack.landmarker is None else pack.landmarker.scheme
-    if policy.challenge_for(mode).open_mouth and scheme != "mediapipe478":
+    return _unmeasured(policy.challenge_for(mode), pack) or policy.portrait.as_policy().shortfall(scheme)
+
+
+def unmeasured_challenges(policy: Policy, requested: Mode, pack: Pack) -> frozenset[ChallengeKind]:
+    """Returns the challenges that cannot follow doubt because the pack cannot measure what they demand."""
+    if policy.doubt is None:
+        return frozenset()
+    return frozenset(
+        each for each in policy.doubt.order if _unmeasured(policy.challenge_for(requested, each), pack)
+    )
+
+
+def _unmeasured(demands: ChallengeDemands, pack: Pack) -> str | None:
+    """Describes a demand on a challenge that the pack cannot measure; ``None`` if it measures all."""
+    if demands.blink and pack.landmarker is None:
+        return "it demands a blink, and the pack has no dense landmarks to measure one"
+    if demands.open_mouth and (pack.landmarker is None or pack.landmarker.scheme != "mediapipe478"):
         return "it asks to open the mouth, and the pack has no MediaPipe landmarks to measure it"
-    if policy.challenge_for(mode).turn_head and pack.landmarker is None:
+    if demands.turn_head and pack.landmarker is None:
         return "it asks to turn the head, and the pack has no dense landmarks to measure it"
-    return policy.portrait.as_policy().shortfall(scheme)
+    return None

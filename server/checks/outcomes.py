@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from attempt import AttemptJudgement
+from liveness import ChallengeKind
 from matcher import similarity_for_fmr
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.policies import Policy
@@ -85,7 +86,8 @@ class OutcomeMaker:
         verified_bits = judgement.verified_bits if judgement else 0.0
         used_mode = attempt.mode if attempt else None
         challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
-        required_bits = policy.challenge_for(record.requested_mode).required_bits if challenged else 0.0
+        demands = policy.challenge_for(record.requested_mode, ChallengeKind.FLASH)
+        required_bits = demands.required_bits if challenged else 0.0
         transcript = attempt.transcript if attempt else None
         verdict = judge_check(
             inputs=VerdictInputs(

@@ -128,15 +128,17 @@ def progress_of(
 def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
     """Returns the number of attempts that are left.
 
-    None is left after the maximum number of attempts counted, or after too many were too short to count. An
-    attempt counts if enough of its frames were received. A shorter attempt is held against the device only if
-    the device signed its end. One that broke off, as on a bad line, ended its stream, and the number of
-    streams has a limit of its own; one that the server broke off is not held against anybody.
+    None is left after the maximum number of attempts counted, or after too many were too short to count. If
+    the policy answers doubt with a challenge, doubt allows one more. An attempt counts if enough of its
+    frames were received. A shorter attempt is held against the device only if the device signed its end. One
+    that broke off, as on a bad line, ended its stream, and the number of streams has a limit of its own; one
+    that the server broke off is not held against anybody.
     """
     short = sum(not attempt.counted and attempt.ended_by is EndedBy.SIGNED for attempt in attempts)
     if short > policy.attempts.uncounted:
         return 0
-    return policy.attempts.maximum - sum(attempt.counted for attempt in attempts)
+    doubted = any(attempt.doubts for attempt in attempts)
+    return policy.attempts.maximum + doubted - sum(attempt.counted for attempt in attempts)
 
 
 def _state(record: CheckRecord, now: datetime) -> ProgressState:

@@ -80,6 +80,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.FACE_TOO_SMALL: "The face has too few pixels to show who is there.",
     VerdictReason.FACE_TOO_LARGE: "The face is larger than any from which liveness was learned.",
     VerdictReason.NO_COLOURS: "The frames have no colours, so liveness cannot be judged by them.",
+    VerdictReason.NOT_SURE: "The PAD networks are not sure enough to decide without a challenge.",
     VerdictReason.LOOKS_ALIVE: "The scan shows signs of a living face.",
     VerdictReason.LOOKS_GENUINE: "The frames show no trace of an attack; movement was not judged.",
 }

@@ -68,7 +68,7 @@ _MESSAGES = {
     "OPEN_MOUTH": "Open your mouth wide, then close it.",
     "TURN_LEFT": "← Turn your head to your left, then back.",
     "TURN_RIGHT": "→ Turn your head to your right, then back.",
-    "ENVIRONMENT_NOT_SUPPORTED": "The light here does not allow this kind of scan.",
+    "ENVIRONMENT_NOT_SUPPORTED": "No challenge is possible here: only a clear picture succeeds.",
     "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
     "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
     "NO_COLOURS": "The camera gives no colours: use another one.",

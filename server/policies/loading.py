@@ -115,6 +115,23 @@ def _with_demand_rows(table: dict[str, Any]) -> dict[str, Any]:
     return table | {"device": {**kept, "demands": rows}}
 
 
+def _with_doubt(table: dict[str, Any]) -> dict[str, Any]:
+    """Converts ``preferred_mode`` and ``fallback`` of older versions to a scan that begins with the flash."""
+    kept = {key: value for key, value in table.items() if key not in ("preferred_mode", "fallback")}
+    if table.get("preferred_mode") != "DYNAMIC" or table.get("mode") != "EXPRESS":
+        return kept
+    liveness = table.get("liveness", {})
+    order = ["flash", "movement"] if table.get("fallback") == "movement" else ["flash"]
+    asked = {"live_threshold": liveness["live_threshold"]} if "live_threshold" in liveness else {}
+    doubt = {
+        "order": order,
+        "at_start": True,
+        "flash": {**asked, "blink": False, "depth": False},
+        "movement": asked,
+    }
+    return kept | {"doubt": doubt}
+
+
 def _parsed(source: bytes, table: dict[str, Any], *, origin: str) -> PolicyFile:
     try:
         policy = Policy.model_validate(table)
@@ -128,7 +145,8 @@ def parse_frozen_policy(source: bytes, *, origin: str) -> PolicyFile:
 
     Older versions wrote ``challenge.required_bits = 0`` into policies whose mode is EXPRESS; this function
     removes it. They demanded attestation by platform (``device.attestation``), which becomes a row of
-    ``device.demands``. Anything else that this version refuses is refused here too.
+    ``device.demands``, and preferred the flash (``preferred_mode``, ``fallback``), which becomes a table
+    ``doubt`` with which the scan begins. Anything else that this version refuses is refused here too.
 
     Args:
         source: The bytes of the file at the creation of the check.
@@ -137,7 +155,7 @@ def parse_frozen_policy(source: bytes, *, origin: str) -> PolicyFile:
     Raises:
         PolicyInvalid: As for ``parse_policy``.
     """
-    table = _with_demand_rows(_without_zero_bits(_table(source, origin=origin)))
+    table = _with_doubt(_with_demand_rows(_without_zero_bits(_table(source, origin=origin))))
     return _parsed(source, table, origin=origin)
 
 

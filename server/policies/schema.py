@@ -9,7 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
-from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits
+from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits, ChallengeKind
 from matcher import (
     SCAN_SUBJECT,
     PortraitPolicy,
@@ -24,7 +24,7 @@ from matcher.records import Representations
 from server.domain.terms import Mode, PortraitKept
 from server.policies.device_rules import DeviceRules
 from server.policies.table import PolicyTable
-from server.policies.words import AppDisclosure, Fallback, RecordFaces, RequirementSeverity
+from server.policies.words import AppDisclosure, RecordFaces, RequirementSeverity
 
 __all__ = [
     "AttemptRules",
@@ -32,9 +32,13 @@ __all__ = [
     "ChallengeRules",
     "DeadlineRules",
     "DisclosureRules",
+    "DoubtRules",
     "EvidenceRules",
+    "FlashAnswer",
+    "GesturesAnswer",
     "LivenessRules",
     "MatchRules",
+    "MovementAnswer",
     "Policy",
     "PortraitRules",
     "RaisedRules",
@@ -48,6 +52,8 @@ _FLASH_IDLE_SECONDS = 3
 """During a pause of the flash, the device sends nothing for a second, and mobile networks add their delay."""
 _FLASH_ATTEMPT_SECONDS = 15
 """The longest flash, including steps that replace disturbed ones."""
+_MOVEMENT_ATTEMPT_SECONDS = 15
+"""The movement with two approaches; most people need no third."""
 _EXPRESS_ATTEMPT_SECONDS = 10
 """The longest EXPRESS attempt up to the first request for a gesture: capture, wait for motion and delay."""
 _GESTURE_SECONDS = 5
@@ -70,6 +76,9 @@ _Code = Annotated[
     PlainValidator(_known_code),
     WithJsonSchema({"type": "string", "enum": [*Component, *IntakeCode]}),
 ]
+
+
+_Challenge = Annotated[ChallengeKind, Field(strict=False)]
 
 
 class EvidenceRules(PolicyTable):
@@ -186,6 +195,16 @@ class ChallengeDemands(PolicyTable):
             return 0
         return self.gestures * _GESTURE_SECONDS + (self.gestures - 1) * _GESTURES_APART_SECONDS
 
+    def together_with(self, other: "ChallengeDemands") -> "ChallengeDemands":
+        """Returns the demands of both: never less than either."""
+        return ChallengeDemands(
+            required_bits=max(self.required_bits, other.required_bits),
+            blink=self.blink or other.blink,
+            depth=self.depth or other.depth,
+            open_mouth=self.open_mouth or other.open_mouth,
+            turn_head=self.turn_head or other.turn_head,
+        )
+
 
 class RaisedRules(ChallengeDemands):
     """Demands on the challenge if the orchestrator raised the mode from EXPRESS to DYNAMIC.
@@ -216,11 +235,90 @@ class ChallengeRules(ChallengeDemands):
     """Demands on the challenge if the orchestrator raised the mode from EXPRESS to DYNAMIC."""
 
 
+class FlashAnswer(RaisedRules):
+    """Demands on an attempt with the flash, if there is doubt. The defaults are those of a raised mode."""
+
+    live_threshold: float = Field(default=70.0, gt=0, le=100)
+    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+
+
+class MovementAnswer(PolicyTable):
+    """Demands on an attempt with the movement challenge, if there is doubt."""
+
+    live_threshold: float = Field(default=70.0, gt=0, le=100)
+    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+    open_mouth: bool = False
+    """Whether the person is also asked to open the mouth."""
+    turn_head: bool = False
+    """Whether the person is also asked to turn the head to a drawn side."""
+
+
+class GesturesAnswer(PolicyTable):
+    """Demands on an attempt that asks to open the mouth and to turn the head, if there is doubt."""
+
+    live_threshold: float = Field(default=70.0, gt=0, le=100)
+    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+
+
+class DoubtRules(PolicyTable):
+    """The challenges that follow doubt about the person, in the same scan.
+
+    With this table, EXPRESS decides alone only where the PAD networks are sure: from a line of confidence
+    that belongs to the model pack, and that a pack for evaluation never reaches. Between that line and
+    ``liveness.spoof_threshold``, the next attempts are challenges. Doubt lasts for the whole check. A device
+    that shows no challenge, or whose person declines all of them, succeeds only if EXPRESS is sure.
+
+    Without this table, EXPRESS decides from ``liveness.live_threshold`` on.
+    """
+
+    order: tuple[_Challenge, ...] = Field(default=tuple(ChallengeKind), strict=False, min_length=1)
+    """The challenges, the first choice first. One that the device does not announce, that the pack cannot
+    measure, that the person
+    declines, that the light does not allow, or that does not stop the attacks of the doubt, is left out."""
+    at_start: bool = False
+    """Whether a scan begins with a challenge, as if there were doubt."""
+    flash: FlashAnswer = FlashAnswer()
+    """Demands on an attempt with the flash. Those of ``[challenge]`` also apply."""
+    movement: MovementAnswer = MovementAnswer()
+    """Demands on an attempt with the movement challenge."""
+    gestures: GesturesAnswer = GesturesAnswer()
+    """Demands on an attempt with gestures."""
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        if len(set(self.order)) < len(self.order):
+            raise ValueError("order names a challenge twice")
+        return self
+
+    def live_threshold(self, challenge: ChallengeKind) -> float:
+        """Returns the confidence from which an attempt with the challenge is LIVE."""
+        match challenge:
+            case ChallengeKind.FLASH:
+                return self.flash.live_threshold
+            case ChallengeKind.MOVEMENT:
+                return self.movement.live_threshold
+            case ChallengeKind.GESTURES:
+                return self.gestures.live_threshold
+
+    def demands(self, challenge: ChallengeKind) -> ChallengeDemands:
+        """Returns the demands on an attempt with the challenge."""
+        match challenge:
+            case ChallengeKind.FLASH:
+                return self.flash
+            case ChallengeKind.MOVEMENT:
+                return ChallengeDemands(
+                    open_mouth=self.movement.open_mouth, turn_head=self.movement.turn_head
+                )
+            case ChallengeKind.GESTURES:
+                return ChallengeDemands(open_mouth=True, turn_head=True)
+
+
 class AttemptRules(PolicyTable):
     """Numbers of attempts."""
 
     maximum: int = Field(default=3, ge=1, le=10)
-    """Maximum number of attempts that count. An attempt counts if enough of its frames were received."""
+    """Maximum number of attempts that count. An attempt counts if enough of its frames were received. With
+    ``[doubt]``, doubt allows one attempt more, with a challenge."""
     uncounted: int = Field(default=3, ge=0, le=40)
     """Maximum number of attempts that a device may end itself before they count. An attempt that breaks off
     before it counts uses up a reconnect instead."""
@@ -369,11 +467,6 @@ class Policy(PolicyTable):
     (``device_integrity.apple.environment = "development"``). Such servers accept no other policies."""
     mode: Mode = Field(strict=False)
     """Weakest mode that can give SUCCESS."""
-    preferred_mode: Mode | None = Field(default=None, strict=False)
-    """Mode with which a scan begins, if it is stronger than ``mode``. A device that cannot flash is then
-    scanned in ``mode``, and light that does not allow the flash leads to ``fallback``."""
-    fallback: Fallback = Field(default=Fallback.NONE, strict=False)
-    """Challenge that follows a flash that cannot be measured."""
     liveness: LivenessRules = LivenessRules()
     """Demands on liveness."""
     subject: SubjectRules = SubjectRules()
@@ -382,6 +475,8 @@ class Policy(PolicyTable):
     """Demands on the match."""
     challenge: ChallengeRules = ChallengeRules()
     """Demands on the challenge of a DYNAMIC scan; ``open_mouth`` and ``turn_head`` also hold in EXPRESS."""
+    doubt: DoubtRules | None = None
+    """The challenges that follow doubt about the person. Only for policies whose ``mode`` is EXPRESS."""
     device: DeviceRules = DeviceRules()
     """Demands on the device."""
     attempts: AttemptRules = AttemptRules()
@@ -397,26 +492,29 @@ class Policy(PolicyTable):
 
     @property
     def first_mode(self) -> Mode:
-        """The mode with which a scan begins, unless the orchestrator raised it."""
-        return self.preferred_mode or self.mode
+        """The mode with which a scan begins, unless the orchestrator raised it or the device cannot flash."""
+        doubt = self.doubt
+        if doubt is not None and doubt.at_start and doubt.order[0] is ChallengeKind.FLASH:
+            return Mode.DYNAMIC
+        return self.mode
 
-    def challenge_for(self, requested: Mode) -> ChallengeDemands:
-        """Returns the demands on the challenge of a check.
+    def challenge_for(self, requested: Mode, challenge: ChallengeKind | None = None) -> ChallengeDemands:
+        """Returns the demands on an attempt of a check.
 
         Args:
             requested: The mode of the check: that of the policy, or the one to which the orchestrator raised
                 it.
+            challenge: The challenge of the attempt. With ``None``, the demands of a scan without doubt.
         """
-        own, raised = self.challenge, self.challenge.raised
-        if requested.strength <= self.mode.strength:
-            return own
-        return ChallengeDemands(
-            required_bits=max(own.required_bits, raised.required_bits),
-            blink=own.blink or raised.blink,
-            depth=own.depth or raised.depth,
-            open_mouth=own.open_mouth or raised.open_mouth,
-            turn_head=own.turn_head or raised.turn_head,
-        )
+        if requested.strength > self.mode.strength:
+            return self.challenge.together_with(self.challenge.raised)
+        if self.doubt is None or challenge is None:
+            return self.challenge
+        return self.challenge.together_with(self.doubt.demands(challenge))
+
+    def answers_doubt(self, requested: Mode) -> DoubtRules | None:
+        """Returns the table of doubt; ``None`` without one, and in a check that demands the flash anyway."""
+        return self.doubt if requested is Mode.EXPRESS else None
 
     @property
     def why_no_flash(self) -> str | None:
@@ -425,32 +523,53 @@ class Policy(PolicyTable):
             return "challenge.flash_allowed is false"
         for name, least in (
             ("idle_seconds", _FLASH_IDLE_SECONDS),
-            ("attempt_seconds", _FLASH_ATTEMPT_SECONDS + self.challenge_for(Mode.DYNAMIC).gesture_seconds),
+            ("attempt_seconds", self._longest_flash),
         ):
             if (seconds := getattr(self.deadlines, name)) < least:
                 return f"deadlines.{name} is {seconds}, and a flash takes {least} or more"
         return None
 
+    @property
+    def _longest_flash(self) -> int:
+        """The longest attempt with the flash, seconds."""
+        raised = self.challenge_for(Mode.DYNAMIC)
+        doubted = self.challenge_for(self.mode, ChallengeKind.FLASH)
+        return _FLASH_ATTEMPT_SECONDS + max(raised.gesture_seconds, doubted.gesture_seconds)
+
     @model_validator(mode="after")
     def _mode_fits(self) -> Self:
-        if self.preferred_mode is not None and self.preferred_mode.strength < self.mode.strength:
-            raise ValueError(
-                f'preferred_mode ("{self.preferred_mode}") must not be weaker than mode ("{self.mode}")'
-            )
-        prefers = self.mode is Mode.EXPRESS and self.preferred_mode is Mode.DYNAMIC
-        if self.fallback is not Fallback.NONE and not prefers:
-            raise ValueError(
-                'fallback must be "none" unless mode is "EXPRESS" and preferred_mode is "DYNAMIC": otherwise '
-                "there is no flash to fall back from, or a check could not succeed with the fallback"
-            )
         least = _EXPRESS_ATTEMPT_SECONDS + self.challenge.gesture_seconds
         if self.challenge.gestures and self.deadlines.attempt_seconds < least:
             raise ValueError(
                 f"deadlines.attempt_seconds is {self.deadlines.attempt_seconds}, and an attempt that asks "
                 f"for gestures (open_mouth, turn_head) takes {least} or more"
             )
-        if self.first_mode is Mode.DYNAMIC and (reason := self.why_no_flash) is not None:
-            raise ValueError(
-                f'mode or preferred_mode is "DYNAMIC", whose challenge is the flash, but {reason}'
-            )
+        if self.mode is Mode.DYNAMIC and (reason := self.why_no_flash) is not None:
+            raise ValueError(f'mode is "DYNAMIC", whose challenge is the flash, but {reason}')
+        return self
+
+    @model_validator(mode="after")
+    def _doubt_fits(self) -> Self:
+        doubt, deadlines = self.doubt, self.deadlines
+        if doubt is None:
+            return self
+        if self.mode is not Mode.EXPRESS:
+            raise ValueError(f'mode is "{self.mode}", which has its challenge anyway: remove the table doubt')
+        if ChallengeKind.FLASH in doubt.order and (reason := self.why_no_flash) is not None:
+            raise ValueError(f'doubt.order contains "flash", but {reason}')
+        for challenge in doubt.order:
+            if doubt.live_threshold(challenge) < self.liveness.spoof_threshold + LEAST_BETWEEN:
+                raise ValueError(
+                    f"doubt.{challenge}.live_threshold must be {LEAST_BETWEEN:g} or more above "
+                    "liveness.spoof_threshold"
+                )
+            own = _MOVEMENT_ATTEMPT_SECONDS
+            if challenge is ChallengeKind.GESTURES:
+                own = _EXPRESS_ATTEMPT_SECONDS
+            least = own + self.challenge_for(self.mode, challenge).gesture_seconds
+            if challenge is not ChallengeKind.FLASH and deadlines.attempt_seconds < least:
+                raise ValueError(
+                    f"deadlines.attempt_seconds is {deadlines.attempt_seconds}, and an attempt with the "
+                    f"challenge {challenge} takes {least} or more"
+                )
         return self

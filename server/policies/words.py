@@ -2,20 +2,7 @@
 
 from enum import StrEnum
 
-__all__ = ["AppDisclosure", "Fallback", "RecordFaces", "RequirementSeverity"]
-
-
-class Fallback(StrEnum):
-    """The challenge that follows in a DYNAMIC scan if the light does not allow the flash.
-
-    A fallback is not a downgrade: a check that demands DYNAMIC does not succeed in another mode, so only a
-    policy that prefers DYNAMIC and does not demand it can name one.
-    """
-
-    NONE = "none"
-    """None: the person is asked to find less light."""
-    MOVEMENT = "movement"
-    """The movement challenge, in the next attempt of the same stream."""
+__all__ = ["AppDisclosure", "RecordFaces", "RequirementSeverity"]
 
 
 class AppDisclosure(StrEnum):

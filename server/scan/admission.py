@@ -14,6 +14,7 @@ from server.domain.terms import AttemptOutcome, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy
 from server.scan.messages import Capability, StartMessage
+from server.scan.plans import ScanPlans
 from server.storage.records import AttemptRecord, CheckRecord
 
 PROTOCOL_VERSION = 1
@@ -145,6 +146,23 @@ def admit(
         session_key=session_key,
         proof_required=record.session_key is not None,
         attempts_remaining=remaining,
+    )
+
+
+def require_challenge(plans: ScanPlans) -> None:
+    """Refuses a device that cannot resolve the doubts which earlier attempts of its check raised.
+
+    Raises:
+        Refusal: CAPABILITY_MISSING.
+    """
+    if plans.open:
+        return
+    raise Refusal(
+        Reason.CAPABILITY_MISSING,
+        "an earlier attempt left doubt, and the device announces no challenge that resolves it; scan with a "
+        "device that announces CAPABILITY_FLASH, CAPABILITY_OVAL_CHANGE, or CAPABILITY_OPEN_MOUTH and "
+        "CAPABILITY_TURN_HEAD, as far as the policy allows these challenges",
+        details={"capability": Capability.FLASH.value},
     )
 
 

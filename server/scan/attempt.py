@@ -25,7 +25,7 @@ from server.scan.messages import (
     CompleteMessage,
     FrameMessage,
 )
-from server.scan.plans import expected_seconds, fewer_bytes, fewer_frames, leaner_frames, smallest_frame
+from server.scan.plans import fewer_bytes, fewer_frames, leaner_frames, smallest_frame
 from server.scan.scan_bytes import AttemptShare, ScanBytes
 from server.scan.shown import Shown
 from server.scan.stream_trace import AttemptTrace
@@ -37,6 +37,8 @@ _GOOD = "GOOD"
 _RATE_AFTER_SECONDS = 2.0
 _PAUSE_SECONDS = 0.25
 """Silence after which the device gets the credit that was held back while it still had enough."""
+_ONLY_SURE = "ENVIRONMENT_NOT_SUPPORTED"
+"""The hint at the start of attempts of a device that no challenge can follow."""
 _LEAST_MEASURED_SHARE = 0.5
 """The lowest rate of measured frames, as a share of the lowest frame rate; evenly spaced frames have 0.85."""
 
@@ -46,6 +48,7 @@ class AttemptRun:
 
     Attributes:
         work: The attempt's work on the worker pool.
+        kind: The kind of its challenge; ``None`` without one.
     """
 
     def __init__(
@@ -76,6 +79,8 @@ class AttemptRun:
         settings = env.settings
         self._env = env
         self._stream = stream
+        self.kind = stream.plans.challenge
+        self._expected_seconds = stream.plans.expected_seconds(capture=settings.plan.seconds)
         self._row = AttemptRow(env, stream.record, number=number, plan=plan)
         self._bytes = scan_bytes
         self._credit = credit
@@ -142,11 +147,7 @@ class AttemptRun:
     @property
     def expected_seconds(self) -> float:
         """The seconds that a good attempt of this plan takes."""
-        return expected_seconds(
-            self.plan,
-            capture=self._env.settings.plan.seconds,
-            gestures=self._stream.plans.gestures,
-        )
+        return self._expected_seconds
 
     @property
     def frames(self) -> int:
@@ -191,7 +192,7 @@ class AttemptRun:
         Args:
             inbox: The device's messages.
             send: Sends a message to the device.
-            attempts_left: The number of attempts that are allowed, this one included.
+            attempts_left: The number of attempts that share the scan's bytes, this one included.
 
         Raises:
             Refusal: The device broke the protocol or a limit.
@@ -214,6 +215,10 @@ class AttemptRun:
                 oval=env.settings.oval,
             )
         )
+        if self._stream.plans.only_sure:
+            only_sure = Feedback(code=_ONLY_SURE, progress=0.0, frame_index=0)
+            self._show(only_sure.code)
+            await send(only_sure)
         scarce = self._bytes.scarce(seconds=self.expected_seconds, attempts=attempts_left, budget=budget)
         paced = fewer_frames(self.plan, scarce=scarce)
         if paced is not None:

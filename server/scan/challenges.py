@@ -6,7 +6,7 @@ from server.domain.terms import Plan
 from server.scan.environment import ScanEnvironment
 from server.scan.plans import ScanPlans
 
-__all__ = ["challenge_evidence", "conclude_challenge", "declined", "start_challenge"]
+__all__ = ["challenge_evidence", "conclude_challenge", "may_be_declined", "start_challenge"]
 
 
 def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | MovementRun | None:
@@ -39,9 +39,9 @@ def challenge_evidence(
     return evidence_of(challenge, limits=plans.limits, model=env.models.flash)
 
 
-def declined(challenge: AttemptChallenge | None) -> bool:
-    """Returns whether the attempt, which the person cancelled, was a flash that had shown no colour yet."""
-    return isinstance(challenge, FlashRun) and not challenge.coloured
+def may_be_declined(challenge: AttemptChallenge | None) -> bool:
+    """Returns whether cancelling the challenge declines it: that of a flash only before its first colour."""
+    return not isinstance(challenge, FlashRun) or not challenge.coloured
 
 
 def conclude_challenge(plans: ScanPlans, challenge: AttemptChallenge | None) -> None:

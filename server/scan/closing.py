@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
 from attempt import AttemptJudgement, judge_attempt
+from liveness import VerdictReason
 from matcher import MatchPolicy
 from server.checks.outcomes import JudgedAttempt
 from server.checks.recorder import KeptPictures
@@ -85,9 +86,14 @@ class AttemptCloser:
             pictures=asyncio.create_task(self._keep_pictures(run)),
         )
 
-    async def judge(self, run: AttemptRun) -> AttemptJudgement:
-        """Returns the judgement of the attempt from the frames received so far."""
-        if (ahead := self._ahead_of(run)) is not None:
+    async def judge(self, run: AttemptRun, *, anew: bool = False) -> AttemptJudgement:
+        """Returns the judgement of the attempt from the frames received so far.
+
+        Args:
+            run: The attempt.
+            anew: Whether to judge again what was judged ahead, because earlier attempts raised doubt since.
+        """
+        if not anew and (ahead := self._ahead_of(run)) is not None:
             return await ahead.judgement
         return await self._judge(run)
 
@@ -156,7 +162,7 @@ class AttemptCloser:
             pad_scores=run.capture.pad_scores,
             portrait=template,
             calibration=env.models.pack.match_calibration,
-            liveness_policy=liveness_policy(stream.policy),
+            liveness_policy=liveness_policy(stream.policy, run.kind),
             match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
             fusion=env.models.fusion,
             hints=run.capture.hints,
@@ -164,6 +170,7 @@ class AttemptCloser:
             challenge=challenge_evidence(env, stream.plans, run.challenge),
             gestures=run.capture.gestures,
             complete=run.complete,
+            doubt=stream.plans.terms(run.kind),
         )
 
     @asynccontextmanager
@@ -249,6 +256,10 @@ class AttemptCloser:
         """Stores the scan in the scan memory; see ``DeviceAssessor.keep``."""
         await self._devices.keep(self._stream)
 
+    def doubts(self, judgement: AttemptJudgement) -> tuple[VerdictReason, ...]:
+        """Returns the doubts of a judgement; none if the policy has no challenges for them."""
+        return judgement.liveness.doubts if self._stream.plans.answer_doubt else ()
+
     def facts(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> AttemptFacts:
         """Returns the facts of the attempt that its outcome depends on."""
         return AttemptFacts(
@@ -295,9 +306,19 @@ class AttemptCloser:
         outcome: AttemptOutcome,
         attempts: tuple[AttemptRecord, ...],
         judged: JudgedAttempt | None,
+        doubts: tuple[VerdictReason, ...],
         ended_by: EndedBy = EndedBy.SIGNED,
     ) -> AttemptEnding:
-        """Returns the end of the attempt as it is stored; without ``judged``, it has no judgement."""
+        """Returns the end of the attempt as it is stored.
+
+        Args:
+            run: The attempt.
+            outcome: Its outcome.
+            attempts: The check's attempts.
+            judged: Its judgement; ``None`` if none is stored.
+            doubts: Its doubts, which are stored in any case; see ``doubts``.
+            ended_by: What ended it.
+        """
         env, stream, now = self._env, self._stream, self._env.clock.now()
         interim = None
         if judged is not None:
@@ -316,4 +337,5 @@ class AttemptCloser:
             final_mac_sha256=stream.transcript.final_mac_sha256,
             judgement=interim,
             frame_hashes=b"".join(run.trace.all_images),
+            doubts=doubts,
         )

@@ -10,7 +10,7 @@ from server.checks.progress import attempts_remaining
 from server.checks.refusals import too_many_failures
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
-from server.scan.challenges import declined
+from server.scan.challenges import may_be_declined
 from server.scan.closing import AttemptCloser
 from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import Settlement, settle_signed
@@ -20,6 +20,7 @@ from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox
 from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage, ScanStatus
 from server.scan.older_streams import await_older_streams
+from server.scan.plans import doubts_of
 from server.scan.readiness import ready_within
 from server.scan.scan_bytes import ScanBytes
 from server.storage.records import AttemptEnding, AttemptRecord
@@ -87,15 +88,28 @@ class AttemptConcluder:
         judgement = await self._closer.judge(run)
         attempts = await self._closer.attempts(run)
         self.cancelled_by_person = end.cause is EndCause.CANCELLED
-        # 2. Find out whether another attempt is possible. The end is signed, but not written yet.
-        ended = (replace(a, ended_by=EndedBy.SIGNED) if a.number == run.number else a for a in attempts)
-        remaining = attempts_remaining(tuple(ended), stream.policy)
-        enough = self._bytes.suffice(seconds=run.expected_seconds, budget=stream.budget)
-        another = enough and remaining > 0
-        if self.cancelled_by_person and declined(run.challenge):
-            another = stream.plans.decline() and another
-            # The person declined the flash. No condition was bad, and little was captured to give advice on.
+        if stream.plans.answer_doubt:
+            # An older stream may still judge an attempt that raises doubt, which this one does not resolve.
+            attempts = await await_older_streams(env, run, attempts)
+            if not set(doubts_of(attempts)) <= set(stream.plans.doubts):
+                stream.plans.note(doubts_of(attempts))
+                judgement = await self._closer.judge(run, anew=True)
+        doubts = self._closer.doubts(judgement)
+        stream.plans.note(doubts)
+        if self.cancelled_by_person and run.kind is not None and may_be_declined(run.challenge):
+            stream.plans.leave_out(run.kind)
+            # The person declined the challenge. No condition was bad, and little was captured to give advice
+            # on.
             judgement = replace(judgement, feedback=())
+        # 2. Find out whether another attempt is possible. The end is signed, but not written yet.
+        ended = (
+            replace(a, ended_by=EndedBy.SIGNED, doubts=doubts) if a.number == run.number else a
+            for a in attempts
+        )
+        remaining = attempts_remaining(tuple(ended), stream.policy)
+        seconds = stream.plans.expected_seconds(capture=env.settings.plan.seconds)
+        enough = self._bytes.suffice(seconds=seconds, budget=stream.budget)
+        another = enough and remaining > 0 and stream.plans.open
         # 3. Assess the device and settle the attempt.
         device, pieces = await self._assess_device(run, judgement), stream.evidence.pieces
         settlement = self._settlement(run, judgement, device, another=another)
@@ -164,7 +178,13 @@ class AttemptConcluder:
         epoch = stream.record.lease_epoch
         async with self._closer.kept_pictures(run, settlement.pictures) as pictures:
             judged = replace(judged, evidence=pictures)
-            ending = self._closer.ending(run, outcome=settlement.outcome, attempts=attempts, judged=judged)
+            ending = self._closer.ending(
+                run,
+                outcome=settlement.outcome,
+                attempts=attempts,
+                judged=judged,
+                doubts=self._closer.doubts(judged.judgement),
+            )
             attempts = tuple(
                 ending.applied_to(each) if each.number == run.number else each for each in attempts
             )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import structlog
 
+from liveness import VerdictReason
 from server.checks.lifecycle import attempt_judged, check_decided
 from server.checks.outcomes import JudgedAttempt
 from server.domain.state import OPEN_STATES
@@ -206,6 +207,7 @@ class ScanEnder:
             if current is None or current.state not in OPEN_STATES:
                 return None
         facts = NO_FACTS
+        doubts: tuple[VerdictReason, ...] = ()
         judged: JudgedAttempt | None = None
         try:
             judgement = await closer.judge(run)
@@ -216,7 +218,7 @@ class ScanEnder:
             # If the judgement is not needed, an error in it must not prevent storing the attempt's end.
             _log.exception("attempt_not_judged", check_id=str(check_id))
         else:
-            facts = closer.facts(run, judgement, device)
+            facts, doubts = closer.facts(run, judgement, device), closer.doubts(judgement)
             judged = closer.judged(run, judgement, device, ended=False)
         settlement = settle_left(facts, ending)
         async with closer.kept_pictures(run, settlement.pictures) as pictures:
@@ -224,7 +226,7 @@ class ScanEnder:
             if kept is not None and settlement.outcome is AttemptOutcome.DECIDED:
                 verdict = await self._decide(run, ending, kept, reason=settlement.reason)
             else:
-                await self._write(run, ending, settlement.outcome, kept, pictures=pictures)
+                await self._write(run, ending, settlement.outcome, kept, doubts=doubts, pictures=pictures)
                 verdict = None
         attempt_judged(outcome=settlement.outcome, ended_by=ending.by, frames=run.frames)
         return verdict
@@ -244,7 +246,12 @@ class ScanEnder:
         repository, record = self._env.repository, self._stream.record
         attempts = await repository.attempts(record.check_id)
         written = self._closer.ending(
-            run, outcome=AttemptOutcome.DECIDED, attempts=attempts, judged=judged, ended_by=ending.by
+            run,
+            outcome=AttemptOutcome.DECIDED,
+            attempts=attempts,
+            judged=judged,
+            doubts=self._closer.doubts(judged.judgement),
+            ended_by=ending.by,
         )
         try:
             return await self._decide_by(judged, written, attempts, reason=reason, epoch=record.lease_epoch)
@@ -287,6 +294,7 @@ class ScanEnder:
         outcome: AttemptOutcome,
         judged: JudgedAttempt | None,
         *,
+        doubts: tuple[VerdictReason, ...],
         pictures: tuple[EvidenceEntry, ...] = (),
     ) -> None:
         """Stores the outcome of an attempt that was left.
@@ -297,7 +305,7 @@ class ScanEnder:
         repository, record = self._env.repository, self._stream.record
         attempts = await repository.attempts(record.check_id)
         written = self._closer.ending(
-            run, outcome=outcome, attempts=attempts, judged=judged, ended_by=ending.by
+            run, outcome=outcome, attempts=attempts, judged=judged, doubts=doubts, ended_by=ending.by
         )
         try:
             await repository.end_attempt(

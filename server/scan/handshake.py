@@ -18,12 +18,13 @@ from facegate_protocol import (
     public_key_der,
     sign,
 )
+from server.checks.offer import unmeasured_challenges
 from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
 from server.device.evidence import EvidenceContext
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, parse_frozen_policy
-from server.scan.admission import PROTOCOL_VERSION, Admission, admit, validate_start
+from server.scan.admission import PROTOCOL_VERSION, Admission, admit, require_challenge, validate_start
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
@@ -39,7 +40,7 @@ from server.scan.messages import (
     ResumeProofMessage,
     StartMessage,
 )
-from server.scan.plans import ScanPlans
+from server.scan.plans import ScanPlans, doubts_of
 from server.scan.transcript import StreamTranscript
 from server.storage.records import AttemptRecord, CheckRecord
 
@@ -145,7 +146,14 @@ async def open_stream(
         header_origin=header_origin,
         now=env.clock.now(),
     )
-    plans = ScanPlans(policy=policy, requested=record.requested_mode, capabilities=start.capabilities)
+    plans = ScanPlans(
+        policy=policy,
+        requested=record.requested_mode,
+        capabilities=start.capabilities,
+        attempts=attempts,
+        unmeasured=unmeasured_challenges(policy, record.requested_mode, env.models.pack),
+    )
+    require_challenge(plans)
     budget = plans.budget(env.settings.budget)
     # 2. Draw the challenge, and sign it with the key that the app has pinned.
     challenge_key = _pinned_key(env, record)
@@ -168,6 +176,8 @@ async def open_stream(
     try:
         # A stream that was fenced just now may have changed its attempts since they were read.
         attempts = await env.repository.attempts(record.check_id)
+        plans.note(doubts_of(attempts))
+        require_challenge(plans)
         evidence = await StreamEvidence.open(
             verifier=env.devices.verifier,
             devices=env.devices.repository,

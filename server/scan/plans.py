@@ -1,21 +1,24 @@
 """The plans of a scan's attempts, and the limits that apply to them."""
 
-from collections.abc import Set
+from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
 from attempt import CapturePlan
-from liveness.dynamic import DynamicPolicy, NextStep, WithoutFlash
+from liveness import ChallengeKind, DoubtTerms, VerdictReason, unresolved
+from liveness.dynamic import DynamicPolicy
 from liveness.dynamic.challenge import ScriptSettings
 from server.domain.terms import Mode, Plan
 from server.policies import Policy
-from server.policies.words import Fallback
+from server.policies.schema import ChallengeDemands
 from server.scan.messages import AdjustmentMessage, Capability, CaptureBudget
+from server.storage.records import AttemptRecord
 
 __all__ = [
     "FEWER_A_SECOND",
     "LEANEST",
     "ScanPlans",
+    "doubts_of",
     "expected_seconds",
     "fewer_bytes",
     "fewer_frames",
@@ -26,6 +29,16 @@ __all__ = [
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
 _GESTURE_SECONDS = 2.0
 """From the request until a person who complies has made the gesture."""
+
+_PLANS: Mapping[ChallengeKind | None, Plan] = {
+    ChallengeKind.FLASH: Plan.FLASH,
+    ChallengeKind.MOVEMENT: Plan.MOVEMENT,
+}
+"""The plans of challenges. Gestures are requested by hints, in attempts of every plan."""
+_CAPABILITIES = {
+    ChallengeKind.FLASH: Capability.FLASH,
+    ChallengeKind.MOVEMENT: Capability.OVAL_CHANGE,
+}
 
 _SMALLEST_FRAME = 8 * 1024
 _SMALLEST_FRAMES = {Plan.MOVEMENT: 24 * 1024}
@@ -99,69 +112,157 @@ def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
     return AdjustmentMessage(max_frames_per_second=FEWER_A_SECOND, max_side=0, max_frame_bytes=0)
 
 
+def doubts_of(attempts: Iterable[AttemptRecord]) -> tuple[VerdictReason, ...]:
+    """Returns the doubts that attempts raised, the earliest first."""
+    return tuple(dict.fromkeys(doubt for attempt in attempts for doubt in attempt.doubts))
+
+
 class ScanPlans:
-    """The plans of one stream's attempts, in order. A later stream begins with the first plan again.
+    """The plans of one stream's attempts, in order.
+
+    A check that demands the flash has no other challenge. Otherwise attempts have none until there is doubt
+    about the person (``liveness.doubt``), unless the policy begins with a challenge; then the first challenge
+    follows that the policy names, the device shows, the person does not decline, the light allows, and that
+    resolves the doubt. Doubt lasts for the check. A later stream knows it, but not what was declined.
 
     Attributes:
         first_step: The number of the next flash's first step. Numbers continue from attempt to attempt.
+        doubts: The doubts of the check's attempts, the earliest first; none if its policy has no challenges
+            for them.
     """
 
-    def __init__(self, *, policy: Policy, requested: Mode, capabilities: Set[Capability]) -> None:
+    def __init__(
+        self,
+        *,
+        policy: Policy,
+        requested: Mode,
+        capabilities: Set[Capability],
+        attempts: Iterable[AttemptRecord] = (),
+        unmeasured: Set[ChallengeKind] = frozenset(),
+    ) -> None:
         """Initialises the plans.
 
         Args:
             policy: The check's policy.
             requested: The weakest mode that may lead to SUCCESS.
             capabilities: The capabilities that the device announced.
+            attempts: The check's earlier attempts.
+            unmeasured: The challenges that the pack cannot measure.
         """
         self.first_step = 1
+        self.doubts: tuple[VerdictReason, ...] = ()
         self._policy = policy
+        self._requested = requested
         self._demanded = requested is Mode.DYNAMIC
-        self._challenge = policy.challenge_for(requested)
+        self._answers = policy.answers_doubt(requested)
         self._capabilities = capabilities
-        wanted = self._demanded or policy.first_mode is Mode.DYNAMIC
-        self._plan = Plan.FLASH if wanted and Capability.FLASH in capabilities else Plan.EXPRESS
+        order: tuple[ChallengeKind, ...] = (ChallengeKind.FLASH,) if self._demanded else ()
+        if self._answers is not None:
+            order = self._answers.order
+        self._left = [each for each in order if each not in unmeasured and self._shows(each)]
+        self.note(doubts_of(attempts))
+
+    def _shows(self, challenge: ChallengeKind) -> bool:
+        demands = self._policy.challenge_for(self._requested, challenge)
+        needed = {_CAPABILITIES[challenge]} if challenge in _CAPABILITIES else set()
+        if demands.open_mouth:
+            needed.add(Capability.OPEN_MOUTH)
+        if demands.turn_head:
+            needed.add(Capability.TURN_HEAD)
+        return needed <= self._capabilities
+
+    def note(self, doubts: Iterable[VerdictReason]) -> None:
+        """Notes doubts of the check's attempts, which last."""
+        if self._answers is not None:
+            self.doubts = tuple(dict.fromkeys((*self.doubts, *doubts)))
+
+    @property
+    def answer_doubt(self) -> bool:
+        """Whether doubt leads to a challenge."""
+        return self._answers is not None
+
+    @property
+    def _possible(self) -> list[ChallengeKind]:
+        return [each for each in self._left if not unresolved(self.doubts, each)]
+
+    @property
+    def challenge(self) -> ChallengeKind | None:
+        """The challenge of the next attempt; ``None`` if it makes none."""
+        at_start = self._answers is not None and self._answers.at_start
+        if not (self._demanded or self.doubts or at_start):
+            return None
+        return next(iter(self._possible), None)
+
+    @property
+    def open(self) -> bool:
+        """Whether another attempt can lead to SUCCESS: with a challenge, or without one and without doubt."""
+        return self.challenge is not None or not (self._demanded or self.doubts)
+
+    @property
+    def only_sure(self) -> bool:
+        """Whether the scan can succeed only beyond doubt, because no challenge can follow."""
+        return self._answers is not None and not self._possible
 
     @property
     def next(self) -> Plan:
         """The plan of the next attempt."""
-        return self._plan
+        return _PLANS.get(self.challenge, Plan.EXPRESS)
 
     @property
     def mode(self) -> Mode:
         """The mode of the next attempt."""
-        return Mode.DYNAMIC if self._plan is Plan.FLASH else Mode.EXPRESS
+        return Mode.DYNAMIC if self.next is Plan.FLASH else Mode.EXPRESS
+
+    @property
+    def reserved(self) -> int:
+        """The number of attempts that doubt would allow beyond those that remain: one, or none."""
+        return int(self._answers is not None and not self.doubts and bool(self._possible))
+
+    def terms(self, challenge: ChallengeKind | None) -> DoubtTerms | None:
+        """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it.
+
+        Args:
+            challenge: The challenge of the attempt.
+        """
+        return None if self._answers is None else DoubtTerms(challenge, self.doubts)
 
     @property
     def limits(self) -> DynamicPolicy:
         """The policy of a flash attempt."""
-        falls_back = not self._demanded and (
-            self._policy.fallback is Fallback.MOVEMENT and Capability.OVAL_CHANGE in self._capabilities
-        )
+        demands = self._policy.challenge_for(self._requested, ChallengeKind.FLASH)
+        others = any(each is not ChallengeKind.FLASH for each in self._possible)
         return DynamicPolicy(
-            minimum_bits=self._challenge.required_bits,
-            demanded=self._demanded,
-            blink=self._challenge.blink,
-            depth=self._challenge.depth,
-            fallback=NextStep.MOVEMENT if falls_back else NextStep.NONE,
-            without_flash=WithoutFlash.REFUSED if self._demanded else WithoutFlash.EXPRESS,
+            minimum_bits=demands.required_bits,
+            blink=demands.blink,
+            depth=demands.depth,
+            falls_back=others,
         )
 
     @property
-    def gestures(self) -> int:
-        """The number of gestures that the person is asked for at the end of an attempt."""
-        return self._challenge.gestures
+    def _demands(self) -> ChallengeDemands:
+        return self._policy.challenge_for(self._requested, self.challenge)
+
+    def expected_seconds(self, *, capture: float) -> float:
+        """Returns the seconds that the next attempt takes if it is good.
+
+        Args:
+            capture: The time of a capture without a challenge, seconds.
+        """
+        return expected_seconds(self.next, capture=capture, gestures=self._demands.gestures)
 
     def capture_plan(self, plan: CapturePlan) -> CapturePlan:
         """Returns the server's plan of a capture, adapted to the policy."""
-        return replace(plan, open_mouth=self._challenge.open_mouth, turn_head=self._challenge.turn_head)
+        demands = self._demands
+        return replace(plan, open_mouth=demands.open_mouth, turn_head=demands.turn_head)
 
     def budget(self, budget: CaptureBudget) -> CaptureBudget:
         """Returns the server's limits of a scan, adapted to the policy.
 
-        The policy may allow less time for an attempt, and more if the person is asked for gestures.
+        The policy may allow less time for an attempt, and more if the person may be asked for gestures.
         """
-        longer = budget.extended(float(self._challenge.gesture_seconds))
+        kinds: tuple[ChallengeKind | None, ...] = (None, *self._left)
+        gestures = max(self._policy.challenge_for(self._requested, each).gesture_seconds for each in kinds)
+        longer = budget.extended(float(gestures))
         allowed = float(self._policy.deadlines.attempt_seconds)
         return replace(longer, max_attempt_seconds=min(allowed, longer.max_attempt_seconds))
 
@@ -172,18 +273,11 @@ class ScanPlans:
             return ScriptSettings()
         return ScriptSettings(scroll_one_in=None)
 
-    def decline(self) -> bool:
-        """Continues without flashes, because the person declined them before the first colour.
-
-        Returns:
-            Whether the scan continues; False if the check demands the flash.
-        """
-        if self.limits.without_flash is WithoutFlash.REFUSED:
-            return False
-        self._plan = Plan.EXPRESS
-        return True
+    def leave_out(self, challenge: ChallengeKind) -> None:
+        """Continues without a challenge, because the person declined it."""
+        self._left.remove(challenge)
 
     def fall_back(self) -> None:
-        """Plans the policy's fallback for further attempts, because the light does not allow the flash."""
-        if self.limits.fallback is NextStep.MOVEMENT:
-            self._plan = Plan.MOVEMENT
+        """Continues without the flash if there is another challenge: the light does not allow the flash."""
+        if self.limits.falls_back:
+            self._left.remove(ChallengeKind.FLASH)

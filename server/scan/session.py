@@ -158,6 +158,7 @@ class ScanSession:
         """Runs one attempt; returns the check's attempts if another one follows, otherwise ``None``."""
         env, stages = self._env, self._env.metrics.stages
         challenge = start_challenge(env, stream.plans)
+        left = attempts_remaining(attempts, stream.policy) + stream.plans.reserved
         run = AttemptRun(
             env,
             stream,
@@ -173,7 +174,7 @@ class ScanSession:
         try:
             # Judging starts while the capture ends, and is no part of it.
             with stages.stage(Stage.CAPTURE, beside=True):
-                end = await run.run(inbox, send, attempts_left=attempts_remaining(attempts, stream.policy))
+                end = await run.run(inbox, send, attempts_left=left)
         finally:
             env.metrics.checks.attempt_received(frames=run.frames, dropped=stream.transcript.dropped)
         # If the device disconnects now, the decision must still be stored.

@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypedDict
 from uuid import UUID
 
-from liveness import Verdict
+from liveness import Verdict, VerdictReason
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
@@ -261,6 +261,7 @@ class AttemptRecord:
         frames: Frames received.
         dropped: Captured images that the device dropped before they got an index.
         feedback: Names of the feedback codes, most important first.
+        doubts: The doubts about the person that it raised; none while it runs.
         end_time: When it ended; None while it runs.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None without a MAC.
         judgement: The outcome of the check if no further attempt follows, opaque (``server.verdict.stored``);
@@ -286,6 +287,7 @@ class AttemptRecord:
     final_mac_sha256: bytes | None
     judgement: bytes | None = field(repr=False)
     frame_hashes: bytes | None = field(default=None, repr=False)
+    doubts: tuple[VerdictReason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,6 +302,7 @@ class AttemptEnding:
         frames: Frames received.
         dropped: Images that the device dropped before they got an index.
         feedback: Names of feedback codes, most important first.
+        doubts: The doubts about the person that it raised, also if nothing else of its judgement is kept.
         end_time: When it ended.
         final_mac_sha256: SHA-256 of the last MAC; None without a MAC.
         judgement: The outcome of the check if no further attempt follows; None if the attempt was not judged.
@@ -317,6 +320,7 @@ class AttemptEnding:
     final_mac_sha256: bytes | None
     judgement: bytes | None = field(default=None, repr=False)
     frame_hashes: bytes | None = field(default=None, repr=False)
+    doubts: tuple[VerdictReason, ...] = ()
 
     @property
     def counts(self) -> bool:
@@ -334,6 +338,7 @@ class AttemptEnding:
             frames=self.frames,
             dropped=self.dropped,
             feedback=self.feedback,
+            doubts=self.doubts,
             end_time=self.end_time,
             final_mac_sha256=self.final_mac_sha256,
             judgement=self.judgement,

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import RowMapping, select
 
-from liveness import Verdict
+from liveness import Verdict, VerdictReason
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
@@ -183,6 +183,7 @@ def ending_row(ending: AttemptEnding) -> dict[str, Any]:
         "frames": ending.frames,
         "dropped": ending.dropped,
         "feedback": to_words(ending.feedback),
+        "doubts": to_words(ending.doubts),
         "end_time": ending.end_time,
         "final_mac_sha256": ending.final_mac_sha256,
         "judgement": ending.judgement,
@@ -300,6 +301,7 @@ def attempt_record(row: RowMapping) -> AttemptRecord:
         frames=row["frames"],
         dropped=row["dropped"],
         feedback=from_words(row["feedback"]),
+        doubts=tuple(VerdictReason(each) for each in from_words(row["doubts"])),
         end_time=row["end_time"],
         final_mac_sha256=row["final_mac_sha256"],
         judgement=row["judgement"],

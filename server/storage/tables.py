@@ -186,6 +186,7 @@ attempts = Table(
     Column("frames", Integer, nullable=False),
     Column("dropped", Integer, nullable=False),
     Column("feedback", Text, nullable=False),
+    Column("doubts", Text, nullable=False, server_default="[]"),
     Column("end_time", UtcTime),
     Column("final_mac_sha256", LargeBinary(32)),
     Column("judgement", LargeBinary),

@@ -16,7 +16,7 @@ from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.interface import Light, Meter
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
-from liveness.dynamic.policy import DynamicPolicy, NextStep
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 from matcher.persons import SCAN_SUBJECT
 from tests.liveness.dynamic.flash_device import ScriptedMeter
@@ -147,10 +147,10 @@ def test_a_claim_of_an_earlier_attempt_is_no_claim() -> None:
     assert phone.run.evidence.samples[-1].step_since is None
 
 
-@pytest.mark.parametrize(("fallback", "falls"), [(NextStep.MOVEMENT, True), (NextStep.NONE, False)])
-def test_bright_light_is_reported_and_ends_it(fallback: NextStep, falls: bool) -> None:
+@pytest.mark.parametrize("falls", [True, False])
+def test_bright_light_is_reported_and_ends_it(falls: bool) -> None:
     meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.TOO_BRIGHT)
-    phone = _Phone(meter, DynamicPolicy(fallback=fallback))
+    phone = _Phone(meter, DynamicPolicy(falls_back=falls))
     phone.play()
     codes = [message.code for message in phone.sent if isinstance(message, Feedback)]
     assert set(codes) == {HintCode.TOO_BRIGHT}

@@ -321,6 +321,7 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2, ready_seconds=2)
     write_policy(folder, "one-page", web_origins=[PAGE_ORIGIN])
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
+    write_policy(folder, "doubting", maximum=1, challenges=["flash", "movement"])
 
 
 PAGE_ORIGIN = "http://localhost:5173"

@@ -72,8 +72,9 @@ def write_policy(
     tolerate: Sequence[str] = ("memory.frames",),
     decide: Sequence[str] = (),
     web_origins: Sequence[str] = (),
+    challenges: Sequence[str] = (),
 ) -> None:
-    """Writes a policy file."""
+    """Writes a policy file; ``challenges`` follow doubt."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(
         POLICY.format(
@@ -96,6 +97,7 @@ def write_policy(
             decide=json.dumps(list(decide)),
             web_origins=json.dumps(list(web_origins)),
         )
+        + (f"[doubt]\norder = {json.dumps(list(challenges))}\n" if challenges else "")
     )
 
 

@@ -40,6 +40,29 @@ async def _shown(stream: StrictStream, number: int) -> None:
 
 async def _flash(scan: Scan) -> None:
     stream = await scan.open()
+    await _colours(stream)
+    await stream.send_result(scan_pb2.SCAN_STATUS_RETRY, another=True)
+    # An attempt without a flash: the screen is normal again.
+    await stream.begin_attempt()
+    await stream.receive_frames(4)
+    await stream.complete_capture()
+    await stream.send_result()
+    await stream.wait_for_half_close()
+
+
+async def _flash_after_doubt(scan: Scan) -> None:
+    stream = await scan.open()
+    await stream.begin_attempt()
+    await stream.receive_frames(8)
+    await stream.complete_capture()
+    await stream.send_result(scan_pb2.SCAN_STATUS_RETRY, another=True)
+    await _colours(stream)
+    await stream.send_result()
+    await stream.wait_for_half_close()
+
+
+async def _colours(stream: StrictStream) -> None:
+    """Runs an attempt with four colours up to its end."""
     await stream.begin_attempt(plan=scan_pb2.PLAN_FLASH)
     await stream.receive_frames(3)
     steps = (_GREY, *_COLOURS, _GREY)
@@ -48,13 +71,6 @@ async def _flash(scan: Scan) -> None:
         await _shown(stream, number)
         await stream.receive_frames(2)
     await stream.complete_capture()
-    await stream.send_result(scan_pb2.SCAN_STATUS_RETRY, another=True)
-    # An attempt without a flash: the screen is normal again.
-    await stream.begin_attempt()
-    await stream.receive_frames(4)
-    await stream.complete_capture()
-    await stream.send_result()
-    await stream.wait_for_half_close()
 
 
 async def _flash_fast(scan: Scan) -> None:
@@ -117,6 +133,12 @@ SCREEN: Final = (
         name="flash",
         purpose="four colours are shown, in order",
         script=_flash,
+        needs=_FLASHES,
+    ),
+    Scenario(
+        name="flash-after-doubt",
+        purpose="colours are shown in an attempt after one without them",
+        script=_flash_after_doubt,
         needs=_FLASHES,
     ),
     Scenario(

@@ -6,7 +6,7 @@ from typing import Final
 
 from liveness.dynamic.challenge.actions import Complete, EndReason, FallBack, HintCode
 from liveness.dynamic.challenge.interface import Light
-from liveness.dynamic.policy import DynamicPolicy, NextStep
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 
 __all__ = ["LightWatch", "Pauses", "Presence"]
@@ -145,6 +145,6 @@ class LightWatch:
         if self._drowned_since is None:
             self._drowned_since = now
         waited, patience = now - self._drowned_since, self._policy.light_patience_seconds
-        if self._policy.fallback is NextStep.MOVEMENT and waited >= patience:
+        if self._policy.falls_back and waited >= patience:
             return FallBack(code)
         return Complete(EndReason.LIGHT) if waited >= 2 * patience else code

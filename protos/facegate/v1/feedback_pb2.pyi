@@ -64,7 +64,9 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     FEEDBACK_CODE_LOW_VIDEO_QUALITY: _FeedbackCode.ValueType  # 19
     """The video's quality is too low: resolution, compression or noise."""
     FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED: _FeedbackCode.ValueType  # 20
-    """The surroundings do not allow this kind of scan, such as strong sun behind the person. Not sent yet."""
+    """No challenge can follow in this scan, because the device announced none that the policy names: only a picture
+    beyond doubt succeeds. Sent at the start of an attempt.
+    """
     FEEDBACK_CODE_FACE_LOST: _FeedbackCode.ValueType  # 21
     """The face was lost while it was followed. Not sent yet."""
     FEEDBACK_CODE_ACTION_NOT_PERFORMED: _FeedbackCode.ValueType  # 22
@@ -156,7 +158,9 @@ FEEDBACK_CODE_FACE_MASK: FeedbackCode.ValueType  # 18
 FEEDBACK_CODE_LOW_VIDEO_QUALITY: FeedbackCode.ValueType  # 19
 """The video's quality is too low: resolution, compression or noise."""
 FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED: FeedbackCode.ValueType  # 20
-"""The surroundings do not allow this kind of scan, such as strong sun behind the person. Not sent yet."""
+"""No challenge can follow in this scan, because the device announced none that the policy names: only a picture
+beyond doubt succeeds. Sent at the start of an attempt.
+"""
 FEEDBACK_CODE_FACE_LOST: FeedbackCode.ValueType  # 21
 """The face was lost while it was followed. Not sent yet."""
 FEEDBACK_CODE_ACTION_NOT_PERFORMED: FeedbackCode.ValueType  # 22

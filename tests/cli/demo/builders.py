@@ -227,6 +227,7 @@ def all_as_expected() -> tuple[DemoRecord, ...]:
         refused("EYE_DISTANCE_TOO_SMALL"),
         judged("screen-replay"),
         judged("virtual-camera", virtual),
+        judged("doubt"),
         judged("flash-same-person"),
         judged("flash-print", unlit),
         judged("flash-screen-replay", undecided),

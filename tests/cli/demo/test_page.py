@@ -93,10 +93,10 @@ def test_every_check_is_on_it(page: Page) -> None:
         assert scenario.title in text
         assert scenario.shown in text
         assert scenario.key in page.ids
-    assert "19 of 19 outcomes as expected" in text
+    assert "20 of 20 outcomes as expected" in text
     assert "1 attack passed" in text
     assert "Verified challenge bits" in text
-    assert text.count("Signals of the flash") == 9
+    assert text.count("Signals of the flash") == 10
     assert "This attack passed" in text
     assert "1 blink in 4.0 s." in text
     assert "not assessed" in render(all_as_expected())

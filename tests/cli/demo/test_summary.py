@@ -21,15 +21,15 @@ def test_the_table_fits_a_narrow_terminal_uncut() -> None:
 
 def test_the_summary_contains_every_outcome() -> None:
     text = " ".join(printed(160).split())
-    assert text.count("✓") == 19
+    assert text.count("✓") == 20
     assert "eye distance too small" in text
     assert "not same person" in text
     assert "the attack passed" in text
     assert "97 LIVE" in text
-    assert text.index("EXPRESS") < text.index("DYNAMIC") < text.index("ATTESTED")
+    assert text.index("EXPRESS") < text.index("DOUBT") < text.index("DYNAMIC") < text.index("ATTESTED")
     assert text.count("spoof or undecided") == 7
     assert text.count("! ") == 1
-    assert "19 of 19 results have a signature that verifies." in text
+    assert "20 of 20 results have a signature that verifies." in text
 
 
 def test_attacks_that_passed_are_named() -> None:

@@ -1,6 +1,6 @@
 import pytest
 
-from liveness.dynamic.policy import BitFloor, DynamicPolicy, NextStep, WithoutFlash
+from liveness.dynamic.policy import BitFloor, DynamicPolicy
 from liveness.errors import LivenessPolicyError
 
 
@@ -24,15 +24,8 @@ def test_the_floors_are_those_of_the_product() -> None:
         {"blink_patience_seconds": float("nan")},
         {"depth_patience_seconds": 31.0},
         {"depth_patience_seconds": -1.0},
-        {"demanded": True, "fallback": NextStep.MOVEMENT},
-        {"demanded": True, "without_flash": WithoutFlash.EXPRESS},
     ],
 )
 def test_policies_that_contradict_themselves_are_refused(changes: dict[str, object]) -> None:
     with pytest.raises(LivenessPolicyError):
         DynamicPolicy(**changes)  # type: ignore[arg-type]  # the class checks
-
-
-def test_a_policy_may_forbid_the_flash() -> None:
-    policy = DynamicPolicy(without_flash=WithoutFlash.EXPRESS, fallback=NextStep.MOVEMENT)
-    assert not policy.demanded

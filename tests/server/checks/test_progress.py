@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from liveness import VerdictReason
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
@@ -85,6 +86,15 @@ def test_the_scan_of_a_device_that_may_not_come_back_may_not_be_resumed() -> Non
     most = POLICY.attempts.reconnects
     assert _progress(at=9, **_lost(streams=most)).resumable_until is not None
     assert _progress(at=9, **_lost(streams=most + 1)).resumable_until is None
+
+
+def test_doubt_allows_one_attempt_more() -> None:
+    doubts = (VerdictReason.NOT_SURE,)
+    counted = [attempt_record(n, counted=True, outcome=AttemptOutcome.RETRY) for n in (1, 2)]
+    last = attempt_record(3, counted=True, outcome=AttemptOutcome.RETRY, doubts=doubts)
+    assert _progress(*counted, last, at=9, **_lost()).attempts_remaining == 1
+    further = attempt_record(4, counted=True, outcome=AttemptOutcome.RETRY, doubts=doubts)
+    assert _progress(*counted, last, further, at=9, **_lost()).attempts_remaining == 0
 
 
 def test_attempts_that_count_are_taken_from_those_that_remain() -> None:

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
+from liveness import ChallengeKind
 from server.domain.terms import Mode
 from server.policies import load_policies, parse_frozen_policy, parse_policy, read_policy
 from server.policies.errors import PolicyInvalid, PolicyNotFound
-from server.policies.words import Fallback
 from vision.packs.calibration import parse_calibration
 
 _MINE = b"""
@@ -59,23 +59,59 @@ def test_the_shipped_policies() -> None:
 def test_a_shipped_policy_demands_the_flash_and_a_blink_without_evidence_of_the_device() -> None:
     book = load_policies()
     dynamic, standard = book.get("dynamic").policy, book.get("standard").policy
-    assert (dynamic.mode, dynamic.fallback) == (Mode.DYNAMIC, Fallback.NONE)
+    assert (dynamic.mode, dynamic.doubt) == (Mode.DYNAMIC, None)
     assert dynamic.challenge.blink
     assert not standard.challenge.blink
     assert dynamic.device == standard.device
     assert (dynamic.match, dynamic.liveness) == (standard.match, standard.liveness)
 
 
-def test_a_shipped_policy_prefers_the_flash_and_one_never_flashes() -> None:
+def test_a_shipped_policy_begins_with_the_flash_and_one_never_flashes() -> None:
     book = load_policies()
     adaptive, no_flash = book.get("adaptive").policy, book.get("no-flash").policy
-    assert (adaptive.mode, adaptive.first_mode, adaptive.fallback) == (
-        Mode.EXPRESS,
-        Mode.DYNAMIC,
-        Fallback.MOVEMENT,
-    )
+    assert (adaptive.mode, adaptive.first_mode) == (Mode.EXPRESS, Mode.DYNAMIC)
     assert no_flash.first_mode is Mode.EXPRESS
     assert not no_flash.challenge.flash_allowed
+    assert no_flash.doubt is not None
+    assert ChallengeKind.FLASH not in no_flash.doubt.order
+
+
+@pytest.mark.parametrize("name", ["standard", "low", "adaptive"])
+def test_doubt_demands_no_less_than_a_raised_mode(name: str) -> None:
+    policy = load_policies().get(name).policy
+    asked, raised = (
+        policy.challenge_for(Mode.EXPRESS, ChallengeKind.FLASH),
+        policy.challenge_for(Mode.DYNAMIC),
+    )
+    assert asked == raised
+    assert policy.doubt is not None
+    assert policy.doubt.order == tuple(ChallengeKind)
+    for challenge in ChallengeKind:
+        assert policy.doubt.live_threshold(challenge) >= policy.liveness.live_threshold
+
+
+@pytest.mark.parametrize("name", ["standard", "low", "adaptive", "no-flash"])
+def test_the_scans_deadline_covers_the_attempt_that_doubt_allows(name: str) -> None:
+    policy = load_policies().get(name).policy
+    longest = (policy.attempts.maximum + 1) * policy.deadlines.attempt_seconds
+    assert policy.deadlines.scan_seconds >= longest
+
+
+def test_a_preferred_flash_that_an_older_version_froze_becomes_a_challenge_at_the_start() -> None:
+    former = b'preferred_mode = "DYNAMIC"\nfallback = "movement"\n' + _MINE
+    former += b"[liveness]\nlive_threshold = 80.0\n"
+    with pytest.raises(PolicyInvalid, match="there is no such key"):
+        parse_policy(former, origin="x.toml")
+    file = parse_frozen_policy(former, origin="a check")
+    doubt = file.policy.doubt
+    assert file.source == former
+    assert doubt is not None
+    assert (doubt.at_start, doubt.order) == (True, (ChallengeKind.FLASH, ChallengeKind.MOVEMENT))
+    flash = file.policy.challenge_for(Mode.EXPRESS, ChallengeKind.FLASH)
+    assert (flash.required_bits, flash.blink, flash.depth) == (12, False, False)
+    assert {doubt.live_threshold(each) for each in doubt.order} == {80.0}
+    plain = parse_frozen_policy(b'fallback = "none"\n' + _MINE, origin="a check").policy
+    assert plain.doubt is None
 
 
 def test_shipped_policies_serve_people_who_cannot_blink_turn_or_see_flashes() -> None:
@@ -120,7 +156,8 @@ def test_the_policy_for_trials_differs_from_the_default_only_in_the_match() -> N
     book = load_policies()
     trial, standard = (book.get(name).policy.model_dump(mode="json") for name in ("evaluation", "standard"))
     differs = {key for key in trial if trial[key] != standard[key]}
-    assert differs == {"name", "version", "description", "match"}
+    assert differs == {"name", "version", "description", "match", "doubt"}
+    assert trial["doubt"] is None
     assert trial["match"]["max_fmr"] == 100 * standard["match"]["max_fmr"]
 
 

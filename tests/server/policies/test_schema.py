@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import DECISIVE_NAMES, DEFAULT_DEMANDS, Demand, Evidence
+from liveness import ChallengeKind
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
@@ -28,7 +29,7 @@ _EXPRESS: dict[str, Any] = {
     "match": {"max_fmr": 0.01},
 }
 _DYNAMIC = {**_EXPRESS, "mode": "DYNAMIC", "challenge": {"required_bits": 12.0}}
-_ADAPTIVE = {**_EXPRESS, "preferred_mode": "DYNAMIC", "fallback": "movement"}
+_DOUBT: dict[str, Any] = {**_EXPRESS, "doubt": {}}
 
 
 def changed(base: dict[str, Any], key: str, value: Any) -> dict[str, Any]:
@@ -70,8 +71,19 @@ def test_the_required_fields_of_a_policy_suffice() -> None:
         (_EXPRESS, "liveness.live_threshold", 30.0),
         (_EXPRESS, "liveness.minimum_frames", 1),
         (_EXPRESS, "liveness.require_pad_network", "yes"),
-        (_EXPRESS, "fallback", "movement"),
-        (_DYNAMIC, "fallback", "movement"),
+        (_DYNAMIC, "doubt", {}),
+        (_DOUBT, "doubt.order", []),
+        (_DOUBT, "doubt.order", ["flash", "flash"]),
+        (_DOUBT, "doubt.order", ["blink"]),
+        (_DOUBT, "doubt.order", "flash"),
+        (_DOUBT, "doubt.at_start", 1),
+        (_DOUBT, "doubt.flash.required_bits", 9.9),
+        (_DOUBT, "doubt.flash.live_threshold", 30.9),
+        (_DOUBT, "doubt.movement.live_threshold", 30.9),
+        (_DOUBT, "doubt.gestures.live_threshold", 30.9),
+        (_DOUBT, "doubt.movement.blink", True),
+        (_DOUBT, "challenge.flash_allowed", False),
+        (_DOUBT, "deadlines.attempt_seconds", 21),
         (_EXPRESS, "challenge.required_bits", 9.9),
         (_DYNAMIC, "challenge.required_bits", 0.0),
         (_DYNAMIC, "challenge.required_bits", 20.1),
@@ -80,13 +92,9 @@ def test_the_required_fields_of_a_policy_suffice() -> None:
         (_EXPRESS, "challenge.turn_head", "left"),
         (_EXPRESS, "challenge.raised.required_bits", 9.9),
         (_EXPRESS, "challenge.raised.flash_allowed", True),
-        (_DYNAMIC, "preferred_mode", "EXPRESS"),
-        (_EXPRESS, "preferred_mode", "MOVEMENT"),
-        (_DYNAMIC, "fallback", "anything"),
         (_DYNAMIC, "deadlines.idle_seconds", 2),
         (_DYNAMIC, "deadlines.attempt_seconds", 14),
-        (_ADAPTIVE, "deadlines.idle_seconds", 2),
-        (_ADAPTIVE, "deadlines.attempt_seconds", 14),
+        (_DOUBT, "deadlines.idle_seconds", 2),
         (_EXPRESS, "device.minimum_assurance", "SOME"),
         (_EXPRESS, "device.minimum_assurance", {"web": "LOW"}),
         (_EXPRESS, "device.minimum_assurance", {"default": "MEDIUM", "web": "SOME"}),
@@ -136,12 +144,36 @@ def test_decisive_checks_are_tolerated_by_name() -> None:
     assert all(name in str(caught.value) for name in DECISIVE_NAMES)
 
 
-def test_a_policy_may_prefer_more_than_it_demands() -> None:
-    policy = Policy.model_validate(_ADAPTIVE)
-    assert (policy.mode, policy.first_mode) == ("EXPRESS", "DYNAMIC")
-    assert Policy.model_validate(_EXPRESS).first_mode == "EXPRESS"
+def test_a_policy_may_begin_with_more_than_it_demands() -> None:
+    begins = Policy.model_validate(changed(_DOUBT, "doubt.at_start", True))
+    assert (begins.mode, begins.first_mode) == ("EXPRESS", "DYNAMIC")
+    for base in (_EXPRESS, _DOUBT, changed(_DOUBT, "doubt", {"order": ["gestures"], "at_start": True})):
+        assert Policy.model_validate(base).first_mode == "EXPRESS"
     with pytest.raises(ValidationError, match="flash_allowed is false"):
-        Policy.model_validate(changed(_ADAPTIVE, "challenge.flash_allowed", False))
+        Policy.model_validate(changed(_DOUBT, "challenge.flash_allowed", False))
+
+
+def test_a_policy_without_the_table_has_no_challenge_for_doubt() -> None:
+    assert Policy.model_validate(_EXPRESS).doubt is None
+    plain = Policy.model_validate(_EXPRESS)
+    for challenge in ChallengeKind:
+        assert plain.challenge_for(Mode.EXPRESS, challenge) == plain.challenge
+
+
+def test_doubt_asks_what_its_challenge_and_the_policy_demand() -> None:
+    own = {"required_bits": 16.0, "open_mouth": True}
+    policy = Policy.model_validate({**_DOUBT, "challenge": own, "doubt": {"movement": {"turn_head": True}}})
+    flash, movement, gestures = (policy.challenge_for(Mode.EXPRESS, each) for each in ChallengeKind)
+    assert (flash.required_bits, flash.blink, flash.depth, flash.gestures) == (16, True, True, 1)
+    assert (movement.open_mouth, movement.turn_head) == (True, True)
+    assert (gestures.open_mouth, gestures.turn_head) == (True, True)
+    assert policy.challenge_for(Mode.EXPRESS) == policy.challenge
+
+
+def test_a_check_that_demands_the_flash_anyway_has_no_other_challenge() -> None:
+    policy = Policy.model_validate(_DOUBT)
+    assert policy.answers_doubt(Mode.EXPRESS) == policy.doubt
+    assert policy.answers_doubt(Mode.DYNAMIC) is None
 
 
 def test_the_challenge_of_a_raised_mode_is_never_less_than_the_policys_own() -> None:
@@ -150,7 +182,7 @@ def test_the_challenge_of_a_raised_mode_is_never_less_than_the_policys_own() -> 
     assert (raised.required_bits, raised.blink, raised.depth) == (12, True, True)
     assert plain.challenge_for(Mode.EXPRESS) == plain.challenge
     own = {"required_bits": 16.0, "depth": True, "raised": {"blink": False, "depth": False}}
-    raised = Policy.model_validate({**_ADAPTIVE, "challenge": own}).challenge_for(Mode.DYNAMIC)
+    raised = Policy.model_validate({**_EXPRESS, "challenge": own}).challenge_for(Mode.DYNAMIC)
     assert (raised.required_bits, raised.blink, raised.depth) == (16, False, True)
 
 
@@ -167,14 +199,14 @@ def test_a_gesture_is_asked_for_in_every_mode_if_the_policy_demands_it(requested
 
 
 def test_a_mode_that_is_already_demanded_is_not_raised() -> None:
-    for base, requested in ((_DYNAMIC, Mode.DYNAMIC), (_ADAPTIVE, Mode.EXPRESS)):
+    for base, requested in ((_DYNAMIC, Mode.DYNAMIC), (_DOUBT, Mode.EXPRESS)):
         policy = Policy.model_validate(base)
         assert policy.challenge_for(requested) == policy.challenge
 
 
 @pytest.mark.parametrize(("key", "least"), [("idle_seconds", 3), ("attempt_seconds", 15)])
 def test_deadlines_too_short_for_a_flash_are_refused(key: str, least: int) -> None:
-    assert Policy.model_validate(changed(_ADAPTIVE, f"deadlines.{key}", least)).why_no_flash is None
+    assert Policy.model_validate(changed(_EXPRESS, f"deadlines.{key}", least)).why_no_flash is None
     short = Policy.model_validate(changed(_EXPRESS, f"deadlines.{key}", least - 1))
     assert short.why_no_flash == f"deadlines.{key} is {least - 1}, and a flash takes {least} or more"
 

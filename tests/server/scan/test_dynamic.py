@@ -117,8 +117,11 @@ async def test_a_declined_flash_leads_to_a_scan_without_it(scene: LiveServer) ->
     assert list(declined.feedback) == []
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
     result = await stream.run_rest(fresh_pictures())
-    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
-    liveness = (await scene.finish(upload.check_id)).result.liveness
+    # The networks of the pack for evaluation are never sure, and no other challenge is left.
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    finished = (await scene.finish(upload.check_id)).result
+    assert finished.reasons[-1] == result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
+    liveness = finished.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_EXPRESS)
     assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
 

@@ -5,10 +5,10 @@ from collections.abc import Set
 import pytest
 
 from attempt import CapturePlan
-from liveness.dynamic import policy as dynamic
+from liveness import ChallengeKind, DoubtTerms, VerdictReason, unresolved
 from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
-from server.policies.schema import ChallengeRules, DeadlineRules
+from server.policies.schema import ChallengeRules, DeadlineRules, DoubtRules, FlashAnswer
 from server.scan.messages import Capability, CaptureBudget
 from server.scan.plans import (
     ScanPlans,
@@ -18,9 +18,12 @@ from server.scan.plans import (
     leaner_frames,
     smallest_frame,
 )
+from tests.server.scan.records import attempt_record
 
 _ALL = frozenset(Capability)
 _NONE: frozenset[Capability] = frozenset()
+_GESTURES = frozenset({Capability.OPEN_MOUTH, Capability.TURN_HEAD})
+_DOUBT = (VerdictReason.NOT_SURE,)
 
 
 def _policy(name: str) -> Policy:
@@ -38,6 +41,7 @@ def _plans(name: str, requested: Mode, capabilities: Set[Capability] = _ALL) -> 
         ("standard", Mode.DYNAMIC, _ALL, Plan.FLASH, Mode.DYNAMIC),
         ("high", Mode.DYNAMIC, {Capability.FLASH}, Plan.FLASH, Mode.DYNAMIC),
         ("adaptive", Mode.EXPRESS, _ALL, Plan.FLASH, Mode.DYNAMIC),
+        ("adaptive", Mode.EXPRESS, {Capability.OVAL_CHANGE}, Plan.MOVEMENT, Mode.EXPRESS),
         ("adaptive", Mode.EXPRESS, _NONE, Plan.EXPRESS, Mode.EXPRESS),
         ("no-flash", Mode.EXPRESS, _ALL, Plan.EXPRESS, Mode.EXPRESS),
     ],
@@ -47,19 +51,98 @@ def test_the_policy_plans_the_first_attempt(
 ) -> None:
     plans = _plans(policy, requested, capabilities)
     assert (plans.next, plans.mode) == (plan, mode)
+    assert plans.open
 
 
-def test_a_declined_preferred_flash_leads_to_a_scan_without_it() -> None:
+@pytest.mark.parametrize(
+    ("policy", "capabilities", "challenge"),
+    [
+        ("standard", _ALL, ChallengeKind.FLASH),
+        ("low", _ALL, ChallengeKind.FLASH),
+        ("no-flash", _ALL, ChallengeKind.MOVEMENT),
+        ("standard", {Capability.OVAL_CHANGE, *_GESTURES}, ChallengeKind.MOVEMENT),
+        ("standard", _GESTURES, ChallengeKind.GESTURES),
+        ("standard", {Capability.TURN_HEAD}, None),
+        ("standard", _NONE, None),
+    ],
+)
+def test_doubt_leads_to_the_first_challenge_that_the_device_shows(
+    policy: str, capabilities: Set[Capability], challenge: ChallengeKind | None
+) -> None:
+    plans = _plans(policy, Mode.EXPRESS, capabilities)
+    assert plans.challenge is None
+    assert plans.only_sure is (challenge is None)
+    plans.note(_DOUBT)
+    assert plans.challenge is challenge
+    assert plans.open is (challenge is not None), "doubt never leads back to EXPRESS"
+    assert plans.terms(challenge) == DoubtTerms(challenge, _DOUBT)
+
+
+def test_a_later_stream_knows_the_doubt_of_earlier_attempts() -> None:
+    attempts = (attempt_record(1, doubts=_DOUBT), attempt_record(2))
+    plans = ScanPlans(
+        policy=_policy("standard"), requested=Mode.EXPRESS, capabilities=_ALL, attempts=attempts
+    )
+    assert (plans.next, plans.doubts) == (Plan.FLASH, _DOUBT)
+
+
+def test_a_challenge_that_the_pack_cannot_measure_is_left_out() -> None:
+    plans = ScanPlans(
+        policy=_policy("standard"),
+        requested=Mode.EXPRESS,
+        capabilities=_ALL,
+        unmeasured={ChallengeKind.FLASH},
+    )
+    plans.note(_DOUBT)
+    assert plans.challenge is ChallengeKind.MOVEMENT
+
+
+@pytest.mark.parametrize("name", ["evaluation", "dynamic"])
+def test_a_policy_without_the_table_knows_no_doubt(name: str) -> None:
+    requested = _policy(name).mode
+    plans, same = _plans(name, requested), _plans(name, requested)
+    plans.note(_DOUBT)
+    assert (plans.next, plans.doubts, plans.terms(None)) == (same.next, (), None)
+    assert (plans.answer_doubt, plans.only_sure, plans.reserved) == (False, False, 0)
+
+
+def test_a_check_that_was_raised_has_only_the_flash() -> None:
+    plans = _plans("standard", Mode.DYNAMIC)
+    plans.note(_DOUBT)
+    assert (plans.challenge, plans.terms(ChallengeKind.FLASH)) == (ChallengeKind.FLASH, None)
+    plans.leave_out(ChallengeKind.FLASH)
+    assert not plans.open
+
+
+def test_one_attempt_is_reserved_until_there_is_doubt() -> None:
+    plans = _plans("standard", Mode.EXPRESS)
+    assert plans.reserved == 1
+    plans.note(_DOUBT)
+    assert plans.reserved == 0
+    assert _plans("standard", Mode.EXPRESS, _NONE).reserved == 0
+
+
+def test_a_declined_challenge_leads_to_the_next_one() -> None:
     plans = _plans("adaptive", Mode.EXPRESS)
-    assert plans.decline()
-    assert (plans.next, plans.mode) == (Plan.EXPRESS, Mode.EXPRESS)
-    demanded = _plans("adaptive", Mode.DYNAMIC)
-    assert not demanded.decline()
-    assert demanded.next is Plan.FLASH
+    for challenge in ChallengeKind:
+        assert plans.challenge is challenge
+        plans.leave_out(challenge)
+    assert (plans.challenge, plans.open, plans.only_sure) == (None, True, True)
+    plans.note(_DOUBT)
+    assert not plans.open
 
 
-def test_a_fallback_applies_only_if_the_policy_names_it() -> None:
+def test_a_challenge_that_does_not_resolve_the_doubt_is_left_out() -> None:
+    other = VerdictReason.SUNGLASSES
+    assert all(unresolved((other,), challenge) for challenge in ChallengeKind)
+    plans = _plans("standard", Mode.EXPRESS)
+    plans.note((other,))
+    assert (plans.challenge, plans.open) == (None, False)
+
+
+def test_bright_light_leads_to_the_next_challenge() -> None:
     plans = _plans("adaptive", Mode.EXPRESS)
+    assert plans.limits.falls_back
     plans.fall_back()
     assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
 
@@ -71,22 +154,22 @@ def test_a_fallback_applies_only_if_the_policy_names_it() -> None:
         ("standard", Mode.DYNAMIC, _ALL),
         ("adaptive", Mode.EXPRESS, {Capability.FLASH}),
     ],
-    ids=["demanded by the orchestrator", "none named", "the device draws no oval"],
+    ids=["demanded by the orchestrator", "none named", "the device shows no other"],
 )
 def test_else_the_flash_is_tried_again(policy: str, requested: Mode, capabilities: Set[Capability]) -> None:
     plans = _plans(policy, requested, capabilities)
-    assert plans.limits.fallback is dynamic.NextStep.NONE
+    assert not plans.limits.falls_back
     plans.fall_back()
     assert plans.next is Plan.FLASH
 
 
 def test_the_limits_are_the_policys() -> None:
     assert _plans("high", Mode.DYNAMIC).limits.minimum_bits == 16
-    assert _plans("high", Mode.DYNAMIC).limits.demanded
     assert _plans("high", Mode.DYNAMIC).limits.blink
     assert _plans("high", Mode.DYNAMIC).limits.depth
-    assert not _plans("adaptive", Mode.EXPRESS).limits.demanded
-    assert not _plans("adaptive", Mode.EXPRESS).limits.blink
+    own = _policy("adaptive").model_copy(update={"doubt": DoubtRules(flash=FlashAnswer(blink=False))})
+    plans = ScanPlans(policy=own, requested=Mode.EXPRESS, capabilities=_ALL)
+    assert (plans.limits.blink, plans.limits.depth) == (False, True)
 
 
 @pytest.mark.parametrize("name", ["standard", "low", "adaptive"])
@@ -141,7 +224,10 @@ def test_a_challenge_takes_longer_than_a_mere_capture() -> None:
 def test_an_attempt_lasts_longer_by_the_wait_for_gestures(
     requested: Mode, mouth: bool, turn: bool, seconds: float
 ) -> None:
-    policy, budget = _policy("standard"), CaptureBudget(max_attempt_seconds=15.0, max_frames_per_attempt=300)
+    policy, budget = (
+        _policy("evaluation"),
+        CaptureBudget(max_attempt_seconds=15.0, max_frames_per_attempt=300),
+    )
     asking = policy.model_copy(update={"challenge": ChallengeRules(open_mouth=mouth, turn_head=turn)})
     plans = ScanPlans(policy=asking, requested=requested, capabilities=_ALL)
     assert plans.capture_plan(CapturePlan(frames=9)) == CapturePlan(
@@ -153,13 +239,28 @@ def test_an_attempt_lasts_longer_by_the_wait_for_gestures(
         budget.max_frames_per_attempt * longer.max_attempt_seconds
     )
     assert longer.max_scan_bytes == budget.max_scan_bytes, "of the protocol"
-    plain = _plans("standard", requested)
+    plain = _plans("evaluation", requested)
     assert plain.capture_plan(CapturePlan()) == CapturePlan()
     assert plain.budget(budget) == budget
 
 
+def test_only_the_challenge_of_gestures_asks_for_them() -> None:
+    plans, budget = _plans("standard", Mode.EXPRESS), CaptureBudget()
+    longest = plans.budget(budget).max_attempt_seconds
+    assert longest == min(30.0, budget.max_attempt_seconds + 12)
+    assert plans.capture_plan(CapturePlan()) == CapturePlan()
+    plans.note(_DOUBT)
+    for challenge in (ChallengeKind.FLASH, ChallengeKind.MOVEMENT):
+        assert plans.challenge is challenge
+        assert plans.capture_plan(CapturePlan()) == CapturePlan()
+        plans.leave_out(challenge)
+    assert plans.next is Plan.EXPRESS
+    assert plans.capture_plan(CapturePlan()) == CapturePlan(open_mouth=True, turn_head=True)
+    assert plans.expected_seconds(capture=4.0) == expected_seconds(Plan.EXPRESS, capture=4.0, gestures=2)
+
+
 def test_an_attempt_lasts_no_longer_than_the_policy_allows() -> None:
-    policy = _policy("standard")
+    policy = _policy("evaluation")
     short = policy.model_copy(update={"deadlines": DeadlineRules(attempt_seconds=12)})
     plans = ScanPlans(policy=short, requested=Mode.EXPRESS, capabilities=_ALL)
     assert plans.budget(CaptureBudget()) == CaptureBudget(max_attempt_seconds=12.0)

@@ -14,7 +14,7 @@ from liveness.dynamic.challenge.actions import (
     Wait,
 )
 from liveness.dynamic.challenge.interface import Disturbance, Light
-from liveness.dynamic.policy import DynamicPolicy, NextStep
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.challenge.challenge_parts import assert_safe, flash_challenge, hints_given
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter, sample
@@ -22,7 +22,7 @@ from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter, samp
 
 def test_bright_light_is_reported_and_then_falls_back_where_the_policy_names_it() -> None:
     meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.TOO_BRIGHT)
-    device = FlashDevice(flash_challenge(meter, DynamicPolicy(fallback=NextStep.MOVEMENT)))
+    device = FlashDevice(flash_challenge(meter, DynamicPolicy(falls_back=True)))
     assert device.run() == FallBack(HintCode.TOO_BRIGHT)
     assert hints_given(device)[0] is HintCode.TOO_BRIGHT
     assert device.reveals[-1][1].last, "the screen returns to normal first"
@@ -40,7 +40,7 @@ def test_bright_light_ends_it_where_nothing_else_is_offered() -> None:
 
 def test_light_that_improves_in_time_has_no_effect() -> None:
     meter = ScriptedMeter(measured_light=lambda steps: Light.TOO_BRIGHT if 3 <= steps <= 4 else Light.OK)
-    device = FlashDevice(flash_challenge(meter, DynamicPolicy(fallback=NextStep.MOVEMENT)))
+    device = FlashDevice(flash_challenge(meter, DynamicPolicy(falls_back=True)))
     assert device.run() == Complete(EndReason.PROVEN)
     assert hints_given(device) == [HintCode.TOO_BRIGHT]
 
@@ -59,7 +59,7 @@ def test_light_that_improves_in_time_has_no_effect() -> None:
     ],
 )
 def test_nothing_but_light_leads_to_the_fallback(trouble: dict[str, Callable[..., object]]) -> None:
-    policy = DynamicPolicy(fallback=NextStep.MOVEMENT)
+    policy = DynamicPolicy(falls_back=True)
     device = FlashDevice(flash_challenge(ScriptedMeter(**trouble), policy))  # type: ignore[arg-type]
     assert isinstance(device.run(), Complete)
 

@@ -12,7 +12,7 @@ from liveness.dynamic.challenge.actions import (
 )
 from liveness.dynamic.challenge.interface import Light
 from liveness.dynamic.challenge.steps import ColourStep
-from liveness.dynamic.policy import DynamicPolicy, NextStep
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.challenge.challenge_parts import (
     assert_safe,
@@ -68,7 +68,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
     answered: bool | None = True
     lit = Light.OK
     meter = ScriptedMeter(answer=lambda _: answered, measured_light=lambda _: lit, needed=1)
-    policy = DynamicPolicy(fallback=NextStep.MOVEMENT if seed % 2 else NextStep.NONE, blink=blink)
+    policy = DynamicPolicy(falls_back=bool(seed % 2), blink=blink)
     challenge = flash_challenge(meter, policy, seed=seed)
     reveals: list[tuple[float, ColourStep]] = []
     frames: Counter[int] = Counter()

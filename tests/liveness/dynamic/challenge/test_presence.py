@@ -3,7 +3,7 @@ import pytest
 from liveness.dynamic.challenge.actions import Complete, EndReason, FallBack, HintCode
 from liveness.dynamic.challenge.interface import Light
 from liveness.dynamic.challenge.presence import LightWatch, Pauses, Presence
-from liveness.dynamic.policy import DynamicPolicy, NextStep
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 
 
@@ -63,7 +63,7 @@ def test_a_face_that_is_away_again_and_again_pauses_nothing_any_more() -> None:
 
 
 def test_light_is_blamed_only_after_two_colours() -> None:
-    watch = LightWatch(DynamicPolicy(fallback=NextStep.MOVEMENT, light_patience_seconds=0))
+    watch = LightWatch(DynamicPolicy(falls_back=True, light_patience_seconds=0))
     assert watch.update(Light.TOO_BRIGHT, coloured=1, now=0.0) is None
     assert watch.update(Light.TOO_BRIGHT, coloured=2, now=1.0) == FallBack(HintCode.TOO_BRIGHT)
 
@@ -78,6 +78,6 @@ def test_patience_begins_anew_when_the_light_was_good() -> None:
 
 
 def test_darkness_is_reported_and_ends_nothing() -> None:
-    watch = LightWatch(DynamicPolicy(fallback=NextStep.MOVEMENT))
+    watch = LightWatch(DynamicPolicy(falls_back=True))
     for now in (0.0, 50.0):
         assert watch.update(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK
