@@ -106,12 +106,15 @@ class NetworkCalibration:
         motion_for: The log odds that a sign of life adds; above 0 only for sets that do not distinguish a
             person from a replay by themselves, such as the empty one. Set by hand.
         cues: The single-frame cues that count beside these networks; ``None`` if none do.
+        sure: The confidence, 0..100, from which a scan is beyond doubt without a challenge; ``None`` if these
+            networks never are.
     """
 
     bias: float
     weight: float
     motion_for: float = 0.0
     cues: SignalGroup | None = None
+    sure: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

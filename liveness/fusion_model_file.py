@@ -126,6 +126,7 @@ def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
             weight=_not_negative(table, "weight"),
             motion_for=_not_negative(table, "motion_for"),
             cues=_group(_table(table, "cues")) if "cues" in table else None,
+            sure=_at_most(100, table, "sure") if "sure" in table else None,
         )
     unknown, none = found.pop(_DEFAULT, None), found.pop(_NONE, None)
     if unknown is None or none is None:
