@@ -10,7 +10,7 @@ from liveness.signal import Signal
 __all__ = ["AttackType", "LivenessResult", "Verdict", "VerdictReason"]
 
 _MARGIN = 1.0
-"""The distance of an INCONCLUSIVE confidence from the thresholds if its score lies beyond them."""
+"""The least distance of an INCONCLUSIVE confidence from the thresholds."""
 
 
 class Verdict(StrEnum):
@@ -143,9 +143,7 @@ class LivenessResult:
                 return min(self.score, spoof)
             case Verdict.INCONCLUSIVE:
                 margin = min(_MARGIN, (live - spoof) / 4)
-                if self.score >= live:
-                    return live - margin
-                return self.score if self.score > spoof else spoof + margin
+                return min(max(self.score, spoof + margin), live - margin)
 
     @property
     def attack_type(self) -> AttackType:

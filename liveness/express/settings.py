@@ -98,7 +98,8 @@ class ExpressSettings:
         max_backlight: The same for ``lighting.backlight``: up to 2.3 on live clips. A darkened screen in
             front of a bright background looks genuine to the networks, from 2.5 on beyond doubt.
         clear_black: The black level above which no passive signal makes a scan SPOOF. A veil of a twentieth
-            of the light gives 53, and makes live clips look like attacks; on attacks up to 45, one 66.
+            of the light gives 53 or more, and makes live clips look like attacks; on attacks up to 45, one
+            66. Prints that fill the frame can lie above it, too.
         widest_share: The face width over the field's width (``guidance.field_width``) above which no passive
             signal makes a scan SPOOF, because the networks do not see the surroundings: up to 0.75 on live
             clips and 0.80 on attacks, 0.9 on live crops.

@@ -85,6 +85,8 @@ def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
             f"weight = {one.weight:.3f}",
             f"motion_for = {one.motion_for:.3f}",
         ]
+        if one.sure is not None:
+            lines.append(f"sure = {one.sure:.1f}")
         if one.cues is not None:
             lines += _group(f"{name}.{json.dumps(names)}.cues", one.cues)
     return lines

@@ -157,7 +157,7 @@ def _of_light(black: int, *, luminance: float = 130.0, **changes: object) -> Sca
     [
         (_of_light(0), (), ()),
         (_of_light(48), (), ()),
-        (_of_light(55), (), (_BRIGHT,)),
+        (_of_light(53), (), (_BRIGHT,)),
         (_of_light(70), (), (_BRIGHT,)),
         (_of_light(80), (_BRIGHT,), (_BRIGHT,)),
         (_of_light(0, luminance=60.0), (), ()),
