@@ -172,11 +172,12 @@ def _record(
 def _sure_record(
     tested: Sequence[RowDecisions], unseen: Sequence[Row], several: Sequence[frozenset[str]]
 ) -> dict[str, str]:
-    counts = Counter(_label(row) for row in unseen)
+    scans = [row for row in unseen if row.kind is RowKind.CLIP]
+    counts = Counter(_label(row) for row in scans)
     found = {names: sure_counts(tested, names) for names in several}
     record = {
         "sure_unseen": ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
-        + f" of {len({row.source for row in unseen})} sources, to which nothing was fitted"
+        + f" of {len({row.source for row in scans})} sources, to which nothing was fitted"
     }
     for title in ("scans", "pictures"):
         record[f"sure_{title}"] = "sources left out or unseen: " + "; ".join(

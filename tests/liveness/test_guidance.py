@@ -38,8 +38,11 @@ def _run(frames: list[FrameObservation]) -> list[Guidance]:
         ({"saturated_fraction": 0.5}, GuidanceCode.TOO_BRIGHT),
         ({"samples": np.full((64, 64), 80, np.uint8)}, GuidanceCode.TOO_BRIGHT),
         ({"samples": np.full((64, 64), 70, np.uint8)}, GuidanceCode.OK),
-        ({"luminance": 60.0, "samples": np.tile(np.uint8([0, 255]), (64, 32))}, GuidanceCode.OK),
-        ({"luminance": 50.0, "samples": np.tile(np.uint8([0, 255]), (64, 32))}, GuidanceCode.TOO_BRIGHT),
+        ({"luminance": 60.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))}, GuidanceCode.OK),
+        (
+            {"luminance": 50.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))},
+            GuidanceCode.TOO_BRIGHT,
+        ),
         ({"face": face_at(width=400)}, GuidanceCode.MOVE_BACK),
         ({"face": face_at(x=60)}, GuidanceCode.FACE_CUT_OFF),
         ({"face": face_at(width=120)}, GuidanceCode.MOVE_CLOSER),
