@@ -199,7 +199,7 @@ def test_missing_is_never_pass(scores: dict[str, Any], frames: int, duration: fl
 
 def test_networks_that_contradict_each_other_prove_no_attack_in_a_scan() -> None:
     contrary = {"strong": 0.0001, "second": 0.6}
-    motion = {"planar_motion": 0.9}
+    motion: dict[str, Any] = {"planar_motion": 0.9}
     assert fused(**motion, networks={"strong": 0.0001, "second": 0.4}).verdict is Verdict.SPOOF
     found = fused(**motion, networks=contrary)
     assert found.score < LivenessPolicy().spoof_threshold
