@@ -8,22 +8,31 @@ Two parts of the capture are measured with ``CaptureLimits``:
 - The medians of the scan, with the range of the clips that the fusion model was fitted to
   (``ExpressSettings.calibrated``). Outside of it, a score is an extrapolation, not a measurement.
 
-Both only turn LIVE into INCONCLUSIVE; SPOOF stays SPOOF.
+Both turn LIVE into INCONCLUSIVE. In light outside that range the passive signals prove no attack either:
+their SPOOF becomes INCONCLUSIVE, unless frames repeat.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from statistics import median
 
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
+from liveness.guidance import field_width
+from liveness.lighting import backlight, black_level
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.occlusion import Cover, most_covered
 from liveness.policy import CaptureLimits
 from liveness.selection import best_frame
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 
-__all__ = ["downgrade_if_covered", "downgrade_if_doubted", "evidence_doubts", "reasons_outside_calibration"]
+__all__ = [
+    "downgrade_if_covered",
+    "downgrade_if_doubted",
+    "evidence_doubts",
+    "reasons_outside_calibration",
+    "undecided_if_unclear",
+]
 
 _COVERED_BY = {
     Cover.SUNGLASSES: VerdictReason.SUNGLASSES,
@@ -32,6 +41,8 @@ _COVERED_BY = {
     Cover.MOUTH: VerdictReason.MOUTH_NOT_VISIBLE,
     Cover.FACE: VerdictReason.FACE_OBSTRUCTED,
 }
+
+_LIGHT = frozenset({VerdictReason.EVIDENCE_TOO_DARK, VerdictReason.EVIDENCE_TOO_BRIGHT})
 
 
 def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[VerdictReason, ...]:
@@ -55,7 +66,36 @@ def reasons_outside_calibration(
         settings: The limits; the defaults of ``ExpressSettings`` if None.
     """
     used = ExpressSettings() if settings is None else settings
-    return _doubts(scan.usable, used.calibrated)
+    reasons = _doubts(scan.usable, used.calibrated)
+    if _median(scan, _black_level) > used.max_black or _median(scan, backlight) > used.max_backlight:
+        reasons = (*reasons, VerdictReason.EVIDENCE_TOO_BRIGHT)
+    return tuple(dict.fromkeys(reasons))
+
+
+def undecided_if_unclear(
+    scan: ScanObservations, found: LivenessResult, settings: ExpressSettings | None = None
+) -> LivenessResult:
+    """Turns SPOOF by the passive signals into INCONCLUSIVE where genuine people look like attacks to them.
+
+    That is in darkness, in glare, behind a veil, and if the face leaves no room for its surroundings.
+    Repeated frames stay SPOOF.
+
+    Args:
+        scan: The measurements of the frames that were judged.
+        found: The verdict of the passive signals.
+        settings: The limits; the defaults of ``ExpressSettings`` if None.
+    """
+    if found.verdict is not Verdict.SPOOF or found.attack is AttackType.INJECTION:
+        return found
+    used = ExpressSettings() if settings is None else settings
+    unclear = [reason for reason in reasons_outside_calibration(scan, used) if reason in _LIGHT]
+    if _median(scan, _black_level) > used.clear_black:
+        unclear.append(VerdictReason.EVIDENCE_TOO_BRIGHT)
+    if _median(scan, _share_of_field) > used.widest_share:
+        unclear.append(VerdictReason.FACE_TOO_LARGE)
+    if not unclear:
+        return found
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=tuple(dict.fromkeys(unclear)))
 
 
 def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
@@ -80,6 +120,21 @@ def downgrade_if_doubted(found: LivenessResult, doubts: Sequence[VerdictReason])
     if found.verdict is not Verdict.LIVE or not doubts:
         return found
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=tuple(dict.fromkeys(doubts)))
+
+
+def _median(scan: ScanObservations, measure: Callable[[FrameObservation], float]) -> float:
+    """Returns the median of a measurement over the usable frames; 0 without any."""
+    return median([measure(frame) for frame in scan.usable] or [0.0])
+
+
+def _black_level(frame: FrameObservation) -> float:
+    return black_level(frame.samples)
+
+
+def _share_of_field(frame: FrameObservation) -> float:
+    if frame.face is None:
+        return 0.0
+    return face_extent(frame.face).width / field_width(width=frame.width, height=frame.height)
 
 
 def _doubts(frames: Sequence[FrameObservation], limits: CaptureLimits) -> tuple[VerdictReason, ...]:

@@ -11,7 +11,8 @@ Order of the decision:
    (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
 4. The policy's thresholds turn the confidence into the verdict. LIVE also requires measured motion that is
    not that of a sheet, open eyes, and a network if the policy requires one. A missing measurement never
-   counts as passed.
+   counts as passed. Networks that contradict each other about a scan do not count for SPOOF: noise and
+   unusual light mislead some of them first.
 
 If the policy's ``CaptureKind`` is that of still images, motion never counts, single-frame cues do, networks
 are calibrated for stills, and LIVE requires a network's score. Only analyses are judged in this way, never
@@ -126,9 +127,13 @@ def fuse(
         missing = VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE if scan else VerdictReason.NO_PAD_NETWORK
         score = model.decision.no_evidence_score
         return result(verdict=Verdict.INCONCLUSIVE, score=score, reasons=(*short, missing))
-    score = 100 * _probability(evidence.total * (model.decision.alone_share if short else 1.0))
+    share = model.decision.alone_share if short else 1.0
+    score = 100 * _probability(evidence.total * share)
     against = _against(evidence.odds, telling=model.decision.telling)
-    if score <= policy.spoof_threshold:
+    proven = evidence.total
+    if scan and evidence.network is not None and max(networks.values()) > _NEITHER:
+        proven -= min(0.0, evidence.network)
+    if 100 * _probability(proven * share) <= policy.spoof_threshold:
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))

@@ -5,6 +5,7 @@ from enum import StrEnum
 
 from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
+from liveness.lighting import backlight, black_level
 from liveness.observation import FrameObservation
 from liveness.occlusion import Cover
 
@@ -148,6 +149,10 @@ class GuidanceSettings:
         dark_share: The share of nearly black pixels of the face above which it is too dark.
         brightest: The mean luma of the face, 0..255, above which it is too bright.
         saturated_share: The share of nearly white pixels of the face above which it is too bright.
+        veiled: The ``lighting.black_level`` above which light falls into the camera, so that it is too
+            bright. Equals ``ExpressSettings.max_black``.
+        backlit: The ``lighting.backlight`` above which the background is too bright. Equals
+            ``ExpressSettings.max_backlight``.
         smallest: The face width over the oval's width, below which the face is too far.
         largest: The same ratio, above which the face is too close.
         off_centre: The distance of the face's centre from the oval's above which the person should move.
@@ -170,6 +175,8 @@ class GuidanceSettings:
     dark_share: float = 0.6
     brightest: float = 225.0
     saturated_share: float = 0.4
+    veiled: float = 75.0
+    backlit: float = 2.4
     smallest: float = 0.62
     largest: float = 1.15
     off_centre: float = 0.28
@@ -278,7 +285,9 @@ def _frame_code(
         GuidanceCode.TOO_DARK: below(GuidanceCode.TOO_DARK, luminance, settings.darkest)
         or above(GuidanceCode.TOO_DARK, observation.dark_fraction, settings.dark_share),
         GuidanceCode.TOO_BRIGHT: above(GuidanceCode.TOO_BRIGHT, luminance, settings.brightest)
-        or above(GuidanceCode.TOO_BRIGHT, observation.saturated_fraction, settings.saturated_share),
+        or above(GuidanceCode.TOO_BRIGHT, observation.saturated_fraction, settings.saturated_share)
+        or above(GuidanceCode.TOO_BRIGHT, black_level(observation.samples), settings.veiled)
+        or above(GuidanceCode.TOO_BRIGHT, backlight(observation), settings.backlit),
         GuidanceCode.MOVE_BACK: above(GuidanceCode.MOVE_BACK, size, settings.largest),
         GuidanceCode.FACE_CUT_OFF: above(
             GuidanceCode.FACE_CUT_OFF, _share_outside(extent, observation), settings.cut_off

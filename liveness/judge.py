@@ -4,7 +4,7 @@
 second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands gestures, a scan
 without them cannot be LIVE. The conditions of the capture come last: a scan of a covered face, of several
 persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
-SPOOF.
+SPOOF: by a challenge, by repeated frames, or by the passive signals within the range of their calibration.
 
 Where the policy answers doubt with a challenge, a scan without one is LIVE only if its networks are sure, and
 a scan with one only if it resolves the doubts of earlier attempts (``liveness.doubt``). That comes at the
@@ -24,6 +24,7 @@ from liveness.capture_doubts import (
     downgrade_if_doubted,
     evidence_doubts,
     reasons_outside_calibration,
+    undecided_if_unclear,
 )
 from liveness.challenge_evidence import ChallengeEvidence
 from liveness.continuity import without_unexamined_motion
@@ -119,6 +120,8 @@ def judge_scan(
     if due_at is not None and (whole := judged(scan=known)).verdict is Verdict.SPOOF:
         # Later frames may prove an attack all the same: if they repeat others, for example.
         express = whole
+    if policy.capture is CaptureKind.SCAN:
+        express = undecided_if_unclear(known_before, express)
     # 2. The challenge, if there is one, confirms, weakens or overrules that.
     challenged = ScanLiveness(result=express, flash=None)
     if challenge is not None and not (colourless and challenge.flash is not None):

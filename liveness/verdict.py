@@ -11,7 +11,7 @@ from liveness.signal import Signal
 __all__ = ["DOUBTS", "TOO_LITTLE_SEEN", "AttackType", "LivenessResult", "Verdict", "VerdictReason"]
 
 _MARGIN = 1.0
-"""The distance of an INCONCLUSIVE confidence from the thresholds if its score lies beyond them."""
+"""The least distance of an INCONCLUSIVE confidence from the thresholds."""
 
 
 class Verdict(StrEnum):
@@ -170,9 +170,7 @@ class LivenessResult:
                 return min(self.score, spoof)
             case Verdict.INCONCLUSIVE:
                 margin = min(_MARGIN, (live - spoof) / 4)
-                if self.score >= live:
-                    return live - margin
-                return self.score if self.score > spoof else spoof + margin
+                return min(max(self.score, spoof + margin), live - margin)
 
     @property
     def doubts(self) -> tuple[VerdictReason, ...]:

@@ -93,6 +93,16 @@ class ExpressSettings:
             frame that a server takes (1920 x 1080 pixels) is 800 pixels wide; signals and networks measure it
             on reduced crops. Of 349 live images of ``data/pad``, 0.9 % have a sharpness of 1010 to 1356, and
             the person can do nothing about it.
+        max_black: The greatest median ``lighting.black_level`` at which a scan can be LIVE: 0 to 60 on live
+            clips, one webcam 74. A veil of a tenth of the light gives 75 or more.
+        max_backlight: The same for ``lighting.backlight``: up to 2.3 on live clips. A darkened screen in
+            front of a bright background looks genuine to the networks, from 2.5 on beyond doubt.
+        clear_black: The black level above which no passive signal makes a scan SPOOF. A veil of a twentieth
+            of the light gives 53 or more, and makes live clips look like attacks; on attacks up to 45, one
+            66. Prints that fill the frame can lie above it, too.
+        widest_share: The face width over the field's width (``guidance.field_width``) above which no passive
+            signal makes a scan SPOOF, because the networks do not see the surroundings: up to 0.75 on live
+            clips and 0.80 on attacks, 0.9 on live crops.
     """
 
     minimum_steps: int = 8
@@ -124,3 +134,7 @@ class ExpressSettings:
     colour_gamut: CueLine = CueLine(line=0.53, live=0.92)
     blur_depth: CueLine = CueLine(line=1.23, live=0.0)
     calibrated: CaptureLimits = _CALIBRATED
+    max_black: float = 75.0
+    max_backlight: float = 2.4
+    clear_black: float = 50.0
+    widest_share: float = 0.85

@@ -27,10 +27,11 @@ from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.pushes import count_pushes, placed_without
 from research.liveness_fusion.reliability import draw_reliability, reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
+from research.liveness_fusion.sure import decide_unseen, sure_counts, with_sure
 
 __all__ = ["fit_model", "main"]
 
-_VERSION = "7"
+_VERSION = "8"
 _DEEPFAKE = "deepfake"
 _SCAN = (RowKind.CLIP,)
 _MOTION = (RowKind.CLIP, RowKind.PRESENTED)
@@ -41,11 +42,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return 0, or 2 with one line on stderr if it could not fit."""
     parser = argparse.ArgumentParser(prog="python -m research.liveness_fusion.fit")
     parser.add_argument("rows", type=Path, nargs="+", help="files of research.liveness_fusion.measure")
+    parser.add_argument(
+        "--unseen", type=Path, help="rows of measure --only unseen, for the line from which a scan is sure"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder for the model and its chart")
     options = parser.parse_args(arguments)
     try:
         rows = [row for path in options.rows for row in read_rows(path)]
-        model = fit_model(rows, load_fusion_model(), Limits())
+        unseen = [] if options.unseen is None else read_rows(options.unseen)
+        model = fit_model(rows, load_fusion_model(), Limits(), unseen=unseen)
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "fusion_model.toml").write_text(model_text(model), encoding="utf-8")
         draw_reliability(model.reliability, options.out / "reliability.png")
@@ -57,16 +62,30 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def fit_model(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
-    """Fit the model, its reliability curves and its record."""
+def fit_model(
+    rows: Sequence[Row], base: FusionModel, limits: Limits, *, unseen: Sequence[Row] = ()
+) -> FusionModel:
+    """Fit the model, its reliability curves and its record.
+
+    Args:
+        rows: What the coefficients are fitted to.
+        base: The model that gives what is not fitted.
+        limits: Numbers of the model that are set, not fitted.
+        unseen: Further rows, only for the line from which a set of networks is sure.
+    """
     fitted = fit_parts(rows, base, limits)
     networks = _shown(rows)
-    decided = list(decide_left_out(rows, base, limits, networks=networks))
+    several = [names for names in sets_of({name for row in rows for name in row.networks}) if len(names) > 1]
+    asked = list(dict.fromkeys([*networks, *several]))
+    decided = list(decide_left_out(rows, base, limits, networks=asked))
+    tested = [*decided, *decide_unseen(unseen, fitted, asked)]
     return replace(
-        fitted,
+        with_sure(fitted, tested),
         version=_VERSION,
         reliability=MappingProxyType(_curves(decided, networks)),
-        record=MappingProxyType(_record(rows, fitted, limits, decided)),
+        record=MappingProxyType(
+            _record(rows, fitted, limits, decided) | _sure_record(tested, unseen, several)
+        ),
     )
 
 
@@ -118,8 +137,8 @@ def _record(
     record = {
         "commands": (
             "python -m research.liveness_fusion.measure --assets ASSETS --pack open:MODELS --pack embedded "
-            "--out ROWS; "
-            "python -m research.liveness_fusion.fit ROWS --out FOLDER"
+            "--out ROWS; the same with --only unseen --out UNSEEN; "
+            "python -m research.liveness_fusion.fit ROWS --unseen UNSEEN --out FOLDER"
         ),
         "data": "; ".join(
             f"{kind.value}: "
@@ -147,6 +166,23 @@ def _record(
         ):
             found = [f"{_named(names)}: {_verdicts(decided, kinds, names, name)}" for names in asked]
             record[f"left_out_{name}_{title}"] = f"thresholds {live:g} and {spoof:g}: {'; '.join(found)}"
+    return record
+
+
+def _sure_record(
+    tested: Sequence[RowDecisions], unseen: Sequence[Row], several: Sequence[frozenset[str]]
+) -> dict[str, str]:
+    scans = [row for row in unseen if row.kind is RowKind.CLIP]
+    counts = Counter(_label(row) for row in scans)
+    found = {names: sure_counts(tested, names) for names in several}
+    record = {
+        "sure_unseen": ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
+        + f" of {len({row.source for row in scans})} sources, to which nothing was fitted"
+    }
+    for title in ("scans", "pictures"):
+        record[f"sure_{title}"] = "sources left out or unseen: " + "; ".join(
+            f"{_named(names)}: {counted[title]}" for names, counted in found.items()
+        )
     return record
 
 

@@ -10,8 +10,9 @@ test.
 import argparse
 import csv
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -45,9 +46,15 @@ from vision.packs import FaceDetector, Pack, PadNetwork, load_pack
 
 __all__ = ["main", "source_of"]
 
+_FITTED = ("clips", "presented", "pictures")
+_PHONE = "video_phone"
+_PHONE_SECONDS, _PHONE_SCANS = 6.0, 6
 _PHOTOS = 9
 _SCORED = 10
 _OURS = "facegate_pad_v1"
+
+
+_Windows = Callable[[Path], Iterator[list[tuple[float, BgrImage]]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +81,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         models = _models(options.pack)
-        sets = {"clips": _clips, "presented": _presented, "pictures": _pictures}
-        rows = [row for name in options.only or sets for row in sets[name](options.assets, models)]
+        sets = {"clips": _clips, "presented": _presented, "pictures": _pictures, "unseen": _unseen}
+        rows = [row for name in options.only or _FITTED for row in sets[name](options.assets, models)]
         write_rows(options.out, rows)
     except (PadNetworkError, VisionError, OSError, KeyError, ValueError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
@@ -93,7 +100,17 @@ def _models(specs: Sequence[str]) -> _Models:
 
 
 def _clips(assets: Path, models: _Models) -> Iterator[Row]:
-    clips = [(folder, clip) for folder in _video_folders(assets) for clip in _manifest(folder)]
+    yield from _scans(_video_folders(assets), models, clip_windows)
+
+
+def _unseen(assets: Path, models: _Models) -> Iterator[Row]:
+    """Clips to which no coefficient is fitted, in scans of the length of an attempt."""
+    windows = partial(clip_windows, seconds=_PHONE_SECONDS, most=_PHONE_SCANS)
+    yield from _scans([assets / "data" / _PHONE], models, windows)
+
+
+def _scans(folders: Sequence[Path], models: _Models, windows: _Windows) -> Iterator[Row]:
+    clips = [(folder, clip) for folder in folders for clip in _manifest(folder)]
     for folder, clip in track(clips, description="clips", console=Console(stderr=True)):
         label = _Label(
             source_of(clip),
@@ -101,7 +118,7 @@ def _clips(assets: Path, models: _Models) -> Iterator[Row]:
             clip["label"] == "live",
             trained_on=clip["source_repo"] in _trained_sources(),
         )
-        for number, window in enumerate(clip_windows(folder / clip["file"])):
+        for number, window in enumerate(windows(folder / clip["file"])):
             yield from _clip_rows(f"{clip['file']}#{number}", label, window, models)
 
 
@@ -278,11 +295,11 @@ def _row(
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="research.liveness_fusion.measure", description=__doc__)
-    parser.add_argument("--assets", type=Path, required=True, help="folder with data/pad, video and faces")
-    parser.add_argument("--pack", action="append", required=True, help="the first one observes the scans")
     parser.add_argument(
-        "--only", action="append", choices=["clips", "presented", "pictures"], help="measure these alone"
+        "--assets", type=Path, required=True, help="folder with data/pad, the clips and faces"
     )
+    parser.add_argument("--pack", action="append", required=True, help="the first one observes the scans")
+    parser.add_argument("--only", action="append", choices=[*_FITTED, "unseen"], help="measure these alone")
     parser.add_argument("--out", type=Path, required=True, help="file for the rows")
     return parser
 

@@ -74,7 +74,7 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.HEAD_NOT_TURNED: "The head was not turned to the requested side, which the policy demands.",
     VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either verdict.",
     VerdictReason.EVIDENCE_TOO_DARK: "The frames are too dark to show who is there.",
-    VerdictReason.EVIDENCE_TOO_BRIGHT: "The frames are too bright to show who is there.",
+    VerdictReason.EVIDENCE_TOO_BRIGHT: "Too much light falls on the face, into the camera, or from behind.",
     VerdictReason.EVIDENCE_BLURRED: "The frames are too blurred to show who is there.",
     VerdictReason.EVIDENCE_TOO_NOISY: "The frames have more noise than any from which liveness was learned.",
     VerdictReason.FACE_TOO_SMALL: "The face has too few pixels to show who is there.",

@@ -52,7 +52,7 @@ _MESSAGES = {
     "CENTER_FACE": "Centre your face.",
     "HOLD_STILL": "Hold still.",
     "TOO_DARK": "It is too dark: find more light.",
-    "TOO_BRIGHT": "It is too bright: find shade.",
+    "TOO_BRIGHT": "There is too much light, or it comes from behind you: find shade.",
     "BLURRED": "The picture is blurred: hold still or clean the lens.",
     "EYES_CLOSED": "Open your eyes.",
     "LOOK_STRAIGHT": "Look straight at the camera.",

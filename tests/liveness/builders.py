@@ -35,8 +35,10 @@ def face_at(x: float = FACE[0], y: float = FACE[1], width: float = FACE[2]) -> D
 
 
 def observation(index: int = 0, **changes: object) -> FrameObservation:
-    """A good frame, with ``changes`` to its fields."""
+    """A good frame, with ``changes`` to its fields; the whole frame is as dark as the face."""
     rng = np.random.default_rng(index)
+    luminance = changes.get("luminance", 130.0)
+    share = min(1.0, luminance / 130.0) if isinstance(luminance, float) else 1.0
     frame = FrameObservation(
         index=index,
         capture_time=index / RATE,
@@ -50,7 +52,7 @@ def observation(index: int = 0, **changes: object) -> FrameObservation:
         saturated_fraction=0.01,
         pose=HeadPose(yaw=2.0, pitch=-3.0, roll=1.0),
         eyes=(0.3, 0.31),
-        samples=rng.integers(0, 256, (64, 64), dtype=np.uint8),
+        samples=np.asarray(share * rng.integers(0, 256, (64, 64)), np.uint8),
         view=None,
         view_scale=0.6,
     )

@@ -1,16 +1,24 @@
 """A capture that does not show enough of the face is never LIVE, and no other verdict changes."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.capture_doubts import downgrade_if_doubted, evidence_doubts, reasons_outside_calibration
+from liveness.capture_doubts import (
+    downgrade_if_doubted,
+    evidence_doubts,
+    reasons_outside_calibration,
+    undecided_if_unclear,
+)
 from liveness.express.settings import ExpressSettings
-from liveness.observation import FrameObservation
+from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import EVIDENCE_FLOOR, CaptureLimits, LivenessPolicy
 from liveness.selection import FrameSelector, best_frame, frame_quality
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
-from tests.liveness.builders import face_at, observation, scan
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from tests.liveness.builders import face_at, observation, observations, scan
 from tests.liveness.results import assert_consistent
 
 _RANGE = ExpressSettings().calibrated
@@ -132,3 +140,54 @@ def test_the_best_frame_is_the_one_that_the_selector_keeps_as_evidence(
     best = best_frame(offered)
     assert (None if best is None else best.index) == selector.best
     assert best is None or frame_quality(best) > 0
+
+
+_DARK = VerdictReason.EVIDENCE_TOO_DARK
+_BRIGHT = VerdictReason.EVIDENCE_TOO_BRIGHT
+
+
+def _of_light(black: int, *, luminance: float = 130.0, **changes: object) -> ScanObservations:
+    """A scan in which nothing is darker than ``black``, and the brightest thing is white."""
+    samples = np.tile(np.asarray([black, 255], np.uint8), (64, 32))
+    return scan(observations(5, samples=samples, luminance=luminance, **changes))
+
+
+@pytest.mark.parametrize(
+    ("watched", "live", "spoof"),
+    [
+        (_of_light(0), (), ()),
+        (_of_light(48), (), ()),
+        (_of_light(53), (), (_BRIGHT,)),
+        (_of_light(70), (), (_BRIGHT,)),
+        (_of_light(80), (_BRIGHT,), (_BRIGHT,)),
+        (_of_light(0, luminance=60.0), (), ()),
+        (_of_light(0, luminance=50.0), (_BRIGHT,), (_BRIGHT,)),
+        (_of_light(0, luminance=35.0), (_DARK, _BRIGHT), (_DARK, _BRIGHT)),
+        (_of_light(0, sharpness=3.0), (VerdictReason.EVIDENCE_BLURRED,), ()),
+        (_of_light(0, face=face_at(width=400)), (), ()),
+        (_of_light(0, face=face_at(width=430)), (), (VerdictReason.FACE_TOO_LARGE,)),
+        (scan([]), (VerdictReason.TOO_FEW_USABLE_FACES,), ()),
+    ],
+)
+def test_light_in_which_the_networks_err_decides_for_neither_side(
+    watched: ScanObservations, live: tuple[VerdictReason, ...], spoof: tuple[VerdictReason, ...]
+) -> None:
+    assert reasons_outside_calibration(watched) == live
+    attacked = _result(Verdict.SPOOF)
+    after = undecided_if_unclear(watched, attacked)
+    assert_consistent(after)
+    if spoof:
+        assert (after.verdict, after.reasons) == (Verdict.INCONCLUSIVE, spoof)
+    else:
+        assert after is attacked
+
+
+def test_repeated_frames_prove_an_attack_in_any_light() -> None:
+    injected = replace(_result(Verdict.SPOOF), attack=AttackType.INJECTION)
+    assert undecided_if_unclear(_of_light(200), injected) is injected
+
+
+@pytest.mark.parametrize("verdict", [Verdict.LIVE, Verdict.INCONCLUSIVE])
+def test_only_spoof_is_undone(verdict: Verdict) -> None:
+    found = _result(verdict)
+    assert undecided_if_unclear(_of_light(200), found) is found

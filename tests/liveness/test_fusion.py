@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from liveness.express.frozen_frames import Repetition
 from liveness.fusion import fuse
-from liveness.policy import LivenessPolicy
+from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from tests.liveness.fusing import (
     MODEL,
@@ -195,6 +195,23 @@ def test_missing_is_never_pass(scores: dict[str, Any], frames: int, duration: fl
         assert max(scores.get(name, 0) for name in ("planar_motion", "micro_motion", "blink")) >= 0.5
         assert frames >= 8
         assert duration >= 1
+
+
+def test_networks_that_contradict_each_other_prove_no_attack_in_a_scan() -> None:
+    contrary = {"strong": 0.0001, "second": 0.6}
+    motion: dict[str, Any] = {"planar_motion": 0.9}
+    assert fused(**motion, networks={"strong": 0.0001, "second": 0.4}).verdict is Verdict.SPOOF
+    found = fused(**motion, networks=contrary)
+    assert found.score < LivenessPolicy().spoof_threshold
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert VerdictReason.NETWORK_SEES_ATTACK in found.reasons
+    still = LivenessPolicy(capture=CaptureKind.FRAME)
+    assert fused(**motion, networks=contrary, policy=still).verdict is Verdict.SPOOF
+
+
+def test_motion_proves_an_attack_about_which_networks_contradict_each_other() -> None:
+    found = fused(planar_motion=0.02, networks={"strong": 0.01, "second": 0.6})
+    assert (found.verdict, found.reasons[0]) == (Verdict.SPOOF, VerdictReason.MOVES_AS_A_PLANE)
 
 
 def test_every_combination_of_strong_signals_has_a_reason() -> None:

@@ -102,6 +102,16 @@ def test_the_shipped_model_calibrates_every_set_of_public_networks_and_our_own_n
         assert on_stills.weight >= model.still_networks.unknown.weight > 0
 
 
+def test_only_several_public_networks_are_ever_sure() -> None:
+    model = load_fusion_model()
+    for known in (model.scan_networks.known, model.still_networks.known):
+        sure = {names for names, one in known.items() if one.sure is not None}
+        assert frozenset(PUBLIC) in sure
+        assert all(len(names) > 1 for names in sure)
+    assert model.scan_networks.unknown.sure is None
+    assert model.still_networks.unknown.sure is None
+
+
 def test_cues_count_only_for_still_images_of_the_shipped_model() -> None:
     model = load_fusion_model()
     assert {one.cues for one in model.scan_networks.known.values()} == {None}

@@ -36,6 +36,13 @@ def _run(frames: list[FrameObservation]) -> list[Guidance]:
         ({"dark_fraction": 0.7}, GuidanceCode.TOO_DARK),
         ({"luminance": 235.0}, GuidanceCode.TOO_BRIGHT),
         ({"saturated_fraction": 0.5}, GuidanceCode.TOO_BRIGHT),
+        ({"samples": np.full((64, 64), 80, np.uint8)}, GuidanceCode.TOO_BRIGHT),
+        ({"samples": np.full((64, 64), 70, np.uint8)}, GuidanceCode.OK),
+        ({"luminance": 60.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))}, GuidanceCode.OK),
+        (
+            {"luminance": 50.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))},
+            GuidanceCode.TOO_BRIGHT,
+        ),
         ({"face": face_at(width=400)}, GuidanceCode.MOVE_BACK),
         ({"face": face_at(x=60)}, GuidanceCode.FACE_CUT_OFF),
         ({"face": face_at(width=120)}, GuidanceCode.MOVE_CLOSER),

@@ -169,16 +169,18 @@ def test_still_images_without_colours_are_not_judged_by_the_networks(
 _DARK = scan(observations(14, luminance=20.0), [segment(as_head(0.05), steps=14)])
 
 
-@pytest.mark.parametrize("verdict", list(Verdict))
-def test_a_dark_capture_is_never_live(monkeypatch: pytest.MonkeyPatch, verdict: Verdict) -> None:
-    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.EVIDENCE_TOO_WEAK, watched=_DARK)
-    if verdict is Verdict.LIVE:
-        assert (result.verdict, result.reasons) == (
-            Verdict.INCONCLUSIVE,
-            (VerdictReason.EVIDENCE_TOO_DARK,),
-        )
-    else:
-        assert (result.verdict, result.reasons) == (verdict, (VerdictReason.EVIDENCE_TOO_WEAK,))
+@pytest.mark.parametrize("verdict", [Verdict.LIVE, Verdict.SPOOF])
+def test_passive_signals_decide_nothing_in_the_dark(
+    monkeypatch: pytest.MonkeyPatch, verdict: Verdict
+) -> None:
+    result = _judge(monkeypatch, _CLEAR, verdict, VerdictReason.NETWORK_SEES_ATTACK, watched=_DARK)
+    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.EVIDENCE_TOO_DARK,))
+
+
+def test_dark_images_of_an_analysis_are_judged_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = (VerdictReason.NETWORK_SEES_ATTACK,)
+    result = _judge(monkeypatch, _CLEAR, Verdict.SPOOF, *reasons, watched=_DARK, capture=CaptureKind.FRAME)
+    assert (result.verdict, result.reasons) == (Verdict.SPOOF, reasons)
 
 
 def test_motion_of_an_unidentified_face_is_not_counted() -> None:

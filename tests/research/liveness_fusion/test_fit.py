@@ -82,13 +82,14 @@ def test_the_fitted_model_is_written_as_a_text_that_is_read_as_the_same_model() 
     for names, calibration in read.scan_networks.known.items():
         assert calibration.weight == pytest.approx(model.scan_networks.known[names].weight, abs=1e-3)
         assert calibration.motion_for == model.scan_networks.known[names].motion_for
+        assert calibration.sure == model.scan_networks.known[names].sure
 
 
 def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "7"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "8"
     assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
