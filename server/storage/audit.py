@@ -284,8 +284,12 @@ class AuditLog:
         for tenant in sorted({*heads, *chain.newest}):
             before = chain.newest.get(tenant)
             if before is None:
+                row = await self._reader.newest_checkpoint(tenant)
+                if row is not None and row.position > chain.position:
+                    # Another replica signs; the next call begins with its checkpoints.
+                    continue
                 try:
-                    before = await self._unplaced(tenant, keys)
+                    before = None if row is None else _unplaced(row, keys)
                 except CheckpointInvalid as error:
                     problems.append(
                         Problem(
@@ -347,22 +351,6 @@ class AuditLog:
         # Behind an earlier acceptance, too, what is in the witness now must be valid.
         chain.problems[:0] = chain.open_problems[:0] = witness.problems
         return chain
-
-    async def _unplaced(self, tenant: str, keys: CheckpointKeys) -> NewestCheckpoint | None:
-        """Returns the newest checkpoint of a tenant of which the chain has none: one of an older version.
-
-        Raises:
-            CheckpointInvalid: It is not one, such as one whose position somebody removed.
-        """
-        row = await self._reader.newest_checkpoint(tenant)
-        if row is None:
-            return None
-        signed = keys.verify(row.jws)
-        if signed.position:
-            raise CheckpointInvalid(
-                f"the row of checkpoint {row.number} lacks its position {signed.position}, which is signed"
-            )
-        return NewestCheckpoint(signed, row.jws)
 
     async def _since(
         self, tenant: str, covered: Head, head: Head, keys: CheckpointKeys
@@ -523,6 +511,20 @@ def _insert_checkpoint(connection: Connection, signed: SignedCheckpoint, now: da
             position=signed.position,
         )
     )
+
+
+def _unplaced(row: SignedCheckpoint, keys: CheckpointKeys) -> NewestCheckpoint:
+    """Returns the newest checkpoint of a tenant of which the chain has none: one of an older version.
+
+    Raises:
+        CheckpointInvalid: It is not one, such as one whose position somebody removed.
+    """
+    signed = keys.verify(row.jws)
+    if signed.position:
+        raise CheckpointInvalid(
+            f"the row of checkpoint {row.number} lacks its position {signed.position}, which is signed"
+        )
+    return NewestCheckpoint(signed, row.jws)
 
 
 def _accept(

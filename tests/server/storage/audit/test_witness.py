@@ -20,6 +20,7 @@ from server.audit import (
     AuditEvent,
     CheckpointKeys,
     CheckpointSigner,
+    Head,
     LogChanged,
     ProblemKind,
     SignedCheckpoint,
@@ -278,6 +279,27 @@ async def test_replicas_sign_one_chain(
     assert sorted(found.position for found in await _stored(reader)) == list(range(1, 9))
     chain = await reader.verify_checkpoints(signer.keys)
     assert (chain.position, chain.problems) == (8, [])
+
+
+async def test_a_replica_that_signs_after_the_chain_was_read_raises_no_alarm(
+    database: Database, reader: AuditReader, signer: CheckpointSigner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, second = AuditLog(database), AuditLog(database)
+    await fill(first, 1)
+    heads = AuditReader.heads
+
+    async def heads_while_another_signs(self: AuditReader) -> dict[str, Head]:
+        found = await heads(self)
+        monkeypatch.setattr(AuditReader, "heads", heads)
+        await fill(second, 1, start=1)
+        assert len(await second.checkpoint(signer, now=NOW)) == 1
+        return found
+
+    monkeypatch.setattr(AuditReader, "heads", heads_while_another_signs)
+    assert await first.checkpoint(signer, now=NOW) == ()
+    assert await first.checkpoint(signer, now=NOW) == ()
+    assert first.position == 1
+    assert not (await reader.verify_checkpoints(signer.keys)).problems
 
 
 async def test_checkpoints_without_a_position_are_followed_by_ones_with(
