@@ -32,7 +32,7 @@ COMMANDS: Final = {
     ),
     "demo": LateCommand(
         "cli.demo.command:demo",
-        "Run twenty checks in both modes, and write a page.",
+        "Run twenty-one checks in both modes, and write a page.",
         brief("--out", "--pack", "--offline", "--keep-server"),
     ),
     "try": LateCommand(

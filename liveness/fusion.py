@@ -133,7 +133,8 @@ def fuse(
     proven = evidence.total
     if scan and evidence.network is not None and max(networks.values()) > _NEITHER:
         proven -= min(0.0, evidence.network)
-    if 100 * _probability(proven * share) <= policy.spoof_threshold:
+    proven_score = 100 * _probability(proven * share)
+    if proven_score <= policy.spoof_threshold:
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
     doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))

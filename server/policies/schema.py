@@ -264,17 +264,17 @@ class DoubtRules(PolicyTable):
     """The challenges that follow doubt about the person, in the same scan.
 
     With this table, EXPRESS decides alone only where the PAD networks are sure: from a line of confidence
-    that belongs to the model pack, and that a pack for evaluation never reaches. Between that line and
-    ``liveness.spoof_threshold``, the next attempts are challenges. Doubt lasts for the whole check. A device
-    that shows no challenge, or whose person declines all of them, succeeds only if EXPRESS is sure.
+    that belongs to the model pack, and that a pack for evaluation never reaches. Between that line and the
+    ``spoof_threshold`` of ``[liveness]``, the next attempts are challenges. Doubt lasts for the whole check. A
+    device that shows no challenge, or whose person declines all of them, succeeds only if EXPRESS is sure.
 
-    Without this table, EXPRESS decides from ``liveness.live_threshold`` on.
+    Without this table, EXPRESS decides from the ``live_threshold`` of ``[liveness]`` on.
     """
 
     order: tuple[_Challenge, ...] = Field(default=tuple(ChallengeKind), strict=False, min_length=1)
-    """The challenges, the first choice first. One that the device does not announce, that the pack cannot
-    measure, that the person
-    declines, that the light does not allow, or that does not stop the attacks of the doubt, is left out."""
+    """The challenges, the first choice first. One is left out that the device does not announce, the pack
+    cannot measure, the person declines or the light does not allow, or that does not stop the attacks of the
+    doubt."""
     at_start: bool = False
     """Whether a scan begins with a challenge, as if there were doubt."""
     flash: FlashAnswer = FlashAnswer()

@@ -15,7 +15,7 @@ from server.domain.state import CheckState
 from server.storage.database import open_database
 from server.telemetry.bound import check_bound
 from server.worker_pool import WorkerPool
-from tests.server.live import FAST, PATIENT, LiveServer, fresh_pictures, serving, settings_for, until
+from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for, until
 from tests.server.raw_device import RawDevice
 
 
@@ -36,7 +36,7 @@ async def _whole_check(live: LiveServer) -> str:
 async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
     tmp_path: Path, log: io.StringIO
 ) -> None:
-    async with serving(settings_for(tmp_path), tuning=replace(FAST, sweep_seconds=0.02)) as live:
+    async with serving(settings_for(tmp_path), tuning=replace(PATIENT, sweep_seconds=0.02)) as live:
         check_id = await _whole_check(live)
         live.clock.ahead = timedelta(days=400)
 

@@ -130,13 +130,13 @@ async def test_each_sign_alone_refuses_a_scan_that_succeeds_without_it(
     live: LiveServer, own_key: bytes, sign: str
 ) -> None:
     shown = fresh_pictures()
-    check_id, _, stream = await _open(live, "low", own_key)
+    check_id, _, stream = await _open(live, "evaluation", own_key)
     await stream.run_attempt(shown)
     await stream.outcome()
     assert (await _result(live, check_id)).status == _SUCCESS
     check_id, _, stream = await _open(
         live,
-        "low",
+        "evaluation",
         bytes(range(32)) if sign == "server_key.tls" else own_key,
         device=_EMULATOR if sign == "device.emulator" else _PHONE,
         camera=_OBS if sign == "camera.name" else _CAMERA,
@@ -160,17 +160,17 @@ async def test_the_next_key_counts_once_it_is_listed(live: LiveServer) -> None:
 
     with capture_logs() as logs:
         await until(read)
-    check_id, _, stream = await _open(live, "low", following)
+    check_id, _, stream = await _open(live, "evaluation", following)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()
     assert (await _result(live, check_id)).status == _SUCCESS
 
 
 async def test_a_session_key_of_another_check_decides(live: LiveServer, own_key: bytes) -> None:
-    _, device, stream = await _open(live, "low", own_key)
+    _, device, stream = await _open(live, "evaluation", own_key)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()
-    upload = await live.upload(policy="low")
+    upload = await live.upload(policy="evaluation")
     again = RawDevice(VerificationServiceStub(live.device_channel), upload)
     again.session_key = device.session_key
     stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
@@ -186,7 +186,7 @@ async def test_a_session_key_of_another_check_decides(live: LiveServer, own_key:
 async def test_a_sign_decides_however_little_was_shown(
     live: LiveServer, own_key: bytes, frames: int, left: str
 ) -> None:
-    check_id, device, stream = await _open(live, "low", own_key, camera=_OBS)
+    check_id, device, stream = await _open(live, "evaluation", own_key, camera=_OBS)
     await stream.begin()
     await stream.send_frames(fresh_pictures()[:frames])
     await stream.taken(frames)
@@ -210,7 +210,7 @@ async def test_a_sign_decides_however_little_was_shown(
 
 
 async def test_a_camera_renamed_in_a_later_stream_still_counts(live: LiveServer, own_key: bytes) -> None:
-    check_id, device, stream = await _open(live, "low", own_key, camera=_OBS)
+    check_id, device, stream = await _open(live, "evaluation", own_key, camera=_OBS)
     await stream.begin()
     await stream.vanish()
     await live.reaches(check_id, CheckState.WAITING)
@@ -227,10 +227,10 @@ async def test_frames_of_an_earlier_check_count_after_a_lost_connection(
     live: LiveServer, own_key: bytes
 ) -> None:
     shown = fresh_pictures()
-    _, _, first = await _open(live, "low", own_key)
+    _, _, first = await _open(live, "evaluation", own_key)
     await first.run_attempt(shown)
     await first.outcome()
-    check_id, _, stream = await _open(live, "low", own_key)
+    check_id, _, stream = await _open(live, "evaluation", own_key)
     await stream.begin()
     sent = await stream.send_frames(shown)
     await stream.taken(sent)
@@ -246,7 +246,7 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
     live: LiveServer, own_key: bytes, left: str
 ) -> None:
     shown = fresh_pictures()
-    check_id, device, first = await _open(live, "low", own_key)
+    check_id, device, first = await _open(live, "evaluation", own_key)
     await first.begin()
     await first.taken(await first.send_frames(shown))
     match left:
@@ -258,7 +258,7 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
         case _:
             await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
     await live.unattended()
-    upload = await live.upload(policy="low")
+    upload = await live.upload(policy="evaluation")
     again = RawDevice(VerificationServiceStub(live.device_channel), upload)
     again.session_key = device.session_key
     stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
@@ -271,11 +271,11 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
 
 async def test_an_attempt_is_recognised_while_its_scan_goes_on(live: LiveServer, own_key: bytes) -> None:
     shown = fresh_pictures()
-    _, device, first = await _open(live, "low", own_key)
+    _, device, first = await _open(live, "evaluation", own_key)
     # The attempt has too few frames to decide, so another attempt may follow on the same stream.
     answer = await first.run_attempt(shown[:10])
     assert answer.another_attempt
-    upload = await live.upload(policy="low")
+    upload = await live.upload(policy="evaluation")
     again = RawDevice(VerificationServiceStub(live.device_channel), upload)
     again.session_key = device.session_key
 
@@ -293,11 +293,11 @@ async def test_an_earlier_clip_without_its_first_frame_is_recognised(
     live: LiveServer, own_key: bytes
 ) -> None:
     shown = fresh_pictures()
-    _, _, first = await _open(live, "low", own_key)
+    _, _, first = await _open(live, "evaluation", own_key)
     await first.run_attempt(shown)
     await first.outcome()
     for skipped in (1, 3):
-        check_id, _, stream = await _open(live, "low", own_key)
+        check_id, _, stream = await _open(live, "evaluation", own_key)
         await stream.run_attempt(shown[skipped:])
         await stream.outcome()
         assert _decisive(await _result(live, check_id)) == {"memory.frames"}
@@ -307,7 +307,7 @@ async def test_an_earlier_clip_without_its_first_frame_is_recognised(
 async def test_another_attempt_is_offered_to_honest_devices_only(
     live: LiveServer, own_key: bytes, again: bool
 ) -> None:
-    check_id, _, stream = await _open(live, "low", own_key, camera=_CAMERA if again else _OBS)
+    check_id, _, stream = await _open(live, "evaluation", own_key, camera=_CAMERA if again else _OBS)
     # The attempt has too few frames to decide anything else.
     answer = await stream.run_attempt(fresh_pictures()[:10])
     assert answer.another_attempt is again

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from liveness import VerdictReason
 from server.checks.running import CheckClosing
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
@@ -29,6 +30,7 @@ from tests.server.scan.test_endings import ERRORS
 
 _T = TypeVar("_T")
 _PICTURE = "a picture"
+_DOUBTS = (VerdictReason.NOT_SURE,)
 _NOTHING = AttemptFacts(counts=False, adverse=False, stands=False, retryable=True, manipulated=False)
 _GOOD = AttemptFacts(counts=True, adverse=False, stands=False, retryable=False, manipulated=False)
 _ATTACK = AttemptFacts(counts=True, adverse=True, stands=True, retryable=False, manipulated=False)
@@ -46,6 +48,7 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
 @dataclass(frozen=True)
 class _Judged:
     evidence: tuple[str, ...] = ()
+    judgement: None = None
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,7 @@ class _Written:
     judged: bool
     pictures: bool
     late: bool = False
+    doubts: tuple[VerdictReason, ...] = _DOUBTS
 
 
 @dataclass
@@ -99,6 +103,9 @@ class _World:
     def facts_of(self, *_: Any) -> AttemptFacts:
         return self.facts
 
+    def doubts_of(self, _judgement: None) -> tuple[VerdictReason, ...]:
+        return _DOUBTS
+
     def judged(self, *_: Any, ended: bool) -> _Judged:
         assert not ended
         return _Judged()
@@ -108,7 +115,14 @@ class _World:
         yield () if pictures is Pictures.NONE else (_PICTURE,)
 
     def ending(
-        self, _run: Any, *, outcome: AttemptOutcome, attempts: Any, judged: _Judged | None, ended_by: EndedBy
+        self,
+        _run: Any,
+        *,
+        outcome: AttemptOutcome,
+        attempts: Any,
+        judged: _Judged | None,
+        doubts: tuple[VerdictReason, ...],
+        ended_by: EndedBy,
     ) -> AttemptEnding:
         return AttemptEnding(
             number=1,
@@ -120,6 +134,7 @@ class _World:
             end_time=NOW,
             final_mac_sha256=None,
             judgement=None if judged is None else b"judged",
+            doubts=doubts,
         )
 
     # -- the database
@@ -146,6 +161,7 @@ class _World:
                 judged=ending.judgement is not None,
                 pictures=bool(evidence),
                 late=late,
+                doubts=ending.doubts,
             )
         )
 
@@ -193,6 +209,7 @@ class _World:
             judge=self.judge,
             assess_device=self.assess_device,
             facts=self.facts_of,
+            doubts=self.doubts_of,
             judged=self.judged,
             kept_pictures=self.kept_pictures,
             ending=self.ending,
@@ -293,13 +310,15 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
 ) -> None:
     world = _World(fails={"judge"})
     ender = world.end(error)
+    unjudged = _Written(
+        AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, pictures=False, doubts=()
+    )
     if by is EndedBy.SERVER_FAULT:
-        assert world.written == [_Written(AttemptOutcome.INTERRUPTED, by, judged=False, pictures=False)]
+        assert world.written == [unjudged]
         assert world.check == [("waits", None)]
         return
     # Closing failed, which is a fault of the server, so the device may reconnect.
-    fault = _Written(AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, pictures=False)
-    assert world.written == ([fault] if closes else [])
+    assert world.written == ([unjudged] if closes else [])
     assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([("waits", None)] if closes else [])
 

@@ -108,7 +108,7 @@ async def test_a_hooking_framework_or_a_debugger_fails_under_every_policy(
 
 @pytest.mark.parametrize("found", some_fast(_SOFT, step=len(_SOFT)))
 async def test_findings_common_on_honest_phones_fail_only_by_policy(live: LiveServer, found: str) -> None:
-    reported = await _scanned(live, "low", _findings(found))
+    reported = await _scanned(live, "evaluation", _findings(found))
     assert (reported.status, list(reported.reasons), _decisive(reported)) == (_SUCCESS, [], set())
     assert _reported(reported)[_SOFT[found]][0] == _Check.OUTCOME_FAIL
     decided = await _scanned(live, "wary", _findings(found))
@@ -134,7 +134,7 @@ async def test_an_empty_report_and_a_missing_one_differ_and_count_the_same(live:
 
 
 async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(live: LiveServer) -> None:
-    check_id, device, stream = await _open(live, "low")
+    check_id, device, stream = await _open(live, "evaluation")
     await stream.send(_report(_findings(_HOOKED)))
     database = open_database(live.settings.database_url)
     try:
@@ -159,7 +159,7 @@ async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(l
 
 
 async def test_a_finding_decides_an_attempt_that_is_left_at_once(live: LiveServer) -> None:
-    check_id, _, stream = await _open(live, "low")
+    check_id, _, stream = await _open(live, "evaluation")
     await stream.send(_report(_findings(_HOOKED)))
     await stream.begin()
     await stream.send_frames(fresh_pictures()[:4])
@@ -170,7 +170,7 @@ async def test_a_finding_decides_an_attempt_that_is_left_at_once(live: LiveServe
 
 
 async def test_a_finding_offers_no_other_attempt(live: LiveServer) -> None:
-    check_id, _, stream = await _open(live, "low")
+    check_id, _, stream = await _open(live, "evaluation")
     await stream.send(_report(_findings(_HOOKED)))
     answer = await stream.run_attempt(fresh_pictures()[:4])
     assert (answer.status, answer.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
@@ -179,19 +179,19 @@ async def test_a_finding_offers_no_other_attempt(live: LiveServer) -> None:
 
 
 async def test_reports_are_for_devices_that_announce_them(live: LiveServer) -> None:
-    upload = await live.upload(policy="low")
+    upload = await live.upload(policy="evaluation")
     stream = await RawDevice(live.device, upload).open()
     assert not stream.challenge.attestation.runtime_findings
     await stream.send(_report(_findings()))
     refusal = await stream.outcome()
     assert refusal is not None
     assert refusal.reason == "UNEXPECTED_MESSAGE"
-    _, _, announced = await _open(live, "low")
+    _, _, announced = await _open(live, "evaluation")
     assert announced.challenge.attestation.runtime_findings
 
 
 async def test_a_report_that_cannot_be_read_leaves_the_check_open(live: LiveServer) -> None:
-    check_id, device, stream = await _open(live, "low")
+    check_id, device, stream = await _open(live, "evaluation")
     await stream.send(_report(b"\xff"))
     refusal = await stream.outcome()
     assert refusal is not None
