@@ -265,8 +265,8 @@ class DoubtRules(PolicyTable):
 
     With this table, EXPRESS decides alone only where the PAD networks are sure: from a line of confidence
     that belongs to the model pack, and that a pack for evaluation never reaches. Between that line and the
-    ``spoof_threshold`` of ``[liveness]``, the next attempts are challenges. Doubt lasts for the whole check. A
-    device that shows no challenge, or whose person declines all of them, succeeds only if EXPRESS is sure.
+    ``spoof_threshold`` of ``[liveness]``, the next attempts are challenges. Doubt lasts for the whole check.
+    A device that shows no challenge, or whose person declines all of them, succeeds only if EXPRESS is sure.
 
     Without this table, EXPRESS decides from the ``live_threshold`` of ``[liveness]`` on.
     """

@@ -40,7 +40,9 @@ class Callers:
 
     async def upload(self, caller: str, *, request_id: str = "") -> service_pb2.UploadTrustedImageResponse:
         return await self.live.service.UploadTrustedImage(
-            service_pb2.UploadTrustedImageRequest(image=portrait(), policy="evaluation", request_id=request_id),
+            service_pb2.UploadTrustedImageRequest(
+                image=portrait(), policy="evaluation", request_id=request_id
+            ),
             metadata=self.metadata(caller),
         )
 
