@@ -17,7 +17,7 @@ from vision.own_process import module_command
 
 __all__ = ["LocalServer", "end_on_sigterm", "local_server"]
 
-_START_SECONDS: Final = 60.0
+_START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 15.0
 _LAST_LINES: Final = 8
 _READY: Final = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)(?:, web (\S+))?")
@@ -61,7 +61,7 @@ async def local_server(
 
     Raises:
         OutputUnusable: The settings or the log cannot be written.
-        ServerDidNotStart: It ended, or did not print its ports within a minute.
+        ServerDidNotStart: It ended, or did not print its ports within three minutes.
     """
     settings = folder / "facegate.toml"
     try:

@@ -23,7 +23,7 @@ from tests.server.live import pictures, until
 from tests.server.policy_files import write_policy
 from tests.server.postgres import PostgresServer
 from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.raw_device import Ended, RawDevice
+from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refused
 
 pytestmark = pytest.mark.slow
@@ -96,6 +96,16 @@ async def upgraded(migrations: Path, url: str) -> None:
     assert await process.wait() == 0
 
 
+async def half_a_scan(process: ServerProcess) -> tuple[str, RawStream]:
+    """Uploads, and sends the first frames of a scan; returns the check and the open stream."""
+    upload = await process.upload(str(uuid4()))
+    stream = await RawDevice(process.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_FRAMES])
+    await stream.taken(_FRAMES)
+    return upload.check_id, stream
+
+
 async def readiness(process: ServerProcess) -> tuple[int, dict[str, Any]]:
     address = f"http://127.0.0.1:{process.admin_port}/readyz"
     async with aiohttp.ClientSession() as session, session.get(address) as answer:
@@ -107,17 +117,13 @@ async def test_an_older_server_goes_on_while_a_newer_version_only_expands(url: s
     home = deployment(tmp_path, url)
     migrations = next_version(tmp_path, expands=True)
     async with home.serving() as older:
-        upload = await older.upload(str(uuid4()))
-        stream = await RawDevice(older.device, upload).open()
-        await stream.begin()
-        await stream.send_frames(pictures()[:_FRAMES])
-        await stream.taken(_FRAMES)
+        check_id, stream = await half_a_scan(older)
         await upgraded(migrations, url)
         await stream.send(stream.end())
         await stream.result()
         assert await stream.outcome() is None
         # Too few frames to be a success, but they are judged.
-        answer = await older.finish(upload.check_id)
+        answer = await older.finish(check_id)
         assert [one.ended_by for one in answer.result.attempts] == [result_pb2.AttemptSummary.ENDED_BY_SIGNED]
         assert (await older.upload(str(uuid4()))).check_id
         assert (await readiness(older))[0] == 200
@@ -131,11 +137,7 @@ async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url:
     home = deployment(tmp_path, url)
     migrations = next_version(tmp_path, expands=False)
     async with home.serving() as older:
-        upload = await older.upload(str(uuid4()))
-        stream = await RawDevice(older.device, upload).open()
-        await stream.begin()
-        await stream.send_frames(pictures()[:_FRAMES])
-        await stream.taken(_FRAMES)
+        check_id, stream = await half_a_scan(older)
         assert (await readiness(older))[0] == 200
         await upgraded(migrations, url)
 
@@ -177,7 +179,7 @@ async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url:
 
     newer = (sys.executable, "-c", _PROGRAM, str(migrations))
     async with home.serving(program=newer) as next_server:
-        answer = await next_server.finished(upload.check_id)
+        answer = await next_server.finished(check_id)
         assert answer.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
         assert list(answer.result.reasons) == [result_pb2.FAILURE_REASON_INTERRUPTED]
         assert (await readiness(next_server))[0] == 200

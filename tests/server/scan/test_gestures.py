@@ -34,7 +34,7 @@ _NETWORK = 1.0
 @pytest.fixture(scope="module", autouse=True)
 def rendered() -> None:
     """Renders the pictures before a stream is open: a busy machine takes longer than the server waits."""
-    assert [len(pictures(count=count)) for count in (17, 36, 90)] == [17, 36, 90]
+    assert [len(pictures(count=count)) for count in (17, 36, 140)] == [17, 36, 140]
 
 
 def _pack(assets: Path) -> Pack:
@@ -111,7 +111,7 @@ async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_jud
     upload = await real.upload(policy="mouth")
     stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
     began = time.monotonic()
-    result = await stream.run_attempt(pictures(count=90))
+    result = await stream.run_attempt(pictures(count=140))
     asked = _asked(stream)
     assert stream.complete
     _assert_waited(stream, asked, since=began)
@@ -145,7 +145,7 @@ async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds
     upload = await real.upload(policy="turn")
     stream = await RawDevice(real.device, upload).open(capabilities=[_TURN])
     began = time.monotonic()
-    result = await stream.run_attempt(pictures(count=90))
+    result = await stream.run_attempt(pictures(count=140))
     left, right = (_asked(stream, [side]) for side in _SIDES)
     assert bool(left) is not bool(right), "the side is drawn once for an attempt"
     _assert_waited(stream, left or right, since=began)
@@ -158,7 +158,7 @@ async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds
 async def test_once_the_first_gesture_is_missing_the_second_is_not_requested(real: LiveServer) -> None:
     upload = await real.upload(policy="both")
     stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH, _TURN])
-    await stream.run_attempt(pictures(count=90))
+    await stream.run_attempt(pictures(count=140))
     assert bool(_asked(stream)) is not bool(_asked(stream, _SIDES))
     answer = (await real.finish(upload.check_id)).result
     assert answer.status == result_pb2.CHECK_STATUS_FAILURE
