@@ -16,6 +16,7 @@ from liveness import (
     LivenessPolicy,
     LivenessResult,
     ScanObservations,
+    TrustedFace,
     Verdict,
     VerdictReason,
 )
@@ -202,6 +203,7 @@ def judge_attempt(
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
+    trusted: TrustedFace | None = None,
 ) -> AttemptJudgement:
     """Judges one attempt.
 
@@ -222,6 +224,7 @@ def judge_attempt(
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
+        trusted: The face of the trusted image; ``None`` if its pixels are not known.
     """
     # 1. Liveness.
     identified = {frame.frame_index for frame in (*examined, *witnesses)}
@@ -235,6 +238,7 @@ def judge_attempt(
         challenge=challenge,
         conditions=CaptureConditions(too_slow=too_slow, turned=_TURNED in hints[:1]),
         gestures=gestures,
+        trusted=trusted,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.

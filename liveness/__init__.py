@@ -49,13 +49,15 @@ from liveness.selection import (
     select_frames,
     spread_of,
 )
+from liveness.shown_picture import TrustedFace
 from liveness.signal import Signal, not_assessed
 from liveness.upright import UprightFaces
-from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from liveness.verdict import DOUBTS, AttackType, LivenessResult, Verdict, VerdictReason
 
 __all__ = [
     "CUE_FRAMES",
     "DEFAULT_COUNT",
+    "DOUBTS",
     "EVIDENCE_FLOOR",
     "LEAST_BETWEEN",
     "AttackType",
@@ -82,6 +84,7 @@ __all__ = [
     "ScanObservations",
     "Signal",
     "SkippedFrame",
+    "TrustedFace",
     "UprightFaces",
     "Verdict",
     "VerdictReason",

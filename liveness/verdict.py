@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 
-__all__ = ["AttackType", "LivenessResult", "Verdict", "VerdictReason"]
+__all__ = ["DOUBTS", "AttackType", "LivenessResult", "Verdict", "VerdictReason"]
 
 _MARGIN = 1.0
 """The distance of an INCONCLUSIVE confidence from the thresholds if its score lies beyond them."""
@@ -53,6 +54,8 @@ class VerdictReason(StrEnum):
     MOVES_AS_A_PLANE = "MOVES_AS_A_PLANE"
     NETWORK_SEES_ATTACK = "NETWORK_SEES_ATTACK"
     SHOWS_A_MEDIUM = "SHOWS_A_MEDIUM"
+    SHOWS_TRUSTED_IMAGE = "SHOWS_TRUSTED_IMAGE"
+    ONE_PICTURE_MOVED = "ONE_PICTURE_MOVED"
     EYES_CLOSED = "EYES_CLOSED"
     SUNGLASSES = "SUNGLASSES"
     EYES_NOT_VISIBLE = "EYES_NOT_VISIBLE"
@@ -83,6 +86,10 @@ class VerdictReason(StrEnum):
     NO_COLOURS = "NO_COLOURS"
     LOOKS_ALIVE = "LOOKS_ALIVE"
     LOOKS_GENUINE = "LOOKS_GENUINE"
+
+
+DOUBTS: Final = frozenset({VerdictReason.SHOWS_TRUSTED_IMAGE, VerdictReason.ONE_PICTURE_MOVED})
+"""The reasons of INCONCLUSIVE that lead to a challenge."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
