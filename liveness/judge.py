@@ -136,7 +136,8 @@ def judge_scan(
         limited = _with_gesture(limited, request, known)
     # 4. A scan of the trusted image itself, or of one picture, however it is moved, shows no person.
     if policy.capture is CaptureKind.SCAN:
-        limited = _with_pictures(limited, known_before, trusted, challenged=challenge is not None)
+        flashed = challenge is not None and challenge.flash is not None
+        limited = _with_pictures(limited, known_before, trusted, flashed=flashed)
     # 5. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
     if policy.capture is CaptureKind.SCAN:
         doubts = (*evidence_doubts(before, policy.evidence), *reasons_outside_calibration(known_before))
@@ -183,11 +184,11 @@ def _with_gesture(found: LivenessResult, request: GestureRequest, scan: ScanObse
 
 
 def _with_pictures(
-    found: LivenessResult, scan: ScanObservations, trusted: TrustedFace | None, *, challenged: bool
+    found: LivenessResult, scan: ScanObservations, trusted: TrustedFace | None, *, flashed: bool
 ) -> LivenessResult:
-    """Applies the findings of shown pictures. A challenge resolves those that are only possible."""
-    found = with_picture(found, find_trusted_image(scan, trusted), doubts=not challenged)
-    return found if challenged else with_picture(found, find_moved_picture(scan), doubts=True)
+    """Applies the findings of shown pictures. A flash resolves those that are only possible."""
+    found = with_picture(found, find_trusted_image(scan, trusted), doubts=not flashed)
+    return found if flashed else with_picture(found, find_moved_picture(scan), doubts=True)
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:

@@ -1,7 +1,7 @@
 """Whether a scan shows a picture instead of a person: the trusted image itself, or one picture that is moved.
 
 Both findings compare aligned faces of the scan (``liveness.picture_change``). What is possible is a doubt,
-which turns LIVE into INCONCLUSIVE if the scan had no challenge. What is certain is SPOOF.
+which turns LIVE into INCONCLUSIVE if the scan had no flash. What is certain is SPOOF.
 """
 
 from collections.abc import Sequence
