@@ -19,6 +19,7 @@ from liveness import (
     LivenessPolicy,
     LivenessResult,
     ScanObservations,
+    TrustedFace,
     Verdict,
     VerdictReason,
     unexamined_stretches,
@@ -197,6 +198,7 @@ def judge_attempt(
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
     doubt: DoubtTerms | None = None,
+    trusted: TrustedFace | None = None,
 ) -> AttemptJudgement:
     """Judges one attempt.
 
@@ -218,6 +220,7 @@ def judge_attempt(
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
         doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
+        trusted: The face of the trusted image; ``None`` if its pixels are not known.
     """
     # 1. Liveness.
     # Only templates within the range of the calibration identify a person.
@@ -240,6 +243,7 @@ def judge_attempt(
         conditions=CaptureConditions(too_slow=too_slow is not None, turned=_TURNED in hints[:1]),
         gestures=gestures,
         doubt=doubt,
+        trusted=trusted,
     )
     liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.

@@ -50,6 +50,7 @@ from liveness.selection import (
     select_frames,
     spread_of,
 )
+from liveness.shown_picture import TrustedFace
 from liveness.signal import Signal, not_assessed
 from liveness.upright import UprightFaces
 from liveness.verdict import (
@@ -94,6 +95,7 @@ __all__ = [
     "ScanObservations",
     "Signal",
     "SkippedFrame",
+    "TrustedFace",
     "UprightFaces",
     "Verdict",
     "VerdictReason",

@@ -103,7 +103,7 @@ def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> floa
 
 
 def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[int]) -> ScanObservations:
-    """Returns the scan without motion, eyes and gestures of stretches that have no examined frame.
+    """Returns the scan without motion, eyes, chips and gestures of stretches that have no examined frame.
 
     The motion of such a stretch may be another person's. If it counted, an attacker could insert another
     person's face more often than frames are examined, and so make a picture appear alive.
@@ -119,7 +119,7 @@ def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[in
     return replace(
         scan,
         frames=tuple(
-            replace(frame, eyes=None, mouth=None, yaw=None) if frame.index in unexamined else frame
+            replace(frame, eyes=None, mouth=None, yaw=None, chip=None) if frame.index in unexamined else frame
             for frame in scan.frames
         ),
         motion=tuple(part for part in scan.motion if unexamined.isdisjoint(part.frames[:-1].tolist())),

@@ -43,9 +43,13 @@ _OF_MEDIA: Final = frozenset(
 )
 """Doubts whose attacks are prints and screens."""
 
+_OF_PICTURES: Final = frozenset({VerdictReason.SHOWS_TRUSTED_IMAGE, VerdictReason.ONE_PICTURE_MOVED})
+"""Doubts whose attack is a picture that software warps: to approach, to turn, to open its mouth. It does not
+answer light."""
+
 RESOLVES: Final[Mapping[ChallengeKind, frozenset[VerdictReason]]] = MappingProxyType(
     {
-        ChallengeKind.FLASH: _OF_MEDIA,
+        ChallengeKind.FLASH: _OF_MEDIA | _OF_PICTURES,
         ChallengeKind.MOVEMENT: _OF_MEDIA,
         ChallengeKind.GESTURES: _OF_MEDIA,
     }

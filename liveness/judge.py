@@ -2,9 +2,10 @@
 
 ``express.judge`` decides by the passive signals (``liveness.fusion``), without motion if too few frames a
 second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands gestures, a scan
-without them cannot be LIVE. The conditions of the capture come last: a scan of a covered face, of several
-persons, or one that does not show enough of the face (``capture_doubts``), cannot be LIVE, but it can be
-SPOOF: by a challenge, by repeated frames, or by the passive signals within the range of their calibration.
+without them cannot be LIVE. A scan that shows a picture (``shown_picture``) is SPOOF or in doubt. The
+conditions of the capture come last: a scan of a covered face, of several persons, or one that does not show
+enough of the face (``capture_doubts``), cannot be LIVE, but it can be SPOOF: by a challenge, by repeated
+frames, or by the passive signals within the range of their calibration.
 
 Where the policy answers doubt with a challenge, a scan without one is LIVE only if its networks are sure, and
 a scan with one only if it resolves the doubts of earlier attempts (``liveness.doubt``). That comes at the
@@ -39,6 +40,7 @@ from liveness.fusion_model import FusionModel
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.shown_picture import TrustedFace, find_moved_picture, find_trusted_image, with_picture
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
 __all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
@@ -86,6 +88,7 @@ def judge_scan(
     conditions: CaptureConditions,
     gestures: Sequence[GestureRequest] = (),
     doubt: DoubtTerms | None = None,
+    trusted: TrustedFace | None = None,
 ) -> ScanLiveness:
     """Decides the liveness of one scan, or of still images (``LivenessPolicy.capture``).
 
@@ -101,6 +104,7 @@ def judge_scan(
         conditions: Conditions of the capture.
         gestures: The requests for gestures that the policy demands, in order.
         doubt: What doubt means for the scan; ``None`` if LIVE needs no more than the policy's threshold.
+        trusted: The face of the trusted image; ``None`` if there is none, or its pixels are not known.
     """
     # 1. The passive signals of the identified face decide, by the frames before gestures were due: a mouth
     # that opens is no motion of a head.
@@ -130,14 +134,18 @@ def judge_scan(
     limited = challenged.result
     for request in gestures:
         limited = _with_gesture(limited, request, known)
-    # 4. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
+    # 4. A scan of the trusted image itself, or of one picture, however it is moved, shows no person.
+    if policy.capture is CaptureKind.SCAN:
+        flashed = challenge is not None and challenge.flash is not None
+        limited = _with_pictures(limited, known_before, trusted, flashed=flashed)
+    # 5. A cover, and a capture that does not show enough of the face, limit the verdict of a scan.
     if policy.capture is CaptureKind.SCAN:
         doubts = (*evidence_doubts(before, policy.evidence), *reasons_outside_calibration(known_before))
         limited = downgrade_if_doubted(downgrade_if_covered(before, limited), doubts)
-    # 5. So do frames that are rotated, or that show several persons.
+    # 6. So do frames that are rotated, or that show several persons.
     limited = _several_persons(conditions, _turned(conditions, limited))
     limited = _without_colours(limited) if colourless else limited
-    # 6. What is left has to be beyond doubt.
+    # 7. What is left has to be beyond doubt.
     if doubt is not None:
         networks = model.scan_networks if policy.capture is CaptureKind.SCAN else model.still_networks
         limited = without_doubt(limited, doubt, networks.calibration_for(network_medians(pad_scores)))
@@ -173,6 +181,14 @@ def _with_gesture(found: LivenessResult, request: GestureRequest, scan: ScanObse
         else VerdictReason.HEAD_NOT_TURNED
     )
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(missing,))
+
+
+def _with_pictures(
+    found: LivenessResult, scan: ScanObservations, trusted: TrustedFace | None, *, flashed: bool
+) -> LivenessResult:
+    """Applies the findings of shown pictures. A flash resolves those that are only possible."""
+    found = with_picture(found, find_trusted_image(scan, trusted), doubts=not flashed)
+    return found if flashed else with_picture(found, find_moved_picture(scan), doubts=True)
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from liveness.occlusion import Cover
 from vision.face import DetectedFace, HeadPose
+from vision.face_chip import FaceChip
 
 GreyView = NDArray[np.uint8]
 """A small grey copy of a frame, shape (height, width)."""
@@ -84,6 +85,8 @@ class FrameObservation:
             measured in this frame.
         yaw: The turn about the head's own axis (``vision.pose.turn_about_neck``) by dense landmarks of this
             frame, degrees; ``None`` if they were not located.
+        chip: The aligned face, in frames in which it was detected or its landmarks were located; ``None`` in
+            others.
     """
 
     index: int
@@ -106,6 +109,7 @@ class FrameObservation:
     cover: Cover | None = None
     mouth: float | None = None
     yaw: float | None = None
+    chip: FaceChip | None = None
 
     @property
     def eyes_open(self) -> float | None:

@@ -3,10 +3,13 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from liveness.errors import ObservationError
 from liveness.extent import face_extent
 from liveness.observation import FrameObservation
+
+Item = TypeVar("Item")
 
 DEFAULT_COUNT = 8
 """The number of frames that are selected in a full scan."""
@@ -145,12 +148,12 @@ def best_frame(frames: Iterable[FrameObservation]) -> FrameObservation | None:
     return best if best is not None and frame_quality(best) > 0 else None
 
 
-def spread_of(indices: Sequence[int], count: int) -> tuple[int, ...]:
-    """Returns at most ``count`` of ``indices``, evenly spread from the first to the last, in order."""
-    if len(indices) <= count:
-        return tuple(indices)
-    gap = (len(indices) - 1) / max(1, count - 1)
-    return tuple(indices[round(at * gap)] for at in range(count))
+def spread_of(items: Sequence[Item], count: int) -> tuple[Item, ...]:
+    """Returns at most ``count`` of ``items``, evenly spread from the first to the last, in order."""
+    if len(items) <= count:
+        return tuple(items)
+    gap = (len(items) - 1) / max(1, count - 1)
+    return tuple(items[round(at * gap)] for at in range(count))
 
 
 def frame_quality(observation: FrameObservation) -> float:

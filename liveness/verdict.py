@@ -54,6 +54,8 @@ class VerdictReason(StrEnum):
     MOVES_AS_A_PLANE = "MOVES_AS_A_PLANE"
     NETWORK_SEES_ATTACK = "NETWORK_SEES_ATTACK"
     SHOWS_A_MEDIUM = "SHOWS_A_MEDIUM"
+    SHOWS_TRUSTED_IMAGE = "SHOWS_TRUSTED_IMAGE"
+    ONE_PICTURE_MOVED = "ONE_PICTURE_MOVED"
     EYES_CLOSED = "EYES_CLOSED"
     SUNGLASSES = "SUNGLASSES"
     EYES_NOT_VISIBLE = "EYES_NOT_VISIBLE"
@@ -101,6 +103,8 @@ TOO_LITTLE_SEEN: Final = frozenset(
 DOUBTS: Final = frozenset(
     {
         VerdictReason.NOT_SURE,
+        VerdictReason.SHOWS_TRUSTED_IMAGE,
+        VerdictReason.ONE_PICTURE_MOVED,
         VerdictReason.EVIDENCE_TOO_WEAK,
         VerdictReason.NETWORK_SEES_ATTACK,
         VerdictReason.SHOWS_A_MEDIUM,

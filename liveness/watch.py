@@ -18,6 +18,7 @@ from liveness.observe import (
 )
 from liveness.occlusion import observe_cover
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
+from vision.face_chip import cut_chip
 from vision.geometry import eye_aspect_ratio, lip_gap
 from vision.pose import estimate_pose, turn_about_neck
 
@@ -161,7 +162,10 @@ class FrameWatcher:
         else:
             pixels = picture.colour() if pixels is None else pixels
             observation = self._detect(pixels, seen, index, capture_time)
-        kept = self._collector.add(replace(observation, fingerprint=fingerprint))
+        chip = None
+        if observation.face is not None and (not observation.followed or observation.yaw is not None):
+            chip = cut_chip(seen.grey, observation.face)
+        kept = self._collector.add(replace(observation, fingerprint=fingerprint, chip=chip))
         if kept.face is not None and kept.face.box.width * kept.view_scale < _SMALL_FACE:
             self._side = FINE_SIDE
         depth = measure_depth(self.observations) if expects_depth else None

@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+import cv2
+import numpy as np
+
 from matcher.conformance.interface import Component, PortraitView
 from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
@@ -16,6 +19,7 @@ from matcher.records import Container, TrustedImageContent, open_trusted_image
 from matcher.seen_faces import face_boxes, faces_in_words
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace
+from vision.face_chip import cut_chip
 from vision.foreign_format import recognise_foreign
 from vision.geometry import estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
@@ -79,7 +83,11 @@ def accept_portrait(
     # 3. Measure the requirements of ISO/IEC 29794-5, and refuse what the policy demands and the image lacks.
     report = _report(upload, seen, pack=pack, policy=policy)
     _refuse_requirements(report)
-    return Portrait(template=pack.template(upload.image, seen.face), report=report)
+    return Portrait(
+        template=pack.template(upload.image, seen.face),
+        chip=cut_chip(np.asarray(cv2.cvtColor(upload.image, cv2.COLOR_BGR2GRAY), np.uint8), seen.face),
+        report=report,
+    )
 
 
 def examine_portrait(

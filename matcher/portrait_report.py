@@ -13,6 +13,7 @@ from matcher.conformance.requirement import IntakeCode, Requirement, Requirement
 from matcher.errors import PortraitPolicyInvalid
 from matcher.records import Representations
 from vision.face import Box, HeadPose
+from vision.face_chip import FaceChip
 from vision.packs import Template
 
 __all__ = [
@@ -207,8 +208,10 @@ class Portrait:
 
     Attributes:
         template: The face's template, for ``matcher.comparison.compare``.
+        chip: The aligned face, to tell whether a scan shows this very image.
         report: The report on the image.
     """
 
     template: Template
+    chip: FaceChip
     report: PortraitReport

@@ -83,6 +83,7 @@ class Orchestrator:
         consent_reference: str = "",
         request_id: str | None = None,
         retention_seconds: int | None = None,
+        document_portrait: bool = False,
         timeout_s: float = _UPLOAD_SECONDS,
     ) -> verification_service_pb2.UploadTrustedImageResponse:
         """Creates a check.
@@ -98,6 +99,8 @@ class Orchestrator:
             request_id: A UUID that makes the call idempotent. Keep it with your own record: the same call
                 with it gives the same check, also after this method failed. By default a new one.
             retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
+            document_portrait: Whether the image is the portrait of an identity document. A scan that shows
+                the image itself is then a spoof.
             timeout_s: Deadline of each try, seconds.
 
         Raises:
@@ -114,6 +117,7 @@ class Orchestrator:
             consent_reference=consent_reference,
             request_id=request_id or str(uuid.uuid4()),
             retention_seconds=retention_seconds,
+            document_portrait=document_portrait,
         )
         if image is not None:
             request.image = image

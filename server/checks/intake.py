@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
-from matcher import PortraitReport
+from liveness import TrustedFace
+from matcher import Portrait, PortraitReport
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.portraits import PortraitIntake
@@ -141,6 +142,7 @@ class CheckIntake:
             consent_reference=upload.consent_reference,
             portrait_template=seal_template(
                 portrait.template,
+                trusted=_trusted(portrait, upload),
                 tenant=upload.tenant,
                 check_id=check_id,
                 wrapping_keys=self._keys.wrapping_keys,
@@ -198,6 +200,15 @@ class CheckIntake:
         )
         await self._evidence.put(sealed)
         return sealed.entry
+
+
+def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:
+    """Returns the face that no scan must show; ``None`` in a sandbox, where people are simulated."""
+    if upload.sandbox:
+        return None
+    return TrustedFace(
+        chip=portrait.chip, document=upload.document_portrait or bool(portrait.report.container)
+    )
 
 
 def _shortened(policy_seconds: int, seconds: int | None) -> int | None:

@@ -37,6 +37,7 @@ class TrustedImageUpload:
         consent_reference: Reference to the legal basis.
         request_id: A UUID that makes the call idempotent; empty for none.
         retention_seconds: The longest retention of this check; ``None`` for that of its policy.
+        document_portrait: Whether the image is the portrait of an identity document.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
     """
 
@@ -49,6 +50,7 @@ class TrustedImageUpload:
     consent_reference: str
     request_id: str
     retention_seconds: int | None
+    document_portrait: bool = False
     payload_sha256: bytes
 
 

@@ -52,6 +52,8 @@ EXPLANATIONS: Mapping[VerdictReason, str] = {
     VerdictReason.MOVES_AS_A_PLANE: "The face moves like a flat image.",
     VerdictReason.NETWORK_SEES_ATTACK: "The PAD network detects an attack.",
     VerdictReason.SHOWS_A_MEDIUM: "The frames show traces of a print or a screen.",
+    VerdictReason.SHOWS_TRUSTED_IMAGE: "The frames show the trusted image itself, not a person.",
+    VerdictReason.ONE_PICTURE_MOVED: "The frames show one picture that is moved, bent or warped.",
     VerdictReason.EYES_CLOSED: "The eyes were closed for most of the scan.",
     VerdictReason.SUNGLASSES: "Sunglasses hid the eyes in most of the scan.",
     VerdictReason.EYES_NOT_VISIBLE: "Something hid the eyes in most of the scan.",

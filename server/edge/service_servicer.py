@@ -225,6 +225,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         consent_reference=request.consent_reference,
         request_id=request.request_id,
         retention_seconds=request.retention_seconds if request.HasField("retention_seconds") else None,
+        document_portrait=request.document_portrait,
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
     )
 

@@ -153,14 +153,15 @@ class AttemptCloser:
     async def _judged(self, run: AttemptRun) -> AttemptJudgement:
         env, stream = self._env, self._stream
         await run.work.examine_rest()
-        template = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
+        portrait = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
         return await env.pool.run_first(
             judge_attempt,
             scan=run.capture.observations,
             examined=run.capture.examined,
             witnesses=run.capture.witnesses,
             pad_scores=run.capture.pad_scores,
-            portrait=template,
+            portrait=portrait.template,
+            trusted=portrait.trusted,
             calibration=env.models.pack.match_calibration,
             liveness_policy=liveness_policy(stream.policy, run.kind),
             match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),

@@ -77,6 +77,7 @@ class UploadTrustedImageRequest(_message.Message):
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RETENTION_SECONDS_FIELD_NUMBER: _builtins.int
+    DOCUMENT_PORTRAIT_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image itself, at most 2,000,000 bytes: PNG, JPEG, JPEG 2000, an ISO/IEC 19794-5 record (010
     or 030), an ISO/IEC 39794-5 record in DER, or an ICAO 9303 data group 2 with a record of either. The content
@@ -104,6 +105,11 @@ class UploadTrustedImageRequest(_message.Message):
     """Seconds from the decision until result and evidence are erased, but not before the result's deadline. It only
     shortens the retention of the policy; a longer one has no effect. Absent for the policy's.
     """
+    document_portrait: _builtins.bool
+    """Whether the trusted image is the portrait of an identity document, so that no person can look exactly like it: a
+    scan that shows the image itself is then a spoof, not only doubtful. An ISO/IEC record or a DG2 is one in any case.
+    It only makes the check stricter.
+    """
     def __init__(
         self,
         *,
@@ -115,10 +121,11 @@ class UploadTrustedImageRequest(_message.Message):
         consent_reference: _builtins.str = ...,
         request_id: _builtins.str = ...,
         retention_seconds: _builtins.int | None = ...,
+        document_portrait: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "trusted_image", b"trusted_image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retention_seconds: _TypeAlias = _typing.Literal["retention_seconds"]  # noqa: Y015
     _WhichOneofArgType__retention_seconds: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds"]  # noqa: Y015

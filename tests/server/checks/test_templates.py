@@ -6,11 +6,13 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from liveness import TrustedFace
 from server.checks.templates import open_template, seal_template
 from server.domain.terms import SealedKind
 from server.errors import Reason, Refusal
 from server.sealing import SealError, WrappingKeys, context, seal
 from tests.server.scan.records import check_record
+from vision.face_chip import CHIP_SHAPE
 from vision.packs import Template
 
 KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
@@ -24,10 +26,17 @@ def test_a_template_opens_for_its_own_check_only() -> None:
     template = Template(np.linspace(-1, 1, 128, dtype=np.float32), "model/abc/128/five points")
     record = check_record()
     sealed = seal_template(
-        template, tenant=record.tenant, check_id=record.check_id, wrapping_keys=KEYS, random=_random
+        template,
+        trusted=None,
+        tenant=record.tenant,
+        check_id=record.check_id,
+        wrapping_keys=KEYS,
+        random=_random,
     )
 
-    opened = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
+    portrait = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
+    assert portrait.trusted is None
+    opened = portrait.template
     assert opened.vector.dtype == np.float32
     assert np.array_equal(opened.vector, template.vector)
     assert opened.form_id == template.form_id
@@ -36,6 +45,41 @@ def test_a_template_opens_for_its_own_check_only() -> None:
         open_template(replace(record, check_id=uuid4(), portrait_template=sealed), wrapping_keys=KEYS)
     with pytest.raises(SealError):
         open_template(replace(record, tenant="other", portrait_template=sealed), wrapping_keys=KEYS)
+
+
+@pytest.mark.parametrize("document", [False, True])
+def test_the_aligned_face_is_sealed_with_the_template(document: bool) -> None:
+    template = Template(np.linspace(-1, 1, 128, dtype=np.float32), "model/abc/128/five points")
+    chip = np.arange(CHIP_SHAPE[0] * CHIP_SHAPE[1], dtype=np.uint32).astype(np.uint8).reshape(CHIP_SHAPE)
+    record = check_record()
+    sealed = seal_template(
+        template,
+        trusted=TrustedFace(chip, document=document),
+        tenant=record.tenant,
+        check_id=record.check_id,
+        wrapping_keys=KEYS,
+        random=_random,
+    )
+    opened = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
+    assert np.array_equal(opened.template.vector, template.vector)
+    assert opened.trusted is not None
+    assert np.array_equal(opened.trusted.chip, chip)
+    assert opened.trusted.document is document
+    assert chip.tobytes() not in sealed.ciphertext
+
+
+def test_a_template_of_a_check_without_a_face_still_opens() -> None:
+    record, form = check_record(), b"model"
+    vector = np.linspace(-1, 1, 128, dtype="<f4")
+    older = seal(
+        b"FGT1" + len(form).to_bytes(2, "big") + form + vector.tobytes(),
+        wrapping_keys=KEYS,
+        aad=context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
+        random=_random,
+    )
+    opened = open_template(replace(record, portrait_template=older), wrapping_keys=KEYS)
+    assert np.array_equal(opened.template.vector, vector)
+    assert opened.trusted is None
 
 
 def test_a_destroyed_template_closes_the_check() -> None:
