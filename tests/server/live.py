@@ -154,8 +154,8 @@ def taken_anew(jpeg: bytes, *, random: np.random.Generator) -> bytes:
 
 @functools.cache
 def portrait(person: str = "astronaut") -> bytes:
-    """A trusted image of a person."""
-    return encode_jpeg(builtin_image(person), quality=90)
+    """A trusted image of a person: mirrored, because scans are simulated from the photo itself."""
+    return encode_jpeg(builtin_image(person)[:, ::-1], quality=90)
 
 
 @dataclass(frozen=True, slots=True)
