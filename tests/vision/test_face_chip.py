@@ -12,7 +12,7 @@ from vision.image import GreyImage
 def _picture() -> GreyImage:
     """A smooth pattern in place of a face."""
     pattern = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 1, (480, 480)), (0, 0), 12)
-    return np.clip(128 + 60 * pattern / pattern.std(), 0, 255).astype(np.uint8)
+    return np.asarray(np.clip(128 + 60 * pattern / pattern.std(), 0, 255), np.uint8)
 
 
 def _face(*, scale: float, aside: float, down: float) -> DetectedFace:
