@@ -12,13 +12,21 @@ import numpy as np
 
 from liveness.express.scoring import score_against_line
 from liveness.observation import ScanObservations
-from liveness.picture_change import ReferenceFace
+from liveness.picture_change import PictureChange, ReferenceFace
 from liveness.selection import spread_of
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from vision.face_chip import FaceChip
 
-__all__ = ["TrustedFace", "find_moved_picture", "find_trusted_image", "with_picture"]
+__all__ = [
+    "LEAST_BEND",
+    "PictureFinding",
+    "TrustedFace",
+    "find_moved_picture",
+    "find_trusted_image",
+    "measure_moved_picture",
+    "with_picture",
+]
 
 _FACES: Final = 8
 """The number of faces of the scan, spread over it, of which the middle one is compared with the others."""
@@ -31,7 +39,7 @@ _SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 _ONE_PICTURE, _SURELY_ONE = 7.5, 3.0
 """The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
 docs/accuracy.md)."""
-_LEAST_BEND: Final = 0.012
+LEAST_BEND: Final = 0.012
 """The bend, eye distances, from which on a face moves so much that a living one must change. People who hold
 still have up to 0.005, and change as little as a picture."""
 _NO_BEND: Final = 0.001
@@ -72,32 +80,44 @@ class PictureFinding:
     certain: bool = False
 
 
-def find_moved_picture(scan: ScanObservations) -> PictureFinding:
-    """Returns whether all faces of the scan are one picture, however it is warped."""
-    name, label = "one_picture", "More than one picture that is moved"
+def measure_moved_picture(scan: ScanObservations) -> PictureChange | None:
+    """Returns the medians over the scan: the change for each eye distance of bend, and the bend.
+
+    ``None`` if too few faces are known.
+    """
     faces = spread_of(_chips(scan), _FACES)
     if len(faces) < _FEWEST:
-        signal = not_assessed(name=name, label=label, reason=_TOO_FEW)
-        return PictureFinding(signal, VerdictReason.ONE_PICTURE_MOVED)
+        return None
     middle = len(faces) // 2
     reference = ReferenceFace(faces[middle])
     changes = [reference.change(face) for at, face in enumerate(faces) if at != middle]
-    ratio = float(np.median([change.new / (change.bend + _NO_BEND) for change in changes]))
-    bend = float(np.median([change.bend for change in changes]))
-    possible = ratio < _ONE_PICTURE
-    moved = f"while the face bent by {100 * bend:.1f} % of the eye distance"
+    return PictureChange(
+        new=float(np.median([change.new / (change.bend + _NO_BEND) for change in changes])),
+        bend=float(np.median([change.bend for change in changes])),
+    )
+
+
+def find_moved_picture(scan: ScanObservations) -> PictureFinding:
+    """Returns whether all faces of the scan are one picture, however it is warped."""
+    name, label = "one_picture", "More than one picture that is moved"
+    change = measure_moved_picture(scan)
+    if change is None:
+        signal = not_assessed(name=name, label=label, reason=_TOO_FEW)
+        return PictureFinding(signal, VerdictReason.ONE_PICTURE_MOVED)
+    possible = change.new < _ONE_PICTURE
+    moved = f"while the face bent by {100 * change.bend:.1f} % of the eye distance"
     return PictureFinding(
         assessed(
             name=name,
             label=label,
-            score=score_against_line(ratio, _ONE_PICTURE, _STEEPNESS),
-            detail=f"Little new appeared {moved}, as in one picture ({ratio:.1f})."
+            score=score_against_line(change.new, _ONE_PICTURE, _STEEPNESS),
+            detail=f"Little new appeared {moved}, as in one picture ({change.new:.1f})."
             if possible
-            else f"New structure appeared {moved} ({ratio:.1f}).",
+            else f"New structure appeared {moved} ({change.new:.1f}).",
         ),
         VerdictReason.ONE_PICTURE_MOVED,
         possible=possible,
-        certain=ratio < _SURELY_ONE and bend >= _LEAST_BEND,
+        certain=change.new < _SURELY_ONE and change.bend >= LEAST_BEND,
     )
 
 

@@ -72,7 +72,7 @@ class ExpressionSettings:
     blink_depth: float = 1.0
     mouth: float = 0.015
     brows: float = 0.008
-    gaze: float = 0.010
+    gaze: float = 0.040
 
 
 @dataclass(frozen=True, slots=True)

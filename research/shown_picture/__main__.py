@@ -2,12 +2,14 @@
 
 People are live clips, cut into scans of 6 s, at 16 and at 5 frames a second. Attacks are photos of other
 people, each warped in all ways of ``warps``; the photo is also the trusted image. The rows say how many scans
-are a doubt, and how many are certain.
+are a doubt, and how many are certain. The last rows test the lines of ``one_picture``: each time they are set
+anew on half of the clips, by a rule that uses no attack, and tested on the other half and on all attacks.
 """
 
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -18,7 +20,15 @@ from evaluation.binomial import proportion
 from evaluation.scans import clip_windows, observe_scan
 from evaluation.sent import as_sent
 from liveness import face_extent
-from liveness.shown_picture import PictureFinding, TrustedFace, find_moved_picture, find_trusted_image
+from liveness.picture_change import PictureChange
+from liveness.shown_picture import (
+    LEAST_BEND,
+    PictureFinding,
+    TrustedFace,
+    find_moved_picture,
+    find_trusted_image,
+    measure_moved_picture,
+)
 from matcher import SCAN_SUBJECT
 from research.liveness_fusion.large_faces import large_faces
 from research.shown_picture.warps import WARPS, FramedPhoto
@@ -27,45 +37,128 @@ from vision.face import BgrImage
 from vision.face_chip import cut_chip
 from vision.packs import Pack, load_pack
 
-_PHOTOS: Final = 12
+__all__ = ["Lines", "Row", "set_lines"]
+
+_PHOTOS: Final = 8
 _SECONDS: Final = 6.0
-_RATES: Final = (16.0, 5.0)
+_SCANS: Final = {16.0: 2, 5.0: 1}
+"""The number of scans of each clip, by frames a second."""
 _WEAKEST, _STRONGEST = 0.012, 0.05
 _FOLDERS: Final = ("video", "video_more", "video_phone")
+_HALVINGS: Final = 100
+_DOUBTED: Final = 1 / 15
+"""The share of people's scans that may be in doubt."""
+_MARGIN: Final = 2.0
+"""How far below all bent faces of people the line of certainty lies."""
 
-Row = tuple[str, PictureFinding]
-"""A kind of scans, and one finding."""
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scan.
+
+    Attributes:
+        kind: The kind of scans.
+        source: The clip or photo.
+        finding: What is shown in the table.
+        change: What ``one_picture`` measured; ``None`` if it measured nothing, and for the trusted image.
+    """
+
+    kind: str
+    source: str
+    finding: PictureFinding
+    change: PictureChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The change up to which a scan may show, and shows, one picture."""
+
+    possible: float
+    certain: float
+
+    def doubts(self, change: PictureChange) -> bool:
+        """Returns whether a scan may show one picture."""
+        return change.new < self.possible
+
+    def convicts(self, change: PictureChange) -> bool:
+        """Returns whether a scan shows one picture."""
+        return change.new < self.certain and change.bend >= LEAST_BEND
+
+
+def set_lines(people: Sequence[PictureChange]) -> Lines:
+    """Sets the lines on people alone: one scan in fifteen is in doubt, and none is near certainty."""
+    bent = [change.new for change in people if change.bend >= LEAST_BEND]
+    return Lines(
+        possible=float(np.quantile([change.new for change in people], _DOUBTED)), certain=min(bent) / _MARGIN
+    )
 
 
 def main(assets: Path, pack_name: str) -> None:
-    """Print the table."""
+    """Prints the tables."""
     pack = load_pack(pack_name)
+    people, attacks = list(_people(assets, pack)), list(_attacks(assets, pack))
     kinds: dict[str, list[PictureFinding]] = defaultdict(list)
-    for kind, finding in (*_people(assets, pack), *_attacks(assets, pack)):
-        kinds[kind].append(finding)
+    for row in (*people, *attacks):
+        if row.finding.signal.assessed:
+            kinds[row.kind].append(row.finding)
     print("kind | scans | possible | certain | at most certain (95 %)")
     for kind, findings in kinds.items():
-        assessed = [one for one in findings if one.signal.assessed]
-        certain = proportion(sum(one.certain for one in assessed), len(assessed), confidence=0.9)
+        certain = proportion(sum(one.certain for one in findings), len(findings), confidence=0.9)
         if certain is not None:
-            possible = sum(one.possible for one in assessed)
-            print(f"{kind} | {len(assessed)} | {possible} | {certain.hits} | {certain.upper:.3f}")
+            possible = sum(one.possible for one in findings)
+            print(f"{kind} | {len(findings)} | {possible} | {certain.hits} | {certain.upper:.3f}")
+    _print_halves(_by_source(people), _by_source(attacks))
+
+
+def _by_source(rows: Sequence[Row]) -> Mapping[str, Sequence[PictureChange]]:
+    changes: dict[str, list[PictureChange]] = defaultdict(list)
+    for row in rows:
+        if row.change is not None:
+            changes[row.source].append(row.change)
+    return changes
+
+
+def _print_halves(
+    people: Mapping[str, Sequence[PictureChange]], attacks: Mapping[str, Sequence[PictureChange]]
+) -> None:
+    """Prints means over random halves of the clips: the lines, and the shares of scans left out."""
+    warped = [change for changes in attacks.values() for change in changes]
+    figures = []
+    for seed in range(_HALVINGS):
+        drawn = np.random.default_rng(seed).permutation(sorted(people))
+        half = len(drawn) // 2
+        lines = set_lines([change for clip in drawn[:half] for change in people[clip]])
+        others = [change for clip in drawn[half:] for change in people[clip]]
+        shares = [
+            float(np.mean([found(change) for change in scans]))
+            for scans in (others, warped)
+            for found in (lines.doubts, lines.convicts)
+        ]
+        figures.append([lines.possible, lines.certain, *shares])
+    print("lines set on half of the clips: possible | certain; people: in doubt | certain; attacks: the same")
+    for name, values in (("mean", np.mean(figures, axis=0)), ("most", np.max(figures, axis=0))):
+        print(f"{name} | " + " | ".join(f"{value:.3f}" for value in values))
 
 
 def _people(assets: Path, pack: Pack) -> Iterator[Row]:
     for folder in _FOLDERS:
         for clip in sorted((assets / "data" / folder / "live").iterdir()):
-            for rate in _RATES:
-                for window in clip_windows(clip, seconds=_SECONDS, rate=rate):
+            for rate, most in _SCANS.items():
+                for window in clip_windows(clip, seconds=_SECONDS, most=most, rate=rate):
                     scan = observe_scan(window, pack, subject=SCAN_SUBJECT)
-                    yield f"live, {rate:.0f} a second", find_moved_picture(scan)
+                    yield Row(
+                        f"live, {rate:.0f} a second",
+                        clip.name,
+                        find_moved_picture(scan),
+                        measure_moved_picture(scan),
+                    )
 
 
 def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
     landmarker = pack.landmarker
     if landmarker is None:
         raise SystemExit("the pack needs a landmarker: it gives the depth of a photo")
-    for number, picture in enumerate(_photos(assets, pack)):
+    for number, (photo_name, picture) in enumerate(_photos(assets, pack)):
         face = pack.detector.detect(picture)[0]
         marks = landmarker.locate(picture, face)
         if marks is None:
@@ -88,19 +181,21 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
             )
             sent = [(frame.capture_time, as_sent(frame.pixels)) for frame in frames]
             scan = observe_scan(sent, pack, subject=SCAN_SUBJECT)
-            yield f"warped: {name}", find_moved_picture(scan)
-            yield f"trusted image, warped: {name}", find_trusted_image(scan, TrustedFace(chip, document=True))
+            change = measure_moved_picture(scan)
+            yield Row(f"warped: {name}", photo_name, find_moved_picture(scan), change)
+            shown = find_trusted_image(scan, TrustedFace(chip, document=True))
+            yield Row(f"trusted image, warped: {name}", photo_name, shown)
 
 
-def _photos(assets: Path, pack: Pack) -> Sequence[BgrImage]:
+def _photos(assets: Path, pack: Pack) -> Sequence[tuple[str, BgrImage]]:
     """Returns photos of distinct people, framed as a phone frames a selfie."""
     framed = []
-    for _, picture, extent in large_faces(assets, pack.detector, count=_PHOTOS, least_width=150):
+    for name, picture, extent in large_faces(assets, pack.detector, count=_PHOTOS, least_width=150):
         scale = 230 / extent.width
         place = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 310 - scale * extent.y]])
         shown = cv2.warpAffine(picture, place, (480, 640), borderMode=cv2.BORDER_REPLICATE)
-        framed.append(np.asarray(shown, np.uint8))
-    return [picture for picture in framed if len(pack.detector.detect(picture)) == 1]
+        framed.append((name, np.asarray(shown, np.uint8)))
+    return [(name, picture) for name, picture in framed if len(pack.detector.detect(picture)) == 1]
 
 
 if __name__ == "__main__":

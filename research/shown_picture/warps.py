@@ -27,7 +27,7 @@ class FramedPhoto:
         picture: The photo, shape (height, width, 3), BGR.
         face: The face's middle and width, pixels.
         found: The face as the detector found it.
-        marks: Its dense landphoto.marks.
+        marks: Its dense landmarks.
     """
 
     picture: BgrImage

@@ -3,9 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from liveness.challenge_evidence import ChallengeEvidence
+from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.express.interface import COLOURLESS, FrameCues, PadScore
 from liveness.fusion_model_file import load_fusion_model
 from liveness.gestures import Gesture, GestureRequest
@@ -13,9 +16,11 @@ from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
 from liveness.observation import ScanObservations
 from liveness.occlusion import Cover
 from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.shown_picture import TrustedFace
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from tests.liveness.builders import as_head, as_plane, observations, scan, segment
 from tests.liveness.results import assert_consistent
+from vision.face_chip import CHIP_SHAPE
 
 _WATCHED = scan(observations(14), [segment(as_head(0.05), steps=14)])
 _CLEAR = CaptureConditions()
@@ -54,6 +59,8 @@ def _judged(
     identified: int = 0,
     capture: CaptureKind = CaptureKind.SCAN,
     gesture: GestureRequest | None = None,
+    challenge: ChallengeEvidence | None = None,
+    trusted: TrustedFace | None = None,
 ) -> ScanLiveness:
     return judge_scan(
         scan=seen,
@@ -62,9 +69,10 @@ def _judged(
         cues=[],
         policy=LivenessPolicy(capture=capture),
         model=load_fusion_model(),
-        challenge=None,
+        challenge=challenge,
         conditions=conditions,
         gestures=() if gesture is None else (gesture,),
+        trusted=trusted,
     )
 
 
@@ -107,6 +115,39 @@ def test_rotated_frames_explain_a_slow_scan() -> None:
 _GREY = (FrameCues(frame_index=0, values={COLOURLESS: 1.0}),)
 _NETWORK = (PadScore(frame_index=0, network="facegate_pad_v1", real_probability=0.001),)
 _TURNING = scan(observations(45), [segment(as_head(0.1), steps=45)])
+
+
+def _still(*, flashed: bool) -> ScanLiveness:
+    """The judgement of a scan that else looks alive, and in which the face is one picture."""
+    chip = np.random.default_rng(1).integers(0, 256, CHIP_SHAPE, dtype=np.uint8)
+    seen = scan(observations(45, chip=chip), [segment(as_head(0.1), steps=45)])
+    evidence = ChallengeEvidence(
+        limits=DynamicPolicy(),
+        flash=FlashEvidence(steps=(), samples=()) if flashed else None,
+        movement=None,
+        model=load_flash_model(),
+    )
+    return _judged(seen, _CLEAR, challenge=evidence if flashed else None)
+
+
+def test_one_picture_is_a_doubt_that_a_flash_resolves() -> None:
+    doubted = _still(flashed=False).result
+    assert (doubted.verdict, doubted.reasons) == (
+        Verdict.INCONCLUSIVE,
+        (VerdictReason.ONE_PICTURE_MOVED,),
+    )
+    flashed = _still(flashed=True).result
+    assert VerdictReason.ONE_PICTURE_MOVED not in flashed.reasons
+    assert not any(signal.name == "one_picture" for signal in flashed.signals)
+
+
+def test_the_trusted_image_of_a_document_is_a_spoof_whatever_else_the_scan_shows() -> None:
+    chip = np.random.default_rng(1).integers(0, 256, CHIP_SHAPE, dtype=np.uint8)
+    seen = scan(observations(45, chip=chip), [segment(as_head(0.1), steps=45)])
+    shown = _judged(seen, _CLEAR, trusted=TrustedFace(chip, document=True)).result
+    assert (shown.verdict, shown.reasons[0]) == (Verdict.SPOOF, VerdictReason.SHOWS_TRUSTED_IMAGE)
+    still = _judged(seen, _CLEAR, trusted=TrustedFace(chip, document=True), capture=CaptureKind.FRAMES).result
+    assert VerdictReason.SHOWS_TRUSTED_IMAGE not in still.reasons
 
 
 def _of_colours(

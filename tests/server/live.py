@@ -36,7 +36,7 @@ from server.telemetry.metrics import Metrics
 from server.tuning import Tuning
 from simulator.photos import builtin_image
 from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, SceneSettings
+from simulator.scene import ExpressionSettings, ScanKind, SceneSettings
 from tests.packs import real_photo
 from tests.server.databases import make_tables
 from tests.server.models_once import remembering_pack
@@ -114,7 +114,14 @@ def pictures(
 
 def _rendered(person: str, kind: ScanKind, count: int, rate: float) -> tuple[Picture, ...]:
     settings = SceneSettings(
-        kind=kind, seed=3, seconds=count / rate, frames_per_second=rate, width=360, height=480
+        kind=kind,
+        seed=3,
+        seconds=count / rate,
+        frames_per_second=rate,
+        width=360,
+        height=480,
+        # The scan is shorter than a real one: what a face changes in seconds has to happen in two.
+        expression=ExpressionSettings(blink_gap_seconds=1.0, mouth=0.06, gaze=0.05),
     )
     frames = simulate_scan(real_photo(person), settings)
     return tuple(
@@ -147,8 +154,8 @@ def taken_anew(jpeg: bytes, *, random: np.random.Generator) -> bytes:
 
 @functools.cache
 def portrait(person: str = "astronaut") -> bytes:
-    """A trusted image of a person."""
-    return encode_jpeg(builtin_image(person), quality=90)
+    """A trusted image of a person: mirrored, because scans are simulated from the photo itself."""
+    return encode_jpeg(builtin_image(person)[:, ::-1], quality=90)
 
 
 @dataclass(frozen=True, slots=True)
