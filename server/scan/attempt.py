@@ -80,7 +80,6 @@ class AttemptRun:
         self._env = env
         self._stream = stream
         self.kind = stream.plans.challenge
-        self._expected_seconds = stream.plans.expected_seconds(capture=settings.plan.seconds)
         self._row = AttemptRow(env, stream.record, number=number, plan=plan)
         self._bytes = scan_bytes
         self._credit = credit
@@ -145,11 +144,6 @@ class AttemptRun:
         return self.capture.challenge
 
     @property
-    def expected_seconds(self) -> float:
-        """The seconds that a good attempt of this plan takes."""
-        return self._expected_seconds
-
-    @property
     def frames(self) -> int:
         """The number of frames received."""
         return self._rate.frames
@@ -202,6 +196,7 @@ class AttemptRun:
             ScanDeadlinePassed: The scan's deadline passed.
         """
         env, transcript, budget = self._env, self._stream.transcript, self._stream.budget
+        seconds = self._stream.plans.expected_seconds(capture=env.settings.plan.seconds)
         nonce = env.random(_NONCE_BYTES)
         self.capture.round_trip.note_request(env.clock.monotonic())
         transcript.start_attempt(attempt=self.number, nonce=nonce, time=env.clock.monotonic())
@@ -210,7 +205,7 @@ class AttemptRun:
                 attempt=self.number,
                 nonce=nonce,
                 plan=self.plan,
-                expected_seconds=self.expected_seconds,
+                expected_seconds=seconds,
                 credit=self._credit.open(),
                 oval=env.settings.oval,
             )
@@ -219,7 +214,7 @@ class AttemptRun:
             only_sure = Feedback(code=_ONLY_SURE, progress=0.0, frame_index=0)
             self._show(only_sure.code)
             await send(only_sure)
-        scarce = self._bytes.scarce(seconds=self.expected_seconds, attempts=attempts_left, budget=budget)
+        scarce = self._bytes.scarce(seconds=seconds, attempts=attempts_left, budget=budget)
         paced = fewer_frames(self.plan, scarce=scarce)
         if paced is not None:
             await send(paced)
