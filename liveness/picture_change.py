@@ -34,6 +34,8 @@ _FINEST: Final = 1
 """The flow is searched down to half the chip's size."""
 _CELL: Final = 8
 """The side of a part, pixels, of which the change is measured."""
+_WHOLE: Final = 0.95
+"""The share of a part that lies on the face if the part is measured."""
 _PARTS: Final = 3
 """The number of parts that must have changed. The least of them counts."""
 _STRUCTURED: Final = 75
@@ -155,7 +157,10 @@ def _plane_motions(face: NDArray[np.bool_]) -> NDArray[np.float64]:
 _FACE: Final = _face_mask()
 _PLANE_MOTION: Final = _plane_motions(_FACE)
 _WHOLE_PARTS: Final = (
-    _box(_FACE.astype(np.float32), _CELL)[_CELL // 2 :: _CELL // 2, _CELL // 2 :: _CELL // 2] > 0.95
+    _box(_FACE.astype(np.float32), _CELL)[_CELL // 2 :: _CELL // 2, _CELL // 2 :: _CELL // 2] > _WHOLE
 )
+"""The parts that lie on the face."""
 _NO_FLOW: Final = np.zeros((*CHIP_SHAPE, 2), np.float32)
+"""The flow between equal chips, pixels."""
 _PLACES: Final = np.dstack(np.meshgrid(np.arange(CHIP_SHAPE[1]), np.arange(CHIP_SHAPE[0]))).astype(np.float32)
+"""The place of each pixel of a chip: column and row."""

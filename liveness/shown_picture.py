@@ -33,6 +33,7 @@ _FACES: Final = 8
 _COMPARED: Final = 5
 """The number of faces, spread over the scan, that are compared with the trusted image."""
 _FEWEST: Final = 4
+"""The least number of aligned faces to compare."""
 
 _SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
@@ -45,6 +46,7 @@ still have up to 0.005, and change as little as a picture."""
 _NO_BEND: Final = 0.001
 """Added to the bend, so that noise over no bend is no change."""
 _STEEPNESS: Final = 4.0
+"""The factor from the logarithm of a change over its line to log odds."""
 _TOO_FEW: Final = "Too few aligned faces to compare them."
 _UNKNOWN: Final = "The pixels of the trusted image are not known."
 

@@ -85,8 +85,8 @@ def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> No
     looked = [frame for frame in frames if not frame.followed]
     assert PLAN.selected <= len(looked) <= 0.7 * len(frames)
     assert {frame.faces for frame in frames} == {1}
-    # The pack has landmarks, so eyes are known on followed frames too, mostly without measuring them.
-    assert sum(frame.eyes is not None for frame in frames) >= 0.9 * len(frames)
+    # The pack has landmarks, so eyes are known on most followed frames too, mostly without measuring them.
+    assert sum(frame.eyes is not None for frame in frames) >= 0.8 * len(frames)
     # Only frames with a detection are selected.
     capture.examine_rest()
     assert {examined.frame_index for examined in capture.examined} <= {frame.index for frame in looked}

@@ -128,7 +128,7 @@ async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
 async def test_a_person_in_no_selected_frame_is_detected(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
-    await stream.run_attempt(_scan("A" * 9 + "bb" + "A" * 15))
+    await stream.run_attempt(_scan("A" * 5 + "bb" + "A" * 19))
     result = (await scene.finish(upload.check_id)).result
     # The match is with the portrait's person, and another person was detected, too.
     assert result.match.same_person
