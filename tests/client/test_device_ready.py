@@ -163,7 +163,8 @@ async def test_no_stream_is_lost_when_the_next_attempt_overtakes_the_report() ->
             scanner = FaceScanner(
                 channel=channel,
                 ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
-                source=generated_source(pictures(2 * _RETRIES), pace="fast"),
+                # The client may send more than the one frame that is wanted before it hears that.
+                source=generated_source(pictures(10 * _RETRIES), pace="fast"),
                 settings=replace(
                     FAST,
                     max_attempts=_RETRIES + 1,

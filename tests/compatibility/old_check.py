@@ -106,8 +106,12 @@ async def check(mode, portrait, device, service, admin_port):
     keys = await fetch_key_set(f"http://127.0.0.1:{admin_port}/.well-known/jwks.json")
     async with open_channel(service) as service_channel, open_channel(device) as device_channel:
         orchestrator = Orchestrator(channel=service_channel, keys=keys)
-        wanted = {"express": scan_pb2.MODE_UNSPECIFIED, "dynamic": scan_pb2.MODE_DYNAMIC}[mode]
-        upload = await orchestrator.upload_trusted_image(portrait, mode=wanted)
+        # Doubt about a person who is rendered would end a check of a device without a flash.
+        wanted, policy = {
+            "express": (scan_pb2.MODE_UNSPECIFIED, "evaluation"),
+            "dynamic": (scan_pb2.MODE_DYNAMIC, "standard"),
+        }[mode]
+        upload = await orchestrator.upload_trusted_image(portrait, mode=wanted, policy=policy)
         source, screen = {"express": express, "dynamic": dynamic}[mode]()
         scanner = FaceScanner(
             channel=device_channel, ticket=ticket_of(upload), source=source, screen=screen, events=seen_events

@@ -90,7 +90,7 @@ async def test_the_result_states_one_person_throughout(scene: LiveServer) -> Non
             "A" * 14 + "B" * 12,
             "A" * 8 + "B" * 6 + "A" * 12,
             "AAB" * 8 + "AA",
-            "A" * 9 + "bb" + "A" * 15,
+            "A" * 5 + "bb" + "A" * 19,
             "A" * 12 + "kk" + "B" * 12,
             "A" * 12 + "bbb" + "B" * 11,
             "A" * 13 + "S" * 13,
