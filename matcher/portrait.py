@@ -81,6 +81,13 @@ def accept_portrait(
     _refuse_persons(seen, image=upload.image, policy=policy)
     _refuse_face(seen.face, image=upload.image, policy=policy)
     # 3. Measure the requirements of ISO/IEC 29794-5, and refuse what the policy demands and the image lacks.
+    if not pack.shows_features(upload.image, seen.face):
+        raise TrustedImageRefused(
+            RefusalReason.FACE_NOT_FOUND,
+            "The features of the face were not found. Send an image that shows the whole face from the "
+            "front, with nothing before it.",
+            details={"faces": 0, "required_faces": 1},
+        )
     report = _report(upload, seen, pack=pack, policy=policy)
     _refuse_requirements(report)
     return Portrait(
