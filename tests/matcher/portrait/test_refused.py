@@ -56,7 +56,7 @@ class TestRefused:
         data = (faces / ZUCKERBERG.format(1)).read_bytes()
         error = refusal(data, replace(pack, landmarker=_Blind()))
         assert error.reason is RefusalReason.FACE_NOT_FOUND
-        assert "features of the face were not found" in str(error)
+        assert "upright and from the front" in str(error)
 
     def test_a_jpeg_2000_file_without_a_face(self, pack: Pack, records: Path) -> None:
         data = (records / "uclouvain__input__conformance__file9.jp2").read_bytes()
