@@ -57,8 +57,8 @@ def accept_portrait(
     A facial record is opened first; then only the image in it counts. The image is turned upright by its
     EXIF orientation before anything is measured. The rules, in the order in which they are tested:
     number of bytes, record, format, declared size, whether the image decodes, a face, only one face, the
-    whole face, the distance between the eyes, its features, and then the other hard requirements of the policy
-    in the order of the report.
+    whole face, the distance between the eyes, the features of the face, and then the other hard requirements
+    of the policy in the order of the report.
     ``PortraitPolicy.second_face_fraction`` and ``min_face_confidence`` define the other faces that make
     the image ambiguous.
 
