@@ -64,7 +64,7 @@ class RefusalReason(StrEnum):
     RECORD_WRONG_MODALITY = "RECORD_WRONG_MODALITY"
     """A biometric record of another modality than the face: ``format``, ``modality``."""
     FACE_NOT_FOUND = "FACE_NOT_FOUND"
-    """No face was found: ``faces``, ``required_faces``."""
+    """No face was found, or no features of one, as in a profile: ``faces``, ``required_faces``."""
     FACE_NOT_UNIQUE = "FACE_NOT_UNIQUE"
     """More than one face was found: ``faces``, ``required_faces``, ``largest_width_px``,
     ``second_width_px``, ``second_width_limit_px``, and ``face_boxes``: at most five boxes, the subject first,

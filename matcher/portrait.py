@@ -57,8 +57,8 @@ def accept_portrait(
     A facial record is opened first; then only the image in it counts. The image is turned upright by its
     EXIF orientation before anything is measured. The rules, in the order in which they are tested:
     number of bytes, record, format, declared size, whether the image decodes, a face, only one face, the
-    whole face, the distance between the eyes, and then the other hard requirements of the policy in the order
-    of the report.
+    whole face, the distance between the eyes, the features of the face, and then the other hard requirements
+    of the policy in the order of the report.
     ``PortraitPolicy.second_face_fraction`` and ``min_face_confidence`` define the other faces that make
     the image ambiguous.
 
@@ -80,6 +80,13 @@ def accept_portrait(
     seen = _seen(upload.image, pack=pack, policy=policy)
     _refuse_persons(seen, image=upload.image, policy=policy)
     _refuse_face(seen.face, image=upload.image, policy=policy)
+    if not pack.shows_features(upload.image, seen.face):
+        raise TrustedImageRefused(
+            RefusalReason.FACE_NOT_FOUND,
+            "A face was found, but not its features. Send an image that shows the whole face upright and "
+            "from the front, with nothing before it.",
+            details={"faces": 0, "required_faces": 1},
+        )
     # 3. Measure the requirements of ISO/IEC 29794-5, and refuse what the policy demands and the image lacks.
     report = _report(upload, seen, pack=pack, policy=policy)
     _refuse_requirements(report)

@@ -23,6 +23,7 @@ __all__ = [
     "eye_centres",
     "eye_corners",
     "lip_gap",
+    "mesh_points",
     "similarity_transform",
 ]
 
@@ -56,6 +57,8 @@ _EYE_CORNERS: Mapping[str, NDArray[np.intp]] = MappingProxyType(
 counterparts among iBUG's 68, as several users of InsightFace's 2d106det map them."""
 
 
+_MEDIAPIPE478_NOSE_AND_MOUTH = np.array([1, 61, 291])
+"""The tip of the nose, and the corners of the mouth."""
 _MEDIAPIPE478_LIPS = np.array([[82, 87], [13, 14], [312, 317]])
 """Pairs of points across the inner lips (MediaPipe's ``face_mesh_connections.py``)."""
 
@@ -196,6 +199,22 @@ def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
         return None
     corners: NDArray[np.float64] = points[_EYE_CORNERS[landmarks.scheme]]
     return corners
+
+
+def mesh_points(landmarks: Landmarks | None) -> Points | None:
+    """Return the five points of ``DetectedFace`` from MediaPipe's mesh; an eye is between its corners.
+
+    Args:
+        landmarks: Dense landmarks; None without landmarks.
+
+    Returns:
+        Shape (5, 2), pixels. None if the landmarks are not MediaPipe's 478, or not finite.
+    """
+    corners = eye_corners(landmarks)
+    if corners is None or landmarks is None or landmarks.scheme != "mediapipe478":
+        return None
+    others = landmarks.points[_MEDIAPIPE478_NOSE_AND_MOUTH]
+    return np.concatenate([corners.mean(axis=1), others]).astype(np.float32)
 
 
 def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:

@@ -29,6 +29,7 @@ class AcquisitionFault(StrEnum):
     UNREADABLE = "unreadable file"
     NO_FACE = "no face"
     SEVERAL_FACES = "several faces"
+    NO_FEATURES = "no features of a face, such as a profile"
     MODEL_FAILED = "a model failed"
 
 
@@ -188,6 +189,8 @@ def _embed(
         persons = persons_of(image, pack, rule=subject)
         if len(persons) != 1:
             return _Answer(AcquisitionFault.SEVERAL_FACES if persons else AcquisitionFault.NO_FACE)
+        if not pack.shows_features(image, persons[0]):
+            return _Answer(AcquisitionFault.NO_FEATURES)
         template = _scored(pack.embedder.embed(image, persons[0]), pack)
     except ModelFailed:
         return _Answer(AcquisitionFault.MODEL_FAILED)

@@ -2,7 +2,7 @@
 
 ::
 
-    python -m research.photo_match embed --data DIR --pack PACK [--by-landmarks] --out TEMPLATES
+    python -m research.photo_match embed --data DIR --pack PACK --out TEMPLATES
     python -m research.photo_match calibrate TEMPLATES [--cohort] --form PACK --out FILE
     python -m research.photo_match report TEMPLATES [--cohort] [--calibration FILE]
     python -m research.photo_match left-out TEMPLATES [--cohort] --folds N
@@ -36,7 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)
     console = Console(width=160)
     if options.work == "embed":
-        templates = embed(options.data, load_pack(options.pack), by_landmarks=options.by_landmarks)
+        templates = embed(options.data, load_pack(options.pack))
         write_templates(templates, options.out)
         console.print(f"{len(templates.vectors)} templates, {templates.failures} failures to acquire")
         return 0
@@ -101,7 +101,6 @@ def _parser() -> argparse.ArgumentParser:
     making = works.add_parser("embed")
     making.add_argument("--data", type=Path, required=True, help="contains faces_lfw and faces_groups")
     making.add_argument("--pack", required=True)
-    making.add_argument("--by-landmarks", action="store_true", help="align by the dense landmarks")
     making.add_argument("--out", type=Path, required=True)
     for name in ("calibrate", "report", "left-out"):
         work = works.add_parser(name)

@@ -22,6 +22,7 @@ HIGHEST_RATE: Final = 0.5
 _STEP: Final = 0.001
 _FINE_FROM: Final = 0.05
 _COARSE: Final = 25
+_BEYOND: Final = 0.3
 _MOST_MISSED: Final = 1 / 3
 """A calibration ends where more of the same person would be missed: no policy should be offered there."""
 
@@ -46,7 +47,7 @@ def points_of(
     ]
     bounds = np.max(
         [
-            bounds_of(templates, impostor, curve)
+            bounds_of(templates, impostor, curve, resamples=resamples)
             for (templates, _, impostor), curve in zip(sets, curves, strict=True)
         ],
         axis=0,
@@ -92,14 +93,17 @@ def calibration_of(
 
 
 def _thresholds(impostors: Sequence[PairScores], *, from_rate: float) -> NDArray[np.float64]:
-    """Return thresholds from one of FMR ``from_rate`` to above every impostor, coarse where FMR is high."""
+    """Return thresholds from one of FMR ``from_rate`` to far above every impostor, coarse where FMR is high.
+
+    The bounds within groups still fall above the highest impostor (``research.photo_match.rates``).
+    """
     highest = max(float(impostor.scores.max()) for impostor in impostors)
     lowest, fine = (
         min(float(np.quantile(impostor.scores[::97], 1.0 - rate)) for impostor in impostors)
         for rate in (from_rate, min(from_rate, _FINE_FROM))
     )
     coarse = np.arange(lowest, fine, _COARSE * _STEP)
-    return np.round(np.concatenate([coarse, np.arange(fine, highest + 3 * _STEP, _STEP)]), 3)
+    return np.round(np.concatenate([coarse, np.arange(fine, highest + _BEYOND, _STEP)]), 3)
 
 
 def _record(sets: Sequence[ScoredSet], curve: FmrCurve, *, cohort: bool, resamples: int) -> CalibrationRecord:
@@ -120,7 +124,8 @@ def _record(sets: Sequence[ScoredSet], curve: FmrCurve, *, cohort: bool, resampl
         f"{'--cohort ' if cohort else ''}--form PACK --resamples {resamples} --out FILE",
         note=f"{curve.person_pairs} pairs of people, without 13 suspected duplicates.{normalised} Each bound "
         "is the larger of an identity bootstrap and Clopper-Pearson over effective pairs (Korn and "
-        f"Graubard), one-sided {CONFIDENCE:.0%}; never below the rate of photos of one source, nor, down to "
-        "1e-4, a tenth of the rate within any of seven groups. It ends where more than a third of the same "
+        f"Graubard), one-sided {CONFIDENCE:.0%}; never below the rate of photos of one source, nor the "
+        "bound within any of seven groups, which a line on the scale of normal deviates continues below 30 "
+        "matching pairs, down to 1e-5. It ends where more than a third of the same "
         "person would be missed. fnmr is that of the pairs of photos. Measure again on photos like yours.",
     )

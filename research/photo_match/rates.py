@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr, ndtri
 
 from evaluation.match.fmr_bounds import FmrCurve, ImpostorScores, fmr_curve
 from research.photo_match.scores import PairScores, joined
@@ -13,23 +14,26 @@ from research.photo_match.templates import TemplateSet
 
 __all__ = [
     "CONFIDENCE",
-    "GROUP_MARGIN",
+    "LEAST_MATCHES",
     "BoundedRate",
     "GroupRates",
     "bounds_of",
     "curve_of",
     "fmr_at",
     "fnmr_of",
+    "group_bounds",
     "group_rates",
     "threshold_for",
     "within_sources",
 ]
 
 CONFIDENCE: Final = 0.95
-GROUP_MARGIN: Final = 10.0
-"""The rate within a group may be at most this many times the bound over all."""
-LEAST_OF_GROUPS: Final = 1e-4
-"""Lowest bound for which this holds: below it, one pair of 10 000 would decide, and a group has no more."""
+LEAST_MATCHES: Final = 30
+"""A group's bound is measured down to this many matching pairs, where it is about 1.5 times the rate."""
+LEAST_OF_GROUPS: Final = 1e-5
+"""Lowest bound within groups: beyond two and a half decades of it a line says nothing."""
+_SLOPE: Final = (1e-2, 1e-3)
+"""The line below a group's measured bounds falls as FMR within all groups does between these rates."""
 _SEED: Final = 1
 
 
@@ -155,19 +159,45 @@ def curve_of(
     )
 
 
-def bounds_of(templates: TemplateSet, impostor: PairScores, curve: FmrCurve) -> NDArray[np.float64]:
+def bounds_of(
+    templates: TemplateSet, impostor: PairScores, curve: FmrCurve, *, resamples: int
+) -> NDArray[np.float64]:
     """Return the bounds of a calibration, shape (t,), never rising.
 
-    Each is the bound over all pairs, and never below the rate of pairs of one source. Down to
-    ``LEAST_OF_GROUPS`` it is never below the rate within a group divided by ``GROUP_MARGIN`` either.
+    Each is the bound over all pairs, and never below the rate of pairs of one source nor the bound within any
+    group (``group_bounds``).
     """
     floors = [_rates(impostor.scores[within_sources(templates, impostor)], curve.thresholds)]
-    floors += [
-        _not_below(_rates(pairs.scores, curve.thresholds) / GROUP_MARGIN)
-        for _, pairs in _inside(templates, impostor, templates.groups)
-    ]
-    worst = np.max(np.vstack([curve.upper_bounds, *floors]), axis=0)
-    return np.minimum.accumulate(worst)
+    floors += group_bounds(templates, impostor, thresholds=curve.thresholds, resamples=resamples).values()
+    worst = np.minimum.accumulate(np.max(np.vstack([curve.upper_bounds, *floors]), axis=0))
+    # The line within a group may still fall there; a bound also holds above its threshold.
+    worst[-1] = worst[-2]
+    return worst
+
+
+def group_bounds(
+    templates: TemplateSet, impostor: PairScores, *, thresholds: NDArray[np.float64], resamples: int
+) -> dict[str, NDArray[np.float64]]:
+    """Return the bound on FMR within each group that the source names at rising thresholds, shape (t,) each.
+
+    A group has too few people for the bounds of policies. Above the last threshold that ``LEAST_MATCHES`` of
+    its pairs reach, its bound continues down to ``LEAST_OF_GROUPS`` as a straight line on the scale of normal
+    deviates, that of DET plots, with the slope of FMR within all groups from 1e-2 to 1e-3.
+    """
+    inside = dict(_inside(templates, impostor, templates.groups))
+    if not inside:
+        return {}
+    pooled = joined(list(inside.values()))
+    high, low = (threshold_for(rate, pooled) for rate in _SLOPE)
+    slope = (ndtri(_SLOPE[0]) - ndtri(_SLOPE[1])) / (low - high)
+    found = {}
+    for name, pairs in inside.items():
+        bounds = curve_of(templates, pairs, thresholds=thresholds, resamples=resamples).upper_bounds
+        matches = _rates(pairs.scores, thresholds) * pairs.scores.size
+        last = max(0, int(np.searchsorted(-matches, -LEAST_MATCHES, side="right")) - 1)
+        line = ndtr(ndtri(bounds[last]) - slope * (thresholds - thresholds[last]))
+        found[name] = np.where(np.arange(thresholds.size) <= last, bounds, np.maximum(line, LEAST_OF_GROUPS))
+    return found
 
 
 def _inside(
@@ -183,10 +213,6 @@ def _inside(
     for code in np.unique(of_pair):
         own = alike[of_pair == code]
         yield str(names[code]), PairScores(impostor.scores[own], impostor.first[own], impostor.second[own])
-
-
-def _not_below(floor: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.where(floor > LEAST_OF_GROUPS, floor, 0.0)
 
 
 def _rates(scores: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:

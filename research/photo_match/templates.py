@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -11,17 +11,13 @@ from numpy.typing import NDArray
 
 from evaluation.match.pictures import read_picture
 from vision.errors import ImageError, ModelFailed
-from vision.face import BgrImage, DetectedFace, Landmarks, Points
-from vision.geometry import eye_corners
+from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
-__all__ = ["FOLDERS", "TemplateSet", "embed", "mesh_points", "read_templates", "write_templates"]
+__all__ = ["FOLDERS", "TemplateSet", "embed", "read_templates", "write_templates"]
 
 FOLDERS: Final = ("faces_lfw", "faces_groups")
 _SURE: Final = 0.6
-
-_MESH: Final = "mediapipe478"
-_NOSE_AND_MOUTH: Final = (1, 61, 291)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,16 +43,12 @@ class TemplateSet:
     failures: int
 
 
-def embed(
-    data: Path, pack: Pack, *, by_landmarks: bool = False, done: Callable[[], None] = lambda: None
-) -> TemplateSet:
-    """Embed the most central sure face of every usable photo.
+def embed(data: Path, pack: Pack, *, done: Callable[[], None] = lambda: None) -> TemplateSet:
+    """Embed the most central sure face of every usable photo, if its features are found.
 
     Args:
         data: Contains the folders of photos, each with a ``manifest.csv``.
         pack: Finds and embeds the faces.
-        by_landmarks: Whether faces are aligned by the dense landmarks, where they are found, and not by the
-            detector's five points. The pack has MediaPipe's landmarks then.
         done: Called after each photo.
     """
     rows, vectors, failures = [], [], 0
@@ -67,9 +59,8 @@ def embed(
             try:
                 image = read_picture(data / folder / row["file"], still_decoder=None)
                 face = _central(pack.detector.detect(image), image)
-                if face is not None and by_landmarks:
-                    face = _placed_by_landmarks(image, face, pack)
-                vector = None if face is None else pack.embedder.embed(image, face)
+                shown = face is not None and pack.shows_features(image, face)
+                vector = pack.embedder.embed(image, face) if face is not None and shown else None
             except (ImageError, ModelFailed):
                 vector = None
             if vector is None:
@@ -103,26 +94,6 @@ def _central(faces: Sequence[DetectedFace], image: BgrImage) -> DetectedFace | N
 
     sure = [face for face in faces if face.confidence >= _SURE] or list(faces[:1])
     return min(sure, key=off_centre, default=None)
-
-
-def _placed_by_landmarks(image: BgrImage, face: DetectedFace, pack: Pack) -> DetectedFace:
-    if pack.landmarker is None or pack.landmarker.scheme != _MESH:
-        raise ValueError("the pack has no landmarks of MediaPipe")
-    found = pack.landmarker.locate(image, face)
-    points = None if found is None else mesh_points(found)
-    return face if points is None else replace(face, five_points=points)
-
-
-def mesh_points(mesh: Landmarks) -> Points | None:
-    """Return the five points of ``DetectedFace`` from MediaPipe's mesh; an eye is between its corners.
-
-    Returns:
-        Shape (5, 2); ``None`` if an eye has no finite corners.
-    """
-    corners = eye_corners(mesh)
-    if corners is None:
-        return None
-    return np.concatenate([corners.mean(axis=1), mesh.points[list(_NOSE_AND_MOUTH)]]).astype(np.float32)
 
 
 def write_templates(templates: TemplateSet, path: Path) -> None:

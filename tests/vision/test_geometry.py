@@ -17,6 +17,7 @@ from vision.geometry import (
     eye_aspect_ratio,
     eye_centres,
     lip_gap,
+    mesh_points,
     similarity_transform,
 )
 from vision.packs.pack import Pack
@@ -249,3 +250,17 @@ class TestLipGap:
         broken = self._face(gap=2.0)
         broken.points[13, 0] = np.nan
         assert lip_gap(broken) is None
+
+
+def test_five_points_come_from_the_mesh() -> None:
+    points = np.zeros((478, 2), np.float32)
+    points[[33, 133, 362, 263, 1, 61, 291]] = [
+        (10, 20), (20, 22), (40, 21), (50, 21), (30, 35), (20, 45), (40, 45)
+    ]  # fmt: skip
+    found = mesh_points(Landmarks(points, "mediapipe478"))
+    assert found is not None
+    assert found.tolist() == [[15, 21], [45, 21], [30, 35], [20, 45], [40, 45]]
+    assert mesh_points(None) is None
+    assert mesh_points(Landmarks(points[:68], "ibug68")) is None
+    points[33] = np.nan
+    assert mesh_points(Landmarks(points, "mediapipe478")) is None

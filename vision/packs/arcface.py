@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Embedding
-from vision.geometry import align_face
+from vision.geometry import align_face, mesh_points
 from vision.onnx_sessions import OnnxSession
 from vision.packs.catalogue import EmbedderPreprocessing
+from vision.packs.interfaces import Landmarker
 from vision.packs.templates import to_unit_length
 
 __all__ = ["ArcFaceEmbedder", "ArcFaceModel", "SessionArcFace"]
@@ -67,12 +68,18 @@ class SessionArcFace:
 class ArcFaceEmbedder:
     """Aligns, normalises and embeds; implements ``vision.packs.interfaces.Embedder``."""
 
-    def __init__(self, model: ArcFaceModel, preprocessing: EmbedderPreprocessing) -> None:
+    def __init__(
+        self,
+        model: ArcFaceModel,
+        preprocessing: EmbedderPreprocessing,
+        landmarker: Landmarker | None = None,
+    ) -> None:
         """Take over a loaded model.
 
         Args:
             model: The model. Its mean and deviation are set to those of ``preprocessing``.
             preprocessing: From the catalogue; the library can only guess it from the graph.
+            landmarker: The pack's; used if ``preprocessing`` asks for MediaPipe's mesh and this locates it.
         """
         model.input_mean = np.array(preprocessing.mean, dtype=np.float32).reshape(1, 3, 1, 1)
         model.input_std = np.array(preprocessing.std, dtype=np.float32).reshape(1, 3, 1, 1)
@@ -80,12 +87,20 @@ class ArcFaceEmbedder:
         self._size = int(model.input_size[0])
         self._dimensions = int(model.output_shape[1])
         self._mirror_average = preprocessing.mirror_average
-        self._described = _described(preprocessing, self._size)
+        has_mesh = landmarker is not None and landmarker.scheme == "mediapipe478"
+        self._landmarker = landmarker if preprocessing.mesh_points and has_mesh else None
+        points = "five-points" if self._landmarker is None else "mesh-points"
+        self._described = _described(preprocessing, f"{points}-{self._size}")
 
     @property
     def dimensions(self) -> int:
         """Length of a template."""
         return self._dimensions
+
+    @property
+    def aligns_by_mesh(self) -> bool:
+        """Whether MediaPipe's mesh, and not the detector, gives the points by which faces are aligned."""
+        return self._landmarker is not None
 
     @property
     def preprocessing(self) -> str:
@@ -95,10 +110,14 @@ class ArcFaceEmbedder:
     def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
         """Return the template of ``face``, of length 1.
 
+        A face without a mesh, such as a profile in a scan, is aligned by the detector's points. Photos of
+        such faces are no portraits, and are in no calibration (``Pack.shows_features``).
+
         Raises:
-            ModelFailed: The model could not be run or gave no usable template.
+            ModelFailed: A model could not be run or gave no usable template.
         """
-        aligned = align_face(image, face.five_points, self._size)
+        found = None if self._landmarker is None else mesh_points(self._landmarker.locate(image, face))
+        aligned = align_face(image, face.five_points if found is None else found, self._size)
         template = self._run(aligned)
         if self._mirror_average:
             template = template + self._run(aligned[:, ::-1])
@@ -115,9 +134,9 @@ class ArcFaceEmbedder:
             raise ModelFailed(f"the embedder failed ({type(error).__name__})") from error
 
 
-def _described(preprocessing: EmbedderPreprocessing, size: int) -> str:
+def _described(preprocessing: EmbedderPreprocessing, points: str) -> str:
     mean, std = (
         ",".join(f"{value:g}" for value in values) for values in (preprocessing.mean, preprocessing.std)
     )
     mirror = "+mirror" if preprocessing.mirror_average else ""
-    return f"five-points-{size};mean={mean};std={std}{mirror}"
+    return f"{points};mean={mean};std={std}{mirror}"

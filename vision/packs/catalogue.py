@@ -88,7 +88,6 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         raise ValueError("a model has no file name")
     sha256 = _sha256(model["sha256"], names[0])
     role, kind = _one_of(model["role"], _ROLES), _typed(model["kind"], str)
-    mirror = _typed(model.get("mirror_average", False), bool)
     return CatalogueEntry(
         names=names,
         sha256=sha256,
@@ -106,7 +105,7 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         ),
         url=_url(model["url"]) if "url" in model else None,
         size=_positive(model["size"], int) if "size" in model else None,
-        embedder=_embedder(model, mirror) if kind in _NORMALISED else None,
+        embedder=_embedder(model) if kind in _NORMALISED else None,
         pad=_pad(model) if kind == PAD_CLASSIFIER else None,
         converted_sha256=_sha256(model["converted_sha256"], names[0])
         if "converted_sha256" in model
@@ -168,11 +167,16 @@ def _url(value: object) -> str:
     return url
 
 
-def _embedder(model: Mapping[str, Any], mirror: bool) -> EmbedderPreprocessing:
+def _embedder(model: Mapping[str, Any]) -> EmbedderPreprocessing:
     std = _triple(model["std"])
     if not all(std):
         raise ValueError("std must not be 0")
-    return EmbedderPreprocessing(mean=_triple(model["mean"]), std=std, mirror_average=mirror)
+    return EmbedderPreprocessing(
+        mean=_triple(model["mean"]),
+        std=std,
+        mirror_average=_typed(model.get("mirror_average", False), bool),
+        mesh_points=_typed(model.get("mesh_points", False), bool),
+    )
 
 
 def _pad(model: Mapping[str, Any]) -> PadPreprocessing:

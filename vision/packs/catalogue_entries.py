@@ -31,11 +31,14 @@ class EmbedderPreprocessing:
         mean: Subtracted from red, green and blue (0..255).
         std: Divisor after the subtraction; none is 0.
         mirror_average: Whether the templates of the face and of its mirror image are added.
+        mesh_points: Whether the face is aligned by MediaPipe's mesh, if the pack has it, and not by the
+            detector's five points.
     """
 
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
     mirror_average: bool
+    mesh_points: bool = False
 
 
 @dataclass(frozen=True, slots=True)

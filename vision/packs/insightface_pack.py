@@ -34,12 +34,13 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
         PackFileUnusable: The runtime cannot load a file.
     """
     session = image_session(files.detector, runtime)
+    landmarker = None if files.landmarks is None else _landmarker(files.landmarks, runtime)
     return make_pack(
         files,
         name=name,
         detector=_scrfd(session),
-        landmarker=None if files.landmarks is None else _landmarker(files.landmarks, runtime),
-        embedder=_arcface(files.embedder, runtime),
+        landmarker=landmarker,
+        embedder=_arcface(files.embedder, runtime, landmarker),
         runtime=runtime,
         session=session,
     )
@@ -71,13 +72,13 @@ def _landmarker(file: VerifiedFile, runtime: RuntimeOptions) -> Landmarker:
         raise _unusable(file) from error
 
 
-def _arcface(file: VerifiedFile, runtime: RuntimeOptions) -> ArcFaceEmbedder:
+def _arcface(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarker | None) -> ArcFaceEmbedder:
     from insightface.model_zoo import ArcFaceONNX
 
     session, preprocessing = embedder_session(file, runtime), embedder_preprocessing(file)
     try:
         model = ArcFaceONNX(model_file=io.BytesIO(file.content), session=session)
-        return ArcFaceEmbedder(model, preprocessing)
+        return ArcFaceEmbedder(model, preprocessing, landmarker)
     except (AssertionError, IndexError, TypeError, ValueError) as error:
         raise _unusable(file) from error
 

@@ -88,10 +88,9 @@ def make_pack(
         PackFileUnusable: The runtime cannot load a PAD network.
     """
     pack_files = tuple(file.pack_file for file in files.used)
-    # The detector is part of the preprocessing: its five points decide how faces are aligned.
-    form = files.embedder.template_form(
-        embedder.dimensions, f"{files.detector.entry.kind}-{embedder.preprocessing}"
-    )
+    # The detector is part of the preprocessing if its five points decide how faces are aligned.
+    detected = "" if embedder.aligns_by_mesh else f"{files.detector.entry.kind}-"
+    form = files.embedder.template_form(embedder.dimensions, f"{detected}{embedder.preprocessing}")
     return Pack(
         name=name,
         version=pack_version(pack_files, templates=form),

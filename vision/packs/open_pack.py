@@ -31,12 +31,13 @@ def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> P
         PackFileUnusable: The runtime cannot load a file.
     """
     session = _detector_session(files.detector, runtime)
+    landmarker = None if files.landmarks is None else _landmarker(files.landmarks)
     return make_pack(
         files,
         name=name,
         detector=YunetDetector(session),
-        landmarker=None if files.landmarks is None else _landmarker(files.landmarks),
-        embedder=_embedder(files.embedder, runtime),
+        landmarker=landmarker,
+        embedder=_embedder(files.embedder, runtime, landmarker),
         runtime=runtime,
         session=session,
     )
@@ -46,10 +47,10 @@ def _detector_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSessio
     return create_session(with_free_sides(file.content), runtime, name=file.path.name)
 
 
-def _embedder(file: VerifiedFile, runtime: RuntimeOptions) -> ArcFaceEmbedder:
+def _embedder(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarker | None) -> ArcFaceEmbedder:
     session = embedder_session(file, runtime)
     try:
-        return ArcFaceEmbedder(SessionArcFace(session), embedder_preprocessing(file))
+        return ArcFaceEmbedder(SessionArcFace(session), embedder_preprocessing(file), landmarker)
     except ValueError as error:
         raise PackFileUnusable(f"{file.path.name} is not an embedder: {error}") from error
 

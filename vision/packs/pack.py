@@ -78,6 +78,17 @@ class Pack:
     missing_pad_networks: tuple[str, ...] = ()
     on_gpu: bool = False
 
+    def shows_features(self, image: BgrImage, face: DetectedFace) -> bool:
+        """Return whether the dense landmarks of ``face`` are found; True without a landmarker.
+
+        A photo without them, such as a profile, is no portrait, and calibrations leave it out: two profiles
+        resemble each other more than two people do.
+
+        Raises:
+            ModelFailed: The landmarker could not process the image.
+        """
+        return self.landmarker is None or self.landmarker.locate(image, face) is not None
+
     def template(self, image: BgrImage, face: DetectedFace) -> Template:
         """Return the template of ``face``, with the id of its form.
 

@@ -61,7 +61,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     [INVALID_ARGUMENT]
     """
     ERROR_REASON_FACE_NOT_FOUND: _ErrorReason.ValueType  # 25
-    """No face is in the trusted image, or in the video. [INVALID_ARGUMENT]"""
+    """No face is in the trusted image, or in the video, or the features of the face in the trusted image are not
+    seen, as in a profile or behind a mask. [INVALID_ARGUMENT]
+    """
     ERROR_REASON_MULTIPLE_FACES: _ErrorReason.ValueType  # 26
     """More than one face is in the trusted image, in the facial record, or in most frames of the video.
     [INVALID_ARGUMENT]
@@ -248,7 +250,9 @@ ERROR_REASON_IMAGE_MALFORMED: ErrorReason.ValueType  # 24
 [INVALID_ARGUMENT]
 """
 ERROR_REASON_FACE_NOT_FOUND: ErrorReason.ValueType  # 25
-"""No face is in the trusted image, or in the video. [INVALID_ARGUMENT]"""
+"""No face is in the trusted image, or in the video, or the features of the face in the trusted image are not
+seen, as in a profile or behind a mask. [INVALID_ARGUMENT]
+"""
 ERROR_REASON_MULTIPLE_FACES: ErrorReason.ValueType  # 26
 """More than one face is in the trusted image, in the facial record, or in most frames of the video.
 [INVALID_ARGUMENT]

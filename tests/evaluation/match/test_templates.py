@@ -69,6 +69,20 @@ def test_each_pack_gets_each_photo_and_failures_are_distinguished(tmp_path: Path
     assert all(7.0 < spent < 200.0 for spent in good.milliseconds)
 
 
+class Blind:
+    scheme = "mediapipe478"
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> None:
+        return None
+
+
+def test_a_face_without_features_is_not_compared(tmp_path: Path) -> None:
+    blind = replace(packs()[0], landmarker=Blind())
+    photos = [photo(tmp_path, "profile.jpg", 50)]
+    (run,) = embed_photos(photos, packs=(blind,), subject=PHOTO_SUBJECT)
+    assert run.faults == {0: AcquisitionFault.NO_FEATURES}
+
+
 def test_photos_of_persons_with_several_are_embedded_as_portraits_too(tmp_path: Path) -> None:
     photos = [
         replace(photo(tmp_path, name, 50), identity=identity)

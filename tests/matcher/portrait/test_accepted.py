@@ -13,7 +13,7 @@ from matcher.comparison import MatchPolicy, compare
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode
 from matcher.errors import RefusalReason, TrustedImageRefused
-from matcher.portrait import accept_portrait
+from matcher.portrait import accept_portrait, examine_portrait
 from matcher.portrait_report import PortraitPolicy, Severity
 from tests.matcher.portrait.portraits import POLICY, ZUCKERBERG, png, refusal
 from tests.vision.decoders import decoders
@@ -138,6 +138,6 @@ def test_a_landmarker_that_sees_no_face_leaves_the_pose_to_the_five_points(
     embedded: Pack, astronaut: BgrImage
 ) -> None:
     pack, policy = replace(embedded, landmarker=_SeesNone()), PortraitPolicy(min_eye_distance=40)
-    portrait = accept_portrait(png(astronaut), pack=pack, policy=policy)
+    report = examine_portrait(png(astronaut), pack=pack, policy=policy)
     (face,) = embedded.detector.detect(astronaut)
-    assert portrait.report.pose == estimate_pose(face.five_points, (512, 512))
+    assert report.pose == estimate_pose(face.five_points, (512, 512))

@@ -1,5 +1,6 @@
 """Every refusal of an image."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,9 +8,16 @@ import pytest
 
 from matcher.errors import RefusalReason
 from matcher.portrait_report import PortraitPolicy
-from tests.matcher.portrait.portraits import bomb, png, refusal
-from vision.face import BgrImage
+from tests.matcher.portrait.portraits import ZUCKERBERG, bomb, png, refusal
+from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
+
+
+class _Blind:
+    scheme = "mediapipe478"
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> None:
+        return None
 
 
 class TestRefused:
@@ -43,6 +51,12 @@ class TestRefused:
         error = refusal(png(np.full((600, 600, 3), 127, dtype=np.uint8)), pack)
         assert error.reason is RefusalReason.FACE_NOT_FOUND
         assert error.details == {"faces": 0, "required_faces": 1}
+
+    def test_a_face_without_features_is_refused(self, pack: Pack, faces: Path) -> None:
+        data = (faces / ZUCKERBERG.format(1)).read_bytes()
+        error = refusal(data, replace(pack, landmarker=_Blind()))
+        assert error.reason is RefusalReason.FACE_NOT_FOUND
+        assert "upright and from the front" in str(error)
 
     def test_a_jpeg_2000_file_without_a_face(self, pack: Pack, records: Path) -> None:
         data = (records / "uclouvain__input__conformance__file9.jp2").read_bytes()

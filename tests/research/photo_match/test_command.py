@@ -6,10 +6,9 @@ import numpy as np
 import pytest
 
 from research.photo_match.__main__ import main
-from research.photo_match.templates import TemplateSet, mesh_points, read_templates, write_templates
+from research.photo_match.templates import TemplateSet, read_templates, write_templates
 from tests.research.parts import part_of
 from tests.research.photo_match.drawn import GROUPS
-from vision.face import Landmarks
 from vision.packs.calibration import parse_calibration
 
 
@@ -46,32 +45,6 @@ def test_photos_become_templates_with_their_labels(
     assert list(made.sources) == ["lfw"] * 4 + ["ff"] * 4
     assert not any(made.groups[:4])
     assert all(made.groups[4:])
-
-
-def test_faces_are_aligned_by_the_landmarks_if_asked(assets: Path, tmp_path: Path) -> None:
-    for name in ("faces_lfw", "faces_groups"):
-        folder = assets / "data" / name
-        part_of(folder, tmp_path / "data" / name, _listed(folder, most=2))
-    made = []
-    for options in ([], ["--by-landmarks"]):
-        out = tmp_path / "templates"
-        given = ["--data", str(tmp_path / "data"), "--pack", f"open:{assets / 'models'}", "--out", str(out)]
-        assert main(["embed", *given, *options]) == 0
-        made.append(read_templates(out).vectors)
-    alike = (made[0] * made[1]).sum(axis=1)
-    assert ((alike > 0.7) & (alike < 0.9999)).all()
-
-
-def test_five_points_come_from_the_mesh() -> None:
-    points = np.zeros((478, 2), np.float32)
-    points[[33, 133, 362, 263, 1, 61, 291]] = [
-        (10, 20), (20, 22), (40, 21), (50, 21), (30, 35), (20, 45), (40, 45)
-    ]  # fmt: skip
-    found = mesh_points(Landmarks(points, "mediapipe478"))
-    assert found is not None
-    assert found.tolist() == [[15, 21], [45, 21], [30, 35], [20, 45], [40, 45]]
-    points[33] = np.nan
-    assert mesh_points(Landmarks(points, "mediapipe478")) is None
 
 
 def test_a_calibration_has_the_form_of_its_pack(assets: Path, drawn: Path) -> None:

@@ -133,7 +133,8 @@ _OF_DECISIONS = ("adaptive", "dynamic", "low", "no-flash", "standard")
     ("calibration", "supported"),
     [
         ("mobilefacenet_foamliu_yunet", {*_OF_DECISIONS, "high"}),
-        ("mobilefacenet_foamliu_scrfd", {*_OF_DECISIONS, "high"}),
+        ("mobilefacenet_foamliu_mesh", {*_OF_DECISIONS, "high"}),
+        ("mobilefacenet_foamliu_scrfd", set(_OF_DECISIONS)),
         ("edgeface_xs_gamma_06_yunet", {*_OF_DECISIONS, "high"}),
         ("edgeface_xs_q_yunet", {*_OF_DECISIONS, "high"}),
         ("edgeface_xs_q_scrfd", {*_OF_DECISIONS, "high"}),

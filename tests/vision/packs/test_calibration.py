@@ -195,12 +195,13 @@ def test_a_broken_range_of_scans_is_refused() -> None:
             parse_calibration(f"{GOOD}\n[scans]\n{counts}{table}\n", source="bad.toml")
 
 
-def test_two_detectors_of_one_embedder_have_calibrations_of_their_own() -> None:
+def test_each_alignment_of_one_embedder_has_a_calibration_of_its_own() -> None:
     entry = load_catalogue().by_name("mobilefacenet_foamliu.onnx")
     assert entry is not None
     known = load_calibration(entry.sha256)
-    other = known.template.replace("scrfd-", "yunet-")
-    assert "scrfd-" in known.template
-    assert load_calibration(entry.sha256, template=other).template == other
+    assert "/mesh-points-" in known.template
+    for detector in ("scrfd", "yunet"):
+        other = known.template.replace("/mesh-", f"/{detector}-five-")
+        assert load_calibration(entry.sha256, template=other).template == other
     with pytest.raises(PackIncomplete, match="of the form"):
         load_calibration(entry.sha256, template=known.template + "+other")

@@ -1,5 +1,6 @@
 """The thin wrappers with models that fail or give invalid answers."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import pytest
 
 from tests.vision.models import channel_means_model, prelu_model, scaling_model
 from vision.errors import ModelFailed
-from vision.face import BgrImage, Box, DetectedFace
+from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.onnx_sessions import RuntimeOptions, create_session
 from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
 from vision.packs.catalogue import EmbedderPreprocessing
@@ -102,6 +103,48 @@ class TestArcFace:
     def test_failures_do_not_leak(self, answer: Any) -> None:
         with pytest.raises(ModelFailed):
             ArcFaceEmbedder(FakeArcFace(answer), PREPROCESSING).embed(IMAGE, FACE)
+
+
+class FakeMesh:
+    """Places the face's points ``shift`` pixels further right; finds no face without a shift."""
+
+    def __init__(self, shift: float | None, scheme: str = "mediapipe478") -> None:
+        self.shift = shift
+        self.scheme = scheme
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        if self.shift is None:
+            return None
+        points = np.zeros((478, 2), np.float32)
+        left, right, *others = face.five_points + np.array([self.shift, 0], np.float32)
+        points[[33, 133]], points[[362, 263]], points[[1, 61, 291]] = left, right, others
+        return Landmarks(points, self.scheme)
+
+
+class TestAlignment:
+    RISING: BgrImage = np.tile((np.arange(480) // 2).astype(np.uint8)[None, :, None], (480, 1, 3))
+    """Half a grey level brighter with each pixel to the right."""
+
+    def _middle(self, preprocessing: EmbedderPreprocessing, mesh: FakeMesh | None) -> tuple[float, str]:
+        """The first number of the network's input in its middle, and the described preprocessing."""
+        model = FakeArcFace(np.ones((1, 3), np.float32))
+        embedder = ArcFaceEmbedder(model, preprocessing, mesh)
+        embedder.embed(self.RISING, FACE)
+        return float(model.batches[0][0, 0, 56, 56]), embedder.preprocessing
+
+    def test_faces_are_aligned_by_the_mesh_if_the_catalogue_says_so(self) -> None:
+        by_mesh = replace(PREPROCESSING, mesh_points=True)
+        plain, five = self._middle(PREPROCESSING, FakeMesh(40))
+        moved, mesh = self._middle(by_mesh, FakeMesh(40))
+        assert moved == pytest.approx(plain + 20, abs=1)
+        assert (five.partition(";")[0], mesh.partition(";")[0]) == ("five-points-112", "mesh-points-112")
+        # Packs without such landmarks make templates of the other form.
+        assert self._middle(by_mesh, None) == (plain, five)
+        assert self._middle(by_mesh, FakeMesh(40, "insightface106")) == (plain, five)
+
+    def test_a_face_without_a_mesh_is_aligned_by_the_detector_s_points(self) -> None:
+        plain, _ = self._middle(PREPROCESSING, None)
+        assert self._middle(replace(PREPROCESSING, mesh_points=True), FakeMesh(None))[0] == plain
 
 
 class TestSessionArcFace:
