@@ -92,7 +92,7 @@ def is_comparable(*, sharpness: float, pose: HeadPose, eye_distance: float) -> b
     Calibrations are measured on photos, of which 99 % are turned by at most 35 degrees and raised or lowered
     by at most 25 (Labeled Faces in the Wild). Beyond that, the embedder may not know its own person: on clips
     of people who turn their heads, the score of a frame with the person's frontal ones (MobileFaceNet; the
-    line of ``matcher.constancy`` is 0.26) is above 0.4 in 99 of 100 frames within this range, falls to 0.15
+    line of ``matcher.constancy`` is 0.29) is above 0.4 in 99 of 100 frames within this range, falls to 0.15
     to 0.35 in one of twenty beyond, and to 0 if the head is raised by more than 30 degrees.
 
     Args:
