@@ -168,7 +168,7 @@ def evidence_of(
 
     Args:
         challenge: The attempt's challenge.
-        limits: The check's requirements for a flash.
+        limits: The check's requirements for the challenge.
         model: The lines of the flash.
     """
     if challenge is None:

@@ -82,14 +82,18 @@ def combine_flash(
             return _weighed(express, signals, odds)
 
 
-def combine_movement(*, express: LivenessResult, movement: MovementResult) -> LivenessResult:
+def combine_movement(
+    *, express: LivenessResult, movement: MovementResult, dynamic: DynamicPolicy
+) -> LivenessResult:
     """Returns the liveness result of a scan with the movement challenge, the fallback of the flash.
 
-    A right answer does not change Express' result, because Express' motion signals measure the same depth.
+    A right answer does not change Express' result, because Express' motion signals measure the same depth. If
+    a blink is required and none was measured, the result is INCONCLUSIVE: a rigid mask approaches as well.
 
     Args:
         express: The result of the passive signals of the same frames.
         movement: The result of the movement challenge.
+        dynamic: Whether a blink is required; nothing else of it counts.
     """
     signals = (*express.signals, *movement.signals)
     if express.verdict is Verdict.SPOOF:
@@ -100,6 +104,8 @@ def combine_movement(*, express: LivenessResult, movement: MovementResult) -> Li
         case ChallengeFinding.ABSENT | ChallengeFinding.NOT_MEASURABLE:
             return _undecided(express, signals, VerdictReason.CHALLENGE_NOT_MEASURABLE)
         case ChallengeFinding.RIGHT:
+            if dynamic.blink and not _blinked(express):
+                return _undecided(express, signals, VerdictReason.BLINK_NOT_SEEN)
             return replace(express, signals=signals)
 
 

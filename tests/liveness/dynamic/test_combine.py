@@ -242,5 +242,17 @@ def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, findi
 )
 def test_the_movement_finding_decides_the_verdict(finding: ChallengeFinding, verdict: Verdict) -> None:
     movement = MovementResult(finding, 3.0, (), "")
-    result = combine_movement(express=_express(), movement=movement)
+    result = combine_movement(express=_express(), movement=movement, dynamic=DynamicPolicy())
     assert result.verdict is verdict
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("finding", [ChallengeFinding.RIGHT, ChallengeFinding.NOT_MEASURABLE])
+def test_a_movement_without_the_required_blink_is_never_live(finding: ChallengeFinding, seen: bool) -> None:
+    blinks = (assessed(name="blink", label="Blinks", score=0.95, detail="1 blink."),) if seen else ()
+    express = replace(_express(), signals=(*_express().signals, *blinks))
+    movement = MovementResult(finding, 3.0, (), "")
+    result = combine_movement(express=express, movement=movement, dynamic=DynamicPolicy(blink=True))
+    right = finding is ChallengeFinding.RIGHT
+    assert (result.verdict is Verdict.LIVE) is (right and seen)
+    assert (VerdictReason.BLINK_NOT_SEEN in result.reasons) is (right and not seen)
