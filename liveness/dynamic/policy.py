@@ -56,8 +56,8 @@ class DynamicPolicy:
         depth: Whether LIVE requires depth from the head's motion in any light, not only in light that does
             not show the shape of the surface.
         depth_patience_seconds: The same for a requested turn of the head, seconds.
-        light_patience_seconds: How long the light may stay unmeasurable after the first hint before the
-            attempt ends for another challenge, seconds.
+        light_patience_seconds: How long the light may stay unmeasurable after the first hint, without a right
+            answer, before the attempt ends, seconds.
 
     Raises:
         LivenessPolicyError: A setting is out of range.
