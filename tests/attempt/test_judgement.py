@@ -228,30 +228,6 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
     assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TURN_HEAD_SLIGHTLY")
 
 
-@pytest.mark.parametrize(
-    ("reasons", "hints", "feedback", "explained"),
-    [
-        ((VerdictReason.TOO_SHORT, VerdictReason.EVIDENCE_TOO_WEAK), [], ["TIMED_OUT"], None),
-        (
-            (VerdictReason.TOO_FEW_FRAMES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
-            [],
-            ["LOW_VIDEO_QUALITY"],
-            None,
-        ),
-        (
-            (VerdictReason.TOO_FEW_USABLE_FACES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
-            ["WRONG_ROTATION"],
-            ["WRONG_ROTATION"],
-            (VerdictReason.WRONG_ROTATION, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
-        ),
-        (
-            (VerdictReason.TOO_SHORT, VerdictReason.TOO_FEW_USABLE_FACES),
-            ["NO_FACE", "WRONG_ROTATION"],
-            ["NO_FACE", "WRONG_ROTATION", "TIMED_OUT"],
-            None,
-        ),
-    ],
-)
 def test_a_sign_that_was_shown_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     judgement = _judge(
         monkeypatch,
@@ -292,6 +268,30 @@ def test_if_all_colours_are_proven_stillness_does_not_help(
     assert judgement.feedback == (hint,)
 
 
+@pytest.mark.parametrize(
+    ("reasons", "hints", "feedback", "explained"),
+    [
+        ((VerdictReason.TOO_SHORT, VerdictReason.EVIDENCE_TOO_WEAK), [], ["TIMED_OUT"], None),
+        (
+            (VerdictReason.TOO_FEW_FRAMES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+            [],
+            ["LOW_VIDEO_QUALITY"],
+            None,
+        ),
+        (
+            (VerdictReason.TOO_FEW_USABLE_FACES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+            ["WRONG_ROTATION"],
+            ["WRONG_ROTATION"],
+            (VerdictReason.WRONG_ROTATION, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
+        ),
+        (
+            (VerdictReason.TOO_SHORT, VerdictReason.TOO_FEW_USABLE_FACES),
+            ["NO_FACE", "WRONG_ROTATION"],
+            ["NO_FACE", "WRONG_ROTATION", "TIMED_OUT"],
+            None,
+        ),
+    ],
+)
 def test_no_movement_is_requested_after_too_few_frames(
     monkeypatch: pytest.MonkeyPatch,
     reasons: tuple[VerdictReason, ...],
