@@ -71,6 +71,8 @@ _ADVICE: dict[VerdictReason, str] = {
 }
 
 _MOVEMENT = _ADVICE[VerdictReason.EVIDENCE_TOO_WEAK]
+_SIGNS = frozenset({_ADVICE[VerdictReason.BLINK_NOT_SEEN], _ADVICE[VerdictReason.DEPTH_NOT_SEEN]})
+"""Hints that ask for a sign. Once it was shown, they help nobody in the next attempt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,7 +170,7 @@ def evidence_of(
 
     Args:
         challenge: The attempt's challenge.
-        limits: The check's requirements for a flash.
+        limits: The check's requirements for the challenge.
         model: The lines of the flash.
     """
     if challenge is None:
@@ -271,13 +273,14 @@ def judge_attempt(
         unsteady = ("LOOK_STRAIGHT",)
     elif constant is None and match is not None:
         unsteady = ("HOLD_STILL",)
-    advice = [_ADVICE[reason] for reason in liveness.reasons if reason in _ADVICE]
+    advice = [_advice(reason, flash, challenge) for reason in liveness.reasons if reason in _ADVICE]
     if too_slow is not None:
         # Too few frames are a consequence, and nothing that the person or the lens can change.
         advice = [code for code in advice if code != _ADVICE[VerdictReason.TOO_FEW_FRAMES]]
     if too_slow is not None or not TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
-    feedback = list(dict.fromkeys([*slow, *hints, *unsteady, *advice]))
+    told = [code for code in hints if code not in _SIGNS or code in advice]
+    feedback = list(dict.fromkeys([*slow, *told, *unsteady, *advice]))
     return AttemptJudgement(
         liveness=liveness,
         match=match,
@@ -290,6 +293,16 @@ def judge_attempt(
         challenge_steps=_steps(challenge, flash),
         ample=complete or _on_standing_line(scan, selected=len(examined)),
     )
+
+
+def _advice(reason: VerdictReason, flash: FlashResult | None, challenge: ChallengeEvidence | None) -> str:
+    """Returns the hint of a reason. If all colours are proven, less other light helps, and not stillness."""
+    proven = (
+        flash is not None and challenge is not None and flash.verified_bits >= challenge.limits.minimum_bits
+    )
+    if reason is VerdictReason.CHALLENGE_NOT_MEASURABLE and proven:
+        reason = VerdictReason.TOO_BRIGHT_TO_MEASURE
+    return _ADVICE[reason]
 
 
 def _other_person(match: MatchResult | None, constant: bool | None) -> bool:

@@ -35,7 +35,13 @@ class MovementRun:
 
     @classmethod
     def drawn(
-        cls, random: Callable[[int], bytes], *, rest: Oval, analyst: FrameAnalyst, model: FlashModel
+        cls,
+        random: Callable[[int], bytes],
+        *,
+        rest: Oval,
+        analyst: FrameAnalyst,
+        model: FlashModel,
+        blink: bool = False,
     ) -> "MovementRun":
         """Creates a challenge whose ovals are drawn when they are due.
 
@@ -44,18 +50,20 @@ class MovementRun:
             rest: The oval that the attempt begins with.
             analyst: Makes the views in which the face is followed.
             model: The model with the movement's lines.
+            blink: Whether a blink is required.
         """
-        return cls(MovementChallenge(OvalScript(random, rest=rest), model.movement), analyst=analyst)
+        challenge = MovementChallenge(OvalScript(random, rest=rest), model.movement, blink=blink)
+        return cls(challenge, analyst=analyst)
 
     @property
     def over(self) -> bool:
-        """Whether all ovals were filled, or one was not filled in time."""
+        """Whether all ovals were filled and no blink is awaited, or one was not filled in time."""
         return self._end is not None
 
     @property
     def unproven(self) -> bool:
-        """Always false, because it waits for no sign."""
-        return False
+        """See ``MovementChallenge.unproven``."""
+        return self._challenge.unproven
 
     @property
     def settled(self) -> bool:
@@ -104,8 +112,8 @@ class MovementRun:
 
     @property
     def awaits_blink(self) -> bool:
-        """Always false: it asks for no blink."""
-        return False
+        """See ``MovementChallenge.awaits_blink``."""
+        return self._challenge.awaits_blink
 
     @property
     def record(self) -> MovementRecord:
@@ -121,7 +129,8 @@ class MovementRun:
         if self.over:
             return
         view, scale = self._analyst.fine_view(frame.seen.frame)
-        self._challenge.add(replace(frame.seen.observation, view=view, view_scale=scale))
+        observation = replace(frame.seen.observation, view=view, view_scale=scale)
+        self._challenge.add(observation, blinked=frame.blinked)
 
     def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Does nothing, because it is over once it is settled."""

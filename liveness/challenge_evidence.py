@@ -29,7 +29,7 @@ class ChallengeEvidence:
     """The evidence of a challenge of either kind.
 
     Attributes:
-        limits: The check's requirements for a flash.
+        limits: The check's requirements for the challenge.
         flash: The evidence of a flash; ``None`` in other scans.
         movement: The evidence of a movement challenge; ``None`` in other scans.
         model: The lines of both challenges.

@@ -226,20 +226,18 @@ def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excur
     if unasked and max(unasked) - min(unasked) > excursion.still_within:
         before = [value for time, value in values if time <= since] or before
     rest = float(np.median(before))
-    farthest, at_rest, held = 0.0, False, 0.0
-    frames = opposite = 0
+    farthest, at_rest, opposite = 0.0, False, 0
+    run: list[float] = []
     for time, beyond in ((time, value - rest) for time, value in values if time >= asked_at):
         opposite = opposite + 1 if beyond <= excursion.opposite and time >= earliest else 0
         if opposite == _FEWEST_FRAMES and farthest < excursion.least:
             return None
         if beyond < excursion.at_rest:
-            at_rest, frames = True, 0
-        elif beyond < excursion.least or time < earliest:
-            frames = 0
-        elif at_rest:
-            held = beyond if frames == 0 else min(held, beyond)
-            frames += 1
-            if frames == _FEWEST_FRAMES:
-                farthest, frames = max(farthest, held), 0
+            at_rest = True
+            run.clear()
+        elif at_rest and time >= earliest:
+            run = [*run, beyond][-_FEWEST_FRAMES:]
+            if len(run) == _FEWEST_FRAMES:
+                farthest = max(farthest, min(run))
     lost = farthest < excursion.least and scan.frames[-1].index not in followed
     return None if lost else farthest

@@ -166,7 +166,9 @@ def _with_challenge(
         return ScanLiveness(result=result, flash=flash)
     if challenge.movement is not None:
         movement = judge_movement(challenge.movement, scan, challenge.model.movement)
-        return ScanLiveness(result=combine_movement(express=express, movement=movement), flash=None)
+        return ScanLiveness(
+            result=combine_movement(express=express, movement=movement, dynamic=challenge.limits), flash=None
+        )
     return ScanLiveness(result=express, flash=None)
 
 

@@ -8,8 +8,8 @@
   came too late to be verified, that is the reason.
 * The challenge is RIGHT, but the policy requires a blink and none was measured: INCONCLUSIVE.
 * The challenge is RIGHT, but motion does not show a head's depth, and depth is required: by the policy, or
-  because the light does not show the shape of the surface. (In the dark, every part of any surface follows
-  the screen equally.) INCONCLUSIVE.
+  because the light does not show the shape of a head. (In the dark, every part of any surface follows the
+  screen equally; in even light, those of a head may differ as little as those of a bent sheet.) INCONCLUSIVE.
 * The challenge is RIGHT otherwise: Express' verdict stands. Its confidence rises if the flash's signals
   support LIVE; if they outweigh LIVE, the verdict is INCONCLUSIVE. A right answer never turns another verdict
   into LIVE, because paper and masks are lit as a face is. Express and the flash stop different attacks, and
@@ -36,6 +36,8 @@ _BLINK = "blink"
 """The name of Express' blink signal."""
 _WRONG_SCORE = 2.0
 """The highest confidence, 0..100, of a SPOOF by a challenge. Set by hand."""
+_NEITHER = 0.5
+"""The score that counts for neither side."""
 _UNSURE = 0.0001
 """The least distance of a probability from 0 and 1, so that log odds are finite."""
 _FLASH_SHARE = 0.5
@@ -75,21 +77,25 @@ def combine_flash(
                 )
             if dynamic.blink and not _blinked(express):
                 return _undecided(express, signals, VerdictReason.BLINK_NOT_SEEN)
-            depth_needed = dynamic.depth or not _assessed(flash.signals, SHAPE)
+            depth_needed = dynamic.depth or not _shaped(flash.signals)
             if depth_needed and depth_odds(express.signals) < settings.depth_odds:
                 return _undecided(express, signals, VerdictReason.DEPTH_NOT_SEEN)
             odds = min(settings.most_for, max(-settings.most_against, flash.odds))
             return _weighed(express, signals, odds)
 
 
-def combine_movement(*, express: LivenessResult, movement: MovementResult) -> LivenessResult:
+def combine_movement(
+    *, express: LivenessResult, movement: MovementResult, dynamic: DynamicPolicy
+) -> LivenessResult:
     """Returns the liveness result of a scan with the movement challenge, the fallback of the flash.
 
-    A right answer does not change Express' result, because Express' motion signals measure the same depth.
+    A right answer does not change Express' result, because Express' motion signals measure the same depth. If
+    a blink is required and none was measured, the result is INCONCLUSIVE: a rigid mask approaches as well.
 
     Args:
         express: The result of the passive signals of the same frames.
         movement: The result of the movement challenge.
+        dynamic: Whether a blink is required; nothing else of it counts.
     """
     signals = (*express.signals, *movement.signals)
     if express.verdict is Verdict.SPOOF:
@@ -100,6 +106,8 @@ def combine_movement(*, express: LivenessResult, movement: MovementResult) -> Li
         case ChallengeFinding.ABSENT | ChallengeFinding.NOT_MEASURABLE:
             return _undecided(express, signals, VerdictReason.CHALLENGE_NOT_MEASURABLE)
         case ChallengeFinding.RIGHT:
+            if dynamic.blink and not _blinked(express):
+                return _undecided(express, signals, VerdictReason.BLINK_NOT_SEEN)
             return replace(express, signals=signals)
 
 
@@ -114,8 +122,9 @@ def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signa
     )
 
 
-def _assessed(signals: Sequence[Signal], name: str) -> bool:
-    return any(one.name == name and one.score is not None for one in signals)
+def _shaped(signals: Sequence[Signal]) -> bool:
+    """Returns whether the light shows the shape of a head; one that counts for neither side does not."""
+    return any(one.name == SHAPE and one.score is not None and one.score > _NEITHER for one in signals)
 
 
 def _blinked(express: LivenessResult) -> bool:

@@ -384,11 +384,12 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFindin
         )
     lux = scene_lux(measured.samples)
     seen = [one for one in measured.answers if one.frames >= model.response.least_frames]
-    if len(seen) < model.judge.least_right or measured.right > 0:
-        detail = "too few steps could be decided" if measured.right else "too few steps were measured"
+    least = model.judge.least_right
+    if len(seen) < least or measured.right >= least:
+        detail = "too few steps were measured" if len(seen) < least else "the colours contradict each other"
         return ChallengeFinding.NOT_MEASURABLE, VerdictReason.CHALLENGE_NOT_MEASURABLE, detail
     plain = lux is not None and lux < model.light.plain_lux and lux_borne_out(measured.samples)
-    if lux is not None and plain and _none_there(measured, lux, model):
+    if lux is not None and plain and not measured.right and _none_there(measured, lux, model):
         detail = f"at about {lux:.0f} lx the light of any screen is measurable, and none was measured"
         return ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED, detail
     if lux is not None and lux < model.light.dim_lux:

@@ -21,6 +21,7 @@ from liveness.dynamic.measurement import (
     Response,
     Sent,
     StepAnswer,
+    Surface,
     TrackView,
     answer_ages,
     appearances,
@@ -38,6 +39,8 @@ from liveness.dynamic.sample import FlashSample
 __all__ = ["FlashMeter"]
 
 
+_NEITHER: Final = 0.5
+"""The score that counts neither for a face nor against it."""
 _RECENT: Final = 24
 """The number of latest frames from which the light is judged: about a second."""
 _EVERY: Final = 12
@@ -125,6 +128,7 @@ class FlashMeter:
         self._sent: list[Sent] = []
         self._light = _RoomLight(self._model.light, least_snr=self._model.response.least_snr)
         self._analysis = _Analysis()
+        self._measured: Surface | None = None
         self._since_analysis = 0
         self._due = False
         self._readings: tuple[StepReading, ...] = ()
@@ -178,14 +182,17 @@ class FlashMeter:
         return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
-        """Returns whether the flash can show the shape of the face.
+        """Returns whether the flash shows the shape of a head. Otherwise only motion can show it.
 
         This needs a response, and other light beside the screen's: in the screen's light alone every part of
-        a face responds equally, whatever its shape. Otherwise only motion can show the shape.
+        a face responds equally, whatever its shape.
         """
-        self._analyse()
-        response = self._analysis.response
-        return response is not None and response.strength <= self._model.shape.strongest
+        surface = self._surface()
+        return surface is not None and surface.shape.score is not None and surface.shape.score > _NEITHER
+
+    def right(self) -> bool:
+        """Returns whether the challenge is answered by the frames so far, as the judge finds."""
+        return self._judged() is ChallengeFinding.RIGHT
 
     def doubtful(self) -> bool:
         """Returns whether the challenge is not measurable yet, but may be after more steps.
@@ -193,25 +200,39 @@ class FlashMeter:
         Call it at most once a step. It takes milliseconds, and as long as ``judge_flash`` if noise may be the
         cause of a doubt.
         """
-        self._analyse()
-        found = self._analysis
-        if found.response is None or found.lag is None:
+        surface, found = self._surface(), self._analysis
+        if surface is None or found.response is None or found.lag is None:
             return False
-        track = self._track.view()
-        surface = measure_surface(
-            self._samples, track, found.shown, found.response, lag=found.lag, settings=self._model.surface
+        lag = find_lag(
+            self._track.view(), found.shown, found.response.matrix, lag=found.lag, explained=found.explained
         )
-        lag = find_lag(track, found.shown, found.response.matrix, lag=found.lag, explained=found.explained)
-        if not may_be_noise(surface, lag):
-            return False
-        revealed = [RevealedStep(one.step, one.at) for one in self._sent]
-        judged = judge_flash(samples=self._samples, revealed=revealed, model=self._model)
-        return judged.finding is ChallengeFinding.NOT_MEASURABLE
+        return may_be_noise(surface, lag) and self._judged() is ChallengeFinding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
         """Returns how long after a colour's claimed appearance the face shows it, seconds, or ``None``."""
         self._analyse()
         return self._analysis.lag
+
+    def _surface(self) -> Surface | None:
+        """Returns the surface by the analysed frames; ``None`` without a response and a lag."""
+        self._analyse()
+        found = self._analysis
+        if found.response is None or found.lag is None:
+            return None
+        if self._measured is None:
+            self._measured = measure_surface(
+                self._samples,
+                self._track.view(),
+                found.shown,
+                found.response,
+                lag=found.lag,
+                settings=self._model.surface,
+            )
+        return self._measured
+
+    def _judged(self) -> ChallengeFinding:
+        revealed = [RevealedStep(one.step, one.at) for one in self._sent]
+        return judge_flash(samples=self._samples, revealed=revealed, model=self._model).finding
 
     def _adds_evidence(self, sample: FlashSample) -> bool:
         if not self._sent:
@@ -233,6 +254,7 @@ class FlashMeter:
         if not self._due:
             return
         self._due = False
+        self._measured = None
         self._since_analysis = 0
         track = self._track.view()
         shown = appearances(track, self._sent)

@@ -1,4 +1,4 @@
-"""The policy of the flash challenge.
+"""The policy of the flash challenge, whose blink the movement challenge demands, too.
 
 **People who must not see flashes.** The flash stays far below the limits of WCAG 2.2, 2.3.1 (see
 ``challenge.palette``), but no limit excludes every seizure or migraine. A device whose owner asked for less
@@ -50,14 +50,14 @@ class DynamicPolicy:
         maximum_steps: The most coloured steps of one attempt, including replacements of disturbed steps,
             without the lead-in and the closing step.
         maximum_seconds: The longest flash challenge, including pauses, seconds.
-        blink: Whether LIVE requires a blink during the flash.
+        blink: Whether LIVE requires a blink.
         blink_patience_seconds: How long the challenge waits for a requested blink once the colours are
             proven, seconds; at 0 no blink is requested.
         depth: Whether LIVE requires depth from the head's motion in any light, not only in light that does
             not show the shape of the surface.
         depth_patience_seconds: The same for a requested turn of the head, seconds.
-        light_patience_seconds: How long the light may stay unmeasurable after the first hint before the
-            attempt ends for another challenge, seconds.
+        light_patience_seconds: How long the light may stay unmeasurable after the first hint, without a right
+            answer, before the attempt ends, seconds.
 
     Raises:
         LivenessPolicyError: A setting is out of range.

@@ -22,7 +22,9 @@ from liveness.signal import Signal, assessed, not_assessed
 from vision.face import DetectedFace
 
 _STEEPNESS = 0.8
-_HIGHEST = 0.9
+_HIGHEST = 0.97
+"""The highest score, from an evidence of 4.8 on. With 0.9 (3.2), a clear nose shows depth only if a plane
+leaves 19 % of the motion unexplained. 55 simulated sheets have an evidence of 2.5 or less."""
 _LOWEST = 0.1
 _LEAST_SHARE = 0.5
 _FEWEST_LOOKS = 3

@@ -127,7 +127,7 @@ def _with_doubt(table: dict[str, Any]) -> dict[str, Any]:
         "order": order,
         "at_start": True,
         "flash": {**asked, "blink": False, "depth": False},
-        "movement": asked,
+        "movement": {**asked, "blink": False},
     }
     return kept | {"doubt": doubt}
 

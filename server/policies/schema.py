@@ -165,8 +165,9 @@ class ChallengeDemands(PolicyTable):
     of 2 to the power of this number of attempts; of the few colours with which a scan may end, somewhat more
     often (``liveness.dynamic.judge``). A script draws 20 bits or more."""
     blink: bool = False
-    """Whether a DYNAMIC scan also demands a blink, which rigid masks cannot show. A person who does not blink
-    is asked to. This needs a pack with dense landmarks, and excludes people who cannot close their eyes."""
+    """Whether a DYNAMIC scan, and one with the movement challenge, also demands a blink, which rigid masks
+    cannot show. A person who does not blink is asked to. This needs a pack with dense landmarks, and excludes
+    people who cannot close their eyes."""
     depth: bool = False
     """Whether a DYNAMIC scan demands, in any light, that motion shows the depth of a head, which cut-outs do
     not have. A person whose head moves too little is asked to turn it slightly. In the
@@ -247,6 +248,11 @@ class MovementAnswer(PolicyTable):
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
     """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+    blink: bool = True
+    """Whether the attempt also demands a blink, which rigid masks cannot show. A person without one is asked
+    for it after the last oval. People who cannot close their eyes can decline the flash and the movement if
+    the order also names the gestures, whose open mouth rigid masks cannot show either; otherwise they need
+    another policy."""
     open_mouth: bool = False
     """Whether the person is also asked to open the mouth."""
     turn_head: bool = False
@@ -307,7 +313,9 @@ class DoubtRules(PolicyTable):
                 return self.flash
             case ChallengeKind.MOVEMENT:
                 return ChallengeDemands(
-                    open_mouth=self.movement.open_mouth, turn_head=self.movement.turn_head
+                    blink=self.movement.blink,
+                    open_mouth=self.movement.open_mouth,
+                    turn_head=self.movement.turn_head,
                 )
             case ChallengeKind.GESTURES:
                 return ChallengeDemands(open_mouth=True, turn_head=True)

@@ -1,7 +1,7 @@
 """Starts the challenges of a stream's attempts, and collects their evidence for the judge."""
 
 from attempt import AttemptChallenge, FlashRun, MovementRun, evidence_of
-from liveness import ChallengeEvidence
+from liveness import ChallengeEvidence, ChallengeKind
 from server.domain.terms import Plan
 from server.scan.environment import ScanEnvironment
 from server.scan.plans import ScanPlans
@@ -21,13 +21,17 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
         return FlashRun.drawn(
             env.random,
             model=env.models.flash,
-            limits=plans.limits,
+            limits=plans.limits(),
             script=plans.script,
             first_step=plans.first_step,
         )
     if plans.next is Plan.MOVEMENT:
         return MovementRun.drawn(
-            env.random, rest=env.settings.oval, analyst=env.models.analyst, model=env.models.flash
+            env.random,
+            rest=env.settings.oval,
+            analyst=env.models.analyst,
+            model=env.models.flash,
+            blink=plans.limits(ChallengeKind.MOVEMENT).blink,
         )
     return None
 
@@ -36,7 +40,8 @@ def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
     """Returns the evidence of an attempt's challenge, for the judge; ``None`` in EXPRESS."""
-    return evidence_of(challenge, limits=plans.limits, model=env.models.flash)
+    kind = ChallengeKind.MOVEMENT if isinstance(challenge, MovementRun) else ChallengeKind.FLASH
+    return evidence_of(challenge, limits=plans.limits(kind), model=env.models.flash)
 
 
 def may_be_declined(challenge: AttemptChallenge | None) -> bool:

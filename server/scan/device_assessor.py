@@ -92,7 +92,7 @@ class DeviceAssessor:
         ended: bool,
     ) -> AssessedDevice:
         env, policy, start = self._env, stream.policy, stream.start
-        required_bits = stream.plans.limits.minimum_bits
+        required_bits = stream.plans.limits().minimum_bits
         pieces = stream.evidence.pieces
         findings = await stream.evidence.findings_so_far()
         comparison = await env.devices.memory.compare_scan(

@@ -226,10 +226,9 @@ class ScanPlans:
         """
         return None if self._answers is None else DoubtTerms(challenge, self.doubts)
 
-    @property
-    def limits(self) -> DynamicPolicy:
-        """The policy of a flash attempt."""
-        demands = self._policy.challenge_for(self._requested, ChallengeKind.FLASH)
+    def limits(self, challenge: ChallengeKind = ChallengeKind.FLASH) -> DynamicPolicy:
+        """Returns the policy of an attempt with the challenge."""
+        demands = self._policy.challenge_for(self._requested, challenge)
         others = any(each is not ChallengeKind.FLASH for each in self._possible)
         return DynamicPolicy(
             minimum_bits=demands.required_bits,
@@ -279,5 +278,5 @@ class ScanPlans:
 
     def fall_back(self) -> None:
         """Continues without the flash if there is another challenge: the light does not allow the flash."""
-        if self.limits.falls_back:
+        if self.limits().falls_back:
             self._left.remove(ChallengeKind.FLASH)

@@ -9,7 +9,12 @@ import pytest
 
 from attempt.analyst import ExaminedFrame
 from attempt.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, StandingLine, judge_attempt
+from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.continuity import unexamined_stretches
+from liveness.dynamic.finding import ChallengeFinding
+from liveness.dynamic.judge import FlashResult
+from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.express.interface import FrameCues, PadScore
 from liveness.fusion_model_file import load_fusion_model
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
@@ -77,6 +82,7 @@ def _judge(
     hints: Sequence[str] = (),
     too_slow: str | None = None,
     complete: bool = False,
+    challenge: ChallengeEvidence | None = None,
 ) -> AttemptJudgement:
     liveness = _result(verdict, reasons)
 
@@ -98,6 +104,7 @@ def _judge(
         hints=hints,
         too_slow=too_slow,
         complete=complete,
+        challenge=challenge,
     )
 
 
@@ -219,6 +226,46 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
     )
     assert judgement.retryable
     assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TURN_HEAD_SLIGHTLY")
+
+
+def test_a_sign_that_was_shown_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    judgement = _judge(
+        monkeypatch,
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(VerdictReason.BLINK_NOT_SEEN,),
+        hints=("TURN_HEAD_SLIGHTLY", "BLINK", "CENTER_FACE"),
+    )
+    assert judgement.feedback == ("BLINK", "CENTER_FACE")
+
+
+@pytest.mark.parametrize(("bits", "hint"), [(13.0, "TOO_BRIGHT"), (9.0, "HOLD_STILL")])
+def test_if_all_colours_are_proven_stillness_does_not_help(
+    monkeypatch: pytest.MonkeyPatch, bits: float, hint: str
+) -> None:
+    found = FlashResult(
+        ChallengeFinding.NOT_MEASURABLE,
+        VerdictReason.CHALLENGE_NOT_MEASURABLE,
+        bits,
+        odds=0.0,
+        lag=0.06,
+        steps=(),
+        late=frozenset(),
+        signals=(),
+        detail="",
+    )
+    monkeypatch.setattr("liveness.judge.judge_flash", lambda **_: found)
+    challenge = ChallengeEvidence(
+        limits=DynamicPolicy(),
+        flash=FlashEvidence(steps=(), samples=()),
+        movement=None,
+        model=load_flash_model(),
+    )
+    judgement = _judge(
+        monkeypatch, verdict=Verdict.LIVE, reasons=(VerdictReason.LOOKS_ALIVE,), challenge=challenge
+    )
+    assert judgement.liveness.verdict is Verdict.INCONCLUSIVE
+    assert judgement.retryable
+    assert judgement.feedback == (hint,)
 
 
 @pytest.mark.parametrize(

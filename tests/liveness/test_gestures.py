@@ -89,6 +89,13 @@ def test_a_head_that_turns_to_the_requested_side_counts(side: Gesture, sign: int
     )
 
 
+def test_a_turn_that_does_not_suffice_is_reported_as_far_as_it_went() -> None:
+    request = GestureRequest(Gesture.TURN_LEFT, asked_at=20 / RATE)
+    signal = gesture_signal(_yaws(1, (range(35, 42), 9.0)), request)
+    assert signal.passed is False
+    assert "by 9 degrees" in signal.detail
+
+
 @pytest.mark.parametrize(("side", "sign"), _SIDES)
 @pytest.mark.parametrize(
     ("yaws", "made"),

@@ -48,9 +48,14 @@ def test_flash_results_are_consistent(
     assert_consistent(combine_flash(express=express, flash=flash, dynamic=limits, settings=_SETTINGS))
 
 
-@given(express=express_results(), finding=st.sampled_from(ChallengeFinding))
-def test_movement_results_are_consistent(express: LivenessResult, finding: ChallengeFinding) -> None:
-    assert_consistent(combine_movement(express=express, movement=MovementResult(finding, 3.0, (), "")))
+@given(express=express_results(), finding=st.sampled_from(ChallengeFinding), blink=st.booleans())
+def test_movement_results_are_consistent(
+    express: LivenessResult, finding: ChallengeFinding, blink: bool
+) -> None:
+    movement = MovementResult(finding, 3.0, (), "")
+    assert_consistent(
+        combine_movement(express=express, movement=movement, dynamic=DynamicPolicy(blink=blink))
+    )
 
 
 @given(result=express_results(), verdict=st.sampled_from([Verdict.SPOOF, Verdict.INCONCLUSIVE]))

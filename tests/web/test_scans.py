@@ -202,7 +202,7 @@ async def test_a_head_passes_a_movement_before_a_laptop_and_a_picture_of_it_does
     deep: bool,
 ) -> None:
     folder, pictures = heads
-    upload = await browser.upload(recording(_CALM).portrait, "adaptive")
+    upload = await browser.upload(recording(_CALM).portrait, "no-blink")
     # The picture from one distance grows without the perspective of a head.
     shown = pictures if deep else [pictures[len(pictures) // 2]]
     options = {"flash": True, "follow": {"heads": shown, "size": SIZE}}

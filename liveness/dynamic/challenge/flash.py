@@ -25,12 +25,13 @@ for as many steps as the policy allows, so that a device on a slow network can s
 (``challenge.asked``) as soon as the request cannot disturb the measurement of the light. The colour that
 completes the proof stays on display until the sign is measured or the wait is over; frames from then on do
 not count for the colours. If the face leaves meanwhile, the challenge ends, because another face could
-return. The colour also stays until the caller has the frames that it requires of every scan, so that no frame
-has to be measured once the closing step is on display.
+return. If the colours are proven but their light is not that on a face, no sign can help: the challenge ends.
+The colour also stays until the caller has the frames that it requires of every scan, so that no frame has to
+be measured once the closing step is on display.
 
-**Light.** If the meter reports that daylight drowns the screen's light, the person gets a hint. If that does
-not help, the fallback of the policy begins. Without a fallback, the flash continues for a while and ends
-without a result. Only light leads to the fallback, and only if no measured colour differs from the one shown.
+**Light.** If the meter reports that daylight drowns the screen's light, the person gets a hint. If no further
+colour is verified in the next seconds, the fallback of the policy begins; without one, the flash ends without
+a result. Only light leads to the fallback, and only if no measured colour differs from the one shown.
 
 **Pauses.** If the face leaves the oval, the capture pauses: the device shows the reason and holds frames back
 for a second. Then the challenge measures again, and shows nothing new before the face is back.
@@ -347,6 +348,8 @@ class FlashChallenge:
 
     def _proved(self) -> Action:
         """After the colours are proven: waits for the missing signs, one after the other, and then ends."""
+        if not self._proof.right:
+            return self._finish(Complete(EndReason.EXHAUSTED))
         now = self._clock.now
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and now >= away_since + _AWAY_SECONDS:
@@ -376,7 +379,12 @@ class FlashChallenge:
 
     def _light_action(self) -> Action | None:
         """Returns the action that the light requires; ``None`` if it requires none."""
-        asks = self._light.update(self._proof.light(), coloured=self._script.coloured, now=self._clock.now)
+        asks = self._light.update(
+            self._proof.light(),
+            coloured=self._script.coloured,
+            verified=len(self._answers().verified),
+            now=self._clock.now,
+        )
         if asks is None or isinstance(asks, HintCode):
             return self._hint(asks)
         if isinstance(asks, FallBack) and self._answers().wrong:

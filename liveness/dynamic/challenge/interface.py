@@ -95,11 +95,11 @@ class Meter(Protocol):
         ...
 
     def shape_shows(self) -> bool:
-        """Returns whether the flash can show the shape of the face.
+        """Returns whether the flash shows the shape of a head. Otherwise only motion can show it."""
+        ...
 
-        This needs a response, and other light beside the screen's: in the screen's light alone every part of
-        a face responds equally, whatever its shape. Otherwise only motion can show the shape.
-        """
+    def right(self) -> bool:
+        """Returns whether the challenge is answered by the frames so far, as the judge finds."""
         ...
 
     def doubtful(self) -> bool:

@@ -124,16 +124,21 @@ class LightWatch:
         """Starts with good light."""
         self._policy = policy
         self._drowned_since: float | None = None
+        self._verified = 0
 
-    def update(self, light: Light, *, coloured: int, now: float) -> HintCode | FallBack | Complete | None:
+    def update(
+        self, light: Light, *, coloured: int, verified: int, now: float
+    ) -> HintCode | FallBack | Complete | None:
         """Returns what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
 
         Args:
             light: The light, as the meter reports it.
             coloured: The number of coloured steps shown so far.
+            verified: The number of those with a right answer. Patience begins anew when it rises: a change
+                of the light alone may be chance.
             now: The time on the server's monotonic clock, seconds.
         """
-        if light not in _DROWNED:
+        if verified > self._verified:
             self._drowned_since = None
         if light is Light.OK:
             return None
@@ -143,8 +148,7 @@ class LightWatch:
         if coloured < _FEWEST_STEPS:
             return None
         if self._drowned_since is None:
-            self._drowned_since = now
-        waited, patience = now - self._drowned_since, self._policy.light_patience_seconds
-        if self._policy.falls_back and waited >= patience:
-            return FallBack(code)
-        return Complete(EndReason.LIGHT) if waited >= 2 * patience else code
+            self._drowned_since, self._verified = now, verified
+        if now - self._drowned_since < self._policy.light_patience_seconds:
+            return code
+        return FallBack(code) if self._policy.falls_back else Complete(EndReason.LIGHT)

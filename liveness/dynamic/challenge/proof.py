@@ -31,6 +31,7 @@ class Proof:
         self._minimum_bits = minimum_bits
         self._samples: list[FlashSample] = []
         self._captured = True
+        self._right = False
         self._since: float | None = None
 
     @property
@@ -42,6 +43,11 @@ class Proof:
     def complete(self) -> bool:
         """Whether the colours are proven."""
         return self._since is not None
+
+    @property
+    def right(self) -> bool:
+        """Whether the colours are proven, and their light is that on a face."""
+        return self._right
 
     def add(self, sample: FlashSample, *, captured: bool) -> None:
         """Adds the next frame.
@@ -85,7 +91,7 @@ class Proof:
             and self._meter.lag() is not None
         )
         if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
-            self._since = now
+            self._since, self._right = now, self._meter.right()
             return True
         return False
 

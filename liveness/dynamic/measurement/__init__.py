@@ -32,7 +32,7 @@ from liveness.dynamic.measurement.response import Response, ResponseSettings, St
 from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.measurement.shape import SHAPE, ShapeSettings
 from liveness.dynamic.measurement.stamp import earliest_lag
-from liveness.dynamic.measurement.surface import SurfaceSettings, measure_surface
+from liveness.dynamic.measurement.surface import Surface, SurfaceSettings, measure_surface
 from liveness.dynamic.measurement.track import FlashTrack, TrackView
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "Sent",
     "ShapeSettings",
     "StepAnswer",
+    "Surface",
     "SurfaceSettings",
     "TrackView",
     "answer_ages",

@@ -49,7 +49,9 @@ class ShapeSettings:
 
     Attributes:
         relief: The stretched ``ShapeFinding.relief`` that counts for neither side.
-        uneven: The stretched ``ShapeFinding.uneven`` that counts for neither side.
+        even: The stretched ``ShapeFinding.uneven`` below which the light is that on a sheet or a tint.
+        uneven: The same from which it is that on a head. Between the two are heads in even light and bent
+            sheets: the signal then counts for neither side.
         steepness: The factor from the logarithm of ``relief`` or ``uneven``, whichever is lower, over its
             line to log odds.
         doubt: The least log odds by which a smooth response counts against a face.
@@ -60,6 +62,7 @@ class ShapeSettings:
     """
 
     relief: float
+    even: float
     uneven: float
     steepness: float
     doubt: float
@@ -142,24 +145,28 @@ def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeS
         reason = f"the error of the relief is {100 * error:.0f} %, too large"
         return not_assessed(name=SHAPE, label=_LABEL, reason=reason)
     odds = settings.steepness * min(
-        _distance(relief, error, settings.relief),
-        _distance(uneven, stretch * finding.uneven_error, settings.uneven),
+        _distance(relief, error, settings.relief, settings.relief),
+        _distance(uneven, stretch * finding.uneven_error, settings.even, settings.uneven),
     )
-    if relief < settings.relief or uneven < settings.uneven:
+    if relief < settings.relief or uneven < settings.even:
         odds = min(odds, -settings.doubt)
     score = 1 / (1 + math.exp(-odds))
     detail = (
         f"the responses of parts of the face differ by {100 * uneven:.0f} % (of a sheet or a tint by less "
-        f"than {100 * settings.uneven:.0f} %), and from a smooth curve by {100 * relief:.0f} % (of a sheet "
-        f"by less than {100 * settings.relief:.0f} %); errors may account for {100 * error:.0f} %"
+        f"than {100 * settings.even:.0f} %, only of a head by more than {100 * settings.uneven:.0f} %), and "
+        f"from a smooth curve by {100 * relief:.0f} % (of a sheet by less than "
+        f"{100 * settings.relief:.0f} %); errors may account for {100 * error:.0f} %"
     )
     return assessed(name=SHAPE, label=_LABEL, score=score, detail=detail)
 
 
-def _distance(value: float, error: float, line: float) -> float:
-    """Returns the logarithm of ``value`` over its line; below the line, ``value`` is raised by its error."""
+def _distance(value: float, error: float, line: float, clear: float) -> float:
+    """Returns the logarithm of ``value`` over ``clear`` if it is above, over ``line`` if it is below that.
+
+    Between the two it is 0. Below the line, ``value`` is raised by its error.
+    """
     if value >= line:
-        return math.log(value / line)
+        return max(0.0, math.log(value / clear))
     return min(0.0, math.log(max(math.hypot(value, error), _EVEN) / line))
 
 

@@ -26,6 +26,7 @@ class Approaches:
         self._settings = settings
         self._tracker = ApproachTracker()
         self._measured: list[PerspectiveFinding | None] = []
+        self._kind = ApproachKind.UNSURE
         self._settled = False
 
     @property
@@ -37,6 +38,11 @@ class Approaches:
     def settled(self) -> bool:
         """Whether another approach would add nothing."""
         return self._settled
+
+    @property
+    def of_a_head(self) -> bool:
+        """Whether all whole approaches together are those of a head."""
+        return self._kind is ApproachKind.HEAD
 
     @property
     def unfinished(self) -> Parallax | None:
@@ -59,4 +65,5 @@ class Approaches:
         seen = pool_findings([one for one in self._measured if one is not None])
         # A camera whose frames are too small shows no more in another approach.
         small = parallax is not None and not large_enough(parallax, lines.perspective)
-        self._settled = small or classify_approach(seen, lines.came_closer).kind is not ApproachKind.UNSURE
+        self._kind = classify_approach(seen, lines.came_closer).kind
+        self._settled = small or self._kind is not ApproachKind.UNSURE

@@ -8,12 +8,17 @@ together.
 
 An approach takes 4 to 8 seconds. It shows no flashes, so photosensitive people can do it. It requires a
 person who can move the phone or themselves, so a policy must not make it the only alternative.
+
+A rigid mask approaches as a face does. If a blink is required and none was measured when a head has filled
+the last oval, the person is asked to blink, and the challenge waits for it. If the face is lost meanwhile,
+the wait ends, because another face could return.
 """
 
 from dataclasses import dataclass
 from typing import Final
 
-from liveness.dynamic.challenge.actions import Action, Complete, EndReason, Hint, MoveOval, Wait
+from liveness.dynamic.challenge.actions import Action, Complete, EndReason, Hint, HintCode, MoveOval, Wait
+from liveness.dynamic.challenge.asked import AskedSign
 from liveness.dynamic.challenge.clock import ChallengeClock
 from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep
 from liveness.dynamic.movement.approach import Parallax
@@ -35,6 +40,8 @@ _PATIENCE_SECONDS: Final = 6.0
 _LAST_BEGINS_SECONDS: Final = 11.0
 """The latest begin of an approach, seconds after the first oval. An attempt has 20 seconds, and a slow person
 takes 8 of them for an approach."""
+_BLINK_SECONDS: Final = 5.0
+"""The longest wait for a requested blink, seconds, as in the flash."""
 _HINT_AGAIN_SECONDS: Final = 1.5
 """The least time between two hints, seconds, so that the person can act on one before the next."""
 
@@ -92,18 +99,21 @@ class MovementChallenge:
     after it until this returns ``Wait`` or ``Complete``.
     """
 
-    def __init__(self, script: OvalScript, settings: MovementSettings) -> None:
+    def __init__(self, script: OvalScript, settings: MovementSettings, *, blink: bool = False) -> None:
         """Starts before the first oval.
 
         Args:
             script: Draws the ovals; none was drawn yet.
             settings: ``FlashModel.movement``.
+            blink: Whether a blink is required.
         """
         self._script = script
         self._clock = ChallengeClock()
         self._approaches = Approaches(settings)
         self._shown: ShownOval | None = None
         self._held: list[HeldOval] = []
+        self._blink = AskedSign(HintCode.BLINK, patience_seconds=_BLINK_SECONDS if blink else 0.0)
+        self._done = self._lost = False
         self._progress = 0.0
         self._hinted_at = float("-inf")
         self._end: Complete | None = None
@@ -124,16 +134,31 @@ class MovementChallenge:
         return self._progress
 
     @property
+    def awaits_blink(self) -> bool:
+        """Whether the person was asked to blink and no blink was measured yet."""
+        return self._blink.pending and self._end is None
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the challenge ended without a blink that it waited for."""
+        return self._blink.pending and self._end is not None
+
+    @property
     def _approaching(self) -> bool:
         """Whether a far oval was filled, and the next near one was not yet."""
         return len(self._held) % CHANGES != 0
 
-    def add(self, observation: FrameObservation) -> None:
+    def add(self, observation: FrameObservation, *, blinked: bool = False) -> None:
         """Adds the next frame.
 
         Args:
             observation: The measurements of the frame, with ``liveness.observe.fine_view`` as its view.
+            blinked: Whether the frames so far show a blink.
         """
+        self._blink.update(blinked)
+        if self._done:
+            self._lost = self._lost or observation.faces != 1
+            return
         self._approaches.add(observation)
         if self._shown is not None and self._end is None:
             self._shown.add(observation)
@@ -142,8 +167,8 @@ class MovementChallenge:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
 
         The action is ``MoveOval``, ``Hint``, ``Wait``, and at the end ``Complete``: PROVEN if all ovals were
-        filled and no further approach is needed or left, NOT_FOLLOWED if an oval was not filled in time. The
-        call measures an approach that is complete, which takes about 35 ms.
+        filled and no further approach is needed or left, with or without a blink; NOT_FOLLOWED if an oval was
+        not filled in time. The call measures an approach that is complete, which takes about 35 ms.
 
         Raises:
             ObservationError: ``now`` is not a finite number.
@@ -152,6 +177,8 @@ class MovementChallenge:
         now, shown = self._clock.now, self._shown
         if self._end is not None:
             return self._end
+        if self._done:
+            return self._await_blink()
         if shown is None:
             return self._move()
         if now < shown.arrives:
@@ -159,14 +186,26 @@ class MovementChallenge:
             shown.discard()
             return Wait(shown.arrives)
         if shown.held:
-            return self._finish(EndReason.PROVEN) if self._hold(shown) else self._move()
+            self._done = self._hold(shown)
+            return self._await_blink() if self._done else self._move()
         late = shown.arrives + _PATIENCE_SECONDS
         if now >= late:
             return self._finish(EndReason.NOT_FOLLOWED)
-        if shown.hint is not None and now - self._hinted_at >= _HINT_AGAIN_SECONDS:
-            self._hinted_at = now
-            return Hint(shown.hint)
-        return Wait(late)
+        return self._hint(shown.hint) or Wait(late)
+
+    def _await_blink(self) -> Action:
+        """Once no further oval follows: waits for a blink that is missing, and then ends."""
+        hopeless = self._lost or not self._approaches.of_a_head
+        until = None if hopeless else self._blink.wait_until(self._clock.now)
+        if until is None:
+            return self._finish(EndReason.PROVEN)
+        return self._hint(self._blink.asks) or Wait(until)
+
+    def _hint(self, code: HintCode | None) -> Hint | None:
+        if code is None or self._clock.now - self._hinted_at < _HINT_AGAIN_SECONDS:
+            return None
+        self._hinted_at = self._clock.now
+        return Hint(code)
 
     def _hold(self, shown: ShownOval) -> bool:
         """Records a filled oval, which begins or ends an approach; returns whether it was the last one."""

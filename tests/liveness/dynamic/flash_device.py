@@ -65,6 +65,7 @@ class ScriptedMeter:
     clear: Callable[[ColourStep], bool] = lambda _: True
     needed: int = 3
     shapes: bool = True
+    lights_a_face: bool = True
     late: Callable[[ColourStep], bool] = lambda _: False
     in_doubt: Callable[[int], bool] = lambda _: False
     steps: list[ColourStep] = field(default_factory=list)
@@ -113,6 +114,9 @@ class ScriptedMeter:
 
     def shape_shows(self) -> bool:
         return self.shapes
+
+    def right(self) -> bool:
+        return self.lights_a_face
 
     def doubtful(self) -> bool:
         return self.in_doubt(len(self.steps))

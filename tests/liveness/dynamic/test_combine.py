@@ -178,6 +178,7 @@ def test_a_policy_may_take_a_blink(taken: bool, seen: bool | None, verdict: Verd
         (0.9, 0.9, False, Verdict.LIVE),
         (0.97, None, False, Verdict.INCONCLUSIVE),
         (0.85, 0.9, False, Verdict.INCONCLUSIVE),
+        (0.65, 0.97, False, Verdict.LIVE),
         (0.99, 0.2, False, Verdict.INCONCLUSIVE),
         (None, None, False, Verdict.INCONCLUSIVE),
         # If the light shows the shape, motion need not show it.
@@ -206,6 +207,13 @@ def test_where_light_does_not_show_a_shape_or_the_policy_takes_depth_motion_has_
     )
     assert result.verdict is verdict
     assert (result.reasons[0] is VerdictReason.DEPTH_NOT_SEEN) is (verdict is Verdict.INCONCLUSIVE)
+
+
+def test_a_shape_that_counts_for_neither_side_does_not_replace_depth() -> None:
+    even = replace(LIT, score=0.5)
+    result = _combine(_express(), replace(_flash(), signals=(even,)))
+    assert result.verdict is Verdict.INCONCLUSIVE
+    assert result.reasons[0] is VerdictReason.DEPTH_NOT_SEEN
 
 
 @given(
@@ -242,5 +250,17 @@ def test_live_needs_all_of_it(confidence: float, odds: float, bits: float, findi
 )
 def test_the_movement_finding_decides_the_verdict(finding: ChallengeFinding, verdict: Verdict) -> None:
     movement = MovementResult(finding, 3.0, (), "")
-    result = combine_movement(express=_express(), movement=movement)
+    result = combine_movement(express=_express(), movement=movement, dynamic=DynamicPolicy())
     assert result.verdict is verdict
+
+
+@pytest.mark.parametrize("seen", [False, True])
+@pytest.mark.parametrize("finding", [ChallengeFinding.RIGHT, ChallengeFinding.NOT_MEASURABLE])
+def test_a_movement_without_the_required_blink_is_never_live(finding: ChallengeFinding, seen: bool) -> None:
+    blinks = (assessed(name="blink", label="Blinks", score=0.95, detail="1 blink."),) if seen else ()
+    express = replace(_express(), signals=(*_express().signals, *blinks))
+    movement = MovementResult(finding, 3.0, (), "")
+    result = combine_movement(express=express, movement=movement, dynamic=DynamicPolicy(blink=True))
+    right = finding is ChallengeFinding.RIGHT
+    assert (result.verdict is Verdict.LIVE) is (right and seen)
+    assert (VerdictReason.BLINK_NOT_SEEN in result.reasons) is (right and not seen)

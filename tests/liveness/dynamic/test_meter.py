@@ -174,10 +174,25 @@ def test_faint_answers_that_agree_show_that_the_light_suffices(right_snr: float,
     assert _fed(light_scan(1), model=replace(model, response=faint)).light() is light
 
 
-@pytest.mark.parametrize(("strength", "shows"), [(0.3, True), (1.5, False)])
-def test_where_the_screen_is_all_the_light_no_shape_shows(strength: float, shows: bool) -> None:
-    assert _fed(light_scan(1, strength=strength)).shape_shows() is shows
+@pytest.mark.parametrize(
+    ("kind", "lux", "shows"),
+    [
+        (RenderedKind.GENUINE, 150.0, True),
+        (RenderedKind.PRINT, 150.0, False),
+        # The screen is all the light there is.
+        (RenderedKind.GENUINE, 1.0, False),
+    ],
+)
+def test_the_light_shows_the_shape_of_a_head_alone(kind: RenderedKind, lux: float, shows: bool) -> None:
+    scan = rendered(kind, lux)
+    assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).shape_shows() is shows
     assert not FlashMeter().shape_shows(), "nothing is known yet"
+
+
+@pytest.mark.parametrize(("kind", "right"), [(RenderedKind.GENUINE, True), (RenderedKind.GLASS, False)])
+def test_the_challenge_is_answered_if_the_judge_finds_so(kind: RenderedKind, right: bool) -> None:
+    scan = rendered(kind, 150.0)
+    assert _fed(LightScan(tuple(scan.samples), tuple(scan.sent))).right() is right
 
 
 @pytest.mark.parametrize(("gain", "light"), [(0.005, Light.TOO_DARK_TO_SEE_FACE), (1.0, Light.OK)])

@@ -109,9 +109,19 @@ def test_a_preferred_flash_that_an_older_version_froze_becomes_a_challenge_at_th
     assert (doubt.at_start, doubt.order) == (True, (ChallengeKind.FLASH, ChallengeKind.MOVEMENT))
     flash = file.policy.challenge_for(Mode.EXPRESS, ChallengeKind.FLASH)
     assert (flash.required_bits, flash.blink, flash.depth) == (12, False, False)
+    assert not file.policy.challenge_for(Mode.EXPRESS, ChallengeKind.MOVEMENT).blink
     assert {doubt.live_threshold(each) for each in doubt.order} == {80.0}
     plain = parse_frozen_policy(b'fallback = "none"\n' + _MINE, origin="a check").policy
     assert plain.doubt is None
+
+
+@pytest.mark.parametrize("name", ["standard", "low", "adaptive", "no-flash"])
+def test_what_resolves_doubt_stops_a_rigid_mask(name: str) -> None:
+    policy = load_policies().get(name).policy
+    assert policy.doubt is not None
+    for challenge in policy.doubt.order:
+        demands = policy.challenge_for(policy.mode, challenge)
+        assert demands.blink or demands.open_mouth
 
 
 def test_shipped_policies_serve_people_who_cannot_blink_turn_or_see_flashes() -> None:

@@ -81,7 +81,7 @@ def test_the_required_fields_of_a_policy_suffice() -> None:
         (_DOUBT, "doubt.flash.live_threshold", 30.9),
         (_DOUBT, "doubt.movement.live_threshold", 30.9),
         (_DOUBT, "doubt.gestures.live_threshold", 30.9),
-        (_DOUBT, "doubt.movement.blink", True),
+        (_DOUBT, "doubt.movement.blink", "yes"),
         (_DOUBT, "challenge.flash_allowed", False),
         (_DOUBT, "deadlines.attempt_seconds", 21),
         (_EXPRESS, "challenge.required_bits", 9.9),
@@ -165,7 +165,7 @@ def test_doubt_asks_what_its_challenge_and_the_policy_demand() -> None:
     policy = Policy.model_validate({**_DOUBT, "challenge": own, "doubt": {"movement": {"turn_head": True}}})
     flash, movement, gestures = (policy.challenge_for(Mode.EXPRESS, each) for each in ChallengeKind)
     assert (flash.required_bits, flash.blink, flash.depth, flash.gestures) == (16, True, True, 1)
-    assert (movement.open_mouth, movement.turn_head) == (True, True)
+    assert (movement.blink, movement.open_mouth, movement.turn_head) == (True, True, True)
     assert (gestures.open_mouth, gestures.turn_head) == (True, True)
     assert policy.challenge_for(Mode.EXPRESS) == policy.challenge
 

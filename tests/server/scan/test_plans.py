@@ -142,7 +142,7 @@ def test_a_challenge_that_does_not_resolve_the_doubt_is_left_out() -> None:
 
 def test_bright_light_leads_to_the_next_challenge() -> None:
     plans = _plans("adaptive", Mode.EXPRESS)
-    assert plans.limits.falls_back
+    assert plans.limits().falls_back
     plans.fall_back()
     assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
 
@@ -158,23 +158,23 @@ def test_bright_light_leads_to_the_next_challenge() -> None:
 )
 def test_else_the_flash_is_tried_again(policy: str, requested: Mode, capabilities: Set[Capability]) -> None:
     plans = _plans(policy, requested, capabilities)
-    assert not plans.limits.falls_back
+    assert not plans.limits().falls_back
     plans.fall_back()
     assert plans.next is Plan.FLASH
 
 
 def test_the_limits_are_the_policys() -> None:
-    assert _plans("high", Mode.DYNAMIC).limits.minimum_bits == 16
-    assert _plans("high", Mode.DYNAMIC).limits.blink
-    assert _plans("high", Mode.DYNAMIC).limits.depth
+    assert _plans("high", Mode.DYNAMIC).limits().minimum_bits == 16
+    assert _plans("high", Mode.DYNAMIC).limits().blink
+    assert _plans("high", Mode.DYNAMIC).limits().depth
     own = _policy("adaptive").model_copy(update={"doubt": DoubtRules(flash=FlashAnswer(blink=False))})
     plans = ScanPlans(policy=own, requested=Mode.EXPRESS, capabilities=_ALL)
-    assert (plans.limits.blink, plans.limits.depth) == (False, True)
+    assert (plans.limits().blink, plans.limits().depth) == (False, True)
 
 
 @pytest.mark.parametrize("name", ["standard", "low", "adaptive"])
 def test_raising_the_mode_applies_the_demands_of_that_mode(name: str) -> None:
-    assert _plans(name, Mode.DYNAMIC).limits == _plans("dynamic", Mode.DYNAMIC).limits
+    assert _plans(name, Mode.DYNAMIC).limits() == _plans("dynamic", Mode.DYNAMIC).limits()
 
 
 def test_only_a_screen_that_scrolls_is_asked_to() -> None:

@@ -120,6 +120,14 @@ def test_depth_that_is_less_while_a_blink_is_waited_for_is_asked_for_again(prove
     assert hints == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY], "nobody had to turn the head at first"
 
 
+def test_nothing_is_asked_for_where_the_light_is_not_on_a_face(proven_at: float) -> None:
+    policy = DynamicPolicy(depth=True, blink=True)
+    device = FlashDevice(flash_challenge(ScriptedMeter(lights_a_face=False), policy), depth=lambda _: _FLAT)
+    assert device.run() == Complete(EndReason.EXHAUSTED)
+    assert device.reveals[-1][0] == proven_at
+    assert device.challenge.unproven
+
+
 def test_frames_of_the_wait_do_not_count_for_the_light(proven_at: float) -> None:
     device = _device(lambda _: _FLAT)
     device.run()

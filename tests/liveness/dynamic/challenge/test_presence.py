@@ -64,20 +64,31 @@ def test_a_face_that_is_away_again_and_again_pauses_nothing_any_more() -> None:
 
 def test_light_is_blamed_only_after_two_colours() -> None:
     watch = LightWatch(DynamicPolicy(falls_back=True, light_patience_seconds=0))
-    assert watch.update(Light.TOO_BRIGHT, coloured=1, now=0.0) is None
-    assert watch.update(Light.TOO_BRIGHT, coloured=2, now=1.0) == FallBack(HintCode.TOO_BRIGHT)
+    assert watch.update(Light.TOO_BRIGHT, coloured=1, verified=0, now=0.0) is None
+    assert watch.update(Light.TOO_BRIGHT, coloured=2, verified=0, now=1.0) == FallBack(HintCode.TOO_BRIGHT)
 
 
-def test_patience_begins_anew_when_the_light_was_good() -> None:
+def test_patience_begins_anew_when_a_colour_is_verified() -> None:
     watch = LightWatch(DynamicPolicy(light_patience_seconds=3))
-    assert watch.update(Light.WEAK, coloured=2, now=0.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
-    assert watch.update(Light.OK, coloured=3, now=5.0) is None
-    assert watch.update(Light.WEAK, coloured=3, now=6.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
-    assert watch.update(Light.TOO_BRIGHT, coloured=3, now=11.9) is HintCode.TOO_BRIGHT
-    assert watch.update(Light.TOO_BRIGHT, coloured=3, now=12.0) == Complete(EndReason.LIGHT)
+    assert watch.update(Light.WEAK, coloured=2, verified=1, now=0.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
+    assert watch.update(Light.OK, coloured=3, verified=2, now=2.0) is None
+    assert watch.update(Light.WEAK, coloured=3, verified=2, now=6.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
+    assert watch.update(Light.TOO_BRIGHT, coloured=4, verified=3, now=8.0) is HintCode.TOO_BRIGHT
+    assert watch.update(Light.TOO_BRIGHT, coloured=5, verified=3, now=10.9) is HintCode.TOO_BRIGHT
+    assert watch.update(Light.TOO_BRIGHT, coloured=5, verified=3, now=11.0) == Complete(EndReason.LIGHT)
+
+
+@pytest.mark.parametrize("falls_back", [False, True])
+def test_light_that_seems_good_between_without_a_right_answer_does_not_prolong_it(falls_back: bool) -> None:
+    watch = LightWatch(DynamicPolicy(light_patience_seconds=3, falls_back=falls_back))
+    assert watch.update(Light.TOO_BRIGHT, coloured=2, verified=1, now=4.0) is HintCode.TOO_BRIGHT
+    assert watch.update(Light.OK, coloured=3, verified=1, now=5.0) is None
+    end = FallBack(HintCode.TOO_BRIGHT) if falls_back else Complete(EndReason.LIGHT)
+    assert watch.update(Light.TOO_BRIGHT, coloured=4, verified=1, now=7.0) == end
 
 
 def test_darkness_is_reported_and_ends_nothing() -> None:
     watch = LightWatch(DynamicPolicy(falls_back=True))
     for now in (0.0, 50.0):
-        assert watch.update(Light.TOO_DARK_TO_SEE_FACE, coloured=9, now=now) is HintCode.TOO_DARK
+        told = watch.update(Light.TOO_DARK_TO_SEE_FACE, coloured=9, verified=0, now=now)
+        assert told is HintCode.TOO_DARK

@@ -81,7 +81,7 @@ def test_a_face_is_both_uneven_and_not_smooth(flat: ShapeFinding) -> None:
 
 @pytest.mark.parametrize("part", ["relief", "uneven"])
 def test_a_smooth_answer_in_noise_is_a_doubt_and_no_more(part: str) -> None:
-    line: float = getattr(SETTINGS, part)
+    line = SETTINGS.even if part == "uneven" else SETTINGS.relief
     sure = _of(replace(_finding(error=0.4 * line), **{part: 0.0}))
     doubtful = _of(replace(_finding(error=1.1 * line), **{part: 0.0}))
     assert sure < 0.1
@@ -95,5 +95,14 @@ def test_the_line_scores_a_half(part: str) -> None:
     assert _of(_finding(relief=at["relief"], uneven=at["uneven"])) == pytest.approx(0.5)
     halved = _finding(relief=at["relief"] / 2, uneven=at["uneven"] / 2, stretch=2.0)
     assert _of(halved) == pytest.approx(0.5), "what the screen's own light compresses is stretched again"
-    below = shape_signal(_finding(relief=0.9 * at["relief"], uneven=0.9 * at["uneven"]), 0.3, SETTINGS)
-    assert below.passed is False
+
+
+@pytest.mark.parametrize(("part", "line"), [("relief", SETTINGS.relief), ("uneven", SETTINGS.even)])
+def test_below_its_line_it_is_against_a_face(part: str, line: float) -> None:
+    assert shape_signal(replace(_finding(), **{part: 0.99 * line}), 0.3, SETTINGS).passed is False
+
+
+@pytest.mark.parametrize("uneven", [1.01 * SETTINGS.even, 0.99 * SETTINGS.uneven])
+def test_even_light_on_a_head_counts_for_neither_side(uneven: float) -> None:
+    assert _of(_finding(uneven=uneven)) == 0.5
+    assert _of(_finding(uneven=uneven, relief=0.9 * SETTINGS.relief)) < 0.5

@@ -30,19 +30,21 @@ def _in_oval(index: int, oval: Oval, *, size: float = 1.0, aside: float = 0.0) -
     return observation(index, face=face)
 
 
-def _start() -> tuple[MovementChallenge, MoveOval]:
-    challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()), SETTINGS)
+def _start(*, blink: bool = False) -> tuple[MovementChallenge, MoveOval]:
+    challenge = MovementChallenge(OvalScript(seeded(4), rest=Oval()), SETTINGS, blink=blink)
     first = challenge.next_action(now=0.0)
     assert isinstance(first, MoveOval)
     assert first.number == 1
     return challenge, first
 
 
-def _hold(challenge: MovementChallenge, oval: Oval, start: float, *, index: int = 0) -> tuple[object, float]:
+def _hold(
+    challenge: MovementChallenge, oval: Oval, start: float, *, index: int = 0, blinked: bool = False
+) -> tuple[object, float]:
     """Fills ``oval`` from ``start`` on until the challenge continues; returns its action and time."""
     time = start
     for step in range(60):
-        challenge.add(_in_oval(index + step, oval))
+        challenge.add(_in_oval(index + step, oval), blinked=blinked)
         action = challenge.next_action(now=time)
         if not isinstance(action, Wait):
             return action, time
@@ -61,15 +63,18 @@ def _showing(
         monkeypatch.setattr(module, "measure_perspective", lambda *_: next(findings, None))
 
 
-def _play(challenge: MovementChallenge, first: MoveOval, *, late: float = 0.0) -> tuple[int, Complete]:
+def _play(
+    challenge: MovementChallenge, first: MoveOval, *, late: float = 0.0, blinked: bool = False
+) -> tuple[int, Complete]:
     """Fills every oval; returns their number and the end of the challenge.
 
     Args:
         late: Seconds that the person takes for each oval before they fill it.
+        blinked: Whether the person has blinked.
     """
     oval, time, index = first, 0.2, 0
     while True:
-        action, time = _hold(challenge, oval.oval, time + late, index=index)
+        action, time = _hold(challenge, oval.oval, time + late, index=index, blinked=blinked)
         index += 100
         if isinstance(action, Complete):
             return oval.number, action
@@ -251,6 +256,64 @@ def test_a_head_after_a_picture_does_not_make_up_for_it(monkeypatch: pytest.Monk
     shown, _ = _play(challenge, first)
     assert shown > 2, "the film is not sure to be one"
     assert judge_movement(challenge.record, scan(), SETTINGS).finding is not ChallengeFinding.RIGHT
+
+
+def _ask_to_blink(monkeypatch: pytest.MonkeyPatch) -> tuple[MovementChallenge, MoveOval, float]:
+    """Returns a challenge whose ovals a head has filled without a blink, the last oval, and the time."""
+    _showing(monkeypatch, HEAD)
+    challenge, far = _start(blink=True)
+    near, time = _hold(challenge, far.oval, 0.2)
+    assert isinstance(near, MoveOval)
+    awaited = [challenge.awaits_blink]
+    action, time = _hold(challenge, near.oval, time, index=100)
+    awaited.append(challenge.awaits_blink)
+    assert action == Hint(HintCode.BLINK)
+    assert awaited == [False, True]
+    return challenge, near, time
+
+
+def test_a_head_without_the_required_blink_is_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    challenge, near, time = _ask_to_blink(monkeypatch)
+    assert isinstance(challenge.next_action(now=time + 0.1), Wait)
+    challenge.add(_in_oval(200, near.oval), blinked=True)
+    assert challenge.next_action(now=time + 0.2) == Complete(EndReason.PROVEN)
+    assert not challenge.unproven
+    assert challenge.record.followed
+
+
+def test_the_wait_for_a_blink_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    challenge, near, time = _ask_to_blink(monkeypatch)
+    actions: list[object] = []
+    while not isinstance(action := challenge.next_action(now=time + len(actions) / 15), Complete):
+        actions.append(action)
+        challenge.add(_in_oval(200 + len(actions), near.oval))
+    assert action == Complete(EndReason.PROVEN)
+    assert challenge.unproven
+    assert 2 <= actions.count(Hint(HintCode.BLINK)) <= 3
+    assert len(actions) / 15 == pytest.approx(5, abs=0.1)
+
+
+@pytest.mark.parametrize("faces", [0, 2])
+def test_a_face_that_is_lost_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, faces: int) -> None:
+    challenge, near, time = _ask_to_blink(monkeypatch)
+    challenge.add(replace(_in_oval(200, near.oval), faces=faces))
+    challenge.add(_in_oval(201, near.oval))
+    assert challenge.next_action(now=time + 0.2) == Complete(EndReason.PROVEN)
+    assert challenge.unproven
+
+
+def test_who_blinked_before_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    _showing(monkeypatch, HEAD)
+    challenge, first = _start(blink=True)
+    challenge.add(_in_oval(0, first.oval), blinked=True)
+    assert _play(challenge, first, blinked=True) == (2, Complete(EndReason.PROVEN))
+    assert not challenge.unproven
+
+
+def test_a_picture_is_not_asked_to_blink(monkeypatch: pytest.MonkeyPatch) -> None:
+    _showing(monkeypatch, replace(HEAD, depth=-0.1))
+    challenge, first = _start(blink=True)
+    assert _play(challenge, first) == (2, Complete(EndReason.PROVEN))
 
 
 def test_pictures_that_are_too_small_are_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
