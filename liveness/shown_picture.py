@@ -37,7 +37,7 @@ _FEWEST: Final = 4
 
 _SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
-_ONE_PICTURE, _SURELY_ONE = 7.5, 3.0
+_ONE_PICTURE, _SURELY_ONE = 7.5, 1.5
 """The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
 docs/accuracy.md)."""
 LEAST_BEND: Final = 0.012
