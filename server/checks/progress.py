@@ -12,7 +12,14 @@ from server.policies import Policy
 from server.storage.records import AttemptRecord, CheckRecord
 from server.verdict import FailureReason
 
-__all__ = ["AttemptProgress", "CheckProgress", "ProgressState", "progress_of"]
+__all__ = [
+    "AttemptProgress",
+    "CheckProgress",
+    "ProgressState",
+    "attempts_remaining",
+    "most_attempts",
+    "progress_of",
+]
 
 
 class ProgressState(StrEnum):
@@ -128,17 +135,25 @@ def progress_of(
 def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
     """Returns the number of attempts that are left.
 
-    None is left after the maximum number of attempts counted, or after too many were too short to count. If
-    the policy answers doubt with a challenge, doubt allows one more. An attempt counts if enough of its
-    frames were received. A shorter attempt is held against the device only if the device signed its end. One
-    that broke off, as on a bad line, ended its stream, and the number of streams has a limit of its own; one
-    that the server broke off is not held against anybody.
+    None is left after ``most_attempts`` counted, or after too many were too short to count. An attempt counts
+    if enough of its frames were received. A shorter attempt is held against the device only if the device
+    signed its end. One that broke off, as on a bad line, ended its stream, and the number of streams has a
+    limit of its own; one that the server broke off is not held against anybody.
     """
     short = sum(not attempt.counted and attempt.ended_by is EndedBy.SIGNED for attempt in attempts)
     if short > policy.attempts.uncounted:
         return 0
-    doubted = any(attempt.doubts for attempt in attempts)
-    return policy.attempts.maximum + doubted - sum(attempt.counted for attempt in attempts)
+    return most_attempts(attempts, policy) - sum(attempt.counted for attempt in attempts)
+
+
+def most_attempts(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
+    """Returns the number of attempts that may count.
+
+    Doubt allows one more than the policy's maximum, unless the scan began with a challenge anyway.
+    """
+    begins_with_one = policy.doubt is not None and policy.doubt.at_start
+    doubted = not begins_with_one and any(attempt.doubts for attempt in attempts)
+    return policy.attempts.maximum + doubted
 
 
 def _state(record: CheckRecord, now: datetime) -> ProgressState:

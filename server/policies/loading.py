@@ -13,7 +13,7 @@ from pydantic import ValidationError
 
 from server.policies.device_rules import ASSURANCE_FORMS
 from server.policies.errors import PolicyInvalid, PolicyNotFound
-from server.policies.schema import Policy
+from server.policies.schema import FROZEN, Policy
 from server.private_files import PrivateFileError, read_trusted_file
 
 __all__ = ["PolicyBook", "PolicyFile", "load_policies", "parse_frozen_policy", "parse_policy", "read_policy"]
@@ -132,9 +132,9 @@ def _with_doubt(table: dict[str, Any]) -> dict[str, Any]:
     return kept | {"doubt": doubt}
 
 
-def _parsed(source: bytes, table: dict[str, Any], *, origin: str) -> PolicyFile:
+def _parsed(source: bytes, table: dict[str, Any], *, origin: str, context: object = None) -> PolicyFile:
     try:
-        policy = Policy.model_validate(table)
+        policy = Policy.model_validate(table, context=context)
     except ValidationError as error:
         raise PolicyInvalid(tuple(_problems(error, origin=origin))) from error
     return PolicyFile(policy=policy, source=source, sha256=sha256(source).digest())
@@ -156,7 +156,7 @@ def parse_frozen_policy(source: bytes, *, origin: str) -> PolicyFile:
         PolicyInvalid: As for ``parse_policy``.
     """
     table = _with_doubt(_with_demand_rows(_without_zero_bits(_table(source, origin=origin))))
-    return _parsed(source, table, origin=origin)
+    return _parsed(source, table, origin=origin, context=FROZEN)
 
 
 def read_policy(path: Path) -> PolicyFile:

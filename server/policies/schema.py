@@ -7,7 +7,7 @@ passes the packages that judge their part of it.
 from dataclasses import replace
 from typing import Annotated, Self
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
 
 from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits, ChallengeKind
 from matcher import (
@@ -27,6 +27,7 @@ from server.policies.table import PolicyTable
 from server.policies.words import AppDisclosure, RecordFaces, RequirementSeverity
 
 __all__ = [
+    "FROZEN",
     "AttemptRules",
     "ChallengeDemands",
     "ChallengeRules",
@@ -46,6 +47,9 @@ __all__ = [
     "RetentionRules",
     "SubjectRules",
 ]
+
+FROZEN = object()
+"""The context of validation for a policy that was frozen into a check."""
 
 _DAY = 86_400
 _FLASH_IDLE_SECONDS = 3
@@ -110,7 +114,8 @@ class LivenessRules(PolicyTable):
     """Demands on liveness."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
-    """Confidence, 0..100, at or above which the verdict is LIVE."""
+    """Confidence, 0..100, at or above which the verdict is LIVE. With ``[doubt]``, a scan without a challenge
+    also has to reach the line from which the pack's networks are sure, which is higher."""
     spoof_threshold: float = Field(default=30.0, ge=0, lt=100)
     """Confidence, 0..100, at or below which the verdict is SPOOF; between the two it is INCONCLUSIVE. It must
     be at least 1 below ``live_threshold``."""
@@ -240,14 +245,16 @@ class FlashAnswer(RaisedRules):
     """Demands on an attempt with the flash, if there is doubt. The defaults are those of a raised mode."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
-    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE; not below that of
+    ``[liveness]``."""
 
 
 class MovementAnswer(PolicyTable):
     """Demands on an attempt with the movement challenge, if there is doubt."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
-    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE; not below that of
+    ``[liveness]``."""
     blink: bool = True
     """Whether the attempt also demands a blink, which rigid masks cannot show. A person without one is asked
     for it after the last oval. People who cannot close their eyes can decline the flash and the movement if
@@ -263,7 +270,8 @@ class GesturesAnswer(PolicyTable):
     """Demands on an attempt that asks to open the mouth and to turn the head, if there is doubt."""
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
-    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE."""
+    """Confidence, 0..100, at or above which the verdict of this attempt is LIVE; not below that of
+    ``[liveness]``."""
 
 
 class DoubtRules(PolicyTable):
@@ -284,7 +292,8 @@ class DoubtRules(PolicyTable):
     at_start: bool = False
     """Whether a scan begins with a challenge, as if there were doubt."""
     flash: FlashAnswer = FlashAnswer()
-    """Demands on an attempt with the flash. Those of ``[challenge]`` also apply."""
+    """Demands on an attempt with the flash. Those of ``[challenge]`` also apply; together they must not be
+    less than those of a raised mode."""
     movement: MovementAnswer = MovementAnswer()
     """Demands on an attempt with the movement challenge."""
     gestures: GesturesAnswer = GesturesAnswer()
@@ -557,7 +566,7 @@ class Policy(PolicyTable):
         return self
 
     @model_validator(mode="after")
-    def _doubt_fits(self) -> Self:
+    def _doubt_fits(self, info: ValidationInfo) -> Self:
         doubt, deadlines = self.doubt, self.deadlines
         if doubt is None:
             return self
@@ -565,16 +574,27 @@ class Policy(PolicyTable):
             raise ValueError(f'mode is "{self.mode}", which has its challenge anyway: remove the table doubt')
         if ChallengeKind.FLASH in doubt.order and (reason := self.why_no_flash) is not None:
             raise ValueError(f'doubt.order contains "flash", but {reason}')
+        asked = self.challenge_for(self.mode, ChallengeKind.FLASH)
+        # A policy that an older version froze may have preferred a weaker flash.
+        if (
+            ChallengeKind.FLASH in doubt.order
+            and info.context is not FROZEN
+            and asked.together_with(self.challenge.raised) != asked
+        ):
+            raise ValueError(
+                "doubt.flash demands less than challenge.raised (required_bits, blink, depth, open_mouth, "
+                "turn_head): doubt cannot demand less than a raised mode"
+            )
         for challenge in doubt.order:
-            if doubt.live_threshold(challenge) < self.liveness.spoof_threshold + LEAST_BETWEEN:
+            if doubt.live_threshold(challenge) < self.liveness.live_threshold:
                 raise ValueError(
-                    f"doubt.{challenge}.live_threshold must be {LEAST_BETWEEN:g} or more above "
-                    "liveness.spoof_threshold"
+                    f"doubt.{challenge}.live_threshold is {doubt.live_threshold(challenge):g}, below "
+                    f"liveness.live_threshold ({self.liveness.live_threshold:g}): doubt cannot demand less"
                 )
-            own = _MOVEMENT_ATTEMPT_SECONDS
+            longest = _MOVEMENT_ATTEMPT_SECONDS
             if challenge is ChallengeKind.GESTURES:
-                own = _EXPRESS_ATTEMPT_SECONDS
-            least = own + self.challenge_for(self.mode, challenge).gesture_seconds
+                longest = _EXPRESS_ATTEMPT_SECONDS
+            least = longest + self.challenge_for(self.mode, challenge).gesture_seconds
             if challenge is not ChallengeKind.FLASH and deadlines.attempt_seconds < least:
                 raise ValueError(
                     f"deadlines.attempt_seconds is {deadlines.attempt_seconds}, and an attempt with the "

@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from device_integrity.camera import Platform
 from facegate_protocol import SHARE_BYTES, KeyMaterialError, load_public_key
-from server.checks.progress import attempts_remaining
+from server.checks.progress import attempts_remaining, most_attempts
 from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, Mode
 from server.errors import Reason, Refusal
@@ -134,13 +134,13 @@ def admit(
             f"the scan was reconnected {record.streams - 1} times; {policy.attempts.reconnects} are allowed",
             details={"reconnects": record.streams - 1, "maxReconnects": policy.attempts.reconnects},
         )
-    remaining = attempts_remaining(attempts, policy)
+    remaining, most = attempts_remaining(attempts, policy), most_attempts(attempts, policy)
     if remaining < 1:
         raise Refusal(
             Reason.CHECK_CLOSED,
-            f"all {policy.attempts.maximum} attempts are used up, or more than "
-            f"{policy.attempts.uncounted} that were too short to count",
-            details={"maxAttempts": policy.attempts.maximum},
+            f"all {most} attempts are used up, or more than {policy.attempts.uncounted} that were too short "
+            "to count",
+            details={"maxAttempts": most},
         )
     return Admission(
         session_key=session_key,
@@ -159,9 +159,9 @@ def require_challenge(plans: ScanPlans) -> None:
         return
     raise Refusal(
         Reason.CAPABILITY_MISSING,
-        "an earlier attempt left doubt, and the device announces no challenge that resolves it; scan with a "
-        "device that announces CAPABILITY_FLASH, CAPABILITY_OVAL_CHANGE, or CAPABILITY_OPEN_MOUTH and "
-        "CAPABILITY_TURN_HEAD, as far as the policy allows these challenges",
+        "an earlier attempt left doubt, and the device announces no challenge of the policy that resolves "
+        "it; scan with a device that announces CAPABILITY_FLASH, which resolves every doubt, if the policy "
+        "has it, or create a new check",
         details={"capability": Capability.FLASH.value},
     )
 

@@ -177,7 +177,9 @@ class AttemptRun:
 
     @property
     def _captures_too_few(self) -> bool:
-        captured = self._rate.captured_per_second(dropped=self._stream.transcript.dropped)
+        captured = self._rate.captured_per_second(
+            dropped=self._stream.transcript.dropped, waited_seconds=self._credit.waited_seconds
+        )
         return captured is not None and captured < self._stream.budget.min_frames_per_second
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:

@@ -53,13 +53,17 @@ class CaptureRate:
         """The frames per second; ``None`` before there are two frames."""
         return (self.frames - 1) / self.seconds if self.seconds > 0 else None
 
-    def captured_per_second(self, *, dropped: int) -> float | None:
-        """Returns the images per second that the camera gave; ``None`` before there are two frames.
+    def captured_per_second(self, *, dropped: int, waited_seconds: float) -> float | None:
+        """Returns the images per second that the camera gave while one could be sent.
+
+        It is ``None`` before there are two frames, and if the device waited for credit all the time.
 
         Args:
             dropped: The images that the device captured and did not send.
+            waited_seconds: The time without credit. A device that captures on demand drops no image then.
         """
-        return (self.frames - 1 + dropped) / self.seconds if self.seconds > 0 else None
+        seconds = self.seconds - waited_seconds
+        return (self.frames - 1 + dropped) / seconds if seconds > 0 else None
 
     def count_frame(self, captured: float) -> None:
         """Counts a frame that the device captured at ``captured``, seconds of its clock."""

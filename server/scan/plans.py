@@ -216,7 +216,8 @@ class ScanPlans:
     @property
     def reserved(self) -> int:
         """The number of attempts that doubt would allow beyond those that remain: one, or none."""
-        return int(self._answers is not None and not self.doubts and bool(self._possible))
+        answers = self._answers
+        return int(answers is not None and not (answers.at_start or self.doubts) and bool(self._possible))
 
     def terms(self, challenge: ChallengeKind | None) -> DoubtTerms | None:
         """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it.

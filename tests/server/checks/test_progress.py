@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from liveness import VerdictReason
-from server.checks.progress import CheckProgress, ProgressState, progress_of
+from server.checks.progress import CheckProgress, ProgressState, most_attempts, progress_of
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
-from server.policies import Policy, parse_frozen_policy
+from server.policies import Policy, load_policies, parse_frozen_policy
 from server.verdict import FailureReason
 from tests.server.scan.records import NOW, attempt_record, check_record
 
@@ -95,6 +95,13 @@ def test_doubt_allows_one_attempt_more() -> None:
     assert _progress(*counted, last, at=9, **_lost()).attempts_remaining == 1
     further = attempt_record(4, counted=True, outcome=AttemptOutcome.RETRY, doubts=doubts)
     assert _progress(*counted, last, further, at=9, **_lost()).attempts_remaining == 0
+
+
+def test_a_scan_that_begins_with_a_challenge_gets_no_further_one_for_doubt() -> None:
+    adaptive = load_policies().get("adaptive").policy
+    doubted = attempt_record(1, counted=True, outcome=AttemptOutcome.RETRY, doubts=(VerdictReason.NOT_SURE,))
+    assert most_attempts([doubted], POLICY) == POLICY.attempts.maximum + 1
+    assert most_attempts([doubted], adaptive) == adaptive.attempts.maximum
 
 
 def test_attempts_that_count_are_taken_from_those_that_remain() -> None:
