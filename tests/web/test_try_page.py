@@ -16,6 +16,7 @@ pytestmark = pytest.mark.slow
 _WALK = Path(__file__).resolve().parents[2] / "web" / "sdk" / "e2e" / "try.mjs"
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
+_BLINKING = "live/KwaiVGI__assets__examples__driving__d10.mp4"
 _JOB_SECONDS = 110
 _PHONE = {"width": 390, "height": 844}
 
@@ -63,11 +64,14 @@ async def test_a_person_walks_from_the_portrait_to_success(
 
 
 async def test_the_colours_are_shown_with_their_answers(
-    running: RunningTry, recording: Callable[[str], Recording], portrait: Path
+    running: RunningTry, recording: Callable[[str], Recording], tmp_path: Path
 ) -> None:
+    # The colours come with a blink and a head's depth.
+    portrait = tmp_path / "portrait.jpg"
+    portrait.write_bytes(recording(_BLINKING).portrait)
     answer = await walk(
         running.address,
-        video=str(recording(_PERSON).camera),
+        video=str(recording(_BLINKING).camera),
         portrait=str(portrait),
         mode="colours",
         relight=True,

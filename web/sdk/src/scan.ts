@@ -383,11 +383,16 @@ function toResult(result: ScanResult, attempt: Attempt | undefined): AttemptResu
   };
 }
 
-/** The server's codes, and after a failure what the page itself knows: the server may not say why a check failed. */
+/**
+ * The server's codes, and what the page itself knows: that a busy page sent too little, which looks like a slow network to the
+ * server, and after a failure why, because the server may not say it.
+ */
 function feedbackOf(codes: HintCode[], status: ScanStatus, attempt: Attempt | undefined): HintCode[] {
   const known = attempt?.captureTooSlow ? CAPTURE_TOO_SLOW : attempt?.networkTooSlow ? NETWORK_TOO_SLOW : undefined;
-  if (known === undefined || status !== "failure") return codes;
-  return [known, ...codes.filter((code) => code !== NETWORK_TOO_SLOW && code !== CAPTURE_TOO_SLOW)];
+  if (known === undefined) return codes;
+  if (status === "failure")
+    return [known, ...codes.filter((code) => code !== NETWORK_TOO_SLOW && code !== CAPTURE_TOO_SLOW)];
+  return known === CAPTURE_TOO_SLOW ? codes.map((code) => (code === NETWORK_TOO_SLOW ? known : code)) : codes;
 }
 
 function statusOf({ status }: ScanResult): ScanStatus {
