@@ -177,9 +177,7 @@ class AttemptRun:
 
     @property
     def _captures_too_few(self) -> bool:
-        captured = self._rate.captured_per_second(
-            dropped=self._stream.transcript.dropped, waited_seconds=self._credit.waited_seconds
-        )
+        captured = self._rate.captured_per_second
         return captured is not None and captured < self._stream.budget.min_frames_per_second
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
@@ -278,7 +276,7 @@ class AttemptRun:
         validate_claim(frame, revealed=self._shown.step)
         await self._row.record()
         feedback, actions = await self._measure(frame, arrival)
-        self._rate.count_frame(frame.capture_time_us / 1e6)
+        self._rate.count_frame(frame.capture_time_us / 1e6, dropped=frame.dropped_before)
         await self._row.count(self.frames)
         if actions:
             await self._do(actions, send)

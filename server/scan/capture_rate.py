@@ -1,5 +1,6 @@
 """The frame rate of an attempt by the device's clock, without the pauses that the server requested."""
 
+import math
 from dataclasses import dataclass
 
 __all__ = ["CaptureRate"]
@@ -36,6 +37,7 @@ class CaptureRate:
         self.frames = 0
         self._first = 0.0
         self._last = 0.0
+        self._intervals: list[float] = []
         self._pauses: list[_Pause] = []
 
     @property
@@ -53,24 +55,31 @@ class CaptureRate:
         """The frames per second; ``None`` before there are two frames."""
         return (self.frames - 1) / self.seconds if self.seconds > 0 else None
 
-    def captured_per_second(self, *, dropped: int, waited_seconds: float) -> float | None:
-        """Returns the images per second that the camera gave while one could be sent.
+    @property
+    def captured_per_second(self) -> float | None:
+        """The images per second that the camera gave while they could be sent; ``None`` before two frames.
 
-        It is ``None`` before there are two frames, and if the device waited for credit all the time.
+        It is that of the shortest quarter of the intervals: on a slow network, images come in bursts with
+        gaps between them, but a slow camera gives none faster.
+        """
+        if not self._intervals:
+            return None
+        interval = sorted(self._intervals)[len(self._intervals) // 4]
+        return 1 / interval if interval > 0 else math.inf
+
+    def count_frame(self, captured: float, *, dropped: int = 0) -> None:
+        """Counts a frame.
 
         Args:
-            dropped: The images that the device captured and did not send.
-            waited_seconds: The time without credit. A device that captures on demand drops no image then.
+            captured: When the device captured it, seconds of its clock.
+            dropped: The images that the device captured since the last frame and did not send.
         """
-        seconds = self.seconds - waited_seconds
-        return (self.frames - 1 + dropped) / seconds if seconds > 0 else None
-
-    def count_frame(self, captured: float) -> None:
-        """Counts a frame that the device captured at ``captured``, seconds of its clock."""
         if not self.frames:
             self._first = captured
-        elif self._pauses:
-            self._pauses[-1].gap = max(self._pauses[-1].gap, captured - self._last)
+        else:
+            self._intervals.append((captured - self._last) / (1 + dropped))
+            if self._pauses:
+                self._pauses[-1].gap = max(self._pauses[-1].gap, captured - self._last)
         self._last = captured
         self.frames += 1
 

@@ -43,7 +43,6 @@ class CreditLedger:
         self._monotonic = monotonic
         self._waited = waited
         self._exhausted: float | None = None
-        self._waiting = 0.0
         self._largest_frame = largest_frame
         self._window_frames = window_frames
         self._window_bytes = window_bytes
@@ -62,7 +61,7 @@ class CreditLedger:
         self._counts = True
         self._frames, self._bytes = self._window_frames, self._window_bytes
         self._due_frames = self._due_bytes = 0
-        self._exhausted, self._waiting = None, 0.0
+        self._exhausted = None
         return CreditMessage(frames=self._window_frames, bytes=self._window_bytes)
 
     def count_arrival(self, message: Inbound) -> None:
@@ -112,12 +111,6 @@ class CreditLedger:
         return self._exhausted if self._counts and self._frames < 1 else None
 
     @property
-    def waited_seconds(self) -> float:
-        """For how long the device has had no credit for another frame in this attempt, seconds."""
-        waits = 0.0 if self._exhausted is None else self._monotonic() - self._exhausted
-        return self._waiting + waits
-
-    @property
     def held_back(self) -> bool:
         """Whether there is freed credit that was not granted yet."""
         return self._due_frames > 0
@@ -139,7 +132,6 @@ class CreditLedger:
         self._due_frames = 0
         self._due_bytes = 0
         if self._exhausted is not None:
-            waited = self._monotonic() - self._exhausted
-            self._waited(waited)
-            self._exhausted, self._waiting = None, self._waiting + waited
+            self._waited(self._monotonic() - self._exhausted)
+            self._exhausted = None
         return grant

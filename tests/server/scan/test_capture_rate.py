@@ -22,17 +22,20 @@ def test_before_two_frames_there_is_no_rate() -> None:
 
 def test_dropped_images_were_captured() -> None:
     rate = CaptureRate()
-    assert rate.captured_per_second(dropped=0, waited_seconds=0.0) is None
-    _sent(rate, begin=0.0, count=11, interval=0.2)
-    assert rate.captured_per_second(dropped=0, waited_seconds=0.0) == pytest.approx(5.0)
-    assert rate.captured_per_second(dropped=10, waited_seconds=0.0) == pytest.approx(10.0)
+    assert rate.captured_per_second is None
+    for at in range(11):
+        rate.count_frame(0.2 * at, dropped=1)
+    assert rate.captured_per_second == pytest.approx(10.0)
 
 
-def test_a_device_captures_nothing_on_demand_while_it_waits_for_credit() -> None:
-    rate = CaptureRate()
-    _sent(rate, begin=0.0, count=11, interval=0.4)
-    assert rate.captured_per_second(dropped=0, waited_seconds=3.0) == pytest.approx(10.0)
-    assert rate.captured_per_second(dropped=0, waited_seconds=4.0) is None
+def test_a_slow_network_makes_bursts_and_a_slow_camera_none() -> None:
+    bursts, camera = CaptureRate(), CaptureRate()
+    for at in range(24):
+        bursts.count_frame(0.1 * (at % 4) + 1.2 * (at // 4))
+        camera.count_frame(0.2 * at + 0.02 * (at % 3))
+    assert bursts.per_second == pytest.approx(3.6, abs=0.2)
+    assert bursts.captured_per_second == pytest.approx(10.0)
+    assert camera.captured_per_second == pytest.approx(6.25)
 
 
 def test_a_pause_as_the_device_had_it_does_not_count() -> None:
