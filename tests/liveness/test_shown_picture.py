@@ -1,4 +1,4 @@
-"""The trusted image itself, and one picture that is moved, are told from a person."""
+"""A scan that shows the trusted image itself, or one picture that is moved, is found; a person is not."""
 
 import functools
 from collections.abc import Sequence

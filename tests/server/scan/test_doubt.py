@@ -30,7 +30,7 @@ _CANCELLED = scan_pb2.AttemptEndBody.CAUSE_CANCELLED
 
 
 def _told(stream: RawStream) -> bool:
-    """Whether the device was told that only a scan beyond doubt succeeds."""
+    """Returns whether the device got the hint that only a scan beyond doubt can succeed."""
     return any(m.WhichOneof("message") == "feedback" and m.feedback.code == _ONLY_SURE for m in stream.seen)
 
 
