@@ -110,7 +110,9 @@ def _policies(data: Path) -> Path:
     (folder / f"{FLASH_POLICY}.toml").write_text(
         f'name = "{FLASH_POLICY}"\nversion = 1\ndescription = "For measurements of cost."\nmode = "EXPRESS"\n'
         f"[match]\nmax_fmr = {match!r}\n"
-        "[doubt]\nat_start = true\n[doubt.flash]\nblink = false\ndepth = false\n",
+        "[doubt]\nat_start = true\n[doubt.flash]\nblink = false\ndepth = false\n"
+        # Doubt cannot demand less than a raised mode.
+        "[challenge.raised]\nblink = false\ndepth = false\n",
         encoding="utf-8",
     )
     return folder
