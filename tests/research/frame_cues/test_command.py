@@ -31,4 +31,3 @@ def test_every_cue_is_reported_by_source(
     printed = capsys.readouterr().out
     assert "moire: line" in printed
     assert "colour_gamut: line" in printed
-    assert "data/faces" in printed
