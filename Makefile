@@ -124,7 +124,7 @@ WIRE_BASELINE := tests/compatibility/wire-ece77dc1.binpb
 buf-breaking: dev
 	@$(BIN)/buf breaking --against $(WIRE_BASELINE)
 
-wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make wire-baseline BASE=8bc137d
+wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make wire-baseline BASE=<commit>
 	@test -n "$(BASE)" || { echo "say which commit: make wire-baseline BASE=<commit>" >&2; exit 1; }
 	@rm -rf .buf-base && mkdir .buf-base && git archive $(BASE) protos buf.yaml | tar -x -C .buf-base && \
 	$(BIN)/buf build .buf-base --exclude-source-info --output tests/compatibility/wire-$(BASE).binpb; \
