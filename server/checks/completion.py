@@ -21,7 +21,7 @@ from server.domain.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.policies import Policy, parse_frozen_policy
+from server.policies import Policy, parse_policy
 from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
@@ -341,7 +341,7 @@ class CheckCompletion:
 
 
 def _policy(record: CheckRecord) -> Policy:
-    return parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+    return parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
 
 
 def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:
