@@ -13,7 +13,6 @@ from server.checks.deliveries import Deliveries
 from server.checks.faults import server_fault
 from server.checks.handed_out import HandedOut, PictureHandout
 from server.checks.lifecycle import check_decided, check_finished
-from server.checks.pictures import result_pictures
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
@@ -160,10 +159,6 @@ class CheckCompletion:
     async def _kept(self, record: CheckRecord) -> _KeptResult:
         """Returns the result of a decided check, and the images that it names."""
         entries = await self._repository.evidence(record.check_id)
-        if record.result is not None:
-            # It was decided before there were evidence records.
-            named = result_pictures(entries, await self._repository.attempts(record.check_id))
-            return _KeptResult(record.result, named, record.subject_reference)
         stored = await self._records.find(record.check_id)
         if stored is None:
             current = await self._repository.get(record.check_id)

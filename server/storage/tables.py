@@ -132,7 +132,6 @@ checks = Table(
     Column("bytes_received", BigInteger, nullable=False),
     Column("status", String(16)),
     Column("reasons", Text, nullable=False),
-    Column("result", LargeBinary),
     Column("decide_time", UtcTime),
     Column("retain_until", UtcTime),
     Column("retention_seconds", BigInteger),

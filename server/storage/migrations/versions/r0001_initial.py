@@ -75,7 +75,6 @@ def upgrade() -> None:
         sa.Column("bytes_received", sa.BigInteger, nullable=False),
         sa.Column("status", sa.String(16)),
         sa.Column("reasons", sa.Text, nullable=False),
-        sa.Column("result", sa.LargeBinary),
         sa.Column("decide_time", _TIME),
         sa.Column("retain_until", _TIME),
         sa.Column("retention_seconds", sa.BigInteger),
