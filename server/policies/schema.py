@@ -7,7 +7,7 @@ passes the packages that judge their part of it.
 from dataclasses import replace
 from typing import Annotated, Self
 
-from pydantic import Field, PlainValidator, ValidationInfo, WithJsonSchema, model_validator
+from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
 
 from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits, ChallengeKind
 from matcher import (
@@ -27,7 +27,6 @@ from server.policies.table import PolicyTable
 from server.policies.words import AppDisclosure, RecordFaces, RequirementSeverity
 
 __all__ = [
-    "FROZEN",
     "AttemptRules",
     "ChallengeDemands",
     "ChallengeRules",
@@ -47,9 +46,6 @@ __all__ = [
     "RetentionRules",
     "SubjectRules",
 ]
-
-FROZEN = object()
-"""The context of validation for a policy that was frozen into a check."""
 
 _DAY = 86_400
 _FLASH_IDLE_SECONDS = 3
@@ -566,7 +562,7 @@ class Policy(PolicyTable):
         return self
 
     @model_validator(mode="after")
-    def _doubt_fits(self, info: ValidationInfo) -> Self:
+    def _doubt_fits(self) -> Self:
         doubt, deadlines = self.doubt, self.deadlines
         if doubt is None:
             return self
@@ -575,12 +571,7 @@ class Policy(PolicyTable):
         if ChallengeKind.FLASH in doubt.order and (reason := self.why_no_flash) is not None:
             raise ValueError(f'doubt.order contains "flash", but {reason}')
         asked = self.challenge_for(self.mode, ChallengeKind.FLASH)
-        # A policy that an older version froze may have preferred a weaker flash.
-        if (
-            ChallengeKind.FLASH in doubt.order
-            and info.context is not FROZEN
-            and asked.together_with(self.challenge.raised) != asked
-        ):
+        if ChallengeKind.FLASH in doubt.order and asked.together_with(self.challenge.raised) != asked:
             raise ValueError(
                 "doubt.flash demands less than challenge.raised (required_bits, blink, depth, open_mouth, "
                 "turn_head): doubt cannot demand less than a raised mode"

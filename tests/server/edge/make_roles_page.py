@@ -42,8 +42,6 @@ _OTHERS = """
 On the device listener, `ScanFace` needs the scan token of its check and no role. Health needs no credentials
 on either listener, and reflection, if `reflection` is true, any known ones. The commands of `facegate` need
 access to the machine, keys and database instead of a role; the audit log names their user.
-
-The earlier role `compliance` means `compliance_reader`; servers accept it with a warning.
 """
 
 
