@@ -197,7 +197,8 @@ describe("the outcome of a failure", () => {
       outcomeText(strings, { status: "failure", feedback, interruption });
     for (const code of ["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"]) {
       expect(told([code, "FAILED"])).toBe(strings.hints[code]);
-      expect(firstSentence(told([code]))[1].length).toBeGreaterThan(8);
+      // The English hints are the server's, of one sentence.
+      if (strings !== LANGUAGES.en) expect(firstSentence(told([code]))[1].length).toBeGreaterThan(8);
     }
     expect(told(["FAILED"], "camera")).toBe(strings.cameraLost);
     expect(told(["FAILED"], "hidden")).toBe(strings.hidden);
