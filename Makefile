@@ -101,8 +101,8 @@ reference: dev ## Write anew the pages and files that are generated from setting
 	@$(BIN)/facegate config reference > docs/settings.md
 	@$(BIN)/facegate policy reference > docs/policies.md
 	@$(BIN)/facegate policy schema > server/policies/policy.schema.json
-	@for page in server.edge.make_error_table server.edge.make_reasons_page server.edge.make_roles_page \
-	  server.telemetry.make_metrics_page helm.make_chart_files; do $(BIN)/python -m tests.$$page || exit 1; done
+	@for page in docs.make_texts docs.make_roles tests.server.telemetry.make_metrics_page tests.helm.make_chart_files; do \
+	  $(BIN)/python -m $$page || exit 1; done
 
 protos: dev ## Regenerate the Python stubs from protos/.
 	@$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \

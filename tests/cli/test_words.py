@@ -1,4 +1,4 @@
-"""The texts for feedback and refusals are complete, and the document contains the same."""
+"""The texts of hints and refusals, and what the document says about reasons, results and messages."""
 
 import re
 from pathlib import Path
@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, scan_pb2
 
-from cli.words import FEEDBACK_TEXT, WHAT_TO_DO, describe_refusal, feedback_text
+from cli.words import describe_refusal, feedback_text
 from facegate_client import ServerError
 
-DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "device_protocol.md"
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
 
 # Reasons that only an orchestrator can meet.
 _ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 120)}
@@ -20,14 +20,9 @@ def _names(values: list[str], prefix: str) -> set[str]:
     return {name.removeprefix(prefix) for name in values if not name.endswith("_UNSPECIFIED")}
 
 
-def test_every_feedback_code_has_a_text() -> None:
-    assert set(FEEDBACK_TEXT) == _names(feedback_pb2.FeedbackCode.keys(), "FEEDBACK_CODE_")
+def test_a_hint_is_known_or_the_general_one() -> None:
     assert feedback_text(feedback_pb2.FEEDBACK_CODE_MOVE_CLOSER) == "Move closer."
     assert feedback_text(0) == feedback_text(9999) == "Keep your face in the oval."
-
-
-def test_every_reason_has_advice() -> None:
-    assert set(WHAT_TO_DO) == _names(error_reason_pb2.ErrorReason.keys(), "ERROR_REASON_")
 
 
 def test_a_refusal_states_problem_expectation_and_remedy() -> None:
@@ -40,7 +35,7 @@ def test_a_refusal_states_problem_expectation_and_remedy() -> None:
             retry_after_s=1.5,
         )
     )
-    for part in ("OVERLOADED: too many scans", "limit: 4", "Try again", "wait 1.5 s"):
+    for part in ("OVERLOADED: too many scans", "limit: 4", "Retry after the delay", "wait 1.5 s"):
         assert part in text
     assert describe_refusal(ServerError(code="UNKNOWN", reason="", message="m")) == "UNKNOWN: m"
 
@@ -58,13 +53,6 @@ def _rows(document: str, heading: str) -> dict[str, list[str]]:
         if line[:3] == "| `"
     ]
     return {re.sub("[`]", "", row[0]).strip(): row[1:] for row in cells}
-
-
-def test_document_shows_every_feedback_text(document: str) -> None:
-    shown = {
-        code: row[0].removesuffix(" |").strip() for code, row in _rows(document, "Feedback codes").items()
-    }
-    assert shown == dict(FEEDBACK_TEXT)
 
 
 def test_the_document_has_advice_for_every_reason_sent_to_devices(document: str) -> None:

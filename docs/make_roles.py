@@ -3,7 +3,7 @@
 Methods come from the descriptors of the services, scopes from ``server.edge.listeners`` and roles from
 ``server.callers``. Run it after a change::
 
-    python -m tests.server.edge.make_roles_page
+    python -m docs.make_roles
 """
 
 import ast
@@ -20,7 +20,7 @@ from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "roles.md"
+PAGE = Path(__file__).resolve().parent / "roles.md"
 
 _INTRODUCTION = """\
 # Roles and calls
@@ -32,7 +32,7 @@ scope, a call is PERMISSION_DENIED; without known credentials, UNAUTHENTICATED. 
 log](audit.md), and so is every refused call of a compliance role. On the other listener, every call is
 UNIMPLEMENTED with the reason WRONG_LISTENER.
 
-This page is made by `python -m tests.server.edge.make_roles_page` from the descriptors in `protos/`,
+This page is made by `python -m docs.make_roles` from the descriptors in `protos/`,
 `server/edge/listeners.py` and `server/callers.py`; do not edit it by hand.
 `tests/server/edge/test_roles.py` calls every method in every role on both listeners.
 
@@ -50,12 +50,12 @@ def _documented(kind: type[_Kind]) -> Iterator[tuple[_Kind, str]]:
     tree = ast.parse(inspect.getsource(callers))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
     body = next(node.body for node in classes if node.name == kind.__name__)
-    for name, text in zip(body[1::2], body[2::2], strict=True):
-        assert isinstance(name, ast.Assign)
-        assert isinstance(name.targets[0], ast.Name)
-        assert isinstance(text, ast.Expr)
-        assert isinstance(text.value, ast.Constant)
-        yield kind[name.targets[0].id], str(text.value.value)
+    for pair in zip(body[1::2], body[2::2], strict=True):
+        match pair:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                yield kind[name], text
+            case _:
+                raise TypeError(f"{kind.__name__} is not members, each with its text below it")
 
 
 def roles_page() -> str:
