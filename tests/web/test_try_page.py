@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from facegate_protocol.texts import REFUSALS
 from tests.cli.try_.running import RunningTry, running_try
 from tests.web.conftest import Recording
 
@@ -104,7 +105,7 @@ async def test_a_bad_portrait_is_refused_with_what_to_do(running: RunningTry, tm
     answer = await walk(running.address, portrait=str(path))
     (refused,) = answer["refused"]
     assert "IMAGE_FORMAT_NOT_SUPPORTED" in refused
-    assert "Send one of the formats that the contract lists." in refused
+    assert REFUSALS["IMAGE_FORMAT_NOT_SUPPORTED"].action in refused
     assert "verdict" not in answer
     assert answer["violations"] == []
 
