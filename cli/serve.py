@@ -21,8 +21,7 @@ from server.sealing import SealError
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
-from server.telemetry.logging import configure_logging
-from server.telemetry.native_output import log_native_output
+from server.telemetry.logging import configure_logging, log_native_output
 from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 

@@ -18,8 +18,8 @@ from server.scan.handshake import find_check
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.scan.session import ScanSession
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
+from server.telemetry.stages import check_bound
 
 _log = structlog.get_logger(__name__)
 

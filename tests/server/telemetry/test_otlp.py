@@ -15,14 +15,14 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 
 from server.errors import ConfigurationError
-from server.otlp import open_otlp
-from server.otlp.spans import CountingProcessor
 from server.settings_telemetry import OtlpSettings
 from server.telemetry.metrics import Metrics
+from server.telemetry.otlp import open_otlp
+from server.telemetry.otlp_senders import CountingProcessor
 from server.telemetry.stages import Stage
 from tests.server.live import serving, settings_for
 from tests.server.live_fixtures import good_check
-from tests.server.otlp_receiver import Receiver, receiving
+from tests.server.telemetry.otlp_receiver import Receiver, receiving
 
 _METHOD = "/facegate.v1.VerificationService/GetCheck"
 
