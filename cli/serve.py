@@ -16,7 +16,7 @@ from server.app import FacegateServer
 from server.audit import AuditError
 from server.errors import ServerError
 from server.memory import limit_arenas
-from server.policies.errors import PolicyError
+from server.policies.loading import PolicyError
 from server.sealing import SealError
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
