@@ -32,8 +32,7 @@ from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.evidence_codec import describe_result
 from server.edge.evidence_servicer import EvidenceEnvironment
-from server.edge.report_codec import serialise_report
-from server.edge.result_codec import encode_result
+from server.edge.result_codec import encode_result, serialise_report
 from server.keys import KeyRing
 from server.policies import PolicyBook
 from server.policies.availability import Availability

@@ -17,10 +17,11 @@ from server.compliance.erasing import Erasure
 from server.compliance.listing import CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
-from server.edge.audit_codec import audit_event_to_wire, audit_query, start_time
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.evidence_codec import (
     approval_to_wire,
+    audit_event_to_wire,
+    audit_query,
     check_id_of,
     erasure_reason,
     evidence_to_wire,
@@ -30,6 +31,7 @@ from server.edge.evidence_codec import (
     page_size,
     page_to_wire,
     residues_to_wire,
+    start_time,
 )
 from server.edge.places import Places
 from server.edge.scan_codec import timestamp

@@ -21,9 +21,7 @@ from server.checks.uploads import ImageReference, TrustedImageUpload
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places
-from server.edge.progress_codec import progress_to_wire
-from server.edge.report_codec import parse_report
-from server.edge.result_codec import add_pictures, parse_result
+from server.edge.result_codec import add_pictures, parse_report, parse_result, progress_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.errors import Reason, Refusal
 from server.keys import KeyRing

@@ -8,7 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from server.edge.device_servicer import DeviceServicer, _Sender
 from server.edge.places import PlaceRules, Places
-from server.edge.web_stream import WebStream
+from server.edge.web_listener import WebStream
 from server.errors import Reason, Refusal
 from server.scan.messages import CompleteMessage
 from server.telemetry.metrics import Metrics
@@ -25,7 +25,7 @@ class _Deaf:
 
 
 async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("device_servicer", "web_stream"):
+    for module in ("device_servicer", "web_listener"):
         monkeypatch.setattr(f"server.edge.{module}.WRITE_SECONDS", 0.05)
     context: Any = _Deaf()
     web = WebStream(max_message_bytes=1)

@@ -13,11 +13,25 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from matcher.conformance.interface import Component, Method
+from matcher.conformance.requirement import IntakeCode
+from matcher.portrait import accept_portrait
+from matcher.portrait_report import PortraitPolicy, PortraitReport, Severity
 from server.checks.handed_out import HandedOut, KeptPicture
 from server.domain.terms import AttemptOutcome, Mode
-from server.edge.result_codec import EXPLANATIONS, UNATTESTED, add_pictures, encode_result, parse_result
+from server.edge.result_codec import (
+    EXPLANATIONS,
+    UNATTESTED,
+    add_pictures,
+    encode_result,
+    parse_report,
+    parse_result,
+    serialise_report,
+)
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
+from tests.server.live import portrait
+from tests.server.models_once import remembering_pack
 from tests.server.storage.samples import entry
 from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
 
@@ -204,3 +218,60 @@ def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.
     assert message.rotation == wire
     assert message.mirrored
     assert (message.image, message.media_type, message.frame_index) == (b"image", "image/jpeg", 7)
+
+
+_WIRE = service_pb2.PortraitRequirement
+
+
+@pytest.fixture(scope="module")
+def report() -> PortraitReport:
+    return accept_portrait(portrait(), pack=remembering_pack(), policy=PortraitPolicy()).report
+
+
+def test_a_real_report_survives_a_round_trip(report: PortraitReport) -> None:
+    message = parse_report(serialise_report(report))
+    assert (message.media_type, message.width, message.height) == (
+        report.media_type,
+        report.width,
+        report.height,
+    )
+    assert message.eye_distance_px == report.eye_distance_px
+    assert (message.container, list(message.notes)) == ("", [])
+    assert [requirement.code for requirement in message.requirements] == [
+        requirement.code.value for requirement in report.requirements
+    ]
+    for sent, own in zip(message.requirements, report.requirements, strict=True):
+        assert (sent.severity == _WIRE.SEVERITY_HARD) is (own.severity is Severity.HARD)
+        assert (sent.passed if sent.HasField("passed") else None) is own.passed
+        assert (sent.score if sent.HasField("score") else None) == own.score
+        assert (sent.required, sent.measured) == (own.required, own.measured)
+        assert sent.clause
+        assert bool(sent.unassessed_reason) is (own.passed is None)
+
+
+def test_a_score_names_its_algorithm(report: PortraitReport) -> None:
+    sent = {each.code: each for each in parse_report(serialise_report(report)).requirements}
+    assert sent[Component.HEAD_SIZE].method == _WIRE.METHOD_STANDARD
+    assert sent[Component.EXPRESSION_NEUTRALITY].method == _WIRE.METHOD_APPROXIMATION
+    assert sent[IntakeCode.FILE_SIZE].method == _WIRE.METHOD_UNSPECIFIED
+    unassessed = sent[Component.UNIFIED_QUALITY_SCORE]
+    assert unassessed.method == _WIRE.METHOD_UNSPECIFIED
+    assert not unassessed.HasField("passed")
+    assert not unassessed.HasField("score")
+    assert (unassessed.measured, bool(unassessed.unassessed_reason)) == ("", True)
+    own = {each.code: each for each in report.requirements}
+    assert own[Component.UNIFIED_QUALITY_SCORE].method is Method.STANDARD
+
+
+def test_a_missed_requirement_and_a_record_are_encoded(report: PortraitReport) -> None:
+    missed = replace(
+        report,
+        requirements=(replace(report.requirements[0], passed=False),),
+        container="ISO/IEC 19794-5:2011 in ICAO DG2",
+        notes=("a note",),
+    )
+    message = parse_report(serialise_report(missed))
+    assert message.requirements[0].HasField("passed")
+    assert message.requirements[0].passed is False
+    assert message.container == "ISO/IEC 19794-5:2011 in ICAO DG2"
+    assert list(message.notes) == ["a note"]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.audit import subject_hash
-from server.edge.audit_codec import audit_event_to_wire, audit_query
+from server.edge.evidence_codec import audit_event_to_wire, audit_query
 from server.errors import Reason, Refusal
 from tests.server.audit.samples import NOW, chain
 
