@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -25,6 +25,7 @@ from server.edge.callers import CallerIdentifier
 from server.edge.places import Places
 from server.edge.result_codec import liveness_to_wire, pack_to_wire
 from server.edge.scan_codec import timestamp
+from server.edge.status import not_started, within_deadline
 from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
@@ -41,7 +42,6 @@ __all__ = [
 ]
 
 _IMAGE_SECONDS = 30.0
-_STARTING_SECONDS = 1.0
 _SETTLE_SECONDS = 0.05
 
 _log = structlog.get_logger(__name__)
@@ -144,7 +144,7 @@ class AnalysisServicer:
                 raise AnalysisRefused(
                     Reason.IMAGE_EMPTY, "the request carries no image; set `image` to its bytes"
                 )
-            async with _within(context, _IMAGE_SECONDS), self._selfies.taken(caller.scope) as place:
+            async with within_deadline(context, _IMAGE_SECONDS), self._selfies.taken(caller.scope) as place:
                 analysis = await place.run(env.image_pool, env.images.analyse, request.image, mode=mode)
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
@@ -184,9 +184,7 @@ class AnalysisServicer:
 
     def _ready(self) -> AnalysisEnvironment:
         if self._env is None:
-            raise Refusal(
-                Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_SECONDS
-            )
+            raise not_started()
         return self._env
 
     async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
@@ -281,19 +279,6 @@ def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
         reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
         metrics.calls.count_analysis(kind, reason.value)
         raise
-
-
-@asynccontextmanager
-async def _within(context: ServicerContext[Any, Any], most_seconds: float) -> AsyncIterator[None]:
-    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
-    seconds = min(context.time_remaining() or most_seconds, most_seconds)
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise Refusal(
-            Reason.DEADLINE_EXCEEDED, "the call did not end within its deadline; it is safe to repeat it"
-        ) from error
 
 
 def _unexpected(what: str) -> AnalysisRefused:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -74,7 +75,7 @@ class DeviceServicer:
     ) -> None:
         """Serves one stream; see the contract."""
         await self.serve(
-            _inbound(request_iterator), _Sender(context).send, header_origin=_header_origin(context)
+            _inbound(request_iterator), partial(_send, context), header_origin=_header_origin(context)
         )
 
     async def serve(
@@ -138,19 +139,15 @@ def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
     return ", ".join(sorted(values)) if values else None
 
 
-class _Sender:
-    def __init__(self, context: ServicerContext[Any, scan_pb2.ScanFaceResponse]) -> None:
-        self._context = context
-
-    async def send(self, message: Outbound) -> None:
-        # If a device does not read, its flow control window fills up; only this timeout ends the wait.
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self._context.write(to_response(message))
-        except BaseError as error:
-            raise ConnectionLost from error
-        except TimeoutError as error:
-            raise nothing_read() from error
+async def _send(context: ServicerContext[Any, scan_pb2.ScanFaceResponse], message: Outbound) -> None:
+    # If a device does not read, its flow control window fills up; only this timeout ends the wait.
+    try:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await context.write(to_response(message))
+    except BaseError as error:
+        raise ConnectionLost from error
+    except TimeoutError as error:
+        raise nothing_read() from error
 
 
 def nothing_read() -> Refusal:

@@ -8,7 +8,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
-from google.protobuf.message import DecodeError
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
 from server.edge.status import as_refusal, forget_traces, to_status
@@ -18,16 +17,17 @@ from server.telemetry.stages import CallSpan
 
 _LOOK_SECONDS = 0.01
 _RETRY_SECONDS = 3.0
-Around = Callable[[ServicerContext[Any, Any]], AbstractAsyncContextManager[None]]
+
+_Context = ServicerContext[Any, Any]
+_Around = Callable[[_Context], AbstractAsyncContextManager[None]]
 """Returns the context manager that a call runs in. It may replace or suppress the exceptions of the call."""
-_Read = Callable[[bytes], Any]
-"""Parses the bytes of a request."""
 
 
 class ErrorInterceptor(ServerInterceptor):
     """Maps exceptions to statuses for every handler of a listener, and ends its calls when it closes.
 
     grpc ends calls with CANCELLED, without a reason, if they still run when its server stops, or arrive then.
+    Behind it stands the ``Gate``, which makes every handler one of a request stream.
     """
 
     def __init__(self, metrics: Metrics, *, trusted: bool = False) -> None:
@@ -71,7 +71,7 @@ class ErrorInterceptor(ServerInterceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method)
-        return wrap(handler, lambda context: self._mapped(context, method))
+        return _wrapped(handler, lambda context: self._mapped(context, method))
 
     @asynccontextmanager
     async def _mapped(self, context: ServicerContext[Any, Any], method: str) -> AsyncIterator[None]:
@@ -122,66 +122,38 @@ async def _refuse(
     await context.abort_with_status(to_status(refusal))
 
 
-def wrap(handler: "grpc.RpcMethodHandler[Any, Any]", around: Around) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Returns ``handler`` with each call run inside ``around(context)``."""
-    read = None if handler.request_streaming else handler.request_deserializer
-    if handler.response_streaming:
-        inner = handler.stream_stream if handler.request_streaming else handler.unary_stream
-        generates = inspect.isasyncgenfunction(inner)
-        behaviour = _generator(inner, around, read) if generates else _coroutine(inner, around, read)
-        make = (
-            grpc.stream_stream_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_stream_rpc_method_handler
-        )
+def _wrapped(
+    handler: "grpc.RpcMethodHandler[Any, Any]", around: _Around
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """Returns a handler of a request stream with each call run inside ``around``.
+
+    A handler with a response stream may be an asynchronous generator, or a coroutine that writes to its
+    context.
+    """
+    inner: Any = handler.stream_stream if handler.response_streaming else handler.stream_unary
+    if handler.response_streaming and inspect.isasyncgenfunction(inner):
+
+        async def generate(requests: Any, context: _Context) -> AsyncIterator[Any]:
+            async with around(context):
+                async for response in inner(requests, context):
+                    yield response
+
+        behaviour: Any = generate
     else:
-        inner = handler.stream_unary if handler.request_streaming else handler.unary_unary
-        behaviour = _coroutine(inner, around, read)
-        make = (
-            grpc.stream_unary_rpc_method_handler
-            if handler.request_streaming
-            else grpc.unary_unary_rpc_method_handler
-        )
+
+        async def call(requests: Any, context: _Context) -> Any:
+            async with around(context):
+                return await inner(requests, context)
+
+        behaviour = call
+    make = (
+        grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.stream_unary_rpc_method_handler
+    )
     wrapped: grpc.RpcMethodHandler[Any, Any] = make(
         behaviour,
-        # A single request is parsed inside ``around``, which thus also handles the error of a malformed
-        # request.
-        request_deserializer=handler.request_deserializer if read is None else None,
+        request_deserializer=handler.request_deserializer,
         response_serializer=handler.response_serializer,
     )
     return wrapped
-
-
-def _message(request: Any, read: _Read | None) -> Any:
-    if read is None:
-        return request
-    try:
-        return read(request)
-    except DecodeError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            "the request is not a serialised message of the type that the call takes",
-            details={"field": "message"},
-        ) from error
-
-
-def _coroutine(inner: Any, around: Around, read: _Read | None) -> Any:
-    async def call(request: Any, context: ServicerContext[Any, Any]) -> Any:
-        # No name of this frame refers to it: grpc keeps the frames of a refused call after the call.
-        given = [request]
-        del request
-        async with around(context):
-            return await inner(_message(given.pop(), read), context)
-
-    return call
-
-
-def _generator(inner: Any, around: Around, read: _Read | None) -> Any:
-    async def call(request: Any, context: ServicerContext[Any, Any]) -> AsyncIterator[Any]:
-        given = [request]
-        del request
-        async with around(context):
-            async for response in inner(_message(given.pop(), read), context):
-                yield response
-
-    return call

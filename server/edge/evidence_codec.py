@@ -1,9 +1,7 @@
 """Converts the messages of EvidenceService."""
 
 import binascii
-import uuid
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
@@ -15,7 +13,7 @@ from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from liveness import AttackType
-from server.audit import AuditEntry, subject_hashes
+from server.audit import AuditEntry
 from server.compliance.erasing import ErasureReason, Residue
 from server.compliance.listing import CheckFilter, CheckPage
 from server.compliance.reading import OpenedEvidence
@@ -30,11 +28,10 @@ from server.storage.holds import StoredHold
 from server.verdict.record import ImageFacts
 
 __all__ = [
-    "AuditQuery",
     "approval_to_wire",
     "audit_event_to_wire",
-    "audit_query",
-    "check_id_of",
+    "audit_filter_of",
+    "audit_page_size",
     "describe_result",
     "erasure_reason",
     "evidence_to_wire",
@@ -64,18 +61,6 @@ _RESIDUES: Final[Mapping[Residue, str]] = {
 _USUAL_AUDIT_PAGE: Final = 100
 _LARGEST_AUDIT_PAGE: Final = 1000
 _LONGEST_TEXT: Final = 256
-
-
-def check_id_of(text: str) -> uuid.UUID:
-    """Parses the identifier of a check.
-
-    Raises:
-        Refusal: It is not a UUID (INVALID_FIELD).
-    """
-    try:
-        return uuid.UUID(text)
-    except ValueError as error:
-        raise _invalid("check_id", "check_id is not a UUID") from error
 
 
 def page_size(request: evidence_pb2.ListChecksRequest) -> int:
@@ -265,30 +250,11 @@ def _invalid(field: str, message: str) -> Refusal:
     return Refusal(Reason.INVALID_FIELD, message, details={"field": field})
 
 
-@dataclass(frozen=True, slots=True)
-class AuditQuery:
-    """The entries that a request asks for; ``AuditReader.page`` answers it.
-
-    Attributes:
-        chosen: Which entries.
-        subjects: The hashes of the person whose entries are wanted; empty for those of all.
-        limit: The maximum number of entries of a page.
-    """
-
-    chosen: AuditFilter
-    subjects: tuple[bytes, ...]
-    limit: int
-
-
-def audit_query(request: audit_pb2.ListAuditEventsRequest, *, tenant_keys: Sequence[bytes]) -> AuditQuery:
-    """Returns the query of a request, without its page token.
-
-    Args:
-        request: The request.
-        tenant_keys: The keys of the caller's tenant, newest first (``KeyRing.memory.tenant_keys``).
+def audit_page_size(request: audit_pb2.ListAuditEventsRequest) -> int:
+    """Returns the requested number of entries on a page, or the usual one if the request states none.
 
     Raises:
-        Refusal: INVALID_FIELD.
+        Refusal: It is too large (INVALID_FIELD).
     """
     if request.page_size > _LARGEST_AUDIT_PAGE:
         raise Refusal(
@@ -296,19 +262,24 @@ def audit_query(request: audit_pb2.ListAuditEventsRequest, *, tenant_keys: Seque
             f"page_size is {request.page_size}; a page has at most {_LARGEST_AUDIT_PAGE} entries",
             details={"field": "page_size", "value": request.page_size, "maxValue": _LARGEST_AUDIT_PAGE},
         )
+    return request.page_size or _USUAL_AUDIT_PAGE
+
+
+def audit_filter_of(request: audit_pb2.ListAuditEventsRequest) -> AuditFilter:
+    """Returns the conditions that a request of ListAuditEvents sets, but for the person.
+
+    Raises:
+        Refusal: A text is too long, or a time or an identifier is malformed (INVALID_FIELD).
+    """
     for field in ("action", "actor", "subject_reference"):
         if len(getattr(request, field)) > _LONGEST_TEXT:
             raise _invalid(field, f"{field}: it has more than {_LONGEST_TEXT} characters")
-    return AuditQuery(
-        chosen=AuditFilter(
-            since=_audit_time(request, "start_time"),
-            until=_audit_time(request, "end_time"),
-            action=request.action or None,
-            actor=request.actor or None,
-            check_id=_audited_check(request.check_id),
-        ),
-        subjects=subject_hashes(tenant_keys, request.subject_reference),
-        limit=request.page_size or _USUAL_AUDIT_PAGE,
+    return AuditFilter(
+        since=_audit_time(request, "start_time"),
+        until=_audit_time(request, "end_time"),
+        action=request.action or None,
+        actor=request.actor or None,
+        check_id=_audited_check(request.check_id),
     )
 
 

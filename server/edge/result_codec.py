@@ -3,6 +3,7 @@
 The result (``facegate.v1.CheckResult``) and the report are stored as bytes; the result is also signed.
 """
 
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
@@ -23,6 +24,7 @@ from server.edge.scan_codec import (
     timestamp,
     transition_to_wire,
 )
+from server.errors import Reason, Refusal
 from server.storage.records import ImagePurpose
 from server.verdict import FailureReason
 from server.verdict.outcome import (
@@ -39,6 +41,7 @@ __all__ = [
     "EXPLANATIONS",
     "UNATTESTED",
     "add_pictures",
+    "check_id_of",
     "encode_result",
     "liveness_to_wire",
     "pack_to_wire",
@@ -120,6 +123,20 @@ _METHODS = {
     Method.STANDARD: service_pb2.PortraitRequirement.METHOD_STANDARD,
     Method.APPROXIMATION: service_pb2.PortraitRequirement.METHOD_APPROXIMATION,
 }
+
+
+def check_id_of(text: str) -> uuid.UUID:
+    """Parses the identifier of a check.
+
+    Raises:
+        Refusal: It is not a UUID (INVALID_FIELD).
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
+        ) from error
 
 
 def encode_result(outcome: CheckOutcome) -> bytes:

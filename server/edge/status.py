@@ -3,15 +3,19 @@
 A status has rich errors (AIP-193): one ErrorInfo, and RetryInfo if a retry may help.
 """
 
+import asyncio
 import secrets
 import traceback
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 import grpc
 import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
+from grpc.aio import ServicerContext
 from grpc_status import rpc_status
 
 from server.checks.refusals import too_many_failures
@@ -32,7 +36,16 @@ from server.storage.errors import (
     TriesExceeded,
 )
 
-__all__ = ["CODE_OF", "DOMAIN", "as_refusal", "forget_traces", "to_status", "to_status_message"]
+__all__ = [
+    "CODE_OF",
+    "DOMAIN",
+    "as_refusal",
+    "forget_traces",
+    "not_started",
+    "to_status",
+    "to_status_message",
+    "within_deadline",
+]
 
 DOMAIN = "facegate.org"
 """The domain of every ErrorInfo."""
@@ -137,6 +150,7 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
 }
 """The status code of each reason."""
 _RETRY_SECONDS = 2.0
+_STARTING_RETRY_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
 
 
@@ -246,6 +260,35 @@ def _of_storage(error: StorageError) -> Refusal | None:
             return Refusal(Reason.RESUME_PROOF_INVALID, "prove the session key when you resume the scan")
         case _:
             return None
+
+
+def not_started() -> Refusal:
+    """Returns the refusal of a call that arrives before the server is ready."""
+    return Refusal(
+        Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_RETRY_SECONDS
+    )
+
+
+@asynccontextmanager
+async def within_deadline(
+    context: ServicerContext[Any, Any], most_seconds: float, *, repeating: str = "it is safe to repeat it"
+) -> AsyncIterator[None]:
+    """Ends a call at its deadline, or after ``most_seconds``, with a refusal (DEADLINE_EXCEEDED).
+
+    Args:
+        context: The call.
+        most_seconds: The longest duration, also without a deadline.
+        repeating: What the refusal says about repeating the call.
+    """
+    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
+    seconds = min(context.time_remaining() or most_seconds, most_seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Refusal(
+            Reason.DEADLINE_EXCEEDED, f"the call did not end within its deadline; {repeating}"
+        ) from error
 
 
 def forget_traces(error: BaseException) -> None:

@@ -33,36 +33,6 @@ _OPERATIONS: Final = {
 }
 
 
-class _AttemptMetrics:
-    """The metrics of attempts."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self.judged = Counter(
-            "facegate_attempts_judged",
-            "Attempts that were judged, by liveness verdict.",
-            ["verdict", "sandbox"],
-            registry=registry,
-        )
-        self.seconds = Histogram(
-            "facegate_verdict_seconds",
-            "Seconds from the end of an attempt to its stored outcome.",
-            ["sandbox"],
-            buckets=_VERDICT_SECONDS,
-            registry=registry,
-        )
-        self.frames = Counter(
-            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
-        )
-        self.dropped = Counter(
-            "facegate_frames_dropped",
-            "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
-            registry=registry,
-        )
-        self.feedback = Counter(
-            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
-        )
-
-
 class CheckMetrics:
     """Counts checks, scans and attempts."""
 
@@ -110,7 +80,30 @@ class CheckMetrics:
             "Checks that were erased after their retention ended.",
             registry=registry,
         )
-        self._attempts = _AttemptMetrics(registry)
+        self._judged = Counter(
+            "facegate_attempts_judged",
+            "Attempts that were judged, by liveness verdict.",
+            ["verdict", "sandbox"],
+            registry=registry,
+        )
+        self._verdict_seconds = Histogram(
+            "facegate_verdict_seconds",
+            "Seconds from the end of an attempt to its stored outcome.",
+            ["sandbox"],
+            buckets=_VERDICT_SECONDS,
+            registry=registry,
+        )
+        self._frames = Counter(
+            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
+        )
+        self._dropped = Counter(
+            "facegate_frames_dropped",
+            "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
+            registry=registry,
+        )
+        self._feedback = Counter(
+            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
+        )
         # An alert on an increase sees the first event only if its counter was there before, with 0.
         for sandbox in (_word(False), _word(True)):
             for status in CheckStatus:
@@ -142,17 +135,17 @@ class CheckMetrics:
 
     def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
         """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
-        self._attempts.judged.labels(verdict, _word(sandbox)).inc()
-        self._attempts.seconds.labels(_word(sandbox)).observe(seconds)
+        self._judged.labels(verdict, _word(sandbox)).inc()
+        self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
 
     def attempt_received(self, *, frames: int, dropped: int) -> None:
         """Counts the frames of an attempt that ended, and the images that its device dropped."""
-        self._attempts.frames.inc(frames)
-        self._attempts.dropped.inc(dropped)
+        self._frames.inc(frames)
+        self._dropped.inc(dropped)
 
     def feedback_sent(self, code: str) -> None:
         """Counts feedback that was sent to a device."""
-        self._attempts.feedback.labels(code).inc()
+        self._feedback.labels(code).inc()
 
     def try_refused(self, limited: str, *, sandbox: bool) -> None:
         """Counts an upload or scan refused after too many failed checks of a subject, portrait or device."""
