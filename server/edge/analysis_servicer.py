@@ -144,7 +144,10 @@ class AnalysisServicer:
                 raise AnalysisRefused(
                     Reason.IMAGE_EMPTY, "the request carries no image; set `image` to its bytes"
                 )
-            async with within_deadline(context, _IMAGE_SECONDS), self._selfies.taken(caller.scope) as place:
+            async with (
+                within_deadline(context, _IMAGE_SECONDS),
+                self._selfies.hold_place(caller.scope) as place,
+            ):
                 analysis = await place.run(env.image_pool, env.images.analyse, request.image, mode=mode)
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
@@ -163,7 +166,7 @@ class AnalysisServicer:
         created = env.now()
         inference_id = video_inference_id(env.random)
         with _named("inferenceId", inference_id), _counted(env.metrics, "video"):
-            async with self._videos.taken(caller.scope) as place:
+            async with self._videos.hold_place(caller.scope) as place:
                 upload = await self._uploaded(request_iterator)
                 try:
                     analysis = await place.run(

@@ -66,7 +66,7 @@ class DeviceServicer:
 
     async def idle(self) -> None:
         """Waits until no stream is being served."""
-        await self._scans.idle()
+        await self._scans.wait_until_idle()
 
     async def ScanFace(  # noqa: N802 - the name is the contract's
         self,
@@ -110,7 +110,7 @@ class DeviceServicer:
                 retry_after=_SHORT_RETRY_SECONDS,
             )
         try:
-            first = await self._waiting.wait(lambda: _next(inbound))
+            first = await self._waiting.wait_for_message(lambda: _next(inbound))
         except ConnectionLost:
             return
         if first is None:
@@ -118,7 +118,7 @@ class DeviceServicer:
             return
         start, record = await find_check(env, first)
         # The place is taken before anything is written: a refused scan uses no attempt and binds no token.
-        async with self._scans.taken(record.scope):
+        async with self._scans.hold_place(record.scope):
             with check_bound(record.check_id):
                 try:
                     with env.metrics.checks.scan():

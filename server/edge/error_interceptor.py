@@ -116,7 +116,7 @@ async def _refuse(
     context: ServicerContext[Any, Any], error: Exception, method: str, metrics: Metrics, *, span: CallSpan
 ) -> None:
     refusal = as_refusal(error, method=method)
-    span.note_refusal(refusal.reason.value)
+    span.mark_refused(refusal.reason.value)
     metrics.calls.call_refused(refusal.reason.value)
     forget_traces(error)
     await context.abort_with_status(to_status(refusal))

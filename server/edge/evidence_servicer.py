@@ -240,7 +240,7 @@ class EvidenceServicer:
         if env is None:
             raise not_started()
         access = Access(tenant=caller.tenant, actor=actor_of(caller, context), now=env.now(), purpose=purpose)
-        async with within_deadline(context, _MOST_SECONDS), self._calls.taken(caller.scope):
+        async with within_deadline(context, _MOST_SECONDS), self._calls.hold_place(caller.scope):
             yield env, access
 
 

@@ -78,8 +78,8 @@ class RefusedAccess:
         self._of_tenants: dict[str, Tally[_Kind]] = {}
         self._new: deque[AuditEvent] = deque()
 
-    def note_refusal(self, method: str, reason: Reason, *, caller: Caller | None, address: str) -> None:
-        """Notes a refused call, if it was refused for its credentials, or a compliance role made it.
+    def record_refusal(self, method: str, reason: Reason, *, caller: Caller | None, address: str) -> None:
+        """Records a refused call, if it was refused for its credentials, or a compliance role made it.
 
         Args:
             method: ``/package.Service/Method``, one that the listener serves.
@@ -174,7 +174,9 @@ class Gate(ServerInterceptor):
                 caller = None
                 with suppress(Refusal):
                     caller = self._callers.identify(context)
-                self._refused.note_refusal(method, refusal.reason, caller=caller, address=address_of(context))
+                self._refused.record_refusal(
+                    method, refusal.reason, caller=caller, address=address_of(context)
+                )
             raise
 
     def _admit(self, method: str, context: _Context) -> WaitingRoom:
@@ -251,7 +253,7 @@ def _served(
 
 async def _message(pending: WaitingRoom, requests: _Requests, read: Callable[[bytes], Any]) -> Any:
     try:
-        return read(await pending.wait(lambda: _first(requests)))
+        return read(await pending.wait_for_message(lambda: _first(requests)))
     except DecodeError as error:
         raise _no_message() from error
 

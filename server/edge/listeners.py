@@ -209,12 +209,12 @@ class Listener:
 
     def serve(self) -> None:
         """Sets the health to SERVING."""
-        self._health.set(serving=True)
+        self._health.set_serving(serving=True)
 
     def drain(self) -> None:
         """Sets the health to NOT_SERVING; calls are served until ``stop``."""
         self._drained = True
-        self._health.set(serving=False)
+        self._health.set_serving(serving=False)
 
     async def stop(self, grace: float) -> None:
         """Refuses further calls, waits ``grace`` seconds for those that run, and refuses the rest."""
@@ -257,7 +257,7 @@ class Health:
         # In order of age. A future that is done marks a watch that must end for a newer one.
         self._watches: dict[asyncio.Future[None], None] = {}
 
-    def set(self, *, serving: bool) -> None:
+    def set_serving(self, *, serving: bool) -> None:
         """Sets whether the listener serves, and wakes the watches."""
         self._serving = serving
         changed, self._changed = self._changed, asyncio.Event()

@@ -42,7 +42,6 @@ __all__ = [
     "UNATTESTED",
     "add_pictures",
     "check_id_of",
-    "encode_result",
     "liveness_to_wire",
     "pack_to_wire",
     "parse_report",
@@ -50,6 +49,7 @@ __all__ = [
     "progress_to_wire",
     "rotation_to_wire",
     "serialise_report",
+    "serialise_result",
 ]
 
 _LONGEST_DETAIL = 500
@@ -139,7 +139,7 @@ def check_id_of(text: str) -> uuid.UUID:
         ) from error
 
 
-def encode_result(outcome: CheckOutcome) -> bytes:
+def serialise_result(outcome: CheckOutcome) -> bytes:
     """Serialises the outcome as a CheckResult; the same outcome gives the same bytes."""
     return _result(outcome).SerializeToString(deterministic=True)
 

@@ -71,7 +71,7 @@ class ServiceServicer:
         """Creates a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        async with _within_deadline(context), self._uploads.taken(caller.scope):
+        async with _within_deadline(context), self._uploads.hold_place(caller.scope):
             accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         record = accepted.record
         return service_pb2.UploadTrustedImageResponse(
@@ -105,7 +105,7 @@ class ServiceServicer:
                     "maxValue": MAX_AUDIT_IMAGES,
                 },
             )
-        async with _within_deadline(context), self._calls.taken(caller.scope):
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
             finished = await env.completion.finish(
                 check_id_of(request.check_id),
                 tenant=caller.tenant,
@@ -134,7 +134,7 @@ class ServiceServicer:
         """Returns the progress of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        async with _within_deadline(context), self._calls.taken(caller.scope):
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
             progress = await env.inquiry.progress(
                 check_id_of(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
             )
@@ -149,7 +149,7 @@ class ServiceServicer:
         caller = self._callers.identify(context)
         env = self._ready()
         check_id = check_id_of(request.check_id)
-        async with self._watches.taken(caller.scope):
+        async with self._watches.hold_place(caller.scope):
             changes = env.inquiry.changes(
                 check_id,
                 tenant=caller.tenant,
@@ -169,7 +169,7 @@ class ServiceServicer:
         caller = self._callers.identify(context)
         env = self._ready()
         check_id = check_id_of(request.check_id)
-        async with _within_deadline(context), self._calls.taken(caller.scope):
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
             progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
         return service_pb2.CancelCheckResponse(progress=progress_to_wire(progress))

@@ -188,8 +188,8 @@ class RefusedOrigins:
         self._now = now
         self._tally: Tally[str] = Tally(most=_ORIGINS)
 
-    def note_refusal(self, origin: str) -> None:
-        """Notes a refused handshake.
+    def log_refusal(self, origin: str) -> None:
+        """Logs or counts a refused handshake.
 
         Args:
             origin: The header, of any length; empty if there was none.
@@ -346,7 +346,7 @@ class WebListener:
             raise web.HTTPBadRequest(text="the address has a query; the scan token belongs into ScanStart\n")
         origins = request.headers.getall("Origin", [])
         if len(origins) != 1 or origins[0] not in self._origins:
-            self._refused_origins.note_refusal(", ".join(origins))
+            self._refused_origins.log_refusal(", ".join(origins))
             self._metrics.calls.call_refused(Reason.ORIGIN_NOT_ALLOWED.value)
             raise web.HTTPForbidden(
                 text="the page's origin may not scan: list it in device_integrity.web.origins\n"
@@ -364,7 +364,7 @@ class WebListener:
                 return None
             except Exception as error:  # noqa: BLE001 - hides internal errors from clients, as the interceptor does
                 refusal = as_refusal(error, method=SCAN_METHOD)
-                span.note_refusal(refusal.reason.value)
+                span.mark_refused(refusal.reason.value)
                 self._metrics.calls.call_refused(refusal.reason.value)
                 forget_traces(error)
                 return refusal

@@ -136,7 +136,7 @@ class _Call:
     def __init__(self, span: Span) -> None:
         self._span = span
 
-    def note_refusal(self, reason: str) -> None:
+    def mark_refused(self, reason: str) -> None:
         self._span.set_attribute("facegate.reason", reason)
         self._span.set_status(Status(StatusCode.ERROR, reason))
 

@@ -78,8 +78,8 @@ class Stage(StrEnum):
 class CallSpan(Protocol):
     """The span of a call."""
 
-    def note_refusal(self, reason: str) -> None:
-        """Notes the ErrorInfo reason with which the call ended."""
+    def mark_refused(self, reason: str) -> None:
+        """Marks the call as ended with an ErrorInfo reason."""
         ...
 
 
@@ -100,7 +100,7 @@ class Tracing(Protocol):
 
 
 class _NoSpan:
-    def note_refusal(self, reason: str) -> None:
+    def mark_refused(self, reason: str) -> None:
         pass
 
 

@@ -217,7 +217,7 @@ def require_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]
 def _folder(path: Path) -> ImageFolder:
     folder = ImageFolder(path)
     try:
-        folder.check()
+        folder.require_readable()
     except OSError as error:
         raise ConfigurationError(
             f"trusted_images.source: the folder {path} cannot be opened: {error.strerror or error}; "

@@ -49,7 +49,7 @@ class ImageFolder:
         """Sets the folder. Links in its own path belong to the operator and are followed."""
         self._folder = folder
 
-    def check(self) -> None:
+    def require_readable(self) -> None:
         """Verifies that the folder exists and can be opened.
 
         Raises:

@@ -143,7 +143,7 @@ class _Scene:
         self.refusals = RefusedAccess(lambda: self.now)
 
     def refuse(self, reason: Reason, caller: Caller | None = None, *, address: str = "192.0.2.7") -> None:
-        self.refusals.note_refusal(_METHOD, reason, caller=caller, address=address)
+        self.refusals.record_refusal(_METHOD, reason, caller=caller, address=address)
 
     def due(self, minutes: float = 0.0) -> list[dict[str, str]]:
         self.now += timedelta(minutes=minutes)

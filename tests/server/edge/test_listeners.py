@@ -45,7 +45,7 @@ async def test_health_is_not_serving_before_the_start() -> None:
     context: Any = nothing
     for service in ("", "a.Service"):
         assert (await health.Check(_request(service), context)).status == _Status.NOT_SERVING
-    health.set(serving=True)
+    health.set_serving(serving=True)
     for service in ("", "a.Service"):
         assert (await health.Check(_request(service), context)).status == _Status.SERVING
 
@@ -56,7 +56,7 @@ async def test_every_change_is_reported() -> None:
     watching = asyncio.create_task(health.Watch(_request(), context))
     statuses = [await watcher.statuses.get()]
     for serving in (True, False):
-        health.set(serving=serving)
+        health.set_serving(serving=serving)
         statuses.append(await watcher.statuses.get())
     assert statuses == [_Status.NOT_SERVING, _Status.SERVING, _Status.NOT_SERVING]
     watching.cancel()
@@ -81,7 +81,7 @@ async def test_the_oldest_watch_gives_way() -> None:
     with pytest.raises(Refusal) as caught:
         await tasks[0]
     assert caught.value.reason is Reason.OVERLOADED
-    health.set(serving=True)
+    health.set_serving(serving=True)
     for watcher in watchers[1:]:
         assert await watcher.statuses.get() == _Status.SERVING
     for task in tasks[1:]:
@@ -101,7 +101,7 @@ async def test_a_watcher_that_reads_nothing_delays_no_other(monkeypatch: pytest.
     stuck = asyncio.create_task(health.Watch(_request(), deaf))
     watching = asyncio.create_task(health.Watch(_request(), context))
     assert await watcher.statuses.get() == _Status.NOT_SERVING
-    health.set(serving=True)
+    health.set_serving(serving=True)
     assert await watcher.statuses.get() == _Status.SERVING
     with pytest.raises(Refusal) as caught:
         await stuck

@@ -23,10 +23,10 @@ from server.edge.result_codec import (
     EXPLANATIONS,
     UNATTESTED,
     add_pictures,
-    encode_result,
     parse_report,
     parse_result,
     serialise_report,
+    serialise_result,
 )
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
@@ -37,11 +37,11 @@ from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
 
 
 def test_the_same_outcome_gives_the_same_bytes() -> None:
-    assert encode_result(OUTCOME) == encode_result(replace(OUTCOME))
+    assert serialise_result(OUTCOME) == serialise_result(replace(OUTCOME))
 
 
 def test_a_round_trip_keeps_everything() -> None:
-    message = parse_result(encode_result(OUTCOME))
+    message = parse_result(serialise_result(OUTCOME))
     assert message.check_id == str(OUTCOME.check_id)
     assert message.sandbox
     (attempt,) = message.attempts
@@ -104,7 +104,7 @@ def test_the_steps_of_a_flash_are_kept() -> None:
             ChallengeStepOutcome(step=drawn, signal_to_noise=9.5, agrees=True),
         ),
     )
-    liveness = parse_result(encode_result(outcome)).liveness
+    liveness = parse_result(serialise_result(outcome)).liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC)
     assert (liveness.verified_bits, liveness.required_bits) == (13.5, 12.0)
     first, second = liveness.challenge_steps
@@ -128,7 +128,7 @@ def test_missing_values_are_absent_on_the_wire() -> None:
         audit_images=(),
         attempts=(replace(ATTEMPT, end_time=None, outcome=AttemptOutcome.INTERRUPTED),),
     )
-    message = parse_result(encode_result(bare))
+    message = parse_result(serialise_result(bare))
     assert not message.HasField("liveness")
     assert not message.HasField("transcript")
     assert not message.HasField("evidence_frame")
@@ -142,7 +142,7 @@ def test_missing_values_are_absent_on_the_wire() -> None:
 
 def test_an_undecided_result_has_no_finding_on_the_person() -> None:
     verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
-    message = parse_result(encode_result(replace(OUTCOME, verdict=verdict)))
+    message = parse_result(serialise_result(replace(OUTCOME, verdict=verdict)))
     assert message.status == result_pb2.CHECK_STATUS_NOT_DECIDED
     assert list(message.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
     assert not message.HasField("liveness")
@@ -158,20 +158,20 @@ def test_a_live_result_says_that_nobody_attested_the_device(verdict: Verdict, as
         liveness=replace(OUTCOME.liveness, verdict=verdict, score=90.0),
         device=replace(OUTCOME.device, assurance=assurance),
     )
-    liveness = parse_result(encode_result(outcome)).liveness
+    liveness = parse_result(serialise_result(outcome)).liveness
     rests_on_claims = verdict is Verdict.LIVE and assurance in {Assurance.NONE, Assurance.LOW}
     assert (UNATTESTED in liveness.explanations) is rests_on_claims
 
 
 @pytest.mark.parametrize("status", CheckStatus)
 def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
-    message = parse_result(encode_result(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
+    message = parse_result(serialise_result(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
     assert result_pb2.CheckStatus.Name(message.status) == f"CHECK_STATUS_{status}"
 
 
 @given(liveness=express_results())
 def test_signed_bytes_have_one_meaning(liveness: LivenessResult) -> None:
-    result = encode_result(replace(OUTCOME, liveness=liveness))
+    result = serialise_result(replace(OUTCOME, liveness=liveness))
     parsed = parse_result(result).liveness
     live = parsed.verdict == result_pb2.LIVENESS_VERDICT_LIVE
     spoof = parsed.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
@@ -189,9 +189,9 @@ def test_every_word_of_the_inside_is_on_the_wire() -> None:
         assert result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack}")
     for assurance in Assurance:
         device = replace(OUTCOME.device, assurance=assurance)
-        assert encode_result(replace(OUTCOME, device=device))
+        assert serialise_result(replace(OUTCOME, device=device))
     for outcome in AttemptOutcome:
-        assert encode_result(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
+        assert serialise_result(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
     for check in DeviceCheckOutcome:
         assert result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check}")
 

@@ -380,7 +380,7 @@ class _Scene:
         """The lines about these refusals: origin and count."""
         with capture_logs() as logs:
             for origin in origins:
-                self.refused.note_refusal(origin)
+                self.refused.log_refusal(origin)
         assert {(line["event"], line["log_level"]) for line in logs} <= {("origin_refused", "warning")}
         assert all("device_integrity.web.origins" in line["remedy"] for line in logs)
         return [(line["origin"], line["count"]) for line in logs]

@@ -124,7 +124,7 @@ def test_the_message_of_an_error_is_not_sent(receiver: Receiver) -> None:
 
     def fail() -> None:
         with metrics.stages.call(_METHOD, (), trusted=True) as span, metrics.stages.stage(Stage.LOAD_RESULT):
-            span.note_refusal("CHECK_NOT_FOUND")
+            span.mark_refused("CHECK_NOT_FOUND")
             raise ValueError("customer-quetzal")
 
     with pytest.raises(ValueError, match="quetzal"):
