@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help install dev demo test test-slow crash accuracy check chart sbom web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo test test-slow crash accuracy check chart sbom web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -83,21 +83,26 @@ SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).
 	@$(BIN)/python -m deploy.sbom --lock requirements/$(RUNTIME).lock --out $(SBOM)
 
-check: dev protos-check ## Lint, types, import contracts, generated files, the wire contract, the Helm chart.
+check: dev protos-check ## Lint, types, import contracts, generated stubs, the wire contract, the Helm chart.
 	@! git grep -nE '^(<{7}|>{7}) ' || { echo "these lines are left of a merge: resolve them" >&2; exit 1; }
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports
 	@$(BIN)/buf lint
-	@$(BIN)/facegate policy schema | cmp -s - server/policies/policy.schema.json || \
-	  { echo "server/policies/policy.schema.json is stale: run 'facegate policy schema > server/policies/policy.schema.json'" >&2; exit 1; }
 	@$(MAKE) --no-print-directory buf-breaking
 	@$(MAKE) --no-print-directory chart
 
 format: dev ## Format the code and apply safe fixes.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
+
+reference: dev ## Write anew the pages and files that are generated from settings, policies, errors, roles, reasons and metrics.
+	@$(BIN)/facegate config reference > docs/settings.md
+	@$(BIN)/facegate policy reference > docs/policies.md
+	@$(BIN)/facegate policy schema > server/policies/policy.schema.json
+	@for page in docs.make_texts docs.make_roles tests.server.telemetry.make_metrics_page tests.helm.make_chart_files; do \
+	  $(BIN)/python -m $$page || exit 1; done
 
 protos: dev ## Regenerate the Python stubs from protos/.
 	@$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
@@ -119,7 +124,7 @@ WIRE_BASELINE := tests/compatibility/wire-ece77dc1.binpb
 buf-breaking: dev
 	@$(BIN)/buf breaking --against $(WIRE_BASELINE)
 
-wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make wire-baseline BASE=8bc137d
+wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make wire-baseline BASE=<commit>
 	@test -n "$(BASE)" || { echo "say which commit: make wire-baseline BASE=<commit>" >&2; exit 1; }
 	@rm -rf .buf-base && mkdir .buf-base && git archive $(BASE) protos buf.yaml | tar -x -C .buf-base && \
 	$(BIN)/buf build .buf-base --exclude-source-info --output tests/compatibility/wire-$(BASE).binpb; \

@@ -1,7 +1,6 @@
 """``facegate db``: migrates the database, and erases data on a person's devices."""
 
 import asyncio
-import functools
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_has
 from server.domain.evidence_terms import reference_term
 from server.edge.callers import LOCAL_TENANT
 from server.key_files import open_key_files
-from server.keys import KeysUnusable, MemoryKey, read_memory_key
+from server.keys import KeysUnusable, read_memory_key
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.database import open_database
@@ -30,22 +29,9 @@ app = typer.Typer(help="Show the state of the database, or change it.", no_args_
 
 @app.command("upgrade")
 def upgrade_command(config: ConfigOption = None) -> None:
-    """Apply the missing migrations to the database.
-
-    The migration to revision 0008 hashes stored references to people, which needs the keys of the server.
-    """
-    with errors_reported(SettingsInvalid, StorageError, KeysUnusable):
-        settings = load_settings(config).settings
-
-        # A new database is made before there are keys, so they are read only when a row needs them.
-        @functools.cache
-        def memory_key() -> MemoryKey:
-            return read_memory_key(open_key_files(settings.key_folder, settings.keys))
-
-        def hashed(scope: str, reference: str) -> str:
-            return memory_key().subject_hash(scope, reference)
-
-        asyncio.run(upgrade(settings.database_url, hash_subject=hashed))
+    """Apply the missing migrations to the database."""
+    with errors_reported(SettingsInvalid, StorageError):
+        asyncio.run(upgrade(load_settings(config).settings.database_url))
     typer.echo(f"The database is at revision {needed_revision()}.")
 
 

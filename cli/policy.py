@@ -16,6 +16,7 @@ from cli.error_reporting import errors_reported
 from cli.options import ConfigOption, JsonOption
 from cli.reference_page import policies_page
 from device_integrity import Assurance
+from liveness import load_fusion_model
 from server.checks.offer import pack_shortfall
 from server.device.configured import missing_settings
 from server.models import load_configured_pack
@@ -74,7 +75,7 @@ def show_command(
     file = offer.file
     values = file.policy.model_dump(mode="json")
     if as_json:
-        shown = _summary(file) | _availability(offer) | {"policy": values}
+        shown = _summary(file) | _availability(offer) | {"sure": _sure(offer), "policy": values}
         typer.echo(json.dumps(shown, indent=2))
         return
     table = Table("setting", "value", title=f"{name}, version {file.policy.version}")
@@ -86,6 +87,13 @@ def show_command(
         platforms = ", ".join(platform.lower() for platform in unattested)
         typer.echo(
             f"A check can succeed with a device that is not attested ({platforms}); its result states this."
+        )
+    if file.policy.doubt is not None and offer.networks is not None:
+        sure = _sure(offer)
+        typer.echo(
+            "With this pack, EXPRESS is never sure: no scan succeeds without a challenge."
+            if sure is None
+            else f"With this pack, EXPRESS is sure from a confidence of {sure:g}; below, a challenge follows."
         )
     _print_shortfalls([offer])
 
@@ -129,11 +137,13 @@ class _Offer:
         file: The policy.
         evidence: Whether devices can meet it.
         pack_shortfall: Why the pack cannot meet it; ``None`` if it does.
+        networks: Names of the pack's PAD networks; ``None`` if the pack cannot be used.
     """
 
     file: PolicyFile
     evidence: Availability
     pack_shortfall: str | None
+    networks: tuple[str, ...] | None
 
     @property
     def available(self) -> bool:
@@ -153,11 +163,13 @@ def _offers(config: Path | None, name: str | None = None) -> list[_Offer]:
     except VisionError as error:
         unusable = f"the pack {settings.pack} cannot be used, so no server starts: {error}"
         shortfalls: list[str | None] = [unusable] * len(files)
+        networks = None
     else:
         allowed = settings.allow_evaluation_pack
         shortfalls = [pack_shortfall(file.policy, pack, allow_evaluation_pack=allowed) for file in files]
+        networks = tuple(network.name for network in pack.pad_networks)
     return [
-        _Offer(file=file, evidence=found[file.policy.name], pack_shortfall=shortfall)
+        _Offer(file=file, evidence=found[file.policy.name], pack_shortfall=shortfall, networks=networks)
         for file, shortfall in zip(files, shortfalls, strict=True)
     ]
 
@@ -181,6 +193,13 @@ def _available(offer: _Offer) -> str:
     if not offer.available:
         return "no"
     return "in part" if offer.evidence.missing_settings else "yes"
+
+
+def _sure(offer: _Offer) -> float | None:
+    """Returns the confidence from which no challenge follows; ``None`` if one always does, or never."""
+    if offer.file.policy.doubt is None or offer.networks is None:
+        return None
+    return load_fusion_model().scan_networks.calibration_for(offer.networks).sure
 
 
 def _print_shortfalls(offers: Sequence[_Offer]) -> None:

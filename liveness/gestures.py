@@ -109,7 +109,7 @@ _MOUTH: Final = _Excursion(
     label="Mouth opened on request",
     measure=lambda frame: frame.mouth,
     at_rest=0.4,
-    # Rigid masks stay below 0.2, people who talk below 1.15 (``research/face_actions/NOTES.md``).
+    # Rigid masks stay below 0.2, people who talk below 1.15 (``docs/adr/0008-depth-and-blink.md``).
     least=1.2,
     found=(
         "The lips parted by {found:.1f} cm more than at rest, as on a face of average size; the request is "

@@ -23,7 +23,6 @@ from server.configuration_events import (
     policies_event,
     settings_event,
 )
-from server.data_folder import protect_data
 from server.device.configured import require_available
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
@@ -149,7 +148,6 @@ class FacegateServer:
         """
         settings = self._settings
         require_runtime()
-        await asyncio.to_thread(protect_data, settings.data_dir)
         otlp = await asyncio.to_thread(open_otlp, settings.telemetry.otlp, self._metrics)
         if otlp is not None:
             self._opened.push_async_callback(asyncio.to_thread, otlp.stop)

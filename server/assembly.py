@@ -219,7 +219,6 @@ def scan_settings(settings: Settings, tuning: Tuning) -> ScanLimits:
         clocks=tuning.clocks,
         window_frames=window,
         window_bytes=max(tuning.budget.max_frame_bytes, window * _WINDOW_BYTES_PER_FRAME),
-        lease_seconds=limits.lease_seconds,
         end_seconds=tuning.end_seconds,
         owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
         tries=limits.failures.as_setting(),

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Annotated, Final, Self
 
 import structlog
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, model_validator
+from pydantic import AfterValidator, Field, StrictBool, model_validator
 
 from server.sandbox import LONGEST_TENANT, memory_scope
 from server.settings_base import Table
@@ -77,8 +77,6 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
 }
 """The scopes that the callers of a role may have."""
 
-_FORMER_NAMES: Final[Mapping[str, Role]] = {"compliance": Role.COMPLIANCE_READER}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
@@ -117,15 +115,6 @@ def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
     return values
 
 
-def _renamed(values: object) -> object:
-    if not isinstance(values, list | tuple):
-        return values
-    for former, role in _FORMER_NAMES.items():
-        if former in values:
-            _log.warning("role_renamed", role=former, write=role.value)
-    return tuple(_FORMER_NAMES.get(value, value) if isinstance(value, str) else value for value in values)
-
-
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
@@ -136,9 +125,7 @@ class CallerEntry(Table):
     """Name of the caller in logs."""
     tenant: Name
     """Tenant whose checks the caller can access."""
-    roles: Annotated[
-        tuple[Role, ...], Field(min_length=1), BeforeValidator(_renamed), AfterValidator(_each_once)
-    ]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
     """``orchestrator``, ``compliance_reader``, ``compliance_admin`` or ``operator``; see ``docs/roles.md``.
     ``compliance``, an earlier name, means ``compliance_reader``."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None

@@ -5,8 +5,7 @@ the record is erased, even if copies of the ciphertext exist. The caller provide
 of ``cryptography`` do not leave this module.
 
 Ciphertexts and wrapped keys are ``format (1 byte) || nonce (12 bytes) || ciphertext || tag (16 bytes)``.
-The associated data of format 2 name the tenant, the check, and the kind and version of the record. Format 1,
-which is only opened, named the check and the kind.
+The format is 2. The associated data name the tenant, the check, and the kind and version of the record.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -32,13 +31,10 @@ __all__ = [
 ]
 
 _FORMAT = b"\x02"
-_OLD_FORMAT = b"\x01"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _DOMAIN = b"facegate/v2/seal"
 _WRAP_DOMAIN = b"facegate/v2/wrap"
-_OLD_DOMAIN = b"facegate/v1/seal"
-_OLD_WRAP_DOMAIN = b"facegate/v1/wrap"
 
 Random = Callable[[int], bytes]
 """Returns the given number of unpredictable bytes, such as ``secrets.token_bytes``."""
@@ -176,8 +172,6 @@ class Context:
         Raises:
             SealBroken: The format is unknown.
         """
-        if form == _OLD_FORMAT:
-            return _OLD_FORMAT + _OLD_DOMAIN + self.check_id.bytes + _prefixed(self.kind)
         return _known(form) + _DOMAIN + self._parts
 
     def wrap_aad(self, form: bytes, key_id: str) -> bytes:
@@ -190,9 +184,6 @@ class Context:
         Raises:
             SealBroken: The format is unknown.
         """
-        if form == _OLD_FORMAT:
-            named = self.check_id.bytes + _prefixed(self.kind)
-            return _OLD_FORMAT + _OLD_WRAP_DOMAIN + _prefixed(key_id) + _OLD_DOMAIN + named
         return _known(form) + _WRAP_DOMAIN + _prefixed(key_id) + self._parts
 
     @property

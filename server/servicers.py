@@ -87,6 +87,7 @@ def open_servicers(
     listeners.device_servicer.open(
         ScanEnvironment(
             settings=scan_settings(settings, tuning),
+            limits=settings.limits,
             repository=stores.checks,
             recorder=recorder,
             keys=keys,

@@ -62,7 +62,7 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
     Raises:
         SchemaOutdated, StorageUnavailable: The database cannot be used.
     """
-    await prepare_database(database_url, hash_subject=keys.memory.subject_hash)
+    await prepare_database(database_url)
     database = open_database(
         database_url,
         failed=lambda operation: metrics.work.storage_failed("database", operation),

@@ -55,6 +55,7 @@ def test_the_protocol_is_stubs_contract_and_transcript(wheels: Mapping[str, Path
         "facegate/v1/verification_service_pb2_grpc.py",
         "facegate_protocol/chain.py",
         "facegate_protocol/py.typed",
+        "facegate_protocol/texts.json",
     }
 
 

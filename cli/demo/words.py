@@ -1,40 +1,17 @@
 """Results in words."""
 
-from types import MappingProxyType
-from typing import Final
-
 from cli.demo.record import DemoRecord
 from cli.demo.scenarios import UNDECIDED, ExpectedOutcome, Scenario, Status
+from facegate_protocol.texts import FAILURES
 
 __all__ = [
-    "REASON_TEXT",
     "expectation_text",
     "expected_reasons",
     "mode_word",
     "outcome_text",
+    "reason_sentence",
     "reason_sentences",
 ]
-
-REASON_TEXT: Final = MappingProxyType(
-    {
-        "NOT_SAME_PERSON": "The face in the scan is not the portrait's.",
-        "SPOOF": "The scan is an attack, not a living person.",
-        "LIVENESS_INCONCLUSIVE": "Whether the person is alive could not be decided.",
-        "CHALLENGE_BITS_TOO_FEW": "Too little of the colour challenge was measured on the face.",
-        "DEVICE_MANIPULATED": "The device or its camera is manipulated, with certainty.",
-        "DEVICE_NOT_TRUSTED": "The device's assurance is lower than the policy demands.",
-        "TRANSCRIPT_BROKEN": "The stream of frames was altered, reordered or incomplete.",
-        "IDENTITY_CHANGED": "The person changed during the scan.",
-        "EXPIRED": "The time for the scan ran out.",
-        "ABANDONED": "The device left before it finished an attempt.",
-        "INTERRUPTED": "The server stopped during the last attempt.",
-        "CONDITIONS": "Light, distance, movement or network did not allow a decision.",
-        "MODE_NOT_MET": "The policy demands another mode than the one that was used.",
-        "CANCELLED": "The person cancelled.",
-        "SERVER_FAULT": "A fault of the server prevented a decision.",
-    }
-)
-"""One sentence for each failure reason, by its name without prefix."""
 
 
 def mode_word(scenario: Scenario) -> str:
@@ -75,4 +52,9 @@ def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
         return ("This attack passed: it was accepted as the living person.",)
     if record.status is Status.SUCCESS:
         return ("The scan shows the right person, a living person, now.",)
-    return tuple(REASON_TEXT.get(reason, reason) for reason in record.reasons)
+    return tuple(map(reason_sentence, record.reasons))
+
+
+def reason_sentence(reason: str) -> str:
+    """Returns what a failure reason means; its name if this version does not know it."""
+    return FAILURES[reason].means if reason in FAILURES else reason

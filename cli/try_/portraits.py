@@ -10,7 +10,7 @@ from cli.errors import ConversionImpossible
 from cli.image.conversion import TargetFormat, Wishes, convert
 from cli.image.pictures import decode_picture, eye_finder
 from cli.verify.words import measured_words
-from cli.words import WHAT_TO_DO
+from cli.words import refusal_advice
 from facegate_client import ServerError
 from matcher import MatcherError
 from matcher.conformance import remedy_for
@@ -103,6 +103,6 @@ def refused_document(refusal: ServerError) -> dict[str, Any]:
     return {
         "reason": refusal.reason or refusal.code,
         "message": f"{message[:1].upper()}{message[1:]}.",
-        "remedy": remedy_for(code, measured) or WHAT_TO_DO.get(refusal.reason, ""),
+        "remedy": remedy_for(code, measured) or refusal_advice(refusal.reason),
         "details": dict(sorted(refusal.metadata.items())),
     }

@@ -7,7 +7,7 @@ from typing import Any, Final
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.demo.words import REASON_TEXT
+from cli.demo.words import reason_sentence
 from cli.verdict import enum_word, failure_words, match_words, result_json
 from server.pages import data_uri
 
@@ -85,7 +85,7 @@ def verdict_document(
 def _reasons(result: result_pb2.CheckResult) -> list[dict[str, str]]:
     if result.status == result_pb2.CHECK_STATUS_SUCCESS:
         return [{"name": "", "text": _SUCCESS}]
-    return [{"name": name, "text": REASON_TEXT.get(name, name)} for name in failure_words(result)]
+    return [{"name": name, "text": reason_sentence(name)} for name in failure_words(result)]
 
 
 def _device_faults(device: result_pb2.DeviceResult) -> list[str]:

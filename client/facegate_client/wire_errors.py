@@ -13,6 +13,7 @@ from facegate_client.errors import (
     ServerError,
     StreamLostError,
 )
+from facegate_protocol.texts import REFUSALS, ScanEffect
 
 __all__ = ["ERROR_DOMAIN", "RETRY_REASONS", "refusal_of", "translate_error", "translated_in_stream"]
 
@@ -29,7 +30,9 @@ _LOSS_CODES = frozenset(
         grpc.StatusCode.CANCELLED,
     }
 )
-RETRY_REASONS = frozenset({"NOT_SERVING", "OVERLOADED", "STREAM_IDLE"})
+RETRY_REASONS = frozenset(
+    reason for reason, advice in REFUSALS.items() if advice.scan is ScanEffect.RECONNECT
+)
 """The server's reasons after which a device reconnects without asking."""
 
 

@@ -1,6 +1,6 @@
 """The measurement of every single-frame cue of recapture in one frame."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
@@ -41,9 +41,7 @@ FRAME_CUES: Final = (_MOIRE, *_OF_THE_ROOM, *_OF_THE_FACE)
 """The names of the cues."""
 
 
-def measure_frame_cues(
-    image: BgrImage, face: DetectedFace, *, frame_index: int, only: Collection[str] | None = None
-) -> FrameCues:
+def measure_frame_cues(image: BgrImage, face: DetectedFace, *, frame_index: int) -> FrameCues:
     """Measures the cues of one upright frame.
 
     Args:
@@ -51,17 +49,12 @@ def measure_frame_cues(
             structure that some cues measure.
         face: The face in the frame.
         frame_index: The frame's index in the scan.
-        only: Names of ``FRAME_CUES`` to measure; all if None.
     """
-    wanted = FRAME_CUES if only is None else only
-    measured: dict[str, float | None] = {}
-    if _MOIRE in wanted:
-        measured[_MOIRE] = measure_moire(fine_structure(image, face))
-    of_crops = (*_OF_THE_ROOM, *_OF_THE_FACE)
-    if any(name in wanted for name in of_crops) and (crops := cut_crops(image, face)) is not None:
-        measured |= {name: measure(crops.wide) for name, measure in _OF_THE_ROOM.items() if name in wanted}
-        measured |= {name: measure(crops.close) for name, measure in _OF_THE_FACE.items() if name in wanted}
-    if only is None and _colourless(image):
+    measured: dict[str, float | None] = {_MOIRE: measure_moire(fine_structure(image, face))}
+    if (crops := cut_crops(image, face)) is not None:
+        measured |= {name: measure(crops.wide) for name, measure in _OF_THE_ROOM.items()}
+        measured |= {name: measure(crops.close) for name, measure in _OF_THE_FACE.items()}
+    if _colourless(image):
         measured[COLOURLESS] = 1.0
     return FrameCues(
         frame_index=frame_index,

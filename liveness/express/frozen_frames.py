@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.recurrence import Recurrence, find_recurrence
+from liveness.express.recurrence import find_recurrence
 from liveness.express.settings import ExpressSettings
 from liveness.observation import Samples, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
@@ -128,15 +128,6 @@ class _Sampled:
     index: int
     time: float
     samples: Samples
-
-
-def measure_recurrence(scan: ScanObservations) -> Recurrence | None:
-    """Returns ``find_recurrence`` of all sampled frames; also ``None`` if there are too few of them."""
-    sampled = _sampled(scan)
-    if len(sampled) < _FEWEST_FRAMES:
-        return None
-    samples = np.stack([frame.samples for frame in sampled]).reshape(len(sampled), -1)
-    return find_recurrence([frame.index for frame in sampled], samples)
 
 
 def _sampled(scan: ScanObservations) -> list["_Sampled"]:

@@ -1,7 +1,8 @@
 """The transcript of a scan, which binds frames to a session key and the session key to a device.
 
 Everything here works on bytes and does no I/O; the server and the clients share it. `docs/device_protocol.md`
-describes it for SDK authors, with test vectors.
+describes it for SDK authors, with test vectors. Beside it, `facegate_protocol.texts` has the English texts of
+hints and refusals.
 """
 
 from facegate_protocol.agreement import MAC_KEY_BYTES, SHARE_BYTES, derive_mac_key

@@ -1,7 +1,11 @@
-"""The exception for key material that cannot be used."""
+"""The exceptions of this package."""
 
-__all__ = ["KeyMaterialError"]
+__all__ = ["KeyMaterialError", "TextsUnusable"]
 
 
 class KeyMaterialError(Exception):
     """A key, key share or signature encoding is not of the kind or length that the protocol requires."""
+
+
+class TextsUnusable(Exception):
+    """The data file of the texts is not JSON, or a row of it has another form."""

@@ -1,21 +1,18 @@
-"""Writes the report of measured scans: tables as text and JSON, and charts."""
+"""Makes the report of measured scans."""
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from research.dynamic.charts import all_charts
 from research.dynamic.people import read_split
 from research.dynamic.rates import Draws
 from research.dynamic.rows import Row
-from research.dynamic.tables import Table, all_tables, check_table, render
-from research.dynamic.targets import PUBLISHED, target_table
+from research.dynamic.tables import all_tables, check_table, render
 
 __all__ = ["write_report"]
 
 
 def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -> str:
-    """Write ``report.txt``, ``report.json`` and the charts into a folder, and return the text.
+    """Write ``report.txt`` into a folder, and return the text.
 
     Args:
         rows: At least one row.
@@ -24,7 +21,6 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
         seed: Seed of the draws.
 
     Raises:
-        FiguresUnavailable: Charts cannot be drawn.
         OSError: The folder cannot be written to.
     """
     draws = Draws(resamples=resamples, seed=seed)
@@ -32,16 +28,11 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
     checks = check_table(rows, draws)
     tables = (
         *(() if checks is None else (checks,)),
-        target_table(first, draws),
         *all_tables(first, split=read_split(), draws=draws),
     )
-    head = _head(first, draws)
-    text = "\n".join([*head, "", *map(render, tables), PUBLISHED])
+    text = "\n".join([*_head(first, draws), "", *map(render, tables)])
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.txt").write_text(text + "\n", encoding="utf-8")
-    (out / "report.json").write_text(json.dumps(_as_json(head, tables), indent=1) + "\n", encoding="utf-8")
-    for name, content in all_charts(first).items():
-        (out / name).write_bytes(content)
     return text
 
 
@@ -58,7 +49,3 @@ def _head(rows: Sequence[Row], draws: Draws) -> list[str]:
         f"In brackets: two-sided 95 % from {draws.resamples} draws of people; where no error was seen, up to "
         "3 / people (rule of three). Fewer than ten people give no interval otherwise.",
     ]
-
-
-def _as_json(head: Sequence[str], tables: Sequence[Table]) -> dict[str, object]:
-    return {"head": list(head), "tables": [table.as_json() for table in tables], "published": PUBLISHED}

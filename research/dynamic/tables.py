@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
-from typing import Any, Final, TypeAlias
+from dataclasses import dataclass
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -14,8 +14,6 @@ from research.dynamic.rows import AttemptRow, Row
 from simulator import AmbientPreset, FlashKind
 
 __all__ = [
-    "BRIGHT",
-    "DIM",
     "Cell",
     "Table",
     "all_tables",
@@ -29,8 +27,6 @@ __all__ = [
 
 DIM: Final = frozenset({str(AmbientPreset.DARK), str(AmbientPreset.INDOOR)})
 """Light in which genuine persons must succeed."""
-BRIGHT: Final = frozenset({str(AmbientPreset.SHADE), str(AmbientPreset.SUN)})
-"""Light in which no person can succeed, and no person may be judged an attacker."""
 
 Cell: TypeAlias = str | int | float | Rate | None
 Key: TypeAlias = Callable[[Row], str]
@@ -49,11 +45,6 @@ class Table:
     title: str
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the table for JSON, with each row as a mapping of heads to values."""
-        rows = [dict(zip(self.columns, map(_plain, row), strict=True)) for row in self.rows]
-        return {"title": self.title, "rows": rows}
 
 
 def succeeded(row: Row) -> bool:
@@ -341,7 +332,3 @@ def _text(cell: Cell) -> str:
             return f"{cell:.2f}"
         case _:
             return str(cell)
-
-
-def _plain(cell: Cell) -> Any:
-    return asdict(cell) if isinstance(cell, Rate) else cell

@@ -1,4 +1,4 @@
-"""Measures how well the conformance measures of eyes and expression work on photos and clips.
+"""Derives the constants of eyes and expression in ``matcher/conformance``, on photos and clips.
 
 ``python -m research.feature_measures --assets DIR`` prints the figures that ``docs/conformance.md`` and the
 measures' docstrings state.

@@ -1,4 +1,1 @@
-"""Measures the single-frame cues of recapture on labelled images, on clips and on simulated media.
-
-Start with ``python -m research.frame_cues``.
-"""
+"""Sets the lines of the single-frame cues of recapture; run ``python -m research.frame_cues``."""

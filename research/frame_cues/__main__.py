@@ -1,18 +1,16 @@
-"""Measures the single-frame cues, source by source.
+"""Sets the lines of the single-frame cues, the ``CueLine``s in ``liveness/express/settings.py``.
 
 ::
 
-    python -m research.frame_cues ASSETS [--pack insightface:DIR] [--json FILE] [--only SORT ...]
+    python -m research.frame_cues ASSETS [--pack insightface:DIR]
 
-Measures every cue on the labelled images and clips, the colour photos of live persons and the simulated
-media, as a scan does: the median of up to four frames. Prints, for each cue, its area under the curve (AUC)
-by source and species with bounds from draws of persons or sittings, the share of attacks beyond its line,
-and the share of live presentations of each source beyond it. Sources are never mixed, because they differ in
-camera and place, not in life. ``--json`` writes the values.
+Measures every cue on the labelled live images and clips and on colour photos of persons, as a scan does: the
+median of up to four frames. Prints, for each cue, the line beyond which at most one in twenty of any source's
+live presentations lie, beside the shipped one, and for each source the median and the share beyond the
+shipped line. Sources are never mixed, because they differ in camera and place, not in life.
 """
 
 import argparse
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -25,20 +23,16 @@ from rich.table import Table
 
 from evaluation import Proportion
 from evaluation.match import PhotoListError
-from evaluation.pad import Bootstrap
 from evaluation.pad.errors import DatasetError
 from liveness.express import ExpressSettings
 from liveness.express.frame_cues import FRAME_CUES
 from liveness.express.settings import CueLine
-from research.frame_cues.presentations import FACES, SIMULATED, Presentation, Sort, presentations
-from research.frame_cues.separation import Separation, live_levels, separations, suggested_line
-from research.frame_cues.timing import milliseconds
+from research.frame_cues.lines import live_levels, suggested_line
+from research.frame_cues.presentations import FACES, Presentation, live_presentations
 from vision.errors import VisionError
 from vision.packs import load_pack
 
 __all__ = ["main"]
-
-_BOOTSTRAP = Bootstrap(resamples=1000, confidence=0.95, seed=1)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -50,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         pack = load_pack(options.pack or f"insightface:{options.assets / 'models'}")
         measured = list(
             track(
-                presentations(options.assets, pack.detector, sorts=options.only),
+                live_presentations(options.assets, pack.detector),
                 description="presentations",
                 console=Console(stderr=True),
             )
@@ -58,67 +52,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (DatasetError, PhotoListError, VisionError, OSError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
-    if options.json is not None:
-        options.json.write_text(json.dumps([_row(each) for each in measured], indent=1), encoding="utf-8")
     console = Console(width=130)
     settings = ExpressSettings()
     for cue in FRAME_CUES:
-        _print(console, cue, getattr(settings, cue), measured)
-    _print_timing(console)
+        console.print(_table(cue, getattr(settings, cue), measured))
     return 0
 
 
-def _row(each: Presentation) -> dict[str, object]:
-    sample = each.sample
-    return {
-        "file": sample.path.name,
-        "source": sample.source,
-        "species": sample.species,
-        "group": sample.group,
-        "values": each.values,
-    }
-
-
-def _print(console: Console, cue: str, lines: CueLine, measured: Sequence[Presentation]) -> None:
+def _table(cue: str, lines: CueLine, measured: Sequence[Presentation]) -> Table:
     attacks_above = lines.line > lines.live
-    real = [each for each in measured if each.sample.live and not each.sample.source.startswith(SIMULATED)]
-    sources = sorted({each.sample.source for each in real})
     values = [
-        np.array([each.values[cue] for each in real if each.sample.source == name and cue in each.values])
-        for name in sources
+        np.array([each.values[cue] for each in measured if each.sample.source == name and cue in each.values])
+        for name in sorted({each.sample.source for each in measured})
     ]
     filled = [each for each in values if each.size]
     fitted = suggested_line(filled, higher_is_attack=attacks_above) if filled else lines
-    side = "above" if attacks_above else "below"
     table = Table(
         "source",
-        "species",
-        "live / attacks / not measured",
-        "AUC",
-        f"attacks {side} the line",
+        "live",
+        "median",
+        f"{'above' if attacks_above else 'below'} the line",
         title=f"{cue}: line {lines.line:g} (fitted here: {fitted.line:.3g}), "
         f"live {lines.live:g} (fitted here: {fitted.live:.3g})",
     )
-    for each in separations(measured, cue, lines, bootstrap=_BOOTSTRAP):
-        table.add_row(
-            each.source,
-            each.species,
-            f"{each.live} / {each.attacks} / {each.missing}",
-            _auc(each),
-            _share(each.caught),
-        )
-    table.add_section()
     for level in live_levels(measured, cue, lines):
-        table.add_row(
-            level.source, "live", f"{level.live}", f"median {level.median:.2f}", _share(level.wronged)
-        )
-    console.print(table)
-
-
-def _auc(each: Separation) -> str:
-    if each.bounds is None:
-        return f"{each.auc:.2f}"
-    return f"{each.auc:.2f} ({each.bounds.lower:.2f} to {each.bounds.upper:.2f})"
+        table.add_row(level.source, f"{level.live}", f"{level.median:.2f}", _share(level.wronged))
+    return table
 
 
 def _share(found: Proportion | None) -> str:
@@ -127,25 +86,12 @@ def _share(found: Proportion | None) -> str:
     return f"{found.hits} of {found.trials}, {found.rate:.0%} ({found.lower:.0%} to {found.upper:.0%})"
 
 
-def _print_timing(console: Console) -> None:
-    table = Table(
-        "cue", "ms", title="CPU time on one thread, a frame of 640 x 480 with a face 200 pixels wide"
-    )
-    for name, spent in milliseconds().items():
-        table.add_row(name, f"{spent:.2f}")
-    console.print(table)
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m research.frame_cues", description="Measure the single-frame cues of recapture."
+        prog="python -m research.frame_cues", description="Set the lines of the single-frame cues."
     )
     parser.add_argument("assets", type=Path, help=f"folder with data/pad, data/video, {FACES} and models")
     parser.add_argument("--pack", help='its detector, as "insightface:<folder>"; of the assets if not given')
-    parser.add_argument("--json", type=Path, help="where to write the values")
-    parser.add_argument(
-        "--only", nargs="+", type=Sort, choices=tuple(Sort), default=tuple(Sort), help="what to measure"
-    )
     return parser
 
 

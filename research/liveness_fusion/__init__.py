@@ -1,1 +1,1 @@
-"""Fits the model that fuses liveness signals, from real clips and from photos presented as attacks."""
+"""Fits ``liveness/fusion_model.toml`` to real clips, and to photos presented as attacks."""

@@ -6,8 +6,7 @@ drawn to a prior, because there are few data. The validation, the reliability cu
 record leave out each source in turn. The part that distinguishes the species of attacks is kept from the
 shipped model, because there are too few attacks to fit it.
 
-Writes ``fusion_model.toml`` and ``reliability.png`` into the folder. To ship the model, copy the first over
-``liveness/fusion_model.toml``.
+Writes ``fusion_model.toml`` into the folder. To ship the model, copy it over ``liveness/fusion_model.toml``.
 """
 
 import argparse
@@ -25,7 +24,7 @@ from research.liveness_fusion.left_out import POLICIES, STANDARD, RowDecisions, 
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.pushes import count_pushes, placed_without
-from research.liveness_fusion.reliability import draw_reliability, reliability_bins
+from research.liveness_fusion.reliability import reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
 from research.liveness_fusion.sure import decide_unseen, sure_counts, with_sure
 
@@ -45,7 +44,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--unseen", type=Path, help="rows of measure --only unseen, for the line from which a scan is sure"
     )
-    parser.add_argument("--out", type=Path, required=True, help="folder for the model and its chart")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the model")
     options = parser.parse_args(arguments)
     try:
         rows = [row for path in options.rows for row in read_rows(path)]
@@ -53,8 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         model = fit_model(rows, load_fusion_model(), Limits(), unseen=unseen)
         options.out.mkdir(parents=True, exist_ok=True)
         (options.out / "fusion_model.toml").write_text(model_text(model), encoding="utf-8")
-        draw_reliability(model.reliability, options.out / "reliability.png")
-    except (RowsUnusable, FusionModelError, OSError, ImportError) as error:
+    except (RowsUnusable, FusionModelError, OSError) as error:
         sys.stderr.write(f"could not fit: {error}\n")
         return 2
     for name, text in model.record.items():

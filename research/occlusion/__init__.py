@@ -1,1 +1,1 @@
-"""Study of covered faces: what hides eyes and mouths, on photos, painted covers and clips."""
+"""Fits ``MOUTH_COEFFICIENTS`` in ``liveness/occlusion.py``, on photos, painted covers and clips."""

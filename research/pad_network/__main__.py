@@ -1,14 +1,14 @@
-"""Makes Facegate's own PAD network, and compares it with others.
+"""Makes Facegate's own PAD network, ``vision/packs/weights/facegate_pad_v1.onnx``.
 
 ::
 
     python -m research.pad_network prepare --assets DIR --work DIR
     python -m research.pad_network validate --work DIR
     python -m research.pad_network train --work DIR --out FILE.onnx
-    python -m research.pad_network compare --assets DIR --work DIR
 
-``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), the others do not. The stages
-are described in ``docs/pad_network.md``.
+``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), ``prepare`` does not. The stages
+are described in ``docs/pad_network.md``. ``facegate evaluate pad`` judges the network, on the images that
+``research.pad_network.held_out`` lists.
 """
 
 import argparse
@@ -16,21 +16,15 @@ import hashlib
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 from rich.console import Console
 
 from research.pad_network.errors import PadNetworkError
-from research.pad_network.judging import compare_held_out, compare_validated
 from research.pad_network.stages import Workplace, cross_validate, cut_regions, make_pool, train_last
-from research.pad_network.tables import parts_table, standings_table
 from vision.errors import VisionError
 from vision.packs import load_pack
 
 __all__ = ["main"]
-
-_WIDTH: Final = 180
-"""Width of the tables, characters."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,21 +63,9 @@ def _train(options: argparse.Namespace, console: Console) -> None:
     console.print(f"{options.out.name}: {len(content)} bytes, SHA-256 {hashlib.sha256(content).hexdigest()}")
 
 
-def _compare(options: argparse.Namespace, console: Console) -> None:
-    place = Workplace.open(options.work)
-    out = Console(width=_WIDTH)
-    for judgement in (
-        compare_validated(place, options.assets),
-        *compare_held_out(place, options.assets, network=options.network),
-    ):
-        for comparison in judgement.overall:
-            out.print(standings_table(comparison))
-        out.print(parts_table(judgement))
-
-
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m research.pad_network", description="Make and judge Facegate's own PAD network."
+        prog="python -m research.pad_network", description="Make Facegate's own PAD network."
     )
     stages = parser.add_subparsers(dest="name", required=True)
     prepare = stages.add_parser("prepare", help="cut faces and draw training samples")
@@ -96,12 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--samples", type=int, default=60_000, help="training samples of the run")
     train.add_argument("--out", type=Path, required=True, help="the ONNX file to write")
     train.set_defaults(stage=_train)
-    compare = stages.add_parser("compare", help="paired comparison with the teachers")
-    compare.add_argument("--network", type=Path, help="an ONNX file; the packaged one by default")
-    compare.set_defaults(stage=_compare)
-    for stage in (prepare, compare):
-        stage.add_argument("--assets", type=Path, required=True, help="folder with data/ and models/")
-    for stage in (prepare, validate, train, compare):
+    prepare.add_argument("--assets", type=Path, required=True, help="folder with data/ and models/")
+    for stage in (prepare, validate, train):
         stage.add_argument("--work", type=Path, required=True, help="folder for the files of the stages")
     return parser
 

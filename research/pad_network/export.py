@@ -14,15 +14,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE
 
-__all__ = ["State", "onnx_to_state", "student_to_onnx"]
+__all__ = ["State", "student_to_onnx"]
 
 State = Mapping[str, NDArray[np.float32]]
 
 _EPSILON: Final = 1e-5
 _MIDDLE: Final = 127.5
 _OPSET: Final = 17
-_COLOURS: Final = 3
-_PARTS: Final = ("halve", "first", "second")
 _TRUNKS: Final = (("tight", TIGHT_SIDE), ("wide", WIDE_SIDE))
 
 
@@ -46,40 +44,6 @@ def student_to_onnx(state: State, *, scale: float = 1.0, shift: float = 0.0) -> 
     hidden = graph.add("Relu", graph.linear("join", both))
     graph.linear("last", hidden, scale=scale, shift=shift, output="logit")
     return graph.model()
-
-
-def onnx_to_state(content: bytes) -> State:
-    """Return the tensors of a ``Student``, without its teachers' features, that ``student_to_onnx`` folded.
-
-    The normalisation is folded into the convolutions, so that its own tensors change nothing; the calibration
-    stays in the last layer.
-
-    Args:
-        content: A model of ``student_to_onnx``.
-    """
-    graph = onnx.load_from_string(content).graph
-    numbers = {each.name: numpy_helper.to_array(each).astype(np.float32) for each in graph.initializer}
-    cast = {node.output[0]: numbers[node.input[0]] for node in graph.node if node.op_type == "Cast"}
-    layers = [node for node in graph.node if node.op_type in {"Conv", "Gemm"}]
-    state: dict[str, NDArray[np.float32]] = {}
-    trunks, linear, place = iter(_TRUNKS), iter(("join", "last")), 0
-    trunk = ""
-    for node in layers:
-        weights, bias = cast[node.input[1]], cast[node.input[2]]
-        if node.op_type == "Gemm":
-            name = next(linear)
-            state |= {f"{name}.weight": weights, f"{name}.bias": bias}
-            continue
-        if weights.shape[1] == _COLOURS:
-            (trunk, _), place = next(trunks), 0
-            name = f"{trunk}.stem"
-        else:
-            stage, part = divmod(place, len(_PARTS))
-            name, place = f"{trunk}.stages.{stage}.{_PARTS[part]}", place + 1
-        ones = np.ones_like(bias)
-        state |= {f"{name}.0.weight": weights, f"{name}.1.weight": ones, f"{name}.1.bias": bias}
-        state |= {f"{name}.1.running_mean": 0 * ones, f"{name}.1.running_var": ones - np.float32(_EPSILON)}
-    return state
 
 
 class _Graph:

@@ -7,10 +7,10 @@ cross-validation share the work. A sample states its region, so that folds can l
 import io
 import zipfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, TypeAlias
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,10 +23,7 @@ from research.pad_network.teachers import FEATURES, Teacher, teacher_answers
 from vision.face import BgrImage, Box
 from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE, tight_and_wide
 
-__all__ = ["RIM", "Alteration", "Shard", "altered", "drawn_by_loss", "load_shard", "make_shard", "save_shard"]
-
-Alteration: TypeAlias = Callable[[Region, bool, np.random.Generator], tuple[BgrImage, Box]]
-"""Makes a sample's image and box of a region; the flag says whether to simulate an attack."""
+__all__ = ["RIM", "Shard", "load_shard", "make_shard", "save_shard"]
 
 RIM: Final = 8
 """Pixels around a sample's tight crop, so that training can move it."""
@@ -66,8 +63,6 @@ def make_shard(
     teachers: Sequence[Teacher],
     count: int,
     seed: int,
-    simulated: float = _SIMULATED,
-    alteration: Alteration | None = None,
 ) -> Shard:
     """Draw and alter images.
 
@@ -80,10 +75,7 @@ def make_shard(
         teachers: The teachers whose outputs are stored with each sample.
         count: Number of samples.
         seed: Seed of all draws.
-        simulated: Share of the samples that are simulated attacks, 0..0.58.
-        alteration: Makes the samples; ``altered`` if None.
     """
-    make = alteration or altered
     random = np.random.default_rng(seed)
     live = np.array([index for index in chosen if regions[index].is_live])
     attacks = np.array([index for index in chosen if not regions[index].is_live])
@@ -91,10 +83,10 @@ def make_shard(
     shard = _empty(count, len(teachers))
     for row in range(count):
         is_live = random.random() < _LIVE
-        is_simulated = not is_live and random.random() < simulated / (1 - _LIVE)
+        is_simulated = not is_live and random.random() < _SIMULATED / (1 - _LIVE)
         drawn, weights = (live, live_weights) if is_live or is_simulated else (attacks, attack_weights)
         index = int(random.choice(drawn, p=weights))
-        image, box = make(regions[index], is_simulated, random)
+        image, box = _altered(regions[index], is_simulated, random)
         shard.tight[row], shard.wide[row] = tight_and_wide(image, box, rim=RIM)
         shard.is_live[row], shard.is_simulated[row], shard.region[row] = is_live, is_simulated, index
         shard.probabilities[row], shard.features[row] = teacher_answers(teachers, image, box)
@@ -130,27 +122,6 @@ def load_shard(path: Path) -> Shard:
         raise MaterialError(f"{path.name} holds no shard ({type(error).__name__})") from error
 
 
-def drawn_by_loss(
-    rows: NDArray[np.int64], losses: NDArray[np.float32], hardness: float, random: np.random.Generator
-) -> NDArray[np.int64]:
-    """Draw as many rows, more often those with a large loss; at most four times as often as the mean.
-
-    The limit keeps wrong labels, which have the largest losses, from filling a round.
-
-    Args:
-        rows: Shape (n,).
-        losses: Shape (n,): the last loss of each row, 0 or more.
-        hardness: 0 to draw all alike, 1 to draw in proportion to the loss.
-        random: Draws the rows.
-
-    Returns:
-        Shape (n,), with repetitions.
-    """
-    relative = np.clip(losses / max(1e-6, float(losses.mean())), 0.0, 4.0)
-    shares = 1 - hardness + hardness * relative
-    return np.asarray(random.choice(rows, size=len(rows), p=shares / shares.sum()), dtype=np.int64)
-
-
 def _weights(regions: Sequence[Region], chosen: NDArray[np.int64]) -> NDArray[np.float64]:
     kinds = [(regions[index].source, regions[index].species) for index in chosen]
     sizes = Counter(kinds)
@@ -160,8 +131,8 @@ def _weights(regions: Sequence[Region], chosen: NDArray[np.int64]) -> NDArray[np
     return np.asarray(weights / weights.sum(), dtype=np.float64)
 
 
-def altered(region: Region, is_simulated: bool, random: np.random.Generator) -> tuple[BgrImage, Box]:
-    """Alter a region as for the packaged network; implements ``Alteration``."""
+def _altered(region: Region, is_simulated: bool, random: np.random.Generator) -> tuple[BgrImage, Box]:
+    """Return a sample's image and box, made of a region as it is, or of a simulated attack with it."""
     image, box = region.image, region.boxes[int(random.integers(len(region.boxes)))]
     if random.random() < 0.5:
         image, box = turned_about(image, box)

@@ -50,23 +50,21 @@ class Region:
     template: NDArray[np.float32]
 
 
-def cut_region(picture: Picture, *, packs: Sequence[Pack], image: BgrImage | None = None) -> Region | None:
+def cut_region(picture: Picture, *, packs: Sequence[Pack]) -> Region | None:
     """Find the face and cut its region.
 
     Args:
         picture: Which image.
         packs: Their detectors find the face, and the first one's embedder makes the template. A tight crop in
             which none finds a face is tried again with a border around it.
-        image: The image, if it is no file but a frame of one.
 
     Returns:
         The region; None if no detector finds a face, or the image cannot be read.
     """
-    if image is None:
-        read = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
-        if read is None:
-            return None
-        image = read.astype(np.uint8, copy=False)
+    read = cv2.imread(str(picture.path), cv2.IMREAD_COLOR)
+    if read is None:
+        return None
+    image = read.astype(np.uint8, copy=False)
     found = [(pack, box_and_face) for pack in packs if (box_and_face := _find(image, pack)) is not None]
     if not found:
         return None

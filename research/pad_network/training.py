@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 from torch.nn import functional
 
-from research.pad_network.export import State
 from research.pad_network.network import Student
-from research.pad_network.pool import RIM, Shard, drawn_by_loss
+from research.pad_network.pool import RIM, Shard
 from vision.face import BgrImage
 from vision.packs.pad_two_crops import TIGHT_SIDE
 
@@ -39,8 +38,6 @@ class Recipe:
         answers_weight: Weight of the teachers' outputs.
         features_weight: Weight of the teachers' features.
         averaging: Share of the averaged weights that each step keeps.
-        hardness: Weight, 0..1, of a sample's last loss when it is drawn again; with 0, every sample of a
-            shard is drawn once a round.
         seed: Seed of the first weights and of everything drawn.
     """
 
@@ -52,7 +49,6 @@ class Recipe:
     answers_weight: float = 0.2
     features_weight: float = 0.5
     averaging: float = 0.997
-    hardness: float = 0.0
     seed: int = 5
 
 
@@ -61,8 +57,6 @@ def train(
     allowed: NDArray[np.bool_],
     recipe: Recipe,
     *,
-    shards: int | None = None,
-    start: State | None = None,
     report: Callable[[int, float, nn.Module], None] | None = None,
 ) -> Student:
     """Train one network.
@@ -71,9 +65,6 @@ def train(
         shard_at: Returns the shard of each round, 0 and up; all shards have the same number of teachers.
         allowed: Shape (regions,): the regions for training.
         recipe: Settings of the run.
-        shards: Number of shards after which the first follows; ``recipe.hardness`` needs it.
-        start: The tensors of a trained network from which to go on, without its teachers' features; their
-            normalisation stays as it is. The first weights are drawn if None.
         report: Called after each round with its number, its mean loss and the averaged network.
 
     Returns:
@@ -85,10 +76,6 @@ def train(
     first = shard_at(0)
     scale = _feature_scale(first)
     student = Student(first.features.shape[1]).to(memory_format=torch.channels_last)
-    if start is not None:
-        student.load_state_dict(
-            {name: torch.from_numpy(values) for name, values in start.items()}, strict=False
-        )
     averaged = torch.optim.swa_utils.AveragedModel(
         student,
         avg_fn=lambda kept, new, count: kept + (new - kept) * _share_of_new(int(count), recipe.averaging),
@@ -99,14 +86,10 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimiser, max_lr=recipe.rate, total_steps=steps, pct_start=0.15
     )
-    known: dict[int, NDArray[np.float32]] = {}
     step, number = 0, 0
     while step < steps:
         shard = first if number == 0 else shard_at(number)
         usable = np.flatnonzero(allowed[shard.region])
-        last = known.setdefault(number % shards, np.ones(len(shard.region), np.float32)) if shards else None
-        if last is not None and recipe.hardness > 0 and number >= (shards or 0):
-            usable = drawn_by_loss(usable, last[usable], recipe.hardness, random)
         random.shuffle(usable)
         losses = []
         for at in range(0, len(usable) - _BATCH + 1, _BATCH):
@@ -114,11 +97,7 @@ def train(
                 break
             rows = np.sort(usable[at : at + _BATCH])
             student.train()
-            if start is not None:
-                _keep_normalisation(student)
-            loss, by_label = _loss(student, shard, rows, recipe, random=random, scale=scale)
-            if last is not None:
-                last[rows] = by_label.detach().numpy()
+            loss = _loss(student, shard, rows, recipe, random=random, scale=scale)
             optimiser.zero_grad(set_to_none=True)
             loss.backward()
             nn.utils.clip_grad_norm_(student.parameters(), _NORM)
@@ -147,12 +126,6 @@ def trained_logits(student: nn.Module, crops: Sequence[tuple[BgrImage, BgrImage]
     return np.concatenate(logits) if logits else np.empty(0)
 
 
-def _keep_normalisation(student: Student) -> None:
-    for module in student.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.eval()
-
-
 def _share_of_new(count: int, averaging: float) -> float:
     """Return the share of new weights in the average. It is larger early, to discard the random start."""
     return max(1 - averaging, 10 / (10 + count))
@@ -166,8 +139,7 @@ def _loss(
     *,
     random: np.random.Generator,
     scale: tuple[torch.Tensor, torch.Tensor],
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return the loss, and each row's loss by its label."""
+) -> torch.Tensor:
     tight, wide = _varied(shard.tight[rows], shard.wide[rows], random)
     logits, guesses = student(tight, wide)
     live = torch.from_numpy(shard.is_live[rows])
@@ -185,7 +157,7 @@ def _loss(
     loss: torch.Tensor = (
         by_label.mean() + recipe.answers_weight * by_answer + recipe.features_weight * by_features
     )
-    return loss, by_label
+    return loss
 
 
 def _varied(

@@ -1,1 +1,1 @@
-"""Measures and makes the packaged calibrations of photo against photo (``docs/accuracy.md``)."""
+"""Makes the calibrations of photo against photo, ``vision/packs/calibrations/*.toml``, and their tables."""

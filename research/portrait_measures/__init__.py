@@ -1,4 +1,4 @@
-"""Derives the constants and figures of the conformance measures: mouths, sharpness, compression, outline.
+"""Derives the constants of mouths, sharpness, compression and outline in ``matcher/conformance``.
 
-Run as ``python -m research.portrait_measures --assets DIR``.
+Those of mouths are in ``vision/mouth_colours.py``. Run ``python -m research.portrait_measures --assets DIR``.
 """

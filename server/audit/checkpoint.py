@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -22,7 +22,7 @@ from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from server.audit.errors import AuditKeysInvalid, CheckpointInvalid
 from server.key_validity import PublishedKey, Validity
@@ -49,8 +49,8 @@ class Checkpoint(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
 
-    version: int = Field(default=2, ge=1, le=2)
-    """The version of this format; a checkpoint of version 1 has no position."""
+    version: int = Field(default=2, ge=2, le=2)
+    """The version of this format."""
     tenant: str = Field(min_length=1, max_length=64)
     """The tenant of the chain."""
     number: int = Field(ge=1)
@@ -63,19 +63,13 @@ class Checkpoint(BaseModel):
     """The server's time, UTC."""
     previous: str = Field(pattern=r"^([0-9a-f]{64})?$")
     """SHA-256 of the JWS of the checkpoint of this tenant before it; empty for the first."""
-    position: int = Field(default=0, ge=0)
-    """The position among the checkpoints of all tenants, from 1 without gaps; 0 in version 1."""
+    position: int = Field(ge=1)
+    """The position among the checkpoints of all tenants, from 1 without gaps."""
     before: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """SHA-256 of the JWS of the checkpoint in front of this position; empty for the first."""
     accepted: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
     """Only in a checkpoint by which an operator accepted a log that lacks signed checkpoints, such as a
     restored backup: SHA-256 of the JWS of the newest one that was known. The positions between are lost."""
-
-    @model_validator(mode="after")
-    def _of_its_version(self) -> Self:
-        if (self.version == 1) != (self.position == 0):
-            raise ValueError("a checkpoint has a position from version 2 on")
-        return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +82,7 @@ class SignedCheckpoint:
         sequence: The sequence of the newest entry that it covers.
         jws: The compact JWS.
         timestamp: The RFC 3161 time-stamp response over the bytes of ``jws`` (DER); ``None`` for none.
-        position: The position among the checkpoints of all tenants; 0 for one of version 1.
+        position: The position among the checkpoints of all tenants; 0 if somebody removed it from the row.
     """
 
     tenant: str

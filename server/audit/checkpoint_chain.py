@@ -71,7 +71,7 @@ class CheckpointChain:
     def of_witness(cls, witnessed: Iterable[str], keys: CheckpointKeys) -> "CheckpointChain":
         """Returns the chain up to the newest of the given checkpoints (JWS).
 
-        One that is malformed or has no position, or that no known key signed, becomes a problem.
+        One that is malformed, or that no known key signed, becomes a problem.
         """
         chain = cls()
         for signed in witnessed:
@@ -80,11 +80,6 @@ class CheckpointChain:
             except CheckpointInvalid as error:
                 chain.add(
                     ProblemKind.CHECKPOINT_INVALID, 0, f"one of the witness cannot be verified: {error}"
-                )
-                continue
-            if not content.position:
-                chain.add(
-                    ProblemKind.CHECKPOINT_INVALID, 0, "one of the witness has no position among all of them"
                 )
                 continue
             known = chain.newest.get(content.tenant)

@@ -121,8 +121,7 @@ def _checkpoint(found: Mapping[str, Any]) -> SignedCheckpoint:
         tenant=_typed(found, "tenant", str),
         number=_typed(found, "number", int),
         sequence=_typed(found, "sequence", int),
-        # Exports of older versions have no positions.
-        position=_typed(found, "position", int) if "position" in found else 0,
+        position=_typed(found, "position", int),
         jws=_typed(found, "jws", str),
         timestamp=None if timestamp is None else base64.b64decode(timestamp, validate=True),
     )

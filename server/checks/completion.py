@@ -13,7 +13,6 @@ from server.checks.deliveries import Deliveries
 from server.checks.faults import server_fault
 from server.checks.handed_out import HandedOut, PictureHandout
 from server.checks.lifecycle import check_decided, check_finished
-from server.checks.pictures import result_pictures
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
@@ -21,7 +20,7 @@ from server.domain.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.policies import Policy, parse_frozen_policy
+from server.policies import Policy, parse_policy
 from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
@@ -159,10 +158,6 @@ class CheckCompletion:
     async def _kept(self, record: CheckRecord) -> _KeptResult:
         """Returns the result of a decided check, and the images that it names."""
         entries = await self._repository.evidence(record.check_id)
-        if record.result is not None:
-            # It was decided before there were evidence records.
-            named = result_pictures(entries, await self._repository.attempts(record.check_id))
-            return _KeptResult(record.result, named, record.subject_reference)
         stored = await self._records.find(record.check_id)
         if stored is None:
             current = await self._repository.get(record.check_id)
@@ -340,7 +335,7 @@ class CheckCompletion:
 
 
 def _policy(record: CheckRecord) -> Policy:
-    return parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+    return parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
 
 
 def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:

@@ -14,7 +14,7 @@ from server.checks.progress import CheckProgress, progress_of
 from server.domain.state import CheckState
 from server.errors import Reason, Refusal
 from server.evidence.records import RecordVault
-from server.policies import Policy, parse_frozen_policy
+from server.policies import Policy, parse_policy
 from server.sealing import SealError
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord
@@ -132,4 +132,4 @@ class CheckInquiry:
 @lru_cache(maxsize=64)
 def _policy(source: bytes) -> Policy:
     """Parses a frozen policy; cached, because watched checks share a few policies."""
-    return parse_frozen_policy(source, origin="the policy of a check").policy
+    return parse_policy(source, origin="the policy of a check").policy

@@ -18,7 +18,7 @@ from vision.face_chip import CHIP_SHAPE
 from vision.packs import Template
 
 _LITTLE_ENDIAN_FLOAT32 = np.dtype("<f4")
-_MAGIC, _MAGIC_WITHOUT_FACE = b"FGT2", b"FGT1"
+_MAGIC = b"FGT2"
 _LENGTH_BYTES = 2
 _NO_FACE, _FACE, _FACE_OF_DOCUMENT = b"\0", b"\1", b"\2"
 _CHIP_BYTES = CHIP_SHAPE[0] * CHIP_SHAPE[1]
@@ -30,7 +30,7 @@ class OpenedPortrait:
 
     Attributes:
         template: The template.
-        trusted: The aligned face; ``None`` in a sandbox, and for a check of an older version.
+        trusted: The aligned face; ``None`` in a sandbox.
     """
 
     template: Template
@@ -67,29 +67,28 @@ def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Opened
     """Returns what is known of the portrait of a check that is not decided.
 
     Raises:
-        Refusal: The check is decided, and its template is erased (CHECK_CLOSED); or an older version of the
-            server stored the template without its template id (PACK_CHANGED).
+        Refusal: The check is decided, and its template is erased (CHECK_CLOSED); or another version of the
+            server sealed the template in another form (PACK_CHANGED).
         SealError: The seal cannot be opened with these keys.
     """
     if record.portrait_template is None:
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; create a new check")
     aad = context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     plain = unseal(record.portrait_template, wrapping_keys=wrapping_keys, aad=aad)
-    if plain[: len(_MAGIC)] not in (_MAGIC, _MAGIC_WITHOUT_FACE):
+    if not plain.startswith(_MAGIC):
         raise Refusal(
             Reason.PACK_CHANGED,
-            "an older version of the server made the portrait's template, without the id of its form; ask "
-            "the orchestrator for a new check",
+            "another version of the server sealed the portrait's template; ask the orchestrator for a new "
+            "check",
             details={"packVersion": record.pack_version},
         )
     start = len(_MAGIC) + _LENGTH_BYTES
     end = start + int.from_bytes(plain[len(_MAGIC) : start], "big")
     form, rest = plain[start:end].decode(), plain[end:]
+    kind, rest = rest[:1], rest[1:]
     trusted = None
-    if plain.startswith(_MAGIC):
-        kind, rest = rest[:1], rest[1:]
-        if kind != _NO_FACE:
-            chip = np.frombuffer(rest[:_CHIP_BYTES], np.uint8).reshape(CHIP_SHAPE)
-            trusted, rest = TrustedFace(chip, document=kind == _FACE_OF_DOCUMENT), rest[_CHIP_BYTES:]
+    if kind != _NO_FACE:
+        chip = np.frombuffer(rest[:_CHIP_BYTES], np.uint8).reshape(CHIP_SHAPE)
+        trusted, rest = TrustedFace(chip, document=kind == _FACE_OF_DOCUMENT), rest[_CHIP_BYTES:]
     vector = np.frombuffer(rest, dtype=_LITTLE_ENDIAN_FLOAT32).astype(np.float32)
     return OpenedPortrait(Template(vector, form), trusted)

@@ -24,7 +24,7 @@ from server.storage.approvals import PendingApproval
 from server.storage.errors import HoldNotFound, OnHold, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.holds import HoldRepository, StoredHold
-from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.records import EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.verdict.record import RecordUnreadable
@@ -132,7 +132,7 @@ class Erasure:
         if check is not None and check.state is CheckState.ERASED and check.erase_time is not None:
             return ErasedCheck(check.erase_time, await self._residues())
         check = await found_check(self._repository, check_id, tenant=access.tenant)
-        subject = await self._subject(access, check)
+        subject = await self._subject(access, check_id)
         event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
         approval = self._rules.request(TwoPeople.DELETE, event, str(check_id), access.purpose)
         try:
@@ -228,14 +228,14 @@ class Erasure:
         """
         text_field("reference", reference, longest=_LONGEST_HOLD)
         text_field("reason", reason, longest=_LONGEST_REASON)
-        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        await found_check(self._repository, check_id, tenant=access.tenant)
         hold = StoredHold(
             reference=reference, reason=reason, placed_by=access.actor.name, place_time=access.now
         )
         event = access.event(
             AuditAction.HOLD_PLACED,
             check_id=check_id,
-            subject=await self._subject(access, check),
+            subject=await self._subject(access, check_id),
             detail={"reference": reference, "reason": reason},
         )
         return await self._holds.place(check_id, hold, event=event)
@@ -248,11 +248,11 @@ class Erasure:
         """
         access.require_purpose()
         text_field("reference", reference, longest=_LONGEST_HOLD)
-        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        await found_check(self._repository, check_id, tenant=access.tenant)
         event = access.event(
             AuditAction.HOLD_RELEASED,
             check_id=check_id,
-            subject=await self._subject(access, check),
+            subject=await self._subject(access, check_id),
             detail={"reference": reference},
         )
         approval = self._rules.request(
@@ -268,20 +268,19 @@ class Erasure:
                 "the check has no hold with this reference; GetEvidence lists its holds",
             ) from error
 
-    async def _subject(self, access: Access, check: CheckRecord) -> bytes | None:
+    async def _subject(self, access: Access, check_id: UUID) -> bytes | None:
         """Returns the hash under which the audit log knows the person of a decided check.
 
-        ``None`` if the check has no subject reference, or its record cannot be opened: it must still be
-        possible to hold or delete a check with a damaged record.
+        ``None`` if the check has no subject reference, or its record is missing or cannot be opened: it must
+        still be possible to hold or delete a check with a damaged record.
         """
-        stored = await self._records.find(check.check_id, access.tenant)
+        stored = await self._records.find(check_id, access.tenant)
         if stored is None:
-            # A check that an older version decided has its reference in clear.
-            return self._rules.subject_hash(access.tenant, check.subject_reference)
+            return None
         try:
             reference = self._vault.delivery(stored).subject_reference
         except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(check.check_id), exc_info=error)
+            _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
             return None
         return self._rules.subject_hash(access.tenant, reference)
 

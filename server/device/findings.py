@@ -100,7 +100,7 @@ def finding_from_bytes(data: bytes) -> EvidenceFinding:
     document: dict[str, Any] = json.loads(data)
     ceiling = document["ceiling"]
     lasting, scan = document["lasting_key"], document["scan_key"]
-    report = document.get("report")  # absent in findings of earlier versions
+    report = document["report"]
     return EvidenceFinding(
         verifier=document["verifier"],
         checks=tuple(_check(check) for check in document["checks"]),

@@ -10,6 +10,7 @@ from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from attempt import Feedback, FrameExposure, MoveOval, PauseCapture, Reveal
+from facegate_protocol.texts import HINTS
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep, Transition
 from server.domain.terms import Mode, Plan
@@ -48,40 +49,6 @@ MAX_SCAN_MESSAGE_BYTES = 768 * 1024
 """Maximum message size of the device listener; scan.proto states it too."""
 
 _MAX_SMALL_BYTES = 1024
-_MESSAGES = {
-    "GOOD": "Good, keep still.",
-    "NO_FACE": "Move your face into the oval.",
-    "WRONG_ROTATION": "Hold the phone upright; the picture is turned.",
-    "MULTIPLE_FACES": "Only one face may be in the picture.",
-    "MOVE_CLOSER": "Move closer.",
-    "MOVE_BACK": "Move back.",
-    "CENTER_FACE": "Centre your face.",
-    "HOLD_STILL": "Hold still.",
-    "TOO_DARK": "It is too dark: find more light.",
-    "TOO_BRIGHT": "There is too much light, or it comes from behind you: find shade.",
-    "BLURRED": "The picture is blurred: hold still or clean the lens.",
-    "EYES_CLOSED": "Open your eyes.",
-    "LOOK_STRAIGHT": "Look straight at the camera.",
-    "FACE_CUT_OFF": "Your whole face must be in the picture.",
-    "SUNGLASSES": "Take off your sunglasses.",
-    "EYES_NOT_VISIBLE": "Make sure that both eyes can be seen.",
-    "FACE_MASK": "Take off your mask.",
-    "MOUTH_NOT_VISIBLE": "Make sure that your mouth can be seen.",
-    "FACE_OBSTRUCTED": "Uncover your face.",
-    "FACE_LOST": "Your face was lost: keep it in the oval.",
-    "RAISE_SCREEN_BRIGHTNESS": "Raise the brightness of your screen.",
-    "BLINK": "Please blink.",
-    "OPEN_MOUTH": "Open your mouth wide, then close it.",
-    "TURN_LEFT": "← Turn your head to your left, then back.",
-    "TURN_RIGHT": "→ Turn your head to your right, then back.",
-    "ENVIRONMENT_NOT_SUPPORTED": "No challenge is possible here: only a clear picture succeeds.",
-    "ACTION_NOT_PERFORMED": "Follow the oval on the screen.",
-    "TURN_HEAD_SLIGHTLY": "Turn your head a little from side to side.",
-    "NO_COLOURS": "The camera gives no colours: use another one.",
-    "NETWORK_TOO_SLOW": "The connection is too slow.",
-    "CAPTURE_TOO_SLOW": "The camera gives too few pictures: close other apps, or find more light.",
-    "PROCESSING": "One moment.",
-}
 _ROTATIONS: dict[int, int] = {
     scan_pb2.ROTATION_UNSPECIFIED: 0,
     scan_pb2.ROTATION_90: 90,
@@ -271,7 +238,7 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
             return response(
                 feedback=feedback_pb2.Feedback(
                     code=feedback_code(message.code),
-                    message=_MESSAGES.get(message.code, ""),
+                    message=HINTS[message.code],
                     progress=message.progress,
                     frame_index=message.frame_index,
                 )

@@ -4,7 +4,6 @@ from server.policies.loading import (
     PolicyBook,
     PolicyFile,
     load_policies,
-    parse_frozen_policy,
     parse_policy,
     read_policy,
 )
@@ -15,7 +14,6 @@ __all__ = [
     "PolicyBook",
     "PolicyFile",
     "load_policies",
-    "parse_frozen_policy",
     "parse_policy",
     "read_policy",
 ]

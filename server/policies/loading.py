@@ -14,7 +14,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from server.policies.schema import ASSURANCE_FORMS, FROZEN, Policy
+from server.policies.schema import ASSURANCE_FORMS, Policy
 from server.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [
@@ -24,13 +24,11 @@ __all__ = [
     "PolicyInvalid",
     "PolicyNotFound",
     "load_policies",
-    "parse_frozen_policy",
     "parse_policy",
     "read_policy",
 ]
 
 _MAX_BYTES = 65_536
-_FORMER_EVIDENCE = {"android": "android_key", "ios": "app_attest", "web": "web_key"}
 
 
 class PolicyError(Exception):
@@ -122,7 +120,11 @@ def parse_policy(source: bytes, *, origin: str) -> PolicyFile:
     Raises:
         PolicyInvalid: The bytes are not TOML, or violate the schema; every problem is listed.
     """
-    return _parsed(source, _table(source, origin=origin), origin=origin)
+    try:
+        policy = Policy.model_validate(_table(source, origin=origin))
+    except ValidationError as error:
+        raise PolicyInvalid(tuple(_problems(error, origin=origin))) from error
+    return PolicyFile(policy=policy, source=source, sha256=sha256(source).digest())
 
 
 def _table(source: bytes, *, origin: str) -> dict[str, Any]:
@@ -135,70 +137,6 @@ def _table(source: bytes, *, origin: str) -> dict[str, Any]:
     # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
     except (ValueError, RecursionError) as error:
         raise PolicyInvalid((f"{origin}: not TOML: {error}",)) from error
-
-
-def _without_zero_bits(table: dict[str, Any]) -> dict[str, Any]:
-    challenge = table.get("challenge")
-    if not isinstance(challenge, dict) or challenge.get("required_bits") != 0:
-        return table
-    return table | {"challenge": {key: value for key, value in challenge.items() if key != "required_bits"}}
-
-
-def _with_demand_rows(table: dict[str, Any]) -> dict[str, Any]:
-    """Converts ``device.attestation`` of older versions, one word for each platform, to equal demands."""
-    device = table.get("device")
-    if not isinstance(device, dict) or not isinstance(device.get("attestation"), dict):
-        return table
-    words = device["attestation"]
-    rows: dict[str, dict[str, object]] = {"desktop": {}, "unspecified": {}}
-    for platform, evidence in _FORMER_EVIDENCE.items():
-        rows[platform] = {evidence: words.get(platform, "ignored")}
-    kept = {key: value for key, value in device.items() if key != "attestation"}
-    return table | {"device": {**kept, "demands": rows}}
-
-
-def _with_doubt(table: dict[str, Any]) -> dict[str, Any]:
-    """Converts ``preferred_mode`` and ``fallback`` of older versions to a scan that begins with the flash."""
-    kept = {key: value for key, value in table.items() if key not in ("preferred_mode", "fallback")}
-    if table.get("preferred_mode") != "DYNAMIC" or table.get("mode") != "EXPRESS":
-        return kept
-    liveness = table.get("liveness", {})
-    order = ["flash", "movement"] if table.get("fallback") == "movement" else ["flash"]
-    asked = {"live_threshold": liveness["live_threshold"]} if "live_threshold" in liveness else {}
-    doubt = {
-        "order": order,
-        "at_start": True,
-        "flash": {**asked, "blink": False, "depth": False},
-        "movement": {**asked, "blink": False},
-    }
-    return kept | {"doubt": doubt}
-
-
-def _parsed(source: bytes, table: dict[str, Any], *, origin: str, context: object = None) -> PolicyFile:
-    try:
-        policy = Policy.model_validate(table, context=context)
-    except ValidationError as error:
-        raise PolicyInvalid(tuple(_problems(error, origin=origin))) from error
-    return PolicyFile(policy=policy, source=source, sha256=sha256(source).digest())
-
-
-def parse_frozen_policy(source: bytes, *, origin: str) -> PolicyFile:
-    """Reads a policy that was frozen into a check, possibly by an older version of the server.
-
-    Older versions wrote ``challenge.required_bits = 0`` into policies whose mode is EXPRESS; this function
-    removes it. They demanded attestation by platform (``device.attestation``), which becomes a row of
-    ``device.demands``, and preferred the flash (``preferred_mode``, ``fallback``), which becomes a table
-    ``doubt`` with which the scan begins. Anything else that this version refuses is refused here too.
-
-    Args:
-        source: The bytes of the file at the creation of the check.
-        origin: Where the bytes come from, for messages.
-
-    Raises:
-        PolicyInvalid: As for ``parse_policy``.
-    """
-    table = _with_doubt(_with_demand_rows(_without_zero_bits(_table(source, origin=origin))))
-    return _parsed(source, table, origin=origin, context=FROZEN)
 
 
 def read_policy(path: Path) -> PolicyFile:

@@ -17,7 +17,6 @@ from pydantic import (
     Field,
     PlainValidator,
     Tag,
-    ValidationInfo,
     WithJsonSchema,
     model_validator,
 )
@@ -42,7 +41,6 @@ from server.settings_base import WebOrigin
 
 __all__ = [
     "ASSURANCE_FORMS",
-    "FROZEN",
     "AppDisclosure",
     "AssuranceFloors",
     "AttemptRules",
@@ -71,9 +69,6 @@ __all__ = [
     "liveness_policy",
     "render_schema",
 ]
-
-FROZEN = object()
-"""The context of validation for a policy that was frozen into a check."""
 
 _DAY = 86_400
 _FLASH_IDLE_SECONDS = 3
@@ -781,7 +776,7 @@ class Policy(PolicyTable):
         return self
 
     @model_validator(mode="after")
-    def _doubt_fits(self, info: ValidationInfo) -> Self:
+    def _doubt_fits(self) -> Self:
         doubt, deadlines = self.doubt, self.deadlines
         if doubt is None:
             return self
@@ -790,12 +785,7 @@ class Policy(PolicyTable):
         if ChallengeKind.FLASH in doubt.order and (reason := self.why_no_flash) is not None:
             raise ValueError(f'doubt.order contains "flash", but {reason}')
         asked = self.challenge_for(self.mode, ChallengeKind.FLASH)
-        # A policy that an older version froze may have preferred a weaker flash.
-        if (
-            ChallengeKind.FLASH in doubt.order
-            and info.context is not FROZEN
-            and asked.together_with(self.challenge.raised) != asked
-        ):
+        if ChallengeKind.FLASH in doubt.order and asked.together_with(self.challenge.raised) != asked:
             raise ValueError(
                 "doubt.flash demands less than challenge.raised (required_bits, blink, depth, open_mouth, "
                 "turn_head): doubt cannot demand less than a raised mode"

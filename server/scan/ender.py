@@ -116,7 +116,7 @@ class ScanEnder:
 
         Tries until the lease has expired: from then on everybody concludes that the server failed.
         """
-        ending, until = self._left, self._env.clock.monotonic() + self._env.settings.lease_seconds
+        ending, until = self._left, self._env.clock.monotonic() + self._env.limits.lease_seconds
         while ending is not None and self._env.clock.monotonic() < until:
             await asyncio.sleep(_AGAIN_SECONDS)
             try:

@@ -17,6 +17,7 @@ from server.keys import KeyRing
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
 from server.scan.transcript import ClockLimits
+from server.settings_limits import LimitSettings
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
@@ -45,7 +46,6 @@ class ScanLimits:
         window_frames: Frames that may be in flight.
         window_bytes: Bytes of images that may be in flight.
         counted_frames: The number of received frames from which an attempt counts.
-        lease_seconds: How long a stream's lease lasts without renewal.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
         owner: Name of this replica in leases.
         tries: Limits on failed checks.
@@ -59,7 +59,6 @@ class ScanLimits:
     window_frames: int = 8
     window_bytes: int = 1024 * 1024
     counted_frames: int = 8
-    lease_seconds: float = 15.0
     end_seconds: float = 5.0
     owner: str
     tries: TrySetting
@@ -106,6 +105,7 @@ class ScanEnvironment:
     """The dependencies of a scan stream, assembled once by the composition root."""
 
     settings: ScanLimits
+    limits: LimitSettings
     repository: CheckRepository
     recorder: CheckRecorder
     keys: KeyRing

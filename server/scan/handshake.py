@@ -23,7 +23,7 @@ from server.device.assessment import ClaimedDevice, attestation_demand, decisive
 from server.device.evidence import EvidenceContext
 from server.domain.terms import Mode
 from server.errors import Reason, Refusal
-from server.policies import Policy, parse_frozen_policy
+from server.policies import Policy, parse_policy
 from server.scan.admission import PROTOCOL_VERSION, Admission, admit, require_challenge, validate_start
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
@@ -134,7 +134,7 @@ async def open_stream(
     """
     # 1. May a stream of this check begin?
     session_key = validate_start(start)
-    policy = parse_frozen_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+    policy = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
     attempts = await env.repository.attempts(record.check_id)
     admission = admit(
         start=start,

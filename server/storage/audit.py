@@ -288,15 +288,13 @@ class AuditLog:
                 if row is not None and row.position > chain.position:
                     # Another replica signs; the next call begins with its checkpoints.
                     continue
-                try:
-                    before = None if row is None else _unplaced(row, keys)
-                except CheckpointInvalid as error:
+                if row is not None:
                     problems.append(
                         Problem(
                             tenant=tenant,
                             kind=ProblemKind.CHECKPOINT_INVALID,
                             sequence=0,
-                            explanation=str(error),
+                            explanation=_why_unplaced(row, keys),
                         )
                     )
                     continue
@@ -312,14 +310,9 @@ class AuditLog:
                         f"{0 if head is None else head.sequence}",
                     )
                 )
-            elif before is not None and before.content.position and head == covered:
+            elif before is not None and head == covered:
                 continue
-            elif (
-                made_before is None
-                or before is None
-                or not before.content.position
-                or before.content.time <= made_before
-            ):
+            elif made_before is None or before is None or before.content.time <= made_before:
                 found = await self._since(tenant, covered, head, keys)
                 problems += found
                 if not found and head.sequence:
@@ -513,18 +506,13 @@ def _insert_checkpoint(connection: Connection, signed: SignedCheckpoint, now: da
     )
 
 
-def _unplaced(row: SignedCheckpoint, keys: CheckpointKeys) -> NewestCheckpoint:
-    """Returns the newest checkpoint of a tenant of which the chain has none: one of an older version.
-
-    Raises:
-        CheckpointInvalid: It is not one, such as one whose position somebody removed.
-    """
-    signed = keys.verify(row.jws)
-    if signed.position:
-        raise CheckpointInvalid(
-            f"the row of checkpoint {row.number} lacks its position {signed.position}, which is signed"
-        )
-    return NewestCheckpoint(signed, row.jws)
+def _why_unplaced(row: SignedCheckpoint, keys: CheckpointKeys) -> str:
+    """Returns why the chain lacks the newest checkpoint of a tenant."""
+    try:
+        signed = keys.verify(row.jws)
+    except CheckpointInvalid as error:
+        return str(error)
+    return f"the row of checkpoint {row.number} lacks its position {signed.position}, which is signed"
 
 
 def _accept(

@@ -277,7 +277,7 @@ class EvidenceRecordRepository:
         Args:
             tenant: The tenant.
             terms: The terms of the person's reference, under each key that is kept.
-            reference: The reference itself, which checks without a record have in clear.
+            reference: The reference itself, which open checks have in clear.
         """
         by_record = select(record_terms.c.check_id).where(
             record_terms.c.tenant == tenant, record_terms.c.term.in_(terms)

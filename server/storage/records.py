@@ -150,7 +150,6 @@ class CheckRecord:
             unreadable.
         reasons: The reasons for which it did not succeed, most important first; None if somebody made the
             column unreadable. The evidence record has both under its seal.
-        result: The result of a check that was decided before there were evidence records, opaque; else None.
         decide_time: When it was decided; None before.
         retain_until: When result and evidence are to be erased; None before the decision.
         images_until: When the images are to be erased, if earlier than the rest; else None.
@@ -192,7 +191,6 @@ class CheckRecord:
     bytes_received: int
     status: CheckStatus | None
     reasons: tuple[FailureReason, ...] | None
-    result: bytes | None = field(repr=False)
     decide_time: datetime | None
     retain_until: datetime | None
     images_until: datetime | None

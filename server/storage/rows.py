@@ -228,7 +228,6 @@ def tombstone(now: datetime) -> dict[str, Any]:
         "portrait_report": b"",
         "session_key": None,
         "session_key_sha256": None,
-        "result": None,
     }
 
 
@@ -274,7 +273,6 @@ def check_record(row: RowMapping) -> CheckRecord:
         bytes_received=row["bytes_received"],
         status=status_of(row),
         reasons=reasons_of(row),
-        result=row["result"],
         decide_time=row["decide_time"],
         retain_until=row["retain_until"],
         images_until=row["images_until"],

@@ -13,7 +13,7 @@ migration of a later version, which shuts out the servers that still need it.
 import asyncio
 import fcntl
 import functools
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,6 @@ from server.storage.failures import unavailable
 from server.storage.tables import schema_floor
 
 __all__ = [
-    "HashSubject",
     "current_revision",
     "expect_revision",
     "expect_usable",
@@ -42,8 +41,6 @@ __all__ = [
     "upgrade",
 ]
 
-HashSubject = Callable[[str, str], str]
-"""Hashes the subject reference of a scope, as ``MemoryKey.subject_hash``."""
 _NEWER = (
     "the database was upgraded by a newer version of the server, and this version may no longer use it; "
     "install that version or a newer one"
@@ -72,25 +69,20 @@ async def current_revision(database: Database) -> str | None:
     )
 
 
-async def upgrade(url: str, *, hash_subject: HashSubject | None = None) -> None:
+async def upgrade(url: str) -> None:
     """Applies the missing migrations in one transaction.
 
     Args:
         url: See ``server.storage.database.open_database``.
-        hash_subject: Is called for rows that have subject references in clear, which they had before revision
-            0008. Its exceptions are passed on, and nothing is changed.
 
     Raises:
-        SchemaOutdated: A newer version of the server created the database, or it has references in clear and
-            ``hash_subject`` is not given.
+        SchemaOutdated: A newer version of the server created the database.
         StorageUnavailable: The database does not answer, or a migration failed; nothing was changed.
     """
     database = open_database(url, make=True, patient=True)
     try:
         async with _exclusive_upgrade(url):
-            await database.write(_upgrade, hash_subject)
-            # The older values would stay in SQLite's log for a while.
-            await database.forget_overwritten()
+            await database.write(_upgrade)
     except CommandError as error:
         raise SchemaOutdated(_NEWER) from error
     finally:
@@ -125,7 +117,7 @@ async def expect_revision(database: Database) -> None:
         )
 
 
-async def prepare_database(url: str, *, hash_subject: HashSubject | None = None) -> None:
+async def prepare_database(url: str) -> None:
     """Prepares the database at the start of a server: upgrades SQLite, and tests other databases.
 
     During a roll-out, replicas of different versions share other databases, so the operator decides when to
@@ -133,7 +125,6 @@ async def prepare_database(url: str, *, hash_subject: HashSubject | None = None)
 
     Args:
         url: See ``server.storage.database.open_database``.
-        hash_subject: See ``upgrade``.
 
     Raises:
         SchemaOutdated: The database is older than this version needs, or a newer version shut this one out.
@@ -147,7 +138,7 @@ async def prepare_database(url: str, *, hash_subject: HashSubject | None = None)
             return
     finally:
         await database.close()
-    await upgrade(url, hash_subject=hash_subject)
+    await upgrade(url)
 
 
 @functools.cache
@@ -162,13 +153,12 @@ def _config() -> Config:
     return config
 
 
-def _upgrade(connection: Connection, hash_subject: HashSubject | None) -> None:
+def _upgrade(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         # The lock is released with the transaction. Other processes wait here and then find nothing to do.
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
-    config.attributes["hash_subject"] = hash_subject
     command.upgrade(config, "head")
     floor = _floor(ScriptDirectory.from_config(config))
     if connection.execute(select(schema_floor.c.revision)).scalar_one_or_none() != floor:

@@ -132,7 +132,6 @@ checks = Table(
     Column("bytes_received", BigInteger, nullable=False),
     Column("status", String(16)),
     Column("reasons", Text, nullable=False),
-    Column("result", LargeBinary),
     Column("decide_time", UtcTime),
     Column("retain_until", UtcTime),
     Column("retention_seconds", BigInteger),
@@ -141,7 +140,7 @@ checks = Table(
     Column("images_erase_time", UtcTime),
     Column("finish_time", UtcTime),
     Column("erase_time", UtcTime),
-    # Only open checks, and checks that are older than evidence records, have the reference in clear.
+    # Only open checks have the reference in clear.
     Index(
         None,
         "tenant",
@@ -401,7 +400,7 @@ audit_checkpoints = Table(
     Column("time_us", BigInteger, nullable=False),
     Column("jws", Text, nullable=False),
     Column("timestamp", LargeBinary),
-    # The position among the checkpoints of all tenants; those of older versions have none.
+    # The position among the checkpoints of all tenants.
     Column("position", BigInteger),
     Index(None, "position", unique=True),
 )

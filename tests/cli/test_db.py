@@ -2,7 +2,6 @@ import asyncio
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
 from typer.testing import CliRunner
 
 from cli.db import app
@@ -14,7 +13,6 @@ from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
-from tests.server.databases import take_back
 from tests.server.storage.samples import enrolled_key, new_check
 
 _RUN = CliRunner()
@@ -90,29 +88,6 @@ def test_nothing_is_forgotten_without_an_entry(tmp_path: Path, monkeypatch: pyte
     long = _RUN.invoke(app, ["forget-devices", "--subject", "anna", "--reason", "x" * 257])
     assert (long.exit_code, "purpose" in long.stderr) == (2, True)
     assert "Erased: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
-
-
-def test_the_upgrade_of_stored_references_needs_the_keys(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
-    assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
-    _enrol(tmp_path, "anna")
-    url = load_settings(None).settings.database_url
-    asyncio.run(take_back(url, "0007"))
-    asyncio.run(_execute(url, "update enrolled_keys set subject = 'anna'"))
-    (tmp_path / "keys").rename(tmp_path / "elsewhere")
-    no_keys = _RUN.invoke(app, ["upgrade"])
-    assert (no_keys.exit_code, "key folder" in no_keys.stderr) == (2, True)
-    (tmp_path / "elsewhere").rename(tmp_path / "keys")
-    assert _RUN.invoke(app, ["upgrade"]).exit_code == 0
-    assert "Erased: 1 " in _RUN.invoke(app, ["forget-devices", "--subject", "anna"]).stdout
-
-
-async def _execute(url: str, statement: str) -> None:
-    database = open_database(url)
-    await database.write(lambda connection: connection.execute(text(statement)))
-    await database.close()
 
 
 def test_a_database_of_another_revision_is_left_alone(

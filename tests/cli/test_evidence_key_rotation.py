@@ -83,7 +83,7 @@ async def scanned(
 
 
 def under_the_servers_key(connection: Connection, keys: WrappingKeys) -> None:
-    """Wraps the memory of the sandbox of ``bank`` as older servers did: under the server's own key."""
+    """Wraps the memory of the sandbox of ``bank`` under the server's own key, before the tenant had one."""
     row = connection.execute(select(scan_memories).where(scan_memories.c.tenant == "sandbox:bank")).one()
     newest = keys.key_id_for("")
     older = WrappingKeys(newest=newest, keys={key_id: keys.key(key_id) for key_id in keys.key_ids})

@@ -117,6 +117,21 @@ def test_show_prints_every_setting_and_the_hash() -> None:
     assert shown["sha256"] == file.sha256.hex()
 
 
+def test_show_states_that_an_evaluation_pack_is_never_sure() -> None:
+    assert json.loads(_RUN.invoke(app, ["show", "standard", "--json"]).stdout)["sure"] is None
+    assert "never sure" in _RUN.invoke(app, ["show", "standard"]).stdout
+    assert "never sure" not in _RUN.invoke(app, ["show", "evaluation"]).stdout
+
+
+def test_show_states_from_which_confidence_a_pack_is_sure(
+    assets: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FACEGATE_PACK", f"open:{assets / 'models'}")
+    sure = json.loads(_RUN.invoke(app, ["show", "standard", "--json"]).stdout)["sure"]
+    assert 90 < sure < 100
+    assert f"sure from a confidence of {sure:g}" in _RUN.invoke(app, ["show", "standard"]).stdout
+
+
 def test_show_lists_the_tolerated_tests(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.toml").write_text(_MINE + '[device]\ntolerate = ["memory.frames"]\n')
     monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))

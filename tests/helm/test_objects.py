@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -56,38 +55,6 @@ def test_the_models_come_from_the_mirror() -> None:
     models, _ = containers(pod_of(server("openshift.yaml")))
     at = models["args"].index("--mirror")
     assert models["args"][at + 1] == "https://models.internal.example/facegate"
-
-
-@pytest.mark.parametrize(
-    ("values", "changes", "volume"),
-    [
-        ("production.yaml", [], "secret"),
-        ("ingress.yaml", [], "persistentVolumeClaim"),
-        ("single.yaml", ["database.existingSecret=facegate-database", "networkPolicy.enabled=false"], None),
-        (
-            "production.yaml",
-            ["externalSecrets.storeRef.name=vault", "externalSecrets.secrets.facegate-keys.a.key=keys"],
-            None,
-        ),
-    ],
-)
-def test_the_migration_has_the_keys_that_are_there_before_the_release(
-    values: str, changes: list[str], volume: str | None
-) -> None:
-    pod = pod_of(_job("migrate", values, *changes))
-    of_pod = {one["name"]: set(one) - {"name"} for one in pod["spec"]["volumes"]}
-    assert of_pod.get("keys") == (None if volume is None else {volume})
-    for container in containers(pod):
-        at = [mount["mountPath"] for mount in container["volumeMounts"] if mount["name"] == "keys"]
-        assert at == ([] if volume is None else ["/var/lib/facegate-keys"])
-    settings = tomllib.loads(_one("ConfigMap", "-migrate", values, *changes)["data"]["facegate.toml"])
-    assert settings["keys"]["folder"] == "/var/lib/facegate-keys"
-
-
-def test_the_migration_decrypts_the_keys_as_the_server_does() -> None:
-    change = "settings.keys.encryption[0].kind=aws-kms,settings.keys.encryption[0].key=alias/facegate"
-    settings = _one("ConfigMap", "-migrate", "production.yaml", change)["data"]["facegate.toml"]
-    assert tomllib.loads(settings)["keys"]["encryption"] == [{"kind": "aws-kms", "key": "alias/facegate"}]
 
 
 def test_the_migration_has_a_service_account_that_exists_before_the_release() -> None:

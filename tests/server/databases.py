@@ -5,16 +5,10 @@ import functools
 import tempfile
 from pathlib import Path
 
-from alembic import command
-from alembic.config import Config
-from sqlalchemy import Connection
-
-import server.storage.migrations
-from server.storage.database import open_database
 from server.storage.engine import database_file
 from server.storage.schema import upgrade
 
-__all__ = ["make_tables", "take_back"]
+__all__ = ["make_tables"]
 
 
 async def make_tables(url: str) -> None:
@@ -25,20 +19,6 @@ async def make_tables(url: str) -> None:
     """
     await asyncio.to_thread(_copy_unless_there, database_file(url))
     await upgrade(url)
-
-
-async def take_back(url: str, revision: str) -> None:
-    """Takes the schema of a database back to an older revision."""
-
-    def work(connection: Connection) -> None:
-        config = Config()
-        config.set_main_option("script_location", str(Path(server.storage.migrations.__path__[0])))
-        config.attributes["connection"] = connection
-        command.downgrade(config, revision)
-
-    database = open_database(url, patient=True)
-    await database.write(work)
-    await database.close()
 
 
 def _copy_unless_there(file: Path | None) -> None:

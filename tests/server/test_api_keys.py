@@ -5,7 +5,6 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from structlog.testing import capture_logs
 
 from server.api_keys import ApiKey, ApiKeys, ApiKeysInvalid, load_api_keys, new_api_key
 from server.callers import SCOPES, Caller, Role, Scope
@@ -43,16 +42,6 @@ def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
     )
     for wrong in ("", backend[:-1], backend + "x", digest):
         assert keys.find(wrong) is None
-
-
-def test_the_former_name_of_a_role_is_known(tmp_path: Path) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(entry("auditor", "k", role="compliance"))
-    with capture_logs() as lines:
-        caller = _caller(load_api_keys(file), "k")
-    assert caller.roles == {Role.COMPLIANCE_READER}
-    assert [(line["event"], line["write"]) for line in lines] == [("role_renamed", "compliance_reader")]
 
 
 def test_a_key_may_be_marked_sandbox(tmp_path: Path) -> None:
@@ -136,13 +125,13 @@ def test_no_other_text_is_a_key(text: str) -> None:
         (entry("a", "k") + 'sandbox = "yes"\n', "key.0.sandbox"),
         (entry("a", "k") + 'scopes = ["everything"]\n', "key.0.scopes"),
         (entry("a", "k") + "scopes = []\n", "key.0.scopes"),
-        (entry("a", "k", role="compliance") + 'scopes = ["checks.read"]\n', "checks.read"),
+        (entry("a", "k", role="compliance_reader") + 'scopes = ["checks.read"]\n', "checks.read"),
         (entry("a", "k") + "expires = 2027-01-01T00:00:00\n", "key.0.expires"),
         (entry("a", "k") + "expires = 2027-01-01\n", "key.0.expires"),
         (entry("a", "k") + "expires = 1893456000\n", "key.0.expires"),
         (entry("a", "k") + 'expires = "2027-01-01T00:00:00Z"\n', "key.0.expires"),
         (entry("a", "k").replace('["orchestrator"]', "[]"), "key.0.roles"),
-        (entry("a", "k", role="compliance") + "sandbox = true\n", "orchestrator"),
+        (entry("a", "k", role="compliance_reader") + "sandbox = true\n", "orchestrator"),
         (
             entry("a", "k", tenant="t" * (LONGEST_TENANT + 1)) + "sandbox = true\n",
             f"{LONGEST_TENANT} characters",

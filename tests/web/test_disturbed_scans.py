@@ -50,7 +50,7 @@ async def test_a_person_who_turns_the_phone_may_turn_it_back(
     )
     # The picture keeps its form on the turned screen.
     assert answer["acted"]["turn"] == pytest.approx(656 / 368, rel=0.02)
-    assert "Hold the phone upright." in answer["asked"][0]
+    assert "Hold the phone upright; the picture is turned." in answer["asked"][0]
     await _assert_success(browser, upload, answer)
     assert (await browser.live.attempts(upload.check_id))[0].outcome is AttemptOutcome.RETRY
 
@@ -160,7 +160,7 @@ async def test_a_busy_page_does_not_blame_the_network(
     answer = await browser.scan(upload, person.camera, script="walk", scripts=["busy"])
     assert answer["outcome"]["status"] != "success"
     told = " ".join([answer["shown"], *answer["asked"], *answer["seen"]])
-    assert "This device captures too few pictures." in told
+    assert "The camera gives too few pictures" in told
     assert "The connection is too slow." not in told
 
 

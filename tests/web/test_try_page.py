@@ -104,7 +104,7 @@ async def test_a_bad_portrait_is_refused_with_what_to_do(running: RunningTry, tm
     answer = await walk(running.address, portrait=str(path))
     (refused,) = answer["refused"]
     assert "IMAGE_FORMAT_NOT_SUPPORTED" in refused
-    assert "Give a PNG" in refused
+    assert "Send one of the formats that the contract lists." in refused
     assert "verdict" not in answer
     assert answer["violations"] == []
 

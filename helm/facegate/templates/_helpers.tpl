@@ -250,17 +250,6 @@ affinity: {{- toYaml . | nindent 2 }}
   {{- end }}
 {{- end -}}
 
-{{/* Whether the keys are there before the release: what the chart makes is not. */}}
-{{- define "facegate.keysBefore" -}}
-{{- $made := list -}}
-{{- range $name, $_ := .Values.externalSecrets.secrets -}}{{- $made = append $made $name -}}{{- end -}}
-{{- $named := list .Values.keys.existingSecret -}}
-{{- range .Values.keys.tenants -}}{{- $named = append $named .existingSecret -}}{{- end -}}
-{{- $later := false -}}
-{{- range $named -}}{{- if has . $made -}}{{- $later = true -}}{{- end -}}{{- end -}}
-{{- if and (or .Values.keys.existingSecret .Values.keys.existingClaim) (not $later) -}}true{{- end -}}
-{{- end -}}
-
 {{- define "facegate.keyVolume" -}}
 - name: keys
   {{- if .Values.keys.tenants }}

@@ -72,5 +72,5 @@ def test_a_refusal_states_what_to_do() -> None:
         )
     )
     assert document["message"] == "The eyes are 60 pixels apart."
-    assert document["remedy"].startswith("Use a larger photo")
+    assert document["remedy"].startswith("Ask for a larger picture")
     assert document["details"] == {"eyeDistancePx": "60"}

@@ -83,7 +83,7 @@ async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Pa
     assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence
     assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
     assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
-    assert "Good. Hold this position." in run.messages
+    assert "Good, keep still." in run.messages
     assert scan_pb2.CAPABILITY_OPEN_MOUTH in fake.starts[0].capabilities
     assert fake.token not in run.output + run.messages
 
@@ -217,7 +217,7 @@ async def test_a_refused_portrait_comes_with_a_remedy(portrait: str, scan: str) 
     )
     run = await _run(fake, "--trusted", portrait, "--scan", scan)
     assert run.code == 2
-    for shown in ("EYE_DISTANCE_TOO_SMALL", "eyeDistancePx: 41", "larger photo"):
+    for shown in ("EYE_DISTANCE_TOO_SMALL", "eyeDistancePx: 41", "larger picture"):
         assert shown in run.messages
     assert run.output == ""
 
@@ -230,7 +230,7 @@ async def test_a_retry_comes_with_a_hint(portrait: str, scan: str) -> None:
     fake = FakeServer(StreamPlan(results=[retry, done], frames_wanted=4))
     run = await _run(fake, "--trusted", portrait, "--scan", scan, "--fps", "60")
     assert run.code == 0
-    assert "Find a brighter place." in run.messages
+    assert "It is too dark: find more light." in run.messages
     assert "Attempt 2" in run.messages
 
 

@@ -30,5 +30,5 @@ def test_a_repeated_attempt_states_the_reason() -> None:
     assert _shown(scan_pb2.PLAN_FLASH, 7, retry) == [
         "7 frames sent. One moment, please.",
         "The conditions did not allow a decision.",
-        "Find a brighter place.",
+        "It is too dark: find more light.",
     ]

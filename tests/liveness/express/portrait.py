@@ -58,7 +58,7 @@ def small(image: BgrImage, scale: float) -> tuple[BgrImage, DetectedFace]:
 
 def measured(image: BgrImage, face: DetectedFace, name: str) -> float | None:
     """One cue of one frame."""
-    return measure_frame_cues(image, face, frame_index=0, only=(name,)).values.get(name)
+    return measure_frame_cues(image, face, frame_index=0).values.get(name)
 
 
 def cues_of(name: str, values: Sequence[float]) -> list[FrameCues]:

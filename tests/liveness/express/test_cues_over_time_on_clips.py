@@ -4,15 +4,16 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.scans import clip_windows
+from evaluation.scans import clip_windows, observe_scan
+from liveness import ScanObservations
 from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
 from liveness.express.interface import ExpressSignal
 from liveness.express.pose_consistency import PoseConsistency
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
-from research.temporal_cues.paper_mask import WornMask, wear
-from research.temporal_cues.repeated import Replay, repeat
-from research.temporal_cues.scans import StudyScan, observe_study_scan
+from matcher import SCAN_SUBJECT
+from tests.liveness.express.paper_mask import WornMask, wear
+from tests.liveness.express.repeated_clips import Replay, repeat
 from tests.packs import shared_pack
 from vision.packs.pack import Pack
 
@@ -29,22 +30,21 @@ def _live(assets: Path, name: str) -> Path:
     return clip
 
 
-def _observed(clip: Path, pack: Pack) -> StudyScan:
-    window = next(clip_windows(clip, most=1))
-    return observe_study_scan(clip.stem, "live", clip.stem, window, pack)
+def _observed(clip: Path, pack: Pack) -> ScanObservations:
+    return observe_scan(next(clip_windows(clip, most=1)), pack, subject=SCAN_SUBJECT)
 
 
-def _score(signal: ExpressSignal, scan: StudyScan) -> float | None:
-    return signal.assess(scan.scan, _SETTINGS).score
+def _score(signal: ExpressSignal, scan: ScanObservations) -> float | None:
+    return signal.assess(scan, _SETTINGS).score
 
 
-def _alarms(scan: StudyScan) -> list[str]:
+def _alarms(scan: ScanObservations) -> list[str]:
     signals: tuple[ExpressSignal, ...] = (
         PoseConsistency(),
-        FrozenFrames(find_repetition(scan.scan, _SETTINGS)),
+        FrozenFrames(find_repetition(scan, _SETTINGS)),
     )
-    found = [signal.assess(scan.scan, _SETTINGS) for signal in signals]
-    return [f"{scan.name}: {signal.detail}" for signal in found if signal.passed is False]
+    found = [signal.assess(scan, _SETTINGS) for signal in signals]
+    return [f"{signal.name}: {signal.detail}" for signal in found if signal.passed is False]
 
 
 def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack: Pack) -> None:
@@ -58,7 +58,8 @@ def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack:
 @pytest.mark.accuracy
 def test_no_live_clip_raises_an_alarm(assets: Path, pack: Pack) -> None:
     clips = sorted((assets / "data/video/live").iterdir())
-    assert [alarm for clip in clips for alarm in _alarms(_observed(clip, pack))] == []
+    alarms = {clip.stem: _alarms(_observed(clip, pack)) for clip in clips}
+    assert {clip: found for clip, found in alarms.items() if found} == {}
 
 
 @pytest.mark.accuracy
@@ -69,7 +70,7 @@ def test_paper_masks_show_no_nose(assets: Path, pack: Pack) -> None:
         extent = face_extent(pack.detector.detect(image)[0])
         face = (extent.x, extent.y, extent.width)
         mask = WornMask(image, face, image[::-1], yaw=20, pitch=6, seed=number)
-        worn = observe_study_scan(clip.stem, "paper mask", clip.stem, wear(mask), pack)
+        worn = observe_scan(wear(mask), pack, subject=SCAN_SUBJECT)
         scores.append(_score(PoseConsistency(), worn))
     assert sum(score is not None and score < 0.5 for score in scores) >= 7, scores
 
@@ -79,7 +80,6 @@ def test_a_clip_played_back_and_forth_is_looped(assets: Path, pack: Pack) -> Non
     kinds = []
     for clip in sorted((assets / "data/video/live").iterdir())[:10]:
         shown = repeat(next(clip_windows(clip, most=1)), Replay.BACK_AND_FORTH, 0.6)
-        played = observe_study_scan(clip.stem, "back and forth", clip.stem, shown, pack)
-        finding = find_repetition(played.scan, _SETTINGS)
+        finding = find_repetition(observe_scan(shown, pack, subject=SCAN_SUBJECT), _SETTINGS)
         kinds.append(None if finding is None else finding.kind)
     assert kinds.count(Repetition.LOOPED) >= 6, kinds

@@ -8,7 +8,7 @@ from evaluation.pad.dataset import read_dataset, without_unusable
 from liveness.express.frame_cues import FRAME_CUES, measure_frame_cues
 from liveness.express.settings import CueLine, ExpressSettings
 from tests.liveness.builders import face_at
-from tests.liveness.express.portrait import FACE, measured, portrait, small
+from tests.liveness.express.portrait import FACE, portrait, small
 from tests.packs import shared_pack
 from vision.face import BgrImage
 from vision.packs.pack import Pack
@@ -22,14 +22,6 @@ def test_all_cues_together_equal_each_cue_alone() -> None:
     found = measure_frame_cues(image, FACE, frame_index=3)
     assert found.frame_index == 3
     assert set(found.values) == set(FRAME_CUES)
-    for name in FRAME_CUES:
-        assert found.values[name] == measured(image, FACE, name)
-
-
-def test_only_the_cues_asked_for_are_measured() -> None:
-    found = measure_frame_cues(portrait(), FACE, frame_index=0, only=("moire", "blur_depth"))
-    assert set(found.values) == {"moire", "blur_depth"}
-    assert not measure_frame_cues(portrait(), FACE, frame_index=0, only=()).values
 
 
 def test_unmeasurable_cues_are_missing() -> None:

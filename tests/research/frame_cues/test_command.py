@@ -1,12 +1,11 @@
 import csv
-import json
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
 from research.frame_cues.__main__ import main
-from tests.research.parts import SHORT_CLIPS, part_of, small_assets
+from tests.research.parts import SHORT_CLIPS, part_of, small_assets, some_photos
 
 
 def _of_one_source(folder: Path, *, live: int, attacks: int) -> list[str]:
@@ -25,15 +24,10 @@ def _of_one_source(folder: Path, *, live: int, attacks: int) -> list[str]:
 def test_every_cue_is_reported_by_source(
     assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    made = small_assets(assets, tmp_path / "assets", clips=list(SHORT_CLIPS[:1]))
+    photos = some_photos(assets / "data/faces", people=1, each=1)
+    made = small_assets(assets, tmp_path / "assets", photos=photos, clips=list(SHORT_CLIPS[:1]))
     part_of(assets / "data/pad", made / "data/pad", _of_one_source(assets / "data/pad", live=24, attacks=4))
-    values = tmp_path / "values.json"
-    options = ["--pack", f"open:{made / 'models'}", "--json", str(values)]
-    assert main([str(made), *options, "--only", "pictures", "clips"]) == 0
-    rows = json.loads(values.read_text("utf-8"))
-    assert {row["species"] for row in rows} >= {"", "print"}
-    assert len({row["source"] for row in rows}) == 2
-    assert sum("colour_gamut" in row["values"] for row in rows) > 20
+    assert main([str(made), "--pack", f"open:{made / 'models'}"]) == 0
     printed = capsys.readouterr().out
     assert "moire: line" in printed
-    assert "CPU time on one thread" in printed
+    assert "colour_gamut: line" in printed

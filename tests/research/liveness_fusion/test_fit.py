@@ -11,7 +11,7 @@ from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
 from research.liveness_fusion.fit import fit_model, main
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import OWN, PUBLIC, Limits
-from research.liveness_fusion.reliability import draw_reliability, reliability_bins
+from research.liveness_fusion.reliability import reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows, write_rows
 
 _ALL = " + ".join(sorted(PUBLIC))
@@ -85,12 +85,10 @@ def test_the_fitted_model_is_written_as_a_text_that_is_read_as_the_same_model() 
         assert calibration.sure == model.scan_networks.known[names].sure
 
 
-def test_the_command_writes_a_model_and_a_chart(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
+def test_the_command_writes_a_model(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
     assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "8"
-    assert (tmp_path / "out/reliability.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_rows_are_read_as_they_were_written_and_others_refused(tmp_path: Path) -> None:
@@ -104,13 +102,10 @@ def test_rows_are_read_as_they_were_written_and_others_refused(tmp_path: Path) -
     assert main([str(path), "--out", str(tmp_path)]) == 2
 
 
-def test_bins_contain_the_observed_outcomes(tmp_path: Path) -> None:
+def test_bins_contain_the_observed_outcomes() -> None:
     bins = reliability_bins([0.05, 0.02, 0.95, 0.97, 1.0, 0.96], [False, False, True, True, True, False])
     assert [(one.live, one.count) for one in bins] == [(0, 2), (3, 4)]
     # Clopper-Pearson for 3 of 4, from tables of the beta distribution.
     assert bins[1].lower == pytest.approx(0.194, abs=1e-3)
     assert bins[1].upper == pytest.approx(0.994, abs=1e-3)
     assert bins[0].predicted == pytest.approx(0.035)
-    pytest.importorskip("matplotlib", reason="charts need the extra evaluation")
-    draw_reliability({"all": bins}, tmp_path / "chart.png")
-    assert (tmp_path / "chart.png").stat().st_size > 1000

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-import re
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from importlib.resources import files
 from pathlib import Path
 from uuid import uuid4
 
@@ -224,17 +222,6 @@ async def test_a_full_page_of_unclosable_checks_hides_no_other_check(tmp_path: P
         upload = await live.upload()
         live.clock.ahead = timedelta(seconds=181)
         await live.reaches(upload.check_id, CheckState.DECIDED)
-
-
-async def test_a_check_with_a_policy_of_an_older_version_is_closed(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path)) as live:
-        past = datetime.now(UTC) - timedelta(hours=1)
-        source = (files("server.policies") / "shipped" / "standard.toml").read_bytes()
-        old = re.sub(rb"\[challenge.raised\](.*\n)+?\n", b"[challenge]\nrequired_bits = 0\n\n", source)
-        assert old != source
-        check = replace(new_check(policy=old), scan_deadline=past)
-        await live.repository.create(check, None)
-        await live.reaches(str(check.check_id), CheckState.DECIDED)
 
 
 async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:

@@ -11,7 +11,6 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
-from sqlalchemy import Connection, select, update
 
 from server.domain.terms import PortraitKept
 from server.evidence.records import RecordVault
@@ -23,7 +22,6 @@ from server.storage.evidence_records import EvidenceRecordRepository, remove_rec
 from server.storage.objects import open_object_store
 from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
-from server.storage.tables import checks
 from server.verdict.record import EvidenceRecord
 from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
@@ -131,27 +129,6 @@ async def test_a_repeated_request_leaves_no_second_portrait(live: LiveServer) ->
     first, again = [await live.upload(policy="portrait-bytes", request_id=request_id) for _ in range(2)]
     assert first.check_id == again.check_id
     assert await live.orphans() == set()
-
-
-async def test_a_check_that_was_decided_before_there_were_records_is_still_returned(
-    live: LiveServer,
-) -> None:
-    check_id = await _scanned(live)
-    record = await _record(live, check_id)
-    database = open_database(live.settings.database_url)
-
-    def as_before(connection: Connection) -> None:
-        own = checks.c.check_id == UUID(check_id)
-        remove_record(connection, UUID(check_id))
-        connection.execute(update(checks).where(own).values(result=record.result, subject_reference="anna"))
-        assert connection.execute(select(checks.c.result).where(own)).scalar_one() == record.result
-
-    await database.write(as_before)
-    await database.close()
-    answer = await live.finish(check_id, audit_images=4)
-    assert answer.result.SerializeToString(deterministic=True) == record.result
-    assert answer.HasField("evidence_frame")
-    assert len(answer.audit_images) == 2
 
 
 async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(live: LiveServer) -> None:

@@ -10,7 +10,7 @@ from liveness import VerdictReason
 from server.checks.progress import CheckProgress, ProgressState, most_attempts, progress_of
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome
-from server.policies import Policy, load_policies, parse_frozen_policy
+from server.policies import Policy, load_policies, parse_policy
 from server.verdict import FailureReason
 from tests.server.scan.records import NOW, attempt_record, check_record
 
@@ -19,7 +19,7 @@ _S = ProgressState
 
 def _policy() -> Policy:
     source = (files("server.policies") / "shipped" / "standard.toml").read_bytes()
-    return parse_frozen_policy(source, origin="standard").policy
+    return parse_policy(source, origin="standard").policy
 
 
 POLICY = _policy()

@@ -1,6 +1,5 @@
 """Findings on evidence: storage and selection."""
 
-import json
 from dataclasses import replace
 
 import pytest
@@ -46,12 +45,6 @@ _findings = st.builds(
 @given(finding=_findings)
 def test_a_finding_is_read_again_as_it_was(finding: EvidenceFinding) -> None:
     assert finding_from_bytes(finding_to_bytes(finding)) == finding
-
-
-def test_a_finding_of_an_earlier_version_has_no_report() -> None:
-    document = json.loads(finding_to_bytes(EvidenceFinding(verifier="android_key", checks=())))
-    del document["report"]
-    assert finding_from_bytes(json.dumps(document).encode()).report is None
 
 
 def test_reports_add_up_whatever_becomes_of_the_evidence_beside_them() -> None:

@@ -10,6 +10,7 @@ import pytest
 import pytest_asyncio
 from google.protobuf.message_factory import GetMessageClass
 
+from docs.make_roles import PAGE, roles_page
 from server.api_keys import new_api_key
 from server.audit import SERVER_TENANT, AuditEntry
 from server.callers import SCOPES as OF_ROLE
@@ -17,7 +18,6 @@ from server.callers import Role, Scope
 from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
-from tests.server.edge.make_roles_page import PAGE, roles_page
 from tests.server.live import LiveServer, serving, settings_for
 from tests.server.refusals import refused
 
@@ -29,7 +29,7 @@ _REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == roles_page(), "run: python -m tests.server.edge.make_roles_page"
+    assert PAGE.read_text() == roles_page(), "run: python -m docs.make_roles"
 
 
 def test_every_method_is_of_one_listener_and_has_a_scope() -> None:

@@ -7,11 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.assurance import Assurance
-from device_integrity.camera import Platform
-from device_integrity.policy import Demand, Evidence
 from liveness import ChallengeKind
 from server.domain.terms import Mode
-from server.policies import load_policies, parse_frozen_policy, parse_policy, read_policy
+from server.policies import load_policies, parse_policy, read_policy
 from server.policies.loading import PolicyInvalid, PolicyNotFound
 from vision.packs.calibration import parse_calibration
 
@@ -24,24 +22,6 @@ mode = "EXPRESS"
 [match]
 max_fmr = 0.005
 """
-
-
-@pytest.mark.parametrize("bits", [b"0", b"0.0"])
-def test_a_policy_that_an_older_version_froze_is_still_read(bits: bytes) -> None:
-    frozen = _MINE + b"[challenge]\nrequired_bits = " + bits
-    with pytest.raises(PolicyInvalid, match="required_bits"):
-        parse_policy(frozen, origin="a file")
-    file = parse_frozen_policy(frozen, origin="a check")
-    assert file.policy.challenge.required_bits == 12
-    assert (file.source, file.sha256) == (frozen, hashlib.sha256(frozen).digest())
-    assert parse_frozen_policy(_MINE, origin="a check") == parse_policy(_MINE, origin="a check")
-
-
-@pytest.mark.parametrize("challenge", [b"challenge = 1", b"[challenge]\nrequired_bits = 9.0"])
-def test_nothing_else_is_read_more_leniently(challenge: bytes) -> None:
-    for table in (challenge + _MINE, _MINE + challenge):
-        with pytest.raises(PolicyInvalid):
-            parse_frozen_policy(table, origin="a check")
 
 
 def test_the_shipped_policies() -> None:
@@ -95,24 +75,6 @@ def test_the_scans_deadline_covers_the_attempt_that_doubt_allows(name: str) -> N
     policy = load_policies().get(name).policy
     longest = (policy.attempts.maximum + 1) * policy.deadlines.attempt_seconds
     assert policy.deadlines.scan_seconds >= longest
-
-
-def test_a_preferred_flash_that_an_older_version_froze_becomes_a_challenge_at_the_start() -> None:
-    former = b'preferred_mode = "DYNAMIC"\nfallback = "movement"\n' + _MINE
-    former += b"[liveness]\nlive_threshold = 80.0\n"
-    with pytest.raises(PolicyInvalid, match="there is no such key"):
-        parse_policy(former, origin="x.toml")
-    file = parse_frozen_policy(former, origin="a check")
-    doubt = file.policy.doubt
-    assert file.source == former
-    assert doubt is not None
-    assert (doubt.at_start, doubt.order) == (True, (ChallengeKind.FLASH, ChallengeKind.MOVEMENT))
-    flash = file.policy.challenge_for(Mode.EXPRESS, ChallengeKind.FLASH)
-    assert (flash.required_bits, flash.blink, flash.depth) == (12, False, False)
-    assert not file.policy.challenge_for(Mode.EXPRESS, ChallengeKind.MOVEMENT).blink
-    assert {doubt.live_threshold(each) for each in doubt.order} == {80.0}
-    plain = parse_frozen_policy(b'fallback = "none"\n' + _MINE, origin="a check").policy
-    assert plain.doubt is None
 
 
 @pytest.mark.parametrize("name", ["standard", "low", "adaptive", "no-flash"])
@@ -272,15 +234,3 @@ def test_problems_of_a_floor_are_reported_by_its_key() -> None:
     }.items():
         with pytest.raises(PolicyInvalid, match=rf"x\.toml: {problem}"):
             parse_policy(_MINE + table.encode(), origin="x.toml")
-
-
-def test_a_policy_frozen_by_an_older_version_keeps_its_demands() -> None:
-    former = _MINE + b'[device]\nminimum_assurance = "MEDIUM"\n[device.attestation]\nandroid = "required"\n'
-    with pytest.raises(PolicyInvalid, match="there is no such key"):
-        parse_policy(former, origin="x.toml")
-    file = parse_frozen_policy(former, origin="a check")
-    table = file.policy.device.as_table()
-    assert file.source == former
-    assert table.demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
-    assert table.demand_for(Platform.IOS, Evidence.APP_ATTEST) is Demand.IGNORED
-    assert all(table.allows(platform) for platform in Platform)

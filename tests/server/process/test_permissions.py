@@ -38,17 +38,3 @@ async def test_a_server_makes_files_for_its_owner_only(tmp_path: Path) -> None:
     assert {
         name: mode for name, mode in found.items() if mode != (0o700 if name.endswith("/") else 0o600)
     } == {}
-
-
-@pytest.mark.slow
-async def test_the_server_tightens_file_permissions_of_an_earlier_version(tmp_path: Path) -> None:
-    home = DataFolder(tmp_path)
-    async with home.serving() as server:
-        await _check(server)
-        await server.kill()
-    wide = [home.data, home.data / "objects", home.data / "keys", *home.data.glob("facegate.db*")]
-    for path in wide:
-        path.chmod(0o755 if path.is_dir() else 0o644)
-    async with home.serving(umask=0):
-        found = {str(path): stat.S_IMODE(path.stat().st_mode) & 0o077 for path in wide if path.exists()}
-    assert set(found.values()) == {0}, found

@@ -48,7 +48,6 @@ def check_record(**changes: Any) -> CheckRecord:
         "bytes_received": 0,
         "status": None,
         "reasons": (),
-        "result": None,
         "decide_time": None,
         "retain_until": None,
         "images_until": None,

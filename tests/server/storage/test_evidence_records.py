@@ -123,13 +123,12 @@ async def test_a_decision_leaves_no_reference_and_no_result_in_clear(
             (
                 check["subject_reference"],
                 check["consent_reference"],
-                check["result"],
                 check["portrait_sha256"],
             ),
             (attempt["judgement"], attempt["frame_hashes"]),
         )
 
-    assert await database.read(rows) == (("", "", None, None), (None, None))
+    assert await database.read(rows) == (("", "", None), (None, None))
 
 
 async def test_an_erased_check_has_neither_record_nor_terms(

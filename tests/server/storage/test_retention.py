@@ -45,7 +45,7 @@ async def test_erasure_leaves_a_tombstone(
     assert tombstone is not None
     assert (tombstone.state, tombstone.erase_time) == (CheckState.ERASED, after(1001))
     assert tombstone.status is CheckStatus.FAILURE
-    assert (tombstone.result, tombstone.session_key, tombstone.portrait_template) == (None, None, None)
+    assert (tombstone.session_key, tombstone.portrait_template) == (None, None)
     assert (tombstone.subject_reference, tombstone.consent_reference, tombstone.portrait_report) == (
         "",
         "",

@@ -2,17 +2,13 @@
 """What is signed only because the log extends the witness, and what a forged or older log is refused for."""
 
 import asyncio
-import json
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from datetime import timedelta
-from functools import partial
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from joserfc import jws
-from sqlalchemy import Connection, Insert, insert
 
 from server.audit import (
     SERVER_TENANT,
@@ -31,7 +27,6 @@ from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import Database, open_database
-from server.storage.tables import audit_checkpoints
 from tests.server.databases import make_tables
 from tests.server.storage.audit.chains import NOW, TENANT, event, fill, recompute, tampering
 
@@ -300,58 +295,6 @@ async def test_a_replica_that_signs_after_the_chain_was_read_raises_no_alarm(
     assert await first.checkpoint(signer, now=NOW) == ()
     assert first.position == 1
     assert not (await reader.verify_checkpoints(signer.keys)).problems
-
-
-async def test_checkpoints_without_a_position_are_followed_by_ones_with(
-    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
-) -> None:
-    await fill(log, 3)
-    await log.append(event(tenant=_OTHER), now=NOW)
-    await _as_older_versions(database, log, reader, signer)
-    # A log that did not grow is signed once more, so that the head covers it.
-    made = await AuditLog(database).checkpoint(signer, now=NOW)
-    assert [(one.tenant, one.number, one.position) for one in made] == [(TENANT, 2, 1), (_OTHER, 2, 2)]
-    assert (await reader.verify(TENANT, keys=signer.keys)).whole
-    assert not (await reader.verify_checkpoints(signer.keys)).problems
-
-
-async def test_a_log_that_an_older_version_signed_must_follow_from_its_checkpoint(
-    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
-) -> None:
-    await fill(log, 3)
-    await _as_older_versions(database, log, reader, signer)
-    await fill(log, 1, start=3)
-    await _edit(database, "UPDATE audit_events SET purpose = 'other' WHERE sequence = 2")
-    await recompute(database, reader, start=2)
-    with pytest.raises(LogChanged):
-        await AuditLog(database).checkpoint(signer, now=NOW)
-
-
-async def _as_older_versions(
-    database: Database, log: AuditLog, reader: AuditReader, signer: CheckpointSigner
-) -> None:
-    """Signs a checkpoint of each tenant as versions without positions did."""
-    for tenant in await reader.tenants():
-        head = await reader.head(tenant)
-        assert head is not None
-        header = {"alg": "ES256", "kid": signer._key.thumbprint(), "typ": "facegate-audit-checkpoint"}
-        content = {
-            "version": 1,
-            "tenant": tenant,
-            "number": 1,
-            "sequence": head.sequence,
-            "hash": head.hash,
-            "time": NOW.isoformat(),
-            "previous": "",
-        }
-        signed = jws.serialize_compact(header, json.dumps(content).encode(), signer._key)
-        row = {"tenant": tenant, "number": 1, "sequence": head.sequence, "time_us": 0, "jws": signed}
-        statement = insert(audit_checkpoints).values(row)
-        await database.write(partial(_execute, statement=statement))
-
-
-def _execute(connection: Connection, *, statement: Insert) -> None:
-    connection.execute(statement)
 
 
 @pytest.mark.parametrize("position", ["NULL", "5"])

@@ -25,7 +25,7 @@ async def test_a_created_check_is_read_back_as_it_was_given(repository: CheckRep
     assert (record.state, record.lease_epoch, record.streams, record.bytes_received) == (
         CheckState.CREATED, 0, 0, 0,
     )  # fmt: skip
-    assert (record.status, record.result, record.session_key, record.decide_time) == (None,) * 4
+    assert (record.status, record.session_key, record.decide_time) == (None,) * 3
     assert record.reasons == ()
 
 

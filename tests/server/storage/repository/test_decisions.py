@@ -31,7 +31,7 @@ async def test_a_decision_is_one_with_its_evidence(
     assert decided.status is CheckStatus.FAILURE
     assert decided.reasons == (FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON)
     assert (decided.decide_time, decided.retain_until) == (after(20), after(1000))
-    assert (decided.result, decided.subject_reference, decided.consent_reference) == (None, "", "")
+    assert (decided.subject_reference, decided.consent_reference) == ("", "")
     stored = await records.find(check_id)
     assert stored is not None
     assert (stored.tenant, stored.version, stored.decide_time) == ("default", 1, after(20))

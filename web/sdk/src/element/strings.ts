@@ -1,4 +1,5 @@
 import type { HintCode } from "../events.js";
+import { HINTS } from "../protocol/generated/texts.js";
 
 /** The texts of the capture screen. `hints` is by code; the keys are `CODES`. */
 export interface Strings {
@@ -115,14 +116,17 @@ const KEYS = [
   "cameraLost",
 ] as const satisfies (keyof Omit<Strings, "hints">)[];
 
-/** Makes the strings of a language from two lists of lines, in the order of `KEYS` and `CODES`. */
-function language(texts: string, hints: string): Strings {
+/** Makes the strings of a language from lists of lines, in the order of `KEYS` and `CODES`. */
+function language(texts: string, hints: string | Strings["hints"]): Strings {
   const lines = texts.trim().split("\n");
-  const hintLines = hints.trim().split("\n");
   return {
     ...(Object.fromEntries(KEYS.map((key, index) => [key, lines[index]?.trim() ?? ""])) as Omit<Strings, "hints">),
-    hints: Object.fromEntries(CODES.map((code, index) => [code, hintLines[index]?.trim() ?? ""])),
+    hints: typeof hints === "string" ? byCode(hints.trim().split("\n")) : hints,
   };
+}
+
+function byCode(lines: string[]): Strings["hints"] {
+  return Object.fromEntries(CODES.map((code, index) => [code, lines[index]?.trim() ?? ""]));
 }
 
 /** The languages of the package, by their BCP 47 language. */
@@ -161,43 +165,7 @@ Something went wrong. Please start again.
 Other camera
 The page was hidden. Keep it in view until the scan is complete.
 The camera gives no picture. Open its cover, close other apps that use it, or connect it again.`,
-    `Keep your face in the oval.
-Good. Hold this position.
-Bring your face into the oval.
-Only one person may be in the picture.
-Move closer.
-Move back a little.
-Centre your face in the oval.
-Hold still.
-Find a brighter place.
-Find a place with less light.
-Hold still, and clean the lens if the picture stays blurred.
-Open your eyes.
-Look straight at the camera.
-Move so that your whole face is in the picture.
-Uncover your face.
-Make sure that both eyes can be seen.
-Make sure that your mouth can be seen.
-Take off your sunglasses.
-Take off your mask.
-The camera's picture is too poor. Clean the lens or use another camera.
-The camera's picture has no colours. Use another camera, or turn off its night mode.
-Find another place, without strong light behind you.
-Your face was lost. Keep it in the oval.
-Follow the instructions on the screen.
-That took too long. Please try again.
-The connection is too slow. Find a better network and try again.
-Raise the brightness of your screen.
-Please blink.
-Turn your head slightly from side to side.
-Open your mouth wide, then close it.
-← Turn your head to your left, then back.
-→ Turn your head to your right, then back.
-Thank you. One moment, please.
-The connection was lost. Please try again.
-Hold the phone upright.
-That did not work.
-This device captures too few pictures. Close other apps and pages, and find a brighter place.`,
+    HINTS,
   ),
   de: language(
     `Bestätigen Sie, dass Sie es sind

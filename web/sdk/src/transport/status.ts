@@ -1,9 +1,9 @@
 import { type FacegateError, type Refusal, ServerRefusedError, StreamLostError } from "../errors.js";
+import { RECONNECT } from "../protocol/generated/texts.js";
 
 const DOMAIN = "facegate.org";
 /** The close code of a refusal is this number plus its gRPC status. */
 const CLOSE_CODE_BASE = 4000;
-const RECONNECT = new Set(["NOT_SERVING", "OVERLOADED", "STREAM_IDLE"]);
 
 /** Reads a `google.rpc.Status` in JSON. Undefined if it is not a refusal by a Facegate server. */
 export function toRefusal(text: string): Refusal | undefined {

@@ -1,0 +1,85 @@
+"""Writes docs/roles.md.
+
+Methods come from the descriptors of the services, scopes from ``server.edge.listeners`` and roles from
+``server.callers``. Run it after a change::
+
+    python -m docs.make_roles
+"""
+
+import ast
+import inspect
+from collections.abc import Iterator
+from enum import StrEnum
+from pathlib import Path
+from typing import TypeVar
+
+from server import callers
+from server.callers import SCOPES as OF_ROLE
+from server.callers import Role, Scope
+from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
+
+_Kind = TypeVar("_Kind", bound=StrEnum)
+
+PAGE = Path(__file__).resolve().parent / "roles.md"
+
+_INTRODUCTION = """\
+# Roles and calls
+
+This page lists the calls that each role may make. A caller of the service listener is the holder of an API
+key or of a client certificate, and its entry names its roles ([how to write one](results.md#callers)). A call
+needs a scope; each role has some, and an entry that lists `scopes` narrows its roles to those. Without the
+scope, a call is PERMISSION_DENIED; without known credentials, UNAUTHENTICATED. Both are in the [audit
+log](audit.md), and so is every refused call of a compliance role. On the other listener, every call is
+UNIMPLEMENTED with the reason WRONG_LISTENER.
+
+This page is made by `python -m docs.make_roles` from the descriptors in `protos/`,
+`server/edge/listeners.py` and `server/callers.py`; do not edit it by hand.
+`tests/server/edge/test_roles.py` calls every method in every role on both listeners.
+
+"""
+
+_OTHERS = """
+On the device listener, `ScanFace` needs the scan token of its check and no role. Health needs no credentials
+on either listener, and reflection, if `reflection` is true, any known ones. The commands of `facegate` need
+access to the machine, keys and database instead of a role; the audit log names their user.
+"""
+
+
+def _documented(kind: type[_Kind]) -> Iterator[tuple[_Kind, str]]:
+    """The members of an enumeration, each with the text below it."""
+    tree = ast.parse(inspect.getsource(callers))
+    classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
+    body = next(node.body for node in classes if node.name == kind.__name__)
+    for pair in zip(body[1::2], body[2::2], strict=True):
+        match pair:
+            case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
+                yield kind[name], text
+            case _:
+                raise TypeError(f"{kind.__name__} is not members, each with its text below it")
+
+
+def roles_page() -> str:
+    """The whole page."""
+    lines = [_INTRODUCTION, "| Role | |\n| --- | --- |\n"]
+    lines += [f"| `{role.value}` | {text} |\n" for role, text in _documented(Role)]
+    lines.append("\n| Method | Scope |" + "".join(f" `{role.value}` |" for role in Role))
+    lines.append("\n| --- | --- |" + " --- |" * len(Role) + "\n")
+    for service in SERVICES:
+        for method in service.methods:
+            path = f"/{service.full_name}/{method.name}"
+            if path in DEVICE_METHODS:
+                continue
+            scope = SCOPES[path]
+            cells = ["yes" if scope in OF_ROLE[role] else "" for role in Role]
+            name = f"`{service.name}.{method.name}`"
+            lines.append(f"| {name} | `{scope.value}` | {' | '.join(cells)} |\n")
+    lines.append("\n| Scope | Calls |" + "".join(f" `{role.value}` |" for role in Role))
+    lines.append("\n| --- | --- |" + " --- |" * len(Role) + "\n")
+    for scope, text in _documented(Scope):
+        cells = ["yes" if scope in OF_ROLE[role] else "" for role in Role]
+        lines.append(f"| `{scope.value}` | {text} | {' | '.join(cells)} |\n")
+    return "".join(lines) + _OTHERS
+
+
+if __name__ == "__main__":
+    PAGE.write_text(roles_page())

@@ -1,0 +1,312 @@
+"""Writes what shows the texts of ``facegate_protocol.texts`` and the comments of the contract.
+
+These are ``docs/errors.md``, ``docs/reasons.md``, two tables of ``docs/device_protocol.md``, and the hints of
+the browser SDK. Run it after a change of either::
+
+    python -m docs.make_texts
+"""
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from facegate_protocol.texts import FAILURES, HINTS, REFUSALS, ScanEffect
+
+_REPOSITORY = Path(__file__).resolve().parents[1]
+_CONTRACT = _REPOSITORY / "protos" / "facegate" / "v1"
+_DOCS = _REPOSITORY / "docs"
+_ERRORS_PAGE, _REASONS_PAGE, _PROTOCOL = (
+    _DOCS / "errors.md",
+    _DOCS / "reasons.md",
+    _DOCS / "device_protocol.md",
+)
+_SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
+
+_VALUE: Final = re.compile(
+    r"(?P<comment>(?:^ +//[^\n]*\n)+)^ +(?P<name>[A-Z][A-Z0-9_]+) = (?P<number>\d+);", re.MULTILINE
+)
+_STATUS: Final = re.compile(r"\s*\[(?P<code>[A-Z_]+)(?P<retry>, with RetryInfo)?\]$")
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentedValue:
+    """A value of an enumeration, without its prefix."""
+
+    name: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentedReason:
+    """A reason of a refusal as the contract documents it."""
+
+    reason: str
+    code: str
+    retry: bool
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Section:
+    """One enumeration of the page.
+
+    Attributes:
+        title: Its heading.
+        introduction: The text above its table.
+        file: The file of the contract.
+        enum: Its name there.
+        prefix: How its values begin.
+    """
+
+    title: str
+    introduction: str
+    file: str
+    enum: str
+    prefix: str
+
+
+_REASONS: Final = _Section(
+    "Failure reasons",
+    "`CheckResult.reasons`, most important first. A check that did not succeed has at least one; a check "
+    "that succeeded has none. INTERRUPTED and SERVER_FAULT come with the status NOT_DECIDED, all others with "
+    "FAILURE.",
+    "result.proto",
+    "FailureReason",
+    "FAILURE_REASON_",
+)
+_OTHERS: Final = (
+    _Section(
+        "Status",
+        "`CheckResult.status`. Every value but SUCCESS means that the person is not verified.",
+        "result.proto",
+        "CheckStatus",
+        "CHECK_STATUS_",
+    ),
+    _Section(
+        "Liveness verdicts",
+        "`CheckResult.liveness.verdict`, and `verdict` of each attempt.",
+        "result.proto",
+        "LivenessVerdict",
+        "LIVENESS_VERDICT_",
+    ),
+    _Section(
+        "Attack types",
+        "`CheckResult.liveness.attack_type`: what the scan looks like.",
+        "result.proto",
+        "AttackType",
+        "ATTACK_TYPE_",
+    ),
+    _Section(
+        "Device assurance",
+        "`CheckResult.device.assurance`, weakest first.",
+        "result.proto",
+        "DeviceAssurance",
+        "DEVICE_ASSURANCE_",
+    ),
+    _Section(
+        "Outcomes of a device check",
+        "`outcome` of each entry of `CheckResult.device.checks`. A missing check is never a pass.",
+        "result.proto",
+        "DeviceCheck.Outcome",
+        "OUTCOME_",
+    ),
+    _Section(
+        "Outcomes of an attempt",
+        "`AttemptSummary.outcome`.",
+        "result.proto",
+        "AttemptSummary.Outcome",
+        "OUTCOME_",
+    ),
+    _Section(
+        "Ends of an attempt",
+        "`AttemptSummary.ended_by`.",
+        "result.proto",
+        "AttemptSummary.EndedBy",
+        "ENDED_BY_",
+    ),
+    _Section(
+        "Feedback codes",
+        "`Feedback.code` in an attempt; `ScanResult.feedback` and `AttemptSummary.feedback` after it. "
+        "The texts to show are in [device_protocol.md](device_protocol.md#feedback-codes).",
+        "feedback.proto",
+        "FeedbackCode",
+        "FEEDBACK_CODE_",
+    ),
+    _Section(
+        "Scan status",
+        "`ScanResult.status`: what the app learns.",
+        "scan.proto",
+        "ScanStatus",
+        "SCAN_STATUS_",
+    ),
+)
+
+_ERRORS_INTRODUCTION: Final = """\
+# Errors
+
+A call that cannot be served ends with a gRPC status that carries exactly one `google.rpc.ErrorInfo`, with
+domain `facegate.org` and one of the reasons below; every number in the message is in its metadata. Branch on
+the reason, never on the message. Where "retry" says yes, a `google.rpc.RetryInfo` says how long to wait.
+
+"Spoof" and "not the same person" are results with status OK, never errors. A message beyond a listener's own
+limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED and no details.
+
+"Scan" says what becomes of a scan whose stream ends with the reason:
+
+- **reconnect**: the check is open and the device reconnects with `resume` automatically.
+- **open**: the check is open until its deadline, but the client broke a rule: reconnecting without a change
+  only ends the same way.
+- **decided**: the check is decided against, with TRANSCRIPT_BROKEN: an honest client never breaks its own
+  transcript.
+- **over**: the check accepts no further stream of this device, or of any device.
+
+"Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
+of `AnalysisService` also has `code` and `requestId` or `inferenceId`.
+
+This page is made by `python -m docs.make_texts` from `protos/facegate_protocol/texts.json` and the comments
+of `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
+
+| Reason | Status | Retry | Scan | Seen by | What happened | What to do | Metadata |
+| --- | --- | --- | --- | --- | --- | --- | --- |
+"""
+_REASONS_INTRODUCTION: Final = """\
+# Reasons and codes
+
+The values of a result, of feedback and of a scan's end, without the prefix that each has in the contract:
+SPOOF is `FAILURE_REASON_SPOOF`. Treat a value that your stubs do not know as UNSPECIFIED, and a status that
+they do not know as "not verified". Reasons of errors are in [errors.md](errors.md); how to read a result is
+in [results.md](results.md).
+
+This page is made by `python -m docs.make_texts` from `protos/facegate_protocol/texts.json` and the comments
+of `protos/facegate/v1`; do not edit it by hand.
+"""
+
+
+def documented_values(file: str, enum: str, prefix: str) -> list[DocumentedValue]:
+    """The values of an enumeration of the contract but UNSPECIFIED, in its order.
+
+    Args:
+        file: The file of the contract.
+        enum: The enumeration, such as ``CheckStatus`` or ``AttemptSummary.Outcome``.
+        prefix: How its values begin.
+
+    Raises:
+        ValueError: The file has no such enumeration.
+    """
+    source = (_CONTRACT / file).read_text(encoding="utf-8")
+    message, _, name = enum.rpartition(".")
+    inside = source[source.find(f"\nmessage {message} {{") :] if message else source
+    found = re.search(rf"^ *enum {name} \{{$(.*?)^ *\}}$", inside, re.DOTALL | re.MULTILINE)
+    if found is None:
+        raise ValueError(f"{file} has no enum {enum}")
+    values = []
+    for match in _VALUE.finditer(found[1]):
+        name = match["name"].removeprefix(prefix)
+        if match["number"] != "0":
+            text = " ".join(line.strip().removeprefix("//").strip() for line in match["comment"].splitlines())
+            values.append(DocumentedValue(name, text))
+    return values
+
+
+def documented_reasons() -> list[DocumentedReason]:
+    """The reasons of refusals, in the contract's order.
+
+    Raises:
+        ValueError: A comment does not end with a status code in brackets.
+    """
+    found = []
+    for value in documented_values("error_reason.proto", "ErrorReason", "ERROR_REASON_"):
+        code = _STATUS.search(value.description)
+        if code is None:
+            raise ValueError(f"{value.name} is documented without its status code")
+        found.append(
+            DocumentedReason(
+                value.name, code["code"], bool(code["retry"]), value.description[: code.start()].strip()
+            )
+        )
+    return found
+
+
+def _errors_page() -> str:
+    lines = [_ERRORS_INTRODUCTION]
+    for entry in documented_reasons():
+        advice = REFUSALS[entry.reason]
+        retry = "yes" if entry.retry else ""
+        metadata = ", ".join(f"`{key}`" for key in advice.metadata)
+        lines.append(
+            f"| `{entry.reason}` | {entry.code} | {retry} | {advice.scan or ''} | {advice.seen_by} "
+            f"| {entry.description} | {advice.action} | {metadata} |\n"
+        )
+    return "".join(lines)
+
+
+def _reasons_page() -> str:
+    lines = [_REASONS_INTRODUCTION, f"\n## {_REASONS.title}\n\n{_REASONS.introduction}\n\n"]
+    lines += ["| Reason | What happened | What to do |\n", "| --- | --- | --- |\n"]
+    lines += [
+        f"| `{value.name}` | {value.description} | {FAILURES[value.name].action} |\n"
+        for value in documented_values(_REASONS.file, _REASONS.enum, _REASONS.prefix)
+    ]
+    for section in _OTHERS:
+        lines += [
+            f"\n## {section.title}\n\n{section.introduction}\n\n",
+            "| Value | Meaning |\n",
+            "| --- | --- |\n",
+        ]
+        lines += [
+            f"| `{value.name}` | {value.description} |\n"
+            for value in documented_values(section.file, section.enum, section.prefix)
+        ]
+    return "".join(lines)
+
+
+def _protocol_page() -> str:
+    hints = ["| Code | Text to show |\n", "|---|---|\n"]
+    hints += [f"| `{code}` | {text} |\n" for code, text in HINTS.items() if code != "UNSPECIFIED"]
+    errors = ["| Reason | Status | Scan | What the device does |\n", "|---|---|---|---|\n"]
+    for entry in documented_reasons():
+        advice = REFUSALS[entry.reason]
+        if advice.scan is not None:
+            errors.append(f"| `{entry.reason}` | `{entry.code}` | {advice.scan} | {advice.device} |\n")
+    page = _with_table(_PROTOCOL.read_text(encoding="utf-8"), "hints", hints)
+    return _with_table(page, "errors", errors)
+
+
+def _with_table(page: str, name: str, rows: list[str]) -> str:
+    """The page with the table between its marks made anew."""
+    begin, end = f"<!-- {name}: begin (made by docs/make_texts.py) -->\n", f"<!-- {name}: end -->\n"
+    before, rest = page.split(begin)
+    _, after = rest.split(end)
+    return before + begin + "".join(rows) + end + after
+
+
+def _sdk_texts() -> str:
+    lines = [
+        "// Made by `python -m docs.make_texts`; do not edit it by hand.\n",
+        "\n/** The English text of each hint, by its code. */\n",
+        "export const HINTS: Record<string, string> = {\n",
+        *(f"  {code}: {json.dumps(text, ensure_ascii=False)},\n" for code, text in HINTS.items()),
+        "};\n",
+        "\n/** The reasons of refusals after which a device reconnects by itself. */\n",
+        "export const RECONNECT: ReadonlySet<string> = new Set([\n",
+        *(f'  "{name}",\n' for name, advice in REFUSALS.items() if advice.scan is ScanEffect.RECONNECT),
+        "]);\n",
+    ]
+    return "".join(lines)
+
+
+def made_files() -> dict[Path, str]:
+    """The files that this module writes, with their contents."""
+    return {
+        _ERRORS_PAGE: _errors_page(),
+        _REASONS_PAGE: _reasons_page(),
+        _PROTOCOL: _protocol_page(),
+        _SDK_TEXTS: _sdk_texts(),
+    }
+
+
+if __name__ == "__main__":
+    for path, content in made_files().items():
+        path.write_text(content, encoding="utf-8")

@@ -1,1 +1,0 @@
-"""Measures whether deepfake and face-swap files can be recognised without trained weights."""

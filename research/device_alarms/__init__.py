@@ -1,1 +1,0 @@
-"""Measures how often the camera and stream tests of ``device_integrity`` fail on honest material."""

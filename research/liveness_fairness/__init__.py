@@ -1,1 +1,0 @@
-"""Measures whether liveness errors differ between groups, sexes, ages and skin tones."""

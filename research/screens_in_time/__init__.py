@@ -1,1 +1,0 @@
-"""Studies the traces of a display in a replay over time (``docs/accuracy.md``, "Screens over time")."""

@@ -1,1 +1,0 @@
-"""Measures each cue over time on live clips, recorded attacks, photo attacks and simulated attacks."""
