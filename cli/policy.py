@@ -22,9 +22,8 @@ from server.device.configured import missing_settings
 from server.models import load_configured_pack
 from server.policies import PolicyFile, load_policies, read_policy
 from server.policies.availability import Availability, availabilities
-from server.policies.device_rules import AssuranceFloors
-from server.policies.errors import PolicyError, PolicyInvalid
-from server.policies.json_schema import render_schema
+from server.policies.loading import PolicyError, PolicyInvalid
+from server.policies.schema import AssuranceFloors, render_schema
 from server.settings_loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 

@@ -16,13 +16,12 @@ from server.app import FacegateServer
 from server.audit import AuditError
 from server.errors import ServerError
 from server.memory import limit_arenas
-from server.policies.errors import PolicyError
+from server.policies.loading import PolicyError
 from server.sealing import SealError
 from server.settings import Settings
 from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
-from server.telemetry.logging import configure_logging
-from server.telemetry.native_output import log_native_output
+from server.telemetry.logging import configure_logging, log_native_output
 from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 

@@ -34,7 +34,6 @@ from server.keys import KeyFolder
 from server.listeners import Listeners, make_listeners
 from server.memory import MemoryWatch, read_memory
 from server.models import announce_pack, load_configured_pack, require_servable
-from server.otlp import open_otlp
 from server.readiness import CachedProbe, storage_readiness
 from server.scan.environment import Clock
 from server.servicers import open_servicers
@@ -43,6 +42,7 @@ from server.storage.audit_witness import AuditWitness
 from server.storage.objects import open_object_store
 from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
+from server.telemetry.otlp import open_otlp
 from server.telemetry.timed_models import timed_pack
 from server.timestamps import open_authority
 from server.trusted_images.fetching import open_trusted_images

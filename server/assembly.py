@@ -32,8 +32,7 @@ from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.evidence_codec import describe_result
 from server.edge.evidence_servicer import EvidenceEnvironment
-from server.edge.report_codec import serialise_report
-from server.edge.result_codec import encode_result
+from server.edge.result_codec import serialise_report, serialise_result
 from server.keys import KeyRing
 from server.policies import PolicyBook
 from server.policies.availability import Availability
@@ -79,7 +78,7 @@ def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) ->
         repository=stores.checks,
         evidence=stores.evidence,
         records=stores.vault,
-        encode=encode_result,
+        encode=serialise_result,
         pack=pack,
         server_version=server_version(),
         clock_source=f"system clock of {platform.node()}",

@@ -16,11 +16,10 @@ from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.edge.device_servicer import DeviceServicer
 from server.edge.evidence_servicer import EvidenceServicer
+from server.edge.gate import RefusedAccess
 from server.edge.listeners import Listener
-from server.edge.refused_access import RefusedAccess
 from server.edge.service_servicer import ServiceServicer
-from server.edge.web_listener import WebListener
-from server.edge.web_stream import WebStream
+from server.edge.web_listener import WebListener, WebStream
 from server.errors import ConfigurationError
 from server.file_handles import raise_limit, share
 from server.settings import LimitSettings, Settings

@@ -9,7 +9,7 @@ from server.device.configured import require_available, unlisted_origins
 from server.device.trust import load_served_policies
 from server.errors import ConfigurationError
 from server.models import load_configured_pack, require_servable
-from server.policies.errors import PolicyError
+from server.policies.loading import PolicyError
 from vision.errors import VisionError
 from vision.packs import Pack
 from vision.runtime_check import require_runtime

@@ -26,9 +26,8 @@ from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, check_bound
 from server.verdict import FailureReason
 from server.verdict.record import RecordUnreadable
 

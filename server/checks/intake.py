@@ -30,9 +30,8 @@ from server.storage.records import (
     RequestKey,
 )
 from server.storage.repository import CheckRepository
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, check_bound
 from server.verdict.outcome import PackIdentity
 
 __all__ = ["AcceptedUpload", "CheckIntake"]

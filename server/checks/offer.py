@@ -8,7 +8,7 @@ from server.domain.terms import Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.availability import Availability
-from server.policies.errors import PolicyNotFound
+from server.policies.loading import PolicyNotFound
 from server.policies.schema import ChallengeDemands
 from vision.packs import Pack
 

@@ -44,7 +44,7 @@ from device_integrity.policy import (
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
 from server.device.findings import CLAIMS, EvidenceFinding, counting_findings, joined_report
 from server.device.server_keys import ServerKeys
-from server.policies.device_rules import DeviceRules
+from server.policies.schema import DeviceRules
 from server.verdict.outcome import DeviceOutcome
 
 __all__ = [

@@ -176,12 +176,12 @@ class Places:
         """The number of calls that wait."""
         return sum(len(line) for line in self._lines.values())
 
-    async def idle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Waits until no place is taken."""
         await self._idle.wait()
 
     @asynccontextmanager
-    async def taken(self, party: str) -> AsyncIterator[Place]:
+    async def hold_place(self, party: str) -> AsyncIterator[Place]:
         """Takes a place for a call, and waits in line for it if necessary.
 
         Args:

@@ -2,14 +2,17 @@
 
 A key file is decrypted once, when a server reads its key folder; records are sealed under the keys in it
 without a further call. ``open_key_encryption`` makes what ``keys.encryption`` in the settings names: a key in
-a file or in the environment, AWS KMS, or the Transit engine of Vault and OpenBao. ``encrypted_file`` and
-``decrypted_file`` convert the content of a file.
+a file or in the environment, AWS KMS, or the Transit engine of Vault and OpenBao. ``KeyFileCipher`` converts
+the content of a file.
 """
 
-from server.key_encryption.errors import KeyEncryptionError, KeyEncryptionUnavailable, KeyNotDecrypted
-from server.key_encryption.files import FileContext, KeyFileCipher, is_encrypted
-from server.key_encryption.interface import KeyEncryption
-from server.key_encryption.opening import open_key_encryption
+from server.key_encryption.files import FileContext, KeyFileCipher, is_encrypted, open_key_encryption
+from server.key_encryption.services import (
+    KeyEncryption,
+    KeyEncryptionError,
+    KeyEncryptionUnavailable,
+    KeyNotDecrypted,
+)
 
 __all__ = [
     "FileContext",

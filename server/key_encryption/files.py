@@ -3,14 +3,29 @@
 import base64
 import binascii
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from server.key_encryption.errors import KeyEncryptionUnavailable, KeyNotDecrypted
-from server.key_encryption.interface import KeyEncryption
+from server.key_encryption.services import (
+    AwsKms,
+    KeyEncryption,
+    KeyEncryptionUnavailable,
+    KeyNotDecrypted,
+    VaultTransit,
+    key_from_environment,
+    key_from_file,
+)
+from server.settings_keys import (
+    AwsKmsEncryption,
+    EnvironmentEncryption,
+    FileEncryption,
+    KeyEncryptionEntry,
+    VaultTransitEncryption,
+)
 
-__all__ = ["FileContext", "KeyFileCipher", "is_encrypted"]
+__all__ = ["FileContext", "KeyFileCipher", "is_encrypted", "open_key_encryption"]
 
 _FORMAT: Final = "facegate-encrypted-key/1"
 _START: Final = b'{"format": "' + _FORMAT.encode() + b'"'
@@ -98,3 +113,32 @@ def _parsed(content: bytes) -> tuple[str, bytes]:
     if not isinstance(name, str):
         raise KeyNotDecrypted("it does not name the key that encrypted it; restore it from the backup")
     return name, ciphertext
+
+
+def open_key_encryption(entries: Iterable[KeyEncryptionEntry]) -> KeyFileCipher:
+    """Returns what encrypts key files by the entries of ``keys.encryption``.
+
+    Raises:
+        KeyEncryptionUnavailable: A key cannot be read, or an extra is not installed.
+    """
+    return KeyFileCipher([_opened(entry) for entry in entries])
+
+
+def _opened(entry: KeyEncryptionEntry) -> KeyEncryption:
+    match entry:
+        case FileEncryption():
+            return key_from_file(entry.path)
+        case EnvironmentEncryption():
+            return key_from_environment(entry.variable, os.environ)
+        case AwsKmsEncryption():
+            endpoint = None if entry.endpoint is None else str(entry.endpoint)
+            return AwsKms(key=entry.key, region=entry.region, endpoint=endpoint)
+        case VaultTransitEncryption():
+            return VaultTransit(
+                address=str(entry.address).rstrip("/"),
+                mount=entry.mount,
+                key=entry.key,
+                token_file=entry.token_file,
+                namespace=entry.namespace,
+                ca=entry.ca,
+            )

@@ -12,7 +12,7 @@ from server.checks.outcomes import JudgedAttempt
 from server.checks.recorder import KeptPictures
 from server.checks.templates import open_template
 from server.domain.terms import AttemptOutcome, EndedBy
-from server.policies.liveness import liveness_policy
+from server.policies.schema import liveness_policy
 from server.scan.attempt import AttemptRun
 from server.scan.capture_work import CaptureWork
 from server.scan.challenges import challenge_evidence

@@ -26,8 +26,7 @@ from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
-from server.telemetry.bound import attempt_bound
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, attempt_bound
 from server.verdict import CheckVerdict, FailureReason
 
 __all__ = ["ScanEnder"]

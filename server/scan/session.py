@@ -28,8 +28,7 @@ from server.scan.run_to_end import run_to_end
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict
 from server.storage.records import AttemptRecord, CheckRecord
-from server.telemetry.bound import attempt_bound
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, attempt_bound
 
 __all__ = ["ScanSession"]
 

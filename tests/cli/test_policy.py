@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 from cli.policy import app
 from server.models import load_configured_pack
 from server.policies import load_policies
-from server.policies.json_schema import render_schema
+from server.policies.schema import render_schema
 from server.settings import Settings
 from vision.packs import Pack
 

@@ -8,7 +8,7 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from google.protobuf.message import DecodeError
 
 from server.analysis.upload import MOST_BYTES, UploadKind, VideoUpload
-from server.edge.analysis_codec import upload_plan
+from server.edge.analysis_servicer import upload_plan
 from server.errors import Refusal
 from tests.fuzz.sound import assert_sound
 

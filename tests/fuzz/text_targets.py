@@ -11,7 +11,7 @@ from liveness.errors import FlashModelError, FusionModelError
 from liveness.fusion_model_file import parse_fusion_model
 from server.api_keys import ApiKeysInvalid, load_api_keys
 from server.policies import parse_policy
-from server.policies.errors import PolicyInvalid
+from server.policies.loading import PolicyInvalid
 from server.settings_loading import SettingsInvalid, load_settings
 from vision.errors import PackDataInvalid
 from vision.packs.calibration import parse_calibration

@@ -22,7 +22,7 @@ from facegate_client import StreamLostError
 from facegate_client.stream_call import StreamCall
 from server.app import FacegateServer
 from server.errors import ConfigurationError, ListenerUnusable
-from server.policies.errors import PolicyInvalid
+from server.policies.loading import PolicyInvalid
 from tests.server.live import FAST, LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy

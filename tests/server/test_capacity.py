@@ -25,7 +25,7 @@ async def _most(places: Places, party: str, *, left: int = 200) -> int:
     if not left:
         return 0
     try:
-        async with places.taken(party):
+        async with places.hold_place(party):
             return 1 + await _most(places, party, left=left - 1)
     except Refusal:
         return 0

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.key_encryption import KeyFileCipher, is_encrypted
-from server.key_encryption.local import LocalKey
+from server.key_encryption.services import LocalKey
 from server.key_files import KeyFiles, KeysUnusable, open_key_files
 from server.key_rotation import (
     KeyInUse,

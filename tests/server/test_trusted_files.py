@@ -10,8 +10,7 @@ from device_integrity.errors import ReferenceDataMalformed
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
 from server.errors import ConfigurationError
-from server.policies.errors import PolicyInvalid
-from server.policies.loading import load_policies
+from server.policies.loading import PolicyInvalid, load_policies
 from server.settings import ServiceTls
 from server.settings_loading import load_settings
 from server.tls import TlsFiles

@@ -17,7 +17,7 @@ from server.device.configured import missing_settings, require_available, unlist
 from server.errors import ConfigurationError
 from server.policies import load_policies
 from server.policies.availability import availability
-from server.policies.device_rules import DeviceRules
+from server.policies.schema import DeviceRules
 from server.settings import Settings
 from server.storage.database import open_database
 from server.storage.tables import checks

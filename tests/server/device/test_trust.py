@@ -18,7 +18,7 @@ from server.device.apple_receipts import AppleReceiptExchange
 from server.device.trust import DeviceTrust, load_served_policies
 from server.device.trust import open_device_trust as open_trust_at
 from server.errors import ConfigurationError
-from server.policies.device_rules import DeviceRules
+from server.policies.schema import DeviceRules
 from server.settings import Settings
 from server.settings_device import DeviceIntegritySettings
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple

@@ -28,7 +28,7 @@ class _Call:
 
     async def serve(self, places: Places) -> None:
         try:
-            async with places.taken(self.party):
+            async with places.hold_place(self.party):
                 self.state = "served"
                 await self.end.wait()
             self.state = "ended"

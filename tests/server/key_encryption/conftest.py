@@ -7,9 +7,7 @@ import boto3
 import pytest
 
 from server.key_encryption import KeyEncryption
-from server.key_encryption.aws_kms import AwsKms
-from server.key_encryption.local import LocalKey, key_from_file
-from server.key_encryption.vault_transit import VaultTransit
+from server.key_encryption.services import AwsKms, LocalKey, VaultTransit, key_from_file
 from tests.server.key_encryption.services import Bao, bao_program, running_bao
 from tests.server.s3_process import S3, running_s3
 

@@ -11,7 +11,7 @@ from server.key_encryption import (
     KeyNotDecrypted,
     is_encrypted,
 )
-from server.key_encryption.local import LocalKey
+from server.key_encryption.services import LocalKey
 
 _CONTEXT = FileContext("evidence", "bank")
 _OLD, _NEW = LocalKey("file:old", os.urandom(32)), LocalKey("file:new", os.urandom(32))

@@ -7,9 +7,7 @@ from pathlib import Path
 import pytest
 
 from server.key_encryption import KeyEncryption, KeyEncryptionError, KeyEncryptionUnavailable, KeyNotDecrypted
-from server.key_encryption.aws_kms import AwsKms
-from server.key_encryption.local import key_from_environment, key_from_file
-from server.key_encryption.vault_transit import VaultTransit
+from server.key_encryption.services import AwsKms, VaultTransit, key_from_environment, key_from_file
 from tests.server.key_encryption.services import Bao
 from tests.server.s3_process import S3
 

@@ -12,8 +12,7 @@ from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
-from server.policies.device_rules import DeviceRules
-from server.policies.schema import ChallengeRules
+from server.policies.schema import ChallengeRules, DeviceRules
 from server.scan.admission import Admission, admit, check_closed, validate_start
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord

@@ -13,7 +13,7 @@ from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import LivenessResult
 from server.domain.tries import EarlierAttacks
-from server.edge.result_codec import encode_result
+from server.edge.result_codec import serialise_result
 from server.verdict.outcome import CheckOutcome
 from server.verdict.stored import OutcomeUnreadable, outcome_from_bytes, outcome_to_bytes
 from tests.liveness.results import express_results
@@ -53,7 +53,7 @@ def test_a_stored_outcome_is_read_back(outcome: CheckOutcome) -> None:
 @given(liveness=express_results())
 def test_a_result_is_the_same_before_and_after(liveness: LivenessResult) -> None:
     outcome = replace(OUTCOME, liveness=liveness)
-    assert encode_result(outcome_from_bytes(outcome_to_bytes(outcome))) == encode_result(outcome)
+    assert serialise_result(outcome_from_bytes(outcome_to_bytes(outcome))) == serialise_result(outcome)
 
 
 def test_numbers_as_measurements_leave_them_are_kept() -> None:
@@ -71,7 +71,7 @@ def test_numbers_as_measurements_leave_them_are_kept() -> None:
     assert math.isnan(kept.signals[1].score)
 
 
-@pytest.mark.parametrize("data", [b"", encode_result(OUTCOME), b'{"outcome": {"check_id": 7}}'])
+@pytest.mark.parametrize("data", [b"", serialise_result(OUTCOME), b'{"outcome": {"check_id": 7}}'])
 def test_an_outcome_of_another_version_is_not_read(data: bytes) -> None:
     with pytest.raises(OutcomeUnreadable):
         outcome_from_bytes(data)

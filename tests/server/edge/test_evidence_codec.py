@@ -8,8 +8,7 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.audit import subject_hash
-from server.edge.audit_codec import audit_event_to_wire, audit_query
+from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of, audit_page_size
 from server.errors import Reason, Refusal
 from tests.server.audit.samples import NOW, chain
 
@@ -39,7 +38,7 @@ def test_an_altered_entry_becomes_a_message_too() -> None:
     assert (message.sequence, message.hash, message.pseudonym, dict(message.detail)) == (0, b"", b"", {})
 
 
-def test_a_request_becomes_a_query() -> None:
+def test_a_request_becomes_a_filter() -> None:
     start = Timestamp()
     start.FromDatetime(NOW)
     request = audit_pb2.ListAuditEventsRequest(
@@ -50,16 +49,16 @@ def test_a_request_becomes_a_query() -> None:
         check_id="12345678-1234-5678-1234-56781234567A",
         subject_reference="customer-1",
     )
-    query = audit_query(request, tenant_keys=(_KEY,))
-    assert (query.limit, query.subjects) == (7, (subject_hash(_KEY, "customer-1"),))
-    chosen = query.chosen
+    assert audit_page_size(request) == 7
+    chosen = audit_filter_of(request)
     assert (chosen.since, chosen.until, chosen.action, chosen.actor) == (NOW, None, "evidence.read", "anna")
     assert chosen.check_id == "12345678-1234-5678-1234-56781234567a"
 
 
 def test_an_empty_request_asks_for_all() -> None:
-    query = audit_query(audit_pb2.ListAuditEventsRequest(), tenant_keys=(_KEY,))
-    assert (query.limit, query.subjects, list(query.chosen.conditions())) == (100, (), [])
+    request = audit_pb2.ListAuditEventsRequest()
+    assert audit_page_size(request) == 100
+    assert list(audit_filter_of(request).conditions()) == []
 
 
 @pytest.mark.parametrize(
@@ -74,8 +73,9 @@ def test_an_empty_request_asks_for_all() -> None:
     ],
 )
 def test_other_fields_are_refused(request_: audit_pb2.ListAuditEventsRequest, field: str) -> None:
+    read = audit_page_size if field == "page_size" else audit_filter_of
     with pytest.raises(Refusal) as caught:
-        audit_query(request_, tenant_keys=(_KEY,))
+        read(request_)
     assert (caught.value.reason, caught.value.details["field"]) == (Reason.INVALID_FIELD, field)
 
 
@@ -84,7 +84,7 @@ def test_other_fields_are_refused(request_: audit_pb2.ListAuditEventsRequest, fi
     nanos=st.integers(-(2**31), 2**31 - 1),
     texts=st.lists(st.text(max_size=300), min_size=3, max_size=3),
 )
-def test_hostile_requests_are_refused_or_queries(seconds: int, nanos: int, texts: list[str]) -> None:
+def test_hostile_requests_are_refused_or_filters(seconds: int, nanos: int, texts: list[str]) -> None:
     action, check_id, subject = texts
     request = audit_pb2.ListAuditEventsRequest(
         start_time=Timestamp(seconds=seconds, nanos=nanos),
@@ -93,4 +93,4 @@ def test_hostile_requests_are_refused_or_queries(seconds: int, nanos: int, texts
         subject_reference=subject,
     )
     with suppress(Refusal):
-        assert audit_query(request, tenant_keys=(_KEY,)).limit == 100
+        audit_filter_of(request)

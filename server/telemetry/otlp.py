@@ -1,4 +1,8 @@
-"""Opens the export to a collector by the settings ``telemetry.otlp``."""
+"""Sends traces and metrics to a collector by OTLP over gRPC, as the settings ``telemetry.otlp`` say.
+
+Separate threads send, so a slow or unreachable collector never delays a scan. Spans that cannot be sent are
+dropped and counted. When the server stops, it waits a bounded time for these threads.
+"""
 
 import os
 import secrets
@@ -22,7 +26,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import SpanExporter
 
-    from server.otlp.metrics import MetricSender
+    from server.telemetry.otlp_senders import MetricSender
 
 __all__ = ["OtlpExport", "open_otlp"]
 
@@ -103,9 +107,7 @@ def _open(
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.sampling import ParentBased, TraceIdRatioBased
 
-    from server.otlp.metrics import MetricSender
-    from server.otlp.spans import CountingProcessor
-    from server.otlp.tracing import OtelTracing
+    from server.telemetry.otlp_senders import CountingProcessor, MetricSender, OtelTracing
 
     endpoint = str(settings.endpoint)
     insecure = credentials is None

@@ -15,14 +15,14 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 
 from server.errors import ConfigurationError
-from server.otlp import open_otlp
-from server.otlp.spans import CountingProcessor
 from server.settings_telemetry import OtlpSettings
 from server.telemetry.metrics import Metrics
+from server.telemetry.otlp import open_otlp
+from server.telemetry.otlp_senders import CountingProcessor
 from server.telemetry.stages import Stage
 from tests.server.live import serving, settings_for
 from tests.server.live_fixtures import good_check
-from tests.server.otlp_receiver import Receiver, receiving
+from tests.server.telemetry.otlp_receiver import Receiver, receiving
 
 _METHOD = "/facegate.v1.VerificationService/GetCheck"
 
@@ -124,7 +124,7 @@ def test_the_message_of_an_error_is_not_sent(receiver: Receiver) -> None:
 
     def fail() -> None:
         with metrics.stages.call(_METHOD, (), trusted=True) as span, metrics.stages.stage(Stage.LOAD_RESULT):
-            span.note_refusal("CHECK_NOT_FOUND")
+            span.mark_refused("CHECK_NOT_FOUND")
             raise ValueError("customer-quetzal")
 
     with pytest.raises(ValueError, match="quetzal"):

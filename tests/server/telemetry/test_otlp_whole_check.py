@@ -8,8 +8,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.canaries import Canaries
 from tests.server.live import fresh_pictures, portrait, serving, settings_for
-from tests.server.otlp_receiver import receiving
 from tests.server.raw_device import RawDevice
+from tests.server.telemetry.otlp_receiver import receiving
 
 _SERVICE = "facegate.v1.VerificationService"
 _SUBJECT, _CONSENT = "subject-4711-canary", "consent-4711-canary"

@@ -3,7 +3,7 @@ import re
 import numpy as np
 
 from server.pages import svg
-from server.pages.charts import bar_chart, line_chart
+from server.pages.svg import bar_chart, line_chart
 from tests.server.pages.reading import Page
 
 
