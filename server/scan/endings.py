@@ -21,7 +21,7 @@ LEFT attempt are kept, and whether its check is closed. If closing the check fai
 ending (``ending_of``), which leaves the check open. An attempt without frames is not recorded, unless the
 server ended it or the device broke its transcript.
 
-``server.scan.ender`` applies these rules.
+``server.scan.ends`` applies these rules.
 """
 
 import asyncio

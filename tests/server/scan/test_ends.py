@@ -17,9 +17,8 @@ from server.checks.running import CheckClosing
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
-from server.scan.concluding import AttemptConcluder
-from server.scan.ender import ScanEnder
 from server.scan.endings import AttemptFacts, Pictures
+from server.scan.ends import ScanEnds
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
@@ -192,9 +191,9 @@ class _World:
         self.check.append(("closed", ended_by))
         return CheckVerdict(CheckStatus.FAILURE, (ended_by,))
 
-    # -- the ender
+    # -- the ends of its scan
 
-    def ender(self) -> ScanEnder:
+    def ends(self) -> ScanEnds:
         clock = SimpleNamespace(now=lambda: NOW, monotonic=self._monotonic)
         env = SimpleNamespace(
             repository=self,
@@ -205,7 +204,7 @@ class _World:
             settings=SimpleNamespace(lease_seconds=15.0),
         )
         policy = SimpleNamespace(deadlines=SimpleNamespace(resume_seconds=30))
-        closer = SimpleNamespace(
+        judge = SimpleNamespace(
             judge=self.judge,
             assess_device=self.assess_device,
             facts=self.facts_of,
@@ -215,26 +214,26 @@ class _World:
             ending=self.ending,
         )
         stream = SimpleNamespace(record=check_record(state=CheckState.SCANNING), policy=policy)
-        return ScanEnder(
-            cast("Any", env), cast("Any", stream), closer=cast("Any", closer), scan_bytes=ScanBytes()
+        return ScanEnds(
+            cast("Any", env), cast("Any", stream), judge=cast("Any", judge), scan_bytes=ScanBytes()
         )
 
-    def end(self, *errors: BaseException | None) -> ScanEnder:
-        """Ends a stream with a running attempt by each error in turn; returns the ender."""
+    def end(self, *errors: BaseException | None) -> ScanEnds:
+        """Ends a stream with a running attempt by each error in turn; returns its ends."""
 
-        async def ends() -> ScanEnder:
-            ender = self.ender()
-            ender.begin(
+        async def end() -> ScanEnds:
+            ends = self.ends()
+            ends.begin(
                 cast("Any", SimpleNamespace(number=1, frames=9, recorded=self.frames, record=self.record))
             )
             for error in errors:
                 with suppress(BaseException):
-                    async with ender.at_the_end():
+                    async with ends.leave_at_exit():
                         if error is not None:
                             raise error
-            return ender
+            return ends
 
-        return _run(ends())
+        return _run(end())
 
 
 _ALL = [(error, ending.by, closes) for error, ending, closes in ERRORS]
@@ -309,7 +308,7 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"judge"})
-    ender = world.end(error)
+    ends = world.end(error)
     unjudged = _Written(
         AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, pictures=False, doubts=()
     )
@@ -319,7 +318,7 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
         return
     # Closing failed, which is a fault of the server, so the device may reconnect.
     assert world.written == ([unjudged] if closes else [])
-    assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
+    assert ends.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([("waits", None)] if closes else [])
 
 
@@ -328,8 +327,8 @@ def test_a_check_that_cannot_be_closed_may_be_resumed(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"close"})
-    ender = world.end(error)
-    assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
+    ends = world.end(error)
+    assert ends.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
 
 
@@ -338,24 +337,24 @@ def test_an_end_that_the_storage_did_not_take_is_stored_later(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"end_attempt", "close", "suspend"})
-    ender = world.end(error)
-    assert (ender.unwritten, world.written) == (True, [])
+    ends = world.end(error)
+    assert (ends.unwritten, world.written) == (True, [])
     world.fails.clear()
-    _run(ender.write_later())
+    _run(ends.write_later())
     # Once the storage was away, a check is not closed for what the device did meanwhile.
     now = EndedBy.SERVER_FAULT if closes else by
     fault = now is EndedBy.SERVER_FAULT
     pictures = not fault and by is not EndedBy.SUPERSEDED
     assert world.written == [_Written(AttemptOutcome.INTERRUPTED, now, judged=not fault, pictures=pictures)]
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
-    assert not ender.unwritten
+    assert not ends.unwritten
 
 
 def test_findings_against_the_person_are_stored_later_too() -> None:
     world = _World(facts=_ATTACK, fails={"decide"})
-    ender = world.end(StorageUnavailable("the database is away"))
+    ends = world.end(StorageUnavailable("the database is away"))
     world.fails.clear()
-    _run(ender.write_later())
+    _run(ends.write_later())
     assert world.written == [
         _Written(AttemptOutcome.DECIDED, EndedBy.SERVER_FAULT, judged=True, pictures=False)
     ]
@@ -364,8 +363,8 @@ def test_findings_against_the_person_are_stored_later_too() -> None:
 
 def test_an_end_is_not_stored_once_the_lease_has_expired() -> None:
     world = _World(fails={"end_attempt"}, seconds_a_look=8.0)
-    ender = world.end(StorageUnavailable("the database is away"))
-    _run(ender.write_later())
+    ends = world.end(StorageUnavailable("the database is away"))
+    _run(ends.write_later())
     assert (world.written, world.check) == ([], [])
 
 
@@ -384,25 +383,28 @@ def test_a_superseded_stream_reports_nothing_about_a_closed_check() -> None:
     ],
 )
 def test_a_fault_while_an_attempt_is_concluded_is_one_though_its_device_is_gone(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, ended_by: EndedBy
+    error: Exception, ended_by: EndedBy
 ) -> None:
-    async def fails(*_: Any) -> None:
+    async def fails() -> None:
         raise error
 
-    monkeypatch.setattr(AttemptConcluder, "conclude", fails)
     world = _World()
 
-    async def ends() -> EndedBy | None:
-        ender, run = world.ender(), cast("Any", SimpleNamespace(number=1, frames=9, recorded=True))
-        ender.begin(run)
+    async def end() -> EndedBy | None:
+        ends = world.ends()
+        run = cast(
+            "Any",
+            SimpleNamespace(number=1, frames=9, recorded=True, work=SimpleNamespace(verify_sample=fails)),
+        )
+        ends.begin(run)
         with suppress(asyncio.CancelledError):
-            async with ender.at_the_end():
+            async with ends.leave_at_exit():
                 with suppress(type(error)):
-                    await ender.conclude(run, cast("Any", None), cast("Any", None))
+                    await ends.conclude(run, cast("Any", None), cast("Any", None))
                 raise asyncio.CancelledError
-        return ender.ended_by
+        return ends.ended_by
 
-    assert _run(ends()) is ended_by
+    assert _run(end()) is ended_by
 
 
 @given(
