@@ -16,7 +16,7 @@ from server.domain.terms import Mode, Plan
 from server.edge.device_codec import camera_claim, device_claim, to_evidence
 from server.edge.runtime_codec import FINDINGS_FIELD, MAX_FINDINGS_BYTES, to_runtime_report
 from server.errors import Reason, Refusal
-from server.scan.admission import MAX_START_BYTES
+from server.scan.handshake import MAX_START_BYTES
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,

@@ -21,7 +21,6 @@ from server.checks.refusals import too_many_failures
 from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
-from server.scan.challenges import may_be_declined
 from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import (
     NO_FACTS,
@@ -39,7 +38,7 @@ from server.scan.inbox import Inbox
 from server.scan.judging import AttemptJudge
 from server.scan.lease import resume_until
 from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage, ScanStatus
-from server.scan.plans import doubts_of
+from server.scan.plans import doubts_of, may_be_declined
 from server.scan.scan_bytes import ScanBytes
 from server.scan.waits import await_evidence, await_older_attempts, await_older_streams, ready_within
 from server.storage.errors import Conflict, StorageUnavailable

@@ -19,11 +19,11 @@ from server.policies.liveness import liveness_policy
 from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
 from server.scan.capture_work import CaptureWork
-from server.scan.challenges import challenge_evidence
 from server.scan.device_memory import FrameComparison, ScanComparison, merge_marks
 from server.scan.endings import AttemptFacts, Pictures
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
+from server.scan.plans import challenge_evidence
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.telemetry.stages import Stage

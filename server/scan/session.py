@@ -14,15 +14,14 @@ from server.domain.state import OPEN_STATES
 from server.domain.terms import EndedBy
 from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun
-from server.scan.challenges import conclude_challenge, start_challenge
-from server.scan.credit import CreditLedger
 from server.scan.endings import LeaseLost, ScanDeadlinePassed
 from server.scan.ends import ScanEnds, run_to_end
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send, open_stream
-from server.scan.inbox import ConnectionLost, Inbox, StreamEnded
+from server.scan.inbox import ConnectionLost, CreditLedger, Inbox, StreamEnded
 from server.scan.judging import AttemptJudge
 from server.scan.messages import GoodbyeMessage, GoodbyeReason, Inbound, StartMessage
+from server.scan.plans import conclude_challenge, start_challenge
 from server.scan.scan_bytes import ScanBytes
 from server.scan.waits import await_ready
 from server.storage.errors import Conflict

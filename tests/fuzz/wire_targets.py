@@ -35,7 +35,7 @@ from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
 from server.errors import Refusal
 from server.policies import load_policies
 from server.policies.availability import availabilities
-from server.scan.admission import validate_start
+from server.scan.handshake import validate_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
 from server.settings_failures import FailureSettings

@@ -8,7 +8,7 @@ from typing import Any, cast
 import pytest
 
 from server.errors import Reason, Refusal
-from server.scan.attempt_clocks import AttemptClocks
+from server.scan.attempt import AttemptClocks
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget
 from tests.server.scan.records import NOW, check_record

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.scan.capture_rate import CaptureRate
+from server.scan.attempt import CaptureRate
 
 
 def _sent(rate: CaptureRate, *, begin: float, count: int, interval: float) -> float:

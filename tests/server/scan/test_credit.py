@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.errors import Reason, Refusal
-from server.scan.credit import CreditLedger
+from server.scan.inbox import CreditLedger
 from server.scan.messages import AttemptEndMessage, EndCause, FrameMessage
 from tests.server.scan.records import frame_message
 

@@ -15,8 +15,7 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from liveness import FusionModel, VerdictReason, load_fusion_model
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Plan
-from server.scan.attempt import AttemptRun
-from server.scan.attempt_clocks import AttemptClocks
+from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.environment import ScanEnvironment
 from server.scan.waits import await_older_streams
 from server.storage.records import AttemptRecord
