@@ -14,8 +14,7 @@ from server.compliance.access import Access, ApprovalRules
 from server.domain.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
 from server.evidence.archive import ERASED, Export, HeldImage, evidence_archive
-from server.evidence.index import contradictions
-from server.evidence.records import RecordVault
+from server.evidence.records import RecordVault, contradictions
 from server.evidence.store import EvidenceStore
 from server.result_signer import ARCHIVE_TYPE, RECORD_TYPE
 from server.sealing import SealError, WrappingKeyUnknown
@@ -43,7 +42,7 @@ class OpenedEvidence:
         record_json: The record as it was sealed.
         record_jws: The same record, signed when it was opened.
         altered: The facts that differ between the record and the columns of lists; see
-            ``server.evidence.index.contradictions``.
+            ``server.evidence.records.contradictions``.
     """
 
     check: CheckRecord

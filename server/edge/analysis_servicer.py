@@ -13,9 +13,8 @@ from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext, UsageError
 
 from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.identifiers import image_request_id, video_inference_id
 from server.analysis.image import ImageAnalyst
-from server.analysis.results import VideoAnalysis
+from server.analysis.results import VideoAnalysis, image_request_id, video_inference_id
 from server.analysis.upload import UploadKind, VideoUpload
 from server.analysis.video import VideoAnalyst
 from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire

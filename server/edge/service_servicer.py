@@ -15,9 +15,8 @@ from grpc.aio import ServicerContext
 
 from server.callers import Caller
 from server.checks.completion import CheckCompletion
-from server.checks.inquiry import CheckInquiry
-from server.checks.intake import CheckIntake
-from server.checks.uploads import ImageReference, TrustedImageUpload
+from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
+from server.checks.progress import CheckInquiry
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places

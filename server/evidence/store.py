@@ -7,12 +7,16 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from server.evidence.errors import EvidenceAltered
-from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
 
-__all__ = ["EvidenceStore", "SealedPicture", "delete_objects"]
+__all__ = ["EvidenceAltered", "EvidenceStore", "SealedPicture", "delete_objects"]
+
+
+class EvidenceAltered(SealError):
+    """An image was unsealed, but its SHA-256 is not the recorded one."""
+
 
 _PREFIX = "evidence"
 _NAME_BYTES = 16

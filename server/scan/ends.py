@@ -15,8 +15,8 @@ import structlog
 from attempt import AttemptJudgement
 from liveness import VerdictReason
 from server.checks.lifecycle import attempt_judged, check_decided
-from server.checks.outcomes import JudgedAttempt
 from server.checks.progress import attempts_remaining
+from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
 from server.domain.state import OPEN_STATES
 from server.domain.terms import AttemptOutcome, EndedBy

@@ -10,8 +10,7 @@ import structlog
 from attempt import AttemptJudgement, judge_attempt
 from liveness import VerdictReason
 from matcher import MatchPolicy
-from server.checks.outcomes import JudgedAttempt
-from server.checks.recorder import KeptPictures
+from server.checks.recorder import JudgedAttempt, KeptPictures
 from server.checks.templates import open_template
 from server.device.assessment import ClaimedDevice, assess_device
 from server.domain.terms import AttemptOutcome, EndedBy, Mode

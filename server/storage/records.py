@@ -264,8 +264,8 @@ class AttemptRecord:
         doubts: The doubts about the person that it raised; none while it runs.
         end_time: When it ended; None while it runs.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None without a MAC.
-        judgement: The outcome of the check if no further attempt follows, opaque (``server.verdict.stored``);
-            None if the attempt was not judged, and once the check is decided.
+        judgement: The outcome of the check if no further attempt follows, opaque
+            (``server.verdict.outcome``); None if the attempt was not judged, and once the check is decided.
         frame_hashes: SHA-256 of every received frame's image, 32 bytes each, joined; None while it runs, if
             its server stopped, and once the check is decided.
     """

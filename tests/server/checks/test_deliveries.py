@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from server.audit import Actor, AuditAction
-from server.checks.deliveries import Deliveries
+from server.checks.completion import Deliveries
 from server.domain.state import CheckState
 from tests.server.scan.records import check_record
 

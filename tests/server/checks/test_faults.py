@@ -1,6 +1,6 @@
 import pytest
 
-from server.checks.faults import server_fault
+from server.checks.recorder import server_fault
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.records import AttemptRecord
 from server.verdict import FailureReason

@@ -1,6 +1,6 @@
 """The images that a result names."""
 
-from server.checks.pictures import result_pictures
+from server.checks.recorder import result_pictures
 from server.domain.terms import AttemptOutcome
 from server.storage.records import ImagePurpose
 from tests.server.scan.records import attempt_record

@@ -19,8 +19,7 @@ from device_integrity.stream import FrameMark
 from server.assembly import check_recorder, evidence_environment
 from server.audit import Actor, AuditAction, AuditEvent, subject_hash
 from server.backup import copy_objects, dump_database, pack_keys
-from server.checks.completion import CheckCompletion
-from server.checks.deliveries import Deliveries
+from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.running import RunningScans
 from server.compliance.erasing import Erasure
 from server.domain.terms import SealedKind

@@ -7,8 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.evidence.errors import EvidenceAltered
-from server.evidence.store import EvidenceStore
+from server.evidence.store import EvidenceAltered, EvidenceStore
 from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
 from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound

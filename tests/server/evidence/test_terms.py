@@ -5,7 +5,7 @@ from sqlalchemy import String
 from device_integrity.check import Manipulation
 from liveness import AttackType
 from server.domain.evidence_terms import pair_terms, reference_term
-from server.evidence.terms import record_terms
+from server.evidence.records import record_terms
 from server.storage.tables import record_terms as columns
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.server.verdict.samples import OUTCOME, camera_sign

@@ -14,7 +14,8 @@ from server.errors import Reason, Refusal
 from server.policies import Policy, load_policies
 from server.policies.device_rules import DeviceRules
 from server.policies.schema import ChallengeRules
-from server.scan.handshake import Admission, admit, check_closed, validate_start
+from server.scan.handshake import Admission, admit, validate_start
+from server.scan.lease import check_closed
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message

@@ -7,7 +7,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, insert, inspect, select, text
 
-from server.evidence.terms import record_terms as terms_of
+from server.evidence.records import record_terms as terms_of
 from server.keys import MemoryKey
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind

@@ -14,8 +14,7 @@ from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transitio
 from liveness.verdict import LivenessResult
 from server.domain.tries import EarlierAttacks
 from server.edge.result_codec import encode_result
-from server.verdict.outcome import CheckOutcome
-from server.verdict.stored import OutcomeUnreadable, outcome_from_bytes, outcome_to_bytes
+from server.verdict.outcome import CheckOutcome, OutcomeUnreadable, outcome_from_bytes, outcome_to_bytes
 from tests.liveness.results import express_results
 from tests.server.verdict.samples import OUTCOME
 
