@@ -70,7 +70,7 @@ from attempt.films import (
     judge_study,
 )
 from attempt.flash_run import FlashRun
-from attempt.frame import Frame, FrameExposure, FrameLimits
+from attempt.frame import Frame, FrameLimits
 from attempt.judgement import AttemptJudgement, ChallengeStepOutcome, evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.persons import persons_in, persons_of
@@ -104,7 +104,6 @@ __all__ = [
     "Frame",
     "FrameAnalyst",
     "FrameDecoder",
-    "FrameExposure",
     "FrameLimits",
     "FramePicture",
     "FrameUnusable",

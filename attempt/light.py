@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from attempt.analyst import SeenFrame
-from attempt.frame import FrameExposure
+from device_integrity.camera import ExposureClaim
 from liveness.dynamic import ExposureReading, FlashSample
 from liveness.dynamic.measurement import sample_frame
 from vision.face import Box, DetectedFace
@@ -63,7 +63,7 @@ def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
     return DetectedFace(box=Box(left, top, right, bottom), confidence=face.confidence, five_points=points)
 
 
-def _exposure(claim: FrameExposure) -> ExposureReading:
+def _exposure(claim: ExposureClaim) -> ExposureReading:
     return ExposureReading(
         exposure_seconds=claim.exposure_time_ns / 1e9 or None,
         iso=float(claim.iso) or None,

@@ -9,7 +9,8 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from attempt import Feedback, FrameExposure, MoveOval, PauseCapture, Reveal
+from attempt import Feedback, MoveOval, PauseCapture, Reveal
+from device_integrity.camera import ExposureClaim
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep, Transition
 from server.domain.terms import Mode, Plan
@@ -193,8 +194,8 @@ def _frame(frame: scan_pb2.Frame) -> FrameMessage:
     )
 
 
-def _exposure(exposure: scan_pb2.ExposureMetadata) -> FrameExposure:
-    return FrameExposure(
+def _exposure(exposure: scan_pb2.ExposureMetadata) -> ExposureClaim:
+    return ExposureClaim(
         exposure_time_ns=exposure.exposure_time_ns,
         iso=exposure.iso,
         white_balance_kelvin=exposure.white_balance_kelvin,

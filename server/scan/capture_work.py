@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attempt import Action, AttemptCapture, ExaminedFrame, Feedback, Frame, FrameUnusable
-from device_integrity.camera import ExposureClaim as CameraExposure
 from device_integrity.camera import FrameClaim
 from device_integrity.stream import StreamTracer, frame_layout, picture_hash
 from server.device.assessment import ObservedFrames
@@ -56,7 +55,7 @@ class AttemptTrace:
 
     def record_frame(self, frame: Frame) -> None:
         """Records the header and the image hash of a received frame, before it is measured."""
-        self._claims.append(_claim(frame))
+        self._claims.append(frame.claim)
         self._images.append(sha256(frame.image).digest())
 
     def record_picture(self, frame: Frame) -> None:
@@ -91,7 +90,7 @@ class AttemptTrace:
             arrival_time_us=round(arrival * 1e6),
             flash_step=frame.flash_step,
         )
-        self._measured.append(_claim(frame))
+        self._measured.append(frame.claim)
 
     @property
     def images(self) -> tuple[bytes, ...]:
@@ -122,25 +121,6 @@ class AttemptTrace:
             measurements=self._tracer.measurements,
             adjustments=self.adjustments,
         )
-
-
-def _claim(frame: Frame) -> FrameClaim:
-    exposure = frame.exposure
-    return FrameClaim(
-        capture_time_us=frame.capture_time_us,
-        width=frame.width,
-        height=frame.height,
-        rotation_degrees=frame.rotation_degrees,
-        mirrored=frame.mirrored,
-        flash_step=frame.flash_step,
-        exposure=None
-        if exposure is None
-        else CameraExposure(
-            exposure_time_ns=exposure.exposure_time_ns,
-            iso=exposure.iso,
-            exposure_locked=exposure.exposure_locked,
-        ),
-    )
 
 
 class CaptureWork:
