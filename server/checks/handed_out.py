@@ -7,7 +7,7 @@ from uuid import UUID
 
 import structlog
 
-from server.evidence.store import EvidenceStore
+from server.evidence.store import EvidenceStore, HeldImage, facts_of
 from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import ObjectNotFound, StorageError
 from server.storage.records import EvidenceEntry, ImagePurpose
@@ -16,9 +16,7 @@ from server.telemetry.metrics import Metrics
 __all__ = [
     "AuditShortfall",
     "EvidenceFault",
-    "EvidenceProblem",
     "HandedOut",
-    "KeptPicture",
     "PictureHandout",
 ]
 
@@ -45,33 +43,16 @@ class AuditShortfall(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPicture:
-    """An opened evidence image."""
-
-    entry: EvidenceEntry
-    image: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class EvidenceProblem:
-    """An image that the result names and that cannot be returned."""
-
-    entry: EvidenceEntry
-    fault: EvidenceFault
-
-
-@dataclass(frozen=True, slots=True)
 class HandedOut:
     """The evidence images of one response.
 
     Attributes:
-        pictures: The images that could be opened, the evidence frame first.
-        problems: The images that could not be opened.
+        images: The images, the evidence frame first, and those that cannot be opened with an
+            ``EvidenceFault``.
         shortfall: Why there are fewer audit images than requested; ``None`` if there are enough.
     """
 
-    pictures: tuple[KeptPicture, ...]
-    problems: tuple[EvidenceProblem, ...]
+    images: tuple[HeldImage, ...]
     shortfall: AuditShortfall | None
 
 
@@ -104,26 +85,21 @@ class PictureHandout:
         """
         audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
         frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
-        pictures, problems = [], []
-        for entry in (*frames, *audit[:audit_images]):
-            opened = await self._open(check_id, entry, tenant=tenant)
-            if isinstance(opened, KeptPicture):
-                pictures.append(opened)
-            else:
-                problems.append(opened)
+        images = [
+            await self._open(check_id, entry, tenant=tenant) for entry in (*frames, *audit[:audit_images])
+        ]
         shortfall = None
         if len(audit) < audit_images:
             policy = len(audit) >= kept_by_policy()
             shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
-        elif any(problem.entry.kind is ImagePurpose.AUDIT_IMAGE for problem in problems):
+        elif any(one.problem and one.facts.purpose == ImagePurpose.AUDIT_IMAGE for one in images):
             shortfall = AuditShortfall.PROBLEMS
-        return HandedOut(tuple(pictures), tuple(problems), shortfall)
+        return HandedOut(tuple(images), shortfall)
 
-    async def _open(
-        self, check_id: UUID, entry: EvidenceEntry, *, tenant: str
-    ) -> KeptPicture | EvidenceProblem:
+    async def _open(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> HeldImage:
+        facts = facts_of(entry)
         try:
-            return KeptPicture(entry, await self._evidence.load(check_id, entry, tenant=tenant))
+            return HeldImage(facts, await self._evidence.load(check_id, entry, tenant=tenant))
         except (SealError, StorageError) as error:
             fault = _fault(error)
             self._metrics.checks.evidence_problem(fault.value)
@@ -136,7 +112,7 @@ class PictureHandout:
                 problem=fault.value,
                 exc_info=error,
             )
-            return EvidenceProblem(entry, fault)
+            return HeldImage(facts, None, fault)
 
 
 def _fault(error: SealError | StorageError) -> EvidenceFault:

@@ -27,7 +27,6 @@ from server.storage.records import (
     EvidenceEntry,
     ImagePurpose,
     NewCheck,
-    PictureFacts,
     RequestKey,
 )
 from server.storage.repository import CheckRepository
@@ -475,21 +474,15 @@ class CheckIntake:
     async def _keep_portrait(
         self, tenant: str, check_id: uuid.UUID, image: bytes, report: PortraitReport
     ) -> EvidenceEntry:
-        sealed = await self._evidence.seal(
+        entry, ciphertext = await self._evidence.seal(
             check_id,
             tenant=tenant,
             kind=ImagePurpose.PORTRAIT,
             image=image,
-            facts=PictureFacts(
-                attempt=0,
-                frame_index=0,
-                rotation=0,
-                mirrored=False,
-                media_type=_RECORD_TYPE if report.container else report.media_type,
-            ),
+            media_type=_RECORD_TYPE if report.container else report.media_type,
         )
-        await self._evidence.put(sealed)
-        return sealed.entry
+        await self._evidence.put(entry, ciphertext)
+        return entry
 
 
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:

@@ -15,7 +15,7 @@ from liveness import ChallengeKind
 from matcher import similarity_for_fmr
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, PortraitKept
 from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore
+from server.evidence.store import EvidenceStore, facts_of
 from server.policies import Policy
 from server.storage.errors import StorageUnavailable
 from server.storage.records import (
@@ -25,7 +25,6 @@ from server.storage.records import (
     Decision,
     EvidenceEntry,
     ImagePurpose,
-    PictureFacts,
 )
 from server.storage.repository import CheckRepository
 from server.verdict import (
@@ -48,7 +47,7 @@ from server.verdict.outcome import (
     outcome_from_bytes,
     outcome_to_bytes,
 )
-from server.verdict.record import AttemptFrames, EvidenceRecord, ImageFacts, PortraitFacts, RecordTimes
+from server.verdict.record import AttemptFrames, EvidenceRecord, PortraitFacts, RecordTimes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,25 +320,23 @@ class CheckRecorder:
         self, record: CheckRecord, *, attempt: int, kind: ImagePurpose, frame: SeenFrame
     ) -> tuple[EvidenceEntry, StorageUnavailable | None]:
         taken = frame.frame
-        sealed = await self._evidence.seal(
+        entry, ciphertext = await self._evidence.seal(
             record.check_id,
             tenant=record.tenant,
             kind=kind,
             image=taken.image,
-            facts=PictureFacts(
-                attempt=attempt,
-                frame_index=taken.index,
-                rotation=taken.rotation_degrees,
-                mirrored=taken.mirrored,
-                media_type="image/jpeg",
-            ),
+            media_type="image/jpeg",
+            attempt=attempt,
+            frame_index=taken.index,
+            rotation=taken.rotation_degrees,
+            mirrored=taken.mirrored,
         )
         try:
-            await self._evidence.put(sealed)
+            await self._evidence.put(entry, ciphertext)
         except StorageUnavailable as error:
             _log.error("picture_not_kept", check_id=str(record.check_id), exc_info=error)
-            return sealed.entry, error
-        return sealed.entry, None
+            return entry, error
+        return entry, None
 
     async def drop_pictures(self, pictures: Sequence[EvidenceEntry]) -> None:
         """Erases stored images whose rows were never written, because another stream was first."""
@@ -502,7 +499,7 @@ class CheckRecorder:
             outcome=outcome,
             result=result,
             result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
-            images=tuple(_facts(entry) for entry in (*earlier, *evidence)),
+            images=tuple(facts_of(entry) for entry in (*earlier, *evidence)),
             frames=tuple(_frames(attempt) for attempt in attempts),
             portrait=_portrait(record, policy),
             times=RecordTimes(
@@ -528,18 +525,6 @@ class CheckRecorder:
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,
         )
-
-
-def _facts(entry: EvidenceEntry) -> ImageFacts:
-    return ImageFacts(
-        purpose=entry.kind.value,
-        sha256=entry.sha256,
-        attempt=entry.attempt,
-        frame_index=entry.frame_index,
-        rotation=entry.rotation,
-        mirrored=entry.mirrored,
-        media_type=entry.media_type,
-    )
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:

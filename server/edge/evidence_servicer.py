@@ -111,9 +111,10 @@ class EvidenceServicer:
     ) -> None:
         """Streams an image; see the contract."""
         async with self._call(context, request.purpose) as call:
-            image = await call.env.reading.image(call.access, check_id_of(request.check_id), request.sha256)
-            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(image.facts)))
-            for chunk in _chunks(image.content):
+            check_id = check_id_of(request.check_id)
+            facts, content = await call.env.reading.image(call.access, check_id, request.sha256)
+            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(facts)))
+            for chunk in _chunks(content):
                 await context.write(evidence_pb2.GetEvidenceImageResponse(chunk=chunk))
 
     async def ExportEvidence(  # noqa: N802 - the name is the contract's

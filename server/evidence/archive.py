@@ -24,6 +24,7 @@ from matcher.records import (
     serialise,
 )
 from server.evidence.report import report_page
+from server.evidence.store import HeldImage
 from server.verdict.record import EvidenceRecord, ImageFacts, record_to_bytes
 from vision.errors import ImageError
 from vision.image import DecodeLimits, decode_image, encode_jpeg, rotate_upright
@@ -34,7 +35,6 @@ __all__ = [
     "FORMAT",
     "ArchiveFile",
     "Export",
-    "HeldImage",
     "evidence_archive",
     "facial_record",
     "signed_zip",
@@ -54,21 +54,6 @@ _EXTENSIONS: Final[Mapping[str, str]] = {
 }
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the oldest that a ZIP file can state, because the real ones are in the manifest."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldImage:
-    """An image that is kept.
-
-    Attributes:
-        facts: Its facts.
-        content: Its bytes; ``None`` if it cannot be read, for the reason ``problem``.
-        problem: Why it cannot be read; empty if it can.
-    """
-
-    facts: ImageFacts
-    content: bytes | None = field(repr=False)
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,6 @@ __all__ = [
     "ImagePurpose",
     "NewAttempt",
     "NewCheck",
-    "PictureFacts",
     "RequestKey",
     "SealedRecord",
 ]
@@ -355,25 +354,6 @@ class ImagePurpose(StrEnum):
     """A further frame, kept if the policy demands it."""
     PORTRAIT = "PORTRAIT"
     """The trusted image as uploaded, kept if the policy demands it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFacts:
-    """The metadata of an image to keep.
-
-    Attributes:
-        attempt: The attempt, from 1.
-        frame_index: Index of the frame in its attempt.
-        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-        mirrored: Whether it is mirrored.
-        media_type: Media type, such as ``"image/jpeg"``.
-    """
-
-    attempt: int
-    frame_index: int
-    rotation: int
-    mirrored: bool
-    media_type: str
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,10 +245,10 @@ async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
         concluding.set()
         return await conclude(ends, *args)
 
-    async def fail_the_first(store: EvidenceStore, picture: Any) -> None:
+    async def fail_the_first(store: EvidenceStore, *picture: Any) -> None:
         # The other images of the attempt were stored and must be deleted.
         if storing.is_set():
-            await genuine(store, picture)
+            await genuine(store, *picture)
             return
         storing.set()
         await asyncio.sleep(1.5)
