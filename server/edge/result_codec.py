@@ -10,7 +10,7 @@ from attempt import ChallengeStepOutcome
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult
-from server.checks.handed_out import HandedOut
+from server.checks.completion import HandedOut
 from server.edge.scan_codec import (
     feedback_code,
     mode_to_wire,

@@ -13,7 +13,7 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
-from server.checks.handed_out import HandedOut
+from server.checks.completion import HandedOut
 from server.domain.terms import AttemptOutcome, Mode
 from server.edge.result_codec import EXPLANATIONS, UNATTESTED, add_pictures, encode_result, parse_result
 from server.evidence.store import HeldImage, facts_of
