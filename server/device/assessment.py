@@ -44,7 +44,7 @@ from device_integrity.policy import (
     mark_decisive,
 )
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
-from server.device.findings import (
+from server.device.evidence import (
     CLAIMS,
     EvidenceFinding,
     counting_findings,
