@@ -53,7 +53,7 @@ For example, judge an EXPRESS attempt::
 """
 
 from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
-from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
+from attempt.analyst import ExaminedFrame, FrameAnalyst, PacedWatch, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.clips import capture_clip, judge_clip
@@ -83,7 +83,6 @@ from attempt.stills import (
     measure_still,
     observe_still,
 )
-from attempt.watch import PacedWatch
 
 __all__ = [
     "MINIMUM_FRAMES",
