@@ -14,7 +14,7 @@ import structlog
 from server.audit import Actor, AuditAction, AuditEvent, Tally, subject_hash
 from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
-from server.checks.recorder import CheckRecorder, result_pictures, server_fault
+from server.checks.recorder import CheckRecorder, result_images, server_fault
 from server.checks.running import RunningScans
 from server.domain.state import OPEN_STATES, CheckState
 from server.errors import Reason, Refusal
@@ -68,7 +68,7 @@ class HandedOut:
     shortfall: AuditShortfall | None
 
 
-class PictureHandout:
+class ImageHandout:
     """Opens evidence images. An image that cannot be opened never blocks the result."""
 
     def __init__(self, *, evidence: EvidenceStore, metrics: Metrics) -> None:
@@ -279,7 +279,7 @@ class CheckCompletion:
         self._running = running
         self._records = records
         self._vault = vault
-        self._pictures = PictureHandout(evidence=evidence, metrics=metrics)
+        self._images = ImageHandout(evidence=evidence, metrics=metrics)
         self._deliveries = deliveries
         self._metrics = metrics
 
@@ -334,7 +334,7 @@ class CheckCompletion:
                 # It was erased since it was read; nothing else ends this state.
                 raise _erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
-            handed_out = await self._pictures.hand_out(
+            handed_out = await self._images.hand_out(
                 record.check_id,
                 kept.named,
                 tenant=record.tenant,
@@ -349,7 +349,7 @@ class CheckCompletion:
         entries = await self._repository.evidence(record.check_id)
         if record.result is not None:
             # It was decided before there were evidence records.
-            named = result_pictures(entries, await self._repository.attempts(record.check_id))
+            named = result_images(entries, await self._repository.attempts(record.check_id))
             return _KeptResult(record.result, named, record.subject_reference)
         stored = await self._records.find(record.check_id)
         if stored is None:

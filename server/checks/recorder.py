@@ -92,7 +92,7 @@ class OutcomeMaker:
         attempt: JudgedAttempt | None,
         device: DeviceOutcome,
         attempts: Sequence[AttemptRecord],
-        pictures: Sequence[EvidenceEntry],
+        images: Sequence[EvidenceEntry],
         ended_by: FailureReason | None,
         now: datetime,
     ) -> CheckOutcome:
@@ -104,7 +104,7 @@ class OutcomeMaker:
             attempt: The attempt that the outcome is about; ``None`` if none was judged.
             device: The facts about the device.
             attempts: Every attempt.
-            pictures: The kept images that the result names.
+            images: The kept images that the result names.
             ended_by: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
                 decides.
             now: The time.
@@ -137,7 +137,7 @@ class OutcomeMaker:
             ),
         )
         closed = attempt is not None or record.held(now)
-        marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in pictures]
+        marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in images]
         return CheckOutcome(
             check_id=record.check_id,
             subject_reference=record.subject_reference,
@@ -222,7 +222,7 @@ def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
     return None
 
 
-def result_pictures(
+def result_images(
     entries: Sequence[EvidenceEntry], attempts: Sequence[AttemptRecord]
 ) -> tuple[EvidenceEntry, ...]:
     """Returns the images of the attempt that the result is about: the evidence frame, then the audit images.
@@ -254,7 +254,7 @@ _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPictures:
+class KeptImages:
     """The kept images of an attempt.
 
     Attributes:
@@ -302,16 +302,16 @@ class CheckRecorder:
         self._maker = OutcomeMaker(pack=pack, server_version=server_version)
         self._unattempted = unattempted
 
-    async def keep_pictures(
+    async def keep_images(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
-    ) -> KeptPictures:
+    ) -> KeptImages:
         """Seals and stores the evidence frame and the audit images of an attempt, in that order."""
         wanted = [(ImagePurpose.EVIDENCE_FRAME, best)] if best is not None else []
         wanted += [(ImagePurpose.AUDIT_IMAGE, frame) for frame in audit]
         kept = await asyncio.gather(
             *(self._keep(record, attempt=attempt, kind=kind, frame=frame) for kind, frame in wanted)
         )
-        return KeptPictures(
+        return KeptImages(
             entries=tuple(entry for entry, _ in kept),
             failure=next((failure for _, failure in kept if failure is not None), None),
         )
@@ -338,9 +338,9 @@ class CheckRecorder:
             return entry, error
         return entry, None
 
-    async def drop_pictures(self, pictures: Sequence[EvidenceEntry]) -> None:
+    async def drop_images(self, images: Sequence[EvidenceEntry]) -> None:
         """Erases stored images whose rows were never written, because another stream was first."""
-        await self._evidence.erase(pictures)
+        await self._evidence.erase(images)
 
     def interim(
         self,
@@ -358,7 +358,7 @@ class CheckRecorder:
             attempt=attempt,
             device=attempt.device,
             attempts=attempts,
-            pictures=attempt.evidence,
+            images=attempt.evidence,
             ended_by=FailureReason.CONDITIONS,
             now=now,
         )
@@ -399,7 +399,7 @@ class CheckRecorder:
             attempt=attempt,
             device=attempt.device,
             attempts=attempts,
-            pictures=attempt.evidence,
+            images=attempt.evidence,
             ended_by=ended_by,
             now=now,
         )
@@ -460,7 +460,7 @@ class CheckRecorder:
                 attempt=None,
                 device=device,
                 attempts=attempts,
-                pictures=result_pictures(kept, attempts),
+                images=result_images(kept, attempts),
                 ended_by=ending_reasons(ended_by, manipulated=device.final)[0],
                 now=now,
             )

@@ -137,15 +137,15 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
     )
 
 
-def add_pictures(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
+def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
     """Adds the evidence images, the problems and the shortfall to a response."""
     for held in handed_out.images:
         if held.content is None:
             response.evidence_problems.append(_problem(held))
         elif held.facts.purpose == ImagePurpose.EVIDENCE_FRAME:
-            response.evidence_frame.CopyFrom(_picture(held.facts, held.content))
+            response.evidence_frame.CopyFrom(_image(held.facts, held.content))
         else:
-            response.audit_images.append(_picture(held.facts, held.content))
+            response.audit_images.append(_image(held.facts, held.content))
     if handed_out.shortfall is not None:
         name = f"AUDIT_IMAGE_SHORTFALL_{handed_out.shortfall}"
         response.audit_image_shortfall = service_pb2.AuditImageShortfall.Value(name)
@@ -158,7 +158,7 @@ def _problem(held: HeldImage) -> service_pb2.EvidenceProblem:
     )
 
 
-def _picture(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:
+def _image(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:
     """Returns an evidence image with its bytes."""
     return result_pb2.EvidenceImage(
         image=content,

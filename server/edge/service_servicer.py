@@ -22,7 +22,7 @@ from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places
 from server.edge.progress_codec import progress_to_wire
 from server.edge.report_codec import parse_report
-from server.edge.result_codec import add_pictures, parse_result
+from server.edge.result_codec import add_images, parse_result
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.errors import Reason, Refusal
 from server.keys import KeyRing
@@ -126,7 +126,7 @@ class ServiceServicer:
                 sandbox=finished.record.sandbox,
             ),
         )
-        add_pictures(response, finished.handed_out)
+        add_images(response, finished.handed_out)
         return response
 
     async def GetCheck(  # noqa: N802 - the name is the contract's

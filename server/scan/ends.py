@@ -357,8 +357,8 @@ class ScanEnds:
         """
         repository, record = self._env.repository, self._stream.record
         ended_by = EndedBy.SIGNED if left is None else left.by
-        async with self._judge.kept_pictures(run, settlement.pictures) as pictures:
-            kept = replace(judged, evidence=pictures) if judged is not None and settlement.judgement else None
+        async with self._judge.kept_images(run, settlement.images) as images:
+            kept = replace(judged, evidence=images) if judged is not None and settlement.judgement else None
             deciding = kept if settlement.outcome is AttemptOutcome.DECIDED else None
             if attempts is None:
                 attempts = await repository.attempts(record.check_id)
@@ -379,7 +379,7 @@ class ScanEnds:
                     )
                 else:
                     await repository.end_attempt(
-                        record.check_id, epoch=record.lease_epoch, ending=ending, evidence=pictures
+                        record.check_id, epoch=record.lease_epoch, ending=ending, evidence=images
                     )
             except Conflict:
                 if left is None:
@@ -390,10 +390,10 @@ class ScanEnds:
                     verdict = await self._decide_fenced(deciding, ending, reason=settlement.reason)
                 else:
                     # Its outcome is not stored yet.
-                    if pictures:
+                    if images:
                         ending = replace(ending, judgement=None)
                     await repository.end_superseded(record.check_id, epoch=record.lease_epoch, ending=ending)
-                    if pictures:
+                    if images:
                         raise
         attempt_judged(outcome=settlement.outcome, ended_by=ended_by, frames=run.frames)
         return verdict, attempts

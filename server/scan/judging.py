@@ -10,7 +10,7 @@ import structlog
 from attempt import AttemptJudgement, judge_attempt
 from liveness import VerdictReason
 from matcher import MatchPolicy
-from server.checks.recorder import JudgedAttempt, KeptPictures
+from server.checks.recorder import JudgedAttempt, KeptImages
 from server.checks.templates import open_template
 from server.device.assessment import ClaimedDevice, assess_device
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
@@ -19,7 +19,7 @@ from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
 from server.scan.capture_work import CaptureWork
 from server.scan.device_memory import FrameComparison, ScanComparison, merge_marks
-from server.scan.endings import AttemptFacts, Pictures
+from server.scan.endings import AttemptFacts, Images
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream
 from server.scan.plans import challenge_evidence
@@ -59,8 +59,8 @@ class _EarlyWork:
         comparison: The comparison of its frames with earlier scans.
         device: The assessment of its device, on the assumption that the device signs the end.
         attempts: The check's attempts. No other stream can change them while this stream holds the lease.
-        pictures: Its stored images, whose rows are not written.
-        pictures_taken: Whether a caller took the images over and now writes their rows or deletes them.
+        images: Its stored images, whose rows are not written.
+        images_taken: Whether a caller took the images over and now writes their rows or deletes them.
     """
 
     run: AttemptRun
@@ -68,8 +68,8 @@ class _EarlyWork:
     comparison: asyncio.Task[FrameComparison]
     device: asyncio.Task[_AssessedDevice]
     attempts: asyncio.Task[tuple[AttemptRecord, ...]]
-    pictures: asyncio.Task[KeptPictures]
-    pictures_taken: bool = False
+    images: asyncio.Task[KeptImages]
+    images_taken: bool = False
 
 
 class AttemptJudge:
@@ -101,7 +101,7 @@ class AttemptJudge:
             comparison=comparison,
             device=asyncio.create_task(self._assess_ahead(run, judgement, comparison)),
             attempts=asyncio.create_task(self._env.repository.attempts(self._stream.record.check_id)),
-            pictures=asyncio.create_task(self._keep_pictures(run)),
+            images=asyncio.create_task(self._keep_images(run)),
         )
 
     async def judge(self, run: AttemptRun, *, anew: bool = False) -> AttemptJudgement:
@@ -148,9 +148,9 @@ class AttemptJudge:
         for task in tasks:
             task.cancel()
         # Images that are being stored are awaited, because only then are their names known.
-        *_, pictures = await asyncio.gather(*tasks, ahead.pictures, return_exceptions=True)
-        if not ahead.pictures_taken and not isinstance(pictures, BaseException):
-            await self._drop(pictures)
+        *_, images = await asyncio.gather(*tasks, ahead.images, return_exceptions=True)
+        if not ahead.images_taken and not isinstance(images, BaseException):
+            await self._drop(images)
 
     def _ahead_of(self, run: AttemptRun) -> _EarlyWork | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
@@ -190,28 +190,26 @@ class AttemptJudge:
             )
 
     @asynccontextmanager
-    async def kept_pictures(
-        self, run: AttemptRun, pictures: Pictures
-    ) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
+    async def kept_images(self, run: AttemptRun, images: Images) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
         """Stores an attempt's images, and deletes them again if their rows are not written.
 
         If the database fails, it is unknown whether the rows were written, so the images stay.
 
         Args:
             run: The attempt.
-            pictures: The images to keep.
+            images: The images to keep.
 
         Raises:
             StorageUnavailable: An image that is needed could not be stored.
         """
-        if pictures is Pictures.NONE:
+        if images is Images.NONE:
             yield ()
             return
         kept = await self._stored(run)
         try:
-            if kept.failure is None or pictures is Pictures.NAMED:
+            if kept.failure is None or images is Images.NAMED:
                 yield kept.entries
-            elif pictures is Pictures.NEEDED:
+            elif images is Images.NEEDED:
                 raise kept.failure
             else:
                 yield ()
@@ -221,21 +219,21 @@ class AttemptJudge:
                 await self._drop(kept)
             raise
 
-    async def _stored(self, run: AttemptRun) -> KeptPictures:
+    async def _stored(self, run: AttemptRun) -> KeptImages:
         ahead = self._ahead_of(run)
-        if ahead is not None and not ahead.pictures_taken:
-            ahead.pictures_taken = True
-            return await ahead.pictures
-        return await self._keep_pictures(run)
+        if ahead is not None and not ahead.images_taken:
+            ahead.images_taken = True
+            return await ahead.images
+        return await self._keep_images(run)
 
-    async def _drop(self, pictures: KeptPictures) -> None:
+    async def _drop(self, images: KeptImages) -> None:
         with suppress(StorageUnavailable):
-            await self._env.recorder.drop_pictures(pictures.entries)
+            await self._env.recorder.drop_images(images.entries)
 
-    async def _keep_pictures(self, run: AttemptRun) -> KeptPictures:
+    async def _keep_images(self, run: AttemptRun) -> KeptImages:
         stream = self._stream
         with self._env.metrics.stages.stage(Stage.STORE_IMAGES):
-            return await self._env.recorder.keep_pictures(
+            return await self._env.recorder.keep_images(
                 stream.record,
                 attempt=run.number,
                 best=run.capture.best,

@@ -1,6 +1,6 @@
 import pytest
 
-from server.checks.recorder import result_pictures, server_fault
+from server.checks.recorder import result_images, server_fault
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.records import AttemptRecord, ImagePurpose
 from server.verdict import FailureReason
@@ -57,8 +57,8 @@ FRAME, AUDIT = ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE
 
 
 def test_without_pictures_there_are_none() -> None:
-    assert result_pictures((), (attempt_record(1, judgement=b"judged"),)) == ()
-    assert result_pictures((), ()) == ()
+    assert result_images((), (attempt_record(1, judgement=b"judged"),)) == ()
+    assert result_images((), ()) == ()
 
 
 def test_the_judged_attempt_is_shown_and_not_a_later_one() -> None:
@@ -72,10 +72,10 @@ def test_the_judged_attempt_is_shown_and_not_a_later_one() -> None:
         attempt_record(1, judgement=b"judged", outcome=AttemptOutcome.RETRY),
         attempt_record(2, outcome=AttemptOutcome.INTERRUPTED),
     )
-    assert result_pictures(entries, attempts) == entries[:2]
+    assert result_images(entries, attempts) == entries[:2]
 
 
 def test_without_a_judgement_the_last_face_is_shown() -> None:
     entries = (entry("a", attempt=1), entry("c", attempt=2, kind=AUDIT), entry("d", attempt=2))
     attempts = (attempt_record(1), attempt_record(2), attempt_record(3))
-    assert result_pictures(entries, attempts) == (entries[2], entries[1])
+    assert result_images(entries, attempts) == (entries[2], entries[1])

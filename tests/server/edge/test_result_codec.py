@@ -15,7 +15,7 @@ from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transitio
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from server.checks.completion import HandedOut
 from server.domain.terms import AttemptOutcome, Mode
-from server.edge.result_codec import EXPLANATIONS, UNATTESTED, add_pictures, encode_result, parse_result
+from server.edge.result_codec import EXPLANATIONS, UNATTESTED, add_images, encode_result, parse_result
 from server.evidence.store import HeldImage, facts_of
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
@@ -200,7 +200,7 @@ def test_every_liveness_reason_has_plain_words() -> None:
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
     kept = HeldImage(facts_of(replace(entry("picture"), rotation=rotation)), b"image")
     response = service_pb2.FinishCheckResponse()
-    add_pictures(response, HandedOut(images=(kept,), shortfall=None))
+    add_images(response, HandedOut(images=(kept,), shortfall=None))
     message = response.evidence_frame
     assert message.rotation == wire
     assert message.mirrored

@@ -17,7 +17,7 @@ from server.checks.running import CheckClosing
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
-from server.scan.endings import AttemptFacts, Pictures
+from server.scan.endings import AttemptFacts, Images
 from server.scan.ends import ScanEnds
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
@@ -57,7 +57,7 @@ class _Written:
     outcome: AttemptOutcome
     ended_by: EndedBy
     judged: bool
-    pictures: bool
+    images: bool
     late: bool = False
     doubts: tuple[VerdictReason, ...] = _DOUBTS
 
@@ -110,8 +110,8 @@ class _World:
         return _Judged()
 
     @asynccontextmanager
-    async def kept_pictures(self, _run: Any, pictures: Pictures) -> AsyncIterator[tuple[str, ...]]:
-        yield () if pictures is Pictures.NONE else (_PICTURE,)
+    async def kept_images(self, _run: Any, images: Images) -> AsyncIterator[tuple[str, ...]]:
+        yield () if images is Images.NONE else (_PICTURE,)
 
     def ending(
         self,
@@ -158,7 +158,7 @@ class _World:
                 ending.outcome,
                 ending.ended_by,
                 judged=ending.judgement is not None,
-                pictures=bool(evidence),
+                images=bool(evidence),
                 late=late,
                 doubts=ending.doubts,
             )
@@ -210,7 +210,7 @@ class _World:
             facts=self.facts_of,
             doubts=self.doubts_of,
             judged=self.judged,
-            kept_pictures=self.kept_pictures,
+            kept_images=self.kept_images,
             ending=self.ending,
         )
         stream = SimpleNamespace(record=check_record(state=CheckState.SCANNING), policy=policy)
@@ -251,7 +251,7 @@ def test_an_undecided_ending_is_stored_and_the_check_continues_or_closes(
     (written,) = world.written
     fault, superseded = by is EndedBy.SERVER_FAULT, by is EndedBy.SUPERSEDED
     assert written == _Written(
-        AttemptOutcome.INTERRUPTED, by, judged=not fault, pictures=not (fault or superseded)
+        AttemptOutcome.INTERRUPTED, by, judged=not fault, images=not (fault or superseded)
     )
     expected = [("closed", closes)] if closes else [("waits", None)]
     assert world.check == ([] if superseded else expected)
@@ -267,9 +267,7 @@ def test_findings_against_the_person_decide_whichever_stream_has_the_lease(
         world.end(error)
         (written,) = world.written
         ended_by = by if held or by is EndedBy.SERVER_FAULT else EndedBy.SUPERSEDED
-        assert written == _Written(
-            AttemptOutcome.DECIDED, ended_by, judged=True, pictures=False, late=not held
-        )
+        assert written == _Written(AttemptOutcome.DECIDED, ended_by, judged=True, images=False, late=not held)
         assert world.check == [("decided", closes if broken else None)]
 
 
@@ -286,7 +284,7 @@ def test_a_fenced_stream_reports_its_findings_and_leaves_the_check(
         EndedBy.SERVER_FAULT if fault else EndedBy.SUPERSEDED,
         # The images can no longer be stored, so a judgement that names them is not stored either.
         judged=by is EndedBy.SUPERSEDED,
-        pictures=False,
+        images=False,
         late=True,
     )
     assert world.check == []
@@ -310,7 +308,7 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
     world = _World(fails={"judge"})
     ends = world.end(error)
     unjudged = _Written(
-        AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, pictures=False, doubts=()
+        AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, images=False, doubts=()
     )
     if by is EndedBy.SERVER_FAULT:
         assert world.written == [unjudged]
@@ -344,8 +342,8 @@ def test_an_end_that_the_storage_did_not_take_is_stored_later(
     # Once the storage was away, a check is not closed for what the device did meanwhile.
     now = EndedBy.SERVER_FAULT if closes else by
     fault = now is EndedBy.SERVER_FAULT
-    pictures = not fault and by is not EndedBy.SUPERSEDED
-    assert world.written == [_Written(AttemptOutcome.INTERRUPTED, now, judged=not fault, pictures=pictures)]
+    images = not fault and by is not EndedBy.SUPERSEDED
+    assert world.written == [_Written(AttemptOutcome.INTERRUPTED, now, judged=not fault, images=images)]
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
     assert not ends.unwritten
 
@@ -356,7 +354,7 @@ def test_findings_against_the_person_are_stored_later_too() -> None:
     world.fails.clear()
     _run(ends.write_later())
     assert world.written == [
-        _Written(AttemptOutcome.DECIDED, EndedBy.SERVER_FAULT, judged=True, pictures=False)
+        _Written(AttemptOutcome.DECIDED, EndedBy.SERVER_FAULT, judged=True, images=False)
     ]
     assert world.check == [("decided", None)]
 
