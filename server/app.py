@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from server.admin import AdminServer
 from server.assembly import device_knowledge
 from server.audit_keeping import AuditKeeper, log_changes
-from server.checks.deliveries import Deliveries
+from server.checks.completion import Deliveries
 from server.checks.expiry import CheckExpiry
 from server.checks.lifecycle import check_erased
 from server.checks.running import RunningScans

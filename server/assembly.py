@@ -12,11 +12,9 @@ from device_integrity.camera import load_fingerprints
 from liveness import FusionModel, GuidanceSettings, Oval
 from liveness.dynamic import load_flash_model
 from server.checks.completion import CheckCompletion
-from server.checks.intake import CheckIntake
+from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
-from server.checks.portraits import PortraitIntake
 from server.checks.recorder import CheckRecorder
-from server.checks.try_gate import TryGate
 from server.compliance.access import ApprovalRules
 from server.compliance.auditing import AuditListing
 from server.compliance.erasing import Erasure
@@ -24,10 +22,10 @@ from server.compliance.listing import CheckListing
 from server.compliance.page_token import PageTokens
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
+from server.device.assessment import unattempted_device
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust
-from server.device.unattempted import unattempted_device
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.evidence_codec import describe_result

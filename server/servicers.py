@@ -11,9 +11,8 @@ from server.assembly import (
     scan_models,
     scan_settings,
 )
-from server.checks.completion import CheckCompletion
-from server.checks.deliveries import Deliveries
-from server.checks.inquiry import CheckInquiry
+from server.checks.completion import CheckCompletion, Deliveries
+from server.checks.progress import CheckInquiry
 from server.checks.running import RunningScans
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment

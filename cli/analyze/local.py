@@ -20,7 +20,6 @@ from liveness import LivenessPolicy, LivenessResult, load_fusion_model
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, load_selfie_model
 from matcher import SubjectRule
 from server.analysis.errors import AnalysisCode
-from server.analysis.identifiers import video_inference_id
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
     ATTACK_CODES,
@@ -28,6 +27,7 @@ from server.analysis.results import (
     ImageAnalysis,
     VideoAnalysis,
     VideoSource,
+    video_inference_id,
 )
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst

@@ -25,7 +25,7 @@ from facegate_protocol import (
 )
 from server.edge.scan_codec import to_inbound
 from server.errors import Refusal
-from server.scan.admission import validate_start
+from server.scan.handshake import validate_start
 from server.scan.messages import StartMessage
 
 __all__ = [

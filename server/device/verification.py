@@ -39,13 +39,13 @@ from server.device.evidence import (
     AppAttestEvidence,
     DeviceEvidence,
     EvidenceContext,
+    EvidenceFinding,
     EvidenceUnavailable,
     PlayEvidence,
     UnknownEvidence,
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust
 from server.storage.devices import DeviceRepository

@@ -16,9 +16,14 @@ from grpc.aio import ServicerContext, UsageError
 
 from liveness.selfie import SelfieResult
 from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.identifiers import image_request_id, video_inference_id
 from server.analysis.image import ImageAnalyst
-from server.analysis.results import AnalysisMode, ImageAnalysis, VideoAnalysis
+from server.analysis.results import (
+    AnalysisMode,
+    ImageAnalysis,
+    VideoAnalysis,
+    image_request_id,
+    video_inference_id,
+)
 from server.analysis.upload import UploadKind, UploadPlan, VideoUpload
 from server.analysis.video import VideoAnalyst
 from server.edge.callers import CallerIdentifier

@@ -105,9 +105,9 @@ class EvidenceServicer:
     ) -> None:
         """Streams an image; see the contract."""
         async with self._call(context, request.purpose) as (env, access):
-            image = await env.reading.image(access, check_id_of(request.check_id), request.sha256)
-            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(image.facts)))
-            for chunk in _chunks(image.content):
+            facts, content = await env.reading.image(access, check_id_of(request.check_id), request.sha256)
+            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(facts)))
+            for chunk in _chunks(content):
                 await context.write(evidence_pb2.GetEvidenceImageResponse(chunk=chunk))
 
     async def ExportEvidence(  # noqa: N802 - the name is the contract's

@@ -15,7 +15,7 @@ from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult, PortraitReport, Requirement, Severity
 from matcher.conformance import Method
-from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
+from server.checks.completion import HandedOut
 from server.checks.progress import AttemptProgress, CheckProgress
 from server.edge.scan_codec import (
     feedback_code,
@@ -25,6 +25,7 @@ from server.edge.scan_codec import (
     transition_to_wire,
 )
 from server.errors import Reason, Refusal
+from server.evidence.store import HeldImage
 from server.storage.records import ImagePurpose
 from server.verdict import FailureReason
 from server.verdict.outcome import (
@@ -36,11 +37,12 @@ from server.verdict.outcome import (
     PackIdentity,
     TranscriptOutcome,
 )
+from server.verdict.record import ImageFacts
 
 __all__ = [
     "EXPLANATIONS",
     "UNATTESTED",
-    "add_pictures",
+    "add_images",
     "check_id_of",
     "liveness_to_wire",
     "pack_to_wire",
@@ -180,37 +182,36 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
     )
 
 
-def add_pictures(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
+def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
     """Adds the evidence images, the problems and the shortfall to a response."""
-    for picture in handed_out.pictures:
-        if picture.entry.kind is ImagePurpose.EVIDENCE_FRAME:
-            response.evidence_frame.CopyFrom(_picture(picture))
+    for held in handed_out.images:
+        if held.content is None:
+            response.evidence_problems.append(_problem(held))
+        elif held.facts.purpose == ImagePurpose.EVIDENCE_FRAME:
+            response.evidence_frame.CopyFrom(_image(held.facts, held.content))
         else:
-            response.audit_images.append(_picture(picture))
-    response.evidence_problems.extend(_problem(problem) for problem in handed_out.problems)
+            response.audit_images.append(_image(held.facts, held.content))
     if handed_out.shortfall is not None:
         name = f"AUDIT_IMAGE_SHORTFALL_{handed_out.shortfall}"
         response.audit_image_shortfall = service_pb2.AuditImageShortfall.Value(name)
 
 
-def _problem(problem: EvidenceProblem) -> service_pb2.EvidenceProblem:
-    entry = problem.entry
+def _problem(held: HeldImage) -> service_pb2.EvidenceProblem:
     return service_pb2.EvidenceProblem(
-        picture=_mark(EvidenceMark(entry.sha256, entry.attempt, entry.frame_index)),
-        kind=service_pb2.EvidenceProblem.Kind.Value(f"KIND_{problem.fault}"),
+        picture=_mark(held.facts.mark),
+        kind=service_pb2.EvidenceProblem.Kind.Value(f"KIND_{held.problem}"),
     )
 
 
-def _picture(picture: KeptPicture) -> result_pb2.EvidenceImage:
+def _image(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:
     """Returns an evidence image with its bytes."""
-    entry = picture.entry
     return result_pb2.EvidenceImage(
-        image=picture.image,
-        media_type=entry.media_type,
-        sha256=entry.sha256,
-        frame_index=entry.frame_index,
-        rotation=_ROTATIONS[entry.rotation],
-        mirrored=entry.mirrored,
+        image=content,
+        media_type=facts.media_type,
+        sha256=facts.sha256,
+        frame_index=facts.frame_index,
+        rotation=_ROTATIONS[facts.rotation],
+        mirrored=facts.mirrored,
     )
 
 

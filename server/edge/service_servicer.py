@@ -13,13 +13,12 @@ from grpc.aio import ServicerContext
 
 from server.callers import Caller
 from server.checks.completion import CheckCompletion
-from server.checks.inquiry import CheckInquiry
-from server.checks.intake import CheckIntake
-from server.checks.uploads import ImageReference, TrustedImageUpload
+from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
+from server.checks.progress import CheckInquiry
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places
-from server.edge.result_codec import add_pictures, check_id_of, parse_report, parse_result, progress_to_wire
+from server.edge.result_codec import add_images, check_id_of, parse_report, parse_result, progress_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.edge.status import not_started, within_deadline
 from server.errors import Reason, Refusal
@@ -123,7 +122,7 @@ class ServiceServicer:
                 sandbox=finished.record.sandbox,
             ),
         )
-        add_pictures(response, finished.handed_out)
+        add_images(response, finished.handed_out)
         return response
 
     async def GetCheck(  # noqa: N802 - the name is the contract's

@@ -16,12 +16,15 @@ from device_integrity.policy import Demand, DemandTable, Evidence
 from facegate_protocol import evidence_challenge
 from server.device.assessment import awaited_evidence
 from server.device.evidence import (
+    CLAIMS,
     MAX_ATTESTATION_BYTES,
     MAX_ATTESTATIONS,
     EvidenceContext,
+    EvidenceFinding,
     PlayEvidence,
+    finding_from_bytes,
+    finding_to_bytes,
 )
-from server.device.findings import CLAIMS, EvidenceFinding, finding_from_bytes, finding_to_bytes
 from server.device.verification import DeviceVerifier
 from server.errors import Reason, Refusal
 from server.scan.messages import AttestationMessage, Capability, StartMessage

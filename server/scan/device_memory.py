@@ -28,7 +28,7 @@ from device_integrity.stream import (
     scan_motion,
 )
 from facegate_protocol import load_public_key, public_key_der
-from server.device.findings import EvidenceFinding
+from server.device.evidence import EvidenceFinding
 from server.storage.records import CheckRecord
 from server.worker_pool import WorkerPool
 

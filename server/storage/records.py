@@ -27,7 +27,6 @@ __all__ = [
     "ImagePurpose",
     "NewAttempt",
     "NewCheck",
-    "PictureFacts",
     "RequestKey",
     "SealedRecord",
 ]
@@ -262,8 +261,8 @@ class AttemptRecord:
         doubts: The doubts about the person that it raised; none while it runs.
         end_time: When it ended; None while it runs.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None without a MAC.
-        judgement: The outcome of the check if no further attempt follows, opaque (``server.verdict.stored``);
-            None if the attempt was not judged, and once the check is decided.
+        judgement: The outcome of the check if no further attempt follows, opaque
+            (``server.verdict.outcome``); None if the attempt was not judged, and once the check is decided.
         frame_hashes: SHA-256 of every received frame's image, 32 bytes each, joined; None while it runs, if
             its server stopped, and once the check is decided.
     """
@@ -353,25 +352,6 @@ class ImagePurpose(StrEnum):
     """A further frame, kept if the policy demands it."""
     PORTRAIT = "PORTRAIT"
     """The trusted image as uploaded, kept if the policy demands it."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFacts:
-    """The metadata of an image to keep.
-
-    Attributes:
-        attempt: The attempt, from 1.
-        frame_index: Index of the frame in its attempt.
-        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-        mirrored: Whether it is mirrored.
-        media_type: Media type, such as ``"image/jpeg"``.
-    """
-
-    attempt: int
-    frame_index: int
-    rotation: int
-    mirrored: bool
-    media_type: str
 
 
 @dataclass(frozen=True, slots=True)

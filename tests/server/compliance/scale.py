@@ -52,7 +52,7 @@ from server.storage.database import open_database
 from server.storage.engine import is_sqlite
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord
 from server.storage.objects import open_object_store
-from server.storage.records import EvidenceEntry, PictureFacts
+from server.storage.records import EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import attempts, checks, evidence, evidence_records, record_terms
@@ -151,21 +151,19 @@ class _Copier:
     async def images(self, template: UUID, copy: UUID, entries: tuple[EvidenceEntry, ...]) -> list[Any]:
         made = []
         for position, entry in enumerate(entries):
-            sealed = await self._store.seal(
+            sealed, ciphertext = await self._store.seal(
                 copy,
                 tenant="bank",
                 kind=entry.kind,
                 image=await self._store.load(template, entry, tenant="bank"),
-                facts=PictureFacts(
-                    attempt=entry.attempt,
-                    frame_index=entry.frame_index,
-                    rotation=entry.rotation,
-                    mirrored=entry.mirrored,
-                    media_type=entry.media_type,
-                ),
+                media_type=entry.media_type,
+                attempt=entry.attempt,
+                frame_index=entry.frame_index,
+                rotation=entry.rotation,
+                mirrored=entry.mirrored,
             )
-            await self._store.put(sealed)
-            made.append({**rows.evidence_row(copy, sealed.entry), "position": position})
+            await self._store.put(sealed, ciphertext)
+            made.append({**rows.evidence_row(copy, sealed), "position": position})
         return made
 
     def rows(self, record: EvidenceRecord, copy: UUID) -> dict[str, Any]:

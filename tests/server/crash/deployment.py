@@ -19,8 +19,7 @@ from device_integrity.stream import FrameMark
 from server.assembly import check_recorder, evidence_environment
 from server.audit import Actor, AuditAction, AuditEvent, subject_hash
 from server.backup import copy_objects, dump_database, pack_keys
-from server.checks.completion import CheckCompletion
-from server.checks.deliveries import Deliveries
+from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.running import RunningScans
 from server.compliance.erasing import Erasure
 from server.domain.terms import SealedKind
@@ -33,7 +32,7 @@ from server.settings_loading import load_settings
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
-from server.storage.records import Decision, ImagePurpose, NewCheck, PictureFacts
+from server.storage.records import Decision, ImagePurpose, NewCheck
 from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
@@ -216,13 +215,17 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
     )
     pictures = []
     for number, kind in enumerate((ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE)):
-        facts = PictureFacts(
-            attempt=1, frame_index=number, rotation=0, mirrored=False, media_type="image/jpeg"
+        entry, ciphertext = await stores.evidence.seal(
+            check_id,
+            tenant=tenant,
+            kind=kind,
+            image=image_of(check_id, number),
+            media_type="image/jpeg",
+            attempt=1,
+            frame_index=number,
         )
-        image = image_of(check_id, number)
-        sealed = await stores.evidence.seal(check_id, tenant=tenant, kind=kind, image=image, facts=facts)
-        await stores.evidence.put(sealed)
-        pictures.append(sealed.entry)
+        await stores.evidence.put(entry, ciphertext)
+        pictures.append(entry)
     mark = FrameMark(exact=secrets.token_bytes(32), perceptual=secrets.token_bytes(32))
     hashed = keys.memory.subject_hash(tenant, person)
     await stores.memory.record(tenant=tenant, subject=hashed, check_id=str(check_id), time=NOW, marks=[mark])

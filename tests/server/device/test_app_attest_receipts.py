@@ -12,8 +12,12 @@ from device_integrity.apple import parse_receipt
 from device_integrity.check import DeviceFinding
 from server.device.apple_receipts import open_apple_receipt_exchange
 from server.device.enrolled_keys import EnrolledKeyVerifier
-from server.device.evidence import AppAttestAssertionEvidence, AppAttestEvidence, EvidenceContext
-from server.device.findings import EvidenceFinding
+from server.device.evidence import (
+    AppAttestAssertionEvidence,
+    AppAttestEvidence,
+    EvidenceContext,
+    EvidenceFinding,
+)
 from server.device.trust import open_device_trust
 from server.keys import MemoryKey
 from server.settings_device import DeviceIntegritySettings

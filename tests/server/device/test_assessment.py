@@ -29,7 +29,7 @@ from server.device.assessment import (
     awaited_evidence,
     decisive_claims,
 )
-from server.device.findings import CLAIMS, EvidenceFinding
+from server.device.evidence import CLAIMS, EvidenceFinding
 from server.device.server_keys import ServerKeys
 from server.policies.schema import DeviceRules
 from server.verdict.outcome import DeviceOutcome

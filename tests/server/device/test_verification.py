@@ -21,13 +21,13 @@ from server.device.evidence import (
     AppAttestAssertionEvidence,
     AppAttestEvidence,
     EvidenceContext,
+    EvidenceFinding,
     EvidenceUnavailable,
     PlayEvidence,
     UnknownEvidence,
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust, open_device_trust
 from server.device.verification import DeviceVerifier

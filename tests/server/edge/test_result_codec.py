@@ -17,17 +17,18 @@ from matcher.conformance.interface import Component, Method
 from matcher.conformance.requirement import IntakeCode
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import PortraitPolicy, PortraitReport, Severity
-from server.checks.handed_out import HandedOut, KeptPicture
+from server.checks.completion import HandedOut
 from server.domain.terms import AttemptOutcome, Mode
 from server.edge.result_codec import (
     EXPLANATIONS,
     UNATTESTED,
-    add_pictures,
+    add_images,
     parse_report,
     parse_result,
     serialise_report,
     serialise_result,
 )
+from server.evidence.store import HeldImage, facts_of
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
 from tests.server.live import portrait
@@ -211,9 +212,9 @@ def test_every_liveness_reason_has_plain_words() -> None:
     ],
 )
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
-    kept = KeptPicture(replace(entry("picture"), rotation=rotation), b"image")
+    kept = HeldImage(facts_of(replace(entry("picture"), rotation=rotation)), b"image")
     response = service_pb2.FinishCheckResponse()
-    add_pictures(response, HandedOut(pictures=(kept,), problems=(), shortfall=None))
+    add_images(response, HandedOut(images=(kept,), shortfall=None))
     message = response.evidence_frame
     assert message.rotation == wire
     assert message.mirrored

@@ -12,9 +12,8 @@ from attempt.frame import FrameLimits
 from liveness.guidance import GuidanceSettings, Oval
 from matcher.persons import SCAN_SUBJECT
 from server.errors import Reason, Refusal
-from server.scan.capture_work import CaptureWork
+from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.messages import FrameMessage
-from server.scan.stream_trace import AttemptTrace
 from server.worker_pool import WorkerPool
 from tests.attempt.frames import undecodable
 from tests.server.live import PLAN, pictures

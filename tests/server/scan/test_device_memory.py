@@ -11,7 +11,7 @@ from sqlalchemy import select
 
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
-from server.device.findings import EvidenceFinding
+from server.device.evidence import EvidenceFinding
 from server.keys import MemoryKey
 from server.scan.device_memory import DeviceMemory
 from server.sealing import WrappingKeys

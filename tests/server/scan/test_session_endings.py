@@ -270,7 +270,7 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
         loop.call_soon_threadsafe(judged.release)
         return judge_attempt(**evidence)
 
-    monkeypatch.setattr("server.scan.closing.judge_attempt", judge)
+    monkeypatch.setattr("server.scan.judging.judge_attempt", judge)
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
     await stream.begin()

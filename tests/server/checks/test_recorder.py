@@ -1,10 +1,11 @@
 import pytest
 
-from server.checks.faults import server_fault
+from server.checks.recorder import result_images, server_fault
 from server.domain.terms import AttemptOutcome, EndedBy
-from server.storage.records import AttemptRecord
+from server.storage.records import AttemptRecord, ImagePurpose
 from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record
+from tests.server.storage.samples import entry
 
 
 def _ended(
@@ -50,3 +51,31 @@ def test_a_superseded_stream_that_never_spoke_was_stopped() -> None:
 def test_no_attempt_is_no_fault() -> None:
     assert server_fault([]) is None
     assert server_fault([attempt_record(1)]) is None
+
+
+FRAME, AUDIT = ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE
+
+
+def test_without_pictures_there_are_none() -> None:
+    assert result_images((), (attempt_record(1, judgement=b"judged"),)) == ()
+    assert result_images((), ()) == ()
+
+
+def test_the_judged_attempt_is_shown_and_not_a_later_one() -> None:
+    entries = (
+        entry("a", attempt=1),
+        entry("b", attempt=1, kind=AUDIT),
+        entry("c", attempt=2),
+        entry("d", attempt=2, kind=AUDIT),
+    )
+    attempts = (
+        attempt_record(1, judgement=b"judged", outcome=AttemptOutcome.RETRY),
+        attempt_record(2, outcome=AttemptOutcome.INTERRUPTED),
+    )
+    assert result_images(entries, attempts) == entries[:2]
+
+
+def test_without_a_judgement_the_last_face_is_shown() -> None:
+    entries = (entry("a", attempt=1), entry("c", attempt=2, kind=AUDIT), entry("d", attempt=2))
+    attempts = (attempt_record(1), attempt_record(2), attempt_record(3))
+    assert result_images(entries, attempts) == (entries[2], entries[1])

@@ -17,9 +17,8 @@ from server.checks.running import CheckClosing
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.errors import Reason, Refusal
-from server.scan.concluding import AttemptConcluder
-from server.scan.ender import ScanEnder
-from server.scan.endings import AttemptFacts, Pictures
+from server.scan.endings import AttemptFacts, Images
+from server.scan.ends import ScanEnds
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
@@ -58,7 +57,7 @@ class _Written:
     outcome: AttemptOutcome
     ended_by: EndedBy
     judged: bool
-    pictures: bool
+    images: bool
     late: bool = False
     doubts: tuple[VerdictReason, ...] = _DOUBTS
 
@@ -111,8 +110,8 @@ class _World:
         return _Judged()
 
     @asynccontextmanager
-    async def kept_pictures(self, _run: Any, pictures: Pictures) -> AsyncIterator[tuple[str, ...]]:
-        yield () if pictures is Pictures.NONE else (_PICTURE,)
+    async def kept_images(self, _run: Any, images: Images) -> AsyncIterator[tuple[str, ...]]:
+        yield () if images is Images.NONE else (_PICTURE,)
 
     def ending(
         self,
@@ -159,7 +158,7 @@ class _World:
                 ending.outcome,
                 ending.ended_by,
                 judged=ending.judgement is not None,
-                pictures=bool(evidence),
+                images=bool(evidence),
                 late=late,
                 doubts=ending.doubts,
             )
@@ -192,9 +191,9 @@ class _World:
         self.check.append(("closed", ended_by))
         return CheckVerdict(CheckStatus.FAILURE, (ended_by,))
 
-    # -- the ender
+    # -- the ends of its scan
 
-    def ender(self) -> ScanEnder:
+    def ends(self) -> ScanEnds:
         clock = SimpleNamespace(now=lambda: NOW, monotonic=self._monotonic)
         env = SimpleNamespace(
             repository=self,
@@ -205,36 +204,36 @@ class _World:
             limits=SimpleNamespace(lease_seconds=15.0),
         )
         policy = SimpleNamespace(deadlines=SimpleNamespace(resume_seconds=30))
-        closer = SimpleNamespace(
+        judge = SimpleNamespace(
             judge=self.judge,
             assess_device=self.assess_device,
             facts=self.facts_of,
             doubts=self.doubts_of,
             judged=self.judged,
-            kept_pictures=self.kept_pictures,
+            kept_images=self.kept_images,
             ending=self.ending,
         )
         stream = SimpleNamespace(record=check_record(state=CheckState.SCANNING), policy=policy)
-        return ScanEnder(
-            cast("Any", env), cast("Any", stream), closer=cast("Any", closer), scan_bytes=ScanBytes()
+        return ScanEnds(
+            cast("Any", env), cast("Any", stream), judge=cast("Any", judge), scan_bytes=ScanBytes()
         )
 
-    def end(self, *errors: BaseException | None) -> ScanEnder:
-        """Ends a stream with a running attempt by each error in turn; returns the ender."""
+    def end(self, *errors: BaseException | None) -> ScanEnds:
+        """Ends a stream with a running attempt by each error in turn; returns its ends."""
 
-        async def ends() -> ScanEnder:
-            ender = self.ender()
-            ender.begin(
+        async def end() -> ScanEnds:
+            ends = self.ends()
+            ends.begin(
                 cast("Any", SimpleNamespace(number=1, frames=9, recorded=self.frames, record=self.record))
             )
             for error in errors:
                 with suppress(BaseException):
-                    async with ender.at_the_end():
+                    async with ends.leave_at_exit():
                         if error is not None:
                             raise error
-            return ender
+            return ends
 
-        return _run(ends())
+        return _run(end())
 
 
 _ALL = [(error, ending.by, closes) for error, ending, closes in ERRORS]
@@ -252,7 +251,7 @@ def test_an_undecided_ending_is_stored_and_the_check_continues_or_closes(
     (written,) = world.written
     fault, superseded = by is EndedBy.SERVER_FAULT, by is EndedBy.SUPERSEDED
     assert written == _Written(
-        AttemptOutcome.INTERRUPTED, by, judged=not fault, pictures=not (fault or superseded)
+        AttemptOutcome.INTERRUPTED, by, judged=not fault, images=not (fault or superseded)
     )
     expected = [("closed", closes)] if closes else [("waits", None)]
     assert world.check == ([] if superseded else expected)
@@ -268,9 +267,7 @@ def test_findings_against_the_person_decide_whichever_stream_has_the_lease(
         world.end(error)
         (written,) = world.written
         ended_by = by if held or by is EndedBy.SERVER_FAULT else EndedBy.SUPERSEDED
-        assert written == _Written(
-            AttemptOutcome.DECIDED, ended_by, judged=True, pictures=False, late=not held
-        )
+        assert written == _Written(AttemptOutcome.DECIDED, ended_by, judged=True, images=False, late=not held)
         assert world.check == [("decided", closes if broken else None)]
 
 
@@ -287,7 +284,7 @@ def test_a_fenced_stream_reports_its_findings_and_leaves_the_check(
         EndedBy.SERVER_FAULT if fault else EndedBy.SUPERSEDED,
         # The images can no longer be stored, so a judgement that names them is not stored either.
         judged=by is EndedBy.SUPERSEDED,
-        pictures=False,
+        images=False,
         late=True,
     )
     assert world.check == []
@@ -309,9 +306,9 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"judge"})
-    ender = world.end(error)
+    ends = world.end(error)
     unjudged = _Written(
-        AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, pictures=False, doubts=()
+        AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT, judged=False, images=False, doubts=()
     )
     if by is EndedBy.SERVER_FAULT:
         assert world.written == [unjudged]
@@ -319,7 +316,7 @@ def test_an_unjudged_attempt_is_stored_only_after_a_server_fault(
         return
     # Closing failed, which is a fault of the server, so the device may reconnect.
     assert world.written == ([unjudged] if closes else [])
-    assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
+    assert ends.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([("waits", None)] if closes else [])
 
 
@@ -328,8 +325,8 @@ def test_a_check_that_cannot_be_closed_may_be_resumed(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"close"})
-    ender = world.end(error)
-    assert ender.ended_by is (EndedBy.SERVER_FAULT if closes else by)
+    ends = world.end(error)
+    assert ends.ended_by is (EndedBy.SERVER_FAULT if closes else by)
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
 
 
@@ -338,34 +335,34 @@ def test_an_end_that_the_storage_did_not_take_is_stored_later(
     error: BaseException | None, by: EndedBy, closes: FailureReason | None
 ) -> None:
     world = _World(fails={"end_attempt", "close", "suspend"})
-    ender = world.end(error)
-    assert (ender.unwritten, world.written) == (True, [])
+    ends = world.end(error)
+    assert (ends.unwritten, world.written) == (True, [])
     world.fails.clear()
-    _run(ender.write_later())
+    _run(ends.write_later())
     # Once the storage was away, a check is not closed for what the device did meanwhile.
     now = EndedBy.SERVER_FAULT if closes else by
     fault = now is EndedBy.SERVER_FAULT
-    pictures = not fault and by is not EndedBy.SUPERSEDED
-    assert world.written == [_Written(AttemptOutcome.INTERRUPTED, now, judged=not fault, pictures=pictures)]
+    images = not fault and by is not EndedBy.SUPERSEDED
+    assert world.written == [_Written(AttemptOutcome.INTERRUPTED, now, judged=not fault, images=images)]
     assert world.check == ([] if by is EndedBy.SUPERSEDED else [("waits", None)])
-    assert not ender.unwritten
+    assert not ends.unwritten
 
 
 def test_findings_against_the_person_are_stored_later_too() -> None:
     world = _World(facts=_ATTACK, fails={"decide"})
-    ender = world.end(StorageUnavailable("the database is away"))
+    ends = world.end(StorageUnavailable("the database is away"))
     world.fails.clear()
-    _run(ender.write_later())
+    _run(ends.write_later())
     assert world.written == [
-        _Written(AttemptOutcome.DECIDED, EndedBy.SERVER_FAULT, judged=True, pictures=False)
+        _Written(AttemptOutcome.DECIDED, EndedBy.SERVER_FAULT, judged=True, images=False)
     ]
     assert world.check == [("decided", None)]
 
 
 def test_an_end_is_not_stored_once_the_lease_has_expired() -> None:
     world = _World(fails={"end_attempt"}, seconds_a_look=8.0)
-    ender = world.end(StorageUnavailable("the database is away"))
-    _run(ender.write_later())
+    ends = world.end(StorageUnavailable("the database is away"))
+    _run(ends.write_later())
     assert (world.written, world.check) == ([], [])
 
 
@@ -384,25 +381,28 @@ def test_a_superseded_stream_reports_nothing_about_a_closed_check() -> None:
     ],
 )
 def test_a_fault_while_an_attempt_is_concluded_is_one_though_its_device_is_gone(
-    monkeypatch: pytest.MonkeyPatch, error: Exception, ended_by: EndedBy
+    error: Exception, ended_by: EndedBy
 ) -> None:
-    async def fails(*_: Any) -> None:
+    async def fails() -> None:
         raise error
 
-    monkeypatch.setattr(AttemptConcluder, "conclude", fails)
     world = _World()
 
-    async def ends() -> EndedBy | None:
-        ender, run = world.ender(), cast("Any", SimpleNamespace(number=1, frames=9, recorded=True))
-        ender.begin(run)
+    async def end() -> EndedBy | None:
+        ends = world.ends()
+        run = cast(
+            "Any",
+            SimpleNamespace(number=1, frames=9, recorded=True, work=SimpleNamespace(verify_sample=fails)),
+        )
+        ends.begin(run)
         with suppress(asyncio.CancelledError):
-            async with ender.at_the_end():
+            async with ends.leave_at_exit():
                 with suppress(type(error)):
-                    await ender.conclude(run, cast("Any", None), cast("Any", None))
+                    await ends.conclude(run, cast("Any", None), cast("Any", None))
                 raise asyncio.CancelledError
-        return ender.ended_by
+        return ends.ended_by
 
-    assert _run(ends()) is ended_by
+    assert _run(end()) is ended_by
 
 
 @given(
