@@ -3,7 +3,7 @@
 from server.domain.terms import Mode, Plan
 from server.scan.environment import ScanEnvironment
 from server.storage.errors import StorageUnavailable
-from server.storage.records import CheckRecord, NewAttempt
+from server.storage.records import CheckRecord
 
 __all__ = ["AttemptRow"]
 
@@ -51,9 +51,10 @@ class AttemptRow:
             await self._env.repository.start_attempt(
                 self._check.check_id,
                 epoch=self._check.lease_epoch,
-                attempt=NewAttempt(
-                    number=self.number, start_time=self._env.clock.now(), mode=self.mode, plan=self.plan
-                ),
+                number=self.number,
+                start_time=self._env.clock.now(),
+                mode=self.mode,
+                plan=self.plan,
             )
         except StorageUnavailable:
             self.recorded = False

@@ -38,11 +38,10 @@ from server.audit import (
 from server.audit.pseudonym import SUBJECT_KEY_BYTES
 from server.storage.audit_reader import AuditReader, heads_of, newest_checkpoint
 from server.storage.audit_rows import checkpoint_of, entry_of, entry_row
-from server.storage.database import Database
+from server.storage.database import Database, uncancelled
 from server.storage.engine import insert_unless_there
 from server.storage.errors import RowTaken, StorageError
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
-from server.storage.uncancelled import uncancelled
 
 __all__ = ["AuditLog", "append", "append_if_changed", "erase_subject_key"]
 

@@ -19,9 +19,8 @@ from server.audit import (
     pseudonym,
 )
 from server.storage.audit_rows import checkpoint_of, entry_of, head_of
-from server.storage.database import Database
+from server.storage.database import Database, uncancelled
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
-from server.storage.uncancelled import uncancelled
 
 __all__ = ["AuditFilter", "AuditReader", "heads_of", "newest_checkpoint"]
 
