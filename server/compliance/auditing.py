@@ -9,8 +9,7 @@ from server.audit import AuditAction, AuditEntry
 from server.compliance.access import Access
 from server.compliance.page_token import PageTokens
 from server.storage.audit import AuditLog
-from server.storage.audit_export import AuditExport
-from server.storage.audit_reader import AuditFilter, AuditReader
+from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 
 __all__ = ["AuditListing", "AuditPage"]
 

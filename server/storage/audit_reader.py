@@ -1,4 +1,4 @@
-"""Reads and verifies the audit log. Readers never wait for writers."""
+"""Reads, verifies and exports the audit log, also while it is written. Readers never wait for writers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from server.audit import (
+    GENESIS,
     AuditEntry,
     ChainVerifier,
     CheckpointChain,
@@ -16,12 +17,23 @@ from server.audit import (
     Head,
     Report,
     SignedCheckpoint,
+    checkpoint_line,
+    entry_line,
+    mark_line,
     pseudonym,
 )
 from server.storage.database import Repository, reads
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 
-__all__ = ["AuditFilter", "AuditReader", "checkpoint_of", "entry_of", "heads_of", "newest_checkpoint"]
+__all__ = [
+    "AuditExport",
+    "AuditFilter",
+    "AuditReader",
+    "checkpoint_of",
+    "entry_of",
+    "heads_of",
+    "newest_checkpoint",
+]
 
 _PAGE: Final = 2000
 _CHECKPOINTS: Final = 500
@@ -29,6 +41,7 @@ _TEXTS: Final = ("tenant", "action", "actor", "role", "address", "purpose", "det
 _OPTIONAL: Final = ("check_id", "pseudonym")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EXPORT_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -324,3 +337,66 @@ def head_of(row: Row[*tuple[Any, ...]]) -> Head:
 
 def _number(value: object) -> int:
     return value if isinstance(value, int) else 0
+
+
+class AuditExport:
+    """The export of one tenant. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, reader: AuditReader, tenant: str) -> None:
+        """Begins with the first entry."""
+        self._reader = reader
+        self._tenant = tenant
+        self._sequence = 0
+        self._checkpoint = 0
+        self._head: Head | None = None
+
+    async def lines(self, since: datetime | None, *, position: int | None = None) -> AsyncIterator[str]:
+        """Yields the lines of a whole export.
+
+        Args:
+            since: Entries of this time or later; ``None`` for all.
+            position: Checkpoints up to this position; ``None`` for all.
+        """
+        async for line in self.begin(since):
+            yield line
+        async for line in self.new(position=position):
+            yield line
+        if self._head is not None:
+            yield mark_line("head", self._tenant, self._head)
+
+    async def begin(self, since: datetime | None) -> AsyncIterator[str]:
+        """Finds the first entry, and yields the previous one as the start, if there is one."""
+        if since is None:
+            return
+        found = await self._reader.entries(self._tenant, chosen=AuditFilter(since=since), limit=1)
+        head = await self._reader.head(self._tenant)
+        last = 0 if head is None else head.sequence
+        self._sequence = found[0].sequence - 1 if found else last
+        before = await self._reader.entries(self._tenant, after=self._sequence - 1, limit=1)
+        if self._sequence:
+            stated = before[0].hash if before else GENESIS.hex()
+            yield mark_line("start", self._tenant, Head(self._sequence, stated))
+
+    async def new(self, *, position: int | None = None) -> AsyncIterator[str]:
+        """Yields the further entries up to the head, and the checkpoints that cover these entries only.
+
+        Args:
+            position: Checkpoints up to this position; ``None`` for all.
+        """
+        self._head = head = await self._reader.head(self._tenant)
+        last = 0 if head is None else head.sequence
+        # Entries behind the head were appended in the meantime; the next round writes them.
+        while self._sequence < last:
+            page = await self._reader.entries(self._tenant, after=self._sequence, limit=_EXPORT_PAGE)
+            for entry in page:
+                if entry.sequence <= last:
+                    yield entry_line(entry)
+                self._sequence = min(entry.sequence, last)
+            if not page:
+                # They are missing. What follows is exported, and a verification finds the gap.
+                self._sequence = last
+        for checkpoint in await self._reader.checkpoints(self._tenant, after=self._checkpoint):
+            if checkpoint.sequence > last or (position is not None and checkpoint.position > position):
+                break
+            yield checkpoint_line(checkpoint)
+            self._checkpoint = checkpoint.number

@@ -23,8 +23,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage import engine as engines
-from server.storage.errors import RowTaken, StorageUnavailable
-from server.storage.failures import loggable_error, unavailable
+from server.storage.errors import RowTaken, StorageUnavailable, loggable_error, unavailable
 
 __all__ = ["Database", "Repository", "open_database", "reads", "uncancelled", "writes"]
 
