@@ -35,7 +35,7 @@ from server.audit import (
     make_entry,
     pseudonym,
 )
-from server.audit.pseudonym import SUBJECT_KEY_BYTES
+from server.audit.event import SUBJECT_KEY_BYTES
 from server.storage.audit_reader import AuditReader, checkpoint_of, entry_of, heads_of, newest_checkpoint
 from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.engine import insert_unless_there
