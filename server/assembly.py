@@ -18,10 +18,8 @@ from server.checks.portraits import PortraitIntake
 from server.checks.recorder import CheckRecorder
 from server.checks.try_gate import TryGate
 from server.compliance.access import ApprovalRules
-from server.compliance.auditing import AuditListing
 from server.compliance.erasing import Erasure
-from server.compliance.listing import CheckListing
-from server.compliance.page_token import PageTokens
+from server.compliance.listing import AuditListing, CheckListing, PageTokens
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
 from server.device.revocation import RevocationFile

@@ -12,9 +12,8 @@ from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from grpc.aio import ServicerContext
 
 from server.compliance.access import Access
-from server.compliance.auditing import AuditListing
 from server.compliance.erasing import Erasure
-from server.compliance.listing import CheckListing
+from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
 from server.edge.audit_codec import audit_event_to_wire, audit_query, start_time
