@@ -16,10 +16,8 @@ from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.recorder import CheckRecorder
 from server.compliance.access import ApprovalRules
-from server.compliance.auditing import AuditListing
 from server.compliance.erasing import Erasure
-from server.compliance.listing import CheckListing
-from server.compliance.page_token import PageTokens
+from server.compliance.listing import AuditListing, CheckListing, PageTokens
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
 from server.device.assessment import unattempted_device

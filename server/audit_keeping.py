@@ -17,8 +17,8 @@ from server.audit import (
 from server.configuration_events import COMPARED, DescribedPart, server_actor
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
+from server.storage.database import uncancelled
 from server.storage.errors import SchemaOutdated, StorageError
-from server.storage.uncancelled import uncancelled
 from server.telemetry.metrics import Metrics
 from server.timestamps import TimestampAuthority, TimestampFailed
 

@@ -26,8 +26,7 @@ from facegate_client import Compliance
 from server.audit import ALL_LOGS, Head, digest_of, mark_line
 from server.settings import Settings
 from server.settings_loading import load_settings
-from server.storage.audit_export import AuditExport
-from server.storage.audit_reader import AuditReader
+from server.storage.audit_reader import AuditExport, AuditReader
 
 __all__ = ["export_command", "write_remote"]
 

@@ -1,8 +1,8 @@
 """UploadTrustedImage: creates a check from an uploaded image."""
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -26,7 +26,6 @@ from server.storage.records import (
     CheckRecord,
     EvidenceEntry,
     ImagePurpose,
-    NewCheck,
     RequestKey,
 )
 from server.storage.repository import CheckRepository
@@ -416,7 +415,7 @@ class CheckIntake:
         portrait = await self._portraits.accept(image, policy, sandbox=upload.sandbox)
         check_id = uuid.UUID(bytes=self._random(16), version=4)
         kept = policy.retention.portrait
-        check = NewCheck(
+        check = CheckRecord(
             check_id=check_id,
             tenant=upload.tenant,
             sandbox=upload.sandbox,
@@ -443,31 +442,35 @@ class CheckIntake:
             create_time=now,
             scan_deadline=now + timedelta(seconds=policy.deadlines.scan_seconds),
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
-            tries=tries,
             portrait_sha256=None if kept is PortraitKept.NONE else sha256(image).digest(),
-            images=(),
             retention_seconds=_shortened(policy.retention.evidence_seconds, upload.retention_seconds),
         )
+        images: tuple[EvidenceEntry, ...] = ()
         with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
             if kept is PortraitKept.BYTES:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
-                portrait_entry = await self._keep_portrait(upload.tenant, check_id, image, portrait.report)
-                check = replace(check, images=(portrait_entry,))
-            record = await self._store(check, request)
+                images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
+            record = await self._store(check, request, tries, images)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
         return record
 
-    async def _store(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+    async def _store(
+        self,
+        check: CheckRecord,
+        request: RequestKey | None,
+        tries: Sequence[TryMark],
+        images: tuple[EvidenceEntry, ...],
+    ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request)
+            record = await self._repository.create(check, request, tries=tries, images=images)
         except RequestIdReused as error:
-            await self._evidence.erase(check.images)
+            await self._evidence.erase(images)
             raise _reused() from error
         if record.check_id != check.check_id:
-            await self._evidence.erase(check.images)
+            await self._evidence.erase(images)
         return record
 
     async def _keep_portrait(

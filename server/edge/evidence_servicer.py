@@ -12,9 +12,8 @@ from grpc.aio import ServicerContext
 
 from server.audit import subject_hashes
 from server.compliance.access import Access
-from server.compliance.auditing import AuditListing
 from server.compliance.erasing import Erasure
-from server.compliance.listing import CheckListing
+from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
 from server.edge.callers import CallerIdentifier, actor_of

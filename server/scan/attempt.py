@@ -26,7 +26,6 @@ from server.scan.messages import (
 from server.scan.plans import fewer_bytes, fewer_frames, leaner_frames, smallest_frame
 from server.scan.scan_bytes import AttemptShare, ScanBytes
 from server.storage.errors import StorageUnavailable
-from server.storage.records import NewAttempt
 
 __all__ = ["AttemptClocks", "AttemptRun", "CaptureRate", "require_within_budget", "validate_claim"]
 
@@ -471,9 +470,15 @@ class AttemptRun:
             return
         self.recorded = True
         env, check = self._env, self._stream.record
-        attempt = NewAttempt(number=self.number, start_time=env.clock.now(), mode=self.mode, plan=self.plan)
         try:
-            await env.repository.start_attempt(check.check_id, epoch=check.lease_epoch, attempt=attempt)
+            await env.repository.start_attempt(
+                check.check_id,
+                epoch=check.lease_epoch,
+                number=self.number,
+                start_time=env.clock.now(),
+                mode=self.mode,
+                plan=self.plan,
+            )
         except StorageUnavailable:
             self.recorded = False
             raise

@@ -47,12 +47,11 @@ from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.key_files import KeyFiles
 from server.keys import KeyFolder
-from server.storage import rows
 from server.storage.database import open_database
 from server.storage.engine import is_sqlite
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord
 from server.storage.objects import open_object_store
-from server.storage.records import EvidenceEntry
+from server.storage.records import EvidenceEntry, values_of
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import attempts, checks, evidence, evidence_records, record_terms
@@ -163,7 +162,7 @@ class _Copier:
                 mirrored=entry.mirrored,
             )
             await self._store.put(sealed, ciphertext)
-            made.append({**rows.evidence_row(copy, sealed), "position": position})
+            made.append({**values_of(sealed), "check_id": copy, "position": position})
         return made
 
     def rows(self, record: EvidenceRecord, copy: UUID) -> dict[str, Any]:

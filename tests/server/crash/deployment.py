@@ -32,7 +32,7 @@ from server.settings_loading import load_settings
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
-from server.storage.records import Decision, ImagePurpose, NewCheck
+from server.storage.records import CheckRecord, Decision, ImagePurpose
 from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
@@ -209,7 +209,9 @@ def make_kek(path: Path) -> None:
 async def _decided(opened: Opened, check_id: UUID) -> None:
     stores, keys = opened.stores, opened.keys
     tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
-    await stores.checks.create(_new_check(check_id, keys), None)
+    await stores.checks.create(
+        _new_check(check_id, keys), None, tries=(TryMark(TryKind.SUBJECT, secrets.token_bytes(32)),)
+    )
     await stores.checks.acquire_lease(
         check_id, session_key=SESSION_KEY, proven=False, owner="w", now=after(1), lease_seconds=15
     )
@@ -266,7 +268,7 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
     await stores.checks.finish(check_id, after(30), first=delivered)
 
 
-def _new_check(check_id: UUID, keys: KeyRing) -> NewCheck:
+def _new_check(check_id: UUID, keys: KeyRing) -> CheckRecord:
     tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
     aad = context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     return replace(
@@ -275,7 +277,6 @@ def _new_check(check_id: UUID, keys: KeyRing) -> NewCheck:
         portrait_template=seal(
             b"template", wrapping_keys=keys.wrapping_keys, aad=aad, random=secrets.token_bytes
         ),
-        tries=(TryMark(TryKind.SUBJECT, secrets.token_bytes(32)),),
     )
 
 

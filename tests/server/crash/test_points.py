@@ -96,7 +96,7 @@ async def _survives(deployment: Deployment, point: CrashPoint) -> None:
     ("operation", "target"),
     [
         ("erase subject", "server.storage.retention:erase_subject_key"),
-        ("erase check", "server.storage.statements:remove_evidence"),
+        ("erase check", "server.storage.retention:remove_evidence"),
         ("rotate", "os:link"),
         ("rewrap", "server.storage.wrapped_keys:update"),
         ("encrypt", "pathlib:Path.replace"),

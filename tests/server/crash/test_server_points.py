@@ -60,11 +60,11 @@ _POINTS: Final = (
     _Point("decide: before the first picture", Trip(_PUT, 1, _BEFORE)),
     _Point("decide: between two pictures", Trip(_PUT, 1, _AFTER)),
     _Point("decide: after the pictures, before the transaction", Trip(_DECIDE, 1, _BEFORE), ci=True),
-    _Point("decide: inside the transaction", Trip("server.storage.transitions:settle_tries", 1, _AFTER)),
+    _Point("decide: inside the transaction", Trip("server.storage.repository:settle_tries", 1, _AFTER)),
     _Point("decide: after the transaction, before the answer", Trip(_DECIDE, 1, _AFTER), decided=True),
     _Point("finish: before the transaction", Trip(_FINISH, 1, _BEFORE), decided=True),
     _Point(
-        "finish: inside the transaction", Trip("server.storage.transitions:append", 1, _AFTER), decided=True
+        "finish: inside the transaction", Trip("server.storage.repository:append", 1, _AFTER), decided=True
     ),
     _Point(
         "finish: after the transaction, before the answer",

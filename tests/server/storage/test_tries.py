@@ -1,7 +1,6 @@
 """Tries in the database: transactions on one mark are serialised, and no unnecessary rows are kept."""
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
@@ -25,9 +24,7 @@ _DEVICE = TryMark(TryKind.DEVICE, b"d" * 32)
 
 
 async def _created(repository: CheckRepository) -> UUID:
-    check = replace(new_check(), tries=_MARKS)
-    await repository.create(check, None)
-    return check.check_id
+    return (await repository.create(new_check(), None, tries=_MARKS)).check_id
 
 
 async def _begin(repository: CheckRepository, check_id: UUID) -> None:
