@@ -1,5 +1,6 @@
 """Encodes a captured image as the JPEG that is sent, within the server's limits."""
 
+import itertools
 import math
 from dataclasses import dataclass, replace
 
@@ -30,6 +31,7 @@ class CaptureLimits:
         max_bytes: The largest encoded size, bytes.
         min_side: The least length of the shorter side, pixels.
         max_frames_per_second: Highest rate; 0 for no limit.
+        shrunk: How often frames are already scaled down because compressing them was not enough.
     """
 
     max_field: float = 480.0
@@ -38,6 +40,7 @@ class CaptureLimits:
     max_bytes: int = 512 * 1024
     min_side: int = 1
     max_frames_per_second: float = 0.0
+    shrunk: int = 0
 
     def lowered(self, *, max_side: int, max_bytes: int, max_frames_per_second: float) -> "CaptureLimits":
         """Returns these limits, each lowered to that of a CaptureAdjustment if that is lower and not 0."""
@@ -52,11 +55,12 @@ class CaptureLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedImage:
-    """A JPEG: its bytes, and its width and height in pixels."""
+    """A JPEG: its bytes, its size in pixels, and ``CaptureLimits.shrunk`` for the frames after it."""
 
     jpeg: bytes
     width: int
     height: int
+    shrunk: int = 0
 
 
 def encode_image(
@@ -88,8 +92,9 @@ def encode_image(
         from facegate_client import pixel_codec
     pixels = pixel_codec.decode(image) if isinstance(image, bytes) else image
     height, width = pixels.shape[:2]
-    scale = min(1.0, _scale_within(limits, width, height, rotation))
-    while True:
+    within = min(1.0, _scale_within(limits, width, height, rotation))
+    for shrunk in itertools.count(limits.shrunk):
+        scale = within * _SHRINK**shrunk
         size = (max(1, int(width * scale)), max(1, int(height * scale)))
         if scale < 1.0 and min(size) < min(limits.min_side, width, height):
             return None
@@ -97,10 +102,10 @@ def encode_image(
         for attempt_quality in _qualities(quality):
             jpeg = pixel_codec.encode_jpeg(scaled, attempt_quality)
             if len(jpeg) <= limits.max_bytes:
-                return EncodedImage(jpeg=jpeg, width=size[0], height=size[1])
+                return EncodedImage(jpeg=jpeg, width=size[0], height=size[1], shrunk=shrunk)
         if min(size) == 1:
-            return None
-        scale *= _SHRINK
+            break
+    return None
 
 
 def _scale_within(limits: CaptureLimits, width: int, height: int, rotation: QuarterTurn) -> float:
@@ -124,6 +129,7 @@ def _passed_through(jpeg: bytes, limits: CaptureLimits, rotation: QuarterTurn) -
         raise SourceError("an image from the source is not a readable JPEG") from error
     fits = (
         header.width * header.height > 0
+        and not limits.shrunk
         and _scale_within(limits, header.width, header.height, rotation) >= 1.0
         and len(jpeg) <= limits.max_bytes
     )

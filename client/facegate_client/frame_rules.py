@@ -1,6 +1,7 @@
 """Keeps one attempt's frames within the limits on number, rate and size."""
 
 import asyncio
+from dataclasses import replace
 
 from facegate.v1 import scan_pb2
 
@@ -57,16 +58,22 @@ class FrameRules:
     async def encode(self, image: CapturedImage) -> EncodedImage | None:
         """Encodes an image on another thread; returns ``None`` if it cannot be made small enough.
 
+        Once an image had to be scaled down for its bytes, so are those after it: a size that goes up and down
+        looks like two cameras.
+
         Raises:
             SourceError: The image cannot be decoded or encoded.
         """
-        return await asyncio.to_thread(
+        encoded = await asyncio.to_thread(
             encode_image,
             image.image,
             limits=self._limits,
             quality=self._quality,
             rotation=image.rotation,
         )
+        if encoded is not None:
+            self._limits = replace(self._limits, shrunk=encoded.shrunk)
+        return encoded
 
     def has_room(self, size: int, *, frames: int, scan_bytes: int) -> bool:
         """Returns whether the budget has room for a frame; a budget of 0 is no limit.

@@ -120,7 +120,8 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
     if not frames:
         return _unavailable(name, "TOO_FEW_FRAMES", "There are no frames.")
     sizes = [(frame.width, frame.height) for frame in frames]
-    changes = sum(last != now for last, now in pairwise(sizes))
+    # Asked for fewer bytes, a client may scale its frames down, and again where they hold more detail.
+    changes = sum(last != now and not (adjustments and now < last) for last, now in pairwise(sizes))
     if changes > adjustments:
         return _failed(
             name,

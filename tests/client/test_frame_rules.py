@@ -43,3 +43,16 @@ async def test_an_adjustment_holds_for_the_next_image() -> None:
     encoded = await rules.encode(image)
     assert encoded is not None
     assert (encoded.width, encoded.height) == (320, 240)
+
+
+async def test_frames_that_had_to_be_scaled_down_stay_so() -> None:
+    rules = _rules()
+    noise = np.random.default_rng(1).integers(0, 255, (480, 640, 3)).astype(np.uint8)
+    sizes = []
+    for at, (pixels, most) in enumerate([(noise, 0), (noise, 60_000), (noise // 2, 0), (noise // 16, 0)]):
+        rules.adjust(scan_pb2.CaptureAdjustment(max_frame_bytes=most))
+        encoded = await rules.encode(CapturedImage(image=pixels, capture_time_us=at))
+        assert encoded is not None
+        sizes.append((encoded.width, encoded.height))
+    assert sizes[0] == (640, 480) > sizes[1]
+    assert sizes[1] == sizes[2] == sizes[3]

@@ -105,6 +105,20 @@ def test_locked_exposure_and_constant_light_are_not_evaluated() -> None:
     assert _checks(steady)["camera.exposure"].outcome is DeviceFinding.NOT_EVALUATED
 
 
+def test_frames_may_shrink_again_and_again_once_they_were_to_be_smaller() -> None:
+    sides = [(640, 480), (512, 384), (408, 306)]
+    falling = [
+        replace(frame, width=sides[at // 8][0], height=sides[at // 8][1])
+        for at, frame in enumerate(_scan()[:24])
+    ]
+    wavering = [
+        replace(frame, width=sides[at % 2][0], height=sides[at % 2][1]) for at, frame in enumerate(_scan())
+    ]
+    assert _checks(falling)["camera.frame_size"].outcome is DeviceFinding.FAIL
+    assert _checks(falling, adjustments=1)["camera.frame_size"].outcome is DeviceFinding.PASS
+    assert _checks(wavering, adjustments=1)["camera.frame_size"].reason == "SIZE_CHANGED"
+
+
 def test_sizes_may_change_as_often_as_was_asked_for() -> None:
     frames = [replace(frame, width=480, height=360) if at > 20 else frame for at, frame in enumerate(_scan())]
     assert _checks(frames)["camera.frame_size"].outcome is DeviceFinding.FAIL

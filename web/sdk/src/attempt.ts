@@ -235,6 +235,7 @@ export class Attempt {
       this.drop(1);
       return;
     }
+    this.rules.limits.shrunk = encoded.shrunk;
     const size = encoded.jpeg.length;
     if (!this.rules.hasRoom(size, this.frames, tally.bytes)) {
       this.stop(Cause.TIMED_OUT);

@@ -12,6 +12,8 @@ export interface FrameLimits {
   maxBytes: number;
   /** Least length of the shorter side, pixels. */
   minSide: number;
+  /** How often frames are already scaled down because compressing them was not enough. */
+  shrunk: number;
 }
 
 /** The limits of one attempt's frames: number, rate and size. */
@@ -31,6 +33,7 @@ export class FrameRules {
       maxPixels: budget?.maxFramePixels || Infinity,
       maxBytes: budget?.maxFrameBytes || 524_288,
       minSide: budget?.minFrameSide ?? 1,
+      shrunk: 0,
     };
     this.rate = budget?.maxFramesPerSecond || Infinity;
   }
