@@ -31,9 +31,9 @@ from server.analysis.results import (
 )
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
+from server.base.errors import Refusal
+from server.configuration.analysis import AnalysisSettings
 from server.edge.result_codec import EXPLANATIONS
-from server.errors import Refusal
-from server.settings_analysis import AnalysisSettings
 from vision.errors import VisionError
 from vision.packs import Pack
 from vision.picture_metadata import read_exif_tags

@@ -24,7 +24,7 @@ from sqlalchemy import Connection, insert, select, text
 
 from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
 from server.backup.rows import as_stored, line_of, row_of
-from server.private_files import make_private_file
+from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.schema import current_revision, needed_revision, upgrade
 from server.storage.tables import metadata, schema_floor

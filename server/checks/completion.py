@@ -12,16 +12,16 @@ from uuid import UUID
 import structlog
 
 from server.audit import Actor, AuditAction, AuditEvent, Tally, subject_hash
+from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.running import RunningScans
 from server.domain.state import OPEN_STATES, CheckState
-from server.errors import Reason, Refusal
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, HeldImage, facts_of
+from server.keyring.sealing import SealError, WrappingKeyUnknown
 from server.policies import Policy, parse_policy
-from server.sealing import SealError, WrappingKeyUnknown
 from server.storage.errors import Conflict, ObjectNotFound, StorageError, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose

@@ -10,17 +10,18 @@ import structlog
 
 from liveness import TrustedFace
 from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portrait
+from server.base.errors import Reason, Refusal
+from server.base.sandbox import memory_scope
+from server.base.worker_pool import WorkerPool
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
 from server.domain.terms import Mode, PortraitKept
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
-from server.errors import Reason, Refusal
 from server.evidence.store import EvidenceStore
-from server.keys import KeyRing
+from server.keyring.keys import KeyRing
 from server.policies import Policy, PolicyFile
-from server.sandbox import memory_scope
 from server.storage.errors import RequestIdReused, TriesExceeded
 from server.storage.records import (
     CheckRecord,
@@ -41,7 +42,6 @@ from server.trusted_images.errors import (
 )
 from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
-from server.worker_pool import WorkerPool
 from vision.errors import DecoderUnavailable
 from vision.image import StillDecoder
 from vision.packs import Pack

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from liveness import ChallengeKind
 from matcher import CalibrationTooWeak, MatchPolicy, require_calibration_support
+from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode
-from server.errors import Reason, Refusal
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.availability import Availability
 from server.policies.loading import PolicyNotFound

@@ -11,12 +11,12 @@ from uuid import UUID
 
 import structlog
 
+from server.base.errors import Reason, Refusal
 from server.domain.state import OPEN_STATES, CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.errors import Reason, Refusal
 from server.evidence.records import RecordVault
+from server.keyring.sealing import SealError
 from server.policies import Policy, parse_policy
-from server.sealing import SealError
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository

@@ -10,14 +10,14 @@ from uuid import UUID
 import structlog
 
 from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, ApprovalRules
 from server.domain.state import OPEN_STATES, CheckState
-from server.errors import Reason, Refusal
 from server.evidence.archive import ERASED, Export, evidence_archive
 from server.evidence.records import RecordVault, contradictions
 from server.evidence.store import EvidenceStore, HeldImage
-from server.result_signer import ARCHIVE_TYPE, RECORD_TYPE
-from server.sealing import SealError, WrappingKeyUnknown
+from server.keyring.result_signer import ARCHIVE_TYPE, RECORD_TYPE
+from server.keyring.sealing import SealError, WrappingKeyUnknown
 from server.storage.audit import AuditLog
 from server.storage.errors import ObjectNotFound
 from server.storage.evidence_records import EvidenceRecordRepository

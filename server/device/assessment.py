@@ -44,6 +44,7 @@ from device_integrity.policy import (
     mark_decisive,
 )
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
+from server.base.sandbox import tolerated_checks
 from server.device.evidence import (
     CLAIMS,
     EvidenceFinding,
@@ -54,7 +55,6 @@ from server.device.evidence import (
 from server.device.server_keys import ServerKeys
 from server.policies import Policy
 from server.policies.schema import DeviceRules
-from server.sandbox import tolerated_checks
 from server.storage.devices import DeviceRepository
 from server.storage.records import CheckRecord
 from server.verdict.outcome import DeviceOutcome

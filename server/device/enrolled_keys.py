@@ -28,6 +28,7 @@ from device_integrity.web import (
     verify_authentication,
     verify_registration,
 )
+from server.base.worker_pool import WorkerPool
 from server.device.evidence import (
     AppAttestAssertionEvidence,
     AppAttestEvidence,
@@ -37,7 +38,6 @@ from server.device.evidence import (
 )
 from server.device.trust import DeviceTrust
 from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
-from server.worker_pool import WorkerPool
 
 __all__ = ["EnrolledKeyVerifier", "ReceiptKeeper", "no_site"]
 

@@ -26,15 +26,15 @@ from server.analysis.results import (
 )
 from server.analysis.upload import UploadKind, UploadPlan, VideoUpload
 from server.analysis.video import VideoAnalyst
+from server.base.errors import Reason, Refusal
+from server.base.worker_pool import WorkerPool
 from server.edge.callers import CallerIdentifier
 from server.edge.places import Places
 from server.edge.result_codec import liveness_to_wire, pack_to_wire
 from server.edge.scan_codec import timestamp
 from server.edge.status import not_started, within_deadline
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
-from server.worker_pool import WorkerPool
 from vision.isolation.video import VideoContainer
 
 __all__ = [

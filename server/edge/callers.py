@@ -8,13 +8,13 @@ from urllib.parse import unquote
 import structlog
 from grpc.aio import ServicerContext
 
-from server.api_keys import ApiKeys
+from server.access.api_keys import ApiKeys
+from server.access.callers import Caller, Role
+from server.access.client_certificates import ClientCertificates
 from server.audit import Actor
-from server.callers import Caller, Role
-from server.client_certificates import ClientCertificates
-from server.errors import ConfigurationError, Reason, Refusal
+from server.base.errors import ConfigurationError, Reason, Refusal
+from server.base.watched_file import WatchedFile
 from server.telemetry.stages import Metadata
-from server.watched_file import WatchedFile
 
 _LONGEST_ADDRESS = 64
 

@@ -9,6 +9,7 @@ from facegate.v1 import device_pb2
 from device_integrity import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.android import PlayTokenKind
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
+from server.base.errors import Reason, Refusal
 from server.device.evidence import (
     MAX_ATTESTATION_BYTES,
     MAX_ATTESTATIONS,
@@ -22,7 +23,6 @@ from server.device.evidence import (
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.errors import Reason, Refusal
 
 __all__ = [
     "FINDINGS_FIELD",

@@ -10,8 +10,8 @@ from typing import Any
 import grpc
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
+from server.base.errors import Reason, Refusal
 from server.edge.status import as_refusal, forget_traces, to_status
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 from server.telemetry.stages import CallSpan
 

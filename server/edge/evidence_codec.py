@@ -14,13 +14,13 @@ from google.protobuf.timestamp_pb2 import Timestamp
 
 from liveness import AttackType
 from server.audit import AuditEntry
+from server.base.errors import Reason, Refusal
 from server.compliance.erasing import ErasureReason, Residue
 from server.compliance.listing import CheckFilter, CheckPage
 from server.compliance.reading import OpenedEvidence
 from server.domain.reasons import CheckStatus, FailureReason
 from server.edge.result_codec import parse_result, rotation_to_wire
 from server.edge.scan_codec import timestamp
-from server.errors import Reason, Refusal
 from server.storage.approvals import PendingApproval
 from server.storage.audit_reader import AuditFilter
 from server.storage.evidence_records import ListedCheck

@@ -20,11 +20,11 @@ import grpc
 from google.protobuf.message import DecodeError
 from grpc.aio import ServerInterceptor, ServicerContext
 
+from server.access.callers import COMPLIANCE_ROLES, Caller, Scope
 from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent, Tally
-from server.callers import COMPLIANCE_ROLES, Caller, Scope
+from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, address_of
 from server.edge.waiting_room import WaitingRoom
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 
 __all__ = [

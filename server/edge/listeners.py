@@ -14,11 +14,11 @@ from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from server.callers import Scope
+from server.access.callers import Scope
+from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.callers import CallerIdentifier
 from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate, RefusedAccess
-from server.errors import ListenerUnusable, Reason, Refusal
 from server.telemetry.metrics import Metrics
 
 __all__ = [

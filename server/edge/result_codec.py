@@ -15,6 +15,7 @@ from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult, PortraitReport, Requirement, Severity
 from matcher.conformance import Method
+from server.base.errors import Reason, Refusal
 from server.checks.completion import HandedOut
 from server.checks.progress import AttemptProgress, CheckProgress
 from server.edge.scan_codec import (
@@ -24,7 +25,6 @@ from server.edge.scan_codec import (
     timestamp,
     transition_to_wire,
 )
-from server.errors import Reason, Refusal
 from server.evidence.store import HeldImage
 from server.storage.records import ImagePurpose
 from server.verdict import FailureReason

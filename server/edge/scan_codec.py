@@ -14,6 +14,7 @@ from device_integrity.camera import ExposureClaim
 from facegate_protocol.texts import HINTS
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep, Transition
+from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
 from server.edge.device_codec import (
     FINDINGS_FIELD,
@@ -23,7 +24,6 @@ from server.edge.device_codec import (
     to_evidence,
     to_runtime_report,
 )
-from server.errors import Reason, Refusal
 from server.scan.handshake import MAX_START_BYTES
 from server.scan.messages import (
     AdjustmentMessage,

@@ -11,7 +11,8 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc.aio import ServicerContext
 
-from server.callers import Caller
+from server.access.callers import Caller
+from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.progress import CheckInquiry
@@ -21,8 +22,7 @@ from server.edge.places import Places
 from server.edge.result_codec import add_images, check_id_of, parse_report, parse_result, progress_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.edge.status import not_started, within_deadline
-from server.errors import Reason, Refusal
-from server.keys import KeyRing
+from server.keyring.keys import KeyRing
 
 MAX_AUDIT_IMAGES = 4
 _MAX_SECONDS = 30.0

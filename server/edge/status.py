@@ -18,9 +18,9 @@ from google.rpc import error_details_pb2, status_pb2
 from grpc.aio import ServicerContext
 from grpc_status import rpc_status
 
+from server.base.errors import Reason, Refusal
 from server.checks.refusals import too_many_failures
 from server.domain.state import OPEN_STATES, CheckState
-from server.errors import Reason, Refusal
 from server.storage.errors import (
     CheckNotFound,
     Conflict,

@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 
 __all__ = ["WaitingRoom"]

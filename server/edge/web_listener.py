@@ -20,11 +20,11 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from server.audit import Tally
+from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
 from server.edge.listeners import SCAN_METHOD
 from server.edge.scan_codec import to_inbound, to_response
 from server.edge.status import CODE_OF, as_refusal, forget_traces, to_status_message
-from server.errors import ListenerUnusable, Reason, Refusal
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.telemetry.metrics import Metrics

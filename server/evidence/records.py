@@ -6,8 +6,8 @@ from typing import Protocol
 from liveness import Verdict
 from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
 from server.domain.terms import SealedKind
-from server.result_signer import RESULT_TYPE
-from server.sealing import Context, Random, WrappingKeys, context, seal, unseal
+from server.keyring.result_signer import RESULT_TYPE
+from server.keyring.sealing import Context, Random, WrappingKeys, context, seal, unseal
 from server.storage.evidence_records import ListedCheck, StoredRecord
 from server.storage.records import SealedRecord
 from server.verdict.outcome import CheckOutcome
@@ -88,7 +88,7 @@ def contradictions(
 
 
 class SignResult(Protocol):
-    """Signs; see ``server.result_signer.ResultSigner.sign``."""
+    """Signs; see ``server.keyring.result_signer.ResultSigner.sign``."""
 
     def __call__(self, payload: bytes, *, tenant: str | None, sandbox: bool, kind: str = RESULT_TYPE) -> str:
         """Returns a compact JWS of exactly ``payload``."""

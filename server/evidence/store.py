@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, ImagePurpose
 from server.verdict.record import ImageFacts

@@ -14,8 +14,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from server.base.private_files import PrivateFileError, read_trusted_file
 from server.policies.schema import ASSURANCE_FORMS, Policy
-from server.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [
     "PolicyBook",

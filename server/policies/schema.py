@@ -36,8 +36,8 @@ from matcher import (
 )
 from matcher.conformance import Component, IntakeCode, RequirementCode, requirement_code
 from matcher.records import Representations
+from server.base.table import WebOrigin
 from server.domain.terms import Mode, PortraitKept
-from server.settings_base import WebOrigin
 
 __all__ = [
     "ASSURANCE_FORMS",

@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 from uuid import UUID
 
 from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCapture, Reveal
+from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
-from server.errors import Reason, Refusal
 from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.endings import ScanDeadlinePassed

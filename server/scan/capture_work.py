@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from attempt import Action, AttemptCapture, ExaminedFrame, Feedback, Frame, FrameUnusable
 from device_integrity.camera import FrameClaim
 from device_integrity.stream import StreamTracer, frame_layout, picture_hash
+from server.base.errors import Reason, Refusal, camel
+from server.base.worker_pool import LaterWork, WorkerPool
 from server.device.assessment import ObservedFrames
-from server.errors import Reason, Refusal, camel
-from server.worker_pool import LaterWork, WorkerPool
 from vision.face import BgrImage
 from vision.image import GreyImage, rotate_upright
 

@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome, EndedBy
-from server.errors import Reason, Refusal
 from server.scan.inbox import ConnectionLost, StreamEnded
 from server.storage.errors import Conflict
 from server.verdict import FailureReason

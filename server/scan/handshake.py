@@ -22,13 +22,13 @@ from facegate_protocol import (
     public_key_der,
     sign,
 )
+from server.base.errors import Reason, Refusal
 from server.checks.offer import unmeasured_challenges
 from server.checks.progress import attempts_remaining, most_attempts
 from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
 from server.device.evidence import EvidenceContext
 from server.domain.state import OPEN_STATES
 from server.domain.terms import Mode
-from server.errors import Reason, Refusal
 from server.policies import Policy, parse_policy
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment

@@ -11,7 +11,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage, Inbound
 
 

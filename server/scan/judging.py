@@ -10,12 +10,12 @@ import structlog
 from attempt import AttemptJudgement, judge_attempt
 from liveness import VerdictReason
 from matcher import MatchPolicy
+from server.base.sandbox import tolerated_checks
 from server.checks.recorder import JudgedAttempt, KeptImages
 from server.checks.templates import open_template
 from server.device.assessment import ClaimedDevice, assess_device
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
 from server.policies.schema import liveness_policy
-from server.sandbox import tolerated_checks
 from server.scan.attempt import AttemptRun
 from server.scan.capture_work import CaptureWork
 from server.scan.device_memory import FrameComparison, ScanComparison, merge_marks

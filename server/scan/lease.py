@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from server.base.errors import Reason, Refusal
 from server.checks.refusals import too_many_failures
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome
-from server.errors import Reason, Refusal
 from server.policies import Policy
 from server.scan.endings import LeaseLost
 from server.scan.environment import ScanEnvironment

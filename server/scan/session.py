@@ -7,12 +7,12 @@ evidence are durable before the device gets the result.
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import scan_begun
 from server.checks.progress import attempts_remaining
 from server.checks.running import CheckClosing
 from server.domain.state import OPEN_STATES
 from server.domain.terms import EndedBy
-from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost, ScanDeadlinePassed
 from server.scan.ends import ScanEnds, run_to_end

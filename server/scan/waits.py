@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from server.base.errors import Reason, Refusal
 from server.domain.terms import AttemptOutcome
-from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptRun
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment

@@ -26,8 +26,8 @@ from sqlalchemy import (
 
 from device_integrity import Assurance
 from server.audit import AuditEvent
+from server.base.sandbox import memory_scopes
 from server.domain.tries import EarlierAttacks, TryKind, TryMark, TryRules
-from server.sandbox import memory_scopes
 from server.storage.audit import append
 from server.storage.database import Repository, reads, uncancelled, writes
 from server.storage.errors import RowTaken

@@ -25,7 +25,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from server.private_files import make_private_file, make_private_folder, tighten
+from server.base.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
 __all__ = [

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Select, delete, exists, func, insert, literal
 
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
-from server.sealing import Sealed
+from server.keyring.sealing import Sealed
 from server.storage.database import Repository, reads
 from server.storage.records import CheckRecord, Decision, values_of
 from server.storage.tables import checks, evidence_records, holds, policies, record_terms

@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from liveness import Verdict, VerdictReason
+from server.base.sandbox import memory_scope
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.sandbox import memory_scope
-from server.sealing import Sealed
+from server.keyring.sealing import Sealed
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -152,7 +152,7 @@ class CheckRecord:
 
     @property
     def scope(self) -> str:
-        """The name under which the scan memory of the check is stored; see ``server.sandbox``."""
+        """The name under which the scan memory of the check is stored; see ``server.base.sandbox``."""
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
     def held(self, now: datetime) -> bool:

@@ -25,7 +25,7 @@ from device_integrity.stream import (
 )
 from server.domain.state import CheckState
 from server.domain.terms import SealedKind
-from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RowTaken
 from server.storage.records import values_of

@@ -12,7 +12,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, li
 from sqlalchemy import Table as SqlTable
 
 from server.domain.terms import SealedKind
-from server.sealing import Context
+from server.keyring.sealing import Context
 from server.storage.database import Repository, reads, writes
 from server.storage.tables import checks, evidence, evidence_records, scan_memories
 

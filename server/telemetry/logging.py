@@ -22,7 +22,7 @@ from uuid import UUID
 
 import structlog
 
-from server.settings import LogFormat, LogSettings
+from server.configuration.settings import LogFormat, LogSettings
 
 __all__ = [
     "FloodFilter",

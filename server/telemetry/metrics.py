@@ -15,9 +15,9 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
 from server.audit import AuditAction
+from server.base.errors import Reason
+from server.base.file_handles import file_handles
 from server.domain.tries import TryKind
-from server.errors import Reason
-from server.file_handles import file_handles
 from server.telemetry.logging import suppressed_lines
 from server.telemetry.stages import Stages
 from server.verdict import CheckStatus

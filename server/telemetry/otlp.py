@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import structlog
 
-from server.errors import ConfigurationError
-from server.private_files import PrivateFileError, read_private_file, read_trusted_file
-from server.settings_telemetry import OtlpSettings
+from server.base.errors import ConfigurationError
+from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
+from server.base.version import server_version
+from server.configuration.telemetry import OtlpSettings
 from server.telemetry.metrics import Metrics
-from server.version import server_version
 
 if TYPE_CHECKING:
     from opentelemetry.sdk.trace import TracerProvider

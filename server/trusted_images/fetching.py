@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Final, Protocol
 
-from server.errors import ConfigurationError
+from server.base.errors import ConfigurationError
 from server.trusted_images.errors import ReferenceInvalid, StoreUnavailable, TenantHasNoImages
 from server.trusted_images.settings import (
     TENANT,

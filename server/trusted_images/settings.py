@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
-from server.settings_base import Table, is_loopback
+from server.base.table import Table, is_loopback
 
 __all__ = [
     "TENANT",

@@ -13,8 +13,8 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
-from server.errors import ConfigurationError
-from server.private_files import PrivateFileError, read_private_file
+from server.base.errors import ConfigurationError
+from server.base.private_files import PrivateFileError, read_private_file
 from server.trusted_images.errors import (
     ReferencedImageTooLarge,
     ReferenceInvalid,

@@ -45,8 +45,8 @@ from sqlalchemy import Connection, insert, select, text
 from facegate_client import ApiKey
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.database import open_database
 from server.storage.engine import is_sqlite
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord

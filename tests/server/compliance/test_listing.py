@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness import AttackType
+from server.base.errors import Reason, Refusal
 from server.compliance.listing import CheckFilter, PageTokens
 from server.domain.evidence_terms import reference_term
 from server.domain.reasons import CheckStatus, FailureReason
-from server.errors import Reason, Refusal
 
 _KEYS = (bytes(32), bytes([1]) * 32)
 

@@ -16,24 +16,24 @@ from prometheus_client import CollectorRegistry
 
 from device_integrity.assurance import Assurance
 from device_integrity.stream import FrameMark
-from server.assembly import check_recorder, evidence_environment
 from server.audit import Actor, AuditAction, AuditEvent, subject_hash
 from server.backup import copy_objects, dump_database, pack_keys
 from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.running import RunningScans
 from server.compliance.erasing import Erasure
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
 from server.domain.terms import SealedKind
 from server.domain.tries import TryKind, TryMark
-from server.key_files import open_key_files
-from server.keys import KeyFolder, KeyRing
-from server.sealing import context, seal
-from server.settings import Settings
-from server.settings_loading import load_settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import KeyFolder, KeyRing
+from server.keyring.sealing import context, seal
+from server.running.assembly import check_recorder, evidence_environment
+from server.running.stores import Stores, open_stores
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
 from server.storage.records import CheckRecord, Decision, ImagePurpose
-from server.stores import Stores, open_stores
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
 from tests.server.databases import make_tables

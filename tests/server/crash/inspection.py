@@ -12,8 +12,8 @@ from sqlalchemy import Connection, func, select
 
 from server.audit import CheckpointKeys
 from server.domain.state import CheckState
-from server.key_files import open_key_files
-from server.keys import PURPOSES, read_audit_keys
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import PURPOSES, read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.objects import open_object_store
 from server.storage.tables import (

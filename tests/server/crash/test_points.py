@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.key_encryption import open_key_encryption
-from server.key_files import KeyFiles
+from server.keyring.key_encryption import open_key_encryption
+from server.keyring.key_files import KeyFiles
 from tests.server.crash.deployment import BANK, EXPIRED, FIRST, OWNER, SECOND, Deployment, seed
 from tests.server.crash.inspection import canaries_of, entries, erased, no_copy_of, sound, swept, traces_of
 from tests.server.crash.points import POINTS, CrashPoint

@@ -18,8 +18,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from server.audit import CheckpointKeys
 from server.domain.state import CheckState
 from server.evidence.store import EvidenceStore
-from server.key_files import KeyFiles
-from server.keys import KeyFolder, read_audit_keys
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder, read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.objects import open_object_store

@@ -39,9 +39,9 @@ from server.analysis.results import (
     VideoSource,
 )
 from server.analysis.upload import UploadKind, UploadPlan
+from server.base.errors import Reason
+from server.base.errors import Reason as RefusalReason
 from server.edge.analysis_servicer import image_mode, image_to_wire, upload_plan, video_to_wire
-from server.errors import Reason
-from server.errors import Reason as RefusalReason
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import (
     blank,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from device_integrity.android import PlayTokenKind
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+from server.base.errors import Reason, Refusal
 from server.device.evidence import (
     AndroidKeyEvidence,
     AppAttestAssertionEvidence,
@@ -25,7 +26,6 @@ from server.device.evidence import (
 )
 from server.edge.device_codec import camera_claim, device_claim, to_evidence, to_runtime_report
 from server.edge.scan_codec import to_inbound
-from server.errors import Reason, Refusal
 from server.scan.messages import AttestationMessage
 
 _Attestation = device_pb2.Attestation

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Reason, Refusal
 from server.edge.device_servicer import DeviceServicer, _send
 from server.edge.places import PlaceRules, Places
 from server.edge.web_listener import WebStream
-from server.errors import Reason, Refusal
 from server.scan.messages import CompleteMessage
 from server.telemetry.metrics import Metrics
 

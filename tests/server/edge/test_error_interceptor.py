@@ -15,9 +15,9 @@ from grpc_health.v1.health_pb2 import HealthCheckRequest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from server.base.errors import Reason, Refusal
 from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate
-from server.errors import Reason, Refusal
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
 from tests.server.refusals import Refused, refusal_of, refused

@@ -8,8 +8,8 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.base.errors import Reason, Refusal
 from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of, audit_page_size
-from server.errors import Reason, Refusal
 from tests.server.audit.samples import NOW, chain
 
 _KEY = bytes(32)

@@ -11,12 +11,12 @@ import grpc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from server.access.callers import SCOPES, Caller, Role, Scope
 from server.audit import SERVER_TENANT
-from server.callers import SCOPES, Caller, Role, Scope
+from server.base.errors import Reason, Refusal
 from server.edge.callers import address_of
 from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate, RefusedAccess
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 from tests.server.refusals import refused
 

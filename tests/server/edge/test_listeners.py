@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from grpc_health.v1 import health_pb2
 
+from server.base.errors import Reason, Refusal
 from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import SCOPES, SERVICES, Health
-from server.errors import Reason, Refusal
 
 
 def test_every_method_but_those_of_devices_needs_a_scope() -> None:

@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Reason, Refusal
+from server.base.worker_pool import WorkerPool
 from server.edge.places import Abandoned, Line, Place, PlaceRules, Places
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
-from server.worker_pool import WorkerPool
 
 _LINE = Line(of_party=4, of_all=8, seconds=5.0)
 

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Refusal
 from server.edge.places import Line, PlaceRules, Places
-from server.errors import Refusal
 from server.telemetry.metrics import Metrics
 
 _PARTIES = ("a", "b", "c", "d")

@@ -15,6 +15,7 @@ from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, Pla
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
+from server.base.errors import Reason, Refusal
 from server.device.evidence import UnknownEvidence
 from server.domain.terms import Mode, Plan
 from server.edge.scan_codec import (
@@ -25,7 +26,6 @@ from server.edge.scan_codec import (
     to_inbound,
     to_response,
 )
-from server.errors import Reason, Refusal
 from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.messages import (
     AdjustmentMessage,

@@ -6,8 +6,8 @@ import gc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Reason, Refusal
 from server.edge.waiting_room import WaitingRoom
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 
 

@@ -18,10 +18,10 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from server.configuration.settings import Tls, WebListener
 from server.edge.listeners import SCAN_METHOD
 from server.edge.web_listener import SUBPROTOCOL, RefusedOrigins
 from server.edge.web_listener import WebListener as WebPort
-from server.settings import Tls, WebListener
 from server.telemetry.metrics import Metrics
 from tests.server.live import (
     OTHER_ORIGIN,

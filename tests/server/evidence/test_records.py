@@ -10,7 +10,7 @@ from device_integrity.check import Manipulation
 from liveness import AttackType
 from server.domain.evidence_terms import pair_terms, reference_term
 from server.evidence.records import RecordVault, record_terms
-from server.sealing import SealBroken, WrappingKeys
+from server.keyring.sealing import SealBroken, WrappingKeys
 from server.storage.evidence_records import StoredRecord
 from server.storage.tables import record_terms as columns
 from server.verdict import CheckStatus, CheckVerdict, FailureReason

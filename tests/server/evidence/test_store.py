@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from server.evidence.store import EvidenceAltered, EvidenceStore
-from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
+from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
 from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore, open_object_store

@@ -14,9 +14,9 @@ from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.base.errors import Reason, Refusal
 from server.domain.state import CheckState
 from server.domain.terms import EndedBy
-from server.errors import Reason, Refusal
 from server.scan.attempt import AttemptClocks, CaptureRate
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget

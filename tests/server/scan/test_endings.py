@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy
-from server.errors import Reason, Refusal
 from server.scan.endings import (
     NO_FACTS,
     RULES,

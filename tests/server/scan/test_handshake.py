@@ -11,16 +11,16 @@ from facegate.v1 import scan_pb2
 
 from device_integrity.camera import DeviceClaim, Platform
 from facegate_protocol import public_key_der
+from server.base.errors import Reason, Refusal
 from server.checks.progress import attempts_remaining
 from server.domain.state import CheckState
 from server.domain.terms import AttemptOutcome, EndedBy, Mode
-from server.errors import Reason, Refusal
+from server.keyring.scan_tokens import ScanTokens
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeviceRules
 from server.scan.handshake import Admission, admit, validate_start
 from server.scan.lease import check_closed
 from server.scan.messages import Capability
-from server.scan_tokens import ScanTokens
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.live import LiveServer, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.scan.inbox import CreditLedger, Inbox, StreamEnded
 from server.scan.messages import AttemptEndMessage, EndCause, FrameMessage, Inbound, ResumeProofMessage
 from tests.server.scan.records import frame_message

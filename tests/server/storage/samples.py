@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 from device_integrity import Assurance
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.terms import Mode
-from server.sealing import Sealed
+from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.records import (
     CheckRecord,

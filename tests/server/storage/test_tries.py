@@ -6,9 +6,9 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
+from server.configuration.failures import FailureSettings
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.tries import TryKind, TryMark
-from server.settings_failures import FailureSettings
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository
 from server.storage.errors import TriesExceeded

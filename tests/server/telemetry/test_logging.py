@@ -16,8 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
+from server.configuration.settings import LogFormat, LogLevel, LogSettings
 from server.domain.state import CheckState
-from server.settings import LogFormat, LogLevel, LogSettings
 from server.telemetry.logging import FloodFilter, configure_logging, log_native_line, redact, suppressed_lines
 from tests.logs import log_plainly
 
@@ -120,7 +120,7 @@ def test_the_console_format_is_plain_text() -> None:
 
 def test_debug_logging_does_not_turn_on_grpcs_own_debug_lines() -> None:
     configured(level=LogLevel.DEBUG)
-    assert logging.getLogger("server.app").isEnabledFor(logging.DEBUG)
+    assert logging.getLogger("server.running.app").isEnabledFor(logging.DEBUG)
     assert not logging.getLogger("grpc._cython.cygrpc").isEnabledFor(logging.DEBUG)
 
 
@@ -243,7 +243,7 @@ def test_any_line_is_at_most_one_line_of_the_log(line: str) -> None:
 
 _PROGRAM = r"""
 import os, sys
-from server.settings import LogSettings
+from server.configuration.settings import LogSettings
 from server.telemetry.logging import configure_logging
 from server.telemetry.logging import log_native_output
 log_native_output()

@@ -14,8 +14,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 
-from server.errors import ConfigurationError
-from server.settings_telemetry import OtlpSettings
+from server.base.errors import ConfigurationError
+from server.configuration.telemetry import OtlpSettings
 from server.telemetry.metrics import Metrics
 from server.telemetry.otlp import open_otlp
 from server.telemetry.otlp_senders import CountingProcessor

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.errors import ConfigurationError
+from server.base.errors import ConfigurationError
 from server.trusted_images.errors import (
     ReferenceInvalid,
     ReferenceNotFound,

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from server.settings import Settings
-from server.settings_view import shown_settings
+from server.configuration.settings import Settings
+from server.configuration.view import shown_settings
 from server.trusted_images.settings import (
     BucketSource,
     FolderSource,
