@@ -32,7 +32,7 @@ from server.analysis.results import (
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
 from server.base.errors import Refusal
-from server.configuration.analysis import AnalysisSettings
+from server.configuration.tables import AnalysisSettings
 from server.edge.result_codec import EXPLANATIONS
 from vision.errors import VisionError
 from vision.packs import Pack

@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from server.base.errors import ConfigurationError
-from server.base.file_handles import share
+from server.running.connections import share
 from server.running.decoders import make_decoders
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable

@@ -14,7 +14,7 @@ from server.checks.completion import CheckCompletion
 from server.checks.lifecycle import check_erased
 from server.compliance.access import Access, ApprovalRules, reference_field, text_field
 from server.compliance.reading import found_check
-from server.configuration.compliance import TwoPeople
+from server.configuration.tables import TwoPeople
 from server.domain.evidence_terms import reference_term
 from server.domain.state import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault

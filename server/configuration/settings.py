@@ -1,8 +1,8 @@
 """The settings of the server, with their ranges and safety rules.
 
 Values come from a TOML file and from the environment (``FACEGATE_`` and ``__`` between levels, such as
-``FACEGATE_LISTENERS__DEVICE__PORT``); the environment takes precedence. ``server.configuration.loading`` reads
-them. Plaintext and callers without credentials are possible on loopback only.
+``FACEGATE_LISTENERS__DEVICE__PORT``); the environment takes precedence. ``server.configuration.loading``
+reads them. Plaintext and callers without credentials are possible on loopback only.
 """
 
 import os
@@ -19,13 +19,15 @@ from pydantic_settings import (
 
 from server.access.client_certificates import ClientCertificateEntry
 from server.base.table import Table, is_loopback
-from server.configuration.analysis import AnalysisSettings
-from server.configuration.audit import AuditSettings
-from server.configuration.compliance import ComplianceSettings
 from server.configuration.device import DeviceIntegritySettings
-from server.configuration.keys import KeySettings
-from server.configuration.limits import LimitSettings
-from server.configuration.telemetry import TelemetrySettings
+from server.configuration.tables import (
+    AnalysisSettings,
+    AuditSettings,
+    ComplianceSettings,
+    KeySettings,
+    LimitSettings,
+    TelemetrySettings,
+)
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs import default_models_dir
 
@@ -129,8 +131,8 @@ class ServiceListener(Table):
     tls: ServiceTls | None = None
     """Certificate and client authorities. Mandatory unless ``host`` is loopback."""
     api_keys_file: Path | None = None
-    """TOML file with the hashes of API keys; see ``server.access.api_keys``. The server reads it again when it
-    changes. This or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
+    """TOML file with the hashes of API keys; see ``server.access.api_keys``. The server reads it again when
+    it changes. This or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
     clients: tuple[ClientCertificateEntry, ...] = ()
     """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` is
     also set, a call needs a certificate and a key of the same tenant, and the key determines the scopes."""

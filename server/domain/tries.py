@@ -90,7 +90,7 @@ class TryMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRules:
-    """The limits; see ``server.configuration.failures.FailureLimits``.
+    """The limits; see ``server.configuration.tables.FailureLimits``.
 
     Attributes:
         maximum: Failed checks within ``window`` that cause a lock.

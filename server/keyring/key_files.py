@@ -19,7 +19,7 @@ from server.base.private_files import (
     read_private_file,
     write_private_file,
 )
-from server.configuration.keys import KeySettings
+from server.configuration.tables import KeySettings
 from server.keyring.key_encryption import FileContext, KeyEncryptionError, KeyFileCipher, open_key_encryption
 
 __all__ = ["KeyFile", "KeyFiles", "KeysUnusable", "open_key_files"]

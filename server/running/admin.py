@@ -19,7 +19,7 @@ import structlog
 from aiohttp import web
 
 from server.base.errors import ListenerUnusable
-from server.base.file_handles import ADMIN_CONNECTIONS
+from server.running.connections import ADMIN_CONNECTIONS
 from server.storage.errors import SchemaOutdated, StorageError
 from server.telemetry.metrics import Metrics
 

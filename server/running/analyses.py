@@ -10,8 +10,8 @@ from liveness.selfie import load_selfie_model
 from server.analysis.image import ImageAnalyst
 from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
 from server.base.worker_pool import WorkerPool
-from server.configuration.analysis import AnalysisSettings
 from server.configuration.settings import IsolationSettings
+from server.configuration.tables import AnalysisSettings
 from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.running.capacity import Capacity

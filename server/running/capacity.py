@@ -4,8 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from server.base.sandbox import memory_scopes
-from server.configuration.analysis import AnalysisSettings
-from server.configuration.limits import LimitSettings, TenantLimits
+from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
 from server.edge.places import NO_LINE, Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 

@@ -3,8 +3,8 @@
 import structlog
 
 from server.base.errors import ConfigurationError
-from server.configuration.analysis import AnalysisSettings
 from server.configuration.settings import IsolationSettings
+from server.configuration.tables import AnalysisSettings
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable
 from vision.isolation.limits import DecoderLimits

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_trusted_file
-from server.configuration.audit import AuditSettings
+from server.configuration.tables import AuditSettings
 
 try:
     import rfc3161_client

@@ -11,7 +11,7 @@ from liveness.dynamic import FlashModel
 from server.base.worker_pool import WorkerPool
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
-from server.configuration.limits import LimitSettings
+from server.configuration.tables import LimitSettings
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.domain.tries import TrySetting

@@ -19,7 +19,7 @@ import structlog
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.base.version import server_version
-from server.configuration.telemetry import OtlpSettings
+from server.configuration.tables import OtlpSettings
 from server.telemetry.metrics import Metrics
 
 if TYPE_CHECKING:

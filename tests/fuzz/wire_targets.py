@@ -26,7 +26,7 @@ from facegate_protocol import MacChain, sign
 from server.base.errors import Refusal
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
-from server.configuration.failures import FailureSettings
+from server.configuration.tables import FailureSettings
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.places import PlaceRules, Places

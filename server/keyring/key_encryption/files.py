@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from server.configuration.keys import (
+from server.configuration.tables import (
     AwsKmsEncryption,
     EnvironmentEncryption,
     FileEncryption,

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.configuration.failures import FailureSettings
+from server.configuration.tables import FailureSettings
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.tries import (
     Standing,

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from server.base.sandbox import memory_scope
-from server.configuration.keys import FileEncryption, KeySettings, TenantKeySettings
+from server.configuration.tables import FileEncryption, KeySettings, TenantKeySettings
 from server.keyring.key_encryption import KeyFileCipher, is_encrypted
 from server.keyring.key_encryption.services import LocalKey
 from server.keyring.key_files import KeyFiles, KeysUnusable, open_key_files

@@ -9,8 +9,8 @@ import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
 from server.base.errors import ListenerUnusable
-from server.base.file_handles import ADMIN_CONNECTIONS
 from server.running.admin import AdminServer
+from server.running.connections import ADMIN_CONNECTIONS
 from server.telemetry.metrics import Metrics
 
 _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}

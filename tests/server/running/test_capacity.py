@@ -4,8 +4,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.base.errors import Refusal
-from server.configuration.analysis import AnalysisSettings
-from server.configuration.limits import LimitSettings
+from server.configuration.tables import AnalysisSettings, LimitSettings
 from server.edge.places import Places
 from server.running.capacity import Capacity, open_capacity
 from server.telemetry.metrics import Metrics

@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import func, select
 
-from server.configuration.failures import FailureSettings
+from server.configuration.tables import FailureSettings
 from server.domain.reasons import CheckStatus, FailureReason
 from server.domain.tries import TryKind, TryMark
 from server.storage.database import Database

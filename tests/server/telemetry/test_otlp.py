@@ -15,7 +15,7 @@ from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
 
 from server.base.errors import ConfigurationError
-from server.configuration.telemetry import OtlpSettings
+from server.configuration.tables import OtlpSettings
 from server.telemetry.metrics import Metrics
 from server.telemetry.otlp import open_otlp
 from server.telemetry.otlp_senders import CountingProcessor
