@@ -17,7 +17,7 @@ from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.running import RunningScans
-from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, HeldImage, facts_of
 from server.keyring.sealing import SealError, WrappingKeyUnknown

@@ -12,8 +12,7 @@ from uuid import UUID
 import structlog
 
 from server.base.errors import Reason, Refusal
-from server.domain.state import OPEN_STATES, CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy, Mode, Plan
 from server.evidence.records import RecordVault
 from server.keyring.sealing import SealError
 from server.policies import Policy, parse_policy

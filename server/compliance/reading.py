@@ -12,7 +12,7 @@ import structlog
 from server.audit import AuditAction
 from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, ApprovalRules
-from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.archive import ERASED, Export, evidence_archive
 from server.evidence.records import RecordVault, contradictions
 from server.evidence.store import EvidenceStore, HeldImage

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from server.domain.reasons import ADVERSE, CheckStatus, FailureReason
+from server.domain.terms import ADVERSE, CheckStatus, FailureReason
 
 __all__ = [
     "BUSY_SECONDS",

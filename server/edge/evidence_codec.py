@@ -18,7 +18,7 @@ from server.base.errors import Reason, Refusal
 from server.compliance.erasing import ErasureReason, Residue
 from server.compliance.listing import CheckFilter, CheckPage
 from server.compliance.reading import OpenedEvidence
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 from server.edge.result_codec import parse_result, rotation_to_wire
 from server.edge.scan_codec import timestamp
 from server.storage.approvals import PendingApproval

@@ -20,7 +20,7 @@ from grpc_status import rpc_status
 
 from server.base.errors import Reason, Refusal
 from server.checks.refusals import too_many_failures
-from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import OPEN_STATES, CheckState
 from server.storage.errors import (
     CheckNotFound,
     Conflict,

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device_integrity import DeviceCheck
 from matcher import similarity_in_words
-from server.domain.reasons import CheckStatus
+from server.domain.terms import CheckStatus
 from server.evidence.store import HeldImage
 from server.pages import (
     NOTHING,

@@ -18,8 +18,7 @@ from server.checks.lifecycle import attempt_judged, check_decided
 from server.checks.progress import attempts_remaining
 from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
-from server.domain.state import OPEN_STATES
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import OPEN_STATES, AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import (

@@ -27,8 +27,7 @@ from server.checks.offer import unmeasured_challenges
 from server.checks.progress import attempts_remaining, most_attempts
 from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
 from server.device.evidence import EvidenceContext
-from server.domain.state import OPEN_STATES
-from server.domain.terms import Mode
+from server.domain.terms import OPEN_STATES, Mode
 from server.policies import Policy, parse_policy
 from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment

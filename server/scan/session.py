@@ -11,8 +11,7 @@ from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import scan_begun
 from server.checks.progress import attempts_remaining
 from server.checks.running import CheckClosing
-from server.domain.state import OPEN_STATES
-from server.domain.terms import EndedBy
+from server.domain.terms import OPEN_STATES, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost, ScanDeadlinePassed
 from server.scan.ends import ScanEnds, run_to_end

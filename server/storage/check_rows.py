@@ -11,7 +11,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, RowMapping, Select, delete, select, update
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.keyring.sealing import Sealed
 from server.storage.errors import CheckNotFound, Conflict
 from server.storage.records import CheckRecord, EvidenceEntry, values_of

@@ -31,7 +31,7 @@ from uuid import UUID
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.domain.tries import Standing, TryKind
 
 __all__ = [

@@ -13,8 +13,7 @@ from uuid import UUID
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, tuple_
 
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
+from server.domain.terms import CheckState, CheckStatus, FailureReason
 from server.keyring.sealing import Sealed
 from server.storage.database import Repository, reads
 from server.storage.records import CheckRecord, Decision, values_of

@@ -11,9 +11,7 @@ from uuid import UUID
 
 from liveness import Verdict, VerdictReason
 from server.base.sandbox import memory_scope
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
 from server.keyring.sealing import Sealed
 
 if TYPE_CHECKING:

@@ -14,9 +14,16 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, func, insert, or_, select, update
 
 from server.audit import AuditEvent
-from server.domain.reasons import FailureReason
-from server.domain.state import CLOSED_WITH_RESULT, OPEN_STATES, CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import (
+    CLOSED_WITH_RESULT,
+    OPEN_STATES,
+    AttemptOutcome,
+    CheckState,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+)
 from server.domain.tries import TryMark, TryRules
 from server.storage.audit import append
 from server.storage.check_rows import (

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, case, exists, func, or_, select, update
 
 from server.audit import AuditEvent
-from server.domain.state import CLOSED_WITH_RESULT, CheckState
+from server.domain.terms import CLOSED_WITH_RESULT, CheckState
 from server.storage.approvals import ApprovalRequest, PendingApproval, expire_approvals, second_person, use_up
 from server.storage.audit import append, erase_subject_key
 from server.storage.check_rows import (

@@ -23,8 +23,7 @@ from device_integrity.stream import (
     ScanQuery,
     motions_from_bytes,
 )
-from server.domain.state import CheckState
-from server.domain.terms import SealedKind
+from server.domain.terms import CheckState, SealedKind
 from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RowTaken

@@ -31,9 +31,7 @@ from sqlalchemy import (
 
 from device_integrity import Assurance
 from liveness import Verdict, VerdictReason
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
 from server.domain.tries import TryKind, TryOutcome
 from server.storage.records import ImagePurpose, KeyKind
 

@@ -10,7 +10,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from server.domain.state import OPEN_STATES
+from server.domain.terms import OPEN_STATES
 from server.domain.tries import Standing, TryKind, TryMark, TryOutcome, TryRules, judge_tries, try_outcome
 from server.storage.check_rows import load_check
 from server.storage.errors import TriesExceeded

@@ -11,8 +11,7 @@ from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict
 from matcher import MatchResult
-from server.domain.reasons import FailureReason
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan
 from server.domain.tries import EarlierAttacks
 from server.verdict.judge import CheckVerdict, judge_ending
 

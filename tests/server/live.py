@@ -24,7 +24,7 @@ from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
 from server.configuration.settings import IsolationSettings, Settings
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.running.app import FacegateServer
 from server.running.decoders import make_decoders
 from server.running.tuning import Tuning

@@ -18,7 +18,7 @@ from structlog.testing import capture_logs
 from server.access.api_keys import new_api_key
 from server.audit import SERVER_TENANT, AuditEntry, CheckpointKeys, Report
 from server.configuration.settings import Settings
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.keyring.key_files import KeyFiles
 from server.keyring.key_rotation import rotate_key
 from server.keyring.keys import read_audit_keys

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from server.base.worker_pool import WorkerPool
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.telemetry.stages import check_bound
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for, until

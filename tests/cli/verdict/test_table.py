@@ -10,7 +10,7 @@ from rich.console import Console
 from cli.demo.page_parts import check_card
 from cli.try_.verdict import verdict_document
 from cli.verdict import enum_word, failure_words, verdict_view
-from server.domain.reasons import CheckStatus
+from server.domain.terms import CheckStatus
 from server.edge.result_codec import parse_result, serialise_result
 from server.evidence.archive import Export
 from server.evidence.report import report_page

@@ -21,7 +21,7 @@ from facegate_client.result_signature import verify_response, verify_result_jws
 from server.access.api_keys import new_api_key
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.verdict import FailureReason
 from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from server.access.api_keys import new_api_key
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from tests.server.checks.asking import (
     cancel,

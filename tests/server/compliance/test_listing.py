@@ -11,7 +11,7 @@ from liveness import AttackType
 from server.base.errors import Reason, Refusal
 from server.compliance.listing import CheckFilter, PageTokens
 from server.domain.evidence_terms import reference_term
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 
 _KEYS = (bytes(32), bytes([1]) * 32)
 

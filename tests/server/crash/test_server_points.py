@@ -16,7 +16,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.audit import CheckpointKeys
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.evidence.store import EvidenceStore
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder, read_audit_keys

@@ -12,7 +12,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from server.base.sandbox import memory_scope
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind
 from tests.device_integrity.android import phones

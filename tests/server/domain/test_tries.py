@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.configuration.tables import FailureSettings
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 from server.domain.tries import (
     Standing,
     TryOutcome,

@@ -15,7 +15,7 @@ from google.rpc import error_details_pb2, status_pb2
 
 from docs.make_texts import documented_reasons
 from server.base.errors import Reason, Refusal
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.domain.tries import Standing, TryKind
 from server.edge.status import CODE_OF, DOMAIN, as_refusal, to_status
 from server.storage import errors

@@ -15,8 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.base.errors import Reason, Refusal
-from server.domain.state import CheckState
-from server.domain.terms import EndedBy
+from server.domain.terms import CheckState, EndedBy
 from server.scan.attempt import AttemptClocks, CaptureRate
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget

@@ -11,7 +11,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from structlog.testing import capture_logs
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.running.app import FacegateServer
 from server.running.tls import TlsFiles
 from server.storage.database import open_database

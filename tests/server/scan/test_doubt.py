@@ -13,8 +13,7 @@ import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from liveness import FusionModel, VerdictReason, load_fusion_model
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Plan
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Plan
 from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.environment import ScanEnvironment
 from server.scan.waits import await_older_streams

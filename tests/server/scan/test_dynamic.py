@@ -13,7 +13,7 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from facegate_client import DisplayedStep, FlashScreen
 from server.device.assessment import assess_device
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.judging import AttemptJudge
 from server.verdict.outcome import DeviceOutcome

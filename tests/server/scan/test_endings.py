@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.scan.endings import (
     NO_FACTS,
     RULES,

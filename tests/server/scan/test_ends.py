@@ -15,8 +15,7 @@ from prometheus_client import CollectorRegistry
 from liveness import VerdictReason
 from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.scan.endings import AttemptFacts, Images
 from server.scan.ends import ScanEnds
 from server.scan.scan_bytes import ScanBytes

@@ -13,8 +13,7 @@ from device_integrity.camera import DeviceClaim, Platform
 from facegate_protocol import public_key_der
 from server.base.errors import Reason, Refusal
 from server.checks.progress import attempts_remaining
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode
 from server.keyring.scan_tokens import ScanTokens
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeviceRules

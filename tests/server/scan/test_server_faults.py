@@ -14,8 +14,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.evidence.store import EvidenceStore
 from server.scan.ends import ScanEnds
 from server.storage.errors import StorageUnavailable

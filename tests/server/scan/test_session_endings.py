@@ -12,8 +12,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from attempt.judgement import AttemptJudgement, judge_attempt
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome, CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
 from server.verdict import FailureReason

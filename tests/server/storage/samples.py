@@ -7,8 +7,7 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from device_integrity import Assurance
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.terms import Mode
+from server.domain.terms import CheckStatus, FailureReason, Mode
 from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.records import (

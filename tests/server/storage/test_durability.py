@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository

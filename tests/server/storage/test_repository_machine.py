@@ -22,9 +22,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from server.domain.reasons import FailureReason
-from server.domain.state import OPEN_STATES, CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, FailureReason
 from server.storage.database import open_database
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
 from server.storage.evidence_records import EvidenceRecordRepository

@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import select
 
 from server.audit import Actor, AuditAction, AuditEvent
-from server.domain.reasons import CheckStatus
-from server.domain.state import CheckState
+from server.domain.terms import CheckState, CheckStatus
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database
 from server.storage.errors import Conflict, OnHold

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import TypeDecorator
 from sqlalchemy.dialects import sqlite
 
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 from server.storage.tables import Word, Words
 
 _DIALECT = sqlite.dialect()

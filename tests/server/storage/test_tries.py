@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import func, select
 
 from server.configuration.tables import FailureSettings
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 from server.domain.tries import TryKind, TryMark
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from server.configuration.settings import LogFormat, LogLevel, LogSettings
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.telemetry.logging import FloodFilter, configure_logging, log_native_line, redact, suppressed_lines
 from tests.logs import log_plainly
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from liveness.verdict import Verdict
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.storage.errors import Conflict
 from server.storage.records import AttemptEnding, ImagePurpose
 from server.storage.repository import CheckRepository

@@ -5,9 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason
 from server.storage.errors import CheckNotFound, Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import ImagePurpose

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.repository import CheckRepository
 from tests.server.storage.lives import end, lease, scanning
