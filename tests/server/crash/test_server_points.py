@@ -56,9 +56,10 @@ class _Point:
     ci: bool = False
 
 
+# The first object that is put is the trusted image, at its upload.
 _POINTS: Final = (
-    _Point("decide: before the first picture", Trip(_PUT, 1, _BEFORE)),
-    _Point("decide: between two pictures", Trip(_PUT, 1, _AFTER)),
+    _Point("decide: before the first picture", Trip(_PUT, 2, _BEFORE)),
+    _Point("decide: between two pictures", Trip(_PUT, 2, _AFTER)),
     _Point("decide: after the pictures, before the transaction", Trip(_DECIDE, 1, _BEFORE), ci=True),
     _Point("decide: inside the transaction", Trip("server.storage.repository:settle_tries", 1, _AFTER)),
     _Point("decide: after the transaction, before the answer", Trip(_DECIDE, 1, _AFTER), decided=True),
