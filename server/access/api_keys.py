@@ -9,7 +9,7 @@
     roles = ["orchestrator"]                # see docs/roles.md
     scopes = ["checks.create"]              # narrows the roles; default: all scopes of the roles
     expires = 2027-06-30T00:00:00Z          # default: never
-    sandbox = false                         # true: for tests; see server.sandbox
+    sandbox = false                         # true: for tests; see server.base.sandbox
 
 The server reads the file again when it changes, and then refuses a key that was removed. With ``key = []`` no
 caller may call. An empty file is refused, because a file that is being written can look the same.

@@ -74,7 +74,7 @@ PLACES: Final = (
         key_id=scan_memories.c.key_id,
         kind=literal(SealedKind.SCAN_MEMORY.value),
         version=literal(1),
-        # Of a sandbox check, the scope of the tenant's sandbox (server.sandbox.memory_scope).
+        # Of a sandbox check, the scope of the tenant's sandbox (server.base.sandbox.memory_scope).
         tenant=scan_memories.c.tenant,
     ),
 )
