@@ -53,7 +53,7 @@ For example, judge an EXPRESS attempt::
 """
 
 from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
-from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
+from attempt.analyst import ExaminedFrame, FrameAnalyst, PacedWatch, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.challenge import AttemptChallenge, ChallengeFrame
 from attempt.clips import capture_clip, judge_clip
@@ -70,7 +70,7 @@ from attempt.films import (
     judge_study,
 )
 from attempt.flash_run import FlashRun
-from attempt.frame import Frame, FrameExposure, FrameLimits
+from attempt.frame import Frame, FrameLimits
 from attempt.judgement import AttemptJudgement, ChallengeStepOutcome, evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.persons import persons_in, persons_of
@@ -83,7 +83,6 @@ from attempt.stills import (
     measure_still,
     observe_still,
 )
-from attempt.watch import PacedWatch
 
 __all__ = [
     "MINIMUM_FRAMES",
@@ -104,7 +103,6 @@ __all__ = [
     "Frame",
     "FrameAnalyst",
     "FrameDecoder",
-    "FrameExposure",
     "FrameLimits",
     "FramePicture",
     "FrameUnusable",

@@ -2,24 +2,166 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from attempt.frame import Frame, FrameLimits
-from attempt.pad_frames import PadFrames
 from attempt.persons import persons_of
 from attempt.pictures import FrameDecoder, FramePicture
-from attempt.stills import sample_of
-from attempt.watch import PacedWatch
-from liveness import FrameObservation, GreyView, SkippedFrame, UprightFaces, fine_view, sample_frame
+from attempt.stills import pad_scores, sample_of
+from liveness import (
+    FrameObservation,
+    GreyView,
+    ScanObservations,
+    SkippedFrame,
+    UprightFaces,
+    fine_view,
+    sample_frame,
+)
 from liveness.collect import FOLLOW_SECONDS
-from liveness.express import FrameCues, measure_frame_cues
-from liveness.pace import APART_SECONDS
-from liveness.watch import FrameWatcher
+from liveness.express import FrameCues, PadScore, measure_frame_cues
+from liveness.pace import APART_SECONDS, FramePace, FrameWork
+from liveness.watch import FindFaces, FrameWatcher, LazyFrame, WatchedFrame
 from matcher import SubjectRule, TemplateSample
 from vision.face import BgrImage
 from vision.image import GreyImage
 from vision.packs import Pack
 
-__all__ = ["ExaminedFrame", "FrameAnalyst", "Measure", "SeenFrame"]
+__all__ = ["ExaminedFrame", "FrameAnalyst", "Measure", "PacedWatch", "PadFrames", "SeenFrame"]
+
+
+class PacedWatch:
+    """Measures the frames of one attempt at its pace, in order. Not safe for several threads at once.
+
+    Attributes:
+        watcher: Measures the frames.
+    """
+
+    def __init__(
+        self,
+        pack: Pack,
+        *,
+        faces: FindFaces,
+        apart_seconds: float = APART_SECONDS,
+        follow_seconds: float = FOLLOW_SECONDS,
+    ) -> None:
+        """Starts empty.
+
+        Args:
+            pack: The pack with the landmarker.
+            faces: Detects the persons of a frame, the subject first, such as ``persons_of``.
+            apart_seconds: See ``FramePace``.
+            follow_seconds: The longest time for which a face is followed between detections, seconds.
+        """
+        self._pace = FramePace(apart_seconds=apart_seconds)
+        self._upright = faces if isinstance(faces, UprightFaces) else None
+        self.watcher = FrameWatcher(
+            find_faces=faces,
+            locate_landmarks=None if pack.landmarker is None else pack.landmarker.locate,
+            follow_seconds=follow_seconds,
+        )
+
+    @property
+    def observations(self) -> ScanObservations:
+        """The measurements so far."""
+        return self.watcher.observations
+
+    @property
+    def turned(self) -> bool:
+        """Whether faces are found only in rotated frames; never without ``UprightFaces``."""
+        return self._upright is not None and self._upright.turned
+
+    def next(self, capture_time: float, *, attentive: bool = False) -> FrameWork:
+        """Returns the work of the next frame. Call it once for each frame.
+
+        Args:
+            capture_time: Its capture time, seconds, increasing.
+            attentive: Whether to measure as many frames as of a face that moves fast.
+        """
+        return self._pace.next(capture_time, restless=attentive or self.watcher.restless)
+
+    def take(
+        self, picture: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
+    ) -> WatchedFrame | None:
+        """Does the work of the next frame; returns its measurements, or ``None`` if it is not measured.
+
+        Args:
+            picture: The frame.
+            index: Its index in the attempt, from 0, increasing.
+            capture_time: Its capture time, seconds, increasing.
+            in_any_case: Whether to measure the frame even if the pace would skip it.
+        """
+        work = self.next(capture_time)
+        if in_any_case or work is FrameWork.MEASURE:
+            return self.watcher.measure(picture, index=index, capture_time=capture_time)
+        samples = sample_frame(picture.grey()) if work is FrameWork.SAMPLE else None
+        self.watcher.skip(
+            SkippedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)
+        )
+        return None
+
+
+_WANTED: Final = 10
+"""Scored frames of an attempt of the planned length; about as many as the detector runs on. A longer attempt
+has a few more, with growing gaps."""
+
+
+class PadFrames:
+    """Scores about ten frames of an attempt, spread evenly over its time.
+
+    Not safe for several threads at once.
+
+    The quality of a frame does not matter: an attacker decides which frames look best, so the frames that the
+    match prefers must not be the ones that decide on liveness.
+    """
+
+    def __init__(self, *, pack: Pack, seconds: float) -> None:
+        """Starts empty.
+
+        Args:
+            pack: The networks.
+            seconds: The planned duration of the attempt, seconds.
+        """
+        self._pack = pack
+        self._seconds = seconds
+        self._scored: list[tuple[float, tuple[PadScore, ...]]] = []
+
+    @property
+    def scores(self) -> tuple[PadScore, ...]:
+        """The scores so far, in order of frames; one for each network and scored frame."""
+        return tuple(score for _, scores in self._scored for score in scores)
+
+    @property
+    def spread(self) -> tuple[PadScore, ...]:
+        """The scores of about ten of the scored frames, about evenly spread over the time so far.
+
+        The gaps between scored frames grow, so most of ``scores`` are from the beginning of a long file.
+        """
+        chosen: list[PadScore] = []
+        last: float | None = None
+        for time, scores in self._scored:
+            if last is None or time - last >= self._scored[-1][0] / _WANTED:
+                chosen += scores
+                last = time
+        return tuple(chosen)
+
+    def offer(self, observed: FrameObservation, pixels: BgrImage | None) -> None:
+        """Scores a frame if the detector found exactly one face in it and the last score is old enough.
+
+        Args:
+            observed: The measurements of the frame.
+            pixels: The upright frame; ``None`` if the detector did not run on it.
+
+        Raises:
+            ModelFailed: A network failed.
+        """
+        if pixels is None or observed.face is None or observed.faces != 1 or observed.followed:
+            return
+        time = observed.capture_time
+        if self._scored and time - self._scored[-1][0] < max(self._seconds, time) / _WANTED:
+            return
+        scores = pad_scores(pixels, observed.face, self._pack, frame_index=observed.index)
+        self._scored.append((time, scores))
+
 
 Measure = Callable[[GreyImage | BgrImage], None]
 """Measures a decoded frame, luma or colours, before it is rotated, mirrored or scaled."""

@@ -1,4 +1,4 @@
-"""The protocol of an attempt's challenge, which the flash and the movement implement."""
+"""The protocol of an attempt's challenge, which the flash and the movement implement, and their hints."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol
@@ -8,7 +8,38 @@ from attempt.analyst import SeenFrame
 from attempt.frame import Frame
 from liveness import GuidanceCode
 
-__all__ = ["LEAST_WAIT_SECONDS", "MOST_ACTIONS", "AttemptChallenge", "ChallengeFrame"]
+__all__ = ["LEAST_WAIT_SECONDS", "MOST_ACTIONS", "AttemptChallenge", "ChallengeFrame", "ChallengeHints"]
+
+_STANDS_SECONDS = 2.5
+"""The time for which a hint is current, seconds: a little more than a controller's interval of repeats."""
+
+
+class ChallengeHints:
+    """The hints of one attempt. A hint stays current for a while, so that it does not alternate with GOOD."""
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._standing: tuple[str, float] | None = None
+        self._all: dict[str, None] = {}
+
+    @property
+    def all(self) -> tuple[str, ...]:
+        """Every feedback code, the latest first."""
+        return tuple(reversed(self._all))
+
+    def note(self, code: str, now: float) -> None:
+        """Adds a hint that is sent at ``now``, monotonic seconds."""
+        self._standing = (code, now)
+        # The latest is last, even if it was sent before.
+        self._all.pop(code, None)
+        self._all[code] = None
+
+    def standing(self, now: float) -> str | None:
+        """Returns the current hint at ``now``, monotonic seconds; ``None`` without one."""
+        if self._standing is None or now - self._standing[1] > _STANDS_SECONDS:
+            return None
+        return self._standing[0]
+
 
 MOST_ACTIONS: Final = 8
 """The most actions that one call of ``act`` returns. No controller wants as many; the limit keeps a faulty

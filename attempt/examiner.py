@@ -62,7 +62,7 @@ class FrameExaminer:
     """Keeps the templates and cues of an attempt's frames, and lists the examinations that have not run.
 
     It runs no model itself. The caller runs the examinations, on any thread, and passes their results to
-    ``add``. The PAD networks score other frames (``attempt.pad_frames``).
+    ``add``. The PAD networks score other frames (``attempt.analyst``).
 
     Attributes:
         witnesses: Frames that were identified only for constancy, one for each stretch of the scan without an

@@ -1,9 +1,9 @@
 """Measures the frames of a file in order, while they are decoded, and keeps only the selected ones.
 
 A file gets neither guidance nor a challenge, so only the measuring part of an attempt runs. A video is
-measured like a scan (``attempt.watch``): the detector runs from time to time, and the face is followed in
+measured like a scan (``attempt.analyst``): the detector runs from time to time, and the face is followed in
 between. Still images have no times, so no motion between them is measured. The PAD networks score frames that
-are spread over the file (``attempt.pad_frames``).
+are spread over the file (``attempt.analyst``).
 """
 
 from abc import ABC, abstractmethod
@@ -13,12 +13,11 @@ from typing import Final
 import cv2
 import numpy as np
 
+from attempt.analyst import PacedWatch, PadFrames
 from attempt.constancy import identity_constancy
-from attempt.pad_frames import PadFrames
 from attempt.persons import persons_in
 from attempt.pictures import DecodedPicture
 from attempt.stills import landmarks_of, observe_still, sample_of
-from attempt.watch import PacedWatch
 from liveness import (
     CUE_FRAMES,
     DEFAULT_COUNT,

@@ -3,49 +3,38 @@
 import zlib
 from dataclasses import dataclass
 
-__all__ = ["Frame", "FrameExposure", "FrameLimits"]
+from device_integrity.camera import FrameClaim
+
+__all__ = ["Frame", "FrameLimits"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FrameExposure:
-    """The device's claims about its camera's exposure. 0 means unknown."""
-
-    exposure_time_ns: int
-    iso: int
-    white_balance_kelvin: int
-    exposure_locked: bool
-    white_balance_locked: bool
-    rolling_shutter_skew_ns: int = 0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """One frame of an attempt.
+class Frame(FrameClaim):
+    """One frame of an attempt: its image, and what its header claims.
 
     Attributes:
         image: The encoded image, a JPEG.
         index: Index in the attempt, from 0.
-        capture_time_us: Its capture time, microseconds on the device's clock.
-        rotation_degrees: Clockwise rotation that makes the image upright: 0, 90, 180 or 270.
-        mirrored: Whether the image is mirrored.
-        width: Declared width of the encoded image.
-        height: Declared height of the encoded image.
-        flash_step: The step that the device claims was on display; 0 for none.
-        flash_step_since_us: When that step appeared, as the device claims, microseconds on the same clock; 0
-            for none.
-        exposure: The device's claims about the exposure; ``None`` without any.
+        flash_step_since_us: When the colour step on display appeared, as the device claims, microseconds on
+            the device's clock; 0 for none.
     """
 
     image: bytes
     index: int
-    capture_time_us: int
-    rotation_degrees: int
-    mirrored: bool
-    width: int
-    height: int
-    flash_step: int = 0
     flash_step_since_us: int = 0
-    exposure: FrameExposure | None = None
+
+    @property
+    def claim(self) -> FrameClaim:
+        """The claims of the header alone, which may be kept longer than the image."""
+        return FrameClaim(
+            capture_time_us=self.capture_time_us,
+            width=self.width,
+            height=self.height,
+            rotation_degrees=self.rotation_degrees,
+            mirrored=self.mirrored,
+            flash_step=self.flash_step,
+            exposure=self.exposure,
+        )
 
     @property
     def fingerprint(self) -> int:

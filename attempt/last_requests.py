@@ -3,12 +3,117 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from attempt.gesture_wait import GestureWait
-from attempt.motion_wait import MotionWait
-from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, head_is_at_rest
+from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, gesture_made, head_is_at_rest
 from liveness.dynamic.challenge import HintCode
+from liveness.express import has_sign_of_life
 
-__all__ = ["REPLACED_BY_REQUEST", "LastRequests", "draw_gestures"]
+__all__ = ["REPLACED_BY_REQUEST", "GestureWait", "LastRequests", "MotionWait", "draw_gestures"]
+
+_BETWEEN_SECONDS: Final = 0.25
+"""Capture time between two measurements of the motion; each takes some milliseconds."""
+
+
+class MotionWait:
+    """Decides whether to ask the person for a turn of the head at the end of a capture, and for how long.
+
+    LIVE requires motion that a flat sheet cannot make (``liveness.fusion``). If the person kept still, there
+    is none, and the attempt would end as INCONCLUSIVE.
+
+    Not safe for several threads at once.
+    """
+
+    def __init__(self, *, seconds: float) -> None:
+        """Initialises a wait that begins with the first call of ``take``.
+
+        Args:
+            seconds: The longest wait, seconds of capture time; 0 for no wait.
+        """
+        self._seconds = seconds
+        self._begun: float | None = None
+        self._measured: float | None = None
+        self.over = seconds <= 0
+        """Whether the capture need not wait: such motion was measured, or the longest wait is over."""
+
+    @property
+    def asking(self) -> bool:
+        """Whether the person is to turn the head now."""
+        return self._begun is not None and not self.over
+
+    def take(self, scan: ScanObservations, time: float) -> None:
+        """Tests the measurements so far, and begins or ends the wait.
+
+        Call it for each frame from the end of the capture on.
+
+        Args:
+            scan: The measurements of the attempt so far.
+            time: The frame's capture time, seconds.
+        """
+        if self.over:
+            return
+        if self._measured is None or time - self._measured >= _BETWEEN_SECONDS:
+            self._measured = time
+            if has_sign_of_life(scan):
+                self.over = True
+                return
+        if self._begun is None:
+            self._begun = time
+        self.over = time - self._begun >= self._seconds
+
+
+_NETWORK_SECONDS: Final = 1.0
+"""How much longer the wait lasts by the server's clock, seconds: the request and the answer travel."""
+
+
+class GestureWait:
+    """One request of one attempt. Not safe for several threads at once.
+
+    It comes when nothing else of the attempt is missing, so that the gesture disturbs no other measurement.
+    """
+
+    def __init__(self, gesture: Gesture, *, seconds: float) -> None:
+        """Initialises a request that is made with the first call of ``take``.
+
+        Args:
+            gesture: The gesture.
+            seconds: The longest wait, seconds of capture time.
+        """
+        self._seconds = seconds
+        self._latest_arrival = 0.0
+        self.request = GestureRequest(gesture, asked_at=None)
+        """The request, for the judge."""
+        self.made: bool | None = None
+        """Whether the gesture was made; ``None`` while it still can be."""
+
+    @property
+    def asking(self) -> bool:
+        """Whether the person is to make the gesture now."""
+        return self.request.asked_at is not None and self.made is None
+
+    def take(self, scan: ScanObservations, time: float, *, arrival: float, since: float) -> None:
+        """Makes the request, or tests whether it is met or the wait is over.
+
+        Call it for each frame from the first one on before which nothing else was missing.
+
+        Args:
+            scan: The measurements of the attempt so far, with that frame.
+            time: The frame's capture time, seconds.
+            arrival: Its arrival, seconds on the server's clock. The wait also ends by this clock, because the
+                device could stop its own.
+            since: See ``GestureRequest``.
+        """
+        if self.made is not None:
+            return
+        asked_at = self.request.asked_at
+        if asked_at is None:
+            # What was decided without this frame must not be decided anew with it.
+            before = scan.frames[-2].capture_time if len(scan.frames) > 1 else time
+            self.request = GestureRequest(self.request.gesture, asked_at=before, since=since)
+            self._latest_arrival = arrival + self._seconds + _NETWORK_SECONDS
+            return
+        self.made = gesture_made(scan, self.request)
+        if self.made is None and (time - asked_at >= self._seconds or arrival >= self._latest_arrival):
+            self.made = False
+
 
 REPLACED_BY_REQUEST: Final = frozenset(
     {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}

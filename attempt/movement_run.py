@@ -5,8 +5,7 @@ from dataclasses import replace
 
 from attempt.actions import Action, Feedback, MoveOval
 from attempt.analyst import FrameAnalyst
-from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame
-from attempt.challenge_hints import ChallengeHints
+from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame, ChallengeHints
 from attempt.frame import Frame
 from liveness import Oval
 from liveness.dynamic import FlashModel

@@ -4,9 +4,9 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import PolicyUnusable, SettingsUnusable
+from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings
 from server.policies import Policy, load_policies, read_policy
-from server.policies.errors import PolicyError
-from server.settings_loading import LoadedSettings, SettingsInvalid, load_settings
+from server.policies.loading import PolicyError
 
 __all__ = ["chosen_pack", "chosen_policy", "settings_of"]
 

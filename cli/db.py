@@ -9,12 +9,12 @@ from cli.audited import ReasonOption, audited_database, shell_actor
 from cli.error_reporting import errors_reported
 from cli.options import ConfigOption
 from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_hash
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
 from server.domain.evidence_terms import reference_term
 from server.edge.callers import LOCAL_TENANT
-from server.key_files import open_key_files
-from server.keys import KeysUnusable, read_memory_key
-from server.settings import Settings
-from server.settings_loading import SettingsInvalid, load_settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import KeysUnusable, read_memory_key
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.engine import database_file

@@ -9,7 +9,7 @@ import typer
 from cli.help import brief
 from cli.late import LateCommand, root_group
 from cli.verify.help import ScanCommand, VerifyCommand
-from server.private_files import PRIVATE_UMASK
+from server.base.private_files import PRIVATE_UMASK
 
 __all__ = ["COMMANDS", "app", "main"]
 

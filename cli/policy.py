@@ -18,14 +18,13 @@ from cli.reference_page import policies_page
 from device_integrity import Assurance
 from liveness import load_fusion_model
 from server.checks.offer import pack_shortfall
+from server.configuration.loading import SettingsInvalid, load_settings
 from server.device.configured import missing_settings
-from server.models import load_configured_pack
 from server.policies import PolicyFile, load_policies, read_policy
 from server.policies.availability import Availability, availabilities
-from server.policies.device_rules import AssuranceFloors
-from server.policies.errors import PolicyError, PolicyInvalid
-from server.policies.json_schema import render_schema
-from server.settings_loading import SettingsInvalid, load_settings
+from server.policies.loading import PolicyError, PolicyInvalid
+from server.policies.schema import AssuranceFloors, render_schema
+from server.running.models import load_configured_pack
 from vision.errors import VisionError
 
 __all__ = ["app"]

@@ -20,8 +20,8 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from typing_extensions import TypeIs
 
+from server.configuration.settings import Settings
 from server.policies.schema import Policy
-from server.settings import Settings
 
 __all__ = ["ReferenceField", "policies_page", "reference_fields", "settings_page"]
 

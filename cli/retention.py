@@ -15,9 +15,9 @@ from cli.audited import audited_database, shell_actor
 from cli.error_reporting import errors_reported
 from cli.options import ConfigOption
 from server.checks.expiry import CheckExpiry
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
 from server.evidence.store import delete_objects
-from server.settings import Settings
-from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository

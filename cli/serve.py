@@ -12,17 +12,16 @@ from cli.options import ConfigOption
 from device_integrity import DeviceIntegrityError
 from liveness import LivenessError
 from matcher import MatcherError
-from server.app import FacegateServer
 from server.audit import AuditError
-from server.errors import ServerError
-from server.memory import limit_arenas
-from server.policies.errors import PolicyError
-from server.sealing import SealError
-from server.settings import Settings
-from server.settings_loading import SettingsInvalid, load_settings
+from server.base.errors import ServerError
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
+from server.keyring.sealing import SealError
+from server.policies.loading import PolicyError
+from server.running.app import FacegateServer
+from server.running.memory import limit_arenas
 from server.storage.errors import StorageError
-from server.telemetry.logging import configure_logging
-from server.telemetry.native_output import log_native_output
+from server.telemetry.logging import configure_logging, log_native_output
 from server.trusted_images.errors import TrustedImagesError
 from vision.errors import VisionError
 

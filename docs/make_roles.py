@@ -1,7 +1,7 @@
 """Writes docs/roles.md.
 
 Methods come from the descriptors of the services, scopes from ``server.edge.listeners`` and roles from
-``server.callers``. Run it after a change::
+``server.access.callers``. Run it after a change::
 
     python -m docs.make_roles
 """
@@ -13,9 +13,9 @@ from enum import StrEnum
 from pathlib import Path
 from typing import TypeVar
 
-from server import callers
-from server.callers import SCOPES as OF_ROLE
-from server.callers import Role, Scope
+from server.access import callers
+from server.access.callers import SCOPES as OF_ROLE
+from server.access.callers import Role, Scope
 from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
@@ -33,7 +33,7 @@ log](audit.md), and so is every refused call of a compliance role. On the other 
 UNIMPLEMENTED with the reason WRONG_LISTENER.
 
 This page is made by `python -m docs.make_roles` from the descriptors in `protos/`,
-`server/edge/listeners.py` and `server/callers.py`; do not edit it by hand.
+`server/edge/listeners.py` and `server/access/callers.py`; do not edit it by hand.
 `tests/server/edge/test_roles.py` calls every method in every role on both listeners.
 
 """

@@ -17,7 +17,7 @@ _NAME = re.compile(rf"(?<![\w.])(?:{'|'.join(_ROOMS)})(?:\.\w+)+")
 _TEXT = _PAGE.read_text(encoding="utf-8")
 _NAMED = sorted(set(_NAME.findall(_TEXT)))
 
-_RUNS_WHAT_IT_IS_GIVEN = "server.worker_pool.WorkerPool.run_later"
+_RUNS_WHAT_IT_IS_GIVEN = "server.base.worker_pool.WorkerPool.run_later"
 
 
 @pytest.mark.parametrize("name", _NAMED)

@@ -26,9 +26,9 @@ from cli.shown import printable, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
-from server.policies.liveness import liveness_policy
-from server.settings_loading import SettingsInvalid, load_settings
-from server.version import server_version
+from server.base.version import server_version
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.policies.schema import liveness_policy
 from vision.errors import VisionError
 from vision.packs import load_pack
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from pathlib import Path
 
 from liveness import Signal, Verdict
-from server.analysis.identifiers import image_request_id
+from server.analysis.results import image_request_id
 
 __all__ = ["Attack", "FileKind", "FileReport", "FileVerdict", "Problem", "Thresholds", "blank_finding"]
 

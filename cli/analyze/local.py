@@ -20,7 +20,6 @@ from liveness import LivenessPolicy, LivenessResult, load_fusion_model
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, load_selfie_model
 from matcher import SubjectRule
 from server.analysis.errors import AnalysisCode
-from server.analysis.identifiers import video_inference_id
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
     ATTACK_CODES,
@@ -28,12 +27,13 @@ from server.analysis.results import (
     ImageAnalysis,
     VideoAnalysis,
     VideoSource,
+    video_inference_id,
 )
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
+from server.base.errors import Refusal
+from server.configuration.tables import AnalysisSettings
 from server.edge.result_codec import EXPLANATIONS
-from server.errors import Refusal
-from server.settings_analysis import AnalysisSettings
 from vision.errors import VisionError
 from vision.packs import Pack
 from vision.picture_metadata import read_exif_tags

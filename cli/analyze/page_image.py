@@ -22,7 +22,7 @@ from liveness.selfie import (
 )
 from server.analysis.results import ImageStudy
 from server.pages import Html, figure, image
-from server.pages.charts import bar_chart, line_chart
+from server.pages.svg import bar_chart, line_chart
 from vision.exif_tags import ExifTags
 from vision.face import Box, DetectedFace
 from vision.packs import PadNetwork

@@ -11,10 +11,10 @@ from cli.audited import audited_database, shell_actor
 from cli.errors import CommandError
 from cli.options import ConfigOption
 from server.audit import SERVER_TENANT, AuditAction, AuditEvent
-from server.key_files import open_key_files
-from server.keys import KeyFolder
-from server.settings import Settings
-from server.settings_loading import load_settings
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import KeyFolder
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
 

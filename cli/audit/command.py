@@ -13,9 +13,9 @@ from cli.error_reporting import errors_reported
 from cli.help import brief
 from cli.options import ConfigOption
 from server.audit import CheckpointKeys
-from server.errors import ConfigurationError
-from server.key_files import open_key_files
-from server.settings_loading import load_settings
+from server.base.errors import ConfigurationError
+from server.configuration.loading import load_settings
+from server.keyring.key_files import open_key_files
 
 __all__ = ["app"]
 

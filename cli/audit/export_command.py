@@ -24,10 +24,9 @@ from cli.errors import CommandError
 from cli.options import ConfigOption
 from facegate_client import Compliance
 from server.audit import ALL_LOGS, Head, digest_of, mark_line
-from server.settings import Settings
-from server.settings_loading import load_settings
-from server.storage.audit_export import AuditExport
-from server.storage.audit_reader import AuditReader
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
+from server.storage.audit_reader import AuditExport, AuditReader
 
 __all__ = ["export_command", "write_remote"]
 

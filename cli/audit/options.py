@@ -12,12 +12,12 @@ from cli.checks.connection import Connection
 from cli.error_reporting import errors_reported
 from cli.errors import CommandError
 from server.audit import AuditError
-from server.errors import ConfigurationError
-from server.key_files import KeyFiles
-from server.key_validity import PublishedKey
-from server.keys import read_audit_keys
-from server.settings import Settings
-from server.settings_view import mask_url
+from server.base.errors import ConfigurationError
+from server.base.key_validity import PublishedKey
+from server.configuration.settings import Settings
+from server.configuration.view import mask_url
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import read_audit_keys
 from server.storage.errors import StorageError
 
 __all__ = [

@@ -26,11 +26,11 @@ from cli.checks.connection import ApiKeyOption, CaOption, CertOption, KeyOption,
 from cli.options import ConfigOption, JsonOption
 from facegate_client import Compliance
 from server.audit import AuditAction, AuditEntry, detail_text, entry_line, subject_hashes
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
 from server.edge.callers import LOCAL_TENANT
-from server.key_files import open_key_files
-from server.keys import read_memory_key
-from server.settings import Settings
-from server.settings_loading import load_settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import read_memory_key
 from server.storage.audit_reader import AuditFilter, AuditReader
 
 __all__ = ["show_command"]

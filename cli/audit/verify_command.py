@@ -37,14 +37,14 @@ from server.audit import (
     digest_of,
     parse_line,
 )
-from server.key_files import open_key_files
-from server.keys import read_audit_keys
-from server.settings import Settings
-from server.settings_loading import load_settings
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import read_audit_keys
+from server.running.timestamps import TimestampFailed, TimestampRoots
 from server.storage.audit_reader import AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.errors import StorageError
-from server.timestamps import TimestampFailed, TimestampRoots
 
 __all__ = ["verify_command"]
 

@@ -12,8 +12,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from cli.error_reporting import errors_reported
 from server.audit import AuditEventInvalid
 from server.backup import BackupError, CopySummary, DumpSummary
-from server.settings import Settings
-from server.settings_loading import SettingsInvalid, load_settings
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
 from server.storage.errors import StorageError
 
 __all__ = ["KeyFileOption", "copy_report", "dump_report", "loaded", "rows_shown"]

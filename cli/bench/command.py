@@ -20,9 +20,9 @@ from cli.bench.suites import MACHINE_SUITES, PACK_SUITES
 from cli.bench.table import report_view
 from cli.errors import BenchFailed
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
-from server.settings import LogLevel, LogSettings
+from server.base.version import server_version
+from server.configuration.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
-from server.version import server_version
 from vision.errors import VisionError
 from vision.packs import default_models_dir, load_pack
 

@@ -18,7 +18,7 @@ from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
 from matcher import PHOTO_SUBJECT
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import AnalysisMode
-from server.errors import ServerError
+from server.base.errors import ServerError
 from simulator import SimulatorError, builtin_photos
 from vision.errors import VisionError
 from vision.face import BgrImage

@@ -10,10 +10,10 @@ from cli.bench.devices import Devices
 from cli.bench.material import BenchMaterial
 from cli.errors import BenchFailed
 from evaluation.bench import ModelClock, timed_pack
-from server.app import FacegateServer
-from server.errors import ListenerUnusable, ServerError
+from server.base.errors import ListenerUnusable, ServerError
+from server.configuration.settings import EVALUATION_POLICY, Settings
 from server.policies import load_policies
-from server.settings import EVALUATION_POLICY, Settings
+from server.running.app import FacegateServer
 from server.storage.errors import StorageError
 from vision.errors import VisionError
 from vision.packs import Pack

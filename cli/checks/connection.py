@@ -15,7 +15,7 @@ from cli.errors import CommandError
 from cli.verify.inputs import certificate_explained, read_api_key, read_tls
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import CallRefusedError, ClientError, Compliance, ConnectionFailedError, open_channel
-from server.settings import ServiceListener
+from server.configuration.settings import ServiceListener
 
 __all__ = [
     "ApiKeyOption",

@@ -24,7 +24,7 @@ from cli.checks.views import checks_table
 from cli.options import JsonOption
 from facegate_client import Compliance
 from liveness import AttackType
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 
 __all__ = ["list_command"]
 

@@ -10,7 +10,7 @@ from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 
 from cli.conformance.rules import Rule, Violation
-from server.errors import Refusal
+from server.base.errors import Refusal
 from server.scan.inbox import ConnectionLost
 
 __all__ = ["Arrival", "ClientStream", "ProxyFailed", "StreamCut", "StreamLost"]

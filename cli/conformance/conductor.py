@@ -12,7 +12,7 @@ from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Start, Ticket, read_start
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 
 __all__ = ["Conductor", "Outcome", "Verdict"]
 

@@ -15,8 +15,7 @@ from cli.conformance.client_stream import ClientStream, ProxyFailed, StreamCut
 from cli.conformance.relay import Relay
 from server.edge.listeners import SCAN_METHOD, Listener
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
-from server.edge.web_listener import WebListener
-from server.edge.web_stream import WebStream
+from server.edge.web_listener import WebListener, WebStream
 from server.telemetry.metrics import Metrics
 
 __all__ = ["Addresses", "Certificate", "listening"]

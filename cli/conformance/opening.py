@@ -23,9 +23,9 @@ from facegate_protocol import (
     public_key_der,
     sign,
 )
+from server.base.errors import Refusal
 from server.edge.scan_codec import to_inbound
-from server.errors import Refusal
-from server.scan.admission import validate_start
+from server.scan.handshake import validate_start
 from server.scan.messages import StartMessage
 
 __all__ = [

@@ -2,7 +2,7 @@
 
 from enum import Enum
 
-from server.errors import Reason
+from server.base.errors import Reason
 
 __all__ = ["Rule", "Violation"]
 

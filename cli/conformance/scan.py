@@ -23,7 +23,7 @@ from cli.conformance.opening import (
 )
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.strict_stream import Response, StrictStream
-from server.errors import Refusal
+from server.base.errors import Refusal
 
 __all__ = ["Change", "Scan", "Scenario", "Script"]
 

@@ -12,8 +12,8 @@ from cli.conformance.opening import ClientScan, Start, StreamKeys
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.signature import signature_fault
 from facegate_protocol import attempt_end_message
+from server.base.errors import Refusal
 from server.edge.scan_codec import to_inbound
-from server.errors import Refusal
 from server.scan.messages import AttemptEndMessage, FrameMessage
 
 __all__ = ["StreamMessages", "named"]

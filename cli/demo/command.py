@@ -32,8 +32,8 @@ from cli.errors import CommandError
 from cli.models.options import ModelsDirOption, models_folder
 from facegate_client import ClientError, KeySet, fetch_key_set, open_channel
 from liveness.dynamic import FlashModel, load_flash_model
+from server.base.version import server_version
 from server.policies import load_policies
-from server.version import server_version
 from vision.packs import Pack
 
 __all__ = ["demo"]

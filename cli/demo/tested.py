@@ -10,8 +10,8 @@ from cli.errors import OutputUnusable
 from cli.test_devices.platform_files import write_platform
 from cli.test_devices.settings_text import settings_text
 from facegate_client import ApiKey
-from server.api_keys import new_api_key
-from server.settings import EVALUATION_POLICY
+from server.access.api_keys import new_api_key
+from server.configuration.settings import EVALUATION_POLICY
 from simulator.devices import TestPlatform
 
 __all__ = [

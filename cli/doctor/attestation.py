@@ -7,10 +7,10 @@ from datetime import UTC, datetime, timedelta
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from device_integrity import ReferenceDataMalformed
+from server.base.errors import ConfigurationError
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
 from server.device.trust import open_device_trust
-from server.errors import ConfigurationError
 
 __all__ = ["examine_attestation"]
 

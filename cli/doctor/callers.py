@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Final
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
-from server.api_keys import ApiKeysInvalid, load_api_keys
+from server.access.api_keys import ApiKeysInvalid, load_api_keys
 
 __all__ = ["examine_callers"]
 

@@ -29,7 +29,7 @@ from cli.error_reporting import errors_reported
 from cli.errors import OptionUnusable
 from cli.options import ConfigOption, JsonOption
 from cli.silenced_log import silenced_log
-from server.settings_loading import SettingsInvalid, load_settings
+from server.configuration.loading import SettingsInvalid, load_settings
 
 __all__ = ["AREAS", "doctor"]
 

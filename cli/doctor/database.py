@@ -7,7 +7,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, not_examined, warning
-from server.settings import Settings
+from server.configuration.settings import Settings
 from server.storage.database import Database, open_database
 from server.storage.engine import MOST_CONNECTIONS, is_sqlite
 from server.storage.errors import StorageError

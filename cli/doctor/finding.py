@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from server.settings import Settings
+from server.configuration.settings import Settings
 
 __all__ = ["Deployment", "Finding", "Level", "failure", "fine", "not_examined", "warning"]
 

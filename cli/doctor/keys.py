@@ -9,17 +9,17 @@ from pathlib import Path
 from typing import Final
 
 from cli.doctor.finding import Deployment, Finding, Level, failure, fine, warning
-from server.errors import ConfigurationError
-from server.key_encryption import (
+from server.base.errors import ConfigurationError
+from server.base.key_validity import validity_of
+from server.keyring.key_encryption import (
     FileContext,
     KeyEncryptionError,
     KeyFileCipher,
     is_encrypted,
     open_key_encryption,
 )
-from server.key_files import KeyFiles, open_key_files
-from server.key_validity import validity_of
-from server.keys import PURPOSES, WRAPPING, KeysUnusable, read_every_key
+from server.keyring.key_files import KeyFiles, open_key_files
+from server.keyring.keys import PURPOSES, WRAPPING, KeysUnusable, read_every_key
 
 __all__ = ["examine_keys"]
 

@@ -10,9 +10,9 @@ from typing import Final
 from prometheus_client import CollectorRegistry
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
-from server.decoders import make_decoders
-from server.errors import ConfigurationError
-from server.file_handles import share
+from server.base.errors import ConfigurationError
+from server.running.connections import share
+from server.running.decoders import make_decoders
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable
 

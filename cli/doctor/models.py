@@ -5,11 +5,11 @@ import asyncio
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from cli.errors import BenchImpossible
 from cli.models.bench import measure_models
+from server.base.errors import ConfigurationError
 from server.device.configured import require_available, unlisted_origins
 from server.device.trust import load_served_policies
-from server.errors import ConfigurationError
-from server.models import load_configured_pack, require_servable
-from server.policies.errors import PolicyError
+from server.policies.loading import PolicyError
+from server.running.models import load_configured_pack, require_servable
 from vision.errors import VisionError
 from vision.packs import Pack
 from vision.runtime_check import require_runtime

@@ -11,8 +11,8 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
-from server.settings import ServiceTls, Tls
-from server.tls import CertificateUnusable, TlsFiles
+from server.configuration.settings import ServiceTls, Tls
+from server.running.tls import CertificateUnusable, TlsFiles
 
 __all__ = ["examine_tls"]
 

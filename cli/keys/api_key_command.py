@@ -10,8 +10,8 @@ import typer
 from pydantic import ValidationError
 
 from cli.error_reporting import errors_reported
-from server.api_keys import ApiKeysInvalid, add_api_key, new_api_key
-from server.callers import CallerEntry, Role, Scope
+from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
+from server.access.callers import CallerEntry, Role, Scope
 
 __all__ = ["new_api_key_command"]
 

@@ -17,8 +17,8 @@ from sqlalchemy import Connection
 
 from cli.audited import audited_database, shell_actor
 from server.audit import SERVER_TENANT, AuditAction, AuditEvent
-from server.settings import Settings
-from server.settings_compliance import TwoPeople
+from server.configuration.settings import Settings
+from server.configuration.tables import TwoPeople
 from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
 from server.storage.audit import append
 

@@ -19,9 +19,11 @@ from cli.keys.audited import pending_approval, record_change
 from cli.keys.rewrap_command import rewrap_command
 from cli.options import ConfigOption
 from server.audit import AuditAction, AuditEventInvalid
-from server.errors import ConfigurationError
-from server.key_files import KeyFiles, open_key_files
-from server.key_rotation import (
+from server.base.errors import ConfigurationError
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
+from server.keyring.key_files import KeyFiles, open_key_files
+from server.keyring.key_rotation import (
     destroy_evidence_key,
     destroy_tenant_keys,
     encrypt_key_files,
@@ -29,8 +31,6 @@ from server.key_rotation import (
     retire_signing_key,
     rotate_key,
 )
-from server.settings import Settings
-from server.settings_loading import SettingsInvalid, load_settings
 from server.storage.errors import StorageError
 from server.storage.holds import expect_no_hold_of
 from server.storage.wrapped_keys import keys_in_use

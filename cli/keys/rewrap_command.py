@@ -14,11 +14,11 @@ from cli.error_reporting import FAILED, errors_reported
 from cli.keys.audited import record_change
 from cli.options import ConfigOption
 from server.audit import AuditAction, AuditEventInvalid
-from server.errors import ConfigurationError
-from server.key_files import open_key_files
-from server.keys import KeyFolder
-from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
-from server.settings_loading import SettingsInvalid, load_settings
+from server.base.errors import ConfigurationError
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import KeyFolder
+from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.schema import expect_usable

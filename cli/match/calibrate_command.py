@@ -48,7 +48,7 @@ from evaluation.match import (
     without_folder,
 )
 from matcher import similarity_for_fmr, threshold_cosine
-from server.settings_loading import SettingsInvalid, load_settings
+from server.configuration.loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 from vision.packs import MatchCalibration
 

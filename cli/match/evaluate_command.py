@@ -44,7 +44,7 @@ from evaluation.match import (
     read_photo_list,
 )
 from matcher import SubjectRule
-from server.settings_loading import SettingsInvalid, load_settings
+from server.configuration.loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 
 __all__ = ["match"]

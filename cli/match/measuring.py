@@ -35,7 +35,7 @@ from evaluation.match import (
     suspected_duplicates,
 )
 from matcher import SubjectRule, threshold_cosine
-from server.version import server_version
+from server.base.version import server_version
 from vision.packs import MatchCalibration, Pack
 
 __all__ = ["Material", "measure_packs"]

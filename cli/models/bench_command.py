@@ -17,7 +17,7 @@ from cli.models.bench import measure_models
 from cli.models.options import ModelsDirOption, models_folder
 from cli.options import JsonOption
 from evaluation.bench import BenchReport, Measurement, describe_machine
-from server.version import server_version
+from server.base.version import server_version
 from vision.errors import VisionError
 from vision.packs import load_pack
 

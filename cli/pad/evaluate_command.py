@@ -37,7 +37,7 @@ from evaluation.pad import (
     without_unusable,
 )
 from liveness import LivenessError, load_fusion_model
-from server.settings_loading import SettingsInvalid, load_settings
+from server.configuration.loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
 from vision.packs import StateFileError
 

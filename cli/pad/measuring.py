@@ -33,7 +33,7 @@ from evaluation.pad import (
 )
 from liveness import FusionModel
 from matcher import SubjectRule
-from server.version import server_version
+from server.base.version import server_version
 from vision.image import StillDecoder
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack, PadNetwork

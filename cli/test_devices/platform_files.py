@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.serialization import Encoding
 
 from cli.errors import PlatformUnusable
 from cli.test_devices.settings_text import POLICY_NAME, policy_text, settings_text
+from server.base.private_files import make_private_file, make_private_folder
 from server.device.revocation import write_revocation_files
-from server.private_files import make_private_file, make_private_folder
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
 
 __all__ = ["SETTINGS_FILE", "StoredPlatform", "read_platform", "write_platform"]

@@ -28,9 +28,9 @@ from cli.try_.guard import Guard
 from cli.try_.modes import TrialMode, offered_modes, write_trial_policy
 from cli.try_.site import TrySite, open_socket
 from facegate_client import ClientError, KeySet, Orchestrator, fetch_key_set, open_channel
+from server.base.private_files import make_private_folder
+from server.base.version import server_version
 from server.policies import load_policies
-from server.private_files import make_private_folder
-from server.version import server_version
 
 __all__ = ["try_command"]
 

@@ -32,7 +32,7 @@ from cli.verify.scanning import (
 )
 from cli.verify.words import evidence_words
 from facegate_client import ClientError
-from server.settings import ServiceListener
+from server.configuration.settings import ServiceListener
 
 __all__ = ["verify"]
 

@@ -33,7 +33,7 @@ from facegate_client import (
     open_channel,
     server_spki_sha256,
 )
-from server.settings import DeviceListener
+from server.configuration.settings import DeviceListener
 
 if TYPE_CHECKING:
     from cli.test_devices.played_device import PlayedDevice

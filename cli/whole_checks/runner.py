@@ -16,9 +16,7 @@ from facegate_client.device import FaceScanner
 from facegate_client.errors import CallRefusedError, ClientError
 from facegate_client.generated import generated_source
 from facegate_client.orchestrator import Orchestrator, ticket_of
-from server.app import FacegateServer
-from server.scan.transcript import ClockLimits
-from server.settings import (
+from server.configuration.settings import (
     AdminListener,
     DeviceListener,
     ListenerSettings,
@@ -26,7 +24,9 @@ from server.settings import (
     ServiceListener,
     Settings,
 )
-from server.tuning import Tuning
+from server.running.app import FacegateServer
+from server.running.tuning import Tuning
+from server.scan.transcript import ClockLimits
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings

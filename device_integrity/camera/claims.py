@@ -78,7 +78,10 @@ class ExposureClaim:
 
     exposure_time_ns: int = 0
     iso: int = 0
+    white_balance_kelvin: int = 0
     exposure_locked: bool = False
+    white_balance_locked: bool = False
+    rolling_shutter_skew_ns: int = 0
 
     @property
     def gain(self) -> float:

@@ -76,8 +76,8 @@ class FlashSample:
         face: The face, in the coordinates of the pixels that were sampled; ``None`` without one, and then
             all arrays are NaN and ``usable`` is 0.
         followed: Whether the face was followed from an earlier frame, not detected in this one.
-        round_trip: The stream's round trip by the frames up to this one (``attempt.round_trip``), seconds; 0
-            if it is not known.
+        round_trip: The stream's round trip by the frames up to this one (``attempt.capture.RoundTrip``),
+            seconds; 0 if it is not known.
         waited: When the frame waited for the server's credit, from and until, seconds on the server's
             monotonic clock; ``None`` if it did not.
         linear: Shape (6, 3): the mean colour by ``Region``.

@@ -4,7 +4,8 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final
 
-from attempt import Action, AttemptCapture, Feedback, Frame, FrameExposure
+from attempt import Action, AttemptCapture, Feedback, Frame
+from device_integrity.camera import ExposureClaim
 from simulator import SimulatedExposure, SimulatedFrame
 from vision.image import encode_jpeg
 
@@ -151,7 +152,7 @@ def sent_frame(
         flash_step_since_us=0 if step_since is None else _FIRST_US + round(1e6 * step_since),
         exposure=None
         if exposure is None
-        else FrameExposure(
+        else ExposureClaim(
             exposure_time_ns=round(1e9 * exposure.exposure_seconds),
             iso=exposure.iso,
             white_balance_kelvin=exposure.white_balance_kelvin,

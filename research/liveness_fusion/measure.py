@@ -248,7 +248,7 @@ def _photos(assets: Path, pack: Pack) -> Iterator[tuple[str, str, BgrImage, tupl
 def _scored_frames(frames: Sequence[FrameObservation]) -> tuple[FrameObservation, ...]:
     """Return ten frames that the networks score, spread over the scan.
 
-    An attempt scores a few less (``attempt.pad_frames``).
+    An attempt scores a few less (``attempt.analyst``).
     """
     detected = {frame.index: frame for frame in frames if frame.faces == 1 and not frame.followed}
     return tuple(detected[index] for index in spread_of(list(detected), _SCORED))

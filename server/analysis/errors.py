@@ -1,15 +1,15 @@
 """The errors of an analysis, and the codes of an analysis without a verdict.
 
 The codes are those of the older selfie API (docs/analysis_service.md). An error of the request is an
-``AnalysisRefused``, which is a ``server.errors.Refusal`` with that API's code beside its reason. An image
-without a face and a model that failed are responses of a successful call; see
+``AnalysisRefused``, which is a ``server.base.errors.Refusal`` with that API's code beside its reason. An
+image without a face and a model that failed are responses of a successful call; see
 ``server.analysis.results.AnalysisProblem``.
 """
 
 from collections.abc import Mapping
 from enum import StrEnum
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 
 __all__ = ["AnalysisCode", "AnalysisRefused"]
 

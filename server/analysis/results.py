@@ -1,6 +1,6 @@
 """The results of analyses, independent of the wire types, and the data that they used, for display."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -23,7 +23,31 @@ __all__ = [
     "ImageStudy",
     "VideoAnalysis",
     "VideoSource",
+    "image_request_id",
+    "video_inference_id",
 ]
+
+_IMAGE_BYTES = 8
+_VIDEO_BYTES = 9
+
+
+def image_request_id(random: Callable[[int], bytes]) -> str:
+    """Returns ``lv_`` and 16 hexadecimal digits as in the older selfie API.
+
+    Args:
+        random: Returns the given number of bytes of a cryptographic source.
+    """
+    return f"lv_{random(_IMAGE_BYTES).hex()}"
+
+
+def video_inference_id(random: Callable[[int], bytes]) -> str:
+    """Returns ``inf_`` and 18 hexadecimal digits, as in the older video API.
+
+    Args:
+        random: Returns the given number of bytes of a cryptographic source.
+    """
+    return f"inf_{random(_VIDEO_BYTES).hex()}"
+
 
 ATTACK_CODES: Mapping[AttackType, int] = {
     AttackType.REAL: 0,

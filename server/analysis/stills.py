@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Final
 
 from server.analysis.errors import AnalysisRefused
-from server.errors import Reason, Refusal, camel
+from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
 from vision.foreign_format import recognise_foreign
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image

@@ -10,7 +10,7 @@ from typing import Final
 from server.analysis.errors import AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import MAXIMUM_STILLS, VIDEO_LIMITS
-from server.errors import Reason
+from server.base.errors import Reason
 from vision.foreign_format import recognise_foreign
 from vision.isolation.video import VideoContainer, detect_container
 

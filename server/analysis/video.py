@@ -16,7 +16,7 @@ from server.analysis.assessment import assessment_of
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import VideoAnalysis, VideoSource
 from server.analysis.stills import FRAME_LIMITS, decode_still
-from server.errors import Reason, Refusal, camel
+from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.image import DecodeLimits, StillDecoder

@@ -3,7 +3,19 @@
 This package is pure. ``server.storage.audit`` stores the entries; ``docs/audit.md`` describes the log.
 """
 
-from server.audit.chain import GENESIS, AuditEntry, detail_text, encode_entry, entry_hash, make_entry
+from server.audit.chain import (
+    GENESIS,
+    AuditEntry,
+    ChainVerifier,
+    Head,
+    Problem,
+    ProblemKind,
+    Report,
+    detail_text,
+    encode_entry,
+    entry_hash,
+    make_entry,
+)
 from server.audit.checkpoint import (
     Checkpoint,
     CheckpointKeys,
@@ -20,11 +32,18 @@ from server.audit.errors import (
     CheckpointInvalid,
     LogChanged,
 )
-from server.audit.event import LONGEST_PURPOSE_BYTES, SERVER_TENANT, Actor, AuditAction, AuditEvent
+from server.audit.event import (
+    LONGEST_PURPOSE_BYTES,
+    SERVER_TENANT,
+    Actor,
+    AuditAction,
+    AuditEvent,
+    pseudonym,
+    subject_hash,
+    subject_hashes,
+)
 from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
-from server.audit.pseudonym import pseudonym, subject_hash, subject_hashes
 from server.audit.tally import Repeats, Tally
-from server.audit.verification import ChainVerifier, Head, Problem, ProblemKind, Report
 
 __all__ = [
     "ALL_LOGS",

@@ -7,26 +7,45 @@ The bytes of an entry are, each with a length of 4 bytes (big-endian) before it:
     check identifier, pseudonym, purpose, detail (JSON as stored)
 
 in UTF-8; an absent identifier or pseudonym has the length 0. The hash is SHA-256 of these bytes.
+
+The verification finds altered, removed, inserted, reordered and truncated entries. They are given in the
+order of their sequence, one after the other, so that a log of any length can be verified. After a problem,
+the verification continues from the stored hash, so that it finds further ones.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
+from server.audit.checkpoint import Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
+from server.audit.errors import CheckpointInvalid
 from server.audit.event import AuditEvent
 
-__all__ = ["GENESIS", "AuditEntry", "detail_text", "encode_entry", "entry_hash", "make_entry"]
+__all__ = [
+    "GENESIS",
+    "AuditEntry",
+    "ChainVerifier",
+    "Head",
+    "Problem",
+    "ProblemKind",
+    "Report",
+    "detail_text",
+    "encode_entry",
+    "entry_hash",
+    "make_entry",
+]
 
 GENESIS: Final = bytes(32)
 """The hash before the first entry of a tenant."""
-
 _DOMAIN: Final = b"facegate/v1/audit"
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _LARGEST: Final = 2**63
+_MOST_PROBLEMS: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,3 +170,282 @@ def _bytes(text: str) -> bytes:
 def _number(value: int) -> bytes:
     # Altered numbers may be out of range; they get other bytes than every number in range.
     return value.to_bytes(8, "big", signed=True) if -_LARGEST <= value < _LARGEST else str(value).encode()
+
+
+class ProblemKind(StrEnum):
+    """The kind of a problem of a chain."""
+
+    ALTERED = "altered"
+    """The entry is not what its hash covers: it was altered, inserted, or moved to another position."""
+    REMOVED = "removed"
+    """Entries are missing in front of this one."""
+    INSERTED = "inserted"
+    """The entry has a sequence that another entry has, or stands behind the head of the chain."""
+    TRUNCATED = "truncated"
+    """The newest entries are missing: the head or a checkpoint states a higher sequence."""
+    HEAD_ALTERED = "head_altered"
+    """The head is missing, or states another hash than the entry of its sequence."""
+    REWRITTEN = "rewritten"
+    """A checkpoint states another hash for the entry of its sequence: the chain was computed again."""
+    CHECKPOINT_INVALID = "checkpoint_invalid"
+    """A checkpoint is not signed by a known key, or its row states something else than its signature."""
+    CHECKPOINT_REMOVED = "checkpoint_removed"
+    """A checkpoint is missing, or is not the one that the next one or a copy refers to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Problem:
+    """A problem of a chain.
+
+    Attributes:
+        tenant: The tenant of the chain.
+        kind: The kind of the problem.
+        sequence: The entry, or, for problems of checkpoints, the number of the checkpoint.
+        explanation: A sentence for people.
+    """
+
+    tenant: str
+    kind: ProblemKind
+    sequence: int
+    explanation: str
+
+    def __str__(self) -> str:
+        return f"{self.tenant}: {self.kind.value} at {self.sequence}: {self.explanation}"
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """The newest entry of a chain, as the head row states it.
+
+    Attributes:
+        sequence: The sequence of the entry.
+        hash: The hash of the entry, 64 hexadecimal digits.
+    """
+
+    sequence: int
+    hash: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """The result of the verification of one chain.
+
+    Attributes:
+        tenant: The tenant of the chain.
+        entries: The number of entries.
+        checkpoints: The number of checkpoints.
+        covered: The highest sequence that a valid checkpoint covers; 0 for none. Later entries are chained,
+            but no signature protects them yet.
+        covered_time: The time of that checkpoint; ``None`` for none.
+        problems: The problems, at most 1000; none if the chain is whole.
+    """
+
+    tenant: str
+    entries: int
+    checkpoints: int
+    covered: int
+    covered_time: datetime | None
+    problems: tuple[Problem, ...]
+
+    @property
+    def whole(self) -> bool:
+        """Whether there is no problem."""
+        return not self.problems
+
+
+class ChainVerifier:
+    """Verifies one chain: ``take`` every entry in order, then ``finish``."""
+
+    def __init__(
+        self,
+        tenant: str,
+        *,
+        checkpoints: Iterable[SignedCheckpoint],
+        keys: CheckpointKeys,
+        saved: Iterable[str] = (),
+        start: Head | None = None,
+    ) -> None:
+        """Verifies the checkpoints.
+
+        Args:
+            tenant: The tenant of the chain.
+            checkpoints: The stored checkpoints of the tenant, by their number.
+            keys: The keys that sign checkpoints.
+            saved: Copies (JWS) of checkpoints of this tenant that were kept elsewhere.
+            start: The entry in front of the first one that is taken, in an export that begins later;
+                ``None`` for a whole chain.
+        """
+        self._tenant = tenant
+        self._problems: list[Problem] = []
+        self._expected: dict[int, list[Checkpoint]] = {}
+        self._number = 0
+        self._entries = 0
+        self._sequence = 0
+        self._previous = GENESIS
+        self._covered = 0
+        self._covered_time: datetime | None = None
+        self._take_checkpoints(checkpoints, keys=keys, saved=tuple(saved))
+        if start is not None:
+            self._begin(start)
+
+    def verify_entry(self, entry: AuditEntry) -> None:
+        """Verifies the next entry."""
+        self._entries += 1
+        # 1. Does it follow the entry before it?
+        expected = self._sequence + 1
+        if entry.sequence > expected:
+            self._add(
+                ProblemKind.REMOVED,
+                entry.sequence,
+                f"the entries {expected} to {entry.sequence - 1} are missing",
+            )
+            for sequence in [found for found in self._expected if found < entry.sequence]:
+                del self._expected[sequence]
+        elif entry.sequence < expected:
+            self._add(ProblemKind.INSERTED, entry.sequence, "there is another entry of this sequence")
+        # 2. Does its hash cover its content and the entry before it?
+        computed = entry_hash(entry, previous=self._previous)
+        # Behind a gap, the hash of the missing entry is not known, so this entry cannot be recomputed.
+        if entry.tenant != self._tenant or (computed.hex() != entry.hash and entry.sequence <= expected):
+            self._add(
+                ProblemKind.ALTERED,
+                entry.sequence,
+                "its content and the entry before it do not have its hash: it was altered, inserted or moved",
+            )
+        # 3. Do the signed checkpoints of this sequence state the same hash?
+        self._compare(entry.sequence, entry.hash)
+        self._sequence = max(self._sequence, entry.sequence)
+        self._previous = _hash_bytes(entry.hash) or computed
+
+    def before_the_first(self, sequence: int) -> None:
+        """Reports a row with a number below 1, the number of the first entry."""
+        self._add(ProblemKind.INSERTED, sequence, "its number is below that of the first entry")
+
+    def report_unreadable(self, sequence: int) -> None:
+        """Reports an entry whose row cannot be read as an entry."""
+        self._entries += 1
+        self._add(ProblemKind.ALTERED, sequence, "its row holds values that no entry has")
+        self._sequence = max(self._sequence, sequence)
+        self._previous = b""
+
+    def finish(self, head: Head | None) -> Report:
+        """Compares the end of the chain with its head and the checkpoints, and returns the report.
+
+        Args:
+            head: The head of the chain; ``None`` if there is no row.
+        """
+        # 1. Does the head of the chain name its last entry?
+        if head is None:
+            if self._sequence or self._number:
+                self._add(ProblemKind.HEAD_ALTERED, self._sequence, "the head of the chain is missing")
+        elif head.sequence > self._sequence:
+            self._add(
+                ProblemKind.TRUNCATED,
+                self._sequence + 1,
+                f"the entries {self._sequence + 1} to {head.sequence} are missing at the end",
+            )
+        elif head.sequence < self._sequence:
+            self._add(
+                ProblemKind.INSERTED,
+                head.sequence + 1,
+                f"the entries {head.sequence + 1} to {self._sequence} stand behind the head of the chain",
+            )
+        elif self._sequence and _hash_bytes(head.hash) != self._previous:
+            self._add(ProblemKind.HEAD_ALTERED, head.sequence, "the head states another hash")
+        # 2. Was every entry that a checkpoint covers there?
+        for sequence in sorted(self._expected):
+            checkpoint = self._expected[sequence][0]
+            self._add(
+                ProblemKind.TRUNCATED,
+                sequence,
+                f"checkpoint {checkpoint.number} of {checkpoint.time:%Y-%m-%dT%H:%M:%SZ} covers entry "
+                f"{sequence}, and the chain ends at {self._sequence}",
+            )
+        return Report(
+            tenant=self._tenant,
+            entries=self._entries,
+            checkpoints=self._number,
+            covered=self._covered,
+            covered_time=self._covered_time,
+            problems=tuple(self._problems),
+        )
+
+    def _begin(self, start: Head) -> None:
+        for sequence in [found for found in self._expected if found < start.sequence]:
+            del self._expected[sequence]
+        self._compare(start.sequence, start.hash)
+        self._sequence, self._previous = start.sequence, _hash_bytes(start.hash)
+
+    def _compare(self, sequence: int, stated: str) -> None:
+        for checkpoint in self._expected.pop(sequence, ()):
+            if checkpoint.hash == stated:
+                if checkpoint.sequence >= self._covered:
+                    self._covered, self._covered_time = checkpoint.sequence, checkpoint.time
+            else:
+                self._add(
+                    ProblemKind.REWRITTEN,
+                    sequence,
+                    f"checkpoint {checkpoint.number} of {checkpoint.time:%Y-%m-%dT%H:%M:%SZ} states another "
+                    "hash",
+                )
+
+    def _take_checkpoints(
+        self, checkpoints: Iterable[SignedCheckpoint], *, keys: CheckpointKeys, saved: tuple[str, ...]
+    ) -> None:
+        digests: dict[int, str] = {}
+        previous, before = "", 0
+        for found in checkpoints:
+            number = found.number
+            self._number += 1
+            try:
+                signed = keys.verify(found.jws)
+            except CheckpointInvalid as error:
+                self._add(ProblemKind.CHECKPOINT_INVALID, number, str(error))
+            else:
+                # Without the position, the chain over all logs would not have it.
+                stated = found.tenant, found.number, found.sequence, found.position
+                if (
+                    found.tenant != self._tenant
+                    or (signed.tenant, signed.number, signed.sequence, signed.position) != stated
+                ):
+                    self._add(
+                        ProblemKind.CHECKPOINT_INVALID, number, "its row differs from what its key signed"
+                    )
+                if number != before + 1 or signed.previous != previous:
+                    self._add(
+                        ProblemKind.CHECKPOINT_REMOVED,
+                        number,
+                        "the checkpoint before it is missing, or another one",
+                    )
+                self._expected.setdefault(signed.sequence, []).append(signed)
+            digests[number] = previous = digest_of(found.jws).hex()
+            before = number
+        for copy in saved:
+            try:
+                signed = keys.verify(copy)
+            except CheckpointInvalid as error:
+                self._add(ProblemKind.CHECKPOINT_INVALID, 0, f"a copy: {error}")
+                continue
+            if signed.tenant != self._tenant:
+                continue
+            if digests.get(signed.number) != digest_of(copy).hex():
+                self._add(
+                    ProblemKind.CHECKPOINT_REMOVED,
+                    signed.number,
+                    f"the log lacks this checkpoint of {signed.time:%Y-%m-%dT%H:%M:%SZ}, which covers the "
+                    f"entries up to {signed.sequence} and of which there is a copy",
+                )
+                self._expected.setdefault(signed.sequence, []).append(signed)
+
+    def _add(self, kind: ProblemKind, sequence: int, explanation: str) -> None:
+        if len(self._problems) < _MOST_PROBLEMS:
+            self._problems.append(
+                Problem(tenant=self._tenant, kind=kind, sequence=sequence, explanation=explanation)
+            )
+
+
+def _hash_bytes(text: str) -> bytes:
+    try:
+        return bytes.fromhex(text)
+    except (ValueError, TypeError):
+        return b""

@@ -25,7 +25,7 @@ from joserfc.registry import HeaderParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from server.audit.errors import AuditKeysInvalid, CheckpointInvalid
-from server.key_validity import PublishedKey, Validity
+from server.base.key_validity import PublishedKey, Validity
 
 __all__ = [
     "Checkpoint",

@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
 
+from server.audit.chain import Problem, ProblemKind
 from server.audit.checkpoint import Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
 from server.audit.errors import CheckpointInvalid
-from server.audit.verification import Problem, ProblemKind
 
 __all__ = ["ALL_LOGS", "CheckpointChain", "LostCheckpoints", "NewestCheckpoint"]
 

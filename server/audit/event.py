@@ -1,9 +1,14 @@
 """The events that the audit log records: who did what, when, from where and why.
 
 Every field has a maximum length, because some come from callers, and an entry is never deleted.
+
+An entry names a person by a pseudonym: HMAC-SHA-256 of the subject's hash under a random key of that subject.
+Erasing the person destroys this key: from then on, nobody can compute the pseudonym from the reference. The
+entries do not change, so the chain stays whole.
 """
 
-from collections.abc import Mapping
+import hmac
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from types import MappingProxyType
@@ -12,14 +17,22 @@ from uuid import UUID
 
 from server.audit.errors import AuditEventInvalid
 
-__all__ = ["LONGEST_PURPOSE_BYTES", "SERVER_TENANT", "Actor", "AuditAction", "AuditEvent"]
+__all__ = [
+    "LONGEST_PURPOSE_BYTES",
+    "SERVER_TENANT",
+    "SUBJECT_KEY_BYTES",
+    "Actor",
+    "AuditAction",
+    "AuditEvent",
+    "pseudonym",
+    "subject_hash",
+    "subject_hashes",
+]
 
 SERVER_TENANT: Final = "_server"
 """The tenant of events that concern the whole installation. No tenant of a caller begins with ``_``."""
-
 LONGEST_PURPOSE_BYTES: Final = 256
 """The maximum length of a purpose, in bytes of UTF-8."""
-
 _LONGEST_NAME: Final = 64
 _LONGEST_ROLE: Final = 128
 _LONGEST_ADDRESS: Final = 64
@@ -27,6 +40,10 @@ _LONGEST_KEY: Final = 64
 _LONGEST_VALUE: Final = 1024
 _MOST_DETAILS: Final = 128
 _SUBJECT_BYTES: Final = 32
+SUBJECT_KEY_BYTES: Final = 32
+"""The length of the key of a subject."""
+_SUBJECT_DOMAIN: Final = b"facegate/v1/audit-subject"
+_PSEUDONYM_DOMAIN: Final = b"facegate/v1/audit-pseudonym"
 
 
 class AuditAction(StrEnum):
@@ -173,3 +190,34 @@ def _validate(name: str, text: str, *, characters: int) -> None:
     # Control characters and lone surrogates: databases refuse some, and terminals obey others.
     if not text.isprintable():
         raise AuditEventInvalid(name, "it has characters that are not printable")
+
+
+def subject_hash(tenant_key: bytes, subject: str) -> bytes | None:
+    """Returns the hash under which the audit log knows a person, 32 bytes; ``None`` without a reference.
+
+    Args:
+        tenant_key: The key of the tenant, 32 bytes (``KeyRing.memory.tenant_key``).
+        subject: The subject reference; empty for none.
+    """
+    return hmac.digest(tenant_key, _SUBJECT_DOMAIN + subject.encode(), "sha256") if subject else None
+
+
+def subject_hashes(tenant_keys: Iterable[bytes], subject: str) -> tuple[bytes, ...]:
+    """Returns the hashes of a person under every key that the tenant has and had; none without a reference.
+
+    Args:
+        tenant_keys: The keys of the tenant, newest first (``KeyRing.memory.tenant_keys``).
+        subject: The subject reference; empty for none.
+    """
+    found = (subject_hash(key, subject) for key in tenant_keys)
+    return tuple(one for one in found if one is not None)
+
+
+def pseudonym(key: bytes, subject: bytes) -> bytes:
+    """Returns the pseudonym of a person, 32 bytes.
+
+    Args:
+        key: The key of the subject, 32 random bytes.
+        subject: What ``subject_hash`` returns.
+    """
+    return hmac.digest(key, _PSEUDONYM_DOMAIN + subject, "sha256")

@@ -11,10 +11,9 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from server.audit.chain import AuditEntry
+from server.audit.chain import AuditEntry, Head
 from server.audit.checkpoint import SignedCheckpoint
 from server.audit.errors import AuditExportInvalid
-from server.audit.verification import Head
 
 __all__ = ["Mark", "checkpoint_line", "entry_line", "mark_line", "parse_line"]
 

@@ -23,8 +23,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, insert, select, text
 
 from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
-from server.backup.rows import line_of, row_of
-from server.private_files import make_private_file
+from server.backup.rows import as_stored, line_of, row_of
+from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.schema import current_revision, needed_revision, upgrade
 from server.storage.tables import metadata, schema_floor
@@ -33,7 +33,9 @@ __all__ = ["DumpSummary", "dump_database", "restore_database"]
 
 _FORMAT: Final = "facegate-database/1"
 # The upgrade of the target makes the row of the other table.
-_TABLES: Final = {table.name: table for table in metadata.sorted_tables if table is not schema_floor}
+_TABLES: Final = {
+    table.name: as_stored(table) for table in metadata.sorted_tables if table is not schema_floor
+}
 _BATCH: Final = 500
 _MAX_LINE: Final = 64 * 1024 * 1024
 Progress = Callable[[str, int], None]

@@ -7,7 +7,7 @@
         TargetNotEmpty    the place to restore to already has data
 """
 
-from server.errors import ConfigurationError
+from server.base.errors import ConfigurationError
 
 __all__ = ["BackupDamaged", "BackupError", "TargetNotEmpty"]
 

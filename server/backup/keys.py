@@ -16,7 +16,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
-from server.private_files import (
+from server.base.private_files import (
     PrivateFileError,
     make_private_folder,
     read_private_file,

@@ -8,13 +8,27 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, Integer, LargeBinary, String, Table, Uuid
+from sqlalchemy import Boolean, Column, Integer, LargeBinary, MetaData, String, Table, Uuid
 from sqlalchemy.types import TypeEngine
 
 from server.backup.errors import BackupDamaged
-from server.storage.tables import UtcTime
+from server.storage.tables import UtcTime, Word, Words
 
-__all__ = ["line_of", "row_of"]
+__all__ = ["as_stored", "line_of", "row_of"]
+
+
+def as_stored(table: Table) -> Table:
+    """Returns the table without the types that convert words: what is stored, be it altered or not."""
+    columns = (
+        Column(
+            column.name,
+            column.type.impl if isinstance(column.type, Word | Words) else column.type,
+            primary_key=column.primary_key,
+            nullable=column.nullable,
+        )
+        for column in table.columns
+    )
+    return Table(table.name, MetaData(), *columns)
 
 
 def line_of(table: Table, row: Mapping[str, Any]) -> bytes:

@@ -1,43 +1,230 @@
-"""FinishCheck, CancelCheck and the deadlines: end a check that no stream decides."""
+"""FinishCheck, CancelCheck and the deadlines: end a check that no stream decides, and deliver its result."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from enum import StrEnum
+from typing import Final
 from uuid import UUID
 
 import structlog
 
-from server.audit import Actor
-from server.checks.deliveries import Deliveries
-from server.checks.faults import server_fault
-from server.checks.handed_out import HandedOut, PictureHandout
+from server.audit import Actor, AuditAction, AuditEvent, Tally, subject_hash
+from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
-from server.checks.recorder import CheckRecorder
+from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.running import RunningScans
-from server.domain.state import OPEN_STATES, CheckState
-from server.errors import Reason, Refusal
+from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore
+from server.evidence.store import EvidenceStore, HeldImage, facts_of
+from server.keyring.sealing import SealError, WrappingKeyUnknown
 from server.policies import Policy, parse_policy
-from server.sealing import SealError, WrappingKeyUnknown
-from server.storage.errors import Conflict, StorageUnavailable
+from server.storage.errors import Conflict, ObjectNotFound, StorageError, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.repository import CheckRepository
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, check_bound
 from server.verdict import FailureReason
 from server.verdict.record import RecordUnreadable
+
+_log = structlog.get_logger(__name__)
+
+
+class EvidenceFault(StrEnum):
+    """Why an image cannot be returned; the names are those of ``facegate.v1.EvidenceProblem.Kind``."""
+
+    LOST = "LOST"
+    """The object store does not have the image."""
+    ALTERED = "ALTERED"
+    """The object in the object store is not the one that was stored."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """The object store does not answer, or the key that opens the image is currently missing."""
+
+
+class AuditShortfall(StrEnum):
+    """Why there are fewer audit images than requested; see ``facegate.v1.AuditImageShortfall``."""
+
+    POLICY = "POLICY"
+    FEWER_CAPTURED = "FEWER_CAPTURED"
+    PROBLEMS = "PROBLEMS"
+
+
+@dataclass(frozen=True, slots=True)
+class HandedOut:
+    """The evidence images of one response.
+
+    Attributes:
+        images: The images, the evidence frame first, and those that cannot be opened with an
+            ``EvidenceFault``.
+        shortfall: Why there are fewer audit images than requested; ``None`` if there are enough.
+    """
+
+    images: tuple[HeldImage, ...]
+    shortfall: AuditShortfall | None
+
+
+class ImageHandout:
+    """Opens evidence images. An image that cannot be opened never blocks the result."""
+
+    def __init__(self, *, evidence: EvidenceStore, metrics: Metrics) -> None:
+        """Sets the store, and the metrics that count problems."""
+        self._evidence = evidence
+        self._metrics = metrics
+
+    async def hand_out(
+        self,
+        check_id: UUID,
+        named: Sequence[EvidenceEntry],
+        *,
+        tenant: str,
+        audit_images: int,
+        kept_by_policy: Callable[[], int],
+    ) -> HandedOut:
+        """Opens the evidence frame and audit images.
+
+        Args:
+            check_id: The check.
+            named: The images that the result of the check names.
+            tenant: The tenant of the check.
+            audit_images: The number of audit images that are requested.
+            kept_by_policy: Returns the maximum number of audit images that the policy of the check keeps.
+                Called only if there are too few.
+        """
+        audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
+        frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
+        images = [
+            await self._open(check_id, entry, tenant=tenant) for entry in (*frames, *audit[:audit_images])
+        ]
+        shortfall = None
+        if len(audit) < audit_images:
+            policy = len(audit) >= kept_by_policy()
+            shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
+        elif any(one.problem and one.facts.purpose == ImagePurpose.AUDIT_IMAGE for one in images):
+            shortfall = AuditShortfall.PROBLEMS
+        return HandedOut(tuple(images), shortfall)
+
+    async def _open(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> HeldImage:
+        facts = facts_of(entry)
+        try:
+            return HeldImage(facts, await self._evidence.load(check_id, entry, tenant=tenant))
+        except (SealError, StorageError) as error:
+            fault = _fault(error)
+            self._metrics.checks.evidence_problem(fault.value)
+            if isinstance(error, WrappingKeyUnknown):
+                self._metrics.work.key_missing("evidence")
+            _log.error(
+                "evidence_problem",
+                check_id=str(check_id),
+                object_key=entry.object_key,
+                problem=fault.value,
+                exc_info=error,
+            )
+            return HeldImage(facts, None, fault)
+
+
+def _fault(error: SealError | StorageError) -> EvidenceFault:
+    match error:
+        case ObjectNotFound():
+            return EvidenceFault.LOST
+        case WrappingKeyUnknown() | StorageError():
+            return EvidenceFault.UNAVAILABLE
+        case _:
+            return EvidenceFault.ALTERED
+
+
+_MOST: Final = 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Delivery:
+    """The possible events of one call of FinishCheck. The transaction appends one of them at most.
+
+    Attributes:
+        first: The event to append if this call delivers the result for the first time.
+        again: The event to append if it does not; ``None`` if the repeat is only counted.
+    """
+
+    first: AuditEvent
+    again: AuditEvent | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Repeated:
+    tenant: str
+    check_id: UUID | None
+    actor: Actor
+
+
+class Deliveries:
+    """Makes the audit events for the deliveries of a result.
+
+    For each check and caller, the first repeat is recorded at once. Further repeats are counted, and recorded
+    at most once a minute. While 1024 pairs of check and caller are counted, the repeats of other pairs are
+    recorded by caller, without their checks.
+    """
+
+    def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
+        """Sets the function that returns the key of a tenant (``KeyRing.memory.tenant_key``)."""
+        self._tenant_key = tenant_key
+        self._tally: Tally[_Repeated] = Tally(
+            most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
+        )
+
+    def events_of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
+        """Returns the possible events of one call of FinishCheck.
+
+        Args:
+            record: The check, as it was read before the transaction.
+            subject: The subject reference of the evidence record; may be empty.
+            actor: The caller.
+            now: The time.
+        """
+        hashed = subject_hash(self._tenant_key(record.tenant), subject)
+        detail = {"sandbox": "true"} if record.sandbox else {}
+        first = AuditEvent(
+            tenant=record.tenant,
+            action=AuditAction.RESULT_DELIVERED,
+            actor=actor,
+            check_id=record.check_id,
+            subject=hashed,
+            detail=detail,
+        )
+        again = AuditEvent(
+            tenant=record.tenant,
+            action=AuditAction.RESULT_REPEATED,
+            actor=actor,
+            check_id=record.check_id,
+            subject=hashed,
+            detail={**detail, "count": "1"},
+        )
+        key = _Repeated(record.tenant, record.check_id, actor)
+        counted = record.state is CheckState.FINISHED and not self._tally.record_or_count(key, now)
+        return Delivery(first, None if counted else again)
+
+    def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:
+        """Returns the events of counted repeats; see ``server.audit.Tally.due``."""
+        return tuple(
+            AuditEvent(
+                tenant=repeats.key.tenant,
+                action=AuditAction.RESULT_REPEATED,
+                actor=repeats.key.actor,
+                check_id=repeats.key.check_id,
+                detail={"count": str(repeats.count)},
+            )
+            for repeats in self._tally.due(now, everything=everything)
+            if repeats.key is not None
+        )
+
 
 _RETRY_SECONDS = 2.0
 _LEAST_RETRY_SECONDS = 0.1
 _PATIENCE_SECONDS = 3.0
 """How long a stream may take to close its check; shorter than callers wait for the response."""
 _TICK_SECONDS = 0.1
-_log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +278,7 @@ class CheckCompletion:
         self._running = running
         self._records = records
         self._vault = vault
-        self._pictures = PictureHandout(evidence=evidence, metrics=metrics)
+        self._images = ImageHandout(evidence=evidence, metrics=metrics)
         self._deliveries = deliveries
         self._metrics = metrics
 
@@ -146,7 +333,7 @@ class CheckCompletion:
                 # It was erased since it was read; nothing else ends this state.
                 raise _erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
-            handed_out = await self._pictures.hand_out(
+            handed_out = await self._images.hand_out(
                 record.check_id,
                 kept.named,
                 tenant=record.tenant,

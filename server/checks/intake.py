@@ -1,41 +1,328 @@
 """UploadTrustedImage: creates a check from an uploaded image."""
 
 import uuid
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 
+import structlog
+
 from liveness import TrustedFace
-from matcher import Portrait, PortraitReport
+from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portrait
+from server.base.errors import Reason, Refusal
+from server.base.sandbox import memory_scope
+from server.base.worker_pool import WorkerPool
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
-from server.checks.portraits import PortraitIntake
+from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.checks.try_gate import TryGate
-from server.checks.uploads import TrustedImageUpload, validate_fields
 from server.domain.terms import Mode, PortraitKept
-from server.errors import Reason, Refusal
+from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
-from server.keys import KeyRing
-from server.policies import PolicyFile
-from server.sandbox import memory_scope
-from server.storage.errors import RequestIdReused
+from server.keyring.keys import KeyRing
+from server.policies import Policy, PolicyFile
+from server.storage.errors import RequestIdReused, TriesExceeded
 from server.storage.records import (
     CheckRecord,
     EvidenceEntry,
     ImagePurpose,
-    NewCheck,
-    PictureFacts,
     RequestKey,
 )
 from server.storage.repository import CheckRepository
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, check_bound
+from server.telemetry.timed_models import staged_embedder
+from server.trusted_images.errors import (
+    ReferencedImageTooLarge,
+    ReferenceInvalid,
+    ReferenceNotFound,
+    StoreUnavailable,
+    TenantHasNoImages,
+)
+from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
+from vision.errors import DecoderUnavailable
+from vision.image import StillDecoder
+from vision.packs import Pack
 
-__all__ = ["AcceptedUpload", "CheckIntake"]
+__all__ = [
+    "AcceptedUpload",
+    "CheckIntake",
+    "ImageReference",
+    "PortraitIntake",
+    "TrustedImageUpload",
+    "TryGate",
+    "referenced_image",
+    "validate_fields",
+]
+
+_MAX_REFERENCE_BYTES = 256
+_MAX_REQUEST_ID = 64
+
+
+@dataclass(frozen=True, slots=True)
+class ImageReference:
+    """A reference to an image in the customer's own store of trusted images, as the orchestrator sent it.
+
+    Attributes:
+        text: The reference. It may be personal data, so no message and no log contains it.
+    """
+
+    text: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedImageUpload:
+    """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
+
+    Attributes:
+        tenant: The tenant of the caller.
+        sandbox: Whether the caller is a sandbox caller.
+        image: The bytes of the image, or a reference to them.
+        policy: Name of the policy; empty for the server's default.
+        mode: A mode to which the policy's mode is raised; ``None`` for the policy's mode.
+        subject_reference: Opaque reference to the person.
+        consent_reference: Reference to the legal basis.
+        request_id: A UUID that makes the call idempotent; empty for none.
+        retention_seconds: The longest retention of this check; ``None`` for that of its policy.
+        document_portrait: Whether the image is the portrait of an identity document.
+        payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
+    """
+
+    tenant: str
+    sandbox: bool
+    image: bytes | ImageReference
+    policy: str
+    mode: Mode | None
+    subject_reference: str
+    consent_reference: str
+    request_id: str
+    retention_seconds: int | None
+    document_portrait: bool = False
+    payload_sha256: bytes
+
+
+def validate_fields(upload: TrustedImageUpload) -> None:
+    """Verifies that the references of an upload can be stored, and that ``request_id`` is a UUID.
+
+    Raises:
+        Refusal: A field is too long, contains a NUL character, or is not a UUID (INVALID_FIELD).
+    """
+    for name, value, limit in (
+        ("subject_reference", upload.subject_reference, _MAX_REFERENCE_BYTES),
+        ("consent_reference", upload.consent_reference, _MAX_REFERENCE_BYTES),
+        ("request_id", upload.request_id, _MAX_REQUEST_ID),
+    ):
+        size = len(value.encode())
+        if size > limit:
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"{name} has {size} bytes; at most {limit} are allowed",
+                details={"field": name, "bytes": size, "maxBytes": limit},
+            )
+        if "\0" in value:
+            # PostgreSQL cannot store text with a NUL character.
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"{name} has a NUL character; remove it",
+                details={"field": name},
+            )
+    if upload.request_id:
+        try:
+            uuid.UUID(upload.request_id)
+        except ValueError as error:
+            raise Refusal(
+                Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
+            ) from error
+
+
+_RETRY_SECONDS = 2.0
+_log = structlog.get_logger(__name__)
+
+
+async def referenced_image(
+    images: TrustedImages | None, reference: str, *, tenant: str, max_bytes: int
+) -> bytes:
+    """Returns the bytes of a trusted image in the customer's own store.
+
+    Args:
+        images: The store; ``None`` if none is configured.
+        reference: The reference that the orchestrator sent. No message repeats it, because it may be personal
+            data.
+        tenant: The tenant of the caller.
+        max_bytes: The maximum size of the image.
+
+    Raises:
+        Refusal: IMAGE_REFERENCE_NOT_CONFIGURED, IMAGE_REFERENCE_INVALID, IMAGE_REFERENCE_NOT_FOUND,
+            IMAGE_REFERENCE_UNAVAILABLE or IMAGE_TOO_LARGE.
+    """
+    if images is None:
+        raise Refusal(
+            Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
+            "this server has no store of trusted images; send the image itself",
+        )
+    try:
+        return await images.read(reference, tenant=tenant, max_bytes=max_bytes)
+    except ReferenceInvalid as error:
+        raise Refusal(
+            Reason.IMAGE_REFERENCE_INVALID,
+            f"image_reference {error.problem}; give the path below the store's prefix, such as 2031/4711.jpg",
+            details={"field": "image_reference"},
+        ) from error
+    except ReferenceNotFound as error:
+        raise Refusal(
+            Reason.IMAGE_REFERENCE_NOT_FOUND,
+            "image_reference names no image; correct it, store the image first, or send the image itself",
+            details={"field": "image_reference"},
+        ) from error
+    except ReferencedImageTooLarge as error:
+        raise Refusal(
+            Reason.IMAGE_TOO_LARGE,
+            f"the referenced image has {error.size} bytes; at most {error.limit} are allowed",
+            details={"bytes": error.size, "maxBytes": error.limit},
+        ) from error
+    except TenantHasNoImages as error:
+        raise Refusal(
+            Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
+            "this server has no store of trusted images for these credentials; send the image itself",
+        ) from error
+    except StoreUnavailable as error:
+        # The exception is not logged, because the texts of its causes repeat the reference.
+        _log.error("trusted_images_unavailable", cause=error.cause)
+        raise Refusal(
+            Reason.IMAGE_REFERENCE_UNAVAILABLE,
+            "the store of trusted images did not answer correctly; try again, or send the image itself",
+            retry_after=_RETRY_SECONDS,
+        ) from error
+
+
+class PortraitIntake:
+    """Fetches trusted images and makes portraits."""
+
+    def __init__(
+        self,
+        *,
+        pack: Pack,
+        pool: WorkerPool,
+        metrics: Metrics,
+        still_decoder: StillDecoder | None = None,
+        trusted_images: TrustedImages | None = None,
+    ) -> None:
+        """Sets the models, the threads and the stores.
+
+        Args:
+            pack: The models.
+            pool: The pool in which portraits are made; scans use another one.
+            metrics: Counts images that are refused, and times the stages.
+            still_decoder: Decodes JPEG 2000; without it, JPEG 2000 is refused.
+            trusted_images: The customer's own store; without it, references are refused.
+        """
+        self._pack = staged_embedder(pack, metrics.stages)
+        self._pool = pool
+        self._metrics = metrics
+        self._still_decoder = still_decoder
+        self._trusted_images = trusted_images
+
+    async def image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:
+        """Returns the bytes of the image of an upload, without decoding them.
+
+        Raises:
+            Refusal: A referenced image could not be fetched; see ``referenced_image``.
+        """
+        if isinstance(upload.image, bytes):
+            return upload.image
+        try:
+            with self._metrics.stages.stage(Stage.FETCH_IMAGE):
+                return await referenced_image(
+                    self._trusted_images,
+                    upload.image.text,
+                    tenant=upload.tenant,
+                    max_bytes=policy.portrait.max_bytes,
+                )
+        except Refusal as refusal:
+            self._metrics.checks.image_refused(refusal.reason.value, sandbox=upload.sandbox)
+            raise
+
+    async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
+        """Makes the portrait.
+
+        Args:
+            image: The bytes of the image.
+            policy: The policy with the requirements for the portrait.
+            sandbox: Whether a sandbox caller sent the image.
+
+        Raises:
+            Refusal: The image cannot be accepted, or no decoder for it is free (OVERLOADED).
+        """
+        try:
+            with self._metrics.stages.stage(Stage.PORTRAIT):
+                return await self._pool.run_apart(
+                    accept_portrait,
+                    image,
+                    pack=self._pack,
+                    policy=policy.portrait.as_policy(),
+                    still_decoder=self._still_decoder,
+                )
+        except DecoderUnavailable as error:
+            raise Refusal(
+                Reason.OVERLOADED,
+                "no decoder for this image format is free; try again later",
+                retry_after=error.retry_after,
+            ) from error
+        except TrustedImageRefused as error:
+            refusal = refusal_of(error)
+            self._metrics.checks.image_refused(refusal.reason.value, sandbox=sandbox)
+            raise refusal from error
+
+
+class TryGate:
+    """Admits a new check unless too many checks of its subject or its portrait have failed or are running."""
+
+    def __init__(
+        self,
+        *,
+        repository: CheckRepository,
+        setting: TrySetting,
+        tenant_key: Callable[[str], bytes],
+        metrics: Metrics,
+    ) -> None:
+        """Sets the limits and the stores.
+
+        Args:
+            repository: The repository of checks.
+            setting: The limits.
+            tenant_key: Returns the key with which the marks of a scope are made.
+            metrics: Counts checks that are refused.
+        """
+        self._repository = repository
+        self._setting = setting
+        self._tenant_key = tenant_key
+        self._metrics = metrics
+
+    async def pass_through(
+        self, upload: TrustedImageUpload, image: bytes, *, now: datetime
+    ) -> tuple[TryMark, ...]:
+        """Returns the marks of the subject and the portrait of a check, if their limits allow the check.
+
+        The limits are enforced before the image is decoded, and again when a scan begins.
+
+        Raises:
+            Refusal: Too many checks failed, or run now (TOO_MANY_FAILURES).
+        """
+        key = self._tenant_key(memory_scope(upload.tenant, sandbox=upload.sandbox))
+        marks = [portrait_mark(image, tenant_key=key)]
+        if upload.subject_reference.strip():
+            marks.insert(0, subject_mark(upload.subject_reference, tenant_key=key))
+        try:
+            await self._repository.expect_allowed(
+                marks, rules=self._setting.limits_for(sandbox=upload.sandbox), now=now
+            )
+        except TriesExceeded as error:
+            self._metrics.checks.try_refused(error.kind.value, sandbox=upload.sandbox)
+            raise too_many_failures(error, now=now) from error
+        return tuple(marks)
+
 
 _METHOD = "UploadTrustedImage"
 _RECORD_TYPE = "application/octet-stream"
@@ -128,7 +415,7 @@ class CheckIntake:
         portrait = await self._portraits.accept(image, policy, sandbox=upload.sandbox)
         check_id = uuid.UUID(bytes=self._random(16), version=4)
         kept = policy.retention.portrait
-        check = NewCheck(
+        check = CheckRecord(
             check_id=check_id,
             tenant=upload.tenant,
             sandbox=upload.sandbox,
@@ -155,51 +442,49 @@ class CheckIntake:
             create_time=now,
             scan_deadline=now + timedelta(seconds=policy.deadlines.scan_seconds),
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
-            tries=tries,
             portrait_sha256=None if kept is PortraitKept.NONE else sha256(image).digest(),
-            images=(),
             retention_seconds=_shortened(policy.retention.evidence_seconds, upload.retention_seconds),
         )
+        images: tuple[EvidenceEntry, ...] = ()
         with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
             if kept is PortraitKept.BYTES:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
-                portrait_entry = await self._keep_portrait(upload.tenant, check_id, image, portrait.report)
-                check = replace(check, images=(portrait_entry,))
-            record = await self._store(check, request)
+                images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
+            record = await self._store(check, request, tries, images)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
         return record
 
-    async def _store(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+    async def _store(
+        self,
+        check: CheckRecord,
+        request: RequestKey | None,
+        tries: Sequence[TryMark],
+        images: tuple[EvidenceEntry, ...],
+    ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request)
+            record = await self._repository.create(check, request, tries=tries, images=images)
         except RequestIdReused as error:
-            await self._evidence.erase(check.images)
+            await self._evidence.erase(images)
             raise _reused() from error
         if record.check_id != check.check_id:
-            await self._evidence.erase(check.images)
+            await self._evidence.erase(images)
         return record
 
     async def _keep_portrait(
         self, tenant: str, check_id: uuid.UUID, image: bytes, report: PortraitReport
     ) -> EvidenceEntry:
-        sealed = await self._evidence.seal(
+        entry, ciphertext = await self._evidence.seal(
             check_id,
             tenant=tenant,
             kind=ImagePurpose.PORTRAIT,
             image=image,
-            facts=PictureFacts(
-                attempt=0,
-                frame_index=0,
-                rotation=0,
-                mirrored=False,
-                media_type=_RECORD_TYPE if report.container else report.media_type,
-            ),
+            media_type=_RECORD_TYPE if report.container else report.media_type,
         )
-        await self._evidence.put(sealed)
-        return sealed.entry
+        await self._evidence.put(entry, ciphertext)
+        return entry
 
 
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:

@@ -15,8 +15,8 @@ import structlog
 
 from server.domain.terms import AttemptOutcome, EndedBy
 from server.storage.records import CheckRecord
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
+from server.telemetry.stages import check_bound
 from server.verdict import CheckVerdict
 
 __all__ = ["attempt_judged", "check_created", "check_decided", "check_erased", "check_finished", "scan_begun"]

@@ -4,11 +4,11 @@ from collections.abc import Mapping
 
 from liveness import ChallengeKind
 from matcher import CalibrationTooWeak, MatchPolicy, require_calibration_support
+from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode
-from server.errors import Reason, Refusal
 from server.policies import Policy, PolicyBook, PolicyFile
 from server.policies.availability import Availability
-from server.policies.errors import PolicyNotFound
+from server.policies.loading import PolicyNotFound
 from server.policies.schema import ChallengeDemands
 from vision.packs import Pack
 

@@ -1,4 +1,7 @@
-"""Stores decisions: seals the evidence first, then writes the decision in one transaction, then returns."""
+"""Assembles the outcomes of checks and stores decisions; ``server.verdict`` decides.
+
+The evidence is sealed first, then the decision is written in one transaction, and only then a call returns.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -7,13 +10,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from attempt import SeenFrame
-from server.checks.faults import server_fault
-from server.checks.outcomes import JudgedAttempt, OutcomeMaker, outline
-from server.checks.pictures import result_pictures
-from server.domain.terms import PortraitKept
+from attempt import AttemptJudgement, SeenFrame
+from liveness import ChallengeKind
+from matcher import similarity_for_fmr
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, PortraitKept
 from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore
+from server.evidence.store import EvidenceStore, facts_of
 from server.policies import Policy
 from server.storage.errors import StorageUnavailable
 from server.storage.records import (
@@ -23,13 +25,226 @@ from server.storage.records import (
     Decision,
     EvidenceEntry,
     ImagePurpose,
-    PictureFacts,
 )
 from server.storage.repository import CheckRepository
-from server.verdict import CheckStatus, CheckVerdict, FailureReason, ending_reasons
-from server.verdict.outcome import CheckOutcome, DeviceOutcome, PackIdentity
-from server.verdict.record import AttemptFrames, EvidenceRecord, ImageFacts, PortraitFacts, RecordTimes
-from server.verdict.stored import OutcomeUnreadable, outcome_from_bytes, outcome_to_bytes
+from server.verdict import (
+    CheckStatus,
+    CheckVerdict,
+    FailureReason,
+    VerdictDemands,
+    VerdictInputs,
+    ending_reasons,
+    judge_check,
+)
+from server.verdict.outcome import (
+    AttemptOutline,
+    CheckOutcome,
+    DeviceOutcome,
+    EvidenceMark,
+    OutcomeUnreadable,
+    PackIdentity,
+    TranscriptOutcome,
+    outcome_from_bytes,
+    outcome_to_bytes,
+)
+from server.verdict.record import AttemptFrames, EvidenceRecord, PortraitFacts, RecordTimes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgedAttempt:
+    """A judged attempt, with the facts that a result states about it.
+
+    Attributes:
+        number: The number of the attempt.
+        judgement: Liveness and match.
+        mode: The mode that was used.
+        device: The facts about the device.
+        transcript: The transcript; ``None`` if the device left before it signed the end.
+        evidence: The images that are stored. If the attempt decides against the person, images that could not
+            be stored are included, so that the result names them.
+    """
+
+    number: int
+    judgement: AttemptJudgement
+    mode: Mode
+    device: DeviceOutcome
+    transcript: TranscriptOutcome | None
+    evidence: tuple[EvidenceEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutcomeMaker:
+    """Assembles outcomes.
+
+    Attributes:
+        pack: The model pack that judges.
+        server_version: The version of this server.
+    """
+
+    pack: PackIdentity
+    server_version: str
+
+    def outcome(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        attempt: JudgedAttempt | None,
+        device: DeviceOutcome,
+        attempts: Sequence[AttemptRecord],
+        images: Sequence[EvidenceEntry],
+        ended_by: FailureReason | None,
+        now: datetime,
+    ) -> CheckOutcome:
+        """Decides the check by an attempt, or by the facts that are known without one.
+
+        Args:
+            record: The check.
+            policy: Its frozen policy.
+            attempt: The attempt that the outcome is about; ``None`` if none was judged.
+            device: The facts about the device.
+            attempts: Every attempt.
+            images: The kept images that the result names.
+            ended_by: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
+                decides.
+            now: The time.
+        """
+        judgement = attempt.judgement if attempt else None
+        verified_bits = judgement.verified_bits if judgement else 0.0
+        used_mode = attempt.mode if attempt else None
+        challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
+        demands = policy.challenge_for(record.requested_mode, ChallengeKind.FLASH)
+        required_bits = demands.required_bits if challenged else 0.0
+        transcript = attempt.transcript if attempt else None
+        verdict = judge_check(
+            inputs=VerdictInputs(
+                match=judgement.match if judgement else None,
+                identity_constant=judgement.identity_constant if judgement else None,
+                liveness=judgement.liveness if judgement else None,
+                mode_used=used_mode,
+                verified_bits=verified_bits,
+                assurance=device.assurance,
+                device_demands_met=device.demands_met,
+                device_decided=bool(device.decided),
+                injected=device.injected,
+                transcript_intact=transcript.intact if transcript and transcript.signed else None,
+                ended_by=ended_by,
+            ),
+            demands=VerdictDemands(
+                mode=record.requested_mode,
+                minimum_assurance=device.required,
+                required_bits=required_bits,
+            ),
+        )
+        closed = attempt is not None or record.held(now)
+        marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in images]
+        return CheckOutcome(
+            check_id=record.check_id,
+            subject_reference=record.subject_reference,
+            consent_reference=record.consent_reference,
+            verdict=verdict,
+            liveness=judgement.liveness if judgement else None,
+            match=judgement.match if judgement else None,
+            match_frames=judgement.match_frames if judgement else 0,
+            required_similarity=similarity_for_fmr(policy.match.max_fmr),
+            required_fmr=policy.match.max_fmr,
+            requested_mode=record.requested_mode,
+            used_mode=used_mode,
+            verified_bits=verified_bits,
+            required_bits=required_bits,
+            challenge_steps=judgement.challenge_steps if judgement else (),
+            device=device,
+            transcript=transcript,
+            attempts=tuple(outline(each, closed=closed, now=now) for each in attempts),
+            evidence_frame=next((m for kind, m in marks if kind is ImagePurpose.EVIDENCE_FRAME), None),
+            audit_images=tuple(m for kind, m in marks if kind is ImagePurpose.AUDIT_IMAGE),
+            policy_name=record.policy_name,
+            policy_version=record.policy_version,
+            policy_sha256=record.policy_sha256,
+            pack=self.pack,
+            create_time=record.create_time,
+            decide_time=now,
+            server_version=self.server_version,
+            sandbox=record.sandbox,
+        )
+
+
+def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOutline:
+    """Returns the outline of an attempt for a result.
+
+    Args:
+        attempt: The attempt.
+        closed: Whether the decision ends a running attempt; otherwise the server that ran it has stopped.
+        now: The time of the decision, at which every attempt has ended.
+    """
+    ended_by, end_time = attempt.ended_by, attempt.end_time
+    if ended_by is None:
+        ended_by = EndedBy.CHECK_CLOSED if closed and attempt.outcome is None else EndedBy.SERVER_STOPPED
+    if ended_by is EndedBy.CHECK_CLOSED and end_time is None:
+        end_time = now
+    return AttemptOutline(
+        attempt=attempt.number,
+        mode=attempt.mode,
+        plan=attempt.plan,
+        outcome=attempt.outcome or AttemptOutcome.INTERRUPTED,
+        ended_by=ended_by,
+        verdict=attempt.verdict,
+        frames=attempt.frames,
+        feedback=attempt.feedback,
+        start_time=attempt.start_time,
+        end_time=None if end_time is None else min(end_time, now),
+    )
+
+
+_FAULTS = {
+    EndedBy.SERVER_FAULT: FailureReason.SERVER_FAULT,
+    EndedBy.SERVER_STOPPED: FailureReason.INTERRUPTED,
+}
+
+
+def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
+    """Returns the server's fault that ended an attempt after the last judged one; ``None`` if there is none.
+
+    A judged attempt with too few frames to count is ignored, because it does not judge the person.
+
+    Args:
+        attempts: The attempts of the check, by number.
+    """
+    for attempt in reversed(attempts):
+        ended_by = attempt.ended_by
+        if ended_by is None and attempt.outcome is AttemptOutcome.INTERRUPTED:
+            # Its stream was superseded and did not record why it ended.
+            ended_by = EndedBy.SERVER_STOPPED
+        if ended_by in _FAULTS:
+            return _FAULTS[ended_by]
+        if attempt.counted and attempt.judgement is not None:
+            return None
+    return None
+
+
+def result_images(
+    entries: Sequence[EvidenceEntry], attempts: Sequence[AttemptRecord]
+) -> tuple[EvidenceEntry, ...]:
+    """Returns the images of the attempt that the result is about: the evidence frame, then the audit images.
+
+    This is the last attempt that was judged or, if none was judged, the last one with an evidence frame. The
+    signature of the result covers the hashes of these images, so no other image may be returned with it.
+
+    Args:
+        entries: Every kept image of the check, in the order of their rows.
+        attempts: Every attempt of the check, by number.
+    """
+    judged = [attempt.number for attempt in attempts if attempt.judgement is not None]
+    shown = [entry.attempt for entry in entries if entry.kind is ImagePurpose.EVIDENCE_FRAME]
+    if not judged and not shown:
+        return ()
+    about = judged[-1] if judged else max(shown)
+    own = [entry for entry in entries if entry.attempt == about]
+    return (
+        *(entry for entry in own if entry.kind is ImagePurpose.EVIDENCE_FRAME),
+        *(entry for entry in own if entry.kind is ImagePurpose.AUDIT_IMAGE),
+    )
+
 
 _SHA256_BYTES = 32
 _log = structlog.get_logger(__name__)
@@ -39,7 +254,7 @@ _ABSENCE = frozenset({FailureReason.ABANDONED, FailureReason.EXPIRED})
 
 
 @dataclass(frozen=True, slots=True)
-class KeptPictures:
+class KeptImages:
     """The kept images of an attempt.
 
     Attributes:
@@ -87,16 +302,16 @@ class CheckRecorder:
         self._maker = OutcomeMaker(pack=pack, server_version=server_version)
         self._unattempted = unattempted
 
-    async def keep_pictures(
+    async def keep_images(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
-    ) -> KeptPictures:
+    ) -> KeptImages:
         """Seals and stores the evidence frame and the audit images of an attempt, in that order."""
         wanted = [(ImagePurpose.EVIDENCE_FRAME, best)] if best is not None else []
         wanted += [(ImagePurpose.AUDIT_IMAGE, frame) for frame in audit]
         kept = await asyncio.gather(
             *(self._keep(record, attempt=attempt, kind=kind, frame=frame) for kind, frame in wanted)
         )
-        return KeptPictures(
+        return KeptImages(
             entries=tuple(entry for entry, _ in kept),
             failure=next((failure for _, failure in kept if failure is not None), None),
         )
@@ -105,29 +320,27 @@ class CheckRecorder:
         self, record: CheckRecord, *, attempt: int, kind: ImagePurpose, frame: SeenFrame
     ) -> tuple[EvidenceEntry, StorageUnavailable | None]:
         taken = frame.frame
-        sealed = await self._evidence.seal(
+        entry, ciphertext = await self._evidence.seal(
             record.check_id,
             tenant=record.tenant,
             kind=kind,
             image=taken.image,
-            facts=PictureFacts(
-                attempt=attempt,
-                frame_index=taken.index,
-                rotation=taken.rotation_degrees,
-                mirrored=taken.mirrored,
-                media_type="image/jpeg",
-            ),
+            media_type="image/jpeg",
+            attempt=attempt,
+            frame_index=taken.index,
+            rotation=taken.rotation_degrees,
+            mirrored=taken.mirrored,
         )
         try:
-            await self._evidence.put(sealed)
+            await self._evidence.put(entry, ciphertext)
         except StorageUnavailable as error:
             _log.error("picture_not_kept", check_id=str(record.check_id), exc_info=error)
-            return sealed.entry, error
-        return sealed.entry, None
+            return entry, error
+        return entry, None
 
-    async def drop_pictures(self, pictures: Sequence[EvidenceEntry]) -> None:
+    async def drop_images(self, images: Sequence[EvidenceEntry]) -> None:
         """Erases stored images whose rows were never written, because another stream was first."""
-        await self._evidence.erase(pictures)
+        await self._evidence.erase(images)
 
     def interim(
         self,
@@ -145,7 +358,7 @@ class CheckRecorder:
             attempt=attempt,
             device=attempt.device,
             attempts=attempts,
-            pictures=attempt.evidence,
+            images=attempt.evidence,
             ended_by=FailureReason.CONDITIONS,
             now=now,
         )
@@ -186,7 +399,7 @@ class CheckRecorder:
             attempt=attempt,
             device=attempt.device,
             attempts=attempts,
-            pictures=attempt.evidence,
+            images=attempt.evidence,
             ended_by=ended_by,
             now=now,
         )
@@ -247,7 +460,7 @@ class CheckRecorder:
                 attempt=None,
                 device=device,
                 attempts=attempts,
-                pictures=result_pictures(kept, attempts),
+                images=result_images(kept, attempts),
                 ended_by=ending_reasons(ended_by, manipulated=device.final)[0],
                 now=now,
             )
@@ -286,7 +499,7 @@ class CheckRecorder:
             outcome=outcome,
             result=result,
             result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
-            images=tuple(_facts(entry) for entry in (*earlier, *evidence)),
+            images=tuple(facts_of(entry) for entry in (*earlier, *evidence)),
             frames=tuple(_frames(attempt) for attempt in attempts),
             portrait=_portrait(record, policy),
             times=RecordTimes(
@@ -312,18 +525,6 @@ class CheckRecorder:
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,
         )
-
-
-def _facts(entry: EvidenceEntry) -> ImageFacts:
-    return ImageFacts(
-        purpose=entry.kind.value,
-        sha256=entry.sha256,
-        attempt=entry.attempt,
-        frame_index=entry.frame_index,
-        rotation=entry.rotation,
-        mirrored=entry.mirrored,
-        media_type=entry.media_type,
-    )
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from matcher import RefusalReason, TrustedImageRefused
-from server.errors import Reason, Refusal, camel
+from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
 
 __all__ = ["refusal_of", "too_many_failures"]

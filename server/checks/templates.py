@@ -10,9 +10,9 @@ from uuid import UUID
 import numpy as np
 
 from liveness import TrustedFace
+from server.base.errors import Reason, Refusal
 from server.domain.terms import SealedKind
-from server.errors import Reason, Refusal
-from server.sealing import Sealed, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Sealed, WrappingKeys, context, seal, unseal
 from server.storage.records import CheckRecord
 from vision.face_chip import CHIP_SHAPE
 from vision.packs import Template

@@ -7,8 +7,8 @@ from datetime import datetime, timedelta
 from uuid import UUID
 
 from server.audit import LONGEST_PURPOSE_BYTES, Actor, AuditAction, AuditEvent, subject_hash, subject_hashes
-from server.errors import Reason, Refusal
-from server.settings_compliance import TwoPeople
+from server.base.errors import Reason, Refusal
+from server.configuration.tables import TwoPeople
 from server.storage.approvals import ApprovalRequest
 
 __all__ = ["Access", "ApprovalRules", "reference_field", "text_field"]

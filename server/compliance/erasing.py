@@ -9,17 +9,17 @@ from uuid import UUID
 import structlog
 
 from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
 from server.checks.lifecycle import check_erased
 from server.compliance.access import Access, ApprovalRules, reference_field, text_field
 from server.compliance.reading import found_check
+from server.configuration.tables import TwoPeople
 from server.domain.evidence_terms import reference_term
-from server.domain.state import OPEN_STATES, CheckState
-from server.errors import Reason, Refusal
+from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.sealing import SealError
-from server.settings_compliance import TwoPeople
+from server.keyring.sealing import SealError
 from server.storage.approvals import PendingApproval
 from server.storage.errors import HoldNotFound, OnHold, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository

@@ -1,28 +1,108 @@
-"""Lists decided checks by the indexed terms and times, without opening their sealed records."""
+"""Lists decided checks and the audit log, in pages; checks by indexed terms, without their sealed records.
 
-from collections.abc import Callable, Sequence
+A page token is a place in a list, encrypted and bound to its tenant and its conditions (AES-256-GCM).
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Final
 from uuid import UUID
 
 import structlog
+from cryptography.exceptions import InvalidTag
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from liveness import AttackType
-from server.audit import AuditAction
+from server.audit import AuditAction, AuditEntry
+from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, reference_field, text_field
-from server.compliance.page_token import PageTokens
 from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 from server.storage.audit import AuditLog
+from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
 
-__all__ = ["CheckFilter", "CheckListing", "CheckPage"]
+__all__ = ["AuditListing", "AuditPage", "CheckFilter", "CheckListing", "CheckPage", "PageTokens"]
 
+_TOKEN_DOMAIN: Final = b"facegate/v1/page-token"
+_NONCE_BYTES: Final = 12
 _log = structlog.get_logger(__name__)
 _LONGEST_REFERENCE = 256
 _LONGEST_WORD = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
+_SEQUENCE_BYTES: Final = 8
+
+
+class PageTokens:
+    """Makes and opens page tokens."""
+
+    def __init__(
+        self, *, tenant_keys: Callable[[str], tuple[bytes, ...]], random: Callable[[int], bytes]
+    ) -> None:
+        """Sets the keys.
+
+        Args:
+            tenant_keys: Returns the keys that a tenant has and had, newest first.
+            random: Returns unpredictable bytes.
+        """
+        self._tenant_keys = tenant_keys
+        self._random = random
+
+    def make(self, place: bytes, *, tenant: str, conditions: Sequence[str]) -> str:
+        """Returns the token of the page that follows an entry of a list.
+
+        Args:
+            place: The position of the entry, as the list encodes it.
+            tenant: The tenant.
+            conditions: The kind of list and its conditions.
+        """
+        nonce = self._random(_NONCE_BYTES)
+        key = self._ciphers(tenant)[0]
+        sealed = nonce + key.encrypt(nonce, place, _bound(tenant, conditions))
+        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
+
+    def open(self, token: str, *, tenant: str, conditions: Sequence[str]) -> bytes:
+        """Returns the position after which the page of a token begins; see ``make``.
+
+        Raises:
+            Refusal: The token is altered, or of another tenant or other conditions (INVALID_FIELD).
+        """
+        try:
+            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
+        except (ValueError, binascii.Error):
+            raise _refused() from None
+        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
+        for key in self._ciphers(tenant):
+            with suppress(InvalidTag, ValueError):
+                return key.decrypt(nonce, body, _bound(tenant, conditions))
+        raise _refused()
+
+    def _ciphers(self, tenant: str) -> tuple[AESGCM, ...]:
+        return tuple(AESGCM(hmac.digest(key, _TOKEN_DOMAIN, "sha256")) for key in self._tenant_keys(tenant))
+
+
+def _bound(tenant: str, conditions: Sequence[str]) -> bytes:
+    digest = hashlib.sha256(_TOKEN_DOMAIN)
+    for text in (tenant, *conditions):
+        data = text.encode()
+        digest.update(len(data).to_bytes(4, "big") + data)
+    return digest.digest()
+
+
+def _refused() -> Refusal:
+    return Refusal(
+        Reason.INVALID_FIELD,
+        "page_token is not one of this list; send `next_page_token` with otherwise the same fields, or leave "
+        "it empty for the first page",
+        details={"field": "page_token"},
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,3 +279,78 @@ def _place_bytes(place: Place) -> bytes:
 def _place(data: bytes) -> Place:
     moment = _EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND
     return Place(moment, UUID(bytes=data[8:]))
+
+
+@dataclass(frozen=True, slots=True)
+class AuditPage:
+    """A page of entries.
+
+    Attributes:
+        entries: The entries, newest first.
+        next_page_token: Gives the next page; empty after the last one.
+    """
+
+    entries: tuple[AuditEntry, ...]
+    next_page_token: str
+
+
+class AuditListing:
+    """Lists entries of the audit log; each page is an entry itself."""
+
+    def __init__(self, *, reader: AuditReader, log: AuditLog, tokens: PageTokens) -> None:
+        """Sets the reader and the writer of the log, and the maker of page tokens."""
+        self._reader = reader
+        self._log = log
+        self._tokens = tokens
+
+    async def page(
+        self,
+        access: Access,
+        chosen: AuditFilter,
+        *,
+        subjects: Sequence[bytes],
+        size: int,
+        page_token: str,
+    ) -> AuditPage:
+        """Returns a page, and logs that it was read.
+
+        Args:
+            access: The call.
+            chosen: Which entries.
+            subjects: The person whose entries are wanted, as ``server.audit.subject_hashes``; empty for all.
+            size: The maximum number of entries, 1 or more.
+            page_token: The token of the page; empty for the first.
+
+        Raises:
+            Refusal: The token is not one of this list (INVALID_FIELD).
+        """
+        bound = ["audit", repr(chosen), *(subject.hex() for subject in subjects)]
+        before = 0
+        if page_token:
+            place = self._tokens.open(page_token, tenant=access.tenant, conditions=bound)
+            before = int.from_bytes(place, "big")
+        found, following = await self._reader.page(
+            access.tenant, chosen=chosen, subjects=subjects, before=before, limit=size
+        )
+        detail = {"entries": str(len(found))}
+        event = access.event(AuditAction.AUDIT_READ, subject=next(iter(subjects), None), detail=detail)
+        await self._log.append(event, now=access.now)
+        token = ""
+        if following:
+            place = following.to_bytes(_SEQUENCE_BYTES, "big")
+            token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
+        return AuditPage(found, token)
+
+    async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
+        """Yields the lines of an export of the log, after an entry that it was read.
+
+        Args:
+            access: The call.
+            since: Entries of this time or later; ``None`` for all.
+        """
+        await self._log.append(
+            access.event(AuditAction.AUDIT_READ, detail={"form": "export"}), now=access.now
+        )
+        export = AuditExport(self._reader, access.tenant)
+        async for line in export.lines(since):
+            yield line

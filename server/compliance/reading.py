@@ -10,15 +10,14 @@ from uuid import UUID
 import structlog
 
 from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, ApprovalRules
-from server.domain.state import OPEN_STATES, CheckState
-from server.errors import Reason, Refusal
-from server.evidence.archive import ERASED, Export, HeldImage, evidence_archive
-from server.evidence.index import contradictions
-from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore
-from server.result_signer import ARCHIVE_TYPE, RECORD_TYPE
-from server.sealing import SealError, WrappingKeyUnknown
+from server.domain.terms import OPEN_STATES, CheckState
+from server.evidence.archive import ERASED, Export, evidence_archive
+from server.evidence.records import RecordVault, contradictions
+from server.evidence.store import EvidenceStore, HeldImage
+from server.keyring.result_signer import ARCHIVE_TYPE, RECORD_TYPE
+from server.keyring.sealing import SealError, WrappingKeyUnknown
 from server.storage.audit import AuditLog
 from server.storage.errors import ObjectNotFound
 from server.storage.evidence_records import EvidenceRecordRepository
@@ -27,7 +26,7 @@ from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable, record_to_bytes
 
-__all__ = ["EvidenceReading", "OpenedEvidence", "OpenedImage", "found_check"]
+__all__ = ["EvidenceReading", "OpenedEvidence", "found_check"]
 
 _log = structlog.get_logger(__name__)
 
@@ -43,7 +42,7 @@ class OpenedEvidence:
         record_json: The record as it was sealed.
         record_jws: The same record, signed when it was opened.
         altered: The facts that differ between the record and the columns of lists; see
-            ``server.evidence.index.contradictions``.
+            ``server.evidence.records.contradictions``.
     """
 
     check: CheckRecord
@@ -52,14 +51,6 @@ class OpenedEvidence:
     record_json: bytes = field(repr=False)
     record_jws: str = field(repr=False)
     altered: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class OpenedImage:
-    """An opened image."""
-
-    facts: ImageFacts
-    content: bytes = field(repr=False)
 
 
 async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: str) -> CheckRecord:
@@ -131,7 +122,7 @@ class EvidenceReading:
         await self._logged(access, AuditAction.EVIDENCE_READ, opened)
         return opened
 
-    async def image(self, access: Access, check_id: UUID, sha256: bytes) -> OpenedImage:
+    async def image(self, access: Access, check_id: UUID, sha256: bytes) -> tuple[ImageFacts, bytes]:
         """Returns an image of a check.
 
         Args:
@@ -161,7 +152,7 @@ class EvidenceReading:
             raise _unreadable(f"the image cannot be read: {held.problem}", held.problem)
         detail = {"purpose_of_image": facts.purpose, "sha256": sha256.hex()}
         await self._logged(access, AuditAction.EVIDENCE_IMAGE_READ, opened, detail)
-        return OpenedImage(facts, held.content)
+        return facts, held.content
 
     async def archive(self, access: Access, check_id: UUID) -> bytes:
         """Returns the signed archive of a check.

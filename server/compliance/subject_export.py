@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from datetime import UTC
 
 from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, ApprovalRules, reference_field
 from server.compliance.erasing import Erasure
 from server.compliance.reading import EvidenceReading
-from server.errors import Reason, Refusal
 from server.storage.audit import AuditLog
 from server.storage.devices import DeviceRepository
 

@@ -19,8 +19,8 @@ from joserfc.jwk import ECKey
 
 from device_integrity import ReceiptExchangeUnavailable
 from device_integrity.apple import MAX_RECEIPT_BYTES, Environment
-from server.errors import ConfigurationError
-from server.private_files import read_private_file
+from server.base.errors import ConfigurationError
+from server.base.private_files import read_private_file
 
 __all__ = ["AppleReceiptExchange", "open_apple_receipt_exchange"]
 

@@ -1,11 +1,13 @@
 """The assessment of a device from its claims, its evidence and its frames.
 
-The functions are pure and run on the worker pool. Missing evidence never counts as passed.
+The functions are pure and run on the worker pool, but for ``unattempted_device``, which reads the findings on
+a check. Missing evidence never counts as passed.
 """
 
 import hmac
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Final
 
 from device_integrity import (
@@ -42,9 +44,19 @@ from device_integrity.policy import (
     mark_decisive,
 )
 from device_integrity.stream import FrameTrace, StreamMeasurements, check_stream
-from server.device.findings import CLAIMS, EvidenceFinding, counting_findings, joined_report
+from server.base.sandbox import tolerated_checks
+from server.device.evidence import (
+    CLAIMS,
+    EvidenceFinding,
+    counting_findings,
+    finding_from_bytes,
+    joined_report,
+)
 from server.device.server_keys import ServerKeys
-from server.policies.device_rules import DeviceRules
+from server.policies import Policy
+from server.policies.schema import DeviceRules
+from server.storage.devices import DeviceRepository
+from server.storage.records import CheckRecord
 from server.verdict.outcome import DeviceOutcome
 
 __all__ = [
@@ -55,6 +67,7 @@ __all__ = [
     "attestation_demand",
     "awaited_evidence",
     "decisive_claims",
+    "unattempted_device",
 ]
 
 _INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
@@ -366,3 +379,24 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         + ("The settings list every key of the operator." if own.complete else "It may be the operator's."),
         sign_of=Manipulation.MAN_IN_THE_MIDDLE,
     )
+
+
+async def unattempted_device(
+    devices: DeviceRepository, remembered: timedelta, record: CheckRecord, policy: Policy, now: datetime
+) -> DeviceOutcome:
+    """Returns the assessment of the device from the findings of the check's streams.
+
+    Args:
+        devices: Stores the findings on the check's evidence.
+        remembered: How long earlier attacks are kept.
+        record: The check.
+        policy: Its frozen policy.
+        now: The current time.
+
+    Raises:
+        StorageUnavailable: The database failed.
+    """
+    findings = [finding_from_bytes(data) for data in await devices.findings(record.check_id)]
+    tolerated = tolerated_checks(policy.device.tolerate, sandbox=record.sandbox)
+    device = assess_without_attempt(findings, rules=policy.device, tolerated=tolerated)
+    return replace(device, earlier=await devices.count_attacks(record.check_id, since=now - remembered))

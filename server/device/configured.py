@@ -6,11 +6,11 @@ from typing import Final
 import structlog
 
 from device_integrity.policy import Evidence
-from server.errors import ConfigurationError
+from server.base.errors import ConfigurationError
+from server.configuration.device import PlayDecoderChoice
+from server.configuration.settings import Settings
 from server.policies import PolicyBook
 from server.policies.availability import Availability, availabilities
-from server.settings import Settings
-from server.settings_device import PlayDecoderChoice
 
 __all__ = ["missing_settings", "require_available", "unlisted_origins"]
 

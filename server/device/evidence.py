@@ -1,12 +1,26 @@
-"""Evidence of a device's platform as received: parsed and limited in size, but not verified."""
+"""Evidence of a device's platform as received, parsed and limited in size, and the finding on each piece."""
 
-from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from functools import reduce
+from typing import Any, Final, TypeAlias
 from uuid import UUID
 
+from device_integrity import (
+    Assurance,
+    DeviceCheck,
+    DeviceFinding,
+    Manipulation,
+    RuntimeFinding,
+    RuntimeKind,
+    RuntimeReport,
+)
 from device_integrity.android import PlayTokenKind
+from device_integrity.policy import AttestedFacts
 
 __all__ = [
+    "CLAIMS",
     "MAX_ATTESTATIONS",
     "MAX_ATTESTATION_BYTES",
     "AndroidKeyEvidence",
@@ -14,11 +28,16 @@ __all__ = [
     "AppAttestEvidence",
     "DeviceEvidence",
     "EvidenceContext",
+    "EvidenceFinding",
     "EvidenceUnavailable",
     "PlayEvidence",
     "UnknownEvidence",
     "WebAuthnEvidence",
     "WebCryptoEvidence",
+    "counting_findings",
+    "finding_from_bytes",
+    "finding_to_bytes",
+    "joined_report",
 ]
 
 MAX_ATTESTATIONS: Final = 4
@@ -109,7 +128,7 @@ class EvidenceContext:
 
     Attributes:
         check_id: Its check.
-        scope: The name under which the keys of devices are stored; see ``server.sandbox``.
+        scope: The name under which the keys of devices are stored; see ``server.base.sandbox``.
         subject: The orchestrator's reference to the person; may be empty.
         challenge: The bytes that the evidence must be made for, 32 bytes: the stream's binding hash H or, if
             a report came with the evidence, the evidence challenge E.
@@ -130,3 +149,113 @@ class EvidenceContext:
     sandbox: bool
     header_origin: str | None = None
     asks_apple: bool = True
+
+
+CLAIMS = "claims"
+"""The ``verifier`` of a finding that holds the decisive tests that a stream's start failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvidenceFinding:
+    """The finding on one piece of evidence.
+
+    Attributes:
+        verifier: The verifier, which is the first part of its tests' names; ``unknown`` if no verifier
+            supports the evidence or the verifier failed, empty if the device reported that it has no
+            evidence, and ``runtime`` if only a report came.
+        checks: Every test.
+        ceiling: The highest assurance that it may give, if that is lower than the verifier's.
+        facts: The verified facts about the device.
+        lasting_key: Mark (``stream.key_mark``) of a verified key that outlives the scan; ``None`` without
+            such a key.
+        scan_key: Mark of a verified key that was made for this scan; ``None`` without such a key.
+        report: The app's report of run-time findings that came with the evidence; ``None`` without a report.
+    """
+
+    verifier: str
+    checks: tuple[DeviceCheck, ...]
+    ceiling: Assurance | None = None
+    facts: AttestedFacts = field(default_factory=AttestedFacts)
+    lasting_key: bytes | None = None
+    scan_key: bytes | None = None
+    report: RuntimeReport | None = None
+
+    @property
+    def failed(self) -> bool:
+        """Whether a test failed that is not soft."""
+        return any(check.outcome is DeviceFinding.FAIL and not check.soft for check in self.checks)
+
+
+def counting_findings(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
+    """Returns the findings that count: later evidence replaces earlier evidence of the same verifier.
+
+    A device may therefore repeat evidence that could not be verified, or that it made for a lost stream.
+    Failed evidence always counts; later good evidence does not undo it.
+    """
+    last = {finding.verifier: at for at, finding in enumerate(findings)}
+    return tuple(
+        finding for at, finding in enumerate(findings) if finding.failed or last[finding.verifier] == at
+    )
+
+
+def joined_report(findings: Iterable[EvidenceFinding]) -> RuntimeReport | None:
+    """Joins all reports of a scan, even those of evidence that no longer counts; ``None`` without any."""
+    reports = [finding.report for finding in findings if finding.report is not None]
+    return reduce(RuntimeReport.joined, reports) if reports else None
+
+
+def finding_to_bytes(finding: EvidenceFinding) -> bytes:
+    """Returns the finding as JSON in UTF-8."""
+    return json.dumps(
+        {
+            "verifier": finding.verifier,
+            "checks": [asdict(check) for check in finding.checks],
+            "ceiling": finding.ceiling,
+            "facts": asdict(finding.facts),
+            "lasting_key": None if finding.lasting_key is None else finding.lasting_key.hex(),
+            "scan_key": None if finding.scan_key is None else finding.scan_key.hex(),
+            "report": None if finding.report is None else _report_to_json(finding.report),
+        }
+    ).encode()
+
+
+def finding_from_bytes(data: bytes) -> EvidenceFinding:
+    """Parses the bytes that ``finding_to_bytes`` returns."""
+    document: dict[str, Any] = json.loads(data)
+    ceiling = document["ceiling"]
+    lasting, scan = document["lasting_key"], document["scan_key"]
+    report = document["report"]
+    return EvidenceFinding(
+        verifier=document["verifier"],
+        checks=tuple(_check(check) for check in document["checks"]),
+        ceiling=None if ceiling is None else Assurance(ceiling),
+        facts=AttestedFacts(**document["facts"]),
+        lasting_key=None if lasting is None else bytes.fromhex(lasting),
+        scan_key=None if scan is None else bytes.fromhex(scan),
+        report=None if report is None else _report_from_json(report),
+    )
+
+
+def _report_to_json(report: RuntimeReport) -> dict[str, Any]:
+    return {
+        "looked_for": sorted(report.looked_for),
+        "findings": sorted([found.kind, found.name] for found in report.findings),
+    }
+
+
+def _report_from_json(fields: dict[str, Any]) -> RuntimeReport:
+    return RuntimeReport(
+        looked_for=frozenset(map(RuntimeKind, fields["looked_for"])),
+        findings=frozenset(RuntimeFinding(RuntimeKind(kind), name) for kind, name in fields["findings"]),
+    )
+
+
+def _check(fields: dict[str, Any]) -> DeviceCheck:
+    sign_of = fields["sign_of"]
+    return DeviceCheck(
+        **fields
+        | {
+            "outcome": DeviceFinding(fields["outcome"]),
+            "sign_of": None if sign_of is None else Manipulation(sign_of),
+        }
+    )

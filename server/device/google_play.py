@@ -18,8 +18,8 @@ from urllib.parse import quote
 
 from device_integrity import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.android import MAX_PAYLOAD_BYTES, MAX_TOKEN_BYTES
-from server.errors import ConfigurationError
-from server.private_files import read_private_file
+from server.base.errors import ConfigurationError
+from server.base.private_files import read_private_file
 
 if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession

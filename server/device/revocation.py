@@ -17,7 +17,7 @@ import structlog
 
 from device_integrity import ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES, RevocationList, parse_revocation_list
-from server.private_files import PrivateFileError, read_trusted_file
+from server.base.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [
     "DownloadRecord",

@@ -14,9 +14,9 @@ from typing import Final
 
 import structlog
 
-from server.errors import ConfigurationError
-from server.private_files import read_trusted_file
-from server.watched_file import WatchedFile
+from server.base.errors import ConfigurationError
+from server.base.private_files import read_trusted_file
+from server.base.watched_file import WatchedFile
 
 __all__ = ["ServerKeyList", "ServerKeys"]
 

@@ -24,18 +24,18 @@ from device_integrity.android import (
 )
 from device_integrity.apple import AppleAnchors, Environment, ReceiptExchange, load_apple_anchors
 from device_integrity.web import RelyingParty
-from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
-from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
-from server.errors import ConfigurationError
-from server.policies import PolicyBook, load_policies
-from server.private_files import read_private_file, read_trusted_file
-from server.settings_device import (
+from server.base.errors import ConfigurationError
+from server.base.private_files import read_private_file, read_trusted_file
+from server.configuration.device import (
     AndroidSettings,
     AppleReceiptSettings,
     DeviceIntegritySettings,
     PlayDecoderChoice,
     PlaySettings,
 )
+from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
+from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
+from server.policies import PolicyBook, load_policies
 
 __all__ = ["DeviceTrust", "load_served_policies", "open_device_trust"]
 

@@ -32,6 +32,7 @@ from device_integrity.policy import AttestedFacts
 from device_integrity.stream import key_mark
 from device_integrity.web import verify_web_crypto
 from facegate_protocol import attestation_message
+from server.base.worker_pool import WorkerPool
 from server.device.enrolled_keys import EnrolledKeyVerifier, no_site
 from server.device.evidence import (
     AndroidKeyEvidence,
@@ -39,17 +40,16 @@ from server.device.evidence import (
     AppAttestEvidence,
     DeviceEvidence,
     EvidenceContext,
+    EvidenceFinding,
     EvidenceUnavailable,
     PlayEvidence,
     UnknownEvidence,
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust
 from server.storage.devices import DeviceRepository
-from server.worker_pool import WorkerPool
 
 __all__ = ["DeviceVerifier"]
 

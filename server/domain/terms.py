@@ -1,6 +1,39 @@
-"""Terms that policies, checks, scans and storage share."""
+"""Terms that policies, checks, scans and storage share, and the life of a check.
 
-from enum import StrEnum
+The life of a check is an explicit state machine; storage performs its transitions::
+
+    CREATED ──scan──► SCANNING ──attempt ended, another allowed──► (stays)
+       │                │  │
+       │                │  └──stream lost──► WAITING ──reconnect──► SCANNING
+       │                ▼                       │
+       │             DECIDED ◄──────────────────┤   decision and evidence durable
+       └──deadline──────►│ ◄──────deadline──────┘
+                         ▼
+                     FINISHED   (the orchestrator received the result)
+                         │
+                         ▼
+                      ERASED    (retention ended: evidence keys destroyed, tombstone kept)
+"""
+
+from enum import Enum, StrEnum
+
+__all__ = [
+    "ADVERSE",
+    "CLOSED_WITH_RESULT",
+    "FAULTS",
+    "OPEN_STATES",
+    "TRANSITIONS",
+    "AttemptOutcome",
+    "CheckState",
+    "CheckStatus",
+    "EndedBy",
+    "FailureReason",
+    "Mode",
+    "Plan",
+    "PortraitKept",
+    "SealedKind",
+    "may_become",
+]
 
 
 class Mode(StrEnum):
@@ -77,3 +110,86 @@ class SealedKind(StrEnum):
     """The evidence record of a decided check."""
     SCAN_MEMORY = "scan_memory"
     """The frame hashes of a decided scan."""
+
+
+class CheckState(Enum):
+    """The state of a check."""
+
+    CREATED = "created"
+    """The trusted image is accepted, and no scan has begun."""
+    SCANNING = "scanning"
+    """A stream holds the lease."""
+    WAITING = "waiting"
+    """Streams were lost or ended without a decision; the device may reconnect until the deadline."""
+    DECIDED = "decided"
+    """The decision and its evidence are durable; no further attempts are allowed."""
+    FINISHED = "finished"
+    """The orchestrator received the result."""
+    ERASED = "erased"
+    """The result and its evidence are erased; the identifier is never used again."""
+
+
+TRANSITIONS: dict[CheckState, frozenset[CheckState]] = {
+    CheckState.CREATED: frozenset({CheckState.SCANNING, CheckState.DECIDED}),
+    CheckState.SCANNING: frozenset({CheckState.SCANNING, CheckState.WAITING, CheckState.DECIDED}),
+    CheckState.WAITING: frozenset({CheckState.SCANNING, CheckState.DECIDED}),
+    CheckState.DECIDED: frozenset({CheckState.FINISHED, CheckState.ERASED}),
+    CheckState.FINISHED: frozenset({CheckState.ERASED}),
+    CheckState.ERASED: frozenset(),
+}
+"""The transitions that are allowed."""
+
+OPEN_STATES = frozenset({CheckState.CREATED, CheckState.SCANNING, CheckState.WAITING})
+"""States in which a scan may still decide the check."""
+
+CLOSED_WITH_RESULT = frozenset({CheckState.DECIDED, CheckState.FINISHED})
+"""States in which the check has a result whose evidence is kept."""
+
+
+def may_become(state: CheckState, new: CheckState) -> bool:
+    """Returns whether a check in ``state`` may change to ``new``."""
+    return new in TRANSITIONS[state]
+
+
+class CheckStatus(StrEnum):
+    """The status of a decided check."""
+
+    SUCCESS = "SUCCESS"
+    FAILURE = "FAILURE"
+    NOT_DECIDED = "NOT_DECIDED"
+    """A fault of the server prevented the decision; the status is no statement about the person."""
+
+
+class FailureReason(StrEnum):
+    """The reason of a failed check; the names are those of ``facegate.v1.FailureReason``."""
+
+    NOT_SAME_PERSON = "NOT_SAME_PERSON"
+    SPOOF = "SPOOF"
+    LIVENESS_INCONCLUSIVE = "LIVENESS_INCONCLUSIVE"
+    CHALLENGE_BITS_TOO_FEW = "CHALLENGE_BITS_TOO_FEW"
+    DEVICE_NOT_TRUSTED = "DEVICE_NOT_TRUSTED"
+    TRANSCRIPT_BROKEN = "TRANSCRIPT_BROKEN"
+    IDENTITY_CHANGED = "IDENTITY_CHANGED"
+    EXPIRED = "EXPIRED"
+    ABANDONED = "ABANDONED"
+    INTERRUPTED = "INTERRUPTED"
+    CONDITIONS = "CONDITIONS"
+    MODE_NOT_MET = "MODE_NOT_MET"
+    CANCELLED = "CANCELLED"
+    DEVICE_MANIPULATED = "DEVICE_MANIPULATED"
+    SERVER_FAULT = "SERVER_FAULT"
+
+
+FAULTS = frozenset({FailureReason.SERVER_FAULT, FailureReason.INTERRUPTED})
+"""Faults of the server. They are never held against the person and are reasons of NOT_DECIDED only."""
+
+ADVERSE = frozenset(
+    {
+        FailureReason.SPOOF,
+        FailureReason.NOT_SAME_PERSON,
+        FailureReason.IDENTITY_CHANGED,
+        FailureReason.DEVICE_MANIPULATED,
+        FailureReason.TRANSCRIPT_BROKEN,
+    }
+)
+"""Reasons that fail a check even if the server also had a fault."""

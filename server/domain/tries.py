@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from server.domain.reasons import ADVERSE, CheckStatus, FailureReason
+from server.domain.terms import ADVERSE, CheckStatus, FailureReason
 
 __all__ = [
     "BUSY_SECONDS",
@@ -90,7 +90,7 @@ class TryMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRules:
-    """The limits; see ``server.settings_failures.FailureLimits``.
+    """The limits; see ``server.configuration.tables.FailureLimits``.
 
     Attributes:
         maximum: Failed checks within ``window`` that cause a lock.

@@ -1,37 +1,80 @@
 """AnalysisService on the service listener: analyses one selfie or one video, and keeps nothing of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 import structlog
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1 import result_pb2
 from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext, UsageError
 
+from liveness.selfie import SelfieResult
 from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.identifiers import image_request_id, video_inference_id
 from server.analysis.image import ImageAnalyst
-from server.analysis.results import VideoAnalysis
-from server.analysis.upload import UploadKind, VideoUpload
+from server.analysis.results import (
+    AnalysisMode,
+    ImageAnalysis,
+    VideoAnalysis,
+    image_request_id,
+    video_inference_id,
+)
+from server.analysis.upload import UploadKind, UploadPlan, VideoUpload
 from server.analysis.video import VideoAnalyst
-from server.edge.analysis_codec import image_mode, image_to_wire, upload_plan, video_to_wire
+from server.base.errors import Reason, Refusal
+from server.base.worker_pool import WorkerPool
 from server.edge.callers import CallerIdentifier
 from server.edge.places import Places
-from server.edge.result_codec import pack_to_wire
-from server.errors import Reason, Refusal
+from server.edge.result_codec import liveness_to_wire, pack_to_wire
+from server.edge.scan_codec import timestamp
+from server.edge.status import not_started, within_deadline
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
-from server.worker_pool import WorkerPool
+from vision.isolation.video import VideoContainer
+
+__all__ = [
+    "AnalysisEnvironment",
+    "AnalysisServicer",
+    "image_mode",
+    "image_to_wire",
+    "upload_plan",
+    "video_to_wire",
+]
 
 _IMAGE_SECONDS = 30.0
-_STARTING_SECONDS = 1.0
 _SETTLE_SECONDS = 0.05
 
 _log = structlog.get_logger(__name__)
+_MODEL_ID, _MODEL_NAME = "face_liveness", "Face Liveness Detection"
+_MOST_DETAIL: Final = 500
+_MODES: Final[Mapping[int, AnalysisMode]] = MappingProxyType(
+    {
+        analysis_pb2.ANALYSIS_MODE_UNSPECIFIED: AnalysisMode.BASIC,
+        analysis_pb2.ANALYSIS_MODE_BASIC: AnalysisMode.BASIC,
+        analysis_pb2.ANALYSIS_MODE_FULL: AnalysisMode.FULL,
+    }
+)
+_KINDS: Final[Mapping[int, UploadKind]] = MappingProxyType(
+    {
+        analysis_pb2.AnalyzeVideoConfig.KIND_VIDEO: UploadKind.VIDEO,
+        analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES: UploadKind.FRAMES,
+    }
+)
+_CONTAINERS: Final[Mapping[int, VideoContainer | None]] = MappingProxyType(
+    {
+        analysis_pb2.AnalyzeVideoConfig.CONTAINER_UNSPECIFIED: None,
+        analysis_pb2.AnalyzeVideoConfig.CONTAINER_MP4: VideoContainer.MP4,
+        analysis_pb2.AnalyzeVideoConfig.CONTAINER_MOV: VideoContainer.MOV,
+        analysis_pb2.AnalyzeVideoConfig.CONTAINER_AVI: VideoContainer.AVI,
+        analysis_pb2.AnalyzeVideoConfig.CONTAINER_WEBM: VideoContainer.WEBM,
+        analysis_pb2.AnalyzeVideoConfig.CONTAINER_MKV: VideoContainer.MKV,
+    }
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +149,10 @@ class AnalysisServicer:
                 raise AnalysisRefused(
                     Reason.IMAGE_EMPTY, "the request carries no image; set `image` to its bytes"
                 )
-            async with _within(context, _IMAGE_SECONDS), self._selfies.taken(caller.scope) as place:
+            async with (
+                within_deadline(context, _IMAGE_SECONDS),
+                self._selfies.hold_place(caller.scope) as place,
+            ):
                 analysis = await place.run(env.image_pool, env.images.analyse, request.image, mode=mode)
         if analysis.failure is not None:
             _log.error("model_failed", request_id=request_id, exc_info=analysis.failure)
@@ -125,7 +171,7 @@ class AnalysisServicer:
         created = env.now()
         inference_id = video_inference_id(env.random)
         with _named("inferenceId", inference_id), _counted(env.metrics, "video"):
-            async with self._videos.taken(caller.scope) as place:
+            async with self._videos.hold_place(caller.scope) as place:
                 upload = await self._uploaded(request_iterator)
                 try:
                     analysis = await place.run(
@@ -146,9 +192,7 @@ class AnalysisServicer:
 
     def _ready(self) -> AnalysisEnvironment:
         if self._env is None:
-            raise Refusal(
-                Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_SECONDS
-            )
+            raise not_started()
         return self._env
 
     async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
@@ -245,18 +289,131 @@ def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
         raise
 
 
-@asynccontextmanager
-async def _within(context: ServicerContext[Any, Any], most_seconds: float) -> AsyncIterator[None]:
-    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
-    seconds = min(context.time_remaining() or most_seconds, most_seconds)
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise Refusal(
-            Reason.DEADLINE_EXCEEDED, "the call did not end within its deadline; it is safe to repeat it"
-        ) from error
-
-
 def _unexpected(what: str) -> AnalysisRefused:
     return AnalysisRefused(Reason.UNEXPECTED_MESSAGE, what, code=AnalysisCode.INVALID_REQUEST)
+
+
+def image_mode(mode: int) -> AnalysisMode:
+    """Returns the mode that a request names.
+
+    Raises:
+        AnalysisRefused: The value is not in the enumeration (INVALID_FIELD).
+    """
+    known = _MODES.get(mode)
+    if known is None:
+        raise _unknown("mode")
+    return known
+
+
+def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
+    """Returns the upload that a config announces, after its sizes are tested against the limits.
+
+    Raises:
+        AnalysisRefused: A field is missing or wrong, or the announced upload exceeds a limit.
+    """
+    kind = _KINDS.get(config.kind)
+    if kind is None:
+        raise _unknown("kind")
+    if config.container not in _CONTAINERS:
+        raise _unknown("container")
+    plan = UploadPlan(kind=kind, container=_CONTAINERS[config.container], total_bytes=config.total_bytes)
+    plan.validate()
+    return plan
+
+
+def image_to_wire(
+    analysis: ImageAnalysis, *, request_id: str, now: datetime, pack: result_pb2.PackReference
+) -> analysis_pb2.AnalyzeImageResponse:
+    """Returns the response of AnalyzeImage."""
+    message = analysis_pb2.AnalyzeImageResponse(
+        status="error" if analysis.selfie is None else "success",
+        request_id=request_id,
+        timestamp=timestamp(now),
+        pack=pack,
+        assessment=analysis.scope,
+    )
+    if analysis.selfie is not None:
+        message.result.CopyFrom(_selfie(analysis.selfie))
+    if analysis.problem is not None:
+        message.error.code = analysis.problem.code.value
+        message.error.message = analysis.problem.message
+    if analysis.full is not None:
+        message.full.liveness.CopyFrom(liveness_to_wire(analysis.full))
+    return message
+
+
+def video_to_wire(
+    analysis: VideoAnalysis,
+    *,
+    inference_id: str,
+    created: datetime,
+    completed: datetime,
+    pack: result_pb2.PackReference,
+) -> analysis_pb2.AnalyzeVideoResponse:
+    """Returns the response of AnalyzeVideo.
+
+    Args:
+        analysis: The analysis.
+        inference_id: The identifier of the response.
+        created: When the call began, UTC.
+        completed: When the analysis was completed, UTC.
+        pack: The pack that was used.
+    """
+    source = analysis.source
+    return analysis_pb2.AnalyzeVideoResponse(
+        inference_id=inference_id,
+        model_id=_MODEL_ID,
+        model_name=_MODEL_NAME,
+        moderation_type="video",
+        status="completed",
+        result=analysis_pb2.VideoResult(
+            is_real=analysis.is_real,
+            is_spoof=analysis.is_spoof,
+            real_probability=analysis.real_probability,
+            confidence=analysis.confidence,
+            attack_type=analysis.attack_type,
+            attack_type_name=analysis.attack_type_name,
+            attack_type_confidence=analysis.attack_type_confidence,
+        ),
+        response_time_ms=max(0, round((completed - created).total_seconds() * 1000)),
+        created_at=timestamp(created),
+        completed_at=timestamp(completed),
+        liveness=liveness_to_wire(analysis.liveness),
+        video=analysis_pb2.VideoSummary(
+            media_type="" if source.container is None else source.container.value,
+            frames=source.frames,
+            usable_frames=source.usable,
+            seconds=source.seconds,
+            other_size_frames=source.other_size,
+            complete=source.complete,
+            repeated_frames=source.repeated,
+        ),
+        pack=pack,
+        assessment=analysis.scope,
+    )
+
+
+def _selfie(selfie: SelfieResult) -> analysis_pb2.SelfieResult:
+    return analysis_pb2.SelfieResult(
+        verdict=selfie.verdict.value,
+        confidence=selfie.confidence,
+        threshold=selfie.threshold,
+        face_detected=selfie.face_detected,
+        signals=[
+            analysis_pb2.SelfieSignal(
+                name=signal.name,
+                label=signal.label,
+                score=signal.score or 0.0,
+                weight=signal.weight,
+                passed=bool(signal.passed),
+                detail=signal.detail[:_MOST_DETAIL],
+            )
+            for signal in selfie.signals
+        ],
+    )
+
+
+def _unknown(field: str) -> AnalysisRefused:
+    return AnalysisRefused(
+        Reason.INVALID_FIELD, f"{field} is missing, or unknown to this server", details={"field": field}
+    )

@@ -1,24 +1,22 @@
 """Identifies callers of the service listener: by API key, by client certificate, or any on loopback."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Any
 from urllib.parse import unquote
 
 import structlog
 from grpc.aio import ServicerContext
 
-from server.api_keys import ApiKeys
+from server.access.api_keys import ApiKeys
+from server.access.callers import Caller, Role
+from server.access.client_certificates import ClientCertificates
 from server.audit import Actor
-from server.callers import Caller, Role
-from server.client_certificates import ClientCertificates
-from server.errors import ConfigurationError, Reason, Refusal
-from server.watched_file import WatchedFile
+from server.base.errors import ConfigurationError, Reason, Refusal
+from server.base.watched_file import WatchedFile
+from server.telemetry.stages import Metadata
 
 _LONGEST_ADDRESS = 64
-
-Metadata: TypeAlias = Iterable[tuple[str, str | bytes]]
-"""Names and values that a call carries before its message."""
 
 _SCHEME = "bearer "
 _MAX_KEY_CHARACTERS = 512

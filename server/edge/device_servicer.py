@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import Any
 
 import structlog
@@ -9,17 +10,17 @@ from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 from grpc.aio import BaseError, ServicerContext
 
+from server.base.errors import Reason, Refusal
 from server.edge.places import Places
 from server.edge.scan_codec import to_inbound, to_response
 from server.edge.waiting_room import WaitingRoom
-from server.errors import Reason, Refusal
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import find_check
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.scan.session import ScanSession
-from server.telemetry.bound import check_bound
 from server.telemetry.metrics import Metrics
+from server.telemetry.stages import check_bound
 
 _log = structlog.get_logger(__name__)
 
@@ -65,7 +66,7 @@ class DeviceServicer:
 
     async def idle(self) -> None:
         """Waits until no stream is being served."""
-        await self._scans.idle()
+        await self._scans.wait_until_idle()
 
     async def ScanFace(  # noqa: N802 - the name is the contract's
         self,
@@ -74,7 +75,7 @@ class DeviceServicer:
     ) -> None:
         """Serves one stream; see the contract."""
         await self.serve(
-            _inbound(request_iterator), _Sender(context).send, header_origin=_header_origin(context)
+            _inbound(request_iterator), partial(_send, context), header_origin=_header_origin(context)
         )
 
     async def serve(
@@ -109,7 +110,7 @@ class DeviceServicer:
                 retry_after=_SHORT_RETRY_SECONDS,
             )
         try:
-            first = await self._waiting.wait(lambda: _next(inbound))
+            first = await self._waiting.wait_for_message(lambda: _next(inbound))
         except ConnectionLost:
             return
         if first is None:
@@ -117,7 +118,7 @@ class DeviceServicer:
             return
         start, record = await find_check(env, first)
         # The place is taken before anything is written: a refused scan uses no attempt and binds no token.
-        async with self._scans.taken(record.scope):
+        async with self._scans.hold_place(record.scope):
             with check_bound(record.check_id):
                 try:
                     with env.metrics.checks.scan():
@@ -138,19 +139,15 @@ def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
     return ", ".join(sorted(values)) if values else None
 
 
-class _Sender:
-    def __init__(self, context: ServicerContext[Any, scan_pb2.ScanFaceResponse]) -> None:
-        self._context = context
-
-    async def send(self, message: Outbound) -> None:
-        # If a device does not read, its flow control window fills up; only this timeout ends the wait.
-        try:
-            async with asyncio.timeout(WRITE_SECONDS):
-                await self._context.write(to_response(message))
-        except BaseError as error:
-            raise ConnectionLost from error
-        except TimeoutError as error:
-            raise nothing_read() from error
+async def _send(context: ServicerContext[Any, scan_pb2.ScanFaceResponse], message: Outbound) -> None:
+    # If a device does not read, its flow control window fills up; only this timeout ends the wait.
+    try:
+        async with asyncio.timeout(WRITE_SECONDS):
+            await context.write(to_response(message))
+    except BaseError as error:
+        raise ConnectionLost from error
+    except TimeoutError as error:
+        raise nothing_read() from error
 
 
 def nothing_read() -> Refusal:

@@ -1,29 +1,33 @@
 """The outermost interceptor: converts refusals to statuses, and hides internal errors from clients."""
 
 import asyncio
+import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 import grpc
 from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
-from server.edge.failures import as_refusal, forget_traces
-from server.edge.handlers import wrap
-from server.edge.status import to_status
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
+from server.edge.status import as_refusal, forget_traces, to_status
 from server.telemetry.metrics import Metrics
 from server.telemetry.stages import CallSpan
 
 _LOOK_SECONDS = 0.01
 _RETRY_SECONDS = 3.0
 
+_Context = ServicerContext[Any, Any]
+_Around = Callable[[_Context], AbstractAsyncContextManager[None]]
+"""Returns the context manager that a call runs in. It may replace or suppress the exceptions of the call."""
+
 
 class ErrorInterceptor(ServerInterceptor):
     """Maps exceptions to statuses for every handler of a listener, and ends its calls when it closes.
 
     grpc ends calls with CANCELLED, without a reason, if they still run when its server stops, or arrive then.
+    Behind it stands the ``Gate``, which makes every handler one of a request stream.
     """
 
     def __init__(self, metrics: Metrics, *, trusted: bool = False) -> None:
@@ -67,7 +71,7 @@ class ErrorInterceptor(ServerInterceptor):
         if handler is None:
             return handler
         method = str(handler_call_details.method)
-        return wrap(handler, lambda context: self._mapped(context, method))
+        return _wrapped(handler, lambda context: self._mapped(context, method))
 
     @asynccontextmanager
     async def _mapped(self, context: ServicerContext[Any, Any], method: str) -> AsyncIterator[None]:
@@ -112,7 +116,44 @@ async def _refuse(
     context: ServicerContext[Any, Any], error: Exception, method: str, metrics: Metrics, *, span: CallSpan
 ) -> None:
     refusal = as_refusal(error, method=method)
-    span.note_refusal(refusal.reason.value)
+    span.mark_refused(refusal.reason.value)
     metrics.calls.call_refused(refusal.reason.value)
     forget_traces(error)
     await context.abort_with_status(to_status(refusal))
+
+
+def _wrapped(
+    handler: "grpc.RpcMethodHandler[Any, Any]", around: _Around
+) -> "grpc.RpcMethodHandler[Any, Any]":
+    """Returns a handler of a request stream with each call run inside ``around``.
+
+    A handler with a response stream may be an asynchronous generator, or a coroutine that writes to its
+    context.
+    """
+    inner: Any = handler.stream_stream if handler.response_streaming else handler.stream_unary
+    if handler.response_streaming and inspect.isasyncgenfunction(inner):
+
+        async def generate(requests: Any, context: _Context) -> AsyncIterator[Any]:
+            async with around(context):
+                async for response in inner(requests, context):
+                    yield response
+
+        behaviour: Any = generate
+    else:
+
+        async def call(requests: Any, context: _Context) -> Any:
+            async with around(context):
+                return await inner(requests, context)
+
+        behaviour = call
+    make = (
+        grpc.stream_stream_rpc_method_handler
+        if handler.response_streaming
+        else grpc.stream_unary_rpc_method_handler
+    )
+    wrapped: grpc.RpcMethodHandler[Any, Any] = make(
+        behaviour,
+        request_deserializer=handler.request_deserializer,
+        response_serializer=handler.response_serializer,
+    )
+    return wrapped

@@ -1,32 +1,37 @@
 """Converts the messages of EvidenceService."""
 
-import uuid
+import binascii
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final, TypeVar
+from uuid import UUID
 
+from facegate.v1 import audit_pb2, result_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
-from facegate.v1 import result_pb2
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from liveness import AttackType
+from server.audit import AuditEntry
+from server.base.errors import Reason, Refusal
 from server.compliance.erasing import ErasureReason, Residue
 from server.compliance.listing import CheckFilter, CheckPage
 from server.compliance.reading import OpenedEvidence
-from server.domain.reasons import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason
 from server.edge.result_codec import parse_result, rotation_to_wire
 from server.edge.scan_codec import timestamp
-from server.errors import Reason, Refusal
 from server.storage.approvals import PendingApproval
+from server.storage.audit_reader import AuditFilter
 from server.storage.evidence_records import ListedCheck
 from server.storage.holds import StoredHold
 from server.verdict.record import ImageFacts
 
 __all__ = [
     "approval_to_wire",
-    "check_id_of",
+    "audit_event_to_wire",
+    "audit_filter_of",
+    "audit_page_size",
     "describe_result",
     "erasure_reason",
     "evidence_to_wire",
@@ -36,6 +41,7 @@ __all__ = [
     "page_size",
     "page_to_wire",
     "residues_to_wire",
+    "start_time",
 ]
 
 _Member = TypeVar("_Member", bound=StrEnum)
@@ -52,18 +58,9 @@ _RESIDUES: Final[Mapping[Residue, str]] = {
     Residue.DELIVERED_COPIES: "Results that the orchestrator received and archives that were exported are "
     "outside this service.",
 }
-
-
-def check_id_of(text: str) -> uuid.UUID:
-    """Parses the identifier of a check.
-
-    Raises:
-        Refusal: It is not a UUID (INVALID_FIELD).
-    """
-    try:
-        return uuid.UUID(text)
-    except ValueError as error:
-        raise _invalid("check_id", "check_id is not a UUID") from error
+_USUAL_AUDIT_PAGE: Final = 100
+_LARGEST_AUDIT_PAGE: Final = 1000
+_LONGEST_TEXT: Final = 256
 
 
 def page_size(request: evidence_pb2.ListChecksRequest) -> int:
@@ -251,3 +248,89 @@ def _member(kind: type[_Member], wire: Any, value: int, name: str, prefix: str) 
 
 def _invalid(field: str, message: str) -> Refusal:
     return Refusal(Reason.INVALID_FIELD, message, details={"field": field})
+
+
+def audit_page_size(request: audit_pb2.ListAuditEventsRequest) -> int:
+    """Returns the requested number of entries on a page, or the usual one if the request states none.
+
+    Raises:
+        Refusal: It is too large (INVALID_FIELD).
+    """
+    if request.page_size > _LARGEST_AUDIT_PAGE:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"page_size is {request.page_size}; a page has at most {_LARGEST_AUDIT_PAGE} entries",
+            details={"field": "page_size", "value": request.page_size, "maxValue": _LARGEST_AUDIT_PAGE},
+        )
+    return request.page_size or _USUAL_AUDIT_PAGE
+
+
+def audit_filter_of(request: audit_pb2.ListAuditEventsRequest) -> AuditFilter:
+    """Returns the conditions that a request of ListAuditEvents sets, but for the person.
+
+    Raises:
+        Refusal: A text is too long, or a time or an identifier is malformed (INVALID_FIELD).
+    """
+    for field in ("action", "actor", "subject_reference"):
+        if len(getattr(request, field)) > _LONGEST_TEXT:
+            raise _invalid(field, f"{field}: it has more than {_LONGEST_TEXT} characters")
+    return AuditFilter(
+        since=_audit_time(request, "start_time"),
+        until=_audit_time(request, "end_time"),
+        action=request.action or None,
+        actor=request.actor or None,
+        check_id=_audited_check(request.check_id),
+    )
+
+
+def audit_event_to_wire(entry: AuditEntry) -> audit_pb2.AuditEvent:
+    """Returns an entry as the message. Values of an altered row that the message cannot hold become empty."""
+    return audit_pb2.AuditEvent(
+        sequence=max(0, entry.sequence),
+        time=timestamp(entry.time),
+        action=entry.action,
+        actor=audit_pb2.AuditActor(name=entry.actor, role=entry.role, address=entry.address),
+        check_id=entry.check_id or "",
+        pseudonym=_unhexed(entry.pseudonym or ""),
+        purpose=entry.purpose,
+        detail=dict(entry.details),
+        hash=_unhexed(entry.hash),
+        tenant=entry.tenant,
+    )
+
+
+def start_time(request: audit_pb2.ExportAuditLogRequest) -> datetime | None:
+    """Returns the time from which on a request asks for entries; ``None`` for all.
+
+    Raises:
+        Refusal: INVALID_FIELD.
+    """
+    return _audit_time(request, "start_time")
+
+
+def _audited_check(text: str) -> str | None:
+    if not text:
+        return None
+    try:
+        return str(UUID(text))
+    except ValueError as error:
+        raise _invalid("check_id", "check_id: it is not a UUID") from error
+
+
+def _audit_time(
+    request: audit_pb2.ListAuditEventsRequest | audit_pb2.ExportAuditLogRequest, field: str
+) -> datetime | None:
+    if not request.HasField(field):  # type: ignore[arg-type]  # one of its two fields
+        return None
+    value: Timestamp = getattr(request, field)
+    try:
+        return value.ToDatetime(tzinfo=UTC)
+    except (ValueError, OverflowError) as error:
+        raise _invalid(field, f"{field}: it is not a time between the years 1 and 9999") from error
+
+
+def _unhexed(text: str) -> bytes:
+    try:
+        return binascii.unhexlify(text)
+    except ValueError:
+        return b""

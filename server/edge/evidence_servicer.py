@@ -1,6 +1,5 @@
 """EvidenceService on the service listener: finds, reads, keeps and erases evidence for compliance."""
 
-import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -11,17 +10,18 @@ from facegate.v1 import audit_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from grpc.aio import ServicerContext
 
+from server.audit import subject_hashes
 from server.compliance.access import Access
-from server.compliance.auditing import AuditListing
 from server.compliance.erasing import Erasure
-from server.compliance.listing import CheckListing
+from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
-from server.edge.audit_codec import audit_event_to_wire, audit_query, start_time
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.evidence_codec import (
     approval_to_wire,
-    check_id_of,
+    audit_event_to_wire,
+    audit_filter_of,
+    audit_page_size,
     erasure_reason,
     evidence_to_wire,
     facts_to_wire,
@@ -30,17 +30,18 @@ from server.edge.evidence_codec import (
     page_size,
     page_to_wire,
     residues_to_wire,
+    start_time,
 )
 from server.edge.places import Places
+from server.edge.result_codec import check_id_of
 from server.edge.scan_codec import timestamp
-from server.errors import Reason, Refusal
+from server.edge.status import not_started, within_deadline
 from server.storage.approvals import PendingApproval
 
 __all__ = ["EvidenceEnvironment", "EvidenceServicer"]
 
 _CHUNK_BYTES: Final = 64 * 1024
 _MOST_SECONDS: Final = 300.0
-_RETRY_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,14 +55,6 @@ class EvidenceEnvironment:
     auditing: AuditListing
     tenant_keys: Callable[[str], tuple[bytes, ...]]
     now: Callable[[], datetime]
-
-
-@dataclass(frozen=True, slots=True)
-class _Call:
-    """An admitted call."""
-
-    env: EvidenceEnvironment
-    access: Access
 
 
 class EvidenceServicer:
@@ -88,9 +81,9 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.ListChecksResponse],
     ) -> evidence_pb2.ListChecksResponse:
         """Lists decided checks; see the contract."""
-        async with self._call(context) as call:
-            page = await call.env.listing.page(
-                call.access, filter_of(request), size=page_size(request), page_token=request.page_token
+        async with self._call(context) as (env, access):
+            page = await env.listing.page(
+                access, filter_of(request), size=page_size(request), page_token=request.page_token
             )
         return page_to_wire(page)
 
@@ -100,8 +93,8 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.GetEvidenceResponse],
     ) -> evidence_pb2.GetEvidenceResponse:
         """Returns an evidence record; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            opened = await call.env.reading.record(call.access, check_id_of(request.check_id))
+        async with self._call(context, request.purpose) as (env, access):
+            opened = await env.reading.record(access, check_id_of(request.check_id))
         return evidence_to_wire(opened)
 
     async def GetEvidenceImage(  # noqa: N802 - the name is the contract's
@@ -110,10 +103,10 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.GetEvidenceImageResponse],
     ) -> None:
         """Streams an image; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            image = await call.env.reading.image(call.access, check_id_of(request.check_id), request.sha256)
-            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(image.facts)))
-            for chunk in _chunks(image.content):
+        async with self._call(context, request.purpose) as (env, access):
+            facts, content = await env.reading.image(access, check_id_of(request.check_id), request.sha256)
+            await context.write(evidence_pb2.GetEvidenceImageResponse(facts=facts_to_wire(facts)))
+            for chunk in _chunks(content):
                 await context.write(evidence_pb2.GetEvidenceImageResponse(chunk=chunk))
 
     async def ExportEvidence(  # noqa: N802 - the name is the contract's
@@ -122,8 +115,8 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.ExportEvidenceResponse],
     ) -> None:
         """Streams the archive of a check; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            archive = await call.env.reading.archive(call.access, check_id_of(request.check_id))
+        async with self._call(context, request.purpose) as (env, access):
+            archive = await env.reading.archive(access, check_id_of(request.check_id))
             for chunk in _chunks(archive):
                 await context.write(evidence_pb2.ExportEvidenceResponse(chunk=chunk))
 
@@ -133,8 +126,8 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.ExportSubjectResponse],
     ) -> None:
         """Streams the data of a person; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            async for part in call.env.subjects.archive(call.access, request.subject_reference):
+        async with self._call(context, request.purpose) as (env, access):
+            async for part in env.subjects.archive(access, request.subject_reference):
                 for chunk in _chunks(part):
                     await context.write(evidence_pb2.ExportSubjectResponse(chunk=chunk))
 
@@ -144,8 +137,8 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.DeleteEvidenceResponse],
     ) -> evidence_pb2.DeleteEvidenceResponse:
         """Erases the evidence of a check; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            erased = await call.env.erasure.delete(call.access, check_id_of(request.check_id))
+        async with self._call(context, request.purpose) as (env, access):
+            erased = await env.erasure.delete(access, check_id_of(request.check_id))
         if isinstance(erased, PendingApproval):
             return evidence_pb2.DeleteEvidenceResponse(approval=approval_to_wire(erased))
         return evidence_pb2.DeleteEvidenceResponse(
@@ -158,9 +151,9 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.PlaceHoldResponse],
     ) -> evidence_pb2.PlaceHoldResponse:
         """Places a hold; see the contract."""
-        async with self._call(context) as call:
-            hold = await call.env.erasure.place_hold(
-                call.access,
+        async with self._call(context) as (env, access):
+            hold = await env.erasure.place_hold(
+                access,
                 check_id_of(request.check_id),
                 reference=request.reference,
                 reason=request.reason,
@@ -173,9 +166,9 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.ReleaseHoldResponse],
     ) -> evidence_pb2.ReleaseHoldResponse:
         """Releases a hold; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            left = await call.env.erasure.release_hold(
-                call.access, check_id_of(request.check_id), reference=request.reference
+        async with self._call(context, request.purpose) as (env, access):
+            left = await env.erasure.release_hold(
+                access, check_id_of(request.check_id), reference=request.reference
             )
         if isinstance(left, PendingApproval):
             return evidence_pb2.ReleaseHoldResponse(approval=approval_to_wire(left))
@@ -187,9 +180,9 @@ class EvidenceServicer:
         context: ServicerContext[Any, evidence_pb2.EraseSubjectResponse],
     ) -> evidence_pb2.EraseSubjectResponse:
         """Erases a person; see the contract."""
-        async with self._call(context, request.purpose) as call:
-            erased = await call.env.erasure.erase_subject(
-                call.access, request.subject_reference, erasure_reason(request)
+        async with self._call(context, request.purpose) as (env, access):
+            erased = await env.erasure.erase_subject(
+                access, request.subject_reference, erasure_reason(request)
             )
         if isinstance(erased, PendingApproval):
             return evidence_pb2.EraseSubjectResponse(approval=approval_to_wire(erased))
@@ -206,13 +199,13 @@ class EvidenceServicer:
         context: ServicerContext[Any, audit_pb2.ListAuditEventsResponse],
     ) -> audit_pb2.ListAuditEventsResponse:
         """Lists entries of the audit log; see the contract."""
-        async with self._call(context) as call:
-            query = audit_query(request, tenant_keys=call.env.tenant_keys(call.access.tenant))
-            page = await call.env.auditing.page(
-                call.access,
-                query.chosen,
-                subjects=query.subjects,
-                size=query.limit,
+        async with self._call(context) as (env, access):
+            size = audit_page_size(request)
+            page = await env.auditing.page(
+                access,
+                audit_filter_of(request),
+                subjects=subject_hashes(env.tenant_keys(access.tenant), request.subject_reference),
+                size=size,
                 page_token=request.page_token,
             )
         return audit_pb2.ListAuditEventsResponse(
@@ -226,9 +219,9 @@ class EvidenceServicer:
         context: ServicerContext[Any, audit_pb2.ExportAuditLogResponse],
     ) -> None:
         """Streams the audit log; see the contract."""
-        async with self._call(context, request.purpose) as call:
+        async with self._call(context, request.purpose) as (env, access):
             part = bytearray()
-            async for line in call.env.auditing.export(call.access, start_time(request)):
+            async for line in env.auditing.export(access, start_time(request)):
                 part += line.encode("utf-8", "surrogatepass") + b"\n"
                 if len(part) >= _CHUNK_BYTES:
                     await context.write(audit_pb2.ExportAuditLogResponse(chunk=bytes(part)))
@@ -237,23 +230,17 @@ class EvidenceServicer:
                 await context.write(audit_pb2.ExportAuditLogResponse(chunk=bytes(part)))
 
     @asynccontextmanager
-    async def _call(self, context: ServicerContext[Any, Any], purpose: str = "") -> AsyncIterator[_Call]:
+    async def _call(
+        self, context: ServicerContext[Any, Any], purpose: str = ""
+    ) -> AsyncIterator[tuple[EvidenceEnvironment, Access]]:
         """Admits a call for as long as it has a place and time."""
         caller = self._callers.identify(context)
         env = self._env
         if env is None:
-            raise Refusal(Reason.NOT_SERVING, "the server is starting; try again", retry_after=_RETRY_SECONDS)
+            raise not_started()
         access = Access(tenant=caller.tenant, actor=actor_of(caller, context), now=env.now(), purpose=purpose)
-        # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
-        seconds = min(context.time_remaining() or _MOST_SECONDS, _MOST_SECONDS)
-        try:
-            async with asyncio.timeout(seconds), self._calls.taken(caller.scope):
-                yield _Call(env, access)
-        except TimeoutError as error:
-            raise Refusal(
-                Reason.DEADLINE_EXCEEDED,
-                "the call did not end within its deadline; it is safe to repeat it",
-            ) from error
+        async with within_deadline(context, _MOST_SECONDS), self._calls.hold_place(caller.scope):
+            yield env, access
 
 
 def _chunks(content: bytes) -> Iterator[bytes]:

@@ -1,6 +1,7 @@
 """The two gRPC listeners: options, interceptors, health, reflection."""
 
-from collections.abc import Collection, Mapping
+import asyncio
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, Final
 
 import grpc
@@ -9,17 +10,15 @@ from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
-from grpc.aio import Server
+from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection
 
-from server.callers import Scope
+from server.access.callers import Scope
+from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.callers import CallerIdentifier
 from server.edge.error_interceptor import ErrorInterceptor
-from server.edge.gate import Gate
-from server.edge.health import Health
-from server.edge.refused_access import RefusedAccess
-from server.errors import ListenerUnusable
+from server.edge.gate import Gate, RefusedAccess
 from server.telemetry.metrics import Metrics
 
 __all__ = [
@@ -30,6 +29,7 @@ __all__ = [
     "SCOPES",
     "SERVICES",
     "VERIFICATION_SERVICE",
+    "Health",
     "Listener",
 ]
 
@@ -81,6 +81,10 @@ _QUIET_SECONDS: Final = 0.1
 """How long no call arrives before a drained listener stops: those that were under way have got an answer."""
 _LAST_WORDS_SECONDS: Final = 1.0
 """Time to send the statuses of the last calls when the listener stops."""
+_MOST_WATCHES = 64
+_WRITE_SECONDS = 5.0
+_RETRY_SECONDS = 5.0
+_Status = health_pb2.HealthCheckResponse
 
 
 class Listener:
@@ -205,12 +209,12 @@ class Listener:
 
     def serve(self) -> None:
         """Sets the health to SERVING."""
-        self._health.set(serving=True)
+        self._health.set_serving(serving=True)
 
     def drain(self) -> None:
         """Sets the health to NOT_SERVING; calls are served until ``stop``."""
         self._drained = True
-        self._health.set(serving=False)
+        self._health.set_serving(serving=False)
 
     async def stop(self, grace: float) -> None:
         """Refuses further calls, waits ``grace`` seconds for those that run, and refuses the rest."""
@@ -235,3 +239,87 @@ def _handlers(service: ServiceDescriptor, servicer: object) -> "dict[str, grpc.R
         for method in service.methods
         if hasattr(servicer, method.name)
     }
+
+
+class Health:
+    """``grpc.health.v1.Health`` of a listener, for probes without credentials, with limits on resources.
+
+    The servicer of the grpc package holds a lock while it writes to a watcher. A watcher that reads nothing
+    thus blocks the other watchers and the shutdown of the server. Use it on the event loop only.
+    """
+
+    def __init__(self, services: Iterable[str], *, most_watches: int = _MOST_WATCHES) -> None:
+        """Reports ``services`` as not serving; the name ``""`` is the whole listener."""
+        self._services = frozenset(services) | {""}
+        self._serving = False
+        self._changed = asyncio.Event()
+        self._most_watches = most_watches
+        # In order of age. A future that is done marks a watch that must end for a newer one.
+        self._watches: dict[asyncio.Future[None], None] = {}
+
+    def set_serving(self, *, serving: bool) -> None:
+        """Sets whether the listener serves, and wakes the watches."""
+        self._serving = serving
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def Check(  # noqa: N802 - the name is the contract's
+        self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
+    ) -> health_pb2.HealthCheckResponse:
+        """Returns the current state; NOT_FOUND for an unknown service."""
+        if request.service not in self._services:
+            await context.abort(grpc.StatusCode.NOT_FOUND)
+        return self._state(request.service)
+
+    async def Watch(  # noqa: N802 - the name is the contract's
+        self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
+    ) -> None:
+        """Sends the current state and each change. If too many clients watch, the oldest watch ends."""
+        if len(self._watches) >= self._most_watches:
+            oldest = next(iter(self._watches))
+            del self._watches[oldest]
+            oldest.set_result(None)
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._watches[place] = None
+        try:
+            await self._watch(request.service, context, place)
+        finally:
+            self._watches.pop(place, None)
+
+    async def _watch(
+        self, service: str, context: ServicerContext[Any, Any], place: "asyncio.Future[None]"
+    ) -> None:
+        sent: health_pb2.HealthCheckResponse | None = None
+        while not place.done():
+            changed, state = self._changed, self._state(service)
+            if state != sent:
+                await _write(context, state)
+                sent = state
+            change: asyncio.Future[Any] = asyncio.ensure_future(changed.wait())
+            try:
+                await asyncio.wait({change, place}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                change.cancel()
+        raise Refusal(
+            Reason.OVERLOADED,
+            f"more than {self._most_watches} clients watch this listener's health; use Check, or watch again",
+            details={"limit": self._most_watches},
+            retry_after=_RETRY_SECONDS,
+        )
+
+    def _state(self, service: str) -> health_pb2.HealthCheckResponse:
+        if service not in self._services:
+            return _Status(status=_Status.SERVICE_UNKNOWN)
+        return _Status(status=_Status.SERVING if self._serving else _Status.NOT_SERVING)
+
+
+async def _write(context: ServicerContext[Any, Any], state: health_pb2.HealthCheckResponse) -> None:
+    try:
+        async with asyncio.timeout(_WRITE_SECONDS):
+            await context.write(state)
+    except TimeoutError as error:
+        raise Refusal(
+            Reason.STREAM_IDLE,
+            f"the client read nothing for {_WRITE_SECONDS:g} seconds",
+            details={"idleSeconds": _WRITE_SECONDS},
+        ) from error

@@ -25,9 +25,9 @@ from functools import partial
 from itertools import count
 from typing import Any, ParamSpec, TypeVar
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
+from server.base.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
-from server.worker_pool import WorkerPool
 
 __all__ = ["NO_LINE", "Abandoned", "Line", "Place", "PlaceRules", "Places"]
 
@@ -176,16 +176,16 @@ class Places:
         """The number of calls that wait."""
         return sum(len(line) for line in self._lines.values())
 
-    async def idle(self) -> None:
+    async def wait_until_idle(self) -> None:
         """Waits until no place is taken."""
         await self._idle.wait()
 
     @asynccontextmanager
-    async def taken(self, party: str) -> AsyncIterator[Place]:
+    async def hold_place(self, party: str) -> AsyncIterator[Place]:
         """Takes a place for a call, and waits in line for it if necessary.
 
         Args:
-            party: The party of the caller; see ``server.sandbox.memory_scope``.
+            party: The party of the caller; see ``server.base.sandbox.memory_scope``.
 
         Raises:
             Refusal: The call got no place (OVERLOADED).

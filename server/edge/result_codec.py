@@ -1,5 +1,9 @@
-"""Converts check outcomes to ``facegate.v1.CheckResult``, which is stored, signed and returned."""
+"""Converts what a check amounts to: its result, its progress, and the report on its portrait.
 
+The result (``facegate.v1.CheckResult``) and the report are stored as bytes; the result is also signed.
+"""
+
+import uuid
 from collections.abc import Mapping
 from typing import Final
 
@@ -9,8 +13,11 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from attempt import ChallengeStepOutcome
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
-from matcher import MatchResult
-from server.checks.handed_out import EvidenceProblem, HandedOut, KeptPicture
+from matcher import MatchResult, PortraitReport, Requirement, Severity
+from matcher.conformance import Method
+from server.base.errors import Reason, Refusal
+from server.checks.completion import HandedOut
+from server.checks.progress import AttemptProgress, CheckProgress
 from server.edge.scan_codec import (
     feedback_code,
     mode_to_wire,
@@ -18,6 +25,7 @@ from server.edge.scan_codec import (
     timestamp,
     transition_to_wire,
 )
+from server.evidence.store import HeldImage
 from server.storage.records import ImagePurpose
 from server.verdict import FailureReason
 from server.verdict.outcome import (
@@ -29,6 +37,22 @@ from server.verdict.outcome import (
     PackIdentity,
     TranscriptOutcome,
 )
+from server.verdict.record import ImageFacts
+
+__all__ = [
+    "EXPLANATIONS",
+    "UNATTESTED",
+    "add_images",
+    "check_id_of",
+    "liveness_to_wire",
+    "pack_to_wire",
+    "parse_report",
+    "parse_result",
+    "progress_to_wire",
+    "rotation_to_wire",
+    "serialise_report",
+    "serialise_result",
+]
 
 _LONGEST_DETAIL = 500
 _ROTATIONS = {
@@ -92,9 +116,32 @@ UNATTESTED: Final = (
     "The device is not attested: only the frames and its own claims indicate that its camera took the frames."
 )
 """The explanation that follows those of LIVE if no attestation vouches for the device."""
+_SEVERITIES = {
+    Severity.HARD: service_pb2.PortraitRequirement.SEVERITY_HARD,
+    Severity.ADVISORY: service_pb2.PortraitRequirement.SEVERITY_ADVISORY,
+}
+_METHODS = {
+    None: service_pb2.PortraitRequirement.METHOD_UNSPECIFIED,
+    Method.STANDARD: service_pb2.PortraitRequirement.METHOD_STANDARD,
+    Method.APPROXIMATION: service_pb2.PortraitRequirement.METHOD_APPROXIMATION,
+}
 
 
-def encode_result(outcome: CheckOutcome) -> bytes:
+def check_id_of(text: str) -> uuid.UUID:
+    """Parses the identifier of a check.
+
+    Raises:
+        Refusal: It is not a UUID (INVALID_FIELD).
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
+        ) from error
+
+
+def serialise_result(outcome: CheckOutcome) -> bytes:
     """Serialises the outcome as a CheckResult; the same outcome gives the same bytes."""
     return _result(outcome).SerializeToString(deterministic=True)
 
@@ -135,37 +182,36 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
     )
 
 
-def add_pictures(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
+def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
     """Adds the evidence images, the problems and the shortfall to a response."""
-    for picture in handed_out.pictures:
-        if picture.entry.kind is ImagePurpose.EVIDENCE_FRAME:
-            response.evidence_frame.CopyFrom(_picture(picture))
+    for held in handed_out.images:
+        if held.content is None:
+            response.evidence_problems.append(_problem(held))
+        elif held.facts.purpose == ImagePurpose.EVIDENCE_FRAME:
+            response.evidence_frame.CopyFrom(_image(held.facts, held.content))
         else:
-            response.audit_images.append(_picture(picture))
-    response.evidence_problems.extend(_problem(problem) for problem in handed_out.problems)
+            response.audit_images.append(_image(held.facts, held.content))
     if handed_out.shortfall is not None:
         name = f"AUDIT_IMAGE_SHORTFALL_{handed_out.shortfall}"
         response.audit_image_shortfall = service_pb2.AuditImageShortfall.Value(name)
 
 
-def _problem(problem: EvidenceProblem) -> service_pb2.EvidenceProblem:
-    entry = problem.entry
+def _problem(held: HeldImage) -> service_pb2.EvidenceProblem:
     return service_pb2.EvidenceProblem(
-        picture=_mark(EvidenceMark(entry.sha256, entry.attempt, entry.frame_index)),
-        kind=service_pb2.EvidenceProblem.Kind.Value(f"KIND_{problem.fault}"),
+        picture=_mark(held.facts.mark),
+        kind=service_pb2.EvidenceProblem.Kind.Value(f"KIND_{held.problem}"),
     )
 
 
-def _picture(picture: KeptPicture) -> result_pb2.EvidenceImage:
+def _image(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:
     """Returns an evidence image with its bytes."""
-    entry = picture.entry
     return result_pb2.EvidenceImage(
-        image=picture.image,
-        media_type=entry.media_type,
-        sha256=entry.sha256,
-        frame_index=entry.frame_index,
-        rotation=_ROTATIONS[entry.rotation],
-        mirrored=entry.mirrored,
+        image=content,
+        media_type=facts.media_type,
+        sha256=facts.sha256,
+        frame_index=facts.frame_index,
+        rotation=_ROTATIONS[facts.rotation],
+        mirrored=facts.mirrored,
     )
 
 
@@ -332,3 +378,70 @@ def _mark(mark: EvidenceMark) -> result_pb2.EvidenceReference:
 
 def _reason(reason: FailureReason) -> "result_pb2.FailureReason.ValueType":
     return result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason}")
+
+
+def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
+    """Returns the progress of a check as the message."""
+    message = service_pb2.CheckProgress(
+        check_id=str(progress.check_id),
+        state=service_pb2.CheckProgress.State.Value(f"STATE_{progress.state}"),
+        attempts=[_progress_of_attempt(attempt) for attempt in progress.attempts],
+        scan_expire_time=timestamp(progress.scan_deadline),
+        result_expire_time=timestamp(progress.result_deadline),
+        attempts_remaining=progress.attempts_remaining,
+        sandbox=progress.sandbox,
+    )
+    if progress.resumable_until is not None:
+        message.resumable_until.CopyFrom(timestamp(progress.resumable_until))
+    return message
+
+
+def _progress_of_attempt(attempt: AttemptProgress) -> result_pb2.AttemptSummary:
+    message = result_pb2.AttemptSummary(
+        attempt=attempt.attempt,
+        mode=mode_to_wire(attempt.mode),
+        plan=plan_to_wire(attempt.plan),
+        frames=attempt.frames,
+        start_time=timestamp(attempt.start_time),
+    )
+    if attempt.outcome is not None:
+        message.outcome = result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}")
+    if attempt.ended_by is not None:
+        message.ended_by = result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}")
+    if attempt.end_time is not None:
+        message.end_time.CopyFrom(timestamp(attempt.end_time))
+    return message
+
+
+def serialise_report(report: PortraitReport) -> bytes:
+    """Serialises the report to the bytes that are stored with the check."""
+    return service_pb2.PortraitReport(
+        media_type=report.media_type,
+        width=report.width,
+        height=report.height,
+        eye_distance_px=report.eye_distance_px,
+        requirements=[_requirement(requirement) for requirement in report.requirements],
+        container=report.container,
+        notes=report.notes,
+    ).SerializeToString(deterministic=True)
+
+
+def parse_report(data: bytes) -> service_pb2.PortraitReport:
+    """Parses stored bytes as the message."""
+    report = service_pb2.PortraitReport()
+    report.ParseFromString(data)
+    return report
+
+
+def _requirement(requirement: Requirement) -> service_pb2.PortraitRequirement:
+    return service_pb2.PortraitRequirement(
+        code=requirement.code.value,
+        clause=requirement.clause,
+        measured=requirement.measured,
+        required=requirement.required,
+        passed=requirement.passed,
+        severity=_SEVERITIES[requirement.severity],
+        score=requirement.score,
+        method=_METHODS[requirement.method if requirement.score is not None else None],
+        unassessed_reason=requirement.unassessed,
+    )

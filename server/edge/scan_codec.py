@@ -9,15 +9,22 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from attempt import Feedback, FrameExposure, MoveOval, PauseCapture, Reveal
+from attempt import Feedback, MoveOval, PauseCapture, Reveal
+from device_integrity.camera import ExposureClaim
 from facegate_protocol.texts import HINTS
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep, Transition
+from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
-from server.edge.device_codec import camera_claim, device_claim, to_evidence
-from server.edge.runtime_codec import FINDINGS_FIELD, MAX_FINDINGS_BYTES, to_runtime_report
-from server.errors import Reason, Refusal
-from server.scan.admission import MAX_START_BYTES
+from server.edge.device_codec import (
+    FINDINGS_FIELD,
+    MAX_FINDINGS_BYTES,
+    camera_claim,
+    device_claim,
+    to_evidence,
+    to_runtime_report,
+)
+from server.scan.handshake import MAX_START_BYTES
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
@@ -160,8 +167,8 @@ def _frame(frame: scan_pb2.Frame) -> FrameMessage:
     )
 
 
-def _exposure(exposure: scan_pb2.ExposureMetadata) -> FrameExposure:
-    return FrameExposure(
+def _exposure(exposure: scan_pb2.ExposureMetadata) -> ExposureClaim:
+    return ExposureClaim(
         exposure_time_ns=exposure.exposure_time_ns,
         iso=exposure.iso,
         white_balance_kelvin=exposure.white_balance_kelvin,

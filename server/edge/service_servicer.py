@@ -1,9 +1,7 @@
 """VerificationService on the service listener: uploads, progress and results for orchestrators."""
 
-import asyncio
-import uuid
-from collections.abc import AsyncIterator, Callable
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager, aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -13,24 +11,21 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc.aio import ServicerContext
 
-from server.callers import Caller
+from server.access.callers import Caller
+from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
-from server.checks.inquiry import CheckInquiry
-from server.checks.intake import CheckIntake
-from server.checks.uploads import ImageReference, TrustedImageUpload
+from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
+from server.checks.progress import CheckInquiry
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places
-from server.edge.progress_codec import progress_to_wire
-from server.edge.report_codec import parse_report
-from server.edge.result_codec import add_pictures, parse_result
+from server.edge.result_codec import add_images, check_id_of, parse_report, parse_result, progress_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
-from server.errors import Reason, Refusal
-from server.keys import KeyRing
+from server.edge.status import not_started, within_deadline
+from server.keyring.keys import KeyRing
 
 MAX_AUDIT_IMAGES = 4
 _MAX_SECONDS = 30.0
-_RETRY_SECONDS = 1.0
 _MODES = {scan_pb2.MODE_EXPRESS: Mode.EXPRESS, scan_pb2.MODE_DYNAMIC: Mode.DYNAMIC}
 
 
@@ -75,7 +70,7 @@ class ServiceServicer:
         """Creates a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        async with _within_deadline(context), self._uploads.taken(caller.scope):
+        async with _within_deadline(context), self._uploads.hold_place(caller.scope):
             accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         record = accepted.record
         return service_pb2.UploadTrustedImageResponse(
@@ -109,9 +104,9 @@ class ServiceServicer:
                     "maxValue": MAX_AUDIT_IMAGES,
                 },
             )
-        async with _within_deadline(context), self._calls.taken(caller.scope):
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
             finished = await env.completion.finish(
-                _check_id(request.check_id),
+                check_id_of(request.check_id),
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
                 actor=actor_of(caller, context),
@@ -127,7 +122,7 @@ class ServiceServicer:
                 sandbox=finished.record.sandbox,
             ),
         )
-        add_pictures(response, finished.handed_out)
+        add_images(response, finished.handed_out)
         return response
 
     async def GetCheck(  # noqa: N802 - the name is the contract's
@@ -138,9 +133,9 @@ class ServiceServicer:
         """Returns the progress of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        async with _within_deadline(context), self._calls.taken(caller.scope):
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
             progress = await env.inquiry.progress(
-                _check_id(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
+                check_id_of(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
             )
         return service_pb2.GetCheckResponse(progress=progress_to_wire(progress))
 
@@ -152,8 +147,8 @@ class ServiceServicer:
         """Streams the progress of a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        check_id = _check_id(request.check_id)
-        async with self._watches.taken(caller.scope):
+        check_id = check_id_of(request.check_id)
+        async with self._watches.hold_place(caller.scope):
             changes = env.inquiry.changes(
                 check_id,
                 tenant=caller.tenant,
@@ -172,30 +167,20 @@ class ServiceServicer:
         """Cancels a check; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        check_id = _check_id(request.check_id)
-        async with _within_deadline(context), self._calls.taken(caller.scope):
+        check_id = check_id_of(request.check_id)
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
             progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
         return service_pb2.CancelCheckResponse(progress=progress_to_wire(progress))
 
     def _ready(self) -> ServiceEnvironment:
         if self._env is None:
-            raise Refusal(Reason.NOT_SERVING, "the server is starting; try again", retry_after=_RETRY_SECONDS)
+            raise not_started()
         return self._env
 
 
-@asynccontextmanager
-async def _within_deadline(context: ServicerContext[Any, Any]) -> AsyncIterator[None]:
-    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
-    seconds = min(context.time_remaining() or _MAX_SECONDS, _MAX_SECONDS)
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except TimeoutError as error:
-        raise Refusal(
-            Reason.DEADLINE_EXCEEDED,
-            "the call did not end within its deadline; it is safe to repeat a call with a request_id",
-        ) from error
+def _within_deadline(context: ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
+    return within_deadline(context, _MAX_SECONDS, repeating="it is safe to repeat a call with a request_id")
 
 
 def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> TrustedImageUpload:
@@ -228,12 +213,3 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         document_portrait=request.document_portrait,
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
     )
-
-
-def _check_id(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
-        ) from error

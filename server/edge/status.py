@@ -1,13 +1,51 @@
-"""Refusals as statuses with rich errors (AIP-193): one ErrorInfo, and RetryInfo if a retry may help."""
+"""What the client of a failed call receives: a refusal as a status, and nothing internal.
 
-from collections.abc import Mapping
+A status has rich errors (AIP-193): one ErrorInfo, and RetryInfo if a retry may help.
+"""
+
+import asyncio
+import secrets
+import traceback
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from typing import Any
 
 import grpc
+import structlog
 from google.protobuf import any_pb2, duration_pb2
 from google.rpc import error_details_pb2, status_pb2
+from grpc.aio import ServicerContext
 from grpc_status import rpc_status
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
+from server.checks.refusals import too_many_failures
+from server.domain.terms import OPEN_STATES, CheckState
+from server.storage.errors import (
+    CheckNotFound,
+    Conflict,
+    HoldNotFound,
+    ObjectNotFound,
+    OnHold,
+    RequestIdReused,
+    SchemaOutdated,
+    SessionKeyMismatch,
+    SessionKeyUnproven,
+    StorageError,
+    StorageUnavailable,
+    TriesExceeded,
+)
+
+__all__ = [
+    "CODE_OF",
+    "DOMAIN",
+    "as_refusal",
+    "forget_traces",
+    "not_started",
+    "to_status",
+    "to_status_message",
+    "within_deadline",
+]
 
 DOMAIN = "facegate.org"
 """The domain of every ErrorInfo."""
@@ -111,6 +149,9 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
     reason: code for code, reasons in _CODES.items() for reason in reasons
 }
 """The status code of each reason."""
+_RETRY_SECONDS = 2.0
+_STARTING_RETRY_SECONDS = 1.0
+_log = structlog.get_logger(__name__)
 
 
 def to_status(refusal: Refusal) -> grpc.Status:
@@ -140,3 +181,126 @@ def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) 
     packed = any_pb2.Any()
     packed.Pack(message)
     return packed
+
+
+def as_refusal(error: Exception, *, method: str) -> Refusal:
+    """Logs the failure of a call, and returns what the client receives: a refusal without internal text.
+
+    Args:
+        error: The exception that ended the call.
+        method: The full name of the method.
+    """
+    if isinstance(error, Refusal):
+        _log.info("call_refused", method=method, reason=error.reason.value)
+        return error
+    if isinstance(error, SchemaOutdated):
+        _log.error("database_too_new", method=method, why=str(error))
+        # Devices of every version know what to do after the other reason.
+        reason = Reason.NOT_SERVING if method.endswith("/ScanFace") else Reason.SERVER_OUTDATED
+        return Refusal(
+            reason, "this server is too old for its database; another one answers", retry_after=_RETRY_SECONDS
+        )
+    if isinstance(error, StorageUnavailable):
+        _log.error("storage_unavailable", method=method, exc_info=error)
+        return Refusal(
+            Reason.NOT_SERVING, "the server cannot reach its storage; try again", retry_after=_RETRY_SECONDS
+        )
+    if isinstance(error, StorageError) and (refusal := _of_storage(error)) is not None:
+        _log.info("call_refused", method=method, reason=refusal.reason.value, exc_info=error)
+        return refusal
+    incident = secrets.token_hex(8)
+    _log.error("call_failed", method=method, incident_id=incident, exc_info=error)
+    return Refusal(
+        Reason.INTERNAL,
+        f"the server failed; its log has the incident {incident}",
+        details={"incidentId": incident},
+    )
+
+
+def _of_storage(error: StorageError) -> Refusal | None:
+    """Returns the refusal for an error of the storage that no room expected, mostly of a lost race.
+
+    The rooms refuse what they expect, with more of its facts. ``None``: the database contradicts itself.
+    """
+    match error:
+        case Conflict(state=CheckState.ERASED):
+            return Refusal(Reason.EVIDENCE_ERASED, "the check was erased during this call")
+        case Conflict() if error.state in OPEN_STATES:
+            return Refusal(
+                Reason.SCAN_IN_PROGRESS,
+                "a scan changed the check during this call; repeat it",
+                details={"state": error.state.value},
+                retry_after=_RETRY_SECONDS,
+            )
+        case Conflict():
+            return Refusal(
+                Reason.NOT_SERVING,
+                "another call changed the check during this call; repeat it",
+                retry_after=_RETRY_SECONDS,
+            )
+        case CheckNotFound():
+            return Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+        case TriesExceeded():
+            return too_many_failures(error, now=datetime.now(UTC))
+        case RequestIdReused():
+            return Refusal(Reason.REQUEST_ID_REUSED, f"{error}; take a new UUID for a new request")
+        case OnHold():
+            return Refusal(Reason.EVIDENCE_ON_HOLD, str(error), details={"holds": error.holds})
+        case HoldNotFound():
+            return Refusal(Reason.HOLD_NOT_FOUND, str(error))
+        case ObjectNotFound():
+            return Refusal(
+                Reason.EVIDENCE_UNREADABLE,
+                "an image of the check is missing; restore it from the backup",
+                details={"problem": "LOST"},
+            )
+        case SessionKeyMismatch():
+            return Refusal(Reason.SESSION_KEY_MISMATCH, "reconnect with the key that the scan began with")
+        case SessionKeyUnproven():
+            return Refusal(Reason.RESUME_PROOF_INVALID, "prove the session key when you resume the scan")
+        case _:
+            return None
+
+
+def not_started() -> Refusal:
+    """Returns the refusal of a call that arrives before the server is ready."""
+    return Refusal(
+        Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_RETRY_SECONDS
+    )
+
+
+@asynccontextmanager
+async def within_deadline(
+    context: ServicerContext[Any, Any], most_seconds: float, *, repeating: str = "it is safe to repeat it"
+) -> AsyncIterator[None]:
+    """Ends a call at its deadline, or after ``most_seconds``, with a refusal (DEADLINE_EXCEEDED).
+
+    Args:
+        context: The call.
+        most_seconds: The longest duration, also without a deadline.
+        repeating: What the refusal says about repeating the call.
+    """
+    # If the caller sets no deadline, grpc returns None here, contrary to its type annotations.
+    seconds = min(context.time_remaining() or most_seconds, most_seconds)
+    try:
+        async with asyncio.timeout(seconds):
+            yield
+    except TimeoutError as error:
+        raise Refusal(
+            Reason.DEADLINE_EXCEEDED, f"the call did not end within its deadline; {repeating}"
+        ) from error
+
+
+def forget_traces(error: BaseException) -> None:
+    """Clears the frames of an error's tracebacks, which refer to the uploaded data.
+
+    grpc keeps the error of an aborted call in a reference cycle, which would hold megabytes for each call
+    until the garbage collector runs.
+    """
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is not None and found.__traceback__ is not None:
+            traceback.clear_frames(found.__traceback__)
+            found.__traceback__ = None
+            left += [found.__cause__, found.__context__]

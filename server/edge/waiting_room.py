@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 
 __all__ = ["WaitingRoom"]
@@ -51,7 +51,7 @@ class WaitingRoom:
         # In order of age. A future that is done marks a stream that must end for a newer one.
         self._places: dict[asyncio.Future[None], None] = {}
 
-    async def wait(self, coming: Callable[[], Coroutine[Any, Any, _Message]]) -> _Message:
+    async def wait_for_message(self, coming: Callable[[], Coroutine[Any, Any, _Message]]) -> _Message:
         """Waits for a message.
 
         Args:

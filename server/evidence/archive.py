@@ -14,11 +14,31 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
-from server.evidence.facial_record import facial_record
+from matcher import RecordInvalid
+from matcher.records import (
+    CaptureSource,
+    PostAcquisition,
+    RecordMetadata,
+    RecordVersion,
+    build_record,
+    serialise,
+)
 from server.evidence.report import report_page
+from server.evidence.store import HeldImage
 from server.verdict.record import EvidenceRecord, ImageFacts, record_to_bytes
+from vision.errors import ImageError
+from vision.image import DecodeLimits, decode_image, encode_jpeg, rotate_upright
+from vision.image_format import ImageFormat
 
-__all__ = ["ERASED", "FORMAT", "ArchiveFile", "Export", "HeldImage", "evidence_archive", "signed_zip"]
+__all__ = [
+    "ERASED",
+    "FORMAT",
+    "ArchiveFile",
+    "Export",
+    "evidence_archive",
+    "facial_record",
+    "signed_zip",
+]
 
 FORMAT: Final = "facegate-evidence/1"
 """The format of the archive of a check, as its manifest states it."""
@@ -34,21 +54,6 @@ _EXTENSIONS: Final[Mapping[str, str]] = {
 }
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
 """The time of every file: the oldest that a ZIP file can state, because the real ones are in the manifest."""
-
-
-@dataclass(frozen=True, slots=True)
-class HeldImage:
-    """An image that is kept.
-
-    Attributes:
-        facts: Its facts.
-        content: Its bytes; ``None`` if it cannot be read, for the reason ``problem``.
-        problem: Why it cannot be read; empty if it can.
-    """
-
-    facts: ImageFacts
-    content: bytes | None = field(repr=False)
-    problem: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,3 +201,38 @@ def _json(content: Mapping[str, Any]) -> bytes:
 
 def _time(moment: datetime) -> str:
     return moment.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+_QUALITY = 95
+_LIMITS = DecodeLimits(max_bytes=2_000_000, max_pixels=25_000_000, max_side=10_000)
+
+
+def facial_record(image: bytes, facts: ImageFacts) -> bytes | None:
+    """Returns a frame as a facial record; ``None`` if no record can contain it.
+
+    A record has no field for rotation or mirroring. An upright frame is stored byte for byte. Any other frame
+    is made upright and compressed again, which the record states.
+
+    Args:
+        image: The frame as received.
+        facts: Its rotation and whether it is mirrored.
+    """
+    processing: frozenset[PostAcquisition] = frozenset()
+    try:
+        if facts.rotation or facts.mirrored:
+            decoded = decode_image(
+                image, limits=_LIMITS, formats=frozenset({ImageFormat.JPEG}), honour_exif_orientation=False
+            )
+            upright = rotate_upright(decoded.pixels, facts.rotation, facts.mirrored)
+            image = encode_jpeg(upright, quality=_QUALITY)
+            processing = frozenset({PostAcquisition.ROTATED, PostAcquisition.MULTIPLY_COMPRESSED})
+        record = build_record(
+            image,
+            version=RecordVersion.ISO_19794_5_2011,
+            metadata=RecordMetadata(
+                source=CaptureSource.VIDEO_FRAME_DIGITAL, post_acquisition=processing or None
+            ),
+        )
+    except (ImageError, RecordInvalid):
+        return None
+    return serialise(record)

@@ -1,14 +1,16 @@
-"""Seals the evidence record of a decided check, and opens it again."""
+"""Seals the evidence record of a decided check with the terms by which it is found, and opens it again."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
+from liveness import Verdict
+from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
 from server.domain.terms import SealedKind
-from server.evidence.terms import record_terms
-from server.result_signer import RESULT_TYPE
-from server.sealing import Context, Random, WrappingKeys, context, seal, unseal
-from server.storage.evidence_records import StoredRecord
+from server.keyring.result_signer import RESULT_TYPE
+from server.keyring.sealing import Context, Random, WrappingKeys, context, seal, unseal
+from server.storage.evidence_records import ListedCheck, StoredRecord
 from server.storage.records import SealedRecord
+from server.verdict.outcome import CheckOutcome
 from server.verdict.record import (
     Delivery,
     EvidenceRecord,
@@ -17,11 +19,76 @@ from server.verdict.record import (
     record_to_bytes,
 )
 
-__all__ = ["RecordVault", "SignResult"]
+__all__ = ["RecordVault", "SignResult", "contradictions", "record_terms"]
+
+
+def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]:
+    """Returns the terms of a record, each once.
+
+    Args:
+        outcome: The decision.
+        tenant_key: The key of the tenant with which references are hashed.
+    """
+    words = [
+        ("status", outcome.verdict.status.value),
+        *(("reason", reason.value) for reason in outcome.verdict.reasons),
+        ("policy", outcome.policy_name),
+        ("sandbox", "yes" if outcome.sandbox else "no"),
+        *(("attack", attack) for attack in _attacks(outcome)),
+        *(("sign", sign.of.value) for sign in outcome.device.signs if sign.suspected),
+    ]
+    found = [ALL, *(term(name, word) for name, word in words), *pair_terms(words)]
+    if outcome.subject_reference:
+        found.append(reference_term("subject", outcome.subject_reference, tenant_key=tenant_key))
+    if outcome.consent_reference:
+        found.append(reference_term("consent", outcome.consent_reference, tenant_key=tenant_key))
+    return tuple(dict.fromkeys(found))
+
+
+def _attacks(outcome: CheckOutcome) -> Sequence[str]:
+    """Returns the type of attack, if liveness decided SPOOF and the result states it."""
+    liveness = outcome.liveness
+    if liveness is None or liveness.verdict is not Verdict.SPOOF or not outcome.verdict.about_person:
+        return ()
+    return (liveness.attack_type.value,)
+
+
+def contradictions(
+    listed: ListedCheck, record: EvidenceRecord, *, tenant_keys: Iterable[bytes]
+) -> tuple[str, ...]:
+    """Returns the facts that differ between the sealed record and the columns of lists.
+
+    The server writes both in one transaction and never changes these columns. If they differ, somebody with
+    access to the database changed a column; the record is right, because its seal is intact.
+
+    Args:
+        listed: The line of the list.
+        record: The opened record of the same check.
+        tenant_keys: The keys that the tenant has and had, with which references may be hashed.
+
+    Returns:
+        Some of ``status``, ``reasons``, ``policy``, ``sandbox``, ``create_time``, ``decide_time``,
+        ``retain_until``, ``terms`` and ``hold``, in this order.
+    """
+    outcome = record.outcome
+    terms = frozenset(listed.terms) - {HOLD}
+    agreements = {
+        "status": listed.status is outcome.verdict.status,
+        "reasons": listed.reasons == tuple(outcome.verdict.reasons),
+        "policy": (listed.policy_name, listed.policy_version)
+        == (outcome.policy_name, outcome.policy_version),
+        "sandbox": listed.sandbox == outcome.sandbox,
+        "create_time": listed.create_time == record.times.create,
+        "decide_time": listed.decide_time == record.times.decide,
+        "retain_until": listed.retain_until == record.times.retain_until,
+        "terms": any(terms == frozenset(record_terms(outcome, tenant_key=key)) for key in tenant_keys),
+        "hold": listed.on_hold == (HOLD in listed.terms),
+    }
+    return tuple(name for name, agrees in agreements.items() if not agrees)
 
 
 class SignResult(Protocol):
-    """Signs; see ``server.result_signer.ResultSigner.sign``."""
+    """Signs; see ``server.keyring.result_signer.ResultSigner.sign``."""
 
     def __call__(self, payload: bytes, *, tenant: str | None, sandbox: bool, kind: str = RESULT_TYPE) -> str:
         """Returns a compact JWS of exactly ``payload``."""

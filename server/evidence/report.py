@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from device_integrity import DeviceCheck
 from matcher import similarity_in_words
-from server.domain.reasons import CheckStatus
+from server.domain.terms import CheckStatus
+from server.evidence.store import HeldImage
 from server.pages import (
     NOTHING,
     Html,
@@ -29,7 +30,7 @@ from server.verdict.outcome import AttemptOutline, CheckOutcome
 from server.verdict.record import EvidenceRecord
 
 if TYPE_CHECKING:
-    from server.evidence.archive import Export, HeldImage
+    from server.evidence.archive import Export
 
 __all__ = ["report_page"]
 
@@ -50,7 +51,7 @@ _TURNS: Final = {0: "", 90: "turn-90", 180: "turn-180", 270: "turn-270"}
 def report_page(
     record: EvidenceRecord,
     *,
-    images: "Sequence[HeldImage]",
+    images: Sequence[HeldImage],
     result: Mapping[str, Any],
     export: "Export",
 ) -> str:
@@ -109,13 +110,13 @@ def _summary(record: EvidenceRecord, export: "Export") -> Iterable[tuple[str, st
     yield "Purpose of the export", export.purpose
 
 
-def _images(images: "Sequence[HeldImage]") -> Html:
+def _images(images: Sequence[HeldImage]) -> Html:
     if not images:
         return Html("<p>No image is kept of this check.</p>")
     return Html('<div class="images">{}</div>').format(joined(map(_image, images)))
 
 
-def _image(held: "HeldImage") -> Html:
+def _image(held: HeldImage) -> Html:
     found = held.facts
     name = _PURPOSES.get(found.purpose, found.purpose)
     caption = Html("{}{}<br>SHA-256 <code>{}</code>").format(

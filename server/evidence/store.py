@@ -7,12 +7,17 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from server.evidence.errors import EvidenceAltered
-from server.sealing import Random, Sealed, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
 from server.storage.objects import ObjectStore
-from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
+from server.storage.records import EvidenceEntry, ImagePurpose
+from server.verdict.record import ImageFacts
 
-__all__ = ["EvidenceStore", "SealedPicture", "delete_objects"]
+__all__ = ["EvidenceAltered", "EvidenceStore", "HeldImage", "delete_objects", "facts_of"]
+
+
+class EvidenceAltered(SealError):
+    """An image was unsealed, but its SHA-256 is not the recorded one."""
+
 
 _PREFIX = "evidence"
 _NAME_BYTES = 16
@@ -20,11 +25,18 @@ _SWEEP_BATCH = 256
 
 
 @dataclass(frozen=True, slots=True)
-class SealedPicture:
-    """A sealed image that is ready to be stored: its entry, and the ciphertext for the entry's object key."""
+class HeldImage:
+    """A kept image, as far as it can be read.
 
-    entry: EvidenceEntry
-    ciphertext: bytes = field(repr=False)
+    Attributes:
+        facts: Its facts.
+        content: Its bytes; ``None`` if it cannot be read, for the reason ``problem``.
+        problem: Why it cannot be read; empty if it can.
+    """
+
+    facts: ImageFacts
+    content: bytes | None = field(repr=False)
+    problem: str = ""
 
 
 class EvidenceStore:
@@ -43,16 +55,30 @@ class EvidenceStore:
         self._random = random
 
     async def seal(
-        self, check_id: UUID, *, tenant: str, kind: ImagePurpose, image: bytes, facts: PictureFacts
-    ) -> SealedPicture:
-        """Seals an image, which ``put`` then stores.
+        self,
+        check_id: UUID,
+        *,
+        tenant: str,
+        kind: ImagePurpose,
+        image: bytes,
+        media_type: str,
+        attempt: int = 0,
+        frame_index: int = 0,
+        rotation: int = 0,
+        mirrored: bool = False,
+    ) -> tuple[EvidenceEntry, bytes]:
+        """Seals an image; returns its entry and its ciphertext, which ``put`` then stores.
 
         Args:
             check_id: The check; the image can be unsealed for no other check.
             tenant: The tenant of the check.
             kind: The purpose of the image.
             image: The encoded image as the device sent it.
-            facts: Frame index, attempt, orientation and media type of the image.
+            media_type: Media type, such as ``"image/jpeg"``.
+            attempt: The attempt of a frame, from 1.
+            frame_index: Index of a frame in its attempt.
+            rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
+            mirrored: Whether it is mirrored.
         """
         sealed = await asyncio.to_thread(
             seal,
@@ -61,23 +87,21 @@ class EvidenceStore:
             aad=context(tenant=tenant, check_id=check_id, kind=kind.value),
             random=self._random,
         )
-        return SealedPicture(
-            entry=EvidenceEntry(
-                kind=kind,
-                object_key=f"{_PREFIX}/{check_id.hex}/{self._random(_NAME_BYTES).hex()}",
-                sha256=sha256(image).digest(),
-                frame_index=facts.frame_index,
-                attempt=facts.attempt,
-                rotation=facts.rotation,
-                mirrored=facts.mirrored,
-                media_type=facts.media_type,
-                wrapped_key=sealed.wrapped_key,
-                key_id=sealed.key_id,
-            ),
-            ciphertext=sealed.ciphertext,
+        entry = EvidenceEntry(
+            kind=kind,
+            object_key=f"{_PREFIX}/{check_id.hex}/{self._random(_NAME_BYTES).hex()}",
+            sha256=sha256(image).digest(),
+            frame_index=frame_index,
+            attempt=attempt,
+            rotation=rotation,
+            mirrored=mirrored,
+            media_type=media_type,
+            wrapped_key=sealed.wrapped_key,
+            key_id=sealed.key_id,
         )
+        return entry, sealed.ciphertext
 
-    async def put(self, picture: SealedPicture) -> None:
+    async def put(self, entry: EvidenceEntry, ciphertext: bytes) -> None:
         """Stores a sealed image, which is durable when this returns.
 
         The caller writes the image's entry with the decision. If it never does, ``sweep_orphans`` removes the
@@ -86,7 +110,7 @@ class EvidenceStore:
         Raises:
             StorageUnavailable: The object could not be stored.
         """
-        await self._objects.put(picture.entry.object_key, picture.ciphertext)
+        await self._objects.put(entry.object_key, ciphertext)
 
     async def load(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> bytes:
         """Returns an image as it was received.
@@ -156,3 +180,16 @@ async def delete_objects(objects: ObjectStore, entries: Iterable[EvidenceEntry])
     """
     for entry in entries:
         await objects.delete(entry.object_key)
+
+
+def facts_of(entry: EvidenceEntry) -> ImageFacts:
+    """Returns the facts of a kept image, without what opens it."""
+    return ImageFacts(
+        purpose=entry.kind.value,
+        sha256=entry.sha256,
+        attempt=entry.attempt,
+        frame_index=entry.frame_index,
+        rotation=entry.rotation,
+        mirrored=entry.mirrored,
+        media_type=entry.media_type,
+    )

@@ -12,8 +12,8 @@ from typing import Final
 from device_integrity import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Evidence, Shortfall, find_shortfall
-from server.policies.device_rules import DeviceRules
 from server.policies.loading import PolicyBook
+from server.policies.schema import DeviceRules
 
 __all__ = ["Availability", "PlatformShortfall", "availabilities", "availability"]
 

@@ -1,4 +1,7 @@
-"""Loads policy files: the shipped ones, and those of the operator, which add to them or replace them."""
+"""Loads policy files: the shipped ones, and those of the operator, which add to them or replace them.
+
+Exceptions of pydantic, ``tomllib`` and the file system do not leave this module.
+"""
 
 import tomllib
 from collections.abc import Iterable, Mapping
@@ -11,14 +14,52 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from server.policies.device_rules import ASSURANCE_FORMS
-from server.policies.errors import PolicyInvalid, PolicyNotFound
-from server.policies.schema import Policy
-from server.private_files import PrivateFileError, read_trusted_file
+from server.base.private_files import PrivateFileError, read_trusted_file
+from server.policies.schema import ASSURANCE_FORMS, Policy
 
-__all__ = ["PolicyBook", "PolicyFile", "load_policies", "parse_policy", "read_policy"]
+__all__ = [
+    "PolicyBook",
+    "PolicyError",
+    "PolicyFile",
+    "PolicyInvalid",
+    "PolicyNotFound",
+    "load_policies",
+    "parse_policy",
+    "read_policy",
+]
 
 _MAX_BYTES = 65_536
+
+
+class PolicyError(Exception):
+    """Base class of the errors of policies."""
+
+
+class PolicyInvalid(PolicyError):
+    """A policy file violates the schema, or two files have the same name.
+
+    Attributes:
+        problems: One line for each problem: file, line or key, and the error.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class PolicyNotFound(PolicyError):
+    """No policy has the requested name.
+
+    Attributes:
+        name: The requested name.
+        known: The names of all policies, sorted.
+    """
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        # The name is truncated, because it may be as long as a request, and refusals are sent as metadata.
+        super().__init__(f"no policy is named {name!r:.68}; there are {', '.join(known)}")
+        self.name = name
+        self.known = known
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,27 @@ The models mirror the file, with one class for each table. They state the demand
 passes the packages that judge their part of it.
 """
 
+import json
+from collections.abc import Mapping
 from dataclasses import replace
-from typing import Annotated, Self
+from enum import StrEnum
+from typing import Annotated, Final, Self
 
-from pydantic import Field, PlainValidator, WithJsonSchema, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    PlainValidator,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
-from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits, ChallengeKind
+from device_integrity import Assurance
+from device_integrity.camera import Platform
+from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
+from liveness import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureLimits, ChallengeKind, LivenessPolicy
 from matcher import (
     SCAN_SUBJECT,
     PortraitPolicy,
@@ -21,16 +36,19 @@ from matcher import (
 )
 from matcher.conformance import Component, IntakeCode, RequirementCode, requirement_code
 from matcher.records import Representations
+from server.base.table import WebOrigin
 from server.domain.terms import Mode, PortraitKept
-from server.policies.device_rules import DeviceRules
-from server.policies.table import PolicyTable
-from server.policies.words import AppDisclosure, RecordFaces, RequirementSeverity
 
 __all__ = [
+    "ASSURANCE_FORMS",
+    "AppDisclosure",
+    "AssuranceFloors",
     "AttemptRules",
     "ChallengeDemands",
     "ChallengeRules",
     "DeadlineRules",
+    "DemandRules",
+    "DeviceRules",
     "DisclosureRules",
     "DoubtRules",
     "EvidenceRules",
@@ -39,12 +57,17 @@ __all__ = [
     "LivenessRules",
     "MatchRules",
     "MovementAnswer",
+    "PlatformDemands",
     "Policy",
     "PortraitRules",
     "RaisedRules",
+    "RecordFaces",
     "RequirementRules",
+    "RequirementSeverity",
     "RetentionRules",
     "SubjectRules",
+    "liveness_policy",
+    "render_schema",
 ]
 
 _DAY = 86_400
@@ -61,7 +84,198 @@ _GESTURE_SECONDS = 5
 _GESTURES_APART_SECONDS = 2
 """The longest time between two requests for a gesture, beyond the wait."""
 
+_WORD, _TABLE = "(one word)", "(by platform)"
+ASSURANCE_FORMS: Final = frozenset({_WORD, _TABLE})
+"""The tags that pydantic adds to the key of a floor when it reports a problem."""
+
 Seconds = Annotated[int, Field(ge=1)]
+
+
+class AppDisclosure(StrEnum):
+    """The part of the result that the app on the device gets; never scores."""
+
+    NOTHING = "nothing"
+    PASS_FAIL = "pass_fail"  # noqa: S105 - a word of the policy file, not a secret
+    PASS_FAIL_AND_HINTS = "pass_fail_and_hints"  # noqa: S105 - likewise
+
+
+class RequirementSeverity(StrEnum):
+    """The consequence of an unmet requirement on the trusted image."""
+
+    HARD = "hard"
+    """The image is refused; also if the requirement cannot be assessed."""
+    ADVISORY = "advisory"
+    """The requirement is reported."""
+    IGNORED = "ignored"
+    """The requirement is not reported."""
+
+
+class RecordFaces(StrEnum):
+    """Which facial records are accepted, by their number of faces."""
+
+    EXACTLY_ONE = "exactly_one"
+    """Only records with one face."""
+    FIRST = "first"
+    """All records; the first face is used."""
+
+
+class PolicyTable(BaseModel):
+    """One table of a policy file."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, allow_inf_nan=False, use_attribute_docstrings=True
+    )
+
+
+def _known_check(name: object) -> str:
+    if not isinstance(name, str) or name not in DECISIVE_NAMES:
+        raise ValueError(
+            f"no decisive test is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
+        )
+    return name
+
+
+_DecisiveCheck = Annotated[
+    str,
+    PlainValidator(_known_check),
+    WithJsonSchema({"type": "string", "enum": sorted(DECISIVE_NAMES)}),
+]
+
+
+def _known_soft_check(name: object) -> str:
+    if not isinstance(name, str) or name not in RAISED_NAMES:
+        raise ValueError(
+            f"no test that a policy can make decisive is named {name!r:.68}; there are "
+            f"{', '.join(sorted(RAISED_NAMES))}"
+        )
+    return name
+
+
+_RaisedCheck = Annotated[
+    str,
+    PlainValidator(_known_soft_check),
+    WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
+]
+
+
+class PlatformDemands(PolicyTable):
+    """The demands on the devices of one platform, by kind of evidence; an omitted kind is advisory."""
+
+    android_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Android key attestation."""
+    play_integrity: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Google Play Integrity."""
+    app_attest: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Apple App Attest: an attestation or an assertion."""
+    web_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """A browser's key: WebAuthn or WebCrypto."""
+    server_key: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The TLS key of the server that the device states."""
+    device: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The claims of the device about itself."""
+    camera: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The claims about the camera, and the headers of the frames."""
+    stream: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """The frames themselves."""
+    memory: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Scan memory: frames and keys of other scans of the tenant."""
+    contradiction: Demand = Field(default=Demand.ADVISORY, strict=False)
+    """Contradictions between sources."""
+
+    def as_row(self) -> Mapping[Evidence, Demand]:
+        """Returns the demands in the terms of ``device_integrity``."""
+        return {Evidence(name): getattr(self, name) for name in type(self).model_fields}
+
+
+class DemandRules(PolicyTable):
+    """The demands by platform.
+
+    If no platform has a table, no platform is refused, and observations are advisory; attestation is
+    advisory, or ignored if no assurance is demanded. If a platform has a table, devices of platforms without
+    one are refused.
+    """
+
+    android: PlatformDemands | None = None
+    """Android apps."""
+    ios: PlatformDemands | None = None
+    """iOS and iPadOS apps."""
+    web: PlatformDemands | None = None
+    """Pages in a browser."""
+    desktop: PlatformDemands | None = None
+    """Desktop applications and the reference client."""
+    unspecified: PlatformDemands | None = None
+    """Devices that do not state their platform."""
+
+
+class AssuranceFloors(PolicyTable):
+    """The lowest assurance, by platform."""
+
+    default: Assurance = Field(strict=False)
+    """For platforms that are not named here. It is required, so that a floor for pages does not change the
+    floors of phones."""
+    android: Assurance | None = Field(default=None, strict=False)
+    """For Android apps."""
+    ios: Assurance | None = Field(default=None, strict=False)
+    """For iOS and iPadOS apps."""
+    web: Assurance | None = Field(default=None, strict=False)
+    """For pages in a browser."""
+    desktop: Assurance | None = Field(default=None, strict=False)
+    """For desktop applications and the reference client."""
+    unspecified: Assurance | None = Field(default=None, strict=False)
+    """For devices that do not state their platform."""
+
+    def named(self) -> Mapping[Platform, Assurance]:
+        """Returns the assurance of each platform that has its own."""
+        floors = {platform: getattr(self, platform.name.lower()) for platform in Platform}
+        return {platform: floor for platform, floor in floors.items() if floor is not None}
+
+
+_MinimumAssurance = Annotated[
+    Annotated[Assurance, Field(strict=False), Tag(_WORD)] | Annotated[AssuranceFloors, Tag(_TABLE)],
+    Discriminator(lambda value: _TABLE if isinstance(value, dict | AssuranceFloors) else _WORD),
+]
+
+
+class DeviceRules(PolicyTable):
+    """Demands on the device."""
+
+    minimum_assurance: _MinimumAssurance = Assurance.NONE
+    """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
+    is the device's own claim, which its evidence must not contradict. An attacker without evidence can
+    therefore claim the platform with the lowest demands. With NONE or LOW, and if no attestation is required,
+    a check can succeed with a device that is not attested. Only the frames and the device's own claims then
+    oppose video that software makes in real time, and the result states this."""
+    demands: DemandRules = DemandRules()
+    """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
+    the assurance) or "ignored" (it is reported)."""
+    tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
+    """Names of decisive device tests to waive: their failure is reported and has no other consequence.
+    Without a waiver, each of them alone fails the check, under every policy."""
+    decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
+    """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Without this, their
+    failure is a soft sign, because honest people's devices fail them too: a rooted phone, a company's proxy.
+    ``runtime.hooking`` and ``runtime.debugger`` are always decisive."""
+
+    web_origins: tuple[WebOrigin, ...] = Field(default=(), strict=False)
+    """Origins of the pages that may scan under this policy, out of ``device_integrity.web.origins`` of the
+    settings, such as ``https://verify.bank.example``; if none is listed, all of them. A page of another
+    origin is refused with ``ORIGIN_NOT_ALLOWED`` after its ScanStart, and the check stays open."""
+
+    def as_table(self) -> DemandTable:
+        """Returns the demands in the terms of ``device_integrity``."""
+        least = self.minimum_assurance
+        floor, floors = (least.default, least.named()) if isinstance(least, AssuranceFloors) else (least, {})
+        named = {platform: getattr(self.demands, platform.name.lower()) for platform in Platform}
+        rows = {platform: row.as_row() for platform, row in named.items() if row is not None}
+        if not rows:
+            rows = {platform: _undemanding_row(floors.get(platform, floor)) for platform in Platform}
+        return DemandTable(rows, floor=floor, floors=floors)
+
+
+def _undemanding_row(least: Assurance) -> Mapping[Evidence, Demand]:
+    """Returns the demands of a platform under a policy that names no platform."""
+    asked = Demand.IGNORED if least is Assurance.NONE else Demand.ADVISORY
+    return {evidence: asked if evidence.raises_assurance else Demand.ADVISORY for evidence in Evidence}
 
 
 def _known_code(name: object) -> RequirementCode:
@@ -592,3 +806,35 @@ class Policy(PolicyTable):
                     f"challenge {challenge} takes {least} or more"
                 )
         return self
+
+
+def liveness_policy(policy: Policy, challenge: ChallengeKind | None = None) -> LivenessPolicy:
+    """Returns the part of the policy of a check that liveness applies.
+
+    Args:
+        policy: The policy.
+        challenge: The challenge with which an attempt answers doubt; ``None`` without one.
+    """
+    rules = policy.liveness
+    live = rules.live_threshold
+    if policy.doubt is not None and challenge is not None:
+        live = policy.doubt.live_threshold(challenge)
+    return LivenessPolicy(
+        live_threshold=live,
+        spoof_threshold=rules.spoof_threshold,
+        require_pad_network=rules.require_pad_network,
+        minimum_frames=rules.minimum_frames,
+        evidence=rules.evidence.as_limits(),
+    )
+
+
+def render_schema() -> str:
+    """Returns the schema of policy files as JSON Schema 2020-12, indented, with a newline at its end.
+
+    ``facegate policy schema`` prints it into ``policy.schema.json`` beside this file, for editors; a test
+    compares the two.
+    """
+    schema = Policy.model_json_schema(mode="validation")
+    schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"
+    schema["title"] = "Facegate policy"
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

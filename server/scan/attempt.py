@@ -1,36 +1,252 @@
 """One attempt of a stream: receives frames and sends feedback and credit until the device ends it."""
 
-from collections.abc import Callable
-from dataclasses import replace
+import math
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
 from uuid import UUID
 
 from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCapture, Reveal
+from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
-from server.errors import Reason, Refusal
-from server.scan.attempt_clocks import AttemptClocks
-from server.scan.attempt_row import AttemptRow
-from server.scan.capture_rate import CaptureRate
-from server.scan.capture_work import CaptureWork
-from server.scan.credit import CreditLedger
+from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
+from server.scan.endings import ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment
-from server.scan.frame_limits import require_within_budget, validate_claim
 from server.scan.handshake import OpenStream, Send
-from server.scan.inbox import Arrival, Inbox
+from server.scan.inbox import Arrival, CreditLedger, Inbox
 from server.scan.lease import HeldLease
 from server.scan.messages import (
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,
+    CaptureBudget,
     CompleteMessage,
     FrameMessage,
 )
 from server.scan.plans import fewer_bytes, fewer_frames, leaner_frames, smallest_frame
 from server.scan.scan_bytes import AttemptShare, ScanBytes
-from server.scan.shown import Shown
-from server.scan.stream_trace import AttemptTrace
+from server.storage.errors import StorageUnavailable
 
-__all__ = ["AttemptRun"]
+__all__ = ["AttemptClocks", "AttemptRun", "CaptureRate", "require_within_budget", "validate_claim"]
+
+
+class AttemptClocks:
+    """Measures one attempt against its time limits. Times are seconds of the server's monotonic clock.
+
+    Attributes:
+        last_activity: When the device last sent something that the server has processed.
+        completed: When the device was notified that the capture is complete; ``None`` before.
+    """
+
+    def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
+        """Starts the clocks of an attempt.
+
+        Args:
+            env: The environment that all streams share.
+            stream: The stream.
+        """
+        self._clock = env.clock
+        self._end_seconds = env.settings.end_seconds
+        self._seconds = stream.budget.max_attempt_seconds
+        self._idle_seconds = stream.policy.deadlines.idle_seconds
+        self._deadline = stream.record.scan_deadline
+        self.completed: float | None = None
+        self.begin()
+
+    def begin(self) -> None:
+        """Starts the attempt's time, when the device has been notified that the attempt begins."""
+        self._began = self.last_activity = self._clock.monotonic()
+
+    def note_activity(self) -> None:
+        """Restarts the measurement of silence, when a message of the device has been processed."""
+        self.last_activity = self._clock.monotonic()
+
+    def overdue(self, now: float) -> bool:
+        """Returns whether an attempt that is not complete has exceeded its time."""
+        return self.completed is None and now - self._began >= self._seconds
+
+    def wait(self, due: Iterable[float]) -> float:
+        """Returns the seconds until the next time limit or task, if no message arrives before.
+
+        Args:
+            due: The times at which other tasks are due.
+        """
+        ends = self._began + self._seconds if self.completed is None else self.completed + self._end_seconds
+        soonest = min(self.last_activity + self._idle_seconds, ends, *due)
+        remaining = (self._deadline - self._clock.now()).total_seconds()
+        return max(0.0, min(soonest - self._clock.monotonic(), remaining))
+
+    def require_before_deadline(self) -> None:
+        """Tests the scan's deadline.
+
+        Raises:
+            ScanDeadlinePassed: The deadline has passed.
+        """
+        if self._clock.now() >= self._deadline:
+            raise ScanDeadlinePassed
+
+    def require_activity(self, now: float) -> None:
+        """Tests how long the server has waited for the device.
+
+        Raises:
+            Refusal: The server waited too long (STREAM_IDLE).
+        """
+        if self.completed is not None and now - self.completed >= self._end_seconds:
+            raise _idle("`attempt_end` did not arrive", self._end_seconds)
+        if now - self.last_activity >= self._idle_seconds:
+            raise _idle("nothing arrived", self._idle_seconds)
+
+
+def _idle(what: str, seconds: float) -> Refusal:
+    return Refusal(
+        Reason.STREAM_IDLE,
+        f"{what} for {seconds:g} seconds; reconnect with `resume`",
+        details={"idleSeconds": seconds},
+    )
+
+
+def require_within_budget(
+    frame: FrameMessage, *, before: int, bytes_before: int, budget: CaptureBudget
+) -> None:
+    """Refuses a frame that is too large or exceeds the number of frames or bytes.
+
+    Args:
+        frame: The frame.
+        before: The number of frames that the attempt already has.
+        bytes_before: The bytes of images that the scan already has.
+        budget: The limits.
+
+    Raises:
+        Refusal: The frame is too large (FRAME_TOO_LARGE), or exceeds the attempt's frames or the scan's bytes
+            (SCAN_BUDGET_EXCEEDED).
+    """
+    size = len(frame.image)
+    if size > budget.max_frame_bytes:
+        raise Refusal(
+            Reason.FRAME_TOO_LARGE,
+            f"frame {frame.index} has {size} bytes; at most {budget.max_frame_bytes} are allowed",
+            details={"frameIndex": frame.index, "frameBytes": size, "maxFrameBytes": budget.max_frame_bytes},
+        )
+    if before >= budget.max_frames_per_attempt:
+        raise Refusal(
+            Reason.SCAN_BUDGET_EXCEEDED,
+            f"the attempt has its {budget.max_frames_per_attempt} frames already",
+            details={"maxFramesPerAttempt": budget.max_frames_per_attempt},
+        )
+    total = bytes_before + size
+    if total > budget.max_scan_bytes:
+        raise Refusal(
+            Reason.SCAN_BUDGET_EXCEEDED,
+            f"the scan has {total} bytes of frames; at most {budget.max_scan_bytes} are allowed",
+            details={"scanBytes": total, "maxScanBytes": budget.max_scan_bytes},
+        )
+
+
+def validate_claim(frame: FrameMessage, *, revealed: int) -> None:
+    """Refuses a frame that claims a flash step which was not revealed; applies to skipped frames, too.
+
+    Args:
+        frame: The frame.
+        revealed: The last step that was revealed in this stream; 0 for none.
+
+    Raises:
+        Refusal: The frame claims a later step (INVALID_FIELD).
+    """
+    if frame.flash_step > revealed:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last step "
+            f"revealed in this stream is {revealed}",
+            details={"field": "frame.header.flash_step", "frameIndex": frame.index},
+        )
+
+
+@dataclass(slots=True)
+class _Pause:
+    """One pause that the server requested.
+
+    Attributes:
+        began: When the request was sent, seconds of the server's monotonic clock.
+        seconds: Its length by the same clock; ``None`` until the server asked the device to continue.
+        gap: The longest time between two frames since the request, seconds of the device's clock.
+    """
+
+    began: float
+    seconds: float | None = None
+    gap: float = 0.0
+
+
+class CaptureRate:
+    """Counts an attempt's frames and measures their rate.
+
+    The server knows when it sent the request for a pause, not when the device received it. The pause of the
+    device is therefore the longest time between two frames since the request. It is limited to the time that
+    the server requested, so that a slow device cannot pass its slowness off as a pause.
+
+    Attributes:
+        frames: The number of frames received.
+    """
+
+    def __init__(self) -> None:
+        """Starts without frames."""
+        self.frames = 0
+        self._first = 0.0
+        self._last = 0.0
+        self._intervals: list[float] = []
+        self._pauses: list[_Pause] = []
+
+    @property
+    def paused_seconds(self) -> float:
+        """The seconds of the device's clock in which it sent no frames because of a pause."""
+        return sum(min(pause.gap, pause.seconds or 0.0) for pause in self._pauses)
+
+    @property
+    def seconds(self) -> float:
+        """The seconds from the first to the last frame by the device's clock, without pauses; at first 0."""
+        return max(0.0, self._last - self._first - self.paused_seconds)
+
+    @property
+    def per_second(self) -> float | None:
+        """The frames per second; ``None`` before there are two frames."""
+        return (self.frames - 1) / self.seconds if self.seconds > 0 else None
+
+    @property
+    def captured_per_second(self) -> float | None:
+        """The images per second that the camera gave while they could be sent; ``None`` before two frames.
+
+        It is that of the shortest quarter of the intervals: on a slow network, images come in bursts with
+        gaps between them, but a slow camera gives none faster.
+        """
+        if not self._intervals:
+            return None
+        interval = sorted(self._intervals)[len(self._intervals) // 4]
+        return 1 / interval if interval > 0 else math.inf
+
+    def count_frame(self, captured: float, *, dropped: int = 0) -> None:
+        """Counts a frame.
+
+        Args:
+            captured: When the device captured it, seconds of its clock.
+            dropped: The images that the device captured since the last frame and did not send.
+        """
+        if not self.frames:
+            self._first = captured
+        else:
+            self._intervals.append((captured - self._last) / (1 + dropped))
+            if self._pauses:
+                self._pauses[-1].gap = max(self._pauses[-1].gap, captured - self._last)
+        self._last = captured
+        self.frames += 1
+
+    def pause(self, now: float) -> None:
+        """Notes that a pause was requested at ``now``, seconds of the server's monotonic clock."""
+        self._pauses.append(_Pause(began=now))
+
+    def resume(self, now: float) -> None:
+        """Notes that the pause was ended at ``now``, seconds of the server's monotonic clock."""
+        if self._pauses and self._pauses[-1].seconds is None:
+            self._pauses[-1].seconds = now - self._pauses[-1].began
+
 
 _NONCE_BYTES = 16
 _GOOD = "GOOD"
@@ -49,6 +265,9 @@ class AttemptRun:
     Attributes:
         work: The attempt's work on the worker pool.
         kind: The kind of its challenge; ``None`` without one.
+        number: The attempt's number in the check, from 1.
+        plan: The plan of the attempt.
+        recorded: Whether the database has a row of the attempt, which begins with its first received frame.
     """
 
     def __init__(
@@ -80,13 +299,17 @@ class AttemptRun:
         self._env = env
         self._stream = stream
         self.kind = stream.plans.challenge
-        self._row = AttemptRow(env, stream.record, number=number, plan=plan)
+        self.number = number
+        self.plan = plan
+        self.recorded = False
         self._bytes = scan_bytes
         self._credit = credit
         self._lease = HeldLease(env, stream.record, scan_bytes=scan_bytes)
         self._clocks = AttemptClocks(env, stream)
         self._rate = CaptureRate()
-        self._shown = Shown(step=stream.plans.first_step - 1)
+        self._step = stream.plans.first_step - 1
+        """The last flash step that was revealed in the stream; 0 for none."""
+        self._shown: dict[str, None] = {}
         self._share: AttemptShare | None = None
         self._asked_slow = self._asked_late = False
         self._settled = False
@@ -104,24 +327,9 @@ class AttemptRun:
         self.work = CaptureWork(capture, pool=env.pool, trace=trace, monotonic=env.clock.monotonic)
 
     @property
-    def number(self) -> int:
-        """The attempt's number in the check, from 1."""
-        return self._row.number
-
-    @property
-    def plan(self) -> Plan:
-        """The plan of the attempt."""
-        return self._row.plan
-
-    @property
     def mode(self) -> Mode:
-        """The mode of the attempt."""
-        return self._row.mode
-
-    @property
-    def recorded(self) -> bool:
-        """Whether the database has a row of the attempt, which begins with its first received frame."""
-        return self._row.recorded
+        """The mode of the attempt. The movement challenge has no mode of its own; it counts as EXPRESS."""
+        return Mode.DYNAMIC if self.plan is Plan.FLASH else Mode.EXPRESS
 
     @property
     def check_id(self) -> UUID:
@@ -151,7 +359,7 @@ class AttemptRun:
     @property
     def shown(self) -> tuple[str, ...]:
         """Feedback codes that the device has shown so far, in the order in which they first occurred."""
-        return self._shown.codes
+        return tuple(self._shown)
 
     @property
     def complete(self) -> bool:
@@ -252,8 +460,41 @@ class AttemptRun:
             await self._apply_clocks(send)
 
     async def record(self) -> None:
-        """Writes the attempt to the database, once."""
-        await self._row.record()
+        """Writes the attempt to the database unless it is written already.
+
+        Raises:
+            Conflict: Another stream holds the lease.
+            StorageUnavailable: The database failed; the call may be repeated.
+        """
+        if self.recorded:
+            return
+        self.recorded = True
+        env, check = self._env, self._stream.record
+        try:
+            await env.repository.start_attempt(
+                check.check_id,
+                epoch=check.lease_epoch,
+                number=self.number,
+                start_time=env.clock.now(),
+                mode=self.mode,
+                plan=self.plan,
+            )
+        except StorageUnavailable:
+            self.recorded = False
+            raise
+
+    async def _count(self) -> None:
+        """Counts the attempt when its number of frames reaches ``counted_frames``.
+
+        Raises:
+            Conflict: Another stream holds the lease.
+            StorageUnavailable: The database failed.
+        """
+        if self.frames == self._env.settings.counted_frames:
+            check = self._stream.record
+            await self._env.repository.count_attempt(
+                check.check_id, epoch=check.lease_epoch, attempt=self.number, frames=self.frames
+            )
 
     async def renew_lease(self) -> None:
         """Renews the stream's lease if that is due.
@@ -273,11 +514,11 @@ class AttemptRun:
         self._bytes.add(size)
         if self._share is not None:
             self._share.add(size)
-        validate_claim(frame, revealed=self._shown.step)
-        await self._row.record()
+        validate_claim(frame, revealed=self._step)
+        await self.record()
         feedback, actions = await self._measure(frame, arrival)
         self._rate.count_frame(frame.capture_time_us / 1e6, dropped=frame.dropped_before)
-        await self._row.count(self.frames)
+        await self._count()
         if actions:
             await self._do(actions, send)
         self._credit.note_processed(size)
@@ -325,7 +566,7 @@ class AttemptRun:
                 case Feedback(code=code):
                     self._show(code)
                 case Reveal(step):
-                    self._shown.step = step.number
+                    self._step = step.number
                 case PauseCapture(paused=True):
                     self._rate.pause(self._env.clock.monotonic())
                 case PauseCapture():
@@ -337,7 +578,7 @@ class AttemptRun:
         await self._send_complete_if_due(send)
 
     def _show(self, code: str) -> None:
-        self._shown.feedback(code)
+        self._shown[code] = None
         self._env.metrics.checks.feedback_sent(code)
 
     async def _grant_held_back(self, send: Send) -> None:

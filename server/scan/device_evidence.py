@@ -14,16 +14,19 @@ import structlog
 from device_integrity import RUNTIME_VERIFIER, DeviceCheck, DeviceFinding
 from device_integrity.policy import Demand, DemandTable, Evidence
 from facegate_protocol import evidence_challenge
+from server.base.errors import Reason, Refusal
 from server.device.assessment import awaited_evidence
 from server.device.evidence import (
+    CLAIMS,
     MAX_ATTESTATION_BYTES,
     MAX_ATTESTATIONS,
     EvidenceContext,
+    EvidenceFinding,
     PlayEvidence,
+    finding_from_bytes,
+    finding_to_bytes,
 )
-from server.device.findings import CLAIMS, EvidenceFinding, finding_from_bytes, finding_to_bytes
 from server.device.verification import DeviceVerifier
-from server.errors import Reason, Refusal
 from server.scan.messages import AttestationMessage, Capability, StartMessage
 from server.storage.devices import DeviceRepository
 from server.storage.errors import StorageError, TriesExceeded

@@ -28,9 +28,9 @@ from device_integrity.stream import (
     scan_motion,
 )
 from facegate_protocol import load_public_key, public_key_der
-from server.device.findings import EvidenceFinding
+from server.base.worker_pool import WorkerPool
+from server.device.evidence import EvidenceFinding
 from server.storage.records import CheckRecord
-from server.worker_pool import WorkerPool
 
 __all__ = ["DeviceMemory", "FrameComparison", "ScanComparison", "merge_marks"]
 

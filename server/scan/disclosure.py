@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from server.policies.words import AppDisclosure
+from server.policies.schema import AppDisclosure
 from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict
 

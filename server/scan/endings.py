@@ -21,7 +21,7 @@ LEFT attempt are kept, and whether its check is closed. If closing the check fai
 ending (``ending_of``), which leaves the check open. An attempt without frames is not recorded, unless the
 server ended it or the device broke its transcript.
 
-``server.scan.ender`` applies these rules.
+``server.scan.ends`` applies these rules.
 """
 
 import asyncio
@@ -30,9 +30,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 
+from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome, EndedBy
-from server.errors import Reason, Refusal
 from server.scan.inbox import ConnectionLost, StreamEnded
 from server.storage.errors import Conflict
 from server.verdict import FailureReason
@@ -43,8 +43,8 @@ __all__ = [
     "TAMPERING",
     "AttemptFacts",
     "Ending",
+    "Images",
     "LeaseLost",
-    "Pictures",
     "Rule",
     "ScanDeadlinePassed",
     "Settlement",
@@ -82,7 +82,7 @@ class State(StrEnum):
     LEFT = "LEFT"
 
 
-class Pictures(StrEnum):
+class Images(StrEnum):
     """The images of an attempt that are kept with its row."""
 
     NONE = "NONE"
@@ -103,7 +103,7 @@ class Rule:
         resumable: Whether the device may reconnect to a check that stays open. False if a newer stream has
             it.
         judgement: Whether the attempt's judgement is kept. If not, the attempt need not be judged.
-        pictures: The images that are kept.
+        images: The images that are kept.
         without_frames: Whether an attempt without frames is recorded, too, so that the result shows that the
             person was not to blame.
         fenced: The event that is stored as having ended the attempt if a newer stream holds the lease.
@@ -112,7 +112,7 @@ class Rule:
     closes: FailureReason | None = None
     resumable: bool = False
     judgement: bool = True
-    pictures: Pictures = Pictures.ALL_OR_NONE
+    images: Images = Images.ALL_OR_NONE
     without_frames: bool = False
     fenced: EndedBy = EndedBy.SUPERSEDED
 
@@ -121,14 +121,14 @@ RULES: Mapping[EndedBy, Rule] = MappingProxyType(
     {
         EndedBy.HALF_CLOSED: Rule(closes=FailureReason.ABANDONED),
         EndedBy.CONNECTION_LOST: Rule(resumable=True),
-        EndedBy.SUPERSEDED: Rule(pictures=Pictures.NONE),
+        EndedBy.SUPERSEDED: Rule(images=Images.NONE),
         EndedBy.REFUSED: Rule(resumable=True),
         EndedBy.DEADLINE: Rule(closes=FailureReason.EXPIRED),
         EndedBy.CHECK_CLOSED: Rule(closes=FailureReason.CANCELLED),
         EndedBy.SERVER_FAULT: Rule(
             resumable=True,
             judgement=False,
-            pictures=Pictures.NONE,
+            images=Images.NONE,
             without_frames=True,
             fenced=EndedBy.SERVER_FAULT,
         ),
@@ -206,13 +206,13 @@ class Settlement:
         outcome: Its outcome.
         reason: The circumstance that the check's decision names; ``None`` if there is none.
         judgement: Whether its judgement is kept.
-        pictures: The images that are kept.
+        images: The images that are kept.
     """
 
     outcome: AttemptOutcome
     reason: FailureReason | None
     judgement: bool
-    pictures: Pictures
+    images: Images
 
 
 def ending_of(error: BaseException | None, *, failed: bool, draining: bool, cancelled: bool) -> Ending:
@@ -269,14 +269,14 @@ def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Set
         cancelled: Whether the attempt ended because the person cancelled.
     """
     adverse = facts.adverse or facts.manipulated
-    pictures = Pictures.NAMED if adverse else Pictures.NEEDED
+    images = Images.NAMED if adverse else Images.NEEDED
     undecided = not facts.manipulated and (facts.retryable or (cancelled and not facts.adverse))
     if undecided and another:
-        return Settlement(AttemptOutcome.RETRY, None, judgement=True, pictures=pictures)
+        return Settlement(AttemptOutcome.RETRY, None, judgement=True, images=images)
     reason = None
     if undecided:
         reason = FailureReason.CANCELLED if cancelled else FailureReason.CONDITIONS
-    return Settlement(AttemptOutcome.DECIDED, reason, judgement=True, pictures=pictures)
+    return Settlement(AttemptOutcome.DECIDED, reason, judgement=True, images=images)
 
 
 def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
@@ -296,7 +296,7 @@ def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
             AttemptOutcome.DECIDED,
             ending.reason if ending.breaks_transcript else None,
             judgement=True,
-            pictures=Pictures.NAMED,
+            images=Images.NAMED,
         )
     # 2. Any other attempt is interrupted. Its judgement is kept if it counts and is not adverse.
     holds = facts.counts and not facts.adverse
@@ -304,5 +304,5 @@ def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
         AttemptOutcome.INTERRUPTED,
         None,
         judgement=ending.rule.judgement and holds,
-        pictures=ending.rule.pictures,
+        images=ending.rule.images,
     )

@@ -8,20 +8,20 @@ from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import CameraFingerprints
 from liveness import FusionModel, GuidanceSettings, Oval
 from liveness.dynamic import FlashModel
+from server.base.worker_pool import WorkerPool
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
+from server.configuration.tables import LimitSettings
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.domain.tries import TrySetting
-from server.keys import KeyRing
+from server.keyring.keys import KeyRing
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
 from server.scan.transcript import ClockLimits
-from server.settings_limits import LimitSettings
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
-from server.worker_pool import WorkerPool
 from vision.packs import Pack
 
 

@@ -5,24 +5,43 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from server.base.errors import Reason, Refusal
 from server.checks.refusals import too_many_failures
 from server.checks.running import CheckClosing
-from server.errors import Reason, Refusal
+from server.domain.terms import AttemptOutcome
 from server.policies import Policy
-from server.scan.admission import check_closed
 from server.scan.endings import LeaseLost
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
-from server.storage.records import CheckRecord
+from server.storage.records import AttemptRecord, CheckRecord
 
-__all__ = ["HeldLease", "release_lease", "resume_until", "take_lease"]
+__all__ = ["HeldLease", "check_closed", "deciding_attempt", "release_lease", "resume_until", "take_lease"]
 
 _RENEW_SECONDS = 1.5
 """Short, so that a fenced stream notices it early and judges its frames before the newer one decides."""
 
 _log = structlog.get_logger(__name__)
+
+
+def check_closed(attempts: tuple[AttemptRecord, ...]) -> Refusal:
+    """Returns the refusal of a stream whose check is decided or closes.
+
+    It states which attempt decided the check, if one did. A device that lost the result of its attempt may
+    then report that the scan is complete. Without it, the check was closed in another way.
+    """
+    deciding = deciding_attempt(attempts)
+    return Refusal(
+        Reason.CHECK_CLOSED,
+        "the check accepts no more scans; ask for a new one",
+        details={} if deciding is None else {"decidedByAttempt": deciding},
+    )
+
+
+def deciding_attempt(attempts: tuple[AttemptRecord, ...]) -> int | None:
+    """Returns the number of the attempt that was judged for good; ``None`` if none was."""
+    return next((each.number for each in attempts if each.outcome is AttemptOutcome.DECIDED), None)
 
 
 def resume_until(env: ScanEnvironment, policy: Policy) -> datetime:

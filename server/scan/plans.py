@@ -1,16 +1,17 @@
-"""The plans of a scan's attempts, and the limits that apply to them."""
+"""The plans of a scan's attempts, their challenges, and the limits that apply to them."""
 
 from collections.abc import Iterable, Mapping, Set
 from dataclasses import replace
 from typing import Final
 
-from attempt import CapturePlan
-from liveness import ChallengeKind, DoubtTerms, VerdictReason, unresolved
+from attempt import AttemptChallenge, CapturePlan, FlashRun, MovementRun, evidence_of
+from liveness import ChallengeEvidence, ChallengeKind, DoubtTerms, VerdictReason, unresolved
 from liveness.dynamic import DynamicPolicy
 from liveness.dynamic.challenge import ScriptSettings
 from server.domain.terms import Mode, Plan
 from server.policies import Policy
 from server.policies.schema import ChallengeDemands
+from server.scan.environment import ScanEnvironment
 from server.scan.messages import AdjustmentMessage, Capability, CaptureBudget
 from server.storage.records import AttemptRecord
 
@@ -18,12 +19,16 @@ __all__ = [
     "FEWER_A_SECOND",
     "LEANEST",
     "ScanPlans",
+    "challenge_evidence",
+    "conclude_challenge",
     "doubts_of",
     "expected_seconds",
     "fewer_bytes",
     "fewer_frames",
     "leaner_frames",
+    "may_be_declined",
     "smallest_frame",
+    "start_challenge",
 ]
 
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
@@ -281,3 +286,51 @@ class ScanPlans:
         """Continues without the flash if there is another challenge: the light does not allow the flash."""
         if self.limits().falls_back:
             self._left.remove(ChallengeKind.FLASH)
+
+
+def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | MovementRun | None:
+    """Starts the challenge of the next attempt; returns ``None`` in EXPRESS.
+
+    Args:
+        env: The environment that all streams share. Each draw uses its random source at the time it is
+            needed.
+        plans: The plans of the scan.
+    """
+    if plans.next is Plan.FLASH:
+        return FlashRun.drawn(
+            env.random,
+            model=env.models.flash,
+            limits=plans.limits(),
+            script=plans.script,
+            first_step=plans.first_step,
+        )
+    if plans.next is Plan.MOVEMENT:
+        return MovementRun.drawn(
+            env.random,
+            rest=env.settings.oval,
+            analyst=env.models.analyst,
+            model=env.models.flash,
+            blink=plans.limits(ChallengeKind.MOVEMENT).blink,
+        )
+    return None
+
+
+def challenge_evidence(
+    env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
+) -> ChallengeEvidence | None:
+    """Returns the evidence of an attempt's challenge, for the judge; ``None`` in EXPRESS."""
+    kind = ChallengeKind.MOVEMENT if isinstance(challenge, MovementRun) else ChallengeKind.FLASH
+    return evidence_of(challenge, limits=plans.limits(kind), model=env.models.flash)
+
+
+def may_be_declined(challenge: AttemptChallenge | None) -> bool:
+    """Returns whether cancelling the challenge declines it: that of a flash only before its first colour."""
+    return not isinstance(challenge, FlashRun) or not challenge.coloured
+
+
+def conclude_challenge(plans: ScanPlans, challenge: AttemptChallenge | None) -> None:
+    """Updates the plans after the end of an attempt's challenge."""
+    if isinstance(challenge, FlashRun):
+        plans.first_step = challenge.next_step
+        if challenge.fell_back:
+            plans.fall_back()

@@ -7,29 +7,25 @@ evidence are durable before the device gets the result.
 from collections.abc import AsyncIterator
 from contextlib import suppress
 
+from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import scan_begun
 from server.checks.progress import attempts_remaining
 from server.checks.running import CheckClosing
-from server.domain.state import OPEN_STATES
-from server.domain.terms import EndedBy
-from server.errors import Reason, Refusal
+from server.domain.terms import OPEN_STATES, EndedBy
 from server.scan.attempt import AttemptRun
-from server.scan.challenges import conclude_challenge, start_challenge
-from server.scan.closing import AttemptCloser
-from server.scan.credit import CreditLedger
-from server.scan.ender import ScanEnder
 from server.scan.endings import LeaseLost, ScanDeadlinePassed
+from server.scan.ends import ScanEnds, run_to_end
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send, open_stream
-from server.scan.inbox import ConnectionLost, Inbox, StreamEnded
+from server.scan.inbox import ConnectionLost, CreditLedger, Inbox, StreamEnded
+from server.scan.judging import AttemptJudge
 from server.scan.messages import GoodbyeMessage, GoodbyeReason, Inbound, StartMessage
-from server.scan.readiness import await_ready
-from server.scan.run_to_end import run_to_end
+from server.scan.plans import conclude_challenge, start_challenge
 from server.scan.scan_bytes import ScanBytes
+from server.scan.waits import await_ready
 from server.storage.errors import Conflict
 from server.storage.records import AttemptRecord, CheckRecord
-from server.telemetry.bound import attempt_bound
-from server.telemetry.stages import Stage
+from server.telemetry.stages import Stage, attempt_bound
 
 __all__ = ["ScanSession"]
 
@@ -92,14 +88,14 @@ class ScanSession:
 
     async def _serve(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
         """Runs the attempts, ends the scan, and notifies the device of the end."""
-        closer = AttemptCloser(self._env, stream)
-        ender = ScanEnder(self._env, stream, closer=closer, scan_bytes=self._bytes)
+        judge = AttemptJudge(self._env, stream)
+        ends = ScanEnds(self._env, stream, judge=judge, scan_bytes=self._bytes)
         try:
             with self._env.running.running(stream.record.check_id, inbox):
                 # The scan ends inside this block, so that a call that closes the check waits for its
                 # judgement.
-                async with ender.at_the_end():
-                    await self._attempts(stream, closer, ender, inbox, send)
+                async with ends.leave_at_exit():
+                    await self._attempts(stream, judge, ends, inbox, send)
         except CheckClosing as closing:
             await send(GoodbyeMessage(GoodbyeReason.CHECK_CLOSED, None))
             raise _check_closed() from closing
@@ -110,16 +106,16 @@ class ScanSession:
         except (Refusal, ConnectionLost, StreamEnded):
             raise
         except Exception:
-            if ender.ended_by is EndedBy.SERVER_FAULT:
+            if ends.ended_by is EndedBy.SERVER_FAULT:
                 with suppress(ConnectionLost, Refusal):
                     await send(GoodbyeMessage(GoodbyeReason.SERVER_FAULT, _FAULT_RECONNECT_SECONDS))
             raise
         finally:
-            if ender.unwritten:
+            if ends.unwritten:
                 # The device and the place of the scan do not wait for a storage that is away.
-                self._env.running.finish_later(_end_later(stream, closer, ender))
+                self._env.running.finish_later(_end_later(stream, judge, ends))
             else:
-                await run_to_end(_clean_up(stream, closer))
+                await run_to_end(_clean_up(stream, judge))
 
     async def _fenced(self, stream: OpenStream | None, send: Send) -> Refusal:
         """Sends Goodbye to a device whose stream was fenced; returns the refusal that ends the stream."""
@@ -131,7 +127,7 @@ class ScanSession:
         return Refusal(Reason.SUPERSEDED, "a newer stream of the same scan took over")
 
     async def _attempts(
-        self, stream: OpenStream, closer: AttemptCloser, ender: ScanEnder, inbox: Inbox, send: Send
+        self, stream: OpenStream, judge: AttemptJudge, ends: ScanEnds, inbox: Inbox, send: Send
     ) -> None:
         attempts: tuple[AttemptRecord, ...] | None = stream.attempts
         while attempts is not None:
@@ -141,7 +137,7 @@ class ScanSession:
             number = max((attempt.number for attempt in attempts), default=0) + 1
             with attempt_bound(number), self._env.metrics.stages.stage(Stage.ATTEMPT):
                 attempts = await self._attempt(
-                    stream, attempts, number=number, closer=closer, ender=ender, inbox=inbox, send=send
+                    stream, attempts, number=number, judge=judge, ends=ends, inbox=inbox, send=send
                 )
 
     async def _attempt(
@@ -150,8 +146,8 @@ class ScanSession:
         attempts: tuple[AttemptRecord, ...],
         *,
         number: int,
-        closer: AttemptCloser,
-        ender: ScanEnder,
+        judge: AttemptJudge,
+        ends: ScanEnds,
         inbox: Inbox,
         send: Send,
     ) -> tuple[AttemptRecord, ...] | None:
@@ -167,10 +163,10 @@ class ScanSession:
             credit=self._credit,
             plan=stream.plans.next,
             challenge=challenge,
-            on_settled=closer.judge_ahead,
+            on_settled=judge.judge_ahead,
         )
-        ender.begin(run)
-        await closer.begin(run)
+        ends.begin(run)
+        await judge.begin(run)
         try:
             # Judging starts while the capture ends, and is no part of it.
             with stages.stage(Stage.CAPTURE, beside=True):
@@ -178,7 +174,7 @@ class ScanSession:
         finally:
             env.metrics.checks.attempt_received(frames=run.frames, dropped=stream.transcript.dropped)
         # If the device disconnects now, the decision must still be stored.
-        result, attempts = await run_to_end(ender.conclude(run, end, inbox))
+        result, attempts = await run_to_end(ends.conclude(run, end, inbox))
         conclude_challenge(stream.plans, challenge)
         result_sent = env.clock.monotonic()
         with stages.stage(Stage.RESULT):
@@ -186,25 +182,25 @@ class ScanSession:
         if not result.another_attempt:
             return None
         # The attempt is stored at once, so that another check is recognised that shows the same frames.
-        await closer.keep_memory()
+        await judge.keep_memory()
         if result.ready_within is not None:
             await await_ready(env, stream, run, inbox, result_sent=result_sent)
         return attempts
 
 
-async def _end_later(stream: OpenStream, closer: AttemptCloser, ender: ScanEnder) -> None:
+async def _end_later(stream: OpenStream, judge: AttemptJudge, ends: ScanEnds) -> None:
     try:
-        await ender.write_later()
+        await ends.write_later()
     finally:
-        await run_to_end(_clean_up(stream, closer))
+        await run_to_end(_clean_up(stream, judge))
 
 
-async def _clean_up(stream: OpenStream, closer: AttemptCloser) -> None:
+async def _clean_up(stream: OpenStream, judge: AttemptJudge) -> None:
     """Cancels the remaining work of the stream and stores its marks in the scan memory."""
-    await closer.close()
+    await judge.close()
     await stream.evidence.close()
     # This comes after the result, which need not wait for it, and even if the result could not be sent.
-    await closer.keep_memory()
+    await judge.keep_memory()
 
 
 def _check_closed() -> Refusal:

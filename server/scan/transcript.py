@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
 from facegate_protocol import MacChain, attempt_end_message, resume_message, sha256, verify
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, FrameMessage
 
 MAX_MAC_BYTES = 32

@@ -1,13 +1,14 @@
 """Actions that one person requests and a second person confirms. The functions work inside a transaction."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, RowMapping, and_, delete, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from server.audit import AuditAction, AuditEvent
 from server.storage.audit import append
 from server.storage.engine import insert_unless_there
+from server.storage.records import values_of
 from server.storage.tables import pending_approvals
 
 __all__ = ["ApprovalRequest", "PendingApproval", "expire_approvals", "second_person", "use_up"]
@@ -65,24 +66,23 @@ def second_person(
     connection.execute(delete(pending_approvals).where(own, pending_approvals.c.expire_time <= now))
     pending = PendingApproval(request.event.actor.name, now, now + request.valid)
     # Another call may record the same request at this moment, or use it up.
-    while (row := _locked(connection, own)) is None:
-        values = {
+    while (earlier := _locked(connection, own)) is None:
+        values = values_of(pending) | {
             "tenant": request.event.tenant,
             "action": request.action,
             "arguments_sha256": request.arguments_sha256,
-            "requested_by": pending.requested_by,
-            "request_time": pending.request_time,
-            "expire_time": pending.expire_time,
         }
         if insert_unless_there(connection, pending_approvals, values):
             requested = _event(request, AuditAction.APPROVAL_REQUESTED, requested_by=pending.requested_by)
             append(connection, requested, now=now)
             return pending
-    if row["requested_by"] == request.event.actor.name:
-        return PendingApproval(row["requested_by"], row["request_time"], row["expire_time"])
+    if earlier.requested_by == request.event.actor.name:
+        return earlier
     if consume:
         connection.execute(delete(pending_approvals).where(own))
-    append(connection, _event(request, AuditAction.APPROVAL_GIVEN, requested_by=row["requested_by"]), now=now)
+    append(
+        connection, _event(request, AuditAction.APPROVAL_GIVEN, requested_by=earlier.requested_by), now=now
+    )
     return None
 
 
@@ -109,9 +109,10 @@ def _is(request: ApprovalRequest) -> ColumnElement[bool]:
     )
 
 
-def _locked(connection: Connection, own: ColumnElement[bool]) -> RowMapping | None:
-    query = select(pending_approvals).where(own).with_for_update()
-    return connection.execute(query).mappings().one_or_none()
+def _locked(connection: Connection, own: ColumnElement[bool]) -> PendingApproval | None:
+    columns = (pending_approvals.c[each.name] for each in fields(PendingApproval))
+    row = connection.execute(select(*columns).where(own).with_for_update()).mappings().one_or_none()
+    return None if row is None else PendingApproval(**row)
 
 
 def _event(request: ApprovalRequest, action: AuditAction, *, requested_by: str) -> AuditEvent:

@@ -35,14 +35,13 @@ from server.audit import (
     make_entry,
     pseudonym,
 )
-from server.audit.pseudonym import SUBJECT_KEY_BYTES
-from server.storage.audit_reader import AuditReader, heads_of, newest_checkpoint
-from server.storage.audit_rows import checkpoint_of, entry_of, entry_row
-from server.storage.database import Database
+from server.audit.event import SUBJECT_KEY_BYTES
+from server.storage.audit_reader import AuditReader, checkpoint_of, entry_of, heads_of, newest_checkpoint
+from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.engine import insert_unless_there
 from server.storage.errors import RowTaken, StorageError
+from server.storage.records import values_of
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
-from server.storage.uncancelled import uncancelled
 
 __all__ = ["AuditLog", "append", "append_if_changed", "erase_subject_key"]
 
@@ -116,7 +115,7 @@ def erase_subject_key(connection: Connection, tenant: str, subject: bytes) -> bo
     return connection.execute(statement).rowcount > 0
 
 
-class AuditLog:
+class AuditLog(Repository):
     """Appends entries that have no transaction of their own, and makes checkpoints.
 
     Every method may raise ``StorageUnavailable``; then nothing was written.
@@ -129,7 +128,7 @@ class AuditLog:
             database: The database.
             failed: Called with the action of each entry that cannot be appended.
         """
-        self._database = database
+        super().__init__(database)
         self._failed = failed
         self._reader = AuditReader(database)
         self._chain: CheckpointChain | None = None
@@ -369,24 +368,57 @@ class AuditLog:
             )
         return verifier.finish(head).problems
 
-    @uncancelled
-    async def count(self) -> int:
+    @reads
+    def count(self, connection: Connection) -> int:
         """Returns the number of entries of all tenants, as the heads state it."""
         query = select(func.coalesce(func.sum(audit_heads.c.sequence), 0))
-        return int(await self._database.read(lambda connection: connection.execute(query).scalar_one()))
+        return int(connection.execute(query).scalar_one())
 
-    @uncancelled
-    async def uncovered_since(self) -> datetime | None:
+    @reads
+    def uncovered_since(self, connection: Connection) -> datetime | None:
         """Returns the time of the oldest entry that no checkpoint covers; ``None`` if all are covered."""
-        return await self._database.read(_uncovered_since)
+        covered = (
+            select(func.coalesce(func.max(audit_checkpoints.c.sequence), 0))
+            .where(audit_checkpoints.c.tenant == audit_heads.c.tenant)
+            .scalar_subquery()
+        )
+        behind = select(audit_heads.c.tenant, covered.label("covered")).where(
+            audit_heads.c.sequence > covered
+        )
+        times = [
+            connection.execute(
+                select(audit_events.c.time_us).where(
+                    audit_events.c.tenant == tenant, audit_events.c.sequence == sequence + 1
+                )
+            ).scalar_one_or_none()
+            for tenant, sequence in connection.execute(behind).all()
+        ]
+        found = [time for time in times if isinstance(time, int)]
+        return _EPOCH + min(found) * _MICROSECOND if found else None
 
-    @uncancelled
-    async def without_timestamp(self, limit: int) -> tuple[SignedCheckpoint, ...]:
+    @reads
+    def without_timestamp(self, connection: Connection, limit: int) -> tuple[SignedCheckpoint, ...]:
         """Returns the newest checkpoint of each tenant if it has no time stamp, at most ``limit``."""
-        return await self._database.read(_without_timestamp, limit)
+        newest = (
+            select(audit_checkpoints.c.tenant, func.max(audit_checkpoints.c.number).label("number"))
+            .group_by(audit_checkpoints.c.tenant)
+            .subquery()
+        )
+        query = (
+            select(audit_checkpoints)
+            .join(
+                newest,
+                (audit_checkpoints.c.tenant == newest.c.tenant)
+                & (audit_checkpoints.c.number == newest.c.number),
+            )
+            .where(audit_checkpoints.c.timestamp.is_(None))
+            .order_by(audit_checkpoints.c.tenant)
+            .limit(limit)
+        )
+        return tuple(checkpoint_of(row) for row in connection.execute(query).all())
 
-    @uncancelled
-    async def add_timestamp(self, checkpoint: SignedCheckpoint, timestamp: bytes) -> None:
+    @writes
+    def add_timestamp(self, connection: Connection, checkpoint: SignedCheckpoint, timestamp: bytes) -> None:
         """Adds the time stamp of a checkpoint, unless another replica has added one."""
         statement = (
             update(audit_checkpoints)
@@ -397,7 +429,7 @@ class AuditLog:
             )
             .values(timestamp=timestamp)
         )
-        await self._database.write(lambda connection: connection.execute(statement).rowcount)
+        connection.execute(statement)
 
     @contextmanager
     def _counted(self, *events: AuditEvent) -> Iterator[None]:
@@ -432,7 +464,7 @@ def _append(connection: Connection, event: AuditEvent, *, head: Head, now: datet
         else _pseudonym(connection, event.tenant, event.subject),
         now=now,
     )
-    connection.execute(insert(audit_events).values(entry_row(entry)))
+    connection.execute(insert(audit_events).values(values_of(entry)))
     connection.execute(
         update(audit_heads)
         .where(audit_heads.c.tenant == event.tenant)
@@ -570,41 +602,3 @@ def _described(chain: CheckpointChain) -> str:
                 f"of {found.tenant} up to {found.sequence}"
             )
     return f"checkpoint {chain.position}"
-
-
-def _uncovered_since(connection: Connection) -> datetime | None:
-    covered = (
-        select(func.coalesce(func.max(audit_checkpoints.c.sequence), 0))
-        .where(audit_checkpoints.c.tenant == audit_heads.c.tenant)
-        .scalar_subquery()
-    )
-    behind = select(audit_heads.c.tenant, covered.label("covered")).where(audit_heads.c.sequence > covered)
-    times = [
-        connection.execute(
-            select(audit_events.c.time_us).where(
-                audit_events.c.tenant == tenant, audit_events.c.sequence == sequence + 1
-            )
-        ).scalar_one_or_none()
-        for tenant, sequence in connection.execute(behind).all()
-    ]
-    found = [time for time in times if isinstance(time, int)]
-    return _EPOCH + min(found) * _MICROSECOND if found else None
-
-
-def _without_timestamp(connection: Connection, limit: int) -> tuple[SignedCheckpoint, ...]:
-    newest = (
-        select(audit_checkpoints.c.tenant, func.max(audit_checkpoints.c.number).label("number"))
-        .group_by(audit_checkpoints.c.tenant)
-        .subquery()
-    )
-    query = (
-        select(audit_checkpoints)
-        .join(
-            newest,
-            (audit_checkpoints.c.tenant == newest.c.tenant) & (audit_checkpoints.c.number == newest.c.number),
-        )
-        .where(audit_checkpoints.c.timestamp.is_(None))
-        .order_by(audit_checkpoints.c.tenant)
-        .limit(limit)
-    )
-    return tuple(checkpoint_of(row) for row in connection.execute(query).all())

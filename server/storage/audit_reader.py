@@ -1,4 +1,4 @@
-"""Reads and verifies the audit log. Readers never wait for writers."""
+"""Reads, verifies and exports the audit log, also while it is written. Readers never wait for writers."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
@@ -9,6 +9,7 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Connection, Row, select
 
 from server.audit import (
+    GENESIS,
     AuditEntry,
     ChainVerifier,
     CheckpointChain,
@@ -16,19 +17,31 @@ from server.audit import (
     Head,
     Report,
     SignedCheckpoint,
+    checkpoint_line,
+    entry_line,
+    mark_line,
     pseudonym,
 )
-from server.storage.audit_rows import checkpoint_of, entry_of, head_of
-from server.storage.database import Database
+from server.storage.database import Repository, reads
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
-from server.storage.uncancelled import uncancelled
 
-__all__ = ["AuditFilter", "AuditReader", "heads_of", "newest_checkpoint"]
+__all__ = [
+    "AuditExport",
+    "AuditFilter",
+    "AuditReader",
+    "checkpoint_of",
+    "entry_of",
+    "heads_of",
+    "newest_checkpoint",
+]
 
 _PAGE: Final = 2000
 _CHECKPOINTS: Final = 500
+_TEXTS: Final = ("tenant", "action", "actor", "role", "address", "purpose", "detail", "hash")
+_OPTIONAL: Final = ("check_id", "pseudonym")
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
+_EXPORT_PAGE: Final = 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,21 +82,23 @@ class AuditFilter:
             yield columns.pseudonym.in_(self.pseudonyms)
 
 
-class AuditReader:
+class AuditReader(Repository):
     """Reads the log. Every method may raise ``StorageUnavailable``."""
 
-    def __init__(self, database: Database) -> None:
-        """Initialises the reader over ``database``."""
-        self._database = database
-
-    @uncancelled
-    async def tenants(self) -> tuple[str, ...]:
+    @reads
+    def tenants(self, connection: Connection) -> tuple[str, ...]:
         """Returns the tenants that have entries, heads or checkpoints, sorted."""
-        return await self._database.read(_tenants)
+        found = {
+            tenant
+            for table in (audit_heads, audit_checkpoints, audit_events)
+            for tenant in connection.execute(select(table.c.tenant).distinct()).scalars()
+        }
+        return tuple(sorted(found))
 
-    @uncancelled
-    async def entries(
+    @reads
+    def entries(
         self,
+        connection: Connection,
         tenant: str,
         *,
         after: int = 0,
@@ -100,9 +115,7 @@ class AuditReader:
             chosen: The conditions on the entries; ``None`` for none.
             newest_first: Whether the order is reversed, with the newest entry first.
         """
-        rows = await self._database.read(
-            _rows, tenant, after=after, limit=limit, chosen=chosen, newest_first=newest_first
-        )
+        rows = _rows(connection, tenant, after=after, limit=limit, chosen=chosen, newest_first=newest_first)
         return tuple(entry for entry in map(entry_of, rows) if entry is not None)
 
     async def page(
@@ -129,36 +142,45 @@ class AuditReader:
         found = await self.entries(tenant, after=before, limit=limit + 1, chosen=chosen, newest_first=True)
         return found[:limit], found[limit - 1].sequence if len(found) > limit else 0
 
-    @uncancelled
-    async def head(self, tenant: str) -> Head | None:
+    @reads
+    def head(self, connection: Connection, tenant: str) -> Head | None:
         """Returns the head of a chain; ``None`` if there is none."""
-        return await self._database.read(_head, tenant)
+        query = select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.tenant == tenant)
+        row = connection.execute(query).one_or_none()
+        return None if row is None else head_of(row)
 
-    @uncancelled
-    async def checkpoints(self, tenant: str, *, after: int = 0) -> tuple[SignedCheckpoint, ...]:
+    @reads
+    def checkpoints(
+        self, connection: Connection, tenant: str, *, after: int = 0
+    ) -> tuple[SignedCheckpoint, ...]:
         """Returns the checkpoints of a tenant with a number above ``after``, by their number."""
-        return await self._database.read(_checkpoints, tenant, after)
+        query = (
+            select(audit_checkpoints)
+            .where(audit_checkpoints.c.tenant == tenant, audit_checkpoints.c.number > after)
+            .order_by(audit_checkpoints.c.number)
+        )
+        return tuple(checkpoint_of(row) for row in connection.execute(query).all())
 
-    @uncancelled
-    async def heads(self) -> dict[str, Head]:
+    @reads
+    def heads(self, connection: Connection) -> dict[str, Head]:
         """Returns the head of every chain by its tenant."""
-        return await self._database.read(heads_of)
+        return heads_of(connection)
 
-    @uncancelled
-    async def placed_checkpoints(self, first: int) -> tuple[SignedCheckpoint, ...]:
+    @reads
+    def placed_checkpoints(self, connection: Connection, first: int) -> tuple[SignedCheckpoint, ...]:
         """Returns the next checkpoints of all tenants from a position on, at most 500, by their position."""
-        return await self._database.read(_placed, first)
+        return _placed(connection, first)
 
-    @uncancelled
-    async def checkpoint_at(self, position: int) -> SignedCheckpoint | None:
+    @reads
+    def checkpoint_at(self, connection: Connection, position: int) -> SignedCheckpoint | None:
         """Returns the checkpoint at a position among those of all tenants; ``None`` if there is none."""
-        found = await self._database.read(_placed, position, limit=1)
+        found = _placed(connection, position, limit=1)
         return found[0] if found and found[0].position == position else None
 
-    @uncancelled
-    async def newest_checkpoint(self, tenant: str | None) -> SignedCheckpoint | None:
+    @reads
+    def newest_checkpoint(self, connection: Connection, tenant: str | None) -> SignedCheckpoint | None:
         """Returns the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
-        return await self._database.read(newest_checkpoint, tenant)
+        return newest_checkpoint(connection, tenant)
 
     async def verify_checkpoints(
         self, keys: CheckpointKeys, *, copies: Mapping[int, str] | None = None
@@ -175,8 +197,10 @@ class AuditReader:
         chain.finish()
         return chain
 
-    @uncancelled
-    async def pseudonyms_of(self, tenant: str, subjects: Sequence[bytes]) -> tuple[str, ...]:
+    @reads
+    def pseudonyms_of(
+        self, connection: Connection, tenant: str, subjects: Sequence[bytes]
+    ) -> tuple[str, ...]:
         """Returns the pseudonyms of a person in the log; empty if there are none, or they were erased.
 
         A person gets a new pseudonym when the tenant's memory key is rotated.
@@ -188,7 +212,7 @@ class AuditReader:
         query = select(audit_subjects.c.subject_hash, audit_subjects.c.key).where(
             audit_subjects.c.tenant == tenant, audit_subjects.c.subject_hash.in_(subjects)
         )
-        found = await self._database.read(lambda connection: connection.execute(query).all())
+        found = connection.execute(query)
         return tuple(sorted(pseudonym(row.key, row.subject_hash).hex() for row in found))
 
     async def verify(self, tenant: str, *, keys: CheckpointKeys, saved: Iterable[str] = ()) -> Report:
@@ -229,15 +253,6 @@ class AuditReader:
             after = page[-1].sequence
 
 
-def _tenants(connection: Connection) -> tuple[str, ...]:
-    found = {
-        tenant
-        for table in (audit_heads, audit_checkpoints, audit_events)
-        for tenant in connection.execute(select(table.c.tenant).distinct()).scalars()
-    }
-    return tuple(sorted(found))
-
-
 def _rows(
     connection: Connection,
     tenant: str,
@@ -267,12 +282,6 @@ def _before_the_first(connection: Connection, tenant: str) -> list[int]:
     return list(connection.execute(query.order_by(columns.sequence)).scalars())
 
 
-def _head(connection: Connection, tenant: str) -> Head | None:
-    query = select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.tenant == tenant)
-    row = connection.execute(query).one_or_none()
-    return None if row is None else head_of(row)
-
-
 def heads_of(connection: Connection) -> dict[str, Head]:
     """Returns the head of every chain by its tenant."""
     rows = connection.execute(select(audit_heads)).all()
@@ -298,10 +307,96 @@ def _placed(connection: Connection, first: int, *, limit: int = _CHECKPOINTS) ->
     return tuple(checkpoint for checkpoint in found if checkpoint.position)
 
 
-def _checkpoints(connection: Connection, tenant: str, after: int) -> tuple[SignedCheckpoint, ...]:
-    query = (
-        select(audit_checkpoints)
-        .where(audit_checkpoints.c.tenant == tenant, audit_checkpoints.c.number > after)
-        .order_by(audit_checkpoints.c.number)
+def entry_of(row: Row[Any]) -> AuditEntry | None:
+    """Returns the entry of a row; ``None`` if the row holds values of other types, which SQLite allows."""
+    values = dict(row._mapping)
+    readable = (
+        all(isinstance(values[name], str) for name in _TEXTS)
+        and all(isinstance(values[name], str | None) for name in _OPTIONAL)
+        and all(isinstance(values[name], int) for name in ("sequence", "time_us"))
     )
-    return tuple(checkpoint_of(row) for row in connection.execute(query).all())
+    return AuditEntry(**values) if readable else None
+
+
+def checkpoint_of(row: Row[Any]) -> SignedCheckpoint:
+    """Returns the checkpoint of a row; a value of another type, which SQLite allows, counts as 0 or empty."""
+    return SignedCheckpoint(
+        tenant=row.tenant,
+        number=_number(row.number),
+        sequence=_number(row.sequence),
+        jws=row.jws if isinstance(row.jws, str) else "",
+        timestamp=row.timestamp,
+        position=_number(row.position),
+    )
+
+
+def head_of(row: Row[*tuple[Any, ...]]) -> Head:
+    """Returns the head of a row, with values of other types as in ``checkpoint_of``."""
+    return Head(sequence=_number(row.sequence), hash=row.hash if isinstance(row.hash, str) else "")
+
+
+def _number(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
+class AuditExport:
+    """The export of one tenant. Every method may raise ``StorageUnavailable``."""
+
+    def __init__(self, reader: AuditReader, tenant: str) -> None:
+        """Begins with the first entry."""
+        self._reader = reader
+        self._tenant = tenant
+        self._sequence = 0
+        self._checkpoint = 0
+        self._head: Head | None = None
+
+    async def lines(self, since: datetime | None, *, position: int | None = None) -> AsyncIterator[str]:
+        """Yields the lines of a whole export.
+
+        Args:
+            since: Entries of this time or later; ``None`` for all.
+            position: Checkpoints up to this position; ``None`` for all.
+        """
+        async for line in self.begin(since):
+            yield line
+        async for line in self.new(position=position):
+            yield line
+        if self._head is not None:
+            yield mark_line("head", self._tenant, self._head)
+
+    async def begin(self, since: datetime | None) -> AsyncIterator[str]:
+        """Finds the first entry, and yields the previous one as the start, if there is one."""
+        if since is None:
+            return
+        found = await self._reader.entries(self._tenant, chosen=AuditFilter(since=since), limit=1)
+        head = await self._reader.head(self._tenant)
+        last = 0 if head is None else head.sequence
+        self._sequence = found[0].sequence - 1 if found else last
+        before = await self._reader.entries(self._tenant, after=self._sequence - 1, limit=1)
+        if self._sequence:
+            stated = before[0].hash if before else GENESIS.hex()
+            yield mark_line("start", self._tenant, Head(self._sequence, stated))
+
+    async def new(self, *, position: int | None = None) -> AsyncIterator[str]:
+        """Yields the further entries up to the head, and the checkpoints that cover these entries only.
+
+        Args:
+            position: Checkpoints up to this position; ``None`` for all.
+        """
+        self._head = head = await self._reader.head(self._tenant)
+        last = 0 if head is None else head.sequence
+        # Entries behind the head were appended in the meantime; the next round writes them.
+        while self._sequence < last:
+            page = await self._reader.entries(self._tenant, after=self._sequence, limit=_EXPORT_PAGE)
+            for entry in page:
+                if entry.sequence <= last:
+                    yield entry_line(entry)
+                self._sequence = min(entry.sequence, last)
+            if not page:
+                # They are missing. What follows is exported, and a verification finds the gap.
+                self._sequence = last
+        for checkpoint in await self._reader.checkpoints(self._tenant, after=self._checkpoint):
+            if checkpoint.sequence > last or (position is not None and checkpoint.position > position):
+                break
+            yield checkpoint_line(checkpoint)
+            self._checkpoint = checkpoint.number

@@ -10,11 +10,11 @@ import asyncio
 import sqlite3
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import copy_context
-from functools import partial
+from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from sqlalchemy import Connection, Engine
@@ -23,14 +23,16 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from server.storage import engine as engines
-from server.storage.errors import RowTaken, StorageUnavailable
-from server.storage.failures import loggable_error, unavailable
+from server.storage.errors import RowTaken, StorageUnavailable, loggable_error, unavailable
 
-__all__ = ["Database", "open_database"]
+__all__ = ["Database", "Repository", "open_database", "reads", "uncancelled", "writes"]
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
+Owner = TypeVar("Owner", bound="Repository")
 
+# The event loop holds only weak references to tasks.
+_running: set[asyncio.Task[Any]] = set()
 _READERS = 4
 _CHECKPOINT_PATIENCE_MS = 500
 
@@ -151,6 +153,81 @@ def open_database(
     if engines.is_sqlite(url):
         return _Sqlite(engines.open_sqlite(url, make=make), failed=failed, expect=expect)
     return _Postgresql(engines.open_postgresql(url, patient=patient), failed=failed, expect=expect)
+
+
+def uncancelled(
+    work: Callable[Arguments, Coroutine[Any, Any, Result]],
+) -> Callable[Arguments, Coroutine[Any, Any, Result]]:
+    """Decorates a coroutine function so that it runs to its end even if its caller is cancelled.
+
+    A caller is cancelled, for example, when a device disconnects during a stream. A driver that is
+    interrupted in a transaction may keep the database's write lock until its connection is collected, and all
+    other writers wait. The caller still gets its cancellation, after the work has ended.
+    """
+
+    @wraps(work)
+    async def run(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        task = asyncio.ensure_future(work(*args, **kwargs))
+        _running.add(task)
+        task.add_done_callback(_finished)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if not task.done():
+                await asyncio.wait({task})
+            raise
+
+    return run
+
+
+def _finished(task: asyncio.Task[Any]) -> None:
+    _running.discard(task)
+    if not task.cancelled():
+        # Retrieving the exception keeps asyncio from logging it as never retrieved.
+        task.exception()
+
+
+class Repository:
+    """Calls on a part of the database. Each is a method that ``reads`` or ``writes`` decorates.
+
+    Every call may raise ``StorageUnavailable``.
+    """
+
+    def __init__(self, database: Database) -> None:
+        """Initialises the repository over ``database``."""
+        self._database = database
+
+
+def reads(
+    work: Callable[Concatenate[Owner, Connection, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Result]]:
+    """Decorates a method of a repository that only reads, as one transaction; see ``Database.read``.
+
+    The method gets the connection, its caller awaits it without. It finishes even if its caller is cancelled.
+    """
+
+    @wraps(work)
+    @uncancelled
+    async def call(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return await self._database.read(partial(work, self), *args, **kwargs)
+
+    return call
+
+
+def writes(
+    work: Callable[Concatenate[Owner, Connection, Arguments], Result],
+) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Result]]:
+    """Decorates a method of a repository that writes, as one transaction; see ``Database.write``.
+
+    The method gets the connection, its caller awaits it without. It finishes even if its caller is cancelled.
+    """
+
+    @wraps(work)
+    @uncancelled
+    async def call(self: Owner, /, *args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        return await self._database.write(partial(work, self), *args, **kwargs)
+
+    return call
 
 
 class _Sqlite(Database):

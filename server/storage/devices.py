@@ -7,19 +7,31 @@ about a check are erased with it; see ``erase_device_rows``.
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from enum import StrEnum
 from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, Executable, and_, delete, func, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Executable,
+    Table,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
 from device_integrity import Assurance
 from server.audit import AuditEvent
+from server.base.sandbox import memory_scopes
 from server.domain.tries import EarlierAttacks, TryKind, TryMark, TryRules
-from server.sandbox import memory_scopes
 from server.storage.audit import append
-from server.storage.database import Database
+from server.storage.database import Repository, reads, uncancelled, writes
 from server.storage.errors import RowTaken
+from server.storage.records import KeyKind, values_of
 from server.storage.tables import (
     check_tries,
     checks,
@@ -31,7 +43,6 @@ from server.storage.tables import (
     scan_memories,
 )
 from server.storage.tries import begin_device, count_attacks
-from server.storage.uncancelled import uncancelled
 
 __all__ = [
     "DeviceRepository",
@@ -41,13 +52,6 @@ __all__ = [
     "erase_device_rows",
     "forget_subject_rows",
 ]
-
-
-class KeyKind(StrEnum):
-    """The kind of an enrolled key."""
-
-    APP_ATTEST = "app_attest"
-    WEB_AUTHN = "web_authn"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,65 +104,50 @@ class EnrolledKey:
     receipt: HeldReceipt | None = None
 
 
-class DeviceRepository:
+class DeviceRepository(Repository):
     """Stores keys, tokens and findings. Every method may raise ``StorageUnavailable``."""
 
-    def __init__(self, database: Database) -> None:
-        """Initialises the repository over ``database``."""
-        self._database = database
-
-    @uncancelled
-    async def find_key(self, tenant: str, kind: KeyKind, key_id: bytes) -> EnrolledKey | None:
+    @reads
+    def find_key(
+        self, connection: Connection, tenant: str, kind: KeyKind, key_id: bytes
+    ) -> EnrolledKey | None:
         """Returns the key with this identifier; ``None`` if it is unknown."""
         query = select(enrolled_keys).where(_is_key(tenant, kind, key_id))
-        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        row = connection.execute(query).mappings().one_or_none()
         if row is None:
             return None
-        return EnrolledKey(
-            tenant=tenant,
-            kind=kind,
-            key_id=key_id,
-            public_key=row["public_key"],
-            counter=row["counter"],
-            app=row["app"],
-            environment=row["environment"],
-            ceiling=Assurance(row["ceiling"]),
-            for_tests=row["for_tests"],
-            subject_hash=row["subject_hash"],
-            check_id=row["check_id"],
-            use_time=row["use_time"],
-            receipt=None
-            if row["receipt"] is None
-            else HeldReceipt(data=row["receipt"], time=row["receipt_time"], due=row["receipt_due"]),
-        )
+        values = dict(row)
+        del values["key_sha256"]
+        data, time, due = (values.pop(name) for name in _receipt_row(None))
+        receipt = None if data is None else HeldReceipt(data=data, time=time, due=due)
+        return EnrolledKey(**values, key_id=key_id, receipt=receipt)
 
-    @uncancelled
     async def enrol(self, key: EnrolledKey) -> bool:
         """Stores a new key; returns False, and stores nothing, if its identifier exists already."""
-        row = {
-            "tenant": key.tenant,
-            "kind": key.kind.value,
-            "key_sha256": sha256(key.key_id).digest(),
-            "public_key": key.public_key,
-            "counter": key.counter,
-            "app": key.app,
-            "environment": key.environment,
-            "ceiling": key.ceiling.value,
-            "for_tests": key.for_tests,
-            "subject_hash": key.subject_hash,
-            "check_id": key.check_id,
-            "use_time": key.use_time,
-            **_receipt_columns(key.receipt),
-        }
+        row = values_of(key) | _receipt_row(key.receipt) | {"key_sha256": sha256(key.key_id).digest()}
+        del row["key_id"]
+        return await self._insert(enrolled_keys, row)
+
+    @uncancelled
+    async def _insert(self, table: Table, row: dict[str, Any]) -> bool:
+        """Inserts a row; returns False if its key is taken."""
         try:
-            await self._database.write(_changed, insert(enrolled_keys).values(row))
+            await self._database.write(_changed, insert(table).values(row))
         except RowTaken:
             return False
         return True
 
-    @uncancelled
-    async def advance_counter(
-        self, tenant: str, kind: KeyKind, key_id: bytes, *, expected: int, counter: int, now: datetime
+    @writes
+    def advance_counter(
+        self,
+        connection: Connection,
+        tenant: str,
+        kind: KeyKind,
+        key_id: bytes,
+        *,
+        expected: int,
+        counter: int,
+        now: datetime,
     ) -> bool:
         """Sets a key's counter; returns False if another use was first, which indicates a replay."""
         statement = (
@@ -166,10 +155,12 @@ class DeviceRepository:
             .where(_is_key(tenant, kind, key_id), enrolled_keys.c.counter == expected)
             .values(counter=counter, use_time=now)
         )
-        return await self._database.write(_changed, statement) == 1
+        return _changed(connection, statement) == 1
 
-    @uncancelled
-    async def claim_exchange(self, key: EnrolledKey, *, now: datetime, until: datetime) -> bool:
+    @writes
+    def claim_exchange(
+        self, connection: Connection, key: EnrolledKey, *, now: datetime, until: datetime
+    ) -> bool:
         """Claims the right to exchange a key's receipt for a newer one.
 
         Returns False if the exchange is not due yet, or another caller claimed it.
@@ -185,30 +176,24 @@ class DeviceRepository:
             .where(_is_key(key.tenant, key.kind, key.key_id), enrolled_keys.c.receipt_due <= now)
             .values(receipt_due=until)
         )
-        return await self._database.write(_changed, statement) == 1
+        return _changed(connection, statement) == 1
 
-    @uncancelled
-    async def keep_receipt(self, key: EnrolledKey, receipt: HeldReceipt) -> None:
+    @writes
+    def keep_receipt(self, connection: Connection, key: EnrolledKey, receipt: HeldReceipt) -> None:
         """Stores a newer receipt of a key in place of the previous one."""
-        statement = (
-            update(enrolled_keys)
-            .where(_is_key(key.tenant, key.kind, key.key_id))
-            .values(_receipt_columns(receipt))
-        )
-        await self._database.write(_changed, statement)
+        own = _is_key(key.tenant, key.kind, key.key_id)
+        connection.execute(update(enrolled_keys).where(own).values(_receipt_row(receipt)))
 
-    @uncancelled
     async def consume_token(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
         """Uses up a one-time token of 32 bytes; returns False if it was used before."""
-        row = {"token": token, "check_id": check_id, "expire_time": expires}
-        try:
-            await self._database.write(_changed, insert(one_time_tokens).values(row))
-        except RowTaken:
-            return False
-        return True
+        return await self._insert(
+            one_time_tokens, {"token": token, "check_id": check_id, "expire_time": expires}
+        )
 
-    @uncancelled
-    async def begin_try(self, check_id: UUID, key: bytes, *, rules: TryRules, now: datetime) -> None:
+    @writes
+    def begin_try(
+        self, connection: Connection, check_id: UUID, key: bytes, *, rules: TryRules, now: datetime
+    ) -> None:
         """Counts a running check as a try of its device until the check is decided.
 
         Args:
@@ -220,22 +205,16 @@ class DeviceRepository:
         Raises:
             TriesExceeded: Too many checks of the device failed, or are running.
         """
-        mark = TryMark(TryKind.DEVICE, key)
-        await self._database.write(begin_device, check_id, mark, rules=rules, now=now)
+        begin_device(connection, check_id, TryMark(TryKind.DEVICE, key), rules=rules, now=now)
 
-    @uncancelled
-    async def count_attacks(self, check_id: UUID, *, since: datetime) -> EarlierAttacks:
+    @reads
+    def count_attacks(self, connection: Connection, check_id: UUID, *, since: datetime) -> EarlierAttacks:
         """Counts earlier checks that failed by an attack: of the same subject, and of the same device."""
+        return EarlierAttacks(
+            subject=count_attacks(connection, check_id, TryKind.SUBJECT, since=since),
+            device=count_attacks(connection, check_id, TryKind.DEVICE, since=since),
+        )
 
-        def work(connection: Connection) -> EarlierAttacks:
-            return EarlierAttacks(
-                subject=count_attacks(connection, check_id, TryKind.SUBJECT, since=since),
-                device=count_attacks(connection, check_id, TryKind.DEVICE, since=since),
-            )
-
-        return await self._database.read(work)
-
-    @uncancelled
     async def add_finding(self, check_id: UUID, *, position: int, finding: bytes) -> None:
         """Stores the finding on a piece of evidence, for later streams of the check.
 
@@ -244,31 +223,27 @@ class DeviceRepository:
             position: The number of the piece in the check.
             finding: Opaque bytes. An existing finding at this position is kept.
         """
-        row = {"check_id": check_id, "position": position, "finding": finding}
-        try:
-            await self._database.write(_changed, insert(device_evidence).values(row))
-        except RowTaken:
-            return
+        await self._insert(device_evidence, {"check_id": check_id, "position": position, "finding": finding})
 
-    @uncancelled
-    async def findings(self, check_id: UUID) -> Sequence[bytes]:
+    @reads
+    def findings(self, connection: Connection, check_id: UUID) -> Sequence[bytes]:
         """Returns the findings on a check's evidence so far, in order."""
         query = (
             select(device_evidence.c.finding)
             .where(device_evidence.c.check_id == check_id)
             .order_by(device_evidence.c.position)
         )
-        return await self._database.read(lambda connection: connection.execute(query).scalars().all())
+        return connection.execute(query).scalars().all()
 
-    @uncancelled
-    async def expire(self, now: datetime, *, unused_since: datetime) -> int:
+    @writes
+    def expire(self, connection: Connection, now: datetime, *, unused_since: datetime) -> int:
         """Deletes expired one-time tokens and unused keys; returns the number of deleted rows."""
         tokens = delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
         keys = delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
-        return await self._database.write(_changed, tokens, keys)
+        return _changed(connection, tokens, keys)
 
-    @uncancelled
-    async def forget_oldest_scans(self, *, most: int, limit: int) -> int:
+    @writes
+    def forget_oldest_scans(self, connection: Connection, *, most: int, limit: int) -> int:
         """Deletes the oldest remembered scans of tenants that have more than ``most``; returns their number.
 
         A tenant's sandbox counts as a tenant of its own.
@@ -283,23 +258,19 @@ class DeviceRepository:
             .group_by(scan_memories.c.tenant)
             .having(number > most)
         )
-
-        def work(connection: Connection) -> int:
-            forgotten = 0
-            for tenant, count in connection.execute(over).all():
-                oldest = connection.scalars(
-                    select(scan_memories.c.check_id)
-                    .where(scan_memories.c.tenant == tenant)
-                    .order_by(scan_memories.c.time, scan_memories.c.check_id)
-                    .limit(min(count - most, limit))
-                ).all()
-                connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(oldest)))
-                forgotten += _changed(
-                    connection, delete(scan_memories).where(scan_memories.c.check_id.in_(oldest))
-                )
-            return forgotten
-
-        return await self._database.write(work)
+        forgotten = 0
+        for tenant, count in connection.execute(over).all():
+            oldest = connection.scalars(
+                select(scan_memories.c.check_id)
+                .where(scan_memories.c.tenant == tenant)
+                .order_by(scan_memories.c.time, scan_memories.c.check_id)
+                .limit(min(count - most, limit))
+            ).all()
+            connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(oldest)))
+            forgotten += _changed(
+                connection, delete(scan_memories).where(scan_memories.c.check_id.in_(oldest))
+            )
+        return forgotten
 
     @uncancelled
     async def forget_subject(
@@ -344,8 +315,10 @@ class DeviceRepository:
         await self._database.forget_overwritten()
         return forgotten
 
-    @uncancelled
-    async def about_subject(self, tenant: str, hashes: Collection[str]) -> dict[str, list[dict[str, str]]]:
+    @reads
+    def about_subject(
+        self, connection: Connection, tenant: str, hashes: Collection[str]
+    ) -> dict[str, list[dict[str, str]]]:
         """Returns what is stored about a person's devices, without keys and hashes, as JSON.
 
         Args:
@@ -362,32 +335,24 @@ class DeviceRepository:
         scans = select(scan_memories.c.check_id, scan_memories.c.time).where(
             scan_memories.c.tenant.in_(scopes), scan_memories.c.subject_hash.in_(hashes)
         )
+        return {
+            name: [
+                {column: str(value) for column, value in row.items()}
+                for row in connection.execute(query).mappings()
+            ]
+            for name, query in (("enrolled_keys", keys), ("key_uses", uses), ("scan_memories", scans))
+        }
 
-        def work(connection: Connection) -> dict[str, list[dict[str, str]]]:
-            return {
-                name: [
-                    {column: str(value) for column, value in row.items()}
-                    for row in connection.execute(query).mappings()
-                ]
-                for name, query in (("enrolled_keys", keys), ("key_uses", uses), ("scan_memories", scans))
-            }
-
-        return await self._database.read(work)
-
-    @uncancelled
-    async def count_rows(self, check_id: UUID) -> int:
+    @reads
+    def count_rows(self, connection: Connection, check_id: UUID) -> int:
         """Returns the number of rows about a check's device, which is 0 after its erasure."""
-
-        def work(connection: Connection) -> int:
-            count = 0
-            for table in (*_OF_CHECK, enrolled_keys):
-                query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
-                if table is enrolled_keys:
-                    query = query.where(enrolled_keys.c.subject_hash != "")
-                count += connection.execute(query).scalar_one()
-            return count
-
-        return await self._database.read(work)
+        count = 0
+        for table in (*_OF_CHECK, enrolled_keys):
+            query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
+            if table is enrolled_keys:
+                query = query.where(enrolled_keys.c.subject_hash != "")
+            count += connection.execute(query).scalar_one()
+        return count
 
 
 def forget_subject_rows(
@@ -445,7 +410,7 @@ def _changed(connection: Connection, *statements: Executable) -> int:
     return sum(connection.execute(statement).rowcount for statement in statements)
 
 
-def _receipt_columns(receipt: HeldReceipt | None) -> dict[str, bytes | datetime | None]:
+def _receipt_row(receipt: HeldReceipt | None) -> dict[str, bytes | datetime | None]:
     return {
         "receipt": None if receipt is None else receipt.data,
         "receipt_time": None if receipt is None else receipt.time,
@@ -456,6 +421,6 @@ def _receipt_columns(receipt: HeldReceipt | None) -> dict[str, bytes | datetime 
 def _is_key(tenant: str, kind: KeyKind, key_id: bytes) -> ColumnElement[bool]:
     return and_(
         enrolled_keys.c.tenant == tenant,
-        enrolled_keys.c.kind == kind.value,
+        enrolled_keys.c.kind == kind,
         enrolled_keys.c.key_sha256 == sha256(key_id).digest(),
     )

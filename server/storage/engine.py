@@ -7,7 +7,7 @@ deleting its wrapped key.
 
 PostgreSQL: ``synchronous_commit`` is never off
 (https://www.postgresql.org/docs/current/runtime-config-wal.html). The operator decides on ``fsync`` and on
-waiting for standbys. Transactions are READ COMMITTED, which the row locks of ``server.storage.statements``
+waiting for standbys. Transactions are READ COMMITTED, which the row locks of ``server.storage.check_rows``
 are made for. Deleted data stays in the table's file until a vacuum and a later row reuse its place, and in
 the write-ahead log and backups for as long as these are kept. A wrapped key is destroyed for good when these
 copies, or the key that wrapped it, no longer exist.
@@ -25,7 +25,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from server.private_files import make_private_file, make_private_folder, tighten
+from server.base.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
 __all__ = [

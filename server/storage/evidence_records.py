@@ -6,21 +6,18 @@ no query sorts or scans.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, tuple_
 
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
-from server.sealing import Sealed
-from server.storage import rows
-from server.storage.database import Database
-from server.storage.records import CheckRecord, Decision
+from server.domain.terms import CheckState, CheckStatus, FailureReason
+from server.keyring.sealing import Sealed
+from server.storage.database import Repository, reads
+from server.storage.records import CheckRecord, Decision, values_of
 from server.storage.tables import checks, evidence_records, holds, policies, record_terms
-from server.storage.uncancelled import uncancelled
 
 __all__ = [
     "EvidenceRecordRepository",
@@ -116,9 +113,7 @@ def add_record(connection: Connection, check: CheckRecord, decision: Decision) -
             tenant=check.tenant,
             version=record.version,
             decide_time=decision.decide_time,
-            ciphertext=record.sealed.ciphertext,
-            wrapped_key=record.sealed.wrapped_key,
-            key_id=record.sealed.key_id,
+            **values_of(record.sealed),
         )
     )
     common = {"tenant": check.tenant, "decide_time": decision.decide_time, "check_id": check.check_id}
@@ -218,31 +213,24 @@ def _entries(
     return query
 
 
-class EvidenceRecordRepository:
-    """Reads evidence records. Every method may raise ``StorageUnavailable``."""
+class EvidenceRecordRepository(Repository):
+    """Reads evidence records."""
 
-    def __init__(self, database: Database) -> None:
-        """Initialises the repository over ``database``."""
-        self._database = database
-
-    @uncancelled
-    async def find(self, check_id: UUID, tenant: str | None = None) -> StoredRecord | None:
+    @reads
+    def find(self, connection: Connection, check_id: UUID, tenant: str | None = None) -> StoredRecord | None:
         """Returns the record of a check; None if there is none, or it is of another than a given tenant."""
         query = select(evidence_records).where(evidence_records.c.check_id == check_id)
-        row = await self._database.read(lambda connection: connection.execute(query).mappings().one_or_none())
+        row = connection.execute(query).mappings().one_or_none()
         if row is None or tenant not in {None, row["tenant"]}:
             return None
-        return StoredRecord(
-            check_id=row["check_id"],
-            tenant=row["tenant"],
-            version=row["version"],
-            decide_time=row["decide_time"],
-            sealed=Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"]),
-        )
+        values = dict(row)
+        sealed = Sealed(*(values.pop(each.name) for each in fields(Sealed)))
+        return StoredRecord(**values, sealed=sealed)
 
-    @uncancelled
-    async def list(
+    @reads
+    def list(
         self,
+        connection: Connection,
         tenant: str,
         terms: Sequence[Sequence[str]],
         *,
@@ -252,26 +240,19 @@ class EvidenceRecordRepository:
         limit: int,
     ) -> tuple[ListedCheck, ...]:
         """Returns a page of checks that have records, newest first; see ``list_query``."""
+        conditions = rarest_first(connection, tenant, terms, since=since, before=before)
+        query = list_query(tenant, conditions, since=since, before=before, after=after, limit=limit)
+        return _listed(connection, [row.check_id for row in connection.execute(query)])
 
-        def work(connection: Connection) -> tuple[ListedCheck, ...]:
-            conditions = rarest_first(connection, tenant, terms, since=since, before=before)
-            query = list_query(tenant, conditions, since=since, before=before, after=after, limit=limit)
-            found = [row.check_id for row in connection.execute(query)]
-            return _listed(connection, found)
-
-        return await self._database.read(work)
-
-    @uncancelled
-    async def listed(self, check_id: UUID) -> ListedCheck | None:
+    @reads
+    def listed(self, connection: Connection, check_id: UUID) -> ListedCheck | None:
         """Returns the line of one check, found by its identifier; None if there is no such check."""
+        return next(iter(_listed(connection, [check_id])), None)
 
-        def work(connection: Connection) -> ListedCheck | None:
-            return next(iter(_listed(connection, [check_id])), None)
-
-        return await self._database.read(work)
-
-    @uncancelled
-    async def of_subject(self, tenant: str, terms: Sequence[str], reference: str) -> tuple[UUID, ...]:
+    @reads
+    def of_subject(
+        self, connection: Connection, tenant: str, terms: Sequence[str], reference: str
+    ) -> tuple[UUID, ...]:
         """Returns every check of a person that is not erased, oldest first.
 
         Args:
@@ -288,16 +269,10 @@ class EvidenceRecordRepository:
             # The index has no other rows.
             checks.c.subject_reference != "",
         )
-
-        def work(connection: Connection) -> tuple[UUID, ...]:
-            found = {*connection.scalars(by_record), *connection.scalars(in_clear)}
-            times = select(checks.c.check_id, checks.c.create_time).where(checks.c.check_id.in_(found))
-            kept = connection.execute(times.where(checks.c.state != CheckState.ERASED.value)).all()
-            return tuple(
-                row.check_id for row in sorted(kept, key=lambda row: (row.create_time, row.check_id))
-            )
-
-        return await self._database.read(work)
+        found = {*connection.scalars(by_record), *connection.scalars(in_clear)}
+        times = select(checks.c.check_id, checks.c.create_time).where(checks.c.check_id.in_(found))
+        kept = connection.execute(times.where(checks.c.state != CheckState.ERASED)).all()
+        return tuple(row.check_id for row in sorted(kept, key=lambda row: (row.create_time, row.check_id)))
 
 
 def _listed(connection: Connection, check_ids: Sequence[UUID]) -> tuple[ListedCheck, ...]:
@@ -320,26 +295,15 @@ def _listed(connection: Connection, check_ids: Sequence[UUID]) -> tuple[ListedCh
             checks.c.decide_time,
             checks.c.finish_time,
             checks.c.retain_until,
-            policies.c.name,
-            policies.c.version,
+            policies.c.name.label("policy_name"),
+            policies.c.version.label("policy_version"),
         )
         .join_from(checks, policies)
         .where(checks.c.check_id.in_(check_ids))
     )
     lines = {
         row["check_id"]: ListedCheck(
-            check_id=row["check_id"],
-            status=rows.status_of(row),
-            reasons=rows.reasons_of(row),
-            policy_name=row["name"],
-            policy_version=row["version"],
-            sandbox=row["sandbox"],
-            create_time=row["create_time"],
-            decide_time=row["decide_time"],
-            finish_time=row["finish_time"],
-            retain_until=row["retain_until"],
-            terms=tuple(terms[row["check_id"]]),
-            on_hold=row["check_id"] in held,
+            **row, terms=tuple(terms[row["check_id"]]), on_hold=row["check_id"] in held
         )
         for row in connection.execute(query).mappings()
     }

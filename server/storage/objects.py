@@ -18,7 +18,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, MemoryStore, from_url
 
-from server.private_files import make_private_folder, tighten
+from server.base.private_files import make_private_folder, tighten
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 
 if TYPE_CHECKING:

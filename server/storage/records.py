@@ -3,34 +3,37 @@
 Results, reports and templates are opaque bytes, because storage does not know protobuf.
 """
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import TypedDict
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from liveness import Verdict, VerdictReason
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.domain.tries import TryMark
-from server.sandbox import memory_scope
-from server.sealing import Sealed
+from server.base.sandbox import memory_scope
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.keyring.sealing import Sealed
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 __all__ = [
     "AttemptEnding",
     "AttemptRecord",
-    "CheckChanges",
     "CheckRecord",
     "Decision",
     "EvidenceEntry",
     "ImagePurpose",
-    "NewAttempt",
-    "NewCheck",
-    "PictureFacts",
+    "KeyKind",
     "RequestKey",
     "SealedRecord",
+    "values_of",
 ]
+
+
+def values_of(record: "DataclassInstance") -> dict[str, Any]:
+    """Returns the fields of a record by their names, which are those of columns."""
+    return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,80 +54,23 @@ class RequestKey:
 
 
 @dataclass(frozen=True, slots=True)
-class NewCheck:
-    """A check to create.
-
-    Attributes:
-        check_id: Its identifier, drawn by the caller.
-        tenant: The tenant of the check.
-        policy_name: Name of the frozen policy.
-        policy_version: Version of the frozen policy.
-        policy_sha256: SHA-256 of the policy file, 32 bytes.
-        policy_source: The bytes of the policy file.
-        requested_mode: The mode that the policy or the orchestrator requested.
-        subject_reference: Opaque reference to the person, at most 256 bytes; may be empty.
-        consent_reference: Reference to the legal basis, at most 256 bytes; may be empty.
-        portrait_template: The portrait's sealed biometric template.
-        portrait_report: The report on the portrait, opaque.
-        pack_name: Name of the model pack that made the template.
-        pack_version: Version of the pack.
-        pack_sha256: Hash of the pack, 32 bytes.
-        create_time: When the trusted image was accepted.
-        scan_deadline: When the scan must be over.
-        result_deadline: Until when the result is returned.
-        challenge_key_sha256: The key that its app pins: SHA-256 of the SubjectPublicKeyInfo, 32 bytes.
-        sandbox: Whether a sandbox caller created it.
-        tries: The marks of its subject and portrait, whose failures are limited.
-        portrait_sha256: SHA-256 of the trusted image, 32 bytes; None if the policy keeps nothing of it.
-        images: The sealed portrait, already durable in the object store, if the policy keeps it.
-    """
-
-    check_id: UUID
-    tenant: str
-    policy_name: str
-    policy_version: int
-    policy_sha256: bytes
-    policy_source: bytes = field(repr=False)
-    requested_mode: Mode
-    subject_reference: str
-    consent_reference: str
-    portrait_template: Sealed = field(repr=False)
-    portrait_report: bytes = field(repr=False)
-    pack_name: str
-    pack_version: str
-    pack_sha256: bytes
-    create_time: datetime
-    scan_deadline: datetime
-    result_deadline: datetime
-    challenge_key_sha256: bytes
-    sandbox: bool = False
-    tries: tuple[TryMark, ...] = ()
-    portrait_sha256: bytes | None = None
-    images: "tuple[EvidenceEntry, ...]" = ()
-    retention_seconds: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class CheckRecord:
-    """A check as the database contains it.
+    """A check as the database contains it. A new one has the fields up to ``retention_seconds`` only.
 
     Attributes:
         check_id: Its identifier.
         tenant: The tenant of the check.
-        state: Its state.
         policy_name: Name of the frozen policy.
         policy_version: Version of the frozen policy.
         policy_sha256: SHA-256 of the policy file, 32 bytes.
         policy_source: The bytes of the policy file.
         requested_mode: The mode that the policy or the orchestrator requested.
-        subject_reference: Opaque reference to the person; empty once the check is decided, because the
-            evidence record has it.
+        subject_reference: Opaque reference to the person, at most 256 bytes; may be empty, and is once the
+            check is decided, because the evidence record has it.
         consent_reference: Reference to the legal basis; likewise.
         portrait_template: The sealed template; None once the check is decided, because nothing may be
             compared with it any more.
         portrait_report: The report on the portrait, opaque; empty after erasure.
-        portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
-            policy keeps nothing of it.
         pack_name: Name of the model pack that made the template.
         pack_version: Version of the pack.
         pack_sha256: Hash of the pack, 32 bytes.
@@ -134,6 +80,10 @@ class CheckRecord:
         challenge_key_sha256: The key that its app pins, 32 bytes; None for checks that are older than this
             column.
         sandbox: Whether a sandbox caller created it.
+        portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
+            policy keeps nothing of it.
+        retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
+        state: Its state.
         session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before the first
             stream.
         session_key_sha256: SHA-256 of the session key, 32 bytes; None before the first stream.
@@ -154,14 +104,12 @@ class CheckRecord:
         retain_until: When result and evidence are to be erased; None before the decision.
         images_until: When the images are to be erased, if earlier than the rest; else None.
         images_erase_time: When retention erased the images, earlier than the rest; else None.
-        retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
     """
 
     check_id: UUID
     tenant: str
-    state: CheckState
     policy_name: str
     policy_version: int
     policy_sha256: bytes
@@ -171,7 +119,6 @@ class CheckRecord:
     consent_reference: str
     portrait_template: Sealed | None = field(repr=False)
     portrait_report: bytes = field(repr=False)
-    portrait_sha256: bytes | None = field(repr=False)
     pack_name: str
     pack_version: str
     pack_sha256: bytes
@@ -179,65 +126,36 @@ class CheckRecord:
     scan_deadline: datetime
     result_deadline: datetime
     challenge_key_sha256: bytes | None
-    sandbox: bool
-    session_key: bytes | None = field(repr=False)
-    session_key_sha256: bytes | None = field(repr=False)
-    lease_owner: str | None
-    lease_epoch: int
-    lease_until: datetime | None
-    resume_until: datetime | None
-    closing: FailureReason | None
-    streams: int
-    bytes_received: int
-    status: CheckStatus | None
-    reasons: tuple[FailureReason, ...] | None
-    decide_time: datetime | None
-    retain_until: datetime | None
-    images_until: datetime | None
-    images_erase_time: datetime | None
-    retention_seconds: int | None
-    finish_time: datetime | None
-    erase_time: datetime | None
+    sandbox: bool = False
+    portrait_sha256: bytes | None = field(default=None, repr=False)
+    retention_seconds: int | None = None
+    state: CheckState = CheckState.CREATED
+    session_key: bytes | None = field(default=None, repr=False)
+    session_key_sha256: bytes | None = field(default=None, repr=False)
+    lease_owner: str | None = None
+    lease_epoch: int = 0
+    lease_until: datetime | None = None
+    resume_until: datetime | None = None
+    closing: FailureReason | None = None
+    streams: int = 0
+    bytes_received: int = 0
+    status: CheckStatus | None = None
+    reasons: tuple[FailureReason, ...] | None = ()
+    decide_time: datetime | None = None
+    retain_until: datetime | None = None
+    images_until: datetime | None = None
+    images_erase_time: datetime | None = None
+    finish_time: datetime | None = None
+    erase_time: datetime | None = None
 
     @property
     def scope(self) -> str:
-        """The name under which the scan memory of the check is stored; see ``server.sandbox``."""
+        """The name under which the scan memory of the check is stored; see ``server.base.sandbox``."""
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
     def held(self, now: datetime) -> bool:
         """Returns whether a stream holds the check's lease."""
         return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
-
-
-class CheckChanges(TypedDict, total=False):
-    """The columns that a transition may change besides the state.
-
-    Attributes:
-        bytes_received: Bytes of frames received so far.
-        lease_until: When the lease ends; None ends it now.
-        resume_until: Until when FinishCheck waits for the device to reconnect.
-    """
-
-    bytes_received: int
-    lease_until: datetime | None
-    resume_until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class NewAttempt:
-    """An attempt to start.
-
-    Attributes:
-        number: Its number in the check, from 1.
-        start_time: When it begins.
-        mode: How it proves liveness.
-        plan: The instructions to the device and the person.
-    """
-
-    number: int
-    start_time: datetime
-    mode: Mode = Mode.EXPRESS
-    plan: Plan = Plan.EXPRESS
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,8 +180,8 @@ class AttemptRecord:
         doubts: The doubts about the person that it raised; none while it runs.
         end_time: When it ended; None while it runs.
         final_mac_sha256: SHA-256 of the last MAC, 32 bytes; None without a MAC.
-        judgement: The outcome of the check if no further attempt follows, opaque (``server.verdict.stored``);
-            None if the attempt was not judged, and once the check is decided.
+        judgement: The outcome of the check if no further attempt follows, opaque
+            (``server.verdict.outcome``); None if the attempt was not judged, and once the check is decided.
         frame_hashes: SHA-256 of every received frame's image, 32 bytes each, joined; None while it runs, if
             its server stopped, and once the check is decided.
     """
@@ -325,23 +243,15 @@ class AttemptEnding:
         """Whether the attempt may count against the policy's maximum; False after a fault of the server."""
         return self.ended_by is not EndedBy.SERVER_FAULT
 
+    def changes(self) -> dict[str, Any]:
+        """Returns the fields of the attempt that this ending changes, by their names."""
+        changed = values_of(self)
+        del changed["number"]
+        return changed if self.counts else {**changed, "counted": False}
+
     def applied_to(self, attempt: AttemptRecord) -> AttemptRecord:
         """Returns the running ``attempt`` in its state after this ending is written."""
-        return replace(
-            attempt,
-            counted=attempt.counted and self.counts,
-            outcome=self.outcome,
-            ended_by=self.ended_by,
-            verdict=self.verdict,
-            frames=self.frames,
-            dropped=self.dropped,
-            feedback=self.feedback,
-            doubts=self.doubts,
-            end_time=self.end_time,
-            final_mac_sha256=self.final_mac_sha256,
-            judgement=self.judgement,
-            frame_hashes=self.frame_hashes,
-        )
+        return replace(attempt, **self.changes())
 
 
 class ImagePurpose(StrEnum):
@@ -355,23 +265,11 @@ class ImagePurpose(StrEnum):
     """The trusted image as uploaded, kept if the policy demands it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PictureFacts:
-    """The metadata of an image to keep.
+class KeyKind(StrEnum):
+    """The kind of an enrolled key."""
 
-    Attributes:
-        attempt: The attempt, from 1.
-        frame_index: Index of the frame in its attempt.
-        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-        mirrored: Whether it is mirrored.
-        media_type: Media type, such as ``"image/jpeg"``.
-    """
-
-    attempt: int
-    frame_index: int
-    rotation: int
-    mirrored: bool
-    media_type: str
+    APP_ATTEST = "app_attest"
+    WEB_AUTHN = "web_authn"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,143 +1,181 @@
-"""The checks in the database. Each method is one transaction, durable when it returns.
+"""The checks in the database. Each call is one transaction, durable when it returns.
 
-Writers compare before they set: they compare the state and, if a stream writes, the epoch of its lease. A
-stream that lost its lease to a newer one therefore cannot write any more and gets ``Conflict``. A transaction
-finishes even if its caller is cancelled. The caller passes the time.
+Writers lock the check, and compare before they set: they compare the state and, if a stream writes, the epoch
+of its lease. A stream that lost its lease to a newer one therefore cannot write any more and gets
+``Conflict``. A transaction finishes even if its caller is cancelled. The caller passes the time.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
-from typing import Any, Unpack
+from hashlib import sha256
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Connection, and_, func, insert, or_, select, update
+
 from server.audit import AuditEvent
-from server.domain.reasons import FailureReason
-from server.domain.state import OPEN_STATES, CheckState
+from server.domain.terms import (
+    CLOSED_WITH_RESULT,
+    OPEN_STATES,
+    AttemptOutcome,
+    CheckState,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+)
 from server.domain.tries import TryMark, TryRules
-from server.storage import rows, statements, transitions
-from server.storage.database import Database
-from server.storage.errors import RowTaken
+from server.storage.audit import append
+from server.storage.check_rows import (
+    CHECKS,
+    change_check,
+    check_row,
+    conflict,
+    erase_judgements,
+    find_check,
+    list_checks,
+    list_evidence,
+    load_check,
+    load_in_state,
+    template_row,
+)
+from server.storage.database import Repository, reads, uncancelled, writes
+from server.storage.errors import RequestIdReused, RowTaken, SessionKeyMismatch, SessionKeyUnproven
+from server.storage.evidence_records import add_record
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
-    CheckChanges,
     CheckRecord,
     Decision,
     EvidenceEntry,
-    NewAttempt,
-    NewCheck,
     RequestKey,
+    values_of,
 )
-from server.storage.tries import expect_allowed, expire_tries
-from server.storage.uncancelled import uncancelled
+from server.storage.tables import attempts, checks, evidence, policies, requests, schema_floor
+from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 
 __all__ = ["CheckRepository"]
 
 # A new check may share two rows with others: its policy and its request.
 _UNIQUE_THINGS = 2
+_NO_LEASE = {"lease_owner": None, "lease_until": None, "resume_until": None}
 
 
-class CheckRepository:
+class CheckRepository(Repository):
     """The only writer of checks until they are erased (``server.storage.retention``).
 
     Every method may raise ``StorageUnavailable``. Methods with a ``check_id`` raise ``CheckNotFound`` for an
     unknown check unless they state otherwise.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Initialises the repository over ``database``."""
-        self._database = database
-
-    @uncancelled
-    async def ping(self) -> None:
+    @writes
+    def ping(self, connection: Connection) -> None:
         """Tests whether this server may use the database, and whether it takes data.
 
         Raises:
             StorageUnavailable: It does not.
             SchemaOutdated: A newer version of the server shut this one out.
         """
-        await self._database.write(statements.probe)
+        connection.execute(update(schema_floor).values(probes=schema_floor.c.probes + 1))
 
     @uncancelled
-    async def create(self, check: NewCheck, request: RequestKey | None) -> CheckRecord:
+    async def create(
+        self,
+        check: CheckRecord,
+        request: RequestKey | None,
+        *,
+        tries: Sequence[TryMark] = (),
+        images: tuple[EvidenceEntry, ...] = (),
+    ) -> CheckRecord:
         """Creates a check, or returns the check that the same request created before.
+
+        Args:
+            check: The check, without anything that a scan or a decision adds.
+            request: The request that makes the call idempotent; None for none.
+            tries: The marks of its subject and portrait, whose failures are limited.
+            images: The sealed portrait, already durable in the object store, if the policy keeps it.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._database.write(transitions.create, check, request)
+                return await self._create(check, request, tries, images)
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
-        return await self._database.write(transitions.create, check, request)
+        return await self._create(check, request, tries, images)
 
-    @uncancelled
-    async def find_by_request(self, request: RequestKey) -> CheckRecord | None:
+    @writes
+    def _create(
+        self,
+        connection: Connection,
+        check: CheckRecord,
+        request: RequestKey | None,
+        tries: Sequence[TryMark],
+        images: tuple[EvidenceEntry, ...],
+    ) -> CheckRecord:
+        if request is not None:
+            existing = _created_by(connection, request)
+            if existing is not None:
+                return existing
+        known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
+        if connection.execute(known).one_or_none() is None:
+            connection.execute(
+                insert(policies).values(
+                    sha256=check.policy_sha256,
+                    name=check.policy_name,
+                    version=check.policy_version,
+                    source=check.policy_source,
+                )
+            )
+        connection.execute(insert(checks).values(check_row(check)))
+        if request is not None:
+            connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
+        _add_evidence(connection, check.check_id, images)
+        add_tries(connection, check.check_id, tries, check.create_time)
+        return load_check(connection, check.check_id)
+
+    @reads
+    def find_by_request(self, connection: Connection, request: RequestKey) -> CheckRecord | None:
         """Returns the check that this request created; None if the request was never made.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
         """
-        return await self._database.read(statements.check_by_request, request)
+        return _created_by(connection, request)
 
-    @uncancelled
-    async def expect_allowed(self, marks: Collection[TryMark], *, rules: TryRules, now: datetime) -> None:
+    @reads
+    def expect_allowed(
+        self, connection: Connection, marks: Collection[TryMark], *, rules: TryRules, now: datetime
+    ) -> None:
         """Tests whether a further check of a subject and a portrait may be created.
 
         Raises:
             TriesExceeded: Too many of their checks failed, or are running.
         """
-        await self._database.read(expect_allowed, marks, rules=rules, now=now)
+        expect_allowed(connection, marks, rules=rules, now=now)
 
-    @uncancelled
-    async def expire_tries(self, before: datetime) -> int:
+    @writes
+    def expire_tries(self, connection: Connection, before: datetime) -> int:
         """Deletes the tries of checks that were decided before ``before``; returns the number of rows."""
-        return await self._database.write(expire_tries, before)
+        return expire_tries(connection, before)
 
-    @uncancelled
-    async def get(self, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
+    @reads
+    def get(self, connection: Connection, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
         """Returns the check; None if it is unknown, or belongs to another tenant than a given ``tenant``."""
-        record = await self._database.read(statements.find_check, check_id)
+        record = find_check(connection, check_id)
         return record if record is not None and tenant in {None, record.tenant} else None
 
-    @uncancelled
-    async def evidence(self, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+    @reads
+    def evidence(self, connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
         """Returns the kept images of a check in the order of the decision; none for an unknown check."""
-        return await self._database.read(statements.list_evidence, check_id)
+        return list_evidence(connection, check_id)
 
-    @uncancelled
-    async def transition(
+    @writes
+    def acquire_lease(
         self,
-        check_id: UUID,
-        *,
-        expected: Collection[CheckState],
-        epoch: int | None,
-        to: CheckState,
-        **changes: Unpack[CheckChanges],
-    ) -> CheckRecord:
-        """Moves a check along a transition of the state machine. Every state but SCANNING ends the lease.
-
-        Args:
-            check_id: The check.
-            expected: The states from which the move is allowed.
-            epoch: The caller's lease epoch; None for a caller without a lease.
-            to: The new state. DECIDED, FINISHED and ERASED have methods of their own.
-            **changes: Other columns to change.
-
-        Raises:
-            CheckNotFound: There is no such check.
-            Conflict: The state is not an expected one, the state machine has no such transition, or the epoch
-                is not current.
-        """
-        return await self._database.write(
-            transitions.move, check_id, expected=expected, epoch=epoch, to=to, changes=changes
-        )
-
-    @uncancelled
-    async def acquire_lease(
-        self,
+        connection: Connection,
         check_id: UUID,
         *,
         session_key: bytes,
@@ -169,20 +207,36 @@ class CheckRepository:
             SessionKeyUnproven: The check is bound to this key, and the device did not prove that it holds it.
             Conflict: The check is no longer open, or the orchestrator closes it.
         """
-        return await self._database.write(
-            transitions.acquire_lease,
+        fingerprint = sha256(session_key).digest()
+        record = load_in_state(connection, check_id, states=OPEN_STATES)
+        if record.closing is not None:
+            raise conflict("the orchestrator closes the check", record)
+        if record.session_key_sha256 not in {None, fingerprint}:
+            raise SessionKeyMismatch("the check is bound to the session key of its first stream")
+        if record.session_key_sha256 is not None and not proven:
+            raise SessionKeyUnproven("the check is bound to this session key since it was read")
+        if try_rules is not None and record.streams == 0:
+            begin_tries(connection, check_id, rules=try_rules, now=now)
+        # A stream whose lease has not expired will still store the event that ended its attempt.
+        _interrupt(connection, check_id, now, ended_by=None if record.held(now) else EndedBy.SERVER_STOPPED)
+        change_check(
+            connection,
             check_id,
+            state=CheckState.SCANNING,
             session_key=session_key,
-            proven=proven,
-            owner=owner,
-            now=now,
-            lease_seconds=lease_seconds,
-            try_rules=try_rules,
+            session_key_sha256=fingerprint,
+            lease_owner=owner,
+            lease_epoch=record.lease_epoch + 1,
+            lease_until=now + timedelta(seconds=lease_seconds),
+            resume_until=None,
+            streams=record.streams + 1,
         )
+        return load_check(connection, check_id)
 
-    @uncancelled
-    async def renew_lease(
+    @writes
+    def renew_lease(
         self,
+        connection: Connection,
         check_id: UUID,
         *,
         epoch: int,
@@ -200,13 +254,25 @@ class CheckRepository:
             bytes_received: Bytes of frames received so far, to be stored with it; None leaves the column
                 unchanged.
         """
-        values: dict[str, Any] = {"lease_until": now + timedelta(seconds=lease_seconds)}
+        renewed = (
+            update(checks)
+            .where(checks.c.check_id == check_id, checks.c.state == CheckState.SCANNING)
+            .where(checks.c.lease_epoch == epoch, checks.c.closing.is_(None))
+            .values(lease_until=now + timedelta(seconds=lease_seconds))
+        )
         if bytes_received is not None:
-            values["bytes_received"] = bytes_received
-        return await self._database.write(statements.change_leased, check_id, epoch=epoch, values=values)
+            renewed = renewed.values(bytes_received=bytes_received)
+        return connection.execute(renewed).rowcount == 1
 
-    async def suspend(
-        self, check_id: UUID, *, epoch: int, bytes_received: int, resume_until: datetime
+    @writes
+    def suspend(
+        self,
+        connection: Connection,
+        check_id: UUID,
+        *,
+        epoch: int,
+        bytes_received: int,
+        resume_until: datetime,
     ) -> CheckRecord:
         """Moves a check from SCANNING to WAITING and ends its lease, so that the device may reconnect.
 
@@ -219,17 +285,13 @@ class CheckRepository:
         Raises:
             Conflict: The caller has lost the lease.
         """
-        return await self.transition(
-            check_id,
-            expected={CheckState.SCANNING},
-            epoch=epoch,
-            to=CheckState.WAITING,
-            bytes_received=bytes_received,
-            resume_until=resume_until,
-        )
+        load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+        changes = _NO_LEASE | {"bytes_received": bytes_received, "resume_until": resume_until}
+        change_check(connection, check_id, state=CheckState.WAITING, **changes)
+        return load_check(connection, check_id)
 
-    @uncancelled
-    async def request_close(self, check_id: UUID, reason: FailureReason) -> CheckRecord:
+    @writes
+    def request_close(self, connection: Connection, check_id: UUID, reason: FailureReason) -> CheckRecord:
         """Refuses further streams of a check, and makes the running stream close it.
 
         A check that is not open, or that is closing already, stays unchanged.
@@ -238,19 +300,55 @@ class CheckRepository:
             check_id: The check.
             reason: The reason of the end, unless an attempt decides the check.
         """
-        return await self._database.write(transitions.request_close, check_id, reason)
+        record = load_check(connection, check_id, lock=True)
+        if record.state not in OPEN_STATES or record.closing is not None:
+            return record
+        change_check(connection, check_id, closing=reason)
+        return load_check(connection, check_id)
 
-    @uncancelled
-    async def start_attempt(self, check_id: UUID, *, epoch: int, attempt: NewAttempt) -> AttemptRecord:
+    @writes
+    def start_attempt(
+        self,
+        connection: Connection,
+        check_id: UUID,
+        *,
+        epoch: int,
+        number: int,
+        start_time: datetime,
+        mode: Mode = Mode.EXPRESS,
+        plan: Plan = Plan.EXPRESS,
+    ) -> AttemptRecord:
         """Starts an attempt.
+
+        Args:
+            check_id: The check.
+            epoch: The caller's lease epoch.
+            number: Its number in the check, from 1.
+            start_time: When it begins.
+            mode: How it proves liveness.
+            plan: The instructions to the device and the person.
 
         Raises:
             Conflict: The caller does not hold the lease, or the check already has an attempt of this number.
         """
-        return await self._database.write(transitions.start_attempt, check_id, epoch=epoch, attempt=attempt)
+        record = load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+        same = select(attempts.c.number).where(attempts.c.check_id == check_id, attempts.c.number == number)
+        if connection.execute(same).one_or_none() is not None:
+            raise conflict(f"there is already an attempt {number}", record)
+        started = (
+            insert(attempts)
+            .values(
+                check_id=check_id, number=number, epoch=epoch, start_time=start_time, mode=mode, plan=plan
+            )
+            .values(counted=False, frames=0, dropped=0, feedback=())
+            .returning(attempts)
+        )
+        return AttemptRecord(**connection.execute(started).mappings().one())
 
-    @uncancelled
-    async def count_attempt(self, check_id: UUID, *, epoch: int, attempt: int, frames: int) -> AttemptRecord:
+    @writes
+    def count_attempt(
+        self, connection: Connection, check_id: UUID, *, epoch: int, attempt: int, frames: int
+    ) -> AttemptRecord:
         """Counts an attempt against the policy's maximum, because enough of its frames were received.
 
         Args:
@@ -262,14 +360,13 @@ class CheckRepository:
         Raises:
             Conflict: The caller does not hold the lease, or no such attempt runs in it.
         """
-        values = {"counted": True, "frames": frames}
-        return await self._database.write(
-            transitions.change_attempt, check_id, epoch=epoch, number=attempt, values=values
-        )
+        check = load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+        return _change_running(connection, check, attempt, {"counted": True, "frames": frames})
 
-    @uncancelled
-    async def end_attempt(
+    @writes
+    def end_attempt(
         self,
+        connection: Connection,
         check_id: UUID,
         *,
         epoch: int,
@@ -287,17 +384,15 @@ class CheckRepository:
         Raises:
             Conflict: The caller does not hold the lease, or no such attempt runs in it.
         """
-        return await self._database.write(
-            transitions.change_attempt,
-            check_id,
-            epoch=epoch,
-            number=ending.number,
-            values=rows.ending_row(ending),
-            evidence=evidence,
-        )
+        check = load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
+        ended = _change_running(connection, check, ending.number, ending.changes())
+        _add_evidence(connection, check_id, evidence)
+        return ended
 
-    @uncancelled
-    async def end_superseded(self, check_id: UUID, *, epoch: int, ending: AttemptEnding) -> AttemptRecord:
+    @writes
+    def end_superseded(
+        self, connection: Connection, check_id: UUID, *, epoch: int, ending: AttemptEnding
+    ) -> AttemptRecord:
         """Stores the outcome of a fenced stream's attempt, which ended with the stream's lease.
 
         Args:
@@ -308,16 +403,19 @@ class CheckRepository:
         Raises:
             Conflict: The check is decided, or the attempt's outcome is already complete.
         """
-        return await self._database.write(transitions.complete_attempt, check_id, epoch=epoch, ending=ending)
+        check = load_in_state(connection, check_id, states=OPEN_STATES)
+        return _complete_fenced(connection, check, ending, epoch=epoch)
 
-    @uncancelled
-    async def attempts(self, check_id: UUID) -> tuple[AttemptRecord, ...]:
+    @reads
+    def attempts(self, connection: Connection, check_id: UUID) -> tuple[AttemptRecord, ...]:
         """Returns the attempts of a check, by number; none for an unknown check."""
-        return await self._database.read(statements.list_attempts, check_id)
+        query = select(attempts).where(attempts.c.check_id == check_id).order_by(attempts.c.number)
+        return tuple(AttemptRecord(**row) for row in connection.execute(query).mappings())
 
-    @uncancelled
-    async def decide(
+    @writes
+    def decide(
         self,
+        connection: Connection,
         check_id: UUID,
         *,
         epoch: int | None,
@@ -342,13 +440,49 @@ class CheckRepository:
         Raises:
             Conflict: The check is not open, the epoch is not current, or no such attempt runs in it.
         """
-        await self._database.write(
-            transitions.decide, check_id, epoch=epoch, decision=decision, ending=ending, fenced=fenced
+        # 1. Lock the check; it must be open.
+        now = decision.decide_time
+        record = load_in_state(connection, check_id, states=OPEN_STATES, epoch=epoch)
+        # 2. Store the end of the deciding attempt.
+        if ending is not None and fenced is not None:
+            _complete_fenced(connection, record, ending, epoch=fenced)
+        elif ending is not None:
+            _change_running(connection, record, ending.number, ending.changes())
+        # 3. End all other attempts. The server of those whose streams never stored what ended them stopped.
+        ended_by = EndedBy.CHECK_CLOSED if record.held(now) else EndedBy.SERVER_STOPPED
+        _interrupt(connection, check_id, now, ended_by=ended_by)
+        connection.execute(
+            update(attempts)
+            .where(attempts.c.check_id == check_id)
+            .where(attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
+            .values(ended_by=EndedBy.SERVER_STOPPED)
         )
+        # 4. Store the evidence, its record and the decision, and settle the tries. The record takes over the
+        # references, and what the rows of the attempts have in clear.
+        _add_evidence(connection, check_id, decision.evidence)
+        add_record(connection, record, decision)
+        erase_judgements(connection, check_id)
+        change_check(
+            connection,
+            check_id,
+            state=CheckState.DECIDED,
+            status=decision.status,
+            reasons=decision.reasons,
+            subject_reference="",
+            consent_reference="",
+            portrait_sha256=None,
+            decide_time=now,
+            retain_until=decision.retain_until,
+            images_until=decision.images_until,
+            **template_row(None),
+            **_NO_LEASE,
+        )
+        settle_tries(connection, check_id, decision)
 
-    @uncancelled
-    async def finish(
+    @writes
+    def finish(
         self,
+        connection: Connection,
         check_id: UUID,
         now: datetime,
         *,
@@ -366,10 +500,19 @@ class CheckRepository:
         Raises:
             Conflict: The check is not decided, or is erased.
         """
-        return await self._database.write(transitions.finish, check_id, now, first=first, again=again)
+        record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT)
+        event = again
+        if record.state is not CheckState.FINISHED:
+            change_check(connection, check_id, state=CheckState.FINISHED, finish_time=now)
+            record, event = load_check(connection, check_id), first
+        if event is not None:
+            append(connection, event, now=now)
+        return record
 
-    @uncancelled
-    async def due(self, now: datetime, limit: int, *, after: CheckRecord | None = None) -> list[CheckRecord]:
+    @reads
+    def due(
+        self, connection: Connection, now: datetime, limit: int, *, after: CheckRecord | None = None
+    ) -> list[CheckRecord]:
         """Returns open checks without a lease whose scan deadline has passed, earliest deadline first.
 
         A stream that holds its check tests the deadline itself and ends with the frames that it has.
@@ -379,16 +522,113 @@ class CheckRepository:
             limit: The maximum number of checks.
             after: Return only checks that follow this one in the order.
         """
-        return await self._database.read(
-            statements.due_checks, states=OPEN_STATES, now=now, limit=limit, after=after
+        query = (
+            CHECKS.where(checks.c.state.in_(OPEN_STATES), checks.c.scan_deadline <= now)
+            .where(or_(checks.c.lease_until.is_(None), checks.c.lease_until <= now))
+            .order_by(checks.c.scan_deadline, checks.c.check_id)
+            .limit(limit)
         )
+        if after is not None:
+            deadline = checks.c.scan_deadline
+            same = and_(deadline == after.scan_deadline, checks.c.check_id > after.check_id)
+            query = query.where(or_(deadline > after.scan_deadline, same))
+        return list_checks(connection, query)
 
-    @uncancelled
-    async def referenced(self, object_keys: Collection[str]) -> frozenset[str]:
+    @reads
+    def referenced(self, connection: Connection, object_keys: Collection[str]) -> frozenset[str]:
         """Returns those of ``object_keys`` that a check's evidence refers to."""
-        return await self._database.read(statements.referenced_objects, object_keys)
+        query = select(evidence.c.object_key).where(evidence.c.object_key.in_(object_keys))
+        return frozenset(connection.execute(query).scalars())
 
-    @uncancelled
-    async def any_check(self) -> bool:
+    @reads
+    def any_check(self, connection: Connection) -> bool:
         """Returns whether a check was ever created in this database; erased checks count."""
-        return await self._database.read(statements.any_check)
+        return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
+
+
+def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | None:
+    query = select(requests.c.payload_sha256, requests.c.check_id).where(
+        requests.c.tenant == request.tenant,
+        requests.c.method == request.method,
+        requests.c.request_id == request.request_id,
+    )
+    row = connection.execute(query).one_or_none()
+    if row is None:
+        return None
+    # The request of an erased check has no hash any more and leads to the tombstone.
+    if row.payload_sha256 and row.payload_sha256 != request.payload_sha256:
+        raise RequestIdReused(request.request_id)
+    return load_check(connection, row.check_id)
+
+
+def _add_evidence(connection: Connection, check_id: UUID, entries: tuple[EvidenceEntry, ...]) -> None:
+    """Inserts kept images in their order, after the existing ones."""
+    if not entries:
+        return
+    # Rows are inserted one after another, so each counts the rows before it.
+    behind = select(func.count()).where(evidence.c.check_id == check_id).scalar_subquery()
+    new = [values_of(entry) | {"check_id": check_id} for entry in entries]
+    connection.execute(insert(evidence).values(position=behind), new)
+
+
+def _change_running(
+    connection: Connection, check: CheckRecord, number: int, values: dict[str, Any]
+) -> AttemptRecord:
+    """Changes an attempt that runs under the check's current lease.
+
+    Raises:
+        Conflict: There is no such attempt.
+    """
+    changed = (
+        update(attempts)
+        .where(attempts.c.check_id == check.check_id, attempts.c.number == number)
+        .where(attempts.c.epoch == check.lease_epoch, attempts.c.outcome.is_(None))
+        .values(values)
+        .returning(attempts)
+    )
+    row = connection.execute(changed).mappings().one_or_none()
+    if row is None:
+        raise conflict(f"no attempt {number} runs in this stream", check)
+    return AttemptRecord(**row)
+
+
+def _complete_fenced(
+    connection: Connection, check: CheckRecord, ending: AttemptEnding, *, epoch: int
+) -> AttemptRecord:
+    """Stores the late facts of an attempt that a newer stream already ended as INTERRUPTED.
+
+    The attempt's own stream lost its lease to the newer one, and calls this once. The time of end stays.
+
+    Raises:
+        Conflict: The attempt is not of this epoch, still runs, or its facts were stored already.
+    """
+    values = ending.changes()
+    del values["end_time"]
+    completed = (
+        update(attempts)
+        .where(attempts.c.check_id == check.check_id, attempts.c.number == ending.number)
+        .where(attempts.c.epoch == epoch)
+        .where(attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
+        .values(values)
+        .returning(attempts)
+    )
+    row = connection.execute(completed).mappings().one_or_none()
+    if row is None:
+        raise conflict(f"attempt {ending.number} can no longer be changed", check)
+    return AttemptRecord(**row)
+
+
+def _interrupt(connection: Connection, check_id: UUID, now: datetime, *, ended_by: EndedBy | None) -> None:
+    """Ends every running attempt as INTERRUPTED.
+
+    Args:
+        connection: The connection of the transaction.
+        check_id: The check.
+        now: The current time.
+        ended_by: The event that ended them; None if their own stream will still store it.
+    """
+    connection.execute(
+        update(attempts)
+        .where(attempts.c.check_id == check_id, attempts.c.outcome.is_(None))
+        .values(outcome=AttemptOutcome.INTERRUPTED, end_time=now, ended_by=ended_by)
+    )

@@ -5,22 +5,31 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, case, exists, func, or_, select
+from sqlalchemy import Connection, case, exists, func, or_, select, update
 
 from server.audit import AuditEvent
-from server.domain.state import CLOSED_WITH_RESULT, CheckState
-from server.storage import rows, statements
+from server.domain.terms import CLOSED_WITH_RESULT, CheckState
 from server.storage.approvals import ApprovalRequest, PendingApproval, expire_approvals, second_person, use_up
 from server.storage.audit import append, erase_subject_key
-from server.storage.database import Database
+from server.storage.check_rows import (
+    CHECKS,
+    change_check,
+    conflict,
+    erase_judgements,
+    list_checks,
+    load_in_state,
+    remove_evidence,
+)
+from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.devices import erase_device_rows, forget_subject_rows
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
 from server.storage.records import CheckRecord, EvidenceEntry
-from server.storage.tables import checks, holds, policies
-from server.storage.uncancelled import uncancelled
+from server.storage.tables import checks, holds, policies, requests
 
 __all__ = ["DueChecks", "RetentionRepository"]
+
+_HELD = exists().where(holds.c.check_id == checks.c.check_id)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +51,7 @@ class DueChecks:
     since: datetime
 
 
-class RetentionRepository:
+class RetentionRepository(Repository):
     """Erases checks, by the rules of ``server.storage.repository``.
 
     Every method may raise ``StorageUnavailable``, and ``erase`` may raise ``CheckNotFound``.
@@ -50,21 +59,43 @@ class RetentionRepository:
 
     def __init__(self, database: Database) -> None:
         """Initialises the repository over ``database``."""
-        self._database = database
+        super().__init__(database)
         # An earlier process may have been killed between an erasure and the cleaning of the log.
         self._erased_is_in_log = True
 
-    @uncancelled
-    async def expired_results(self, now: datetime, limit: int) -> list[CheckRecord]:
+    @reads
+    def expired_results(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
         """Returns closed checks whose retention has ended, the longest overdue first."""
-        return await self._database.read(
-            statements.expired_checks, states=CLOSED_WITH_RESULT, now=now, limit=limit
+        return list_checks(
+            connection,
+            CHECKS.where(checks.c.state.in_(CLOSED_WITH_RESULT), checks.c.retain_until <= now, ~_HELD)
+            .order_by(checks.c.retain_until, checks.c.check_id)
+            .limit(limit),
         )
 
-    @uncancelled
-    async def due(self, now: datetime) -> tuple[DueChecks, ...]:
+    @reads
+    def due(self, connection: Connection, now: datetime) -> tuple[DueChecks, ...]:
         """Returns the checks whose retention has ended, for each policy, sorted by name."""
-        return await self._database.read(_due, now)
+        whole = checks.c.retain_until <= now
+        query = (
+            select(
+                policies.c.name.label("policy"),
+                func.count().filter(whole, ~_HELD).label("due"),
+                func.count().filter(_HELD).label("held"),
+                func.count().filter(~whole, ~_HELD).label("images"),
+                func.min(
+                    case(
+                        (checks.c.images_until.is_(None), checks.c.retain_until), else_=checks.c.images_until
+                    )
+                ).label("since"),
+            )
+            .join_from(checks, policies)
+            .where(checks.c.state.in_(CLOSED_WITH_RESULT))
+            .where(or_(whole, checks.c.images_until <= now))
+            .group_by(policies.c.name)
+            .order_by(policies.c.name)
+        )
+        return tuple(DueChecks(**row) for row in connection.execute(query).mappings())
 
     @uncancelled
     async def expire(
@@ -80,29 +111,31 @@ class RetentionRepository:
             Conflict: The check is still open, or its retention has not ended.
             OnHold: A hold keeps it.
         """
-
-        def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
-            record = statements.load_in_state(
-                connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
-            )
-            if record.state is CheckState.ERASED:
-                return None
-            if record.retain_until is None or record.retain_until > now:
-                raise statements.conflict("the retention has not ended", record)
-            expect_no_hold(connection, check_id)
-            return _erase(connection, check_id, now, event)
-
-        removed = await self._database.write(work)
+        removed = await self._expire(check_id, now, event)
         if removed is not None:
-            self._erased_is_in_log = True
-            await self.forget_erased()
+            await self._clean_log()
         return removed
 
-    @uncancelled
-    async def expired_images(self, now: datetime, limit: int) -> list[CheckRecord]:
+    @writes
+    def _expire(
+        self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
+    ) -> tuple[EvidenceEntry, ...] | None:
+        record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
+        if record.state is CheckState.ERASED:
+            return None
+        if record.retain_until is None or record.retain_until > now:
+            raise conflict("the retention has not ended", record)
+        expect_no_hold(connection, check_id)
+        return _erase(connection, check_id, now, event)
+
+    @reads
+    def expired_images(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
         """Returns closed checks whose images are to be erased, the longest overdue first."""
-        return await self._database.read(
-            statements.expired_images, states=CLOSED_WITH_RESULT, now=now, limit=limit
+        return list_checks(
+            connection,
+            CHECKS.where(checks.c.state.in_(CLOSED_WITH_RESULT), checks.c.images_until <= now, ~_HELD)
+            .order_by(checks.c.images_until, checks.c.check_id)
+            .limit(limit),
         )
 
     @uncancelled
@@ -119,25 +152,24 @@ class RetentionRepository:
             Conflict: The check is still open, or the images are to be kept.
             OnHold: A hold keeps them.
         """
-
-        def work(connection: Connection) -> tuple[EvidenceEntry, ...] | None:
-            record = statements.load_in_state(
-                connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
-            )
-            if record.state is CheckState.ERASED or record.images_erase_time is not None:
-                return None
-            if record.images_until is None or record.images_until > now:
-                raise statements.conflict("the retention of the images has not ended", record)
-            expect_no_hold(connection, check_id)
-            removed = statements.remove_evidence(connection, check_id)
-            statements.set_values(connection, check_id, {"images_until": None, "images_erase_time": now})
-            append(connection, event, now=now)
-            return removed
-
-        removed = await self._database.write(work)
+        removed = await self._expire_images(check_id, now, event)
         if removed is not None:
-            self._erased_is_in_log = True
-            await self.forget_erased()
+            await self._clean_log()
+        return removed
+
+    @writes
+    def _expire_images(
+        self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
+    ) -> tuple[EvidenceEntry, ...] | None:
+        record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
+        if record.state is CheckState.ERASED or record.images_erase_time is not None:
+            return None
+        if record.images_until is None or record.images_until > now:
+            raise conflict("the retention of the images has not ended", record)
+        expect_no_hold(connection, check_id)
+        removed = remove_evidence(connection, check_id)
+        change_check(connection, check_id, images_until=None, images_erase_time=now)
+        append(connection, event, now=now)
         return removed
 
     @uncancelled
@@ -168,37 +200,43 @@ class RetentionRepository:
             Conflict: The check is still open.
             OnHold: A hold keeps it.
         """
-
-        def work(connection: Connection) -> tuple[EvidenceEntry, ...] | PendingApproval | None:
-            record = statements.load_in_state(
-                connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED}, epoch=None
-            )
-            if record.state is CheckState.ERASED:
-                return None
-            expect_no_hold(connection, check_id)
-            if approval is not None:
-                pending = second_person(connection, approval, now=now)
-                if pending is not None:
-                    return pending
-            return _erase(connection, check_id, now, event)
-
-        removed = await self._database.write(work)
+        removed = await self._erase(check_id, now, event, approval)
         if removed is None:
             return ()
-        if isinstance(removed, PendingApproval):
-            return removed
-        self._erased_is_in_log = True
-        await self.forget_erased()
+        if not isinstance(removed, PendingApproval):
+            await self._clean_log()
         return removed
 
-    @uncancelled
-    async def confirmed(self, approval: ApprovalRequest, now: datetime) -> PendingApproval | None:
-        """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
-        return await self._database.write(second_person, approval, now=now, consume=False)
-
-    @uncancelled
-    async def forget_devices(
+    @writes
+    def _erase(
         self,
+        connection: Connection,
+        check_id: UUID,
+        now: datetime,
+        event: AuditEvent | None,
+        approval: ApprovalRequest | None,
+    ) -> tuple[EvidenceEntry, ...] | PendingApproval | None:
+        record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
+        if record.state is CheckState.ERASED:
+            return None
+        expect_no_hold(connection, check_id)
+        if approval is not None:
+            pending = second_person(connection, approval, now=now)
+            if pending is not None:
+                return pending
+        return _erase(connection, check_id, now, event)
+
+    @writes
+    def confirmed(
+        self, connection: Connection, approval: ApprovalRequest, now: datetime
+    ) -> PendingApproval | None:
+        """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
+        return second_person(connection, approval, now=now, consume=False)
+
+    @writes
+    def forget_devices(
+        self,
+        connection: Connection,
         tenant: str,
         subject: str,
         now: datetime,
@@ -222,12 +260,8 @@ class RetentionRepository:
         Returns:
             The number of deleted keys, uses and scans.
         """
-
-        def work(connection: Connection) -> int:
-            append(connection, event, now=now)
-            return forget_subject_rows(connection, tenant, subject, hashes, check_ids)
-
-        return await self._database.write(work)
+        append(connection, event, now=now)
+        return forget_subject_rows(connection, tenant, subject, hashes, check_ids)
 
     @uncancelled
     async def forget_subject(
@@ -258,25 +292,45 @@ class RetentionRepository:
         Returns:
             The number of deleted keys, uses and scans.
         """
-
-        def work(connection: Connection) -> int:
-            forgotten = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
-            if approval is not None:
-                use_up(connection, approval, now=now)
-            append(connection, event, now=now)
-            for hashed in forget_pseudonym:
-                erase_subject_key(connection, tenant, hashed)
-            return forgotten
-
-        forgotten = await self._database.write(work)
-        self._erased_is_in_log = True
-        await self.forget_erased()
+        forgotten = await self._forget_subject(
+            tenant,
+            subject,
+            now,
+            hashes=hashes,
+            check_ids=check_ids,
+            event=event,
+            approval=approval,
+            forget_pseudonym=forget_pseudonym,
+        )
+        await self._clean_log()
         return forgotten
 
-    @uncancelled
-    async def expire_approvals(self, now: datetime) -> int:
+    @writes
+    def _forget_subject(
+        self,
+        connection: Connection,
+        tenant: str,
+        subject: str,
+        now: datetime,
+        *,
+        hashes: Collection[str],
+        check_ids: Collection[UUID],
+        event: AuditEvent,
+        approval: ApprovalRequest | None,
+        forget_pseudonym: Collection[bytes],
+    ) -> int:
+        forgotten = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
+        if approval is not None:
+            use_up(connection, approval, now=now)
+        append(connection, event, now=now)
+        for hashed in forget_pseudonym:
+            erase_subject_key(connection, tenant, hashed)
+        return forgotten
+
+    @writes
+    def expire_approvals(self, connection: Connection, now: datetime) -> int:
         """Deletes requests whose time for confirmation has passed; returns their number."""
-        return await self._database.write(expire_approvals, now)
+        return expire_approvals(connection, now)
 
     @uncancelled
     async def forget_erased(self) -> bool:
@@ -290,44 +344,37 @@ class RetentionRepository:
             self._erased_is_in_log = not await self._database.forget_overwritten()
         return not self._erased_is_in_log
 
-
-def _due(connection: Connection, now: datetime) -> tuple[DueChecks, ...]:
-    held = exists().where(holds.c.check_id == checks.c.check_id)
-    whole = checks.c.retain_until <= now
-    query = (
-        select(
-            policies.c.name,
-            func.count().filter(whole, ~held).label("due"),
-            func.count().filter(held).label("held"),
-            func.count().filter(~whole, ~held).label("images"),
-            func.min(
-                case((checks.c.images_until.is_(None), checks.c.retain_until), else_=checks.c.images_until)
-            ).label("since"),
-        )
-        .join_from(checks, policies)
-        .where(checks.c.state.in_([state.value for state in CLOSED_WITH_RESULT]))
-        .where(or_(whole, checks.c.images_until <= now))
-        .group_by(policies.c.name)
-        .order_by(policies.c.name)
-    )
-    return tuple(
-        DueChecks(
-            policy=row["name"], due=row["due"], held=row["held"], images=row["images"], since=row["since"]
-        )
-        for row in connection.execute(query).mappings()
-    )
+    async def _clean_log(self) -> None:
+        self._erased_is_in_log = True
+        await self.forget_erased()
 
 
 def _erase(
     connection: Connection, check_id: UUID, now: datetime, event: AuditEvent | None
 ) -> tuple[EvidenceEntry, ...]:
-    """Erases the rows of a check, leaves the tombstone, and logs the event; returns the removed entries."""
-    removed = statements.remove_evidence(connection, check_id)
+    """Erases the rows of a check, and logs the event; returns the removed entries.
+
+    The tombstone that stays has the check's identifier, tenant, times, policy and status.
+    """
+    removed = remove_evidence(connection, check_id)
     remove_record(connection, check_id)
-    statements.erase_judgements(connection, check_id)
+    erase_judgements(connection, check_id)
     erase_device_rows(connection, check_id)
-    statements.erase_payload(connection, check_id)
-    statements.set_values(connection, check_id, rows.tombstone(now))
+    # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
+    # request's identifier stays and leads to the tombstone.
+    connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
+    change_check(
+        connection,
+        check_id,
+        state=CheckState.ERASED,
+        erase_time=now,
+        images_until=None,
+        subject_reference="",
+        consent_reference="",
+        portrait_report=b"",
+        session_key=None,
+        session_key_sha256=None,
+    )
     if event is not None:
         append(connection, event, now=now)
     return removed

@@ -23,13 +23,12 @@ from device_integrity.stream import (
     ScanQuery,
     motions_from_bytes,
 )
-from server.domain.state import CheckState
-from server.domain.terms import SealedKind
-from server.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
-from server.storage.database import Database
+from server.domain.terms import CheckState, SealedKind
+from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
+from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RowTaken
+from server.storage.records import values_of
 from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories
-from server.storage.uncancelled import uncancelled
 
 __all__ = ["DatabaseScanMemory"]
 
@@ -43,7 +42,7 @@ _MOST_OF_CHECK: Final = 1024
 """Frames of one check that are remembered; a scan of three minutes at the usual rate has as many."""
 
 
-class DatabaseScanMemory:
+class DatabaseScanMemory(Repository):
     """Implements ``ScanMemory``. Every method may raise ``StorageUnavailable``."""
 
     def __init__(
@@ -62,13 +61,13 @@ class DatabaseScanMemory:
             wrapping_keys: Wrap the data keys of sealed records.
             random: Returns unpredictable bytes.
         """
-        self._database = database
+        super().__init__(database)
         self._tenant_key = tenant_key
         self._wrapping_keys = wrapping_keys
         self._random = random
 
-    @uncancelled
-    async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
+    @reads
+    def recall(self, connection: Connection, query: ScanQuery) -> tuple[RecalledScan, ...]:
         """See ``ScanMemory``.
 
         A scan whose record cannot be unsealed any more has no movement, and is omitted unless a file or a
@@ -105,46 +104,40 @@ class DatabaseScanMemory:
             .order_by(scan_memories.c.time.desc())
             .limit(query.most)
         )
-
-        def work(connection: Connection) -> tuple[RecalledScan, ...]:
-            repeated: Counter[UUID] = Counter()
-            shown = {row.check_id: row.shown for row in connection.execute(pictures)}
-            scores = {check_id: _EXACT_WEIGHT * count for check_id, count in shown.items()}
-            for row in connection.execute(frames).mappings():
-                same = row["longest"] == _MARK_BYTES
-                repeated[row["check_id"]] += same
-                scores[row["check_id"]] = scores.get(row["check_id"], 0) + (_EXACT_WEIGHT if same else 1)
-            best = set(sorted(scores, key=lambda one: -scores[one])[: query.most])
-            if query.subject:
-                best.update(connection.scalars(latest))
-            records = connection.execute(
-                select(scan_memories).where(
-                    scan_memories.c.tenant == query.tenant, scan_memories.c.check_id.in_(best)
-                )
+        repeated: Counter[UUID] = Counter()
+        shown = {row.check_id: row.shown for row in connection.execute(pictures)}
+        scores = {check_id: _EXACT_WEIGHT * count for check_id, count in shown.items()}
+        for row in connection.execute(frames).mappings():
+            same = row["longest"] == _MARK_BYTES
+            repeated[row["check_id"]] += same
+            scores[row["check_id"]] = scores.get(row["check_id"], 0) + (_EXACT_WEIGHT if same else 1)
+        best = set(sorted(scores, key=lambda one: -scores[one])[: query.most])
+        if query.subject:
+            best.update(connection.scalars(latest))
+        records = connection.execute(
+            select(scan_memories).where(
+                scan_memories.c.tenant == query.tenant, scan_memories.c.check_id.in_(best)
             )
-            return tuple(
-                scan
-                for row in records.mappings()
-                if (scan := self._recalled(row, repeated, shown)) is not None
-            )
+        )
+        return tuple(
+            scan for row in records.mappings() if (scan := self._recalled(row, repeated, shown)) is not None
+        )
 
-        return await self._database.read(work)
-
-    @uncancelled
-    async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
+    @reads
+    def key_uses(
+        self, connection: Connection, *, tenant: str, key: bytes, since: datetime
+    ) -> tuple[KeyUse, ...]:
         """See ``ScanMemory``."""
         query = select(device_key_uses).where(
             device_key_uses.c.tenant == tenant, device_key_uses.c.key == key, device_key_uses.c.time >= since
         )
-        rows = await self._database.read(lambda connection: connection.execute(query).mappings().all())
         return tuple(
             KeyUse(
                 key=row["key"], subject=row["subject_hash"], check_id=str(row["check_id"]), time=row["time"]
             )
-            for row in rows
+            for row in connection.execute(query).mappings()
         )
 
-    @uncancelled
     async def record(
         self,
         *,
@@ -156,54 +149,63 @@ class DatabaseScanMemory:
         motions: Sequence[ScanMotion] = (),
     ) -> None:
         """See ``ScanMemory``. Does nothing for an erased check, and skips marks that are stored already."""
-        if not marks:
+        if marks:
+            await self._record(
+                UUID(check_id), tenant=tenant, subject=subject, time=time, marks=marks, motions=motions
+            )
+
+    @writes
+    def _record(
+        self,
+        connection: Connection,
+        identifier: UUID,
+        *,
+        tenant: str,
+        subject: str,
+        time: datetime,
+        marks: Sequence[FrameMark],
+        motions: Sequence[ScanMotion],
+    ) -> None:
+        key = self._tenant_key(tenant)
+        if not connection.execute(_kept(identifier)).scalar_one_or_none():
             return
-        identifier, key = UUID(check_id), self._tenant_key(tenant)
-
-        def work(connection: Connection) -> None:
-            if not connection.execute(_kept(identifier)).scalar_one_or_none():
-                return
-            of_check = scan_marks.c.check_id == identifier
-            known = set(connection.scalars(select(scan_marks.c.mark).where(of_check)))
-            new = [mark for mark in marks if mark.exact not in known]
-            if not new:
-                return
-            first: int = connection.execute(
-                select(func.coalesce(func.max(scan_marks.c.frame) + 1, 0)).where(of_check)
-            ).scalar_one()
-            new = new[: max(0, _MOST_OF_CHECK - first)]
-            stored = (
-                connection.execute(select(scan_memories).where(scan_memories.c.check_id == identifier))
-                .mappings()
-                .one_or_none()
-            )
-            earlier = () if stored is None else self._unsealed(stored)
-            sealed = seal(
-                b"".join(motion.to_bytes() for motion in (*earlier, *motions)[-_MOST_MOTIONS:]),
-                wrapping_keys=self._wrapping_keys,
-                aad=context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
-                random=self._random,
-            )
-            memory = {
-                "check_id": identifier,
-                "tenant": tenant,
-                "subject_hash": subject,
-                "time": time,
-                "ciphertext": sealed.ciphertext,
-                "wrapped_key": sealed.wrapped_key,
-                "key_id": sealed.key_id,
-            }
-            connection.execute(delete(scan_memories).where(scan_memories.c.check_id == identifier))
-            connection.execute(insert(scan_memories).values(memory))
-            rows = [
-                {"tenant": tenant, "mark": mark, "check_id": identifier, "frame": frame}
-                for frame, one in enumerate(new, start=first)
-                for mark in {one.exact, one.picture, *(_band(key, band) for band in one.bands)} - {b""}
-            ]
-            if rows:
-                connection.execute(insert(scan_marks), rows)
-
-        await self._database.write(work)
+        of_check = scan_marks.c.check_id == identifier
+        known = set(connection.scalars(select(scan_marks.c.mark).where(of_check)))
+        new = [mark for mark in marks if mark.exact not in known]
+        if not new:
+            return
+        first: int = connection.execute(
+            select(func.coalesce(func.max(scan_marks.c.frame) + 1, 0)).where(of_check)
+        ).scalar_one()
+        new = new[: max(0, _MOST_OF_CHECK - first)]
+        stored = (
+            connection.execute(select(scan_memories).where(scan_memories.c.check_id == identifier))
+            .mappings()
+            .one_or_none()
+        )
+        earlier = () if stored is None else self._unsealed(stored)
+        sealed = seal(
+            b"".join(motion.to_bytes() for motion in (*earlier, *motions)[-_MOST_MOTIONS:]),
+            wrapping_keys=self._wrapping_keys,
+            aad=context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
+            random=self._random,
+        )
+        memory = {
+            "check_id": identifier,
+            "tenant": tenant,
+            "subject_hash": subject,
+            "time": time,
+            **values_of(sealed),
+        }
+        connection.execute(delete(scan_memories).where(scan_memories.c.check_id == identifier))
+        connection.execute(insert(scan_memories).values(memory))
+        rows = [
+            {"tenant": tenant, "mark": mark, "check_id": identifier, "frame": frame}
+            for frame, one in enumerate(new, start=first)
+            for mark in {one.exact, one.picture, *(_band(key, band) for band in one.bands)} - {b""}
+        ]
+        if rows:
+            connection.execute(insert(scan_marks), rows)
 
     @uncancelled
     async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
@@ -225,25 +227,23 @@ class DatabaseScanMemory:
         except RowTaken:
             return
 
-    @uncancelled
-    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
+    @writes
+    def erase(
+        self, connection: Connection, *, tenant: str, subject: str | None = None, check_id: str | None = None
+    ) -> int:
         """See ``ScanMemory``. If both are given, only records of both are deleted."""
         if not subject and check_id is None:
             raise ValueError("a subject or a check is required")
-
-        def work(connection: Connection) -> int:
-            forgotten = 0
-            for table in (scan_memories, device_key_uses):
-                chosen = [table.c.tenant == tenant]
-                chosen += [table.c.subject_hash == subject] if subject else []
-                chosen += [table.c.check_id == UUID(check_id)] if check_id is not None else []
-                if table is scan_memories:
-                    scans = select(scan_memories.c.check_id).where(*chosen)
-                    connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
-                forgotten += connection.execute(delete(table).where(*chosen)).rowcount
-            return forgotten
-
-        return await self._database.write(work)
+        forgotten = 0
+        for table in (scan_memories, device_key_uses):
+            chosen = [table.c.tenant == tenant]
+            chosen += [table.c.subject_hash == subject] if subject else []
+            chosen += [table.c.check_id == UUID(check_id)] if check_id is not None else []
+            if table is scan_memories:
+                scans = select(scan_memories.c.check_id).where(*chosen)
+                connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
+            forgotten += connection.execute(delete(table).where(*chosen)).rowcount
+        return forgotten
 
     def _recalled(
         self, row: RowMapping, repeated: Mapping[UUID, int], shown: Mapping[UUID, int]
@@ -271,7 +271,7 @@ def _kept(check_id: UUID) -> Select[tuple[UUID]]:
     """Selects a check that is not erased, and locks it so that it is not erased during the transaction."""
     return (
         select(checks.c.check_id)
-        .where(checks.c.check_id == check_id, checks.c.state != CheckState.ERASED.value)
+        .where(checks.c.check_id == check_id, checks.c.state != CheckState.ERASED)
         .with_for_update()
     )
 

@@ -25,11 +25,10 @@ from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
 from sqlalchemy import Connection, delete, func, insert, select
 
-from server.private_files import make_private_file
+from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import database_file, is_sqlite
-from server.storage.errors import SchemaOutdated
-from server.storage.failures import unavailable
+from server.storage.errors import SchemaOutdated, unavailable
 from server.storage.tables import schema_floor
 
 __all__ = [

@@ -1,7 +1,13 @@
-"""The tables. Every change needs a migration in ``migrations/versions``; a test compares both."""
+"""The tables. Every change needs a migration in ``migrations/versions``; a test compares both.
 
+The types of the columns convert, so that a row has the values of a record (``server.storage.records``).
+"""
+
+import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any
+from enum import Enum
+from typing import Any, Generic, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +28,12 @@ from sqlalchemy import (
     Uuid,
     text,
 )
+
+from device_integrity import Assurance
+from liveness import Verdict, VerdictReason
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.tries import TryKind, TryOutcome
+from server.storage.records import ImagePurpose, KeyKind
 
 __all__ = [
     "attempts",
@@ -48,6 +60,9 @@ __all__ = [
     "schema_floor",
 ]
 
+Member = TypeVar("Member", bound=Enum)
+Item = TypeVar("Item", bound=str)
+
 
 class UtcTime(TypeDecorator[datetime]):
     """A timezone-aware UTC time, even in databases without time zones."""
@@ -70,6 +85,70 @@ class UtcTime(TypeDecorator[datetime]):
             return None
         moment: datetime = value
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+class Word(TypeDecorator[Member], Generic[Member]):
+    """A member of an enumeration, stored as its value."""
+
+    impl = String
+    cache_ok = True
+
+    def __init__(self, members: type[Member], length: int, *, alterable: bool = False) -> None:
+        """Sets the enumeration.
+
+        Args:
+            members: The enumeration; its values are strings.
+            length: The length of the column in characters.
+            alterable: Whether a word that is no member is read as None. The server writes no other word, so
+                somebody with access to the database did. Otherwise reading it raises ``ValueError``.
+        """
+        super().__init__(length)
+        self.members = members
+        self.alterable = alterable
+
+    def process_bind_param(self, value: Member | None, dialect: Dialect) -> str | None:
+        """Returns the value of a member."""
+        return None if value is None else str(self.members(value).value)
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Member | None:
+        """Returns the member of a stored value."""
+        if value is None:
+            return None
+        try:
+            return self.members(value)
+        except ValueError:
+            if self.alterable:
+                return None
+            raise
+
+
+class Words(TypeDecorator[tuple[Item, ...]], Generic[Item]):
+    """Words in their order, stored as a list in JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def __init__(self, kind: type[Item], *, alterable: bool = False) -> None:
+        """Sets the type of the words: ``str``, or an enumeration; for ``alterable`` see ``Word``."""
+        super().__init__()
+        self.kind = kind
+        self.alterable = alterable
+
+    def process_bind_param(self, value: Sequence[Item] | None, dialect: Dialect) -> str | None:
+        """Returns the words as JSON."""
+        return None if value is None else json.dumps(list(value))
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[Item, ...] | None:
+        """Returns the words of a stored list."""
+        try:
+            words = json.loads(value)  # type: ignore[arg-type]  # anything else raises TypeError
+            if not isinstance(words, list):
+                raise TypeError("the column holds no list")
+            return tuple(self.kind(word) for word in words)
+        except (TypeError, ValueError, RecursionError):
+            if self.alterable:
+                return None
+            raise
 
 
 metadata = MetaData(
@@ -103,9 +182,9 @@ checks = Table(
     metadata,
     Column("check_id", Uuid, primary_key=True),
     Column("tenant", String(64), nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("state", Word(CheckState, 16), nullable=False),
     Column("policy_sha256", LargeBinary(32), ForeignKey("policies.sha256"), nullable=False),
-    Column("requested_mode", String(16), nullable=False),
+    Column("requested_mode", Word(Mode, 16), nullable=False),
     Column("subject_reference", String(256), nullable=False),
     Column("consent_reference", String(256), nullable=False),
     Column("challenge_key_sha256", LargeBinary(32)),
@@ -127,11 +206,11 @@ checks = Table(
     Column("lease_epoch", Integer, nullable=False),
     Column("lease_until", UtcTime),
     Column("resume_until", UtcTime),
-    Column("closing", String(32)),
+    Column("closing", Word(FailureReason, 32)),
     Column("streams", Integer, nullable=False),
     Column("bytes_received", BigInteger, nullable=False),
-    Column("status", String(16)),
-    Column("reasons", Text, nullable=False),
+    Column("status", Word(CheckStatus, 16, alterable=True)),
+    Column("reasons", Words(FailureReason, alterable=True), nullable=False),
     Column("decide_time", UtcTime),
     Column("retain_until", UtcTime),
     Column("retention_seconds", BigInteger),
@@ -176,16 +255,16 @@ attempts = Table(
     Column("number", Integer, primary_key=True, autoincrement=False),
     Column("epoch", Integer, nullable=False),
     Column("start_time", UtcTime, nullable=False),
-    Column("mode", String(16), nullable=False),
-    Column("plan", String(16), nullable=False),
+    Column("mode", Word(Mode, 16), nullable=False),
+    Column("plan", Word(Plan, 16), nullable=False),
     Column("counted", Boolean, nullable=False),
-    Column("outcome", String(16)),
-    Column("ended_by", String(24)),
-    Column("verdict", String(16)),
+    Column("outcome", Word(AttemptOutcome, 16)),
+    Column("ended_by", Word(EndedBy, 24)),
+    Column("verdict", Word(Verdict, 16)),
     Column("frames", Integer, nullable=False),
     Column("dropped", Integer, nullable=False),
-    Column("feedback", Text, nullable=False),
-    Column("doubts", Text, nullable=False, server_default="[]"),
+    Column("feedback", Words(str), nullable=False),
+    Column("doubts", Words(VerdictReason), nullable=False, server_default="[]"),
     Column("end_time", UtcTime),
     Column("final_mac_sha256", LargeBinary(32)),
     Column("judgement", LargeBinary),
@@ -197,7 +276,7 @@ evidence = Table(
     metadata,
     Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
     Column("position", Integer, primary_key=True, autoincrement=False),
-    Column("kind", String(32), nullable=False),
+    Column("kind", Word(ImagePurpose, 32), nullable=False),
     Column("object_key", String(256), nullable=False),
     Column("sha256", LargeBinary(32), nullable=False),
     Column("frame_index", Integer, nullable=False),
@@ -263,13 +342,13 @@ enrolled_keys = Table(
     "enrolled_keys",
     metadata,
     Column("tenant", String(64), primary_key=True),
-    Column("kind", String(16), primary_key=True),
+    Column("kind", Word(KeyKind, 16), primary_key=True),
     Column("key_sha256", LargeBinary(32), primary_key=True),
     Column("public_key", LargeBinary, nullable=False),
     Column("counter", BigInteger, nullable=False),
     Column("app", String(256), nullable=False),
     Column("environment", String(16), nullable=False),
-    Column("ceiling", String(16), nullable=False),
+    Column("ceiling", Word(Assurance, 16), nullable=False),
     Column("for_tests", Boolean, nullable=False),
     Column("subject_hash", String(64), nullable=False),
     Column("check_id", Uuid, ForeignKey("checks.check_id"), nullable=False),
@@ -348,8 +427,8 @@ check_tries = Table(
     metadata,
     Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
     Column("mark", LargeBinary(32), primary_key=True),
-    Column("kind", String(16), nullable=False),
-    Column("outcome", String(16), nullable=False),
+    Column("kind", Word(TryKind, 16), nullable=False),
+    Column("outcome", Word(TryOutcome, 16), nullable=False),
     Column("time", UtcTime, nullable=False),
     Index(None, "mark"),
     Index(None, "time"),

@@ -10,11 +10,11 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
-from server.domain.state import OPEN_STATES
+from server.domain.terms import OPEN_STATES
 from server.domain.tries import Standing, TryKind, TryMark, TryOutcome, TryRules, judge_tries, try_outcome
+from server.storage.check_rows import load_check
 from server.storage.errors import TriesExceeded
 from server.storage.records import Decision
-from server.storage.statements import load_check
 from server.storage.tables import attempts, check_tries
 
 __all__ = [
@@ -59,11 +59,11 @@ def expect_allowed(
     for mark in marks:
         query = select(check_tries.c.outcome, check_tries.c.time).where(
             _is(mark),
-            or_(check_tries.c.outcome == TryOutcome.BEGUN.value, check_tries.c.time > now - rules.reach),
+            or_(check_tries.c.outcome == TryOutcome.BEGUN, check_tries.c.time > now - rules.reach),
         )
         if excluding is not None:
             query = query.where(check_tries.c.check_id != excluding)
-        history = [(TryOutcome(row.outcome), row.time) for row in connection.execute(query)]
+        history = [(row.outcome, row.time) for row in connection.execute(query)]
         standing, until = judge_tries(history, rules=rules, now=now)
         if standing is not Standing.ALLOWED:
             raise TriesExceeded(mark.kind, standing, until)
@@ -76,11 +76,11 @@ def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now:
         TriesExceeded: No further check is allowed.
     """
     query = select(check_tries.c.kind, check_tries.c.mark).where(check_tries.c.check_id == check_id)
-    marks = [TryMark(TryKind(row.kind), row.mark) for row in connection.execute(query)]
+    marks = [TryMark(row.kind, row.mark) for row in connection.execute(query)]
     _serialise(connection, marks)
     expect_allowed(connection, marks, rules=rules, now=now, excluding=check_id)
     connection.execute(
-        update(check_tries).where(check_tries.c.check_id == check_id).values(outcome=TryOutcome.BEGUN.value)
+        update(check_tries).where(check_tries.c.check_id == check_id).values(outcome=TryOutcome.BEGUN)
     )
 
 
@@ -109,25 +109,23 @@ def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> 
     )
     own = check_tries.c.check_id == check_id
     if outcome is not None:
-        begun = check_tries.c.outcome == TryOutcome.BEGUN.value
-        values = {"outcome": outcome.value, "time": decision.decide_time}
+        begun = check_tries.c.outcome == TryOutcome.BEGUN
+        values = {"outcome": outcome, "time": decision.decide_time}
         connection.execute(update(check_tries).where(own, begun).values(values))
-        own = and_(own, check_tries.c.outcome == TryOutcome.CREATED.value)
+        own = and_(own, check_tries.c.outcome == TryOutcome.CREATED)
     connection.execute(delete(check_tries).where(own))
 
 
 def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
     """Returns the number of other checks of the same subject or device that failed by an attack, or None."""
-    own = select(check_tries.c.mark).where(
-        check_tries.c.check_id == check_id, check_tries.c.kind == kind.value
-    )
+    own = select(check_tries.c.mark).where(check_tries.c.check_id == check_id, check_tries.c.kind == kind)
     marks = connection.execute(own).scalars().all()
     if not marks:
         return None
     query = select(func.count(check_tries.c.check_id.distinct())).where(
         check_tries.c.mark.in_(marks),
         check_tries.c.check_id != check_id,
-        check_tries.c.outcome == TryOutcome.ATTACK.value,
+        check_tries.c.outcome == TryOutcome.ATTACK,
         check_tries.c.time >= since,
     )
     return connection.execute(query).scalar_one()
@@ -152,8 +150,8 @@ def _serialise(connection: Connection, marks: Iterable[TryMark]) -> None:
 def _row(check_id: UUID, mark: TryMark, outcome: TryOutcome, now: datetime) -> dict[str, object]:
     return {
         "check_id": check_id,
-        "kind": mark.kind.value,
+        "kind": mark.kind,
         "mark": mark.mark,
-        "outcome": outcome.value,
+        "outcome": outcome,
         "time": now,
     }

@@ -12,10 +12,9 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, li
 from sqlalchemy import Table as SqlTable
 
 from server.domain.terms import SealedKind
-from server.sealing import Context
-from server.storage.database import Database
+from server.keyring.sealing import Context
+from server.storage.database import Repository, reads, writes
 from server.storage.tables import checks, evidence, evidence_records, scan_memories
-from server.storage.uncancelled import uncancelled
 
 __all__ = ["PLACES", "SealedPlace", "WrappedKey", "WrappedKeyRepository", "keys_in_use"]
 
@@ -75,7 +74,7 @@ PLACES: Final = (
         key_id=scan_memories.c.key_id,
         kind=literal(SealedKind.SCAN_MEMORY.value),
         version=literal(1),
-        # Of a sandbox check, the scope of the tenant's sandbox (server.sandbox.memory_scope).
+        # Of a sandbox check, the scope of the tenant's sandbox (server.base.sandbox.memory_scope).
         tenant=scan_memories.c.tenant,
     ),
 )
@@ -121,21 +120,23 @@ def keys_in_use(connection: Connection) -> frozenset[str]:
     return frozenset(key_id for place in _counts(connection).values() for key_id in place)
 
 
-class WrappedKeyRepository:
+class WrappedKeyRepository(Repository):
     """Reads and replaces wrapped data keys. Every method may raise ``StorageUnavailable``."""
 
-    def __init__(self, database: Database) -> None:
-        """Initialises the repository over ``database``."""
-        self._database = database
-
-    @uncancelled
-    async def count(self) -> Mapping[str, Mapping[str, int]]:
+    @reads
+    def count(self, connection: Connection) -> Mapping[str, Mapping[str, int]]:
         """Returns the number of data keys by place and by the identifier of the wrapping key."""
-        return await self._database.read(_counts)
+        return _counts(connection)
 
-    @uncancelled
-    async def rewrap(
-        self, place: SealedPlace, rewrap: Rewrap, *, after: tuple[Any, ...] | None, limit: int
+    @writes
+    def rewrap(
+        self,
+        connection: Connection,
+        place: SealedPlace,
+        rewrap: Rewrap,
+        *,
+        after: tuple[Any, ...] | None,
+        limit: int,
     ) -> RewrappedBatch:
         """Rewraps the data keys of a batch of rows, in one transaction.
 
@@ -145,33 +146,29 @@ class WrappedKeyRepository:
             after: The primary key of the last row of the batch before; None for the first batch.
             limit: The number of rows.
         """
-
-        def work(connection: Connection) -> RewrappedBatch:
-            keys = tuple(place.table.primary_key.columns)
-            found = connection.execute(_batch(place, after=after, limit=limit)).mappings().all()
-            changed = 0
-            for row in found:
-                new = rewrap(
-                    WrappedKey(
-                        wrapped_key=row["sealed_wrapped_key"],
-                        key_id=row["sealed_key_id"],
-                        context=Context(
-                            tenant=row["sealed_tenant"],
-                            check_id=row["sealed_check_id"],
-                            kind=row["sealed_kind"],
-                            version=row["sealed_version"],
-                        ),
-                    )
+        keys = tuple(place.table.primary_key.columns)
+        found = connection.execute(_batch(place, after=after, limit=limit)).mappings().all()
+        changed = 0
+        for row in found:
+            new = rewrap(
+                WrappedKey(
+                    wrapped_key=row["sealed_wrapped_key"],
+                    key_id=row["sealed_key_id"],
+                    context=Context(
+                        tenant=row["sealed_tenant"],
+                        check_id=row["sealed_check_id"],
+                        kind=row["sealed_kind"],
+                        version=row["sealed_version"],
+                    ),
                 )
-                if new is not None:
-                    of_row = and_(*(key == row[key.name] for key in keys))
-                    values = dict(zip((place.wrapped_key.name, place.key_id.name), new, strict=True))
-                    connection.execute(update(place.table).where(of_row).values(values))
-                    changed += 1
-            last = tuple(found[-1][key.name] for key in keys) if len(found) == limit else None
-            return RewrappedBatch(rows=len(found), changed=changed, last=last)
-
-        return await self._database.write(work)
+            )
+            if new is not None:
+                of_row = and_(*(key == row[key.name] for key in keys))
+                values = dict(zip((place.wrapped_key.name, place.key_id.name), new, strict=True))
+                connection.execute(update(place.table).where(of_row).values(values))
+                changed += 1
+        last = tuple(found[-1][key.name] for key in keys) if len(found) == limit else None
+        return RewrappedBatch(rows=len(found), changed=changed, last=last)
 
 
 def _counts(connection: Connection) -> Mapping[str, Mapping[str, int]]:

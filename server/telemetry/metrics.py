@@ -4,25 +4,604 @@ No label carries an identifier of a check, a person or a device, and none a tena
 ask for it. The values of every other label come from a fixed list.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import CONTENT_TYPE_LATEST, generate_latest
 from prometheus_client.registry import Collector
 
-from server.file_handles import file_handles
-from server.telemetry.audit_metrics import AuditMetrics
-from server.telemetry.call_metrics import CallMetrics
-from server.telemetry.check_metrics import CheckMetrics
-from server.telemetry.decoder_metrics import DecoderMetrics
-from server.telemetry.file_metrics import FileMetrics
-from server.telemetry.flood_filter import suppressed_lines
-from server.telemetry.model_metrics import ModelMetrics
+from server.audit import AuditAction
+from server.base.errors import Reason
+from server.base.file_handles import file_handles
+from server.domain.tries import TryKind
+from server.telemetry.logging import suppressed_lines
 from server.telemetry.stages import Stages
-from server.telemetry.work_metrics import WorkMetrics
+from server.verdict import CheckStatus
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "WorkMetrics"]
+
+_VERDICT_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
+_WAIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
+_MODEL_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)
+_OPERATIONS: Final = {
+    "database": ("read", "write"),
+    "objects": ("put", "get", "delete", "look up", "list"),
+}
+
+
+class CheckMetrics:
+    """Counts checks, scans and attempts."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._created = Counter(
+            "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
+        )
+        self._refused_images = Counter(
+            "facegate_trusted_images_refused",
+            "Trusted images that were refused, by ErrorInfo reason.",
+            ["reason", "sandbox"],
+            registry=registry,
+        )
+        self._decided = Counter(
+            "facegate_checks_decided",
+            "Checks that were decided, by status.",
+            ["status", "sandbox"],
+            registry=registry,
+        )
+        self._reasons = Counter(
+            "facegate_check_failure_reasons",
+            "Reasons of failed checks; a check may have several.",
+            ["reason", "sandbox"],
+            registry=registry,
+        )
+        self._scans = Gauge(
+            "facegate_scans_in_progress", "Scan streams that hold a lease.", registry=registry
+        )
+        self._refused_tries = Counter(
+            "facegate_tries_refused",
+            "Uploads and scans that were refused after too many failed checks, by the limited kind: subject, "
+            "portrait or device.",
+            ["limited", "sandbox"],
+            registry=registry,
+        )
+        self._evidence_problems = Counter(
+            "facegate_evidence_problems",
+            "Evidence images that could not be returned, by problem: LOST, ALTERED or UNAVAILABLE.",
+            ["problem"],
+            registry=registry,
+        )
+        self._erased = Counter(
+            "facegate_checks_erased",
+            "Checks that were erased after their retention ended.",
+            registry=registry,
+        )
+        self._judged = Counter(
+            "facegate_attempts_judged",
+            "Attempts that were judged, by liveness verdict.",
+            ["verdict", "sandbox"],
+            registry=registry,
+        )
+        self._verdict_seconds = Histogram(
+            "facegate_verdict_seconds",
+            "Seconds from the end of an attempt to its stored outcome.",
+            ["sandbox"],
+            buckets=_VERDICT_SECONDS,
+            registry=registry,
+        )
+        self._frames = Counter(
+            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
+        )
+        self._dropped = Counter(
+            "facegate_frames_dropped",
+            "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
+            registry=registry,
+        )
+        self._feedback = Counter(
+            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
+        )
+        # An alert on an increase sees the first event only if its counter was there before, with 0.
+        for sandbox in (_word(False), _word(True)):
+            for status in CheckStatus:
+                self._decided.labels(status.value, sandbox)
+            for limited in TryKind:
+                self._refused_tries.labels(limited.value, sandbox)
+        for problem in ("LOST", "ALTERED", "UNAVAILABLE"):
+            self._evidence_problems.labels(problem)
+
+    def check_created(self, *, sandbox: bool) -> None:
+        """Counts an accepted trusted image."""
+        self._created.labels(_word(sandbox)).inc()
+
+    def image_refused(self, reason: str, *, sandbox: bool) -> None:
+        """Counts a refused trusted image."""
+        self._refused_images.labels(reason, _word(sandbox)).inc()
+
+    def check_decided(self, *, status: str, reasons: Iterable[str], sandbox: bool) -> None:
+        """Counts a decided check and its reasons."""
+        self._decided.labels(status, _word(sandbox)).inc()
+        for reason in reasons:
+            self._reasons.labels(reason, _word(sandbox)).inc()
+
+    @contextmanager
+    def scan(self) -> Iterator[None]:
+        """Counts a scan as in progress while this context is open."""
+        with self._scans.track_inprogress():
+            yield
+
+    def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
+        """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
+        self._judged.labels(verdict, _word(sandbox)).inc()
+        self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
+
+    def attempt_received(self, *, frames: int, dropped: int) -> None:
+        """Counts the frames of an attempt that ended, and the images that its device dropped."""
+        self._frames.inc(frames)
+        self._dropped.inc(dropped)
+
+    def feedback_sent(self, code: str) -> None:
+        """Counts feedback that was sent to a device."""
+        self._feedback.labels(code).inc()
+
+    def try_refused(self, limited: str, *, sandbox: bool) -> None:
+        """Counts an upload or scan refused after too many failed checks of a subject, portrait or device."""
+        self._refused_tries.labels(limited, _word(sandbox)).inc()
+
+    def evidence_problem(self, problem: str) -> None:
+        """Counts an evidence image that could not be returned: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``."""
+        self._evidence_problems.labels(problem).inc()
+
+    def checks_erased(self, count: int) -> None:
+        """Counts erased checks."""
+        self._erased.inc(count)
+
+
+class CallMetrics:
+    """Counts calls of every kind."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._refusals = Counter(
+            "facegate_refusals",
+            "Calls that ended with an error, by ErrorInfo reason.",
+            ["reason"],
+            registry=registry,
+        )
+        for reason in (Reason.INTERNAL, Reason.NOT_SERVING, Reason.TOKEN_INVALID, Reason.UNAUTHENTICATED):
+            # An alert sees the first refusal only if its counter was there before, with 0.
+            self._refusals.labels(reason.value)
+        self._waiting = Gauge(
+            "facegate_streams_waiting",
+            "Calls whose first message has not arrived, by the awaited message: the start of a scan "
+            "(scan_start), a message of an unknown caller (message), or a known caller's request (request).",
+            ["awaited"],
+            registry=registry,
+        )
+        self._sent_away = Counter(
+            "facegate_streams_sent_away",
+            "Calls that ended because their first message did not arrive, by the awaited message and cause: "
+            "too_late, or gave_way to a newer call.",
+            ["awaited", "cause"],
+            registry=registry,
+        )
+        self._places = Gauge(
+            "facegate_places_in_use",
+            "Calls that hold a place, by kind; the settings limit the places of each kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._limits = Gauge(
+            "facegate_places_limit",
+            "The number of places, by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._in_line = Gauge(
+            "facegate_places_awaited",
+            "Calls that wait for a place, by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._places_refused = Counter(
+            "facegate_places_refused",
+            "Calls that were refused because they got no place, by kind and cause: none_free, line_full, "
+            "too_late, gave_way to another tenant, or tenant_limit if the caller's tenant holds its maximum.",
+            ["kind", "cause"],
+            registry=registry,
+        )
+        self._connections_lost = Counter(
+            "facegate_connections_lost",
+            "Scan streams whose connection was lost before their end.",
+            registry=registry,
+        )
+        self._analyses = Counter(
+            "facegate_analyses",
+            "Calls of AnalysisService, by kind and outcome: ANSWERED, or the reason why there is no verdict.",
+            ["kind", "outcome"],
+            registry=registry,
+        )
+
+    def call_refused(self, reason: str) -> None:
+        """Counts a call that ended with an error."""
+        self._refusals.labels(reason).inc()
+
+    @contextmanager
+    def waiting(self, awaited: str) -> Iterator[None]:
+        """Counts a call as waiting for its first message while this context is open."""
+        with self._waiting.labels(awaited).track_inprogress():
+            yield
+
+    def sent_away(self, awaited: str, cause: str) -> None:
+        """Counts a call that ended without its first message: ``too_late``, or ``gave_way`` to another."""
+        self._sent_away.labels(awaited, cause).inc()
+
+    def places(self, kind: str, *, taken: int, waiting: int) -> None:
+        """Sets the number of calls of a kind that hold a place, and the number that wait for one."""
+        self._places.labels(kind).set(taken)
+        self._in_line.labels(kind).set(waiting)
+
+    def place_limit(self, kind: str, most: int) -> None:
+        """Sets the number of places of a kind."""
+        self._limits.labels(kind).set(most)
+
+    def place_refused(self, kind: str, cause: str) -> None:
+        """Counts a call that was refused because it got no place."""
+        self._places_refused.labels(kind, cause).inc()
+
+    def connection_lost(self) -> None:
+        """Counts a scan stream whose connection was lost."""
+        self._connections_lost.inc()
+
+    def count_analysis(self, kind: str, outcome: str) -> None:
+        """Counts an analysis of an ``image`` or a ``video``; ``outcome`` never contains its verdict."""
+        self._analyses.labels(kind, outcome).inc()
+
+
+class WorkMetrics:
+    """Measures workers, models, stores and keys."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._worker_waits = Histogram(
+            "facegate_worker_wait_seconds",
+            "Seconds that work waited for a free thread, by pool: scans or portraits. Work that runs only "
+            "when nothing else waits is not counted.",
+            ["pool"],
+            buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
+        self._place_waits = Histogram(
+            "facegate_place_wait_seconds",
+            "Seconds that calls waited in line for a place, by kind. Calls that got one at once are not "
+            "counted.",
+            ["kind"],
+            buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
+        self._credit_waits = Histogram(
+            "facegate_credit_wait_seconds",
+            "Seconds that devices without credit for a further frame waited until the server granted some.",
+            buckets=_WAIT_SECONDS,
+            registry=registry,
+        )
+        self._models = Histogram(
+            "facegate_model_seconds",
+            "Seconds that one call of a model took, by its role in the pack: detector, landmarks, embedder "
+            "or pad. Portraits, frames and analyses together.",
+            ["role"],
+            buckets=_MODEL_SECONDS,
+            registry=registry,
+        )
+        self._memory_short = Gauge(
+            "facegate_memory_short",
+            "1 while new scans are refused because the server is short of memory, otherwise 0.",
+            registry=registry,
+        )
+        self._storage_errors = Counter(
+            "facegate_storage_errors",
+            "Failed operations, by store (database or objects) and operation.",
+            ["store", "operation"],
+            registry=registry,
+        )
+        self._key_errors = Counter(
+            "facegate_key_errors",
+            "Uses of a key that this server does not have, by the purpose of the key: challenge or evidence.",
+            ["purpose"],
+            registry=registry,
+        )
+        self._quota_use = Gauge(
+            "facegate_quota_use_ratio",
+            "The largest share, 0 to 1, that a tenant uses of its maximum number of places; by kind.",
+            ["kind"],
+            registry=registry,
+        )
+        self._tenant_places = Gauge(
+            "facegate_tenant_places_in_use",
+            "Places in use, by kind and tenant; only with telemetry.tenant_names.",
+            ["kind", "tenant"],
+            registry=registry,
+        )
+
+        # An alert on an increase sees the first event only if its counter was there before, with 0.
+        for store, operations in _OPERATIONS.items():
+            for operation in operations:
+                self._storage_errors.labels(store, operation)
+        for purpose in ("challenge", "evidence"):
+            self._key_errors.labels(purpose)
+
+    def worker_waits(self, pool: str) -> Callable[[float], None]:
+        """Returns a function that records how long work waited for a thread of a pool, in seconds."""
+        return self._worker_waits.labels(pool).observe
+
+    def waited_for_place(self, kind: str, seconds: float) -> None:
+        """Records that a call waited in line for a place."""
+        self._place_waits.labels(kind).observe(seconds)
+
+    def waited_for_credit(self, seconds: float) -> None:
+        """Records that a device waited for credit."""
+        self._credit_waits.observe(seconds)
+
+    def model_times(self, role: str) -> Callable[[float], None]:
+        """Returns a function that records the time of one call of a model, in seconds."""
+        return self._models.labels(role).observe
+
+    def storage_failed(self, store: str, operation: str) -> None:
+        """Counts a failed operation of the ``database`` or of the ``objects``."""
+        self._storage_errors.labels(store, operation).inc()
+
+    def key_missing(self, purpose: str) -> None:
+        """Counts a use of a ``challenge`` or ``evidence`` key that this server does not have."""
+        self._key_errors.labels(purpose).inc()
+
+    def quota_used(self, kind: str, share: float) -> None:
+        """Sets the largest share of its maximum number of places that a tenant holds."""
+        self._quota_use.labels(kind).set(share)
+
+    def tenants_hold(self, kind: str, held: Mapping[str, int]) -> None:
+        """Sets the places of tenants; 0 for those that hold none any more."""
+        for tenant, places in held.items():
+            self._tenant_places.labels(kind, tenant).set(places)
+
+    def memory_changed(self, *, short: bool) -> None:
+        """Sets whether new scans are refused for want of memory."""
+        self._memory_short.set(short)
+
+
+class FileMetrics:
+    """Reports the state of keys, certificates and lists."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._api_keys_unusable = Gauge(
+            "facegate_api_keys_file_unusable",
+            "1 while the file of API keys cannot be used and the previous keys stay in force.",
+            registry=registry,
+        )
+        self._api_key_expiry = Gauge(
+            "facegate_api_key_seconds_to_expiry",
+            "Seconds until the next API key expires, negative if one has expired; NaN if none expires.",
+            registry=registry,
+        )
+        self._api_key_expiry.set(float("nan"))
+        self._keys_unusable = Gauge(
+            "facegate_keys_unusable",
+            "1 while the folder of the server's keys cannot be used and the previous keys stay in force.",
+            registry=registry,
+        )
+        self._key_age = Gauge(
+            "facegate_signing_key_age_seconds",
+            "Age in seconds of the current signing key, by what it signs: results or audit. NaN if the key's "
+            "file does not state when it was made.",
+            ["purpose"],
+            registry=registry,
+        )
+        self._tls_unusable = Gauge(
+            "facegate_tls_files_unusable",
+            "1 while a listener's TLS files cannot be used and the previous ones stay in force.",
+            ["listener"],
+            registry=registry,
+        )
+        self._tls_expiry = Gauge(
+            "facegate_tls_certificate_seconds_to_expiry",
+            "Seconds until a listener's certificate expires.",
+            ["listener"],
+            registry=registry,
+        )
+        self._revocation_age = Gauge(
+            "facegate_revocation_list_age_seconds",
+            "Seconds since the list of revoked attestation certificates was fetched; NaN if there is none.",
+            registry=registry,
+        )
+        self._revocation_left = Gauge(
+            "facegate_revocation_list_seconds_left",
+            "Seconds until the list of revoked attestation certificates is too old to verify attestations; "
+            "NaN if there is none.",
+            registry=registry,
+        )
+        self._revocation_unusable = Gauge(
+            "facegate_revocation_list_unusable",
+            "1 while the files of the list of revoked attestation certificates cannot be used; the previous "
+            "list, if any, stays in force.",
+            registry=registry,
+        )
+        self.revocation_list_read(usable=True, age=None, max_age=timedelta())
+
+    def keys_read(self, *, usable: bool) -> None:
+        """Records that the server's own keys were read.
+
+        Args:
+            usable: Whether the keys of the folder can be used.
+        """
+        self._keys_unusable.set(0 if usable else 1)
+
+    def signing_key_read(self, purpose: str, *, age: float | None) -> None:
+        """Records the age of a signing key.
+
+        Args:
+            purpose: ``results`` or ``audit``.
+            age: Seconds since it was made; ``None`` if that is unknown.
+        """
+        self._key_age.labels(purpose).set(float("nan") if age is None else age)
+
+    def tls_files_read(self, listener: str, *, usable: bool, seconds_to_expiry: float) -> None:
+        """Records that the TLS files of a listener were read.
+
+        Args:
+            listener: ``"device"`` or ``"service"``.
+            usable: Whether the content of the files is in force.
+            seconds_to_expiry: Seconds until the certificate expires.
+        """
+        self._tls_unusable.labels(listener).set(0 if usable else 1)
+        self._tls_expiry.labels(listener).set(seconds_to_expiry)
+
+    def revocation_list_read(self, *, usable: bool, age: timedelta | None, max_age: timedelta) -> None:
+        """Records that the list of revoked attestation certificates was read.
+
+        Args:
+            usable: Whether the content of the files is in force.
+            age: Time since the list was fetched; ``None`` if there is none.
+            max_age: The age from which the list is too old.
+        """
+        missing = float("nan")
+        self._revocation_unusable.set(0 if usable else 1)
+        self._revocation_age.set(missing if age is None else age.total_seconds())
+        self._revocation_left.set(missing if age is None else (max_age - age).total_seconds())
+
+    def api_keys_read(self, *, usable: bool, seconds_to_expiry: float | None) -> None:
+        """Records that the file of API keys was read.
+
+        Args:
+            usable: Whether the content of the file is in force.
+            seconds_to_expiry: Seconds until the next key expires; ``None`` if none expires.
+        """
+        self._api_keys_unusable.set(0 if usable else 1)
+        self._api_key_expiry.set(float("nan") if seconds_to_expiry is None else seconds_to_expiry)
+
+
+class AuditMetrics:
+    """Reports the state of the audit log."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._entries = Gauge(
+            "facegate_audit_entries", "Entries of the audit log, of all tenants.", registry=registry
+        )
+        self._uncovered = Gauge(
+            "facegate_audit_uncovered_seconds",
+            "Age of the oldest entry of the audit log that no signed checkpoint covers; 0 if there is none.",
+            registry=registry,
+        )
+        self._checkpoints = Counter(
+            "facegate_audit_checkpoints", "Checkpoints that this server signed.", registry=registry
+        )
+        self._failed = Counter(
+            "facegate_audit_appends_failed",
+            "Entries that could not be appended to the audit log, by action. The server then refuses the "
+            "action. Entries on refused access and changed files record what already happened.",
+            ["action"],
+            registry=registry,
+        )
+        for action in AuditAction:
+            # An alert on an increase sees the first event only if its counter was there before, with 0.
+            self._failed.labels(action.value)
+        self._unstamped = Counter(
+            "facegate_audit_timestamps_failed",
+            "Failed requests for a time stamp on a checkpoint; they are repeated.",
+            registry=registry,
+        )
+
+        self._stopped = Gauge(
+            "facegate_audit_signing_stopped",
+            "1 while this server signs no checkpoint because the audit log does not extend what was signed "
+            "before: it was changed, or the database is older; otherwise 0.",
+            registry=registry,
+        )
+        self._witness_failed = Counter(
+            "facegate_audit_witness_failed",
+            "Failures to read or write the witness of the audit log; they are repeated. Without it, no "
+            "checkpoint is signed.",
+            registry=registry,
+        )
+
+    def log_read(self, *, entries: int, uncovered_seconds: float) -> None:
+        """Records the state of the log.
+
+        Args:
+            entries: The number of entries.
+            uncovered_seconds: The age of the oldest entry that no checkpoint covers; 0 if there is none.
+        """
+        self._entries.set(entries)
+        self._uncovered.set(uncovered_seconds)
+
+    def checkpoints_made(self, count: int) -> None:
+        """Counts signed checkpoints."""
+        self._checkpoints.inc(count)
+
+    def append_failed(self, action: str) -> None:
+        """Counts an entry that could not be appended.
+
+        Args:
+            action: A value of ``server.audit.AuditAction``.
+        """
+        self._failed.labels(action).inc()
+
+    def timestamp_failed(self) -> None:
+        """Counts a failed request for a time stamp."""
+        self._unstamped.inc()
+
+    def signing_stopped(self, *, stopped: bool) -> None:
+        """Records whether the log does not extend what was signed before."""
+        self._stopped.set(stopped)
+
+    def witness_failed(self) -> None:
+        """Counts a failure of the witness."""
+        self._witness_failed.inc()
+
+
+class DecoderMetrics:
+    """Counts decodes and replaced processes."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._isolated = Counter(
+            "facegate_isolated_decodes",
+            "Images that were sent to a decoder process, by outcome: decoded, refused, lost or no_worker.",
+            ["outcome"],
+            registry=registry,
+        )
+        self._decoders_replaced = Counter(
+            "facegate_decoders_replaced",
+            "Decoder processes that were replaced, by cause. The cause `worn` is a planned replacement, "
+            "not an error.",
+            ["cause"],
+            registry=registry,
+        )
+
+    def isolated_decode(self, outcome: str) -> None:
+        """Counts an image for a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
+        self._isolated.labels(outcome).inc()
+
+    def decoder_replaced(self, cause: str) -> None:
+        """Counts a replaced decoder process."""
+        self._decoders_replaced.labels(cause).inc()
+
+
+class ModelMetrics:
+    """Shows where the models run."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics, which a registry accepts only once."""
+        self._on_gpu = Gauge(
+            "facegate_models_on_gpu", "1 if the models run on a GPU, 0 if on the CPU.", registry=registry
+        )
+
+    def set_device(self, *, on_gpu: bool) -> None:
+        """Sets where the models run."""
+        self._on_gpu.set(on_gpu)
 
 
 class Metrics:
@@ -75,3 +654,7 @@ class _ProcessFigures(Collector):
         yield GaugeMetricFamily(
             "facegate_file_handles_limit", "Maximum number of open file handles.", value=handles.limit
         )
+
+
+def _word(sandbox: bool) -> str:
+    return "true" if sandbox else "false"

@@ -1,21 +1,36 @@
 """The stages of calls: how long they take, and the spans of traces.
 
 A stage is timed once, here. The time goes into a histogram, and, if traces are sent, the stage becomes a span
-below the span of its call. The identifiers that a call has bound (``server.telemetry.bound``) become
-attributes of the span. Frames are too many for a span each: an attempt has one span for its whole capture.
+below the span of its call. Frames are too many for a span each: an attempt has one span for its whole
+capture.
+
+The identifiers that a call has bound are in its log lines, and become attributes of its spans. They are
+context variables: tasks and worker threads that start inside get them.
 """
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from enum import StrEnum
 from typing import Final, Protocol
+from uuid import UUID
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
+from structlog.contextvars import bound_contextvars, get_contextvars
 
-__all__ = ["CallSpan", "Stage", "Stages", "Tracing"]
+__all__ = [
+    "CallSpan",
+    "Stage",
+    "Stages",
+    "Tracing",
+    "attempt_bound",
+    "bound_identifiers",
+    "check_bound",
+    "trace_bound",
+]
 
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
+_NAMES = ("check_id", "attempt")
 
 Metadata = Iterable[tuple[str, str | bytes]]
 """The metadata of a call."""
@@ -63,13 +78,13 @@ class Stage(StrEnum):
 class CallSpan(Protocol):
     """The span of a call."""
 
-    def note_refusal(self, reason: str) -> None:
-        """Notes the ErrorInfo reason with which the call ended."""
+    def mark_refused(self, reason: str) -> None:
+        """Marks the call as ended with an ErrorInfo reason."""
         ...
 
 
 class Tracing(Protocol):
-    """Makes spans. ``server.otlp`` implements it."""
+    """Makes spans. ``server.telemetry.otlp_senders`` implements it."""
 
     def call(self, method: str, metadata: Metadata, *, trusted: bool) -> AbstractContextManager[CallSpan]:
         """Returns the span of a call, which continues the trace that a ``traceparent`` names."""
@@ -85,7 +100,7 @@ class Tracing(Protocol):
 
 
 class _NoSpan:
-    def note_refusal(self, reason: str) -> None:
+    def mark_refused(self, reason: str) -> None:
         pass
 
 
@@ -176,3 +191,30 @@ class Stages:
     def transfer_failed(self) -> None:
         """Counts a transfer of metrics that the collector did not get."""
         self._transfers_failed.inc()
+
+
+@contextmanager
+def check_bound(check_id: UUID) -> Iterator[None]:
+    """Binds a check's identifier while this context is open."""
+    with bound_contextvars(check_id=str(check_id)):
+        yield
+
+
+@contextmanager
+def attempt_bound(number: int) -> Iterator[None]:
+    """Binds the number of an attempt while this context is open."""
+    with bound_contextvars(attempt=number):
+        yield
+
+
+@contextmanager
+def trace_bound(trace_id: str) -> Iterator[None]:
+    """Binds the identifier of a trace, 32 hex digits, while this context is open."""
+    with bound_contextvars(trace_id=trace_id):
+        yield
+
+
+def bound_identifiers() -> Mapping[str, str | int]:
+    """Returns the bound check and attempt, as far as they are known."""
+    bound = get_contextvars()
+    return {name: bound[name] for name in _NAMES if name in bound}

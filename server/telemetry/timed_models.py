@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
+from server.telemetry.metrics import WorkMetrics
 from server.telemetry.stages import Stage, Stages
-from server.telemetry.work_metrics import WorkMetrics
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.packs import Embedder, FaceDetector, Landmarker, Pack, PadNetwork
 

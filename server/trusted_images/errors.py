@@ -9,7 +9,7 @@
     ├── TenantHasNoImages       the name of the tenant cannot be a folder in the store
     └── StoreUnavailable        the store did not answer, or refuses this server; a retry may help
 
-Invalid settings of the store raise ``server.errors.ConfigurationError``.
+Invalid settings of the store raise ``server.base.errors.ConfigurationError``.
 
 A reference may be personal data, so no message repeats it. The messages of exceptions of obstore and of the
 file system do. Such an exception does not leave this package: it becomes the ``__cause__`` of one of the

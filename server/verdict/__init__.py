@@ -5,7 +5,7 @@ It is pure: it may import ``server.domain`` and the result types of ``attempt``,
 Start with ``judge.py``, the only place that decides; ``outcome.py`` is the data that the result states.
 """
 
-from server.domain.reasons import FAULTS, CheckStatus, FailureReason
+from server.domain.terms import FAULTS, CheckStatus, FailureReason
 from server.verdict.judge import (
     CheckVerdict,
     VerdictDemands,

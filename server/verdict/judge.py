@@ -11,8 +11,7 @@ from dataclasses import dataclass
 from device_integrity import Assurance
 from liveness import LivenessResult, Verdict
 from matcher import MatchResult
-from server.domain.reasons import ADVERSE, FAULTS, CheckStatus, FailureReason
-from server.domain.terms import Mode
+from server.domain.terms import ADVERSE, FAULTS, CheckStatus, FailureReason, Mode
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

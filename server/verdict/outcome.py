@@ -4,13 +4,14 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from uuid import UUID
 
+from pydantic import BaseModel, ConfigDict, ValidationError
+
 from attempt import ChallengeStepOutcome
 from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict
 from matcher import MatchResult
-from server.domain.reasons import FailureReason
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan
 from server.domain.tries import EarlierAttacks
 from server.verdict.judge import CheckVerdict, judge_ending
 
@@ -251,3 +252,32 @@ class CheckOutcome:
             attempts=attempts,
             decide_time=decide_time,
         )
+
+
+class OutcomeUnreadable(Exception):
+    """The bytes are not an outcome that this version of the server writes."""
+
+
+class _Stored(BaseModel):
+    model_config = ConfigDict(
+        ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants", frozen=True
+    )
+
+    outcome: CheckOutcome
+
+
+def outcome_to_bytes(outcome: CheckOutcome) -> bytes:
+    """Returns the outcome as JSON in UTF-8."""
+    return _Stored(outcome=outcome).model_dump_json().encode()
+
+
+def outcome_from_bytes(data: bytes) -> CheckOutcome:
+    """Parses the bytes that ``outcome_to_bytes`` returns.
+
+    Raises:
+        OutcomeUnreadable: Another version of the server wrote the bytes, or they were altered.
+    """
+    try:
+        return _Stored.model_validate_json(data).outcome
+    except ValidationError as error:
+        raise OutcomeUnreadable(f"{error.error_count()} parts of a stored outcome cannot be read") from None

@@ -1,6 +1,6 @@
 """The request for a gesture at the end of a capture."""
 
-from attempt.gesture_wait import GestureWait
+from attempt.last_requests import GestureWait
 from liveness.gestures import Gesture, GestureRequest
 from tests.liveness.builders import RATE, followed, observation
 

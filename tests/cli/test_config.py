@@ -7,8 +7,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.config import app
-from server.settings_loading import load_settings
-from server.settings_view import shown_settings
+from server.configuration.loading import load_settings
+from server.configuration.view import shown_settings
 
 _RUN = CliRunner()
 

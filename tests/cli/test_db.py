@@ -6,9 +6,9 @@ from typer.testing import CliRunner
 
 from cli.db import app
 from server.audit import AuditEntry
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
-from server.settings_loading import load_settings
+from server.configuration.loading import load_settings
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository

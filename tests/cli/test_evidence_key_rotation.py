@@ -17,11 +17,11 @@ from typer.testing import CliRunner, Result
 
 from cli.keys import app
 from facegate_client import ApiKey, Compliance
-from server.api_keys import new_api_key
+from server.access.api_keys import new_api_key
 from server.domain.terms import SealedKind
-from server.key_files import open_key_files
-from server.keys import KeyFolder
-from server.sealing import WrappingKeys, context, rewrap
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import KeyFolder
+from server.keyring.sealing import WrappingKeys, context, rewrap
 from server.storage.database import Database, open_database
 from server.storage.tables import checks, evidence, scan_memories
 from server.storage.wrapped_keys import PLACES, keys_in_use
@@ -205,7 +205,7 @@ async def rotated(folder: Path, database: Database, monkeypatch: pytest.MonkeyPa
     config = folder / "facegate.toml"
     config.touch(0o600)
     config.write_text(f'data_dir = "{folder / "data"}"\n[keys.tenants.bank]\n')
-    monkeypatch.setattr("server.key_rotation._SETTLED", timedelta())
+    monkeypatch.setattr("server.keyring.key_rotation._SETTLED", timedelta())
 
     async def run(*words: str) -> Result:
         return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--config", str(config)])

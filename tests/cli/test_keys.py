@@ -11,12 +11,12 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cli.keys import app
-from server.api_keys import load_api_keys
-from server.callers import Role, Scope
-from server.key_encryption import is_encrypted
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
-from server.sandbox import LONGEST_TENANT
+from server.access.api_keys import load_api_keys
+from server.access.callers import Role, Scope
+from server.base.sandbox import LONGEST_TENANT
+from server.keyring.key_encryption import is_encrypted
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from tests.server.databases import make_tables
 
 runner = CliRunner()

@@ -5,10 +5,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.policy import app
-from server.models import load_configured_pack
+from server.configuration.settings import Settings
 from server.policies import load_policies
-from server.policies.json_schema import render_schema
-from server.settings import Settings
+from server.policies.schema import render_schema
+from server.running.models import load_configured_pack
 from vision.packs import Pack
 
 _RUN = CliRunner()

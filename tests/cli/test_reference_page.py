@@ -8,8 +8,8 @@ from typer.testing import CliRunner
 from cli.config import app as config_app
 from cli.policy import app as policy_app
 from cli.reference_page import ReferenceField, policies_page, reference_fields, settings_page
+from server.configuration.settings import Settings
 from server.policies.schema import Policy
-from server.settings import Settings
 
 _DOCS = Path(__file__).resolve().parents[2] / "docs"
 

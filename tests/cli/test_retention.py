@@ -16,9 +16,9 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from server.audit import Actor, AuditAction, AuditEntry, AuditEvent
-from server.domain.state import CheckState
-from server.settings import Settings
-from server.settings_loading import load_settings
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
+from server.domain.terms import CheckState
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from server.storage.holds import HoldRepository, StoredHold

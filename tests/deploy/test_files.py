@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from server.settings import Settings
+from server.configuration.settings import Settings
 
 _ROOT = Path(__file__).parents[2]
 _DOCKERFILE = (_ROOT / "deploy" / "Dockerfile").read_text()

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
-from server.api_keys import load_api_keys
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
-from server.settings import Settings
+from server.access.api_keys import load_api_keys
+from server.configuration.settings import Settings
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from tests.docs.commands import commands, program_of
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 

@@ -12,7 +12,7 @@ import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from server.result_signer import ResultSigner
+from server.keyring.result_signer import ResultSigner
 from tests.docs.pages import REPOSITORY, code_blocks
 from tests.sampling import some_fast
 

@@ -8,8 +8,8 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from google.protobuf.message import DecodeError
 
 from server.analysis.upload import MOST_BYTES, UploadKind, VideoUpload
-from server.edge.analysis_codec import upload_plan
-from server.errors import Refusal
+from server.base.errors import Refusal
+from server.edge.analysis_servicer import upload_plan
 from tests.fuzz.sound import assert_sound
 
 __all__ = ["read_upload", "upload_seeds"]

@@ -6,8 +6,8 @@ import tempfile
 from pathlib import Path
 
 from server.trusted_images.errors import ReferenceInvalid, TrustedImagesError
-from server.trusted_images.folder import ImageFolder
-from server.trusted_images.reference import parse_reference
+from server.trusted_images.fetching import parse_reference
+from server.trusted_images.stores import ImageFolder
 
 _INSIDE = b"an image of the store"
 _REFERENCES = (

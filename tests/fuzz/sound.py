@@ -2,8 +2,8 @@
 
 from facegate.v1 import error_reason_pb2
 
+from server.base.errors import Refusal
 from server.edge.status import to_status
-from server.errors import Refusal
 
 __all__ = ["assert_sound"]
 

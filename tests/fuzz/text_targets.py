@@ -9,10 +9,10 @@ from pathlib import Path
 from liveness.dynamic.model import parse_flash_model
 from liveness.errors import FlashModelError, FusionModelError
 from liveness.fusion_model_file import parse_fusion_model
-from server.api_keys import ApiKeysInvalid, load_api_keys
+from server.access.api_keys import ApiKeysInvalid, load_api_keys
+from server.configuration.loading import SettingsInvalid, load_settings
 from server.policies import parse_policy
-from server.policies.errors import PolicyInvalid
-from server.settings_loading import SettingsInvalid, load_settings
+from server.policies.loading import PolicyInvalid
 from vision.errors import PackDataInvalid
 from vision.packs.calibration import parse_calibration
 from vision.packs.catalogue import parse_catalogue

@@ -23,22 +23,20 @@ from google.protobuf.message_factory import GetMessageClass
 from prometheus_client import CollectorRegistry
 
 from facegate_protocol import MacChain, sign
-from server.checks.intake import CheckIntake
+from server.base.errors import Refusal
+from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
-from server.checks.portraits import PortraitIntake
-from server.checks.try_gate import TryGate
+from server.configuration.tables import FailureSettings
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.places import PlaceRules, Places
 from server.edge.scan_codec import to_inbound
 from server.edge.service_servicer import ServiceEnvironment, ServiceServicer
-from server.errors import Refusal
 from server.policies import load_policies
 from server.policies.availability import availabilities
-from server.scan.admission import validate_start
+from server.scan.handshake import validate_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
-from server.settings_failures import FailureSettings
 from server.telemetry.metrics import Metrics
 from tests.fuzz.secret_targets import SESSION_KEY, SESSION_KEY_DER, tokens
 from tests.fuzz.sound import assert_sound

@@ -8,7 +8,7 @@ import json
 import re
 from typing import Any, Final
 
-from server.settings import Settings
+from server.configuration.settings import Settings
 from tests.helm.chart_values import CHART, ChartValue, chart_values
 
 __all__ = ["readme", "schema"]

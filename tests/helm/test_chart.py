@@ -12,8 +12,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from server.configuration.loading import load_settings
 from server.policies.schema import DeadlineRules
-from server.settings_loading import load_settings
 from tests.helm.chart_values import CHART, chart_values
 from tests.helm.make_chart_files import readme, schema
 from tests.helm.rendering import (

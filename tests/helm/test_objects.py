@@ -10,8 +10,8 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from server.key_encryption import KeyFileCipher
-from server.key_files import KeyFiles
+from server.keyring.key_encryption import KeyFileCipher
+from server.keyring.key_files import KeyFiles
 from tests.helm.chart_values import CHART
 from tests.helm.rendering import VALUES, containers, needs_helm, of_kind, pod_of, rendered, run, server
 

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from server.errors import Reason
+from server.base.errors import Reason
 from simulator.photos import builtin_image
 from tests.hostile import jpeg_files, other_files, png_files
 from tests.hostile.png_files import saved

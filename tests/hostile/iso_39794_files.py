@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from matcher.records import Record39794, RecordVersion, build_record, serialise, wrap_in_dg2
 from matcher.records.ber import Element, elements, encode, read_element
-from server.errors import Reason
+from server.base.errors import Reason
 from tests.hostile import jpeg_files, other_files, png_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 from tests.hostile.record_files import portrait

@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 
-from server.errors import Reason
+from server.base.errors import Reason
 from tests.hostile import face_files, iso_39794_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 from tests.hostile.files import CASES, Case

@@ -9,7 +9,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
-from server.errors import Reason
+from server.base.errors import Reason
 from tests.hostile.files import CASES, PICTURE, Case
 from tests.hostile.jpeg_files import declared, many_scans, with_segments
 from tests.hostile.raw_calls import End, raw_stream, raw_unary

@@ -6,7 +6,7 @@ import grpc
 import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.errors import Reason
+from server.base.errors import Reason
 from tests.hostile import face_files, iso_39794_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 from tests.hostile.files import CASES, Case

@@ -23,17 +23,17 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
-from server.app import FacegateServer
-from server.decoders import make_decoders
-from server.domain.state import CheckState
+from server.configuration.settings import IsolationSettings, Settings
+from server.domain.terms import CheckState
+from server.running.app import FacegateServer
+from server.running.decoders import make_decoders
+from server.running.tuning import Tuning
 from server.scan.transcript import ClockLimits
-from server.settings import IsolationSettings, Settings
 from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
-from server.tuning import Tuning
 from simulator.photos import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ExpressionSettings, ScanKind, SceneSettings

@@ -15,7 +15,7 @@ import pytest_asyncio
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.settings import LogLevel, LogSettings
+from server.configuration.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
 from tests.server.live import LiveServer, pictures, serving, settings_for

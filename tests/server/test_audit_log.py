@@ -15,13 +15,13 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import Connection, text
 from structlog.testing import capture_logs
 
-from server.api_keys import new_api_key
+from server.access.api_keys import new_api_key
 from server.audit import SERVER_TENANT, AuditEntry, CheckpointKeys, Report
-from server.domain.state import CheckState
-from server.key_files import KeyFiles
-from server.key_rotation import rotate_key
-from server.keys import read_audit_keys
-from server.settings import Settings
+from server.configuration.settings import Settings
+from server.domain.terms import CheckState
+from server.keyring.key_files import KeyFiles
+from server.keyring.key_rotation import rotate_key
+from server.keyring.keys import read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from tests.sampling import some_fast

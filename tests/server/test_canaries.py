@@ -17,9 +17,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from sqlalchemy import Connection, select, text
 
-from server.api_keys import new_api_key
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
+from server.access.api_keys import new_api_key
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.database import open_database
 from server.storage.engine import database_file
 from server.storage.tables import device_key_uses, scan_memories

@@ -11,10 +11,10 @@ from uuid import UUID
 
 import structlog
 
-from server.domain.state import CheckState
+from server.base.worker_pool import WorkerPool
+from server.domain.terms import CheckState
 from server.storage.database import open_database
-from server.telemetry.bound import check_bound
-from server.worker_pool import WorkerPool
+from server.telemetry.stages import check_bound
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for, until
 from tests.server.raw_device import RawDevice
 

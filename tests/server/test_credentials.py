@@ -10,8 +10,8 @@ import trustme
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
-from server.api_keys import new_api_key
-from server.app import FacegateServer
+from server.access.api_keys import new_api_key
+from server.running.app import FacegateServer
 from tests.server.live import FAST, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice

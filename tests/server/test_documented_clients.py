@@ -17,8 +17,8 @@ from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import FaceScanner, ScanTicket, open_channel, open_video
+from server.configuration.settings import Settings
 from server.edge.callers import LOCAL_TENANT
-from server.settings import Settings
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
 from tests.server.live import PATIENT, LiveServer, portrait, serving, settings_for

@@ -7,8 +7,8 @@ from uuid import uuid4
 import pytest
 from facegate.v1 import result_pb2
 
-from server.app import FacegateServer
 from server.domain.terms import AttemptOutcome
+from server.running.app import FacegateServer
 from server.storage.errors import SchemaOutdated
 from server.storage.schema import upgrade
 from tests.server.live import pictures, serving, settings_for

@@ -7,14 +7,13 @@ import pytest
 import trustme
 
 from device_integrity.errors import ReferenceDataMalformed
+from server.base.errors import ConfigurationError
+from server.configuration.loading import load_settings
+from server.configuration.settings import ServiceTls
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
-from server.errors import ConfigurationError
-from server.policies.errors import PolicyInvalid
-from server.policies.loading import load_policies
-from server.settings import ServiceTls
-from server.settings_loading import load_settings
-from server.tls import TlsFiles
+from server.policies.loading import PolicyInvalid, load_policies
+from server.running.tls import TlsFiles
 
 
 def _settings(file: Path) -> None:

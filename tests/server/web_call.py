@@ -12,7 +12,7 @@ from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
 from server.edge.listeners import SCAN_METHOD
-from server.edge.web_stream import CLOSE_CODE_BASE, SUBPROTOCOL
+from server.edge.web_listener import CLOSE_CODE_BASE, SUBPROTOCOL
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
 

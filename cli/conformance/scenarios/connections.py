@@ -6,7 +6,7 @@ from typing import Final
 from facegate.v1 import scan_pb2
 
 from cli.conformance.scan import Scan, Scenario
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 
 __all__ = ["CONNECTIONS"]
 

@@ -19,14 +19,14 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from server.audit import Actor, AuditAction, AuditEvent, CheckpointSigner, LogChanged, subject_hash
-from server.key_files import KeyFiles
-from server.key_rotation import rotate_key
-from server.keys import KeyFolder
-from server.settings_loading import load_settings
+from server.configuration.loading import load_settings
+from server.keyring.key_files import KeyFiles
+from server.keyring.key_rotation import rotate_key
+from server.keyring.keys import KeyFolder
+from server.running.timestamps import TimestampAuthority, TimestampRoots
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import open_database
-from server.timestamps import TimestampAuthority, TimestampRoots
 from tests.server.authority import local_authority
 
 _RUN = CliRunner()

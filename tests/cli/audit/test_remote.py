@@ -13,8 +13,8 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from facegate_client import Compliance
 from server.audit import CheckpointKeys
-from server.key_files import KeyFiles
-from server.keys import read_audit_keys
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from tests.server.compliance.office import Office, open_office, refused_call

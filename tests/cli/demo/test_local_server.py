@@ -8,7 +8,7 @@ import pytest
 from cli.demo import local_server as module
 from cli.demo.local_server import LocalServer, local_server
 from cli.errors import OutputUnusable, ServerDidNotStart
-from server.settings_loading import load_settings
+from server.configuration.loading import load_settings
 
 SERVES = """
 import os, pathlib, sys, time

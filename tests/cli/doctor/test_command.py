@@ -18,11 +18,11 @@ from typer.testing import CliRunner
 from cli.doctor.clock import compared
 from cli.doctor.finding import Level
 from cli.main import app
-from server.api_keys import new_api_key
+from server.access.api_keys import new_api_key
 from server.device.revocation import write_revocation_files
-from server.key_encryption import KeyFileCipher
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
+from server.keyring.key_encryption import KeyFileCipher
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.schema import upgrade
 from tests.server.policy_files import write_policy
 from tests.server.postgres import PostgresServer, postgres_server

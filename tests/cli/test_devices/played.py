@@ -18,7 +18,7 @@ from cli.test_devices.played_source import PlayedSource
 from cli.test_devices.settings_text import POLICY_NAME
 from facegate_client import FaceScanner, Pace, generated_source, ticket_of
 from facegate_client.frame_source import FrameSource
-from server.tuning import Tuning
+from server.running.tuning import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for
 

@@ -23,7 +23,7 @@ from facegate_client import (
     server_spki_sha256,
     ticket_of,
 )
-from server.app import FacegateServer
+from server.running.app import FacegateServer
 from simulator.devices import DeviceKind, make_device
 from tests.cli.test_devices.intercepting_proxy import Intercepted, intercepting
 from tests.cli.test_devices.played import front_camera, platform_settings, reasons, signs

@@ -11,9 +11,9 @@ from cli.errors import PlatformUnusable
 from cli.test_devices.platform_files import SETTINGS_FILE, read_platform, write_platform
 from cli.test_devices.played_device import open_played_device
 from cli.test_devices.settings_text import POLICY_NAME
-from server.app import FacegateServer
+from server.configuration.loading import load_settings
 from server.policies import load_policies
-from server.settings_loading import load_settings
+from server.running.app import FacegateServer
 from simulator.devices import AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
 from tests.cli.test_devices.played import platform_settings
 from tests.server.live import settings_for

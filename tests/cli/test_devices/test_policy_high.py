@@ -19,8 +19,8 @@ from facegate_client import (
     server_spki_sha256,
     ticket_of,
 )
-from server.app import FacegateServer
-from server.tuning import Tuning
+from server.running.app import FacegateServer
+from server.running.tuning import Tuning
 from simulator import FlashKind
 from simulator.devices import DeviceKind, make_device
 from tests.cli.test_devices.played import failed, platform_settings, reasons

@@ -10,8 +10,8 @@ from rich.console import Console
 from cli.demo.page_parts import check_card
 from cli.try_.verdict import verdict_document
 from cli.verdict import enum_word, failure_words, verdict_view
-from server.domain.reasons import CheckStatus
-from server.edge.result_codec import encode_result, parse_result
+from server.domain.terms import CheckStatus
+from server.edge.result_codec import parse_result, serialise_result
 from server.evidence.archive import Export
 from server.evidence.report import report_page
 from server.verdict.judge import CheckVerdict
@@ -236,7 +236,7 @@ def test_every_page_says_the_same_of_a_match_and_no_more_than_the_scans_support(
     assert OUTCOME.match is not None
     match = replace(OUTCOME.match, similarity=96.2787, fmr_bound=1e-5, scan_fmr_bound=0.00144)
     outcome = replace(OUTCOME, verdict=CheckVerdict(CheckStatus.SUCCESS, ()), match=match, required_fmr=1e-4)
-    result = parse_result(encode_result(outcome))
+    result = parse_result(serialise_result(outcome))
     sentence = (
         "96.3 of 100, the highest that the calibration supports: "
         "at most 1 in 694 other people reach it with a scan"

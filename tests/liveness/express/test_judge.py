@@ -24,7 +24,7 @@ from tests.packs import real_pack, real_photo, shared_pack
 from vision.packs.pack import Pack
 
 _SCORED = 10
-"""Frames that the networks score, spread over the scan (``attempt.pad_frames``)."""
+"""Frames that the networks score, spread over the scan (``attempt.analyst``)."""
 
 
 def _judge(seen: ScanObservations, scores: list[PadScore] | None = None) -> LivenessResult:

@@ -1,7 +1,7 @@
 import re
 import secrets
 
-from server.analysis.identifiers import image_request_id, video_inference_id
+from server.analysis.results import image_request_id, video_inference_id
 
 
 def test_names_have_the_form_that_the_contracts_give() -> None:

@@ -13,7 +13,7 @@ from matcher.persons import PHOTO_SUBJECT, SubjectRule
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import AnalysisMode
-from server.errors import Reason
+from server.base.errors import Reason
 from tests.hostile.face_files import person, turned
 from tests.server.analysis.uploads import blank, two_persons, with_bystander
 from tests.server.live import portrait

@@ -7,7 +7,7 @@ from PIL import Image
 
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS, SELFIE_LIMITS, decode_still
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from tests.hostile.decoding import decoders
 from tests.vision.samples import png
 from vision.errors import DecoderUnavailable

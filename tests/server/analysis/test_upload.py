@@ -10,7 +10,7 @@ from server.analysis.upload import (
     VideoUpload,
 )
 from server.analysis.video import MAXIMUM_STILLS
-from server.errors import Reason
+from server.base.errors import Reason
 from tests.hostile.other_files import iso_media
 from vision.isolation.video import VideoContainer
 

@@ -16,7 +16,7 @@ from matcher.persons import SCAN_SUBJECT, SubjectRule
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import ATTACK_CODES, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from tests.packs import shared_pack
 from tests.server.analysis.uploads import blank, genuine, numbered, two_persons, with_bystander
 from tests.server.models_once import remembering_pack

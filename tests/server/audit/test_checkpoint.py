@@ -13,7 +13,7 @@ from joserfc import jws
 from joserfc.jwk import ECKey
 
 from server.audit import AuditKeysInvalid, CheckpointInvalid, CheckpointKeys, CheckpointSigner, digest_of
-from server.key_validity import PublishedKey, Validity
+from server.base.key_validity import PublishedKey, Validity
 from tests.server.audit.samples import NOW, SIGNER, chain, checkpoint, head, verify
 
 _CHAIN = chain(4)

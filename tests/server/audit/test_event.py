@@ -10,7 +10,7 @@ from server.audit import (
     AuditEventInvalid,
     subject_hash,
 )
-from server.audit.pseudonym import pseudonym
+from server.audit.event import pseudonym
 
 _ACTOR = Actor(name="anna", role="compliance_reader")
 

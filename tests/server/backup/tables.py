@@ -6,6 +6,7 @@ from uuid import UUID
 
 from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, String, Uuid, insert, select
 
+from server.backup.rows import as_stored
 from server.storage.database import open_database
 from server.storage.tables import UtcTime, metadata, schema_floor
 from tests.server.databases import make_tables
@@ -14,7 +15,7 @@ __all__ = ["DUMPED", "all_rows", "filled"]
 
 _START = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 
-DUMPED = [table for table in metadata.sorted_tables if table is not schema_floor]
+DUMPED = [as_stored(table) for table in metadata.sorted_tables if table is not schema_floor]
 """The tables of a dump: the upgrade of the target makes the row of the other one."""
 
 

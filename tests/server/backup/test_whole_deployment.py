@@ -12,9 +12,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate_client import ApiKey, verify_archive
 from server.audit import SERVER_TENANT, CheckpointKeys
 from server.backup import copy_objects, dump_database, pack_keys, restore_database, unpack_keys
-from server.key_files import KeyFiles
-from server.keys import read_audit_keys
-from server.settings import Settings
+from server.configuration.settings import Settings
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.objects import open_object_store

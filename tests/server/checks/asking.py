@@ -8,7 +8,7 @@ from typing import Any
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from tests.server.live import (
     LiveServer,
     pictures,

@@ -3,11 +3,12 @@
 import asyncio
 import json
 import sqlite3
+from collections import Counter
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import grpc
 import pytest
@@ -17,13 +18,16 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate_client.key_set import load_key_set
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response, verify_result_jws
-from server.api_keys import new_api_key
-from server.domain.state import CheckState
+from server.access.api_keys import new_api_key
+from server.audit import Actor, AuditAction
+from server.checks.completion import Deliveries
+from server.domain.terms import CheckState
 from server.verdict import FailureReason
 from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream
 from tests.server.refusals import Refused, refused
+from tests.server.scan.records import check_record
 from tests.server.storage.samples import new_check
 
 _C = grpc.StatusCode
@@ -274,3 +278,26 @@ async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:
                 )
             reasons[tenant] = refused(caught.value).reason
         assert reasons == {"one": "NOT_SCANNED_YET", "two": "CHECK_NOT_FOUND"}
+
+
+_NOW = datetime(2026, 11, 26, tzinfo=UTC)
+_BACKEND = Actor(name="backend", role="orchestrator")
+_OTHER = Actor(name="other", role="orchestrator")
+
+
+def test_repeats_of_more_checks_than_are_counted_separately_are_recorded_by_caller() -> None:
+    deliveries = Deliveries(lambda tenant: tenant.encode().ljust(32))
+    recorded: Counter[tuple[str, bool]] = Counter()
+    repeated: list[tuple[UUID, Actor]] = [(uuid4(), _BACKEND) for _ in range(1030)]
+    repeated += [(uuid4(), _OTHER), (repeated[0][0], _BACKEND)]
+    for check_id, actor in repeated:
+        record = check_record(check_id=check_id, state=CheckState.FINISHED)
+        event = deliveries.events_of(record, subject="s", actor=actor, now=_NOW).again
+        if event is not None:
+            assert event.check_id == check_id
+            recorded[actor.name, True] += int(event.detail["count"])
+    assert deliveries.due(_NOW) == ()
+    for event in deliveries.due(_NOW + timedelta(minutes=1)):
+        assert event.action is AuditAction.RESULT_REPEATED
+        recorded[event.actor.name, event.check_id is not None] += int(event.detail["count"])
+    assert recorded == {("backend", True): 1025, ("backend", False): 6, ("other", False): 1}

@@ -15,8 +15,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from server.domain.terms import PortraitKept
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.database import open_database
 from server.storage.evidence_records import EvidenceRecordRepository, remove_record
 from server.storage.objects import open_object_store

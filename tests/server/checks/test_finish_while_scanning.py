@@ -10,7 +10,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.verdict import FailureReason
 from tests.server.checks.asking import (
     dropped,

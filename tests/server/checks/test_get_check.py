@@ -13,8 +13,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from server.api_keys import new_api_key
-from server.domain.state import CheckState
+from server.access.api_keys import new_api_key
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from tests.server.checks.asking import (
     cancel,

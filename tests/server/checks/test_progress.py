@@ -8,8 +8,7 @@ import pytest
 
 from liveness import VerdictReason
 from server.checks.progress import CheckProgress, ProgressState, most_attempts, progress_of
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome, CheckState
 from server.policies import Policy, load_policies, parse_policy
 from server.verdict import FailureReason
 from tests.server.scan.records import NOW, attempt_record, check_record

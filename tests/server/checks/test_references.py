@@ -16,10 +16,10 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.api_keys import new_api_key
-from server.app import FacegateServer
-from server.errors import ConfigurationError
-from server.settings import LogLevel, LogSettings
+from server.access.api_keys import new_api_key
+from server.base.errors import ConfigurationError
+from server.configuration.settings import LogLevel, LogSettings
+from server.running.app import FacegateServer
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
 from tests.server.live import FAST, LiveServer, portrait, serving, settings_for

@@ -1,9 +1,9 @@
 import pytest
 
 from matcher.errors import RefusalReason, TrustedImageRefused
+from server.base.errors import Reason
 from server.checks.refusals import refusal_of
 from server.edge.status import CODE_OF
-from server.errors import Reason
 
 
 @pytest.mark.parametrize("reason", RefusalReason)

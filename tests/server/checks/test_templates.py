@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from liveness import TrustedFace
+from server.base.errors import Reason, Refusal
 from server.checks.templates import open_template, seal_template
 from server.domain.terms import SealedKind
-from server.errors import Reason, Refusal
-from server.sealing import SealError, WrappingKeys, context, seal
+from server.keyring.sealing import SealError, WrappingKeys, context, seal
 from tests.server.scan.records import check_record
 from vision.face_chip import CHIP_SHAPE
 from vision.packs import Template

@@ -10,9 +10,9 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, load_key_set
-from server.api_keys import new_api_key
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
+from server.access.api_keys import new_api_key
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from tests.server.live import LiveServer, fresh_pictures, portrait, serving, settings_for

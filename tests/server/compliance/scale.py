@@ -45,14 +45,13 @@ from sqlalchemy import Connection, insert, select, text
 from facegate_client import ApiKey
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.key_files import KeyFiles
-from server.keys import KeyFolder
-from server.storage import rows
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
 from server.storage.database import open_database
 from server.storage.engine import is_sqlite
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord
 from server.storage.objects import open_object_store
-from server.storage.records import EvidenceEntry, PictureFacts
+from server.storage.records import EvidenceEntry, values_of
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import attempts, checks, evidence, evidence_records, record_terms
@@ -151,21 +150,19 @@ class _Copier:
     async def images(self, template: UUID, copy: UUID, entries: tuple[EvidenceEntry, ...]) -> list[Any]:
         made = []
         for position, entry in enumerate(entries):
-            sealed = await self._store.seal(
+            sealed, ciphertext = await self._store.seal(
                 copy,
                 tenant="bank",
                 kind=entry.kind,
                 image=await self._store.load(template, entry, tenant="bank"),
-                facts=PictureFacts(
-                    attempt=entry.attempt,
-                    frame_index=entry.frame_index,
-                    rotation=entry.rotation,
-                    mirrored=entry.mirrored,
-                    media_type=entry.media_type,
-                ),
+                media_type=entry.media_type,
+                attempt=entry.attempt,
+                frame_index=entry.frame_index,
+                rotation=entry.rotation,
+                mirrored=entry.mirrored,
             )
-            await self._store.put(sealed)
-            made.append({**rows.evidence_row(copy, sealed.entry), "position": position})
+            await self._store.put(sealed, ciphertext)
+            made.append({**values_of(sealed), "check_id": copy, "position": position})
         return made
 
     def rows(self, record: EvidenceRecord, copy: UUID) -> dict[str, Any]:

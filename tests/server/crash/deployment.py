@@ -16,25 +16,24 @@ from prometheus_client import CollectorRegistry
 
 from device_integrity.assurance import Assurance
 from device_integrity.stream import FrameMark
-from server.assembly import check_recorder, evidence_environment
 from server.audit import Actor, AuditAction, AuditEvent, subject_hash
 from server.backup import copy_objects, dump_database, pack_keys
-from server.checks.completion import CheckCompletion
-from server.checks.deliveries import Deliveries
+from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.running import RunningScans
 from server.compliance.erasing import Erasure
+from server.configuration.loading import load_settings
+from server.configuration.settings import Settings
 from server.domain.terms import SealedKind
 from server.domain.tries import TryKind, TryMark
-from server.key_files import open_key_files
-from server.keys import KeyFolder, KeyRing
-from server.sealing import context, seal
-from server.settings import Settings
-from server.settings_loading import load_settings
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import KeyFolder, KeyRing
+from server.keyring.sealing import context, seal
+from server.running.assembly import check_recorder, evidence_environment
+from server.running.stores import Stores, open_stores
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
-from server.storage.records import Decision, ImagePurpose, NewCheck, PictureFacts
-from server.stores import Stores, open_stores
+from server.storage.records import CheckRecord, Decision, ImagePurpose
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
 from tests.server.databases import make_tables
@@ -210,19 +209,25 @@ def make_kek(path: Path) -> None:
 async def _decided(opened: Opened, check_id: UUID) -> None:
     stores, keys = opened.stores, opened.keys
     tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
-    await stores.checks.create(_new_check(check_id, keys), None)
+    await stores.checks.create(
+        _new_check(check_id, keys), None, tries=(TryMark(TryKind.SUBJECT, secrets.token_bytes(32)),)
+    )
     await stores.checks.acquire_lease(
         check_id, session_key=SESSION_KEY, proven=False, owner="w", now=after(1), lease_seconds=15
     )
     pictures = []
     for number, kind in enumerate((ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE)):
-        facts = PictureFacts(
-            attempt=1, frame_index=number, rotation=0, mirrored=False, media_type="image/jpeg"
+        entry, ciphertext = await stores.evidence.seal(
+            check_id,
+            tenant=tenant,
+            kind=kind,
+            image=image_of(check_id, number),
+            media_type="image/jpeg",
+            attempt=1,
+            frame_index=number,
         )
-        image = image_of(check_id, number)
-        sealed = await stores.evidence.seal(check_id, tenant=tenant, kind=kind, image=image, facts=facts)
-        await stores.evidence.put(sealed)
-        pictures.append(sealed.entry)
+        await stores.evidence.put(entry, ciphertext)
+        pictures.append(entry)
     mark = FrameMark(exact=secrets.token_bytes(32), perceptual=secrets.token_bytes(32))
     hashed = keys.memory.subject_hash(tenant, person)
     await stores.memory.record(tenant=tenant, subject=hashed, check_id=str(check_id), time=NOW, marks=[mark])
@@ -263,7 +268,7 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
     await stores.checks.finish(check_id, after(30), first=delivered)
 
 
-def _new_check(check_id: UUID, keys: KeyRing) -> NewCheck:
+def _new_check(check_id: UUID, keys: KeyRing) -> CheckRecord:
     tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
     aad = context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     return replace(
@@ -272,7 +277,6 @@ def _new_check(check_id: UUID, keys: KeyRing) -> NewCheck:
         portrait_template=seal(
             b"template", wrapping_keys=keys.wrapping_keys, aad=aad, random=secrets.token_bytes
         ),
-        tries=(TryMark(TryKind.SUBJECT, secrets.token_bytes(32)),),
     )
 
 

@@ -11,9 +11,9 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from server.audit import CheckpointKeys
-from server.domain.state import CheckState
-from server.key_files import open_key_files
-from server.keys import PURPOSES, read_audit_keys
+from server.domain.terms import CheckState
+from server.keyring.key_files import open_key_files
+from server.keyring.keys import PURPOSES, read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.objects import open_object_store
 from server.storage.tables import (

@@ -9,11 +9,11 @@ import typer
 
 from cli.backup import restore_app
 from cli.keys import app as keys_app
-from server import key_rotation
 from server.audit import Actor
 from server.checks.expiry import CheckExpiry
 from server.compliance.access import Access
 from server.compliance.erasing import ErasureReason
+from server.keyring import key_rotation
 from tests.server.crash.deployment import (
     ERASED_PERSON,
     FIRST,

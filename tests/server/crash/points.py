@@ -14,7 +14,7 @@ _LOG: Final = "server.storage.database:_truncate_log"
 _LINK: Final = "os:link"
 _RENAME: Final = "pathlib:Path.rename"
 _REPLACE: Final = "pathlib:Path.replace"
-_REMOVE: Final = "server.key_rotation:_remove"
+_REMOVE: Final = "server.keyring.key_rotation:_remove"
 
 
 @dataclass(frozen=True, slots=True)

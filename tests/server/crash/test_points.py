@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 import pytest_asyncio
 
-from server.key_encryption import open_key_encryption
-from server.key_files import KeyFiles
+from server.keyring.key_encryption import open_key_encryption
+from server.keyring.key_files import KeyFiles
 from tests.server.crash.deployment import BANK, EXPIRED, FIRST, OWNER, SECOND, Deployment, seed
 from tests.server.crash.inspection import canaries_of, entries, erased, no_copy_of, sound, swept, traces_of
 from tests.server.crash.points import POINTS, CrashPoint
@@ -96,7 +96,7 @@ async def _survives(deployment: Deployment, point: CrashPoint) -> None:
     ("operation", "target"),
     [
         ("erase subject", "server.storage.retention:erase_subject_key"),
-        ("erase check", "server.storage.statements:remove_evidence"),
+        ("erase check", "server.storage.retention:remove_evidence"),
         ("rotate", "os:link"),
         ("rewrap", "server.storage.wrapped_keys:update"),
         ("encrypt", "pathlib:Path.replace"),

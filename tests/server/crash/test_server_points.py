@@ -16,10 +16,10 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.audit import CheckpointKeys
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.evidence.store import EvidenceStore
-from server.key_files import KeyFiles
-from server.keys import KeyFolder, read_audit_keys
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder, read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.objects import open_object_store
@@ -56,15 +56,16 @@ class _Point:
     ci: bool = False
 
 
+# The first object that is put is the trusted image, at its upload.
 _POINTS: Final = (
-    _Point("decide: before the first picture", Trip(_PUT, 1, _BEFORE)),
-    _Point("decide: between two pictures", Trip(_PUT, 1, _AFTER)),
+    _Point("decide: before the first picture", Trip(_PUT, 2, _BEFORE)),
+    _Point("decide: between two pictures", Trip(_PUT, 2, _AFTER)),
     _Point("decide: after the pictures, before the transaction", Trip(_DECIDE, 1, _BEFORE), ci=True),
-    _Point("decide: inside the transaction", Trip("server.storage.transitions:settle_tries", 1, _AFTER)),
+    _Point("decide: inside the transaction", Trip("server.storage.repository:settle_tries", 1, _AFTER)),
     _Point("decide: after the transaction, before the answer", Trip(_DECIDE, 1, _AFTER), decided=True),
     _Point("finish: before the transaction", Trip(_FINISH, 1, _BEFORE), decided=True),
     _Point(
-        "finish: inside the transaction", Trip("server.storage.transitions:append", 1, _AFTER), decided=True
+        "finish: inside the transaction", Trip("server.storage.repository:append", 1, _AFTER), decided=True
     ),
     _Point(
         "finish: after the transaction, before the answer",

@@ -20,9 +20,9 @@ from facegate_client import ScanSettings as ClientSettings
 from facegate_client.attestation import Attestor
 from facegate_client.frame_source import CapturedImage, Pace
 from facegate_protocol import attestation_message, public_key_der, sign
+from server.configuration.settings import Settings
 from server.device.revocation import write_revocation_files
-from server.settings import Settings
-from server.tuning import Tuning
+from server.running.tuning import Tuning
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers

@@ -10,17 +10,21 @@ import pytest_asyncio
 
 from device_integrity.apple import parse_receipt
 from device_integrity.check import DeviceFinding
+from server.base.worker_pool import WorkerPool
+from server.configuration.device import DeviceIntegritySettings
 from server.device.apple_receipts import open_apple_receipt_exchange
 from server.device.enrolled_keys import EnrolledKeyVerifier
-from server.device.evidence import AppAttestAssertionEvidence, AppAttestEvidence, EvidenceContext
-from server.device.findings import EvidenceFinding
+from server.device.evidence import (
+    AppAttestAssertionEvidence,
+    AppAttestEvidence,
+    EvidenceContext,
+    EvidenceFinding,
+)
 from server.device.trust import open_device_trust
-from server.keys import MemoryKey
-from server.settings_device import DeviceIntegritySettings
+from server.keyring.keys import MemoryKey
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
 from server.storage.repository import CheckRepository
-from server.worker_pool import WorkerPool
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.server.databases import make_tables
 from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, playing_apple, write_key

@@ -12,8 +12,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from device_integrity.apple import Environment, ReceiptKind, parse_receipt
 from device_integrity.errors import ReceiptExchangeUnavailable
+from server.base.errors import ConfigurationError
 from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
-from server.errors import ConfigurationError
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, playing_apple, write_key
 

@@ -29,9 +29,9 @@ from server.device.assessment import (
     awaited_evidence,
     decisive_claims,
 )
-from server.device.findings import CLAIMS, EvidenceFinding
+from server.device.evidence import CLAIMS, EvidenceFinding
 from server.device.server_keys import ServerKeys
-from server.policies.device_rules import DeviceRules
+from server.policies.schema import DeviceRules
 from server.verdict.outcome import DeviceOutcome
 
 OWN, OTHER = bytes(32), bytes(range(32))

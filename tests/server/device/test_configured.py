@@ -12,13 +12,13 @@ from structlog.testing import capture_logs
 
 from device_integrity.camera import Platform
 from device_integrity.policy import Evidence
-from server.app import FacegateServer
+from server.base.errors import ConfigurationError
+from server.configuration.settings import Settings
 from server.device.configured import missing_settings, require_available, unlisted_origins
-from server.errors import ConfigurationError
 from server.policies import load_policies
 from server.policies.availability import availability
-from server.policies.device_rules import DeviceRules
-from server.settings import Settings
+from server.policies.schema import DeviceRules
+from server.running.app import FacegateServer
 from server.storage.database import open_database
 from server.storage.tables import checks
 from tests.server.device.devices import device_settings, write_device_policy

@@ -22,9 +22,9 @@ from device_integrity.stream import (
     check_session_key,
 )
 from server.device.assessment import ClaimedDevice, ObservedFrames, assess_device, decisive_claims
-from server.device.findings import EvidenceFinding
+from server.device.evidence import EvidenceFinding
 from server.device.server_keys import ServerKeys
-from server.policies.device_rules import DeviceRules
+from server.policies.schema import DeviceRules
 from server.verdict.outcome import DeviceOutcome
 
 _OWN, _OTHER = bytes(32), bytes(range(32))

@@ -11,8 +11,8 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
-from server.domain.state import CheckState
-from server.sandbox import memory_scope
+from server.base.sandbox import memory_scope
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, KeyKind
 from tests.device_integrity.android import phones

@@ -10,7 +10,7 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
-from server.device.findings import (
+from server.device.evidence import (
     EvidenceFinding,
     counting_findings,
     finding_from_bytes,

@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from device_integrity.android.play_payload import parse_payload
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
+from server.base.errors import ConfigurationError
 from server.device import GooglePlayDecoder, open_google_play_decoder
-from server.errors import ConfigurationError
 
 _PACKAGE = "org.example.bank"
 _PAYLOAD = {"requestDetails": {"requestPackageName": _PACKAGE, "timestampMillis": "1675655009345"}}

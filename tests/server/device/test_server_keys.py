@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
+from server.base.errors import ConfigurationError
 from server.device.server_keys import ServerKeyList
-from server.errors import ConfigurationError
 
 _A, _B, _C = (bytes([mark] * 32) for mark in (0xA, 0xB, 0xC))
 _DAY = timedelta(days=1).total_seconds()

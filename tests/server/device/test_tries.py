@@ -11,7 +11,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import CallRefusedError
-from server.settings import LimitSettings
+from server.configuration.settings import LimitSettings
 from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
 from tests.server.device.devices import (

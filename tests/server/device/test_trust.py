@@ -13,14 +13,14 @@ from device_integrity.android import RootKind, google_roots
 from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, Evidence
-from server.app import FacegateServer
+from server.base.errors import ConfigurationError
+from server.configuration.device import DeviceIntegritySettings
+from server.configuration.settings import Settings
 from server.device.apple_receipts import AppleReceiptExchange
 from server.device.trust import DeviceTrust, load_served_policies
 from server.device.trust import open_device_trust as open_trust_at
-from server.errors import ConfigurationError
-from server.policies.device_rules import DeviceRules
-from server.settings import Settings
-from server.settings_device import DeviceIntegritySettings
+from server.policies.schema import DeviceRules
+from server.running.app import FacegateServer
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
 from tests.server.live import settings_for
 from tests.server.policy_files import write_policy

@@ -16,27 +16,27 @@ from device_integrity.check import DeviceFinding
 from device_integrity.errors import PlayDecoderUnavailable
 from device_integrity.web import RelyingParty
 from facegate_protocol import attestation_message, public_key_der, sign
+from server.base.worker_pool import WorkerPool
+from server.configuration.device import DeviceIntegritySettings
 from server.device.evidence import (
     AndroidKeyEvidence,
     AppAttestAssertionEvidence,
     AppAttestEvidence,
     EvidenceContext,
+    EvidenceFinding,
     EvidenceUnavailable,
     PlayEvidence,
     UnknownEvidence,
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.device.findings import EvidenceFinding
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust, open_device_trust
 from server.device.verification import DeviceVerifier
-from server.keys import MemoryKey
-from server.settings_device import DeviceIntegritySettings
+from server.keyring.keys import MemoryKey
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
-from server.worker_pool import WorkerPool
 from tests.device_integrity.android import phones, play_tokens
 from tests.device_integrity.android.phones import new_key
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, SoftwareKey

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from server.domain.reasons import CheckStatus, FailureReason
+from server.configuration.tables import FailureSettings
+from server.domain.terms import CheckStatus, FailureReason
 from server.domain.tries import (
     Standing,
     TryOutcome,
@@ -17,7 +18,6 @@ from server.domain.tries import (
     subject_mark,
     try_outcome,
 )
-from server.settings_failures import FailureSettings
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
 RULES = FailureSettings().as_setting().real

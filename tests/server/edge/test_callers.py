@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 import trustme
 
-from server.api_keys import load_api_keys
-from server.callers import SCOPES, Role
-from server.client_certificates import ClientCertificateEntry, ClientCertificates
+from server.access.api_keys import load_api_keys
+from server.access.callers import SCOPES, Role
+from server.access.client_certificates import ClientCertificateEntry, ClientCertificates
+from server.base.errors import Reason, Refusal
+from server.base.watched_file import WatchedFile
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
-from server.errors import Reason, Refusal
-from server.watched_file import WatchedFile
 
 _KEY = "fg1_abcdef"
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)

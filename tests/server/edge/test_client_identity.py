@@ -17,7 +17,7 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
-from server.app import FacegateServer
+from server.running.app import FacegateServer
 from tests.server.certificates import ClientCertificate, authority_pem, client_certificate
 from tests.server.live import FAST, ShiftedClock, fresh_pictures, portrait, settings_for
 from tests.server.models_once import remembering_pack

@@ -1,15 +1,16 @@
 """Behaviour of the device's servicer outside the scan tests."""
 
 import asyncio
+from functools import partial
 from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
-from server.edge.device_servicer import DeviceServicer, _Sender
+from server.base.errors import Reason, Refusal
+from server.edge.device_servicer import DeviceServicer, _send
 from server.edge.places import PlaceRules, Places
-from server.edge.web_stream import WebStream
-from server.errors import Reason, Refusal
+from server.edge.web_listener import WebStream
 from server.scan.messages import CompleteMessage
 from server.telemetry.metrics import Metrics
 
@@ -25,12 +26,12 @@ class _Deaf:
 
 
 async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("device_servicer", "web_stream"):
+    for module in ("device_servicer", "web_listener"):
         monkeypatch.setattr(f"server.edge.{module}.WRITE_SECONDS", 0.05)
     context: Any = _Deaf()
     web = WebStream(max_message_bytes=1)
     web._socket = context
-    for send in (_Sender(context).send, web.send):
+    for send in (partial(_send, context), web.send):
         with pytest.raises(Refusal) as caught:
             await send(CompleteMessage(1))
         assert caught.value.reason is Reason.STREAM_IDLE
@@ -48,7 +49,7 @@ async def test_a_message_is_handed_over_before_its_sender_waits() -> None:
     context: Any = _Slow()
     web = WebStream(max_message_bytes=1)
     web._socket = context
-    for send in (_Sender(context).send, web.send):
+    for send in (partial(_send, context), web.send):
         sending = asyncio.create_task(send(CompleteMessage(1)))
         # One turn of the loop runs the task up to its first wait.
         await asyncio.sleep(0)

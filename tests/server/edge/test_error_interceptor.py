@@ -10,12 +10,14 @@ from typing import Any
 import grpc
 import pytest
 import pytest_asyncio
+from grpc.aio import ServicerContext
 from grpc_health.v1.health_pb2 import HealthCheckRequest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from server.base.errors import Reason, Refusal
 from server.edge.error_interceptor import ErrorInterceptor
-from server.errors import Reason, Refusal
+from server.edge.gate import Gate
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
 from tests.server.refusals import Refused, refusal_of, refused
@@ -28,6 +30,10 @@ FAILURES: dict[str, Exception] = {
     "Assertion": AssertionError(SECRET),
     "Timeout": TimeoutError(SECRET),
 }
+
+
+def _server(interceptor: ErrorInterceptor, metrics: Metrics) -> grpc.aio.Server:
+    return grpc.aio.server(interceptors=(interceptor, Gate(elsewhere={}, metrics=metrics)))
 
 
 @pytest_asyncio.fixture
@@ -59,7 +65,7 @@ async def channel() -> AsyncIterator[tuple[grpc.aio.Channel, Metrics]]:
     read = HealthCheckRequest.FromString
     handlers["Echo"] = grpc.unary_unary_rpc_method_handler(echo, request_deserializer=read)
     handlers["EchoStream"] = grpc.unary_stream_rpc_method_handler(echo_stream, request_deserializer=read)
-    server = grpc.aio.server(interceptors=(ErrorInterceptor(metrics),))
+    server = _server(ErrorInterceptor(metrics), metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -175,7 +181,8 @@ async def test_a_refused_call_releases_the_upload() -> None:
             raise Refusal(Reason.IMAGE_MALFORMED, "it is broken") from error
 
     handlers: dict[str, Any] = {"Call": grpc.unary_unary_rpc_method_handler(refuse)}
-    server = grpc.aio.server(interceptors=(ErrorInterceptor(Metrics(CollectorRegistry())),))
+    metrics = Metrics(CollectorRegistry())
+    server = _server(ErrorInterceptor(metrics), metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
@@ -210,8 +217,9 @@ async def _held() -> AsyncIterator[tuple[grpc.aio.Channel, ErrorInterceptor, asy
         "Hold": grpc.unary_unary_rpc_method_handler(hold),
         "Flood": grpc.stream_stream_rpc_method_handler(flood),
     }
-    interceptor = ErrorInterceptor(Metrics(CollectorRegistry()))
-    server = grpc.aio.server(interceptors=(interceptor,))
+    metrics = Metrics(CollectorRegistry())
+    interceptor = ErrorInterceptor(metrics)
+    server = _server(interceptor, metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
@@ -261,3 +269,88 @@ async def test_a_listener_that_closes_waits_until_no_call_comes() -> None:
         assert not (await asyncio.wait({closing}, timeout=0.2))[0]
         closing.cancel()
         await interceptor.close(30.0, quiet=0.2)
+
+
+async def _one(_request: bytes, _context: Any) -> bytes:
+    return b"one"
+
+
+async def _many_generated(request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    yield request
+    yield b"two"
+
+
+async def _many_written(request: bytes, context: ServicerContext[bytes, bytes]) -> None:
+    await context.write(request)
+    await context.write(b"two")
+
+
+async def _gathered(requests: AsyncIterator[bytes], _context: Any) -> bytes:
+    return b"".join([request async for request in requests])
+
+
+async def _echo_generated(requests: AsyncIterator[bytes], _context: Any) -> AsyncIterator[bytes]:
+    async for request in requests:
+        yield request
+
+
+async def _echo_written(requests: AsyncIterator[bytes], context: ServicerContext[bytes, bytes]) -> None:
+    async for request in requests:
+        await context.write(request)
+
+
+HANDLERS: dict[str, Any] = {
+    "UnaryUnary": grpc.unary_unary_rpc_method_handler(_one),
+    "UnaryStreamGenerated": grpc.unary_stream_rpc_method_handler(_many_generated),
+    "UnaryStreamWritten": grpc.unary_stream_rpc_method_handler(_many_written),
+    "StreamUnary": grpc.stream_unary_rpc_method_handler(_gathered),
+    "StreamStreamGenerated": grpc.stream_stream_rpc_method_handler(_echo_generated),
+    "StreamStreamWritten": grpc.stream_stream_rpc_method_handler(_echo_written),
+}
+
+
+@pytest_asyncio.fixture
+async def served() -> AsyncIterator[tuple[Any, Metrics]]:
+    """A channel to handlers of every kind."""
+    metrics = Metrics(CollectorRegistry())
+    server = _server(ErrorInterceptor(metrics), metrics)
+    server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", HANDLERS),))
+    port = server.add_insecure_port("127.0.0.1:0")
+    await server.start()
+    async with grpc.aio.insecure_channel(f"127.0.0.1:{port}") as channel:
+        yield channel, metrics
+    await server.stop(None)
+
+
+async def _requests() -> AsyncIterator[bytes]:
+    yield b"a"
+    yield b"b"
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("UnaryUnary", [b"one"]),
+        ("UnaryStreamGenerated", [b"a", b"two"]),
+        ("UnaryStreamWritten", [b"a", b"two"]),
+        ("StreamUnary", [b"ab"]),
+        ("StreamStreamGenerated", [b"a", b"b"]),
+        ("StreamStreamWritten", [b"a", b"b"]),
+    ],
+)
+async def test_each_kind_of_handler_is_served_and_timed(
+    served: tuple[Any, Metrics], method: str, expected: list[bytes]
+) -> None:
+    channel, metrics = served
+    path = f"/test.Service/{method}"
+    answers: list[bytes]
+    if method.startswith("UnaryUnary"):
+        answers = [await channel.unary_unary(path)(b"a")]
+    elif method.startswith("UnaryStream"):
+        answers = [answer async for answer in channel.unary_stream(path)(b"a")]
+    elif method.startswith("StreamUnary"):
+        answers = [await channel.stream_unary(path)(_requests())]
+    else:
+        answers = [answer async for answer in channel.stream_stream(path)(_requests())]
+    assert answers == expected
+    assert f'facegate_call_seconds_count{{method="{method}"}} 1.0'.encode() in metrics.render()[0]

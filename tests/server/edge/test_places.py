@@ -9,10 +9,10 @@ import pytest
 import pytest_asyncio
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Reason, Refusal
+from server.base.worker_pool import WorkerPool
 from server.edge.places import Abandoned, Line, Place, PlaceRules, Places
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
-from server.worker_pool import WorkerPool
 
 _LINE = Line(of_party=4, of_all=8, seconds=5.0)
 
@@ -35,7 +35,7 @@ class _Call:
         self.task = asyncio.create_task(self._serve(places, party))
 
     async def _serve(self, places: Places, party: str) -> None:
-        async with places.taken(party):
+        async with places.hold_place(party):
             self.served = True
             await self.end.wait()
 
@@ -55,7 +55,7 @@ def _refused() -> Iterator[dict[str, object]]:
 
 
 async def _take(places: Places, party: str) -> None:
-    async with places.taken(party):
+    async with places.hold_place(party):
         pass
 
 
@@ -94,10 +94,10 @@ async def pool() -> AsyncIterator[WorkerPool]:
 
 async def test_work_answers_or_fails_and_leaves(pool: WorkerPool) -> None:
     places = _places(1)
-    async with places.taken("a") as place:
+    async with places.hold_place("a") as place:
         assert await place.run(pool, divmod, 7, 2) == (3, 1)
     with pytest.raises(ZeroDivisionError):
-        async with places.taken("a") as place:
+        async with places.hold_place("a") as place:
             await place.run(pool, divmod, 7, 0)
     assert places.used == 0
 
@@ -114,7 +114,7 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
         refusal_details.append("ended")
 
     async def call() -> None:
-        async with places.taken("a") as place:
+        async with places.hold_place("a") as place:
             await place.run(pool, work, place)
 
     calls = [asyncio.create_task(call()) for _ in range(2)]
@@ -128,12 +128,12 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
         await call()
     go_on.set()
     async with asyncio.timeout(5):
-        await places.idle()
+        await places.wait_until_idle()
     assert refusal_details == ["begun"]
 
 
 async def test_abandoned_work_is_notified() -> None:
-    async with _places(1).taken("a") as place:
+    async with _places(1).hold_place("a") as place:
         place.require_wanted()
     with pytest.raises(Abandoned):
         place.require_wanted()
@@ -151,7 +151,7 @@ async def test_a_lone_party_may_have_every_place_and_no_more() -> None:
     assert refusal_details == {"limit": 2, "retrySeconds": 3.0}
     await _all_end(*calls)
     assert places.used == 0
-    await places.idle()
+    await places.wait_until_idle()
 
 
 async def test_a_quota_binds_its_party_alone() -> None:

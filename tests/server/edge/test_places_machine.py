@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Refusal
 from server.edge.places import Line, PlaceRules, Places
-from server.errors import Refusal
 from server.telemetry.metrics import Metrics
 
 _PARTIES = ("a", "b", "c", "d")
@@ -28,7 +28,7 @@ class _Call:
 
     async def serve(self, places: Places) -> None:
         try:
-            async with places.taken(self.party):
+            async with places.hold_place(self.party):
                 self.state = "served"
                 await self.end.wait()
             self.state = "ended"

@@ -13,21 +13,36 @@ from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
-from server.checks.handed_out import HandedOut, KeptPicture
+from matcher.conformance.interface import Component, Method
+from matcher.conformance.requirement import IntakeCode
+from matcher.portrait import accept_portrait
+from matcher.portrait_report import PortraitPolicy, PortraitReport, Severity
+from server.checks.completion import HandedOut
 from server.domain.terms import AttemptOutcome, Mode
-from server.edge.result_codec import EXPLANATIONS, UNATTESTED, add_pictures, encode_result, parse_result
+from server.edge.result_codec import (
+    EXPLANATIONS,
+    UNATTESTED,
+    add_images,
+    parse_report,
+    parse_result,
+    serialise_report,
+    serialise_result,
+)
+from server.evidence.store import HeldImage, facts_of
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from tests.liveness.results import express_results
+from tests.server.live import portrait
+from tests.server.models_once import remembering_pack
 from tests.server.storage.samples import entry
 from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
 
 
 def test_the_same_outcome_gives_the_same_bytes() -> None:
-    assert encode_result(OUTCOME) == encode_result(replace(OUTCOME))
+    assert serialise_result(OUTCOME) == serialise_result(replace(OUTCOME))
 
 
 def test_a_round_trip_keeps_everything() -> None:
-    message = parse_result(encode_result(OUTCOME))
+    message = parse_result(serialise_result(OUTCOME))
     assert message.check_id == str(OUTCOME.check_id)
     assert message.sandbox
     (attempt,) = message.attempts
@@ -90,7 +105,7 @@ def test_the_steps_of_a_flash_are_kept() -> None:
             ChallengeStepOutcome(step=drawn, signal_to_noise=9.5, agrees=True),
         ),
     )
-    liveness = parse_result(encode_result(outcome)).liveness
+    liveness = parse_result(serialise_result(outcome)).liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_DYNAMIC)
     assert (liveness.verified_bits, liveness.required_bits) == (13.5, 12.0)
     first, second = liveness.challenge_steps
@@ -114,7 +129,7 @@ def test_missing_values_are_absent_on_the_wire() -> None:
         audit_images=(),
         attempts=(replace(ATTEMPT, end_time=None, outcome=AttemptOutcome.INTERRUPTED),),
     )
-    message = parse_result(encode_result(bare))
+    message = parse_result(serialise_result(bare))
     assert not message.HasField("liveness")
     assert not message.HasField("transcript")
     assert not message.HasField("evidence_frame")
@@ -128,7 +143,7 @@ def test_missing_values_are_absent_on_the_wire() -> None:
 
 def test_an_undecided_result_has_no_finding_on_the_person() -> None:
     verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
-    message = parse_result(encode_result(replace(OUTCOME, verdict=verdict)))
+    message = parse_result(serialise_result(replace(OUTCOME, verdict=verdict)))
     assert message.status == result_pb2.CHECK_STATUS_NOT_DECIDED
     assert list(message.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
     assert not message.HasField("liveness")
@@ -144,20 +159,20 @@ def test_a_live_result_says_that_nobody_attested_the_device(verdict: Verdict, as
         liveness=replace(OUTCOME.liveness, verdict=verdict, score=90.0),
         device=replace(OUTCOME.device, assurance=assurance),
     )
-    liveness = parse_result(encode_result(outcome)).liveness
+    liveness = parse_result(serialise_result(outcome)).liveness
     rests_on_claims = verdict is Verdict.LIVE and assurance in {Assurance.NONE, Assurance.LOW}
     assert (UNATTESTED in liveness.explanations) is rests_on_claims
 
 
 @pytest.mark.parametrize("status", CheckStatus)
 def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
-    message = parse_result(encode_result(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
+    message = parse_result(serialise_result(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
     assert result_pb2.CheckStatus.Name(message.status) == f"CHECK_STATUS_{status}"
 
 
 @given(liveness=express_results())
 def test_signed_bytes_have_one_meaning(liveness: LivenessResult) -> None:
-    result = encode_result(replace(OUTCOME, liveness=liveness))
+    result = serialise_result(replace(OUTCOME, liveness=liveness))
     parsed = parse_result(result).liveness
     live = parsed.verdict == result_pb2.LIVENESS_VERDICT_LIVE
     spoof = parsed.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
@@ -175,9 +190,9 @@ def test_every_word_of_the_inside_is_on_the_wire() -> None:
         assert result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack}")
     for assurance in Assurance:
         device = replace(OUTCOME.device, assurance=assurance)
-        assert encode_result(replace(OUTCOME, device=device))
+        assert serialise_result(replace(OUTCOME, device=device))
     for outcome in AttemptOutcome:
-        assert encode_result(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
+        assert serialise_result(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
     for check in DeviceCheckOutcome:
         assert result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check}")
 
@@ -197,10 +212,67 @@ def test_every_liveness_reason_has_plain_words() -> None:
     ],
 )
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
-    kept = KeptPicture(replace(entry("picture"), rotation=rotation), b"image")
+    kept = HeldImage(facts_of(replace(entry("picture"), rotation=rotation)), b"image")
     response = service_pb2.FinishCheckResponse()
-    add_pictures(response, HandedOut(pictures=(kept,), problems=(), shortfall=None))
+    add_images(response, HandedOut(images=(kept,), shortfall=None))
     message = response.evidence_frame
     assert message.rotation == wire
     assert message.mirrored
     assert (message.image, message.media_type, message.frame_index) == (b"image", "image/jpeg", 7)
+
+
+_WIRE = service_pb2.PortraitRequirement
+
+
+@pytest.fixture(scope="module")
+def report() -> PortraitReport:
+    return accept_portrait(portrait(), pack=remembering_pack(), policy=PortraitPolicy()).report
+
+
+def test_a_real_report_survives_a_round_trip(report: PortraitReport) -> None:
+    message = parse_report(serialise_report(report))
+    assert (message.media_type, message.width, message.height) == (
+        report.media_type,
+        report.width,
+        report.height,
+    )
+    assert message.eye_distance_px == report.eye_distance_px
+    assert (message.container, list(message.notes)) == ("", [])
+    assert [requirement.code for requirement in message.requirements] == [
+        requirement.code.value for requirement in report.requirements
+    ]
+    for sent, own in zip(message.requirements, report.requirements, strict=True):
+        assert (sent.severity == _WIRE.SEVERITY_HARD) is (own.severity is Severity.HARD)
+        assert (sent.passed if sent.HasField("passed") else None) is own.passed
+        assert (sent.score if sent.HasField("score") else None) == own.score
+        assert (sent.required, sent.measured) == (own.required, own.measured)
+        assert sent.clause
+        assert bool(sent.unassessed_reason) is (own.passed is None)
+
+
+def test_a_score_names_its_algorithm(report: PortraitReport) -> None:
+    sent = {each.code: each for each in parse_report(serialise_report(report)).requirements}
+    assert sent[Component.HEAD_SIZE].method == _WIRE.METHOD_STANDARD
+    assert sent[Component.EXPRESSION_NEUTRALITY].method == _WIRE.METHOD_APPROXIMATION
+    assert sent[IntakeCode.FILE_SIZE].method == _WIRE.METHOD_UNSPECIFIED
+    unassessed = sent[Component.UNIFIED_QUALITY_SCORE]
+    assert unassessed.method == _WIRE.METHOD_UNSPECIFIED
+    assert not unassessed.HasField("passed")
+    assert not unassessed.HasField("score")
+    assert (unassessed.measured, bool(unassessed.unassessed_reason)) == ("", True)
+    own = {each.code: each for each in report.requirements}
+    assert own[Component.UNIFIED_QUALITY_SCORE].method is Method.STANDARD
+
+
+def test_a_missed_requirement_and_a_record_are_encoded(report: PortraitReport) -> None:
+    missed = replace(
+        report,
+        requirements=(replace(report.requirements[0], passed=False),),
+        container="ISO/IEC 19794-5:2011 in ICAO DG2",
+        notes=("a note",),
+    )
+    message = parse_report(serialise_report(missed))
+    assert message.requirements[0].HasField("passed")
+    assert message.requirements[0].passed is False
+    assert message.container == "ISO/IEC 19794-5:2011 in ICAO DG2"
+    assert list(message.notes) == ["a note"]

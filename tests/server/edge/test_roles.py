@@ -11,10 +11,10 @@ import pytest_asyncio
 from google.protobuf.message_factory import GetMessageClass
 
 from docs.make_roles import PAGE, roles_page
-from server.api_keys import new_api_key
+from server.access.api_keys import new_api_key
+from server.access.callers import SCOPES as OF_ROLE
+from server.access.callers import Role, Scope
 from server.audit import SERVER_TENANT, AuditEntry
-from server.callers import SCOPES as OF_ROLE
-from server.callers import Role, Scope
 from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database

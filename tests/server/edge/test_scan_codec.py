@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
-from attempt.frame import FrameExposure
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES
-from device_integrity.camera import CameraClaim, DeviceClaim, Platform
+from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, Platform
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
+from server.base.errors import Reason, Refusal
 from server.device.evidence import UnknownEvidence
 from server.domain.terms import Mode, Plan
 from server.edge.scan_codec import (
@@ -26,7 +26,6 @@ from server.edge.scan_codec import (
     to_inbound,
     to_response,
 )
-from server.errors import Reason, Refusal
 from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.messages import (
     AdjustmentMessage,
@@ -326,7 +325,7 @@ def test_flash_metadata_of_a_frame_are_decoded() -> None:
     message = to_inbound(_Request(frame=scan_pb2.Frame(header=header.SerializeToString())))
     assert isinstance(message, FrameMessage)
     assert (message.flash_step, message.flash_step_since_us) == (2, 1_234_567)
-    assert message.exposure == FrameExposure(
+    assert message.exposure == ExposureClaim(
         exposure_time_ns=8_000_000,
         iso=400,
         white_balance_kelvin=4100,

@@ -6,8 +6,8 @@ import gc
 import pytest
 from prometheus_client import CollectorRegistry
 
+from server.base.errors import Reason, Refusal
 from server.edge.waiting_room import WaitingRoom
-from server.errors import Reason, Refusal
 from server.telemetry.metrics import Metrics
 
 
@@ -21,7 +21,7 @@ async def test_the_oldest_gives_way() -> None:
     messages = [asyncio.Event() for _ in range(3)]
     waiting = []
     for message in messages:
-        waiting.append(asyncio.create_task(room.wait(message.wait)))
+        waiting.append(asyncio.create_task(room.wait_for_message(message.wait)))
         await asyncio.sleep(0.01)
     with pytest.raises(Refusal) as caught:
         await waiting[0]
@@ -39,7 +39,7 @@ async def test_the_oldest_gives_way() -> None:
 async def test_an_immediate_message_needs_no_place() -> None:
     room = _room(Metrics(CollectorRegistry()), places=1, moment=20.0)
     gate = asyncio.Event()
-    waiting = [asyncio.create_task(room.wait(gate.wait)) for _ in range(50)]
+    waiting = [asyncio.create_task(room.wait_for_message(gate.wait)) for _ in range(50)]
     await asyncio.sleep(0.01)
     gate.set()
     assert await asyncio.gather(*waiting) == [True] * 50
@@ -48,7 +48,7 @@ async def test_an_immediate_message_needs_no_place() -> None:
 async def test_no_wait_is_unlimited() -> None:
     metrics = Metrics(CollectorRegistry())
     with pytest.raises(Refusal) as caught:
-        await _room(metrics, seconds=0.01).wait(asyncio.Event().wait)
+        await _room(metrics, seconds=0.01).wait_for_message(asyncio.Event().wait)
     assert caught.value.reason is Reason.STREAM_IDLE
     assert b'{awaited="message",cause="too_late"} 1.0' in metrics.render()[0]
 
@@ -58,7 +58,7 @@ async def test_the_end_of_the_reading_is_reported() -> None:
         raise LookupError
 
     with pytest.raises(LookupError):
-        await _room(Metrics(CollectorRegistry())).wait(broken)
+        await _room(Metrics(CollectorRegistry())).wait_for_message(broken)
 
 
 async def test_a_call_that_ends_while_nobody_waits_any_more_is_no_error() -> None:
@@ -73,7 +73,7 @@ async def test_a_call_that_ends_while_nobody_waits_any_more_is_no_error() -> Non
             raise LookupError from None
 
     try:
-        waiting = asyncio.create_task(_room(Metrics(CollectorRegistry())).wait(ends))
+        waiting = asyncio.create_task(_room(Metrics(CollectorRegistry())).wait_for_message(ends))
         await asyncio.sleep(0.01)
         waiting.cancel()
         await asyncio.wait([waiting])
@@ -97,13 +97,13 @@ async def test_a_caller_that_leaves_frees_its_place() -> None:
         finally:
             cancelled.set()
 
-    first = asyncio.create_task(room.wait(never))
+    first = asyncio.create_task(room.wait_for_message(never))
     await asyncio.sleep(0.01)
     first.cancel()
     await asyncio.wait([first])
     await cancelled.wait()
     message = asyncio.Event()
-    second = asyncio.create_task(room.wait(message.wait))
+    second = asyncio.create_task(room.wait_for_message(message.wait))
     await asyncio.sleep(0.01)
     message.set()
     assert await second

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 
 from matcher.records import open_trusted_image
-from server.evidence.facial_record import facial_record
+from server.evidence.archive import facial_record
 from server.verdict.record import ImageFacts
 from tests.server.verdict.samples import RECORD
 from vision.image import encode_jpeg

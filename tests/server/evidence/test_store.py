@@ -7,20 +7,18 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from server.evidence.errors import EvidenceAltered
-from server.evidence.store import EvidenceStore
-from server.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
+from server.evidence.store import EvidenceAltered, EvidenceStore
+from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown
 from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore, open_object_store
-from server.storage.records import EvidenceEntry, ImagePurpose, PictureFacts
+from server.storage.records import EvidenceEntry, ImagePurpose
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from tests.server.databases import make_tables
 from tests.server.storage.samples import after, decision, new_check
 
 _KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
-_FACTS = PictureFacts(attempt=2, frame_index=17, rotation=90, mirrored=True, media_type="image/jpeg")
 _PICTURE = b"\xff\xd8\xff the bytes of a picture \xff\xd9" * 50
 
 
@@ -35,11 +33,19 @@ def store(objects: ObjectStore) -> EvidenceStore:
 
 
 async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
-    picture = await store.seal(
-        check_id, tenant="default", kind=ImagePurpose.EVIDENCE_FRAME, image=_PICTURE, facts=_FACTS
+    entry, ciphertext = await store.seal(
+        check_id,
+        tenant="default",
+        kind=ImagePurpose.EVIDENCE_FRAME,
+        image=_PICTURE,
+        media_type="image/jpeg",
+        attempt=2,
+        frame_index=17,
+        rotation=90,
+        mirrored=True,
     )
-    await store.put(picture)
-    return picture.entry
+    await store.put(entry, ciphertext)
+    return entry
 
 
 async def test_a_picture_is_given_back_as_it_came(store: EvidenceStore) -> None:

@@ -13,7 +13,7 @@ import aiohttp
 import grpc
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.api_keys import new_api_key
+from server.access.api_keys import new_api_key
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from vision.face import BgrImage, DetectedFace

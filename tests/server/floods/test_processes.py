@@ -11,7 +11,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from server.edge.web_stream import SUBPROTOCOL
+from server.edge.web_listener import SUBPROTOCOL
 from tests.server.floods.http2 import Connection, Gone, endless_bodies, send_headers, tiny_fields
 from tests.server.floods.phone import scan_through
 from tests.server.live import PAGE_ORIGIN

@@ -138,7 +138,7 @@ async def test_portraits_that_take_long_hold_no_frame_up(
             time.sleep(_PORTRAIT_SECONDS)
             return accept_portrait(*args, **kwargs)
 
-        monkeypatch.setattr("server.checks.portraits.accept_portrait", slow)
+        monkeypatch.setattr("server.checks.intake.accept_portrait", slow)
         async with calling_on_and_on(lambda: served.upload(LOUD)):
             began = time.monotonic()
             stream = await device.open()

@@ -10,7 +10,7 @@ from device_integrity.assurance import Assurance
 from liveness import ChallengeKind
 from server.domain.terms import Mode
 from server.policies import load_policies, parse_policy, read_policy
-from server.policies.errors import PolicyInvalid, PolicyNotFound
+from server.policies.loading import PolicyInvalid, PolicyNotFound
 from vision.packs.calibration import parse_calibration
 
 _MINE = b"""

@@ -13,7 +13,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from tests.server.live import pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import RawDevice

@@ -16,8 +16,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome, CheckState
 from tests.server.live import pictures
 from tests.server.process.server_process import DataFolder
 from tests.server.raw_device import Ended, RawDevice, RawStream

@@ -9,8 +9,8 @@ import pytest
 
 from facegate_client.key_set import KeySet, load_key_set
 from facegate_client.result_signature import verify_response
-from server.key_files import KeyFiles
-from server.key_rotation import rotate_key
+from server.keyring.key_files import KeyFiles
+from server.keyring.key_rotation import rotate_key
 from tests.server.live import pictures, until
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import RawDevice

@@ -2,7 +2,7 @@
 
 import asyncio
 
-from server.worker_pool import WorkerPool
+from server.base.worker_pool import WorkerPool
 
 __all__ = ["until_idle"]
 

@@ -5,8 +5,7 @@ from typing import Any
 from uuid import UUID
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
-from server.domain.state import CheckState
-from server.domain.terms import Mode, Plan
+from server.domain.terms import CheckState, Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
 

@@ -2,20 +2,28 @@
 
 import itertools
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
 
 import grpc
 import pytest
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
+from hypothesis import given
+from hypothesis import strategies as st
 
-from server.domain.state import CheckState
-from server.domain.terms import EndedBy
+from server.base.errors import Reason, Refusal
+from server.domain.terms import CheckState, EndedBy
+from server.scan.attempt import AttemptClocks, CaptureRate
+from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
 from tests.sampling import some_fast
 from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request, after_two_frames
+from tests.server.scan.records import NOW, check_record
 
 Misbehave = Callable[[RawStream], Awaitable[None]]
 
@@ -349,3 +357,176 @@ async def test_the_budget_of_a_scan_holds(tmp_path: Path, limit: str) -> None:
             refusal = await again.outcome()
             assert refusal is not None
             assert refusal.reason == "SCAN_BUDGET_EXCEEDED"
+
+
+_SECONDS, _IDLE, _END, _DEADLINE = 20, 10, 5.0, 60
+
+
+@dataclass
+class _Time:
+    passed: float = 0.0
+
+    def clocks(self) -> AttemptClocks:
+        clock = SimpleNamespace(
+            monotonic=lambda: 1000.0 + self.passed, now=lambda: NOW + timedelta(seconds=self.passed)
+        )
+        settings = SimpleNamespace(end_seconds=_END)
+        deadlines = SimpleNamespace(idle_seconds=_IDLE)
+        stream = SimpleNamespace(
+            policy=SimpleNamespace(deadlines=deadlines),
+            budget=CaptureBudget(max_attempt_seconds=_SECONDS),
+            record=check_record(scan_deadline=NOW + timedelta(seconds=_DEADLINE)),
+        )
+        env = SimpleNamespace(clock=clock, settings=settings)
+        return AttemptClocks(cast("Any", env), cast("Any", stream))
+
+    @property
+    def now(self) -> float:
+        return 1000.0 + self.passed
+
+
+def test_the_clock_waits_for_the_next_due_time() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    assert clocks.wait([time.now + 3.0, time.now + 7.0]) == 3.0
+    assert clocks.wait([]) == _IDLE
+    time.passed = 8.0
+    clocks.note_activity()
+    assert clocks.wait([]) == _IDLE
+    time.passed = 12.0
+    clocks.note_activity()
+    assert clocks.wait([]) == _SECONDS - 12.0, "then it is the attempt's end"
+    time.passed = _DEADLINE - 2.0
+    clocks.begin()
+    assert clocks.wait([]) == 2.0, "and at last the scan's"
+    assert clocks.wait([time.now - 1.0]) == 0.0
+
+
+def test_an_attempt_is_overdue_until_it_is_complete() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    assert not clocks.overdue(time.now + _SECONDS - 0.1)
+    assert clocks.overdue(time.now + _SECONDS)
+    clocks.completed = time.now + _SECONDS
+    assert not clocks.overdue(time.now + _SECONDS)
+    assert clocks.wait([]) == _IDLE
+
+
+def test_a_device_that_knows_the_completion_has_time_to_send_the_end() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    clocks.completed = time.now
+    assert clocks.wait([]) == _END
+    clocks.require_activity(time.now + _END - 0.1)
+    with pytest.raises(Refusal, match="`attempt_end` did not arrive for 5 seconds") as caught:
+        clocks.require_activity(time.now + _END)
+    assert caught.value.reason is Reason.STREAM_IDLE
+
+
+def test_silence_is_reported_with_its_length() -> None:
+    time = _Time()
+    clocks = time.clocks()
+    clocks.require_activity(time.now + _IDLE - 0.1)
+    with pytest.raises(Refusal, match="nothing arrived for 10 seconds") as caught:
+        clocks.require_activity(time.now + _IDLE)
+    assert caught.value.details == {"idleSeconds": _IDLE}
+
+
+def test_the_scans_deadline_ends_everything() -> None:
+    time = _Time(passed=_DEADLINE - 0.1)
+    clocks = time.clocks()
+    clocks.require_before_deadline()
+    time.passed = _DEADLINE
+    with pytest.raises(ScanDeadlinePassed):
+        clocks.require_before_deadline()
+
+
+def _sent(rate: CaptureRate, *, begin: float, count: int, interval: float) -> float:
+    for number in range(count):
+        rate.count_frame(begin + number * interval)
+    return begin + count * interval
+
+
+def test_before_two_frames_there_is_no_rate() -> None:
+    rate = CaptureRate()
+    assert rate.per_second is None
+    rate.count_frame(5.0)
+    assert (rate.per_second, rate.seconds, rate.frames) == (None, 0.0, 1)
+
+
+def test_dropped_images_were_captured() -> None:
+    rate = CaptureRate()
+    assert rate.captured_per_second is None
+    for at in range(11):
+        rate.count_frame(0.2 * at, dropped=1)
+    assert rate.captured_per_second == pytest.approx(10.0)
+
+
+def test_a_slow_network_makes_bursts_and_a_slow_camera_none() -> None:
+    bursts, camera = CaptureRate(), CaptureRate()
+    for at in range(24):
+        bursts.count_frame(0.1 * (at % 4) + 1.2 * (at // 4))
+        camera.count_frame(0.2 * at + 0.02 * (at % 3))
+    assert bursts.per_second == pytest.approx(3.6, abs=0.2)
+    assert bursts.captured_per_second == pytest.approx(10.0)
+    assert camera.captured_per_second == pytest.approx(6.25)
+
+
+def test_a_pause_as_the_device_had_it_does_not_count() -> None:
+    rate = CaptureRate()
+    end = _sent(rate, begin=100.0, count=30, interval=0.1)
+    # Two more frames were in flight; the device received the pause and its end 0.2 s late.
+    rate.pause(7.0)
+    end = _sent(rate, begin=end, count=2, interval=0.1)
+    rate.resume(8.0)
+    _sent(rate, begin=end + 1.0, count=30, interval=0.1)
+    assert rate.paused_seconds == pytest.approx(1.0)
+    assert rate.per_second == pytest.approx(10.0)
+
+
+def test_a_slow_device_is_slow_beside_a_pause_too() -> None:
+    rate = CaptureRate()
+    end = _sent(rate, begin=0.0, count=10, interval=0.5)
+    rate.pause(50.0)
+    rate.resume(51.0)
+    _sent(rate, begin=end + 4.0, count=10, interval=0.5)
+    assert rate.paused_seconds == pytest.approx(1.0)
+    assert rate.per_second is not None
+    assert rate.per_second < 2.0
+
+
+def test_a_pause_without_an_end_excuses_nothing() -> None:
+    rate = CaptureRate()
+    end = _sent(rate, begin=0.0, count=10, interval=0.1)
+    rate.pause(50.0)
+    _sent(rate, begin=end + 9.0, count=10, interval=0.1)
+    assert rate.paused_seconds == 0.0
+
+
+@given(
+    st.lists(
+        st.one_of(
+            st.floats(min_value=0.001, max_value=5.0).map(lambda gap: ("frame", gap)),
+            st.floats(min_value=0.0, max_value=5.0).map(lambda wait: ("pause", wait)),
+            st.floats(min_value=0.0, max_value=5.0).map(lambda wait: ("resume", wait)),
+        ),
+        max_size=40,
+    )
+)
+def test_pauses_never_make_up_for_more_than_the_server_asked(events: list[tuple[str, float]]) -> None:
+    rate, captured, now, asked, since = CaptureRate(), 0.0, 0.0, 0.0, None
+    for what, amount in events:
+        if what == "frame":
+            captured += amount
+            rate.count_frame(captured)
+        elif what == "pause":
+            now += amount
+            rate.pause(now)
+            since = now
+        else:
+            now += amount
+            rate.resume(now)
+            if since is not None:
+                asked, since = asked + now - since, None
+        assert 0.0 <= rate.paused_seconds <= asked + 1e-9
+        assert rate.seconds >= 0.0

@@ -11,11 +11,10 @@ from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
 from liveness.guidance import GuidanceSettings, Oval
 from matcher.persons import SCAN_SUBJECT
-from server.errors import Reason, Refusal
-from server.scan.capture_work import CaptureWork
+from server.base.errors import Reason, Refusal
+from server.base.worker_pool import WorkerPool
+from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.messages import FrameMessage
-from server.scan.stream_trace import AttemptTrace
-from server.worker_pool import WorkerPool
 from tests.attempt.frames import undecodable
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack

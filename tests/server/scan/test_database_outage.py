@@ -11,8 +11,7 @@ from facegate.v1 import result_pb2, scan_pb2
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.storage.schema import upgrade
 from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
 from tests.server.postgres import PostgresServer, postgres_server

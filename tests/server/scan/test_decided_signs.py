@@ -11,11 +11,11 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from structlog.testing import capture_logs
 
-from server.app import FacegateServer
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
+from server.running.app import FacegateServer
+from server.running.tls import TlsFiles
 from server.storage.database import open_database
 from server.storage.repository import CheckRepository
-from server.tls import TlsFiles
 from tests.sampling import some_fast
 from tests.server.live import FAST, LiveServer, ShiftedClock, fresh_pictures, settings_for, until
 from tests.server.models_once import remembering_pack

@@ -11,16 +11,16 @@ from sqlalchemy import select
 
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
-from server.device.findings import EvidenceFinding
-from server.keys import MemoryKey
+from server.base.worker_pool import WorkerPool
+from server.device.evidence import EvidenceFinding
+from server.keyring.keys import MemoryKey
+from server.keyring.sealing import WrappingKeys
 from server.scan.device_memory import DeviceMemory
-from server.sealing import WrappingKeys
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.tables import device_key_uses
-from server.worker_pool import WorkerPool
 from tests.server.databases import make_tables
 from tests.server.storage.samples import NOW, new_check
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from server.policies.words import AppDisclosure
+from server.policies.schema import AppDisclosure
 from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.messages import ScanStatus
 from server.verdict import CheckStatus, CheckVerdict, FailureReason

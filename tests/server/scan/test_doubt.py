@@ -13,12 +13,10 @@ import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from liveness import FusionModel, VerdictReason, load_fusion_model
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Plan
-from server.scan.attempt import AttemptRun
-from server.scan.attempt_clocks import AttemptClocks
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Plan
+from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.environment import ScanEnvironment
-from server.scan.older_streams import await_older_streams
+from server.scan.waits import await_older_streams
 from server.storage.records import AttemptRecord
 from tests.server.live import LiveServer, Picture, fresh_pictures, serving, settings_for
 from tests.server.raw_device import RawDevice, RawStream
@@ -165,7 +163,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def sure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """A server whose networks may be sure."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.servicers.load_fusion_model", _sure_model)
+        patch.setattr("server.running.servicers.load_fusion_model", _sure_model)
         async with serving(settings_for(tmp_path_factory.mktemp("sure"))) as server:
             yield server
 
@@ -189,7 +187,7 @@ async def test_a_faster_newer_stream_does_not_hide_the_doubt_of_an_older_one(
         older = replace(attempts[0], number=0, counted=False, ended_by=EndedBy.SUPERSEDED, doubts=_NOT_SURE)
         return (older, *attempts)
 
-    monkeypatch.setattr("server.scan.concluding.await_older_streams", found)
+    monkeypatch.setattr("server.scan.ends.await_older_streams", found)
     upload = await sure.upload(policy="standard")
     stream = await RawDevice(sure.device, upload).open(capabilities=[_FLASH])
     result = await stream.run_attempt(fresh_pictures())

@@ -12,11 +12,11 @@ import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from facegate_client import DisplayedStep, FlashScreen
-from server.domain.state import CheckState
+from server.device.assessment import assess_device
+from server.domain.terms import CheckState
 from server.scan.attempt import AttemptRun
-from server.scan.closing import AttemptCloser
-from server.scan.device_assessor import AssessedDevice, DeviceAssessor
-from server.scan.handshake import OpenStream
+from server.scan.judging import AttemptJudge
+from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
 from tests.client.cut_proxy import cutting
 from tests.server.flash_checks import check, flash_server, scanned
@@ -260,24 +260,21 @@ async def test_the_attempt_is_judged_during_the_closing_step(
     real: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settled: list[tuple[int, bool]] = []
-    judge_ahead = AttemptCloser.judge_ahead
+    judge_ahead = AttemptJudge.judge_ahead
 
-    def watched(closer: AttemptCloser, run: AttemptRun) -> None:
+    def watched(judge: AttemptJudge, run: AttemptRun) -> None:
         assert run.challenge is not None
         settled.append((run.frames, run.challenge.over))
-        judge_ahead(closer, run)
+        judge_ahead(judge, run)
 
     looks: list[bool] = []
-    assess = DeviceAssessor.assess
 
-    async def counted(
-        devices: DeviceAssessor, stream: OpenStream, run: AttemptRun, **rest: Any
-    ) -> AssessedDevice:
-        looks.append(rest["ended"])
-        return await assess(devices, stream, run, **rest)
+    def counted(**evidence: Any) -> DeviceOutcome:
+        looks.append(evidence["transcript_bound"])
+        return assess_device(**evidence)
 
-    monkeypatch.setattr(AttemptCloser, "judge_ahead", watched)
-    monkeypatch.setattr(DeviceAssessor, "assess", counted)
+    monkeypatch.setattr(AttemptJudge, "judge_ahead", watched)
+    monkeypatch.setattr("server.scan.judging.assess_device", counted)
     result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
     [(frames, over)] = settled
     assert not over
@@ -393,7 +390,7 @@ async def test_a_slow_network_is_no_attack(real: LiveServer, delay_seconds: floa
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
     assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
-    # On a busy machine the phone is slow, too; tests/server/scan/test_capture_rate.py tells them apart.
+    # On a busy machine the phone is slow, too; tests/server/scan/test_attempt.py tells them apart.
     slow = {feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW, feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW}
     assert slow & set(wire.results[0].feedback)
 

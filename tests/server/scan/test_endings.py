@@ -6,18 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
-from server.errors import Reason, Refusal
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.scan.endings import (
     NO_FACTS,
     RULES,
     TAMPERING,
     AttemptFacts,
     Ending,
+    Images,
     LeaseLost,
-    Pictures,
     ScanDeadlinePassed,
     State,
     ending_of,
@@ -126,13 +125,13 @@ def test_leaving_changes_no_earlier_finding(facts: AttemptFacts, ending: Ending)
     assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
     if against:
         # Independent of the cause of the end and of the holder of the lease.
-        assert (settled.judgement, settled.pictures) == (True, Pictures.NAMED)
+        assert (settled.judgement, settled.images) == (True, Images.NAMED)
         assert settled.reason is (_BROKEN if ending.reason is _BROKEN else None)
         return
     assert settled.reason is None
     assert settled.judgement == (facts.counts and not facts.adverse and ending.by is not EndedBy.SERVER_FAULT)
     nobody_keeps = ending.by in {EndedBy.SUPERSEDED, EndedBy.SERVER_FAULT}
-    assert settled.pictures is (Pictures.NONE if nobody_keeps else Pictures.ALL_OR_NONE)
+    assert settled.images is (Images.NONE if nobody_keeps else Images.ALL_OR_NONE)
 
 
 @given(ending=_endings)
@@ -157,4 +156,4 @@ def test_only_conditions_and_cancelled_attempts_are_retried(
         assert settled.reason is None
     # Only an adverse judgement holds without its evidence.
     against = facts.adverse or facts.manipulated
-    assert settled.pictures is (Pictures.NAMED if against else Pictures.NEEDED)
+    assert settled.images is (Images.NAMED if against else Images.NEEDED)

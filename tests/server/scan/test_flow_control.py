@@ -14,7 +14,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from attempt.placement import CapturePlan
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from tests.client.cut_proxy import cutting
 from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for
 from tests.server.models_once import remembering_pack

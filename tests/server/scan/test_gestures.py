@@ -12,9 +12,9 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from facegate_client import FlashScreen
 from liveness import VerdictReason
+from server.configuration.settings import Settings
 from server.edge.result_codec import EXPLANATIONS
-from server.settings import Settings
-from server.tuning import Tuning
+from server.running.tuning import Tuning
 from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import WatchedScreen, Wire, phone, scan

@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from server.checks.running import CheckClosing
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.scan.endings import LeaseLost
 from server.scan.lease import HeldLease
 from server.scan.scan_bytes import ScanBytes

@@ -14,10 +14,8 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from server.checks.recorder import CheckRecorder
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
-from server.scan.attempt import AttemptRun
-from server.scan.attempt_clocks import AttemptClocks
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode, Plan
+from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.endings import ScanDeadlinePassed
 from server.verdict import FailureReason
 from simulator.scene import ScanKind

@@ -15,7 +15,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import FaceScanner, ScanTicket, generated_source
 from facegate_client import ScanSettings as ClientSettings
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from tests.client.fake_screen import FakeScreen
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, serving, settings_for
 from tests.server.policy_files import write_policy

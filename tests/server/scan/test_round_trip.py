@@ -9,7 +9,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from attempt import FlashRun
 from server.scan.attempt import AttemptRun
-from server.scan.closing import AttemptCloser
+from server.scan.judging import AttemptJudge
 from tests.client.cut_proxy import cutting
 from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import RawDevice
@@ -22,13 +22,13 @@ async def test_a_slow_network_is_measured_by_the_servers_clock(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     measured: list[float] = []
-    judge_ahead = AttemptCloser.judge_ahead
+    judge_ahead = AttemptJudge.judge_ahead
 
-    def watched(closer: AttemptCloser, run: AttemptRun) -> None:
+    def watched(judge: AttemptJudge, run: AttemptRun) -> None:
         measured.append(run.capture.round_trip.seconds)
-        judge_ahead(closer, run)
+        judge_ahead(judge, run)
 
-    monkeypatch.setattr(AttemptCloser, "judge_ahead", watched)
+    monkeypatch.setattr(AttemptJudge, "judge_ahead", watched)
     async with (
         serving(settings_for(tmp_path)) as live,
         cutting(live.server.device_target, delay_s=DELAY_SECONDS / 2) as (_, through),

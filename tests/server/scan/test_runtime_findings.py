@@ -9,7 +9,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from device_integrity.policy import RAISED_NAMES
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
 from tests.sampling import some_fast

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
 
-from server.sandbox import TOLERATED
+from server.base.sandbox import TOLERATED
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_photo
@@ -160,7 +160,7 @@ async def test_a_policy_and_the_sandbox_tolerate_the_same_pictures(live: LiveSer
     assert result.status == _SUCCESS
     found = _memory(result, "memory.frames")
     assert (found.reason, found.decisive, found.tolerated) == ("FRAMES_SHOWN_BEFORE", True, True)
-    # The sandbox tolerates a test whatever its reason (tests/server/test_sandbox.py).
+    # The sandbox tolerates a test whatever its reason (tests/server/base/test_sandbox.py).
     assert "memory.frames" in TOLERATED
 
 

@@ -14,10 +14,9 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.evidence.store import EvidenceStore
-from server.scan.concluding import AttemptConcluder
+from server.scan.ends import ScanEnds
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
 from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
@@ -239,16 +238,16 @@ async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     storing, concluding = asyncio.Event(), asyncio.Event()
-    genuine, conclude = EvidenceStore.put, AttemptConcluder.conclude
+    genuine, conclude = EvidenceStore.put, ScanEnds.conclude
 
-    async def concluded(concluder: AttemptConcluder, *args: Any) -> Any:
+    async def concluded(ends: ScanEnds, *args: Any) -> Any:
         concluding.set()
-        return await conclude(concluder, *args)
+        return await conclude(ends, *args)
 
-    async def fail_the_first(store: EvidenceStore, picture: Any) -> None:
+    async def fail_the_first(store: EvidenceStore, *picture: Any) -> None:
         # The other images of the attempt were stored and must be deleted.
         if storing.is_set():
-            await genuine(store, picture)
+            await genuine(store, *picture)
             return
         storing.set()
         await asyncio.sleep(1.5)
@@ -260,7 +259,7 @@ async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
     await stream.begin()
     with monkeypatch.context() as patched:
         patched.setattr(EvidenceStore, "put", fail_the_first)
-        patched.setattr(AttemptConcluder, "conclude", concluded)
+        patched.setattr(ScanEnds, "conclude", concluded)
         await stream.send_frames(pictures())
         await stream.send(stream.end())
         await storing.wait()

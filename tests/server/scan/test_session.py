@@ -6,8 +6,7 @@ from pathlib import Path
 import pytest
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome, CheckState
 from server.scan.messages import CaptureBudget
 from server.storage.records import ImagePurpose
 from server.verdict import CheckStatus

@@ -12,8 +12,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from attempt.judgement import AttemptJudgement, judge_attempt
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import AttemptOutcome, CheckState
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
 from server.verdict import FailureReason
@@ -270,7 +269,7 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
         loop.call_soon_threadsafe(judged.release)
         return judge_attempt(**evidence)
 
-    monkeypatch.setattr("server.scan.closing.judge_attempt", judge)
+    monkeypatch.setattr("server.scan.judging.judge_attempt", judge)
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
     await stream.begin()

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegate_protocol import MacChain, attempt_end_message, resume_message, sha256, sign
-from server.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, EndCause, FrameMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
 from tests.server.scan.records import frame_message

@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.api_keys import new_api_key
+from server.access.api_keys import new_api_key
 from simulator.scene import ScanKind
 from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice

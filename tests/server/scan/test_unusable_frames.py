@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from facegate.v1 import scan_pb2
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from tests.sampling import some_fast
 from tests.server.live import LiveServer, Picture, pictures
 from tests.server.raw_device import after_two_frames

@@ -7,11 +7,17 @@ from typing import Any
 from uuid import UUID, uuid4
 
 from device_integrity import Assurance
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.terms import Mode
-from server.sealing import Sealed
+from server.domain.terms import CheckStatus, FailureReason, Mode
+from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey, KeyKind
-from server.storage.records import Decision, EvidenceEntry, ImagePurpose, NewCheck, RequestKey, SealedRecord
+from server.storage.records import (
+    CheckRecord,
+    Decision,
+    EvidenceEntry,
+    ImagePurpose,
+    RequestKey,
+    SealedRecord,
+)
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
@@ -27,8 +33,8 @@ def new_check(
     tenant: str = "default",
     scan_seconds: float = 180,
     policy: bytes = b"policy",
-) -> NewCheck:
-    return NewCheck(
+) -> CheckRecord:
+    return CheckRecord(
         check_id=check_id or uuid4(),
         tenant=tenant,
         policy_name="standard",

@@ -10,7 +10,7 @@ from uuid import UUID
 
 import pytest
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository
@@ -23,7 +23,6 @@ _REPOSITORY = Path(__file__).resolve().parents[3]
 _WRITER = """
 import asyncio, sys
 from server.storage.database import open_database
-from server.storage.records import NewAttempt
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository
 from tests.server.storage.samples import SESSION_KEY, after, decision, entry, new_check
@@ -42,7 +41,7 @@ async def main(url):
             check.check_id, session_key=SESSION_KEY, proven=False, owner="w", now=after(1), lease_seconds=15
         )
         say("scanning", check)
-        await repository.start_attempt(check.check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+        await repository.start_attempt(check.check_id, epoch=1, number=1, start_time=after(2))
         say("attempt", check)
         await repository.decide(check.check_id, epoch=1, decision=decision(entry(check.check_id.hex)))
         say("decided", check)

@@ -17,7 +17,7 @@ from server.storage.evidence_records import (
     list_query,
     rarest_first,
 )
-from server.storage.records import AttemptEnding, NewAttempt
+from server.storage.records import AttemptEnding
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.tables import attempts, checks, evidence_records, record_terms
@@ -102,7 +102,7 @@ async def test_a_decision_leaves_no_reference_and_no_result_in_clear(
     repository: CheckRepository, database: Database
 ) -> None:
     check_id = (await scanning(repository)).check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     ending = AttemptEnding(
         number=1,
         outcome=AttemptOutcome.DECIDED,

@@ -9,8 +9,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from server.storage.database import open_database
-from server.storage.errors import StorageUnavailable
-from server.storage.failures import unavailable
+from server.storage.errors import StorageUnavailable, unavailable
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.server.postgres import PostgresServer

@@ -7,7 +7,7 @@ from device_integrity.check import Manipulation
 from liveness import AttackType, Verdict
 from server.compliance.listing import CheckFilter
 from server.domain.evidence_terms import HOLD
-from server.evidence.terms import record_terms
+from server.evidence.records import record_terms
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository
 from server.verdict import CheckStatus, CheckVerdict, FailureReason

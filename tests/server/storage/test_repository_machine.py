@@ -22,13 +22,11 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from server.domain.reasons import FailureReason
-from server.domain.state import OPEN_STATES, CheckState
-from server.domain.terms import AttemptOutcome
+from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, FailureReason
 from server.storage.database import open_database
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import AttemptEnding, NewAttempt
+from server.storage.records import AttemptEnding
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from tests.server.databases import make_tables
@@ -185,7 +183,7 @@ class RepositoryMachine(RuleBasedStateMachine):
         model = self.models[check_id]
         epoch = model.epoch - back
         answer = self.attempt(
-            lambda: self.repository.start_attempt(check_id, epoch=epoch, attempt=NewAttempt(number, after(1)))
+            lambda: self.repository.start_attempt(check_id, epoch=epoch, number=number, start_time=after(1))
         )
         allowed = model.holds(epoch) and number not in model.attempts
         assert isinstance(answer, Conflict) is not allowed

@@ -9,14 +9,12 @@ import pytest
 from sqlalchemy import select
 
 from server.audit import Actor, AuditAction, AuditEvent
-from server.domain.reasons import CheckStatus
-from server.domain.state import CheckState
+from server.domain.terms import CheckState, CheckStatus
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database
 from server.storage.errors import Conflict, OnHold
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.holds import HoldRepository, StoredHold
-from server.storage.records import NewAttempt
 from server.storage.repository import CheckRepository
 from server.storage.retention import DueChecks, RetentionRepository
 from server.storage.tables import checks
@@ -29,7 +27,7 @@ async def test_erasure_leaves_a_tombstone(
     repository: CheckRepository, retention: RetentionRepository
 ) -> None:
     check_id = (await scanning(repository)).check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     await end(repository, check_id, epoch=1, judgement=b"judged")
     kept = entry("kept")
     with pytest.raises(Conflict):

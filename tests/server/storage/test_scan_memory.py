@@ -11,8 +11,8 @@ import pytest
 from sqlalchemy import select
 
 from device_integrity.stream import FrameMark, KeyUse, ScanMotion, ScanQuery
-from server.keys import MemoryKey
-from server.sealing import WrappingKeys
+from server.keyring.keys import MemoryKey
+from server.keyring.sealing import WrappingKeys
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository

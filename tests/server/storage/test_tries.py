@@ -1,15 +1,14 @@
 """Tries in the database: transactions on one mark are serialised, and no unnecessary rows are kept."""
 
 import asyncio
-from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from sqlalchemy import func, select
 
-from server.domain.reasons import CheckStatus, FailureReason
+from server.configuration.tables import FailureSettings
+from server.domain.terms import CheckStatus, FailureReason
 from server.domain.tries import TryKind, TryMark
-from server.settings_failures import FailureSettings
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository
 from server.storage.errors import TriesExceeded
@@ -25,9 +24,7 @@ _DEVICE = TryMark(TryKind.DEVICE, b"d" * 32)
 
 
 async def _created(repository: CheckRepository) -> UUID:
-    check = replace(new_check(), tries=_MARKS)
-    await repository.create(check, None)
-    return check.check_id
+    return (await repository.create(new_check(), None, tries=_MARKS)).check_id
 
 
 async def _begin(repository: CheckRepository, check_id: UUID) -> None:

@@ -2,7 +2,7 @@ import asyncio
 
 import pytest
 
-from server.storage.uncancelled import uncancelled
+from server.storage.database import uncancelled
 
 
 class Work:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import Connection, LargeBinary, insert, select, update
 
 from server.domain.terms import SealedKind
-from server.sealing import Context, Sealed, WrappingKeys, context, rewrap, seal, unseal
+from server.keyring.sealing import Context, Sealed, WrappingKeys, context, rewrap, seal, unseal
 from server.storage.database import Database
 from server.storage.repository import CheckRepository
 from server.storage.tables import checks, evidence, metadata

@@ -22,7 +22,7 @@ from server.audit import (
     SignedCheckpoint,
     digest_of,
 )
-from server.key_validity import PublishedKey
+from server.base.key_validity import PublishedKey
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.audit_witness import AuditWitness

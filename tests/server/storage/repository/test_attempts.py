@@ -5,10 +5,9 @@ from dataclasses import replace
 import pytest
 
 from liveness.verdict import Verdict
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.storage.errors import Conflict
-from server.storage.records import AttemptEnding, ImagePurpose, NewAttempt
+from server.storage.records import AttemptEnding, ImagePurpose
 from server.storage.repository import CheckRepository
 from tests.server.storage.lives import end, lease, scanning
 from tests.server.storage.samples import after, decision, entry
@@ -16,7 +15,7 @@ from tests.server.storage.samples import after, decision, entry
 
 async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None:
     check_id = (await scanning(repository)).check_id
-    started = await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    started = await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     assert (started.counted, started.outcome, started.end_time, started.epoch) == (False, None, None, 1)
     counted = await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)
     assert counted.counted
@@ -30,7 +29,7 @@ async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None
     with pytest.raises(Conflict, match="no attempt 1 runs"):
         await end(repository, check_id, epoch=1)
     with pytest.raises(Conflict, match="already an attempt 1"):
-        await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(9)))
+        await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(9))
 
 
 async def test_evidence_of_an_attempt_that_cannot_end_is_not_kept(repository: CheckRepository) -> None:
@@ -42,7 +41,7 @@ async def test_evidence_of_an_attempt_that_cannot_end_is_not_kept(repository: Ch
 
 async def test_a_reconnect_interrupts_the_attempt_that_ran(repository: CheckRepository) -> None:
     record = await scanning(repository)
-    await repository.start_attempt(record.check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(record.check_id, epoch=1, number=1, start_time=after(2))
     await lease(repository, record)
     (attempt,) = await repository.attempts(record.check_id)
     assert (attempt.outcome, attempt.end_time) == (AttemptOutcome.INTERRUPTED, after(1))
@@ -53,7 +52,7 @@ async def test_a_fenced_stream_stores_the_ending_of_its_own_attempt(
 ) -> None:
     record = await scanning(repository)
     check_id = record.check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     ending = AttemptEnding(
         number=1,
         outcome=AttemptOutcome.INTERRUPTED,
@@ -87,7 +86,7 @@ async def test_a_fenced_stream_stores_the_ending_of_its_own_attempt(
 async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository: CheckRepository) -> None:
     record = await scanning(repository)
     check_id = record.check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     await lease(repository, record)
     ending = AttemptEnding(
         number=1,
@@ -118,7 +117,7 @@ async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: Che
     record = await scanning(repository)
     check_id = record.check_id
     for number, epoch in ((1, 1), (2, 2), (3, 3)):
-        await repository.start_attempt(check_id, epoch=epoch, attempt=NewAttempt(number, after(2)))
+        await repository.start_attempt(check_id, epoch=epoch, number=number, start_time=after(2))
         await lease(repository, record, seconds=0 if number == 1 else 15)
     # The first lease was held when the second was acquired, the second had expired, and the third is held.
     assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
@@ -126,7 +125,7 @@ async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: Che
         EndedBy.SERVER_STOPPED,
         None,
     ]
-    await repository.start_attempt(check_id, epoch=4, attempt=NewAttempt(4, after(3)))
+    await repository.start_attempt(check_id, epoch=4, number=4, start_time=after(3))
     await repository.decide(check_id, epoch=None, decision=replace(decision(), decide_time=after(5)))
     # The first and the third stream never stored their end; the decision ended the fourth.
     assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.errors import RequestIdReused, StorageUnavailable
 from server.storage.repository import CheckRepository

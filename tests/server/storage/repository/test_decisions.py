@@ -5,12 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from server.domain.reasons import CheckStatus, FailureReason
-from server.domain.state import CheckState
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason
 from server.storage.errors import CheckNotFound, Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import ImagePurpose, NewAttempt
+from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from tests.server.storage.lives import created, end, lease, scanning
 from tests.server.storage.samples import NOW, after, decision, entry, sealed_record
@@ -20,9 +18,9 @@ async def test_a_decision_is_one_with_its_evidence(
     repository: CheckRepository, records: EvidenceRecordRepository
 ) -> None:
     check_id = (await scanning(repository)).check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     await end(repository, check_id, epoch=1, evidence=(entry("first"),))
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(2, after(10)))
+    await repository.start_attempt(check_id, epoch=1, number=2, start_time=after(10))
     kept = (entry("b", attempt=2), entry("a", kind=ImagePurpose.AUDIT_IMAGE, attempt=2))
     await repository.decide(check_id, epoch=1, decision=decision(*kept))
     decided = await repository.get(check_id)
@@ -84,15 +82,6 @@ async def test_finishing_is_idempotent_and_needs_a_decision(repository: CheckRep
     first = await repository.finish(check_id, after(31))
     assert (first.state, first.finish_time) == (CheckState.FINISHED, after(31))
     assert await repository.finish(check_id, after(99)) == first
-
-
-@pytest.mark.parametrize(
-    "to", [CheckState.DECIDED, CheckState.FINISHED, CheckState.ERASED, CheckState.CREATED]
-)
-async def test_transition_goes_only_along_the_machine(repository: CheckRepository, to: CheckState) -> None:
-    record = await scanning(repository)
-    with pytest.raises(Conflict):
-        await repository.transition(record.check_id, expected={CheckState.SCANNING}, epoch=1, to=to)
 
 
 async def test_referenced_distinguishes_kept_objects_from_orphans(repository: CheckRepository) -> None:

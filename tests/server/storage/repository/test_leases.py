@@ -5,9 +5,8 @@ from uuid import uuid4
 
 import pytest
 
-from server.domain.state import CheckState
+from server.domain.terms import CheckState
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven
-from server.storage.records import NewAttempt
 from server.storage.repository import CheckRepository
 from tests.server.storage.lives import end, lease, scanning
 from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, entry, new_check
@@ -45,12 +44,12 @@ async def test_a_bound_session_key_needs_its_proof_and_does_not_fence_without(
 async def test_a_newer_stream_fences_the_older_in_everything(repository: CheckRepository) -> None:
     old = await scanning(repository)
     check_id = old.check_id
-    await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(1, after(2)))
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     new = await lease(repository, old)
     assert (new.lease_epoch, new.streams) == (2, 2)
 
     with pytest.raises(Conflict) as caught:
-        await repository.start_attempt(check_id, epoch=1, attempt=NewAttempt(2, after(3)))
+        await repository.start_attempt(check_id, epoch=1, number=2, start_time=after(3))
     assert (caught.value.state, caught.value.lease_epoch) == (CheckState.SCANNING, 2)
     with pytest.raises(Conflict):
         await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)

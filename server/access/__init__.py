@@ -1,0 +1,1 @@
+"""Who may call the service listener: API keys, client certificates, roles and scopes."""

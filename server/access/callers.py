@@ -1,0 +1,168 @@
+"""Callers of the service listener, their roles and scopes.
+
+A role is a kind of caller, with the scopes that it may have. A call requires a scope. An entry that lists
+scopes narrows its roles to those.
+"""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Annotated, Final, Self
+
+import structlog
+from pydantic import AfterValidator, Field, StrictBool, model_validator
+
+from server.base.sandbox import LONGEST_TENANT, memory_scope
+from server.base.table import Table
+
+__all__ = ["COMPLIANCE_ROLES", "SCOPES", "Caller", "CallerEntry", "Name", "Role", "Scope"]
+
+_log = structlog.get_logger(__name__)
+
+
+class Role(StrEnum):
+    """A kind of caller."""
+
+    ORCHESTRATOR = "orchestrator"
+    """Creates checks and reads their results."""
+    COMPLIANCE_READER = "compliance_reader"
+    """Reads and exports evidence, and reads the audit log."""
+    COMPLIANCE_ADMIN = "compliance_admin"
+    """Also deletes evidence, places and releases holds, and erases people."""
+    OPERATOR = "operator"
+    """Follows the progress of checks, without any result or evidence."""
+
+
+COMPLIANCE_ROLES: Final = frozenset({Role.COMPLIANCE_READER, Role.COMPLIANCE_ADMIN})
+"""The roles whose refused calls are all logged in the audit log."""
+
+
+class Scope(StrEnum):
+    """A permission that calls require."""
+
+    CREATE_CHECKS = "checks.create"
+    """UploadTrustedImage."""
+    READ_CHECKS = "checks.read"
+    """GetCheck and WatchCheck."""
+    FINISH_CHECKS = "checks.finish"
+    """FinishCheck and CancelCheck."""
+    ANALYZE = "analysis"
+    """AnalyzeImage and AnalyzeVideo."""
+    READ_EVIDENCE = "evidence.read"
+    """ListChecks and GetEvidence."""
+    READ_IMAGES = "evidence.images"
+    """GetEvidenceImage."""
+    EXPORT_EVIDENCE = "evidence.export"
+    """ExportEvidence and ExportSubject."""
+    HOLD_EVIDENCE = "evidence.hold"
+    """PlaceHold and ReleaseHold."""
+    DELETE_EVIDENCE = "evidence.delete"
+    """DeleteEvidence."""
+    ERASE_SUBJECTS = "evidence.erase"
+    """EraseSubject."""
+    READ_AUDIT = "audit.read"
+    """ListAuditEvents, ExportAuditLog."""
+
+
+_ORCHESTRATION: Final = frozenset(
+    {Scope.CREATE_CHECKS, Scope.READ_CHECKS, Scope.FINISH_CHECKS, Scope.ANALYZE}
+)
+_READING: Final = frozenset({Scope.READ_EVIDENCE, Scope.READ_IMAGES, Scope.EXPORT_EVIDENCE, Scope.READ_AUDIT})
+
+SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
+    Role.ORCHESTRATOR: _ORCHESTRATION,
+    Role.COMPLIANCE_READER: _READING,
+    Role.COMPLIANCE_ADMIN: _READING | {Scope.HOLD_EVIDENCE, Scope.DELETE_EVIDENCE, Scope.ERASE_SUBJECTS},
+    Role.OPERATOR: frozenset({Scope.READ_CHECKS}),
+}
+"""The scopes that the callers of a role may have."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Caller:
+    """A caller with known credentials.
+
+    Attributes:
+        name: The name of the caller in logs.
+        tenant: The tenant whose checks the caller can access.
+        roles: The roles of the caller.
+        scopes: The scopes of the caller.
+        sandbox: Whether the checks of the caller are sandbox checks.
+    """
+
+    name: str
+    tenant: str
+    roles: frozenset[Role] = frozenset({Role.ORCHESTRATOR})
+    scopes: frozenset[Scope] = _ORCHESTRATION
+    sandbox: bool = False
+
+    @property
+    def described(self) -> str:
+        """The caller in words, for the audit log."""
+        kind = "sandbox caller" if self.sandbox else "caller"
+        roles, scopes = (", ".join(sorted(words)) for words in (self.roles, self.scopes))
+        return f"{kind} {self.name} of {self.tenant}; roles {roles}; scopes {scopes}"
+
+    @property
+    def scope(self) -> str:
+        """The party with which the calls of this caller are counted; see ``server.base.sandbox``."""
+        return memory_scope(self.tenant, sandbox=self.sandbox)
+
+
+def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("one value is listed twice; list each once")
+    return values
+
+
+Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
+
+
+class CallerEntry(Table):
+    """The holder of credentials: the common fields of entries for API keys and client certificates."""
+
+    name: Name
+    """Name of the caller in logs."""
+    tenant: Name
+    """Tenant whose checks the caller can access."""
+    roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
+    """``orchestrator``, ``compliance_reader``, ``compliance_admin`` or ``operator``; see ``docs/roles.md``.
+    ``compliance``, an earlier name, means ``compliance_reader``."""
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
+    """Scopes of the caller, such as ``checks.read`` or ``evidence.images``; by default all scopes of its
+    roles. ``docs/roles.md`` lists them."""
+    sandbox: StrictBool = False
+    """Whether the checks of the caller are sandbox checks."""
+
+    @model_validator(mode="after")
+    def _fitting(self) -> Self:
+        if self.sandbox and set(self.roles) != {Role.ORCHESTRATOR}:
+            raise ValueError("sandbox = true is only for the role orchestrator; leave it out")
+        if self.sandbox and len(self.tenant) > LONGEST_TENANT:
+            raise ValueError(
+                f"the tenant of a sandbox caller has at most {LONGEST_TENANT} characters, "
+                f"not {len(self.tenant)}"
+            )
+        beyond = set(self.scopes or ()) - _scopes_of(self.roles)
+        if beyond:
+            raise ValueError(
+                f"the scopes {', '.join(sorted(beyond))} belong to none of {', '.join(self.roles)}; "
+                "leave them out, or add the role"
+            )
+        return self
+
+    @property
+    def caller(self) -> Caller:
+        """The caller."""
+        allowed = _scopes_of(self.roles)
+        return Caller(
+            name=self.name,
+            tenant=self.tenant,
+            roles=frozenset(self.roles),
+            scopes=allowed if self.scopes is None else allowed & frozenset(self.scopes),
+            sandbox=self.sandbox,
+        )
+
+
+def _scopes_of(roles: Collection[Role]) -> frozenset[Scope]:
+    return frozenset(scope for role in roles for scope in SCOPES[role])

@@ -1,0 +1,1 @@
+"""The settings of the server: their tables, their loading and their display."""

@@ -1,0 +1,447 @@
+"""The settings of the server, with their ranges and safety rules.
+
+Values come from a TOML file and from the environment (``FACEGATE_`` and ``__`` between levels, such as
+``FACEGATE_LISTENERS__DEVICE__PORT``); the environment takes precedence. ``server.configuration.loading``
+reads them. Plaintext and callers without credentials are possible on loopback only.
+"""
+
+import os
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+)
+
+from server.access.client_certificates import ClientCertificateEntry
+from server.base.table import Table, is_loopback
+from server.configuration.device import DeviceIntegritySettings
+from server.configuration.tables import (
+    AnalysisSettings,
+    AuditSettings,
+    ComplianceSettings,
+    KeySettings,
+    LimitSettings,
+    TelemetrySettings,
+)
+from server.trusted_images.settings import TrustedImageSettings
+from vision.packs import default_models_dir
+
+__all__ = [
+    "EVALUATION_PACK",
+    "EVALUATION_POLICY",
+    "AdminListener",
+    "DeviceListener",
+    "IsolationSettings",
+    "KeySettings",
+    "LimitSettings",
+    "ListenerSettings",
+    "LogFormat",
+    "LogLevel",
+    "LogSettings",
+    "PolicySettings",
+    "ResultSettings",
+    "RuntimeSettings",
+    "ServiceListener",
+    "ServiceTls",
+    "Settings",
+    "StorageSettings",
+    "Tls",
+    "WebListener",
+    "is_loopback",
+]
+
+EVALUATION_PACK: Final = "embedded"
+"""The pack that needs no files."""
+EVALUATION_POLICY: Final = "evaluation"
+"""The shipped policy that this pack can meet."""
+
+Port = Annotated[int, Field(ge=0, le=65_535)]
+
+
+class Tls(Table):
+    """The certificate of a listener."""
+
+    certificate: Path
+    """PEM file: the certificate, then its chain."""
+    key: Path
+    """PEM file: the private key of the certificate, unencrypted. Only its owner may have access."""
+
+
+class ServiceTls(Tls):
+    """The certificate of the service listener, and the authority of its callers."""
+
+    client_ca: Path | None = None
+    """PEM file: the authorities that issue client certificates (mutual TLS). ``clients`` lists the
+    certificates that may call. If ``api_keys_file`` is set, ``clients`` may be empty, and every certificate
+    may connect."""
+
+
+def _validate_tls(host: str, tls: Tls | None) -> None:
+    if tls is None and not is_loopback(host):
+        raise ValueError(
+            f"host {host} is reachable from other machines: set tls.certificate and tls.key, "
+            "or listen on 127.0.0.1"
+        )
+
+
+class DeviceListener(Table):
+    """The listener for devices; it serves ScanFace only."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8443
+    """TCP port; 0 for any free one."""
+    tls: Tls | None = None
+    """Certificate. Mandatory unless ``host`` is loopback."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        _validate_tls(self.host, self.tls)
+        return self
+
+
+class WebListener(Table):
+    """The listener for the pages of ``device_integrity.web.origins``: ScanFace over WebSocket."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8446
+    """TCP port; 0 for any free one."""
+    tls: Tls | None = None
+    """Certificate. Mandatory unless ``host`` is loopback."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        _validate_tls(self.host, self.tls)
+        return self
+
+
+class ServiceListener(Table):
+    """The listener for orchestrators and compliance."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8444
+    """TCP port; 0 for any free one."""
+    tls: ServiceTls | None = None
+    """Certificate and client authorities. Mandatory unless ``host`` is loopback."""
+    api_keys_file: Path | None = None
+    """TOML file with the hashes of API keys; see ``server.access.api_keys``. The server reads it again when
+    it changes. This or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
+    clients: tuple[ClientCertificateEntry, ...] = ()
+    """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` is
+    also set, a call needs a certificate and a key of the same tenant, and the key determines the scopes."""
+    local_sandbox: bool = False
+    """Whether callers without credentials are sandbox callers: on loopback, without ``api_keys_file`` and
+    ``tls.client_ca``. Otherwise, the entry of a caller states whether it is one."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        client_ca = None if self.tls is None else self.tls.client_ca
+        if client_ca is not None and not self.clients and self.api_keys_file is None:
+            raise ValueError(
+                "tls.client_ca accepts client certificates, but no entry lists the ones that may call: add "
+                '[[listeners.service.clients]] with identity = "uri:spiffe://..." (or dns:, cn:), name, '
+                "tenant and roles, or set api_keys_file"
+            )
+        if self.clients and client_ca is None:
+            raise ValueError("clients are identified by their certificates: set tls.client_ca")
+        if self.local_sandbox:
+            self._validate_local_sandbox()
+        _validate_tls(self.host, self.tls)
+        if self.tls is None or is_loopback(self.host):
+            return self
+        if self.tls.client_ca is None and self.api_keys_file is None:
+            raise ValueError(
+                f"host {self.host} is reachable from other machines and callers must authenticate: set "
+                "tls.client_ca (mutual TLS) or api_keys_file"
+            )
+        return self
+
+    def _validate_local_sandbox(self) -> None:
+        if not is_loopback(self.host):
+            raise ValueError(
+                f"local_sandbox is for loopback, and host {self.host} is reachable from other machines: "
+                "remove it, and set sandbox = true in the entry of a caller"
+            )
+        if self.api_keys_file is not None or (self.tls is not None and self.tls.client_ca is not None):
+            raise ValueError(
+                "local_sandbox is for callers without credentials, and this listener requires credentials: "
+                "remove it, and set sandbox = true in the entry of a caller"
+            )
+
+
+class AdminListener(Table):
+    """The listener for the machines of operators: metrics, health and JWKS, but no data of a check."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8445
+    """TCP port; 0 for any free one."""
+    trusted_network: bool = False
+    """Must be true unless ``host`` is loopback: this listener has neither TLS nor credentials of callers, so
+    only the machines that collect metrics may be able to reach it."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        if not self.trusted_network and not is_loopback(self.host):
+            raise ValueError(
+                f"host {self.host} is reachable from other machines: set trusted_network = true if only "
+                "those that collect metrics and check health can reach it, or listen on 127.0.0.1"
+            )
+        return self
+
+
+class ListenerSettings(Table):
+    """The listeners."""
+
+    device: DeviceListener = DeviceListener()
+    """The listener for devices."""
+    service: ServiceListener = ServiceListener()
+    """The listener for orchestrators and compliance."""
+    admin: AdminListener = AdminListener()
+    """The listener for metrics and health."""
+    web: WebListener | None = None
+    """The listener for pages; without this table there is none."""
+
+
+class RuntimeSettings(Table):
+    """How models run."""
+
+    intra_op_threads: int = Field(default=1, ge=1, le=256)
+    """Threads of one inference. The product of this and ``workers`` should not exceed the number of CPUs."""
+    providers: Literal["auto", "cpu", "cuda"] = "auto"
+    """``auto`` uses CUDA if it is available, otherwise the CPU; with ``cuda``, the server does not start
+    without it."""
+    cuda_device: int = Field(default=0, ge=0, le=255)
+    """Number of the GPU, among those that ``CUDA_VISIBLE_DEVICES`` shows to the process."""
+    cuda_memory_mib: int | None = Field(default=None, ge=64, le=1_048_576)
+    """Maximum GPU memory for the tensors of each model; by default without a limit. CUDA itself takes some
+    more."""
+    max_batch: int | None = Field(default=None, ge=1, le=256)
+    """Maximum number of inputs that one call of a model takes, from scans that run at the same time; by
+    default 16 on a GPU and 1 on the CPU. Models that take one input at a time are not affected."""
+    max_batch_wait_ms: float = Field(default=2.0, ge=0.0, le=100.0)
+    """Maximum time that an input waits for others. With one scan, none waits."""
+    workers: int | None = Field(default=None, ge=1, le=256)
+    """Threads that judge frames; by default the number of CPUs."""
+
+
+class StorageSettings(Table):
+    """The storage of checks and evidence."""
+
+    database_url: str | None = None
+    """SQLAlchemy URL with an asynchronous driver; by default ``facegate.db`` in ``data_dir``."""
+    objects_url: str | None = None
+    """A folder, or a URL such as ``s3://bucket/prefix``; by default ``objects`` in ``data_dir``. The
+    credentials of a bucket come from the environment: ``AWS_ACCESS_KEY_ID``, ``AWS_SECRET_ACCESS_KEY``,
+    ``AWS_REGION``, ``AWS_ENDPOINT_URL``."""
+
+
+class PolicySettings(Table):
+    """The policies of the server."""
+
+    folder: Path | None = None
+    """A folder with policy files, which add to the shipped ones or replace those of the same name."""
+    default: str = "standard"
+    """The policy of a check that names none. Without a settings file, a server that listens on loopback only
+    and uses the pack ``embedded`` has ``evaluation`` by default."""
+
+
+class ResultSettings(Table):
+    """The signature of results."""
+
+    issuer: str = Field(default="facegate", min_length=1, max_length=256)
+    """The issuer of results: ``iss`` in the header of each JWS. Set a different one for every installation,
+    such as ``https://facegate.bank.example``, so that the results of one cannot be used as those of
+    another."""
+
+
+class IsolationSettings(Table):
+    """The processes in which JPEG 2000 and WebP images are decoded, and the limits of each."""
+
+    workers: int = Field(default=2, ge=1, le=64)
+    """Number of processes."""
+    memory_mib: int = Field(default=1024, ge=64, le=65_536)
+    """Memory that a process may map in addition to its memory at the start. A JPEG 2000 image takes up to 30
+    bytes a pixel, so a policy with a ``portrait.max_pixels`` of more than 30 million needs more."""
+    cpu_seconds: int = Field(default=10, ge=1, le=600)
+    """Maximum CPU time for one image."""
+    wall_seconds: float = Field(default=15.0, ge=0.5, le=600.0)
+    """Maximum time for one image, from its transfer to its last pixel."""
+    wait_seconds: float = Field(default=5.0, ge=0.1, le=60.0)
+    """Maximum time that an image waits for a free process; the call then ends with RESOURCE_EXHAUSTED."""
+    jobs_per_worker: int = Field(default=1, ge=1, le=1_000_000)
+    """Number of images after which a process is replaced. With 1, no image can affect that of the next
+    person; a higher number saves the start of a process for each image."""
+
+
+class LogLevel(StrEnum):
+    """The lowest level that is logged."""
+
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    """The format of log lines."""
+
+    JSON = "json"
+    CONSOLE = "console"
+
+
+class LogSettings(Table):
+    """The log."""
+
+    level: LogLevel = LogLevel.INFO
+    """Lowest level that is logged."""
+    format: LogFormat = LogFormat.JSON
+    """One JSON object a line, or text for people."""
+
+
+def _default_models_dir() -> Path:
+    try:
+        home = Path.home()
+    except RuntimeError:
+        # An account without a home, such as that of a service: relative, like the default of ``data_dir``.
+        home = Path()
+    return default_models_dir(os.environ, home)
+
+
+class Settings(BaseSettings):
+    """Every setting of a server."""
+
+    model_config = SettingsConfigDict(
+        extra="forbid",
+        frozen=True,
+        allow_inf_nan=False,
+        use_attribute_docstrings=True,
+        hide_input_in_errors=True,
+        env_prefix="FACEGATE_",
+        env_nested_delimiter="__",
+    )
+
+    data_dir: Path = Path("data")
+    """Folder of the database, objects and keys, unless their settings name other places."""
+    pack: str = EVALUATION_PACK
+    """Model pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``;
+    or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
+    allow_evaluation_pack: bool = False
+    """Whether EXPRESS policies may run with a pack that is for evaluation only, such as ``embedded``. If not,
+    the server refuses their checks, and does not start if its default policy is one of them. DYNAMIC policies
+    are not affected. Without a settings file, a server that listens on loopback only has ``true`` by
+    default."""
+    calibration: Path | None = None
+    """Calibration of the embedder of the pack, which replaces the one of Facegate. It is made from your own
+    photos by ``facegate calibrate match``, or states figures that were published for the embedder."""
+    models_dir: Path = Field(default_factory=_default_models_dir)
+    """Folder of the pulled packs, with one folder for each. By default ``facegate/models`` in
+    ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""
+    listeners: ListenerSettings = ListenerSettings()
+    """The listeners."""
+    runtime: RuntimeSettings = RuntimeSettings()
+    """How models run."""
+    storage: StorageSettings = StorageSettings()
+    """The storage of checks and evidence."""
+    trusted_images: TrustedImageSettings = TrustedImageSettings()
+    """The customer's own store of trusted images."""
+    policies: PolicySettings = PolicySettings()
+    """The policies of the server."""
+    keys: KeySettings = KeySettings()
+    """The keys of the server."""
+    results: ResultSettings = ResultSettings()
+    """The signature of results."""
+    audit: AuditSettings = AuditSettings()
+    """The checkpoints of the audit log."""
+    limits: LimitSettings = LimitSettings()
+    """The limits of one server."""
+    compliance: ComplianceSettings = ComplianceSettings()
+    """Compliance."""
+    isolation: IsolationSettings = IsolationSettings()
+    """The processes in which images of risky formats are decoded."""
+    analysis: AnalysisSettings = AnalysisSettings()
+    """AnalysisService."""
+    device_integrity: DeviceIntegritySettings = DeviceIntegritySettings()
+    """The apps and pages that may scan, and the settings for the verification of their evidence."""
+    drain_seconds: float = Field(default=30.0, ge=0, le=3600)
+    """How long running scans may continue after SIGTERM."""
+    reflection: bool = False
+    """Whether the service listener serves gRPC reflection."""
+    log: LogSettings = LogSettings()
+    """The log."""
+    telemetry: TelemetrySettings = TelemetrySettings()
+    """Traces and metrics."""
+
+    @model_validator(mode="after")
+    def _pages_are_known(self) -> Self:
+        if self.listeners.web is not None and not self.device_integrity.web.origins:
+            raise ValueError(
+                "listeners.web serves the pages of device_integrity.web.origins, and none is listed: set "
+                'device_integrity.web.rp_id and origins, such as "verify.bank.example" and '
+                '["https://verify.bank.example"]'
+            )
+        return self
+
+    @field_validator("pack")
+    @classmethod
+    def _named(cls, value: str) -> str:
+        if not value.strip():
+            raise ValueError('name a pack, such as "embedded", "open" or "insightface:/srv/models/buffalo_l"')
+        return value
+
+    @field_validator("models_dir", "calibration")
+    @classmethod
+    def _from_home(cls, value: Path | None) -> Path | None:
+        try:
+            return None if value is None else value.expanduser()
+        except RuntimeError as error:
+            raise ValueError("there is no such home folder: write an absolute path") from error
+
+    @property
+    def on_loopback(self) -> bool:
+        """Whether only this machine can reach the listeners."""
+        listeners = self.listeners
+        opened = listeners.device, listeners.service, listeners.admin, listeners.web
+        return all(is_loopback(listener.host) for listener in opened if listener is not None)
+
+    @property
+    def database_url(self) -> str:
+        """The URL of the database, with the default resolved."""
+        return self.storage.database_url or f"sqlite:///{self.data_dir / 'facegate.db'}"
+
+    @property
+    def objects_url(self) -> str:
+        """The folder or URL of the object store, with the default resolved."""
+        return self.storage.objects_url or str(self.data_dir / "objects")
+
+    @property
+    def witness_url(self) -> str:
+        """The folder or URL of the audit log's witness, with the default resolved."""
+        return self.audit.witness_url or self.objects_url
+
+    @property
+    def key_folder(self) -> Path:
+        """The folder of the keys, with the default resolved."""
+        return self.keys.folder or self.data_dir / "keys"
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Uses only the given values.
+
+        ``server.configuration.loading`` reads the sources separately, to record the origin of each value.
+        """
+        return (init_settings,)

@@ -1,0 +1,502 @@
+"""The tables of the settings, by what they are about; ``settings`` puts them together."""
+
+from dataclasses import asdict, replace
+from datetime import timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Literal, Self
+
+from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, field_validator, model_validator
+
+from liveness import LivenessPolicyError
+from liveness.selfie import SelfieSettings
+from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule
+from server.access.callers import Name
+from server.base.table import Table, is_loopback
+from server.domain.tries import TryRules, TrySetting
+
+__all__ = [
+    "AnalysisSettings",
+    "AuditSettings",
+    "AwsKmsEncryption",
+    "ComplianceSettings",
+    "EnvironmentEncryption",
+    "FailureLimits",
+    "FailureSettings",
+    "FileEncryption",
+    "KeyEncryptionEntry",
+    "KeySettings",
+    "LimitSettings",
+    "OtlpSettings",
+    "SandboxFailureLimits",
+    "SelfieTable",
+    "SubjectTable",
+    "TelemetrySettings",
+    "TenantKeySettings",
+    "TenantLimits",
+    "TwoPeople",
+    "VaultTransitEncryption",
+    "VideoSubjectTable",
+]
+
+_DEFAULTS = SelfieSettings()
+
+
+class SelfieTable(Table):
+    """The parameters of the eight signals of AnalyzeImage."""
+
+    live_threshold: float = _DEFAULTS.live_threshold
+    """Confidence from which a selfie is LIVE; within 0.04 of it the verdict is INCONCLUSIVE."""
+    min_face_confidence: float = _DEFAULTS.min_face_confidence
+    """Confidence of the detector below which a face counts as not found."""
+    min_blur_variance: float = _DEFAULTS.min_blur_variance
+    """Variance of the Laplacian of the face that scores 0.5; lower it for strongly compressed images."""
+    min_ear: float = _DEFAULTS.min_ear
+    """Eye aspect ratio below which an eye counts as closed."""
+    max_yaw_deg: float = _DEFAULTS.max_yaw_deg
+    """Yaw in degrees that scores 0.5."""
+    max_pitch_deg: float = _DEFAULTS.max_pitch_deg
+    """Pitch in degrees that scores 0.5."""
+    min_face_area_ratio: float = _DEFAULTS.min_face_area_ratio
+    """Share of the image area below which a face is penalised."""
+    max_asymmetry: float = _DEFAULTS.max_asymmetry
+    """Symmetry index that scores 0."""
+    lbp_dominant_bin_spoof_threshold: float = _DEFAULTS.lbp_dominant_bin_spoof_threshold
+    """Share of one pattern from which the texture of skin is suspiciously uniform."""
+    fft_kurtosis_max: float = _DEFAULTS.fft_kurtosis_max
+    """Ring kurtosis that scores 0."""
+    fft_hf_ratio_baseline: float = _DEFAULTS.fft_hf_ratio_baseline
+    """Share of high frequencies in a natural selfie."""
+    fft_az_variance_max: float = _DEFAULTS.fft_az_variance_max
+    """Azimuthal variance that scores 0.5."""
+
+    @model_validator(mode="after")
+    def _valid(self) -> Self:
+        try:
+            self.as_settings()
+        except LivenessPolicyError as error:
+            raise ValueError(str(error)) from error
+        return self
+
+    def as_settings(self) -> SelfieSettings:
+        """Returns the parameters in the form of ``liveness.selfie``."""
+        return SelfieSettings(**{name: getattr(self, name) for name in asdict(_DEFAULTS)})
+
+
+class SubjectTable(Table):
+    """The faces of a selfie that count as persons. The subject is the most prominent by size and centre."""
+
+    background_width: float = Field(default=PHOTO_SUBJECT.background_width, ge=0.0, le=1.0)
+    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
+    and the subject does not. Faces below a third are always background; with 0 no others are."""
+    centre: float = Field(default=PHOTO_SUBJECT.centre, ge=0.2, le=0.6)
+    """Distance from the centre of the image, over half its diagonal, from which a face lies off-centre."""
+
+    def as_rule(self) -> SubjectRule:
+        """Returns the values in the form of ``matcher.persons``."""
+        return replace(PHOTO_SUBJECT, background_width=self.background_width, centre=self.centre)
+
+
+class VideoSubjectTable(Table):
+    """The faces of a video's frame that count as persons. A frame with several persons does not count."""
+
+    background_width: float = Field(default=SCAN_SUBJECT.background_width, ge=0.0, le=0.8)
+    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
+    and the subject does not. Faces below 0.4 are always background; with 0 no others are."""
+    centre: float = Field(default=SCAN_SUBJECT.centre, ge=0.2, le=0.6)
+    """Distance from the centre of the frame, over half its diagonal, from which a face lies off-centre."""
+
+    def as_rule(self) -> SubjectRule:
+        """Returns the values in the form of ``matcher.persons``."""
+        return replace(SCAN_SUBJECT, background_width=self.background_width, centre=self.centre)
+
+
+class AnalysisSettings(Table):
+    """AnalysisService: the number of analyses at once, and the limits of one video."""
+
+    max_images: int = Field(default=4, ge=1, le=1_000)
+    """Maximum number of selfies that are analysed at once; further calls wait, or are refused with
+    RESOURCE_EXHAUSTED. A selfie of 50 million pixels takes about 300 MB during its analysis."""
+    max_videos: int = Field(default=2, ge=1, le=100)
+    """Maximum number of videos that are uploaded or analysed at once. Each takes up to 250 MB during its
+    call, in addition to the memory of its decoder process."""
+    still_workers: int = Field(default=1, ge=0, le=64)
+    """Number of processes in which WebP selfies and frames are decoded, with the limits of ``isolation``, so
+    that no trusted image waits for them. With 0, they share the processes of trusted images."""
+    video_workers: int = Field(default=1, ge=0, le=64)
+    """Number of processes in which videos are decoded, and of threads that analyse them. With 0, videos are
+    refused, but still frames are analysed."""
+    video_memory_mib: int = Field(default=1024, ge=128, le=65_536)
+    """Memory that such a process may map in addition to its memory at the start."""
+    video_cpu_seconds: int = Field(default=60, ge=1, le=600)
+    """Maximum CPU time to decode one video."""
+    video_wall_seconds: float = Field(default=90.0, ge=1.0, le=600.0)
+    """Maximum time for one video, from its transfer to the decoder to the analysis of its last frame."""
+    max_video_seconds: float = Field(default=60.0, ge=1.0, le=600.0)
+    """Maximum length of a video; a longer one is refused."""
+    upload_seconds: float = Field(default=60.0, ge=1.0, le=600.0)
+    """Maximum duration of one upload."""
+    idle_seconds: float = Field(default=10.0, ge=0.1, le=60.0)
+    """Maximum time between two messages of an upload."""
+    selfie: SelfieTable = SelfieTable()
+    """The parameters of the eight signals."""
+    subject: SubjectTable = SubjectTable()
+    """The faces of a selfie that count as persons."""
+    video_subject: VideoSubjectTable = VideoSubjectTable()
+    """The faces of a video's frame that count as persons."""
+
+
+class AuditSettings(Table):
+    """The checkpoints of the audit log."""
+
+    checkpoint_minutes: int = Field(default=15, ge=1, le=1440)
+    """Minutes between two signed checkpoints of a tenant's log that grows. Entries behind the newest
+    checkpoint can be changed unseen by anyone with write access to the database."""
+    witness_url: str | None = None
+    """Folder or URL, as ``storage.objects_url``, of the witness: it keeps the newest checkpoints, so that a
+    log that was changed or is older is noticed and not signed. All servers of a database share it. Whoever
+    administers the database should not be able to write there. By default the object store."""
+    timestamp_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
+    """URL of a time-stamping authority (RFC 3161), which stamps checkpoints. It gets a hash only. Needs the
+    extra ``timestamps``."""
+    timestamp_roots: Path | None = None
+    """PEM file with the root certificates of that authority. Mandatory with ``timestamp_url``."""
+
+    @model_validator(mode="after")
+    def _verifiable(self) -> Self:
+        if self.timestamp_url is not None and self.timestamp_roots is None:
+            raise ValueError(
+                "time stamps are verified: set timestamp_roots to a PEM file with the roots of the authority"
+            )
+        return self
+
+
+class TwoPeople(StrEnum):
+    """An action that may need two people."""
+
+    DELETE = "delete"
+    """DeleteEvidence."""
+    ERASE = "erase"
+    """EraseSubject."""
+    RELEASE_HOLD = "release_hold"
+    """ReleaseHold."""
+    DESTROY_KEY = "destroy_key"
+    """The destruction of a key."""
+
+
+def _each_once(values: tuple[TwoPeople, ...]) -> tuple[TwoPeople, ...]:
+    if len(set(values)) != len(values):
+        raise ValueError("one action is listed twice; list each once")
+    return values
+
+
+class ComplianceSettings(Table):
+    """Compliance."""
+
+    two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(_each_once)] = Field(default=(), strict=False)
+    """The actions that a second person has to confirm: ``delete`` (the evidence of a check), ``erase`` (a
+    person), ``release_hold``, ``destroy_key``. The first call records a request; the same call by a caller of
+    another name performs the action."""
+    approval_hours: int = Field(default=24, ge=1, le=720)
+    """How long a second person may confirm a request."""
+
+
+_DAY = 86_400
+
+
+class FailureLimits(Table):
+    """Limits on failed checks of one subject, portrait or device, which cause a lock and then a block."""
+
+    maximum: int = Field(default=5, ge=1, le=1_000_000)
+    """Number of failed checks within ``window_seconds`` that causes a lock. A running scan counts until it is
+    decided. A check that the person left early, or that failed only because of the conditions, counts as a
+    quarter."""
+    window_seconds: int = Field(default=180, ge=1, le=_DAY)
+    """Period within which failed checks are counted for a lock."""
+    lock_seconds: int = Field(default=1_800, ge=1, le=_DAY)
+    """How long a lock lasts."""
+    block_maximum: int = Field(default=20, ge=1, le=10_000_000)
+    """Number of failed checks within ``block_seconds``, at any intervals, that causes a block. At least
+    ``maximum``."""
+    block_seconds: int = Field(default=_DAY, ge=1, le=30 * _DAY)
+    """Period within which failed checks are counted for a block, and duration of the block. At least
+    ``lock_seconds``."""
+
+    @model_validator(mode="after")
+    def _blocks_longer_than_it_locks(self) -> Self:
+        if self.block_seconds < self.lock_seconds:
+            raise ValueError(
+                f"block_seconds ({self.block_seconds}) must be at least lock_seconds ({self.lock_seconds})"
+            )
+        if self.block_maximum < self.maximum:
+            raise ValueError(
+                f"block_maximum ({self.block_maximum}) must be at least maximum ({self.maximum}); set both"
+            )
+        return self
+
+    def as_rules(self) -> TryRules:
+        """Returns the limits in the form of ``server.domain.tries``."""
+        return TryRules(
+            maximum=self.maximum,
+            window=timedelta(seconds=self.window_seconds),
+            lock=timedelta(seconds=self.lock_seconds),
+            block_maximum=self.block_maximum,
+            block=timedelta(seconds=self.block_seconds),
+        )
+
+
+class SandboxFailureLimits(FailureLimits):
+    """The limits for sandbox checks, many of which fail in tests of an integration."""
+
+    maximum: int = Field(default=1_000, ge=1, le=1_000_000)
+    """Number of failed checks within ``window_seconds`` that causes a lock."""
+    lock_seconds: int = Field(default=60, ge=1, le=_DAY)
+    """How long a lock lasts."""
+    block_maximum: int = Field(default=4_000, ge=1, le=10_000_000)
+    """Number of failed checks within ``block_seconds``, at any intervals, that causes a block. At least
+    ``maximum``."""
+    block_seconds: int = Field(default=60, ge=1, le=30 * _DAY)
+    """Period within which failed checks are counted for a block, and duration of the block. At least
+    ``lock_seconds``."""
+
+
+class FailureSettings(FailureLimits):
+    """Limits on failed checks of one subject, portrait or device; sandbox checks have their own."""
+
+    remember_days: int = Field(default=30, ge=1, le=400)
+    """How long keyed hashes of a failed check are stored, for these limits and for the signals that report
+    earlier attacks. At least twice ``block_seconds``."""
+    sandbox: SandboxFailureLimits = SandboxFailureLimits()
+
+    @model_validator(mode="after")
+    def _remembers(self) -> Self:
+        longest = max(self.block_seconds, self.sandbox.block_seconds)
+        if self.remember_days * _DAY < 2 * longest:
+            raise ValueError(
+                f"remember_days ({self.remember_days}) must be at least twice block_seconds ({longest}): "
+                "otherwise blocks are erased before they end"
+            )
+        return self
+
+    def as_setting(self) -> TrySetting:
+        """Returns the limits in the form of ``server.domain.tries``."""
+        return TrySetting(
+            real=self.as_rules(),
+            sandbox=self.sandbox.as_rules(),
+            remembered=timedelta(days=self.remember_days),
+        )
+
+
+_MIB = 1024 * 1024
+
+
+class TenantLimits(Table):
+    """The maximum number of places that one tenant may hold at once.
+
+    Its sandbox callers may hold the same number in addition, because they count as a separate tenant. A quota
+    that is not set is the limit of the server.
+    """
+
+    max_scans: int | None = Field(default=None, ge=1, le=10_000)
+    """Scans."""
+    max_unary: int | None = Field(default=None, ge=1, le=10_000)
+    """Unary calls that are neither uploads nor selfies."""
+    max_uploads: int | None = Field(default=None, ge=1, le=1_000)
+    """Uploads of trusted images."""
+    max_watches: int | None = Field(default=None, ge=1, le=10_000)
+    """Streams of WatchCheck."""
+    max_images: int | None = Field(default=None, ge=1, le=1_000)
+    """Selfies (AnalyzeImage)."""
+    max_videos: int | None = Field(default=None, ge=1, le=100)
+    """Videos (AnalyzeVideo)."""
+
+
+class LimitSettings(Table):
+    """The limits of one server; calls that exceed them are refused with RESOURCE_EXHAUSTED and RetryInfo."""
+
+    max_scans: int = Field(default=32, ge=1, le=10_000)
+    """Maximum number of scans at once."""
+    max_scan_frames_in_flight: int = Field(default=8, ge=1, le=64)
+    """Maximum number of frames of one scan that are being sent or judged: the credit window."""
+    max_unary: int = Field(default=64, ge=1, le=10_000)
+    """Maximum number of unary calls at once that are neither uploads nor selfies."""
+    max_uploads: int = Field(default=4, ge=1, le=1_000)
+    """Maximum number of trusted images that are decoded and judged at once."""
+    max_watches: int = Field(default=128, ge=1, le=10_000)
+    """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
+    max_evidence: int = Field(default=4, ge=1, le=100)
+    """Maximum number of calls of EvidenceService at once; an export holds a few megabytes."""
+    max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
+    """Maximum message size on the device listener; the limits of the wire contract also apply."""
+    max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)
+    """Maximum message size on the service listener; a selfie of 10 MB must fit."""
+    wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
+    """How long a unary call, an upload, a selfie or a video waits for a place if none is free. It should be
+    shorter than the deadline of 5 seconds that is recommended to callers. It is refused at once if
+    ``max_waiting_of_tenant`` or ``max_waiting`` wait already. Scans and watches do not wait."""
+    max_waiting: int = Field(default=16, ge=0, le=1_000)
+    """Maximum number of waiting calls of one kind, of all tenants together. Each waiting upload and selfie
+    keeps its message, of at most ``max_service_message_bytes``, in memory."""
+    max_waiting_of_tenant: int = Field(default=8, ge=0, le=1_000)
+    """Maximum number of waiting calls of one kind, of one tenant."""
+    tenant_share: float = Field(default=0.75, ge=0.5, le=1.0)
+    """The fraction of the places for scans, watches and videos that one tenant may hold while no other tenant
+    holds any. It applies if callers of several tenants, or both real and sandbox callers, are configured. It
+    shrinks as other tenants hold more: a tenant gets at most ``tenant_share / (1 - tenant_share)`` times the
+    places that it leaves free, but always one. 1 keeps no place free."""
+    tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
+    """Quotas of single tenants, by name: the maximum number of calls of each kind at once. The sandbox
+    callers of a tenant may hold the same number in addition, because they count as a separate tenant. In the
+    environment, all tables are one variable, as JSON."""
+    memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)
+    """Memory that this process may use. Above 85 % of it new scans are refused, and ``/readyz`` answers 503,
+    until it uses less than 70 %, or less than 85 % for half a minute. By default the limit of the control
+    group (of the container or the systemd unit) counts, and what all processes in it use; without any limit
+    no scan is refused."""
+    lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
+    """How long a scan stays assigned to a replica that has stopped responding."""
+    failures: FailureSettings = FailureSettings()
+    """Failed checks of one subject, portrait or device."""
+
+
+class FileEncryption(Table):
+    """A key-encryption key in a file, such as one that a secret manager mounts."""
+
+    kind: Literal["file"]
+    """``"file"``."""
+    path: Path
+    """The file: 32 bytes as base64. Keep it on other storage than the key folder."""
+
+
+class EnvironmentEncryption(Table):
+    """A key-encryption key in an environment variable."""
+
+    kind: Literal["environment"]
+    """``"environment"``."""
+    variable: str = Field(default="FACEGATE_KEY_ENCRYPTION_KEY", pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")
+    """The name of the variable; its value is 32 bytes as base64."""
+
+
+class AwsKmsEncryption(Table):
+    """A symmetric key of AWS KMS. The credentials come from the environment, as for any AWS client."""
+
+    kind: Literal["aws-kms"]
+    """``"aws-kms"``."""
+    key: str = Field(min_length=1, max_length=2048)
+    """The key's ARN, its identifier, or an alias such as ``alias/facegate``."""
+    region: str | None = Field(default=None, min_length=1, max_length=64)
+    """The region; by default that of the environment."""
+    endpoint: HttpUrl | None = None
+    """Another endpoint, such as that of a VPC."""
+
+
+class VaultTransitEncryption(Table):
+    """A key of the Transit engine of HashiCorp Vault or OpenBao, of a type with associated data."""
+
+    kind: Literal["vault-transit"]
+    """``"vault-transit"``."""
+    address: HttpUrl
+    """The server's URL; HTTPS unless it is on this machine."""
+    key: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,127}$")
+    """The name of the key, of type ``aes256-gcm96`` or ``chacha20-poly1305``."""
+    mount: str = Field(default="transit", pattern=r"^[A-Za-z0-9][A-Za-z0-9._/-]{0,127}$")
+    """The path where the engine is mounted."""
+    namespace: str | None = Field(default=None, min_length=1, max_length=256)
+    """The namespace, if the server has any."""
+    token_file: Path
+    """A file with the token, such as the one that an agent of the server renews."""
+    ca: Path | None = None
+    """A PEM file with the certificate authority of the server; by default that of the system."""
+
+    @field_validator("address")
+    @classmethod
+    def _encrypted(cls, value: HttpUrl) -> HttpUrl:
+        if value.scheme != "https" and not is_loopback(value.host or ""):
+            raise ValueError("write https://: the keys would cross the network in clear text")
+        return value
+
+
+KeyEncryptionEntry = Annotated[
+    FileEncryption | EnvironmentEncryption | AwsKmsEncryption | VaultTransitEncryption,
+    Field(discriminator="kind"),
+]
+
+
+class TenantKeySettings(Table):
+    """The key of one tenant's own."""
+
+    encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
+    """The keys that encrypt the tenant's evidence keys in the key folder; see ``keys.encryption``. Empty:
+    they are encrypted as the server's own keys are."""
+
+
+class KeySettings(Table):
+    """The keys of the server."""
+
+    folder: Path | None = None
+    """Folder of the keys, by default ``keys`` in ``data_dir``; missing keys are made on the first start."""
+    encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
+    """The keys that encrypt the files in the folder. The first entry encrypts new files; every entry
+    decrypts. To change the key, put the new entry first and run ``facegate keys encrypt``. Empty: the files
+    are not encrypted, and only their permissions protect them."""
+    tenants: dict[str, TenantKeySettings] = Field(default_factory=dict)
+    """Tenants whose evidence is sealed under keys of their own, by name. Without their key, their evidence
+    cannot be opened any more (``facegate keys destroy``)."""
+
+    @model_validator(mode="after")
+    def _named(self) -> Self:
+        for name in self.tenants:
+            if (
+                not name
+                or len(name) > 64
+                or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
+            ):
+                raise ValueError(f"{name!r} is not the name of a tenant: letters, digits, '.', '_' and '-'")
+            if name[0] in "._-":
+                raise ValueError(f"the name of a tenant begins with a letter or a digit, not as {name!r}")
+        return self
+
+
+class OtlpSettings(Table):
+    """The collector that gets traces and metrics by OTLP over gRPC. Needs the extra ``otlp``.
+
+    Environment variables ``OTEL_...`` have no effect, so that nothing is sent that no setting names.
+    """
+
+    endpoint: HttpUrl | None = None
+    """The collector, such as ``https://collector.bank.example:4317``; HTTPS unless it is on this machine.
+    Without it, nothing is sent."""
+    ca: Path | None = None
+    """A PEM file with the certificate authority of the collector; by default that of gRPC."""
+    headers_file: Path | None = None
+    """A file with headers for each request, such as ``authorization: Bearer ...``, one a line. Only its owner
+    may have access. It is read at the start."""
+    sampling_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
+    """The share of traces that is sent. A backend's own decision, in its ``traceparent``, takes precedence; a
+    device's does not."""
+    metrics_seconds: int = Field(default=60, ge=0, le=3600)
+    """Seconds between two transfers of the metrics; 0 sends traces only."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _encrypted(cls, value: HttpUrl | None) -> HttpUrl | None:
+        if value is not None and value.scheme != "https" and not is_loopback(value.host or ""):
+            raise ValueError("write https://: identifiers of checks would cross the network in clear text")
+        return value
+
+    @model_validator(mode="after")
+    def _used(self) -> Self:
+        if self.endpoint is None and (self.ca is not None or self.headers_file is not None):
+            raise ValueError("ca and headers_file are of a collector: set endpoint")
+        if self.ca is not None and self.endpoint is not None and self.endpoint.scheme != "https":
+            raise ValueError("ca is for https://, and the endpoint is http://")
+        return self
+
+
+class TelemetrySettings(Table):
+    """Traces and metrics. Prometheus' metrics are always on the admin listener."""
+
+    otlp: OtlpSettings = OtlpSettings()
+    """The collector that gets traces and metrics by OTLP."""
+    tenant_names: bool = False
+    """Whether metrics name tenants: ``facegate_tenant_places_in_use`` then shows the places of each."""

@@ -1,0 +1,112 @@
+"""Signs results, so that they can be verified offline."""
+
+from collections.abc import Iterable
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc import jws
+from joserfc.jwk import ECKey
+from joserfc.registry import HeaderParameter
+
+from server.base.key_validity import PublishedKey, Validity
+
+__all__ = ["ARCHIVE_TYPE", "RECORD_TYPE", "RESULT_TYPE", "ResultSigner"]
+
+RESULT_TYPE: Final = "facegate-result"
+"""The type of a signed result."""
+RECORD_TYPE: Final = "facegate-record"
+"""The type of a signed evidence record."""
+ARCHIVE_TYPE: Final = "facegate-archive"
+"""The type of the signed manifest of an archive."""
+_REGISTRY: Final = jws.JWSRegistry(
+    header_registry={
+        "iss": HeaderParameter("The issuer of the result", "str"),
+        "tenant": HeaderParameter("The tenant of the check", "str"),
+        "sandbox": HeaderParameter("The result is of a sandbox check", "bool"),
+    },
+    algorithms=["ES256"],
+)
+
+
+class ResultSigner:
+    """Signs results, evidence records and archives: compact JWS (RFC 7515) with ES256."""
+
+    def __init__(
+        self,
+        key: ec.EllipticCurvePrivateKey,
+        *,
+        published: Iterable[PublishedKey] = (),
+        issuer: str = "facegate",
+    ) -> None:
+        """Sets the keys.
+
+        Args:
+            key: The P-256 key that signs.
+            published: All P-256 keys with which results are verified, and when they were in use.
+            issuer: The issuer for the header.
+        """
+        self._key = ECKey.import_key(_private_pem(key))
+        self._published: dict[str, dict[str, Any]] = {}
+        self._issuer = issuer
+        self.publish(published)
+
+    def publish(self, keys: Iterable[PublishedKey]) -> None:
+        """Sets the public keys that are published from now on, in this order, after the signing key."""
+        entries = {self.key_id: _entry(self._key)}
+        for published in keys:
+            key = ECKey.import_key(_public_pem(published.key))
+            entries[key.thumbprint()] = _entry(key) | _times(published.validity)
+        self._published = entries
+
+    @property
+    def key_id(self) -> str:
+        """Identifier of the signing key: its RFC 7638 thumbprint."""
+        return self._key.thumbprint()
+
+    def sign(self, payload: bytes, *, tenant: str | None, sandbox: bool, kind: str = RESULT_TYPE) -> str:
+        """Returns a compact JWS of exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
+
+        Args:
+            payload: The bytes of the result.
+            tenant: The tenant of the check for the header, which then also has ``iss``; ``None`` for callers
+                that refuse unknown header fields.
+            sandbox: Whether the result is of a sandbox check; the header then also has ``"sandbox": true``.
+            kind: The type of the payload for the header.
+        """
+        header: dict[str, Any] = {
+            "alg": "ES256",
+            "kid": self.key_id,
+            "typ": kind,
+        }
+        if tenant is not None:
+            header |= {"iss": self._issuer, "tenant": tenant}
+        if sandbox:
+            header["sandbox"] = True
+        return jws.serialize_compact(header, payload, self._key, registry=_REGISTRY)
+
+    def jwks(self) -> dict[str, Any]:
+        """Returns the public keys as a JWK Set (RFC 7517), the signing key first.
+
+        As in the historical keys of OpenID Federation 1.0 (section 8.7), ``iat`` states when a key was made,
+        and ``exp`` when it was retired, in seconds since 1970; a key without them was made by an older
+        version, or is not retired.
+        """
+        return {"keys": list(self._published.values())}
+
+
+def _entry(key: ECKey) -> dict[str, Any]:
+    return {**key.as_dict(private=False), "kid": key.thumbprint(), "use": "sig", "alg": "ES256"}
+
+
+def _times(validity: Validity) -> dict[str, int]:
+    times = {"iat": validity.not_before, "exp": validity.not_after}
+    return {name: int(time.timestamp()) for name, time in times.items() if time is not None}
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

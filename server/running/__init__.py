@@ -1,0 +1,1 @@
+"""A running server: its listeners, threads, files and background work."""

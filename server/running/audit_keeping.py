@@ -1,0 +1,243 @@
+"""Background work of the audit log: counted events, changed files, checkpoints and their time stamps."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+
+import structlog
+
+from server.audit import (
+    SERVER_TENANT,
+    AuditAction,
+    AuditEvent,
+    CheckpointSigner,
+    LogChanged,
+)
+from server.running.configuration_events import COMPARED, DescribedPart, server_actor
+from server.running.timestamps import TimestampAuthority, TimestampFailed
+from server.storage.audit import AuditLog
+from server.storage.audit_witness import AuditWitness
+from server.storage.database import uncancelled
+from server.storage.errors import SchemaOutdated, StorageError
+from server.telemetry.metrics import Metrics
+
+__all__ = ["AuditKeeper", "log_changes"]
+
+_WRITE_SECONDS: Final = 1.0
+_STAMPS: Final = 64
+_log = structlog.get_logger(__name__)
+
+
+async def log_changes(log: AuditLog, described: Sequence[DescribedPart[Any]], *, now: datetime) -> None:
+    """Writes entries of the parts of the configuration that differ from the newest logged ones.
+
+    Raises:
+        StorageError: An entry cannot be written.
+    """
+    await _Changes(log, described).write(now)
+
+
+Due = Callable[..., Sequence[AuditEvent]]
+"""Returns the events to write: called with the time, and with ``everything=True`` at the end."""
+
+
+class AuditKeeper:
+    """Runs in two tasks, so that a slow authority delays no entry. Several replicas may each run one."""
+
+    def __init__(
+        self,
+        *,
+        log: AuditLog,
+        signer: CheckpointSigner,
+        witness: AuditWitness,
+        authority: TimestampAuthority | None,
+        counted: Sequence[Due],
+        described: Sequence[DescribedPart[Any]],
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        interval: timedelta,
+        seconds: float,
+        older: bool,
+    ) -> None:
+        """Sets the sources of entries; ``start`` starts the tasks.
+
+        Args:
+            log: The audit log.
+            signer: Signs checkpoints.
+            witness: Keeps the newest checkpoints outside the database.
+            authority: Stamps checkpoints; ``None`` if none is configured.
+            counted: Events that are collected: refused access, and repeated deliveries.
+            described: The parts of the configuration; files change some of them while the server runs.
+            metrics: Reports the state of the log.
+            now: Wall clock, UTC.
+            interval: Time between two checkpoints of a tenant.
+            seconds: Time between two rounds of checkpoints and time stamps.
+            older: Whether the log had entries before this server wrote its first.
+        """
+        self._audit = log
+        self._signer = signer
+        self._witness = witness
+        self._authority = authority
+        self._counted = counted
+        self._metrics = metrics
+        self._now = now
+        self._interval = interval
+        self._seconds = seconds
+        self._older = older
+        self._signed = 0
+        self._shut_out = False
+        self._changes = _Changes(log, described)
+        self._tasks: tuple[asyncio.Task[None], ...] = ()
+
+    def start(self) -> None:
+        """Starts the tasks."""
+        self._tasks = (
+            asyncio.create_task(self._repeat(self.write, min(_WRITE_SECONDS, self._seconds))),
+            asyncio.create_task(self._repeat(self.protect, self._seconds)),
+        )
+
+    async def stop(self) -> None:
+        """Stops the tasks, writes the remaining entries, and signs a last checkpoint."""
+        tasks, self._tasks = self._tasks, ()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        if tasks:
+            await self._step(lambda: self.write(everything=True))
+            await self._step(lambda: self.checkpoint(timedelta()))
+
+    async def write(self, *, everything: bool = False) -> None:
+        """Writes the events that were collected, and those of changed files.
+
+        Args:
+            everything: Whether the events of running minutes are written, too.
+        """
+        now = self._now()
+        events = [event for due in self._counted for event in due(now, everything=everything)]
+        if events:
+            try:
+                await self._audit.append_all(events, now=now)
+            except Exception:
+                for event in events:
+                    _log.error(
+                        "audit_append_failed",
+                        action=event.action.value,
+                        actor=event.actor.name,
+                        address=event.actor.address,
+                        **event.detail,
+                    )
+                raise
+        await self._changes.write(now)
+
+    async def protect(self) -> None:
+        """Signs the checkpoints that are due, requests missing time stamps, and reports the state."""
+        await self.checkpoint(self._interval)
+        now = self._now()
+        since = await self._audit.uncovered_since()
+        self._metrics.audit.log_read(
+            entries=await self._audit.count(),
+            uncovered_seconds=0.0 if since is None else max(0.0, (now - since).total_seconds()),
+        )
+        if self._authority is not None:
+            await self._stamp(self._authority)
+
+    @uncancelled
+    async def checkpoint(self, at_least: timedelta) -> None:
+        """Signs a checkpoint of every chain that has new entries, unless one is younger than ``at_least``.
+
+        Nothing is signed if the log does not extend the witness, or while the witness cannot be read.
+        """
+        try:
+            witnessed = await self._witness.read()
+        except StorageError as error:
+            self._metrics.audit.witness_failed()
+            _log.error("audit_witness_failed", why=str(error))
+            return
+        try:
+            made = await self._audit.checkpoint(
+                self._signer, now=self._now(), at_least=at_least, witnessed=witnessed
+            )
+        except LogChanged as error:
+            self._metrics.audit.signing_stopped(stopped=True)
+            _log.error("audit_log_changed", why=str(error))
+            return
+        self._metrics.audit.signing_stopped(stopped=False)
+        self._metrics.audit.checkpoints_made(len(made))
+        for signed in made:
+            # Write access to the database does not suffice to remove it from the server's log.
+            _log.info(
+                "audit_checkpoint",
+                tenant=signed.tenant,
+                number=signed.number,
+                sequence=signed.sequence,
+                position=signed.position,
+                jws=signed.jws,
+            )
+        self._signed += len(made)
+        await self._keep_witness(witnessed)
+
+    async def _keep_witness(self, witnessed: Sequence[str]) -> None:
+        """Writes the newest checkpoints, also those whose writing failed before, to the witness."""
+        known, position = self._audit.witness, self._audit.position
+        if not known or known == tuple(witnessed):
+            return
+        try:
+            await self._witness.write(known, position=position)
+        except StorageError as error:
+            self._metrics.audit.witness_failed()
+            _log.error("audit_witness_failed", why=str(error))
+            return
+        if not witnessed and (self._older or position > self._signed):
+            # What others wrote before could not be compared: deleted checkpoints leave no trace.
+            _log.warning("audit_witness_begun", position=position)
+            event = AuditEvent(
+                tenant=SERVER_TENANT,
+                action=AuditAction.WITNESS_BEGUN,
+                actor=server_actor(),
+                detail={"position": str(position)},
+            )
+            await self._audit.append(event, now=self._now())
+
+    async def _stamp(self, authority: TimestampAuthority) -> None:
+        for signed in await self._audit.without_timestamp(_STAMPS):
+            try:
+                timestamp = await authority.stamp(signed.jws.encode())
+            except TimestampFailed as error:
+                self._metrics.audit.timestamp_failed()
+                _log.warning("audit_timestamp_failed", why=str(error))
+                # The others would fail, too; the next round tries again.
+                return
+            await self._audit.add_timestamp(signed, timestamp)
+
+    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
+        while True:
+            await self._step(work)
+            await asyncio.sleep(seconds)
+
+    async def _step(self, work: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await work()
+        except SchemaOutdated as error:
+            # A newer version shut this server out, for ever: it says so once.
+            if not self._shut_out:
+                self._shut_out = True
+                _log.error("audit_keeping_failed", why=str(error))
+        except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
+            _log.exception("audit_keeping_failed")
+
+
+class _Changes:
+    """Describes each part of the configuration again only after it has changed."""
+
+    def __init__(self, log: AuditLog, described: Sequence[DescribedPart[Any]]) -> None:
+        self._log = log
+        self._described = described
+        self._logged: list[object] = [object()] * len(described)
+
+    async def write(self, now: datetime) -> None:
+        for position, part in enumerate(self._described):
+            content = part.content()
+            if content is not self._logged[position]:
+                await self._log.append_if_changed(part.event(content), now=now, by=COMPARED)
+                self._logged[position] = content

@@ -1,0 +1,116 @@
+"""The number of calls of each kind that a server serves at once, and how its tenants share them."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from server.base.sandbox import memory_scopes
+from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
+from server.edge.places import NO_LINE, Line, PlaceRules, Places
+from server.telemetry.metrics import Metrics
+
+__all__ = ["Capacity", "open_capacity"]
+
+_CALL_RETRY_SECONDS = 1.0
+_SCAN_RETRY_SECONDS = 3.0
+_ANALYSIS_RETRY_SECONDS = 4.0
+"""The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Capacity:
+    """The places of each kind of call.
+
+    Attributes:
+        scans: ScanFace, after the token was verified.
+        calls: Unary calls that are neither uploads nor selfies.
+        uploads: UploadTrustedImage.
+        watches: WatchCheck.
+        evidence: The calls of EvidenceService.
+        selfies: AnalyzeImage.
+        videos: AnalyzeVideo, from the first message on.
+    """
+
+    scans: Places
+    calls: Places
+    uploads: Places
+    watches: Places
+    evidence: Places
+    selfies: Places
+    videos: Places
+
+
+def open_capacity(
+    limits: LimitSettings, analysis: AnalysisSettings, *, several: Callable[[], bool], metrics: Metrics
+) -> Capacity:
+    """Creates the places, all of them free.
+
+    Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of their
+    places is kept free if several tenants call. A video also waits in line.
+
+    Args:
+        limits: The limits of the server.
+        analysis: The limits of AnalysisService.
+        several: Returns whether callers of more than one party are configured.
+        metrics: Counts places.
+    """
+    line = Line(of_party=limits.max_waiting_of_tenant, of_all=limits.max_waiting, seconds=limits.wait_seconds)
+
+    def places(
+        kind: str,
+        most: int,
+        quota: Callable[[TenantLimits], int | None],
+        *,
+        waits: bool,
+        shared: bool,
+        retry_seconds: float = _CALL_RETRY_SECONDS,
+    ) -> Places:
+        quotas = {
+            scope: own
+            for tenant, table in limits.tenants.items()
+            if (own := quota(table)) is not None
+            for scope in memory_scopes(tenant)
+        }
+        rules = PlaceRules(
+            most=most,
+            quotas=quotas,
+            share=limits.tenant_share if shared else 1.0,
+            line=line if waits else NO_LINE,
+            retry_seconds=retry_seconds,
+        )
+        return Places(kind, rules, metrics=metrics, several=several)
+
+    return Capacity(
+        scans=places(
+            "scans",
+            limits.max_scans,
+            lambda tenant: tenant.max_scans,
+            waits=False,
+            shared=True,
+            retry_seconds=_SCAN_RETRY_SECONDS,
+        ),
+        calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, waits=True, shared=False),
+        uploads=places(
+            "uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, waits=True, shared=False
+        ),
+        watches=places(
+            "watches", limits.max_watches, lambda tenant: tenant.max_watches, waits=False, shared=True
+        ),
+        # Apart from the calls of checks, which wait for no export.
+        evidence=places("evidence", limits.max_evidence, lambda _: None, waits=True, shared=True),
+        selfies=places(
+            "selfies",
+            analysis.max_images,
+            lambda tenant: tenant.max_images,
+            waits=True,
+            shared=False,
+            retry_seconds=_ANALYSIS_RETRY_SECONDS,
+        ),
+        videos=places(
+            "videos",
+            analysis.max_videos,
+            lambda tenant: tenant.max_videos,
+            waits=True,
+            shared=True,
+            retry_seconds=_ANALYSIS_RETRY_SECONDS,
+        ),
+    )

@@ -1,0 +1,211 @@
+"""The listeners for devices, orchestrators and pages, and the servicers behind them."""
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from server.access.api_keys import ApiKeys, load_api_keys
+from server.access.callers import Role
+from server.access.client_certificates import ClientCertificates
+from server.base.errors import ConfigurationError
+from server.base.file_handles import raise_limit
+from server.base.watched_file import WatchedFile
+from server.configuration.settings import LimitSettings, Settings
+from server.edge.analysis_servicer import AnalysisServicer
+from server.edge.callers import CallerIdentifier
+from server.edge.device_servicer import DeviceServicer
+from server.edge.evidence_servicer import EvidenceServicer
+from server.edge.gate import RefusedAccess
+from server.edge.listeners import Listener
+from server.edge.service_servicer import ServiceServicer
+from server.edge.web_listener import WebListener, WebStream
+from server.running.analyses import Analyses
+from server.running.capacity import open_capacity
+from server.running.connections import share
+from server.running.tls import TlsFiles
+from server.telemetry.metrics import Metrics
+from server.trusted_images.fetching import require_tenancy
+
+__all__ = ["Listeners", "make_listeners"]
+
+_STREAM_GRACE_SECONDS = 3600.0
+_CALL_GRACE_SECONDS = 60.0
+
+_log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listeners:
+    """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
+
+    Attributes:
+        device: The listener for devices.
+        service: The listener for orchestrators.
+        web: The listener for pages; ``None`` if settings have none.
+        device_servicer: The servicer of ``device`` and ``web``.
+        service_servicer: The servicer of checks behind ``service``.
+        analysis_servicer: The servicer of single files behind ``service``.
+        evidence_servicer: The servicer of compliance behind ``service``.
+        callers: Identifies the callers of ``service``.
+        refused: The refused calls of ``service``, for the audit log.
+        tls: The certificates by listener name; a listener without TLS has none.
+    """
+
+    device: Listener
+    service: Listener
+    web: WebListener | None
+    device_servicer: DeviceServicer
+    service_servicer: ServiceServicer
+    analysis_servicer: AnalysisServicer
+    evidence_servicer: EvidenceServicer
+    callers: CallerIdentifier
+    refused: RefusedAccess
+    tls: Mapping[str, TlsFiles]
+
+
+def make_listeners(
+    settings: Settings, *, analyses: Analyses, metrics: Metrics, now: Callable[[], datetime]
+) -> Listeners:
+    """Makes the listeners and their servicers. They do not listen yet.
+
+    Args:
+        settings: The settings.
+        analyses: Makes the servicer of single files.
+        metrics: Counts calls.
+        now: Wall clock, UTC.
+
+    Raises:
+        ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too
+            few files.
+    """
+    limits, listeners = settings.limits, settings.listeners
+    connections = share(limits, handles=raise_limit(), web=listeners.web is not None)
+    named = {"device": listeners.device.tls, "service": listeners.service.tls}
+    if listeners.web is not None:
+        named["web"] = listeners.web.tls
+    tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
+    callers = _callers(settings, now=now)
+    refused = RefusedAccess(now)
+    _validate_test_roots(settings, callers)
+    _warn_of_unused_quotas(limits, tenants=callers.tenants)
+    capacity = open_capacity(
+        limits, settings.analysis, several=lambda: callers.has_several_scopes, metrics=metrics
+    )
+    device_servicer = DeviceServicer(scans=capacity.scans, metrics=metrics)
+    service_servicer = ServiceServicer(
+        callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
+    )
+    analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
+    evidence_servicer = EvidenceServicer(callers=callers, calls=capacity.evidence)
+    return Listeners(
+        device=Listener(
+            name="device",
+            host=listeners.device.host,
+            port=listeners.device.port,
+            credentials=tls["device"].credentials() if "device" in tls else None,
+            max_message_bytes=limits.max_device_message_bytes,
+            max_connections=connections.device,
+            grace_seconds=_STREAM_GRACE_SECONDS,
+            servicers=[device_servicer],
+            other="service",
+            reflection_enabled=False,
+            streaming=True,
+            metrics=metrics,
+        ),
+        service=Listener(
+            name="service",
+            host=listeners.service.host,
+            port=listeners.service.port,
+            credentials=tls["service"].credentials() if "service" in tls else None,
+            max_message_bytes=limits.max_service_message_bytes,
+            max_connections=connections.service,
+            grace_seconds=_CALL_GRACE_SECONDS,
+            servicers=[service_servicer, analysis_servicer, evidence_servicer],
+            other="device",
+            reflection_enabled=settings.reflection,
+            streaming=False,
+            metrics=metrics,
+            callers=callers,
+            refused=refused,
+        ),
+        web=_web_listener(
+            settings,
+            tls=tls.get("web"),
+            max_connections=connections.web,
+            servicer=device_servicer,
+            metrics=metrics,
+        ),
+        device_servicer=device_servicer,
+        service_servicer=service_servicer,
+        analysis_servicer=analysis_servicer,
+        evidence_servicer=evidence_servicer,
+        callers=callers,
+        refused=refused,
+        tls=tls,
+    )
+
+
+def _web_listener(
+    settings: Settings,
+    *,
+    tls: TlsFiles | None,
+    max_connections: int,
+    servicer: DeviceServicer,
+    metrics: Metrics,
+) -> WebListener | None:
+    web = settings.listeners.web
+    if web is None:
+        return None
+
+    async def serve(stream: WebStream, origin: str) -> None:
+        await servicer.serve(stream.messages(), stream.send, header_origin=origin)
+
+    return WebListener(
+        host=web.host,
+        port=web.port,
+        tls=None if tls is None else tls.context(),
+        origins=settings.device_integrity.web.origins,
+        max_message_bytes=settings.limits.max_device_message_bytes,
+        max_connections=max_connections,
+        serve=serve,
+        idle=servicer.idle,
+        metrics=metrics,
+    )
+
+
+def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdentifier:
+    service = settings.listeners.service
+
+    def read(path: Path) -> ApiKeys:
+        keys = load_api_keys(path)
+        tenants = {key.caller.tenant for key in keys.keys if Role.ORCHESTRATOR in key.caller.roles}
+        require_tenancy(settings.trusted_images, tenants=tenants)
+        return keys
+
+    callers = CallerIdentifier(
+        api_keys=None if service.api_keys_file is None else WatchedFile(service.api_keys_file, read),
+        certificates=ClientCertificates(service.clients) if service.clients else None,
+        now=now,
+        local_sandbox=service.local_sandbox,
+    )
+    require_tenancy(settings.trusted_images, tenants=callers.tenants)
+    return callers
+
+
+def _warn_of_unused_quotas(limits: LimitSettings, *, tenants: Collection[str]) -> None:
+    # Not an error, because the file of keys may name the tenant later.
+    unused = sorted(limits.tenants.keys() - tenants)
+    if unused:
+        _log.warning("tenant_limits_of_nobody", tenants=unused)
+
+
+def _validate_test_roots(settings: Settings, callers: CallerIdentifier) -> None:
+    if settings.device_integrity.test_roots.configured and not callers.has_sandbox:
+        raise ConfigurationError(
+            "device_integrity.test_roots apply to sandbox checks only, and no caller is a sandbox caller: "
+            "set sandbox = true in the entry of an API key, set listeners.service.local_sandbox = true (on "
+            "loopback, without credentials), or remove the test roots"
+        )

@@ -1,0 +1,140 @@
+"""Reads, locks and changes the rows of a check, for the transactions of several repositories.
+
+Each function works inside an open transaction. Writers lock the check, compare before they set, and raise
+``Conflict`` if another writer was first.
+"""
+
+from collections.abc import Collection
+from dataclasses import fields
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Connection, RowMapping, Select, delete, select, update
+
+from server.domain.terms import CheckState
+from server.keyring.sealing import Sealed
+from server.storage.errors import CheckNotFound, Conflict
+from server.storage.records import CheckRecord, EvidenceEntry, values_of
+from server.storage.tables import attempts, checks, evidence, policies
+
+__all__ = [
+    "CHECKS",
+    "change_check",
+    "check_record",
+    "check_row",
+    "conflict",
+    "erase_judgements",
+    "find_check",
+    "list_checks",
+    "list_evidence",
+    "load_check",
+    "load_in_state",
+    "remove_evidence",
+    "template_row",
+]
+
+CHECKS = select(
+    checks,
+    policies.c.name.label("policy_name"),
+    policies.c.version.label("policy_version"),
+    policies.c.source.label("policy_source"),
+).join_from(checks, policies)
+"""The query of checks with their frozen policies, in the form that ``check_record`` reads."""
+
+_ENTRIES = select(*(evidence.c[each.name] for each in fields(EvidenceEntry)))
+
+
+def template_row(template: Sealed | None) -> dict[str, Any]:
+    """Returns the columns of a check's sealed template."""
+    return {
+        "template_ciphertext": None if template is None else template.ciphertext,
+        "template_wrapped_key": None if template is None else template.wrapped_key,
+        "template_key_id": None if template is None else template.key_id,
+    }
+
+
+def check_row(check: CheckRecord) -> dict[str, Any]:
+    """Returns the row of the table ``checks``."""
+    values = values_of(check) | template_row(check.portrait_template)
+    return {column.name: values[column.name] for column in checks.columns}
+
+
+def check_record(row: RowMapping) -> CheckRecord:
+    """Converts a row of ``CHECKS``."""
+    values = dict(row)
+    template = [values.pop(name) for name in template_row(None)]
+    sealed = None if row["template_wrapped_key"] is None else Sealed(*template)
+    return CheckRecord(**values, portrait_template=sealed)
+
+
+def conflict(message: str, record: CheckRecord) -> Conflict:
+    """Returns a ``Conflict`` that states the state of ``record``."""
+    return Conflict(message, state=record.state, lease_epoch=record.lease_epoch)
+
+
+def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord | None:
+    """Returns the check, or None; ``lock`` keeps other writers out until the transaction ends."""
+    query = CHECKS.where(checks.c.check_id == check_id)
+    if lock:
+        query = query.with_for_update(of=checks)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else check_record(row)
+
+
+def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
+    """Returns the check.
+
+    Raises:
+        CheckNotFound: There is none.
+    """
+    record = find_check(connection, check_id, lock=lock)
+    if record is None:
+        raise CheckNotFound(check_id)
+    return record
+
+
+def load_in_state(
+    connection: Connection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None = None
+) -> CheckRecord:
+    """Returns the locked check if it is in one of ``states`` and has this lease epoch (None for any).
+
+    Raises:
+        CheckNotFound: There is none.
+        Conflict: It is in another state, or another stream holds the lease.
+    """
+    record = load_check(connection, check_id, lock=True)
+    if record.state not in states:
+        raise conflict("this is no longer possible, or not yet possible", record)
+    if epoch is not None and record.lease_epoch != epoch:
+        raise conflict(f"the lease epoch {epoch} is not current", record)
+    return record
+
+
+def list_checks(connection: Connection, query: Select[Any]) -> list[CheckRecord]:
+    """Returns the checks of a query that narrows ``CHECKS``."""
+    return [check_record(row) for row in connection.execute(query).mappings()]
+
+
+def change_check(connection: Connection, check_id: UUID, **values: Any) -> None:
+    """Updates columns of a check."""
+    connection.execute(update(checks).where(checks.c.check_id == check_id).values(values))
+
+
+def erase_judgements(connection: Connection, check_id: UUID) -> None:
+    """Erases the judgements of a check's attempts, and the hashes of their frames."""
+    connection.execute(
+        update(attempts).where(attempts.c.check_id == check_id).values(judgement=None, frame_hashes=None)
+    )
+
+
+def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+    """Returns the kept images of a check, in their order."""
+    query = _ENTRIES.where(evidence.c.check_id == check_id).order_by(evidence.c.position)
+    return tuple(EvidenceEntry(**row) for row in connection.execute(query).mappings())
+
+
+def remove_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
+    """Deletes the rows of kept images together with their keys; returns the deleted entries."""
+    entries = list_evidence(connection, check_id)
+    connection.execute(delete(evidence).where(evidence.c.check_id == check_id))
+    return entries

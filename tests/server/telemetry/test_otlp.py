@@ -1,0 +1,248 @@
+"""The export to a collector: what is sent, what the settings decide, and what a dead collector costs."""
+
+import asyncio
+import secrets
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+import pytest
+import trustme
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
+from prometheus_client import CollectorRegistry
+
+from server.base.errors import ConfigurationError
+from server.configuration.tables import OtlpSettings
+from server.telemetry.metrics import Metrics
+from server.telemetry.otlp import open_otlp
+from server.telemetry.otlp_senders import CountingProcessor
+from server.telemetry.stages import Stage
+from tests.server.live import serving, settings_for
+from tests.server.live_fixtures import good_check
+from tests.server.telemetry.otlp_receiver import Receiver, receiving
+
+_METHOD = "/facegate.v1.VerificationService/GetCheck"
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with receiving() as found:
+        yield found
+
+
+def _metrics() -> Metrics:
+    return Metrics(CollectorRegistry())
+
+
+def _settings(receiver: Receiver, **fields: object) -> OtlpSettings:
+    return OtlpSettings.model_validate({"endpoint": f"http://127.0.0.1:{receiver.port}"} | fields)
+
+
+def _call(metrics: Metrics, *, traceparent: str | None = None, trusted: bool = True) -> None:
+    metadata = () if traceparent is None else (("traceparent", traceparent),)
+    with metrics.stages.call(_METHOD, metadata, trusted=trusted), metrics.stages.stage(Stage.LOAD_RESULT):
+        pass
+
+
+def _dead_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port: int = free.getsockname()[1]
+        return port
+
+
+def test_without_an_endpoint_nothing_is_opened() -> None:
+    metrics = _metrics()
+    assert open_otlp(OtlpSettings(), metrics) is None
+    _call(metrics)
+    assert metrics.registry.get_sample_value("facegate_stage_seconds_count", {"stage": "load_result"}) == 1
+
+
+def test_metrics_are_those_of_the_admin_port(receiver: Receiver) -> None:
+    metrics = _metrics()
+    export = open_otlp(_settings(receiver), metrics)
+    assert export is not None
+    metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=False)
+    metrics.calls.places("scans", taken=3, waiting=0)
+    for seconds in (0.004, 0.02, 0.02, 400.0):
+        metrics.work.waited_for_credit(seconds)
+    export.stop()
+    got = receiver.metrics
+    (point,) = (point for point in got["facegate_checks_decided"].sum.data_points if point.as_double)
+    assert point.as_double == 1.0
+    assert {each.key: each.value.string_value for each in point.attributes} == {
+        "status": "FAILURE",
+        "sandbox": "false",
+    }
+    assert got["facegate_checks_decided"].sum.is_monotonic
+    assert [point.as_double for point in got["facegate_places_in_use"].gauge.data_points] == [3.0]
+    (histogram,) = got["facegate_credit_wait_seconds"].histogram.data_points
+    assert histogram.count == 4
+    assert histogram.sum == pytest.approx(400.044)
+    assert dict(zip([*histogram.explicit_bounds, 1e9], histogram.bucket_counts, strict=True))[0.025] == 2
+    assert histogram.bucket_counts[-1] == 1
+    assert not histogram.HasField("min")
+    # A gauge without a value has no point, so the list of revoked certificates is not reported.
+    assert "facegate_revocation_list_age_seconds" not in got
+    published = {family.name for family in metrics.registry.collect() if family.samples}
+    assert set(got) <= published
+
+
+@pytest.mark.parametrize(
+    ("trusted", "flag", "sent"),
+    [(True, "01", True), (True, "00", False), (False, "01", False), (False, "00", False)],
+)
+def test_only_a_trusted_caller_decides_what_is_sent(
+    receiver: Receiver, trusted: bool, flag: str, sent: bool
+) -> None:
+    metrics = _metrics()
+    export = open_otlp(_settings(receiver, sampling_ratio=0.0, metrics_seconds=0), metrics)
+    assert export is not None
+    trace_id = secrets.token_hex(16)
+    _call(metrics, traceparent=f"00-{trace_id}-{secrets.token_hex(8)}-{flag}", trusted=trusted)
+    export.stop()
+    assert bool(receiver.tree(trace_id)) == sent
+
+
+def test_a_malformed_traceparent_begins_a_new_trace(receiver: Receiver) -> None:
+    metrics = _metrics()
+    export = open_otlp(_settings(receiver, metrics_seconds=0), metrics)
+    assert export is not None
+    _call(metrics, traceparent="00-zz-1-01")
+    export.stop()
+    root, stage = receiver.spans
+    assert (root.parent_id, stage.parent_id) == ("", root.span_id)
+
+
+def test_the_message_of_an_error_is_not_sent(receiver: Receiver) -> None:
+    metrics = _metrics()
+    export = open_otlp(_settings(receiver, metrics_seconds=0), metrics)
+    assert export is not None
+
+    def fail() -> None:
+        with metrics.stages.call(_METHOD, (), trusted=True) as span, metrics.stages.stage(Stage.LOAD_RESULT):
+            span.mark_refused("CHECK_NOT_FOUND")
+            raise ValueError("customer-quetzal")
+
+    with pytest.raises(ValueError, match="quetzal"):
+        fail()
+    export.stop()
+    assert {span.error for span in receiver.spans} == {"CHECK_NOT_FOUND", "ValueError"}
+    assert b"quetzal" not in b"".join(receiver.requests)
+
+
+def test_tls_and_headers_of_the_settings_are_used(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    credentials = grpc.ssl_server_credentials(
+        [(certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes())]
+    )
+    (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
+    headers = tmp_path / "headers"
+    headers.touch(0o600)
+    headers.write_text("Authorization: Bearer 4711\n\nx-scope: facegate\n")
+    with receiving(credentials) as receiver:
+        settings = OtlpSettings.model_validate(
+            {
+                "endpoint": f"https://localhost:{receiver.port}",
+                "ca": tmp_path / "ca.pem",
+                "headers_file": headers,
+                "metrics_seconds": 0,
+            }
+        )
+        metrics = _metrics()
+        export = open_otlp(settings, metrics)
+        assert export is not None
+        _call(metrics)
+        export.stop()
+    assert receiver.headers[0]["authorization"] == "Bearer 4711"
+    assert receiver.headers[0]["x-scope"] == "facegate"
+
+
+@pytest.mark.parametrize(("text", "mode"), [("no header", 0o600), (": value", 0o600), ("a: b", 0o644)])
+def test_an_unusable_file_of_headers_prevents_the_start(tmp_path: Path, text: str, mode: int) -> None:
+    headers = tmp_path / "headers"
+    headers.touch(mode)
+    headers.write_text(text)
+    settings = OtlpSettings.model_validate({"endpoint": "http://127.0.0.1:1", "headers_file": headers})
+    with pytest.raises(ConfigurationError, match="headers_file") as caught:
+        open_otlp(settings, _metrics())
+    assert "value" not in str(caught.value)
+
+
+def test_the_environment_changes_nothing(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OTEL_SDK_DISABLED", "true")
+    monkeypatch.setenv("OTEL_TRACES_SAMPLER", "always_off")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_HEADERS", "x-canary=1")
+    monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=canary")
+    monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
+    metrics = _metrics()
+    export = open_otlp(_settings(receiver, metrics_seconds=0), metrics)
+    assert export is not None
+    _call(metrics)
+    export.stop()
+    assert len(receiver.spans) == 2
+    assert "x-canary" not in receiver.headers[0]
+    assert b"canary" not in b"".join(receiver.requests)
+
+
+def test_what_a_dead_collector_does_not_get_is_counted() -> None:
+    metrics = _metrics()
+    endpoint = f"http://127.0.0.1:{_dead_port()}"
+    settings = OtlpSettings.model_validate({"endpoint": endpoint, "metrics_seconds": 0})
+    export = open_otlp(settings, metrics)
+    assert export is not None
+    _call(metrics)
+    began = time.monotonic()
+    export.stop()
+    assert time.monotonic() - began < 10
+    assert metrics.registry.get_sample_value("facegate_spans_dropped_total") == 2
+
+
+@pytest.mark.slow
+async def test_a_dead_collector_costs_spans_and_nothing_else(tmp_path: Path) -> None:
+    otlp = {"endpoint": f"http://127.0.0.1:{_dead_port()}"}
+    async with serving(settings_for(tmp_path, telemetry={"otlp": otlp})) as live:
+        await good_check(live)
+        metrics = live.server._metrics
+        for _ in range(400):
+            if metrics.registry.get_sample_value("facegate_spans_dropped_total"):
+                break
+            await asyncio.sleep(0.05)
+        dropped = metrics.registry.get_sample_value("facegate_spans_dropped_total")
+        assert dropped is not None
+        assert dropped >= 4
+        began = time.monotonic()
+    # With the transfers that no collector takes, the server still ends soon.
+    assert time.monotonic() - began < 12
+
+
+class _Stuck(SpanExporter):
+    """A collector that accepts nothing until its test opens it."""
+
+    def __init__(self) -> None:
+        self.sent = 0
+
+    def export(self, spans: object) -> SpanExportResult:
+        assert isinstance(spans, list)
+        self.sent += len(spans)
+        return SpanExportResult.SUCCESS
+
+
+def test_a_full_queue_drops_and_counts() -> None:
+    dropped: list[int] = []
+    exporter = _Stuck()
+    processor = CountingProcessor(exporter, dropped=dropped.append)
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("test")
+    # The thread that sends holds this lock while it takes a batch.
+    with processor._batch_processor._export_lock:
+        for _ in range(4096 + 7):
+            tracer.start_span("x").end()
+    provider.shutdown()
+    assert sum(dropped) == 7
+    assert exporter.sent == 4096
