@@ -79,7 +79,7 @@ def test_the_drawing_has_the_functions_whose_calls_are_compared() -> None:
     assert {name for name, _ in _DRAWN} >= {
         "attempt.capture.AttemptCapture.take",
         "attempt.analyst.FrameAnalyst.measure_frame",
-        "server.scan.capture_work.CaptureWork.take",
+        "server.scan.capture_work.CaptureWork.measure_frame",
         "attempt.judgement.judge_attempt",
     }
 

@@ -29,7 +29,7 @@ from vision.image import DecodeLimits, decode_image
 from vision.image_header import ImageFormat
 from vision.isolation.pool import DecoderPool
 
-__all__ = ["flash_settings", "needs_screen", "open_simulated", "open_simulated_phone", "scan_settings"]
+__all__ = ["flash_settings", "needs_screen", "open_simulated", "open_simulated_phone", "scan_limits"]
 
 _PHOTO_BYTES = 20_000_000
 _SECONDS = 8.0
@@ -42,7 +42,7 @@ def needs_screen(kind: str) -> bool:
     return kind not in set(ScanKind) and kind in set(FlashKind)
 
 
-def scan_settings(kind: ScanKind, *, seed: int) -> SceneSettings:
+def scan_limits(kind: ScanKind, *, seed: int) -> SceneSettings:
     """Returns the default settings of a simulated scan without a flash."""
     return SceneSettings(kind=kind, seed=seed, seconds=_SECONDS)
 
@@ -65,7 +65,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = 
         SourceError: There is no such kind or knob, or no head can be made from the photo.
     """
     _check(kind, [known.value for known in ScanKind])
-    settings = apply_changes(scan_settings(ScanKind(kind), seed=seed), knobs)
+    settings = apply_changes(scan_limits(ScanKind(kind), seed=seed), knobs)
     person = _person(photo)
 
     def frames() -> Iterator[tuple[Pixels, float]]:

@@ -35,7 +35,7 @@ class VerifyCommand(Command):
         super().format_help_all(ctx, formatter)
         # Imported late: the simulator takes half a second to load.
         from cli.simulated.knobs import knob_lines
-        from cli.simulated.source import flash_settings, scan_settings
+        from cli.simulated.source import flash_settings, scan_limits
         from simulator import FlashKind, ScanKind
         from simulator.devices import KINDS
 
@@ -45,7 +45,7 @@ class VerifyCommand(Command):
             console.print(Padding(Text(", ".join(kinds), "cyan"), (0, 0, 1, 1)))
         for title, settings in (
             ("with a phone whose screen flashes", flash_settings(FlashKind.GENUINE, seed=0)),
-            ("without a flash", scan_settings(ScanKind.GENUINE, seed=0)),
+            ("without a flash", scan_limits(ScanKind.GENUINE, seed=0)),
         ):
             console.print(Text(f"Knobs of --set, {title}:\n", "bold"))
             for line in knob_lines(settings):

@@ -21,7 +21,6 @@ __all__ = [
     "bpcer_at",
     "det_curve",
     "equal_error_rate",
-    "share_accepted",
     "share_rejected",
     "threshold_at",
     "threshold_for_all",
@@ -61,11 +60,6 @@ def area_under_curve(live: Scores, attacks: Scores) -> float:
     lower = np.searchsorted(sorted_attacks, live, side="left")
     lower_or_equal = np.searchsorted(sorted_attacks, live, side="right")
     return float((lower + lower_or_equal).sum() / 2 / (live.size * attacks.size))
-
-
-def share_accepted(attacks: Scores, threshold: float) -> float:
-    """Return the APCER of one species, 0..1."""
-    return float((attacks > threshold).mean())
 
 
 def share_rejected(live: Scores, threshold: float) -> float:

@@ -16,6 +16,7 @@ from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
+from server.checks.refusals import check_not_found
 from server.checks.running import RunningScans
 from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
@@ -140,7 +141,7 @@ _MOST: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveryEvents:
     """The possible events of one call of FinishCheck. The transaction appends one of them at most.
 
     Attributes:
@@ -174,7 +175,7 @@ class Deliveries:
             most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
         )
 
-    def events_of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> Delivery:
+    def events_of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> DeliveryEvents:
         """Returns the possible events of one call of FinishCheck.
 
         Args:
@@ -203,7 +204,7 @@ class Deliveries:
         )
         key = _Repeated(record.tenant, record.check_id, actor)
         counted = record.state is CheckState.FINISHED and not self._tally.record_or_count(key, now)
-        return Delivery(first, None if counted else again)
+        return DeliveryEvents(first, None if counted else again)
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:
         """Returns the events of counted repeats; see ``server.audit.Tally.due``."""
@@ -437,7 +438,7 @@ class CheckCompletion:
     async def _find(self, check_id: UUID, tenant: str, *, sandbox: bool) -> CheckRecord:
         record = await self._repository.get(check_id, tenant)
         if record is None or (sandbox and not record.sandbox):
-            raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+            raise check_not_found()
         return record
 
     async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
@@ -506,7 +507,7 @@ class CheckCompletion:
     async def _load(self, check_id: UUID) -> CheckRecord:
         record = await self._repository.get(check_id)
         if record is None:
-            raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+            raise check_not_found()
         return record
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
@@ -515,7 +516,7 @@ class CheckCompletion:
                 record,
                 policy=_policy(record),
                 attempts=await self._repository.attempts(record.check_id),
-                ended_by=reason,
+                reason=reason,
                 epoch=record.lease_epoch,
                 now=now,
             )

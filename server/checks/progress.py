@@ -12,6 +12,7 @@ from uuid import UUID
 import structlog
 
 from server.base.errors import Reason, Refusal
+from server.checks.refusals import check_not_found
 from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy, Mode, Plan
 from server.evidence.records import RecordVault
 from server.keyring.sealing import SealError
@@ -243,7 +244,7 @@ class CheckInquiry:
         """
         record = await self._repository.get(check_id, tenant)
         if record is None or (sandbox and not record.sandbox):
-            raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+            raise check_not_found()
         if record.state is CheckState.ERASED:
             raise Refusal(Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed")
         if record.reasons is None:

@@ -93,7 +93,7 @@ class OutcomeMaker:
         device: DeviceOutcome,
         attempts: Sequence[AttemptRecord],
         images: Sequence[EvidenceEntry],
-        ended_by: FailureReason | None,
+        reason: FailureReason | None,
         now: datetime,
     ) -> CheckOutcome:
         """Decides the check by an attempt, or by the facts that are known without one.
@@ -105,7 +105,7 @@ class OutcomeMaker:
             device: The facts about the device.
             attempts: Every attempt.
             images: The kept images that the result names.
-            ended_by: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
+            reason: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
                 decides.
             now: The time.
         """
@@ -128,7 +128,7 @@ class OutcomeMaker:
                 device_decided=bool(device.decided),
                 injected=device.injected,
                 transcript_intact=transcript.intact if transcript and transcript.signed else None,
-                ended_by=ended_by,
+                reason=reason,
             ),
             demands=VerdictDemands(
                 mode=record.requested_mode,
@@ -359,7 +359,7 @@ class CheckRecorder:
             device=attempt.device,
             attempts=attempts,
             images=attempt.evidence,
-            ended_by=FailureReason.CONDITIONS,
+            reason=FailureReason.CONDITIONS,
             now=now,
         )
         return outcome_to_bytes(outcome)
@@ -371,7 +371,7 @@ class CheckRecorder:
         policy: Policy,
         attempt: JudgedAttempt,
         attempts: Sequence[AttemptRecord],
-        ended_by: FailureReason | None,
+        reason: FailureReason | None,
         epoch: int | None,
         now: datetime,
         ending: AttemptEnding | None = None,
@@ -383,7 +383,7 @@ class CheckRecorder:
             policy: Its frozen policy.
             attempt: The attempt that decides.
             attempts: Every attempt, the deciding one included.
-            ended_by: The circumstance that prevented a decision by the attempt; ``None`` if the attempt
+            reason: The circumstance that prevented a decision by the attempt; ``None`` if the attempt
                 decides.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
@@ -400,7 +400,7 @@ class CheckRecorder:
             device=attempt.device,
             attempts=attempts,
             images=attempt.evidence,
-            ended_by=ended_by,
+            reason=reason,
             now=now,
         )
         await self._write(
@@ -420,7 +420,7 @@ class CheckRecorder:
         *,
         policy: Policy,
         attempts: Sequence[AttemptRecord],
-        ended_by: FailureReason,
+        reason: FailureReason,
         epoch: int | None,
         now: datetime,
     ) -> CheckVerdict:
@@ -433,20 +433,20 @@ class CheckRecorder:
             record: The check.
             policy: Its frozen policy.
             attempts: Every attempt.
-            ended_by: Why the check is closed. A fault of the server replaces the absence of the person.
+            reason: Why the check is closed. A fault of the server replaces the absence of the person.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
             now: The time.
 
         Raises:
             Conflict: Another stream or call was first.
         """
-        if ended_by in _ABSENCE:
-            ended_by = server_fault(attempts) or ended_by
+        if reason in _ABSENCE:
+            reason = server_fault(attempts) or reason
         device = await self._unattempted(record, policy, now)
         outcome = None
         if (judged := _last_judged(attempts)) is not None:
             outcome = judged.ended(
-                by=ended_by,
+                by=reason,
                 device=device,
                 attempts=tuple(outline(attempt, closed=record.held(now), now=now) for attempt in attempts),
                 streams=record.streams,
@@ -461,7 +461,7 @@ class CheckRecorder:
                 device=device,
                 attempts=attempts,
                 images=result_images(kept, attempts),
-                ended_by=ending_reasons(ended_by, manipulated=device.final)[0],
+                reason=ending_reasons(reason, manipulated=device.final)[0],
                 now=now,
             )
         await self._write(record, outcome, policy=policy, attempts=attempts, evidence=(), epoch=epoch)

@@ -10,7 +10,7 @@ from matcher import RefusalReason, TrustedImageRefused
 from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
 
-__all__ = ["refusal_of", "too_many_failures"]
+__all__ = ["check_not_found", "other_session_key", "refusal_of", "too_many_failures"]
 
 _REASONS: Final[Mapping[RefusalReason, Reason]] = MappingProxyType(
     {
@@ -43,6 +43,19 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
         Reason.FACE_NOT_FOUND if no_face else _REASONS[error.reason],
         str(error),
         details=camel(error.details),
+    )
+
+
+def check_not_found() -> Refusal:
+    """Returns the refusal of an identifier that no check of the tenant has."""
+    return Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+
+
+def other_session_key() -> Refusal:
+    """Returns the refusal of a scan that was continued with another session key."""
+    return Refusal(
+        Reason.SESSION_KEY_MISMATCH,
+        "the token is bound to the session key that the scan began with; reconnect with that key",
     )
 
 

@@ -11,6 +11,7 @@ import structlog
 
 from server.audit import AuditAction
 from server.base.errors import Reason, Refusal
+from server.checks.refusals import check_not_found
 from server.compliance.access import Access, ApprovalRules
 from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.archive import ERASED, Export, evidence_archive
@@ -40,7 +41,6 @@ class OpenedEvidence:
         record: Its evidence record.
         holds: The holds on it.
         record_json: The record as it was sealed.
-        record_jws: The same record, signed when it was opened.
         altered: The facts that differ between the record and the columns of lists; see
             ``server.evidence.records.contradictions``.
     """
@@ -49,7 +49,6 @@ class OpenedEvidence:
     record: EvidenceRecord
     holds: tuple[StoredHold, ...]
     record_json: bytes = field(repr=False)
-    record_jws: str = field(repr=False)
     altered: tuple[str, ...] = ()
 
 
@@ -61,7 +60,7 @@ async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: st
     """
     check = await repository.get(check_id, tenant)
     if check is None:
-        raise Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+        raise check_not_found()
     if check.state in OPEN_STATES:
         raise Refusal(
             Reason.CHECK_NOT_DECIDED,
@@ -112,15 +111,18 @@ class EvidenceReading:
         self._describe = describe
         self._jwks = jwks
 
-    async def record(self, access: Access, check_id: UUID) -> OpenedEvidence:
-        """Returns the evidence record of a check.
+    async def record(self, access: Access, check_id: UUID) -> tuple[OpenedEvidence, str]:
+        """Returns the evidence record of a check, and the same record, signed now.
 
         Raises:
             Refusal: See ``found_check``; EVIDENCE_RECORD_MISSING or EVIDENCE_UNREADABLE.
         """
         opened = await self._open(access, check_id)
+        signed = self._signed(
+            opened.record_json, tenant=access.tenant, sandbox=opened.check.sandbox, kind=RECORD_TYPE
+        )
         await self._logged(access, AuditAction.EVIDENCE_READ, opened)
-        return opened
+        return opened, signed
 
     async def image(self, access: Access, check_id: UUID, sha256: bytes) -> tuple[ImageFacts, bytes]:
         """Returns an image of a check.
@@ -202,13 +204,11 @@ class EvidenceReading:
         except (SealError, RecordUnreadable) as error:
             _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
             raise _unreadable("the evidence record was altered", "ALTERED") from error
-        data = record_to_bytes(record)
         return OpenedEvidence(
             check=check,
             record=record,
             holds=await self._holds.of_check(check_id),
-            record_json=data,
-            record_jws=self._signed(data, tenant=access.tenant, sandbox=check.sandbox, kind=RECORD_TYPE),
+            record_json=record_to_bytes(record),
             altered=await self._altered(check, record),
         )
 

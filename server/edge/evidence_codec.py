@@ -106,8 +106,8 @@ def page_to_wire(page: CheckPage) -> evidence_pb2.ListChecksResponse:
     )
 
 
-def evidence_to_wire(opened: OpenedEvidence) -> evidence_pb2.GetEvidenceResponse:
-    """Returns the message for an evidence record."""
+def evidence_to_wire(opened: OpenedEvidence, signed: str) -> evidence_pb2.GetEvidenceResponse:
+    """Returns the message for an evidence record, and for the same record as a JWS."""
     record, check = opened.record, opened.check
     response = evidence_pb2.GetEvidenceResponse(
         result=parse_result(record.result),
@@ -129,7 +129,7 @@ def evidence_to_wire(opened: OpenedEvidence) -> evidence_pb2.GetEvidenceResponse
         ),
         holds=[hold_to_wire(hold) for hold in opened.holds],
         record_json=opened.record_json,
-        record_jws=opened.record_jws,
+        record_jws=signed,
         record_version=record.version,
         altered_facts=opened.altered,
     )

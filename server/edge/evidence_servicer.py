@@ -94,8 +94,8 @@ class EvidenceServicer:
     ) -> evidence_pb2.GetEvidenceResponse:
         """Returns an evidence record; see the contract."""
         async with self._call(context, request.purpose) as (env, access):
-            opened = await env.reading.record(access, check_id_of(request.check_id))
-        return evidence_to_wire(opened)
+            opened, signed = await env.reading.record(access, check_id_of(request.check_id))
+        return evidence_to_wire(opened, signed)
 
     async def GetEvidenceImage(  # noqa: N802 - the name is the contract's
         self,

@@ -19,7 +19,7 @@ from grpc.aio import ServicerContext
 from grpc_status import rpc_status
 
 from server.base.errors import Reason, Refusal
-from server.checks.refusals import too_many_failures
+from server.checks.refusals import check_not_found, other_session_key, too_many_failures
 from server.domain.terms import OPEN_STATES, CheckState
 from server.storage.errors import (
     CheckNotFound,
@@ -239,7 +239,7 @@ def _of_storage(error: StorageError) -> Refusal | None:
                 retry_after=_RETRY_SECONDS,
             )
         case CheckNotFound():
-            return Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+            return check_not_found()
         case TriesExceeded():
             return too_many_failures(error, now=datetime.now(UTC))
         case RequestIdReused():
@@ -255,7 +255,7 @@ def _of_storage(error: StorageError) -> Refusal | None:
                 details={"problem": "LOST"},
             )
         case SessionKeyMismatch():
-            return Refusal(Reason.SESSION_KEY_MISMATCH, "reconnect with the key that the scan began with")
+            return other_session_key()
         case SessionKeyUnproven():
             return Refusal(Reason.RESUME_PROOF_INVALID, "prove the session key when you resume the scan")
         case _:

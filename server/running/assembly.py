@@ -52,8 +52,8 @@ __all__ = [
     "check_recorder",
     "device_knowledge",
     "evidence_environment",
+    "scan_limits",
     "scan_models",
-    "scan_settings",
 ]
 
 AVAILABLE_MODES = frozenset(Mode)
@@ -203,7 +203,7 @@ def evidence_environment(
     )
 
 
-def scan_settings(settings: Settings, tuning: Tuning) -> ScanLimits:
+def scan_limits(settings: Settings, tuning: Tuning) -> ScanLimits:
     """Returns the settings and limits of every scan of a server."""
     limits = settings.limits
     window = limits.max_scan_frames_in_flight

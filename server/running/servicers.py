@@ -17,8 +17,8 @@ from server.running.assembly import (
     check_intake,
     check_recorder,
     evidence_environment,
+    scan_limits,
     scan_models,
-    scan_settings,
 )
 from server.running.listeners import Listeners
 from server.running.models import pack_identity
@@ -85,8 +85,8 @@ def open_servicers(
     )
     listeners.device_servicer.open(
         ScanEnvironment(
-            settings=scan_settings(settings, tuning),
-            limits=settings.limits,
+            limits=scan_limits(settings, tuning),
+            settings=settings.limits,
             repository=stores.checks,
             recorder=recorder,
             keys=keys,

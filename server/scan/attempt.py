@@ -46,7 +46,7 @@ class AttemptClocks:
             stream: The stream.
         """
         self._clock = env.clock
-        self._end_seconds = env.settings.end_seconds
+        self._end_seconds = env.limits.end_seconds
         self._seconds = stream.budget.max_attempt_seconds
         self._idle_seconds = stream.policy.deadlines.idle_seconds
         self._deadline = stream.record.scan_deadline
@@ -295,7 +295,7 @@ class AttemptRun:
             on_settled: Called once, when no further frame is measured. The closing step of a challenge may
                 still be on display, and the device has not signed the end yet.
         """
-        settings = env.settings
+        settings = env.limits
         self._env = env
         self._stream = stream
         self.kind = stream.plans.challenge
@@ -404,7 +404,7 @@ class AttemptRun:
             ScanDeadlinePassed: The scan's deadline passed.
         """
         env, transcript, budget = self._env, self._stream.transcript, self._stream.budget
-        seconds = self._stream.plans.expected_seconds(capture=env.settings.plan.seconds)
+        seconds = self._stream.plans.expected_seconds(capture=env.limits.plan.seconds)
         nonce = env.random(_NONCE_BYTES)
         self.capture.round_trip.note_request(env.clock.monotonic())
         transcript.start_attempt(attempt=self.number, nonce=nonce, time=env.clock.monotonic())
@@ -415,7 +415,7 @@ class AttemptRun:
                 plan=self.plan,
                 expected_seconds=seconds,
                 credit=self._credit.open(),
-                oval=env.settings.oval,
+                oval=env.limits.oval,
             )
         )
         if self._stream.plans.only_sure:
@@ -490,7 +490,7 @@ class AttemptRun:
             Conflict: Another stream holds the lease.
             StorageUnavailable: The database failed.
         """
-        if self.frames == self._env.settings.counted_frames:
+        if self.frames == self._env.limits.counted_frames:
             check = self._stream.record
             await self._env.repository.count_attempt(
                 check.check_id, epoch=check.lease_epoch, attempt=self.number, frames=self.frames
@@ -543,8 +543,8 @@ class AttemptRun:
         """Returns the feedback for the person and the challenge's actions."""
         may_act = self._challenge_may_act(frames=self.frames + 1)
         if not self._settled:
-            return await self.work.take(frame, arrival=arrival.time, then_act=may_act)
-        self.work.skip(frame, arrival=arrival.time)
+            return await self.work.measure_frame(frame, arrival=arrival.time, then_act=may_act)
+        self.work.pass_over(frame, arrival=arrival.time)
         return None, await self.work.act() if may_act else ()
 
     async def _act_on_challenge(self, send: Send) -> None:
@@ -557,7 +557,7 @@ class AttemptRun:
 
         A colour is shown only in attempts that count. Otherwise a device could see many draws and choose one.
         """
-        counts = frames >= self._env.settings.counted_frames
+        counts = frames >= self._env.limits.counted_frames
         return self.challenge is not None and self._clocks.completed is None and counts
 
     async def _do(self, actions: tuple[Action, ...], send: Send) -> None:

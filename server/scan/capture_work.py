@@ -78,9 +78,9 @@ class AttemptTrace:
 
     def measurer(self, *, arrival: float) -> Callable[[Frame, GreyImage | BgrImage], None]:
         """Returns a function that traces a frame's pixels; ``arrival`` is in monotonic seconds."""
-        return partial(self._measure, arrival)
+        return partial(self._trace_pixels, arrival)
 
-    def _measure(self, arrival: float, frame: Frame, pixels: GreyImage | BgrImage) -> None:
+    def _trace_pixels(self, arrival: float, frame: Frame, pixels: GreyImage | BgrImage) -> None:
         """Traces the pixels of a frame; runs on the worker pool."""
         luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == _COLOUR else pixels
         self._tracer.add(
@@ -154,7 +154,7 @@ class CaptureWork:
         self._latest = 0
         self._ahead: tuple[int, LaterWork[ExaminedFrame]] | None = None
 
-    async def take(
+    async def measure_frame(
         self, frame: Frame, *, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
         """Processes a frame; returns the feedback for the person and the actions of the challenge.
@@ -172,7 +172,7 @@ class CaptureWork:
         """
         self.trace.record_frame(frame)
         with _refused():
-            done = await self._pool.run(self._take, frame, arrival, then_act)
+            done = await self._pool.run(self._measure_and_act, frame, arrival, then_act)
         self._latest = frame.index
         return done
 
@@ -187,7 +187,7 @@ class CaptureWork:
             return self._act(self._latest)
         return await self._pool.run(self._act, self._latest)
 
-    def skip(self, frame: Frame, *, arrival: float) -> None:
+    def pass_over(self, frame: Frame, *, arrival: float) -> None:
         """Skips a frame that arrives after the attempt is settled; see ``AttemptCapture.skip``.
 
         Raises:
@@ -243,7 +243,7 @@ class CaptureWork:
         with _refused():
             await self._pool.run_first(self.capture.verify_sample)
 
-    def _take(
+    def _measure_and_act(
         self, frame: Frame, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
         feedback = self.capture.take(frame, arrival=arrival, coded=self.trace.measurer(arrival=arrival))

@@ -150,7 +150,7 @@ class ScanEnds:
             for a in attempts
         )
         remaining = attempts_remaining(tuple(ended), stream.policy)
-        seconds = stream.plans.expected_seconds(capture=env.settings.plan.seconds)
+        seconds = stream.plans.expected_seconds(capture=env.limits.plan.seconds)
         enough = self._bytes.suffice(seconds=seconds, budget=stream.budget)
         another = enough and remaining > 0 and stream.plans.open
         # 3. Assess the device and settle the attempt.
@@ -220,7 +220,7 @@ class ScanEnds:
 
         Tries until the lease has expired: from then on everybody concludes that the server failed.
         """
-        ending, until = self._left, self._env.clock.monotonic() + self._env.limits.lease_seconds
+        ending, until = self._left, self._env.clock.monotonic() + self._env.settings.lease_seconds
         while ending is not None and self._env.clock.monotonic() < until:
             await asyncio.sleep(_AGAIN_SECONDS)
             try:
@@ -411,7 +411,7 @@ class ScanEnds:
             policy=self._stream.policy,
             attempt=judged,
             attempts=attempts,
-            ended_by=reason,
+            reason=reason,
             epoch=epoch,
             now=env.clock.now(),
             ending=ending,
@@ -442,7 +442,7 @@ class ScanEnds:
                 record,
                 policy=self._stream.policy,
                 attempts=attempts,
-                ended_by=reason,
+                reason=reason,
                 epoch=record.lease_epoch,
                 now=env.clock.now(),
             )

@@ -104,8 +104,8 @@ class DeviceKnowledge:
 class ScanEnvironment:
     """The dependencies of a scan stream, assembled once by the composition root."""
 
-    settings: ScanLimits
-    limits: LimitSettings
+    limits: ScanLimits
+    settings: LimitSettings
     repository: CheckRepository
     recorder: CheckRecorder
     keys: KeyRing

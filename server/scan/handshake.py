@@ -25,6 +25,7 @@ from facegate_protocol import (
 from server.base.errors import Reason, Refusal
 from server.checks.offer import unmeasured_challenges
 from server.checks.progress import attempts_remaining, most_attempts
+from server.checks.refusals import other_session_key
 from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
 from server.device.evidence import EvidenceContext
 from server.domain.terms import OPEN_STATES, Mode
@@ -158,10 +159,7 @@ def admit(
             )
     # 6. Is it the device that the scan began with?
     if record.session_key is not None and record.session_key != start.session_public_key:
-        raise Refusal(
-            Reason.SESSION_KEY_MISMATCH,
-            "the token is bound to the session key that the scan began with; reconnect with that key",
-        )
+        raise other_session_key()
     # 7. Are reconnects and attempts left?
     if record.streams > policy.attempts.reconnects:
         raise Refusal(
@@ -326,7 +324,7 @@ async def open_stream(
         unmeasured=unmeasured_challenges(policy, record.requested_mode, env.models.pack),
     )
     require_challenge(plans)
-    budget = plans.budget(env.settings.budget)
+    budget = plans.budget(env.limits.budget)
     # 2. Draw the challenge, and sign it with the key that the app has pinned.
     challenge_key = _pinned_key(env, record)
     transcript, challenge = _challenge(
@@ -388,7 +386,7 @@ async def open_stream(
 
 
 async def _begin_try(env: ScanEnvironment, record: CheckRecord, key: bytes) -> None:
-    rules = env.settings.tries.limits_for(sandbox=record.sandbox)
+    rules = env.limits.tries.limits_for(sandbox=record.sandbox)
     await env.devices.repository.begin_try(record.check_id, key, rules=rules, now=env.clock.now())
 
 
@@ -452,9 +450,9 @@ def _challenge(
             protocol_version=PROTOCOL_VERSION,
             nonce=nonce,
             key_share=share,
-            oval=env.settings.oval,
+            oval=env.limits.oval,
             budget=budget,
-            credit=CreditMessage(frames=env.settings.window_frames, bytes=env.settings.window_bytes),
+            credit=CreditMessage(frames=env.limits.window_frames, bytes=env.limits.window_bytes),
             mode=mode,
             attempts_remaining=admission.attempts_remaining,
             scan_deadline=record.scan_deadline,
@@ -488,6 +486,6 @@ def _challenge(
         signing_public_key=public_key_der(challenge_key.public_key()),
     )
     transcript = StreamTranscript(
-        key=key, binding=binding, session_key=admission.session_key, clocks=env.settings.clocks
+        key=key, binding=binding, session_key=admission.session_key, clocks=env.limits.clocks
     )
     return transcript, challenge

@@ -123,7 +123,7 @@ class AttemptJudge:
         if (ahead := self._ahead_of(run)) is not None:
             attempts = await ahead.attempts
             own = next((each for each in attempts if each.number == run.number), None)
-            counts = run.frames >= self._env.settings.counted_frames
+            counts = run.frames >= self._env.limits.counted_frames
             # Frames may arrive after it settled. The first one writes the row, and a later one counts it.
             if own is not None and own.counted == counts:
                 return attempts
@@ -322,7 +322,7 @@ class AttemptJudge:
                 active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
             )
             earlier = await env.devices.repository.count_attacks(
-                stream.record.check_id, since=env.clock.now() - env.settings.tries.remembered
+                stream.record.check_id, since=env.clock.now() - env.limits.tries.remembered
             )
             return _AssessedDevice(
                 outcome=replace(outcome, earlier=earlier), comparison=comparison, pieces=pieces
@@ -350,7 +350,7 @@ class AttemptJudge:
     def facts(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> AttemptFacts:
         """Returns the facts of the attempt that its outcome depends on."""
         return AttemptFacts(
-            counts=run.frames >= self._env.settings.counted_frames,
+            counts=run.frames >= self._env.limits.counted_frames,
             adverse=judgement.adverse,
             stands=judgement.stands,
             retryable=judgement.retryable,

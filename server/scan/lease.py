@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.base.errors import Reason, Refusal
-from server.checks.refusals import too_many_failures
+from server.checks.refusals import other_session_key, too_many_failures
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome
 from server.policies import Policy
@@ -71,10 +71,10 @@ async def take_lease(
             record.check_id,
             session_key=start.session_public_key,
             proven=proven,
-            owner=env.settings.owner,
+            owner=env.limits.owner,
             now=env.clock.now(),
-            lease_seconds=env.limits.lease_seconds,
-            try_rules=env.settings.tries.limits_for(sandbox=record.sandbox),
+            lease_seconds=env.settings.lease_seconds,
+            try_rules=env.limits.tries.limits_for(sandbox=record.sandbox),
         )
     )
     try:
@@ -88,10 +88,7 @@ async def take_lease(
         env.metrics.checks.try_refused(error.kind.value, sandbox=record.sandbox)
         raise too_many_failures(error, now=env.clock.now(), to_device=True) from error
     except SessionKeyMismatch as error:
-        raise Refusal(
-            Reason.SESSION_KEY_MISMATCH,
-            "the token is bound to the session key that the scan began with; reconnect with that key",
-        ) from error
+        raise other_session_key() from error
     except SessionKeyUnproven as error:
         raise Refusal(
             Reason.RESUME_PROOF_INVALID,
@@ -137,7 +134,7 @@ class HeldLease:
 
         A silent stream notices at that time that it has lost the lease.
         """
-        return self._renewed + min(_RENEW_SECONDS, self._env.limits.lease_seconds / 3)
+        return self._renewed + min(_RENEW_SECONDS, self._env.settings.lease_seconds / 3)
 
     async def renew(self) -> None:
         """Renews the lease if that is due.
@@ -154,7 +151,7 @@ class HeldLease:
             record.check_id,
             epoch=record.lease_epoch,
             now=env.clock.now(),
-            lease_seconds=env.limits.lease_seconds,
+            lease_seconds=env.settings.lease_seconds,
             bytes_received=self._bytes.used,
         )
         if not held:

@@ -307,7 +307,7 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
     if plans.next is Plan.MOVEMENT:
         return MovementRun.drawn(
             env.random,
-            rest=env.settings.oval,
+            rest=env.limits.oval,
             analyst=env.models.analyst,
             model=env.models.flash,
             blink=plans.limits(ChallengeKind.MOVEMENT).blink,

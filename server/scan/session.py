@@ -42,9 +42,9 @@ class ScanSession:
         self._header_origin = header_origin
         self._bytes = ScanBytes()
         self._credit = CreditLedger(
-            window_frames=env.settings.window_frames,
-            window_bytes=env.settings.window_bytes,
-            largest_frame=env.settings.budget.max_frame_bytes,
+            window_frames=env.limits.window_frames,
+            window_bytes=env.limits.window_bytes,
+            largest_frame=env.limits.budget.max_frame_bytes,
             monotonic=env.clock.monotonic,
             waited=env.metrics.work.waited_for_credit,
         )
@@ -67,7 +67,7 @@ class ScanSession:
             inbound,
             monotonic=self._env.clock.monotonic,
             arrives=self._credit.count_arrival,
-            window_frames=self._env.settings.window_frames,
+            window_frames=self._env.limits.window_frames,
         )
         try:
             with self._env.metrics.stages.stage(Stage.HANDSHAKE):

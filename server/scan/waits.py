@@ -43,7 +43,7 @@ async def await_older_streams(
     Raises:
         LeaseLost: A still newer stream took over, or an older one decided the check.
     """
-    lease = timedelta(seconds=env.limits.lease_seconds)
+    lease = timedelta(seconds=env.settings.lease_seconds)
     while any(attempt.counted for attempt in _still_judging(attempts, now=env.clock.now(), lease=lease)):
         await asyncio.sleep(_OLDER_TICK_SECONDS)
         await run.renew_lease()
@@ -57,7 +57,7 @@ async def await_older_attempts(env: ScanEnvironment, check_id: UUID) -> tuple[At
     For a stream that closes the check without a judgement. Its lease began when the attempts of older streams
     ended, so it lasts as long as this wait.
     """
-    lease = timedelta(seconds=env.limits.lease_seconds)
+    lease = timedelta(seconds=env.settings.lease_seconds)
     attempts = await env.repository.attempts(check_id)
     while _still_judging(attempts, now=env.clock.now(), lease=lease):
         await asyncio.sleep(_OLDER_TICK_SECONDS)

@@ -47,7 +47,7 @@ class VerdictInputs:
         injected: Whether the device's evidence, as far as the policy demands it, proves that no camera took
             the frames.
         transcript_intact: Whether the deciding attempt's transcript holds; ``None`` if no attempt ended.
-        ended_by: Why the scan ended without a judged attempt, or a circumstance that the decision on the last
+        reason: Why the scan ended without a judged attempt, or a circumstance that the decision on the last
             attempt names, such as a fault of the server. ``None`` if an attempt was judged and there is no
             such circumstance.
     """
@@ -62,7 +62,7 @@ class VerdictInputs:
     device_decided: bool
     injected: bool
     transcript_intact: bool | None
-    ended_by: FailureReason | None
+    reason: FailureReason | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,8 +89,8 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     """
     reasons: list[FailureReason] = []
     # 1. The end of the scan and its transcript.
-    if inputs.ended_by is not None:
-        reasons.append(inputs.ended_by)
+    if inputs.reason is not None:
+        reasons.append(inputs.reason)
     if inputs.transcript_intact is False:
         reasons.append(FailureReason.TRANSCRIPT_BROKEN)
     # 2. Manipulation of the device.
@@ -127,30 +127,30 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     return judge_reasons(reasons) if reasons else CheckVerdict(CheckStatus.SUCCESS, ())
 
 
-def judge_ending(undecided: CheckVerdict, *, ended_by: FailureReason, manipulated: bool) -> CheckVerdict:
+def judge_ending(undecided: CheckVerdict, *, reason: FailureReason, manipulated: bool) -> CheckVerdict:
     """Decides a check that ended after an attempt that did not decide it.
 
     Args:
         undecided: The decision that the attempt alone would lead to.
-        ended_by: How the check ended.
+        reason: How the check ended.
         manipulated: Whether the device is certainly manipulated. This decides the check, however it ended.
     """
     # CONDITIONS only marked that nothing was decided. Now the real ending is known and replaces it.
     own = (reason for reason in undecided.reasons if reason is not FailureReason.CONDITIONS)
-    return judge_reasons((*ending_reasons(ended_by, manipulated=manipulated), *own))
+    return judge_reasons((*ending_reasons(reason, manipulated=manipulated), *own))
 
 
-def ending_reasons(ended_by: FailureReason, *, manipulated: bool) -> tuple[FailureReason, ...]:
+def ending_reasons(reason: FailureReason, *, manipulated: bool) -> tuple[FailureReason, ...]:
     """Returns the reasons of a check that ended without a deciding attempt, most important first.
 
     Args:
-        ended_by: How the check ended.
+        reason: How the check ended.
         manipulated: Whether the device is certainly manipulated.
     """
     if not manipulated:
-        return (ended_by,)
-    if ended_by is FailureReason.TRANSCRIPT_BROKEN:
-        return ended_by, FailureReason.DEVICE_MANIPULATED
+        return (reason,)
+    if reason is FailureReason.TRANSCRIPT_BROKEN:
+        return reason, FailureReason.DEVICE_MANIPULATED
     return (FailureReason.DEVICE_MANIPULATED,)
 
 

@@ -238,7 +238,7 @@ class CheckOutcome:
             streams: Streams that the scan used.
             decide_time: When the decision was reached.
         """
-        verdict = judge_ending(self.verdict, ended_by=by, manipulated=device.final)
+        verdict = judge_ending(self.verdict, reason=by, manipulated=device.final)
         transcript = self.transcript
         if transcript is not None:
             # The transcript was broken after the attempt that this outcome describes.

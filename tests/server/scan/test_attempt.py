@@ -377,7 +377,7 @@ class _Time:
             budget=CaptureBudget(max_attempt_seconds=_SECONDS),
             record=check_record(scan_deadline=NOW + timedelta(seconds=_DEADLINE)),
         )
-        env = SimpleNamespace(clock=clock, settings=settings)
+        env = SimpleNamespace(clock=clock, limits=settings)
         return AttemptClocks(cast("Any", env), cast("Any", stream))
 
     @property

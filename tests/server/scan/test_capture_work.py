@@ -70,7 +70,7 @@ class _Setting:
 
     async def take(self, *indices: int) -> None:
         for index in indices:
-            await self.work.take(_frame(index), arrival=0.0, then_act=False)
+            await self.work.measure_frame(_frame(index), arrival=0.0, then_act=False)
 
     async def ahead(self) -> None:
         await self.work.examine_ahead()
@@ -98,7 +98,7 @@ async def test_an_image_that_cannot_be_used_is_refused(pool: WorkerPool) -> None
     setting = _Setting(pool)
     broken = frame_message(0, image=undecodable(pictures()[0].jpeg))
     with pytest.raises(Refusal) as caught:
-        await setting.work.take(broken, arrival=0.0, then_act=False)
+        await setting.work.measure_frame(broken, arrival=0.0, then_act=False)
     assert caught.value.reason is Reason.FRAME_IMAGE_INVALID
     assert caught.value.details["frameIndex"] == 0
 
@@ -199,7 +199,7 @@ async def test_a_drawn_frame_that_does_not_decode_is_refused_at_the_end(pool: Wo
     setting = _Setting(pool)
     await setting.take(0)
     broken = frame_message(1, image=undecodable(pictures()[1].jpeg))
-    setting.work.skip(broken, arrival=0.0)
+    setting.work.pass_over(broken, arrival=0.0)
     with pytest.raises(Refusal) as caught:
         await setting.work.verify_sample()
     assert caught.value.reason is Reason.FRAME_IMAGE_INVALID

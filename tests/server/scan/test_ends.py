@@ -173,7 +173,7 @@ class _World:
         self,
         *_: Any,
         attempt: _Judged,
-        ended_by: FailureReason | None,
+        reason: FailureReason | None,
         epoch: int | None,
         ending: AttemptEnding,
         **__: Any,
@@ -182,13 +182,13 @@ class _World:
             self._lease("decide")
         assert attempt.evidence == (_PICTURE,)
         self._write(ending, (), late=epoch is None)
-        self.check.append(("decided", ended_by))
+        self.check.append(("decided", reason))
         return CheckVerdict(CheckStatus.FAILURE, (FailureReason.SPOOF,))
 
-    async def close(self, *_: Any, ended_by: FailureReason, **__: Any) -> CheckVerdict:
+    async def close(self, *_: Any, reason: FailureReason, **__: Any) -> CheckVerdict:
         self._lease("close")
-        self.check.append(("closed", ended_by))
-        return CheckVerdict(CheckStatus.FAILURE, (ended_by,))
+        self.check.append(("closed", reason))
+        return CheckVerdict(CheckStatus.FAILURE, (reason,))
 
     # -- the ends of its scan
 
@@ -200,7 +200,7 @@ class _World:
             clock=clock,
             metrics=Metrics(CollectorRegistry()),
             running=SimpleNamespace(draining=asyncio.Event()),
-            limits=SimpleNamespace(lease_seconds=15.0),
+            settings=SimpleNamespace(lease_seconds=15.0),
         )
         policy = SimpleNamespace(deadlines=SimpleNamespace(resume_seconds=30))
         judge = SimpleNamespace(

@@ -60,7 +60,7 @@ GOOD = VerdictInputs(
     device_decided=False,
     injected=False,
     transcript_intact=True,
-    ended_by=None,
+    reason=None,
 )
 PLAIN = VerdictDemands(mode=Mode.EXPRESS, minimum_assurance=Assurance.NONE, required_bits=0.0)
 STRICT = VerdictDemands(mode=Mode.DYNAMIC, minimum_assurance=Assurance.MEDIUM, required_bits=16.0)
@@ -90,7 +90,7 @@ SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
     "injected frames": ({"injected": True}, FailureReason.DEVICE_MANIPULATED),
     "device below": ({"assurance": Assurance.LOW}, FailureReason.DEVICE_NOT_TRUSTED),
     **{
-        f"ended by {reason}": ({"ended_by": reason}, reason)
+        f"ended by {reason}": ({"reason": reason}, reason)
         for reason in (
             FailureReason.EXPIRED,
             FailureReason.ABANDONED,
@@ -121,7 +121,7 @@ def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
         FailureReason.DEVICE_NOT_TRUSTED,
     ]
     changes: dict[FailureReason, dict[str, Any]] = {
-        FailureReason.EXPIRED: {"ended_by": FailureReason.EXPIRED},
+        FailureReason.EXPIRED: {"reason": FailureReason.EXPIRED},
         FailureReason.TRANSCRIPT_BROKEN: {"transcript_intact": False},
         FailureReason.DEVICE_MANIPULATED: {"device_decided": True},
         FailureReason.SPOOF: {"liveness": _liveness(Verdict.SPOOF)},
@@ -152,9 +152,9 @@ ADVERSE: Mapping[FailureReason, dict[str, Any]] = {
 def test_a_fault_of_the_server_leaves_a_check_undecided(fault: FailureReason) -> None:
     undecided = CheckVerdict(CheckStatus.NOT_DECIDED, (fault,))
     for inputs in (STRICT_GOOD, replace(GOOD, match=None, liveness=None, transcript_intact=None)):
-        assert judge_check(inputs=replace(inputs, ended_by=fault), demands=STRICT) == undecided
+        assert judge_check(inputs=replace(inputs, reason=fault), demands=STRICT) == undecided
     missed = replace(STRICT_GOOD, liveness=_liveness(Verdict.INCONCLUSIVE), assurance=Assurance.NONE)
-    assert judge_check(inputs=replace(missed, ended_by=fault), demands=STRICT) == undecided
+    assert judge_check(inputs=replace(missed, reason=fault), demands=STRICT) == undecided
 
 
 @pytest.mark.parametrize("fault", sorted(FAULTS))
@@ -162,7 +162,7 @@ def test_a_fault_of_the_server_leaves_a_check_undecided(fault: FailureReason) ->
 def test_a_fault_of_the_server_takes_nothing_adverse_back(
     reason: FailureReason, fault: FailureReason
 ) -> None:
-    inputs = replace(STRICT_GOOD, ended_by=fault, **ADVERSE[reason])
+    inputs = replace(STRICT_GOOD, reason=fault, **ADVERSE[reason])
     assert judge_check(inputs=inputs, demands=STRICT) == CheckVerdict(CheckStatus.FAILURE, (reason,))
 
 
@@ -198,7 +198,7 @@ def test_nothing_at_all_is_a_failure() -> None:
         device_decided=False,
         injected=False,
         transcript_intact=None,
-        ended_by=None,
+        reason=None,
     )
     assert judge_check(inputs=nothing, demands=PLAIN).reasons == (FailureReason.CONDITIONS,)
 
@@ -215,7 +215,7 @@ _inputs = st.builds(
     device_decided=st.booleans(),
     injected=st.booleans(),
     transcript_intact=st.sampled_from([None, True, False]),
-    ended_by=st.sampled_from([None, *FailureReason]),
+    reason=st.sampled_from([None, *FailureReason]),
 )
 _demands = st.builds(
     VerdictDemands,
@@ -228,7 +228,7 @@ _demands = st.builds(
 @given(inputs=_inputs, demands=_demands)
 def test_success_if_and_only_if_every_condition_holds(inputs: VerdictInputs, demands: VerdictDemands) -> None:
     everything = (
-        inputs.ended_by is None
+        inputs.reason is None
         and inputs.match is not None
         and inputs.match.same_person
         and inputs.identity_constant is True
@@ -248,7 +248,7 @@ def test_success_if_and_only_if_every_condition_holds(inputs: VerdictInputs, dem
     assert bool(verdict.reasons) is not everything
     assert len(set(verdict.reasons)) == len(verdict.reasons)
     spoof = inputs.liveness is not None and inputs.liveness.verdict is Verdict.SPOOF
-    assert (FailureReason.SPOOF in verdict.reasons) is (spoof or inputs.ended_by is FailureReason.SPOOF)
+    assert (FailureReason.SPOOF in verdict.reasons) is (spoof or inputs.reason is FailureReason.SPOOF)
 
 
 def test_the_reasons_are_those_of_the_contract() -> None:
@@ -260,13 +260,13 @@ def test_the_reasons_are_those_of_the_contract() -> None:
 
 def test_how_a_check_ended_takes_the_place_of_conditions() -> None:
     undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.MODE_NOT_MET))
-    assert judge_ending(undecided, ended_by=FailureReason.EXPIRED, manipulated=False) == CheckVerdict(
+    assert judge_ending(undecided, reason=FailureReason.EXPIRED, manipulated=False) == CheckVerdict(
         CheckStatus.FAILURE, (FailureReason.EXPIRED, FailureReason.MODE_NOT_MET)
     )
 
 
 @pytest.mark.parametrize(
-    ("ended_by", "reasons"),
+    ("reason", "reasons"),
     [
         (FailureReason.ABANDONED, (FailureReason.DEVICE_MANIPULATED,)),
         (FailureReason.SERVER_FAULT, (FailureReason.DEVICE_MANIPULATED,)),
@@ -277,24 +277,24 @@ def test_how_a_check_ended_takes_the_place_of_conditions() -> None:
     ],
 )
 def test_a_manipulated_device_decides_however_the_check_ends(
-    ended_by: FailureReason, reasons: tuple[FailureReason, ...]
+    reason: FailureReason, reasons: tuple[FailureReason, ...]
 ) -> None:
     undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS,))
-    assert judge_ending(undecided, ended_by=ended_by, manipulated=True) == CheckVerdict(
+    assert judge_ending(undecided, reason=reason, manipulated=True) == CheckVerdict(
         CheckStatus.FAILURE, reasons
     )
 
 
 @given(
     own=st.lists(st.sampled_from(FailureReason), min_size=1, unique=True),
-    ended_by=st.sampled_from(FailureReason),
+    reason=st.sampled_from(FailureReason),
     manipulated=st.booleans(),
 )
 def test_however_a_check_ends_it_takes_nothing_back(
-    own: list[FailureReason], ended_by: FailureReason, manipulated: bool
+    own: list[FailureReason], reason: FailureReason, manipulated: bool
 ) -> None:
     undecided = CheckVerdict(CheckStatus.FAILURE, tuple(own))
-    ended = judge_ending(undecided, ended_by=ended_by, manipulated=manipulated)
+    ended = judge_ending(undecided, reason=reason, manipulated=manipulated)
     assert ended.status is not CheckStatus.SUCCESS
     assert ended.about_person is (ended.status is CheckStatus.FAILURE)
     assert {reason for reason in own if reason in ADVERSE} <= set(ended.reasons)
