@@ -183,7 +183,8 @@ class AttemptFacts:
         counts: Whether enough frames were received. An attempt with fewer is never held against the person.
         adverse: Whether its judgement is adverse to the person.
         stands: Whether the adverse judgement decides the check, however the attempt ends.
-        retryable: Whether only conditions prevented a decision.
+        retryable: Whether another attempt may decide.
+        doubted: Whether doubt about the person prevented a decision, and not conditions.
         manipulated: Whether the device is certainly manipulated.
     """
 
@@ -191,10 +192,13 @@ class AttemptFacts:
     adverse: bool
     stands: bool
     retryable: bool
+    doubted: bool
     manipulated: bool
 
 
-NO_FACTS = AttemptFacts(counts=False, adverse=False, stands=False, retryable=False, manipulated=False)
+NO_FACTS = AttemptFacts(
+    counts=False, adverse=False, stands=False, retryable=False, doubted=False, manipulated=False
+)
 """The facts about an attempt that could not be judged."""
 
 
@@ -262,6 +266,7 @@ def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Set
     """Settles a SIGNED attempt.
 
     An attempt that the person cancelled never leads to SUCCESS. An adverse judgement of its frames stands.
+    Doubt that is left at the end is no bad light: the check counts as failed, and not as a quarter.
 
     Args:
         facts: The facts about the attempt.
@@ -274,8 +279,10 @@ def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Set
     if undecided and another:
         return Settlement(AttemptOutcome.RETRY, None, judgement=True, images=images)
     reason = None
-    if undecided:
-        reason = FailureReason.CANCELLED if cancelled else FailureReason.CONDITIONS
+    if undecided and cancelled:
+        reason = FailureReason.CANCELLED
+    elif undecided and not facts.doubted:
+        reason = FailureReason.CONDITIONS
     return Settlement(AttemptOutcome.DECIDED, reason, judgement=True, images=images)
 
 

@@ -354,6 +354,7 @@ class AttemptJudge:
             adverse=judgement.adverse,
             stands=judgement.stands,
             retryable=judgement.retryable,
+            doubted=bool(judgement.liveness.doubts),
             manipulated=device.final,
         )
 

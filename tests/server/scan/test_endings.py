@@ -54,7 +54,7 @@ ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
 
 _flag = st.booleans()
 _facts = st.builds(
-    AttemptFacts, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, manipulated=_flag
+    AttemptFacts, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, doubted=_flag, manipulated=_flag
 )
 _endings = st.sampled_from([ending for _, ending, _ in ERRORS])
 
@@ -151,7 +151,8 @@ def test_only_conditions_and_cancelled_attempts_are_retried(
     assert settled.outcome is not AttemptOutcome.INTERRUPTED
     assert settled.judgement
     if undecided and not another:
-        assert settled.reason is (_CANCELLED if cancelled else FailureReason.CONDITIONS)
+        conditions = None if facts.doubted else FailureReason.CONDITIONS
+        assert settled.reason is (_CANCELLED if cancelled else conditions)
     else:
         assert settled.reason is None
     # Only an adverse judgement holds without its evidence.

@@ -29,9 +29,15 @@ from tests.server.scan.test_endings import ERRORS
 _T = TypeVar("_T")
 _PICTURE = "a picture"
 _DOUBTS = (VerdictReason.NOT_SURE,)
-_NOTHING = AttemptFacts(counts=False, adverse=False, stands=False, retryable=True, manipulated=False)
-_GOOD = AttemptFacts(counts=True, adverse=False, stands=False, retryable=False, manipulated=False)
-_ATTACK = AttemptFacts(counts=True, adverse=True, stands=True, retryable=False, manipulated=False)
+_NOTHING = AttemptFacts(
+    counts=False, adverse=False, stands=False, retryable=True, doubted=False, manipulated=False
+)
+_GOOD = AttemptFacts(
+    counts=True, adverse=False, stands=False, retryable=False, doubted=False, manipulated=False
+)
+_ATTACK = AttemptFacts(
+    counts=True, adverse=True, stands=True, retryable=False, doubted=False, manipulated=False
+)
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
