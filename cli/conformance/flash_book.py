@@ -1,4 +1,4 @@
-"""The colours of one stream: which step each frame names, and how long each was shown."""
+"""The colours of an attempt: which step each frame names, and how long each was shown."""
 
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,7 +16,7 @@ _TOLERANCE_SECONDS: Final = 0.05
 
 @dataclass(slots=True)
 class FlashBook:
-    """The steps that were revealed in a stream, and those that frames named.
+    """The steps that were revealed in an attempt, and those that frames named.
 
     Attributes:
         revealed: The steps, by number, with the time when each was sent, seconds of the loop's clock.
@@ -28,6 +28,7 @@ class FlashBook:
     since_us: dict[int, int] = field(default_factory=dict)
     named: int = 0
     _shown: int = 0
+    _captured_us: int = 0
 
     def reveal(self, step: scan_pb2.FlashStep, at: float) -> None:
         """Notes a step that is sent."""
@@ -35,6 +36,8 @@ class FlashBook:
 
     def begin_attempt(self) -> None:
         """Begins an attempt, with a normal screen."""
+        self.revealed.clear()
+        self.since_us.clear()
         self._shown = 0
 
     def accept(self, frame: FrameMessage, *, flashing: bool, captured: float) -> None:
@@ -50,6 +53,7 @@ class FlashBook:
         """
         number, since = frame.flash_step, frame.flash_step_since_us
         self.named = number
+        before_us, self._captured_us = self._captured_us, frame.capture_time_us
         if number == 0 or not flashing:
             if number or since:
                 raise Violation(
@@ -68,16 +72,18 @@ class FlashBook:
                 f"since {since} us",
             )
         if number != self._shown:
-            self._next(frame, captured)
+            self._next(frame, captured, before_us)
         elif since != self.since_us[number]:
             raise Violation(
                 Rule.FLASH, f"frame {frame.index} states another time for the appearance of step {number}"
             )
 
-    def _next(self, frame: FrameMessage, captured: float) -> None:
+    def _next(self, frame: FrameMessage, captured: float, before_us: int) -> None:
         number, since = frame.flash_step, frame.flash_step_since_us
-        first = min(self.revealed)
-        if number < self._shown or (number > first and number - 1 not in self.since_us):
+        # A device that captures nothing for a while names no frame for the steps that it shows meanwhile.
+        unnamed = [step for step in self.revealed if step < number and step not in self.since_us]
+        too_short = (since - before_us) / 1e6 < self._needed(unnamed) - _TOLERANCE_SECONDS
+        if number < self._shown or (unnamed and too_short):
             raise Violation(
                 Rule.FLASH_HOLD,
                 f"frame {frame.index} names step {number} after step {self._shown}: show each step, in order",
@@ -90,15 +96,23 @@ class FlashBook:
                 f"step {number} appeared {sent - appeared:.2f} s before it was revealed, by frame "
                 f"{frame.index}",
             )
-        if number - 1 in self.since_us:
-            before, _ = self.revealed[number - 1]
-            held = (since - self.since_us[number - 1]) / 1e6
-            transition = before.transition_duration.ToNanoseconds() / 1e9
-            needed = transition + max(_SHORTEST_HOLD_SECONDS, before.minimum_hold.ToNanoseconds() / 1e9)
+        if self._shown:
+            held = (since - self.since_us[self._shown]) / 1e6
+            needed = self._needed([self._shown, *unnamed])
             if held < needed - _TOLERANCE_SECONDS:
                 raise Violation(
                     Rule.FLASH_HOLD,
-                    f"step {number - 1} was shown for {held:.2f} s; at least {needed:.2f} s are due",
+                    f"step {number} was shown {held:.2f} s after step {self._shown}; "
+                    f"at least {needed:.2f} s are due",
                 )
         self._shown = number
         self.since_us[number] = since
+
+    def _needed(self, numbers: list[int]) -> float:
+        """Returns the shortest time in which steps can be shown, seconds."""
+        steps = [self.revealed[number][0] for number in numbers]
+        return sum(
+            step.transition_duration.ToNanoseconds() / 1e9
+            + max(_SHORTEST_HOLD_SECONDS, step.minimum_hold.ToNanoseconds() / 1e9)
+            for step in steps
+        )

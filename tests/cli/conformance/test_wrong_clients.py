@@ -15,6 +15,7 @@ from cli.conformance.conductor import Verdict
 from cli.conformance.rules import Rule
 from facegate_client import ReconnectPolicy, device
 from facegate_client.device_keys import SessionKey
+from facegate_client.flash_show import FlashShow
 from facegate_client.frame_rules import FrameRules
 from facegate_client.scan_stream import ScanStream
 from facegate_client.send_gate import SendGate
@@ -137,6 +138,16 @@ def _shows_colours_at_once(patch: Patch) -> None:
     patch.setattr("facegate_client.flash_show.SHORTEST_HOLD_S", 0.0)
 
 
+def _leaves_a_colour_out(patch: Patch) -> None:
+    right = FlashShow.add
+
+    def add(self: FlashShow, step: scan_pb2.FlashStep) -> None:
+        if step.step != 2:
+            right(self, step)
+
+    patch.setattr(FlashShow, "add", add)
+
+
 @pytest.mark.parametrize(
     ("mistake", "scenario", "rule"),
     [
@@ -161,6 +172,7 @@ def _shows_colours_at_once(patch: Patch) -> None:
         (_knows_every_message, "later-version", Rule.LATER_VERSION),
         (_claims_a_step, "flash", Rule.FLASH),
         (_shows_colours_at_once, "flash-fast", Rule.FLASH_HOLD),
+        (_leaves_a_colour_out, "flash-fast", Rule.FLASH_HOLD),
         (_restores_the_screen_for_a_hint, "flash-open-mouth", Rule.FLASH),
     ],
 )
