@@ -29,15 +29,12 @@ from functools import partial
 
 import numpy as np
 
-from liveness.express.frozen_frames import Repetition, RepetitionFinding
-from liveness.express.life_signs import life_signs
-from liveness.express.scoring import log_odds, network_log_odds
+from liveness.express.depth import life_signs
+from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.signal import Signal
+from liveness.signal import Signal, log_odds, network_log_odds
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
-
-__all__ = ["fuse"]
 
 _NETWORK = "pad_network"
 _BLINK = "blink"

@@ -20,17 +20,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import SHAPE
 from liveness.dynamic.model import JudgeSettings
 from liveness.dynamic.movement import MovementResult
-from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.express.depth import depth_odds
 from liveness.signal import Signal
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
-
-__all__ = ["combine_flash", "combine_movement"]
 
 _BLINK = "blink"
 """The name of Express' blink signal."""

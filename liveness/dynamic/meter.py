@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.challenge import ColourStep, Disturbance, Light, RevealedStep, StepReading
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.measurement import (
     Appearance,
@@ -34,10 +33,8 @@ from liveness.dynamic.measurement import (
     read_exposure,
 )
 from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
+from liveness.dynamic.policy import ChallengeFinding
 from liveness.dynamic.sample import FlashSample
-
-__all__ = ["FlashMeter"]
-
 
 _NEITHER: Final = 0.5
 """The score that counts neither for a face nor against it."""
@@ -114,7 +111,7 @@ class _RoomLight:
 
 
 class FlashMeter:
-    """Implements ``challenge.interface.Meter``. Not safe to call from several threads at once."""
+    """Implements ``challenge.proof.Meter``. Not safe to call from several threads at once."""
 
     def __init__(self, model: FlashModel | None = None) -> None:
         """Starts without frames.

@@ -2,17 +2,31 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from liveness.express.interface import PadScore
-from liveness.express.scoring import network_log_odds
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import Signal, assessed, network_log_odds, not_assessed
 
 _LEAST_IN_STRETCH = 3
 """The least number of scored frames of a stretch that is judged by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class PadScore:
+    """The result of one PAD network for one frame.
+
+    Attributes:
+        frame_index: The frame's index in the scan.
+        network: ``PadNetwork.name``.
+        real_probability: The probability that the face is real, 0..1.
+    """
+
+    frame_index: int
+    network: str
+    real_probability: float
 
 
 class PadNetworks:

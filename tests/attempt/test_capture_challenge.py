@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from attempt.actions import MoveOval, Reveal
+from attempt.challenge import MoveOval, Reveal
 from attempt.placement import CapturePlan
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.gestures import Gesture, GestureRequest

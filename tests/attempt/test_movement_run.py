@@ -1,8 +1,7 @@
 """The movement challenge of an attempt: the ovals that are sent, and its end."""
 
-from attempt.actions import Action, Feedback, MoveOval
 from attempt.analyst import FrameAnalyst, SeenFrame
-from attempt.challenge import ChallengeFrame
+from attempt.challenge import Action, ChallengeFrame, Feedback, MoveOval
 from attempt.frame import FrameLimits
 from attempt.movement_run import MovementRun
 from liveness.dynamic.challenge.ovals import OvalScript

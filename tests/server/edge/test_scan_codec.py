@@ -8,7 +8,7 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
+from attempt.challenge import Feedback, MoveOval, PauseCapture, Reveal
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES
 from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, Platform
