@@ -54,15 +54,7 @@ For example, judge an EXPRESS attempt::
 
 from attempt.analyst import ExaminedFrame, FrameAnalyst, PacedWatch, SeenFrame
 from attempt.capture import AttemptCapture
-from attempt.challenge import (
-    Action,
-    AttemptChallenge,
-    ChallengeFrame,
-    Feedback,
-    MoveOval,
-    PauseCapture,
-    Reveal,
-)
+from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback, PauseCapture
 from attempt.films import (
     MINIMUM_FRAMES,
     FileFrames,
@@ -103,6 +95,7 @@ from attempt.stills import (
     persons_in,
     persons_of,
 )
+from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
     "MINIMUM_FRAMES",

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Final
 
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
-from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback, MoveOval, Reveal
+from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback
 from attempt.frame import Frame
 from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests, draw_gestures
 from attempt.placement import (
@@ -19,6 +19,7 @@ from attempt.placement import (
 )
 from attempt.selection import Examination, FrameExaminer, FrameSample, Identification, KeptFrames
 from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
+from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
 from liveness.watch import FOLLOW_SECONDS, FrameWork
 from matcher import SubjectRule

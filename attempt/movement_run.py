@@ -11,13 +11,12 @@ from attempt.challenge import (
     ChallengeFrame,
     ChallengeHints,
     Feedback,
-    MoveOval,
 )
 from attempt.frame import Frame
 from liveness import Oval
 from liveness.dynamic import FlashModel
 from liveness.dynamic.challenge import Action as ChallengeAction
-from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait
+from liveness.dynamic.challenge import Complete, EndReason, Hint, MoveOval, OvalScript, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
 
 

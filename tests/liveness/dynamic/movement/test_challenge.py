@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
-from liveness.dynamic.movement import approaches
 from liveness.dynamic.movement import challenge as challenge_module
 from liveness.dynamic.movement.approach import ApproachTracker
 from liveness.dynamic.movement.challenge import MovementChallenge, ShownOval
@@ -59,8 +58,7 @@ def _showing(
     parallax = replace(NOTHING_FOLLOWED, face_pixels=face_pixels)
     findings = iter(seen)
     monkeypatch.setattr(ApproachTracker, "parallax", lambda _: parallax)
-    for module in (approaches, challenge_module):
-        monkeypatch.setattr(module, "measure_perspective", lambda *_: next(findings, None))
+    monkeypatch.setattr(challenge_module, "measure_perspective", lambda *_: next(findings, None))
 
 
 def _play(
