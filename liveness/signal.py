@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,23 @@ def assessed(*, name: str, label: str, score: float, detail: str, line: float = 
 def not_assessed(*, name: str, label: str, reason: str) -> Signal:
     """Returns a signal that could not be measured, with the reason. It counts for neither verdict."""
     return Signal(name=name, label=label, score=None, weight=0.0, passed=None, detail=reason)
+
+
+class NamedSignal:
+    """A measurement that always gives the same signal, with its name and label."""
+
+    name: ClassVar[str]
+    """``Signal.name``."""
+    label: ClassVar[str]
+    """``Signal.label``."""
+
+    def scored(self, score: float, detail: str) -> Signal:
+        """Returns the signal if it was measured; see ``assessed``."""
+        return assessed(name=self.name, label=self.label, score=score, detail=detail)
+
+    def unknown(self, reason: str) -> Signal:
+        """Returns the signal if it could not be measured; see ``not_assessed``."""
+        return not_assessed(name=self.name, label=self.label, reason=reason)
 
 
 _LEAST = 0.02

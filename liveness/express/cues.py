@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from liveness.express.settings import CueLine, ExpressSettings
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NamedSignal, Signal
 from vision.face import BgrImage, DetectedFace, Points
 
 CROP_FACE: Final = 96
@@ -286,12 +286,9 @@ def score_of_cue(value: float, lines: CueLine) -> float:
     return 1 / (1 + math.exp(-min(_FURTHEST, max(-_FURTHEST, exponent))))
 
 
-class CueSignal(ABC):
-    """An ``ExpressSignal`` whose value is the median of a single-frame cue over the frames."""
+class CueSignal(NamedSignal, ABC):
+    """An ``ExpressSignal`` whose value is the median of the single-frame cue of its name over the frames."""
 
-    name: ClassVar[str]
-    """The name of the cue and of the signal."""
-    label: ClassVar[str]
     unseen: ClassVar[str]
     """The reason if no frame has the cue, as a sentence."""
 
@@ -312,11 +309,6 @@ class CueSignal(ABC):
         del scan
         found = summarise_cue(self._cues, self.name)
         if found is None:
-            return not_assessed(name=self.name, label=self.label, reason=self.unseen)
+            return self.unknown(self.unseen)
         lines = self.lines(settings)
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score_of_cue(found.value, lines),
-            detail=self.detail(found, lines),
-        )
+        return self.scored(score_of_cue(found.value, lines), self.detail(found, lines))

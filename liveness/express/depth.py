@@ -12,7 +12,7 @@ from liveness.express.motion import MicroMotion, PlanarMotion, motion_steps, typ
 from liveness.express.settings import ExpressSettings
 from liveness.extent import FacePlaces, face_extent, nose_ridge, places_on_face
 from liveness.observation import FrameObservation, MotionSegment, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NamedSignal, Signal
 from vision.face import DetectedFace
 
 # The signal of a nose that stands out from the face when the head turns.
@@ -69,7 +69,7 @@ class NoseFinding:
     share: float
 
 
-class PoseConsistency:
+class PoseConsistency(NamedSignal):
     """The correlation of parallax with a nose's shape, over all points of all tracked segments.
 
     A nose always counts for a head. The lack of a nose counts against a head only if the head seems to turn,
@@ -82,33 +82,28 @@ class PoseConsistency:
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``; not assessed if the head hardly turns and shows no nose."""
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self._unknown(
+            return self.unknown(
                 f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
             )
         found = measure_nose(scan)
         if found is None or found.frames < settings.minimum_steps:
-            return self._unknown("The face could be followed in too few frames.")
+            return self.unknown("The face could be followed in too few frames.")
         if found.share < _LEAST_SHARE:
-            return self._unknown("The face moved so fast that its points were lost too often.")
+            return self.unknown("The face moved so fast that its points were lost too often.")
         if found.moved < settings.least_motion:
-            return self._unknown(
+            return self.unknown(
                 f"The face moved by {100 * found.moved:.2f} % of its width, too little to measure its depth."
             )
         if found.evidence < settings.nose_evidence and found.turned < settings.least_turn:
-            return self._unknown(
+            return self.unknown(
                 f"The head turned by {found.turned:.0f} degrees, too little to measure its depth."
             )
         score = 1 / (1 + math.exp(-_STEEPNESS * (found.evidence - settings.nose_line)))
         seen = "the nose stood out" if score >= 0.5 else "no nose stood out, as on a sheet or paper mask"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=min(_HIGHEST, max(_LOWEST, score)),
-            detail=f"While the head moved, {seen} (evidence {found.evidence:.1f}).",
+        return self.scored(
+            min(_HIGHEST, max(_LOWEST, score)),
+            f"While the head moved, {seen} (evidence {found.evidence:.1f}).",
         )
-
-    def _unknown(self, reason: str) -> Signal:
-        return not_assessed(name=self.name, label=self.label, reason=reason)
 
 
 def measure_nose(scan: ScanObservations) -> NoseFinding | None:

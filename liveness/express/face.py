@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
 from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed, score_against_line
+from liveness.signal import NamedSignal, Signal, score_against_line
 
 _FEWEST_FRAMES = 8
 _BLINK_SCORE = 0.95
@@ -23,7 +23,7 @@ _OPEN_PERCENT = 75
 """The percentile of an eye's aspect ratios that is its open level. Blinks and downward looks lie below it."""
 
 
-class Blink:
+class Blink(NamedSignal):
     """A short fall and recovery of both eyes' aspect ratio (Soukupova and Cech, CVWW 2016).
 
     Each eye is compared with its own open level, so that narrow eyes blink, too.
@@ -39,26 +39,20 @@ class Blink:
         """See ``ExpressSignal.assess``; not assessed without dense landmarks."""
         seen = [(frame.capture_time, frame.eyes) for frame in scan.usable if frame.eyes is not None]
         if len(seen) < _FEWEST_FRAMES:
-            return self._unknown(
+            return self.unknown(
                 "The pack has no eye outlines." if not seen else "The eyes were measured in too few frames."
             )
         times, eyes = [time for time, _ in seen], [pair for _, pair in seen]
         if _open_level(eyes).min() < settings.eyes_shut_level:
-            return self._unknown("The eyes were not open long enough to measure a blink.")
+            return self.unknown("The eyes were not open long enough to measure a blink.")
         blinks = count_blinks(times, eyes, settings)
         if blinks == 0:
-            return self._unknown(
+            return self.unknown(
                 f"No blink in {times[-1] - times[0]:.1f} s, which is too short to prove anything."
             )
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=_BLINK_SCORE,
-            detail=f"{blinks} {'blink' if blinks == 1 else 'blinks'} in {times[-1] - times[0]:.1f} s.",
+        return self.scored(
+            _BLINK_SCORE, f"{blinks} {'blink' if blinks == 1 else 'blinks'} in {times[-1] - times[0]:.1f} s."
         )
-
-    def _unknown(self, reason: str) -> Signal:
-        return not_assessed(name=self.name, label=self.label, reason=reason)
 
 
 def count_blinks(
@@ -102,7 +96,7 @@ def _open_level(eyes: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
     return level
 
 
-class EyesOpen:
+class EyesOpen(NamedSignal):
     """The share of the frames with open eyes. A person who sleeps or is unconscious does not consent."""
 
     name = "eyes_open"
@@ -112,25 +106,16 @@ class EyesOpen:
         """See ``ExpressSignal.assess``; not assessed without dense landmarks."""
         values = [frame.eyes_open for frame in scan.usable if frame.eyes_open is not None]
         if not values:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason="The pack has no eye outlines, or no frame shows a face.",
-            )
+            return self.unknown("The pack has no eye outlines, or no frame shows a face.")
         share = float(np.mean([value >= settings.eyes_shut_level for value in values]))
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=share,
-            detail=f"The eyes are open in {100 * share:.0f} % of the frames.",
-        )
+        return self.scored(share, f"The eyes are open in {100 * share:.0f} % of the frames.")
 
 
 _SHARPNESS_STEEPNESS = 1.5
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class Sharpness:
+class Sharpness(NamedSignal):
     """The median sharpness of the face over the scan. Small prints and recaptured screens are soft."""
 
     name = "sharpness"
@@ -140,17 +125,15 @@ class Sharpness:
         """See ``ExpressSignal.assess``."""
         values = [frame.sharpness for frame in scan.usable if frame.sharpness is not None]
         if not values:
-            return not_assessed(name=self.name, label=self.label, reason="No frame shows exactly one face.")
+            return self.unknown("No frame shows exactly one face.")
         typical = float(np.median(values))
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score_against_line(typical, settings.sharpness_line, _SHARPNESS_STEEPNESS),
-            detail=f"Sharpness of the face {typical:.0f}; {settings.sharpness_line:.0f} is enough.",
+        return self.scored(
+            score_against_line(typical, settings.sharpness_line, _SHARPNESS_STEEPNESS),
+            f"Sharpness of the face {typical:.0f}; {settings.sharpness_line:.0f} is enough.",
         )
 
 
-class HeadPoseSignal:
+class HeadPoseSignal(NamedSignal):
     """The median yaw and pitch over the scan. The score is 1 if frontal, 0.5 at the limit, 0 at twice it."""
 
     name = "head_pose"
@@ -160,15 +143,12 @@ class HeadPoseSignal:
         """See ``ExpressSignal.assess``."""
         poses = [frame.pose for frame in scan.usable if frame.pose is not None]
         if not poses:
-            return not_assessed(name=self.name, label=self.label, reason="No frame shows exactly one face.")
+            return self.unknown("No frame shows exactly one face.")
         yaw = float(np.median([abs(pose.yaw) for pose in poses]))
         pitch = float(np.median([abs(pose.pitch) for pose in poses]))
         worst = max(yaw / settings.largest_yaw, pitch / settings.largest_pitch)
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=1 - worst / 2,
-            detail=f"The head is turned by {yaw:.0f} and tilted by {pitch:.0f} degrees.",
+        return self.scored(
+            1 - worst / 2, f"The head is turned by {yaw:.0f} and tilted by {pitch:.0f} degrees."
         )
 
 
@@ -176,7 +156,7 @@ _AREA_STEEPNESS = 3.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class FaceArea:
+class FaceArea(NamedSignal):
     """The median share of the frame that the face fills. In a recaptured photo the face is small."""
 
     name = "face_area"
@@ -190,13 +170,10 @@ class FaceArea:
                 extent = face_extent(frame.face)
                 shares.append(extent.width * extent.height / (frame.width * frame.height))
         if not shares:
-            return not_assessed(name=self.name, label=self.label, reason="No frame shows exactly one face.")
+            return self.unknown("No frame shows exactly one face.")
         share = float(np.median(shares))
         large_enough = score_against_line(share, settings.smallest_area, _AREA_STEEPNESS)
         small_enough = 1 - score_against_line(share, settings.largest_area, _AREA_STEEPNESS)
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=min(large_enough, small_enough),
-            detail=f"The face fills {100 * share:.0f} % of the frame.",
+        return self.scored(
+            min(large_enough, small_enough), f"The face fills {100 * share:.0f} % of the frame."
         )

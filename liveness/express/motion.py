@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import MotionSegment, RegionChange, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed, score_against_line
+from liveness.signal import NamedSignal, Signal, score_against_line
 
 _FEWEST_FACE_POINTS = 16
 _FEWEST_BACKGROUND_POINTS = 8
@@ -150,6 +150,14 @@ def _trimmed_rms(lengths: NDArray[np.float64], counts: NDArray[np.intp]) -> NDAr
     return rms
 
 
+class _MotionSignal(NamedSignal):
+    """An ``ExpressSignal`` that is measured in the steps of a scan."""
+
+    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
+        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
+        self._steps = steps
+
+
 # The signal of a face that moves as a body with depth, not as a flat picture.
 #
 # Two views of a plane are related by a homography (Hartley and Zisserman, Multiple View Geometry,
@@ -159,42 +167,32 @@ _PLANE_STEEPNESS = 4.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class PlanarMotion:
+class PlanarMotion(_MotionSignal):
     """Left-over motion over motion, the 80th percentile over the scan's tracked frames."""
 
     name = "planar_motion"
     label = "Moves like a head, not like a sheet"
 
-    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
-        self._steps = steps
-
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``; not assessed if the face hardly moves or is too small."""
         steps = motion_steps(scan) if self._steps is None else self._steps
         if len(steps) < settings.minimum_steps:
-            return self._unknown(f"The face could be followed in {len(steps)} frames only.")
+            return self.unknown(f"The face could be followed in {len(steps)} frames only.")
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self._unknown(
+            return self.unknown(
                 f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
             )
         moved = movement(steps)
         if moved < settings.least_motion:
-            return self._unknown(
+            return self.unknown(
                 f"The face moved by {100 * moved:.2f} % of its width, too little to measure its depth."
             )
         ratio = left_over_ratio(steps)
         score = score_against_line(ratio, settings.plane_line, _PLANE_STEEPNESS)
         found = "more than a flat picture leaves" if score >= 0.5 else "as little as a flat picture leaves"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=f"A plane's motion leaves {100 * ratio:.1f} % of the movement unexplained, {found}.",
+        return self.scored(
+            score, f"A plane's motion leaves {100 * ratio:.1f} % of the movement unexplained, {found}."
         )
-
-    def _unknown(self, reason: str) -> Signal:
-        return not_assessed(name=self.name, label=self.label, reason=reason)
 
 
 # The signal of eyes and mouth that move independently of the rest of the face.
@@ -213,7 +211,7 @@ _STRONG_CHANGES = 90
 sometimes."""
 
 
-class MicroMotion:
+class MicroMotion(_MotionSignal):
     """The change of eyes or mouth over the change of the rest: the 90th percentile over the frames.
 
     A head that turns does not align as a plane: all its parts differ, which hides the movement of eyes and
@@ -223,18 +221,14 @@ class MicroMotion:
     name = "micro_motion"
     label = "Eyes and mouth move within the face"
 
-    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
-        self._steps = steps
-
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``."""
         steps = motion_steps(scan) if self._steps is None else self._steps
         changes = [step.change for step in steps if step.change is not None]
         if len(changes) < settings.minimum_steps:
-            return self._unknown(f"The face could be followed in {len(changes)} frames only.")
+            return self.unknown(f"The face could be followed in {len(changes)} frames only.")
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self._unknown(
+            return self.unknown(
                 f"The face is too small to measure eyes and mouth ({width:.0f} pixels in the view)."
             )
         rest = np.array([change.rest for change in changes]) + _NOISE_FLOOR
@@ -243,20 +237,14 @@ class MicroMotion:
         strongest = max(eyes, _MOUTH_SHARE * mouth)
         score = score_against_line(strongest, settings.part_line, _PART_STEEPNESS)
         if score < 0.5 and left_over_ratio(steps) >= settings.plane_line:
-            return self._unknown(
+            return self.unknown(
                 "The head moves in depth, so eyes and mouth cannot be compared with the rest."
             )
         part = "eyes" if eyes >= _MOUTH_SHARE * mouth else "mouth"
         found = "by themselves" if score >= 0.5 else "no more than a picture's"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=f"The {part} changed {strongest:.1f} times as much as the rest of the face: {found}.",
+        return self.scored(
+            score, f"The {part} changed {strongest:.1f} times as much as the rest of the face: {found}."
         )
-
-    def _unknown(self, reason: str) -> Signal:
-        return not_assessed(name=self.name, label=self.label, reason=reason)
 
 
 # The signal of a face that is too still to be alive.
@@ -268,7 +256,7 @@ _STILLNESS_STEEPNESS = 4.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class Stillness:
+class Stillness(_MotionSignal):
     """The movement of the face within a second, the 80th percentile over the scan.
 
     Movement alone is no sign of life, so the score never exceeds 0.5, which counts for neither side.
@@ -277,29 +265,18 @@ class Stillness:
     name = "stillness"
     label = "Not unnaturally still"
 
-    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
-        self._steps = steps
-
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``."""
         steps = motion_steps(scan) if self._steps is None else self._steps
         if len(steps) < settings.minimum_steps:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason=f"The face could be followed in {len(steps)} frames only.",
-            )
+            return self.unknown(f"The face could be followed in {len(steps)} frames only.")
         moved = movement(steps)
         score = min(0.5, score_against_line(moved, settings.stillness_line, _STILLNESS_STEEPNESS))
         found = (
             "as a held phone and a breathing person do" if score >= 0.5 else "as little as a print on a stand"
         )
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=f"The face moves by {100 * moved:.2f} % of its width within a second, {found}.",
+        return self.scored(
+            score, f"The face moves by {100 * moved:.2f} % of its width within a second, {found}."
         )
 
 
@@ -307,7 +284,7 @@ _SURROUNDINGS_STEEPNESS = 4.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class Surroundings:
+class Surroundings(_MotionSignal):
     """Scores low if the background moves with the face, as it does on a sheet or a screen.
 
     The plane of the face is extended over the background. The measurement is the median, over the steps in
@@ -319,36 +296,25 @@ class Surroundings:
     name = "surroundings"
     label = "Moves apart from the background"
 
-    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
-        self._steps = steps
-
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``; not assessed if the background is plain or the face hardly moves."""
         if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self._unknown(f"The face is too small to compare ({width:.0f} pixels in the view).")
+            return self.unknown(f"The face is too small to compare ({width:.0f} pixels in the view).")
         ratios = [
             step.surroundings / step.moved
             for step in (motion_steps(scan) if self._steps is None else self._steps)
             if step.surroundings is not None and step.moved >= settings.surroundings_motion
         ]
         if len(ratios) < settings.minimum_steps:
-            return self._unknown(
+            return self.unknown(
                 f"Face and background could be compared in {len(ratios)} frames only: the background is "
                 "plain or the face moved little."
             )
         ratio = float(np.median(ratios))
         score = min(0.5, score_against_line(ratio, settings.surroundings_line, _SURROUNDINGS_STEEPNESS))
         found = "they move apart" if score >= 0.5 else "they move together, as a sheet or a screen does"
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=(
-                "The motions of face and background differ by "
-                f"{100 * ratio:.0f} % of the face's motion: {found}."
-            ),
+        return self.scored(
+            score,
+            "The motions of face and background differ by "
+            f"{100 * ratio:.0f} % of the face's motion: {found}.",
         )
-
-    def _unknown(self, reason: str) -> Signal:
-        return not_assessed(name=self.name, label=self.label, reason=reason)

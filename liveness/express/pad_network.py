@@ -8,7 +8,7 @@ import numpy as np
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, network_log_odds, not_assessed
+from liveness.signal import NamedSignal, Signal, network_log_odds
 
 _LEAST_IN_STRETCH = 3
 """The least number of scored frames of a stretch that is judged by itself."""
@@ -29,7 +29,7 @@ class PadScore:
     real_probability: float
 
 
-class PadNetworks:
+class PadNetworks(NamedSignal):
     """The mean over the networks of the log odds of each network's median over the frames, as a probability.
 
     With the median, no minority of frames decides.
@@ -46,20 +46,13 @@ class PadNetworks:
         """See ``ExpressSignal.assess``; not assessed without scores."""
         del scan, settings
         if not self._scores:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason="The pack has no PAD network, or no frame was suitable for it.",
-            )
+            return self.unknown("The pack has no PAD network, or no frame was suitable for it.")
         medians = network_medians(self._scores)
         odds = float(np.mean([network_log_odds(median) for median in medians.values()]))
         frames = len({score.frame_index for score in self._scores})
         listed = ", ".join(f"{network} {median:.2f}" for network, median in medians.items())
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=1 / (1 + math.exp(-odds)),
-            detail=f"Probability of a real face (frames examined: {frames}): {listed}.",
+        return self.scored(
+            1 / (1 + math.exp(-odds)), f"Probability of a real face (frames examined: {frames}): {listed}."
         )
 
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import Samples, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NamedSignal, Signal
 
 # Searches for repeated frames that were re-encoded, so that no two are identical.
 #
@@ -221,7 +221,7 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
     )
 
 
-class FrozenFrames:
+class FrozenFrames(NamedSignal):
     """Whether frames freeze or loop. Such frames were injected and do not come from a camera."""
 
     name = "frozen_frames"
@@ -236,13 +236,9 @@ class FrozenFrames:
         del settings
         finding = self._finding
         if finding is None:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason=f"{len(scan.frames)} frames are too few to find repeated ones.",
-            )
+            return self.unknown(f"{len(scan.frames)} frames are too few to find repeated ones.")
         score = 0.5 if finding.kind is Repetition.NONE else 0.0
-        return assessed(name=self.name, label=self.label, score=score, detail=finding.detail)
+        return self.scored(score, finding.detail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from liveness.extent import face_extent
 from liveness.selfie.settings import BEST_AREA_RATIO, LARGEST_AREA_RATIO, SelfieSettings, score_between
 from liveness.selfie.subject import SelfieSubject
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NamedSignal, Signal
 from vision.face import Box, DetectedFace, HeadPose, Landmarks, Points
 from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose
@@ -22,7 +22,7 @@ _EYES_GOOD, _EYES_FAIR = 0.8, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class EyeAspectRatio:
+class EyeAspectRatio(NamedSignal):
     """The mean eye aspect ratio of both eyes (Soukupová and Čech 2016).
 
     The score is 0.5 at ``min_ear``, 0.8 at 5/3 of it (0.25 by default) and 1 from twice it on (0.30). It is
@@ -35,25 +35,18 @@ class EyeAspectRatio:
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
         """See ``SelfieSignal.assess``; not assessed without dense landmarks."""
         if subject.face is None:
-            return not_assessed(name=self.name, label=self.label, reason="No face was found.")
+            return self.unknown("No face was found.")
         if subject.landmarks is None or not np.isfinite(subject.landmarks.points).all():
-            return not_assessed(
-                name=self.name, label=self.label, reason="There are no landmarks around the eyes."
-            )
+            return self.unknown("There are no landmarks around the eyes.")
         left, right = eye_aspect_ratio(subject.landmarks)
         ratio = (left + right) / 2
         floor = settings.min_ear
         score = score_between(
             ratio, ((0.0, 0.0), (floor, 0.5), (_NATURAL * floor, 0.8), (_WIDE * floor, 1.0))
         )
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=(
-                f"{_eyes_in_words(score)} (eye aspect ratio {left:.2f} and {right:.2f}; shut below "
-                f"{floor:.2f})."
-            ),
+        return self.scored(
+            score,
+            f"{_eyes_in_words(score)} (eye aspect ratio {left:.2f} and {right:.2f}; shut below {floor:.2f}).",
         )
 
 
@@ -71,7 +64,7 @@ _POSE_GOOD, _POSE_FAIR = 0.85, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class SelfieHeadPose:
+class SelfieHeadPose(NamedSignal):
     """The worst of yaw, pitch and roll, each relative to its largest tolerated angle.
 
     The score falls linearly: 1 if frontal, 0.5 at the largest tolerated angle, 0 at twice that. The text of
@@ -86,7 +79,7 @@ class SelfieHeadPose:
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
         """See ``SelfieSignal.assess``; coarse if only five points are known."""
         if subject.face is None:
-            return not_assessed(name=self.name, label=self.label, reason="No face was found.")
+            return self.unknown("No face was found.")
         pose = _pose(subject, subject.face)
         worst = max(
             abs(pose.yaw) / settings.max_yaw_deg,
@@ -100,7 +93,7 @@ class SelfieHeadPose:
                 f"{_pose_in_words(1 - worst / 2)} (turned by {abs(pose.yaw):.0f}, tilted by "
                 f"{abs(pose.pitch):.0f}, leaning by {abs(pose.roll):.0f} degrees)."
             )
-        return assessed(name=self.name, label=self.label, score=1 - worst / 2, detail=detail)
+        return self.scored(1 - worst / 2, detail)
 
 
 def _pose(subject: SelfieSubject, face: DetectedFace) -> HeadPose:
@@ -124,7 +117,7 @@ _USUAL = 0.10, 0.40
 """Shares of the image that the detail calls usual for a selfie. They do not affect the verdict."""
 
 
-class FaceAreaRatio:
+class FaceAreaRatio(NamedSignal):
     """The share of the image that the face fills, from ear to ear and from hairline to chin.
 
     The face's rectangle comes from the five points (``liveness.extent``), because detectors draw boxes of
@@ -138,19 +131,14 @@ class FaceAreaRatio:
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
         """See ``SelfieSignal.assess``."""
         if subject.face is None:
-            return not_assessed(name=self.name, label=self.label, reason="No face was found.")
+            return self.unknown("No face was found.")
         extent = face_extent(subject.face)
         face = Box(left=extent.left, top=extent.top, right=extent.right, bottom=extent.bottom)
         height, width = subject.image.shape[:2]
         share = face.area * face.inside_fraction(width, height) / (width * height)
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=area_score(share, smallest=settings.min_face_area_ratio),
-            detail=(
-                f"{_area_in_words(share, settings)} (it fills {100 * share:.0f} % of the image; best is "
-                "20 %)."
-            ),
+        return self.scored(
+            area_score(share, smallest=settings.min_face_area_ratio),
+            f"{_area_in_words(share, settings)} (it fills {100 * share:.0f} % of the image; best is 20 %).",
         )
 
 
@@ -263,7 +251,7 @@ _SYMMETRY_GOOD, _SYMMETRY_FAIR = 0.8, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class FacialSymmetry:
+class FacialSymmetry(NamedSignal):
     """How symmetrical the face is: 1 for a mirror image, 0 from an asymmetry of ``max_asymmetry`` on."""
 
     name = "facial_symmetry"
@@ -272,22 +260,18 @@ class FacialSymmetry:
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
         """See ``SelfieSignal.assess``; coarse if only five points are known."""
         if subject.face is None:
-            return not_assessed(name=self.name, label=self.label, reason="No face was found.")
+            return self.unknown("No face was found.")
         landmarks = subject.landmarks
         dense = landmarks is not None and bool(np.isfinite(landmarks.points).all())
         pairs = symmetric_pairs(landmarks if landmarks is not None and dense else subject.face.five_points)
         index = asymmetry(pairs)
         if index is None:
-            return not_assessed(name=self.name, label=self.label, reason="The points do not form a face.")
+            return self.unknown("The points do not form a face.")
         score = 1 - index / settings.max_asymmetry
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=(
-                f"{_symmetry_in_words(score)} (asymmetry {index:.3f} over {len(pairs)} pairs of points; at "
-                f"most {settings.max_asymmetry:.2f} is accepted)."
-            ),
+        return self.scored(
+            score,
+            f"{_symmetry_in_words(score)} (asymmetry {index:.3f} over {len(pairs)} pairs of points; at "
+            f"most {settings.max_asymmetry:.2f} is accepted).",
         )
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from liveness.selfie.settings import NATURAL_KURTOSIS, SelfieSettings, score_between
 from liveness.selfie.subject import GreyCrop, SelfieSubject, inner_square
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NamedSignal, Signal
 
 _HIGH: Final = 0.5
 _BAND: Final = 0.25
@@ -159,7 +159,7 @@ _GOOD, _FAIR, _POOR = 0.8, 0.6, 0.4
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class FftDeepfake:
+class FftDeepfake(NamedSignal):
     """The mean of three scores of the spectrum of the face's middle (``spectrum.SpectrumMeasures``).
 
     Ring kurtosis: 1 up to 3, 0 from ``fft_kurtosis_max`` on, linear in its logarithm, so 0.5 at 6 by default.
@@ -175,18 +175,14 @@ class FftDeepfake:
         square = inner_square(subject)
         if square is None or square.shape[0] < _SMALLEST_SIDE or not np.ptp(square):
             reason = "No face was found." if subject.face is None else "The face is too small or blank."
-            return not_assessed(name=self.name, label=self.label, reason=reason)
+            return self.unknown(reason)
         measures = measure_spectrum(face_spectrum(square))
         score = spectrum_score(measures, settings)
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=(
-                f"{_words(score)} (ring kurtosis {measures.ring_kurtosis:.1f}, high-frequency ratio "
-                f"{measures.high_frequency_ratio:.2f}, azimuthal variance "
-                f"{measures.azimuthal_variance:.2f})."
-            ),
+        return self.scored(
+            score,
+            f"{_words(score)} (ring kurtosis {measures.ring_kurtosis:.1f}, high-frequency ratio "
+            f"{measures.high_frequency_ratio:.2f}, azimuthal variance "
+            f"{measures.azimuthal_variance:.2f}).",
         )
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from liveness.selfie.settings import SelfieSettings, score_between
 from liveness.selfie.subject import GreyCrop, SelfieSubject, face_crop, texture_crop
-from liveness.signal import Signal, assessed, not_assessed, score_against_line
+from liveness.signal import NamedSignal, Signal, score_against_line
 
 _SIDE: Final = 160
 _STEEPNESS: Final = 1.5
@@ -17,7 +17,7 @@ _SHARP, _FAIRLY_SHARP = 0.8, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class SelfieSharpness:
+class SelfieSharpness(NamedSignal):
     """The variance of the Laplacian of the grey face at 160 x 160 pixels.
 
     The contract measures the whole image, so that a camera with more pixels or a patterned wall makes a face
@@ -34,17 +34,13 @@ class SelfieSharpness:
         crop = face_crop(subject, _SIDE)
         if crop is None:
             reason = "No face was found." if subject.face is None else "The face is too small."
-            return not_assessed(name=self.name, label=self.label, reason=reason)
+            return self.unknown(reason)
         variance = float(cv2.Laplacian(crop, cv2.CV_32F).var())
         score = score_against_line(variance, settings.min_blur_variance, _STEEPNESS)
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=(
-                f"{_sharpness_in_words(score)} (Laplacian variance {variance:.0f}; the floor is "
-                f"{settings.min_blur_variance:.0f})."
-            ),
+        return self.scored(
+            score,
+            f"{_sharpness_in_words(score)} (Laplacian variance {variance:.0f}; the floor is "
+            f"{settings.min_blur_variance:.0f}).",
         )
 
 
@@ -149,7 +145,7 @@ _GOOD, _FAIR, _POOR = 0.8, 0.55, 0.35
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class LbpTexture:
+class LbpTexture(NamedSignal):
     """Uniform local binary patterns of the face at 96 x 96 pixels: the worse of two scores.
 
     Entropy of the histogram: linear between 0 at 0 bits, 0.35 at 4.8, 0.55 at 5.0, 0.80 at 5.25 and 1 at
@@ -165,21 +161,17 @@ class LbpTexture:
         crop = texture_crop(subject)
         if crop is None:
             reason = "No face was found." if subject.face is None else "The face is too small."
-            return not_assessed(name=self.name, label=self.label, reason=reason)
+            return self.unknown(reason)
         histogram = lbp_histogram(lbp_codes(crop))
         score = texture_score(
             entropy=pattern_entropy(histogram),
             dominant=float(histogram.max()),
             threshold=settings.lbp_dominant_bin_spoof_threshold,
         )
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=score,
-            detail=(
-                f"{_texture_in_words(score)} (pattern entropy {pattern_entropy(histogram):.2f} of 5.88 bits, "
-                f"most frequent pattern {100 * float(histogram.max()):.0f} %)."
-            ),
+        return self.scored(
+            score,
+            f"{_texture_in_words(score)} (pattern entropy {pattern_entropy(histogram):.2f} of 5.88 bits, "
+            f"most frequent pattern {100 * float(histogram.max()):.0f} %).",
         )
 
 
