@@ -2,7 +2,10 @@
 
 import math
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Final
+
+NEITHER: Final = 0.5
+"""The score that counts for neither side."""
 
 
 @dataclass(frozen=True, slots=True)

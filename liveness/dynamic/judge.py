@@ -71,12 +71,10 @@ from liveness.dynamic.measurement import (
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.policy import BitFloor, ChallengeFinding
 from liveness.dynamic.sample import FlashSample
-from liveness.signal import Signal, assessed, log_odds, not_assessed
+from liveness.signal import NEITHER, Signal, assessed, log_odds, not_assessed
 from liveness.verdict import VerdictReason
 
 _COLOURS, _COLOURS_LABEL = "flash_colours", "Colours of the answer"
-_NEITHER = 0.5
-"""The score that counts neither for a face nor against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -286,7 +284,7 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
     return frozenset(
         one.name
         for one in signals
-        if one.score is not None and one.score < _NEITHER and model.judge.weights.get(one.name, 0.0) > 0
+        if one.score is not None and one.score < NEITHER and model.judge.weights.get(one.name, 0.0) > 0
     )
 
 

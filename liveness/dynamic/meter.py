@@ -35,9 +35,8 @@ from liveness.dynamic.measurement import (
 from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
 from liveness.dynamic.policy import ChallengeFinding
 from liveness.dynamic.sample import FlashSample
+from liveness.signal import NEITHER
 
-_NEITHER: Final = 0.5
-"""The score that counts neither for a face nor against it."""
 _RECENT: Final = 24
 """The number of latest frames from which the light is judged: about a second."""
 _EVERY: Final = 12
@@ -185,7 +184,7 @@ class FlashMeter:
         a face responds equally, whatever its shape.
         """
         surface = self._surface()
-        return surface is not None and surface.shape.score is not None and surface.shape.score > _NEITHER
+        return surface is not None and surface.shape.score is not None and surface.shape.score > NEITHER
 
     def right(self) -> bool:
         """Returns whether the challenge is answered by the frames so far, as the judge finds."""

@@ -12,7 +12,7 @@ from liveness.express.motion import MicroMotion, PlanarMotion, motion_steps, typ
 from liveness.express.settings import ExpressSettings
 from liveness.extent import FacePlaces, face_extent, nose_ridge, places_on_face
 from liveness.observation import FrameObservation, MotionSegment, ScanObservations
-from liveness.signal import NamedSignal, Signal
+from liveness.signal import NEITHER, NamedSignal, Signal
 from vision.face import DetectedFace
 
 # The signal of a nose that stands out from the face when the head turns.
@@ -239,8 +239,6 @@ def measure_depth(scan: ScanObservations, settings: ExpressSettings | None = Non
 # They are required for LIVE and do not count for it, because a replayed person has them too.
 
 _SIGNS: Final = frozenset({PlanarMotion.name, MicroMotion.name})
-_NEITHER: Final = 0.5
-"""The score that counts for neither side."""
 
 
 def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
@@ -264,4 +262,4 @@ def has_sign_of_life(scan: ScanObservations, settings: ExpressSettings | None = 
     lines = ExpressSettings() if settings is None else settings
     steps = motion_steps(scan)
     found = life_signs((PlanarMotion(steps).assess(scan, lines), MicroMotion(steps).assess(scan, lines)))
-    return any(one.score is not None and one.score >= _NEITHER for one in found)
+    return any(one.score is not None and one.score >= NEITHER for one in found)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from liveness.dynamic.measurement.track import Appearance, Sent, TrackView
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NEITHER, Signal, assessed, not_assessed
 
 # The age of each answer: the time from sending a colour to the arrival of the first frame that shows it.
 #
@@ -62,8 +62,6 @@ def answer_ages(
 
 _NAME = "flash_freshness"
 _LABEL = "Freshness"
-_NEITHER = 0.5
-"""The neutral score."""
 _SLOW = 0.9
 """The quantile of the frames' transit times that represents the slow frames."""
 
@@ -153,5 +151,5 @@ def freshness_signal(freshness: Freshness, settings: FreshnessSettings) -> Signa
     )
     if age > settings.oldest or freshness.delay > settings.delay:
         return not_assessed(name=_NAME, label=_LABEL, reason=detail + ": too slow to compare")
-    score = max(_NEITHER, settings.best / (1 + math.exp((freshness.delay - settings.delay) / settings.soft)))
+    score = max(NEITHER, settings.best / (1 + math.exp((freshness.delay - settings.delay) / settings.soft)))
     return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from liveness.dynamic.measurement.drift import Drift, fit_drift
 from liveness.dynamic.measurement.track import Appearance, TrackView, light_at
 from liveness.dynamic.sample import SKIN_REGIONS
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NEITHER, Signal, assessed, not_assessed
 
 # Removes from each measurement the mean over the frames whose face points come from the same detection.
 #
@@ -92,8 +92,6 @@ _CLEARLY: Final = 0.3
 _FEWEST: Final = 3
 """The least number of steps, or regions, whose lags can be compared."""
 
-_NEITHER: Final = 0.5
-"""The neutral score."""
 _NAME: Final = "flash_lag"
 _LABEL: Final = "Time of the answer"
 
@@ -288,7 +286,7 @@ def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -
     if lag < earliest:
         early = "; ".join([*detail, f"the frames' time stamps explain {1000 * earliest:.0f} ms at most"])
         return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=early)
-    if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
+    if lag > settings.longest and min(parts, default=1.0) >= NEITHER:
         detail.append("display and camera do not take that long, but a slow network may")
         return not_assessed(name=_NAME, label=_LABEL, reason="; ".join(detail))
     if not parts:

@@ -23,7 +23,7 @@ from liveness.dynamic.measurement.lag import LagFinding
 from liveness.dynamic.measurement.response import Response, inflation
 from liveness.dynamic.measurement.track import Appearance, TrackView, light_at
 from liveness.dynamic.sample import FlashSample, Region
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NEITHER, Signal, assessed, not_assessed
 
 # The signal of a background that responds to the screen less than the face, because it is farther away.
 #
@@ -654,10 +654,6 @@ def _unless_a_wall(background: Signal, shaped: Signal, laid_over: Signal) -> Sig
     return background
 
 
-_NEITHER: Final = 0.5
-"""The neutral score."""
-
-
 def may_be_noise(surface: Surface, lag: LagFinding) -> bool:
     """Returns whether a doubt about an answer may be due to noise, because there were only a few steps.
 
@@ -671,9 +667,9 @@ def may_be_noise(surface: Surface, lag: LagFinding) -> bool:
         lag: The measured lag behind the screen, by the same frames.
     """
     shape = surface.shape.score
-    if shape is not None and shape < _NEITHER:
+    if shape is not None and shape < NEITHER:
         return False
     if not lag.comparable:
         return True
     noisy = (surface.overlay.score, surface.glare.score)
-    return any(score is not None and score < _NEITHER for score in noisy)
+    return any(score is not None and score < NEITHER for score in noisy)
