@@ -52,13 +52,9 @@ For example, judge an EXPRESS attempt::
     print(judgement.liveness.verdict, judgement.match.same_person)
 """
 
-from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
 from attempt.analyst import ExaminedFrame, FrameAnalyst, PacedWatch, SeenFrame
 from attempt.capture import AttemptCapture
-from attempt.challenge import AttemptChallenge, ChallengeFrame
-from attempt.clips import capture_clip, judge_clip
-from attempt.constancy import identity_constancy
-from attempt.errors import AttemptError, FrameUnusable
+from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback, PauseCapture
 from attempt.films import (
     MINIMUM_FRAMES,
     FileFrames,
@@ -66,15 +62,29 @@ from attempt.films import (
     SelectedFrame,
     StillFrames,
     VideoStudy,
+    capture_clip,
     examine,
+    judge_clip,
     judge_study,
 )
 from attempt.flash_run import FlashRun
-from attempt.frame import Frame, FrameLimits
-from attempt.judgement import AttemptJudgement, ChallengeStepOutcome, evidence_of, judge_attempt
+from attempt.frame import (
+    AttemptError,
+    DecodedPicture,
+    Frame,
+    FrameDecoder,
+    FrameLimits,
+    FramePicture,
+    FrameUnusable,
+)
+from attempt.judgement import (
+    AttemptJudgement,
+    ChallengeStepOutcome,
+    evidence_of,
+    identity_constancy,
+    judge_attempt,
+)
 from attempt.movement_run import MovementRun
-from attempt.persons import persons_in, persons_of
-from attempt.pictures import DecodedPicture, FrameDecoder, FramePicture
 from attempt.placement import CapturePlan
 from attempt.stills import (
     StillMeasurements,
@@ -82,7 +92,10 @@ from attempt.stills import (
     landmarks_of,
     measure_still,
     observe_still,
+    persons_in,
+    persons_of,
 )
+from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
     "MINIMUM_FRAMES",

@@ -4,10 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from attempt.frame import Frame, FrameLimits
-from attempt.persons import persons_of
-from attempt.pictures import FrameDecoder, FramePicture
-from attempt.stills import pad_scores, sample_of
+from attempt.frame import Frame, FrameDecoder, FrameLimits, FramePicture
+from attempt.stills import pad_scores, persons_of, sample_of
 from liveness import (
     FrameObservation,
     GreyView,
@@ -17,16 +15,21 @@ from liveness import (
     fine_view,
     sample_frame,
 )
-from liveness.collect import FOLLOW_SECONDS
 from liveness.express import FrameCues, PadScore, measure_frame_cues
-from liveness.pace import APART_SECONDS, FramePace, FrameWork
-from liveness.watch import FindFaces, FrameWatcher, LazyFrame, WatchedFrame
+from liveness.watch import (
+    APART_SECONDS,
+    FOLLOW_SECONDS,
+    FindFaces,
+    FramePace,
+    FrameWatcher,
+    FrameWork,
+    LazyFrame,
+    WatchedFrame,
+)
 from matcher import SubjectRule, TemplateSample
 from vision.face import BgrImage
 from vision.image import GreyImage
 from vision.packs import Pack
-
-__all__ = ["ExaminedFrame", "FrameAnalyst", "Measure", "PacedWatch", "PadFrames", "SeenFrame"]
 
 
 class PacedWatch:

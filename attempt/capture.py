@@ -5,10 +5,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import Final
 
-from attempt.actions import Action, Feedback, MoveOval, Reveal
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
-from attempt.challenge import AttemptChallenge, ChallengeFrame
-from attempt.examiner import Examination, FrameExaminer, Identification
+from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback
 from attempt.frame import Frame
 from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests, draw_gestures
 from attempt.placement import (
@@ -19,16 +17,14 @@ from attempt.placement import (
     Placement,
     feedback_code,
 )
-from attempt.selection import FrameSample, KeptFrames
+from attempt.selection import Examination, FrameExaminer, FrameSample, Identification, KeptFrames
 from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
-from liveness.collect import FOLLOW_SECONDS
+from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
-from liveness.pace import FrameWork
+from liveness.watch import FOLLOW_SECONDS, FrameWork
 from matcher import SubjectRule
 from vision.face import BgrImage
 from vision.image import GreyImage
-
-__all__ = ["AttemptCapture", "CodedPicture", "RoundTrip"]
 
 
 class RoundTrip:

@@ -1,14 +1,33 @@
-"""The protocol of an attempt's challenge, which the flash and the movement implement, and their hints."""
+"""The protocol of an attempt's challenge, which flash and movement implement; its actions and its hints."""
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, TypeAlias
 
-from attempt.actions import Action
 from attempt.analyst import SeenFrame
 from attempt.frame import Frame
 from liveness import GuidanceCode
+from liveness.dynamic.challenge import MoveOval, Reveal
 
-__all__ = ["LEAST_WAIT_SECONDS", "MOST_ACTIONS", "AttemptChallenge", "ChallengeFrame", "ChallengeHints"]
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """A hint to the person: code name, progress 0..1, index of the frame."""
+
+    code: str
+    progress: float
+    frame_index: int
+
+
+@dataclass(frozen=True, slots=True)
+class PauseCapture:
+    """Pauses the capture, with a feedback code that states the reason, or resumes it."""
+
+    paused: bool
+    reason: str
+
+
+Action: TypeAlias = Feedback | Reveal | MoveOval | PauseCapture
+
 
 _STANDS_SECONDS = 2.5
 """The time for which a hint is current, seconds: a little more than a controller's interval of repeats."""

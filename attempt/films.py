@@ -7,17 +7,19 @@ are spread over the file (``attempt.analyst``).
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
 import cv2
 import numpy as np
 
-from attempt.analyst import PacedWatch, PadFrames
-from attempt.constancy import identity_constancy
-from attempt.persons import persons_in
-from attempt.pictures import DecodedPicture
-from attempt.stills import landmarks_of, observe_still, sample_of
+from attempt.analyst import FrameAnalyst, PacedWatch, PadFrames
+from attempt.capture import AttemptCapture
+from attempt.frame import DecodedPicture, Frame, FrameLimits
+from attempt.judgement import identity_constancy
+from attempt.placement import WRONG_ROTATION, CapturePlan
+from attempt.stills import landmarks_of, observe_still, persons_in, sample_of
 from liveness import (
     CUE_FRAMES,
     DEFAULT_COUNT,
@@ -25,8 +27,10 @@ from liveness import (
     FrameObservation,
     FrameSelector,
     FusionModel,
+    GuidanceSettings,
     LivenessPolicy,
     LivenessResult,
+    Oval,
     ScanObservations,
     Signal,
     spread_of,
@@ -36,17 +40,6 @@ from liveness.judge import CaptureConditions, judge_scan
 from matcher import SubjectRule
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
-
-__all__ = [
-    "MINIMUM_FRAMES",
-    "FileFrames",
-    "FilmCapture",
-    "SelectedFrame",
-    "StillFrames",
-    "VideoStudy",
-    "examine",
-    "judge_study",
-]
 
 MINIMUM_FRAMES: Final = 8
 """The least number of frames with exactly one face for a judgement."""
@@ -297,3 +290,65 @@ def _shrunk(pixels: BgrImage) -> BgrImage:
         return pixels
     size = max(1, round(pixels.shape[1] * factor)), max(1, round(pixels.shape[0] * factor))
     return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)
+
+
+# Captures and judges the frames of a recorded scan as an attempt does, without a person to guide.
+#
+# Studies drive an attempt with this. The measurements, the selected and the scored frames, and the verdict
+# are those of the server, but a recording does not react to hints.
+
+
+def capture_clip(frames: Iterable[Frame], *, pack: Pack, subject: SubjectRule) -> AttemptCapture:
+    """Returns the capture of a recorded scan. ``AttemptCapture.examine_rest`` has not run.
+
+    Args:
+        frames: The frames of the scan, in order, of any size.
+        pack: The models.
+        subject: Defines which faces count as persons.
+
+    Raises:
+        FrameUnusable: A frame's image cannot be used.
+        ModelFailed: A model failed.
+    """
+    capture = AttemptCapture(
+        analyst=FrameAnalyst(pack=pack, limits=FrameLimits(min_side=1)),
+        plan=CapturePlan(),
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        random=bytes,
+        subject=subject,
+    )
+    for frame in frames:
+        capture.take(frame, arrival=frame.capture_time_us / 1e6)
+    return capture
+
+
+def judge_clip(
+    capture: AttemptCapture,
+    *,
+    pad_scores: Sequence[PadScore],
+    cues: Sequence[FrameCues],
+    policy: LivenessPolicy,
+    fusion: FusionModel,
+) -> LivenessResult:
+    """Judges the liveness of a recorded scan; there is no portrait to match.
+
+    Args:
+        capture: Its capture, after ``examine_rest``.
+        pad_scores: The scores of the PAD networks that are judged.
+        cues: The cues of recapture that are judged.
+        policy: The thresholds.
+        fusion: The liveness model.
+    """
+    return judge_scan(
+        scan=capture.observations,
+        identified={
+            frame.frame_index for frame in (*capture.examined, *capture.witnesses) if frame.sample.comparable
+        },
+        pad_scores=pad_scores,
+        cues=cues,
+        policy=policy,
+        model=fusion,
+        challenge=None,
+        conditions=CaptureConditions(turned=capture.hints[:1] == (WRONG_ROTATION,)),
+    ).result

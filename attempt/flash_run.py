@@ -5,9 +5,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from attempt.actions import Action, Feedback, PauseCapture
 from attempt.analyst import SeenFrame
-from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame, ChallengeHints
+from attempt.challenge import (
+    LEAST_WAIT_SECONDS,
+    MOST_ACTIONS,
+    Action,
+    ChallengeFrame,
+    ChallengeHints,
+    Feedback,
+    PauseCapture,
+)
 from attempt.frame import Frame
 from device_integrity.camera import ExposureClaim
 from liveness import FlashEvidence
@@ -29,8 +36,6 @@ from liveness.dynamic.challenge import (
 )
 from liveness.dynamic.measurement import sample_frame
 from vision.face import Box, DetectedFace
-
-__all__ = ["FlashRun", "flash_sample"]
 
 
 def flash_sample(

@@ -7,8 +7,6 @@ from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, ge
 from liveness.dynamic.challenge import HintCode
 from liveness.express import has_sign_of_life
 
-__all__ = ["REPLACED_BY_REQUEST", "GestureWait", "LastRequests", "MotionWait", "draw_gestures"]
-
 _BETWEEN_SECONDS: Final = 0.25
 """Capture time between two measurements of the motion; each takes some milliseconds."""
 

@@ -3,17 +3,21 @@
 from collections.abc import Callable
 from dataclasses import replace
 
-from attempt.actions import Action, Feedback, MoveOval
 from attempt.analyst import FrameAnalyst
-from attempt.challenge import LEAST_WAIT_SECONDS, MOST_ACTIONS, ChallengeFrame, ChallengeHints
+from attempt.challenge import (
+    LEAST_WAIT_SECONDS,
+    MOST_ACTIONS,
+    Action,
+    ChallengeFrame,
+    ChallengeHints,
+    Feedback,
+)
 from attempt.frame import Frame
 from liveness import Oval
 from liveness.dynamic import FlashModel
 from liveness.dynamic.challenge import Action as ChallengeAction
-from liveness.dynamic.challenge import Complete, EndReason, Hint, OvalScript, Wait
+from liveness.dynamic.challenge import Complete, EndReason, Hint, MoveOval, OvalScript, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
-
-__all__ = ["MovementRun"]
 
 
 class MovementRun:

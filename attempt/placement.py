@@ -4,12 +4,9 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Final
 
-from attempt.actions import Feedback
-from attempt.challenge import AttemptChallenge
+from attempt.challenge import AttemptChallenge, Feedback
 from liveness import FrameObservation, Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
-from liveness.pace import APART_SECONDS
-
-__all__ = ["FEEDBACK_CODES", "WRONG_ROTATION", "CapturePlan", "FeedbackPacing", "Placement"]
+from liveness.watch import APART_SECONDS
 
 FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
     GuidanceCode.NO_FACE: "NO_FACE",
@@ -67,8 +64,8 @@ class CapturePlan:
         seconds: The capture time that they must span, seconds.
         selected: The most frames that are examined.
         apart_seconds: The longest capture time between two measured frames, seconds, if frames come faster;
-            see ``liveness.pace.FramePace``. The frames between them count for the transcript and are compared
-            with the others to find repeated frames. 0 for a mode that needs every frame.
+            see ``liveness.watch.FramePace``. The frames between them count for the transcript and are
+            compared with the others to find repeated frames. 0 for a mode that needs every frame.
         motion_seconds: The longest time for which an attempt without a challenge waits for the motion of a
             person who kept still, seconds of capture time.
         open_mouth: Whether the person has to open the mouth on request.

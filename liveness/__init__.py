@@ -30,15 +30,14 @@ the persons of a frame, the subject first (``matcher.persons``)::
     print(liveness.result.verdict, liveness.result.confidence)
 """
 
-from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.continuity import examined_share, unexamined_stretches
 from liveness.doubt import ChallengeKind, DoubtTerms, unresolved
 from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
-from liveness.fusion_model import FusionModel
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.judge import ChallengeEvidence, FlashEvidence
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy

@@ -22,15 +22,6 @@ from numpy.typing import NDArray
 from liveness.extent import face_extent
 from liveness.observation import FrameObservation, MotionSegment, ScanObservations
 
-__all__ = [
-    "Stretch",
-    "examined_share",
-    "followed_from",
-    "stretches",
-    "unexamined_stretches",
-    "without_unexamined_motion",
-]
-
 _HELD: Final = 0.5
 """The share of the points of the frame before that must be found again if the face is the same."""
 _FEWEST_KEPT: Final = 12

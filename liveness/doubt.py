@@ -1,23 +1,30 @@
-"""Doubt about a person, and the challenges that resolve it.
+"""What keeps a scan from LIVE: doubt about the person, and a capture that shows too little of the face."""
 
-A scan without a challenge decides alone only where its networks are sure (``NetworkCalibration.sure``).
-Between that and SPOOF there is doubt (``verdict.DOUBTS``), and the next attempt is a challenge. A doubt of
-any attempt of a check lasts until a challenge that resolves it has made an attempt LIVE.
-
-``RESOLVES`` states which challenge resolves which doubt. A challenge resolves a doubt only if it was measured
-to stop the attacks that cause it (``docs/accuracy.md``).
-"""
-
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from statistics import median
 from types import MappingProxyType
 from typing import Final
 
+from liveness.express.settings import ExpressSettings
+from liveness.extent import face_extent
 from liveness.fusion_model import NetworkCalibration
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
+from liveness.guidance import field_width
+from liveness.observation import FrameObservation, ScanObservations, backlight, black_level
+from liveness.occlusion import Cover, most_covered
+from liveness.policy import CaptureLimits
+from liveness.selection import best_frame
+from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 
-__all__ = ["RESOLVES", "ChallengeKind", "DoubtTerms", "unresolved", "without_doubt"]
+# Doubt about a person, and the challenges that resolve it.
+#
+# A scan without a challenge decides alone only where its networks are sure (``NetworkCalibration.sure``).
+# Between that and SPOOF there is doubt (``verdict.DOUBTS``), and the next attempt is a challenge. A doubt of
+# any attempt of a check lasts until a challenge that resolves it has made an attempt LIVE.
+#
+# ``RESOLVES`` states which challenge resolves which doubt. A challenge resolves a doubt only if it was
+# measured to stop the attacks that cause it (``docs/accuracy.md``).
 
 
 class ChallengeKind(StrEnum):
@@ -95,3 +102,129 @@ def without_doubt(
     if terms.challenge is None and not sure:
         doubts = tuple(dict.fromkeys((VerdictReason.NOT_SURE, *doubts)))
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=doubts) if doubts else found
+
+
+# The reasons why a capture cannot be LIVE: it does not show enough of the face.
+#
+# These reasons hold regardless of the signals.
+#
+# Two parts of the capture are measured with ``CaptureLimits``:
+#
+# - The evidence frame, with the limits of the policy. A reviewer must be able to recognise the person on it.
+# - The medians of the scan, with the range of the clips that the fusion model was fitted to
+#   (``ExpressSettings.calibrated``). Outside of it, a score is an extrapolation, not a measurement.
+#
+# Both turn LIVE into INCONCLUSIVE. In light outside that range the passive signals prove no attack either:
+# their SPOOF becomes INCONCLUSIVE, unless frames repeat.
+
+_COVERED_BY = {
+    Cover.SUNGLASSES: VerdictReason.SUNGLASSES,
+    Cover.EYES: VerdictReason.EYES_NOT_VISIBLE,
+    Cover.MASK: VerdictReason.FACE_MASK,
+    Cover.MOUTH: VerdictReason.MOUTH_NOT_VISIBLE,
+    Cover.FACE: VerdictReason.FACE_OBSTRUCTED,
+}
+
+_LIGHT = frozenset({VerdictReason.EVIDENCE_TOO_DARK, VerdictReason.EVIDENCE_TOO_BRIGHT})
+
+
+def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[VerdictReason, ...]:
+    """Returns why the evidence frame does not show the person well enough; empty if it does."""
+    best = best_frame(scan.frames)
+    return _doubts([] if best is None else [best], limits)
+
+
+def reasons_outside_calibration(
+    scan: ScanObservations, settings: ExpressSettings | None = None
+) -> tuple[VerdictReason, ...]:
+    """Returns why the medians of a scan lie outside the range of the fit; empty if they lie within.
+
+    Args:
+        scan: The measurements of the frames that are judged.
+        settings: The limits; the defaults of ``ExpressSettings`` if None.
+    """
+    used = ExpressSettings() if settings is None else settings
+    reasons = _doubts(scan.usable, used.calibrated)
+    if _median(scan, _black_level) > used.max_black or _median(scan, backlight) > used.max_backlight:
+        reasons = (*reasons, VerdictReason.EVIDENCE_TOO_BRIGHT)
+    return tuple(dict.fromkeys(reasons))
+
+
+def undecided_if_unclear(
+    scan: ScanObservations, found: LivenessResult, settings: ExpressSettings | None = None
+) -> LivenessResult:
+    """Turns SPOOF by the passive signals into INCONCLUSIVE where genuine people look like attacks to them.
+
+    That is in darkness, in glare, behind a veil, and if the face leaves no room for its surroundings.
+    Repeated frames stay SPOOF.
+
+    Args:
+        scan: The measurements of the frames that were judged.
+        found: The verdict of the passive signals.
+        settings: The limits; the defaults of ``ExpressSettings`` if None.
+    """
+    if found.verdict is not Verdict.SPOOF or found.attack is AttackType.INJECTION:
+        return found
+    used = ExpressSettings() if settings is None else settings
+    unclear = [reason for reason in reasons_outside_calibration(scan, used) if reason in _LIGHT]
+    if _median(scan, _black_level) > used.clear_black:
+        unclear.append(VerdictReason.EVIDENCE_TOO_BRIGHT)
+    if _median(scan, _share_of_field) > used.widest_share:
+        unclear.append(VerdictReason.FACE_TOO_LARGE)
+    if not unclear:
+        return found
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=tuple(dict.fromkeys(unclear)))
+
+
+def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
+    """Turns LIVE into INCONCLUSIVE if something covers the face in most frames in which that was measured.
+
+    INCONCLUSIVE gets this as a further reason, and SPOOF stays.
+    """
+    cover = most_covered([frame.cover for frame in scan.usable])
+    if cover is None or found.verdict is Verdict.SPOOF:
+        return found
+    # Reasons of a LIVE verdict do not apply; an unmeasured blink may be a consequence of hidden eyes.
+    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(_COVERED_BY[cover], *others))
+
+
+def downgrade_if_doubted(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:
+    """Returns ``found``, or INCONCLUSIVE with the reasons ``doubts`` if it is LIVE and there are any."""
+    if found.verdict is not Verdict.LIVE or not doubts:
+        return found
+    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=tuple(dict.fromkeys(doubts)))
+
+
+def _median(scan: ScanObservations, measure: Callable[[FrameObservation], float]) -> float:
+    """Returns the median of a measurement over the usable frames; 0 without any."""
+    return median([measure(frame) for frame in scan.usable] or [0.0])
+
+
+def _black_level(frame: FrameObservation) -> float:
+    return black_level(frame.samples)
+
+
+def _share_of_field(frame: FrameObservation) -> float:
+    if frame.face is None:
+        return 0.0
+    return face_extent(frame.face).width / field_width(width=frame.width, height=frame.height)
+
+
+def _doubts(frames: Sequence[FrameObservation], limits: CaptureLimits) -> tuple[VerdictReason, ...]:
+    """Returns the limits that the medians of the frames break, in the order of the hints."""
+    widths = [face_extent(frame.face).width for frame in frames if frame.face is not None]
+    sharpness = [frame.sharpness for frame in frames if frame.sharpness is not None]
+    luminance = [frame.luminance for frame in frames if frame.luminance is not None]
+    if not (widths and sharpness and luminance):
+        return (VerdictReason.TOO_FEW_USABLE_FACES,)
+    width, sharp, light = median(widths), median(sharpness), median(luminance)
+    tests = (
+        (VerdictReason.EVIDENCE_TOO_DARK, light < limits.min_luminance),
+        (VerdictReason.EVIDENCE_TOO_BRIGHT, light > limits.max_luminance),
+        (VerdictReason.FACE_TOO_LARGE, width > limits.max_face_width),
+        (VerdictReason.FACE_TOO_SMALL, width < limits.min_face_width),
+        (VerdictReason.EVIDENCE_BLURRED, sharp < limits.min_sharpness),
+        (VerdictReason.EVIDENCE_TOO_NOISY, sharp > limits.max_sharpness),
+    )
+    return tuple(reason for reason, applies in tests if applies)

@@ -1,7 +1,11 @@
-"""The size and position of a face, independent of the detector."""
+"""The size and position of a face, independent of the detector, and a typical head's relief on it."""
 
 import math
 from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from vision.face import DetectedFace
 
@@ -75,3 +79,80 @@ def face_extent(face: DetectedFace) -> FaceExtent:
         width=_WIDTH * unit,
         height=_HEIGHT * unit,
     )
+
+
+_NOSE_WIDTH: Final = 0.1
+"""The standard deviation of the nose's profile across the face, face widths."""
+
+_BRIDGE: Final = 0.7
+"""The upper end of the nose, as a share of the way from its tip to the eyes."""
+
+_UNDER: Final = 0.45
+"""The lower end of the nose, as a share of the way from its tip to the mouth."""
+
+_HEAD_HALF_WIDTH, _HEAD_HALF_HEIGHT, _HEAD_DEPTH = 0.62, 0.85, 0.6
+"""Half axes of the ellipsoid that models a head without its nose, face widths. A head is about as deep from
+ear to brow as half its width, and curves faster across than along."""
+
+_CENTRE: Final = 0.3
+"""The foremost place of the ellipsoid, as a share of the way from the nose's tip to the eyes."""
+_RIM: Final = 0.02
+"""The squared share of the depth at the ellipsoid's rim. Places beyond the rim count as on it."""
+_NEAREST: Final = 1e-3
+"""The least distance of eyes and mouth above and below the nose's tip, face widths."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FacePlaces:
+    """Points on an upright face, in face widths.
+
+    Attributes:
+        places: Shape (n, 2): x across and y down the face, from the nose's tip.
+        upright: Shape (2, 2): its columns are the x and y directions in the frame.
+        eyes: y of the eyes, below 0.
+        mouth: y of the mouth, above 0.
+    """
+
+    places: NDArray[np.float64]
+    upright: NDArray[np.float64]
+    eyes: float
+    mouth: float
+
+
+def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlaces:
+    """Converts points of the frame to the coordinates of an upright face.
+
+    Args:
+        points: Shape (n, 2), in pixels of the frame.
+        face: The face.
+    """
+    width = face_extent(face).width
+    five = face.five_points.astype(np.float64)
+    along = five[1] - five[0]
+    along /= max(float(np.linalg.norm(along)), 1e-9)
+    upright = np.stack([along, (-along[1], along[0])], axis=1)
+    eyes, mouth = (five[0] + five[1]) / 2, (five[3] + five[4]) / 2
+    return FacePlaces(
+        places=(points - five[2]) @ upright / width,
+        upright=upright,
+        # In profile, the nose's tip may be as high as the eyes or as low as the mouth.
+        eyes=min(float((eyes - five[2]) @ upright[:, 1]) / width, -_NEAREST),
+        mouth=max(float((mouth - five[2]) @ upright[:, 1]) / width, _NEAREST),
+    )
+
+
+def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
+    """Returns how far a nose stands out at each place, 0..1: a ridge from bridge to tip."""
+    x, y = where.places.T
+    rising = np.clip(1 - y / (_BRIDGE * where.eyes), 0, 1)
+    falling = np.clip(1 - y / (_UNDER * where.mouth), 0, 1)
+    ridge: NDArray[np.float64] = np.where(y <= 0, rising, falling) * np.exp(-((x / _NOSE_WIDTH) ** 2) / 2)
+    return ridge
+
+
+def head_curve(where: FacePlaces) -> NDArray[np.float64]:
+    """Returns a head's depth, without a nose, relative to its foremost point, face widths; 0 or less."""
+    x, y = where.places.T
+    inside = 1 - (x / _HEAD_HALF_WIDTH) ** 2 - ((y - _CENTRE * where.eyes) / _HEAD_HALF_HEIGHT) ** 2
+    curve: NDArray[np.float64] = _HEAD_DEPTH * (np.sqrt(np.clip(inside, _RIM, 1)) - 1)
+    return curve

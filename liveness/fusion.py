@@ -29,15 +29,12 @@ from functools import partial
 
 import numpy as np
 
-from liveness.express.frozen_frames import Repetition, RepetitionFinding
-from liveness.express.life_signs import life_signs
-from liveness.express.scoring import log_odds, network_log_odds
+from liveness.express.depth import life_signs
+from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.signal import Signal
+from liveness.signal import NEITHER, Signal, log_odds, network_log_odds
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
-
-__all__ = ["fuse"]
 
 _NETWORK = "pad_network"
 _BLINK = "blink"
@@ -56,9 +53,6 @@ medium."""
 _SUREST = log_odds(1.0)
 """The log odds of the highest score. A trace is shown with the weight of a signal that gives the same log
 odds at this score."""
-
-_NEITHER = 0.5
-"""The score that counts for neither side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,7 +125,7 @@ def fuse(
     score = 100 * _probability(evidence.total * share)
     against = _against(evidence.odds, telling=model.decision.telling)
     proven = evidence.total
-    if scan and evidence.network is not None and max(networks.values()) > _NEITHER:
+    if scan and evidence.network is not None and max(networks.values()) > NEITHER:
         proven -= min(0.0, evidence.network)
     proven_score = 100 * _probability(proven * share)
     if proven_score <= policy.spoof_threshold:
@@ -197,7 +191,7 @@ def _evidence(
         total += max(-motion.most_against, sum(found.values()))
         odds |= found
         strengths |= {name: motion.weights[name] for name, value in found.items() if value < 0}
-        signs = [one.name for one in life_signs(by_name.values()) if (one.score or 0.0) >= _NEITHER]
+        signs = [one.name for one in life_signs(by_name.values()) if (one.score or 0.0) >= NEITHER]
         if calibration.motion_for > 0 and signs:
             total += calibration.motion_for
             odds |= {name: calibration.motion_for / len(signs) for name in signs}
@@ -299,10 +293,10 @@ def _doubts(
     if scan:
         signs = [one.score for one in life_signs(by_name.values()) if one.score is not None]
         blink = by_name.get(_BLINK)
-        blinked = blink is not None and blink.score is not None and blink.score >= _NEITHER
+        blinked = blink is not None and blink.score is not None and blink.score >= NEITHER
         if not signs:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE)
-        elif max(signs) < _NEITHER and not blinked:
+        elif max(signs) < NEITHER and not blinked:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE)
     eyes = by_name.get("eyes_open")
     if eyes is not None and eyes.score is not None and eyes.score < policy.minimum_eyes_open:

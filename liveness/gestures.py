@@ -22,8 +22,6 @@ from liveness.continuity import followed_from
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal, assessed, not_assessed
 
-__all__ = ["Gesture", "GestureRequest", "gesture_made", "gesture_signal", "head_is_at_rest"]
-
 _REACTION_SECONDS: Final = 0.3
 """How long after the last frame before the request the person is still at rest, seconds: nobody reads and
 reacts sooner."""
@@ -147,10 +145,6 @@ _EXCURSIONS: Final = {
 def gesture_made(scan: ScanObservations, request: GestureRequest) -> bool | None:
     """Returns whether the gesture was made after the request.
 
-    Args:
-        scan: The measurements of the attempt.
-        request: The request.
-
     Returns:
         ``None`` if it was not made yet; False if it cannot count, because the opposite was made first, or the
         face was lost.
@@ -163,12 +157,7 @@ def gesture_made(scan: ScanObservations, request: GestureRequest) -> bool | None
 
 
 def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
-    """Returns the signal of the gesture. It has no weight: the policy's demand alone counts.
-
-    Args:
-        scan: The measurements of the attempt.
-        request: The request.
-    """
+    """Returns the signal of the gesture. It has no weight: the policy's demand alone counts."""
     excursion = _EXCURSIONS[request.gesture]
     if request.asked_at is None:
         reason = "The attempt ended before the person was asked for it."

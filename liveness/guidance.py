@@ -5,8 +5,7 @@ from enum import StrEnum
 
 from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent, face_extent
-from liveness.lighting import backlight, black_level
-from liveness.observation import FrameObservation
+from liveness.observation import FrameObservation, backlight, black_level
 from liveness.occlusion import Cover
 
 _ROUNDING = 1e-9
@@ -149,9 +148,9 @@ class GuidanceSettings:
         dark_share: The share of nearly black pixels of the face above which it is too dark.
         brightest: The mean luma of the face, 0..255, above which it is too bright.
         saturated_share: The share of nearly white pixels of the face above which it is too bright.
-        veiled: The ``lighting.black_level`` above which light falls into the camera, so that it is too
+        veiled: The ``black_level`` above which light falls into the camera, so that it is too
             bright. Equals ``ExpressSettings.max_black``.
-        backlit: The ``lighting.backlight`` above which the background is too bright. Equals
+        backlit: The ``backlight`` above which the background is too bright. Equals
             ``ExpressSettings.max_backlight``.
         smallest: The face width over the oval's width, below which the face is too far.
         largest: The same ratio, above which the face is too close.

@@ -4,7 +4,7 @@
 second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands gestures, a scan
 without them cannot be LIVE. A scan that shows a picture (``shown_picture``) is SPOOF or in doubt. The
 conditions of the capture come last: a scan of a covered face, of several persons, or one that does not show
-enough of the face (``capture_doubts``), cannot be LIVE, but it can be SPOOF: by a challenge, by repeated
+enough of the face (``doubt``), cannot be LIVE, but it can be SPOOF: by a challenge, by repeated
 frames, or by the passive signals within the range of their calibration.
 
 Where the policy answers doubt with a challenge, a scan without one is LIVE only if its networks are sure, and
@@ -20,22 +20,27 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from liveness.capture_doubts import (
+from liveness.continuity import without_unexamined_motion
+from liveness.doubt import (
+    DoubtTerms,
     downgrade_if_covered,
     downgrade_if_doubted,
     evidence_doubts,
     reasons_outside_calibration,
     undecided_if_unclear,
+    without_doubt,
 )
-from liveness.challenge_evidence import ChallengeEvidence
-from liveness.continuity import without_unexamined_motion
-from liveness.doubt import DoubtTerms, without_doubt
+from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.combine import combine_flash, combine_movement
 from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.model import FlashModel
+from liveness.dynamic.movement import MovementRecord
 from liveness.dynamic.movement.judge import judge_movement
-from liveness.express.interface import FrameCues, PadScore
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.sample import FlashSample
+from liveness.express.cues import FrameCues
 from liveness.express.judge import judge_express
-from liveness.express.pad_network import network_medians
+from liveness.express.pad_network import PadScore, network_medians
 from liveness.fusion_model import FusionModel
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
 from liveness.observation import ScanObservations
@@ -43,7 +48,35 @@ from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.shown_picture import TrustedFace, find_moved_picture, find_trusted_image, with_picture
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 
-__all__ = ["CaptureConditions", "ScanLiveness", "judge_scan"]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FlashEvidence:
+    """The evidence of a screen flash.
+
+    Attributes:
+        steps: The revealed steps with their times, in order.
+        samples: The measurements of the screen's light in the frames that count, in order.
+    """
+
+    steps: tuple[RevealedStep, ...]
+    samples: tuple[FlashSample, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class ChallengeEvidence:
+    """The evidence of a challenge of either kind.
+
+    Attributes:
+        limits: The check's requirements for the challenge.
+        flash: The evidence of a flash; ``None`` in other scans.
+        movement: The evidence of a movement challenge; ``None`` in other scans.
+        model: The lines of both challenges.
+    """
+
+    limits: DynamicPolicy
+    flash: FlashEvidence | None
+    movement: MovementRecord | None
+    model: FlashModel
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -30,20 +30,6 @@ from vision.geometry import eye_aspect_ratio, eye_corners, similarity_transform
 from vision.mouth_colours import PART, PART_SIZE, colours_of_mouth
 from vision.mouth_template import GREY_MOUTH, MOUTH_AREA, MOUTH_SIZE, RED_MOUTH
 
-__all__ = [
-    "MOUTH_COEFFICIENTS",
-    "Cover",
-    "FaceRegions",
-    "cut_regions",
-    "eyes_are_shut",
-    "measure_regions",
-    "most_covered",
-    "mouth_is_open",
-    "name_cover",
-    "observe_cover",
-    "regions_of_part",
-]
-
 Colour = NDArray[np.float64]
 """L*, a* and b* of CIELAB, shape (3,)."""
 

@@ -6,8 +6,6 @@ from enum import StrEnum
 
 from liveness.errors import LivenessPolicyError
 
-__all__ = ["EVIDENCE_FLOOR", "LEAST_BETWEEN", "CaptureKind", "CaptureLimits", "LivenessPolicy"]
-
 LEAST_BETWEEN = 1.0
 """The least distance between the thresholds, because the confidence of INCONCLUSIVE lies between them."""
 

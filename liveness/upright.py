@@ -17,8 +17,6 @@ import numpy as np
 
 from vision.face import BgrImage, DetectedFace
 
-__all__ = ["UprightFaces"]
-
 _TILTED_DEGREES = 60.0
 """The tilt of the head above which a face never counts as upright, degrees."""
 _SURER = 0.03

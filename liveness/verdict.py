@@ -8,8 +8,6 @@ from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal
 
-__all__ = ["DOUBTS", "TOO_LITTLE_SEEN", "AttackType", "LivenessResult", "Verdict", "VerdictReason"]
-
 _MARGIN = 1.0
 """The least distance of an INCONCLUSIVE confidence from the thresholds."""
 

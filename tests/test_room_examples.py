@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from attempt import persons_of
-from attempt.pictures import DecodedPicture
+from attempt.frame import DecodedPicture
 from matcher import SCAN_SUBJECT, PortraitPolicy, accept_portrait
 from tests.attempt.frames import frame_of
 from tests.device_integrity.web.authenticator_in_software import Authenticator, client_data

@@ -12,7 +12,7 @@ from liveness.express import PadScore
 __all__ = ["Moment", "NetworkMoment", "Timeline", "median_step", "timeline_of"]
 
 _SAME_GREY_LEVELS = 0.02
-"""As in ``liveness.express.frozen_frames``."""
+"""As in ``liveness.express.repetition``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

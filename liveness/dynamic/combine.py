@@ -20,24 +20,19 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.measurement import SHAPE
 from liveness.dynamic.model import JudgeSettings
 from liveness.dynamic.movement import MovementResult
-from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.express.depth import depth_odds
-from liveness.signal import Signal
+from liveness.signal import NEITHER, Signal
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
-
-__all__ = ["combine_flash", "combine_movement"]
 
 _BLINK = "blink"
 """The name of Express' blink signal."""
 _WRONG_SCORE = 2.0
 """The highest confidence, 0..100, of a SPOOF by a challenge. Set by hand."""
-_NEITHER = 0.5
-"""The score that counts for neither side."""
 _UNSURE = 0.0001
 """The least distance of a probability from 0 and 1, so that log odds are finite."""
 _FLASH_SHARE = 0.5
@@ -124,7 +119,7 @@ def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signa
 
 def _shaped(signals: Sequence[Signal]) -> bool:
     """Returns whether the light shows the shape of a head; one that counts for neither side does not."""
-    return any(one.name == SHAPE and one.score is not None and one.score > _NEITHER for one in signals)
+    return any(one.name == SHAPE and one.score is not None and one.score > NEITHER for one in signals)
 
 
 def _blinked(express: LivenessResult) -> bool:

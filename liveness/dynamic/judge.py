@@ -2,10 +2,10 @@
 
 **Bits.** Only colours count. A step's colour is verified if the measured colour is the commanded one,
 distinct from all others, the claimed time of its appearance fits the order of events, and the answer is not
-too old by the server's clock (``measurement.age``). Transitions and
+too old by the server's clock (``measurement.freshness``). Transitions and
 holds verify nothing: the device itself claims when a colour appeared, so a lying device can fit its claims
 to the changes of a recording. Every step that was shown and not verified costs bits, whatever the reason:
-the sum is net of chance (``entropy.bits_beyond_chance``).
+the sum is net of chance (``bits_beyond_chance``).
 
 **Blind guesses.** An attacker who does not know the colours meets each with probability 1/8 (the first) or
 1/7, independently of the draws. By Ville's inequality, an attempt reaches b net bits with probability at
@@ -39,7 +39,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from liveness.dynamic.challenge import RevealedStep, bits_beyond_chance
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.measurement import (
     BACKGROUND,
     GLARE,
@@ -70,17 +69,12 @@ from liveness.dynamic.measurement import (
     scene_lux,
 )
 from liveness.dynamic.model import FlashModel
-from liveness.dynamic.policy import BitFloor
+from liveness.dynamic.policy import BitFloor, ChallengeFinding
 from liveness.dynamic.sample import FlashSample
-from liveness.express.scoring import log_odds
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NEITHER, Signal, assessed, log_odds, not_assessed
 from liveness.verdict import VerdictReason
 
-__all__ = ["FlashResult", "judge_flash"]
-
 _COLOURS, _COLOURS_LABEL = "flash_colours", "Colours of the answer"
-_NEITHER = 0.5
-"""The score that counts neither for a face nor against it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -290,7 +284,7 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
     return frozenset(
         one.name
         for one in signals
-        if one.score is not None and one.score < _NEITHER and model.judge.weights.get(one.name, 0.0) > 0
+        if one.score is not None and one.score < NEITHER and model.judge.weights.get(one.name, 0.0) > 0
     )
 
 

@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.challenge import ColourStep, Disturbance, Light, RevealedStep, StepReading
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.measurement import (
     Appearance,
@@ -34,13 +33,10 @@ from liveness.dynamic.measurement import (
     read_exposure,
 )
 from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
+from liveness.dynamic.policy import ChallengeFinding
 from liveness.dynamic.sample import FlashSample
+from liveness.signal import NEITHER
 
-__all__ = ["FlashMeter"]
-
-
-_NEITHER: Final = 0.5
-"""The score that counts neither for a face nor against it."""
 _RECENT: Final = 24
 """The number of latest frames from which the light is judged: about a second."""
 _EVERY: Final = 12
@@ -114,7 +110,7 @@ class _RoomLight:
 
 
 class FlashMeter:
-    """Implements ``challenge.interface.Meter``. Not safe to call from several threads at once."""
+    """Implements ``challenge.proof.Meter``. Not safe to call from several threads at once."""
 
     def __init__(self, model: FlashModel | None = None) -> None:
         """Starts without frames.
@@ -188,7 +184,7 @@ class FlashMeter:
         a face responds equally, whatever its shape.
         """
         surface = self._surface()
-        return surface is not None and surface.shape.score is not None and surface.shape.score > _NEITHER
+        return surface is not None and surface.shape.score is not None and surface.shape.score > NEITHER
 
     def right(self) -> bool:
         """Returns whether the challenge is answered by the frames so far, as the judge finds."""

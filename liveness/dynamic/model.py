@@ -21,8 +21,6 @@ from liveness.dynamic.measurement import (
 from liveness.dynamic.movement import MovementSettings
 from liveness.errors import FlashModelError
 
-__all__ = ["FlashModel", "JudgeSettings", "LightSettings", "load_flash_model", "parse_flash_model"]
-
 _DATA_FILE = "flash_model.toml"
 _LARGEST = 1e9
 """The bound on every line and weight; NaN and infinity also fail it."""

@@ -1,7 +1,7 @@
 """The policy of the flash challenge, whose blink the movement challenge demands, too.
 
 **People who must not see flashes.** The flash stays far below the limits of WCAG 2.2, 2.3.1 (see
-``challenge.palette``), but no limit excludes every seizure or migraine. A device whose owner asked for less
+``challenge.steps``), but no limit excludes every seizure or migraine. A device whose owner asked for less
 flashing or motion does not announce that it can flash, and the person can decline before the first colour.
 What follows is up to the caller: another challenge, or none. A check that demands the flash excludes
 photosensitive people, so its owner must serve them by another policy.
@@ -23,11 +23,9 @@ used.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum
+from enum import IntEnum, StrEnum
 
 from liveness.errors import LivenessPolicyError
-
-__all__ = ["BitFloor", "DynamicPolicy"]
 
 
 class BitFloor(IntEnum):
@@ -43,7 +41,7 @@ class DynamicPolicy:
     """The settings of the flash challenge.
 
     Attributes:
-        minimum_bits: Verified bits, net of chance (``challenge.entropy.bits_beyond_chance``), below
+        minimum_bits: Verified bits, net of chance (``challenge.script.bits_beyond_chance``), below
             which the answer is inconclusive: 10 to 20; ``BitFloor`` names three of them.
         falls_back: Whether another challenge follows, in the next attempt, if the light does not let the
             flash be measured. Otherwise the attempt is inconclusive, with the hint to find less light.
@@ -92,3 +90,16 @@ class DynamicPolicy:
             raise LivenessPolicyError(
                 f"depth_patience_seconds is {self.depth_patience_seconds}; it must be 0 to 30"
             )
+
+
+class ChallengeFinding(StrEnum):
+    """Whether a real face answered the challenge."""
+
+    RIGHT = "RIGHT"
+    """The answer is the one that a real face gives to this challenge."""
+    WRONG = "WRONG"
+    """An answer was measured that contradicts the challenge, or a real face."""
+    ABSENT = "ABSENT"
+    """An answer would have been measurable, and there is none."""
+    NOT_MEASURABLE = "NOT_MEASURABLE"
+    """The conditions do not allow a measurement. This counts neither for life nor against it."""

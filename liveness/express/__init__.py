@@ -1,9 +1,9 @@
 """Passive liveness: one module for each signal, and the judge that combines them."""
 
-from liveness.express.fine_structure import fine_structure
-from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, PadScore
-from liveness.express.life_signs import has_sign_of_life, life_signs
+from liveness.express.cues import FrameCues
+from liveness.express.depth import has_sign_of_life, life_signs
+from liveness.express.frame_cues import fine_structure, measure_frame_cues
+from liveness.express.pad_network import PadScore
 from liveness.express.settings import ExpressSettings
 
 __all__ = [

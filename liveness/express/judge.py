@@ -1,35 +1,23 @@
 """The judgement of an express scan: assesses every signal and fuses them."""
 
 from collections.abc import Sequence
+from typing import Protocol
 
-from liveness.express.blink import Blink
-from liveness.express.blur_depth import BlurDepth
-from liveness.express.colour_gamut import ColourGamut
-from liveness.express.eyes_open import EyesOpen
-from liveness.express.face_area import FaceArea
-from liveness.express.frozen_frames import FrozenFrames, RepetitionFinding, find_repetition
-from liveness.express.head_pose import HeadPoseSignal
-from liveness.express.interface import ExpressSignal, FrameCues, PadScore
+from liveness.express.cues import FrameCues
+from liveness.express.depth import PoseConsistency
+from liveness.express.face import Blink, EyesOpen, FaceArea, HeadPoseSignal, Sharpness
+from liveness.express.frame_cues import BlurDepth, ColourGamut, Moire, SpecularHighlights
 from liveness.express.medium_border import MediumBorder
-from liveness.express.micro_motion import MicroMotion
-from liveness.express.moire import Moire
-from liveness.express.motion_steps import motion_steps
-from liveness.express.pad_network import PadNetworks, network_medians, stretch_medians
-from liveness.express.planar_motion import PlanarMotion
-from liveness.express.pose_consistency import PoseConsistency
+from liveness.express.motion import MicroMotion, PlanarMotion, Stillness, Surroundings, motion_steps
+from liveness.express.pad_network import PadNetworks, PadScore, network_medians, stretch_medians
+from liveness.express.repetition import FrozenFrames, RepetitionFinding, find_repetition
 from liveness.express.settings import ExpressSettings
-from liveness.express.sharpness import Sharpness
-from liveness.express.specular_highlights import SpecularHighlights
-from liveness.express.stillness import Stillness
-from liveness.express.surroundings import Surroundings
 from liveness.fusion import fuse
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.signal import Signal, not_assessed
 from liveness.verdict import LivenessResult
-
-__all__ = ["express_signals", "judge_express"]
 
 _OVER_TIME = frozenset(
     {
@@ -45,6 +33,24 @@ _OVER_TIME = frozenset(
 _NO_TIMES = "Still images have no times, so nothing is measured between them."
 
 
+class ExpressSignal(Protocol):
+    """One named measurement of a whole scan."""
+
+    @property
+    def name(self) -> str:
+        """``Signal.name``."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """``Signal.label``."""
+        ...
+
+    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+        """Measures ``scan``; the signal is not assessed if the scan has too little data."""
+        ...
+
+
 def judge_express(
     *,
     scan: ScanObservations,
@@ -58,11 +64,11 @@ def judge_express(
     """Judges one attempt.
 
     Args:
-        scan: The attempt's frames and motion (``liveness.collect.ScanCollector.observations``).
+        scan: The attempt's frames and motion (``liveness.watch.ScanCollector.observations``).
         pad_scores: The scores of the pack's PAD networks, of frames spread over the scan; empty without
             networks.
         policy: Thresholds of the check's policy.
-        model: The fusion model (``liveness.fusion_model_file.load_fusion_model()``).
+        model: The fusion model (``liveness.fusion_model.load_fusion_model()``).
         cues: The single-frame cues of selected frames; empty if they were not measured.
         settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
             shipped model was fitted to the defaults.

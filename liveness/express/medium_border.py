@@ -8,12 +8,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.cue_crops import WIDE_FACE, WideCrop
-from liveness.express.cue_summary import CueSignal, CueSummary
+from liveness.express.cues import WIDE_FACE, CueSignal, CueSummary, WideCrop
 from liveness.express.settings import CueLine, ExpressSettings
 from liveness.extent import FaceExtent
-
-__all__ = ["MediumBorder", "measure_medium_border"]
 
 _SMALLEST_FACE = 50.0
 _LEAST_ROOM = 0.15

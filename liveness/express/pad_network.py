@@ -2,20 +2,34 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
-from liveness.express.interface import PadScore
-from liveness.express.scoring import network_log_odds
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NamedSignal, Signal, network_log_odds
 
 _LEAST_IN_STRETCH = 3
 """The least number of scored frames of a stretch that is judged by itself."""
 
 
-class PadNetworks:
+@dataclass(frozen=True, slots=True)
+class PadScore:
+    """The result of one PAD network for one frame.
+
+    Attributes:
+        frame_index: The frame's index in the scan.
+        network: ``PadNetwork.name``.
+        real_probability: The probability that the face is real, 0..1.
+    """
+
+    frame_index: int
+    network: str
+    real_probability: float
+
+
+class PadNetworks(NamedSignal):
     """The mean over the networks of the log odds of each network's median over the frames, as a probability.
 
     With the median, no minority of frames decides.
@@ -32,20 +46,13 @@ class PadNetworks:
         """See ``ExpressSignal.assess``; not assessed without scores."""
         del scan, settings
         if not self._scores:
-            return not_assessed(
-                name=self.name,
-                label=self.label,
-                reason="The pack has no PAD network, or no frame was suitable for it.",
-            )
+            return self.unknown("The pack has no PAD network, or no frame was suitable for it.")
         medians = network_medians(self._scores)
         odds = float(np.mean([network_log_odds(median) for median in medians.values()]))
         frames = len({score.frame_index for score in self._scores})
         listed = ", ".join(f"{network} {median:.2f}" for network, median in medians.items())
-        return assessed(
-            name=self.name,
-            label=self.label,
-            score=1 / (1 + math.exp(-odds)),
-            detail=f"Probability of a real face (frames examined: {frames}): {listed}.",
+        return self.scored(
+            1 / (1 + math.exp(-odds)), f"Probability of a real face (frames examined: {frames}): {listed}."
         )
 
 

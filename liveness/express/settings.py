@@ -17,7 +17,7 @@ _CALIBRATED = CaptureLimits(
 
 @dataclass(frozen=True, slots=True)
 class CueLine:
-    """The line of a single-frame cue, in the cue's own unit (see its module).
+    """The line of a single-frame cue, in the cue's own unit (see the function that measures it).
 
     Attributes:
         line: The value with the score 0.5. At most 5 % of the live images of any source lie beyond it;
@@ -45,7 +45,7 @@ class ExpressSettings:
             errors look like depth, so that no motion signal is assessed. Set by hand.
         least_motion: The movement of the face within a second, face widths, below which a plane and a head
             look alike. Set by hand: well above the 0.0011 of noise alone, half of the 0.008 of live clips.
-        plane_line: The line of left-over motion over motion (``motion_steps.left_over_ratio``): up to 0.09 on
+        plane_line: The line of left-over motion over motion (``left_over_ratio``): up to 0.09 on
             photos, 0.11 on photos of small faces, 0.13 and above on live clips except one scan (0.11).
         surroundings_line: The line of the background's distance from the motion of the face's plane, over the
             face's movement: 0.06 to 0.6 on photos whose sheet is visible, 0.6 and above on live clips.
@@ -72,30 +72,30 @@ class ExpressSettings:
         stall_seconds: The longest run of identical frames, seconds, that a slow camera explains. Set by hand.
         returned_frames: The number of frames identical to an earlier one, with other frames between, from
             which on no camera explains them. Set by hand.
-        recurrence_line: The line of the ratios of ``recurrence.Recurrence``: 1.05 and above on live clips as
+        recurrence_line: The line of the ratios of ``Recurrence``: 1.05 and above on live clips as
             sent and as stored, 0.95 and above on photos with a camera's noise.
-        nose_line: The line of ``pose_consistency.NoseFinding.evidence``: 0.6 and above on live clips in which
+        nose_line: The line of ``NoseFinding.evidence``: 0.6 and above on live clips in which
             the head turns, mostly below on paper masks that turn.
         nose_evidence: The evidence from which on a nose counts whether the head turns or not: up to 2.4 on
             photos.
         least_turn: The yaw, degrees, from which on a head must show a nose. Waved photos seem to turn by up
             to 5.
-        moire: The line of ``moire.measure_moire``; higher values indicate a screen.
-        medium_border: The line of ``medium_border.measure_medium_border``; higher values indicate a sheet or
+        moire: The line of ``measure_moire``; higher values indicate a screen.
+        medium_border: The line of ``measure_medium_border``; higher values indicate a sheet or
             a device.
-        specular_highlights: The line of ``specular_highlights.measure_specular_highlights``; lower values
+        specular_highlights: The line of ``measure_specular_highlights``; lower values
             indicate a flat medium.
-        colour_gamut: The line of ``colour_gamut.measure_colour_gamut``; lower values indicate a recapture.
-        blur_depth: The line of ``blur_depth.measure_blur_depth``; higher values indicate a recapture.
+        colour_gamut: The line of ``measure_colour_gamut``; lower values indicate a recapture.
+        blur_depth: The line of ``measure_blur_depth``; higher values indicate a recapture.
         calibrated: The range of the medians of a scan in which the fusion model was fitted; outside of it, no
             scan is LIVE. Medians of live clips: face width 60.6 to 760 pixels of the frame, luminance 40.1 to
             190, sharpness 7 to 1010. Two limits lie further out. The largest well-placed face of the largest
             frame that a server takes (1920 x 1080 pixels) is 800 pixels wide; signals and networks measure it
             on reduced crops. Of 349 live images of ``data/pad``, 0.9 % have a sharpness of 1010 to 1356, and
             the person can do nothing about it.
-        max_black: The greatest median ``lighting.black_level`` at which a scan can be LIVE: 0 to 60 on live
+        max_black: The greatest median ``black_level`` at which a scan can be LIVE: 0 to 60 on live
             clips, one webcam 74. A veil of a tenth of the light gives 75 or more.
-        max_backlight: The same for ``lighting.backlight``: up to 2.3 on live clips. A darkened screen in
+        max_backlight: The same for ``backlight``: up to 2.3 on live clips. A darkened screen in
             front of a bright background looks genuine to the networks, from 2.5 on beyond doubt.
         clear_black: The black level above which no passive signal makes a scan SPOOF. A veil of a twentieth
             of the light gives 53 or more, and makes live clips look like attacks; on attacks up to 45, one

@@ -6,14 +6,13 @@ Start with ``judge_selfie``. Other functions give its intermediate steps: ``text
 and ``lbp_histogram``, ``inner_square`` with ``face_spectrum``, and ``symmetric_pairs``.
 """
 
-from liveness.selfie.judge import NEUTRAL, judge_selfie, selfie_verdict
-from liveness.selfie.landmark_pairs import asymmetry, symmetric_pairs
-from liveness.selfie.local_patterns import LBP_BINS, lbp_codes, lbp_histogram, pattern_entropy
+from liveness.selfie.geometry import asymmetry, symmetric_pairs
+from liveness.selfie.judge import NEUTRAL, SelfieResult, judge_selfie, selfie_verdict
 from liveness.selfie.model import SIGNAL_NAMES, SelfieModel, load_selfie_model, parse_selfie_model
-from liveness.selfie.result import SelfieResult
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings
 from liveness.selfie.spectrum import Spectrum, SpectrumMeasures, face_spectrum, measure_spectrum
 from liveness.selfie.subject import SelfieSubject, face_crop, inner_square, texture_crop
+from liveness.selfie.texture import LBP_BINS, lbp_codes, lbp_histogram, pattern_entropy
 
 __all__ = [
     "INCONCLUSIVE_MARGIN",

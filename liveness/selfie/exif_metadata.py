@@ -5,7 +5,7 @@ from typing import Final
 
 from liveness.selfie.settings import SelfieSettings
 from liveness.selfie.subject import SelfieSubject
-from liveness.signal import Signal, assessed
+from liveness.signal import NamedSignal, Signal
 from vision.exif_tags import ExifState, ExifTags
 
 SPOOF_KEYWORDS: Final = (
@@ -28,7 +28,7 @@ _ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
 """The scores of the contract's table; see ``ExifMetadata``."""
 
 
-class ExifMetadata:
+class ExifMetadata(NamedSignal):
     """The contract's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
 
     F-number, ISO, exposure time, focal length and GPS position add a fifth of the last 0.25 each. If the file
@@ -43,7 +43,7 @@ class ExifMetadata:
         """See ``SelfieSignal.assess``."""
         del settings
         score, detail = _judged(subject.exif)
-        return assessed(name=self.name, label=self.label, score=score, detail=detail)
+        return self.scored(score, detail)
 
 
 def spoof_keyword(exif: ExifTags) -> str | None:

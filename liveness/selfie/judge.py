@@ -5,27 +5,63 @@ has its figures), and it never decides a scan: ``liveness.fusion`` does that.
 """
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 from liveness.selfie.exif_metadata import ExifMetadata
-from liveness.selfie.eye_aspect_ratio import EyeAspectRatio
-from liveness.selfie.face_area_ratio import FaceAreaRatio
-from liveness.selfie.facial_symmetry import FacialSymmetry
-from liveness.selfie.fft_deepfake import FftDeepfake
-from liveness.selfie.head_pose import SelfieHeadPose
-from liveness.selfie.interface import SelfieSignal
-from liveness.selfie.lbp_texture import LbpTexture
+from liveness.selfie.geometry import EyeAspectRatio, FaceAreaRatio, FacialSymmetry, SelfieHeadPose
 from liveness.selfie.model import SelfieModel
-from liveness.selfie.result import SelfieResult
 from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings
-from liveness.selfie.sharpness import SelfieSharpness
+from liveness.selfie.spectrum import FftDeepfake
 from liveness.selfie.subject import SelfieSubject
+from liveness.selfie.texture import LbpTexture, SelfieSharpness
 from liveness.signal import Signal
 from liveness.verdict import Verdict
 from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace, Landmarks
 
-__all__ = ["NEUTRAL", "judge_selfie", "selfie_verdict"]
+
+class SelfieSignal(Protocol):
+    """One named measurement of a selfie."""
+
+    @property
+    def name(self) -> str:
+        """``Signal.name``, as in the older selfie API (docs/analysis_service.md)."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """``Signal.label``."""
+        ...
+
+    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
+        """Measures ``subject``; the signal is not assessed if it cannot be measured."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SelfieResult:
+    """The result for one image, as in the older selfie API (docs/analysis_service.md).
+
+    Attributes:
+        verdict: LIVE, SPOOF or INCONCLUSIVE.
+        confidence: The weighted sum of the scores, 0..1, rounded to four decimals.
+        threshold: ``SelfieSettings.live_threshold``.
+        face_detected: Whether a face was detected with enough confidence.
+        signals: The eight signals in the order of ``model.SIGNAL_NAMES``; each has a score, and their weights
+            sum to 1.
+        not_assessed: Names of the signals that could not be measured; they count as neutral.
+        version: ``SelfieModel.version``.
+    """
+
+    verdict: Verdict
+    confidence: float
+    threshold: float
+    face_detected: bool
+    signals: tuple[Signal, ...]
+    not_assessed: tuple[str, ...]
+    version: str
+
 
 NEUTRAL = 0.5
 """The score of a signal that could not be assessed; the contract gives it to a file without EXIF."""

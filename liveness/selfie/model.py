@@ -10,8 +10,6 @@ from typing import Any
 
 from liveness.errors import SelfieModelError
 
-__all__ = ["SIGNAL_NAMES", "SelfieModel", "load_selfie_model", "parse_selfie_model"]
-
 SIGNAL_NAMES = (
     "sharpness",
     "eye_aspect_ratio",

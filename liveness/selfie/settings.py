@@ -1,7 +1,10 @@
 """The parameters of the eight signals, with the names and defaults of the older selfie API."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
+
+import numpy as np
 
 from liveness.errors import LivenessPolicyError
 
@@ -87,3 +90,14 @@ class SelfieSettings:
     def _require(self, name: str, holds: bool, wanted: str) -> None:
         if not holds:
             raise LivenessPolicyError(f"{name} is {getattr(self, name)}; it must be {wanted}")
+
+
+def score_between(value: float, anchors: Sequence[tuple[float, float]]) -> float:
+    """Returns a score, 0..1: linear between the anchors, constant beyond the first and the last.
+
+    Args:
+        value: The measured value.
+        anchors: Pairs of a value and its score, in increasing order of the values.
+    """
+    values, scores = zip(*anchors, strict=True)
+    return float(np.interp(value, values, scores))

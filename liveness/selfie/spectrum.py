@@ -6,15 +6,16 @@ CVPR 2020 (azimuthal averages); J. Frank et al., "Leveraging Frequency Analysis 
 Recognition", ICML 2020 (grids of peaks).
 """
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.selfie.subject import GreyCrop
-
-__all__ = ["Spectrum", "SpectrumMeasures", "face_spectrum", "measure_spectrum"]
+from liveness.selfie.settings import NATURAL_KURTOSIS, SelfieSettings, score_between
+from liveness.selfie.subject import GreyCrop, SelfieSubject, inner_square
+from liveness.signal import NamedSignal, Signal
 
 _HIGH: Final = 0.5
 _BAND: Final = 0.25
@@ -78,7 +79,7 @@ def face_spectrum(square: GreyCrop) -> Spectrum:
 
 
 def measure_spectrum(spectrum: Spectrum) -> SpectrumMeasures:
-    """Returns the three measures of ``fft_deepfake``."""
+    """Returns the three measures of ``FftDeepfake``."""
     size = spectrum.magnitude.shape[0]
     grid = _grid(size)
     rings, values = grid.band_rings, spectrum.magnitude.ravel()[grid.band]
@@ -148,3 +149,62 @@ def _ring_means(rings: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray
     counts = np.bincount(rings)
     sums = np.bincount(rings, values).astype(np.float64)
     return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
+
+
+_SMALLEST_SIDE: Final = 48
+_RATIO_TOLERANCE: Final = 0.2
+"""The distance from the baseline at which the score is 0. A flat spectrum has a ratio of 0.75, 0.10 above the
+baseline, and must not score above 0.5."""
+_GOOD, _FAIR, _POOR = 0.8, 0.6, 0.4
+"""Scores at which the words of the detail change. They do not affect the verdict."""
+
+
+class FftDeepfake(NamedSignal):
+    """The mean of three scores of the spectrum of the face's middle (``spectrum.SpectrumMeasures``).
+
+    Ring kurtosis: 1 up to 3, 0 from ``fft_kurtosis_max`` on, linear in its logarithm, so 0.5 at 6 by default.
+    High-frequency ratio: 1 at ``fft_hf_ratio_baseline``, 0 from a distance of 0.2 on. Azimuthal variance: 1
+    at 0, 0.5 at ``fft_az_variance_max``, 0 from twice that on.
+    """
+
+    name = "fft_deepfake"
+    label = "GAN fingerprint (frequency domain)"
+
+    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
+        """See ``SelfieSignal.assess``."""
+        square = inner_square(subject)
+        if square is None or square.shape[0] < _SMALLEST_SIDE or not np.ptp(square):
+            reason = "No face was found." if subject.face is None else "The face is too small or blank."
+            return self.unknown(reason)
+        measures = measure_spectrum(face_spectrum(square))
+        score = spectrum_score(measures, settings)
+        return self.scored(
+            score,
+            f"{_words(score)} (ring kurtosis {measures.ring_kurtosis:.1f}, high-frequency ratio "
+            f"{measures.high_frequency_ratio:.2f}, azimuthal variance "
+            f"{measures.azimuthal_variance:.2f}).",
+        )
+
+
+def spectrum_score(measures: SpectrumMeasures, settings: SelfieSettings) -> float:
+    """Returns the score of three measures, 0..1."""
+    kurtosis = score_between(
+        math.log(max(measures.ring_kurtosis, 1.0)),
+        ((math.log(NATURAL_KURTOSIS), 1.0), (math.log(settings.fft_kurtosis_max), 0.0)),
+    )
+    away = abs(measures.high_frequency_ratio - settings.fft_hf_ratio_baseline)
+    ratio = score_between(away, ((0.0, 1.0), (_RATIO_TOLERANCE, 0.0)))
+    variance = score_between(
+        measures.azimuthal_variance, ((0.0, 1.0), (2 * settings.fft_az_variance_max, 0.0))
+    )
+    return (kurtosis + ratio + variance) / 3
+
+
+def _words(score: float) -> str:
+    if score >= _GOOD:
+        return "The spectrum is like that of a natural camera image"
+    if score >= _FAIR:
+        return "The spectrum is broadly natural; heavy compression causes such small anomalies"
+    if score >= _POOR:
+        return "The spectrum has moderate anomalies, as in generated or swapped faces"
+    return "The spectrum has strong periodic artefacts or one strong direction, as in generated images"

@@ -11,8 +11,6 @@ from liveness.extent import face_extent
 from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace, Landmarks
 
-__all__ = ["GreyCrop", "SelfieSubject", "face_crop", "inner_square", "texture_crop"]
-
 GreyCrop = NDArray[np.uint8]
 """Part of an image in 8-bit grey (ITU-R BT.601 luma), shape (height, width)."""
 

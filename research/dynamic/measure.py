@@ -17,8 +17,8 @@ from attempt import AttemptJudgement, CapturePlan, judge_attempt
 from evaluation.match import without_folder
 from liveness import ChallengeEvidence, FlashEvidence, FusionModel, LivenessPolicy, Verdict, load_fusion_model
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult, load_flash_model
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import judge_flash
+from liveness.dynamic.policy import ChallengeFinding
 from matcher import MatchPolicy
 from research.dynamic.cases import Case, claimed_late, settings_of
 from research.dynamic.drive import Link, ScanTrace, drive_scan

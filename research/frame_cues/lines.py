@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from evaluation import Proportion
 from evaluation.binomial import proportion
-from liveness.express.cue_summary import score_of_cue
+from liveness.express.cues import score_of_cue
 from liveness.express.settings import CueLine
 from research.frame_cues.presentations import Presentation
 

@@ -11,7 +11,7 @@ from evaluation.match.photos import path_inside, read_rows
 from evaluation.pad import PadSample, SampleKind, read_dataset, without_unusable
 from evaluation.pad.dataset import PadLabel
 from liveness.express import FrameCues, measure_frame_cues
-from liveness.express.cue_summary import summarise_cue
+from liveness.express.cues import summarise_cue
 from liveness.express.frame_cues import FRAME_CUES
 from vision.face import BgrImage
 from vision.packs import FaceDetector

@@ -11,7 +11,7 @@ __all__ = ["model_text"]
 
 
 def model_text(model: FusionModel) -> str:
-    """Return ``model`` as text for ``liveness.fusion_model_file.parse_fusion_model``."""
+    """Return ``model`` as text for ``liveness.fusion_model.parse_fusion_model``."""
     lines = [
         "# Written by the commands in the record; see liveness/fusion_model.py for what each number means.",
         f"version = {json.dumps(model.version)}",

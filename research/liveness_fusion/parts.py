@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness import FusionModel
-from liveness.express.scoring import log_odds, network_log_odds
 from liveness.fusion_model import Motion, NetworkCalibration, NetworkCalibrations, SignalGroup
+from liveness.signal import log_odds, network_log_odds
 from research.liveness_fusion.logistic import Prior, balanced_shares, fit_logistic
 from research.liveness_fusion.rows import Row, RowKind
 from research.liveness_fusion.traces import fit_traces

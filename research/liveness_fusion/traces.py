@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from evaluation.binomial import proportion
-from liveness.express.scoring import far_log_odds
 from liveness.fusion_model import Trace, Traces
+from liveness.signal import far_log_odds
 from research.liveness_fusion.rows import Row
 
 __all__ = ["fit_trace", "fit_traces"]

@@ -16,7 +16,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-from liveness.dynamic.finding import ChallengeFinding
+from liveness.dynamic.policy import ChallengeFinding
 from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import photo_of, simulated_people
 from research.movement.cases import Approacher, Case

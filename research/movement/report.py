@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from evaluation.binomial import proportion
-from liveness.dynamic.finding import ChallengeFinding
+from liveness.dynamic.policy import ChallengeFinding
 from research.movement.cases import Approacher
 
 __all__ = ["Row", "report"]
@@ -23,7 +23,7 @@ class Row:
         person: Key of the person.
         geometry: Geometry of the renderer.
         attempt: Number of the attempt, from 0.
-        finding: ``liveness.dynamic.finding.ChallengeFinding`` by name.
+        finding: ``liveness.dynamic.policy.ChallengeFinding`` by name.
         ovals_filled: Number of filled ovals, of two for each approach.
         seconds: Length of the attempt.
         seen: Fields of ``PerspectiveFinding``; ``None`` if it could not be measured.

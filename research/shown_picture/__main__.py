@@ -20,9 +20,9 @@ from evaluation.binomial import proportion
 from evaluation.scans import clip_windows, observe_scan
 from evaluation.sent import as_sent
 from liveness import TrustedFace, face_extent
-from liveness.picture_change import PictureChange
 from liveness.shown_picture import (
     LEAST_BEND,
+    PictureChange,
     PictureFinding,
     find_moved_picture,
     find_trusted_image,

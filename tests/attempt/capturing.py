@@ -2,10 +2,9 @@
 
 from dataclasses import replace
 
-from attempt.actions import Action
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
-from attempt.challenge import AttemptChallenge, ChallengeFrame
+from attempt.challenge import Action, AttemptChallenge, ChallengeFrame
 from attempt.frame import Frame, FrameLimits
 from attempt.placement import CapturePlan
 from liveness.guidance import GuidanceSettings, Oval

@@ -14,7 +14,7 @@ from attempt.analyst import FrameAnalyst, PadFrames, SeenFrame
 from attempt.flash_run import flash_sample
 from attempt.frame import Frame, FrameLimits
 from liveness.dynamic.sample import FlashSample
-from liveness.express.interface import PadScore
+from liveness.express.pad_network import PadScore
 from matcher.persons import SCAN_SUBJECT
 from tests.attempt.frames import frame_of
 from tests.attempt.networks import CountingNetwork

@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture, RoundTrip
-from attempt.errors import FrameUnusable
-from attempt.frame import FrameLimits
+from attempt.frame import FrameLimits, FrameUnusable
 from attempt.placement import FEEDBACK_CODES
 from liveness.guidance import GuidanceCode
 from liveness.selection import CUE_FRAMES

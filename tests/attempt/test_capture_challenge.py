@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from attempt.actions import MoveOval, Reveal
 from attempt.placement import CapturePlan
+from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.gestures import Gesture, GestureRequest
 from liveness.guidance import GuidanceSettings, Oval

@@ -10,7 +10,7 @@ from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
 from attempt.judgement import AttemptJudgement, judge_attempt
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from liveness.selection import best_frame

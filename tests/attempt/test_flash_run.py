@@ -6,14 +6,13 @@ from itertools import count
 
 import pytest
 
-from attempt.actions import Action, Feedback, PauseCapture, Reveal
 from attempt.analyst import FrameAnalyst
-from attempt.challenge import ChallengeFrame
+from attempt.challenge import Action, ChallengeFrame, Feedback, PauseCapture
 from attempt.flash_run import FlashRun
 from attempt.frame import Frame, FrameLimits
-from liveness.dynamic.challenge import FlashChallenge
+from liveness.dynamic.challenge import FlashChallenge, Reveal
 from liveness.dynamic.challenge.actions import HintCode
-from liveness.dynamic.challenge.interface import Light, Meter
+from liveness.dynamic.challenge.proof import Light, Meter
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
 from liveness.dynamic.policy import DynamicPolicy

@@ -9,14 +9,14 @@ import pytest
 
 from attempt.analyst import ExaminedFrame
 from attempt.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, StandingLine, judge_attempt
-from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.continuity import unexamined_stretches
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.interface import FrameCues, PadScore
-from liveness.fusion_model_file import load_fusion_model
+from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
+from liveness.express.cues import FrameCues
+from liveness.express.pad_network import PadScore
+from liveness.fusion_model import load_fusion_model
+from liveness.judge import ChallengeEvidence, FlashEvidence
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal

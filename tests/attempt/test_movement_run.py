@@ -1,10 +1,10 @@
 """The movement challenge of an attempt: the ovals that are sent, and its end."""
 
-from attempt.actions import Action, Feedback, MoveOval
 from attempt.analyst import FrameAnalyst, SeenFrame
-from attempt.challenge import ChallengeFrame
+from attempt.challenge import Action, ChallengeFrame, Feedback
 from attempt.frame import FrameLimits
 from attempt.movement_run import MovementRun
+from liveness.dynamic.challenge import MoveOval
 from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.movement import MovementChallenge
 from liveness.guidance import Oval

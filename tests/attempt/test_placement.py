@@ -4,7 +4,7 @@ import pytest
 
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES, CapturePlan, Placement
-from liveness.capture_doubts import _COVERED_BY
+from liveness.doubt import _COVERED_BY
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.occlusion import Cover
 from tests.liveness.builders import observation

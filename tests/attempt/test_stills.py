@@ -4,9 +4,16 @@ import cv2
 import numpy as np
 import pytest
 
-from attempt.persons import persons_in
-from attempt.stills import judge_still, landmarks_of, measure_still, observe_still, pad_scores, sample_of
-from liveness.fusion_model_file import load_fusion_model
+from attempt.stills import (
+    judge_still,
+    landmarks_of,
+    measure_still,
+    observe_still,
+    pad_scores,
+    persons_in,
+    sample_of,
+)
+from liveness.fusion_model import load_fusion_model
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import Verdict, VerdictReason
 from matcher.persons import PHOTO_SUBJECT

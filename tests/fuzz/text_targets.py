@@ -8,7 +8,7 @@ from pathlib import Path
 
 from liveness.dynamic.model import parse_flash_model
 from liveness.errors import FlashModelError, FusionModelError
-from liveness.fusion_model_file import parse_fusion_model
+from liveness.fusion_model import parse_fusion_model
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.policies import parse_policy

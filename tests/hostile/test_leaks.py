@@ -17,8 +17,7 @@ from facegate.v1 import scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from attempt.analyst import FrameAnalyst
-from attempt.errors import FrameUnusable
-from attempt.frame import FrameLimits
+from attempt.frame import FrameLimits, FrameUnusable
 from matcher.persons import SCAN_SUBJECT
 from tests.fuzz.engine import case_bytes
 from tests.fuzz.targets import TARGETS

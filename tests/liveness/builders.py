@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.collect import ScanCollector
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
 from liveness.observe import observe_frame
-from liveness.plane import apply_plane_motion, fit_plane_motion
+from liveness.tracking import apply_plane_motion, fit_plane_motion
+from liveness.watch import ScanCollector
 from vision.face import BgrImage, Box, DetectedFace, HeadPose
 
 WIDTH, HEIGHT = 480, 640

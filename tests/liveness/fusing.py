@@ -7,7 +7,7 @@ from functools import cache
 
 from hypothesis import strategies as st
 
-from liveness.express.frozen_frames import Repetition, RepetitionFinding
+from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion import fuse
 from liveness.fusion_model import (
     DecisionLines,
@@ -18,8 +18,8 @@ from liveness.fusion_model import (
     SignalGroup,
     Trace,
     Traces,
+    load_fusion_model,
 )
-from liveness.fusion_model_file import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import LivenessResult

@@ -2,9 +2,9 @@
 
 from hypothesis import strategies as st
 
-from liveness.express.frozen_frames import Repetition, RepetitionFinding
+from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion import fuse
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.policy import LEAST_BETWEEN, CaptureKind, LivenessPolicy
 from liveness.signal import assessed
 from liveness.verdict import AttackType, LivenessResult, Verdict

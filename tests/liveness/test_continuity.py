@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.collect import ScanCollector
 from liveness.continuity import Stretch, examined_share, stretches, unexamined_stretches
 from liveness.observation import ScanObservations
 from liveness.observe import observe_followed, observe_frame, view_frame
+from liveness.watch import ScanCollector
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import as_head, face_at, observations, scan, segment

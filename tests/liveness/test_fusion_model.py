@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.settings import ExpressSettings
-from liveness.fusion_model import DecisionLines, Motion, NetworkCalibration, SignalGroup, Trace, Traces
-from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
+from liveness.fusion_model import (
+    DecisionLines,
+    Motion,
+    NetworkCalibration,
+    SignalGroup,
+    Trace,
+    Traces,
+    load_fusion_model,
+    parse_fusion_model,
+)
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import CUES, MOTION, OWN, PUBLIC, sets_of
 from tests.liveness.builders import scan

@@ -6,13 +6,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from liveness.challenge_evidence import ChallengeEvidence, FlashEvidence
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.interface import COLOURLESS, FrameCues, PadScore
-from liveness.fusion_model_file import load_fusion_model
+from liveness.express.cues import COLOURLESS, FrameCues
+from liveness.express.pad_network import PadScore
+from liveness.fusion_model import load_fusion_model
 from liveness.gestures import Gesture, GestureRequest
-from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
+from liveness.judge import CaptureConditions, ChallengeEvidence, FlashEvidence, ScanLiveness, judge_scan
 from liveness.observation import ScanObservations
 from liveness.occlusion import Cover
 from liveness.policy import CaptureKind, LivenessPolicy

@@ -9,10 +9,11 @@ from statistics import median
 import pytest
 
 from evaluation.scans import clip_windows, observe_scan
+from liveness.express.cues import FrameCues
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues, PadScore
 from liveness.express.judge import judge_express
-from liveness.fusion_model_file import load_fusion_model
+from liveness.express.pad_network import PadScore
+from liveness.fusion_model import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.selection import CUE_FRAMES, select_frames, spread_of

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from liveness.observation import ScanObservations
-from liveness.picture_change import ReferenceFace
 from liveness.policy import LivenessPolicy
 from liveness.shown_picture import (
     PictureFinding,
+    ReferenceFace,
     TrustedFace,
     find_moved_picture,
     find_trusted_image,

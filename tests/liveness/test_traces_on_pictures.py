@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import PadScore
 from liveness.express.judge import judge_express
-from liveness.fusion_model_file import load_fusion_model
+from liveness.express.pad_network import PadScore
+from liveness.fusion_model import load_fusion_model
 from liveness.observation import ScanObservations
 from liveness.observe import observe_frame
 from liveness.policy import CaptureKind, LivenessPolicy

@@ -7,11 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.judge import MovementResult
-from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.errors import ContradictoryResult
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason

@@ -1,16 +1,324 @@
-"""The cheap work on frames: the frames that are decoded, detected, followed and measured."""
-
 from collections.abc import Sequence
 
 import cv2
 import numpy as np
 import pytest
 
+from liveness.continuity import followed_from
 from liveness.errors import ObservationError
 from liveness.observation import GreyView, SkippedFrame
-from liveness.watch import FrameWatcher
-from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at, texture
+from liveness.observe import observe_followed, observe_frame, view_frame
+from liveness.watch import APART_SECONDS, FOLLOW_SECONDS, FramePace, FrameWatcher, FrameWork, ScanCollector
+from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at, observation, rendered_scan, texture
 from vision.face import BgrImage, DetectedFace, Landmarks
+
+
+def _works(
+    rate: float, *, seconds: float = 4.0, apart_seconds: float | None = None, restless: bool = False
+) -> list[FrameWork]:
+    pace = FramePace() if apart_seconds is None else FramePace(apart_seconds=apart_seconds)
+    return [pace.next(index / rate, restless=restless) for index in range(round(seconds * rate))]
+
+
+@pytest.mark.parametrize(
+    ("rate", "step"), [(8, 1), (10, 1), (12, 1), (13, 1), (14, 2), (15, 2), (20, 2), (24, 3), (30, 4)]
+)
+def test_every_so_many_frames_are_measured(rate: float, step: int) -> None:
+    measured = [index for index, work in enumerate(_works(rate)) if work is FrameWork.MEASURE]
+    assert measured == list(range(0, round(4 * rate), step))
+    assert 7 <= rate / step <= 13
+
+
+def test_between_them_frames_are_sampled_for_a_second_and_then_only_noted() -> None:
+    works = _works(24)
+    between = [(index / 24, work) for index, work in enumerate(works) if work is not FrameWork.MEASURE]
+    assert {work for time, work in between if time < 1} == {FrameWork.SAMPLE}
+    assert {work for time, work in between if time >= 1} == {FrameWork.NOTE}
+
+
+def test_a_mode_that_needs_every_frame_gets_it() -> None:
+    assert set(_works(30, apart_seconds=0.0)) == {FrameWork.MEASURE}
+
+
+@pytest.mark.parametrize(("rate", "every"), [(8, 1), (15, 1), (24, 2), (30, 3)])
+def test_while_points_are_lost_ten_frames_a_second_are_measured_or_more(rate: float, every: int) -> None:
+    works = _works(rate, restless=True)
+    assert [at for at, work in enumerate(works) if work is FrameWork.MEASURE] == list(
+        range(0, len(works), every)
+    )
+
+
+def test_an_unsteady_camera_is_measured_often_enough() -> None:
+    times = np.cumsum(np.random.default_rng(0).uniform(0.02, 0.09, 200))
+    pace = FramePace()
+    watched = [time for time in times if pace.next(float(time), restless=False) is FrameWork.MEASURE]
+    # The next frame may be later than expected from the last three.
+    assert np.diff(watched).max() < APART_SECONDS + 0.07
+    assert np.diff(watched).min() > 0.4 * APART_SECONDS
+
+
+@pytest.mark.parametrize(
+    ("gaps", "least"),
+    [((0.06, 0.19), 8.0), ((0.04, 0.04, 0.27), 5.5)],
+    ids=["in turns", "in bunches"],
+)
+def test_frames_that_come_unevenly_are_measured_as_often_as_they_can_be(
+    gaps: tuple[float, ...], least: float
+) -> None:
+    times = np.concatenate([[0.0], np.cumsum(gaps * 20)])
+    pace = FramePace()
+    watched = [time for time in times if pace.next(float(time), restless=False) is FrameWork.MEASURE]
+    assert (len(watched) - 1) / (watched[-1] - watched[0]) > least - 0.3
+
+
+def test_of_frames_at_nearly_one_moment_one_is_measured() -> None:
+    pace = FramePace()
+    works = [pace.next(0.4 * moment + 1e-6 * nth, restless=False) for moment in range(10) for nth in range(6)]
+    assert [at for at, work in enumerate(works) if work is FrameWork.MEASURE] == list(range(0, 60, 6))
+
+
+def test_frames_must_go_forward() -> None:
+    collector = ScanCollector()
+    collector.add(observation(3))
+    for wrong in (
+        observation(3),
+        observation(2),
+        observation(4, capture_time=0.1),
+        observation(5, capture_time=0.2),
+    ):
+        with pytest.raises(ObservationError):
+            collector.add(wrong)
+    assert [frame.index for frame in collector.observations().frames] == [3]
+
+
+def test_views_are_not_kept() -> None:
+    collector = ScanCollector()
+    for index in range(20):
+        seen = observe_frame(
+            texture()[:HEIGHT, :WIDTH], index=index, capture_time=index / 15, faces=[face_at()]
+        )
+        assert collector.add(seen).view is None
+    scan = collector.observations()
+    assert all(frame.view is None for frame in scan.frames)
+    assert scan.duration == pytest.approx(19 / 15)
+    assert len(scan.usable) == 20
+
+
+def test_a_shift_is_measured_to_a_tenth_of_a_pixel() -> None:
+    def move(time: float, x: object, y: object) -> tuple[object, object]:
+        return np.asarray(x) + 12 * time, np.asarray(y) - 6 * time
+
+    scan = rendered_scan(move, frames=12)
+    segment = scan.motion[0]
+    elapsed = segment.times[-1] - segment.times[0]
+    moved = np.nanmedian(segment.positions[-1] - segment.positions[0], axis=0) * segment.face_width / 0.6
+    assert moved == pytest.approx([-12 * elapsed, 6 * elapsed], abs=0.17)
+    left_over = segment.left_over[1:, segment.on_face] * segment.face_width
+    assert np.nanmedian(np.abs(left_over)) < 0.1
+
+
+def test_segments_cover_the_scan_about_a_second_each() -> None:
+    scan = rendered_scan(lambda _, x, y: (x, y), frames=40)
+    assert len(scan.motion) == 4
+    assert scan.motion[0].frames[0] == 0
+    for earlier, later in zip(scan.motion, scan.motion[1:], strict=False):
+        assert later.frames[0] == earlier.frames[-1]
+    assert scan.motion[-1].frames[-1] == 39
+
+
+def test_a_face_that_goes_and_comes_back_starts_anew() -> None:
+    collector = ScanCollector()
+    image = texture()[:HEIGHT, :WIDTH]
+    for index in range(30):
+        blank = np.full_like(image, 90)
+        away = 10 <= index < 20
+        seen = observe_frame(
+            blank if away else image,
+            index=index,
+            capture_time=index / 15,
+            faces=[] if away else [face_at()],
+        )
+        collector.add(seen)
+    starts = [int(segment.frames[0]) for segment in collector.observations().motion]
+    assert starts[0] == 0
+    assert 20 in starts
+    assert len(collector.observations().usable) == 20
+
+
+def test_an_empty_scan_is_a_scan() -> None:
+    scan = ScanCollector().observations()
+    assert (scan.frames, scan.motion, scan.duration, scan.usable) == ((), (), 0.0, ())
+
+
+def _shifted(pixels: float) -> BgrImage:
+    moved: BgrImage = texture()[:HEIGHT, round(pixels) : round(pixels) + WIDTH]
+    return moved
+
+
+def _take(
+    collector: ScanCollector, image: BgrImage, index: int, *, time: float, faces: tuple[DetectedFace, ...]
+) -> bool:
+    """Takes a frame as a server does; returns whether the detector had to run."""
+    seen = view_frame(image)
+    followed = collector.follow(seen, time)
+    if followed is None:
+        collector.add(observe_frame(image, index=index, capture_time=time, faces=faces, seen=seen))
+        return True
+    assert followed.detected.followed is False
+    collector.add(
+        observe_followed(seen, index=index, capture_time=time, face=followed.face, detected=followed.detected)
+    )
+    return False
+
+
+def test_a_face_is_followed_between_detections() -> None:
+    collector = ScanCollector()
+    detected = []
+    for index in range(30):
+        shift = 4 * index
+        if _take(collector, _shifted(shift), index, time=index / 15, faces=(face_at(FACE[0] - shift),)):
+            detected.append(index)
+    assert detected[0] == 0
+    assert len(detected) < 10
+    for frame in collector.observations().frames:
+        assert frame.face is not None
+        assert frame.followed == (frame.index not in detected)
+        expected = face_at(FACE[0] - 4 * frame.index)
+        assert frame.face.five_points == pytest.approx(expected.five_points, abs=1.0)
+        assert frame.face.box.width == pytest.approx(expected.box.width, rel=0.02)
+        assert frame.face.box.centre == pytest.approx(expected.box.centre, abs=1.5)
+
+
+def test_a_face_that_jumps_is_looked_for_farther_away() -> None:
+    """12 view pixels at once are beyond the finer levels of the flow, and within the coarsest one's reach."""
+    collector = ScanCollector()
+    assert _take(collector, _shifted(0), 0, time=0.0, faces=(face_at(),))
+    assert not _take(collector, _shifted(20), 1, time=0.1, faces=())
+    jumped = collector.observations().frames[-1].face
+    assert jumped is not None
+    assert jumped.five_points == pytest.approx(face_at(FACE[0] - 20).five_points, abs=1.0)
+
+
+def test_motion_is_the_same_for_followed_and_detected_faces() -> None:
+    found, followed = ScanCollector(), ScanCollector()
+    for index in range(24):
+        image, faces = _shifted(3 * index), (face_at(FACE[0] - 3 * index),)
+        found.add(observe_frame(image, index=index, capture_time=index / 15, faces=faces))
+        _take(followed, image, index, time=index / 15, faces=faces)
+    one, other = found.observations().motion, followed.observations().motion
+    assert len(one) > 1
+    assert len(other) > 1
+    # Segments end at detections, so those of a face that is always detected end sooner.
+    first, second = one[0], other[0]
+    assert len(first.frames) <= len(second.frames)
+    assert np.array_equal(first.positions, second.positions[: len(first.frames)], equal_nan=True)
+
+
+@pytest.mark.parametrize("rate", [8.0, 15.0, 24.0])
+def test_the_detector_looks_again_in_time(rate: float) -> None:
+    collector = ScanCollector()
+    looks = [
+        index / rate
+        for index in range(round(3 * rate))
+        if _take(collector, _shifted(0), index, time=index / rate, faces=(face_at(),))
+    ]
+    gaps = np.diff([*looks, 3.0])
+    assert max(gaps) <= FOLLOW_SECONDS + 1 / rate + 1e-9
+
+
+def test_nothing_is_followed_where_the_detector_must_look() -> None:
+    image = _shifted(0)
+    seen = view_frame(image)
+    assert ScanCollector().follow(seen, 0.0) is None
+    for faces in ((), (face_at(), face_at(60, 60, 120))):
+        collector = ScanCollector()
+        collector.add(observe_frame(image, index=0, capture_time=0, faces=faces, seen=seen))
+        assert collector.follow(view_frame(image), 0.05) is None
+
+
+@pytest.mark.parametrize("picture", ["another picture", "grey", "another size", "nearer"])
+def test_a_face_that_is_lost_is_looked_for_at_once(picture: str) -> None:
+    collector = ScanCollector()
+    image = _shifted(0)
+    assert _take(collector, image, 0, time=0.0, faces=(face_at(),))
+    assert not _take(collector, image, 1, time=0.05, faces=(face_at(),))
+    shown = {
+        "another picture": texture(seed=9)[:HEIGHT, :WIDTH],
+        "grey": np.full_like(image, 128),
+        "another size": np.ascontiguousarray(image[::2, ::2]),
+        "nearer": np.ascontiguousarray(np.repeat(np.repeat(image, 2, axis=0), 2, axis=1)[:HEIGHT, :WIDTH]),
+    }[picture]
+    assert collector.follow(view_frame(shown), 0.1) is None
+
+
+def test_a_shorter_time_between_looks_can_be_asked_for() -> None:
+    collector = ScanCollector(follow_seconds=0.1)
+    looks = sum(
+        _take(collector, _shifted(0), index, time=index / 15, faces=(face_at(),)) for index in range(13)
+    )
+    assert looks == 7
+
+
+def test_a_face_whose_points_are_lost_is_restless_for_a_second() -> None:
+    collector = ScanCollector()
+    assert not collector.restless
+    restless = []
+    for index in range(24):
+        image = _shifted(0) if index != 8 else texture(seed=9)[:HEIGHT, :WIDTH].copy()
+        _take(collector, image, index, time=index / 8, faces=(face_at(),))
+        restless.append(collector.restless)
+    assert not any(restless[:8])
+    assert all(restless[8:16])
+    # The points that were chosen on the other image are lost, too.
+    assert not any(restless[17 + 1 :])
+
+
+def test_a_changed_frame_size_causes_a_detection() -> None:
+    collector = ScanCollector()
+    image = _shifted(0)
+    assert _take(collector, image, 0, time=0.0, faces=(face_at(),))
+    larger = np.ascontiguousarray(np.repeat(np.repeat(image, 2, axis=0), 2, axis=1))
+    assert view_frame(larger).view.shape == view_frame(image).view.shape
+    twice = face_at(*(2 * value for value in FACE))
+    for index in (1, 2):
+        detected = _take(collector, larger, index, time=index * 0.05, faces=(twice,))
+        assert detected is (index == 1)
+    face = collector.observations().frames[-1].face
+    assert face is not None
+    assert face.five_points == pytest.approx(twice.five_points, abs=1.0)
+    # Another camera may have taken its place.
+    assert followed_from(collector.observations(), 0.0) == {0}
+
+
+def test_another_face_at_a_change_of_the_frame_size_is_not_followed() -> None:
+    collector = ScanCollector()
+    assert _take(collector, _shifted(0), 0, time=0.0, faces=(face_at(),))
+    other = texture(seed=9)[:HEIGHT, :WIDTH]
+    larger = np.ascontiguousarray(np.repeat(np.repeat(other, 2, axis=0), 2, axis=1))
+    twice = face_at(*(2 * value for value in FACE))
+    assert _take(collector, larger, 1, time=0.05, faces=(twice,))
+    assert followed_from(collector.observations(), 0.0) == {0}
+
+
+def test_a_face_is_not_followed_into_a_picture_of_another_shape() -> None:
+    collector = ScanCollector()
+    image = _shifted(0)
+    assert _take(collector, image, 0, time=0.0, faces=(face_at(),))
+    turned = np.ascontiguousarray(image.transpose(1, 0, 2))
+    assert _take(collector, turned, 1, time=0.05, faces=(face_at(300.0, 240.0),))
+    assert followed_from(collector.observations(), 0.0) == {0}
+
+
+def test_motion_beside_another_face_is_not_counted() -> None:
+    collector = ScanCollector()
+    for index in range(30):
+        faces = (face_at(FACE[0] - 3 * index), *((face_at(60, 60, 120),) if 10 <= index < 20 else ()))
+        _take(collector, _shifted(3 * index), index, time=index / 15, faces=faces)
+    scan = collector.observations()
+    crowded = {frame.index for frame in scan.frames if frame.faces > 1}
+    assert crowded == set(range(10, 20))
+    assert {int(index) for segment in scan.motion for index in segment.frames} == set(range(30)) - crowded
+
 
 _APART = 0.125
 
@@ -75,7 +383,7 @@ class _Models:
         return Landmarks(points, "ibug68")
 
 
-def _shifted(pixels: int) -> BgrImage:
+def _watch_shifted(pixels: int) -> BgrImage:
     moved: BgrImage = texture()[:HEIGHT, pixels : pixels + WIDTH]
     return np.ascontiguousarray(moved)
 
@@ -88,7 +396,7 @@ def test_models_see_few_frames_and_the_others_are_not_even_decoded_in_colour() -
     models = _Models()
     watcher = _watcher(models)
     for index in range(32):
-        picture = _Picture(_shifted(2 * index))
+        picture = _Picture(_watch_shifted(2 * index))
         models.face = face_at(FACE[0] - 2 * index)
         before = models.located
         watched = watcher.measure(picture, index=index, capture_time=index * _APART, fingerprint=index)
@@ -109,7 +417,7 @@ def test_a_face_that_is_lost_is_looked_for_in_colour() -> None:
     models = _Models()
     watcher = _watcher(models)
     for index in range(2):
-        watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART)
+        watcher.measure(_Picture(_watch_shifted(0)), index=index, capture_time=index * _APART)
     other = _Picture(texture(seed=9)[:HEIGHT, :WIDTH].copy())
     watched = watcher.measure(other, index=2, capture_time=2 * _APART)
     assert other.asked == ["grey", "colour"]
@@ -125,7 +433,7 @@ def test_eyes_that_turn_out_open_are_corrected_in_the_frames_before() -> None:
     for index in range(12):
         low = index == 4
         models.lids = 0.4 if low else 1.0
-        picture = _Picture(_shifted(0) if index < 4 else texture(seed=9)[:HEIGHT, :WIDTH].copy())
+        picture = _Picture(_watch_shifted(0) if index < 4 else texture(seed=9)[:HEIGHT, :WIDTH].copy())
         watcher.measure(picture, index=index, capture_time=index * _APART, expects_blink=True)
         lids.append(watcher.observations.frames[4].eyes[0] if index >= 4 else 1.0)  # type: ignore[index]
     assert lids[4] == pytest.approx(0.4 * 14 / 40, abs=0.01)
@@ -137,7 +445,7 @@ def test_without_a_landmarker_no_eyes_are_seen() -> None:
     models = _Models()
     watcher = _watcher(models, landmarks=False)
     frames = [
-        watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART).observation
+        watcher.measure(_Picture(_watch_shifted(0)), index=index, capture_time=index * _APART).observation
         for index in range(8)
     ]
     assert models.located == 0
@@ -150,7 +458,7 @@ def test_detection_runs_on_every_frame_without_a_face() -> None:
     models.faces = ()
     watcher = _watcher(models)
     for index in range(4):
-        watched = watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART)
+        watched = watcher.measure(_Picture(_watch_shifted(0)), index=index, capture_time=index * _APART)
         assert watched.observation.face is None
         assert watched.observation.pose is None
     assert (models.found, models.located) == (4, 0)
@@ -158,11 +466,15 @@ def test_detection_runs_on_every_frame_without_a_face() -> None:
 
 def test_poses_between_landmarks_are_those_of_landmarks() -> None:
     models = _Models()
-    dense_only = _watcher(models).measure(_Picture(_shifted(0)), index=0, capture_time=0.0).observation.pose
+    dense_only = (
+        _watcher(models).measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.0).observation.pose
+    )
     models.faces = None
     watcher = _watcher(models)
     poses = [
-        watcher.measure(_Picture(_shifted(0)), index=index, capture_time=index * _APART).observation.pose
+        watcher.measure(
+            _Picture(_watch_shifted(0)), index=index, capture_time=index * _APART
+        ).observation.pose
         for index in range(8)
     ]
     assert models.found > models.located
@@ -182,7 +494,7 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
     for index in range(32):
         models.face = face_at(FACE[0] - 2 * index)
         watched = watcher.measure(
-            _Picture(_shifted(2 * index)),
+            _Picture(_watch_shifted(2 * index)),
             index=index,
             capture_time=index * _APART,
             expects_depth=index % 16 == 15,
@@ -196,9 +508,9 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
 
 def test_frames_that_are_passed_over_stand_in_the_scan() -> None:
     watcher = _watcher(_Models())
-    watcher.measure(_Picture(_shifted(0)), index=0, capture_time=0.0)
+    watcher.measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.0)
     passed = SkippedFrame(index=1, capture_time=0.04, fingerprint=7, samples=None)
     watcher.skip(passed)
     assert watcher.observations.passed == (passed,)
     with pytest.raises(ObservationError):
-        watcher.measure(_Picture(_shifted(0)), index=0, capture_time=0.1)
+        watcher.measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.1)

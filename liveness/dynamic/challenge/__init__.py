@@ -1,9 +1,9 @@
 """The flash challenge: random colours on the screen, ovals to follow, a blink and a turn of the head.
 
 Start with ``flash.FlashChallenge``, which decides after each frame what the screen shows next. ``script``
-draws random colours from ``palette`` and makes ``steps`` of them, ``ovals`` draws the ovals of the movement,
-and ``entropy`` computes how many bits a right answer proves. ``actions`` has the requests to the caller, and
-``interface`` the measurements that the challenge needs. No module of this package reads pixels.
+draws random colours, makes ``steps`` of them, and computes how many bits a right answer proves; ``ovals``
+draws the ovals of the movement. ``actions`` has the requests to the caller, and ``proof`` the measurements
+that the challenge needs. No module of this package reads pixels.
 """
 
 from liveness.dynamic.challenge.actions import (
@@ -19,14 +19,14 @@ from liveness.dynamic.challenge.actions import (
     Reveal,
     Wait,
 )
-from liveness.dynamic.challenge.entropy import bits_beyond_chance
 from liveness.dynamic.challenge.flash import FlashChallenge
-from liveness.dynamic.challenge.interface import Disturbance, Light, Meter, StepReading
 from liveness.dynamic.challenge.on_display import DisplayClaim
 from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep, distance_from
-from liveness.dynamic.challenge.palette import LEAD_IN, PALETTE
-from liveness.dynamic.challenge.script import ColourScript, ScriptSettings
+from liveness.dynamic.challenge.proof import Disturbance, Light, Meter, StepReading
+from liveness.dynamic.challenge.script import ColourScript, ScriptSettings, bits_beyond_chance
 from liveness.dynamic.challenge.steps import (
+    LEAD_IN,
+    PALETTE,
     SHORTEST_HOLD_SECONDS,
     ColourStep,
     RevealedStep,

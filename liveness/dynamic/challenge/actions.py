@@ -1,25 +1,13 @@
-"""The actions that a challenge requests. Its caller performs one and then requests the next."""
+"""The actions that a challenge requests, its clock, and the pace of its hints."""
 
+import math
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from liveness.dynamic.challenge.steps import ColourStep
+from liveness.errors import ObservationError
 from liveness.guidance import Oval
-
-__all__ = [
-    "Action",
-    "Complete",
-    "EndReason",
-    "FallBack",
-    "Hint",
-    "HintCode",
-    "MoveOval",
-    "Pause",
-    "Resume",
-    "Reveal",
-    "Wait",
-]
 
 
 class HintCode(StrEnum):
@@ -125,3 +113,70 @@ class Wait:
 
 
 Action: TypeAlias = Reveal | MoveOval | Hint | Pause | Resume | FallBack | Complete | Wait
+
+
+class ChallengeClock:
+    """The challenge's clock, seconds. It never goes back: an earlier time leaves it unchanged."""
+
+    def __init__(self) -> None:
+        """Starts without a time."""
+        self._now = -math.inf
+        self._began: float | None = None
+
+    @property
+    def now(self) -> float:
+        """The latest time, seconds; minus infinity before the first."""
+        return self._now
+
+    @property
+    def began(self) -> float:
+        """The time at which the challenge began, seconds; ``now`` until it begins."""
+        return self._now if self._began is None else self._began
+
+    def advance(self, now: float) -> None:
+        """Sets the clock to ``now``; the first call begins the challenge.
+
+        Raises:
+            ObservationError: ``now`` is not a finite number.
+        """
+        if not math.isfinite(now):
+            raise ObservationError("the time of a challenge must be a finite number")
+        self._now = max(self._now, now)
+        if self._began is None:
+            self._began = self._now
+
+    def begin_anew(self) -> None:
+        """Restarts the challenge's time, so that earlier waiting does not count."""
+        self._began = self._now
+
+    def not_before(self, time: float) -> float:
+        """Returns the later of ``time`` and the present."""
+        return max(self._now, time)
+
+
+_AGAIN_SECONDS: Final = 2.0
+"""The least time before the same hint is repeated."""
+_NEXT_SECONDS: Final = 0.5
+"""The least time before a different hint."""
+
+
+class HintPacing:
+    """Limits the rate of one scan's hints. Times must be passed in order."""
+
+    def __init__(self) -> None:
+        """Starts without an earlier hint."""
+        self._last: tuple[HintCode, float] | None = None
+
+    def paced(self, code: HintCode, *, now: float) -> Hint | None:
+        """Returns the hint, or ``None`` if it comes too soon after the last one.
+
+        Args:
+            code: The hint to give.
+            now: The time on the server's monotonic clock, seconds.
+        """
+        if self._last is not None:
+            last, at = self._last
+            if now - at < (_AGAIN_SECONDS if last is code else _NEXT_SECONDS):
+                return None
+        self._last = (code, now)
+        return Hint(code)

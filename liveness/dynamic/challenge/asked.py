@@ -12,8 +12,6 @@ from typing import Final
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.policy import DynamicPolicy
 
-__all__ = ["AskedSign", "AskedSigns", "Missing"]
-
 _BLINK_FROM: Final = 0.5
 """The share of the required bits from which a person without a blink is asked to blink."""
 _READING_SECONDS: Final = 0.4

@@ -42,32 +42,28 @@ from typing import Final
 
 from liveness.dynamic.challenge.actions import (
     Action,
+    ChallengeClock,
     Complete,
     EndReason,
     FallBack,
     Hint,
     HintCode,
+    HintPacing,
     Pause,
     Resume,
     Reveal,
     Wait,
 )
-from liveness.dynamic.challenge.answers import Answers
 from liveness.dynamic.challenge.asked import AskedSigns
-from liveness.dynamic.challenge.clock import ChallengeClock
-from liveness.dynamic.challenge.hint_pacing import HintPacing
-from liveness.dynamic.challenge.interface import Meter
 from liveness.dynamic.challenge.on_display import Display, DisplayClaim
 from liveness.dynamic.challenge.presence import LightWatch, Pauses, Presence
-from liveness.dynamic.challenge.proof import Proof
+from liveness.dynamic.challenge.proof import Answers, Meter, Proof
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
 from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.guidance import GuidanceCode
-
-__all__ = ["FlashChallenge"]
 
 _READY_FRAMES: Final = 3
 """Consecutive frames with the face in place that are needed before the first colour, and after a pause."""

@@ -7,8 +7,6 @@ from typing import Final
 from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
 from liveness.errors import ObservationError
 
-__all__ = ["Display", "DisplayClaim", "StepOnDisplay"]
-
 _HELD_FRAMES: Final = 2
 """The number of frames after the hold from which on a step counts as held."""
 _CLOSING_PATIENCE_SECONDS: Final = 0.5

@@ -15,12 +15,10 @@ from dataclasses import dataclass
 from itertools import product
 from typing import Final
 
-from liveness.dynamic.challenge.entropy import RandomBytes, bits_of_choice, draw_below
+from liveness.dynamic.challenge.script import RandomBytes, bits_of_choice, draw_below
 from liveness.errors import LivenessPolicyError
 from liveness.extent import FaceExtent
 from liveness.guidance import Oval
-
-__all__ = ["APPROACHES", "CHANGES", "OvalScript", "OvalStep", "distance_from"]
 
 CHANGES: Final = 2
 """The number of ovals of one approach: the far one and the near one."""

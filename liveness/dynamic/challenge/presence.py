@@ -5,11 +5,9 @@ from types import MappingProxyType
 from typing import Final
 
 from liveness.dynamic.challenge.actions import Complete, EndReason, FallBack, HintCode
-from liveness.dynamic.challenge.interface import Light
+from liveness.dynamic.challenge.proof import Light
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
-
-__all__ = ["LightWatch", "Pauses", "Presence"]
 
 _AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
     {

@@ -1,14 +1,207 @@
 """Collects the proof of the colours while they are shown, and decides when it suffices."""
 
 from collections.abc import Iterable
-from typing import Final
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final, Protocol
 
-from liveness.dynamic.challenge.answers import Answers, count_answers
-from liveness.dynamic.challenge.interface import Disturbance, Light, Meter, StepReading
-from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.dynamic.challenge.script import bits_beyond_chance, bits_of_choice
+from liveness.dynamic.challenge.steps import PALETTE, ColourStep, RevealedStep
 from liveness.dynamic.sample import FlashSample
 
-__all__ = ["Proof"]
+
+class Disturbance(StrEnum):
+    """Why too few frames of a step count.
+
+    A blink is not a disturbance: the measured skin excludes the eyes.
+    """
+
+    MOVED = "MOVED"
+    """The face moved too fast for its light to be measured."""
+    EXPOSURE_JUMP = "EXPOSURE_JUMP"
+    """The brightness of the whole frame, face and background, changed at once."""
+    FACE_LOST = "FACE_LOST"
+    """No face was detected, or too little of it is in the frame."""
+
+
+class Light(StrEnum):
+    """Whether the light lets a flash be measured."""
+
+    OK = "OK"
+    """The screen's light is measurable, or there are too few frames to decide."""
+    TOO_BRIGHT = "TOO_BRIGHT"
+    """Other light drowns the screen's, or saturates the skin."""
+    TOO_DARK_TO_SEE_FACE = "TOO_DARK_TO_SEE_FACE"
+    """The face is nearly black even under the screen's light."""
+    WEAK = "WEAK"
+    """The surroundings are dim, yet the screen's light is barely measurable: the display is set too dark."""
+
+
+@dataclass(frozen=True, slots=True)
+class StepReading:
+    """The measurement of one step so far.
+
+    Attributes:
+        step: The number of the step.
+        frames: The number of undisturbed frames that show the step fully.
+        snr: How far the expected response to the nearest other colour is from that to this one, in standard
+            deviations of the mean over the frames; 0 if unknown.
+        agrees: Whether the face reflects the commanded colour; ``None`` if neither this colour nor clearly
+            another explains the light best, or if there are too few frames.
+        clear: Whether ``agrees`` stands out from noise by itself.
+        disturbed: The disturbances that left too few frames; empty if there are enough.
+        settled: Whether enough frames show the step, after lag and transition.
+        late: Whether the answer came too late to be verified.
+    """
+
+    step: int
+    frames: int
+    snr: float
+    agrees: bool | None
+    disturbed: frozenset[Disturbance]
+    settled: bool
+    clear: bool = False
+    late: bool = False
+
+
+class Meter(Protocol):
+    """The part of ``liveness.dynamic.meter.FlashMeter`` that the challenge uses."""
+
+    def add(self, sample: FlashSample) -> None:
+        """Adds the measurement of the next frame."""
+
+    def note_drawn(self, step: ColourStep, at: float) -> None:
+        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
+
+    def note_sent(self, at: float) -> None:
+        """Records when the step drawn last was sent, on the same clock."""
+
+    def refresh(self) -> None:
+        """Measures again, so that later calls include all frames that were added."""
+
+    def readings(self) -> tuple[StepReading, ...]:
+        """Returns the measurement of each step."""
+        ...
+
+    def verified_bits(self) -> float:
+        """Returns the sum of the colour bits of all steps with a right answer that did not come too late.
+
+        Nothing is deducted for lucky guesses.
+        """
+        ...
+
+    def light(self) -> Light:
+        """Returns whether the light lets the flash be measured."""
+        ...
+
+    def shape_shows(self) -> bool:
+        """Returns whether the flash shows the shape of a head. Otherwise only motion can show it."""
+        ...
+
+    def right(self) -> bool:
+        """Returns whether the challenge is answered by the frames so far, as the judge finds."""
+        ...
+
+    def doubtful(self) -> bool:
+        """Returns whether the challenge is not measurable yet, but may be after more steps."""
+        ...
+
+    def lag(self) -> float | None:
+        """Returns how long after the claimed appearance of a colour the face shows it, seconds.
+
+        ``None`` while unknown.
+        """
+        ...
+
+
+_FIRST_BITS, _LATER_BITS = bits_of_choice(len(PALETTE)), bits_of_choice(len(PALETTE) - 1)
+"""Bits of the first draw, and of each later draw, which excludes the colour on display."""
+
+
+_MOST_WRONG: Final = 1
+"""The most wrong answers with which a challenge can still pass: one may be a measurement error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """The answers to the coloured steps.
+
+    Attributes:
+        verified: The colour bits of each step with a right answer.
+        open: The colour bits of each step that has no answer, or none yet.
+        wrong: The number of steps whose answer is another colour.
+        late: The number of steps whose right answer came too late to be verified.
+    """
+
+    verified: tuple[float, ...] = ()
+    open: tuple[float, ...] = ()
+    wrong: int = 0
+    late: int = 0
+
+    @property
+    def shown(self) -> int:
+        """The number of coloured steps shown."""
+        return len(self.verified) + len(self.open) + self.wrong + self.late
+
+    @property
+    def answered(self) -> int:
+        """The number of steps with an answer in time, right or wrong."""
+        return len(self.verified) + self.wrong
+
+    @property
+    def proven_bits(self) -> float:
+        """The bits that the right answers prove, net of chance (``bits_beyond_chance``)."""
+        return bits_beyond_chance(self.verified, shown=self.shown)
+
+    def proven_with(self, bits: float) -> float:
+        """Returns ``proven_bits`` as they would be after one more step with a right answer of ``bits``."""
+        return bits_beyond_chance((*self.verified, bits), shown=self.shown + 1)
+
+    def reach(self, more: int) -> float:
+        """Returns the most bits that the answers can still prove, net of chance.
+
+        Steps without an answer count as right, because further frames may answer them. Wrong answers stay
+        wrong.
+
+        Args:
+            more: The number of steps that may still be shown.
+        """
+        later = [_LATER_BITS] * more
+        if more and not self.shown:
+            later[0] = _FIRST_BITS
+        return bits_beyond_chance((*self.verified, *self.open, *later), shown=self.shown + more)
+
+    def hopeless(self, more: int, *, bits: float) -> bool:
+        """Returns whether ``bits`` are out of reach with ``more`` steps, or too many answers are wrong."""
+        return self.wrong > _MOST_WRONG or self.reach(more) < bits
+
+
+def count_answers(shown: Iterable[ColourStep], readings: Iterable[StepReading]) -> Answers:
+    """Counts the answers to the coloured steps of ``shown``.
+
+    A step whose reading is missing, disturbed or unsettled has no answer.
+    """
+    read = {reading.step: reading for reading in readings}
+    coloured = [step for step in shown if step.bits > 0]
+    late = {step.number for step in coloured if _late(read.get(step.number))}
+    answers = [(step, _answer(read.get(step.number))) for step in coloured if step.number not in late]
+    return Answers(
+        verified=tuple(step.colour_bits for step, answer in answers if answer is True),
+        open=tuple(step.colour_bits for step, answer in answers if answer is None),
+        wrong=sum(answer is False for _, answer in answers),
+        late=len(late),
+    )
+
+
+def _late(reading: StepReading | None) -> bool:
+    return reading is not None and reading.late and _answer(reading) is True
+
+
+def _answer(reading: StepReading | None) -> bool | None:
+    if reading is None or not reading.settled or reading.disturbed:
+        return None
+    return reading.agrees
+
 
 _MOST_CAPTURE_SECONDS: Final = 2.0
 """The longest wait, once the colours are proven, for the frames that every scan requires, seconds."""

@@ -15,10 +15,8 @@ from typing import Final
 
 import numpy as np
 
-from liveness.dynamic.challenge.palette import LOW
+from liveness.dynamic.challenge.steps import LOW
 from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, Region
-
-__all__ = ["Exposed", "expected_response", "is_dim", "lux_borne_out", "read_exposure", "scene_lux"]
 
 _CONSTANT: Final = 12.5
 """The constant of reflected light meters (ISO 2720), cd s / m2."""

@@ -14,21 +14,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.measurement.course import Appearance, light_at, number_at
 from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.track import TrackView
-from liveness.dynamic.sample import FlashSample
-from liveness.dynamic.srgb import encode
-
-__all__ = [
-    "ALL_ALIKE",
-    "NO_ANSWER",
-    "FaceCells",
-    "Unevenness",
-    "encoded_values",
-    "measure_unevenness",
-    "read_cells",
-]
+from liveness.dynamic.measurement.track import Appearance, TrackView, light_at, number_at
+from liveness.dynamic.sample import FlashSample, encode
 
 NO_ANSWER: Final = "no response by which parts of the face can be compared"
 ALL_ALIKE: Final = "the screen is nearly all the light there is, and every part responds alike"

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.measurement.track import TrackView
 
-__all__ = ["Drift", "fit_drift"]
-
 _FEWEST_ROWS = 12
 _EYE = np.eye(3)
 _NEIGHBOURS = 3

@@ -1,9 +1,9 @@
 """The signal of fresh frames: the age of the answers, and the device's capture clock against the server's.
 
-The age of an answer (``age``) is measured by the server's clock alone. The two clocks differ by an unknown,
-constant offset, which the fastest frame bounds. The additional time of a frame is delay in the network, or
-time in which the frame was processed. Lateness alone proves nothing. A step that appears before it was sent
-does.
+The age of an answer (``answer_ages``) is measured by the server's clock alone. The two clocks differ by an
+unknown, constant offset, which the fastest frame bounds. The additional time of a frame is delay in the
+network, or time in which the frame was processed. Lateness alone proves nothing. A step that appears before
+it was sent does.
 """
 
 import math
@@ -12,17 +12,56 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from liveness.dynamic.measurement.age import answer_ages
-from liveness.dynamic.measurement.course import Appearance, Sent
-from liveness.dynamic.measurement.track import TrackView
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.dynamic.measurement.track import Appearance, Sent, TrackView
+from liveness.signal import NEITHER, Signal, assessed, not_assessed
 
-__all__ = ["Freshness", "FreshnessSettings", "freshness_signal", "measure_freshness"]
+# The age of each answer: the time from sending a colour to the arrival of the first frame that shows it.
+#
+# Both times are the server's: when it hands the colour to the transport, and when it reads the frame from it.
+# Delays inside the server, before the one or after the other, do not count. Nor do delays that the device
+# cannot change: the network's time, and the time in which the device may not send the frame because the
+# server has not granted more credit.
+#
+# The device's clock only orders the frames: it states between which of them the face changed, which the
+# frames themselves show. A device that claims other times, for its frames or for the appearance of a colour,
+# therefore does not make an answer younger.
+
+
+def answer_ages(
+    track: TrackView, sent: Sequence[Sent], shown: Sequence[Appearance], *, lag: float, round_trip: float
+) -> dict[int, float]:
+    """Returns the age of the answer to each coloured step.
+
+    It is the time from sending the step to the arrival of the first frame in which the face shows it, minus
+    the measured round trip and wait for credit.
+
+    Args:
+        track: The scan's light, when its frames arrived, the measured round trip and the waits.
+        sent: The steps that were sent.
+        shown: The steps on the screen.
+        lag: The face's delay after the screen, seconds. It selects the frame and is not subtracted.
+        round_trip: The most that is subtracted for the round trip and the wait together, seconds. A device
+            can lengthen both: it can delay all of its messages, and send frames until its credit is used up.
+
+    Returns:
+        Seconds, by the step's number; without the steps that no frame shows.
+    """
+    times = {one.step.number: one.at for one in sent}
+    ages: dict[int, float] = {}
+    for one in shown:
+        row = int(np.searchsorted(track.times, one.at + lag))
+        if one.step.bits > 0 and one.step.number in times and row < len(track.times):
+            sent_at = times[one.step.number]
+            since, until = track.waited[row].tolist()
+            waited = max(0.0, until - max(since, sent_at)) if until > sent_at else 0.0
+            ages[one.step.number] = (
+                float(track.arrivals[row]) - sent_at - min(track.round_trip + waited, round_trip)
+            )
+    return ages
+
 
 _NAME = "flash_freshness"
 _LABEL = "Freshness"
-_NEITHER = 0.5
-"""The neutral score."""
 _SLOW = 0.9
 """The quantile of the frames' transit times that represents the slow frames."""
 
@@ -32,7 +71,7 @@ class FreshnessSettings:
     """Lines of the freshness; times in seconds, scores 0..1.
 
     Attributes:
-        oldest: The largest age of an answer that is verified (``age.answer_ages``): 0.35 for display and
+        oldest: The largest age of an answer that is verified (``answer_ages``): 0.35 for display and
             camera, and 0.1 from the capture of a frame to its sending, which the device protocol allows.
         round_trip: The most of the stream's round trip and of a wait for credit together that does not count
             for the age. A device may delay all of its messages, so that its network looks slow, and would
@@ -112,5 +151,5 @@ def freshness_signal(freshness: Freshness, settings: FreshnessSettings) -> Signa
     )
     if age > settings.oldest or freshness.delay > settings.delay:
         return not_assessed(name=_NAME, label=_LABEL, reason=detail + ": too slow to compare")
-    score = max(_NEITHER, settings.best / (1 + math.exp((freshness.delay - settings.delay) / settings.soft)))
+    score = max(NEITHER, settings.best / (1 + math.exp((freshness.delay - settings.delay) / settings.soft)))
     return assessed(name=_NAME, label=_LABEL, score=score, detail=detail)

@@ -4,7 +4,7 @@ The claimed time of a colour's appearance is compared with the time at which the
 phone's display and camera add up to 350 ms, always the same, and all parts of a face are lit at once.
 Computing the reflection takes additional time, which varies. Lateness alone proves nothing, because networks
 and slow phones are also late. A lag that jitters, that differs between the regions of one face, or that is
-earlier than the frames' time stamps explain (``stamp``), is evidence, late or not.
+earlier than the frames' time stamps explain (``earliest_lag``), is evidence, late or not.
 """
 
 import math
@@ -16,27 +16,67 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.measurement.course import Appearance, light_at
-from liveness.dynamic.measurement.detections import LEAST_LEFT, centring_within_detections
 from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.track import TrackView
+from liveness.dynamic.measurement.track import Appearance, TrackView, light_at
 from liveness.dynamic.sample import SKIN_REGIONS
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.signal import NEITHER, Signal, assessed, not_assessed
 
-__all__ = [
-    "LagFinding",
-    "LagSettings",
-    "find_lag",
-    "lag_signal",
-    "measure_lag",
-    "region_lags",
-    "step_lags",
-]
+# Removes from each measurement the mean over the frames whose face points come from the same detection.
+#
+# Between two detections a face is followed, and each region's light is that of the same skin. At a detection
+# the points jump, and with them the regions. This changes their light as much as a faint response does.
+
+LEAST_LEFT: Final = 0.5
+"""The share of a response that must remain without the means of the detections, so that its
+time can be measured. If it coincides with a detection, little except noise remains."""
+
+
+def centring_within_detections(detections: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Returns the matrix that subtracts from each value the mean of its group; symmetric, shape (n, n).
+
+    Args:
+        detections: Shape (n,): the detection of each frame; see ``TrackView.detections``.
+    """
+    same = detections[:, None] == detections
+    within: NDArray[np.float64] = np.eye(len(detections)) - same / same.sum(axis=1, keepdims=True)
+    return within
+
+
+# The earliest lag that a frame's time stamp explains.
+#
+# The device protocol defines a frame's capture time as the start of the exposure of its first row. The frame
+# shows later light: the middle of the exposure of the face's rows is half of the exposure and up to the whole
+# read-out later. On an honest device, the face therefore seems to respond early by as much. Other devices
+# stamp the middle of the exposure, or the arrival at the app, and seem to respond later. No frame shows which
+# convention a device follows, so all of them are accepted.
+#
+# The exposure and the read-out are the device's claims. Neither can be longer than the time between two
+# frames, which limits what a false claim can gain. If a device states none, this longest time is assumed.
+
+
+def earliest_lag(track: TrackView, *, margin: float) -> float:
+    """Returns the lag below which the response came before the colour, seconds; negative.
+
+    Args:
+        track: The scan's light.
+        margin: How much earlier a measured lag may be than the time stamp explains, seconds.
+    """
+    frame = track.frame_seconds
+    exposure, readout = _longest(track.exposure, frame), _longest(track.readout, frame)
+    # ``light_at`` blurs a change over the frame that follows it, so a lag of 0 is half a frame late.
+    return -(frame + exposure + readout) / 2 - margin
+
+
+def _longest(stated: NDArray[np.float64], frame: float) -> float:
+    """Returns the median of the stated times, or the time of a frame if it is shorter or none is stated."""
+    known = stated[np.isfinite(stated)]
+    return min(frame, float(np.median(known))) if len(known) else frame
+
 
 _EARLIEST: Final = -0.24
 _LATEST: Final = 1.2
 """The range of lags that are searched, seconds. It begins with the earliest that a time stamp explains at 8
-frames a second (``stamp.earliest_lag``), and goes far beyond ``LagSettings.longest``, so that a late response
+frames a second (``earliest_lag``), and goes far beyond ``LagSettings.longest``, so that a late response
 is recognised and does not count as that to another challenge."""
 
 _TICK: Final = 0.02
@@ -52,8 +92,6 @@ _CLEARLY: Final = 0.3
 _FEWEST: Final = 3
 """The least number of steps, or regions, whose lags can be compared."""
 
-_NEITHER: Final = 0.5
-"""The neutral score."""
 _NAME: Final = "flash_lag"
 _LABEL: Final = "Time of the answer"
 
@@ -125,10 +163,6 @@ class LagFinding:
 
 def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
     """Returns the lag at which the screen's light best explains the face's.
-
-    Args:
-        track: The scan's light.
-        shown: The steps on the screen.
 
     Returns:
         The lag in seconds, ``None`` if too little was measured; and the share that it explains.
@@ -236,7 +270,7 @@ def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -
     Args:
         finding: The lag.
         settings: Lines.
-        earliest: The lag below which the response came before the colour, seconds (``stamp.earliest_lag``).
+        earliest: The lag below which the response came before the colour, seconds (``earliest_lag``).
     """
     if finding.lag is None or finding.explained < settings.least_explained:
         return not_assessed(name=_NAME, label=_LABEL, reason="no lag stands out: the response is too weak")
@@ -252,7 +286,7 @@ def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -
     if lag < earliest:
         early = "; ".join([*detail, f"the frames' time stamps explain {1000 * earliest:.0f} ms at most"])
         return assessed(name=_NAME, label=_LABEL, score=settings.early_score, detail=early)
-    if lag > settings.longest and min(parts, default=1.0) >= _NEITHER:
+    if lag > settings.longest and min(parts, default=1.0) >= NEITHER:
         detail.append("display and camera do not take that long, but a slow network may")
         return not_assessed(name=_NAME, label=_LABEL, reason="; ".join(detail))
     if not parts:

@@ -17,10 +17,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.measurement.course import Appearance
-from liveness.dynamic.measurement.track import TrackView
-
-__all__ = ["LeapSettings", "Leaps", "find_leaps"]
+from liveness.dynamic.measurement.track import Appearance, TrackView
 
 _SPAN = 3
 """The number of frames before and after a place whose means are compared."""

@@ -19,13 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge.palette import PALETTE
-from liveness.dynamic.challenge.steps import ScreenColour
-from liveness.dynamic.measurement.course import Appearance, light_at, number_at
+from liveness.dynamic.challenge.steps import PALETTE, ScreenColour
 from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.track import TrackView
-
-__all__ = ["Response", "ResponseSettings", "StepAnswer", "fit_response", "inflation"]
+from liveness.dynamic.measurement.track import Appearance, TrackView, light_at, number_at
 
 _EYE = np.eye(3)
 _LIGHTS = np.array([colour.linear for colour in PALETTE])

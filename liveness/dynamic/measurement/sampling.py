@@ -16,13 +16,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.sample import PATCH_SIDE, ExposureReading, FlashSample, Region
-from liveness.dynamic.srgb import LINEAR_LIGHT
+from liveness.dynamic.sample import LINEAR_LIGHT, PATCH_SIDE, ExposureReading, FlashSample, Region
 from liveness.extent import face_extent
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
-
-__all__ = ["sample_frame"]
 
 _BRIGHTEST = 250
 _DARKEST = 6

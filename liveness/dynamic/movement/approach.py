@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.observation import FrameObservation, GreyView
-from liveness.plane import FloatPoints, apply_plane_motion
-from liveness.tracking import TrackingStart, follow, plane_motion, start_tracking
+from liveness.tracking import (
+    FloatPoints,
+    TrackingStart,
+    apply_plane_motion,
+    follow,
+    plane_motion,
+    start_tracking,
+)
 from vision.face import DetectedFace
-
-__all__ = ["ApproachTracker", "Closeup", "Parallax"]
 
 _FEWEST_KEPT: Final = 0.4
 """The share of the face's points below which the face is lost."""

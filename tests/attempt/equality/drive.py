@@ -6,19 +6,20 @@ from typing import Any, Final
 
 import numpy as np
 
-from attempt.actions import Action, Feedback, MoveOval, PauseCapture, Reveal
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
+from attempt.challenge import Action, Feedback, PauseCapture
 from attempt.flash_run import FlashRun
 from attempt.frame import Frame, FrameLimits
 from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
+from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.extent import face_extent
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy

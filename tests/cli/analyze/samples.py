@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from attempt.films import SelectedFrame, VideoStudy
 from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds
-from liveness.express.interface import PadScore
+from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.signal import Signal
 from liveness.verdict import Verdict

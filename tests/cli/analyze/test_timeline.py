@@ -5,7 +5,7 @@ import pytest
 
 from cli.analyze.timeline import Timeline, median_step, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
-from liveness.express.interface import PadScore
+from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from tests.cli.analyze.samples import observation
 from tests.server.pages.reading import Page

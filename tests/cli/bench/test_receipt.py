@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from attempt.errors import FrameUnusable
+from attempt.frame import FrameUnusable
 from cli.bench.receipt import FrameReceipt
 from tests.server.live import pictures
 from vision.image import encode_jpeg

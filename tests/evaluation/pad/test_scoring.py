@@ -10,7 +10,7 @@ from evaluation.pad.runs import NonResponse, ScorerKind, ScoreRun
 from evaluation.pad.scorers import clip_scorers, picture_scorers
 from evaluation.pad.scoring import score_clips, score_pictures
 from evaluation.sent import frame_of
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.verdict import Verdict
 from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT
 from tests.server.analysis.uploads import with_bystander

@@ -9,8 +9,7 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.challenge.steps import RevealedStep
-from liveness.dynamic.measurement.course import Appearance, Sent, appearances
-from liveness.dynamic.measurement.track import FlashTrack, TrackView
+from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, TrackView, appearances
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from tests.liveness.builders import face_at
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from liveness.dynamic.challenge.entropy import RandomBytes
+from liveness.dynamic.challenge.script import RandomBytes
 
 __all__ = ["seeded"]
 

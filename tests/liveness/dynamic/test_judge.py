@@ -6,10 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.policy import BitFloor
+from liveness.dynamic.policy import BitFloor, ChallengeFinding
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
 from liveness.signal import Signal
 from liveness.verdict import VerdictReason

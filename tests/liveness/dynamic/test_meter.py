@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness.dynamic.challenge.interface import Disturbance, Light, Meter
+from liveness.dynamic.challenge.proof import Disturbance, Light, Meter
 from liveness.dynamic.challenge.steps import RevealedStep
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter

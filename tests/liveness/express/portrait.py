@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness.express.cues import FrameCues
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.interface import FrameCues
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 from vision.face import BgrImage, DetectedFace
 

@@ -6,9 +6,9 @@ import pytest
 
 from evaluation.scans import clip_windows, observe_scan
 from liveness import ScanObservations
-from liveness.express.frozen_frames import FrozenFrames, Repetition, find_repetition
-from liveness.express.interface import ExpressSignal
-from liveness.express.pose_consistency import PoseConsistency
+from liveness.express.depth import PoseConsistency
+from liveness.express.judge import ExpressSignal
+from liveness.express.repetition import FrozenFrames, Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
 from matcher import SCAN_SUBJECT

@@ -5,10 +5,17 @@ import numpy as np
 import pytest
 
 from evaluation.pad.dataset import read_dataset, without_unusable
-from liveness.express.frame_cues import FRAME_CUES, measure_frame_cues
+from liveness.express.frame_cues import (
+    FRAME_CUES,
+    BlurDepth,
+    ColourGamut,
+    Moire,
+    SpecularHighlights,
+    measure_frame_cues,
+)
 from liveness.express.settings import CueLine, ExpressSettings
-from tests.liveness.builders import face_at
-from tests.liveness.express.portrait import FACE, portrait, small
+from tests.liveness.builders import HEIGHT, WIDTH, face_at, scan
+from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small, through_camera
 from tests.packs import shared_pack
 from vision.face import BgrImage
 from vision.packs.pack import Pack
@@ -97,3 +104,219 @@ def _values(image: np.ndarray, pack: Pack) -> dict[str, float]:
     picture: BgrImage = np.asarray(image, np.uint8)
     faces = pack.detector.detect(picture)
     return dict(measure_frame_cues(picture, faces[0], frame_index=0).values) if faces else {}
+
+
+_LINES = ExpressSettings().moire
+
+
+def _grid(*, period: float, degrees: float, depth: float) -> np.ndarray:
+    across, down = np.meshgrid(np.arange(WIDTH), np.arange(HEIGHT))
+    angle = np.radians(degrees)
+    along = across * np.cos(angle) + down * np.sin(angle)
+    grid: np.ndarray = (1 + depth * np.cos(2 * np.pi * along / period))[..., None]
+    return grid
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_person_in_a_room_shows_no_pattern(seed: int) -> None:
+    value = measured(portrait(seed), FACE, "moire")
+    assert value is not None
+    assert value < _LINES.line
+
+
+@pytest.mark.parametrize(("period", "degrees"), [(3.1, 0.0), (4.7, 7.0), (6.0, 84.0), (2.4, 40.0)])
+def test_a_faint_grid_over_the_image_is_detected(period: float, degrees: float) -> None:
+    shown = portrait() * _grid(period=period, degrees=degrees, depth=0.05)
+    value = measured(np.clip(shown, 0, 255).astype(np.uint8), FACE, "moire")
+    assert value is not None
+    assert value > 3 * _LINES.line
+
+
+def test_a_straight_edge_is_no_pattern() -> None:
+    image = portrait()
+    image[:, :130] = 30
+    image[:, 350:] = 220
+    value = measured(image, FACE, "moire")
+    assert value is not None
+    assert value < _LINES.line
+
+
+def test_the_seams_of_jpeg_blocks_are_no_pattern() -> None:
+    coded = cv2.imencode(".jpg", portrait(), [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+    value = measured(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8), FACE, "moire")
+    assert value is not None
+    assert value < _LINES.line
+
+
+def test_a_small_face_that_fills_its_picture_is_not_measured() -> None:
+    image, face = small(portrait(), 0.3)
+    assert measured(image, face, "moire") is None
+
+
+def test_the_signal_falls_with_the_pattern_and_its_detail_names_it() -> None:
+    settings = ExpressSettings()
+    clear = Moire(cues_of("moire", [_LINES.live] * 3)).assess(scan(), settings)
+    assert clear.score == pytest.approx(0.8)
+    assert clear.passed
+    assert "3 frames" in clear.detail
+    seen = Moire(cues_of("moire", [20.0, 25.0, 1.0])).assess(scan(), settings)
+    assert seen.score is not None
+    assert seen.score < 0.01
+    assert not seen.passed
+    assert Moire(()).assess(scan(), settings).score is None
+
+
+_COLOUR_GAMUT_LINES = ExpressSettings().colour_gamut
+
+
+def _measured(image: np.ndarray) -> float:
+    value = measured(np.clip(image, 0, 255).astype(np.uint8), FACE, "colour_gamut")
+    assert value is not None
+    return value
+
+
+def test_a_scene_is_above_the_line() -> None:
+    assert _measured(portrait()) > _COLOUR_GAMUT_LINES.line
+
+
+def test_a_narrow_bluish_print_of_it_is_below() -> None:
+    narrow = 95 + 0.3 * portrait().astype(np.float32)
+    assert _measured(narrow) < _measured(portrait())
+    assert _measured(narrow + np.array([45.0, 0.0, -15.0])) < _COLOUR_GAMUT_LINES.line
+
+
+def test_a_yellow_light_gains_nothing_beyond_skins_own_yellow() -> None:
+    yellow = portrait() * np.array([0.6, 1.0, 1.0])
+    yellower = portrait() * np.array([0.4, 1.0, 1.0])
+    assert _measured(yellower) - _measured(yellow) < 0.03
+
+
+def test_grey_pictures_and_faces_mostly_outside_are_not_measured() -> None:
+    grey = cv2.cvtColor(cv2.cvtColor(portrait(), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    assert measured(np.asarray(grey, np.uint8), FACE, "colour_gamut") is None
+    assert measured(portrait(), face_at(-40.0, 300.0, 200.0), "colour_gamut") is None
+    assert measured(portrait(), face_at(-900.0, 300.0, 200.0), "colour_gamut") is None
+
+
+def test_a_dim_picture_is_not_called_narrow() -> None:
+    assert measured((portrait() * 0.4).astype(np.uint8), FACE, "colour_gamut") is None
+
+
+def test_the_signal_rises_with_the_gamut() -> None:
+    settings = ExpressSettings()
+    wide = ColourGamut(cues_of("colour_gamut", [_COLOUR_GAMUT_LINES.live])).assess(scan(), settings)
+    assert wide.score == pytest.approx(0.8)
+    narrow = ColourGamut(cues_of("colour_gamut", [0.2, 0.3, 0.9])).assess(scan(), settings)
+    assert narrow.passed is False
+    assert "0.30 in 3 frames" in narrow.detail
+    assert ColourGamut(()).assess(scan(), settings).score is None
+
+
+_BLUR_DEPTH_LINES = ExpressSettings().blur_depth
+
+
+def _blur_depth_measured(image: np.ndarray) -> float:
+    value = measured(image.astype(np.uint8), FACE, "blur_depth")
+    assert value is not None
+    return value
+
+
+def test_a_picture_in_focus_is_crisp() -> None:
+    assert _blur_depth_measured(portrait()) < _BLUR_DEPTH_LINES.line
+
+
+def test_a_picture_of_an_unsharp_picture_is_soft_though_its_camera_has_noise() -> None:
+    rng = np.random.default_rng(2)
+    again = through_camera(cv2.GaussianBlur(portrait(), (0, 0), 3.0).astype(np.float32), rng)
+    assert _blur_depth_measured(again) > _BLUR_DEPTH_LINES.line
+    assert _blur_depth_measured(again) > _blur_depth_measured(portrait()) + 1
+
+
+def test_a_sharp_room_explains_a_face_out_of_focus() -> None:
+    blurred = cv2.GaussianBlur(portrait(), (0, 0), 3.0)
+    sharp_room = blurred.copy()
+    sharp_room[:, :138] = portrait()[:, :138]
+    assert _blur_depth_measured(sharp_room) < _blur_depth_measured(blurred) - 0.5
+
+
+def test_the_signal_hardly_depends_on_the_resolution() -> None:
+    image, face = small(portrait(), 0.7)
+    value = measured(image, face, "blur_depth")
+    assert value is not None
+    assert value == pytest.approx(_blur_depth_measured(portrait()), abs=0.7)
+
+
+def test_a_small_face_and_one_mostly_outside_are_not_measured() -> None:
+    image, face = small(portrait(), 0.3)
+    assert measured(image, face, "blur_depth") is None
+    assert measured(portrait(), face_at(-20.0, 300.0, 200.0), "blur_depth") is None
+    assert measured(portrait(), face_at(-900.0, 300.0, 200.0), "blur_depth") is None
+
+
+def test_the_signal_falls_with_the_blur() -> None:
+    settings = ExpressSettings()
+    crisp = BlurDepth(cues_of("blur_depth", [_BLUR_DEPTH_LINES.live])).assess(scan(), settings)
+    assert crisp.score == pytest.approx(0.8)
+    soft = BlurDepth(cues_of("blur_depth", [2.5, 2.6])).assess(scan(), settings)
+    assert soft.passed is False
+    assert "as soft as" in soft.detail
+    assert BlurDepth(()).assess(scan(), settings).score is None
+
+
+_SPECULAR_HIGHLIGHTS_LINES = ExpressSettings().specular_highlights
+
+
+def _specular_highlights_measured(image: np.ndarray) -> float:
+    value = measured(image.astype(np.uint8), FACE, "specular_highlights")
+    assert value is not None
+    return value
+
+
+def test_shiny_skin_is_above_the_line_and_a_flattened_one_below() -> None:
+    image = portrait()
+    assert _specular_highlights_measured(image) > _SPECULAR_HIGHLIGHTS_LINES.line
+    level = cv2.blur(image, (61, 61)).astype(np.float32)
+    assert _specular_highlights_measured(level + 0.25 * (image - level)) < _SPECULAR_HIGHLIGHTS_LINES.line
+
+
+def test_coloured_spots_are_no_shine() -> None:
+    image = portrait()
+    spotted = image.copy()
+    for x, y in ((240, 230), (215, 320), (268, 322), (240, 400), (200, 260), (285, 262)):
+        cv2.circle(spotted, (x, y), 5, (60, 60, 255), -1)
+    assert _specular_highlights_measured(spotted) < _specular_highlights_measured(image)
+
+
+def test_glare_across_the_outline_takes_the_value_away() -> None:
+    image = portrait()
+    glaring = image.copy()
+    cv2.ellipse(glaring, (330, 260), (75, 60), 0, 0, 360, (255, 255, 255), -1)
+    assert _specular_highlights_measured(glaring) < 0.2 * _specular_highlights_measured(image)
+
+
+def test_white_that_stays_beside_the_face_is_a_window() -> None:
+    image = portrait()
+    window = image.copy()
+    window[100:300, 360:] = 255
+    assert _specular_highlights_measured(window) == pytest.approx(
+        _specular_highlights_measured(image), rel=0.05
+    )
+
+
+def test_a_small_face_and_one_cut_off_are_not_measured() -> None:
+    image, face = small(portrait(), 0.3)
+    assert measured(image, face, "specular_highlights") is None
+    assert measured(portrait(), face_at(10.0, 300.0, 200.0), "specular_highlights") is None
+    assert measured(portrait(), face_at(-400.0, 300.0, 200.0), "specular_highlights") is None
+
+
+def test_the_signal_rises_with_the_shine() -> None:
+    settings = ExpressSettings()
+    skin = SpecularHighlights(cues_of("specular_highlights", [_SPECULAR_HIGHLIGHTS_LINES.live])).assess(
+        scan(), settings
+    )
+    assert skin.score == pytest.approx(0.8)
+    flat = SpecularHighlights(cues_of("specular_highlights", [0.02])).assess(scan(), settings)
+    assert flat.passed is False
+    assert "flatter" in flat.detail
+    assert SpecularHighlights(()).assess(scan(), settings).score is None

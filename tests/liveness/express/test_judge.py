@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from evaluation.scans import clip_windows, observe_scan
-from liveness.express.interface import PadScore
 from liveness.express.judge import judge_express
-from liveness.fusion_model_file import load_fusion_model
+from liveness.express.pad_network import PadScore
+from liveness.fusion_model import load_fusion_model
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selection import spread_of

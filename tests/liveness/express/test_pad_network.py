@@ -4,8 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.express.interface import PadScore
-from liveness.express.pad_network import PadNetworks, network_medians, stretch_medians
+from liveness.express.pad_network import PadNetworks, PadScore, network_medians, stretch_medians
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import scan
 

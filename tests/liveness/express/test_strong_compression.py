@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from liveness.express.frozen_frames import Repetition, find_repetition
+from liveness.express.repetition import Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
 from liveness.observation import FrameObservation
 from liveness.observe import sample_frame

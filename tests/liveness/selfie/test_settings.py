@@ -2,6 +2,7 @@ import pytest
 
 from liveness.errors import LivenessPolicyError
 from liveness.selfie import SelfieSettings
+from liveness.selfie.settings import score_between
 
 # Seed 002's configuration table.
 _DEFAULTS = {
@@ -49,3 +50,10 @@ def test_names_and_defaults_are_the_seeds() -> None:
 def test_an_invalid_setting_is_refused_by_name(name: str, value: float) -> None:
     with pytest.raises(LivenessPolicyError, match=name):
         SelfieSettings(**{name: value})
+
+
+@pytest.mark.parametrize(
+    ("value", "score"), [(-1, 0), (0, 0), (1, 0.25), (2, 0.5), (3, 0.75), (4, 1), (9, 1)]
+)
+def test_straight_lines_and_level_ends(value: float, score: float) -> None:
+    assert score_between(value, ((0, 0), (2, 0.5), (4, 1))) == pytest.approx(score)

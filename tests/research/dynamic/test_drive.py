@@ -7,10 +7,9 @@ import pytest
 
 from attempt import AttemptCapture, CapturePlan, Feedback, FlashRun, FrameAnalyst, FrameLimits
 from liveness import Gesture, GuidanceSettings, Oval
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.policy import DynamicPolicy
+from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.verdict import VerdictReason
 from matcher import SCAN_SUBJECT
 from research.dynamic.drive import Link, _Record, drive_scan

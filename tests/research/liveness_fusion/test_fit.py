@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness.fusion_model import FusionModel
-from liveness.fusion_model_file import load_fusion_model, parse_fusion_model
+from liveness.fusion_model import FusionModel, load_fusion_model, parse_fusion_model
 from research.liveness_fusion.fit import fit_model, main
 from research.liveness_fusion.model_text import model_text
 from research.liveness_fusion.parts import OWN, PUBLIC, Limits

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from liveness.fusion_model import FusionModel
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import FusionModel, load_fusion_model
 from research.liveness_fusion.parts import OWN, PUBLIC, Limits, fit_parts, in_view, sets_of
 from research.liveness_fusion.rows import Row, RowKind
 

@@ -3,8 +3,14 @@ from dataclasses import replace
 
 import pytest
 
-from liveness.fusion_model import FusionModel, NetworkCalibration, NetworkCalibrations, Trace, Traces
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import (
+    FusionModel,
+    NetworkCalibration,
+    NetworkCalibrations,
+    Trace,
+    Traces,
+    load_fusion_model,
+)
 from research.liveness_fusion.parts import PUBLIC, Limits
 from research.liveness_fusion.pushes import count_pushes, placed_without
 from research.liveness_fusion.rows import Row, RowKind

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from liveness.dynamic.finding import ChallengeFinding
+from liveness.dynamic.policy import ChallengeFinding
 from research.movement.cases import Approacher, Case
 from research.movement.play import play
 from simulator import Geometry, Photo

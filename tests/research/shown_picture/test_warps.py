@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from liveness import face_extent
-from liveness.picture_change import PictureChange
+from liveness.shown_picture import PictureChange
 from research.shown_picture.__main__ import set_lines
 from research.shown_picture.warps import WARPS, FramedPhoto
 from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at

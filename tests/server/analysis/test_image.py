@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieSettings, load_selfie_model
 from liveness.verdict import Verdict

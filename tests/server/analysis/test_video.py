@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT, SubjectRule

@@ -8,10 +8,11 @@ from google.protobuf.message import DecodeError
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attempt.actions import Feedback, MoveOval, PauseCapture, Reveal
+from attempt.challenge import Feedback, PauseCapture
 from attempt.judgement import _ADVICE
 from attempt.placement import FEEDBACK_CODES
 from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, Platform
+from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval

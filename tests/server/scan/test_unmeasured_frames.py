@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
-from liveness.pace import FramePace, FrameWork
+from liveness.watch import FramePace, FrameWork
 from tests.attempt.frames import undecodable
 from tests.server.live import PLAN, LiveServer, Picture, pictures
 from tests.server.raw_device import Ended, RawDevice

@@ -1,4 +1,5 @@
 import math
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -9,21 +10,27 @@ from hypothesis import strategies as st
 from liveness.dynamic.challenge.actions import (
     Complete,
     EndReason,
+    FallBack,
+    Hint,
     HintCode,
+    Pause,
+    Resume,
+    Wait,
 )
-from liveness.dynamic.challenge.entropy import bits_beyond_chance
-from liveness.dynamic.challenge.interface import Disturbance
+from liveness.dynamic.challenge.proof import Disturbance, Light
+from liveness.dynamic.challenge.script import bits_beyond_chance
 from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
 from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.challenge.challenge_parts import (
+    DEPTH_LINE,
     assert_never_early,
     assert_safe,
     flash_challenge,
     hints_given,
 )
-from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
+from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter, sample
 
 
 @pytest.mark.parametrize(("floor", "steps"), [(BitFloor.LOW, 4), (BitFloor.STANDARD, 5), (BitFloor.HIGH, 7)])
@@ -314,3 +321,406 @@ def test_the_flash_is_settled_once_the_closing_step_is_shown() -> None:
     # Frames that were captured just before the closing step was sent arrive after it.
     assert all(state is (time > closed - device.trip) for time, state in settled)
     assert device.actions[-1][0] - closed >= SHORTEST_HOLD_SECONDS - 1e-9
+
+
+def test_no_blink_is_requested_after_a_spontaneous_one() -> None:
+    plain = FlashDevice(flash_challenge())
+    blinking = FlashDevice(flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > 1)
+    assert plain.run() == blinking.run() == Complete(EndReason.PROVEN)
+    assert blinking.actions[-1][0] == plain.actions[-1][0]
+    assert not hints_given(blinking)
+
+
+def test_a_blink_is_awaited_from_when_it_is_asked_for_until_it_is_seen() -> None:
+    challenge = flash_challenge(policy=DynamicPolicy(blink=True))
+    awaited: list[float] = []
+
+    def blinked(time: float) -> bool:
+        if challenge.awaits_blink:
+            awaited.append(time)
+        return bool(awaited) and time > awaited[0] + 1
+
+    device = FlashDevice(challenge, blinked=blinked)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert hints_given(device) == [HintCode.BLINK]
+    assert awaited[-1] - awaited[0] == pytest.approx(1, abs=0.1)
+    assert not challenge.awaits_blink
+
+
+def test_a_missing_blink_is_requested_and_awaited() -> None:
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    done = plain.reveals[-1][0]
+    late = FlashDevice(
+        flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done + 2.5
+    )
+    assert late.run() == Complete(EndReason.PROVEN)
+    assert hints_given(late) == [HintCode.BLINK] * 2, "hinted again after two seconds"
+    assert [step for _, step in late.reveals] == [step for _, step in plain.reveals], "no further colour"
+    assert late.reveals[-1][0] - done == pytest.approx(2.5, abs=0.2)
+    assert late.challenge.progress == 1
+
+
+@pytest.mark.parametrize("patience", [0.0, 3.0])
+def test_the_wait_for_a_blink_ends_at_the_limit_of_the_policy(patience: float) -> None:
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    stiff = FlashDevice(flash_challenge(policy=DynamicPolicy(blink=True, blink_patience_seconds=patience)))
+    assert stiff.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
+    assert stiff.actions[-1][0] - plain.actions[-1][0] == pytest.approx(patience, abs=0.2)
+
+
+def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
+    """The person who blinks has to be the one who answered the colours."""
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    done = plain.reveals[-1][0]
+    away = FlashDevice(
+        flash_challenge(policy=DynamicPolicy(blink=True)),
+        guidance=lambda time: GuidanceCode.NO_FACE if done + 0.5 < time < done + 2 else GuidanceCode.OK,
+        blinked=lambda time: time > done + 4,
+    )
+    assert away.run() == Complete(EndReason.FACE_AWAY)
+    assert not any(isinstance(action, Pause) for _, action in away.actions)
+
+
+def test_a_requested_blink_within_the_colours_needs_no_wait() -> None:
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    done = plain.reveals[-1][0]
+    asked = FlashDevice(
+        flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done - 0.2
+    )
+    assert asked.run() == Complete(EndReason.PROVEN)
+    assert hints_given(asked) == [HintCode.BLINK]
+    assert asked.reveals[-1][0] == done
+
+
+@pytest.fixture
+def proven_at() -> float:
+    """The time at which the colours are proven in a scan that has its frames."""
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    return plain.reveals[-1][0]
+
+
+def test_the_last_colour_stays_until_there_are_enough_frames(proven_at: float) -> None:
+    device = FlashDevice(flash_challenge(), captured=lambda time: time >= proven_at + 0.8)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert device.reveals[-1][0] - proven_at == pytest.approx(0.8, abs=0.15)
+    assert device.reveals[-1][1].last
+    assert not hints_given(device), "the device was sent a hint"
+
+
+def test_frames_that_do_not_come_are_not_waited_for_long(proven_at: float) -> None:
+    device = FlashDevice(flash_challenge(), captured=lambda _: False)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert device.reveals[-1][0] - proven_at == pytest.approx(2, abs=0.15)
+
+
+def test_movements_and_frames_are_awaited_together(proven_at: float) -> None:
+    device = FlashDevice(
+        flash_challenge(ScriptedMeter(), DynamicPolicy(depth=True)),
+        depth=lambda time: DEPTH_LINE + 1 if time > proven_at + 2.5 else DEPTH_LINE - 1,
+        captured=lambda time: time >= proven_at + 0.8,
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert device.reveals[-1][0] - proven_at == pytest.approx(2.5, abs=0.2)
+
+
+def test_a_challenge_that_gives_up_waits_for_no_frames() -> None:
+    ends = []
+    for enough in (True, False):
+        challenge = flash_challenge(ScriptedMeter(answer=lambda step: step.number % 2 == 0))
+        device = FlashDevice(challenge, captured=[lambda _: False, lambda _: True][enough])
+        assert device.run() == Complete(EndReason.EXHAUSTED)
+        ends.append(device.reveals[-1][0])
+    assert ends[0] == ends[1]
+
+
+_DEEP, _FLAT = DEPTH_LINE + 1, DEPTH_LINE - 1
+
+
+def _device(
+    depth: Callable[[float], float | None],
+    *,
+    taken: bool = True,
+    shapes: bool = True,
+    guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK,
+    blink: bool = False,
+) -> FlashDevice:
+    policy = DynamicPolicy(depth=taken, blink=blink)
+    challenge = flash_challenge(ScriptedMeter(shapes=shapes), policy)
+
+    def measured(time: float) -> float | None:
+        return depth(time) if challenge.depth_due else None
+
+    return FlashDevice(challenge, depth=measured, guidance=guidance)
+
+
+@pytest.fixture
+def flash_depth_proven_at() -> float:
+    """The time at which the colours are proven in a scan that needs nothing else."""
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    return plain.reveals[-1][0]
+
+
+def test_no_turn_is_requested_of_a_moving_head(flash_depth_proven_at: float) -> None:
+    device = _device(lambda _: _DEEP)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert not hints_given(device)
+    assert device.reveals[-1][0] == flash_depth_proven_at
+
+
+def test_nothing_is_measured_where_it_is_not_needed(flash_depth_proven_at: float) -> None:
+    device = _device(lambda _: pytest.fail("measured"), taken=False)
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert device.reveals[-1][0] == flash_depth_proven_at
+
+
+@pytest.mark.parametrize(("taken", "shapes"), [(True, True), (False, False), (True, False)])
+def test_a_turn_is_requested_of_a_still_head(flash_depth_proven_at: float, taken: bool, shapes: bool) -> None:
+    device = _device(
+        lambda time: _DEEP if time > flash_depth_proven_at + 2.5 else _FLAT, taken=taken, shapes=shapes
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY] * 2, "hinted again after two seconds"
+    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(2.5, abs=0.2)
+    assert not device.challenge.awaits_depth
+    assert not device.challenge.unproven
+
+
+def test_the_wait_for_depth_ends_at_the_limit_of_the_policy(flash_depth_proven_at: float) -> None:
+    device = _device(lambda _: _FLAT)
+    assert device.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
+    assert device.challenge.unproven
+    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(5, abs=0.2)
+
+
+def test_depth_is_waited_for_before_a_blink_and_both_have_their_time(flash_depth_proven_at: float) -> None:
+    device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 1 else _FLAT, blink=True)
+    assert device.run() == Complete(EndReason.PROVEN)
+    hinted = [(at, action.code) for at, action in device.actions if isinstance(action, Hint)]
+    assert [code for _, code in hinted] == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY] + [
+        HintCode.BLINK
+    ] * 3
+    assert hinted[0][0] < flash_depth_proven_at - 1, "a blink takes nothing from the colours"
+    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(6, abs=0.5)
+
+
+def test_the_request_to_turn_comes_in_time_to_be_read(flash_depth_proven_at: float) -> None:
+    device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 1 else _FLAT)
+    assert device.run() == Complete(EndReason.PROVEN)
+    asked = next(at for at, action in device.actions if isinstance(action, Hint))
+    assert 0.3 < flash_depth_proven_at - asked < 0.7
+
+
+def test_depth_is_measured_with_the_frame_that_proves_the_colours(flash_depth_proven_at: float) -> None:
+    """The judge uses every frame up to it, which may show less than those before."""
+    measured: list[float] = []
+
+    def depth(time: float) -> float:
+        measured.append(time)
+        return _DEEP
+
+    device = _device(depth)
+    device.run()
+    assert device.reveals[-1][0] == flash_depth_proven_at, "not a frame later"
+    assert measured[-1] == pytest.approx(flash_depth_proven_at - device.trip)
+    assert flash_depth_proven_at - measured[0] < 1.2
+    # Every quarter of a second, and with the frames around the last.
+    assert len(measured) <= 7
+
+
+def test_depth_that_goes_before_the_colours_are_proven_is_missed(flash_depth_proven_at: float) -> None:
+    device = _device(
+        lambda time: (
+            _DEEP if time < flash_depth_proven_at - 0.1 or time > flash_depth_proven_at + 1 else _FLAT
+        )
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY]
+    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(1, abs=0.4)
+
+
+def test_depth_that_is_less_while_a_blink_is_waited_for_is_asked_for_again(
+    flash_depth_proven_at: float,
+) -> None:
+    def depth(time: float) -> float:
+        return _FLAT if flash_depth_proven_at + 1 < time < flash_depth_proven_at + 2 else _DEEP
+
+    device = _device(depth, blink=True)
+    assert device.run() == Complete(EndReason.PROVEN)
+    hints = list(dict.fromkeys(hints_given(device)))
+    assert hints == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY], "nobody had to turn the head at first"
+
+
+def test_nothing_is_asked_for_where_the_light_is_not_on_a_face(flash_depth_proven_at: float) -> None:
+    policy = DynamicPolicy(depth=True, blink=True)
+    device = FlashDevice(flash_challenge(ScriptedMeter(lights_a_face=False), policy), depth=lambda _: _FLAT)
+    assert device.run() == Complete(EndReason.EXHAUSTED)
+    assert device.reveals[-1][0] == flash_depth_proven_at
+    assert device.challenge.unproven
+
+
+def test_frames_of_the_wait_do_not_count_for_the_light(flash_depth_proven_at: float) -> None:
+    device = _device(lambda _: _FLAT)
+    device.run()
+    counted = device.challenge.samples
+    assert [sample.index for sample in counted] == list(range(len(counted)))
+    assert counted[-1].arrival_time == flash_depth_proven_at
+    assert len(device.samples) > len(counted) + 4 * device.rate
+
+
+@pytest.mark.parametrize("code", [GuidanceCode.NO_FACE, GuidanceCode.MULTIPLE_FACES])
+def test_a_face_that_leaves_is_not_waited_for(flash_depth_proven_at: float, code: GuidanceCode) -> None:
+    """Depth must be shown by the same person that answered the colours."""
+
+    def guidance(time: float) -> GuidanceCode:
+        return code if flash_depth_proven_at + 0.5 < time < flash_depth_proven_at + 1.5 else GuidanceCode.OK
+
+    device = _device(lambda _: _FLAT, guidance=guidance)
+    assert device.run() == Complete(EndReason.FACE_AWAY)
+    assert device.reveals[-1][0] < flash_depth_proven_at + 1.5, "the closing colour"
+
+
+def test_a_head_that_turns_may_leave_the_middle(flash_depth_proven_at: float) -> None:
+    def guidance(time: float) -> GuidanceCode:
+        return GuidanceCode.CENTER_FACE if time > flash_depth_proven_at + 0.5 else GuidanceCode.OK
+
+    device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 3 else _FLAT, guidance=guidance)
+    assert device.run() == Complete(EndReason.PROVEN)
+
+
+def test_bright_light_is_reported_and_then_falls_back_where_the_policy_names_it() -> None:
+    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.TOO_BRIGHT)
+    device = FlashDevice(flash_challenge(meter, DynamicPolicy(falls_back=True)))
+    assert device.run() == FallBack(HintCode.TOO_BRIGHT)
+    assert hints_given(device)[0] is HintCode.TOO_BRIGHT
+    assert device.reveals[-1][1].last, "the screen returns to normal first"
+    hinted = next(at for at, action in device.actions if isinstance(action, Hint))
+    assert device.actions[-1][0] - hinted >= DynamicPolicy().light_patience_seconds
+
+
+def test_bright_light_ends_it_where_nothing_else_is_offered() -> None:
+    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.WEAK)
+    device = FlashDevice(flash_challenge(meter))
+    assert device.run() == Complete(EndReason.LIGHT)
+    assert set(hints_given(device)) == {HintCode.RAISE_SCREEN_BRIGHTNESS}
+    assert 1 < len(hints_given(device)) < 10, "hinted again, but not with every frame"
+
+
+def test_light_that_improves_in_time_has_no_effect() -> None:
+    meter = ScriptedMeter(measured_light=lambda steps: Light.TOO_BRIGHT if 3 <= steps <= 4 else Light.OK)
+    device = FlashDevice(flash_challenge(meter, DynamicPolicy(falls_back=True)))
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert hints_given(device) == [HintCode.TOO_BRIGHT]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        {"answer": lambda _: None},
+        {"answer": lambda _: False},
+        {"disturb": lambda _step, _frames: frozenset({Disturbance.FACE_LOST})},
+        {
+            "measured_light": lambda _: Light.TOO_BRIGHT,
+            "answer": lambda step: None if step.number % 2 else False,
+        },
+        {"measured_light": lambda _: Light.TOO_DARK_TO_SEE_FACE, "answer": lambda _: None},
+    ],
+)
+def test_nothing_but_light_leads_to_the_fallback(trouble: dict[str, Callable[..., object]]) -> None:
+    policy = DynamicPolicy(falls_back=True)
+    device = FlashDevice(flash_challenge(ScriptedMeter(**trouble), policy))  # type: ignore[arg-type]
+    assert isinstance(device.run(), Complete)
+
+
+def test_a_face_that_leaves_the_oval_pauses_the_capture_until_it_is_back() -> None:
+    device = FlashDevice(
+        flash_challenge(),
+        guidance=lambda time: GuidanceCode.CENTER_FACE if 2 < time < 4 else GuidanceCode.OK,
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    kinds = [type(action) for _, action in device.actions]
+    pauses = [action for _, action in device.actions if isinstance(action, Pause)]
+    assert pauses[0] == Pause(HintCode.CENTER_FACE)
+    assert kinds.count(Pause) == kinds.count(Resume) <= 3
+    assert not [at for at, _ in device.reveals if 2.1 < at < 4], "nothing new while nobody looks"
+
+
+def test_a_face_that_stays_away_ends_it() -> None:
+    device = FlashDevice(
+        flash_challenge(), guidance=lambda time: GuidanceCode.NO_FACE if time > 1 else GuidanceCode.OK
+    )
+    assert device.run() == Complete(EndReason.FACE_AWAY)
+    assert device.reveals[-1][1].last
+
+
+@pytest.mark.parametrize("trip", [0.025, 0.2, 0.4, 0.6])
+def test_one_glance_away_is_one_pause_on_a_slow_line_too(trip: float) -> None:
+    """Frames sent after the end of a pause arrive a round trip later."""
+    device = FlashDevice(
+        flash_challenge(),
+        trip=trip,
+        guidance=lambda time: GuidanceCode.NO_FACE if 3 < time < 3.9 else GuidanceCode.OK,
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert len([action for _, action in device.actions if isinstance(action, Pause)]) == 1
+
+
+def test_silence_after_a_pause_leads_to_another_pause() -> None:
+    challenge = flash_challenge()
+    index = 0
+    while not isinstance(action := challenge.next_action(now=index / 15), Pause):
+        time = index / 15
+        challenge.add(sample(index, capture_time=time, arrival_time=time, face=index < 10))
+        index += 1
+    paused = index / 15
+    assert challenge.next_action(now=paused + 1.0) == Resume()
+    patience = challenge.next_action(now=paused + 1.1)
+    assert isinstance(patience, Wait)
+    assert patience.until == pytest.approx(paused + 4.0)
+    assert challenge.next_action(now=patience.until) == action
+
+
+def test_a_face_that_is_away_for_a_moment_pauses_nothing() -> None:
+    device = FlashDevice(
+        flash_challenge(), guidance=lambda time: GuidanceCode.NO_FACE if 2 < time < 2.4 else GuidanceCode.OK
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert not [action for _, action in device.actions if isinstance(action, Pause)]
+
+
+LIES: list[Callable[[int, float], tuple[int, float | None]]] = [
+    lambda step, _: (step, -1e9),
+    lambda step, _: (step, 0.0),
+    lambda step, since: (step, since - 0.3),
+    lambda step, since: (step + 1, since - 10),
+    lambda step, _: (step, float("nan")),
+    lambda step, _: (step, float("-inf")),
+]
+
+
+@pytest.mark.parametrize("lie", LIES)
+def test_false_claims_about_the_display_advance_no_step(
+    lie: Callable[[int, float], tuple[int, float | None]],
+) -> None:
+    honest, liar = FlashDevice(flash_challenge()), FlashDevice(flash_challenge(), claim=lie)
+    honest.run()
+    liar.run()
+    assert_safe(liar.reveals)
+    for (at, step), (next_at, _) in pairwise(liar.reveals):
+        # On the server's clock a whole hold has passed, whatever the device claimed.
+        assert next_at - at >= step.transition_seconds + step.hold_seconds - 1e-9
+        before = [frame for frame in liar.samples if frame.arrival_time <= at]
+        shown_at_best = before[-1].capture_time
+        held = [frame for frame in liar.samples if frame.arrival_time <= next_at]
+        assert held[-1].capture_time >= shown_at_best + step.transition_seconds + step.hold_seconds
+
+
+def test_a_device_that_claims_nothing_is_shown_nothing_more() -> None:
+    device = FlashDevice(flash_challenge(), claim=lambda _step, _since: (0, None))
+    assert device.run() == Complete(EndReason.TIMED_OUT)
+    assert [step.bits for _, step in device.reveals] == [0, 0], "the lead-in and the closing step"

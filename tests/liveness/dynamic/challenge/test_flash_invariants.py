@@ -10,7 +10,7 @@ from liveness.dynamic.challenge.actions import (
     Reveal,
     Wait,
 )
-from liveness.dynamic.challenge.interface import Light
+from liveness.dynamic.challenge.proof import Light
 from liveness.dynamic.challenge.steps import ColourStep
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode

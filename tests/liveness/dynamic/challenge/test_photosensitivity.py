@@ -7,11 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness.dynamic.challenge.entropy import RandomBytes
 from liveness.dynamic.challenge.flash import FlashChallenge
-from liveness.dynamic.challenge.palette import LEAD_IN, PALETTE
-from liveness.dynamic.challenge.script import ColourScript, ScriptSettings
-from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.script import ColourScript, RandomBytes, ScriptSettings
+from liveness.dynamic.challenge.steps import (
+    LEAD_IN,
+    PALETTE,
+    SHORTEST_HOLD_SECONDS,
+    ColourStep,
+    ScreenColour,
+    Transition,
+)
 from liveness.dynamic.policy import DynamicPolicy
 from tests.liveness.dynamic.challenge.challenge_parts import DEPTH_LINE
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter

@@ -3,9 +3,8 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from liveness.dynamic.measurement.course import Appearance
 from liveness.dynamic.measurement.leaps import Leaps, find_leaps
-from liveness.dynamic.measurement.track import TrackView
+from liveness.dynamic.measurement.track import Appearance, TrackView
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, guessing, light_scan, seen

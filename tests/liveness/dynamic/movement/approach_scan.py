@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
-from liveness.collect import ScanCollector
 from liveness.dynamic.challenge.actions import Complete, Hint, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.movement.challenge import MovementChallenge
@@ -14,6 +13,7 @@ from liveness.extent import FaceExtent, face_extent
 from liveness.guidance import Oval, field_width
 from liveness.observation import ScanObservations
 from liveness.observe import fine_view, observe_followed, observe_frame, view_frame
+from liveness.watch import ScanCollector
 from simulator.attacks.sheet import Sheet, crop_around_face
 from simulator.behaviour import PersonState
 from simulator.camera import Camera

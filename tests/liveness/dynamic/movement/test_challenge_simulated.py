@@ -6,8 +6,8 @@ from typing import Final
 import pytest
 
 from liveness.dynamic.challenge.actions import EndReason
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.movement.judge import judge_movement
+from liveness.dynamic.policy import ChallengeFinding
 from simulator.photo import Photo
 from simulator.photos import builtin_photos
 from tests.liveness.dynamic.movement.approach_scan import follow_ovals

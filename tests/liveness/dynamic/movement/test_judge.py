@@ -1,16 +1,42 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from liveness.dynamic.challenge.ovals import OvalScript
-from liveness.dynamic.finding import ChallengeFinding
 from liveness.dynamic.movement.challenge import HeldOval, MovementRecord
-from liveness.dynamic.movement.judge import judge_movement
+from liveness.dynamic.movement.judge import judge_movement, measure_zoom
 from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.dynamic.policy import ChallengeFinding
 from liveness.guidance import Oval
-from tests.liveness.builders import scan
+from tests.liveness.builders import scan, segment
 from tests.liveness.dynamic.movement.perspectives import FILM, FLAT, HEAD, SETTINGS, SHEET
 from tests.liveness.dynamic.random_source import seeded
+
+
+@pytest.mark.parametrize(("around", "share"), [(1.0, 0.0), (1.3, 1.0), (1.14, 0.5)])
+def test_the_share_of_the_face_s_growth(around: float, share: float) -> None:
+    part = segment(
+        lambda phase, points: points * (1 + 0.3 * phase),
+        background=lambda phase, points: points * (1 + (around - 1) * phase),
+    )
+    found = measure_zoom(scan(motion=[part, part]))
+    assert found is not None
+    assert found.share == pytest.approx(share, abs=0.02)
+    assert found.growth == pytest.approx(1.3**2, rel=0.02)
+
+
+def test_a_face_that_does_not_come_closer_is_not_measured() -> None:
+    part = segment(lambda phase, points: points * (1 + 0.05 * phase))
+    back = segment(lambda phase, points: points * (1 - 0.3 * phase))
+    assert measure_zoom(scan(motion=[part, back])) is None
+    assert measure_zoom(scan()) is None
+
+
+def test_lost_surroundings_are_not_measured() -> None:
+    part = segment(lambda phase, points: points * (1 + 0.3 * phase))
+    part.positions[1:, 70:] = np.nan
+    assert measure_zoom(scan(motion=[part])) is None
 
 
 def _record(*seen: PerspectiveFinding | None, filled: int | None = None) -> MovementRecord:

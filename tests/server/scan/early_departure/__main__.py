@@ -23,7 +23,7 @@ import cv2
 from rich.console import Console
 
 from evaluation.match.calibration import without_folder
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from tests.server.scan.early_departure.cuts import Cut, ScanCutter
 from tests.server.scan.early_departure.flash import FLASH, flash_cuts
 from tests.server.scan.early_departure.scans import clip_scans, simulated_scans

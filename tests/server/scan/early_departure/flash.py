@@ -12,7 +12,7 @@ from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.express.judge import judge_express
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.selection import select_frames
 from liveness.verdict import Verdict

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from attempt.judgement import StandingLine
-from liveness.fusion_model_file import load_fusion_model
+from liveness.fusion_model import load_fusion_model
 from tests.packs import shared_pack
 from tests.server.scan.early_departure.cuts import Cut, ScanCutter
 from tests.server.scan.early_departure.scans import clip_scans

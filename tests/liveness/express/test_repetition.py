@@ -1,0 +1,264 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from liveness.express.repetition import FrozenFrames, Repetition, find_recurrence, find_repetition
+from liveness.express.settings import ExpressSettings
+from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
+from liveness.signal import Signal
+from tests.liveness.builders import observation, scan
+
+
+def _samples(pictures: list[int], *, anew: float = 0.4, grain: float = 2.0) -> NDArray[np.uint8]:
+    """Frames that show ``pictures`` with a camera's noise, each encoded anew."""
+    rng = np.random.default_rng(2)
+    scene = np.random.default_rng(0).integers(40, 210, 1024)
+    rows = [
+        scene + np.random.default_rng(picture).normal(0, grain, 1024) + rng.normal(0, anew, 1024)
+        for picture in pictures
+    ]
+    return np.clip(rows, 0, 255).round().astype(np.uint8)
+
+
+def test_a_period_is_named() -> None:
+    found = find_recurrence(range(40), _samples([at % 13 for at in range(40)]))
+    assert found is not None
+    assert found.period in {13, 26}
+    assert found.period_ratio < 0.5
+
+
+def test_a_turning_point_is_named_by_its_frame() -> None:
+    found = find_recurrence(range(100, 140), _samples([*range(25), *range(23, 8, -1)]))
+    assert found is not None
+    assert found.turning == 124
+    assert found.turning_ratio < 0.5
+    assert found.period_ratio > 0.9
+
+
+def test_a_camera_differs_from_itself_by_its_noise_however_that_changes() -> None:
+    calm, restless = _samples(list(range(20)), grain=1), _samples(list(range(20, 40)), grain=5)
+    for samples in (calm, np.concatenate([calm, restless]), np.concatenate([restless, calm])):
+        found = find_recurrence(range(len(samples)), samples)
+        assert found is not None
+        assert min(found.period_ratio, found.turning_ratio) > 0.9
+
+
+def test_exposure_that_wanders_hides_no_loop() -> None:
+    looped = _samples([at % 13 for at in range(40)]).astype(np.float64)
+    wandering = looped + 12 * np.sin(np.arange(40) / 3)[:, None]
+    found = find_recurrence(range(40), np.clip(wandering, 0, 255).round().astype(np.uint8))
+    assert found is not None
+    assert found.period in {13, 26}
+    assert found.period_ratio < 0.6
+
+
+@pytest.mark.parametrize("count", [2, 8])
+def test_too_few_pairs_give_no_ratio(count: int) -> None:
+    found = find_recurrence(range(count), _samples(list(range(count))))
+    assert found is not None
+    assert found.period_ratio == found.turning_ratio == np.inf
+
+
+def test_pixels_without_noise_are_not_assessed() -> None:
+    assert find_recurrence(range(30), np.full((30, 1024), 128, np.uint8)) is None
+
+
+_SETTINGS = ExpressSettings()
+_BASE = np.random.default_rng(0).integers(30, 220, (64, 64))
+
+
+def _frames(pattern: list[int], noise: float = 0.0) -> tuple[FrameObservation, ...]:
+    """Frames that show image ``pattern[i]``; images differ by a camera's noise."""
+    fresh = np.random.default_rng(7)
+    frames = []
+    for index, picture in enumerate(pattern):
+        grain = np.random.default_rng(picture).normal(0, 2, _BASE.shape) + fresh.normal(0, noise, _BASE.shape)
+        frames.append(observation(index, samples=np.clip(_BASE + grain, 0, 255).astype(np.uint8)))
+    return tuple(frames)
+
+
+def _kind(pattern: list[int], noise: float = 0.0) -> Repetition:
+    finding = find_repetition(scan(_frames(pattern, noise)), _SETTINGS)
+    assert finding is not None
+    return finding.kind
+
+
+def _assess(pattern: list[int]) -> Signal:
+    frames = _frames(pattern)
+    return FrozenFrames(find_repetition(scan(frames), _SETTINGS)).assess(scan(frames), _SETTINGS)
+
+
+def test_a_still_scene_through_a_camera_repeats_nothing() -> None:
+    assert _kind(list(range(45))) is Repetition.NONE
+
+
+def test_a_camera_slower_than_its_reading_repeats_and_is_no_finding() -> None:
+    doubled = [index // 2 for index in range(45)]
+    assert _kind(doubled) is Repetition.NONE
+    found = _assess(doubled)
+    assert found.score == 0.5
+    assert "slow camera" in found.detail
+
+
+@pytest.mark.parametrize("pattern", [[0] * 45, [*range(20), *([20] * 15)]])
+def test_one_frame_for_long_is_frozen(pattern: list[int]) -> None:
+    assert _kind(pattern) is Repetition.FROZEN
+    assert _assess(pattern).score == 0
+
+
+@pytest.mark.parametrize(
+    "pattern", [[index % 12 for index in range(45)], [*range(20), *reversed(range(20))], [0, 1] * 10]
+)
+def test_frames_that_come_back_are_looped(pattern: list[int]) -> None:
+    assert _kind(pattern) is Repetition.LOOPED
+
+
+def test_a_loop_encoded_anew_is_still_a_loop() -> None:
+    assert _kind([index % 12 for index in range(45)], noise=0.4) is Repetition.LOOPED
+
+
+@pytest.mark.parametrize("turning", [14, 22, 28, 35])
+def test_a_clip_played_backwards_after_its_end_is_a_loop(turning: int) -> None:
+    there_and_back = [*range(turning + 1), *range(turning - 1, -1, -1)][:45]
+    finding = find_repetition(scan(_frames(there_and_back, noise=0.4)), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.LOOPED
+    assert finding.detail == f"The frames run backwards from frame {turning} on."
+
+
+@pytest.mark.parametrize("turning", [20, 31, 45, 60])
+def test_a_turning_point_shows_in_a_thinned_scan_where_enough_pairs_were_measured(turning: int) -> None:
+    pictures = [*range(turning + 1), *range(turning - 1, -1, -1), *range(1, 96)][:96]
+    finding = find_repetition(_thinned(pictures, noise=0.4), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.LOOPED
+
+
+def test_too_few_frames_are_not_assessed() -> None:
+    assert find_repetition(scan(_frames([0] * 7)), _SETTINGS) is None
+    assert _assess([0] * 7).score is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.integers(0, 5), min_size=8, max_size=30))
+def test_any_order_gives_a_finding_that_fits(pattern: list[int]) -> None:
+    kind = _kind(pattern)
+    runs = [value for at, value in enumerate(pattern) if at == 0 or value != pattern[at - 1]]
+    returned = len(runs) - len(set(runs))
+    if returned >= _SETTINGS.returned_frames:
+        assert kind is Repetition.LOOPED
+    if kind is Repetition.FROZEN:
+        assert len(set(pattern)) < len(pattern)
+
+
+def test_a_nodding_head_and_a_flickering_lamp_come_back_with_fresh_noise() -> None:
+    frames = _frames(list(range(40)))
+    nodding = []
+    for frame in frames:
+        samples = frame.samples.copy()
+        samples[20:45] = np.roll(samples[20:45], frame.index % 5, axis=1)
+        nodding.append(replace(frame, samples=samples))
+    flickering = [
+        replace(frame, samples=(frame.samples * (0.9 if frame.index % 2 else 1.0)).astype(np.uint8))
+        for frame in frames
+    ]
+    for seen in (nodding, flickering):
+        finding = find_repetition(scan(seen), _SETTINGS)
+        assert finding is not None
+        assert finding.kind is Repetition.NONE
+
+
+def test_a_painted_background_without_noise_is_no_loop() -> None:
+    frames = []
+    for frame in _frames(list(range(40))):
+        samples = np.full_like(frame.samples, 200)
+        samples[:4] = frame.samples[:4]
+        frames.append(replace(frame, samples=samples))
+    finding = find_repetition(scan(frames), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.NONE
+
+
+def _thinned(pictures: list[int], noise: float = 0.0) -> ScanObservations:
+    """A scan of which, after a second of 24 frames, only every third is measured and no other sampled."""
+    frames = _frames(pictures, noise)
+    measured, passed = [], []
+    for frame, picture in zip(frames, pictures, strict=True):
+        mark = picture if noise == 0 else 1000 + frame.index
+        if frame.index % 3 == 0:
+            measured.append(replace(frame, fingerprint=mark))
+        else:
+            samples = frame.samples if frame.index < 24 else None
+            passed.append(SkippedFrame(frame.index, frame.capture_time, fingerprint=mark, samples=samples))
+    return ScanObservations(frames=tuple(measured), motion=(), passed=tuple(passed))
+
+
+@pytest.mark.parametrize("period", [4, 10, 11, 17, 24, 25, 31, 49, 50, 66])
+@pytest.mark.parametrize("noise", [0.0, 0.4])
+def test_a_loop_of_any_period_shows_in_a_thinned_scan(period: int, noise: float) -> None:
+    finding = find_repetition(_thinned([index % period for index in range(96)], noise), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.LOOPED
+
+
+def test_a_thinned_scan_of_a_camera_repeats_nothing() -> None:
+    finding = find_repetition(_thinned(list(range(96))), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.NONE
+
+
+def test_frames_known_by_their_bytes_alone_count() -> None:
+    scan_of_96 = _thinned([index % 50 for index in range(96)])
+    unsampled = tuple(replace(frame, samples=None) for frame in scan_of_96.passed)
+    finding = find_repetition(replace(scan_of_96, passed=unsampled), _SETTINGS)
+    assert finding is not None
+    assert finding.kind is Repetition.LOOPED
+
+
+def _encoded(changed: list[int]) -> tuple[FrameObservation, ...]:
+    """Frames that each repeat the last one except for ``changed[i]`` of 4,096 pixels."""
+    values, random = _BASE.astype(np.uint8).ravel().copy(), np.random.default_rng(3)
+    frames = []
+    for index, many in enumerate(changed):
+        values[random.choice(values.size, many, replace=False)] += np.uint8(4)
+        frames.append(observation(index, samples=values.reshape(_BASE.shape).copy()))
+    return tuple(frames)
+
+
+_CALM = [120] * 10 + [0] * 20 + [120] * 15
+
+
+def test_a_frame_that_an_encoder_carries_over_is_not_frozen() -> None:
+    found = find_repetition(scan(_encoded(_CALM)), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.NONE
+    assert "19 of 45" in found.detail or "20 of 45" in found.detail
+
+
+def test_repeats_with_different_bytes_are_frozen() -> None:
+    sent = tuple(replace(frame, fingerprint=frame.index) for frame in _encoded(_CALM))
+    found = find_repetition(scan(sent), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.FROZEN
+
+
+def test_a_video_that_stalls_while_the_picture_changes_is_frozen() -> None:
+    found = find_repetition(scan(_encoded([1500] * 10 + [0] * 20 + [1500] * 15)), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.FROZEN
+
+
+def test_a_picture_that_flutters_between_two_encodings_is_no_loop() -> None:
+    apart = _encoded([0, 120])
+    flutter = tuple(replace(apart[at % 2], index=at, capture_time=at / 10) for at in range(20))
+    found = find_repetition(scan(flutter), _SETTINGS)
+    assert found is not None
+    assert found.kind is Repetition.NONE
+    sent = tuple(replace(frame, fingerprint=at % 2) for at, frame in enumerate(flutter))
+    looped = find_repetition(scan(sent), _SETTINGS)
+    assert looped is not None
+    assert looped.kind is Repetition.LOOPED
