@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from matcher.conformance.scoring import sigmoid_score
+from matcher.conformance.interface import sigmoid_score
 
 
 @pytest.mark.parametrize(
