@@ -17,14 +17,12 @@ from matcher.records.codes import (
     ImageDataType2005,
     ImageDataType2011,
 )
-from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, SC_37, Dg2
+from matcher.records.dg2 import CBEFF_FACE, CBEFF_TYPES, ISO_19794_5, ISO_39794_5, SC_37, Dg2
+from matcher.records.iso_19794 import Record2005, Record2011, Representation2005, Representation2011
 from matcher.records.iso_39794.blocks import RepresentationBlock
 from matcher.records.iso_39794.codes import ColourSpace39794, ImageDataFormat39794
 from matcher.records.iso_39794.record import Record39794, excluded_values
-from matcher.records.modality import CBEFF_FACE, CBEFF_TYPES
-from matcher.records.representation import Representation
-from matcher.records.version_2005 import Record2005, Representation2005
-from matcher.records.version_2011 import Record2011, Representation2011
+from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation
 from vision.image_header import ImageFormat, ImageHeader
 
