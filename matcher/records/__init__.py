@@ -32,7 +32,14 @@ from matcher.records.contents import (
 )
 from matcher.records.dg2 import CBEFF_TYPES, BiometricBlock, Dg2
 from matcher.records.discrepancies import Discrepancy, DiscrepancyKind
-from matcher.records.iso_19794 import Record2005, Record2011, Representation2005, Representation2011
+from matcher.records.iso_19794 import (
+    CODES_2005,
+    CODES_2011,
+    Record2005,
+    Record2011,
+    Representation2005,
+    Representation2011,
+)
 from matcher.records.iso_39794 import Record39794
 from matcher.records.metadata import RecordMetadata, RecordVersion, Representation, metadata_of
 from matcher.records.values import (
@@ -49,6 +56,8 @@ from matcher.records.views import FacialRecord, representations_of
 
 __all__ = [
     "CBEFF_TYPES",
+    "CODES_2005",
+    "CODES_2011",
     "MAX_BYTES",
     "NO_POSE",
     "SAMPLING_RATE_BOUNDS",

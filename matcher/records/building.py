@@ -22,6 +22,7 @@ from matcher.records.codes import (
     ImageDataType2005,
     ImageDataType2011,
     LandmarkType,
+    colour_space_of,
     mask_of,
 )
 from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, wrapped
@@ -52,7 +53,7 @@ from matcher.records.iso_39794.record import (
 )
 from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.metadata import RecordMetadata, RecordVersion
-from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode, eye_landmarks
+from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
 from matcher.records.views import FacialRecord
 from vision.errors import ImageError
 from vision.image_header import ImageFormat, ImageHeader, parse_header
@@ -178,7 +179,7 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         height=header.height,
         face_image_type=known.face_image_type,
         image_data_type=_DATA_TYPES[RecordVersion.ISO_19794_5_2005][header.format],
-        colour_space=_colour_space_2005(header),
+        colour_space=colour_space_of(header, ColourSpace2005),
         source=known.source,
         device_type=known.device_type,
         gender=known.gender,
@@ -187,7 +188,7 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         features=_mask(known.features, codes.FEATURE_BITS_2005, "2005"),
         expression=_expression_2005(known.expressions),
         pose=PoseCode.of_degrees(known.pose),
-        landmarks=_landmarks(known),
+        landmarks=known.points,
     )
 
 
@@ -204,7 +205,7 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         image_data_type=kind,
         sampling_rate_level=codes.sampling_rate_level(known.head_width),
         post_acquisition=processing or 0,
-        colour_space=_colour_space_2011(header),
+        colour_space=colour_space_of(header, ColourSpace2011),
         capture_time=UNKNOWN_TIME
         if known.capture_time is None
         else CaptureTime.of_datetime(known.capture_time),
@@ -219,7 +220,7 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         features=_mask(known.features, codes.FEATURE_BITS_2011, "2011"),
         expression=_mask(known.expressions, codes.EXPRESSION_BITS_2011, "2011"),
         pose=PoseCode.of_degrees(known.pose),
-        landmarks=_landmarks(known),
+        landmarks=known.points,
     )
 
 
@@ -241,10 +242,6 @@ _DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingP
 )
 
 
-def _landmarks(known: RecordMetadata) -> tuple[Landmark, ...]:
-    return known.landmarks if known.eyes is None else (*eye_landmarks(known.eyes), *known.landmarks)
-
-
 def _mask(flags: frozenset[StrEnum] | None, bits: Mapping[int, StrEnum], edition: str) -> int:
     mask = mask_of(flags, bits)
     if mask is None:
@@ -263,22 +260,6 @@ def _expression_2005(expressions: frozenset[Expression] | None) -> int:
         return Expression2005[name.name]
     except KeyError as error:
         raise RecordInvalid(f"a 2005 record has no code for {name.value}; name the kind of smile") from error
-
-
-def _colour_space_2005(header: ImageHeader) -> int:
-    if header.bits_per_channel > 8:
-        return ColourSpace2005.OTHER
-    return {1: ColourSpace2005.GREY_8, 3: ColourSpace2005.RGB_24}.get(header.channels, ColourSpace2005.OTHER)
-
-
-def _colour_space_2011(header: ImageHeader) -> int:
-    deep = header.bits_per_channel > 8
-    grey, colour = (
-        (ColourSpace2011.GREY_16, ColourSpace2011.RGB_48)
-        if deep
-        else (ColourSpace2011.GREY_8, ColourSpace2011.RGB_24)
-    )
-    return {1: grey, 3: colour}.get(header.channels, ColourSpace2011.OTHER)
 
 
 def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:

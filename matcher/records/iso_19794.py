@@ -11,6 +11,7 @@ import struct
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from matcher.errors import RecordInvalid
@@ -30,6 +31,8 @@ from matcher.records.values import (
 )
 
 __all__ = [
+    "CODES_2005",
+    "CODES_2011",
     "FORMAT_2005",
     "FORMAT_2011",
     "Record2005",
@@ -187,6 +190,16 @@ _IMAGE_2011: Final = _Section(
     _Field("size", "I"),
 )
 _LEAST_BLOCK_2011: Final = _CAPTURE_2011.size + _FACE_2011.size + _IMAGE_2011.size
+
+
+def _codes_of(*sections: _Section) -> Mapping[str, type[IntEnum]]:
+    coded = (one for section in sections for one in section.fields)
+    return MappingProxyType({one.name: one.codes for one in coded if one.codes is not None})
+
+
+CODES_2005: Final = _codes_of(_FACE_2005, _IMAGE_2005)
+CODES_2011: Final = _codes_of(_CAPTURE_2011, _FACE_2011, _IMAGE_2011)
+"""The enumeration of each coded field of a face."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -568,7 +581,7 @@ def view_of_2005(face: Representation2005, *, position: int) -> Representation:
         pose=face.pose.degrees,
         landmarks=face.landmarks,
         eye_centres=eye_centres(face.landmarks),
-        **_named_codes(face, _FACE_2005, _IMAGE_2005),
+        **_named_codes(face, CODES_2005),
     )
 
 
@@ -593,15 +606,12 @@ def view_of_2011(face: Representation2011, *, position: int) -> Representation:
         post_acquisition=flags_of(face.post_acquisition, codes.POST_ACQUISITION_BITS),
         cross_reference=face.cross_reference or None,
         three_d_bytes=len(face.three_d),
-        **_named_codes(face, _CAPTURE_2011, _FACE_2011, _IMAGE_2011),
+        **_named_codes(face, CODES_2011),
     )
 
 
-def _named_codes(face: Representation2005 | Representation2011, *sections: _Section) -> Mapping[str, Any]:
+def _named_codes(
+    face: Representation2005 | Representation2011, kinds: Mapping[str, type[IntEnum]]
+) -> Mapping[str, Any]:
     """Return the coded fields of a face, as members of their enumerations if the standard names the code."""
-    return {
-        one.name: named(one.codes, getattr(face, one.name))
-        for section in sections
-        for one in section.fields
-        if one.codes is not None
-    }
+    return {name: named(kind, getattr(face, name)) for name, kind in kinds.items()}

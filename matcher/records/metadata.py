@@ -21,7 +21,15 @@ from matcher.records.codes import (
 )
 from matcher.records.iso_39794.blocks import RepresentationBlock
 from matcher.records.iso_39794.codes import ImageDataFormat39794
-from matcher.records.values import NO_POSE, CaptureTime, EyeCentres, Landmark, PoseDegrees, QualityBlock
+from matcher.records.values import (
+    NO_POSE,
+    CaptureTime,
+    EyeCentres,
+    Landmark,
+    PoseDegrees,
+    QualityBlock,
+    eye_landmarks,
+)
 
 __all__ = [
     "STANDARD_19794",
@@ -164,6 +172,11 @@ class RecordMetadata:
     post_acquisition: frozenset[PostAcquisition] | None = None
     lossy_jpeg_2000: bool = False
     block_39794: RepresentationBlock | None = None
+
+    @property
+    def points(self) -> tuple[Landmark, ...]:
+        """The eyes and the further points."""
+        return self.landmarks if self.eyes is None else (*eye_landmarks(self.eyes), *self.landmarks)
 
 
 def metadata_of(view: Representation) -> RecordMetadata:

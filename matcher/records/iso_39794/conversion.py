@@ -23,6 +23,7 @@ from matcher.records.codes import (
     HairColour,
     LandmarkType,
     PostAcquisition,
+    colour_space_of,
 )
 from matcher.records.iso_39794.blocks import (
     AngleDataBlock,
@@ -70,7 +71,6 @@ from matcher.records.values import (
     PoseDegrees,
     QualityBlock,
     eye_centres,
-    eye_landmarks,
 )
 from vision.image_header import ImageFormat, ImageHeader
 
@@ -405,7 +405,7 @@ def _picture(
         # Of another encoding of the image the number of lossy steps is not known.
         lossy_transformation_attempts=information.lossy_transformation_attempts if same else None,
         image_size=ImageSizeBlock(width=header.width, height=header.height),
-        image_colour_space=_colour_space(header),
+        image_colour_space=colour_space_of(header, ColourSpace39794),
     )
     device = CaptureDevice2DBlock() if old is None or old.capture_device is None else old.capture_device
     if known.source != before.source:
@@ -436,16 +436,6 @@ def _technology(source: CaptureSource) -> int | None:
     if source is CaptureSource.UNKNOWN:
         return CaptureTechnology39794.UNKNOWN
     return None if source is CaptureSource.UNSPECIFIED else _coded(SOURCES, source)
-
-
-def _colour_space(header: ImageHeader) -> int:
-    deep = header.bits_per_channel > 8
-    grey, colour = (
-        (ColourSpace39794.GREY_16, ColourSpace39794.RGB_48)
-        if deep
-        else (ColourSpace39794.GREY_8, ColourSpace39794.RGB_24)
-    )
-    return {1: grey, 3: colour}.get(header.channels, ColourSpace39794.OTHER)
 
 
 def _date_time(moment: datetime | None) -> DateTimeBlock | None:
@@ -561,8 +551,7 @@ def _angle(degrees: float | None, uncertainty: float | None) -> AngleDataBlock |
 
 
 def _landmarks(known: RecordMetadata) -> tuple[LandmarkBlock, ...] | None:
-    points = known.landmarks if known.eyes is None else (*eye_landmarks(known.eyes), *known.landmarks)
-    return tuple(_landmark(point) for point in points) or None
+    return tuple(_landmark(point) for point in known.points) or None
 
 
 def _landmark(point: Landmark) -> LandmarkBlock:
