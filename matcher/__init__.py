@@ -39,7 +39,7 @@ from matcher.errors import (
     RefusalReason,
     TrustedImageRefused,
 )
-from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, persons_among
+from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, faces_in_words, persons_among
 from matcher.portrait import accept_portrait, examine_portrait
 from matcher.portrait_report import (
     Portrait,
@@ -50,7 +50,6 @@ from matcher.portrait_report import (
     RuleChange,
     Severity,
 )
-from matcher.seen_faces import faces_in_words
 from matcher.similarity import fmr_bound, similarity_for_fmr, similarity_in_words, threshold_cosine
 from matcher.template import TemplateSample, fuse_templates, is_comparable, sample_quality
 

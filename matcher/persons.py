@@ -1,4 +1,4 @@
-"""Chooses the subject of an image with several faces, and the faces that count as further persons.
+"""Chooses the subject of an image with several faces, and tells the faces that count as further persons.
 
 This module alone decides which face an image is about. Selfies, frames of scans, trusted images and
 measurements differ only in the ``SubjectRule`` that they pass.
@@ -16,8 +16,18 @@ from typing import Final
 
 from vision.face import DetectedFace
 
-__all__ = ["PHOTO_SUBJECT", "SCAN_SUBJECT", "SubjectRule", "persons_among"]
+__all__ = [
+    "MOST_SEEN",
+    "PHOTO_SUBJECT",
+    "SCAN_SUBJECT",
+    "SubjectRule",
+    "face_boxes",
+    "faces_in_words",
+    "persons_among",
+]
 
+MOST_SEEN: Final = 5
+"""The most faces that are described, so that a crowd makes no long message."""
 _CENTRE_WEIGHT: Final = 0.7
 """The share of its prominence that a face loses in a corner. With 0 the widest face is the subject, which was
 wrong in 6 of 284 photos with several faces, one of them of a known person; with 0.5 to 0.9 none was wrong."""
@@ -114,3 +124,34 @@ def _offset(face: DetectedFace, size: tuple[int, int]) -> float:
     x, y = face.box.centre
     # Coordinates are those of pixel centres.
     return 2.0 * math.hypot(x - (width - 1) / 2, y - (height - 1) / 2) / math.hypot(width, height)
+
+
+def faces_in_words(faces: Sequence[DetectedFace], *, size: tuple[int, int]) -> str:
+    """Return the size and the place of each face, such as ``"120 pixels wide in the centre"``.
+
+    Args:
+        faces: The faces, the subject first.
+        size: Width and height of the image, pixels.
+    """
+    named = [f"{max(0.0, face.box.width):.0f} pixels wide {_place(face, size)}" for face in faces[:MOST_SEEN]]
+    more = len(faces) - len(named)
+    return "; ".join([*named, *([f"{more} more"] if more else [])])
+
+
+def face_boxes(faces: Sequence[DetectedFace]) -> str:
+    """Return the boxes as ``left,top,width,height`` in whole pixels, with a semicolon between two."""
+    boxes = [face.box for face in faces[:MOST_SEEN]]
+    return "; ".join(f"{box.left:.0f},{box.top:.0f},{box.width:.0f},{box.height:.0f}" for box in boxes)
+
+
+def _place(face: DetectedFace, size: tuple[int, int]) -> str:
+    x, y = face.box.centre
+    across = _third(x / size[0], "left", "right")
+    down = _third(y / size[1], "top", "bottom")
+    if across and down:
+        return f"at the {down} {across}"
+    return f"at the {across or down}" if across or down else "in the centre"
+
+
+def _third(share: float, low: str, high: str) -> str:
+    return low if share < 1 / 3 else high if share > 2 / 3 else ""

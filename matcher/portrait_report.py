@@ -5,9 +5,8 @@ from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
-from matcher.conformance.bounds import validate_bounds
-from matcher.conformance.factory import unassessable
 from matcher.conformance.interface import Component
+from matcher.conformance.measures import unassessable, validate_bounds
 from matcher.conformance.profiles import ALWAYS_HARD, Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Requirement, RequirementCode, Rule, Severity
 from matcher.errors import PortraitPolicyInvalid

@@ -1,7 +1,6 @@
 """The content of an image file, as rows for people and as values for programs."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 from typing import Any, Final
 
@@ -9,20 +8,12 @@ from cli.image.inspection_39794 import block_json, block_rows
 from cli.sections import Section
 from matcher.records import (
     CBEFF_TYPES,
+    CODES_2005,
+    CODES_2011,
     SAMPLING_RATE_BOUNDS,
-    CaptureSource,
-    ColourSpace2005,
-    ColourSpace2011,
     Dg2,
     Expression2005,
-    EyeColour,
-    FaceImageType2005,
-    FaceImageType2011,
     FacialRecord,
-    Gender,
-    HairColour,
-    ImageDataType2005,
-    ImageDataType2011,
     Landmark,
     LandmarkType,
     Record2011,
@@ -45,19 +36,6 @@ _RELATIONS: Final = {
     3: "irregular intervals, several sessions",
     0xFFFF: "65,535 ms or more apart",
 }
-
-
-@dataclass(frozen=True, slots=True)
-class _Kinds:
-    """The code tables that differ between the versions."""
-
-    face_image_type: type[IntEnum]
-    image_data_type: type[IntEnum]
-    colour_space: type[IntEnum]
-
-
-_KINDS_2005: Final = _Kinds(FaceImageType2005, ImageDataType2005, ColourSpace2005)
-_KINDS_2011: Final = _Kinds(FaceImageType2011, ImageDataType2011, ColourSpace2011)
 
 
 def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
@@ -181,17 +159,17 @@ def _record_section(record: FacialRecord) -> Section:
 
 def _face_section(face: Representation, record: FacialRecord) -> Section:
     pose, eyes = face.pose, face.eye_centres
-    kinds = _KINDS_2011 if isinstance(record, Record2011) else _KINDS_2005
+    kinds = CODES_2011 if isinstance(record, Record2011) else CODES_2005
     rows = [
-        ("face image type", describe_code(kinds.face_image_type, face.face_image_type)),
-        ("image data type", describe_code(kinds.image_data_type, face.image_data_type)),
+        ("face image type", describe_code(kinds["face_image_type"], face.face_image_type)),
+        ("image data type", describe_code(kinds["image_data_type"], face.image_data_type)),
         ("width x height", f"{face.width or 0} x {face.height or 0}"),
-        ("colour space", describe_code(kinds.colour_space, face.colour_space)),
-        ("source", describe_code(CaptureSource, face.source)),
+        ("colour space", describe_code(kinds["colour_space"], face.colour_space)),
+        ("source", describe_code(kinds["source"], face.source)),
         ("device type", _maybe(face.device_type)),
-        ("gender", describe_code(Gender, face.gender)),
-        ("eye colour", describe_code(EyeColour, face.eye_colour)),
-        ("hair colour", describe_code(HairColour, face.hair_colour)),
+        ("gender", describe_code(kinds["gender"], face.gender)),
+        ("eye colour", describe_code(kinds["eye_colour"], face.eye_colour)),
+        ("hair colour", describe_code(kinds["hair_colour"], face.hair_colour)),
         ("features", _flags(face.features)),
         ("expression", _expression(face, _coded_expression(face, record), record)),
         *(

@@ -1,13 +1,12 @@
-"""The standard's aligned face: the image that most measures of ISO/IEC 29794-5 use."""
+"""The standard's aligned face, which most measures of ISO/IEC 29794-5 use, its luminance, and its crop."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.conformance.luminance import Histogram, luminance_histogram, luminance_image
 from vision.face import BgrImage, Box, Landmarks, Points
 from vision.face_parts import FIVE_ALIGNED, FaceParts, face_parts
 from vision.geometry import similarity_transform
@@ -15,18 +14,21 @@ from vision.geometry import similarity_transform
 __all__ = [
     "ALIGNED_EYE_DISTANCE",
     "ALIGNED_SIDE",
+    "LEVELS",
     "MEAN_OUTLINE",
-    "NO_ALIGNED_FACE",
     "AlignedFace",
+    "FaceCrop",
+    "Histogram",
     "aligned_face",
+    "face_crop",
+    "luminance_histogram",
+    "luminance_image",
 ]
 
 ALIGNED_SIDE: Final = 616
 """Side of the aligned image, pixels."""
 ALIGNED_EYE_DISTANCE: Final = 113.0
 """Distance of the eyes in the aligned image, pixels."""
-NO_ALIGNED_FACE: Final = "the points of the face lie in one place, so that it cannot be aligned"
-"""Why a measure could not be assessed if ``aligned_face`` returns None."""
 _HALF_OUTLINE: Final = np.column_stack(
     [
         np.array([233.0, 212, 192, 180, 178, 181, 187, 196, 211, 246, 275, 300]),
@@ -47,6 +49,22 @@ _SEEN_BOTTOM: Final = 480
 more."""
 _CHEEK_SIDE: Final = 0.3
 """Side of the squares on the cheeks, in eye distances."""
+_HALF: Final = 0.5
+_LEAST_SCALE: Final = 1e-3
+"""Eyes that are more than 100,000 pixels apart are not a face."""
+
+Histogram: TypeAlias = NDArray[np.float64]
+"""Share of the pixels at each luminance 0..255, shape (256,); adds up to 1."""
+
+_STORED: Final = np.arange(256) / 255.0
+_LINEAR: Final = np.where(_STORED > 0.04045, ((_STORED + 0.055) / 1.055) ** 2.4, _STORED / 12.92)
+"""IEC 61966-2-1 (sRGB): from stored value to linear light."""
+_WEIGHTS_BGR: Final = (0.0722, 0.7152, 0.2126)
+"""ITU-R BT.709: share of each channel in the luminance."""
+_TABLES: Final = (255.0 * _LINEAR[None, :, None] * np.array(_WEIGHTS_BGR)).astype(np.float32)
+_SUM: Final = np.ones((1, 3), dtype=np.float32)
+LEVELS: Final = np.arange(256) / 255.0
+"""The levels of a histogram, 0 (black) to 1 (white)."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -165,11 +183,6 @@ def _transform(five: NDArray[np.float64]) -> NDArray[np.float64] | None:
     return matrix if scale >= _LEAST_SCALE else None
 
 
-_HALF: Final = 0.5
-_LEAST_SCALE: Final = 1e-3
-"""Eyes that are more than 100,000 pixels apart are not a face."""
-
-
 def _moved(points: NDArray[np.float64], transform: NDArray[np.float64]) -> NDArray[np.float64]:
     return points @ transform[:, :2].T + transform[:, 2]
 
@@ -196,3 +209,77 @@ def _cheeks(
         seen = aligned[within] * mask[within][..., None]
         square[: seen.shape[0], : seen.shape[1]] = seen
     return squares
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceCrop:
+    """The upright rectangle around a face, clipped to the portrait.
+
+    Attributes:
+        pixels: Shape (height, width, 3): the portrait's own, not reduced.
+        left: Its left edge in the portrait, pixels.
+        top: Its top edge in the portrait, pixels.
+        reduction: Scale from these pixels to those of the aligned face; below 1 if the face is larger here.
+    """
+
+    pixels: BgrImage
+    left: int
+    top: int
+    reduction: float
+
+
+def face_crop(portrait: BgrImage, aligned: AlignedFace) -> FaceCrop | None:
+    """Cuts the face, brows to chin, out of the portrait.
+
+    Args:
+        portrait: The image from which ``aligned`` was made.
+        aligned: The aligned face, which defines the position.
+
+    Returns:
+        The crop; None if no pixel of the face lies inside the portrait.
+    """
+    box = aligned.face_box
+    edges = ((box.left, box.top), (box.right, box.top), (box.right, box.bottom), (box.left, box.bottom))
+    back = cv2.invertAffineTransform(aligned.transform)
+    seen = np.array(edges) @ back[:, :2].T + back[:, 2]
+    height, width = portrait.shape[:2]
+    limits = np.array([width, height], dtype=np.float64)
+    left, top = np.clip(np.floor(seen.min(axis=0)), 0, limits).astype(int)
+    right, bottom = np.clip(np.ceil(seen.max(axis=0)), 0, limits).astype(int)
+    if right <= left or bottom <= top:
+        return None
+    reduction = float(np.hypot(aligned.transform[0, 0], aligned.transform[1, 0]))
+    return FaceCrop(portrait[top:bottom, left:right], left=int(left), top=int(top), reduction=reduction)
+
+
+def luminance_image(image: BgrImage) -> NDArray[np.uint8]:
+    """Return the relative luminance of every pixel.
+
+    Source: ISO/IEC 29794-5, as in OFIQ: sRGB is decoded to linear light, weighted after ITU-R BT.709, and
+    rounded to 0..255. Therefore mid-grey on a screen (stored 188) is 128, and skin measures dark.
+
+    Args:
+        image: Shape (height, width, 3).
+
+    Returns:
+        Shape (height, width), 0 (black) to 255 (white).
+    """
+    if image.size == 0:
+        return np.zeros(image.shape[:2], dtype=np.uint8)
+    weighted = cv2.LUT(image, _TABLES)
+    return cv2.convertScaleAbs(cv2.transform(weighted, _SUM)).astype(np.uint8, copy=False)
+
+
+def luminance_histogram(luminance: NDArray[np.uint8], mask: NDArray[np.uint8] | None = None) -> Histogram:
+    """Return the histogram of the luminance.
+
+    Args:
+        luminance: Shape (height, width), from ``luminance_image``.
+        mask: Same shape; pixels of value 0 do not count. None counts all.
+
+    Returns:
+        Shares; all 0 if no pixel counts.
+    """
+    seen = luminance.ravel() if mask is None else luminance[mask > 0]
+    counts = np.bincount(seen, minlength=256).astype(np.float64)
+    return counts / max(1.0, float(counts.sum()))

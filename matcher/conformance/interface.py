@@ -1,19 +1,33 @@
-"""The interface of a measure: one component of ISO/IEC 29794-5, assessed or not.
+"""What measures take and give: a portrait, and the assessment of one component of ISO/IEC 29794-5.
 
 ISO/IEC 29794-5 gives every component a native measure in its own unit and a quality score from 0 (worst)
 to 100 (best). If a component cannot be assessed (no landmarks, no model for it), its assessment states why;
-that is a result, never an error.
+that is a result, never an error. The content of the image never causes an exception.
 """
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import cached_property
-from typing import Protocol
+from functools import cached_property, wraps
+from typing import Final, TypeAlias
 
 from matcher.conformance.face_region import AlignedFace, aligned_face
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 
-__all__ = ["Assessment", "Component", "Measure", "Method", "PortraitView", "assessed", "not_assessed"]
+__all__ = [
+    "Assess",
+    "Assessment",
+    "Component",
+    "Method",
+    "PortraitView",
+    "assessed",
+    "not_assessed",
+    "of_aligned_face",
+    "sigmoid_score",
+]
+
+_NO_ALIGNED_FACE: Final = "the points of the face lie in one place, so that it cannot be aligned"
 
 
 class Component(StrEnum):
@@ -111,24 +125,33 @@ def not_assessed(reason: str) -> Assessment:
     return Assessment(measured=None, score=None, unassessed=reason)
 
 
-class Measure(Protocol):
-    """The measure of one component. It keeps no state between calls and is safe in several threads."""
+Assess: TypeAlias = Callable[[PortraitView], Assessment]
+"""A measure: assesses one component. It keeps no state between calls and is safe in several threads."""
 
-    @property
-    def component(self) -> Component:
-        """The component of ISO/IEC 29794-5."""
-        ...
 
-    @property
-    def method(self) -> Method:
-        """Whether the algorithm is the standard's."""
-        ...
+def of_aligned_face(assess: Callable[[PortraitView, AlignedFace], Assessment]) -> Assess:
+    """Make the measure that passes the aligned face to ``assess``; not assessed if there is none."""
 
-    @property
-    def unit(self) -> str:
-        """Unit of ``Assessment.measured``, such as ``"px"``, ``"deg"`` or ``"fraction"``."""
-        ...
+    @wraps(assess)
+    def measure(portrait: PortraitView) -> Assessment:
+        aligned = portrait.aligned
+        return not_assessed(_NO_ALIGNED_FACE) if aligned is None else assess(portrait, aligned)
 
-    def assess(self, portrait: PortraitView) -> Assessment:
-        """Measures one portrait; the content of the image never causes an exception."""
-        ...
+    return measure
+
+
+def sigmoid_score(raw: float, *, x0: float, w: float) -> float:
+    """Return the sigmoid with which ISO/IEC 29794-5 maps most of its native measures.
+
+    Args:
+        raw: The native measure, in its own unit.
+        x0: The native measure with a score of 50, same unit.
+        w: Width of the slope, same unit, greater than 0. For a measure of which less is better, subtract
+            the sigmoid from 100.
+
+    Returns:
+        100 / (1 + exp(-(raw - x0) / w)), 0..100.
+    """
+    # Beyond +-60 widths the score is 0 or 100 in floating point, and farther out exp() would overflow.
+    exponent = min(60.0, max(-60.0, -(raw - x0) / w))
+    return 100.0 / (1.0 + math.exp(exponent))

@@ -15,7 +15,6 @@ __all__ = [
     "Rule",
     "Severity",
     "assessed_requirement",
-    "measured_requirement",
     "requirement_code",
     "stated_requirement",
 ]
@@ -169,22 +168,6 @@ class Requirement:
         return self.severity is Severity.HARD and self.passed is not True
 
 
-def measured_requirement(
-    code: RequirementCode, *, clause: str, rule: Rule, value: float, unit: str
-) -> Requirement:
-    """Make the requirement on a number without a quality score."""
-    return Requirement(
-        code=code,
-        clause=clause,
-        severity=rule.severity,
-        measured=_words(value, unit),
-        required=rule.words(unit),
-        passed=rule.met_by(value, None),
-        value=value,
-        unit=unit,
-    )
-
-
 def assessed_requirement(
     code: RequirementCode,
     *,
@@ -192,9 +175,9 @@ def assessed_requirement(
     rule: Rule,
     assessment: Assessment,
     unit: str,
-    method: Method | None,
+    method: Method | None = None,
 ) -> Requirement:
-    """Make the requirement on the result of a measure."""
+    """Make the requirement on a number that was measured, or on one that could not be."""
     value = assessment.measured
     return Requirement(
         code=code,

@@ -5,8 +5,7 @@ supported, bare or in the ICAO DG2. Start with ``open_trusted_image`` for readin
 writing. docs/trusted_images.md lists which errors of real records are tolerated.
 """
 
-from matcher.records.building import FacialRecord, build_record, serialise, wrap_in_dg2
-from matcher.records.capture_time import CaptureTime
+from matcher.records.building import build_record, fitted, serialise, wrap_in_dg2
 from matcher.records.codes import (
     SAMPLING_RATE_BOUNDS,
     CaptureSource,
@@ -31,21 +30,34 @@ from matcher.records.contents import (
     TrustedImageContent,
     open_trusted_image,
 )
-from matcher.records.dg2 import BiometricBlock, Dg2
+from matcher.records.dg2 import CBEFF_TYPES, BiometricBlock, Dg2
 from matcher.records.discrepancies import Discrepancy, DiscrepancyKind
-from matcher.records.fitting import fitted
+from matcher.records.iso_19794 import (
+    CODES_2005,
+    CODES_2011,
+    Record2005,
+    Record2011,
+    Representation2005,
+    Representation2011,
+)
 from matcher.records.iso_39794 import Record39794
-from matcher.records.landmarks import EyeCentres, Landmark, eye_landmarks
-from matcher.records.metadata import RecordMetadata, RecordVersion, metadata_of
-from matcher.records.modality import CBEFF_TYPES
-from matcher.records.pose import NO_POSE, PoseCode, PoseDegrees
-from matcher.records.representation import Representation
-from matcher.records.version_2005 import Record2005, Representation2005
-from matcher.records.version_2011 import QualityBlock, Record2011, Representation2011
-from matcher.records.views import representations_of
+from matcher.records.metadata import RecordMetadata, RecordVersion, Representation, metadata_of
+from matcher.records.values import (
+    NO_POSE,
+    CaptureTime,
+    EyeCentres,
+    Landmark,
+    PoseCode,
+    PoseDegrees,
+    QualityBlock,
+    eye_landmarks,
+)
+from matcher.records.views import FacialRecord, representations_of
 
 __all__ = [
     "CBEFF_TYPES",
+    "CODES_2005",
+    "CODES_2011",
     "MAX_BYTES",
     "NO_POSE",
     "SAMPLING_RATE_BOUNDS",

@@ -1,44 +1,76 @@
-"""Writes facial records: makes a conformant record of each version of an image and its metadata."""
+"""Writes facial records: fits metadata to a version, and makes a conformant record of an image and them."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import Final
 
 from matcher.errors import RecordInvalid
 from matcher.records import codes
-from matcher.records.capture_time import UNKNOWN_TIME, CaptureTime
 from matcher.records.codes import (
+    FEATURE_BITS_2005,
+    CaptureSource,
     ColourSpace2005,
     ColourSpace2011,
     Expression,
     Expression2005,
+    EyeColour,
     FaceImageType2011,
+    Gender,
+    HairColour,
     ImageDataType2005,
     ImageDataType2011,
+    LandmarkType,
+    colour_space_of,
     mask_of,
 )
 from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, wrapped
-from matcher.records.iso_39794 import FORMAT_39794, Record39794, recognise_39794, serialise_39794
-from matcher.records.iso_39794.building import FORMATS_39794, build_39794
-from matcher.records.iso_39794.recognition import WRAPPED
+from matcher.records.iso_19794 import (
+    Record2005,
+    Record2011,
+    Representation2005,
+    Representation2011,
+    serialise_2005,
+    serialise_2011,
+)
+from matcher.records.iso_39794.conversion import (
+    FEATURES,
+    FORMATS_39794,
+    GENDERS,
+    HAIR_COLOURS,
+    POINTS,
+    build_39794,
+    only_in_39794,
+)
+from matcher.records.iso_39794.record import (
+    FORMAT_39794,
+    WRAPPED,
+    Record39794,
+    excluded_values,
+    recognise_39794,
+    serialise_39794,
+)
 from matcher.records.jpeg_2000 import is_reversible
-from matcher.records.landmarks import Landmark, eye_landmarks
 from matcher.records.metadata import RecordMetadata, RecordVersion
-from matcher.records.pose import PoseCode
-from matcher.records.version_2005 import Record2005, Representation2005, serialise_2005
-from matcher.records.version_2011 import Record2011, Representation2011, serialise_2011
+from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
+from matcher.records.views import FacialRecord
 from vision.errors import ImageError
 from vision.image_header import ImageFormat, ImageHeader, parse_header
 
-__all__ = ["FacialRecord", "build_record", "serialise", "wrap_in_dg2"]
-
-FacialRecord: TypeAlias = Record2005 | Record2011 | Record39794
-"""A record of any version."""
+__all__ = [
+    "build_record",
+    "fitted",
+    "serialise",
+    "wrap_in_dg2",
+]
 
 _LARGEST_SIDE: Final = 0xFFFF
 _LARGEST_LEVEL: Final = 7
 _FACIAL_2005: Final = b"FAC\x00010\x00"
+_SMILES: Final = frozenset({Expression.SMILE_CLOSED, Expression.SMILE_OPEN})
+_BEST_SCORE: Final = 100
+_FAILED_SCORE: Final = 0xFF
 
 
 def build_record(
@@ -147,7 +179,7 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         height=header.height,
         face_image_type=known.face_image_type,
         image_data_type=_DATA_TYPES[RecordVersion.ISO_19794_5_2005][header.format],
-        colour_space=_colour_space_2005(header),
+        colour_space=colour_space_of(header, ColourSpace2005),
         source=known.source,
         device_type=known.device_type,
         gender=known.gender,
@@ -156,7 +188,7 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         features=_mask(known.features, codes.FEATURE_BITS_2005, "2005"),
         expression=_expression_2005(known.expressions),
         pose=PoseCode.of_degrees(known.pose),
-        landmarks=_landmarks(known),
+        landmarks=known.points,
     )
 
 
@@ -173,7 +205,7 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         image_data_type=kind,
         sampling_rate_level=codes.sampling_rate_level(known.head_width),
         post_acquisition=processing or 0,
-        colour_space=_colour_space_2011(header),
+        colour_space=colour_space_of(header, ColourSpace2011),
         capture_time=UNKNOWN_TIME
         if known.capture_time is None
         else CaptureTime.of_datetime(known.capture_time),
@@ -188,7 +220,7 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         features=_mask(known.features, codes.FEATURE_BITS_2011, "2011"),
         expression=_mask(known.expressions, codes.EXPRESSION_BITS_2011, "2011"),
         pose=PoseCode.of_degrees(known.pose),
-        landmarks=_landmarks(known),
+        landmarks=known.points,
     )
 
 
@@ -208,10 +240,6 @@ _DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingP
         RecordVersion.ISO_39794_5: FORMATS_39794,
     }
 )
-
-
-def _landmarks(known: RecordMetadata) -> tuple[Landmark, ...]:
-    return known.landmarks if known.eyes is None else (*eye_landmarks(known.eyes), *known.landmarks)
 
 
 def _mask(flags: frozenset[StrEnum] | None, bits: Mapping[int, StrEnum], edition: str) -> int:
@@ -234,17 +262,138 @@ def _expression_2005(expressions: frozenset[Expression] | None) -> int:
         raise RecordInvalid(f"a 2005 record has no code for {name.value}; name the kind of smile") from error
 
 
-def _colour_space_2005(header: ImageHeader) -> int:
-    if header.bits_per_channel > 8:
-        return ColourSpace2005.OTHER
-    return {1: ColourSpace2005.GREY_8, 3: ColourSpace2005.RGB_24}.get(header.channels, ColourSpace2005.OTHER)
+def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:
+    """Return the part of ``metadata`` that a version can hold, and the names of the rest in words.
 
-
-def _colour_space_2011(header: ImageHeader) -> int:
-    deep = header.bits_per_channel > 8
-    grey, colour = (
-        (ColourSpace2011.GREY_16, ColourSpace2011.RGB_48)
-        if deep
-        else (ColourSpace2011.GREY_8, ColourSpace2011.RGB_24)
+    Args:
+        metadata: The metadata.
+        version: The version of the record.
+    """
+    if version is RecordVersion.ISO_39794_5:
+        return _fitted_39794(metadata)
+    known = metadata
+    lost: tuple[str, ...] = ()
+    if metadata.block_39794 is not None:
+        known, lost = replace(metadata, block_39794=None), only_in_39794(metadata.block_39794)
+    fitting, left_out = (
+        _fitted_2011(known) if version is RecordVersion.ISO_19794_5_2011 else _fitted_2005(known)
     )
-    return {1: grey, 3: colour}.get(header.channels, ColourSpace2011.OTHER)
+    return fitting, (*left_out, *lost)
+
+
+def _fitted_2011(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
+    expressions = _one_smile(metadata.expressions)
+    source = metadata.source
+    if source is CaptureSource.UNKNOWN:
+        source = CaptureSource.UNSPECIFIED
+    # The other code for "unknown" belongs to 2005 records.
+    gender = Gender.UNKNOWN if metadata.gender is Gender.UNKNOWN_3 else metadata.gender
+    eyes = _eye_colour(metadata.eye_colour)
+    return replace(metadata, expressions=expressions, source=source, gender=gender, eye_colour=eyes), ()
+
+
+def _fitted_2005(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
+    left_out = [
+        what
+        for what, value in (
+            ("capture time", metadata.capture_time),
+            ("device vendor", metadata.device_vendor),
+            ("height of the person", metadata.subject_height),
+            ("quality scores", metadata.quality),
+            ("post-acquisition processing", metadata.post_acquisition),
+        )
+        if value
+    ]
+    known = frozenset(FEATURE_BITS_2005.values())
+    features = None if metadata.features is None else metadata.features & known
+    if features != metadata.features:
+        left_out.append("head covering")
+    expressions = metadata.expressions
+    if expressions is not None and (len(expressions) > 1 or Expression.SMILE in expressions):
+        left_out.append("expressions")
+        expressions = None
+    landmarks = tuple(
+        Landmark(point.type, point.code, point.x, point.y)
+        for point in metadata.landmarks
+        if point.type == LandmarkType.MPEG_4
+    )
+    if len(landmarks) != len(metadata.landmarks):
+        left_out.append("anthropometric landmarks")
+    face_type = metadata.face_image_type
+    if face_type > FaceImageType2011.TOKEN_FRONTAL:
+        left_out.append("face image type")
+        face_type = FaceImageType2011.BASIC
+    fitting = replace(
+        metadata,
+        face_image_type=face_type,
+        landmarks=landmarks,
+        features=features,
+        expressions=expressions,
+        capture_time=None,
+        device_vendor=0,
+        subject_height=None,
+        quality=(),
+        head_width=0.0,
+        post_acquisition=None,
+    )
+    return fitting, tuple(left_out)
+
+
+def _fitted_39794(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
+    left_out = []
+    block = metadata.block_39794
+    if block is not None and excluded_values(Record39794(representation=block)):
+        left_out.append("what only 39794-5 records hold, because some of it is excluded by the standard")
+        block = None
+    landmarks = tuple(point for point in metadata.landmarks if (point.type, point.code) in POINTS)
+    if len(landmarks) != len(metadata.landmarks):
+        left_out.append("landmarks that it does not name")
+    features = None if metadata.features is None else metadata.features & frozenset(FEATURES.values())
+    if features != metadata.features:
+        left_out.append("distorting condition")
+    hair = metadata.hair_colour
+    if hair not in {HairColour.UNSPECIFIED, *HAIR_COLOURS.values()}:
+        left_out.append("hair colour")
+        hair = HairColour.UNSPECIFIED
+    device = (metadata.device_vendor, metadata.device_type)
+    if any(device) and not all(device):
+        left_out.append("device without vendor and number")
+        device = (0, 0)
+    quality = tuple(
+        one
+        for one in metadata.quality
+        if one.algorithm_vendor and one.algorithm and (one.score <= _BEST_SCORE or one.score == _FAILED_SCORE)
+    )
+    if len(quality) != len(metadata.quality):
+        left_out.append("quality scores without a registered algorithm")
+    face_type = metadata.face_image_type
+    if face_type > FaceImageType2011.FULL_FRONTAL:
+        left_out.append("face image type")
+        face_type = FaceImageType2011.BASIC
+    fitting = replace(
+        metadata,
+        face_image_type=face_type,
+        landmarks=landmarks,
+        features=features,
+        hair_colour=hair,
+        gender=metadata.gender if metadata.gender in GENDERS.values() else Gender.UNSPECIFIED,
+        eye_colour=_eye_colour(metadata.eye_colour),
+        expressions=_one_smile(metadata.expressions),
+        device_vendor=device[0],
+        device_type=device[1],
+        quality=quality,
+        head_width=0.0,
+        block_39794=block,
+    )
+    return fitting, tuple(left_out)
+
+
+def _one_smile(expressions: frozenset[Expression] | None) -> frozenset[Expression] | None:
+    if expressions and expressions & _SMILES:
+        return (expressions - _SMILES) | {Expression.SMILE}
+    return expressions
+
+
+def _eye_colour(colour: EyeColour) -> EyeColour:
+    # The other code for "unknown" belongs to 2005 records.
+    return EyeColour.UNKNOWN if colour is EyeColour.UNKNOWN_8 else colour

@@ -10,6 +10,8 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from vision.image_header import ImageHeader
+
 __all__ = [
     "EXPRESSION_BITS_2011",
     "FEATURE_BITS_2005",
@@ -32,6 +34,7 @@ __all__ = [
     "LandmarkType",
     "PostAcquisition",
     "bits_of",
+    "colour_space_of",
     "describe_code",
     "flags_of",
     "mask_of",
@@ -322,6 +325,7 @@ _MEMBERS: Final[Mapping[type[IntEnum], Mapping[int, int]]] = MappingProxyType(
 """Members by code. A look-up here is several times cheaper than in the enumeration, and each record needs
 eight."""
 
+_Code = TypeVar("_Code", bound=IntEnum)
 _Flag = TypeVar("_Flag", bound=StrEnum)
 
 
@@ -385,3 +389,11 @@ def bits_of(mask: int, bits: Mapping[int, StrEnum], *, specified: bool = True) -
 def sampling_rate_level(head_width: float) -> int:
     """Return the spatial sampling rate level, 0..7, for a head of ``head_width`` pixels (2011, table 18)."""
     return sum(head_width >= bound for bound in SAMPLING_RATE_BOUNDS)
+
+
+def colour_space_of(header: ImageHeader, kind: type[_Code]) -> _Code:
+    """Return the colour space of an image as ``kind`` codes it: OTHER unless it names that many bits."""
+    deep = header.bits_per_channel > 8
+    grey, colour = ("GREY_16", "RGB_48") if deep else ("GREY_8", "RGB_24")
+    name = {1: grey, 3: colour}.get(header.channels, "OTHER")
+    return kind[name] if name in kind.__members__ else kind["OTHER"]

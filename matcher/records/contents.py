@@ -9,9 +9,19 @@ from enum import StrEnum
 from typing import Final
 
 from matcher.errors import RefusalReason, TrustedImageRefused
-from matcher.records.dg2 import FORMAT_DG2, ISO_19794_5, ISO_39794_5, Dg2, modality_of_group, parse_dg2
+from matcher.records.dg2 import (
+    FORMAT_DG2,
+    ISO_19794_5,
+    ISO_39794_5,
+    OTHER_RECORDS,
+    Dg2,
+    modality_of_group,
+    parse_dg2,
+    wrong_modality,
+)
 from matcher.records.discrepancies import Discrepancy, of_dg2, of_picture, of_record
 from matcher.records.fields import record_malformed
+from matcher.records.iso_19794 import Record2005, Record2011, count_2005, count_2011, parse_2005, parse_2011
 from matcher.records.iso_39794 import (
     FORMAT_39794,
     Record39794,
@@ -19,11 +29,8 @@ from matcher.records.iso_39794 import (
     parse_39794,
     recognise_39794,
 )
-from matcher.records.iso_39794.recognition import not_supported
-from matcher.records.modality import OTHER_RECORDS, wrong_modality
-from matcher.records.representation import Representation
-from matcher.records.version_2005 import Record2005, count_2005, parse_2005
-from matcher.records.version_2011 import Record2011, count_2011, parse_2011
+from matcher.records.iso_39794.record import not_supported
+from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation, representation_of
 from vision.errors import ImageError
 from vision.foreign_format import recognise_foreign

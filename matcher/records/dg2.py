@@ -1,8 +1,10 @@
 """Reads and writes data group 2 of a passport, which encloses the face, and its CBEFF headers.
 
+Records of other modalities than the face are recognised, so that the refusal names the modality.
+
 ``75 {7F61 {02 count, 7F60 {A1 {header}, 5F2E or 7F2E {record}}...}}``. The module reads the whole data group,
 and its parts that begin with 7F61 or 7F60, which some readers return. Sources: ICAO Doc 9303-10, 4.7.2;
-ISO/IEC 7816-11; NISTIR 6529-A (CBEFF).
+ISO/IEC 7816-11; NISTIR 6529-A (CBEFF); the format identifiers of ISO/IEC 19794-2 to -14.
 """
 
 from collections.abc import Mapping, Sequence
@@ -10,15 +12,17 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
-from matcher.errors import RecordInvalid, TrustedImageRefused
+from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records.ber import MOST_ELEMENTS, Element, elements, encode, read_element
 from matcher.records.fields import record_malformed
-from matcher.records.modality import CBEFF_FACE, CBEFF_TYPES
 
 __all__ = [
+    "CBEFF_FACE",
+    "CBEFF_TYPES",
     "FORMAT_DG2",
     "ISO_19794_5",
     "ISO_39794_5",
+    "OTHER_RECORDS",
     "SC_37",
     "BiometricBlock",
     "Dg2",
@@ -26,7 +30,31 @@ __all__ = [
     "parse_dg2",
     "serialise_dg2",
     "wrapped",
+    "wrong_modality",
 ]
+
+OTHER_RECORDS: Final[Mapping[bytes, tuple[str, str]]] = MappingProxyType(
+    {
+        b"FMR\0": ("ISO/IEC 19794-2", "finger minutiae"),
+        b"FSP\0": ("ISO/IEC 19794-3", "finger pattern spectra"),
+        b"FIR\0": ("ISO/IEC 19794-4", "finger image"),
+        b"IIR\0": ("ISO/IEC 19794-6", "iris image"),
+        b"SDI\0": ("ISO/IEC 19794-7", "signature"),
+        b"FSK\0": ("ISO/IEC 19794-8", "finger skeleton"),
+        b"VIR\0": ("ISO/IEC 19794-9", "vein image"),
+        b"HND\0": ("ISO/IEC 19794-10", "hand geometry"),
+        b"SPD\0": ("ISO/IEC 19794-11", "signature"),
+        b"VDI\0": ("ISO/IEC 19794-13", "voice"),
+        b"DNA\0": ("ISO/IEC 19794-14", "DNA"),
+    }
+)
+"""Format and modality of a record by its first four bytes."""
+
+CBEFF_FACE: Final = 0x02
+CBEFF_TYPES: Final[Mapping[int, str]] = MappingProxyType(
+    {0x02: "face", 0x04: "voice", 0x08: "finger", 0x10: "iris", 0x20: "retina", 0x40: "hand geometry"}
+)
+"""Biometric types of a CBEFF header (ISO/IEC 7816-11, table C.2)."""
 
 FORMAT_DG2: Final = "ICAO DG2"
 _DG2: Final = 0x75
@@ -109,7 +137,7 @@ class BiometricBlock:
 
     @property
     def biometric_type(self) -> int | None:
-        """A key of ``modality.CBEFF_TYPES``; None if the header does not state it."""
+        """A key of ``CBEFF_TYPES``; None if the header does not state it."""
         return self.header_value(_TYPE)
 
     @property
@@ -282,3 +310,14 @@ def wrapped(records: Sequence[bytes], *, format_type: int) -> bytes:
     tag = _CONSTRUCTED if format_type == ISO_39794_5 else _PLAIN
     blocks = tuple(BiometricBlock(_face_header(format_type), record, tag) for record in records)
     return serialise_dg2(Dg2(blocks, declared_count=len(blocks)))
+
+
+def wrong_modality(format_: str, modality: str) -> TrustedImageRefused:
+    """Make the refusal of a record of another modality than the face."""
+    article = "an" if modality[0] in "aeiou" else "a"
+    return TrustedImageRefused(
+        RefusalReason.RECORD_WRONG_MODALITY,
+        f"The upload is {article} {modality} record ({format_}). Send an image or a facial record "
+        "(ISO/IEC 19794-5) of the person.",
+        details={"format": format_, "modality": modality},
+    )

@@ -10,21 +10,12 @@ from types import MappingProxyType
 from typing import Final
 
 from matcher.records import codes
-from matcher.records.codes import (
-    ColourSpace2005,
-    ColourSpace2011,
-    FaceImageType2011,
-    ImageDataType2005,
-    ImageDataType2011,
-)
-from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, SC_37, Dg2
+from matcher.records.codes import FaceImageType2011
+from matcher.records.dg2 import CBEFF_FACE, CBEFF_TYPES, ISO_19794_5, ISO_39794_5, SC_37, Dg2
+from matcher.records.iso_19794 import Record2005, Record2011, Representation2005, Representation2011
 from matcher.records.iso_39794.blocks import RepresentationBlock
-from matcher.records.iso_39794.codes import ColourSpace39794, ImageDataFormat39794
 from matcher.records.iso_39794.record import Record39794, excluded_values
-from matcher.records.modality import CBEFF_FACE, CBEFF_TYPES
-from matcher.records.representation import Representation
-from matcher.records.version_2005 import Record2005, Representation2005
-from matcher.records.version_2011 import Record2011, Representation2011
+from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation
 from vision.image_header import ImageFormat, ImageHeader
 
@@ -80,49 +71,20 @@ class Discrepancy:
 
 
 _JPEG_2000: Final = frozenset({ImageFormat.JP2, ImageFormat.J2K})
-_DATA_TYPES: Final[Mapping[type[IntEnum], Mapping[int, frozenset[ImageFormat]]]] = MappingProxyType(
+_FORMATS_OF: Final[Mapping[str, frozenset[ImageFormat]]] = MappingProxyType(
     {
-        ImageDataType2005: {
-            ImageDataType2005.JPEG: frozenset({ImageFormat.JPEG}),
-            ImageDataType2005.JPEG_2000: _JPEG_2000,
-        },
-        ImageDataType2011: {
-            ImageDataType2011.JPEG: frozenset({ImageFormat.JPEG}),
-            ImageDataType2011.JPEG_2000_LOSSY: _JPEG_2000,
-            ImageDataType2011.JPEG_2000_LOSSLESS: _JPEG_2000,
-            ImageDataType2011.PNG: frozenset({ImageFormat.PNG}),
-        },
-        ImageDataFormat39794: {
-            ImageDataFormat39794.JPEG: frozenset({ImageFormat.JPEG}),
-            ImageDataFormat39794.JPEG_2000_LOSSY: _JPEG_2000,
-            ImageDataFormat39794.JPEG_2000_LOSSLESS: _JPEG_2000,
-        },
+        "JPEG": frozenset({ImageFormat.JPEG}),
+        "JPEG_2000": _JPEG_2000,
+        "JPEG_2000_LOSSY": _JPEG_2000,
+        "JPEG_2000_LOSSLESS": _JPEG_2000,
+        "PNG": frozenset({ImageFormat.PNG}),
     }
 )
-_GREY: Final[Mapping[type[IntEnum], Mapping[int, bool]]] = MappingProxyType(
-    {
-        ColourSpace2005: {
-            ColourSpace2005.RGB_24: False,
-            ColourSpace2005.YUV_422: False,
-            ColourSpace2005.GREY_8: True,
-        },
-        ColourSpace2011: {
-            ColourSpace2011.RGB_24: False,
-            ColourSpace2011.YUV_422: False,
-            ColourSpace2011.GREY_8: True,
-            ColourSpace2011.RGB_48: False,
-            ColourSpace2011.GREY_16: True,
-        },
-        ColourSpace39794: {
-            ColourSpace39794.RGB_24: False,
-            ColourSpace39794.RGB_48: False,
-            ColourSpace39794.YUV_422: False,
-            ColourSpace39794.GREY_8: True,
-            ColourSpace39794.GREY_16: True,
-        },
-    }
+"""The formats of an image data type, by its name, which is the same in every version."""
+_IS_GREY: Final[Mapping[str, bool]] = MappingProxyType(
+    {"RGB_24": False, "RGB_48": False, "YUV_422": False, "GREY_8": True, "GREY_16": True}
 )
-"""Whether a colour space is grey; colour spaces without a statement are not listed."""
+"""Whether a colour space is grey, by its name; colour spaces without a statement are not listed."""
 _GREY_CHANNELS: Final = frozenset({1, 2})
 _LAST_LEVEL: Final = 7
 _VENDORS_EXPRESSIONS: Final = 0xF000
@@ -243,7 +205,7 @@ def _trailing(count: int, where: str) -> tuple[Discrepancy, ...]:
 
 def _media_type(view: Representation, found: ImageFormat | None) -> tuple[Discrepancy, ...]:
     kind = view.image_data_type
-    if found in _DATA_TYPES.get(_kind(kind), {}).get(kind, ()):
+    if found in _FORMATS_OF.get(_name(kind), ()):
         return ()
     declared = codes.describe_code(_kind(kind), kind)
     actual = "no known format" if found is None else found.value
@@ -270,13 +232,18 @@ def _size(view: Representation, header: ImageHeader, *, stated: bool) -> tuple[D
 
 def _colours(view: Representation, header: ImageHeader) -> tuple[Discrepancy, ...]:
     declared = view.colour_space
-    grey = _GREY.get(_kind(declared), {}).get(declared)
+    grey = _IS_GREY.get(_name(declared))
     if grey is None or grey == (header.channels in _GREY_CHANNELS):
         return ()
     name = codes.describe_code(_kind(declared), declared)
     actual = f"{header.channels} channels of {header.bits_per_channel} bits"
     text = f"the record declares colour space {name}, the image has {actual}"
     return (Discrepancy(DiscrepancyKind.COLOUR_SPACE, text, name, actual),)
+
+
+def _name(value: int) -> str:
+    """Returns the name of a code; an empty one if the code is reserved."""
+    return value.name if isinstance(value, IntEnum) else ""
 
 
 def _kind(value: int) -> type[IntEnum]:

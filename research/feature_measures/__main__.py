@@ -24,9 +24,7 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import beta
 
-from matcher.conformance.expression_neutrality import ExpressionNeutrality
-from matcher.conformance.eyes_visible import EyesVisible, eye_pieces
-from matcher.conformance.features import features_of
+from matcher.conformance.features import expression_neutrality, eye_pieces, eyes_visible, features_of
 from matcher.conformance.interface import PortraitView
 from research.feature_measures.faces import Face, Landmarkers, faces_of_clips, faces_of_photos, portrait_of
 from vision.errors import VisionError
@@ -122,10 +120,10 @@ def _look(photos: Iterable[Face], labels: Mapping[str, str]) -> _Seen:
         for key in _KEYS:
             portrait = portrait_of(face, key)
             if face.name in labels:
-                _count(seen, labels[face.name], key, ExpressionNeutrality().assess(portrait).score)
+                _count(seen, labels[face.name], key, expression_neutrality(portrait).score)
             for way in _WAYS:
                 shown = portrait if way == _WAYS[0] else _hidden(portrait, way)
-                _count(seen, way, key, EyesVisible().assess(shown).score)
+                _count(seen, way, key, eyes_visible(shown).score)
             if abs(portrait.pose.yaw) < _FRONTAL:
                 seen.eyes[face.identity] += [eye for eye in eye_pieces(portrait) or () if eye is not None]
     return seen

@@ -14,8 +14,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from matcher.conformance.compression_artifacts import UNBLOCKED, blockiness
-from matcher.conformance.face_crop import face_crop
+from matcher.conformance.detail import UNBLOCKED, blockiness
+from matcher.conformance.face_region import face_crop
 from matcher.conformance.interface import PortraitView
 from matcher.conformance.jpeg_tables import mean_luma_step
 from vision.face import BgrImage

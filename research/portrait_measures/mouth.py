@@ -11,7 +11,7 @@ from scipy.optimize import minimize
 from scipy.special import expit
 from scipy.stats import beta
 
-from matcher.conformance.mouth_occlusion_prevention import mouth_colours
+from matcher.conformance.features import mouth_colours
 from research.portrait_measures.faces import StudiedFace
 from vision.mouth_colours import COEFFICIENTS, MouthColours, covered_evidence
 

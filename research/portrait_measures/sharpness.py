@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
+from matcher.conformance.detail import sharpness
 from matcher.conformance.interface import PortraitView
-from matcher.conformance.sharpness import Sharpness
 from vision.face import BgrImage
 
 __all__ = ["blurred", "moved", "ordered_pairs", "print_sharpness"]
@@ -84,4 +84,4 @@ def print_sharpness(portraits: Sequence[PortraitView], console: Console, *, seed
 def _measured(portrait: PortraitView, image: BgrImage, noise: float, rng: np.random.Generator) -> float:
     noisy = image + noise * rng.standard_normal(image.shape)
     pixels = np.clip(np.rint(noisy), 0, 255).astype(np.uint8)
-    return Sharpness().assess(replace(portrait, image=pixels)).measured or 0.0
+    return sharpness(replace(portrait, image=pixels)).measured or 0.0

@@ -25,9 +25,8 @@ from matcher.records import (
 from matcher.records.ber import encode
 from matcher.records.codes import Expression, Feature
 from matcher.records.dg2 import parse_dg2, serialise_dg2
+from matcher.records.iso_19794 import parse_2005, parse_2011, serialise_2005, serialise_2011
 from matcher.records.iso_39794.record import excluded_values, parse_39794, serialise_39794
-from matcher.records.version_2005 import parse_2005, serialise_2005
-from matcher.records.version_2011 import parse_2011, serialise_2011
 from tests.fuzz import image_targets
 
 _LONGEST_TEXT = 400

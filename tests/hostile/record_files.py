@@ -12,8 +12,7 @@ from typing import TypeAlias
 from PIL import Image
 
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
-from matcher.records.version_2005 import Record2005, Representation2005
-from matcher.records.version_2011 import Record2011, Representation2011
+from matcher.records.iso_19794 import Record2005, Record2011, Representation2005, Representation2011
 from server.base.errors import Reason
 from tests.hostile import face_files, jpeg_files, other_files, png_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace

@@ -5,12 +5,26 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, persons_among
+from matcher.persons import (
+    MOST_SEEN,
+    PHOTO_SUBJECT,
+    SCAN_SUBJECT,
+    SubjectRule,
+    face_boxes,
+    faces_in_words,
+    persons_among,
+)
 from vision.face import Box, DetectedFace
 
 _SIZE = (600, 800)
+
+
 _CENTRE = (299.5, 399.5)
+
+
 _CORNER = (80.0, 80.0)
+
+
 _STRICT = SubjectRule()
 
 
@@ -123,3 +137,34 @@ def test_a_picture_with_faces_shows_a_person_and_relaxing_changes_no_subject(
     assert relaxed[0] is persons[0]
     assert all(any(person is each for each in persons) for person in relaxed)
     assert all(any(person is each for each in found) for person in persons)
+
+
+def box_of(left: float, top: float, width: float, height: float) -> DetectedFace:
+    return DetectedFace(
+        box=Box(left, top, left + width, top + height),
+        confidence=0.9,
+        five_points=np.zeros((5, 2), dtype=np.float32),
+    )
+
+
+class TestFacesInWords:
+    @pytest.mark.parametrize(
+        ("seen", "place"),
+        [
+            (box_of(250, 350, 100, 100), "in the centre"),
+            (box_of(0, 0, 100, 100), "at the top left"),
+            (box_of(500, 350, 100, 100), "at the right"),
+            (box_of(250, 700, 100, 100), "at the bottom"),
+        ],
+    )
+    def test_a_face_has_a_size_and_a_place(self, seen: DetectedFace, place: str) -> None:
+        assert faces_in_words([seen], size=(600, 800)) == f"100 pixels wide {place}"
+
+    def test_boxes_are_whole_pixels_in_order(self) -> None:
+        found = face_boxes([box_of(10.4, 20.6, 100.0, 120.0), box_of(-3.0, 5.0, 40.0, 50.0)])
+        assert found == "10,21,100,120; -3,5,40,50"
+
+    def test_a_crowd_is_not_listed_whole(self) -> None:
+        crowd = [box_of(0, 0, 10, 10)] * (MOST_SEEN + 3)
+        assert len(face_boxes(crowd).split(";")) == MOST_SEEN
+        assert faces_in_words(crowd, size=(600, 800)).endswith("3 more")

@@ -2,16 +2,24 @@
 
 from matcher.records.iso_39794.blocks import (
     AngleDataBlock,
+    DateTimeBlock,
     ImageSizeBlock,
     LandmarkBlock,
     LandmarkCoordinates,
     LandmarkKind,
+    RegistryIdBlock,
     RepresentationBlock,
+    ScoreOrError,
 )
-from matcher.records.iso_39794.common_blocks import DateTimeBlock, RegistryIdBlock, ScoreOrError
-from matcher.records.iso_39794.landmark_codes import AnthropometricPoint, Mpeg4Point
-from matcher.records.iso_39794.recognition import FORMAT_39794, recognise_39794
-from matcher.records.iso_39794.record import Record39794, count_39794, parse_39794, serialise_39794
+from matcher.records.iso_39794.codes import AnthropometricPoint, Mpeg4Point
+from matcher.records.iso_39794.record import (
+    FORMAT_39794,
+    Record39794,
+    count_39794,
+    parse_39794,
+    recognise_39794,
+    serialise_39794,
+)
 
 __all__ = [
     "FORMAT_39794",

@@ -35,9 +35,22 @@ millimetres, degrees, UTC.
 from dataclasses import dataclass, field
 from typing import Annotated, Final
 
-from matcher.records.asn1 import Boolean, Enumerated, Integer, Octets, Tagged
-from matcher.records.asn1_structures import Alternatives, Base, ExtensibleCode, Sequence, SequenceOf
+from matcher.records.asn1 import (
+    Alternatives,
+    Base,
+    Boolean,
+    Enumerated,
+    ExtensibleCode,
+    Integer,
+    Octets,
+    Sequence,
+    SequenceOf,
+    Tagged,
+)
 from matcher.records.iso_39794.codes import (
+    AnthropometricName,
+    AnthropometricPoint,
+    AnthropometricPointId,
     CaptureTechnology39794,
     ColourSpace39794,
     EyeColour39794,
@@ -46,23 +59,14 @@ from matcher.records.iso_39794.codes import (
     HairColour39794,
     ImageDataFormat39794,
     LossyAttempts39794,
-)
-from matcher.records.iso_39794.common_blocks import (
-    DATE_TIME,
-    REGISTRY_ID,
-    DateTimeBlock,
-    PadDataBlock,
-    QualityBlock39794,
-    RegistryIdBlock,
-    VersionBlock,
-)
-from matcher.records.iso_39794.landmark_codes import (
-    AnthropometricName,
-    AnthropometricPoint,
-    AnthropometricPointId,
     Mpeg4Point,
+    PadContext39794,
+    PadCriteria39794,
+    PadDecision39794,
+    PadSupervision39794,
+    ScoringError39794,
 )
-from matcher.records.landmarks import MOST_LANDMARKS
+from matcher.records.values import MOST_LANDMARKS
 
 __all__ = [
     "AngleDataBlock",
@@ -73,7 +77,9 @@ __all__ = [
     "CoordinateCartesian2DBlock",
     "CoordinateCartesian3DBlock",
     "CoordinateTextureImageBlock",
+    "DateTimeBlock",
     "ExpressionBlock",
+    "ExtendedDataBlock",
     "FaceImageDataBlock",
     "IdentityMetadataBlock",
     "ImageFaceMeasurementsBlock",
@@ -83,12 +89,18 @@ __all__ = [
     "LandmarkBlock",
     "LandmarkCoordinates",
     "LandmarkKind",
+    "PadDataBlock",
+    "PadScoreBlock",
     "PoseAngleBlock",
     "PostAcquisitionProcessingBlock",
     "PropertiesBlock",
+    "QualityBlock39794",
     "ReferenceColourBlock",
     "ReferenceColourMappingBlock",
+    "RegistryIdBlock",
     "RepresentationBlock",
+    "ScoreOrError",
+    "VersionBlock",
 ]
 
 _UNLIMITED: Final = Integer(0, None)
@@ -97,11 +109,100 @@ _FLAG: Final = Boolean()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class VersionBlock:
+    """Edition of the standard: generation 3 and year 2019 for the first."""
+
+    generation: Annotated[int, Tagged(0, Integer(3, 0xFFFF))]
+    year: Annotated[int, Tagged(1, Integer(2019, 9999))]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RegistryIdBlock:
+    """A registered organisation, and its number of a product or an algorithm."""
+
+    organization: Annotated[int, Tagged(0, Integer(1, 0xFFFF))]
+    id: Annotated[int, Tagged(1, Integer(1, 0xFFFF))]
+
+
+_REGISTRY_ID: Final = Sequence(RegistryIdBlock, extensible=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DateTimeBlock:
+    """A time in UTC, as exact as it is known."""
+
+    year: Annotated[int, Tagged(0, Integer(0, 9999))]
+    month: Annotated[int | None, Tagged(1, Integer(1, 12))] = None
+    day: Annotated[int | None, Tagged(2, Integer(1, 31))] = None
+    hour: Annotated[int | None, Tagged(3, Integer(0, 23))] = None
+    minute: Annotated[int | None, Tagged(4, Integer(0, 59))] = None
+    second: Annotated[int | None, Tagged(5, Integer(0, 59))] = None
+    millisecond: Annotated[int | None, Tagged(6, Integer(0, 999))] = None
+
+
+_DATE_TIME: Final = Sequence(DateTimeBlock, extensible=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScoreOrError:
+    """A score, 0..100 and higher is better, or why there is none (``codes.ScoringError39794``)."""
+
+    score: Annotated[int | None, Tagged(0, Integer(0, 100))] = None
+    error: Annotated[int | None, Tagged(1, ExtensibleCode(ScoringError39794))] = None
+
+
+_SCORE_OR_ERROR: Final = Alternatives(ScoreOrError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class QualityBlock39794:
+    """The quality score that one algorithm gives the image."""
+
+    algorithm_id: Annotated[RegistryIdBlock, Tagged(0, _REGISTRY_ID)]
+    score_or_error: Annotated[ScoreOrError, Tagged(1, _SCORE_OR_ERROR)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadScoreBlock:
+    """The score that one mechanism of presentation attack detection gives."""
+
+    mechanism_id: Annotated[RegistryIdBlock, Tagged(0, _REGISTRY_ID)]
+    score_or_error: Annotated[ScoreOrError, Tagged(1, _SCORE_OR_ERROR)]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExtendedDataBlock:
+    """Data of a registered type."""
+
+    data_type_id: Annotated[RegistryIdBlock, Tagged(0, _REGISTRY_ID)]
+    data: Annotated[bytes, Tagged(1, Octets())]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PadDataBlock:
+    """What presentation attack detection found when the image was taken; the issuer's claim."""
+
+    decision: Annotated[int | None, Tagged(0, ExtensibleCode(PadDecision39794))] = None
+    scores: Annotated[tuple[PadScoreBlock, ...] | None, Tagged(1, SequenceOf(Sequence(PadScoreBlock)))] = None
+    extended_data: Annotated[
+        tuple[ExtendedDataBlock, ...] | None,
+        Tagged(2, SequenceOf(Sequence(ExtendedDataBlock, extensible=False))),
+    ] = None
+    capture_context: Annotated[int | None, Tagged(3, ExtensibleCode(PadContext39794))] = None
+    supervision_level: Annotated[int | None, Tagged(4, ExtensibleCode(PadSupervision39794))] = None
+    risk_level: Annotated[int | None, Tagged(5, Integer(0, 100))] = None
+    criteria_category: Annotated[int | None, Tagged(6, ExtensibleCode(PadCriteria39794))] = None
+    parameter: Annotated[bytes | None, Tagged(7, Octets())] = None
+    challenges: Annotated[tuple[bytes, ...] | None, Tagged(8, SequenceOf(Octets()))] = None
+    capture_date_time: Annotated[DateTimeBlock | None, Tagged(9, _DATE_TIME)] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CaptureDeviceBlock:
     """The device that took the image."""
 
-    model_id: Annotated[RegistryIdBlock | None, Tagged(0, REGISTRY_ID)] = None
-    certification_ids: Annotated[tuple[RegistryIdBlock, ...] | None, Tagged(1, SequenceOf(REGISTRY_ID))] = (
+    model_id: Annotated[RegistryIdBlock | None, Tagged(0, _REGISTRY_ID)] = None
+    certification_ids: Annotated[tuple[RegistryIdBlock, ...] | None, Tagged(1, SequenceOf(_REGISTRY_ID))] = (
         None
     )
 
@@ -354,7 +455,7 @@ class RepresentationBlock:
         ImageRepresentation2DBlock | None,
         Tagged(1, Base(Base(Sequence(ImageRepresentation2DBlock), extensible=False))),
     ]
-    capture_date_time: Annotated[DateTimeBlock | None, Tagged(2, DATE_TIME)] = None
+    capture_date_time: Annotated[DateTimeBlock | None, Tagged(2, _DATE_TIME)] = None
     quality: Annotated[
         tuple[QualityBlock39794, ...] | None, Tagged(3, SequenceOf(Sequence(QualityBlock39794)))
     ] = None

@@ -1,32 +1,119 @@
-"""Reads and writes facial records of ISO/IEC 39794-5 in the ICAO application profile, in DER.
+"""Recognises, reads and writes facial records of ISO/IEC 39794-5 in the ICAO application profile, in DER.
 
-A record is the data block [APPLICATION 5], bare or in the context tag [1] that encloses it in a DG2. Its
-schema, with its source and the notice that belongs to it, stands in ``blocks``. The text of the standard's
-clauses was not available.
+A record is the data block [APPLICATION 5] that begins with its version block [0] and the generation [0] in
+it, bare or in the context tag [1] that encloses it in a DG2. The number of an application tag is the number
+of the part of the standard: a data block [APPLICATION 4] is of a finger and [APPLICATION 6] of an iris. The
+XML form names the standard in its namespace. The schema, with its source and the notice that belongs to it,
+stands in ``blocks``. The text of the standard's clauses was not available.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Final
 
-from matcher.errors import RecordInvalid
-from matcher.records.asn1 import Reader
-from matcher.records.asn1_structures import Sequence, range_errors
+from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
+from matcher.records.asn1 import Reader, Sequence, range_errors
 from matcher.records.ber import MOST_ELEMENTS, Element, encode
 from matcher.records.der import read_der
 from matcher.records.iso_39794.blocks import (
     FaceImageDataBlock,
     ImageRepresentation2DBlock,
     RepresentationBlock,
+    VersionBlock,
 )
-from matcher.records.iso_39794.common_blocks import VersionBlock
-from matcher.records.iso_39794.recognition import DATA_BLOCK, FORMAT_39794, WRAPPED, not_supported
 
-__all__ = ["FIRST_EDITION", "Record39794", "count_39794", "excluded_values", "parse_39794", "serialise_39794"]
+__all__ = [
+    "DATA_BLOCK",
+    "FIRST_EDITION",
+    "FORMAT_39794",
+    "WRAPPED",
+    "Recognised",
+    "Record39794",
+    "count_39794",
+    "excluded_values",
+    "not_supported",
+    "parse_39794",
+    "recognise_39794",
+    "serialise_39794",
+]
 
+FORMAT_39794: Final = "ISO/IEC 39794-5"
+DATA_BLOCK: Final = 0x65
+"""The face image data block: [APPLICATION 5], constructed."""
+WRAPPED: Final = 0xA1
+"""The context tag [1] around it."""
+_PARTS: Final[Mapping[int, tuple[str, str]]] = MappingProxyType(
+    {
+        0x64: ("ISO/IEC 39794-4", "finger image"),
+        DATA_BLOCK: (FORMAT_39794, "face"),
+        0x66: ("ISO/IEC 39794-6", "iris image"),
+    }
+)
+_VERSION_BLOCK: Final = 0xA0
+_GENERATION: Final = 0x80
+_LONG: Final = 0x80
+_XML_HEAD: Final = 1024
+_XML_NAME: Final = b"39794"
 FIRST_EDITION: Final = VersionBlock(generation=3, year=2019)
 _SCHEMA: Final = Sequence(FaceImageDataBlock)
 _REPRESENTATIONS: Final = 0xA1
 _FIELD: Final = "face image data"
+
+
+@dataclass(frozen=True, slots=True)
+class Recognised:
+    """A record that was recognised.
+
+    Attributes:
+        format: The part of the standard.
+        modality: The modality in words; ``"face"`` for 39794-5.
+        xml: Whether it is in the XML form.
+    """
+
+    format: str
+    modality: str
+    xml: bool = False
+
+
+def recognise_39794(data: bytes) -> Recognised | None:
+    """Return the record that ``data`` begins with, bare or in its context tag; None if it is none."""
+    if data[:1] == b"<":
+        known = _XML_NAME in data[:_XML_HEAD]
+        return Recognised(FORMAT_39794, "face", xml=True) if known else None
+    position = _behind_head(data, 0) if data[:1] == bytes([WRAPPED]) else 0
+    part = _PARTS.get(_byte(data, position))
+    if part is None:
+        return None
+    version = _behind_head(data, position)
+    if _byte(data, version) != _VERSION_BLOCK or _byte(data, _behind_head(data, version)) != _GENERATION:
+        return None
+    return Recognised(*part)
+
+
+def not_supported(what: str) -> TrustedImageRefused:
+    """Make the refusal of a 39794-5 record that is not read.
+
+    Args:
+        what: Why, as the end of a sentence about the record.
+    """
+    return TrustedImageRefused(
+        RefusalReason.ISO_39794_NOT_SUPPORTED,
+        f"The upload is an ISO/IEC 39794-5 record that {what}, which is not supported. Send the image in it, "
+        "or a binary record with a two-dimensional image.",
+        details={"format": FORMAT_39794},
+    )
+
+
+def _behind_head(data: bytes, position: int) -> int:
+    """Return the offset after a tag of one byte and its length."""
+    length = _byte(data, position + 1)
+    return position + 2 + (length & ~_LONG if length > _LONG else 0)
+
+
+def _byte(data: bytes, position: int) -> int:
+    """Return a byte; -1 after the end."""
+    return data[position] if position < len(data) else -1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from matcher.conformance.face_region import AlignedFace
-from matcher.conformance.interface import Assessment, Measure, PortraitView
+from matcher.conformance.interface import Assess, Assessment, PortraitView
 from vision.face import BgrImage, Box, DetectedFace, HeadPose, Landmarks
 
 FIVE_POINTS: NDArray[np.float32] = np.array(
@@ -68,14 +68,14 @@ def with_face(aligned: AlignedFace) -> PortraitView:
     return portrait
 
 
-def measured(measure: Measure, portrait: PortraitView) -> float:
-    found = measure.assess(portrait).measured
+def measured(measure: Assess, portrait: PortraitView) -> float:
+    found = measure(portrait).measured
     assert found is not None
     return found
 
 
-def score(measure: Measure, portrait: PortraitView) -> int:
-    found = measure.assess(portrait).score
+def score(measure: Assess, portrait: PortraitView) -> int:
+    found = measure(portrait).score
     assert found is not None
     assert 0 <= found <= 100
     return found

@@ -3,8 +3,16 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from skimage.color import rgb2xyz
 
-from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE, ALIGNED_SIDE, aligned_face
+from matcher.conformance.face_region import (
+    ALIGNED_EYE_DISTANCE,
+    ALIGNED_SIDE,
+    aligned_face,
+    face_crop,
+    luminance_histogram,
+    luminance_image,
+)
 from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain
 from vision.face import Landmarks
 
@@ -98,3 +106,64 @@ def test_a_large_picture_gives_the_face_of_a_small_one(times: int) -> None:
     difference = np.abs(small_face.image.astype(int) - large_face.image.astype(int))[60:560, 60:560]
     assert float(difference.mean()) < 0.5
     assert int(np.percentile(difference, 99)) <= 4
+
+
+class TestLuminance:
+    @pytest.mark.parametrize(
+        ("bgr", "expected"),
+        [
+            ((0, 0, 0), 0),
+            ((255, 255, 255), 255),
+            ((188, 188, 188), 128),
+            ((0, 0, 255), 54),
+            ((0, 255, 0), 182),
+        ],
+    )
+    def test_known_colours(self, bgr: tuple[int, int, int], expected: int) -> None:
+        assert luminance_image(np.full((2, 3, 3), bgr, dtype=np.uint8)).tolist() == [[expected] * 3] * 2
+
+    def test_agrees_with_another_implementation(self) -> None:
+        image = np.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=np.uint8)
+        y = rgb2xyz(image[..., ::-1])[..., 1] * 255
+        assert np.abs(luminance_image(image) - y).max() < 0.6
+
+    def test_an_empty_mask_has_no_luminance(self) -> None:
+        assert luminance_image(np.zeros((0, 4, 3), dtype=np.uint8)).shape == (0, 4)
+        assert luminance_histogram(np.zeros((0, 4), dtype=np.uint8)).sum() == 0
+
+    def test_the_histogram_counts_only_masked_pixels(self) -> None:
+        luminance = np.array([[0, 7], [7, 255]], dtype=np.uint8)
+        histogram = luminance_histogram(luminance, np.array([[0, 1], [1, 1]], dtype=np.uint8))
+        assert histogram[7] == pytest.approx(2 / 3)
+        assert histogram[255] == pytest.approx(1 / 3)
+        assert histogram.sum() == pytest.approx(1)
+        assert luminance_histogram(luminance)[0] == pytest.approx(1 / 4)
+
+
+class TestFaceCrop:
+    def test_cuts_the_face_out_of_the_portraits_own_pixels(self) -> None:
+        image = np.random.default_rng(0).integers(0, 256, (1300, 1300, 3), dtype=np.uint8)
+        aligned = aligned_face(image, five_points=FIVE_POINTS * 2, landmarks=None)
+        assert aligned is not None
+        crop = face_crop(image, aligned)
+        assert crop is not None
+        assert abs(crop.reduction - 0.5) < 1e-3
+        height, width = crop.pixels.shape[:2]
+        assert np.array_equal(crop.pixels, image[crop.top : crop.top + height, crop.left : crop.left + width])
+        # Brows to chin and cheek to cheek of the average face, twice its size.
+        assert abs(crop.left - 2 * 178) <= 3
+        assert abs(crop.top - 2 * 229) <= 3
+        assert abs(width - 2 * 261) <= 6
+        assert abs(height - 2 * 262) <= 6
+
+    def test_stops_where_the_portrait_does(self) -> None:
+        aligned = aligned_face(plain(side=300), five_points=FIVE_POINTS, landmarks=None)
+        assert aligned is not None
+        crop = face_crop(plain(side=300), aligned)
+        assert crop is not None
+        assert crop.pixels.shape[:2] == (300 - crop.top, 300 - crop.left)
+
+    def test_no_pixel_of_the_face_no_crop(self) -> None:
+        aligned = aligned_face(plain(side=100), five_points=FIVE_POINTS, landmarks=None)
+        assert aligned is not None
+        assert face_crop(plain(side=100), aligned) is None

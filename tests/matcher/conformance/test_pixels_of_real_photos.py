@@ -12,7 +12,7 @@ import pytest
 
 from matcher.conformance.interface import Component, PortraitView
 from tests.matcher.conformance.pictures import NO_POSE
-from tests.matcher.conformance.test_any_picture import MEASURES
+from tests.matcher.conformance.test_measures import OF_PIXELS
 from vision.face import BgrImage
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.loading import load_folder_pack
@@ -61,7 +61,7 @@ def view_of(path: Path, pack: Pack) -> PortraitView:
 
 
 def scores(portrait: PortraitView) -> dict[Component, int | None]:
-    return {measure.component: measure.assess(portrait).score for measure in MEASURES}
+    return {measure.component: measure.assess(portrait).score for measure in OF_PIXELS}
 
 
 # Native measure and tolerance: landmarks differ slightly between machines.
@@ -113,7 +113,7 @@ def test_a_photo_measures_as_expected(
     expected: float | None,
     tolerance: float,
 ) -> None:
-    measure = next(each for each in MEASURES if each.component is component)
+    measure = next(each for each in OF_PIXELS if each.component is component)
     found = measure.assess(portrait_in(file)).measured
     assert found == (None if expected is None else pytest.approx(expected, abs=tolerance))
 
@@ -247,7 +247,7 @@ _COVERED_TOO = ("1597925169", "1600335406", "1600335505", "1600335511", "stock-e
 @pytest.mark.slow
 def test_masks_are_distinguished_from_mouths(pack: Pack, assets: Path) -> None:
     """Every colour photo with the eyes 30 pixels apart or more: the documented rates, with some margin."""
-    measure = next(each for each in MEASURES if each.component is Component.MOUTH_OCCLUSION_PREVENTION)
+    measure = next(each for each in OF_PIXELS if each.component is Component.MOUTH_OCCLUSION_PREVENTION)
     with (assets / "data" / "faces" / "manifest.csv").open(newline="") as manifest:
         rows = [row for row in csv.DictReader(manifest) if not row["file"].endswith(".pgm")]
     counts = {True: [0, 0], False: [0, 0]}

@@ -2,14 +2,14 @@ import math
 
 import pytest
 
-from matcher.conformance.interface import Component, Method, assessed, not_assessed
+from matcher.conformance.interface import Assessment, Component, Method, assessed, not_assessed
+from matcher.conformance.profiles import ALWAYS_HARD, Profile, profile_rules
 from matcher.conformance.requirement import (
     IntakeCode,
     Requirement,
     Rule,
     Severity,
     assessed_requirement,
-    measured_requirement,
     requirement_code,
     stated_requirement,
 )
@@ -26,8 +26,12 @@ def rule(
 
 
 def of_number(value: float, demanded: Rule, unit: str = "deg") -> Requirement:
-    return measured_requirement(
-        IntakeCode.FACE_INSIDE, clause="a clause", rule=demanded, value=value, unit=unit
+    return assessed_requirement(
+        IntakeCode.FACE_INSIDE,
+        clause="a clause",
+        rule=demanded,
+        assessment=Assessment(measured=value, score=None),
+        unit=unit,
     )
 
 
@@ -174,3 +178,44 @@ def test_codes_are_found_by_name() -> None:
 
 def test_requirement_names_are_unique() -> None:
     assert not set(Component) & set(IntakeCode)
+
+
+def hard(profile: Profile) -> set[Component | IntakeCode]:
+    return {code for code, rule in profile_rules(profile).items() if rule.severity is Severity.HARD}
+
+
+class TestProfiles:
+    @pytest.mark.parametrize("profile", Profile)
+    def test_every_requirement_has_a_rule_that_means_something(self, profile: Profile) -> None:
+        rules = profile_rules(profile)
+        assert set(rules) == {*Component, *IntakeCode}
+        for code, rule in rules.items():
+            rule.check(code)
+        assert hard(profile) >= ALWAYS_HARD
+
+    def test_only_the_needs_of_matching_are_hard(self) -> None:
+        assert hard(Profile.FACEGATE) == {
+            *ALWAYS_HARD,
+            IntakeCode.FACE_INSIDE,
+            Component.INTER_EYE_DISTANCE,
+        }
+
+    def test_full_frontal_has_the_requirements_of_iso_19794_5(self) -> None:
+        rules = profile_rules(Profile.ISO_FULL_FRONTAL)
+        assert hard(Profile.ISO_FULL_FRONTAL) == hard(Profile.FACEGATE) | {
+            IntakeCode.HEAD_POSITION_ACROSS,
+            IntakeCode.HEAD_POSITION_DOWN,
+            Component.HEAD_POSE_YAW,
+            Component.HEAD_POSE_PITCH,
+            Component.HEAD_POSE_ROLL,
+            Component.HEAD_SIZE,
+            Component.EYES_OPEN,
+            Component.MOUTH_CLOSED,
+        }
+        assert rules[Component.INTER_EYE_DISTANCE].minimum == 90
+        assert (rules[Component.HEAD_POSE_YAW].minimum, rules[Component.HEAD_POSE_YAW].maximum) == (-5, 5)
+        assert (rules[Component.HEAD_POSE_PITCH].minimum, rules[Component.HEAD_POSE_PITCH].maximum) == (-5, 5)
+        assert (rules[Component.HEAD_POSE_ROLL].minimum, rules[Component.HEAD_POSE_ROLL].maximum) == (-8, 8)
+        # Eyes at 50% to 70% of the height from below.
+        down = rules[IntakeCode.HEAD_POSITION_DOWN]
+        assert (down.minimum, down.maximum) == (0.3, 0.5)

@@ -7,13 +7,18 @@ from typing import Annotated
 import pytest
 
 from matcher.errors import RecordInvalid, TrustedImageRefused
-from matcher.records.asn1 import Boolean, Enumerated, Integer, Octets, Reader, Tagged
-from matcher.records.asn1_structures import (
+from matcher.records.asn1 import (
     Alternatives,
     Base,
+    Boolean,
+    Enumerated,
     ExtensibleCode,
+    Integer,
+    Octets,
+    Reader,
     Sequence,
     SequenceOf,
+    Tagged,
     range_errors,
 )
 from matcher.records.ber import Element, encode

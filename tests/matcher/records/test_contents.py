@@ -18,7 +18,7 @@ from matcher.records import (
 )
 from matcher.records.ber import encode
 from matcher.records.contents import MAX_BYTES, MOST_REPRESENTATIONS
-from matcher.records.modality import OTHER_RECORDS
+from matcher.records.dg2 import OTHER_RECORDS
 from tests.matcher.records.builders import (
     HEIGHT,
     JPEG,

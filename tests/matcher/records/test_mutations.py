@@ -22,7 +22,7 @@ from matcher.records import (
 )
 from matcher.records.codes import Feature
 from matcher.records.contents import MOST_REPRESENTATIONS
-from matcher.records.landmarks import MOST_LANDMARKS
+from matcher.records.values import MOST_LANDMARKS
 from tests.matcher.records.builders import (
     HEIGHT,
     JPEG_2000,

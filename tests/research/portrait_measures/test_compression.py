@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity as reference
 
-from matcher.conformance.compression_artifacts import UNBLOCKED
+from matcher.conformance.detail import UNBLOCKED
 from matcher.conformance.jpeg_tables import mean_luma_step
 from research.portrait_measures.compression import (
     as_jpeg,

@@ -7,10 +7,9 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import strategies as st
 
-from matcher.records import asn1, asn1_structures
+from matcher.records import asn1
 from matcher.records.ber import encode
-from matcher.records.iso_39794.blocks import RepresentationBlock
-from matcher.records.iso_39794.common_blocks import VersionBlock
+from matcher.records.iso_39794.blocks import RepresentationBlock, VersionBlock
 from matcher.records.iso_39794.record import Record39794
 from tests.matcher.records.builders import JPEG, PICTURES
 
@@ -109,15 +108,15 @@ def _values(kind: asn1.Kind[Any]) -> st.SearchStrategy[Any]:
             return st.binary(max_size=10)
         case asn1.Integer():
             return _NUMBERS
-        case asn1.Enumerated() | asn1_structures.ExtensibleCode():
+        case asn1.Enumerated() | asn1.ExtensibleCode():
             return st.integers(0, 90)
-        case asn1_structures.SequenceOf():
+        case asn1.SequenceOf():
             return st.lists(_values(kind.item), max_size=2).map(tuple)
-        case asn1_structures.Sequence():
+        case asn1.Sequence():
             return _blocks(kind.type)
-        case asn1_structures.Alternatives():
+        case asn1.Alternatives():
             return _choices(kind.type)
-        case asn1_structures.Base():
+        case asn1.Base():
             inner = _values(kind.inner)
             return st.one_of(st.none(), inner) if kind.extensible else inner
     raise AssertionError(kind)

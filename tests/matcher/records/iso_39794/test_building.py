@@ -39,8 +39,9 @@ from matcher.records.codes import (
     HairColour,
     PostAcquisition,
 )
-from matcher.records.iso_39794.blocks import ImageSizeBlock
+from matcher.records.iso_39794.blocks import DateTimeBlock, ImageSizeBlock, RegistryIdBlock
 from matcher.records.iso_39794.codes import (
+    AnthropometricPoint,
     CaptureTechnology39794,
     ColourSpace39794,
     EyeColour39794,
@@ -48,17 +49,11 @@ from matcher.records.iso_39794.codes import (
     Gender39794,
     HairColour39794,
     ImageDataFormat39794,
+    Mpeg4Point,
     ScoringError39794,
+    point_code,
 )
-from matcher.records.iso_39794.common_blocks import DateTimeBlock, RegistryIdBlock
-from matcher.records.iso_39794.correspondence import (
-    EYE_COLOURS,
-    GENDERS,
-    HAIR_COLOURS,
-    POINTS,
-    SOURCES,
-)
-from matcher.records.iso_39794.landmark_codes import AnthropometricPoint, Mpeg4Point, point_code
+from matcher.records.iso_39794.conversion import EYE_COLOURS, GENDERS, HAIR_COLOURS, POINTS, SOURCES
 from matcher.records.views import representation_of
 from tests.matcher.records.builders import HEIGHT, JPEG, JPEG_2000, WIDTH, records_2005, records_2011
 from tests.matcher.records.iso_39794.samples import ALL_FIELDS, real_file, records_39794

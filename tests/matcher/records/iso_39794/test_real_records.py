@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from matcher.records import Container, DiscrepancyKind, Record39794, open_trusted_image, serialise
-from matcher.records.capture_time import CaptureTime
 from matcher.records.codes import CaptureSource, Expression, EyeColour, FaceImageType2011, Gender, HairColour
 from matcher.records.dg2 import parse_dg2, serialise_dg2
 from matcher.records.iso_39794.blocks import (
@@ -18,7 +17,9 @@ from matcher.records.iso_39794.blocks import (
     CaptureDeviceBlock,
     CaptureDeviceSpectral2DBlock,
     CoordinateCartesian2DBlock,
+    DateTimeBlock,
     ExpressionBlock,
+    ExtendedDataBlock,
     IdentityMetadataBlock,
     ImageFaceMeasurementsBlock,
     ImageInformation2DBlock,
@@ -27,12 +28,18 @@ from matcher.records.iso_39794.blocks import (
     LandmarkBlock,
     LandmarkCoordinates,
     LandmarkKind,
+    PadDataBlock,
+    PadScoreBlock,
     PoseAngleBlock,
     PostAcquisitionProcessingBlock,
     PropertiesBlock,
+    QualityBlock39794,
     ReferenceColourBlock,
     ReferenceColourMappingBlock,
+    RegistryIdBlock,
     RepresentationBlock,
+    ScoreOrError,
+    VersionBlock,
 )
 from matcher.records.iso_39794.codes import (
     CaptureTechnology39794,
@@ -43,25 +50,13 @@ from matcher.records.iso_39794.codes import (
     HairColour39794,
     ImageDataFormat39794,
     LossyAttempts39794,
+    Mpeg4Point,
     PadContext39794,
     PadCriteria39794,
     PadDecision39794,
     PadSupervision39794,
 )
-from matcher.records.iso_39794.common_blocks import (
-    DateTimeBlock,
-    ExtendedDataBlock,
-    PadDataBlock,
-    PadScoreBlock,
-    QualityBlock39794,
-    RegistryIdBlock,
-    ScoreOrError,
-    VersionBlock,
-)
-from matcher.records.iso_39794.landmark_codes import Mpeg4Point
-from matcher.records.landmarks import Landmark
-from matcher.records.pose import PoseDegrees
-from matcher.records.version_2011 import QualityBlock
+from matcher.records.values import CaptureTime, Landmark, PoseDegrees, QualityBlock
 from tests.matcher.records.iso_39794.samples import (
     ALL_FIELDS,
     DG2_ALL_FIELDS,

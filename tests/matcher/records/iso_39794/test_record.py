@@ -18,11 +18,10 @@ from matcher.records import (
 )
 from matcher.records.ber import encode
 from matcher.records.dg2 import FORMAT_DG2
-from matcher.records.iso_39794.blocks import LandmarkKind
+from matcher.records.iso_39794.blocks import LandmarkKind, ScoreOrError
 from matcher.records.iso_39794.codes import Gender39794
-from matcher.records.iso_39794.common_blocks import ScoreOrError
 from matcher.records.iso_39794.record import excluded_values, parse_39794, serialise_39794
-from matcher.records.landmarks import MOST_LANDMARKS
+from matcher.records.values import MOST_LANDMARKS
 from tests.matcher.records.builders import JPEG, opened_or_refused
 from tests.matcher.records.iso_39794.samples import (
     VERSION,

@@ -1,0 +1,571 @@
+"""Converts ISO/IEC 39794-5 records to the view that all versions share, and metadata to new records.
+
+The tables name the codes and fields of ISO/IEC 39794-5 and 19794-5 that mean the same; values without a
+counterpart are in no table. A 39794-5 record states heights in millimetres.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from matcher.errors import RecordInvalid
+from matcher.records.codes import (
+    CaptureSource,
+    Expression,
+    EyeColour,
+    FaceImageType2011,
+    Feature,
+    Gender,
+    HairColour,
+    LandmarkType,
+    PostAcquisition,
+    colour_space_of,
+)
+from matcher.records.iso_39794.blocks import (
+    AngleDataBlock,
+    AnthropometricLandmark,
+    CaptureDevice2DBlock,
+    CaptureDeviceBlock,
+    CoordinateCartesian2DBlock,
+    DateTimeBlock,
+    ExpressionBlock,
+    IdentityMetadataBlock,
+    ImageInformation2DBlock,
+    ImageRepresentation2DBlock,
+    ImageSizeBlock,
+    LandmarkBlock,
+    LandmarkCoordinates,
+    LandmarkKind,
+    PoseAngleBlock,
+    PostAcquisitionProcessingBlock,
+    PropertiesBlock,
+    QualityBlock39794,
+    RegistryIdBlock,
+    RepresentationBlock,
+    ScoreOrError,
+)
+from matcher.records.iso_39794.codes import (
+    AnthropometricPoint,
+    CaptureTechnology39794,
+    ColourSpace39794,
+    EyeColour39794,
+    FaceImageKind39794,
+    Gender39794,
+    HairColour39794,
+    ImageDataFormat39794,
+    Mpeg4Point,
+    ScoringError39794,
+    point_code,
+)
+from matcher.records.iso_39794.record import FORMAT_39794, Record39794, excluded_values
+from matcher.records.jpeg_2000 import is_reversible
+from matcher.records.metadata import RecordMetadata, Representation, metadata_of
+from matcher.records.values import (
+    NO_POSE,
+    CaptureTime,
+    Landmark,
+    PoseDegrees,
+    QualityBlock,
+    eye_centres,
+)
+from vision.image_header import ImageFormat, ImageHeader
+
+__all__ = [
+    "EYE_COLOURS",
+    "FEATURES",
+    "FORMATS_39794",
+    "GENDERS",
+    "HAIR_COLOURS",
+    "POINTS",
+    "SOURCES",
+    "build_39794",
+    "only_in_39794",
+    "view_of_39794",
+]
+
+_MILLIMETRES: Final = 10
+"""A centimetre of 19794-5 in units of 39794-5."""
+
+GENDERS: Final[Mapping[int, Gender]] = MappingProxyType(
+    {Gender39794.MALE: Gender.MALE, Gender39794.FEMALE: Gender.FEMALE}
+)
+EYE_COLOURS: Final[Mapping[int, EyeColour]] = MappingProxyType(
+    {code: EyeColour[code.name] for code in EyeColour39794 if code.name in EyeColour.__members__}
+)
+HAIR_COLOURS: Final[Mapping[int, HairColour]] = MappingProxyType(
+    {code: HairColour[code.name] for code in HairColour39794 if code.name in HairColour.__members__}
+)
+SOURCES: Final[Mapping[int, CaptureSource]] = MappingProxyType(
+    {code: CaptureSource[code.name] for code in CaptureTechnology39794}
+)
+FEATURES: Final[Mapping[str, Feature]] = MappingProxyType(
+    {
+        "glasses": Feature.GLASSES,
+        "moustache": Feature.MOUSTACHE,
+        "beard": Feature.BEARD,
+        "teeth_visible": Feature.TEETH_VISIBLE,
+        "pupil_or_iris_not_visible": Feature.BLINK,
+        "mouth_open": Feature.MOUTH_OPEN,
+        "left_eye_patch": Feature.LEFT_EYE_PATCH,
+        "right_eye_patch": Feature.RIGHT_EYE_PATCH,
+        "dark_glasses": Feature.DARK_GLASSES,
+        "head_coverings_present": Feature.HEAD_COVERING,
+    }
+)
+"""Fields of ``PropertiesBlock``."""
+_EXPRESSIONS: Final[Mapping[str, Expression]] = MappingProxyType(
+    {
+        "neutral": Expression.NEUTRAL,
+        "smile": Expression.SMILE,
+        "raised_eyebrows": Expression.RAISED_EYEBROWS,
+        "eyes_looking_away_from_the_camera": Expression.EYES_LOOKING_AWAY,
+        "squinting": Expression.SQUINTING,
+        "frowning": Expression.FROWNING,
+    }
+)
+"""Fields of ``ExpressionBlock``."""
+_PROCESSING: Final[Mapping[str, PostAcquisition]] = MappingProxyType(
+    {
+        "rotated": PostAcquisition.ROTATED,
+        "cropped": PostAcquisition.CROPPED,
+        "down_sampled": PostAcquisition.DOWN_SAMPLED,
+        "white_balance_adjusted": PostAcquisition.WHITE_BALANCE_ADJUSTED,
+        "multiply_compressed": PostAcquisition.MULTIPLY_COMPRESSED,
+        "interpolated": PostAcquisition.INTERPOLATED,
+        "contrast_stretched": PostAcquisition.CONTRAST_STRETCHED,
+        "pose_corrected": PostAcquisition.POSE_CORRECTED,
+        "multi_view_image": PostAcquisition.MULTI_VIEW,
+        "age_progressed": PostAcquisition.AGE_PROCESSED,
+        "super_resolution_processed": PostAcquisition.SUPER_RESOLUTION,
+    }
+)
+"""Fields of ``PostAcquisitionProcessingBlock``."""
+POINTS: Final[Mapping[tuple[int, int], Mpeg4Point | AnthropometricPoint]] = MappingProxyType(
+    {(LandmarkType.MPEG_4, point_code(point)): point for point in Mpeg4Point}
+    | {(LandmarkType.ANTHROPOMETRIC_2D, point_code(point)): point for point in AnthropometricPoint}
+)
+"""Points by the type and the code of a landmark in a 19794-5 record."""
+
+_LARGEST: Final = 0xFFFF
+_TALLEST: Final = 255
+_BEST_SCORE: Final = 100
+_FAILED_SCORE: Final = 0xFF
+_NO_FORMAT: Final = -1
+_NO_INFORMATION: Final = ImageInformation2DBlock(image_data_format=None)
+FORMATS_39794: Final[Mapping[ImageFormat, int]] = MappingProxyType(
+    {
+        ImageFormat.JPEG: ImageDataFormat39794.JPEG,
+        ImageFormat.JP2: ImageDataFormat39794.JPEG_2000_LOSSY,
+        ImageFormat.J2K: ImageDataFormat39794.JPEG_2000_LOSSY,
+    }
+)
+"""The image data format of each format of an image that a record holds."""
+_JPEG_2000: Final = frozenset({ImageDataFormat39794.JPEG_2000_LOSSY, ImageDataFormat39794.JPEG_2000_LOSSLESS})
+_NEW: Final = RepresentationBlock(representation_id=0, image_representation=None)
+_SHOWN: Final = 5
+
+_Code = TypeVar("_Code", bound=int)
+_Flag = TypeVar("_Flag", bound=StrEnum)
+_Block = TypeVar("_Block", PropertiesBlock, ExpressionBlock)
+
+
+def view_of_39794(face: RepresentationBlock) -> Representation:
+    """Return the common view of the face of a 39794-5 record.
+
+    Values outside the range of the standard count as not stated.
+
+    Args:
+        face: The face as coded.
+    """
+    information, device, identity = _parts(face)
+    size, model = information.image_size, (face.capture_device or CaptureDeviceBlock()).model_id
+    landmarks = tuple(point for one in face.landmarks or () if (point := _landmark_of(one)) is not None)
+    moment = face.capture_date_time
+    return Representation(
+        standard=FORMAT_39794,
+        position=1,
+        width=None if size is None else size.width or None,
+        height=None if size is None else size.height or None,
+        face_image_type=FaceImageType2011.FULL_FRONTAL
+        if information.face_image_kind == FaceImageKind39794.MRTD
+        else FaceImageType2011.BASIC,
+        image_data_type=_NO_FORMAT
+        if information.image_data_format is None
+        else information.image_data_format,
+        colour_space=ColourSpace39794.UNKNOWN
+        if information.image_colour_space is None
+        else information.image_colour_space,
+        source=CaptureSource.UNSPECIFIED
+        if device.technology_id is None
+        else SOURCES.get(device.technology_id, CaptureSource.UNSPECIFIED),
+        device_vendor=model.organization if model is not None and _registered(model) else None,
+        device_type=model.id if model is not None and _registered(model) else None,
+        gender=GENDERS.get(identity.gender or 0, Gender.UNSPECIFIED),
+        eye_colour=EyeColour.UNSPECIFIED
+        if identity.eye_colour is None
+        else EYE_COLOURS.get(identity.eye_colour, EyeColour.UNSPECIFIED),
+        hair_colour=HairColour.UNSPECIFIED
+        if identity.hair_colour is None
+        else HAIR_COLOURS.get(identity.hair_colour, HairColour.UNSPECIFIED),
+        features=_stated_flags(identity.properties, FEATURES),
+        expressions=_stated_flags(identity.expression, _EXPRESSIONS) or None,
+        pose=_pose_of(identity.pose_angle),
+        landmarks=landmarks,
+        eye_centres=eye_centres(landmarks),
+        capture_time=None if moment is None else _capture_time(moment),
+        subject_height=_centimetres(identity.subject_height),
+        quality=_quality_of(face),
+        post_acquisition=_stated_flags(information.post_acquisition_processing, _PROCESSING),
+        block_39794=face,
+    )
+
+
+def only_in_39794(face: RepresentationBlock) -> tuple[str, ...]:
+    """Return the names of the stated values that the common view, and so a 19794-5 record, cannot hold."""
+    information, device, identity = _parts(face)
+    properties, processing = identity.properties, information.post_acquisition_processing
+    moment, maker = face.capture_date_time, face.capture_device
+    view = view_of_39794(face)
+    stated = {
+        "gender": identity.gender is not None and view.gender == Gender.UNSPECIFIED,
+        "eye colour": identity.eye_colour is not None and view.eye_colour == EyeColour.UNSPECIFIED,
+        "hair colour": identity.hair_colour is not None and view.hair_colour == HairColour.UNSPECIFIED,
+        "height of the person": identity.subject_height is not None and view.subject_height is None,
+        "absent biometric": properties is not None and properties.biometric_absent,
+        "normalisation": processing is not None and processing.normalised,
+        "lossy transformations": information.lossy_transformation_attempts is not None,
+        "camera distance": information.camera_to_subject_distance is not None,
+        "sensor diagonal": information.sensor_diagonal is not None,
+        "focal length": information.lens_focal_length is not None,
+        "face measurements": information.image_face_measurements is not None,
+        "reference colours": information.reference_colour_mapping is not None,
+        "spectral range": device.spectral is not None,
+        "certificates of the device": maker is not None and maker.certification_ids is not None,
+        "time of capture": moment is not None and _capture_time(moment).utc is None,
+        "PAD data": face.pad_data is not None,
+        "session": face.session_id is not None,
+        "origin": face.derived_from is not None,
+        "other landmarks": len(face.landmarks or ()) > len(view.landmarks),
+        "other quality scores": len(face.quality or ()) > len(view.quality),
+    }
+    return tuple(name for name, given in stated.items() if given)
+
+
+def _parts(
+    face: RepresentationBlock,
+) -> tuple[ImageInformation2DBlock, CaptureDevice2DBlock, IdentityMetadataBlock]:
+    picture = face.image_representation
+    information = _NO_INFORMATION if picture is None else picture.image_information
+    device = None if picture is None else picture.capture_device
+    return (
+        information,
+        device or CaptureDevice2DBlock(),
+        face.identity_metadata or IdentityMetadataBlock(),
+    )
+
+
+def _registered(block: RegistryIdBlock) -> bool:
+    return all(1 <= number <= _LARGEST for number in (block.organization, block.id))
+
+
+def _stated_flags(block: object | None, fields: Mapping[str, _Flag]) -> frozenset[_Flag] | None:
+    if block is None:
+        return None
+    return frozenset(flag for name, flag in fields.items() if getattr(block, name))
+
+
+def _pose_of(block: PoseAngleBlock | None) -> PoseDegrees:
+    if block is None:
+        return NO_POSE
+    yaw, pitch, roll = (_angle_of(one) for one in (block.yaw_angle, block.pitch_angle, block.roll_angle))
+    return PoseDegrees(yaw[0], pitch[0], roll[0], yaw[1], pitch[1], roll[1])
+
+
+def _angle_of(block: AngleDataBlock | None) -> tuple[float | None, float | None]:
+    if block is None or not -180 <= block.angle_value <= 180:
+        return None, None
+    uncertainty = block.angle_uncertainty
+    return float(block.angle_value), (
+        None if uncertainty is None or not 0 <= uncertainty <= 180 else float(uncertainty)
+    )
+
+
+def _landmark_of(block: LandmarkBlock) -> Landmark | None:
+    """Return a point of the image that a 19794-5 record could name; None for the others."""
+    kind, coordinates = block.landmark_kind, block.landmark_coordinates
+    place = None if coordinates is None else coordinates.cartesian_2d
+    if kind is None or place is None or not (0 <= place.x <= _LARGEST and 0 <= place.y <= _LARGEST):
+        return None
+    if isinstance(kind.mpeg4_feature_point, Mpeg4Point):
+        return Landmark(LandmarkType.MPEG_4, point_code(kind.mpeg4_feature_point), place.x, place.y)
+    named = None if kind.anthropometric_landmark is None else kind.anthropometric_landmark.point_name
+    if isinstance(named, AnthropometricPoint):
+        return Landmark(LandmarkType.ANTHROPOMETRIC_2D, point_code(named), place.x, place.y)
+    return None
+
+
+def _capture_time(block: DateTimeBlock) -> CaptureTime:
+    unknown = CaptureTime()
+    parts = (block.month, block.day, block.hour, block.minute, block.second, block.millisecond)
+    others = (
+        unknown.month,
+        unknown.day,
+        unknown.hour,
+        unknown.minute,
+        unknown.second,
+        unknown.millisecond,
+    )
+    return CaptureTime(
+        block.year, *(other if part is None else part for part, other in zip(parts, others, strict=True))
+    )
+
+
+def _centimetres(millimetres: int | None) -> int | None:
+    if millimetres is None:
+        return None
+    height = round(millimetres / _MILLIMETRES)
+    return height if 1 <= height <= _TALLEST else None
+
+
+def _quality_of(face: RepresentationBlock) -> tuple[QualityBlock, ...]:
+    found = []
+    for block in face.quality or ():
+        score = block.score_or_error.score
+        if _registered(block.algorithm_id) and (score is None or 0 <= score <= _BEST_SCORE):
+            coded = _FAILED_SCORE if score is None else score
+            found.append(QualityBlock(coded, block.algorithm_id.organization, block.algorithm_id.id))
+    return tuple(found)
+
+
+def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Record39794:
+    """Make a record.
+
+    Args:
+        image: The image file, which is stored unchanged.
+        header: Its header; the format is one of ``FORMATS_39794``.
+        known: The metadata. If they come from a 39794-5 record, its other fields are copied from it.
+
+    Raises:
+        RecordInvalid: A value has no field or does not fit into it.
+    """
+    block = known.block_39794 or _NEW
+    # Values that the metadata have not changed keep the form in which the record stated them.
+    before = RecordMetadata() if known.block_39794 is None else metadata_of(view_of_39794(block))
+    record = Record39794(
+        representation=replace(
+            block,
+            image_representation=_picture(image, header, known, before, block),
+            capture_date_time=block.capture_date_time
+            if known.capture_time == before.capture_time
+            else _date_time(known.capture_time),
+            quality=block.quality if known.quality == before.quality else _quality(known),
+            capture_device=_device(known, before, block.capture_device),
+            identity_metadata=_identity(known, before, block.identity_metadata),
+            landmarks=block.landmarks
+            if known.eyes is None and known.landmarks == before.landmarks
+            else _landmarks(known),
+        )
+    )
+    excluded = excluded_values(record)
+    if excluded:
+        shown = ", ".join(excluded[:_SHOWN])
+        raise RecordInvalid(f"a 39794-5 record does not hold these values: {shown}")
+    return record
+
+
+def _picture(
+    image: bytes,
+    header: ImageHeader,
+    known: RecordMetadata,
+    before: RecordMetadata,
+    block: RepresentationBlock,
+) -> ImageRepresentation2DBlock:
+    old = block.image_representation
+    same = old is not None and old.representation_data == image
+    information = ImageInformation2DBlock(image_data_format=None) if old is None else old.image_information
+    format_ = FORMATS_39794[header.format]
+    if same and information.image_data_format in _JPEG_2000 and format_ in _JPEG_2000:
+        # A code stream does not state whether layers were cut off; its record does.
+        format_ = information.image_data_format
+    elif format_ in _JPEG_2000 and not known.lossy_jpeg_2000 and is_reversible(image):
+        format_ = ImageDataFormat39794.JPEG_2000_LOSSLESS
+    information = replace(
+        information,
+        image_data_format=format_,
+        face_image_kind=information.face_image_kind
+        if known.face_image_type == before.face_image_type
+        else _kind(known.face_image_type),
+        post_acquisition_processing=information.post_acquisition_processing
+        if known.post_acquisition == before.post_acquisition
+        else _processing(known, information.post_acquisition_processing),
+        # Of another encoding of the image the number of lossy steps is not known.
+        lossy_transformation_attempts=information.lossy_transformation_attempts if same else None,
+        image_size=ImageSizeBlock(width=header.width, height=header.height),
+        image_colour_space=colour_space_of(header, ColourSpace39794),
+    )
+    device = CaptureDevice2DBlock() if old is None or old.capture_device is None else old.capture_device
+    if known.source != before.source:
+        device = replace(device, technology_id=_technology(known.source))
+    return ImageRepresentation2DBlock(
+        representation_data=image,
+        image_information=information,
+        capture_device=None if device == CaptureDevice2DBlock() else device,
+    )
+
+
+def _kind(kind: FaceImageType2011) -> int | None:
+    if kind > FaceImageType2011.FULL_FRONTAL:
+        raise RecordInvalid(f"a 39794-5 record has no face image kind {kind.name}")
+    return FaceImageKind39794.MRTD if kind is FaceImageType2011.FULL_FRONTAL else None
+
+
+def _processing(
+    known: RecordMetadata, old: PostAcquisitionProcessingBlock | None
+) -> PostAcquisitionProcessingBlock | None:
+    if known.post_acquisition is None:
+        return None
+    flags = {name: True for name, flag in _PROCESSING.items() if flag in known.post_acquisition}
+    return replace(old or PostAcquisitionProcessingBlock(), **flags)
+
+
+def _technology(source: CaptureSource) -> int | None:
+    if source is CaptureSource.UNKNOWN:
+        return CaptureTechnology39794.UNKNOWN
+    return None if source is CaptureSource.UNSPECIFIED else _coded(SOURCES, source)
+
+
+def _date_time(moment: datetime | None) -> DateTimeBlock | None:
+    if moment is None:
+        return None
+    aware = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    return DateTimeBlock(
+        year=aware.year,
+        month=aware.month,
+        day=aware.day,
+        hour=aware.hour,
+        minute=aware.minute,
+        second=aware.second,
+        millisecond=aware.microsecond // 1000,
+    )
+
+
+def _quality(known: RecordMetadata) -> tuple[QualityBlock39794, ...] | None:
+    return (
+        tuple(
+            QualityBlock39794(
+                algorithm_id=RegistryIdBlock(organization=one.algorithm_vendor, id=one.algorithm),
+                score_or_error=ScoreOrError(error=ScoringError39794.FAILURE_TO_ASSESS)
+                if one.score == _FAILED_SCORE
+                else ScoreOrError(score=one.score),
+            )
+            for one in known.quality
+        )
+        or None
+    )
+
+
+def _device(
+    known: RecordMetadata, before: RecordMetadata, old: CaptureDeviceBlock | None
+) -> CaptureDeviceBlock | None:
+    numbers = (known.device_vendor, known.device_type)
+    if numbers == (before.device_vendor, before.device_type):
+        return old
+    model = RegistryIdBlock(organization=numbers[0], id=numbers[1]) if any(numbers) else None
+    block = replace(old or CaptureDeviceBlock(), model_id=model)
+    return None if block == CaptureDeviceBlock() else block
+
+
+def _identity(
+    known: RecordMetadata, before: RecordMetadata, old: IdentityMetadataBlock | None
+) -> IdentityMetadataBlock | None:
+    block = old or IdentityMetadataBlock()
+    block = IdentityMetadataBlock(
+        gender=block.gender
+        if known.gender == before.gender
+        else None
+        if known.gender is Gender.UNSPECIFIED
+        else _coded(GENDERS, known.gender),
+        eye_colour=block.eye_colour
+        if known.eye_colour == before.eye_colour
+        else None
+        if known.eye_colour is EyeColour.UNSPECIFIED
+        else _coded(EYE_COLOURS, known.eye_colour),
+        hair_colour=block.hair_colour
+        if known.hair_colour == before.hair_colour
+        else None
+        if known.hair_colour is HairColour.UNSPECIFIED
+        else _coded(HAIR_COLOURS, known.hair_colour),
+        subject_height=block.subject_height
+        if known.subject_height == before.subject_height
+        else known.subject_height and known.subject_height * _MILLIMETRES,
+        properties=block.properties
+        if known.features == before.features
+        else _flags(PropertiesBlock, known.features, FEATURES),
+        expression=block.expression
+        if known.expressions == before.expressions
+        else _flags(ExpressionBlock, known.expressions, _EXPRESSIONS),
+        pose_angle=block.pose_angle if known.pose == before.pose else _pose(known.pose),
+    )
+    return None if old is None and block == IdentityMetadataBlock() else block
+
+
+def _coded(table: Mapping[int, _Code], value: _Code) -> int:
+    code = next((code for code, known in table.items() if known == value), None)
+    if code is None:
+        raise RecordInvalid(f"a 39794-5 record has no code for {value!r}")
+    return code
+
+
+def _flags(block: type[_Block], flags: frozenset[_Flag] | None, fields: Mapping[str, _Flag]) -> _Block | None:
+    """Return a block that states each flag as set or not set, and leaves fields without a counterpart out."""
+    if flags is None:
+        return None
+    strange = flags - frozenset(fields.values())
+    if strange:
+        names = ", ".join(sorted(flag.value for flag in strange))
+        raise RecordInvalid(f"a 39794-5 record has no field for {names}")
+    return block(**{name: flag in flags for name, flag in fields.items()})
+
+
+def _pose(pose: PoseDegrees) -> PoseAngleBlock | None:
+    if not pose.given:
+        return None
+    return PoseAngleBlock(
+        yaw_angle=_angle(pose.yaw, pose.yaw_uncertainty),
+        pitch_angle=_angle(pose.pitch, pose.pitch_uncertainty),
+        roll_angle=_angle(pose.roll, pose.roll_uncertainty),
+    )
+
+
+def _angle(degrees: float | None, uncertainty: float | None) -> AngleDataBlock | None:
+    if degrees is None:
+        return None
+    return AngleDataBlock(
+        angle_value=round(degrees),
+        angle_uncertainty=None if uncertainty is None else math.ceil(uncertainty),
+    )
+
+
+def _landmarks(known: RecordMetadata) -> tuple[LandmarkBlock, ...] | None:
+    return tuple(_landmark(point) for point in known.points) or None
+
+
+def _landmark(point: Landmark) -> LandmarkBlock:
+    named = POINTS.get((point.type, point.code))
+    if named is None:
+        raise RecordInvalid(f"a 39794-5 record has no landmark {point.number} of type {point.type}")
+    kind = (
+        LandmarkKind(mpeg4_feature_point=named)
+        if isinstance(named, Mpeg4Point)
+        else LandmarkKind(anthropometric_landmark=AnthropometricLandmark(point_name=named))
+    )
+    return LandmarkBlock(
+        landmark_kind=kind,
+        landmark_coordinates=LandmarkCoordinates(
+            cartesian_2d=CoordinateCartesian2DBlock(x=point.x, y=point.y)
+        ),
+    )

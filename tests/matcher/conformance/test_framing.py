@@ -1,0 +1,199 @@
+from collections.abc import Callable
+from dataclasses import replace
+from operator import attrgetter
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from matcher.conformance.framing import (
+    head_pose,
+    head_size,
+    inter_eye_distance,
+    leftward_crop,
+    margin_above,
+    margin_below,
+    rightward_crop,
+    single_face_present,
+)
+from matcher.conformance.interface import Assess, PortraitView
+from tests.matcher.conformance.heads import SCHEMES, Head
+from tests.matcher.conformance.ofiq import expected_scores
+from tests.matcher.conformance.pictures import (
+    FIVE_POINTS,
+    NO_POSE,
+    measured,
+    plain,
+    portrait_of,
+    refused,
+    score,
+)
+from vision.face import Box, HeadPose
+
+
+def crowd(*sides: float) -> PortraitView:
+    portrait = portrait_of(plain(side=64))
+    faces = tuple(replace(portrait.face, box=Box(0, 0, side, side)) for side in sides)
+    return replace(portrait, faces=faces, face=faces[0])
+
+
+class TestSingleFacePresent:
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for unicity, points in expected_scores(assets, "SingleFacePresent"):
+            portrait = crowd(100.0, 100 * unicity) if unicity else crowd(100.0)
+            assert measured(single_face_present, portrait) == pytest.approx(unicity)
+            assert score(single_face_present, portrait) == points
+
+    def test_the_second_largest_face_counts_at_any_place(self) -> None:
+        assert score(single_face_present, crowd(100)) == 100
+        assert score(single_face_present, crowd(100, 20, 50)) == 50
+        assert score(single_face_present, crowd(100, 100)) == 0
+
+    def test_boxes_without_area_are_ignored(self) -> None:
+        refused(single_face_present(crowd(0)))
+
+
+def apart(distance: float) -> float:
+    points = FIVE_POINTS * np.float32(distance / 113)
+    return score(inter_eye_distance, portrait_of(plain(side=64), five_points=points))
+
+
+class TestInterEyeDistance:
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for distance, points in expected_scores(assets, "InterEyeDistance"):
+            assert apart(distance) == points
+
+    @pytest.mark.parametrize(("distance", "points"), [(60, 38), (70, 50), (85, 68), (90, 73), (120, 92)])
+    def test_the_score_follows_the_sigmoid_of_the_standard(self, distance: float, points: int) -> None:
+        assert apart(distance) == points
+
+    def test_the_distance_is_measured_in_the_image(self) -> None:
+        assert measured(inter_eye_distance, portrait_of(plain(side=64))) == pytest.approx(113)
+
+    def test_points_that_are_no_numbers_have_no_distance(self) -> None:
+        nowhere = FIVE_POINTS * np.float32("nan")
+        refused(inter_eye_distance(portrait_of(plain(side=64), five_points=nowhere)))
+
+
+class TestHeadSize:
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for size, points in expected_scores(assets, "HeadSize"):
+            portrait = Head(eyes_to_chin=616 * size).portrait()
+            assert measured(head_size, portrait) == pytest.approx(size, abs=1e-4)
+            assert score(head_size, portrait) == points
+
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_the_score_peaks_at_nine_tenths_of_the_height(self, scheme: str) -> None:
+        heads = [Head(eyes_to_chin=616 * size) for size in (0.3, 0.45, 0.6)]
+        assert [score(head_size, head.portrait(scheme)) for head in heads] == [9, 100, 9]
+
+
+def spaced_left(space: float) -> Head:
+    """A head with its nearer eye at this number of eye distances from the edge of an image of 2000 pixels."""
+    return Head(middle=(113 * (space + 0.5), 800))
+
+
+def spaced_right(space: float) -> Head:
+    return Head(middle=(2000 - 113 * (space + 0.5), 800))
+
+
+CROPS = pytest.mark.parametrize(
+    ("measure", "name", "with_space"),
+    [
+        (leftward_crop, "LeftwardCropOfTheFaceImage", spaced_left),
+        (rightward_crop, "RightwardCropOfTheFaceImage", spaced_right),
+    ],
+)
+
+
+class TestCrop:
+    @CROPS
+    def test_scores_as_ofiq_does(
+        self, assets: Path, measure: Assess, name: str, with_space: Callable[[float], Head]
+    ) -> None:
+        for space, points in expected_scores(assets, name):
+            portrait = with_space(space).portrait(side=2000)
+            assert measured(measure, portrait) == pytest.approx(space, abs=1e-3)
+            assert score(measure, portrait) == points
+
+    @CROPS
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_a_face_at_the_edge_is_cropped(
+        self, scheme: str, measure: Assess, name: str, with_space: Callable[[float], Head]
+    ) -> None:
+        portraits = [with_space(space).portrait(scheme, side=2000) for space in (0.6, 0.9, 1.2)]
+        assert [score(measure, portrait) for portrait in portraits] == [5, 50, 95], name
+
+    @pytest.mark.parametrize(
+        ("measure", "space"), [(leftward_crop, 251 / 113), (rightward_crop, (616 - 364) / 113)]
+    )
+    def test_without_landmarks_the_detectors_eyes_count(self, measure: Assess, space: float) -> None:
+        assert measured(measure, portrait_of(plain())) == pytest.approx(space)
+
+    @pytest.mark.parametrize("measure", [leftward_crop, rightward_crop])
+    def test_eyes_in_one_place_determine_nothing(self, measure: Assess) -> None:
+        refused(measure(portrait_of(plain(), five_points=np.zeros_like(FIVE_POINTS))))
+
+
+def below_the_edge(margin: float) -> Head:
+    """A head with its eyes at this number of head lengths from the edge of an image of 2000 pixels."""
+    return Head(middle=(1000, 200 * margin))
+
+
+def above_the_edge(margin: float) -> Head:
+    return Head(middle=(1000, 2000 - 200 * margin))
+
+
+MARGINS = pytest.mark.parametrize(
+    ("measure", "name", "with_margin", "middle"),
+    [
+        (margin_above, "MarginAboveOfTheFaceImage", below_the_edge, 1.4),
+        (margin_below, "MarginBelowOfTheFaceImage", above_the_edge, 1.8),
+    ],
+)
+
+
+class TestMargin:
+    @MARGINS
+    def test_scores_as_ofiq_does(
+        self, assets: Path, measure: Assess, name: str, with_margin: Callable[[float], Head], middle: float
+    ) -> None:
+        for margin, points in expected_scores(assets, name):
+            portrait = with_margin(margin).portrait(side=2000)
+            assert measured(measure, portrait) == pytest.approx(margin, abs=1e-3)
+            assert score(measure, portrait) == points, middle
+
+    @MARGINS
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_a_head_at_the_edge_lacks_margin(
+        self, scheme: str, measure: Assess, name: str, with_margin: Callable[[float], Head], middle: float
+    ) -> None:
+        margins = (middle - 0.3, middle, middle + 0.3)
+        found = [score(measure, with_margin(margin).portrait(scheme, side=2000)) for margin in margins]
+        assert found == [5, 50, 95], name
+
+
+@pytest.mark.parametrize("measure", [head_size, margin_above, margin_below])
+def test_without_landmarks_it_is_not_assessed(measure: Assess) -> None:
+    refused(measure(portrait_of(plain())))
+
+
+@pytest.mark.parametrize("angle_name", ["yaw", "pitch", "roll"])
+class TestHeadPose:
+    def test_scores_as_ofiq_does(self, assets: Path, angle_name: str) -> None:
+        measure = head_pose(attrgetter(angle_name))
+        for angle, points in expected_scores(assets, f"HeadPose{angle_name.capitalize()}"):
+            portrait = replace(portrait_of(plain(side=64)), pose=replace(NO_POSE, **{angle_name: angle}))
+            assert measured(measure, portrait) == angle
+            assert score(measure, portrait) == points
+
+    @pytest.mark.parametrize(
+        ("angle", "points"), [(0, 100), (5, 99), (30, 75), (-45, 50), (90, 0), (-120, 0)]
+    )
+    def test_a_head_that_turns_further_scores_lower(self, angle_name: str, angle: float, points: int) -> None:
+        portrait = replace(portrait_of(plain(side=64)), pose=replace(NO_POSE, **{angle_name: angle}))
+        assert score(head_pose(attrgetter(angle_name)), portrait) == points
+
+    def test_a_pose_that_was_not_found_is_not_assessed(self, angle_name: str) -> None:
+        lost = replace(portrait_of(plain(side=64)), pose=HeadPose(yaw=180.0, pitch=0.0, roll=0.0))
+        assert "pose" in refused(head_pose(attrgetter(angle_name))(lost))

@@ -1,0 +1,224 @@
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from matcher.conformance.interface import PortraitView, sigmoid_score
+from matcher.conformance.light import (
+    dynamic_range,
+    illumination_uniformity,
+    luminance_mean,
+    luminance_variance,
+    natural_colour,
+    over_exposure_prevention,
+    under_exposure_prevention,
+)
+from tests.matcher.conformance.ofiq import expected_scores
+from tests.matcher.conformance.pictures import (
+    SKIN,
+    drawn_face,
+    measured,
+    plain,
+    portrait_of,
+    score,
+    with_face,
+    with_histogram,
+)
+
+
+class TestIlluminationUniformity:
+    def test_one_light_for_both_cheeks(self) -> None:
+        assert measured(illumination_uniformity, portrait_of(plain())) == pytest.approx(1)
+        assert score(illumination_uniformity, portrait_of(plain())) == 100
+
+    def test_a_half_shaded_face_scores_low(self) -> None:
+        image = plain()
+        image[:, :308] //= 2
+        assert measured(illumination_uniformity, portrait_of(image)) == 0
+        assert score(illumination_uniformity, portrait_of(image)) == 0
+
+    def test_the_more_the_light_falls_off_the_lower(self) -> None:
+        face = drawn_face()
+        ladder = []
+        for fall in (0.0, 0.1, 0.2, 0.4, 0.7):
+            light = np.linspace(1, 1 - fall, face.shape[1])[None, :, None]
+            ladder.append(measured(illumination_uniformity, portrait_of((face * light).astype(np.uint8))))
+        assert ladder == sorted(ladder, reverse=True)
+        assert ladder[0] > 0.8
+        assert ladder[-1] < 0.1
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        aligned = with_histogram({0: 1.0}).aligned
+        assert aligned is not None
+        for shared, points in expected_scores(assets, "IlluminationUniformity"):
+            cheeks = np.full((2, 300, 300, 3), 200, dtype=np.uint8)
+            cheeks[1].reshape(-1, 3)[round(shared * 90_000) :] = 90
+            portrait = with_face(replace(aligned, cheeks=cheeks))
+            assert measured(illumination_uniformity, portrait) == pytest.approx(shared, abs=6e-6)
+            assert score(illumination_uniformity, portrait) == points
+
+
+class TestLuminanceMean:
+    @pytest.mark.parametrize(
+        ("stored", "mean", "points"), [(0, 0.0, 2), (124, 51 / 255, 50), (188, 0.502, 99), (255, 1.0, 2)]
+    )
+    def test_uniform_pictures(self, stored: int, mean: float, points: int) -> None:
+        portrait = portrait_of(plain((stored,) * 3))
+        assert measured(luminance_mean, portrait) == pytest.approx(mean, abs=0.002)
+        assert score(luminance_mean, portrait) == pytest.approx(points, abs=1)
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for mean, points in expected_scores(assets, "LuminanceMean"):
+            level = int(mean * 255)
+            above = mean * 255 - level
+            portrait = with_histogram({level: 1 - above, level + 1: above})
+            assert measured(luminance_mean, portrait) == pytest.approx(mean)
+            assert score(luminance_mean, portrait) == points
+
+
+class TestLuminanceVariance:
+    def test_one_luminance_has_no_variance(self) -> None:
+        assert measured(luminance_variance, portrait_of(plain())) == pytest.approx(0, abs=1e-12)
+        assert score(luminance_variance, portrait_of(plain())) == 0
+
+    def test_half_black_half_white_is_the_most_there_is(self) -> None:
+        portrait = with_histogram({0: 0.5, 255: 0.5})
+        assert measured(luminance_variance, portrait) == pytest.approx(0.25)
+        assert score(luminance_variance, portrait) == 20
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for variance, points in expected_scores(assets, "LuminanceVariance"):
+            # Two levels 100 apart, with a share of the upper one that gives the required variance.
+            upper = (1 - np.sqrt(1 - 4 * variance / (100 / 255) ** 2)) / 2 if variance < 0.038 else None
+            apart = 100 if upper is not None else 200
+            share = upper if upper is not None else (1 - np.sqrt(1 - 4 * variance / (200 / 255) ** 2)) / 2
+            portrait = with_histogram({20: 1 - share, 20 + apart: share})
+            assert measured(luminance_variance, portrait) == pytest.approx(variance)
+            assert score(luminance_variance, portrait) == points
+
+
+class TestUnderExposurePrevention:
+    def test_level_25_is_dark_and_26_is_not(self) -> None:
+        assert measured(
+            under_exposure_prevention, with_histogram({0: 0.1, 25: 0.2, 26: 0.7})
+        ) == pytest.approx(0.3)
+
+    @pytest.mark.parametrize(("stored", "dark", "points"), [(0, 1.0, 0), (80, 1.0, 0), (140, 0.0, 100)])
+    def test_uniform_pictures(self, stored: int, dark: float, points: int) -> None:
+        portrait = portrait_of(plain((stored,) * 3))
+        assert measured(under_exposure_prevention, portrait) == pytest.approx(dark)
+        assert score(under_exposure_prevention, portrait) == points
+
+    def test_the_score_falls_as_more_is_dark(self) -> None:
+        ladder = [
+            score(under_exposure_prevention, with_histogram({0: dark / 20, 128: 1 - dark / 20}))
+            for dark in range(21)
+        ]
+        assert ladder == sorted(ladder, reverse=True)
+        assert ladder[16] == 90
+        assert ladder[18] == 52
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for dark, points in expected_scores(assets, "UnderExposurePrevention"):
+            assert score(under_exposure_prevention, with_histogram({10: dark, 100: 1 - dark})) == points
+
+
+class TestOverExposurePrevention:
+    def test_level_247_is_bright_and_246_is_not(self) -> None:
+        assert measured(
+            over_exposure_prevention, with_histogram({246: 0.7, 247: 0.2, 255: 0.1})
+        ) == pytest.approx(0.3)
+
+    @pytest.mark.parametrize(("stored", "bright", "points"), [(255, 1.0, 1), (240, 0.0, 100), (0, 0.0, 100)])
+    def test_uniform_pictures(self, stored: int, bright: float, points: int) -> None:
+        portrait = portrait_of(plain((stored,) * 3))
+        assert measured(over_exposure_prevention, portrait) == pytest.approx(bright)
+        assert score(over_exposure_prevention, portrait) == points
+
+    def test_a_hundredth_burnt_out_halves_the_score(self) -> None:
+        assert score(over_exposure_prevention, with_histogram({255: 0.01, 128: 0.99})) == 50
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for bright, points in expected_scores(assets, "OverExposurePrevention"):
+            assert score(over_exposure_prevention, with_histogram({250: bright, 100: 1 - bright})) == points
+
+
+def portrait_with(share: float) -> PortraitView:
+    """One level of this share and 255 others: the entropy falls from 8 bits to 0 as the share grows."""
+    return with_histogram({0: share} | dict.fromkeys(range(1, 256), (1 - share) / 255))
+
+
+class TestDynamicRange:
+    @pytest.mark.parametrize("bits", [0, 1, 4, 7, 8])
+    def test_equally_frequent_levels(self, bits: int) -> None:
+        portrait = with_histogram(dict.fromkeys(range(2**bits), 1 / 2**bits))
+        assert measured(dynamic_range, portrait) == pytest.approx(bits)
+        assert score(dynamic_range, portrait) == round(12.5 * bits)
+
+    def test_a_uniform_picture_has_none(self) -> None:
+        assert measured(dynamic_range, portrait_of(plain())) == 0
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for entropy, points in expected_scores(assets, "DynamicRange"):
+            least, most = 1 / 256, 1.0
+            for _ in range(40):
+                share = (least + most) / 2
+                least, most = (
+                    (share, most)
+                    if measured(dynamic_range, portrait_with(share)) > entropy
+                    else (least, share)
+                )
+            assert measured(dynamic_range, portrait_with(least)) == pytest.approx(entropy, abs=1e-6)
+            assert score(dynamic_range, portrait_with(least)) == points
+
+
+def standards_score(distance: float) -> int:
+    return round(200 * (1 - sigmoid_score(distance, x0=0, w=10) / 100))
+
+
+class TestNaturalColour:
+    def test_skin_is_natural(self) -> None:
+        assert measured(natural_colour, portrait_of(plain(SKIN))) == 0
+        assert score(natural_colour, portrait_of(plain(SKIN))) == 100
+
+    @pytest.mark.parametrize(
+        "rgb",
+        [(205, 165, 140), (230, 120, 70), (250, 160, 60), (160, 150, 140), (255, 90, 90), (170, 150, 140)],
+    )
+    def test_the_distance_to_skin_as_a_colour_management_library_sees_it(
+        self, rgb: tuple[int, int, int]
+    ) -> None:
+        """Its L*a*b* is under D50, as the standard's, in whole numbers."""
+        to_lab = ImageCms.buildTransform(
+            ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
+        )
+        converted = ImageCms.applyTransform(Image.new("RGB", (1, 1), rgb), to_lab)
+        assert converted is not None
+        # Signed bytes, which Pillow shows without their sign.
+        a, b = np.array(converted, dtype=np.uint8)[0, 0, 1:].astype(np.int8).astype(int)
+        distance = math.hypot(max(0, 5 - a, a - 25), max(0, 5 - b, b - 35))
+        assert measured(natural_colour, portrait_of(plain(rgb[::-1]))) == pytest.approx(distance, abs=0.8)
+
+    @pytest.mark.parametrize("colour", [(128, 128, 128), (255, 255, 255), (200, 60, 40), (60, 200, 40)])
+    def test_grey_blue_and_green_are_not_skin(self, colour: tuple[int, int, int]) -> None:
+        assert measured(natural_colour, portrait_of(plain(colour))) == 100
+        assert score(natural_colour, portrait_of(plain(colour))) == 0
+
+    def test_a_cast_of_colour_lowers_the_score(self) -> None:
+        ladder = []
+        for cast in (0, 40, 60, 80):
+            image = plain(SKIN).astype(int)
+            image[..., 0] += cast
+            ladder.append(score(natural_colour, portrait_of(np.clip(image, 0, 255).astype(np.uint8))))
+        assert ladder == sorted(ladder, reverse=True)
+        assert ladder[-1] == 0
+
+    def test_scores_as_ofiq_does(self, assets: Path) -> None:
+        for distance, points in expected_scores(assets, "NaturalColour"):
+            assert standards_score(distance) == points
+        for colour in (SKIN, (60, 120, 230), (140, 150, 160), (90, 90, 255), (128, 128, 128)):
+            portrait = portrait_of(plain(colour))
+            assert score(natural_colour, portrait) == standards_score(measured(natural_colour, portrait))

@@ -1,0 +1,242 @@
+"""The table of the measures; for any image content, a measure gives a score or a reason, and never raises."""
+
+import math
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from matcher.conformance.interface import Assessment, Component, Method, PortraitView
+from matcher.conformance.measures import (
+    BOUNDS,
+    MEASURES,
+    Measure,
+    Span,
+    assess_all,
+    unassessable,
+    validate_bounds,
+)
+from matcher.conformance.profiles import Profile, profile_rules
+from matcher.conformance.requirement import IntakeCode, Rule, Severity
+from matcher.errors import PortraitPolicyInvalid
+from tests.matcher.conformance.heads import SCHEMES, Head
+from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain, portrait_of, refused
+from vision.face import BgrImage, Landmarks
+
+OF_PIXELS = tuple(
+    measure
+    for measure in MEASURES
+    if measure.component
+    in {
+        Component.BACKGROUND_UNIFORMITY, Component.ILLUMINATION_UNIFORMITY, Component.LUMINANCE_MEAN,
+        Component.LUMINANCE_VARIANCE, Component.UNDER_EXPOSURE_PREVENTION, Component.OVER_EXPOSURE_PREVENTION,
+        Component.DYNAMIC_RANGE, Component.SHARPNESS, Component.COMPRESSION_ARTIFACTS,
+        Component.NATURAL_COLOUR, Component.MOUTH_OCCLUSION_PREVENTION, Component.FACE_OCCLUSION_PREVENTION,
+    }
+)  # fmt: skip
+
+
+def assess(portrait: PortraitView) -> dict[Component, Assessment]:
+    found = {measure.component: measure.assess(portrait) for measure in OF_PIXELS}
+    for component, assessment in found.items():
+        if assessment.score is None:
+            refused(assessment)
+        else:
+            assert assessment.measured is not None
+            assert math.isfinite(assessment.measured)
+            # Sums of shares are rounded.
+            assert BOUNDS[component].least <= assessment.measured <= BOUNDS[component].most + 1e-9
+            assert 0 <= assessment.score <= 100
+            assert assessment.unassessed == ""
+    return found
+
+
+def test_every_component_has_one_measure() -> None:
+    assert [measure.component for measure in MEASURES] == list(Component)
+
+
+@pytest.mark.parametrize("measure", OF_PIXELS, ids=lambda measure: measure.component)
+def test_each_measure_states_unit_and_standard(measure: Measure) -> None:
+    assert measure.unit
+    standard = {
+        Component.ILLUMINATION_UNIFORMITY, Component.LUMINANCE_MEAN, Component.LUMINANCE_VARIANCE,
+        Component.DYNAMIC_RANGE, Component.NATURAL_COLOUR, Component.FACE_OCCLUSION_PREVENTION,
+    }  # fmt: skip
+    assert (measure.method is Method.STANDARD) == (measure.component in standard)
+
+
+@pytest.mark.parametrize(
+    ("component", "why"),
+    [
+        (Component.NO_HEAD_COVERINGS, "no pack has"),
+        (Component.UNIFIED_QUALITY_SCORE, "no pack has"),
+        (Component.FACE_OCCLUSION_PREVENTION, "network"),
+    ],
+)
+def test_the_detail_states_that_no_pack_can_assess_it(component: Component, why: str) -> None:
+    (measure,) = (one for one in MEASURES if one.component is component)
+    assert why in refused(measure.assess(Head().portrait()))
+
+
+def test_a_good_portrait_is_assessed_and_scores_well() -> None:
+    found = assess(portrait_of(drawn_face()))
+    del found[Component.FACE_OCCLUSION_PREVENTION]
+    assert all((assessment.score or 0) >= 45 for assessment in found.values())
+
+
+@pytest.mark.parametrize("level", [0, 1, 128, 255])
+@pytest.mark.parametrize("size", [(1, 1), (1, 700), (700, 1), (2, 3), (616, 616)])
+def test_flat_pictures_of_any_size(level: int, size: tuple[int, int]) -> None:
+    assess(portrait_of(np.full((*size, 3), level, dtype=np.uint8)))
+
+
+@pytest.mark.parametrize(
+    "shift", [(-600, 0), (600, 0), (0, -600), (0, 600), (-330, -380), (300, 250), (9e4, 9e4)]
+)
+def test_a_face_at_the_border_or_beyond(shift: tuple[float, float]) -> None:
+    assess(portrait_of(drawn_face(), five_points=FIVE_POINTS + np.array(shift, np.float32)))
+
+
+@pytest.mark.parametrize("points", [np.zeros((5, 2)), np.full((5, 2), np.nan)])
+def test_points_that_are_no_face_are_not_assessed(points: NDArray[np.float64]) -> None:
+    found = assess(portrait_of(drawn_face(), five_points=points.astype(np.float32)))
+    assert all(assessment.score is None for assessment in found.values())
+
+
+@pytest.mark.parametrize("scheme", ["ibug68", "insightface106", "mediapipe478", "unknown"])
+@pytest.mark.parametrize("value", [0.0, 1e6, np.nan])
+def test_landmarks_that_are_no_face(scheme: str, value: float) -> None:
+    count = int("".join(filter(str.isdigit, scheme)) or 5)
+    landmarks = Landmarks(points=np.full((count, 2), value, dtype=np.float32), scheme=scheme)
+    assess(portrait_of(drawn_face(), landmarks=landmarks))
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 90), st.integers(1, 90)),
+    eyes=st.tuples(*[st.floats(-40, 130, width=32) for _ in range(4)]),
+    seed=st.integers(0, 9),
+    encoded=st.binary(max_size=60),
+)
+# Eyes in nearly one place: the aligned image's corners are beyond the range of a 32-bit float.
+@example(size=(1, 2), eyes=(0.0, 0.0, 0.0, 1.1754943508222875e-38), seed=0, encoded=b"")
+@example(size=(80, 60), eyes=(30.0, 30.0, 30.0, 30.0 + 2**-10), seed=1, encoded=b"")
+def test_every_measure_survives_noise_with_a_face_anywhere(
+    size: tuple[int, int], eyes: tuple[float, float, float, float], seed: int, encoded: bytes
+) -> None:
+    picture: BgrImage = np.random.default_rng(seed).integers(0, 256, (*size, 3), dtype=np.uint8)
+    left, right = np.array(eyes[:2]), np.array(eyes[2:])
+    across = right - left
+    down = np.array([-across[1], across[0]])
+    points = [
+        left,
+        right,
+        left + across / 2 + down * 0.57,
+        left + 0.1 * across + down * 1.15,
+        right + down * 1.15,
+    ]
+    assess(portrait_of(picture, five_points=np.array(points, dtype=np.float32), encoded=encoded))
+
+
+def test_assessing_changes_nothing_and_repeats() -> None:
+    image = drawn_face()
+    before = image.copy()
+    data = cv2.imencode(".jpg", image)[1].tobytes()
+    first, second = (assess(portrait_of(image, encoded=data)) for _ in range(2))
+    assert {code: one.score for code, one in first.items()} == {
+        code: one.score for code, one in second.items()
+    }
+    # Sums over an image may differ in the last digits, depending on where it lies in memory.
+    measured = [
+        [math.nan if one.measured is None else one.measured for one in found.values()]
+        for found in (first, second)
+    ]
+    assert measured[0] == pytest.approx(measured[1], rel=1e-9, nan_ok=True)
+    assert np.array_equal(image, before)
+
+
+def test_the_aligned_face_is_made_once() -> None:
+    portrait = portrait_of(plain())
+    assert portrait.aligned is portrait.aligned
+
+
+def drawn(scheme: str | None) -> PortraitView:
+    head = Head()
+    landmarks = None if scheme is None else head.landmarks(scheme)
+    return portrait_of(drawn_face(), five_points=FIVE_POINTS, landmarks=landmarks)
+
+
+@pytest.mark.parametrize("scheme", [None, *SCHEMES])
+def test_unassessable_components_are_known_before_the_upload(scheme: str | None) -> None:
+    """A policy that makes it hard is therefore refused at start-up, and no other policy is."""
+    missing = {
+        measure.component for measure, assessment in assess_all(drawn(scheme)) if assessment.measured is None
+    }
+    assert missing == set(unassessable(scheme))
+    assert all(unassessable(scheme).values())
+
+
+def _hostile() -> dict[str, PortraitView]:
+    one = np.zeros((1, 1, 3), dtype=np.uint8)
+    face = drawn("mediapipe478")
+    assert face.landmarks is not None
+    nowhere = np.full_like(face.landmarks.points, np.nan)
+    return {
+        "one pixel": portrait_of(one),
+        "one pixel and landmarks": replace(face, image=one),
+        "black": replace(face, image=np.zeros_like(face.image)),
+        "white": replace(face, image=np.full_like(face.image, 255)),
+        "outside": portrait_of(drawn_face(), five_points=FIVE_POINTS + 5000),
+        "above": portrait_of(drawn_face(), five_points=FIVE_POINTS - 400),
+        "points in one place": portrait_of(drawn_face(), five_points=np.zeros_like(FIVE_POINTS)),
+        "points that are no numbers": portrait_of(
+            drawn_face(), five_points=np.full_like(FIVE_POINTS, np.nan)
+        ),
+        "landmarks that are no numbers": replace(face, landmarks=replace(face.landmarks, points=nowhere)),
+        "huge": portrait_of(drawn_face(), five_points=FIVE_POINTS * 1e6),
+        "tiny": portrait_of(drawn_face(), five_points=FIVE_POINTS * 1e-6),
+    }
+
+
+@pytest.mark.parametrize("name", _hostile())
+def test_no_picture_makes_a_measure_raise(name: str) -> None:
+    for measure, assessment in assess_all(_hostile()[name]):
+        assert (assessment.measured is None) is (assessment.score is None)
+        assert bool(assessment.unassessed) is (assessment.measured is None), measure.component
+        if assessment.score is not None:
+            assert 0 <= assessment.score <= 100
+
+
+def test_every_requirement_that_measures_a_number_has_its_range() -> None:
+    assert set(BOUNDS) == {*Component, *IntakeCode} - {IntakeCode.MEDIA_TYPE, IntakeCode.DECLARED_SIZE}
+    assert all(span.least < span.most for span in BOUNDS.values())
+
+
+@pytest.mark.parametrize("profile", Profile)
+def test_the_profiles_keep_to_the_ranges(profile: Profile) -> None:
+    for code, rule in profile_rules(profile).items():
+        validate_bounds(code, rule)
+
+
+@pytest.mark.parametrize("code", [code for code, span in BOUNDS.items() if math.isfinite(span.most)])
+def test_both_ends_belong_to_the_range_and_nothing_beyond(code: Component | IntakeCode) -> None:
+    span = BOUNDS[code]
+    validate_bounds(code, Rule(severity=Severity.HARD, minimum=span.least, maximum=span.most))
+    for beyond in (
+        Rule(severity=Severity.HARD, minimum=math.nextafter(span.least, -math.inf)),
+        Rule(severity=Severity.HARD, maximum=math.nextafter(span.most, math.inf)),
+    ):
+        with pytest.raises(PortraitPolicyInvalid, match=f"{code}: .* range, {span.words()}, got"):
+            validate_bounds(code, beyond)
+
+
+def test_ranges_are_formatted_as_text() -> None:
+    assert Span(0, 0.25).words() == "0 to 0.25"
+    assert Span(-180, 180).words() == "-180 to 180"
+    assert Span(0, math.inf).words() == "0 and more"
+    with pytest.raises(PortraitPolicyInvalid, match="minimum must lie in its range, 0 and more, got -1"):
+        validate_bounds(Component.EYES_OPEN, Rule(severity=Severity.HARD, minimum=-1))

@@ -1,0 +1,157 @@
+"""The points, the pose and the time of a face."""
+
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from matcher.errors import RecordInvalid
+from matcher.records import CaptureTime, EyeCentres, Landmark, PoseCode, PoseDegrees
+from matcher.records.codes import LandmarkType
+from matcher.records.values import eye_centres, eye_landmarks
+
+
+class TestLandmarks:
+    """Points of a face."""
+
+    def test_a_code_is_a_group_and_a_point(self) -> None:
+        point = Landmark(1, 0xC1, 5, 6)
+        assert point.number == "12.1"
+        assert point.name == "centre of the left eye"
+        assert Landmark(1, 0x9F, 0, 0).number == "9.15"
+
+    def test_only_points_of_mpeg_4_have_names(self) -> None:
+        assert Landmark(2, 0xC1, 5, 6).name is None
+        assert Landmark(1, 0xFF, 5, 6).name is None
+
+    def test_eye_centres_are_the_points_12_1_and_12_2(self) -> None:
+        points = (Landmark(1, 0xC2, 90, 130), Landmark(1, 0x93, 120, 170), Landmark(1, 0xC1, 150, 131))
+        assert eye_centres(points) == EyeCentres(left=(150, 131), right=(90, 130))
+
+    def test_one_eye_is_not_enough(self) -> None:
+        assert eye_centres((Landmark(1, 0xC1, 150, 130),)) is None
+        assert eye_centres((Landmark(1, 0xC1, 150, 130), Landmark(2, 0xC2, 90, 130))) is None
+        assert eye_centres(()) is None
+
+    def test_written_eyes_are_read_again(self) -> None:
+        eyes = EyeCentres(left=(150, 131), right=(90, 130))
+        points = eye_landmarks(eyes)
+        assert {point.type for point in points} == {LandmarkType.MPEG_4}
+        assert eye_centres(points) == eyes
+
+
+class TestPose:
+    """Pose angles: one byte in steps of two degrees."""
+
+    @pytest.mark.parametrize(
+        ("code", "degrees"),
+        [
+            (0, None),
+            (1, 0),
+            (2, 2),
+            (46, 90),
+            (91, 180),
+            (92, -178),
+            (136, -90),
+            (180, -2),
+            (181, 0),
+            (182, None),
+            (255, None),
+        ],
+    )
+    def test_codes_stand_for_these_degrees(self, code: int, degrees: float | None) -> None:
+        pose = PoseCode(code, code, code).degrees
+        assert (pose.yaw, pose.pitch, pose.roll) == (degrees, degrees, degrees)
+        assert pose.given is (degrees is not None)
+
+    @pytest.mark.parametrize(("code", "degrees"), [(0, None), (1, 0), (11, 10), (181, 180), (182, None)])
+    def test_uncertainties_stand_for_these_degrees(self, code: int, degrees: float | None) -> None:
+        pose = PoseCode(0, 0, 0, code, code, code).degrees
+        assert (pose.yaw_uncertainty, pose.pitch_uncertainty, pose.roll_uncertainty) == (degrees,) * 3
+        assert not pose.given
+
+    @pytest.mark.parametrize(
+        ("degrees", "code"),
+        [
+            (None, 0),
+            (0.0, 1),
+            (-0.9, 1),
+            (0.9, 1),
+            (1.2, 2),
+            (-1.2, 180),
+            (-180.0, 91),
+            (180.0, 91),
+            (-178.0, 92),
+        ],
+    )
+    def test_degrees_become_the_nearest_code(self, degrees: float | None, code: int) -> None:
+        assert PoseCode.of_degrees(PoseDegrees(yaw=degrees)).yaw == code
+
+    @given(st.integers(0, 180))
+    def test_a_code_survives_its_degrees(self, code: int) -> None:
+        pose = PoseCode(code, code, code, code, code, code)
+        assert PoseCode.of_degrees(pose.degrees) == pose
+
+    @given(st.floats(-180, 180))
+    def test_rounding_is_off_by_one_degree_at_most(self, degrees: float) -> None:
+        yaw = PoseCode.of_degrees(PoseDegrees(yaw=degrees)).degrees.yaw
+        assert yaw is not None
+        assert min(abs(yaw - degrees), abs(yaw - degrees - 360)) <= 1.0
+
+    @pytest.mark.parametrize("degrees", [180.1, -181.0, float("nan"), float("inf")])
+    def test_an_impossible_angle_is_no_code(self, degrees: float) -> None:
+        with pytest.raises(RecordInvalid, match="roll"):
+            PoseCode.of_degrees(PoseDegrees(roll=degrees))
+
+    @pytest.mark.parametrize("degrees", [-1.0, 180.5, float("nan")])
+    def test_an_impossible_uncertainty_is_no_code(self, degrees: float) -> None:
+        with pytest.raises(RecordInvalid, match="uncertainty of the pitch"):
+            PoseCode.of_degrees(PoseDegrees(pitch_uncertainty=degrees))
+
+    def test_an_uncertainty_is_rounded_up(self) -> None:
+        assert PoseCode.of_degrees(PoseDegrees(yaw_uncertainty=4.1)).degrees.yaw_uncertainty == 5.0
+
+    def test_reserved_codes_are_reported(self) -> None:
+        assert PoseCode(182).reserved
+        assert PoseCode(0, 0, 0, 0, 0, 255).reserved
+        assert not PoseCode(181, 181, 181, 181, 181, 181).reserved
+
+
+class TestCaptureTime:
+    """The capture time of an image."""
+
+    def test_a_moment_is_parsed(self) -> None:
+        moment = CaptureTime(2022, 12, 28, 20, 51, 16, 542)
+        assert moment.given
+        assert moment.utc == datetime(2022, 12, 28, 20, 51, 16, 542_000, tzinfo=UTC)
+
+    @pytest.mark.parametrize("moment", [CaptureTime(), CaptureTime(0, 0, 0, 0, 0, 0, 0)])
+    def test_a_missing_time_stays_missing(self, moment: CaptureTime) -> None:
+        assert not moment.given
+        assert moment.utc is None
+
+    def test_unknown_milliseconds_are_none(self) -> None:
+        assert CaptureTime(2005, 12, 15, 17, 35, 20).utc == datetime(2005, 12, 15, 17, 35, 20, tzinfo=UTC)
+
+    @pytest.mark.parametrize(
+        "moment",
+        [
+            CaptureTime(2022, 13, 1, 0, 0, 0, 0),
+            CaptureTime(2022, 2, 30, 0, 0, 0, 0),
+            CaptureTime(2022, 1, 1, 24, 0, 0, 0),
+            CaptureTime(2022, 1, 1, 0, 0, 0, 1000),
+            CaptureTime(60_000, 1, 1, 0, 0, 0, 0),
+            CaptureTime(2022),
+        ],
+    )
+    def test_an_impossible_moment_is_given_but_none(self, moment: CaptureTime) -> None:
+        assert moment.given
+        assert moment.utc is None
+
+    @given(st.datetimes(min_value=datetime(1, 1, 2), max_value=datetime(9999, 12, 30)))  # noqa: DTZ001
+    def test_a_moment_survives_to_the_millisecond(self, moment: datetime) -> None:
+        aware = moment.replace(tzinfo=UTC)
+        cut = aware.replace(microsecond=moment.microsecond // 1000 * 1000)
+        assert CaptureTime.of_datetime(moment).utc == cut
+        assert CaptureTime.of_datetime(aware.astimezone(timezone(timedelta(hours=5)))).utc == cut
