@@ -6,6 +6,7 @@ from typing import Final
 
 import numpy as np
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.conformance.declared import declared_requirements
 from matcher.conformance.factory import assess_all
 from matcher.conformance.interface import Component, PortraitView
@@ -21,7 +22,6 @@ from matcher.conformance.requirement import (
 from matcher.portrait_report import PortraitPolicy
 from matcher.records import Representation
 from vision.face import BgrImage, Box, DetectedFace
-from vision.image_format import ImageFormat, ImageHeader
 
 __all__ = ["FORMATS", "face_inside", "portrait_requirements"]
 

@@ -7,6 +7,7 @@ has its figures), and it never decides a scan: ``liveness.fusion`` does that.
 import math
 from dataclasses import replace
 
+from formats.exif import ExifTags
 from liveness.selfie.exif_metadata import ExifMetadata
 from liveness.selfie.eye_aspect_ratio import EyeAspectRatio
 from liveness.selfie.face_area_ratio import FaceAreaRatio
@@ -22,7 +23,6 @@ from liveness.selfie.sharpness import SelfieSharpness
 from liveness.selfie.subject import SelfieSubject
 from liveness.signal import Signal
 from liveness.verdict import Verdict
-from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace, Landmarks
 
 __all__ = ["NEUTRAL", "judge_selfie", "selfie_verdict"]
@@ -61,7 +61,8 @@ def judge_selfie(
             below ``settings.min_face_confidence`` counts as none.
         landmarks: The dense landmarks of ``face``; None if the pack has none. Without them the eyes are not
             assessed, and head orientation and symmetry are measured from the five points.
-        exif: The file's metadata, read by ``vision.picture_metadata.read_exif_tags`` from the received bytes.
+        exif: The file's metadata, read by ``formats.picture_metadata.read_exif_tags`` from the received
+            bytes.
         settings: Thresholds.
         model: Weights.
 

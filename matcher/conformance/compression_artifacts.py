@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
 from matcher.conformance.face_crop import face_crop
 from matcher.conformance.face_region import NO_ALIGNED_FACE
 from matcher.conformance.interface import (
@@ -19,7 +21,6 @@ from matcher.conformance.interface import (
 from matcher.conformance.jpeg_tables import mean_luma_step
 from matcher.conformance.scoring import sigmoid_score
 from vision.face import BgrImage
-from vision.image_header import ImageFormat, detect_format
 
 __all__ = ["UNBLOCKED", "CompressionArtifacts", "blockiness"]
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Final
 
+from formats.image_format import ImageHeader
 from matcher.conformance.interface import Assessment, PortraitView, not_assessed
 from matcher.conformance.requirement import (
     IntakeCode,
@@ -14,7 +15,6 @@ from matcher.conformance.requirement import (
     stated_requirement,
 )
 from matcher.records import EyeCentres, Representation
-from vision.image_format import ImageHeader
 
 __all__ = ["declared_requirements"]
 

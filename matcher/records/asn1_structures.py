@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, TypeVar, get_args, get_type_hints
 
+from formats.der import encode
 from matcher.errors import RecordInvalid
 from matcher.records.asn1 import CONSTRUCTED, CONTEXT, Enumerated, Kind, Reader, Tagged
-from matcher.records.ber import Element, encode
+from matcher.records.der import Element
 
 __all__ = [
     "MOST_EXTENSIONS",

@@ -5,6 +5,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
+from formats.errors import ImageUnreadable
+from formats.image_format import ImageFormat, ImageHeader
+from formats.image_header import parse_header
 from matcher.errors import RecordInvalid
 from matcher.records import codes
 from matcher.records.capture_time import UNKNOWN_TIME, CaptureTime
@@ -28,8 +31,6 @@ from matcher.records.metadata import RecordMetadata, RecordVersion
 from matcher.records.pose import PoseCode
 from matcher.records.version_2005 import Record2005, Representation2005, serialise_2005
 from matcher.records.version_2011 import Record2011, Representation2011, serialise_2011
-from vision.errors import ImageError
-from vision.image_header import ImageFormat, ImageHeader, parse_header
 
 __all__ = ["FacialRecord", "build_record", "serialise", "wrap_in_dg2"]
 
@@ -106,7 +107,7 @@ def _is_39794(record: bytes) -> bool:
 def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
     try:
         header = parse_header(image)
-    except ImageError as error:
+    except ImageUnreadable as error:
         raise RecordInvalid(f"the image cannot go into a record: {error}") from error
     types = _DATA_TYPES[version]
     if header.format not in types:

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.records import codes
 from matcher.records.codes import (
     ColourSpace2005,
@@ -26,7 +27,6 @@ from matcher.records.representation import Representation
 from matcher.records.version_2005 import Record2005, Representation2005
 from matcher.records.version_2011 import Record2011, Representation2011
 from matcher.records.views import AnyRepresentation
-from vision.image_header import ImageFormat, ImageHeader
 
 __all__ = ["Discrepancy", "DiscrepancyKind", "of_dg2", "of_picture", "of_record"]
 

@@ -5,6 +5,7 @@ import struct
 import zlib
 from dataclasses import replace
 
+from formats.der import encode
 from matcher.errors import MatcherError, RefusalReason, TrustedImageRefused
 from matcher.records import (
     EyeCentres,
@@ -22,7 +23,6 @@ from matcher.records import (
     serialise,
     wrap_in_dg2,
 )
-from matcher.records.ber import encode
 from matcher.records.codes import Expression, Feature
 from matcher.records.dg2 import parse_dg2, serialise_dg2
 from matcher.records.iso_39794.record import excluded_values, parse_39794, serialise_39794

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.conformance.interface import Component, Method
 from matcher.conformance.requirement import IntakeCode, Requirement, RequirementCode, Severity
 from matcher.portrait_report import PortraitPolicy, RuleChange
@@ -12,7 +13,6 @@ from matcher.portrait_requirements import face_inside, portrait_requirements
 from tests.matcher.conformance.heads import Head
 from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face
 from vision.face import Box, DetectedFace
-from vision.image_format import ImageFormat, ImageHeader
 
 POLICY = PortraitPolicy()
 HEADER = ImageHeader(format=ImageFormat.PNG, width=616, height=616, channels=3, bits_per_channel=8)

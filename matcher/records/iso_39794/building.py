@@ -8,6 +8,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.errors import RecordInvalid
 from matcher.records.codes import CaptureSource, EyeColour, FaceImageType2011, Gender, HairColour
 from matcher.records.iso_39794.blocks import (
@@ -60,7 +61,6 @@ from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.landmarks import Landmark, eye_landmarks
 from matcher.records.metadata import RecordMetadata, metadata_of
 from matcher.records.pose import PoseDegrees
-from vision.image_header import ImageFormat, ImageHeader
 
 __all__ = ["FORMATS_39794", "build_39794"]
 

@@ -3,6 +3,7 @@ from dataclasses import replace
 
 import pytest
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.conformance.declared import declared_requirements
 from matcher.conformance.interface import PortraitView
 from matcher.conformance.profiles import Profile, profile_rules
@@ -19,7 +20,6 @@ from matcher.records import (
 from tests.matcher.conformance.pictures import plain, portrait_of
 from vision.face import HeadPose
 from vision.image import encode_jpeg
-from vision.image_format import ImageFormat, ImageHeader
 
 HEADER = ImageHeader(format=ImageFormat.JPEG, width=616, height=616, channels=3, bits_per_channel=8)
 RULES = profile_rules(Profile.FACEGATE)

@@ -7,8 +7,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import strategies as st
 
+from formats.der import encode
 from matcher.records import asn1, asn1_structures
-from matcher.records.ber import encode
 from matcher.records.iso_39794.blocks import RepresentationBlock
 from matcher.records.iso_39794.common_blocks import VersionBlock
 from matcher.records.iso_39794.record import Record39794
