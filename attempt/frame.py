@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from device_integrity.camera import FrameClaim
+from formats.image_format import ImageFormat, ImageHeader, unsupported
 from vision.errors import ImageError
 from vision.face import BgrImage
 from vision.image import (
@@ -24,7 +25,6 @@ from vision.image import (
     rotate_upright,
     validate_jpeg,
 )
-from vision.image_format import ImageFormat, ImageHeader, unsupported
 
 
 class AttemptError(Exception):
@@ -275,7 +275,9 @@ def _refused(frame: Frame) -> Iterator[None]:
 def _validate_header(frame: Frame, header: ImageHeader) -> None:
     with _refused(frame):
         if header.channels != _CHANNELS:
-            raise unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
+            raise ImageError.of(
+                unsupported(header.format, f"a frame has {_CHANNELS} channels, not {header.channels}")
+            )
     if (header.width, header.height) != (frame.width, frame.height):
         raise FrameUnusable(
             f"the image of frame {frame.index} has {header.width} x {header.height} pixels, but its header "

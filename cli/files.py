@@ -3,16 +3,15 @@
 import errno
 import os
 import stat
-import tempfile
 from pathlib import Path
 from typing import Final
 
 from cli.errors import FileUnusable
+from formats.private_files import write_atomically
 
-__all__ = ["NotRegular", "kind_there", "new_file_mode", "read_regular", "read_whole", "write_whole"]
+__all__ = ["NotRegular", "kind_there", "read_regular", "read_whole", "write_whole"]
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
-_ALL_BITS: Final = 0o666
 
 
 class NotRegular(OSError):
@@ -64,7 +63,7 @@ def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
     Args:
         path: The file.
         content: Its content.
-        mode: Its permissions.
+        mode: Its permissions, without those that the umask takes away.
         force: Whether an existing file is replaced.
 
     Raises:
@@ -74,20 +73,21 @@ def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
-    descriptor, name = tempfile.mkstemp(prefix=".facegate-", dir=path.parent)
-    part = Path(name)
+    if force:
+        # Regular files only: as root, a rename would also replace ``/dev/null``.
+        there = kind_there(path)
+        if there is not None and not stat.S_ISREG(there):
+            raise NotRegular
+        write_atomically(path, content, mode=mode, over=True)
+        return
     try:
-        with os.fdopen(descriptor, "wb") as stream:
-            os.fchmod(stream.fileno(), mode)
-            stream.write(content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        if force:
-            _take_place(part, path)
-        else:
-            _give_name(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+        write_atomically(path, content, mode=mode, over=False)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        if path.exists():
+            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
+        write_atomically(path, content, mode=mode, over=True)
 
 
 def kind_there(path: Path) -> int | None:
@@ -99,31 +99,3 @@ def kind_there(path: Path) -> int | None:
         return path.lstat().st_mode
     except FileNotFoundError:
         return None
-
-
-def new_file_mode() -> int:
-    """Returns the permissions of new files of this process."""
-    # The mask can only be read by setting it.
-    mask = os.umask(0)
-    os.umask(mask)
-    return _ALL_BITS & ~mask
-
-
-def _take_place(part: Path, path: Path) -> None:
-    """Replaces regular files only: as root, a rename would also replace ``/dev/null``."""
-    there = kind_there(path)
-    if there is not None and not stat.S_ISREG(there):
-        raise NotRegular
-    part.replace(path)
-
-
-def _give_name(part: Path, path: Path) -> None:
-    """Creates a link, which fails if the name exists, without a race."""
-    try:
-        path.hardlink_to(part)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        if path.exists():
-            raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from error
-        part.replace(path)

@@ -1,10 +1,10 @@
 """Verifies evidence about a device: attestations, camera metadata, run-time reports and the frame stream.
 
-The package imports no other room, does no input or output and reads no clock. Every verifier takes keyword
-arguments, among them the policy, the keys or roots, and the present time. It returns a result whose
-``checks`` list each test with its finding, and does not raise for what a device sends. ``android``, ``apple``
-and ``web`` verify platform evidence, ``camera`` and ``stream`` what the frames show, and ``policy`` turns
-findings into signs and assurance.
+The package imports no other room but ``formats``, does no input or output and reads no clock. Every verifier
+takes keyword arguments, among them the policy, the keys or roots, and the present time. It returns a result
+whose ``checks`` list each test with its finding, and does not raise for what a device sends. ``android``,
+``apple`` and ``web`` verify platform evidence, ``camera`` and ``stream`` what the frames show, and ``policy``
+turns findings into signs and assurance.
 
 For example, verify the credential that a browser registers for a scan::
 
@@ -30,11 +30,8 @@ For example, verify the credential that a browser registers for a scan::
 from device_integrity.assurance import Assurance
 from device_integrity.cbor import decode_cbor
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
-from device_integrity.der import read_prefix
-from device_integrity.der_heads import Encoding
 from device_integrity.errors import (
     CborMalformed,
-    DerMalformed,
     DeviceIntegrityError,
     EvidenceMalformed,
     PlayDecoderUnavailable,
@@ -56,11 +53,9 @@ __all__ = [
     "RUNTIME_VERIFIER",
     "Assurance",
     "CborMalformed",
-    "DerMalformed",
     "DeviceCheck",
     "DeviceFinding",
     "DeviceIntegrityError",
-    "Encoding",
     "EvidenceMalformed",
     "Manipulation",
     "PlayDecoderUnavailable",
@@ -73,5 +68,4 @@ __all__ = [
     "check_runtime",
     "decode_cbor",
     "passed_test",
-    "read_prefix",
 ]

@@ -6,8 +6,8 @@ raise an error instead. For an unknown version the library raises an error that 
 
 from typing import Final
 
-from device_integrity import der
 from device_integrity.errors import CertificateMalformed
+from formats import der
 
 __all__ = ["refuse_odd_certificate"]
 

@@ -10,7 +10,6 @@
     ├── FingerprintError        packaged lists of cameras and emulators that are not usable
     └── EvidenceMalformed   bytes that a device sent as evidence and that cannot be read as such
         ├── CborMalformed   not one CBOR item within the limits, or not of the expected shape
-        ├── DerMalformed    not ASN.1 in the accepted encoding, within the limits, or of the expected shape
         ├── CertificateMalformed     a certificate, or a chain of them, that cannot be read
         ├── KeyDescriptionMalformed  an Android attestation extension that cannot be read
         └── PlayTokenMalformed       a Play Integrity token that cannot be decrypted, verified or read
@@ -35,10 +34,6 @@ class EvidenceMalformed(DeviceIntegrityError):
 
 class CborMalformed(EvidenceMalformed):
     """Bytes are not one CBOR item within the limits, or the item is not of the expected shape."""
-
-
-class DerMalformed(EvidenceMalformed):
-    """Bytes are not ASN.1 in the accepted encoding and limits, or not of the expected shape."""
 
 
 class CertificateMalformed(EvidenceMalformed):

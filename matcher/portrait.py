@@ -8,6 +8,8 @@ from typing import Final
 import cv2
 import numpy as np
 
+from formats.foreign_format import recognise_foreign
+from formats.image_header import detect_format
 from matcher.conformance.interface import Component, PortraitView
 from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
@@ -19,10 +21,8 @@ from matcher.records import Container, TrustedImageContent, open_trusted_image
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace
 from vision.face_chip import cut_chip
-from vision.foreign_format import recognise_foreign
 from vision.geometry import estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
-from vision.image_header import detect_format
 from vision.packs import Pack
 
 __all__ = ["accept_portrait", "examine_portrait"]

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.conformance.interface import Assessment, Component, PortraitView, not_assessed
 from matcher.conformance.measures import assess_all
 from matcher.conformance.requirement import (
@@ -21,7 +22,6 @@ from matcher.conformance.requirement import (
 from matcher.portrait_report import PortraitPolicy
 from matcher.records import EyeCentres, Representation
 from vision.face import BgrImage, Box, DetectedFace
-from vision.image_format import ImageFormat, ImageHeader
 
 __all__ = ["FORMATS", "declared_requirements", "face_inside", "portrait_requirements"]
 

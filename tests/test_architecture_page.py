@@ -12,7 +12,7 @@ from types import FunctionType
 import pytest
 
 _PAGE = Path(__file__).parent.parent / "docs" / "architecture.md"
-_ROOMS = ("attempt", "device_integrity", "liveness", "matcher", "server", "vision")
+_ROOMS = ("attempt", "device_integrity", "formats", "liveness", "matcher", "server", "vision")
 _NAME = re.compile(rf"(?<![\w.])(?:{'|'.join(_ROOMS)})(?:\.\w+)+")
 _TEXT = _PAGE.read_text(encoding="utf-8")
 _NAMED = sorted(set(_NAME.findall(_TEXT)))

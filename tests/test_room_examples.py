@@ -10,13 +10,13 @@ import pytest
 
 from attempt import persons_of
 from attempt.frame import DecodedPicture
+from formats.image_format import ImageFormat
 from matcher import SCAN_SUBJECT, PortraitPolicy, accept_portrait
 from tests.attempt.frames import frame_of
 from tests.device_integrity.web.authenticator_in_software import Authenticator, client_data
 from tests.server.live import Picture, pictures, portrait
 from tests.server.models_once import remembering_pack
 from vision.image import DecodeLimits, decode_image
-from vision.image_header import ImageFormat
 
 _BINDING = bytes(range(32))
 

@@ -8,7 +8,7 @@ rooms import each module by its name. ``vision.packs`` exports its public names.
 For example, find the faces in an image and their templates::
 
     from vision.image import DecodeLimits, decode_image
-    from vision.image_header import ImageFormat
+    from formats.image_format import ImageFormat
 
     image = decode_image(
         upload,

@@ -24,6 +24,9 @@ system do not leave this package; they are the ``__cause__`` of one of the above
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+from typing import Self
+
+from formats.errors import ImageFault, ImageUnreadable
 
 __all__ = [
     "CalibrationUnusable",
@@ -48,25 +51,6 @@ class VisionError(Exception):
     """The base class of all exceptions of this package."""
 
 
-class ImageFault(StrEnum):
-    """Why bytes were refused as an image."""
-
-    EMPTY = "EMPTY"
-    """There are no bytes."""
-    TOO_MANY_BYTES = "TOO_MANY_BYTES"
-    """There are more bytes than the limits allow; they were not parsed."""
-    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
-    """The format is none of those that the caller accepts."""
-    MALFORMED = "MALFORMED"
-    """The format is known, but the data break its rules or do not decode."""
-    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
-    """The header declares more pixels, or a longer side, than the limits allow."""
-    TOO_SMALL = "TOO_SMALL"
-    """The header declares a shorter side than the limits require."""
-    ANIMATED = "ANIMATED"
-    """The file contains several images, and it is unknown which one is meant."""
-
-
 class ImageError(VisionError):
     """The bytes are not an accepted image.
 
@@ -81,6 +65,11 @@ class ImageError(VisionError):
         super().__init__(message)
         self.reason = reason
         self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
+
+    @classmethod
+    def of(cls, error: ImageUnreadable) -> Self:
+        """Return the error of this room for one of ``formats``."""
+        return cls(error.reason, str(error), details=error.details)
 
 
 class VideoFault(StrEnum):

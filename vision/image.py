@@ -7,7 +7,8 @@ allocating, and the decoded image against its own header. JPEG, PNG and BMP are 
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -16,14 +17,13 @@ import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
 
+from formats.errors import ImageUnreadable
+from formats.foreign_format import recognise_foreign
+from formats.image_format import ImageFormat, ImageHeader, malformed, unsupported
+from formats.image_header import detect_format, parse_header, picture_chunks
+from formats.jpeg import MOST_PADDING, picture_segments
 from vision.errors import ImageError, ImageFault
-from vision.exif import apply_orientation
 from vision.face import BgrImage
-from vision.foreign_format import recognise_foreign
-from vision.image_format import ImageFormat, ImageHeader, malformed, unsupported
-from vision.image_header import detect_format, parse_header
-from vision.jpeg_segments import MOST_PADDING, picture_segments
-from vision.png_chunks import picture_chunks
 
 __all__ = [
     "IN_PROCESS",
@@ -31,6 +31,7 @@ __all__ = [
     "DecodedImage",
     "DecodedLuma",
     "StillDecoder",
+    "apply_orientation",
     "decode_image",
     "decode_jpeg_blocks",
     "decode_jpeg_luma",
@@ -99,6 +100,14 @@ class StillDecoder(Protocol):
         """
 
 
+@contextmanager
+def _errors_of_this_room() -> Iterator[None]:
+    try:
+        yield
+    except ImageUnreadable as error:
+        raise ImageError.of(error) from error
+
+
 @dataclass(frozen=True, slots=True)
 class DecodedImage:
     """A decoded image and its header.
@@ -112,6 +121,7 @@ class DecodedImage:
     header: ImageHeader
 
 
+@_errors_of_this_room()
 def decode_image(
     data: bytes,
     *,
@@ -160,6 +170,7 @@ class DecodedLuma:
     header: ImageHeader
 
 
+@_errors_of_this_room()
 def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     """Decode a JPEG's luma alone, at two thirds of the cost of its colours; ignore EXIF orientation.
 
@@ -179,6 +190,7 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     return DecodedLuma(pixels=pixels, header=header)
 
 
+@_errors_of_this_room()
 def decode_jpeg_blocks(data: bytes, *, limits: DecodeLimits) -> GreyImage:
     """Decode the mean luma of each block of 8 x 8 pixels, from its first coefficient alone.
 
@@ -199,6 +211,7 @@ def decode_jpeg_blocks(data: bytes, *, limits: DecodeLimits) -> GreyImage:
     return _decode_jpeg(data, "GRAY", reduced=8)[..., 0]
 
 
+@_errors_of_this_room()
 def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
     """Test a JPEG's header and end without decoding it, and return the header.
 
@@ -240,6 +253,31 @@ def rotate_upright(image: BgrImage | GreyImage, degrees: int, mirrored: bool) ->
     return cv2.flip(upright, 1).astype(np.uint8, copy=False) if mirrored else upright
 
 
+def apply_orientation(image: BgrImage, orientation: int) -> BgrImage:
+    """Return the upright image.
+
+    Args:
+        image: Pixels as stored.
+        orientation: EXIF orientation, 1..8; any other value counts as 1.
+    """
+    if orientation in {5, 7}:
+        image = np.ascontiguousarray(image.transpose(1, 0, 2))
+    upright: BgrImage = image
+    match orientation:
+        case 2:
+            upright = cv2.flip(image, 1).astype(np.uint8, copy=False)
+        case 3 | 7:
+            upright = cv2.rotate(image, cv2.ROTATE_180).astype(np.uint8, copy=False)
+        case 4:
+            upright = cv2.flip(image, 0).astype(np.uint8, copy=False)
+        case 6:
+            upright = cv2.rotate(image, cv2.ROTATE_90_CLOCKWISE).astype(np.uint8, copy=False)
+        case 8:
+            upright = cv2.rotate(image, cv2.ROTATE_90_COUNTERCLOCKWISE).astype(np.uint8, copy=False)
+    return upright
+
+
+@_errors_of_this_room()
 def encode_jpeg(image: BgrImage, quality: int = 90) -> bytes:
     """Encode an image as JPEG.
 

@@ -6,7 +6,7 @@ from typing import Final, Protocol
 
 from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind, Problem
-from vision.foreign_format import recognise_foreign
+from formats.foreign_format import recognise_foreign
 
 __all__ = ["INVALID_REQUEST", "Analyser", "unreadable"]
 

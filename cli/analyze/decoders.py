@@ -7,8 +7,8 @@ from typing import Final, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.image_format import ImageHeader
 from vision.face import BgrImage
-from vision.image_format import ImageHeader
 from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline

@@ -4,8 +4,8 @@ from dataclasses import dataclass, field
 
 from attempt import VideoStudy
 from cli.analyze.finding import FileReport
+from formats.exif import ExifTags
 from server.analysis.results import ImageStudy
-from vision.exif_tags import ExifTags
 
 __all__ = ["ExplainedFile"]
 

@@ -1,7 +1,7 @@
 """Finds the kind of a file by its first bytes; the file name does not matter."""
 
 from cli.analyze.finding import FileKind
-from vision.image_header import detect_format
+from formats.image_header import detect_format
 from vision.isolation.video import detect_container
 
 __all__ = ["kind_of"]

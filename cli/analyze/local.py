@@ -16,6 +16,7 @@ from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Probl
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import AnalysisDepth
 from cli.errors import FileUnusable
+from formats.picture_metadata import read_exif_tags
 from liveness import LivenessPolicy, LivenessResult, load_fusion_model
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, load_selfie_model
 from matcher import SubjectRule
@@ -36,7 +37,6 @@ from server.configuration.tables import AnalysisSettings
 from server.edge.result_codec import EXPLANATIONS
 from vision.errors import VisionError
 from vision.packs import Pack
-from vision.picture_metadata import read_exif_tags
 
 __all__ = ["LocalAnalyser"]
 

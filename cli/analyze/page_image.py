@@ -11,6 +11,7 @@ from cli.analyze.page_figures import covered, crops, face_figure, group
 from cli.analyze.page_parts import shown_facts
 from cli.analyze.page_patterns import pattern_pictures
 from cli.analyze.pictures import colour_map, enlarged, jpeg_uri, overlay_of_pairs, png_uri, reduced
+from formats.exif import ExifTags
 from liveness.selfie import (
     SelfieSubject,
     face_spectrum,
@@ -23,7 +24,6 @@ from liveness.selfie import (
 from server.analysis.results import ImageStudy
 from server.pages import Html, figure, image
 from server.pages.svg import bar_chart, line_chart
-from vision.exif_tags import ExifTags
 from vision.face import Box, DetectedFace
 from vision.packs import PadNetwork
 

@@ -9,7 +9,9 @@ from enum import StrEnum
 from typing import Final
 
 from cli.errors import NotEvidence
-from device_integrity import CborMalformed, DerMalformed, Encoding, decode_cbor, read_prefix
+from device_integrity import CborMalformed, decode_cbor
+from formats.der import Encoding, read_prefix
+from formats.errors import DerMalformed
 
 __all__ = ["RecognisedEvidence", "RecognisedKind", "recognise"]
 

@@ -13,10 +13,10 @@ from PIL import Image
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
 from evaluation.bench import Measurement
+from formats.image_format import ImageFormat, ImageHeader
+from formats.image_header import parse_header
 from simulator import SimulatorError, builtin_photos
 from vision.errors import VisionError
-from vision.image_format import ImageFormat, ImageHeader
-from vision.image_header import parse_header
 from vision.isolation.pool import DecoderPool
 from vision.isolation.still_decoders import decode_still
 from vision.isolation.still_job import still_job

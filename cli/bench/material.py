@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import BenchFailed
+from formats.image_format import ImageFormat
 from simulator import ScanKind, SceneSettings, SimulatorError, builtin_photos, simulate_scan
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image, encode_jpeg
-from vision.image_header import ImageFormat
 
 __all__ = ["BenchMaterial", "frame_pictures", "make_material"]
 

@@ -12,12 +12,12 @@ import numpy as np
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
 from evaluation.bench import Measurement, ModelClock, timed_pack
+from formats.image_format import ImageFormat
 from matcher import PortraitPolicy, TrustedImageRefused, accept_portrait
 from simulator import SimulatorError, builtin_photos
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import DecodeLimits, decode_image, encode_jpeg
-from vision.image_format import ImageFormat
 from vision.packs import Landmarker, Pack, load_pack
 
 __all__ = ["Intake", "intake_measurement", "measure_portraits", "portrait_measurements", "two_megabytes"]

@@ -11,9 +11,9 @@ from facegate.v1 import scan_pb2
 
 from attempt import FrameDecoder, FrameLimits
 from facegate_protocol import MacChain
+from formats.image_header import parse_header
 from server.edge.scan_codec import to_inbound
 from server.scan.messages import FrameMessage
-from vision.image_header import parse_header
 
 __all__ = ["FrameReceipt"]
 

@@ -13,6 +13,7 @@ from PIL.TiffImagePlugin import IFDRational
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
 from evaluation.bench import Measurement
+from formats.picture_metadata import read_exif_tags
 from liveness import LivenessPolicy, load_fusion_model
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
 from matcher import PHOTO_SUBJECT
@@ -24,7 +25,6 @@ from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import load_pack
-from vision.picture_metadata import read_exif_tags
 
 __all__ = ["measure_selfies", "phone_selfie", "selfie_measurements"]
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from cli.errors import FileUnusable
 from cli.image.files import read_image
+from formats.image_format import ImageHeader
 from matcher import PortraitPolicy, PortraitReport, Requirement, TrustedImageRefused, examine_portrait
 from vision.errors import VisionError
 from vision.image import StillDecoder
-from vision.image_format import ImageHeader
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 

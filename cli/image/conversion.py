@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from cli.errors import ConversionImpossible
+from formats.image_format import ImageFormat
 from matcher.records import (
     MAX_BYTES,
     NO_POSE,
@@ -31,7 +32,6 @@ from matcher.records import (
 from matcher.records.iso_39794 import RepresentationBlock
 from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
-from vision.image_header import ImageFormat
 
 __all__ = [
     "ConvertedImage",

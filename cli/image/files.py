@@ -4,12 +4,14 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import FileUnusable
-from cli.files import new_file_mode, read_whole, write_whole
+from cli.files import read_whole, write_whole
 
 __all__ = ["MOST_BYTES", "read_image", "write_image"]
 
 MOST_BYTES: Final = 50_000_000
 """Longest file that is read; a server's limit is far lower."""
+_FOR_ALL: Final = 0o666
+"""The permissions of a new file before the umask takes some away."""
 
 
 def read_image(path: Path) -> bytes:
@@ -33,7 +35,7 @@ def write_image(path: Path, data: bytes, *, force: bool) -> None:
         FileUnusable: The file exists and ``force`` is not set, or it cannot be written.
     """
     try:
-        write_whole(path, data, mode=new_file_mode(), force=force)
+        write_whole(path, data, mode=_FOR_ALL, force=force)
     except FileExistsError as error:
         raise FileUnusable(f"{path} already exists: give another with --out, or use --force") from error
     except OSError as error:

@@ -7,10 +7,11 @@ import numpy as np
 from cli.errors import ConversionImpossible
 from cli.image.conversion import EyeFinder
 from cli.image.files import MOST_BYTES
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
 from matcher.records import EyeCentres
 from vision.face import BgrImage
 from vision.image import IN_PROCESS, DecodedImage, DecodeLimits, decode_image
-from vision.image_header import ImageFormat, detect_format
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 

@@ -1,8 +1,6 @@
 """``facegate calibrate match``: measures a pack's false match rates on the operator's own photos."""
 
-import os
 import shlex
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -47,6 +45,7 @@ from evaluation.match import (
     render_calibration,
     without_folder,
 )
+from formats.private_files import write_atomically
 from matcher import similarity_for_fmr, threshold_cosine
 from server.configuration.loading import SettingsInvalid, load_settings
 from vision.errors import VisionError
@@ -174,15 +173,8 @@ def _require_useful(calibration: MatchCalibration, *, confidence: float) -> None
 
 def _write(out: Path, text: str) -> None:
     # Atomic: a server that reads the file sees either the old or the new content.
-    handle, name = tempfile.mkstemp(dir=out.absolute().parent, prefix=f".{out.name}.")
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as stream:
-            stream.write(text)
-        Path(name).chmod(0o644)
-        Path(name).replace(out)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
+    write_atomically(out, text.encode(), over=True)
+    out.chmod(0o644)
 
 
 def _command(

@@ -19,9 +19,9 @@ from evaluation.match import (
     TemplateRun,
     embed_photos,
 )
+from formats.image_header import detect_format
 from matcher import SubjectRule
 from vision.image import IN_PROCESS, StillDecoder
-from vision.image_header import detect_format
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from cli.simulated.knobs import apply_changes
 from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from facegate_client import FrameSource, Pixels, SourceError, generated_source
+from formats.image_format import ImageFormat
 from matcher import TrustedImageRefused
 from matcher.records import Representations, open_trusted_image
 from simulator import (
@@ -26,7 +27,6 @@ from vision import packs
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.image import DecodeLimits, decode_image
-from vision.image_header import ImageFormat
 from vision.isolation.pool import DecoderPool
 
 __all__ = ["flash_settings", "needs_screen", "open_simulated", "open_simulated_phone", "scan_limits"]

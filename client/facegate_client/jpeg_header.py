@@ -1,4 +1,7 @@
-"""Reads size, channels and orientation of a JPEG, from the segments before its compressed data."""
+"""Reads size, channels and orientation of a JPEG, from the segments before its compressed data.
+
+The server's reader is in ``formats``; this is a copy, because the client is a distribution that stands alone.
+"""
 
 import re
 from dataclasses import dataclass

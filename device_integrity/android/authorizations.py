@@ -11,8 +11,9 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
 
-from device_integrity import der
-from device_integrity.errors import DerMalformed, KeyDescriptionMalformed
+from device_integrity.errors import KeyDescriptionMalformed
+from formats import der
+from formats.errors import DerMalformed
 
 __all__ = [
     "AuthorizationList",

@@ -14,7 +14,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from device_integrity.certificate_form import refuse_odd_certificate
-from device_integrity.errors import CertificateMalformed, DerMalformed
+from device_integrity.errors import CertificateMalformed
+from formats.errors import DerMalformed
 
 __all__ = [
     "ATTESTATION_EXTENSION",

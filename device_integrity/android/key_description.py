@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from device_integrity import der
 from device_integrity.android.authorizations import AuthorizationList, read_authorizations
 from device_integrity.cbor import decode_cbor, take_int, take_map
-from device_integrity.errors import CborMalformed, DerMalformed, KeyDescriptionMalformed
+from device_integrity.errors import CborMalformed, KeyDescriptionMalformed
+from formats import der
+from formats.errors import DerMalformed
 
 __all__ = [
     "ApplicationId",

@@ -14,9 +14,10 @@ from device_integrity.apple.authenticator_data import (
 )
 from device_integrity.apple.certificates import p256_key, read_certificate, unrecognised_extension
 from device_integrity.cbor import decode_cbor, take_bytes, take_list, take_text, whole_map
-from device_integrity.der import Element, TagClass, read
-from device_integrity.errors import DerMalformed, EvidenceMalformed
+from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import public_key_der
+from formats.der import Element, TagClass, read
+from formats.errors import DerMalformed
 
 __all__ = ["MAX_ATTESTATION_BYTES", "Attestation", "Environment", "LeafClaims", "parse_attestation"]
 

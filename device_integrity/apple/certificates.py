@@ -16,7 +16,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtensionOID
 
 from device_integrity.certificate_form import refuse_odd_certificate
-from device_integrity.errors import CertificateMalformed, DerMalformed
+from device_integrity.errors import CertificateMalformed
+from formats.errors import DerMalformed
 
 __all__ = ["ChainProblem", "chain_problem", "p256_key", "read_certificate", "unrecognised_extension"]
 

@@ -13,9 +13,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.certificates import p256_key, read_certificate
-from device_integrity.der import Element, Encoding, TagClass, read
-from device_integrity.errors import DerMalformed, EvidenceMalformed
+from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import public_key_der
+from formats.der import Element, Encoding, TagClass, read
+from formats.errors import DerMalformed
 
 __all__ = ["MAX_RECEIPT_BYTES", "Receipt", "ReceiptKind", "SignedReceipt", "parse_receipt"]
 
@@ -121,6 +122,13 @@ def parse_receipt(data: bytes) -> SignedReceipt:
     Raises:
         EvidenceMalformed: It is not a receipt of App Attest.
     """
+    try:
+        return _read_signed(data)
+    except DerMalformed as error:
+        raise EvidenceMalformed(str(error)) from error
+
+
+def _read_signed(data: bytes) -> SignedReceipt:
     info = read(data, encoding=Encoding.BER, max_bytes=MAX_RECEIPT_BYTES).sequence()
     _demand(len(info) == 2 and info[0].object_identifier() == _SIGNED_DATA, "it is not CMS SignedData")
     signed = _tagged(info[1], 0).explicit().sequence()
@@ -154,7 +162,7 @@ def _demand(holds: bool, otherwise: str) -> None:
 
 def _tagged(element: Element, number: int) -> Element:
     if element.tag.tag_class is not TagClass.CONTEXT or element.tag.number != number:
-        raise DerMalformed(f"[{number}] expected, {element.tag} found")
+        raise EvidenceMalformed(f"[{number}] expected, {element.tag} found")
     return element
 
 

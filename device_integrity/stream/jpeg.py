@@ -1,11 +1,14 @@
 """Reads the settings of the encoder from a JPEG's header, without decoding it (ITU-T T.81, annex B)."""
 
-import re
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from formats.errors import ImageUnreadable
+from formats.jpeg import SOF, read_segments
 
 __all__ = ["JpegFacts", "read_jpeg_facts"]
 
@@ -16,13 +19,11 @@ _MOST_TABLES: Final = 16
 """Maximum number of quantisation tables. Each of four destinations holds one; B.2.4.1 allows redefinition."""
 _DESTINATIONS: Final = 4
 
-_MARKER: Final = re.compile(rb"\xff[^\x00\xff]")
 _SOI: Final = b"\xff\xd8"
 _DQT: Final = 0xDB
 _SOS: Final = 0xDA
+_EOI: Final = 0xD9
 _COMMENT: Final = 0xFE
-_FRAMES: Final = frozenset({0xC0, 0xC1, 0xC2})
-_ALONE: Final = frozenset({0x01, *range(0xD0, 0xD8)})
 
 
 def _zigzag() -> NDArray[np.intp]:
@@ -58,51 +59,41 @@ def read_jpeg_facts(data: bytes) -> JpegFacts | None:
     """Reads the header of a JPEG; ``None`` if it cannot be read or has no luma table."""
     if not data.startswith(_SOI):
         return None
-    at = len(_SOI)
+    end = len(_SOI)
     structure = bytearray()
     tables: dict[int, NDArray[np.float32]] = {}
     left = _MOST_TABLES
     luma_selector: int | None = None
     comments: list[str] = []
-    for _ in range(_MOST_SEGMENTS):
-        # Decoders pass over what lies before a marker; encoders write little there.
-        found = _MARKER.search(data, at, at + _MOST_STRAY)
-        if found is None or found.start() + 4 > len(data):
-            return None
-        at = found.start()
-        marker = data[at + 1]
-        if marker in _ALONE:
-            at += 2
-            continue
-        length = int.from_bytes(data[at + 2 : at + 4], "big")
-        body = data[at + 4 : at + 2 + length]
-        if length < 2 or len(body) != length - 2:
-            return None
-        structure.append(marker)
-        if marker == _SOS:
-            table = tables.get(luma_selector) if luma_selector is not None else None
-            if table is None:
+    try:
+        for segment in islice(read_segments(data), _MOST_SEGMENTS):
+            # Decoders pass over what lies before a marker; encoders write little there.
+            if segment.start + 2 > end + _MOST_STRAY or segment.marker == _EOI:
                 return None
-            return JpegFacts(
-                structure=bytes(structure),
-                luma_table=table,
-                comments=tuple(comments),
-                header=data[: at + 2 + length],
-            )
-        if marker == _DQT:
-            read = _read_tables(body, tables, most=left)
-            if read is None:
-                return None
-            left -= read
-        if marker in _FRAMES:
-            if len(body) < 9:
-                return None
-            luma_selector = body[8]
-            # Sampling factors; not the size, the identifiers or the selectors.
-            structure += body[7::3]
-        if marker == _COMMENT:
-            comments.append(_printable(body))
-        at += 2 + length
+            end, body = segment.end, segment.body
+            structure.append(segment.marker)
+            if segment.marker == _SOS:
+                table = tables.get(luma_selector) if luma_selector is not None else None
+                if table is None:
+                    return None
+                return JpegFacts(
+                    structure=bytes(structure), luma_table=table, comments=tuple(comments), header=data[:end]
+                )
+            if segment.marker == _DQT:
+                read = _read_tables(body, tables, most=left)
+                if read is None:
+                    return None
+                left -= read
+            if segment.marker in SOF:
+                if len(body) < 9:
+                    return None
+                luma_selector = body[8]
+                # Sampling factors; not the size, the identifiers or the selectors.
+                structure += body[7::3]
+            if segment.marker == _COMMENT:
+                comments.append(_printable(body))
+    except ImageUnreadable:
+        return None
     return None
 
 

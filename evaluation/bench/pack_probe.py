@@ -23,10 +23,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from evaluation.bench.errors import NothingMeasured
+from formats.image_format import ImageFormat
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image
-from vision.image_header import ImageFormat
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, default_models_dir, load_pack
 

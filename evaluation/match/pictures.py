@@ -11,10 +11,10 @@ from typing import Final
 import cv2
 import numpy as np
 
+from formats.image_format import ImageFormat
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage
 from vision.image import DecodeLimits, StillDecoder, decode_image
-from vision.image_format import ImageFormat
 
 __all__ = ["LIMITS", "read_picture"]
 

@@ -2,8 +2,8 @@
 
 from evaluation.pad.evidence import PictureEvidence, PresentationEvidence
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName
+from formats.picture_metadata import read_exif_tags
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
-from vision.picture_metadata import read_exif_tags
 
 __all__ = ["SelfieScorer"]
 

@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
+from formats.exif import ExifState, ExifTags
 from liveness.selfie.settings import SelfieSettings
 from liveness.selfie.subject import SelfieSubject
 from liveness.signal import NamedSignal, Signal
-from vision.exif_tags import ExifState, ExifTags
 
 SPOOF_KEYWORDS: Final = (
     "screenshot",

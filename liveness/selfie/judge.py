@@ -8,6 +8,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from formats.exif import ExifTags
 from liveness.selfie.exif_metadata import ExifMetadata
 from liveness.selfie.geometry import EyeAspectRatio, FaceAreaRatio, FacialSymmetry, SelfieHeadPose
 from liveness.selfie.model import SelfieModel
@@ -17,7 +18,6 @@ from liveness.selfie.subject import SelfieSubject
 from liveness.selfie.texture import LbpTexture, SelfieSharpness
 from liveness.signal import Signal
 from liveness.verdict import Verdict
-from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace, Landmarks
 
 
@@ -97,7 +97,8 @@ def judge_selfie(
             below ``settings.min_face_confidence`` counts as none.
         landmarks: The dense landmarks of ``face``; None if the pack has none. Without them the eyes are not
             assessed, and head orientation and symmetry are measured from the five points.
-        exif: The file's metadata, read by ``vision.picture_metadata.read_exif_tags`` from the received bytes.
+        exif: The file's metadata, read by ``formats.picture_metadata.read_exif_tags`` from the received
+            bytes.
         settings: Thresholds.
         model: Weights.
 

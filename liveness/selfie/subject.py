@@ -7,8 +7,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exif import ExifTags
 from liveness.extent import face_extent
-from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace, Landmarks
 
 GreyCrop = NDArray[np.uint8]

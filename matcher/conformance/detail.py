@@ -6,6 +6,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
 from matcher.conformance.face_region import AlignedFace, FaceCrop, face_crop
 from matcher.conformance.interface import (
     Assessment,
@@ -17,7 +19,6 @@ from matcher.conformance.interface import (
 )
 from matcher.conformance.jpeg_tables import mean_luma_step
 from vision.face import BgrImage
-from vision.image_header import ImageFormat, detect_format
 
 __all__ = ["UNBLOCKED", "blockiness", "compression_artifacts", "sharpness"]
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from vision.jpeg_segments import SOF, header_segments
+from formats.jpeg import SOF, header_segments
 
 __all__ = ["mean_luma_step"]
 

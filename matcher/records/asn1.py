@@ -20,9 +20,9 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
+from formats.der import encode, encode_integer
 from matcher.errors import RecordInvalid, TrustedImageRefused
-from matcher.records.ber import Element, encode
-from matcher.records.der import der_elements, read_der, read_integer, write_integer
+from matcher.records.der import Element, der_elements, read_der, read_integer
 from matcher.records.fields import record_malformed
 
 __all__ = [
@@ -162,7 +162,7 @@ class Integer(Kind[int]):
 
     def write(self, value: int) -> bytes:
         """See ``Kind.write``."""
-        return write_integer(value)
+        return encode_integer(value)
 
     def range_errors(self, value: int, field: str) -> Iterator[str]:
         """See ``Kind.range_errors``."""
@@ -185,7 +185,7 @@ class Enumerated(Kind[int]):
 
     def write(self, value: int) -> bytes:
         """See ``Kind.write``."""
-        return write_integer(value)
+        return encode_integer(value)
 
     def range_errors(self, value: int, field: str) -> Iterator[str]:
         """See ``Kind.range_errors``."""

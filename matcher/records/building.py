@@ -6,6 +6,9 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from formats.errors import ImageUnreadable
+from formats.image_format import ImageFormat, ImageHeader
+from formats.image_header import parse_header
 from matcher.errors import RecordInvalid
 from matcher.records import codes
 from matcher.records.codes import (
@@ -55,8 +58,6 @@ from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.metadata import RecordMetadata, RecordVersion
 from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
 from matcher.records.views import FacialRecord
-from vision.errors import ImageError
-from vision.image_header import ImageFormat, ImageHeader, parse_header
 
 __all__ = [
     "build_record",
@@ -138,7 +139,7 @@ def _is_39794(record: bytes) -> bool:
 def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
     try:
         header = parse_header(image)
-    except ImageError as error:
+    except ImageUnreadable as error:
         raise RecordInvalid(f"the image cannot go into a record: {error}") from error
     types = _DATA_TYPES[version]
     if header.format not in types:

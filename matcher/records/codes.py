@@ -10,7 +10,7 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
-from vision.image_header import ImageHeader
+from formats.image_format import ImageHeader
 
 __all__ = [
     "EXPRESSION_BITS_2011",

@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
+from formats.errors import ImageUnreadable
+from formats.foreign_format import recognise_foreign
+from formats.image_format import ImageFormat, ImageHeader
+from formats.image_header import detect_format, parse_header
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.records.dg2 import (
     FORMAT_DG2,
@@ -32,9 +36,6 @@ from matcher.records.iso_39794 import (
 from matcher.records.iso_39794.record import not_supported
 from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation, representation_of
-from vision.errors import ImageError
-from vision.foreign_format import recognise_foreign
-from vision.image_header import ImageFormat, ImageHeader, detect_format, parse_header
 
 __all__ = [
     "MAX_BYTES",
@@ -81,7 +82,7 @@ class TrustedImageContent:
     Attributes:
         container: The container of the image.
         image: The bytes of the image file; for a bare image the upload.
-        media_type: Format by the first bytes of the image (``vision.image_format.ImageFormat``); None if
+        media_type: Format by the first bytes of the image (``formats.image_format.ImageFormat``); None if
             unknown.
         header: The header of the image; None if it cannot be read, which is an error only in decoding.
         representation: The record's declarations about the face; None for a bare image.
@@ -119,7 +120,7 @@ def open_trusted_image(
     """Unwrap a trusted image.
 
     Args:
-        data: The upload: an image (any of ``vision.image_format.ImageFormat``), an ISO/IEC 19794-5:2005 or
+        data: The upload: an image (any of ``formats.image_format.ImageFormat``), an ISO/IEC 19794-5:2005 or
             :2011 record or an ISO/IEC 39794-5 record, or an ICAO DG2 with such a record.
         representations: Whether records with several faces are accepted; a 39794-5 record always has one.
         max_bytes: Limit of the upload; a longer one is refused without reading it.
@@ -194,7 +195,7 @@ def _open_picture(data: bytes, format_: ImageFormat) -> TrustedImageContent:
 def _header_of(image: bytes) -> tuple[ImageHeader | None, str | None]:
     try:
         return parse_header(image), None
-    except ImageError as error:
+    except ImageUnreadable as error:
         return None, str(error)
 
 

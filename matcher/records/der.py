@@ -1,56 +1,81 @@
-"""Data elements in DER (ITU-T X.690): the objects of ``ber`` with the shortest tags and lengths only.
+"""Data objects in records: elements in DER, and the BER-TLV of documents (ISO/IEC 7816-4, 5.2.2).
 
-The content of an element is never searched. A caller descends only into elements that its schema names, so
-the depth is that of the schema, whatever the bytes contain.
+``formats.der`` reads them; this module refuses the record, and says where, if they cannot be read. The
+content of an element is never searched. A caller descends only into elements that its schema names, so the
+depth is that of the schema, whatever the bytes contain.
 """
 
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, TypeAlias
 
-from matcher.records.ber import Element, head_length, read_element
+from formats.der import Encoding, Head, read_head, shortest_integer
+from formats.errors import DerMalformed, DerProblem
+from matcher.errors import TrustedImageRefused
 from matcher.records.fields import record_malformed
 
-__all__ = ["LONGEST_INTEGER", "der_elements", "read_der", "read_integer", "write_integer"]
+__all__ = [
+    "LONGEST_INTEGER",
+    "MOST_ELEMENTS",
+    "Element",
+    "der_elements",
+    "elements",
+    "read_der",
+    "read_element",
+    "read_integer",
+]
 
+MOST_ELEMENTS: Final = 64
+"""More data objects than this within one are refused: documents hold about ten."""
 LONGEST_INTEGER: Final = 16
 """Octets of a number; longer ones are refused. The schemas that are read limit most numbers to two."""
 
-_TAG_FOLLOWS: Final = 0x1F
-_MORE: Final = 0x80
-_SHORT_HEAD: Final = 2
+_LONGEST_TAG: Final = 3
+
+Element: TypeAlias = Head
+"""The tag and the place of a data object in the bytes from which it was read; its length is definite."""
 
 
-def read_der(data: bytes, position: int, end: int, *, format_: str) -> Element:
-    """Reads the head of the element at ``position``.
+def read_element(data: bytes, position: int, end: int, *, format_: str) -> Element:
+    """Reads the head of the data object at ``position``.
 
     Args:
         data: The bytes.
-        position: Offset of the element.
-        end: Offset after the enclosing element.
+        position: Offset of the object.
+        end: Offset after the enclosing object.
         format_: The format that the bytes claim, for errors.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: as ``ber.read_element``, or the tag or the length is not in the
+        TrustedImageRefused: RECORD_MALFORMED: the object reaches beyond ``end``, its length is indefinite
+            or longer than four bytes, or its tag longer than three.
+    """
+    return _read(data, position, end, Encoding.TLV, format_)
+
+
+def read_der(data: bytes, position: int, end: int, *, format_: str) -> Element:
+    """Reads the head of the element at ``position``; see ``read_element`` for the arguments.
+
+    Raises:
+        TrustedImageRefused: RECORD_MALFORMED: as ``read_element``, or the tag or the length is not in the
             fewest octets.
     """
-    start = position + _SHORT_HEAD
-    if start <= end:
-        # Most elements: a tag of one byte and a length of one, which are the shortest.
-        tag, length = data[position], data[position + 1]
-        if tag & _TAG_FOLLOWS != _TAG_FOLLOWS and length < _MORE and start + length <= end:
-            return Element(tag, start, start + length)
-    element = read_element(data, position, end, format_=format_)
-    tag = element.tag
-    if tag > 0xFF:
-        first = data[position + 1]
-        if first == _MORE or (tag <= 0xFFFF and first < _TAG_FOLLOWS):
-            raise record_malformed(
-                format_, f"tag {tag:X} is not in the fewest octets", field="tag", offset=position
-            )
-    if element.start - position != head_length(tag, element.end - element.start):
-        what = f"the length of data object {tag:X} is not in the fewest octets, as DER demands"
-        raise record_malformed(format_, what, field="length", offset=position)
-    return element
+    return _read(data, position, end, Encoding.DER, format_)
+
+
+def elements(data: bytes, position: int, end: int, *, format_: str) -> Iterator[Element]:
+    """Yields the data objects from ``position`` to ``end``.
+
+    Raises:
+        TrustedImageRefused: RECORD_MALFORMED: as ``read_element``, or more than ``MOST_ELEMENTS``.
+    """
+    for _ in range(MOST_ELEMENTS):
+        if position >= end:
+            return
+        element = read_element(data, position, end, format_=format_)
+        yield element
+        position = element.end
+    if position < end:
+        what = f"one data object holds more than {MOST_ELEMENTS} others"
+        raise record_malformed(format_, what, field="data objects", offset=position)
 
 
 def der_elements(
@@ -91,14 +116,50 @@ def read_integer(data: bytes, element: Element, *, format_: str, field: str) -> 
     if not 1 <= size <= LONGEST_INTEGER:
         what = f"the {field} has {size} octets, and 1 to {LONGEST_INTEGER} are read"
         raise record_malformed(format_, what, field=field, offset=element.start)
-    octets = data[element.start : element.end]
-    if size > 1 and (octets[0], octets[1] >> 7) in {(0x00, 0), (0xFF, 1)}:
+    value = shortest_integer(data[element.start : element.end])
+    if value is None:
         what = f"the {field} is not in the fewest octets, as DER demands"
         raise record_malformed(format_, what, field=field, offset=element.start)
-    return int.from_bytes(octets, "big", signed=True)
+    return value
 
 
-def write_integer(value: int) -> bytes:
-    """Writes the content of an INTEGER or ENUMERATED."""
-    bits = value.bit_length() if value >= 0 else (~value).bit_length()
-    return value.to_bytes(bits // 8 + 1, "big", signed=True)
+def _read(data: bytes, position: int, end: int, encoding: Encoding, format_: str) -> Element:
+    try:
+        element = read_head(data, position, end, encoding)
+    except DerMalformed as error:
+        raise _refusal(error, position, format_) from error
+    if element.tag >> 8 * _LONGEST_TAG:
+        raise _tag_too_long(position, format_)
+    return element
+
+
+def _tag_too_long(position: int, format_: str) -> TrustedImageRefused:
+    return record_malformed(format_, "a tag is longer than three bytes", field="tag", offset=position)
+
+
+def _refusal(error: DerMalformed, position: int, format_: str) -> TrustedImageRefused:
+    """Returns the refusal of a record whose element at ``position`` cannot be read."""
+    field, offset = "length", position
+    match error.problem:
+        case DerProblem.TAG_TOO_LONG:
+            return _tag_too_long(position, format_)
+        case DerProblem.CUT_OFF_IN_TAG | DerProblem.CUT_OFF_IN_LENGTH:
+            field = "tag" if error.problem is DerProblem.CUT_OFF_IN_TAG else "length"
+            offset = error.position
+            what = f"the {field} needs {error.octets} bytes at byte {offset}, and {error.left} are left"
+        case DerProblem.TAG_NOT_SHORTEST:
+            field, what = "tag", f"tag {error.tag:X} is not in the fewest octets"
+        case DerProblem.LENGTH_INDEFINITE | DerProblem.LENGTH_TOO_LONG:
+            offset = error.position
+            indefinite = error.problem is DerProblem.LENGTH_INDEFINITE
+            form = "of the indefinite form" if indefinite else f"of {error.octets} bytes"
+            what = f"data object {error.tag:X} has a length {form}; definite ones of at most 4 bytes are read"
+        case DerProblem.LENGTH_NOT_SHORTEST:
+            what = f"the length of data object {error.tag:X} is not in the fewest octets, as DER demands"
+        case _:
+            field = f"length of {error.tag:X}"
+            what = (
+                f"data object {error.tag:X} declares {error.octets} bytes, and {error.left} are left: the "
+                "record is cut off, or the length is wrong"
+            )
+    return record_malformed(format_, what, field=field, offset=offset)

@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from formats.der import encode
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
-from matcher.records.ber import MOST_ELEMENTS, Element, elements, encode, read_element
+from matcher.records.der import MOST_ELEMENTS, Element, elements, read_element
 from matcher.records.fields import record_malformed
 
 __all__ = [

@@ -9,6 +9,7 @@ from enum import IntEnum, StrEnum
 from types import MappingProxyType
 from typing import Final
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.records import codes
 from matcher.records.codes import FaceImageType2011
 from matcher.records.dg2 import CBEFF_FACE, CBEFF_TYPES, ISO_19794_5, ISO_39794_5, SC_37, Dg2
@@ -17,7 +18,6 @@ from matcher.records.iso_39794.blocks import RepresentationBlock
 from matcher.records.iso_39794.record import Record39794, excluded_values
 from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation
-from vision.image_header import ImageFormat, ImageHeader
 
 __all__ = ["Discrepancy", "DiscrepancyKind", "of_dg2", "of_picture", "of_record"]
 

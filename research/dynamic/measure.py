@@ -38,7 +38,7 @@ _OUTCOMES: Final = {
 }
 _MATCH: Final = MatchPolicy(max_fmr=1e-2)
 """Not critical, because a simulated person always shows the face of the portrait."""
-_MEASURED: Final = ("research.dynamic", "attempt", "liveness", "simulator", "vision")
+_MEASURED: Final = ("research.dynamic", "attempt", "formats", "liveness", "simulator", "vision")
 
 
 @dataclass(frozen=True, slots=True)

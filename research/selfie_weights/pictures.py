@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
+from formats.picture_metadata import read_exif_tags
 from liveness.selfie import SelfieSettings, judge_selfie, load_selfie_model
 from vision.errors import ModelFailed
 from vision.face import BgrImage
 from vision.packs import Pack
-from vision.picture_metadata import read_exif_tags
 
 __all__ = ["Group", "ScoredPictures", "groups_of", "score_pictures"]
 

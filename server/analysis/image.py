@@ -3,6 +3,8 @@
 from dataclasses import replace
 
 from attempt import judge_still, landmarks_of, measure_still, persons_in
+from formats.exif import ExifTags
+from formats.picture_metadata import read_exif_tags
 from liveness import DoubtTerms, FusionModel, LivenessPolicy, LivenessResult
 from liveness.express import PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
@@ -12,11 +14,9 @@ from server.analysis.errors import AnalysisCode
 from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
 from server.analysis.stills import SELFIE_LIMITS, decode_still
 from vision.errors import ModelFailed
-from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace
 from vision.image import DecodedImage, DecodeLimits, StillDecoder
 from vision.packs import Pack
-from vision.picture_metadata import read_exif_tags
 
 __all__ = ["ImageAnalyst"]
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from attempt import VideoStudy
+from formats.image_format import ImageHeader
 from liveness import AttackType, LivenessResult, Signal, Verdict
 from liveness.express import FrameCues, PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult
@@ -12,7 +13,6 @@ from server.analysis.assessment import Assessment
 from server.analysis.errors import AnalysisCode
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Landmarks
-from vision.image_format import ImageHeader
 from vision.isolation.video import VideoContainer
 
 __all__ = [

@@ -4,13 +4,13 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from formats.foreign_format import recognise_foreign
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
 from server.analysis.errors import AnalysisRefused
 from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
-from vision.foreign_format import recognise_foreign
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
-from vision.image_format import ImageFormat
-from vision.image_header import detect_format
 
 __all__ = ["FORMATS", "FRAME_LIMITS", "SELFIE_LIMITS", "decode_still"]
 

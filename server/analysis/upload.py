@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from formats.foreign_format import recognise_foreign
 from server.analysis.errors import AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import MAXIMUM_STILLS, VIDEO_LIMITS
 from server.base.errors import Reason
-from vision.foreign_format import recognise_foreign
 from vision.isolation.video import VideoContainer, detect_container
 
 __all__ = ["UploadKind", "UploadPlan", "VideoUpload"]

@@ -16,12 +16,12 @@ version left wider permissions, they are restricted, provided that the server's 
 """
 
 import os
-import secrets
 import stat
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
+from formats.private_files import PRIVATE, sync_folder, write_atomically
 from server.base.errors import ConfigurationError
 
 __all__ = [
@@ -33,7 +33,6 @@ __all__ = [
     "read_trusted_file",
     "remove_interrupted",
     "remove_private_file",
-    "sync_folder",
     "tighten",
     "write_private_file",
 ]
@@ -42,7 +41,6 @@ PRIVATE_UMASK: Final = 0o077
 """The umask of a process that writes no file for others."""
 
 _OPEN_TO_OTHERS: Final = stat.S_IWGRP | stat.S_IRWXO
-_FILE_MODE: Final = 0o600
 _FOLDER_MODE: Final = 0o700
 
 
@@ -128,7 +126,7 @@ def make_private_file(path: Path) -> None:
         OSError: The file cannot be made.
     """
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, _FILE_MODE))
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, PRIVATE))
     except FileExistsError:
         tighten(path)
 
@@ -146,21 +144,8 @@ def write_private_file(path: Path, content: bytes, *, over: bool) -> None:
     Raises:
         OSError: The file cannot be written.
     """
-    temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        if over:
-            temporary.replace(path)
-        else:
-            # Unlike a rename, a link fails if another process has just made the file.
-            with suppress(FileExistsError):
-                os.link(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with suppress(FileExistsError):
+        write_atomically(path, content, over=over)
     sync_folder(path.parent)
 
 
@@ -185,19 +170,6 @@ def remove_interrupted(path: Path) -> None:
     """
     for copy in path.parent.glob(f".{path.stem}.*"):
         copy.unlink(missing_ok=True)
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in a folder durable.
-
-    Raises:
-        OSError: The folder cannot be opened or synchronised.
-    """
-    handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def tighten(path: Path) -> bool:

@@ -5,8 +5,6 @@ copied, restored or touched. ``facegate attest revocation`` writes both files.
 """
 
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -17,6 +15,7 @@ import structlog
 
 from device_integrity import ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES, RevocationList, parse_revocation_list
+from formats.private_files import write_atomically
 from server.base.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [
@@ -63,8 +62,9 @@ def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> 
     """
     parse_revocation_list(data, fetched_at=fetched_at)
     record = {"sha256": sha256(data).hexdigest(), "fetched_at": fetched_at.isoformat()}
-    _replace(path, data)
-    _replace(record_path(path), json.dumps(record).encode() + b"\n")
+    # The server refuses a file that others may write.
+    write_atomically(path, data, mode=0o644, over=True)
+    write_atomically(record_path(path), json.dumps(record).encode() + b"\n", mode=0o644, over=True)
 
 
 def read_revocation_files(path: Path) -> RevocationList:
@@ -185,17 +185,3 @@ def _read_record(path: Path) -> DownloadRecord:
 def _state(path: Path) -> tuple[int, int, int]:
     status = path.stat() if path.exists() else None
     return (0, 0, 0) if status is None else (status.st_mtime_ns, status.st_size, status.st_ino)
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    try:
-        with temporary.open("wb") as file:
-            # The server refuses a file that others may write, which the caller's umask might allow.
-            os.fchmod(file.fileno(), os.fstat(file.fileno()).st_mode & 0o644)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Final
 
+from formats.image_format import ImageFormat
 from matcher import RecordInvalid
 from matcher.records import (
     CaptureSource,
@@ -28,7 +29,6 @@ from server.evidence.store import HeldImage
 from server.verdict.record import EvidenceRecord, ImageFacts, record_to_bytes
 from vision.errors import ImageError
 from vision.image import DecodeLimits, decode_image, encode_jpeg, rotate_upright
-from vision.image_format import ImageFormat
 
 __all__ = [
     "ERASED",

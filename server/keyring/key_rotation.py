@@ -5,8 +5,9 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from formats.private_files import sync_folder
 from server.base.key_validity import Validity, stamped, validity_of
-from server.base.private_files import remove_private_file, sync_folder
+from server.base.private_files import remove_private_file
 from server.keyring.key_files import KeyFile, KeyFiles, KeysUnusable
 from server.keyring.keys import PURPOSES, WRAPPING, public_half, wrapping_key_id
 

@@ -2,16 +2,14 @@
 
 from collections.abc import Iterable
 
-__all__ = ["enumerated", "explicit", "integer", "octets", "sequence", "set_of", "shortest", "tlv"]
+from formats.der import encode, encode_integer
+
+__all__ = ["enumerated", "explicit", "integer", "octets", "sequence", "set_of", "tlv"]
 
 
 def tlv(tag: bytes, content: bytes) -> bytes:
     """Encode an element with a definite length in the fewest octets."""
-    size = len(content)
-    if size < 0x80:
-        return tag + bytes([size]) + content
-    length = size.to_bytes((size.bit_length() + 7) // 8, "big")
-    return tag + bytes([0x80 | len(length)]) + length + content
+    return encode(int.from_bytes(tag), content)
 
 
 def sequence(items: Iterable[bytes]) -> bytes:
@@ -31,12 +29,12 @@ def octets(data: bytes) -> bytes:
 
 def integer(number: int) -> bytes:
     """Encode an INTEGER."""
-    return tlv(b"\x02", shortest(number))
+    return tlv(b"\x02", encode_integer(number))
 
 
 def enumerated(number: int) -> bytes:
     """Encode an ENUMERATED."""
-    return tlv(b"\x0a", shortest(number))
+    return tlv(b"\x0a", encode_integer(number))
 
 
 def explicit(number: int, inner: bytes) -> bytes:
@@ -47,8 +45,3 @@ def explicit(number: int, inner: bytes) -> bytes:
     while number := number >> 7:
         tag.insert(0, 0x80 | number & 0x7F)
     return tlv(b"\xbf" + bytes(tag), inner)
-
-
-def shortest(number: int) -> bytes:
-    """Return the two's complement in the fewest octets."""
-    return number.to_bytes((number if number >= 0 else ~number).bit_length() // 8 + 1, "big", signed=True)

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 
 from device_integrity.apple.certificates import read_certificate
 from device_integrity.certificate_form import refuse_odd_certificate
-from device_integrity.errors import CertificateMalformed, DerMalformed
+from device_integrity.errors import CertificateMalformed
+from formats.errors import DerMalformed
 from tests.device_integrity.apple.apple_in_software import SoftwareApple, issue, tlv
 
 _OK = SoftwareApple().root.der

@@ -12,6 +12,7 @@ _ROOTS = {
             "cli",
             "device_integrity",
             "evaluation",
+            "formats",
             "liveness",
             "matcher",
             "research",

@@ -14,7 +14,7 @@ from facegate_protocol.texts import REFUSALS, ScanEffect
 from server.scan.endings import TAMPERING
 
 _REPOSITORY = Path(__file__).resolve().parents[2]
-_ROOMS = ("attempt", "server", "matcher", "vision")
+_ROOMS = ("attempt", "formats", "server", "matcher", "vision")
 _OF_ANALYSES = {"code"}
 """In the metadata of every error of AnalysisService."""
 

@@ -4,7 +4,6 @@ import functools
 import json
 import struct
 
-from device_integrity import der
 from device_integrity.android import (
     AllowedApp,
     KeyAttestationPolicy,
@@ -22,7 +21,9 @@ from device_integrity.android.key_description import (
     read_certificates_issued,
     read_key_description,
 )
-from device_integrity.errors import DerMalformed, EvidenceMalformed, ReferenceDataMalformed
+from device_integrity.errors import EvidenceMalformed, ReferenceDataMalformed
+from formats import der
+from formats.errors import DerMalformed
 from tests.device_integrity.android.phones import (
     APP_DIGEST,
     NOW,

@@ -9,18 +9,19 @@ import zlib
 import numpy as np
 from PIL import Image
 
+from formats.errors import ImageUnreadable
+from formats.exif import parse_exif, read_orientation
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format, parse_header
+from formats.picture_metadata import read_exif_tags
+from tests.formats.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
+from tests.formats.tiff_samples import phone
 from tests.hostile import jpeg_files
 from tests.hostile.decoding import decoders
 from tests.hostile.png_files import SIGNATURE, apng, insert_chunks
-from tests.vision.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
-from tests.vision.tiff_samples import phone
 from vision.errors import ImageError
-from vision.exif import read_orientation
-from vision.exif_tags import parse_exif
 from vision.image import DecodeLimits, decode_image
-from vision.image_header import ImageFormat, detect_format, parse_header
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
-from vision.picture_metadata import read_exif_tags
 
 _LIMITS = DecodeLimits(max_bytes=100_000, max_pixels=4_000_000, max_side=4_000)
 _SIDE = 24
@@ -131,11 +132,11 @@ def exif_seeds() -> tuple[bytes, ...]:
 
 
 def read_header(data: bytes) -> None:
-    """Any bytes give a valid header or an ImageError."""
+    """Any bytes give a valid header or an ImageUnreadable."""
     for candidate in (data, _with_checksums(data)):
         try:
             header = parse_header(candidate)
-        except ImageError as error:
+        except ImageUnreadable as error:
             _sound(error)
             continue
         assert header.width > 0
@@ -196,7 +197,7 @@ def decode_any(data: bytes) -> None:
     assert decoded.header.pixels <= _LIMITS.max_pixels
 
 
-def _sound(error: ImageError) -> None:
+def _sound(error: ImageError | ImageUnreadable) -> None:
     assert len(str(error)) < _LONGEST_MESSAGE
     assert all(isinstance(value, str | int | float) for value in error.details.values())
 

@@ -5,6 +5,7 @@ import struct
 import zlib
 from dataclasses import replace
 
+from formats.der import encode
 from matcher.errors import MatcherError, RefusalReason, TrustedImageRefused
 from matcher.records import (
     EyeCentres,
@@ -22,7 +23,6 @@ from matcher.records import (
     serialise,
     wrap_in_dg2,
 )
-from matcher.records.ber import encode
 from matcher.records.codes import Expression, Feature
 from matcher.records.dg2 import parse_dg2, serialise_dg2
 from matcher.records.iso_19794 import parse_2005, parse_2011, serialise_2005, serialise_2011

@@ -8,9 +8,9 @@ from types import MappingProxyType
 
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from matcher.records.ber import encode
+from formats.der import encode
+from tests.formats.samples import png_chunk
 from tests.fuzz import android_targets, attest_targets, text_targets
-from tests.vision.samples import png_chunk
 
 __all__ = ["REGRESSIONS"]
 

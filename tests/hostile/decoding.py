@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from formats.image_format import ImageFormat
 from vision.image import DecodedImage, DecodeLimits, decode_image
-from vision.image_format import ImageFormat
 from vision.isolation.pool import DecoderPool
 
 __all__ = ["LIMITS", "Cost", "decode", "decoders", "measured", "video_decoders"]

@@ -12,12 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from formats.image_format import ImageFormat
+from tests.formats.samples import exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from tests.hostile import jpeg_files, other_files, png_files
 from tests.hostile.png_files import insert_chunks, saved
-from tests.vision.samples import exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from vision.errors import ImageFault
 from vision.face import BgrImage
-from vision.image_header import ImageFormat
 
 __all__ = ["CASES", "GREY", "HEIGHT", "PICTURE", "WIDTH", "Case", "colours"]
 

@@ -4,8 +4,9 @@ import functools
 from collections.abc import Callable
 from dataclasses import replace
 
+from formats.der import encode
 from matcher.records import Record39794, RecordVersion, build_record, serialise, wrap_in_dg2
-from matcher.records.ber import Element, elements, encode, read_element
+from matcher.records.der import Element, elements, read_element
 from server.base.errors import Reason
 from tests.hostile import jpeg_files, other_files, png_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace

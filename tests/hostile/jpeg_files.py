@@ -5,8 +5,8 @@ import struct
 import numpy as np
 from PIL import Image
 
+from tests.formats.samples import jpeg_head, jpeg_segment
 from tests.hostile.png_files import saved
-from tests.vision.samples import jpeg_head, jpeg_segment
 
 __all__ = [
     "EMPTY_SCAN",

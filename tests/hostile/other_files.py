@@ -7,8 +7,8 @@ import zipfile
 
 from PIL import Image
 
+from tests.formats.samples import jp2
 from tests.hostile.png_files import saved
-from tests.vision.samples import jp2
 
 __all__ = ["FOREIGN", "archive", "iso_media", "jp2_of", "page", "stored_jp2"]
 

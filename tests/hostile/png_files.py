@@ -8,7 +8,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from tests.vision.samples import exif, png, png_chunk
+from tests.formats.samples import exif, png, png_chunk
 
 __all__ = [
     "SIGNATURE",

@@ -5,7 +5,7 @@ import zlib
 
 from hypothesis import strategies as st
 
-from tests.vision.samples import jpeg_segment, png_chunk
+from tests.formats.samples import jpeg_segment, png_chunk
 
 __all__ = [
     "bmp_files",

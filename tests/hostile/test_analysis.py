@@ -8,6 +8,8 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
 from server.base.errors import Reason
 from tests.hostile import face_files, iso_39794_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
@@ -18,8 +20,6 @@ from tests.sampling import some_fast
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.refusals import Refused, refused
 from vision.errors import ImageFault
-from vision.image_format import ImageFormat
-from vision.image_header import detect_format
 
 _FOR_TRUSTED_IMAGES = {ImageFormat.JP2, ImageFormat.J2K}
 _REASON_OF = {

@@ -1,15 +1,16 @@
-"""Any declared header gives a header or an ImageError, and no memory is allocated beyond the limits."""
+"""Any declared header gives a header or an ImageUnreadable, and no memory is allocated beyond the limits."""
 
 import tracemalloc
 
 from hypothesis import HealthCheck, given, settings
 
+from formats.errors import ImageFault, ImageUnreadable
+from formats.exif import read_orientation
+from formats.image_header import detect_format, parse_header
+from tests.formats.samples import jpeg_head, jpeg_segment
 from tests.hostile.decoding import LIMITS, decode, measured
 from tests.hostile.strategies import exif_blocks, headers
-from tests.vision.samples import jpeg_head, jpeg_segment
-from vision.errors import ImageError, ImageFault
-from vision.exif import read_orientation
-from vision.image_header import detect_format, parse_header
+from vision.errors import ImageError
 
 _PARSING_BYTES = 100_000
 _DECODING_BYTES = 500_000_000
@@ -24,7 +25,7 @@ def test_any_declaration_gives_a_header_or_an_image_error(data: bytes) -> None:
     tracemalloc.start()
     try:
         header = parse_header(data)
-    except ImageError as error:
+    except ImageUnreadable as error:
         reason = error.reason
     else:
         assert header.format is detect_format(data)

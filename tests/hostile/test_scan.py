@@ -10,6 +10,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from server.base.errors import Reason
+from tests.formats.samples import jpeg_segment
 from tests.hostile.files import CASES, PICTURE, Case
 from tests.hostile.jpeg_files import declared, many_scans, with_segments
 from tests.hostile.raw_calls import End, raw_stream, raw_unary
@@ -19,7 +20,6 @@ from tests.sampling import some_fast
 from tests.server.live import LiveServer, Picture, over_web, pictures
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import Refused
-from tests.vision.samples import jpeg_segment
 
 _FRAME_BYTES = 512 * 1024
 

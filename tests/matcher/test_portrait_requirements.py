@@ -4,6 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.conformance.interface import Component, Method, PortraitView
 from matcher.conformance.profiles import Profile, profile_rules
 from matcher.conformance.requirement import IntakeCode, Requirement, RequirementCode, Severity
@@ -22,7 +23,6 @@ from tests.matcher.conformance.heads import Head
 from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain, portrait_of
 from vision.face import Box, DetectedFace, HeadPose
 from vision.image import encode_jpeg
-from vision.image_format import ImageFormat, ImageHeader
 
 POLICY = PortraitPolicy()
 

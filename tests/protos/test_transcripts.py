@@ -5,11 +5,11 @@ from typing import Any
 
 import pytest
 
+from formats.image_format import ImageFormat
 from tests.protos.make_transcripts import SCHEMA_FILE, TRANSCRIPTS_FILE, rendered
 from tests.protos.tiny_jpeg import tiny_jpeg
 from tests.protos.transcripts import Refused, Transcript, verify_transcript
 from vision.image import DecodeLimits, decode_image
-from vision.image_format import ImageFormat
 
 _PUBLISHED: dict[str, Any] = json.loads(TRANSCRIPTS_FILE.read_text(encoding="utf-8"))
 

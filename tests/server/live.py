@@ -23,6 +23,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
+from formats.image_format import ImageFormat
 from server.configuration.settings import IsolationSettings, Settings
 from server.domain.terms import CheckState
 from server.running.app import FacegateServer
@@ -43,7 +44,6 @@ from tests.server.models_once import remembering_pack
 from tests.server.policy_files import shipped_for_trials, write_policy
 from tests.server.web_call import WebStub
 from vision.image import DecodeLimits, decode_image, encode_jpeg
-from vision.image_format import ImageFormat
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from skimage import data
 
+from formats.image_format import ImageFormat
 from tests.packs import real_pack
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image
-from vision.image_header import ImageFormat
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.loading import load_folder_pack
 from vision.packs.pack import Pack

@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from formats.image_format import ImageFormat, ImageHeader
+from tests.formats.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from tests.vision.conftest import EVERY_FORMAT, LIMITS
 from tests.vision.decoders import decoders
-from tests.vision.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage
 from vision.image import (
@@ -26,7 +27,6 @@ from vision.image import (
     encode_jpeg,
     rotate_upright,
 )
-from vision.image_format import ImageFormat, ImageHeader
 
 
 def _decode(data: bytes, *, limits: DecodeLimits = LIMITS, exif_up: bool = True) -> DecodedImage:

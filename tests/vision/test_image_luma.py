@@ -9,9 +9,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from formats.image_format import ImageFormat
 from vision.errors import ImageError, ImageFault
 from vision.image import DecodeLimits, decode_image, decode_jpeg_blocks, decode_jpeg_luma
-from vision.image_format import ImageFormat
 
 _LIMITS = DecodeLimits(max_bytes=200_000, max_pixels=400 * 300, max_side=400, min_side=8)
 _WIDTH, _HEIGHT = 96, 64

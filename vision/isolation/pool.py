@@ -8,10 +8,10 @@ from typing import Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.foreign_format import recognise_foreign
+from formats.image_format import ImageHeader
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault, VisionError
 from vision.face import BgrImage
-from vision.foreign_format import recognise_foreign
-from vision.image_header import ImageHeader
 from vision.isolation.limits import DecoderLimits
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 from vision.isolation.still_job import ask_still, still_job

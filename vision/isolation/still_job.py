@@ -6,8 +6,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.image_format import ImageFormat, ImageHeader
 from vision.errors import ImageError, ImageFault
-from vision.image_header import ImageFormat, ImageHeader
 from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
+from formats.foreign_format import is_iso_picture
 from vision.face import BgrImage
-from vision.foreign_format import is_iso_picture
 
 __all__ = ["TakeFrame", "VideoContainer", "VideoFrames", "VideoLimits", "VideoOutline", "detect_container"]
 

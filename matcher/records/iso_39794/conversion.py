@@ -12,6 +12,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Final, TypeVar
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.errors import RecordInvalid
 from matcher.records.codes import (
     CaptureSource,
@@ -72,7 +73,6 @@ from matcher.records.values import (
     QualityBlock,
     eye_centres,
 )
-from vision.image_header import ImageFormat, ImageHeader
 
 __all__ = [
     "EYE_COLOURS",

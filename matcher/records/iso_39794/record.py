@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Final
 
+from formats.der import encode
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records.asn1 import Reader, Sequence, range_errors
-from matcher.records.ber import MOST_ELEMENTS, Element, encode
-from matcher.records.der import read_der
+from matcher.records.der import MOST_ELEMENTS, Element, read_der
 from matcher.records.iso_39794.blocks import (
     FaceImageDataBlock,
     ImageRepresentation2DBlock,

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 
 from cli.analyze import command
 from cli.analyze.command import analyze
+from formats.image_format import ImageFormat
 from server.analysis.image import ImageAnalyst
 from simulator.photos import builtin_image
 from tests.cli.analyze.samples import clip, sound_only
@@ -26,7 +27,6 @@ from tests.server.pages.reading import Page
 from vision.errors import ModelFailed
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image, encode_jpeg
-from vision.image_format import ImageFormat
 from vision.packs import Pack
 
 _app = typer.Typer()

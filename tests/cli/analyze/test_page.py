@@ -9,6 +9,7 @@ from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.page_image import exif_words
+from formats.exif import ExifState, ExifTags
 from tests.cli.analyze.samples import (
     NETWORK,
     Network,
@@ -20,7 +21,6 @@ from tests.cli.analyze.samples import (
 )
 from tests.cli.demo.builders import PACK
 from tests.server.pages.reading import Page
-from vision.exif_tags import ExifState, ExifTags
 
 EXIF = ExifTags(
     state=ExifState.READ,

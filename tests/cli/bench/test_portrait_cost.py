@@ -2,8 +2,8 @@ import pytest
 
 from cli.bench.portrait_cost import Intake, intake_measurement, portrait_measurements, two_megabytes
 from evaluation.bench import NothingMeasured
+from formats.image_header import parse_header
 from simulator import builtin_photos
-from vision.image_header import parse_header
 
 
 def test_ratios_are_of_the_same_run() -> None:

@@ -11,7 +11,7 @@ from matcher.records import (
     build_record,
     serialise,
 )
-from tests.vision.samples import jpeg_head
+from tests.formats.samples import jpeg_head
 
 
 def test_figures_of_two_runs() -> None:

@@ -8,10 +8,10 @@ import pytest
 from cli.bench.selfie_cost import measure_selfies, phone_selfie, selfie_measurements
 from cli.bench.setting import Bench, Effort
 from evaluation.bench import NothingMeasured
+from formats.exif import ExifState
+from formats.image_header import parse_header
+from formats.picture_metadata import read_exif_tags
 from simulator import builtin_photos
-from vision.exif_tags import ExifState
-from vision.image_header import parse_header
-from vision.picture_metadata import read_exif_tags
 
 _TIMES = {
     "cv2.imdecode": (0.05, 0.06),

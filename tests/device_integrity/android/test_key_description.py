@@ -11,7 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity import der
 from device_integrity.android.authorizations import AuthorizationList
 from device_integrity.android.certificates import ATTESTATION_EXTENSION, parse_certificates
 from device_integrity.android.key_description import (
@@ -22,6 +21,7 @@ from device_integrity.android.key_description import (
     read_key_description,
 )
 from device_integrity.errors import DeviceIntegrityError, KeyDescriptionMalformed
+from formats import der
 from simulator.devices.der import enumerated, explicit, integer, octets, sequence, set_of
 from tests.device_integrity.android.phones import Description, RootOfTrust
 from tests.device_integrity.android.vectors import KEY_FOLDER, read_chain

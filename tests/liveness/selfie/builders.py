@@ -5,9 +5,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exif import ExifTags
 from liveness.selfie import SelfieSubject
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
-from vision.exif_tags import ExifTags
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.pose import five_point_head, head_of_68
 

@@ -1,10 +1,10 @@
 import pytest
 
+from formats.exif import ExifState, ExifTags, parse_exif
 from liveness.selfie import SelfieSettings
 from liveness.selfie.exif_metadata import SPOOF_KEYWORDS, ExifMetadata, spoof_keyword
+from tests.formats.tiff_samples import phone
 from tests.liveness.selfie.builders import faceless, subject
-from tests.vision.tiff_samples import phone
-from vision.exif_tags import ExifState, ExifTags, parse_exif
 
 _SIGNAL, _SETTINGS = ExifMetadata(), SelfieSettings()
 

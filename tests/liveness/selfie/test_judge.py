@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats.exif import ExifTags
 from liveness.selfie import (
     NEUTRAL,
     SIGNAL_NAMES,
@@ -17,7 +18,6 @@ from liveness.selfie import (
 from liveness.verdict import Verdict
 from tests.liveness.builders import face_at
 from tests.liveness.selfie.builders import mirrored_landmarks, noisy
-from vision.exif_tags import ExifTags
 from vision.face import DetectedFace, Landmarks
 
 _MODEL = load_selfie_model()

@@ -7,10 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from formats.exif import ExifTags
 from liveness.selfie import SIGNAL_NAMES, SelfieResult, SelfieSettings, judge_selfie, load_selfie_model
 from liveness.verdict import Verdict
 from tests.packs import real_pack
-from vision.exif_tags import ExifTags
 from vision.face import BgrImage
 from vision.packs import Pack
 

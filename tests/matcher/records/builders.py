@@ -19,7 +19,7 @@ from matcher.records import (
     TrustedImageContent,
     open_trusted_image,
 )
-from tests.vision.samples import j2k_head, jp2, jpeg_head, png
+from tests.formats.samples import j2k_head, jp2, jpeg_head, png
 
 __all__ = [
     "HEIGHT",

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import pytest
 
+from formats.der import encode
 from matcher.errors import RecordInvalid, TrustedImageRefused
 from matcher.records.asn1 import (
     Alternatives,
@@ -21,7 +22,7 @@ from matcher.records.asn1 import (
     Tagged,
     range_errors,
 )
-from matcher.records.ber import Element, encode
+from matcher.records.der import Element
 
 
 class _Colour(IntEnum):

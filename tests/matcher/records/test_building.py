@@ -38,8 +38,8 @@ from matcher.records.codes import (
     PostAcquisition,
 )
 from matcher.records.iso_39794.codes import ImageDataFormat39794
+from tests.formats.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png
 from tests.matcher.records.builders import HEIGHT, JPEG, PICTURES, WIDTH
-from tests.vision.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
 _39794 = RecordVersion.ISO_39794_5

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats.der import encode
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.records import (
     Container,
@@ -16,9 +17,9 @@ from matcher.records import (
     open_trusted_image,
     wrap_in_dg2,
 )
-from matcher.records.ber import encode
 from matcher.records.contents import MAX_BYTES, MOST_REPRESENTATIONS
 from matcher.records.dg2 import OTHER_RECORDS
+from tests.formats.samples import bmp, exif, jpeg_segment, vp8, webp
 from tests.matcher.records.builders import (
     HEIGHT,
     JPEG,
@@ -32,7 +33,6 @@ from tests.matcher.records.builders import (
     landmark_bytes,
     opened_or_refused,
 )
-from tests.vision.samples import bmp, exif, jpeg_segment, vp8, webp
 
 _EYES = landmark_bytes(1, 0xC1, 150, 130) + landmark_bytes(1, 0xC2, 90, 130)
 

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from formats.der import encode
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records import BiometricBlock, Dg2, open_trusted_image, wrap_in_dg2
-from matcher.records.ber import encode
 from matcher.records.dg2 import modality_of_group, parse_dg2, serialise_dg2
 from tests.matcher.records.builders import block_2005, header_2005
 

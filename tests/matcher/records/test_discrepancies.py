@@ -4,6 +4,7 @@ import struct
 
 import pytest
 
+from formats.image_format import ImageFormat, ImageHeader
 from matcher.records import (
     BiometricBlock,
     Dg2,
@@ -21,7 +22,6 @@ from matcher.records.dg2 import ISO_19794_5, ISO_39794_5
 from matcher.records.discrepancies import of_dg2, of_picture, of_record
 from matcher.records.views import representation_of
 from tests.matcher.records.builders import HEIGHT, JPEG, WIDTH
-from vision.image_header import ImageFormat, ImageHeader
 
 _HEADER = ImageHeader(ImageFormat.JPEG, WIDTH, HEIGHT, 3, 8)
 

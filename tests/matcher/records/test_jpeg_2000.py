@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from matcher.records.jpeg_2000 import is_reversible
-from tests.vision.samples import j2k_head
+from tests.formats.samples import j2k_head
 
 
 @pytest.fixture(scope="module")

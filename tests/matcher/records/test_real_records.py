@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from formats.errors import ImageUnreadable
+from formats.image_header import parse_header
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.records import (
     Container,
@@ -19,8 +21,6 @@ from matcher.records import (
 )
 from matcher.records.codes import CaptureSource, Gender
 from matcher.records.dg2 import serialise_dg2
-from vision.errors import ImageError
-from vision.image_header import parse_header
 
 _PASSPORT = "E3V3A__abandoned__passporthostapi-test__samples__loes2006__ef0102.bin"
 _MOSIP = "mosip__test__BiometricInfo__Face__info_face_auth.iso"
@@ -198,5 +198,5 @@ def test_every_picture_of_the_folder_is_its_own_content(assets: Path) -> None:
         assert content.image == data
         try:
             assert content.header == parse_header(data)
-        except ImageError:
+        except ImageUnreadable:
             assert content.header is None

@@ -100,7 +100,7 @@ def test_rows_of_another_measurement_are_not_added_to(
     assert wrong in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("package", ["research.dynamic", "liveness", "simulator", "vision"])
+@pytest.mark.parametrize("package", ["research.dynamic", "formats", "liveness", "simulator", "vision"])
 def test_the_code_of_rows_is_all_that_decides_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     whole = code_hash()
     monkeypatch.setattr(measure, "_MEASURED", tuple(name for name in measure._MEASURED if name != package))

@@ -5,6 +5,8 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity as reference
 
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
 from matcher.conformance.detail import UNBLOCKED
 from matcher.conformance.jpeg_tables import mean_luma_step
 from research.portrait_measures.compression import (
@@ -17,7 +19,6 @@ from research.portrait_measures.compression import (
 )
 from research.portrait_measures.faces import portrait_at
 from tests.matcher.conformance.pictures import drawn_face, portrait_of
-from vision.image_header import ImageFormat, detect_format
 
 
 @pytest.mark.parametrize("quality", [90, 30, 5])

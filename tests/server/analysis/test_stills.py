@@ -8,8 +8,8 @@ from PIL import Image
 from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS, SELFIE_LIMITS, decode_still
 from server.base.errors import Reason, Refusal
+from tests.formats.samples import png
 from tests.hostile.decoding import decoders
-from tests.vision.samples import png
 from vision.errors import DecoderUnavailable
 from vision.image import DecodeLimits
 

@@ -24,6 +24,7 @@ from structlog.testing import capture_logs
 
 from attempt.films import VideoStudy
 from facegate_client.stream_call import answer_of
+from formats.image_format import ImageFormat, ImageHeader
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieResult
@@ -55,7 +56,6 @@ from tests.server.analysis.uploads import (
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.refusals import Refused, refused
 from vision.image import encode_jpeg
-from vision.image_format import ImageFormat, ImageHeader
 from vision.isolation.video import VideoContainer
 
 _Config = analysis_pb2.AnalyzeVideoConfig

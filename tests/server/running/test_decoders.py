@@ -7,13 +7,13 @@ from PIL import Image
 from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
+from formats.image_format import ImageFormat
 from server.base.errors import ConfigurationError
 from server.configuration.settings import IsolationSettings
 from server.configuration.tables import AnalysisSettings
 from server.running.decoders import make_decoders, make_video_decoders, start_decoders
 from server.telemetry.metrics import Metrics
 from vision.image import DecodeLimits, decode_image
-from vision.image_format import ImageFormat
 from vision.isolation.pool import DecoderPool
 
 

@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from vision.image_format import ImageFormat, ImageHeader
+from formats.image_format import ImageFormat, ImageHeader
 from vision.isolation.limits import DecoderLimits
 
 WIDTH, HEIGHT = 5, 3

@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from formats.image_header import parse_header
 from tests.vision.decoders import decoders
 from vision.errors import ImageError, ImageFault
-from vision.image_header import parse_header
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 
 

@@ -12,12 +12,12 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from formats.image_format import ImageFormat
+from formats.image_header import parse_header
 from tests.vision.decoders import decoders
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image
-from vision.image_format import ImageFormat
-from vision.image_header import parse_header
 
 _OPJ = shutil.which("opj_decompress")
 _SRGB, _GREY, _SYCC, _CMYK, _LAB = 16, 17, 18, 12, 14

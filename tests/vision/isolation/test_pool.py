@@ -13,10 +13,10 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
+from formats.image_format import ImageFormat, ImageHeader
 from tests.vision.decoders import decoders
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
-from vision.image_format import ImageFormat, ImageHeader
 from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool, worker_command
 from vision.isolation.video import TakeFrame, VideoContainer, VideoFrames, VideoLimits

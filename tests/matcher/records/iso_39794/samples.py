@@ -7,8 +7,8 @@ from typing import Any, get_args, get_type_hints
 import pytest
 from hypothesis import strategies as st
 
+from formats.der import encode
 from matcher.records import asn1
-from matcher.records.ber import encode
 from matcher.records.iso_39794.blocks import RepresentationBlock, VersionBlock
 from matcher.records.iso_39794.record import Record39794
 from tests.matcher.records.builders import JPEG, PICTURES

@@ -55,9 +55,9 @@ from matcher.records.iso_39794.codes import (
 )
 from matcher.records.iso_39794.conversion import EYE_COLOURS, GENDERS, HAIR_COLOURS, POINTS, SOURCES
 from matcher.records.views import representation_of
+from tests.formats.samples import j2k_head, jpeg_head, png
 from tests.matcher.records.builders import HEIGHT, JPEG, JPEG_2000, WIDTH, records_2005, records_2011
 from tests.matcher.records.iso_39794.samples import ALL_FIELDS, real_file, records_39794
-from tests.vision.samples import j2k_head, jpeg_head, png
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
 _39794 = RecordVersion.ISO_39794_5

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from matcher.records.ber import encode
+from formats.der import encode
 from matcher.records.iso_39794.record import Recognised, recognise_39794
 
 _VERSION = encode(0xA0, b"\x80\x01\x03\x81\x02\x07\xe3")

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.der import encode
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records import (
     Container,
@@ -16,7 +17,6 @@ from matcher.records import (
     open_trusted_image,
     serialise,
 )
-from matcher.records.ber import encode
 from matcher.records.dg2 import FORMAT_DG2
 from matcher.records.iso_39794.blocks import LandmarkKind, ScoreOrError
 from matcher.records.iso_39794.codes import Gender39794

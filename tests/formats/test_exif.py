@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageOps
 
-from tests.vision.samples import exif
-from vision.exif import apply_orientation, read_orientation
+from formats.exif import read_orientation
+from tests.formats.samples import exif
+from vision.image import apply_orientation
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.vision.samples import exif, png, png_chunk
-from vision.errors import ImageError, ImageFault
-from vision.png_chunks import picture_chunks
+from formats.errors import ImageFault, ImageUnreadable
+from formats.image_header import picture_chunks
+from tests.formats.samples import exif, png, png_chunk
 
 ROWS = bytes(4 * 13)
 PLAIN = png(4, 4, rows=ROWS)
@@ -37,7 +37,7 @@ def test_bytes_after_the_end_are_left_out() -> None:
 @pytest.mark.parametrize("length", [1, 1000, 2**31 - 1, 2**31, 2**32 - 1])
 @pytest.mark.parametrize("kind", [b"IDAT", b"tEXt", b"IEND"])
 def test_a_chunk_longer_than_the_file_is_refused(length: int, kind: bytes) -> None:
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(ImageUnreadable) as caught:
         picture_chunks(START + struct.pack(">I4s", length, kind) + bytes(4))
     assert caught.value.reason is ImageFault.MALFORMED
 
@@ -54,7 +54,7 @@ def test_a_chunk_longer_than_the_file_is_refused(length: int, kind: bytes) -> No
     ],
 )
 def test_refuses(data: bytes) -> None:
-    with pytest.raises(ImageError) as caught:
+    with pytest.raises(ImageUnreadable) as caught:
         picture_chunks(data)
     assert caught.value.reason is ImageFault.MALFORMED
 
@@ -68,7 +68,7 @@ def test_cleaning_twice_changes_nothing(chunks: list[tuple[bytes, bytes]]) -> No
     data = START + b"".join(png_chunk(kind, content) for kind, content in chunks) + png_chunk(b"IEND", b"")
     try:
         once = picture_chunks(data)
-    except ImageError:
+    except ImageUnreadable:
         assert any(kind == b"XXXX" for kind, _ in chunks)
         return
     assert picture_chunks(once) == once

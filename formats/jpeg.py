@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from contextlib import nullcontext, suppress
 from typing import Final, NamedTuple
 
-from vision.errors import ImageError
-from vision.image_format import ImageFormat, malformed
+from formats.errors import ImageUnreadable
+from formats.image_format import ImageFormat, malformed
 
 __all__ = [
     "APP1",
@@ -73,8 +73,8 @@ def read_segments(data: bytes) -> Iterator[JpegSegment]:
         data: A file that begins with the start marker.
 
     Raises:
-        ImageError: MALFORMED: a segment or the end is missing, or there are more than 1024. What came before
-            it was yielded.
+        ImageUnreadable: MALFORMED: a segment or the end is missing, or there are more than 1024. What came
+            before it was yielded.
     """
     position, marker_here = 2, _MARKER
     for _ in range(_MAX_SEGMENTS):
@@ -108,11 +108,11 @@ def header_segments(data: bytes, *, strict: bool = False) -> Iterator[JpegSegmen
         strict: Whether damage is an error. If not, it ends them: metadata are optional.
 
     Raises:
-        ImageError: MALFORMED, only if ``strict``: as ``read_segments``.
+        ImageUnreadable: MALFORMED, only if ``strict``: as ``read_segments``.
     """
     if data[:2] != b"\xff\xd8":
         return
-    with nullcontext() if strict else suppress(ImageError):
+    with nullcontext() if strict else suppress(ImageUnreadable):
         for segment in read_segments(data):
             if segment.marker in {_SOS, _EOI}:
                 return
@@ -128,8 +128,8 @@ def picture_segments(data: bytes, *, trimmed: bool = False) -> bytes:
             one, so that they are stray bytes or padding.
 
     Raises:
-        ImageError: MALFORMED: as ``read_segments``; or a scan is missing, so that a component, or the fine
-            part of one, is not in the file; or there are two frame headers or more than 64 scans.
+        ImageUnreadable: MALFORMED: as ``read_segments``; or a scan is missing, so that a component, or the
+            fine part of one, is not in the file; or there are two frame headers or more than 64 scans.
     """
     parts, frame, sent = [data[:2]], JpegSegment(0, 0, b"", 0), dict[int, list[int]]()
     scans, coded_from = 0, 0

@@ -1,7 +1,7 @@
-"""Reads the EXIF tags that a camera wrote: make, model, optics, place and software.
+"""Reads EXIF data: the orientation, and the tags that a camera wrote about itself and the software.
 
-They help to distinguish a camera's original photo from a screenshot or an edited image. Anyone can write any
-tag, so they are never a proof.
+The tags help to distinguish a camera's original photo from a screenshot or an edited image. Anyone can write
+any tag, so they are never a proof.
 
 Sources: CIPA DC-008 (Exif 2.32), clauses 4.6.2 to 4.6.6; TIFF 6.0, section 2.
 """
@@ -12,11 +12,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["ExifState", "ExifTags", "merge_software", "parse_exif"]
+__all__ = ["ExifState", "ExifTags", "merge_software", "parse_exif", "read_orientation"]
 
 ByteOrder = Literal["little", "big"]
 
-_MAKE, _MODEL, _SOFTWARE = 0x010F, 0x0110, 0x0131
+_MAKE, _MODEL, _ORIENTATION, _SOFTWARE = 0x010F, 0x0110, 0x0112, 0x0131
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _FOCAL_LENGTH = 0x829A, 0x829D, 0x8827, 0x920A
 _APERTURE_VALUE, _SHUTTER_SPEED_VALUE, _USER_COMMENT = 0x9202, 0x9201, 0x9286
@@ -29,6 +29,40 @@ _MAX_TEXT = 128
 _MAX_SOFTWARE = 8
 _COMMENT_CODE = 8
 _SPACES = re.compile(r"\s+")
+
+
+def read_orientation(tiff: bytes) -> int:
+    """Return the orientation tag of the first image directory.
+
+    Broken EXIF data are common and harmless, so they count as "no rotation" and never as an error.
+
+    Args:
+        tiff: EXIF data from the byte order mark on.
+
+    Returns:
+        1..8; 1 (upright) without a valid tag.
+    """
+    match tiff[:4]:
+        case b"II*\x00":
+            order: ByteOrder = "little"
+        case b"MM\x00*":
+            order = "big"
+        case _:
+            return 1
+
+    def number(offset: int, size: int) -> int:
+        return int.from_bytes(tiff[offset : offset + size], order)
+
+    directory = number(4, 4)
+    for index in range(min(number(directory, 2), _MAX_ENTRIES)):
+        entry = directory + 2 + 12 * index
+        if entry + 12 > len(tiff):
+            break
+        if number(entry, 2) == _ORIENTATION:
+            valid = number(entry + 2, 2) == _SHORT and number(entry + 4, 4) == 1
+            value = number(entry + 8, 2)
+            return value if valid and 1 <= value <= 8 else 1
+    return 1
 
 
 class ExifState(StrEnum):

@@ -3,7 +3,7 @@
 This parses bytes that may be hostile. Every loop is bounded, nothing is decompressed, and any bytes give a
 result. Broken metadata are common and harmless, so they are a state of the result and never an error.
 
-Sources: JPEG: ``vision.jpeg_segments``. PNG: W3C PNG (Third
+Sources: JPEG: ``formats.jpeg``. PNG: W3C PNG (Third
 Edition), clauses 11.3.3 (tEXt, iTXt) and 11.3.4.5 (eXIf). WebP: RFC 9649, section 2.7.1. XMP: ISO 16684-1
 and Adobe's "XMP Specification Part 3" for its place in each file.
 """
@@ -13,10 +13,10 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from vision.exif_tags import ExifState, ExifTags, merge_software, parse_exif
-from vision.image_format import ImageFormat
-from vision.image_header import detect_format
-from vision.jpeg_segments import APP1, EXIF, header_segments
+from formats.exif import ExifState, ExifTags, merge_software, parse_exif
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
+from formats.jpeg import APP1, EXIF, header_segments
 
 __all__ = ["read_exif_tags"]
 

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from tests.vision.samples import jpeg_head, jpeg_segment, png, png_chunk
-from tests.vision.tiff_samples import phone
-from vision.exif_tags import ExifState, ExifTags
-from vision.picture_metadata import read_exif_tags
+from formats.exif import ExifState, ExifTags
+from formats.picture_metadata import read_exif_tags
+from tests.formats.samples import jpeg_head, jpeg_segment, png, png_chunk
+from tests.formats.tiff_samples import phone
 
 _XMP = b'<x:xmpmeta><rdf:Description xmp:CreatorTool="Adobe Photoshop 25.0"/></x:xmpmeta>'
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vision.errors import ImageError, ImageFault
+from formats.errors import ImageFault, ImageUnreadable
 
 __all__ = ["ImageFormat", "ImageHeader", "malformed", "unsupported"]
 
@@ -47,13 +47,13 @@ class ImageHeader:
         return self.width * self.height
 
 
-def malformed(format_: ImageFormat, what: str) -> ImageError:
+def malformed(format_: ImageFormat, what: str) -> ImageUnreadable:
     """Return the error for data that break the format's rules."""
-    return ImageError(ImageFault.MALFORMED, f"{format_.name}: {what}", details={"format": format_.name})
+    return ImageUnreadable(ImageFault.MALFORMED, f"{format_.name}: {what}", details={"format": format_.name})
 
 
-def unsupported(format_: ImageFormat, what: str) -> ImageError:
+def unsupported(format_: ImageFormat, what: str) -> ImageUnreadable:
     """Return the error for a variant of the format that is not decoded."""
-    return ImageError(
+    return ImageUnreadable(
         ImageFault.UNSUPPORTED_FORMAT, f"{format_.name}: {what}", details={"format": format_.name}
     )

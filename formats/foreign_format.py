@@ -13,7 +13,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from vision.image_header import detect_format
+from formats.image_header import detect_format
 
 __all__ = ["ForeignFormat", "is_iso_picture", "recognise_foreign"]
 

@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from PIL import Image
 from PIL.TiffImagePlugin import IFDRational
 
-from tests.vision.tiff_samples import (
+from formats.exif import ExifState, merge_software, parse_exif
+from tests.formats.tiff_samples import (
     ASCII,
     LONG,
     SHORT,
@@ -22,7 +23,6 @@ from tests.vision.tiff_samples import (
     ratio_tag,
     tiff,
 )
-from vision.exif_tags import ExifState, merge_software, parse_exif
 
 
 @pytest.mark.parametrize("order", [">", "<"])
