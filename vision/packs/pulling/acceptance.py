@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli.models.files import writing
-from vision.packs import CataloguePack
+from vision.packs.catalogue_entries import CataloguePack
+from vision.packs.pulling.installed import writing
 
 __all__ = [
     "RECORD",
@@ -48,7 +48,7 @@ class Acceptance:
 
 
 def terms_text(pack: CataloguePack) -> str:
-    """Returns the terms of every member, as shown and accepted. Equal terms give an equal text."""
+    """Return the terms of every member, as shown and accepted. Equal terms give an equal text."""
     lines = [f"{pack.title} ({pack.name})"]
     for entry in pack.members:
         lines += [
@@ -62,18 +62,18 @@ def terms_text(pack: CataloguePack) -> str:
 
 
 def is_accepted(pack: CataloguePack, models_dir: Path) -> bool:
-    """Returns whether the current terms of ``pack`` were accepted."""
+    """Return whether the current terms of ``pack`` were accepted."""
     accepted = read_acceptance(models_dir / pack.name)
     return accepted is not None and accepted.pack == pack.name and accepted.terms_sha256 == _sha256(pack)
 
 
 def needs_acceptance(pack: CataloguePack, models_dir: Path) -> bool:
-    """Returns whether a licence restricts use and the current terms were not accepted."""
+    """Return whether a licence restricts use and the current terms were not accepted."""
     return pack.restricts_use and not is_accepted(pack, models_dir)
 
 
 def read_acceptance(folder: Path) -> Acceptance | None:
-    """Returns the record in a pack's folder; None if there is no readable one."""
+    """Return the record in a pack's folder; None if there is no readable one."""
     try:
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         if record.pop("schema") != _SCHEMA or not all(isinstance(value, str) for value in record.values()):
@@ -84,7 +84,7 @@ def read_acceptance(folder: Path) -> Acceptance | None:
 
 
 def write_acceptance(folder: Path, pack: CataloguePack) -> Acceptance:
-    """Records that the terms of ``pack`` were accepted now.
+    """Record that the terms of ``pack`` were accepted now.
 
     Raises:
         FolderUnusable: It cannot be written.

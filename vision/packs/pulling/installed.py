@@ -1,13 +1,26 @@
-"""Inspects the installed files of a pack by hashing every byte."""
+"""The models folder: inspects the installed files of a pack by hashing every byte."""
 
+import hashlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
-from cli.models.files import sha256_of
-from vision.packs import CatalogueEntry, CataloguePack
+from vision.errors import FolderUnusable
+from vision.packs.catalogue_entries import CatalogueEntry, CataloguePack
 
-__all__ = ["FileState", "InstalledFile", "InstalledPack", "PackState", "inspect_pack"]
+__all__ = [
+    "FileState",
+    "InstalledFile",
+    "InstalledPack",
+    "PackState",
+    "inspect_pack",
+    "sha256_of",
+    "size_text",
+    "unwritable",
+    "writing",
+]
 
 
 class FileState(StrEnum):
@@ -47,6 +60,18 @@ class InstalledFile:
     state: FileState
     found: str | None = None
     problem: str = ""
+
+    @property
+    def damage(self) -> str:
+        """What is wrong with a file that is not intact, in one line."""
+        name = self.path.name
+        match self.state:
+            case FileState.ALTERED:
+                return f"{name} is altered: expected SHA-256 {self.entry.sha256}, found {self.found}"
+            case FileState.UNREADABLE:
+                return f"{name} cannot be read: {self.problem}"
+            case _:
+                return f"{name} is missing"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +115,7 @@ class InstalledPack:
 
 
 def inspect_pack(pack: CataloguePack, models_dir: Path) -> InstalledPack:
-    """Hashes the installed files of ``pack``."""
+    """Hash the installed files of ``pack``."""
     folder = models_dir / pack.name
     return InstalledPack(
         pack=pack,
@@ -113,3 +138,39 @@ def _inspect(entry: CatalogueEntry, path: Path, *, required: bool) -> InstalledF
     except OSError as error:
         state, problem = FileState.UNREADABLE, error.strerror or type(error).__name__
     return InstalledFile(entry=entry, required=required, path=path, state=state, found=found, problem=problem)
+
+
+def sha256_of(path: Path) -> str:
+    """Return the SHA-256 of a file, lower-case hex.
+
+    Raises:
+        OSError: It cannot be read, or is not a regular file.
+    """
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Convert file system errors in the block to ``FolderUnusable`` about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise unwritable(path, error) from error
+
+
+def unwritable(path: Path, error: OSError) -> FolderUnusable:
+    """Return the error that says that ``path`` cannot be written."""
+    return FolderUnusable(
+        f"{path} cannot be written: {error.strerror or error}. Free some space, correct the permissions, "
+        "or give another folder; then repeat the command. The fetched data is kept."
+    )
+
+
+def size_text(size: int | None) -> str:
+    """Return a size for people, such as ``3.8 MB``."""
+    if size is None:
+        return "unknown"
+    if size < 1_000_000:
+        return f"{size / 1000:.0f} kB"
+    return f"{size / 1_000_000:.1f} MB"

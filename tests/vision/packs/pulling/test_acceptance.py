@@ -4,7 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.models.acceptance import (
+from tests.vision.packs.pulling.builders import make_pack
+from vision.packs.catalogue import load_catalogue
+from vision.packs.pack import LicenceTerms
+from vision.packs.pulling.acceptance import (
     RECORD,
     is_accepted,
     needs_acceptance,
@@ -12,9 +15,6 @@ from cli.models.acceptance import (
     terms_text,
     write_acceptance,
 )
-from tests.cli.models.builders import make_pack
-from vision.packs.catalogue import load_catalogue
-from vision.packs.pack import LicenceTerms
 
 
 def test_terms_of_weights_and_training_data_of_every_member() -> None:

@@ -1,4 +1,4 @@
-"""Writes packs to one tar file, for machines without a network. The same packs give the same bytes."""
+"""Write packs to one tar file, for machines without a network. The same packs give the same bytes."""
 
 import hashlib
 import importlib.metadata
@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
-from cli.errors import FolderUnusable, NotInstalled
-from cli.models.acceptance import terms_text
-from cli.models.files import writing
-from cli.models.installed import FileState, InstalledFile, InstalledPack, inspect_pack
-from cli.models.tables import damage_text
-from vision.packs import CataloguePack
+from vision.errors import FolderUnusable, NotInstalled
+from vision.packs.catalogue_entries import CataloguePack
+from vision.packs.pulling.acceptance import terms_text
+from vision.packs.pulling.installed import FileState, InstalledFile, InstalledPack, inspect_pack, writing
 
 __all__ = ["MANIFEST", "TERMS", "BundleReport", "write_bundle"]
 
@@ -46,7 +44,7 @@ class BundleReport:
 
 
 def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path) -> BundleReport:
-    """Writes the installed files of ``packs`` with their manifest and terms.
+    """Write the installed files of ``packs`` with their manifest and terms.
 
     Times, owners and order are fixed. Two machines with the same packs and the same version of Facegate write
     the same bytes.
@@ -92,7 +90,7 @@ def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path)
 
 def _demand_intact(installed: InstalledPack) -> None:
     if installed.damaged:
-        problems = "; ".join(damage_text(file) for file in installed.damaged)
+        problems = "; ".join(file.damage for file in installed.damaged)
         raise NotInstalled(
             f"{installed.pack.name} cannot be bundled: {problems}. First run "
             f"`facegate models pull {installed.pack.name}`."

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from cli.models.installed import FileState, PackState, inspect_pack
-from tests.cli.models.builders import CONTENTS, make_entry, make_pack, put
+from tests.vision.packs.pulling.builders import CONTENTS, make_entry, make_pack, put
+from vision.packs.pulling.installed import FileState, PackState, inspect_pack
 
 ALL = set(CONTENTS)
 

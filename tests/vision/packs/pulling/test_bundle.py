@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import FolderUnusable, NotInstalled
-from cli.models.bundle import MANIFEST, TERMS, write_bundle
-from cli.models.install import pull_pack
-from tests.cli.models.builders import CONTENTS, make_pack, put, snapshot
+from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
+from tests.vision.packs.pulling.pulling import pull
+from vision.errors import FolderUnusable, NotInstalled
+from vision.packs.pulling.bundle import MANIFEST, TERMS, write_bundle
 
 
 async def test_a_bundle_installs_the_pack_elsewhere(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ async def test_a_bundle_installs_the_pack_elsewhere(tmp_path: Path) -> None:
     assert report.files == tuple(sorted(CONTENTS))
     data = report.path.read_bytes()
     assert (report.size, report.sha256) == (len(data), hashlib.sha256(data).hexdigest())
-    pulled = await pull_pack(make_pack(), models_dir=tmp_path / "elsewhere", source=str(report.path))
+    pulled = await pull(report.path, tmp_path / "elsewhere")
     assert snapshot(pulled.folder) == CONTENTS
 
 
