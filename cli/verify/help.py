@@ -34,10 +34,10 @@ class VerifyCommand(Command):
         """Writes the options, then the knobs and the test devices."""
         super().format_help_all(ctx, formatter)
         # Imported late: the simulator takes half a second to load.
-        from cli.simulated.knobs import knob_lines
-        from cli.simulated.source import flash_settings, scan_settings
         from simulator import FlashKind, ScanKind
         from simulator.devices import KINDS
+        from simulator.phone.knobs import knob_lines
+        from simulator.phone.source import flash_settings, scan_settings
 
         console = Console(highlight=False)
         for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):

@@ -1,13 +1,16 @@
-"""A simulated phone: the client's source of frames, and the client's screen."""
+"""A simulated phone: the client's source of frames, and the client's screen.
+
+Its time runs with the computer's clock. If rendering is slower than real time, simulated time slows down: the
+phone then seems to move and to flash more slowly. The capture clock never runs ahead, and never backwards.
+"""
 
 import asyncio
+import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Self
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from cli.simulated.phone_screen import PhoneScreen
-from cli.simulated.phone_time import PhoneTime
 from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
 from liveness import Oval, face_extent
 from simulator import (
@@ -25,9 +28,136 @@ from vision.face import BgrImage, DetectedFace
 __all__ = ["SimulatedPhone", "phone_in_hand"]
 
 _FRAMES_A_LOOK = 5
+_LATE_US = 20_000
+_NOTHING = 0
+_PIXELS_PER_MM = 16.0
 
 FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
 """Detects the faces of a frame, largest first."""
+
+
+class _PhoneTime:
+    """Decides when each frame of a simulated phone is due, and gives it a time on the capture clock."""
+
+    def __init__(self, *, frames_per_second: float) -> None:
+        """Starts before the first frame.
+
+        Args:
+            frames_per_second: Mean rate of the frames.
+        """
+        self._interval_us = round(1e6 / frames_per_second)
+        self._offset_us: int | None = None
+        self._last_us = 0
+        self._rendered_us = -self._interval_us
+
+    @property
+    def rendered(self) -> float:
+        """Time of the latest rendered frame, in simulated seconds."""
+        return self._rendered_us / 1e6
+
+    @property
+    def now(self) -> float:
+        """The current time in simulated seconds; at most the due time of the next frame."""
+        if self._offset_us is None:
+            return self.rendered
+        due = self._rendered_us + self._interval_us
+        return min(due, max(self._rendered_us, _now_us() - self._offset_us)) / 1e6
+
+    def stand_still(self) -> None:
+        """Stops simulated time until the next frame is requested."""
+        self._offset_us = None
+
+    async def until_due(self) -> int:
+        """Waits until the next frame is due.
+
+        Returns:
+            The offset of the capture clock from simulated time, microseconds, to pass to ``take``.
+        """
+        due = self._rendered_us + self._interval_us
+        now = _now_us()
+        if self._offset_us is None:
+            # The capture clock never runs backwards: it also counts the time between attempts.
+            self._offset_us = max(now, self._last_us + 1) - due
+        late = now - (due + self._offset_us)
+        if late > _LATE_US:
+            self._offset_us += late
+        # The next attempt may begin while this frame is awaited.
+        offset_us = self._offset_us
+        if late < 0:
+            await asyncio.sleep(-late / 1e6)
+        return offset_us
+
+    def take(self, rendered: float, *, offset_us: int) -> int:
+        """Returns the capture time of a frame, microseconds of the capture clock.
+
+        Args:
+            rendered: Time of its rendering, simulated seconds.
+            offset_us: The value that ``until_due`` returned before it.
+        """
+        self._rendered_us = round(rendered * 1e6)
+        self._last_us = max(self._last_us + 1, self._rendered_us + offset_us)
+        return self._last_us
+
+    def simulated(self, capture_time_us: int) -> float:
+        """Converts a time of the capture clock to simulated seconds."""
+        return (capture_time_us - (self._offset_us or 0)) / 1e6
+
+    def captured(self, simulated: float) -> int:
+        """Converts simulated seconds to microseconds of the capture clock."""
+        return round(simulated * 1e6) + (self._offset_us or 0)
+
+
+class _PhoneScreen:
+    """A screen that lights the face in front of it."""
+
+    def __init__(self, light: ScreenLight, time: _PhoneTime) -> None:
+        """Shows the app's content before a flash.
+
+        Args:
+            light: The light of the screen.
+            time: The time of the phone.
+        """
+        self._light = light
+        self._time = time
+        self._steps: list[int] = []
+        self._since_us: dict[int, int] = {}
+
+    @property
+    def profile(self) -> device_pb2.ScreenProfile:
+        """The profile of the screen."""
+        phone = self._light.settings
+        return device_pb2.ScreenProfile(
+            width=round(phone.width_mm * _PIXELS_PER_MM),
+            height=round(phone.height_mm * _PIXELS_PER_MM),
+            brightness=1.0,
+            refresh_rate_hz=phone.refresh_hertz,
+            width_mm=phone.width_mm,
+            height_mm=phone.height_mm,
+        )
+
+    def show(self, step: scan_pb2.FlashStep) -> None:
+        """Shows a colour from now on."""
+        scroll_s = 0.0
+        if step.transition == scan_pb2.TRANSITION_SCROLL_DOWN:
+            duration = step.transition_duration
+            scroll_s = duration.seconds + duration.nanos / 1e9
+        colour = (step.color.red, step.color.green, step.color.blue)
+        self._steps.append(step.step)
+        self._light.show(colour, at=self._time.now, scroll_seconds=scroll_s)
+
+    def restore(self) -> None:
+        """Restores the content before the flash."""
+        if self._steps and self._steps[-1] != _NOTHING:
+            self._steps.append(_NOTHING)
+            self._light.restore(at=self._time.now)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """Returns the step on display at the capture of a frame, as the app knows it."""
+        number, since = self._light.appeared(self._time.simulated(capture_time_us))
+        step = self._steps[number - 1] if number else _NOTHING
+        if step == _NOTHING:
+            return DisplayedStep()
+        return DisplayedStep(step, self._since_us.setdefault(number, self._time.captured(since)))
 
 
 class _Onlooker:
@@ -103,8 +233,8 @@ class SimulatedPhone:
             find_faces: Lets the person see their face on the screen; without it they fill ovals by guess.
         """
         self._frames = frames
-        self._time = PhoneTime(frames_per_second=frames_per_second)
-        self._screen = PhoneScreen(light, self._time)
+        self._time = _PhoneTime(frames_per_second=frames_per_second)
+        self._screen = _PhoneScreen(light, self._time)
         self._onlooker = None if guide is None else _Onlooker(guide, find_faces)
         self._camera = CameraDescription(
             label=label,
@@ -235,3 +365,7 @@ def _exposure(exposure: SimulatedExposure) -> Exposure:
         exposure_locked=exposure.exposure_locked,
         white_balance_locked=exposure.white_balance_locked,
     )
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 import vision.packs
-from cli.simulated.source import needs_screen, open_simulated, open_simulated_phone
 from facegate_client import SourceError
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import builtin_photos
+from simulator.phone.source import needs_screen, open_simulated, open_simulated_phone
 from tests.packs import real_pack, shared_pack
 
 

@@ -9,11 +9,11 @@ import pytest
 from facegate.v1 import feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from cli.simulated.phone import SimulatedPhone
 from facegate_client import CapturedImage
 from simulator import AppGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
 from simulator.app_guide import RestingFace
 from simulator.geometry.relief import ReliefPose
+from simulator.phone.phone import SimulatedPhone
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0

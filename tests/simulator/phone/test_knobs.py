@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from cli.simulated.knobs import apply_changes, knob_lines
 from facegate_client import SourceError
 from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, SceneSettings
+from simulator.phone.knobs import apply_changes, knob_lines
 
 _FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
 

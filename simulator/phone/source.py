@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from pathlib import Path
 
-from cli.simulated.knobs import apply_changes
-from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from facegate_client import FrameSource, Pixels, SourceError, generated_source
 from matcher import TrustedImageRefused
 from matcher.records import Representations, open_trusted_image
@@ -22,6 +20,8 @@ from simulator import (
     photo_from_image,
     simulate_scan,
 )
+from simulator.phone.knobs import apply_changes
+from simulator.phone.phone import SimulatedPhone, phone_in_hand
 from vision import packs
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace

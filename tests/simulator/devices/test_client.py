@@ -6,10 +6,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.test_devices.played_source import PlayedSource
 from facegate_client import CapturedImage, generated_source
 from facegate_client.frame_source import Pixels
 from simulator.devices import StreamHabit
+from simulator.devices.client import PlayedSource
 
 RATE = 10.0
 
