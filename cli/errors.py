@@ -18,23 +18,12 @@
     │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
     │   ├── PackNotMeasured        a process that measures a pack failed, or its answer is invalid or late
     │   └── ScanNotMeasured        a scan ended without a result
-    └── ModelsError            models cannot be fetched, verified or bundled
-        ├── UnknownPack            the catalogue has no such pack
-        ├── TermsNotAccepted       the weights' licence restricts use, and was not accepted
-        ├── MirrorUnusable         the mirror is not a folder, tar file or address, or cannot be read
-        ├── FileNotOffered         the source does not have the file
-        ├── TransferFailed         the network, the server or a proxy failed repeatedly
-        ├── FileRefused            the source offers other content than the catalogued file
-        │   ├── WrongSize              more or fewer bytes
-        │   └── WrongContent           another SHA-256
-        ├── TimeRanOut             the time limit of the caller is reached
-        ├── FolderUnusable         the models folder cannot be read or written, or has too little room
-        ├── NotInstalled           a pack that should be bundled is not installed, or not intact
-        └── BenchImpossible        the models cannot be measured
+    ├── UnknownPack            the catalogue has no such pack
+    └── BenchImpossible        the models cannot be measured
 
 Every message states the error, the expected value and the remedy. Addresses are shown without user names,
-passwords and queries. Errors of other packages are shown unchanged; exceptions of aiohttp and of the file
-system are the ``__cause__`` of one of the above.
+passwords and queries. Errors of other packages are shown unchanged; exceptions of the file system are the
+``__cause__`` of one of the above.
 """
 
 __all__ = [
@@ -43,14 +32,8 @@ __all__ = [
     "CommandError",
     "ConversionImpossible",
     "DeviceProcessFailed",
-    "FileNotOffered",
-    "FileRefused",
     "FileUnusable",
-    "FolderUnusable",
-    "MirrorUnusable",
-    "ModelsError",
     "NotEvidence",
-    "NotInstalled",
     "OptionUnusable",
     "OutputUnusable",
     "PackNotMeasured",
@@ -61,12 +44,7 @@ __all__ = [
     "ServerUnusable",
     "SettingsUnusable",
     "StageUnusable",
-    "TermsNotAccepted",
-    "TimeRanOut",
-    "TransferFailed",
     "UnknownPack",
-    "WrongContent",
-    "WrongSize",
 ]
 
 
@@ -134,69 +112,9 @@ class ScanNotMeasured(BenchFailed):
     """A scan ended without a result."""
 
 
-class ModelsError(CommandError):
-    """Models cannot be fetched, verified or bundled."""
-
-
-class UnknownPack(ModelsError):
+class UnknownPack(CommandError):
     """The catalogue has no such pack."""
 
 
-class TermsNotAccepted(ModelsError):
-    """The licence of some weights restricts use, and was not accepted."""
-
-
-class MirrorUnusable(ModelsError):
-    """The mirror is not a folder, tar file or address, or cannot be read."""
-
-
-class FileNotOffered(ModelsError):
-    """The source does not have the file under any of its names."""
-
-
-class TransferFailed(ModelsError):
-    """The network, the server or a proxy failed. The received data is kept for the next pull."""
-
-
-class FileRefused(ModelsError):
-    """The source offers other content than the catalogued file. It is not kept."""
-
-
-class WrongSize(FileRefused):
-    """The number of bytes differs from the catalogue."""
-
-
-class WrongContent(FileRefused):
-    """The content differs from the catalogue.
-
-    Attributes:
-        name: The file's name.
-        expected: The catalogued SHA-256, lower-case hex.
-        found: The SHA-256 of the offered content, lower-case hex.
-    """
-
-    def __init__(self, *, name: str, origin: str, expected: str, found: str) -> None:
-        super().__init__(
-            f"{name} from {origin} is not the catalogued file: expected SHA-256 {expected}, found {found}. "
-            "It was deleted, nothing was installed. Pull from another mirror, or report "
-            "it to the operator of this one."
-        )
-        self.name = name
-        self.expected = expected
-        self.found = found
-
-
-class TimeRanOut(ModelsError):
-    """The time limit of the caller is reached. The received data is kept for the next pull."""
-
-
-class FolderUnusable(ModelsError):
-    """The models folder cannot be read or written, or has too little room."""
-
-
-class NotInstalled(ModelsError):
-    """A pack that should be bundled is not installed, or not intact."""
-
-
-class BenchImpossible(ModelsError):
+class BenchImpossible(CommandError):
     """The models cannot be measured."""

@@ -12,13 +12,23 @@
     │   ├── PackFileAltered      a file's SHA-256 is not the catalogued one
     │   ├── PackFileUnusable     a file has the right content, but the runtime cannot load it
     │   ├── PackDataInvalid      the catalogue or a calibration file breaks its schema
-    │   └── CalibrationUnusable  an operator's calibration is of another embedder, or claims too much
+    │   ├── CalibrationUnusable  an operator's calibration is of another embedder, or claims too much
+    │   └── PullError            a pack cannot be fetched, installed or bundled
+    │       ├── TermsNotAccepted     the weights' licence restricts use, and was not accepted
+    │       ├── MirrorUnusable       the mirror is not a folder, tar file or address, or cannot be read
+    │       ├── FileNotOffered       the source does not have the file
+    │       ├── TransferFailed       the network, the server or a proxy failed repeatedly
+    │       ├── FileRefused          the source offers another content than the catalogued file
+    │       ├── TimeRanOut           the time limit of the caller is reached
+    │       ├── FolderUnusable       the models folder cannot be read or written, or has too little room
+    │       └── NotInstalled         a pack that should be bundled is not installed, or not intact
     ├── RuntimeConflict          not exactly one ONNX Runtime and one OpenCV are installed
     └── ModelFailed              a loaded model could not process an image
 
 Every message states what was wrong, what was expected and what to do. No message contains pixels, templates
-or other biometric data. Exceptions of OpenCV, simplejpeg, Pillow, ONNX Runtime, LiteRT, dlib and the file
-system do not leave this package; they are the ``__cause__`` of one of the above.
+or other biometric data, and none the user name, password or query of an address. Exceptions of OpenCV,
+simplejpeg, Pillow, ONNX Runtime, LiteRT, dlib, requests and the file system do not leave this package; they
+are the ``__cause__`` of one of the above.
 """
 
 from collections.abc import Mapping
@@ -31,16 +41,25 @@ from formats.errors import ImageFault, ImageUnreadable
 __all__ = [
     "CalibrationUnusable",
     "DecoderUnavailable",
+    "FileNotOffered",
+    "FileRefused",
+    "FolderUnusable",
     "ImageError",
     "ImageFault",
+    "MirrorUnusable",
     "ModelFailed",
+    "NotInstalled",
     "PackDataInvalid",
     "PackError",
     "PackFileAltered",
     "PackFileUnusable",
     "PackIncomplete",
     "PackNotFound",
+    "PullError",
     "RuntimeConflict",
+    "TermsNotAccepted",
+    "TimeRanOut",
+    "TransferFailed",
     "VideoError",
     "VideoFault",
     "VisionError",
@@ -169,6 +188,42 @@ class PackDataInvalid(PackError):
 
 class CalibrationUnusable(PackError):
     """An operator's calibration is of another embedder, or claims more than its record supports."""
+
+
+class PullError(PackError):
+    """A pack cannot be fetched, installed or bundled."""
+
+
+class TermsNotAccepted(PullError):
+    """The licence of some weights restricts use, and was not accepted."""
+
+
+class MirrorUnusable(PullError):
+    """The mirror is not a folder, tar file or address, or cannot be read."""
+
+
+class FileNotOffered(PullError):
+    """The source does not have the file under any of its names."""
+
+
+class TransferFailed(PullError):
+    """The network, the server or a proxy failed. Files that arrived whole are kept for the next pull."""
+
+
+class FileRefused(PullError):
+    """The source offers another content than the catalogued file. It is not kept."""
+
+
+class TimeRanOut(PullError):
+    """The time limit of the caller is reached. Files that arrived whole are kept for the next pull."""
+
+
+class FolderUnusable(PullError):
+    """The models folder cannot be read or written, or has too little room."""
+
+
+class NotInstalled(PullError):
+    """A pack that should be bundled is not installed, or not intact."""
 
 
 class RuntimeConflict(VisionError):

@@ -14,7 +14,6 @@ from PIL import Image
 from cli.bench.portrait_cost import two_megabytes
 from cli.bench.setting import Bench
 from cli.errors import BenchFailed
-from cli.models.files import size_text
 from evaluation.bench import Measurement, seconds_per_call
 from matcher import MatcherError
 from matcher.records import (
@@ -28,6 +27,7 @@ from matcher.records import (
 )
 from simulator import SimulatorError, builtin_photos
 from vision.errors import VisionError
+from vision.packs.pulling import size_text
 
 __all__ = ["measure_records", "record_measurements", "record_times"]
 

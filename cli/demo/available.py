@@ -1,5 +1,6 @@
 """Chooses a pack with messages on the terminal, and the policy of the flash that it can meet."""
 
+import asyncio
 from pathlib import Path
 from typing import Final
 
@@ -8,12 +9,12 @@ from rich.markup import escape
 
 from cli.demo.pack_choice import ChosenPack, choose_pack
 from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
-from cli.models.install import pull_pack
 from cli.models.progress import TerminalProgress
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.policies import load_policies
 from vision.packs import CataloguePack, load_catalogue
+from vision.packs.pulling import pull_pack
 
 __all__ = ["available_pack", "flash_policy_of"]
 
@@ -45,7 +46,9 @@ async def available_pack(
                 highlight=False,
                 soft_wrap=True,
             )
-            await pull_pack(pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress)
+            await asyncio.to_thread(
+                pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
+            )
 
         chosen = await choose_pack(
             wanted=wanted,

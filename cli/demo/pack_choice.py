@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
-from cli.errors import ModelsError, StageUnusable
+from cli.errors import StageUnusable
 from server.checks.offer import pack_shortfall
 from server.policies import Policy
-from vision.errors import VisionError
+from vision.errors import PullError, VisionError
 from vision.packs import Catalogue, CataloguePack, Pack, load_pack
 
 __all__ = ["PULLED", "ChosenPack", "choose_pack"]
@@ -96,7 +96,7 @@ async def choose_pack(
     else:
         try:
             chosen = await _pulled(pull, catalogue, load)
-        except (ModelsError, StageUnusable) as error:
+        except (PullError, StageUnusable) as error:
             obstacles.append(str(error))
             why += f" and {PULLED} could not be pulled"
         else:

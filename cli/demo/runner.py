@@ -14,8 +14,6 @@ from cli.demo.record import DemoRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
 from cli.demo.tested import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
-from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
 from facegate_client import (
     CallRefusedError,
@@ -30,6 +28,7 @@ from facegate_client import (
     verify_response,
 )
 from simulator.devices import make_device
+from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of, runtime_findings_of
 
 __all__ = ["CaptureWatcher", "CheckRunner"]
 

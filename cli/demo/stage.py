@@ -11,7 +11,6 @@ import numpy as np
 from cli.demo.flash import TapedPhone
 from cli.demo.scenarios import Scenario
 from cli.errors import StageUnusable
-from cli.simulated.phone import phone_in_hand
 from simulator import (
     FlashKind,
     FlashScanSettings,
@@ -23,6 +22,7 @@ from simulator import (
     builtin_photos,
     simulate_scan,
 )
+from simulator.phone.phone import phone_in_hand
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg

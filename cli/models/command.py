@@ -11,19 +11,32 @@ from rich.markup import escape
 
 from cli.error_reporting import errors_reported
 from cli.help import brief
-from cli.models.acceptance import read_acceptance, terms_text
-from cli.models.bench_command import bench_command
-from cli.models.bundle import write_bundle
-from cli.models.embedded import EMBEDDED, embedded_json, embedded_list_json, embedded_text
-from cli.models.files import size_text
+from cli.models.bench import bench_command
 from cli.models.import_command import import_command
-from cli.models.installed import FileState, PackState, inspect_pack
 from cli.models.options import ModelsDirOption, PackArgument, known_packs, models_folder
 from cli.models.pull_command import pull_command
-from cli.models.tables import damage_text, list_json, list_table, pack_json, pack_text
+from cli.models.tables import (
+    EMBEDDED,
+    embedded_json,
+    embedded_list_json,
+    embedded_text,
+    list_json,
+    list_table,
+    pack_json,
+    pack_text,
+)
 from cli.options import JsonOption
 from vision.errors import VisionError
 from vision.packs import load_pack
+from vision.packs.pulling import (
+    FileState,
+    PackState,
+    inspect_pack,
+    read_acceptance,
+    size_text,
+    terms_text,
+    write_bundle,
+)
 
 __all__ = ["app"]
 
@@ -149,7 +162,7 @@ def verify_command(
             typer.echo(f"{pack.pack.name}: {word}, {intact} files as catalogued{without}")
     for pack in damaged:
         for file in pack.damaged:
-            typer.echo(f"{pack.pack.name}: {damage_text(file)}", err=True)
+            typer.echo(f"{pack.pack.name}: {file.damage}", err=True)
         typer.echo(f"To repair it: {_pull(pack.pack.name, models_dir)}", err=True)
     if not checked:
         typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open', models_dir)}", err=True)

@@ -1,7 +1,7 @@
 """Shows the progress of a pull: bars on a terminal, else a line for each file."""
 
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self
 
 from rich.console import Console
 from rich.markup import escape
@@ -15,49 +15,13 @@ from rich.progress import (
     TransferSpeedColumn,
 )
 
-__all__ = ["NoProgress", "PullProgress", "TerminalProgress"]
-
-
-class PullProgress(Protocol):
-    """Receives the progress of a pull. Called from the thread that pulls."""
-
-    def planned(self, file: str, *, size: int | None) -> None:
-        """Announces that ``file`` will be fetched; ``size`` is in bytes, None if unknown."""
-        ...
-
-    def moved(self, file: str, *, done: int) -> None:
-        """Reports ``done`` bytes of ``file``; fewer than before if it restarts."""
-        ...
-
-    def ended(self, file: str, *, how: str) -> None:
-        """Reports the end of ``file``; ``how`` is the outcome in words."""
-        ...
-
-    def say(self, text: str) -> None:
-        """Reports a message that concerns no single file."""
-        ...
-
-
-class NoProgress:
-    """Discards the progress. Implements ``PullProgress``."""
-
-    def planned(self, file: str, *, size: int | None) -> None:
-        """Nothing."""
-
-    def moved(self, file: str, *, done: int) -> None:
-        """Nothing."""
-
-    def ended(self, file: str, *, how: str) -> None:
-        """Nothing."""
-
-    def say(self, text: str) -> None:
-        """Nothing."""
+__all__ = ["TerminalProgress"]
 
 
 class TerminalProgress:
     """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
 
-    Implements ``PullProgress``.
+    Implements ``vision.packs.pulling.PullProgress``.
     """
 
     def __init__(self, console: Console) -> None:

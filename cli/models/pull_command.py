@@ -1,6 +1,5 @@
 """``facegate models pull``: shows the terms, asks for acceptance if needed, and fetches."""
 
-import asyncio
 import shlex
 import sys
 import time
@@ -13,14 +12,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.error_reporting import errors_reported
-from cli.errors import TermsNotAccepted
-from cli.models.acceptance import needs_acceptance, terms_text
-from cli.models.install import PARALLEL, PullReport, pull_pack
-from cli.models.installed import inspect_pack
 from cli.models.options import ModelsDirOption, known_packs, models_folder
 from cli.models.progress import TerminalProgress
-from vision.errors import VisionError
+from vision.errors import TermsNotAccepted, VisionError
 from vision.packs import CataloguePack
+from vision.packs.pulling import PARALLEL, PullReport, inspect_pack, needs_acceptance, pull_pack, terms_text
 
 __all__ = ["pull_command"]
 
@@ -37,7 +33,7 @@ def pull_command(
         str | None,
         typer.Option(
             help="Fetch the files from here. A folder, a tar file of `facegate models bundle`, or an address "
-            "that begins with https:// or http://.",
+            "that begins with https://.",
             show_default=False,
         ),
     ] = None,
@@ -52,8 +48,8 @@ def pull_command(
 
     Shows the terms of weights and training data first. If a licence restricts use, it must be accepted: at
     the prompt, or with --accept. Every file is compared with the SHA-256 in the catalogue, whatever its
-    source; a pack is installed only if all its files are correct. If the command is repeated, an interrupted
-    download continues at the point where it ended. Proxies are taken from the environment.
+    source; a pack is installed only if all its files are correct. If the command is repeated, files that
+    arrived whole are not fetched again. Proxies are taken from the environment.
 
     The exit status is 0 if the packs are installed, and 2 if one could not be installed. For example:
 
@@ -79,20 +75,18 @@ def pull_command(
             for pack in known:
                 deadline = None if until is None else max(0.0, until - time.monotonic())
                 with TerminalProgress(Console(stderr=True)) as progress:
-                    report = asyncio.run(
-                        pull_pack(
-                            pack,
-                            models_dir=folder,
-                            source=mirror,
-                            accept=accept or pack.name in asked,
-                            deadline=deadline,
-                            progress=progress,
-                            parallel=parallel,
-                        )
+                    report = pull_pack(
+                        pack,
+                        models_dir=folder,
+                        source=mirror,
+                        accept=accept or pack.name in asked,
+                        deadline=deadline,
+                        progress=progress,
+                        parallel=parallel,
                     )
                 typer.echo(_summary(report))
         except KeyboardInterrupt:
-            typer.echo("Stopped. The received data is kept: pull again to continue.", err=True)
+            typer.echo("Stopped. Files that arrived whole are kept: pull again to continue.", err=True)
             raise typer.Exit(STOPPED) from None
 
 

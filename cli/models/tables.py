@@ -2,19 +2,37 @@
 
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from rich import box
 from rich.table import Table
 from rich.text import Text
 
-from cli.models.acceptance import read_acceptance
-from cli.models.embedded import EMBEDDED, EMBEDDED_SUMMARY, EMBEDDED_USE
-from cli.models.files import size_text
-from cli.models.installed import FileState, InstalledFile, InstalledPack, PackState
-from vision.packs import CataloguePack
+from vision.packs import CataloguePack, Pack
+from vision.packs.pulling import (
+    FileState,
+    InstalledFile,
+    InstalledPack,
+    PackState,
+    read_acceptance,
+    size_text,
+)
 
-__all__ = ["damage_text", "list_json", "list_table", "pack_json", "pack_text"]
+__all__ = [
+    "EMBEDDED",
+    "embedded_json",
+    "embedded_list_json",
+    "embedded_text",
+    "list_json",
+    "list_table",
+    "pack_json",
+    "pack_text",
+]
+
+EMBEDDED: Final = "embedded"
+"""The pack's name. It is not in the catalogue, because it needs no pull."""
+EMBEDDED_SUMMARY: Final = "Comes with the installation and needs no pull."
+EMBEDDED_USE: Final = "For evaluation and research only: it must not decide about people."
 
 _STYLES = {
     PackState.YES: "green",
@@ -26,7 +44,7 @@ _FIRST_WORDS = re.compile(r"\s\(|[.,;:](?:\s|$)")
 
 
 def list_table(packs: Sequence[InstalledPack]) -> Table:
-    """Returns a table with one row per pack, the embedded one last."""
+    """Return a table with one row per pack, the embedded one last."""
     table = Table(box=box.SIMPLE_HEAD)
     table.add_column("pack", no_wrap=True)
     table.add_column("installed", no_wrap=True)
@@ -50,7 +68,7 @@ def list_table(packs: Sequence[InstalledPack]) -> Table:
 
 
 def list_json(installed: InstalledPack) -> dict[str, Any]:
-    """Returns a short description of a pack for programs."""
+    """Return a short description of a pack for programs."""
     pack = installed.pack
     return {
         "pack": pack.name,
@@ -65,7 +83,7 @@ def list_json(installed: InstalledPack) -> dict[str, Any]:
 
 
 def pack_text(installed: InstalledPack) -> Text:
-    """Returns a full description of a pack and each of its files."""
+    """Return a full description of a pack and each of its files."""
     pack = installed.pack
     text = Text()
     text.append(f"{pack.title}", "bold").append(f" ({pack.name}, family {pack.family})\n{pack.summary}\n")
@@ -94,7 +112,7 @@ def pack_text(installed: InstalledPack) -> Text:
 
 
 def pack_json(installed: InstalledPack) -> dict[str, Any]:
-    """Returns a full description of a pack and each of its files, for programs."""
+    """Return a full description of a pack and each of its files, for programs."""
     accepted = read_acceptance(installed.folder)
     return {
         **list_json(installed),
@@ -103,16 +121,55 @@ def pack_json(installed: InstalledPack) -> dict[str, Any]:
     }
 
 
-def damage_text(file: InstalledFile) -> str:
-    """Returns the damage of an installed file, in one line."""
-    name = file.path.name
-    match file.state:
-        case FileState.ALTERED:
-            return f"{name} is altered: expected SHA-256 {file.entry.sha256}, found {file.found}"
-        case FileState.UNREADABLE:
-            return f"{name} cannot be read: {file.problem}"
-        case _:
-            return f"{name} is missing"
+def embedded_text(pack: Pack) -> Text:
+    """Return the loaded pack's version, its files and the terms of every part."""
+    text = Text()
+    text.append("The embedded pack", "bold").append(f" ({pack.name}, version {pack.version})\n")
+    text.append(f"{EMBEDDED_SUMMARY} ")
+    text.append(f"{EMBEDDED_USE}\n", "yellow" if pack.evaluation_only else "")
+    digests = {file.name: (file.role, file.sha256) for file in pack.files}
+    for terms in pack.terms:
+        role, digest = digests.get(terms.part, ("detector", None))
+        text.append(f"\n{terms.part}", "bold").append(f"  {role}\n")
+        facts = {"SHA-256": digest, "weights": terms.weights, "training data": terms.training_data}
+        for name, value in facts.items():
+            if value is not None:
+                text.append(f"  {name:<15}", "dim").append(f"{value}\n")
+    return text
+
+
+def embedded_list_json() -> dict[str, Any]:
+    """Return the pack's entry of ``facegate models list --json``, with the keys of a catalogued pack."""
+    return {
+        "pack": EMBEDDED,
+        "family": EMBEDDED,
+        "title": "The embedded pack",
+        "summary": EMBEDDED_SUMMARY,
+        "installed": PackState.YES.value,
+        "folder": None,
+        "restricts_use": True,
+        "licences": EMBEDDED_USE,
+    }
+
+
+def embedded_json(pack: Pack) -> dict[str, Any]:
+    """Return everything about the loaded pack, for scripts."""
+    digests = {file.name: file.sha256 for file in pack.files}
+    return {
+        "pack": pack.name,
+        "version": pack.version,
+        "summary": EMBEDDED_SUMMARY,
+        "evaluation_only": pack.evaluation_only,
+        "files": [
+            {
+                "name": terms.part,
+                "sha256": digests.get(terms.part),
+                "weights": terms.weights,
+                "training_data": terms.training_data,
+            }
+            for terms in pack.terms
+        ],
+    }
 
 
 def _file_json(file: InstalledFile) -> dict[str, Any]:
@@ -134,13 +191,13 @@ def _file_json(file: InstalledFile) -> dict[str, Any]:
 
 
 def _size(installed: InstalledPack) -> str:
-    """Returns the size of the required files; "unknown" unless the size of each is known."""
+    """Return the size of the required files; "unknown" unless the size of each is known."""
     sizes = [file.entry.size for file in installed.files if file.required]
     known = [size for size in sizes if size is not None]
     return size_text(sum(known)) if len(known) == len(sizes) else "unknown"
 
 
 def _licences(pack: CataloguePack) -> str:
-    """Returns the first words of each licence. ``facegate models licence`` shows the whole text."""
+    """Return the first words of each licence. ``facegate models licence`` shows the whole text."""
     short = (_FIRST_WORDS.split(entry.terms.weights, maxsplit=1)[0] for entry in pack.members)
     return "; ".join(dict.fromkeys(short))

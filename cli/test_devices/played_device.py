@@ -6,12 +6,16 @@ from pathlib import Path
 from facegate.v1 import device_pb2
 
 from cli.errors import PlatformUnusable
-from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import StoredPlatform, read_platform
-from cli.test_devices.played_source import PlayedSource
 from facegate_client import FrameSource
 from simulator.devices import DeviceKind, TestDevice
+from simulator.devices.client import (
+    DeviceAttestor,
+    PlayedSource,
+    camera_profile_of,
+    device_profile_of,
+    runtime_findings_of,
+)
 
 __all__ = ["PlayedDevice", "open_played_device"]
 

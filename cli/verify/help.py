@@ -34,10 +34,10 @@ class VerifyCommand(Command):
         """Writes the options, then the knobs and the test devices."""
         super().format_help_all(ctx, formatter)
         # Imported late: the simulator takes half a second to load.
-        from cli.simulated.knobs import knob_lines
-        from cli.simulated.source import flash_settings, scan_limits
         from simulator import FlashKind, ScanKind
         from simulator.devices import KINDS
+        from simulator.phone.knobs import knob_lines
+        from simulator.phone.source import flash_settings, scan_settings
 
         console = Console(highlight=False)
         for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):
@@ -45,7 +45,7 @@ class VerifyCommand(Command):
             console.print(Padding(Text(", ".join(kinds), "cyan"), (0, 0, 1, 1)))
         for title, settings in (
             ("with a phone whose screen flashes", flash_settings(FlashKind.GENUINE, seed=0)),
-            ("without a flash", scan_limits(ScanKind.GENUINE, seed=0)),
+            ("without a flash", scan_settings(ScanKind.GENUINE, seed=0)),
         ):
             console.print(Text(f"Knobs of --set, {title}:\n", "bold"))
             for line in knob_lines(settings):

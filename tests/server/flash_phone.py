@@ -7,7 +7,6 @@ import grpc
 from facegate.v1 import feedback_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.simulated.phone import SimulatedPhone, phone_in_hand
 from facegate_client import (
     DisplayedStep,
     FaceScanner,
@@ -18,6 +17,7 @@ from facegate_client import (
     ScanTicket,
 )
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
+from simulator.phone.phone import SimulatedPhone, phone_in_hand
 from tests.packs import real_pack, real_photo
 
 WIDTH, HEIGHT, RATE = 480, 640, 20.0

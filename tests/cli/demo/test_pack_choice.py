@@ -7,10 +7,10 @@ import pytest
 
 from cli.demo import pack_choice as module
 from cli.demo.pack_choice import ChosenPack, choose_pack
-from cli.errors import ModelsError, StageUnusable
+from cli.errors import StageUnusable
 from server.policies import load_policies
 from tests.cli.demo.builders import PACK
-from vision.errors import PackFileAltered, VisionError
+from vision.errors import PackFileAltered, PullError, VisionError
 from vision.packs import Pack
 from vision.packs.catalogue import CataloguePack, load_catalogue
 
@@ -55,7 +55,7 @@ def pulling(models_dir: Path, asked: list[str]) -> Pull:
 
 
 async def failing(pack: CataloguePack) -> None:
-    raise ModelsError(f"{pack.name}: no network")
+    raise PullError(f"{pack.name}: no network")
 
 
 async def test_an_installed_pack_comes_first_and_nothing_is_pulled(tmp_path: Path) -> None:

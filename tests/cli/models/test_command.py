@@ -9,8 +9,8 @@ from typer.testing import CliRunner
 from cli.main import app as whole_app
 from cli.models import options
 from cli.models.command import app
-from tests.cli.models.builders import CONTENTS, make_entry, make_pack, put
 from tests.packs import shared_pack
+from tests.vision.packs.pulling.builders import CONTENTS, make_entry, make_pack, put
 from vision.packs.catalogue import Catalogue, load_catalogue
 
 runner = CliRunner(env={"COLUMNS": "100"})

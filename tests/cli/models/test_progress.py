@@ -1,42 +1,8 @@
 import io
-from dataclasses import dataclass, field
-from pathlib import Path
 
 from rich.console import Console
 
-from cli.models.install import pull_pack
 from cli.models.progress import TerminalProgress
-from tests.cli.models.builders import CONTENTS, make_pack, put
-
-
-@dataclass
-class Recorder:
-    """Records its calls."""
-
-    sizes: dict[str, int | None] = field(default_factory=dict)
-    done: dict[str, list[int]] = field(default_factory=dict)
-    ends: dict[str, str] = field(default_factory=dict)
-
-    def planned(self, file: str, *, size: int | None) -> None:
-        self.sizes[file] = size
-
-    def moved(self, file: str, *, done: int) -> None:
-        self.done.setdefault(file, []).append(done)
-
-    def ended(self, file: str, *, how: str) -> None:
-        self.ends[file] = how
-
-    def say(self, text: str) -> None:
-        raise AssertionError(text)
-
-
-async def test_a_pull_reports_every_file(tmp_path: Path) -> None:
-    recorder = Recorder()
-    mirror = put(tmp_path / "mirror")
-    await pull_pack(make_pack(), models_dir=tmp_path / "m", source=str(mirror), progress=recorder)
-    assert recorder.sizes == {name: len(data) for name, data in CONTENTS.items()}
-    assert {name: done[-1] for name, done in recorder.done.items()} == recorder.sizes
-    assert set(recorder.ends) == set(CONTENTS)
 
 
 def drive(progress: TerminalProgress) -> None:

@@ -7,10 +7,10 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.models import options, pull_command
-from cli.models.acceptance import RECORD, read_acceptance
 from cli.models.command import app
-from tests.cli.models.builders import CONTENTS, make_pack, put, snapshot
+from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
 from vision.packs.catalogue import Catalogue
+from vision.packs.pulling.acceptance import RECORD, read_acceptance
 
 runner = CliRunner()
 
@@ -92,10 +92,10 @@ def test_errors_are_reported_in_plain_words(tmp_path: Path, mirror_folder: Path)
 
 @pytest.mark.usefixtures("restricted")
 def test_ctrl_c_is_no_traceback(tmp_path: Path, mirror_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def interrupted(*_: object, **__: object) -> None:
+    def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pull_command, "pull_pack", interrupted)
     status, _, problem = pull("--accept", folder=tmp_path / "m", mirror=mirror_folder)
     assert status == 130
-    assert "Stopped. The received data is kept" in problem
+    assert "Stopped. Files that arrived whole are kept" in problem

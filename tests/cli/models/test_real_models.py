@@ -6,14 +6,13 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.errors import FileNotOffered, FileRefused, WrongContent
 from cli.models.command import app
-from cli.models.files import sha256_of
-from cli.models.install import pull_pack
-from tests.cli.models.mirror_server import cut_after, mirror_server
-from tests.vision.packs.pulled_files import pulled_files, write_pulled_files
+from tests.vision.packs.pulled_files import write_pulled_files
+from tests.vision.packs.pulling.pulling import pull
+from vision.errors import FileNotOffered, FileRefused
 from vision.packs import CataloguePack, load_pack
 from vision.packs.catalogue import load_catalogue
+from vision.packs.pulling.installed import sha256_of
 
 runner = CliRunner(env={"COLUMNS": "100"})
 
@@ -48,7 +47,7 @@ async def test_a_folder_with_state_files_suffices(assets: Path, tmp_path: Path) 
     mirror = assets / "models"
     converted = {entry.file_name: entry for entry in pack.fetched if entry.state_file is not None}
     assert not any((mirror / name).exists() for name in converted)
-    report = await pull_pack(pack, models_dir=tmp_path, source=str(mirror))
+    report = await pull(mirror, tmp_path, pack)
     origins = {file.name: file.origin for file in report.fetched}
     for name, entry in converted.items():
         assert entry.state_file is not None
@@ -64,9 +63,10 @@ async def test_an_altered_state_file_is_refused(assets: Path, tmp_path: Path) ->
     assert entry.state_file is not None
     path = mirror / entry.state_file.name
     path.write_bytes(path.read_bytes() + b"!")
-    with pytest.raises(WrongContent) as refused:
-        await pull_pack(pack, models_dir=tmp_path / "m", source=str(mirror))
-    assert (refused.value.name, refused.value.expected) == (entry.state_file.name, entry.state_file.sha256)
+    with pytest.raises(
+        FileRefused, match=f"{entry.state_file.name} .*expected SHA-256 {entry.state_file.sha256}"
+    ):
+        await pull(mirror, tmp_path / "m", pack)
     assert not (tmp_path / "m/open").exists()
 
 
@@ -74,7 +74,7 @@ async def test_a_conversion_that_the_catalogue_does_not_know_is_refused(assets: 
     pack, mirror = _network(assets, tmp_path)
     other = replace(pack, required=(replace(pack.required[0], converted_sha256=None),))
     with pytest.raises(FileRefused, match=f"open:{mirror}"):
-        await pull_pack(other, models_dir=tmp_path / "m", source=str(mirror))
+        await pull(mirror, tmp_path / "m", other)
     assert not (tmp_path / "m/open").exists()
 
 
@@ -84,7 +84,7 @@ async def test_the_state_file_is_named_if_a_folder_has_neither(assets: Path, tmp
     assert entry.state_file is not None
     (mirror / entry.state_file.name).unlink()
     with pytest.raises(FileNotOffered, match=entry.state_file.name):
-        await pull_pack(pack, models_dir=tmp_path / "m", source=str(mirror))
+        await pull(mirror, tmp_path / "m", pack)
 
 
 def _network(assets: Path, folder: Path) -> tuple[CataloguePack, Path]:
@@ -98,19 +98,6 @@ def _network(assets: Path, folder: Path) -> tuple[CataloguePack, Path]:
     name = entry.state_file.name
     (mirror / name).write_bytes((assets / "models" / name).read_bytes())
     return replace(pack, required=(entry,), networks=(), optional=()), mirror
-
-
-async def test_an_interrupted_download_is_resumed(assets: Path, tmp_path: Path) -> None:
-    pack = load_catalogue().pack("open")
-    assert pack is not None
-    files = pulled_files(pack, assets)
-    async with mirror_server(files) as mirror:
-        mirror.script["mobilefacenet_foamliu.onnx"] = [cut_after(1_000_000)]
-        report = await pull_pack(pack, models_dir=tmp_path, source=mirror.base)
-    assert len(report.fetched) == 6
-    assert mirror.ranges["mobilefacenet_foamliu.onnx"] == [None, "bytes=1000000-"]
-    loaded = load_pack("open", models_dir=tmp_path)
-    assert {file.name for file in loaded.files} == set(files)
 
 
 def test_insightface_files_are_not_fetched_unseen(assets: Path, tmp_path: Path) -> None:

@@ -10,16 +10,20 @@ from typing import Any
 
 from facegate.v1 import result_pb2, scan_pb2
 
-from cli.simulated.phone import SimulatedPhone
-from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write_platform
-from cli.test_devices.played_source import PlayedSource
 from cli.test_devices.settings_text import POLICY_NAME
 from facegate_client import FaceScanner, Pace, generated_source, ticket_of
 from facegate_client.frame_source import FrameSource
 from server.running.tuning import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
+from simulator.devices.client import (
+    DeviceAttestor,
+    PlayedSource,
+    camera_profile_of,
+    device_profile_of,
+    runtime_findings_of,
+)
+from simulator.phone.phone import SimulatedPhone
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for
 
 __all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", "reasons", "signs"]

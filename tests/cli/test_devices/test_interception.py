@@ -11,8 +11,6 @@ import pytest
 import trustme
 from facegate.v1 import result_pb2
 
-from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of
 from cli.test_devices.platform_files import StoredPlatform, write_platform
 from cli.test_devices.settings_text import policy_text
 from facegate_client import (
@@ -25,6 +23,7 @@ from facegate_client import (
 )
 from server.running.app import FacegateServer
 from simulator.devices import DeviceKind, make_device
+from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of
 from tests.cli.test_devices.intercepting_proxy import Intercepted, intercepting
 from tests.cli.test_devices.played import front_camera, platform_settings, reasons, signs
 from tests.server.live import PATIENT, portrait, settings_for

@@ -7,10 +7,7 @@ import pytest
 import trustme
 from facegate.v1 import result_pb2
 
-from cli.test_devices.attestor import DeviceAttestor
-from cli.test_devices.messages import camera_profile_of, device_profile_of, runtime_findings_of
 from cli.test_devices.platform_files import write_platform
-from cli.test_devices.played_source import PlayedSource
 from facegate_client import (
     FaceScanner,
     Orchestrator,
@@ -23,6 +20,13 @@ from server.running.app import FacegateServer
 from server.running.tuning import Tuning
 from simulator import FlashKind
 from simulator.devices import DeviceKind, make_device
+from simulator.devices.client import (
+    DeviceAttestor,
+    PlayedSource,
+    camera_profile_of,
+    device_profile_of,
+    runtime_findings_of,
+)
 from tests.cli.test_devices.played import failed, platform_settings, reasons
 from tests.packs import shared_pack
 from tests.server.flash_phone import phone

@@ -17,10 +17,10 @@ from typer.testing import CliRunner
 
 import vision.packs
 from cli.main import app
-from cli.simulated.knobs import knob_lines
 from cli.test_devices.platform_files import write_platform
 from cli.verify.command import verify
 from simulator import FlashKind, FlashScanSettings
+from simulator.phone.knobs import knob_lines
 from simulator.photos import builtin_image
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse, Send, StreamPlan

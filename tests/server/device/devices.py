@@ -14,7 +14,6 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from facegate.v1 import device_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.simulated.phone import SimulatedPhone
 from facegate_client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
 from facegate_client import ScanSettings as ClientSettings
 from facegate_client.attestation import Attestor
@@ -23,6 +22,7 @@ from facegate_protocol import attestation_message, public_key_der, sign
 from server.configuration.settings import Settings
 from server.device.revocation import write_revocation_files
 from server.running.tuning import Tuning
+from simulator.phone.phone import SimulatedPhone
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers

@@ -11,7 +11,6 @@ from google.protobuf.duration_pb2 import Duration
 from cli.demo.flash import TapedPhone, flash_strip
 from cli.demo.flash.measure import trace_flash
 from cli.demo.flash.tape import TapedAttempt, TapedFrame
-from cli.simulated.phone import phone_in_hand
 from liveness.dynamic.model import load_flash_model
 from simulator import (
     AmbientPreset,
@@ -22,6 +21,7 @@ from simulator import (
     ScreenLight,
     simulate_flash_scan,
 )
+from simulator.phone.phone import phone_in_hand
 from tests.packs import real_pack, real_photo
 from vision.image import encode_jpeg
 

@@ -1,0 +1,34 @@
+"""Installs packs in the models folder: from the catalogue's addresses, a mirror, a folder or a bundle.
+
+No server imports this package: a server only reads the models folder.
+"""
+
+from vision.packs.pulling.acceptance import needs_acceptance, read_acceptance, terms_text
+from vision.packs.pulling.bundle import write_bundle
+from vision.packs.pulling.installed import (
+    FileState,
+    InstalledFile,
+    InstalledPack,
+    PackState,
+    inspect_pack,
+    size_text,
+)
+from vision.packs.pulling.pull import PARALLEL, PullReport, pull_pack
+from vision.packs.pulling.sources import PullProgress
+
+__all__ = [
+    "PARALLEL",
+    "FileState",
+    "InstalledFile",
+    "InstalledPack",
+    "PackState",
+    "PullProgress",
+    "PullReport",
+    "inspect_pack",
+    "needs_acceptance",
+    "pull_pack",
+    "read_acceptance",
+    "size_text",
+    "terms_text",
+    "write_bundle",
+]
