@@ -16,7 +16,6 @@
     ├── ConversionImpossible   an image or a record cannot be converted to the requested format
     ├── BenchFailed            a benchmark cannot run
     │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
-    │   ├── PackNotMeasured        a process that measures a pack failed, or its answer is invalid or late
     │   └── ScanNotMeasured        a scan ended without a result
     ├── UnknownPack            the catalogue has no such pack
     └── BenchImpossible        the models cannot be measured
@@ -36,7 +35,6 @@ __all__ = [
     "NotEvidence",
     "OptionUnusable",
     "OutputUnusable",
-    "PackNotMeasured",
     "PlatformUnusable",
     "PolicyUnusable",
     "ScanNotMeasured",
@@ -102,10 +100,6 @@ class BenchFailed(CommandError):
 
 class DeviceProcessFailed(BenchFailed):
     """The process with the devices ended, or its answer is invalid or late."""
-
-
-class PackNotMeasured(BenchFailed):
-    """A process that measures a pack failed, or its answer is invalid or late."""
 
 
 class ScanNotMeasured(BenchFailed):

@@ -15,8 +15,10 @@ from rich.markup import escape
 
 from cli.bench.devices import open_devices
 from cli.bench.material import BenchMaterial, make_material
+from cli.bench.naive_load import measure_naive
+from cli.bench.portrait_cost import measure_portraits
+from cli.bench.scan_load import measure_flash_scans, measure_scans
 from cli.bench.setting import Bench, Effort, running_server
-from cli.bench.suites import MACHINE_SUITES, PACK_SUITES
 from cli.bench.table import report_view
 from cli.errors import BenchFailed
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
@@ -32,6 +34,8 @@ _EMBEDDED: Final = "embedded"
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
 _DEFAULT_SCANS: Final = (1, 4)
 _FAILED: Final = 2
+_SUITES: Final = (measure_portraits, measure_scans, measure_flash_scans, measure_naive)
+"""What is measured for each pack, in the order of execution and display."""
 
 
 def bench(
@@ -137,7 +141,7 @@ async def _measure(
                             effort=effort,
                             say=lambda text: status.update(escape(text)),
                         )
-                        for suite in PACK_SUITES if number else MACHINE_SUITES + PACK_SUITES:
+                        for suite in _SUITES:
                             measurements += await suite(setting)
     return BenchReport(
         command=_command(packs, effort, material),
