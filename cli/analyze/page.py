@@ -1,30 +1,24 @@
 """The page that explains the verdict: one self-contained HTML file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
 from cli.analyze.explained import ExplainedFile
 from cli.analyze.finding import FileKind, FileReport, FileVerdict
-from cli.analyze.page_image import image_pictures
-from cli.analyze.page_parts import judgement, name_of, problem, row, shown_facts, tone_of, verdict_of
-from cli.analyze.page_video import video_pictures
+from cli.analyze.page_figures import Group
+from cli.analyze.page_image import image_groups
+from cli.analyze.page_video import video_groups
 from cli.shown import printable, shown_name
 from liveness import Verdict
 from server.analysis.assessment import UNASSESSED
-from server.pages import NOTHING, Html, card, folded, head, joined, page, pill, stylesheet, table
+from server.pages import Html, render
 from vision.packs import Pack
 
 __all__ = ["ExplanationPage", "PageContext"]
 
-_NOTICE: Final = Html(
-    '<section class="notice" aria-label="Content of this page">\n<p><strong>This page contains '
-    "biometric data:</strong> images of faces and measurements of them. Only the owner of the file can read "
-    "it. Protect it like the images, and delete it when you no longer need it.</p>\n"
-    '<p class="small">{}</p>\n</section>'
-)
-_FOOTER: Final = Html("Made by <code>{}</code>. This page loads nothing, and nothing of it was sent.")
+_TONES: Final = {Verdict.LIVE: "good", Verdict.SPOOF: "bad", Verdict.INCONCLUSIVE: "warn"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,9 +53,31 @@ class ExplanationPage:
 
     def add(self, explained: ExplainedFile) -> None:
         """Adds the next file."""
-        self._findings.append(explained.finding)
-        number = len(self._findings)
-        self._cards.append(_card(explained, key=_key(number), number=number, context=self._context))
+        finding = explained.finding
+        self._findings.append(finding)
+        card = render(
+            "analyze_file.html",
+            number=len(self._findings),
+            name=_name(finding),
+            verdict=_verdict(finding),
+            tone=_tone(finding),
+            attack=_attack(finding.deciding),
+            problem=finding.problem,
+            message="" if finding.problem is None else printable(finding.problem.message),
+            assessment=printable(finding.assessment),
+            judgements=list(_judgements(finding)),
+            groups=list(_groups(explained, self._context.pack)),
+            read=_printed(
+                {
+                    "File": ", ".join(shown_name(file) for file in finding.files),
+                    **finding.facts,
+                    "request_id": finding.request_id,
+                    **({"inference_id": finding.inference_id} if finding.inference_id else {}),
+                    "Took": f"{1000 * finding.seconds:.0f} ms",
+                }
+            ),
+        )
+        self._cards.append(card)
 
     def html(self, *, made: datetime) -> str:
         """Returns the page with the files so far, at least one.
@@ -70,34 +86,34 @@ class ExplanationPage:
             made: Time of creation, with a time zone.
         """
         context = self._context
-        headline = _headline(self._findings)
-        return page(
-            brand="analyze",
-            title=headline,
-            heading=f"{headline} ({UNASSESSED})",
-            below=shown_facts(
-                {
-                    "Facegate": context.version,
-                    "Pack": _pack(context.pack),
-                    "Policy of the fusion": context.policy,
-                    "Mode": context.mode,
-                    "Made": made.strftime("%Y-%m-%d %H:%M %Z"),
-                }
-            ),
-            main=joined((_NOTICE.format(_standing(context)), _overview(self._findings), *self._cards)),
-            footer=_FOOTER.format(f"facegate analyze --mode {context.mode} --explain …"),
-            style=stylesheet("cli.analyze", "page"),
+        about = {
+            "Facegate": context.version,
+            "Pack": _pack(context.pack),
+            "Policy of the fusion": context.policy,
+            "Mode": context.mode,
+            "Made": made.strftime("%Y-%m-%d %H:%M %Z"),
+        }
+        return render(
+            "analyze.html",
+            title=_headline(self._findings),
+            unassessed=UNASSESSED,
+            about=_printed(about),
+            networks=context.pack.pad_networks,
+            rows=[_row(finding) for finding in self._findings],
+            cards=self._cards,
+            mode=context.mode,
         )
 
 
-def _key(number: int) -> str:
-    return f"file-{number}"
+def _printed(found: Mapping[str, str]) -> list[tuple[str, str]]:
+    """Returns names and values, with control characters made visible."""
+    return [(name, printable(value)) for name, value in found.items()]
 
 
 def _headline(findings: Sequence[FileReport]) -> str:
     if len(findings) == 1:
-        return f"{name_of(findings[0])}: {verdict_of(findings[0])}"
-    words = [verdict_of(finding) for finding in findings]
+        return f"{_name(findings[0])}: {_verdict(findings[0])}"
+    words = [_verdict(finding) for finding in findings]
     counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
     return f"{len(findings)} files: {counts}"
 
@@ -106,78 +122,78 @@ def _pack(pack: Pack) -> str:
     return f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"
 
 
-def _standing(context: PageContext) -> str:
-    networks = ", ".join(network.name for network in context.pack.pad_networks)
-    available = f"The pack's PAD networks: {networks}." if networks else "The pack has no PAD network."
-    return (
-        "The sum of the eight signals judges single images and is easy to explain. Alone it is weak, as the "
-        "figures in docs/accuracy.md show, and it never decides a check. A check uses the fusion. "
-        f"{available} A verdict on one file is evidence, not proof."
-    )
+def _name(finding: FileReport) -> str:
+    """Returns the file's name without its folders; for still frames, the first and the number of others."""
+    first = printable(finding.files[0].name or str(finding.files[0]))
+    return first if len(finding.files) == 1 else f"{first} and {len(finding.files) - 1} more still frames"
 
 
-def _overview(findings: Sequence[FileReport]) -> Html:
-    if len(findings) < 2:
-        return NOTHING
-    rows = [row(finding, key=_key(number)) for number, finding in enumerate(findings, start=1)]
-    heads = (head("File"), head("Verdict"), head("Confidence", number=True), head("Why"))
-    return Html(
-        '<section aria-labelledby="overview">\n<h2 id="overview">At a glance</h2>\n{}\n</section>'
-    ).format(table(heads, rows, label="All files", kind="overview"))
+def _verdict(finding: FileReport) -> str:
+    decided = finding.deciding
+    return "NO VERDICT" if finding.problem is not None or decided is None else decided.verdict.value
 
 
-def _card(each: ExplainedFile, *, key: str, number: int, context: PageContext) -> Html:
-    finding = each.finding
-    read = {
-        "File": ", ".join(shown_name(file) for file in finding.files),
-        **finding.facts,
-        "request_id": finding.request_id,
-        **({"inference_id": finding.inference_id} if finding.inference_id else {}),
-        "Took": f"{1000 * finding.seconds:.0f} ms",
-    }
-    return card(
-        key=key,
-        number=number,
-        title=name_of(finding),
-        pills=(pill(verdict_of(finding), tone=tone_of(finding)), _attack(finding.deciding)),
-        body=(
-            problem(finding),
-            _assessment(finding),
-            _judgements(finding),
-            _pictures(each, context),
-            folded("Properties of the file", shown_facts(read)),
-        ),
-    )
+def _tone(finding: FileReport) -> str:
+    decided = finding.deciding
+    return "" if finding.problem is not None or decided is None else _TONES[decided.verdict]
 
 
-def _assessment(finding: FileReport) -> Html:
-    if not finding.assessment:
-        return NOTHING
-    return Html('<p class="assessment">{}</p>').format(printable(finding.assessment))
-
-
-def _attack(decided: FileVerdict | None) -> Html:
+def _attack(decided: FileVerdict | None) -> str:
+    """Returns the kind of a likely attack; empty if none is named."""
     if decided is None or decided.attack is None or decided.verdict is not Verdict.SPOOF:
-        return NOTHING
-    if not decided.attack.telling:
-        return NOTHING
-    return pill(decided.attack.name.replace("_", " "), tone="bad", outline=True)
+        return ""
+    return decided.attack.name.replace("_", " ") if decided.attack.telling else ""
 
 
-def _judgements(finding: FileReport) -> Html:
-    found = []
-    if finding.fusion is not None:
-        found.append(judgement(finding.fusion, name="The fusion of all signals"))
-    if finding.selfie is not None:
-        found.append(judgement(finding.selfie, name="The sum of the eight signals"))
-    return joined(found)
+def _row(finding: FileReport) -> dict[str, object]:
+    decided = finding.deciding
+    why = ""
+    if finding.problem is not None:
+        why = finding.problem.reason or finding.problem.code
+    elif decided is not None:
+        why = " ".join(decided.explanations)
+    return {
+        "name": _name(finding),
+        "verdict": _verdict(finding),
+        "tone": _tone(finding),
+        "confidence": None if decided is None else decided.confidence,
+        "why": why,
+    }
 
 
-def _pictures(each: ExplainedFile, context: PageContext) -> Html:
-    networks = context.pack.pad_networks
+def _judgements(finding: FileReport) -> Iterator[dict[str, object]]:
+    """Yields the verdicts of the two methods, each with its signals, the highest weight first."""
+    named = {"The fusion of all signals": finding.fusion, "The sum of the eight signals": finding.selfie}
+    for name, found in named.items():
+        if found is None:
+            continue
+        signals = [
+            replace(signal, detail=printable(signal.detail))
+            for signal in sorted(found.signals, key=lambda each: -each.weight)
+        ]
+        yield {
+            "name": name,
+            "verdict": found,
+            "tone": _TONES[found.verdict],
+            "detail": _detail(found),
+            "assessed": [signal for signal in signals if signal.assessed],
+            "unassessed": [signal for signal in signals if not signal.assessed],
+        }
+
+
+def _detail(found: FileVerdict) -> str:
+    limits, attack, said = found.thresholds, found.attack, ""
+    if limits is not None:
+        stated = "" if limits.stated is None else f" The threshold is {limits.stated:.2f}."
+        said = f"{limits.words}.{stated}"
+    if attack is not None and attack.telling:
+        said += f" Attack type: {attack.name.replace('_', ' ')}, confidence {attack.confidence:.2f}."
+    return said
+
+
+def _groups(each: ExplainedFile, pack: Pack) -> Iterator[Group]:
     if each.image is not None:
-        return joined(image_pictures(each.image, exif=each.exif, networks=networks))
-    if each.video is not None:
+        yield from image_groups(each.image, exif=each.exif, networks=pack.pad_networks)
+    elif each.video is not None:
         timed = each.finding.kind is FileKind.VIDEO
-        return joined(video_pictures(each.video, networks=networks, timed=timed))
-    return NOTHING
+        yield from video_groups(each.video, networks=pack.pad_networks, timed=timed)

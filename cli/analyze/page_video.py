@@ -4,15 +4,13 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from attempt import SelectedFrame, VideoStudy
-from cli.analyze.page_figures import crops, face_figure, group
-from cli.analyze.page_patterns import pattern_pictures
+from cli.analyze.page_figures import Figure, Group, crops, face_figure, pattern_group
 from cli.analyze.timeline import Timeline, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
 from liveness.express import ExpressSettings, PadScore
-from server.pages import Html, figure
 from vision.packs import PadNetwork
 
-__all__ = ["video_pictures"]
+__all__ = ["video_groups"]
 
 _THUMBNAIL: Final = 320
 _EYES_SHUT: Final = ExpressSettings().eyes_shut_level
@@ -23,7 +21,7 @@ _ROWS: Final = (
 )
 
 
-def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: bool) -> Iterator[Html]:
+def video_groups(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: bool) -> Iterator[Group]:
     """Yields the groups of figures for one video.
 
     Args:
@@ -34,27 +32,27 @@ def video_pictures(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: 
     timeline = timeline_of(study.observations, study.pad_scores, timed=timed)
     if timeline.moments:
         chart = timeline_chart(timeline, eyes_shut_level=_EYES_SHUT, timed=timed)
-        yield group(
-            "Timeline" if timed else "Frames in order",
-            f"{_measured(timeline) if timed else _UNTIMED} {_ROWS}",
-            [figure(chart, caption=_seen(study))],
+        yield Group(
+            title="Timeline" if timed else "Frames in order",
+            said=f"{_measured(timeline) if timed else _UNTIMED} {_ROWS}",
+            figures=[Figure(chart="timeline", drawn={"chart": chart}, caption=_seen(study))],
             kind="one",
         )
-    yield group(
-        "Selected frames",
-        "The frames in which the person was identified: well placed, sharp and spread over time. The "
+    yield Group(
+        title="Selected frames",
+        said="The frames in which the person was identified: well placed, sharp and spread over time. The "
         "networks score other frames, which are spread over time alone; see above.",
-        [_thumbnail(frame, study.pad_scores, timed=timed) for frame in study.selected],
+        figures=[_thumbnail(frame, study.pad_scores, timed=timed) for frame in study.selected],
         kind="thumbs",
     )
     middle = _middle(study)
     if middle is not None:
         scores = [score for score in study.pad_scores if score.frame_index == middle.index]
-        yield pattern_pictures(middle.pixels, middle.face)
-        yield group(
-            "Crops of the networks",
-            f"The crops of frame {middle.index}, pixel by pixel, before any scaling of colours.",
-            crops(networks if study.pad_scores else (), scores, middle.pixels, middle.face),
+        yield pattern_group(middle.pixels, middle.face)
+        yield Group(
+            title="Crops of the networks",
+            said=f"The crops of frame {middle.index}, pixel by pixel, before any scaling of colours.",
+            figures=crops(networks if study.pad_scores else (), scores, middle.pixels, middle.face),
             kind="thumbs",
         )
 
@@ -67,7 +65,7 @@ def _measured(timeline: Timeline) -> str:
     )
 
 
-def _thumbnail(frame: SelectedFrame, scores: Sequence[PadScore], *, timed: bool) -> Html:
+def _thumbnail(frame: SelectedFrame, scores: Sequence[PadScore], *, timed: bool) -> Figure:
     said = ", ".join(
         f"{score.network} {score.real_probability:.2f}"
         for score in scores

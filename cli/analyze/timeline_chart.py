@@ -1,176 +1,200 @@
-"""The timeline of a video as a drawing: a row for each kind of measurement, time from left to right."""
+"""Places the rows of a video's timeline, time from left to right; the template ``charts.svg`` draws them."""
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
-from cli.analyze.timeline import Moment, Timeline, median_step
-from server.pages import Html, svg
+from cli.analyze.timeline import Timeline, median_step
 
-__all__ = ["timeline_chart"]
+__all__ = ["TimelineChart", "TimelineRow", "timeline_chart"]
 
-_WIDTH: Final = 760.0
 _LEFT: Final = 118.0
-_RIGHT: Final = 12.0
-_LOW_ROW: Final = 22.0
-_HIGH_ROW: Final = 62.0
-_GAP: Final = 14.0
-_FOOT: Final = 26.0
-_DOT: Final = 3.5
+_INNER: Final = 630.0
+"""Left side and width of the rows, as in the template."""
+
+_LOW_ROW: Final = 22
+_HIGH_ROW: Final = 62
+_GAP: Final = 14
 _MOST_TICKS: Final = 10
 _GAP_STEPS: Final = 6.0
 _TICKS: Final = (0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 20.0, 60.0, 120.0, 300.0, 600.0)
 _NETWORK_KINDS: Final = 4
+_FACES: Final = {0: ("none", "no face"), 1: ("one", "one face")}
 
 
-def timeline_chart(timeline: Timeline, *, eyes_shut_level: float, timed: bool = True) -> Html:
-    """Draws a timeline.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineRow:
+    """A row of the chart; lengths are in the units of the drawing.
+
+    Attributes:
+        name: Its name.
+        top: Its upper side.
+        height: Its height.
+        track: Whether its background is drawn.
+        cells: Left side, width, class and tooltip of each cell.
+        scale: The value at its upper side; 0 for a row without values.
+        absent: Why it has no values; empty if it has.
+        limit: Height of a dashed line; None for none.
+        lines: Points of each run of a curve.
+        kind: Class of the curve.
+        dots: Centre, class and tooltip of each dot.
+    """
+
+    name: str
+    top: int
+    height: int
+    track: bool = True
+    cells: Sequence[tuple[float, float, str, str]] = ()
+    scale: float = 0.0
+    absent: str = ""
+    limit: float | None = None
+    lines: Sequence[str] = ()
+    kind: str = ""
+    dots: Sequence[tuple[float, float, int, str]] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimelineChart:
+    """A timeline, ready to draw.
+
+    Attributes:
+        label: The text for screen readers.
+        rows: Its rows, from above.
+        foot: Lower side of the rows.
+        ticks: Place and text of each mark of the time scale.
+    """
+
+    label: str
+    rows: Sequence[TimelineRow]
+    foot: int
+    ticks: Sequence[tuple[float, str]]
+
+
+def timeline_chart(timeline: Timeline, *, eyes_shut_level: float, timed: bool = True) -> TimelineChart:
+    """Places the rows of a timeline.
 
     Args:
         timeline: At least one moment.
         eyes_shut_level: Eye aspect ratio below which eyes count as shut.
         timed: False if a moment's time is its place in the order.
     """
-    rows = _Rows(timeline, timed=timed)
-    rows.faces()
-    rows.repeats()
-    rows.values("eyes open", lambda moment: moment.eyes_open, limit=eyes_shut_level, kind="eyes")
-    rows.values("movement", lambda moment: moment.moved, limit=None, kind="moved")
-    rows.networks()
-    return rows.drawing()
+    step = median_step(timeline) or 0.1
+    whole = timeline.seconds + step
+
+    def x_of(time: float) -> float:
+        return _LEFT + _INNER * time / whole
+
+    def when(time: float) -> str:
+        return f"{time:.2f} s" if timed else f"frame {time:g}"
+
+    moments = timeline.moments
+    times = [moment.time for moment in moments]
+    # A frame covers the time up to the next frame, but not a gap in the video.
+    ends = [
+        min(later, time + _GAP_STEPS * step)
+        for time, later in zip(times, [*times[1:], times[-1] + step], strict=True)
+    ]
+    widths = [x_of(end) - x_of(time) for time, end in zip(times, ends, strict=True)]
+    faces, repeats = [], []
+    for moment, width in zip(moments, widths, strict=True):
+        kind, label = _FACES.get(moment.faces, ("several", f"{moment.faces} faces"))
+        how = "" if moment.looked else ", followed"
+        x = x_of(moment.time)
+        faces.append((x, width, f"face {kind}", f"{when(moment.time)}: {label}{how}"))
+        if moment.repeated:
+            repeats.append((x, width, "repeat", f"{when(moment.time)}: the same image as before"))
+    tops = [6, 42, 78, 154, 230]
+    rows = (
+        TimelineRow(name="face", top=tops[0], height=_LOW_ROW, track=False, cells=faces),
+        TimelineRow(name="repeated", top=tops[1], height=_LOW_ROW, cells=repeats),
+        _values(
+            [(one.time, one.eyes_open) for one in moments],
+            x_of,
+            name="eyes open",
+            kind="eyes",
+            top=tops[2],
+            limit=eyes_shut_level,
+        ),
+        _values(
+            [(one.time, one.moved) for one in moments],
+            x_of,
+            name="movement",
+            kind="moved",
+            top=tops[3],
+            limit=None,
+        ),
+        _networks(timeline, tops[4], x_of, when),
+    )
+    return TimelineChart(
+        label=f"Timeline of {len(moments)} frames over {timeline.seconds:.1f} seconds"
+        if timed
+        else f"{len(moments)} still frames in their order",
+        rows=rows,
+        foot=tops[4] + _HIGH_ROW + _GAP,
+        ticks=[
+            (x_of(tick), f"{tick:g} s" if timed else f"{tick:g}")
+            for tick in _ticks(whole)
+            if timed or tick == int(tick)
+        ],
+    )
 
 
-class _Rows:
-    """Rows over a common time scale."""
+def _values(
+    points: Sequence[tuple[float, float | None]],
+    x_of: Callable[[float], float],
+    *,
+    name: str,
+    kind: str,
+    top: int,
+    limit: float | None,
+) -> TimelineRow:
+    """Returns the row of a measurement: a line with gaps where frames have no value."""
+    known = [number for _, number in points if number is not None]
+    if not known:
+        return TimelineRow(name=name, top=top, height=_HIGH_ROW, absent="not measured")
+    scale = max(*known, limit or 0.0, 1e-6)
+    return TimelineRow(
+        name=name,
+        top=top,
+        height=_HIGH_ROW,
+        scale=scale,
+        limit=None if limit is None else _level(top, limit / scale),
+        lines=[
+            " ".join(f"{x_of(time):.2f},{_level(top, number / scale):.2f}" for time, number in run)
+            for run in _runs(points)
+            if len(run) > 1
+        ],
+        kind=kind,
+    )
 
-    def __init__(self, timeline: Timeline, *, timed: bool) -> None:
-        self._timeline = timeline
-        self._timed = timed
-        self._step = median_step(timeline) or 0.1
-        times = [moment.time for moment in timeline.moments]
-        # A frame covers the time up to the next frame, but not a gap in the video.
-        self._until = {
-            moment.index: min(later, moment.time + _GAP_STEPS * self._step)
-            for moment, later in zip(timeline.moments, [*times[1:], times[-1] + self._step], strict=True)
-        }
-        self._seconds = timeline.seconds + self._step
-        self._top = 6.0
-        self._shapes: list[Html] = []
 
-    def faces(self) -> None:
-        """Draws the row of faces: whether each frame shows no face, one or several."""
-        self._name("face", _LOW_ROW)
-        words = {0: ("none", "no face"), 1: ("one", "one face")}
-        for moment in self._timeline.moments:
-            kind, label = words.get(moment.faces, ("several", f"{moment.faces} faces"))
-            how = "" if moment.looked else ", followed"
-            self._cell(moment, f"face {kind}", f"{self._when(moment.time)}: {label}{how}")
-        self._next(_LOW_ROW)
-
-    def repeats(self) -> None:
-        """Draws the row of repeats: the frames with the same image as the frame before."""
-        self._name("repeated", _LOW_ROW)
-        self._shapes.append(svg.rectangle((_LEFT, self._top), (_WIDTH - _LEFT - _RIGHT, _LOW_ROW), "track"))
-        for moment in self._timeline.moments:
-            if moment.repeated:
-                self._cell(moment, "repeat", f"{self._when(moment.time)}: the same image as before")
-        self._next(_LOW_ROW)
-
-    def values(
-        self, name: str, value: Callable[[Moment], float | None], *, limit: float | None, kind: str
-    ) -> None:
-        """Draws the row of a measurement: a line with gaps where frames have no value."""
-        points = [(moment.time, value(moment)) for moment in self._timeline.moments]
-        known = [number for _, number in points if number is not None]
-        self._name(name, _HIGH_ROW)
-        self._track()
-        if not known:
-            self._absent("not measured")
-        else:
-            top = max(*known, limit or 0.0, 1e-6)
-            self._scale(top)
-            if limit is not None:
-                y = self._level(limit / top)
-                self._shapes.append(svg.line((_LEFT, y), (_WIDTH - _RIGHT, y), "limit"))
-            for run in _runs(points):
-                self._shapes.append(
-                    svg.path(
-                        [(self._x(time), self._level(number / top)) for time, number in run], f"curve {kind}"
-                    )
-                )
-        self._next(_HIGH_ROW)
-
-    def networks(self) -> None:
-        """Draws the row of the networks: scores as dots, from 0 (attack) at the bottom to 1 (real)."""
-        self._name("networks", _HIGH_ROW)
-        self._track()
-        if not self._timeline.networks:
-            self._absent("no network ran")
-        else:
-            self._scale(1.0)
-            middle = self._level(0.5)
-            self._shapes.append(svg.line((_LEFT, middle), (_WIDTH - _RIGHT, middle), "limit"))
-            names = sorted({each.network for each in self._timeline.networks})
-            for each in self._timeline.networks:
-                kind = names.index(each.network) % _NETWORK_KINDS
-                self._shapes.append(
-                    svg.circle(
-                        (self._x(each.time), self._level(each.real_probability)),
-                        _DOT,
-                        f"dot kind{kind}",
-                        tooltip=f"{self._when(each.time)}: {each.network} {each.real_probability:.2f}",
-                    )
-                )
-        self._next(_HIGH_ROW)
-
-    def drawing(self) -> Html:
-        """Returns all rows, with the time scale below."""
-        ticks = [tick for tick in _ticks(self._seconds) if self._timed or tick == int(tick)]
-        for tick in ticks:
-            x = self._x(tick)
-            self._shapes.insert(0, svg.line((x, 4), (x, self._top), "grid"))
-            self._shapes.append(
-                svg.words((x, self._top + 15), f"{tick:g} s" if self._timed else f"{tick:g}", "middle")
+def _networks(
+    timeline: Timeline, top: int, x_of: Callable[[float], float], when: Callable[[float], str]
+) -> TimelineRow:
+    """Returns the row of the networks: scores as dots, from 0 (attack) at the bottom to 1 (real)."""
+    if not timeline.networks:
+        return TimelineRow(name="networks", top=top, height=_HIGH_ROW, absent="no network ran")
+    names = sorted({each.network for each in timeline.networks})
+    return TimelineRow(
+        name="networks",
+        top=top,
+        height=_HIGH_ROW,
+        scale=1.0,
+        limit=_level(top, 0.5),
+        dots=[
+            (
+                x_of(each.time),
+                _level(top, each.real_probability),
+                names.index(each.network) % _NETWORK_KINDS,
+                f"{when(each.time)}: {each.network} {each.real_probability:.2f}",
             )
-        frames = len(self._timeline.moments)
-        return svg.drawing(
-            self._shapes,
-            width=_WIDTH,
-            height=self._top + _FOOT,
-            label=f"Timeline of {frames} frames over {self._timeline.seconds:.1f} seconds"
-            if self._timed
-            else f"{frames} still frames in their order",
-            kind="chart timeline",
-        )
+            for each in timeline.networks
+        ],
+    )
 
-    def _when(self, time: float) -> str:
-        return f"{time:.2f} s" if self._timed else f"frame {time:g}"
 
-    def _name(self, name: str, height: float) -> None:
-        self._shapes.append(svg.words((0, self._top + height / 2 + 4), name, "name"))
-
-    def _track(self) -> None:
-        self._shapes.append(svg.rectangle((_LEFT, self._top), (_WIDTH - _LEFT - _RIGHT, _HIGH_ROW), "track"))
-
-    def _scale(self, top: float) -> None:
-        self._shapes.append(svg.words((_LEFT - 5, self._top + 9), f"{top:.2g}", "end"))
-        self._shapes.append(svg.words((_LEFT - 5, self._top + _HIGH_ROW), "0", "end"))
-
-    def _absent(self, why: str) -> None:
-        self._shapes.append(svg.words((_LEFT + 8, self._top + _HIGH_ROW / 2 + 4), why, "absent"))
-
-    def _cell(self, moment: Moment, kind: str, tooltip: str) -> None:
-        corner = (self._x(moment.time), self._top)
-        width = self._x(self._until[moment.index]) - corner[0]
-        self._shapes.append(svg.rectangle(corner, (width, _LOW_ROW), kind, tooltip=tooltip))
-
-    def _next(self, height: float) -> None:
-        self._top += height + _GAP
-
-    def _x(self, time: float) -> float:
-        return _LEFT + (_WIDTH - _LEFT - _RIGHT) * time / self._seconds
-
-    def _level(self, share: float) -> float:
-        return self._top + _HIGH_ROW - 3 - (_HIGH_ROW - 6) * share
+def _level(top: float, share: float) -> float:
+    return top + _HIGH_ROW - 3 - (_HIGH_ROW - 6) * share
 
 
 def _runs(points: Sequence[tuple[float, float | None]]) -> Iterator[list[tuple[float, float]]]:

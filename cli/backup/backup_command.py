@@ -22,16 +22,18 @@ app = typer.Typer(help="Back up the database, the objects and the keys.", no_arg
 
 @app.command()
 def database(
-    out: Annotated[Path, typer.Argument(help="File to write, such as facegate.jsonl.gz.")],
+    out: Annotated[Path, typer.Argument(help="File to write, such as facegate.backup.")],
     reason: ReasonOption = "",
     config: ConfigOption = None,
 ) -> None:
-    """Write all rows of the database, as of one moment, into a file that SQLite and PostgreSQL can restore.
+    """Copy the database, as of one moment, into a file, and write a manifest that proves it beside it.
 
-    Sealed records stay sealed. Back up the database before the objects: images are stored before the rows
-    that name them. The audit log records each backup. For example:
+    SQLite is copied by its online backup, PostgreSQL by `pg_dump`, which must be as new as the server. The
+    copy is restored into a database of the same kind. Sealed records stay sealed. Back up the database before
+    the objects: images are stored before the rows that name them. The audit log records each backup. For
+    example:
 
-        facegate backup database /backup/facegate-2031-04-01.jsonl.gz
+        facegate backup database /backup/facegate-2031-04-01.backup
     """
     with loaded(config) as settings, rows_shown("Reading") as progress:
         made = dump_database(settings.database_url, out, now=datetime.now(UTC), progress=progress)

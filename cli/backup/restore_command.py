@@ -27,10 +27,11 @@ def database(
 ) -> None:
     """Restore the database in one transaction. Its tables are made; it must have no rows.
 
-    A file that is cut off or altered is refused before anything is written. The restored audit log records
+    The manifest must lie beside the file. A file that is cut off or altered is refused before anything is
+    written; the restored rows are counted. The restored audit log records
     the restoration. For example:
 
-        facegate restore database /backup/facegate-2031-04-01.jsonl.gz
+        facegate restore database /backup/facegate-2031-04-01.backup
     """
     with loaded(config) as settings, rows_shown("Restoring") as progress:
         summary = asyncio.run(restore_database(source, settings.database_url, progress=progress))

@@ -5,13 +5,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from cli.demo.flash import file_picture, png
+from cli.demo.flash import strip_picture
 from cli.demo.record import DemoRecord
 from cli.demo.scenarios import Status
-from cli.demo.words import outcome_text, reason_sentences
+from cli.demo.words import outcome_text
 from cli.errors import OutputUnusable
 from cli.verdict import result_json
 from facegate_client import KeySet
+from server.pages import render
 
 __all__ = ["make_folder", "write_files"]
 
@@ -64,7 +65,7 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
         "evidence.jpg": evidence,
         "result.json": None if response is None else result_json(response.result).encode() + b"\n",
         "result.jws": None if response is None else response.result_jws.encode("ascii") + b"\n",
-        "strip.png": _strip(record),
+        "strip.svg": _strip(record),
     }
     for name, content in contents.items():
         if content is None:
@@ -74,22 +75,19 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
 
 
 def _strip(record: DemoRecord) -> bytes | None:
-    """Returns the strip of the flash, with the outcome, as a PNG file; None without a flash."""
-    result = record.result
-    if record.flash is None or result is None:
+    """Returns the strip of the flash, with the outcome, as an SVG file; None without a flash."""
+    if record.flash is None or record.result is None:
         return None
     outcome = outcome_text(record.status, record.reasons[:1])
     passed = record.attack_passed
-    return png(
-        file_picture(
-            record.flash,
-            title=record.scenario.title,
-            outcome=f"{outcome}: the attack passed" if passed else outcome,
-            tone="warn" if passed else "good" if record.status is Status.SUCCESS else "bad",
-            sentences=(record.scenario.shown, *reason_sentences(record), *result.liveness.explanations),
-            signals=[one for one in result.liveness.signals if one.name.startswith("flash_")],
-        )
+    drawing = render(
+        "flash_file.svg",
+        strip=strip_picture(record.flash),
+        title=record.scenario.title,
+        outcome=f"{outcome}: the attack passed" if passed else outcome,
+        tone="warn" if passed else "good" if record.status is Status.SUCCESS else "bad",
     )
+    return drawing.encode()
 
 
 def _write(path: Path, content: bytes) -> None:

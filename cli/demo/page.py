@@ -1,73 +1,22 @@
 """The page of the demo: one self-contained HTML file."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import groupby
-from typing import Final
 
+from facegate.v1 import result_pb2
+
+from cli.demo.display import hint_name
+from cli.demo.flash import strip_picture
 from cli.demo.pack_choice import ChosenPack
-from cli.demo.pack_notes import pack_notes
-from cli.demo.page_parts import check_card, row
 from cli.demo.record import DemoRecord
 from cli.demo.summary import passed_attacks, unexpected
-from cli.demo.words import mode_word
-from server.pages import Html, facts, folded, head, joined, page, pill, stylesheet, table, template
+from cli.demo.words import expectation_text, mode_word, reason_sentences
+from cli.verdict import enum_word, match_words
+from server.pages import render
 from vision.packs import MatchCalibration, Pack
 
 __all__ = ["PageContext", "render_page"]
-
-
-_MODES: Final = {
-    "EXPRESS": (
-        "the person only looks at the camera",
-        "The person only looks at the camera. The server measures depth, motion, and traces of print and "
-        "screen.",
-    ),
-    "DOUBT": (
-        "without colours, and in doubt with them",
-        "The scan begins without colours. If the pack's networks are not sure, the next attempt of the same "
-        "scan is the flash.",
-    ),
-    "DYNAMIC": (
-        "the screen flashes in colours that only the server knows",
-        "The policy demands the flash and, if the pack can measure a blink, also a blink and the depth of "
-        "the head. The screen flashes in colours that the server draws and reveals one at a time. SUCCESS "
-        "needs their reflection on the face and everything that EXPRESS needs. The flash proves that the "
-        "face is in front of this screen now. It does not prove that the face is alive: a rigid mask has the "
-        "shape of a face, and the blink stops it; a worn print has living eyes, and a turn of the head stops "
-        "it. Relighting in real time imitates a face and often passes; evidence of the device stops it. "
-        "These scans have no such evidence; see the last check.",
-    ),
-    "ATTESTED": (
-        "the policy demands evidence of the device",
-        "EXPRESS, and DYNAMIC in the last check, with a policy that demands evidence: the phone's hardware "
-        "attests a key that was made for this scan, its boot state and the app. The face alone does not "
-        "suffice. The devices belong to a test platform with its own roots, which this server trusts; a "
-        "server with production policies trusts no such root.",
-    ),
-}
-"""A short and a long description of each mode."""
-_HEADS: Final = {
-    "Shown to the camera": False,
-    "Expected": False,
-    "Outcome": False,
-    "Liveness": True,
-    "Similarity": True,
-    "Seconds": True,
-}
-"""Columns of the overview, and whether they contain numbers."""
-_LEAD: Final = Html(
-    '<p class="lead">{} checks, each through the three gRPC calls against a real server: upload a portrait, '
-    "scan, finish the check.</p>"
-)
-_FOOTER: Final = Html(
-    "The evidence frame, the result and its signature of each check, and the strip of each flash "
-    "(<code>strip.png</code>), are in the folders beside this page, with the server&rsquo;s public keys in "
-    "<code>jwks.json</code> and its log in <code>server.log</code>. To repeat this run: <code>{}</code>."
-)
-_MODE_ROW: Final = Html('<tr class="mode"><th scope="rowgroup" colspan="{}">{} <span>{}</span></th></tr>')
-_PART: Final = Html('<section class="part"><h2>{}</h2><p>{}</p></section>')
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,58 +51,24 @@ def render_page(records: Sequence[DemoRecord], context: PageContext) -> str:
     expected = [record for record in records if record.as_expected is not None]
     wrong = unexpected(records)
     pack = context.chosen.pack
-    notes = pack_notes(context.chosen, matcher=matcher_sentence(pack.match_calibration, records))
-    headline = f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected"
-    main = template("cli.demo", "page").format(
-        pack=pack.name,
-        seen=notes.seen,
-        unseen=notes.unseen,
-        why=context.chosen.why,
-        use=notes.use,
-        terms=_terms(pack),
-        overview=_overview(records),
-        cards=_cards(records, context.thresholds),
+    return render(
+        "demo.html",
+        title=f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected",
+        wrong=wrong,
+        passed=len(passed_attacks(records)),
+        count=len(records),
+        about=_about(records, context),
+        pack=pack,
+        policy=context.chosen.policy,
+        why_chosen=context.chosen.why,
+        matcher=matcher_sentence(pack.match_calibration, records),
+        terms=[
+            (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
+        ],
+        thresholds=context.thresholds,
+        checks=[_check(record) for record in records],
+        seed=context.seed,
     )
-    return page(
-        brand="demo",
-        title=headline,
-        heading="Is it the right person, a real person, right now?",
-        below=joined(
-            (
-                _LEAD.format(len(records)),
-                Html("<p>{} {}</p>").format(
-                    pill(headline, tone="bad" if wrong else "good"), _passed(records)
-                ),
-                _facts(records, context),
-            )
-        ),
-        main=main,
-        footer=_FOOTER.format(f"facegate demo --seed {context.seed}"),
-        style=stylesheet("cli.demo", "page"),
-    )
-
-
-def _passed(records: Sequence[DemoRecord]) -> Html:
-    """Returns the number of attacks that passed; nothing if none did."""
-    count = len(passed_attacks(records))
-    text = f"{count} attack{'s' if count > 1 else ''} passed"
-    return pill(text, tone="warn") if count else Html("")
-
-
-def _overview(records: Sequence[DemoRecord]) -> Html:
-    rows: list[Html] = []
-    for mode, group in groupby(records, key=lambda record: mode_word(record.scenario)):
-        rows += [_MODE_ROW.format(len(_HEADS), mode, _MODES[mode][0]), *map(row, group)]
-    heads = [head(text, number=number) for text, number in _HEADS.items()]
-    return table(heads, rows, label="All checks", kind="overview")
-
-
-def _cards(records: Sequence[DemoRecord], thresholds: tuple[float, float]) -> Html:
-    cards: list[Html] = []
-    for mode, group in groupby(enumerate(records, start=1), key=lambda one: mode_word(one[1].scenario)):
-        cards.append(_PART.format(mode, _MODES[mode][1]))
-        cards += [check_card(record, number=number, thresholds=thresholds) for number, record in group]
-    return joined(cards)
 
 
 def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord]) -> str:
@@ -184,27 +99,79 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
     return f"{said}; no bound below {lowest} is supported between photos, and {of_scans} for scans."
 
 
-def _facts(records: Sequence[DemoRecord], context: PageContext) -> Html:
+def _about(records: Sequence[DemoRecord], context: PageContext) -> Iterator[tuple[str, str]]:
     policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
-    return facts(
-        {
-            "Facegate": context.version,
-            "Pack": _pack(context.chosen.pack),
-            "Policy": "; ".join(sorted(policies)) or "none used",
-            "Made": context.made.strftime("%Y-%m-%d %H:%M %Z"),
-            "Took": f"{context.seconds:.0f} s",
-            "Seed": str(context.seed),
-        }.items()
-    )
+    yield "Facegate", context.version
+    yield "Pack", _pack(context.chosen.pack)
+    yield "Policy", "; ".join(sorted(policies)) or "none used"
+    yield "Made", context.made.strftime("%Y-%m-%d %H:%M %Z")
+    yield "Took", f"{context.seconds:.0f} s"
+    yield "Seed", str(context.seed)
 
 
 def _pack(pack: Pack) -> str:
     return f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"
 
 
-def _terms(pack: Pack) -> Html:
-    measured = Html('<p class="small">{}</p>').format(pack.match_calibration.record.note)
-    terms = facts(
-        (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
-    )
-    return folded("How the matcher was measured, and the terms of the models", measured + terms)
+def _check(record: DemoRecord) -> dict[str, object]:
+    """Returns what the page says of a check, besides the record itself."""
+    shown: dict[str, object] = {
+        "record": record,
+        "mode": mode_word(record.scenario),
+        "expected": expectation_text(record.scenario.expected),
+        "reasons": reason_sentences(record),
+        "because": (),
+        "strip": None if record.flash is None else strip_picture(record.flash),
+        "facts": _facts(record),
+    }
+    result = record.result
+    if result is None:
+        return shown
+    liveness = result.liveness
+    attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+    flashed = len(liveness.challenge_steps) > 0
+    signals = sorted(liveness.signals, key=lambda signal: -signal.weight)
+    # Those of the challenge, or without one those with a weight; the others are folded.
+    first = [one for one in signals if (one.name.startswith("flash_") if flashed else one.weight > 0)]
+    return shown | {
+        "because": [*_device_faults(record, result), *liveness.explanations],
+        "verdict": enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_"),
+        "attack": "" if attack in {"REAL", "UNKNOWN", "UNSPECIFIED"} else attack,
+        "matched": match_words(result),
+        "guesses": f"{2**liveness.required_bits:,.0f}",
+        "flashed": flashed,
+        "signals": first,
+        "other_signals": [one for one in signals if one not in first],
+    }
+
+
+def _device_faults(record: DemoRecord, result: result_pb2.CheckResult) -> list[str]:
+    """Returns the failed tests of the device: the decisive ones, and those of the evidence it had to send."""
+    evidence = ("android_key.", "play_integrity.") if record.scenario.device is not None else ()
+    return [
+        f"Device: {check.detail}."
+        for check in result.device.checks
+        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
+        and (check.name.startswith(evidence) or (check.decisive and not check.tolerated))
+    ]
+
+
+def _facts(record: DemoRecord) -> Iterator[tuple[str, str]]:
+    times, result = record.timings, record.result
+    yield "UploadTrustedImage", f"{times.upload:.2f} s"
+    if result is None:
+        yield "Check", "none was created"
+        return
+    assurance = enum_word(result_pb2.DeviceAssurance.Name, result.device.assurance, "DEVICE_ASSURANCE_")
+    yield "Capture", f"{times.capture:.2f} s, {result.transcript.frames} frames"
+    yield "Last frame to ScanResult", f"{times.decision:.2f} s"
+    yield "FinishCheck", f"{times.finish:.2f} s"
+    yield "Hints to the person", ", ".join(map(hint_name, record.hints)) or "none"
+    yield "Attempts", str(len(result.attempts))
+    yield "Device assurance", assurance
+    yield "Transcript", "intact" if result.transcript.intact else "broken or not signed"
+    yield "Signature (JWS, ES256)", "verified" if record.signature_verified else "NOT VERIFIED"
+    yield "Check", result.check_id
+    yield "Policy", f"{result.policy.name}, version {result.policy.version}"
+    yield "SHA-256 of the policy", result.policy.sha256.hex()
+    yield "SHA-256 of the evidence frame", result.evidence_frame.sha256.hex() or "none"

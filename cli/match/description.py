@@ -4,7 +4,7 @@ from cli.match.sheets import sheets
 from cli.match.words import broken_text
 from cli.report import ReportDocument
 from evaluation.match import MatchReport, PackReport
-from server.pages import template
+from server.pages import render
 
 __all__ = ["describe"]
 
@@ -42,8 +42,8 @@ def describe(report: MatchReport) -> ReportDocument:
         },
         sheets=tuple(sheets(report)),
         notes=tuple(notes),
-        method=template("cli.match", "method").format(
-            resamples=f"{bootstrap.resamples:,}", confidence=f"{bootstrap.confidence:g}"
+        method=render(
+            "match_method.html", resamples=f"{bootstrap.resamples:,}", confidence=f"{bootstrap.confidence:g}"
         ),
         command=report.command,
         made=report.made,

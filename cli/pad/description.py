@@ -4,7 +4,7 @@ from cli.pad.sheets import sheets
 from cli.pad.words import VENDOR
 from cli.report import ReportDocument
 from evaluation.pad import PackReport, PadReport
-from server.pages import template
+from server.pages import render
 
 __all__ = ["describe"]
 
@@ -28,8 +28,11 @@ def describe(report: PadReport) -> ReportDocument:
             f"the fusion: version {report.fusion_model}.",
             VENDOR,
         ),
-        method=template("cli.pad", "method").format(
-            resamples=f"{bootstrap.resamples:,}", confidence=f"{bootstrap.confidence:g}", vendor=VENDOR
+        method=render(
+            "pad_method.html",
+            resamples=f"{bootstrap.resamples:,}",
+            confidence=f"{bootstrap.confidence:g}",
+            vendor=VENDOR,
         ),
         command=report.command,
         made=report.made,

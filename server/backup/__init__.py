@@ -1,12 +1,12 @@
 """Backups of a server: its database, its objects and its keys, each on its own.
 
-A backup of the database is a file that either database can restore: ``dump_database``, ``restore_database``.
+A backup of the database is a file of its kind, proved by a manifest: ``dump_database``, ``restore_database``.
 Objects are copied to another store: ``copy_objects``. Key files are packed into one encrypted file:
 ``pack_keys``, ``unpack_keys``. Copy the database before the objects: every image is stored before the row
 that names it.
 """
 
-from server.backup.database import DumpSummary, dump_database, restore_database
+from server.backup.database import DumpSummary, dump_database, manifest_of, restore_database
 from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
 from server.backup.keys import pack_keys, unpack_keys
 from server.backup.objects import CopySummary, copy_objects
@@ -19,6 +19,7 @@ __all__ = [
     "TargetNotEmpty",
     "copy_objects",
     "dump_database",
+    "manifest_of",
     "pack_keys",
     "restore_database",
     "unpack_keys",

@@ -1,225 +1,304 @@
-"""A dump of the database in a form that SQLite and PostgreSQL share: gzipped lines of JSON.
+"""Copies of the database, each with a manifest beside it that proves it.
 
-The first line is a header with the format and the revision of the schema. A line for each row follows, tables
-in an order in which every row refers only to earlier ones. The last line states the number of rows and the
-SHA-256 of all lines before it, so that a cut or altered dump is not restored. Values that are sealed in the
-database stay sealed.
+A copy of SQLite is a database file, made by its online backup. A copy of PostgreSQL is an archive of
+``pg_dump`` in its custom format, of the data of our tables, which ``pg_restore`` restores. The manifest
+states the kind of the database, the revision of the schema, the number of rows in each table and the SHA-256
+of the copy, so that a cut or altered copy is not restored. Values that are sealed in the database stay
+sealed. A copy is restored into a database of its kind only.
 """
 
 import asyncio
-import gzip
 import json
 import os
-import zlib
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+import re
+import sqlite3
+import subprocess
+from collections.abc import Callable, Mapping
+from contextlib import closing, suppress
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from hashlib import sha256
-from itertools import groupby, islice
+from hashlib import file_digest
 from pathlib import Path
 from typing import Any, Final
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, func, make_url, select, text
 
+from formats.private_files import sync_folder
 from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
-from server.backup.rows import as_stored, line_of, row_of
 from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
+from server.storage.engine import is_sqlite
 from server.storage.schema import current_revision, needed_revision, upgrade
 from server.storage.tables import metadata, schema_floor
 
-__all__ = ["DumpSummary", "dump_database", "restore_database"]
+__all__ = ["DumpSummary", "dump_database", "manifest_of", "restore_database"]
 
-_FORMAT: Final = "facegate-database/1"
+_FORMAT: Final = "facegate-database/2"
 # The upgrade of the target makes the row of the other table.
-_TABLES: Final = {
-    table.name: as_stored(table) for table in metadata.sorted_tables if table is not schema_floor
-}
+_TABLES: Final = tuple(table for table in metadata.sorted_tables if table is not schema_floor)
 _BATCH: Final = 500
-_MAX_LINE: Final = 64 * 1024 * 1024
+_PAGES: Final = 2000
+_MAX_MANIFEST: Final = 65_536
 Progress = Callable[[str, int], None]
-"""Gets the name of a table and how many of its rows were handled so far."""
+"""Gets the name of a table, or ``pages``, and how many of its rows, or of them, were handled so far."""
 
 
 @dataclass(frozen=True, slots=True)
 class DumpSummary:
-    """The contents of a dump.
+    """The contents of a copy.
 
     Attributes:
+        database: ``sqlite`` or ``postgresql``.
         revision: The revision of the schema.
-        time: When the dump was made, as its header states; UTC.
+        time: When the copy was made, UTC.
         rows: The number of rows by table.
+        sha256: SHA-256 of the copy, hexadecimal.
     """
 
+    database: str
     revision: str
     time: datetime
     rows: dict[str, int]
+    sha256: str
+
+
+def manifest_of(copy: Path) -> Path:
+    """Return the file beside a copy that proves it."""
+    return copy.with_name(f"{copy.name}.manifest.json")
 
 
 async def dump_database(url: str, out: Path, *, now: datetime, progress: Progress) -> DumpSummary:
-    """Writes all rows of a database, as of one moment, while servers use it.
+    """Copy a database, as of one moment, while servers use it, and write the manifest.
 
     Args:
         url: See ``server.storage.database.open_database``.
         out: The file, which must not exist; only its owner can read it. It appears when it is complete.
-        now: The time for the header, UTC.
-        progress: Is called after each batch of rows, perhaps on another thread.
+        now: The time for the manifest, UTC.
+        progress: Is called now and then, perhaps on another thread.
 
     Raises:
-        BackupError: The file exists or cannot be written, or the schema is not the one of this version.
+        BackupError: The file exists or cannot be written, the schema is not the one of this version, or
+            ``pg_dump`` is missing, does not fit the server or fails.
         StorageUnavailable: The database does not answer.
     """
     database = open_database(url, patient=True)
     try:
         await _expect_revision(database)
-        return await database.read(_dump, out, now=now, progress=progress)
+        return await database.read(_dump, url, out, now=now, progress=progress)
     finally:
         await database.close()
 
 
-def _dump(connection: Connection, out: Path, *, now: datetime, progress: Progress) -> DumpSummary:
-    if connection.dialect.name == "postgresql":
-        # One snapshot for all tables; on SQLite, every transaction has that.
-        connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
-    revision = needed_revision()
-    counts: dict[str, int] = {}
-    digest = sha256()
+def _dump(connection: Connection, url: str, out: Path, *, now: datetime, progress: Progress) -> DumpSummary:
+    kind = connection.dialect.name
     part = out.with_name(f"{out.name}.part")
     try:
         if out.exists():
             raise BackupError(f"{out}: it exists already; name another file")
         part.unlink(missing_ok=True)
         make_private_file(part)
-        with part.open("wb") as raw, gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6) as file:
-
-            def write(line: bytes) -> None:
-                digest.update(line)
-                file.write(line)
-
-            header = {"format": _FORMAT, "revision": revision, "time": now.isoformat()}
-            write(json.dumps(header).encode() + b"\n")
-            for table in _TABLES.values():
-                query = select(table).order_by(*table.primary_key.columns)
-                found = connection.execution_options(yield_per=_BATCH).execute(query).mappings()
-                counts[table.name] = 0
-                for batch in found.partitions(_BATCH):
-                    for row in batch:
-                        write(line_of(table, dict(row)))
-                    counts[table.name] += len(batch)
-                    progress(table.name, counts[table.name])
-            last = {"rows": counts, "sha256": digest.hexdigest()}
-            file.write(json.dumps(last).encode() + b"\n")
-            file.close()
-            raw.flush()
-            os.fsync(raw.fileno())
+        if kind == "sqlite":
+            _copy_sqlite(connection, part, progress)
+        else:
+            _dump_postgresql(connection, url, part)
+        with part.open("rb") as file:
+            os.fsync(file.fileno())
+            digest = file_digest(file, "sha256").hexdigest()
+        summary = DumpSummary(
+            database=kind, revision=needed_revision(), time=now, rows=_counts(connection), sha256=digest
+        )
+        manifest = manifest_of(out)
+        manifest.unlink(missing_ok=True)
+        make_private_file(manifest)
+        stated = {"format": _FORMAT, **asdict(summary), "time": now.isoformat()}
+        with manifest.open("wb") as file:
+            file.write(json.dumps(stated, indent=2).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
         part.rename(out)
+        sync_folder(out.parent)
     except OSError as error:
         raise BackupError(f"{out}: cannot be written: {error.strerror or error}") from error
     finally:
         with suppress(OSError):
             part.unlink(missing_ok=True)
-    return DumpSummary(revision=revision, time=now, rows=counts)
+    return summary
+
+
+def _copy_sqlite(connection: Connection, part: Path, progress: Progress) -> None:
+    source: Any = connection.connection.driver_connection
+    # The first statement of a transaction determines the moment that it sees.
+    _counts(connection)
+    with closing(sqlite3.connect(part)) as target:
+        source.backup(target, pages=_PAGES, progress=lambda _, left, whole: progress("pages", whole - left))
+        # One file, without a log beside it.
+        target.execute("PRAGMA journal_mode=DELETE")
+
+
+def _dump_postgresql(connection: Connection, url: str, part: Path) -> None:
+    connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"))
+    snapshot = connection.scalar(text("SELECT pg_export_snapshot()"))
+    _expect_version(connection, "pg_dump")
+    tables = [f"--table={table.name}" for table in _TABLES]
+    _call(
+        "pg_dump",
+        "--format=custom",
+        "--data-only",
+        f"--snapshot={snapshot}",
+        *tables,
+        f"--file={part}",
+        url=url,
+    )
 
 
 async def restore_database(source: Path, url: str, *, progress: Progress) -> DumpSummary:
-    """Restores a dump into an empty database, in one transaction; makes its tables first.
+    """Restore a copy into an empty database, in one transaction; make its tables first.
 
     Args:
-        source: The file that ``dump_database`` wrote.
-        url: The database, which may be of another kind than the dumped one.
+        source: The file that ``dump_database`` wrote, beside its manifest.
+        url: The database, of the same kind as the copied one.
         progress: Is called after each batch of rows, perhaps on another thread.
 
     Raises:
-        BackupDamaged: The file is incomplete, altered, or of another version.
+        BackupDamaged: The copy is incomplete, altered, of another version or of another kind of database.
         TargetNotEmpty: The database has rows.
-        BackupError: The file cannot be read.
+        BackupError: The copy cannot be read, or ``pg_restore`` is missing, does not fit the server or fails.
         StorageUnavailable: The database does not answer, or refuses a row; it stays empty.
     """
     # The whole file is verified before the first row is written.
-    summary = await asyncio.to_thread(_verified, source)
+    summary = await asyncio.to_thread(_verified, source, url)
     await upgrade(url)
     database = open_database(url, patient=True)
     try:
-        await database.write(_restore, source, progress=progress)
+        await database.write(_restore, source, url, summary, progress=progress)
     finally:
         await database.close()
     return summary
 
 
-def _restore(connection: Connection, source: Path, *, progress: Progress) -> None:
-    for table in _TABLES.values():
-        if connection.execute(select(table).limit(1)).first() is not None:
-            raise TargetNotEmpty(f"the database has rows in {table.name}; restore into an empty one")
-    with _opened(source) as file:
-        restored: dict[str, int] = {}
-        # The rows of a table follow each other.
-        for name, lines in groupby(_rows(file), key=lambda line: str(line[0])):
-            table = _TABLES[name]
-            while some := [row_of(table, line[1:]) for line in islice(lines, _BATCH)]:
-                connection.execute(insert(table), some)
-                restored[name] = restored.get(name, 0) + len(some)
-                progress(name, restored[name])
+def _restore(
+    connection: Connection, source: Path, url: str, summary: DumpSummary, *, progress: Progress
+) -> None:
+    for name, count in _counts(connection).items():
+        if count:
+            raise TargetNotEmpty(f"the database has rows in {name}; restore into an empty one")
+    if summary.database == "sqlite":
+        _insert_rows(connection, source, progress)
+    else:
+        _expect_version(connection, "pg_restore")
+        database = make_url(url).database or ""
+        _call(
+            "pg_restore", "--data-only", "--single-transaction", "--exit-on-error", f"--dbname={database}",
+            str(source), url=url,
+        )  # fmt: skip
+    if _counts(connection) != summary.rows:
+        raise BackupDamaged(f"{source}: the restored database has other rows than the manifest states")
 
 
-def _verified(source: Path) -> DumpSummary:
-    digest, counts = sha256(), dict.fromkeys(_TABLES, 0)
-    with _opened(source) as file:
-        first = file.readline(_MAX_LINE)
-        header = _object(first)
-        if header.get("format") != _FORMAT:
-            raise BackupDamaged(f"{source}: it is not a dump that this version reads ({_FORMAT})")
-        revision, needed = header.get("revision"), needed_revision()
-        if revision != needed:
-            raise BackupDamaged(
-                f"{source}: its schema has revision {revision}, this version needs {needed}; restore it with "
-                "the version that made it, and run facegate db upgrade afterwards"
-            )
-        line = first
-        try:
-            while following := file.readline(_MAX_LINE):
-                digest.update(line)
-                if line is not first:
-                    name, *values = json.loads(line)
-                    row_of(_TABLES[name], values)
-                    counts[name] += 1
-                line = following
-        except (ValueError, KeyError, TypeError) as error:
-            raise BackupDamaged(f"{source}: a line is not a row") from error
-    last = _object(line)
-    if last.get("rows") != counts or last.get("sha256") != digest.hexdigest():
-        raise BackupDamaged(f"{source}: it is cut off or was altered; use another backup")
-    return DumpSummary(revision=needed, time=datetime.fromisoformat(str(header["time"])), rows=counts)
+def _insert_rows(connection: Connection, source: Path, progress: Progress) -> None:
+    with closing(sqlite3.connect(f"{source.absolute().as_uri()}?mode=ro", uri=True)) as copy:
+        for table in _TABLES:
+            names = ", ".join(f'"{column.name}"' for column in table.columns)
+            marks = ", ".join("?" for _ in table.columns)
+            found = copy.execute(f'SELECT {names} FROM "{table.name}"')  # noqa: S608 -- names of ours
+            count = 0
+            while some := found.fetchmany(_BATCH):
+                connection.exec_driver_sql(
+                    f'INSERT INTO "{table.name}" ({names}) VALUES ({marks})',  # noqa: S608 -- likewise
+                    some,
+                )
+                count += len(some)
+                progress(table.name, count)
 
 
-@contextmanager
-def _opened(source: Path) -> Iterator[gzip.GzipFile]:
-    """Opens a dump, and reports damage and errors of reading as ``BackupError``."""
+def _counts(connection: Connection) -> dict[str, int]:
+    return {table.name: connection.scalar(select(func.count()).select_from(table)) or 0 for table in _TABLES}
+
+
+def _verified(source: Path, url: str) -> DumpSummary:
+    stated = _manifest(source)
+    revision, needed = stated.revision, needed_revision()
+    if revision != needed:
+        raise BackupDamaged(
+            f"{source}: its schema has revision {revision}, this version needs {needed}; restore it with "
+            "the version that made it, and run facegate db upgrade afterwards"
+        )
+    kind = "sqlite" if is_sqlite(url) else "postgresql"
+    if stated.database != kind:
+        raise BackupDamaged(
+            f"{source}: it is a copy of {stated.database}, and the database is {kind}; restore it into a "
+            f"database of {stated.database}"
+        )
     try:
-        with gzip.open(source, "rb") as file:
-            yield file
-    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
-        raise BackupDamaged(f"{source}: it is cut off or was altered; use another backup") from error
+        with source.open("rb") as file:
+            digest = file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise BackupError(f"{source}: cannot be read: {error.strerror or error}") from error
+    if digest != stated.sha256:
+        raise BackupDamaged(f"{source}: it is cut off or was altered; use another backup")
+    return stated
 
 
-def _rows(file: gzip.GzipFile) -> Iterator[list[Any]]:
-    """Returns the lines that are rows: neither the first nor the last."""
-    while line := file.readline(_MAX_LINE):
-        value = json.loads(line)
-        if isinstance(value, list):
-            yield value
-
-
-def _object(line: bytes) -> dict[str, Any]:
+def _manifest(source: Path) -> DumpSummary:
+    path = manifest_of(source)
     try:
-        value = json.loads(line)
-    except ValueError as error:
-        raise BackupDamaged("its first or last line is not JSON: it is cut off, or no dump") from error
-    if not isinstance(value, dict):
-        raise BackupDamaged("its first or last line is a row: it is cut off, or no dump")
-    return value
+        with path.open("rb") as file:
+            content = file.read(_MAX_MANIFEST)
+    except OSError as error:
+        raise BackupError(f"{path}: cannot be read: {error.strerror or error}") from error
+    try:
+        stated: dict[str, Any] = json.loads(content)
+        if stated.pop("format") != _FORMAT:
+            raise BackupDamaged(f"{source}: it is not a copy that this version reads ({_FORMAT})")
+        stated["time"] = datetime.fromisoformat(stated["time"])
+        return DumpSummary(**stated)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise BackupDamaged(f"{path}: it is no manifest of a copy") from error
+
+
+def _expect_version(connection: Connection, program: str) -> None:
+    """Verify that a program of PostgreSQL is not older than the server, whose data it could not handle."""
+    server = int(connection.scalar(text("SHOW server_version_num")) or 0) // 10_000
+    found = re.search(r"\b(\d+)\.", _call(program, "--version"))
+    ours = int(found[1]) if found else 0
+    if ours < server:
+        raise BackupError(
+            f"{program} has version {ours}, the server has version {server}: install the client programs of "
+            f"PostgreSQL {server}"
+        )
+
+
+def _call(program: str, *arguments: str, url: str | None = None) -> str:
+    """Run a program of PostgreSQL, and return its output. The password is not in its arguments."""
+    try:
+        done = subprocess.run(  # noqa: S603 -- a program of PostgreSQL, by name
+            [program, *arguments],
+            env={**os.environ, **({} if url is None else _libpq(url))},
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise BackupError(f"{program} is not installed: install the client programs of PostgreSQL") from error
+    if done.returncode != 0:
+        raise BackupError(f"{program} failed: {done.stderr.strip()[:500]}")
+    return done.stdout
+
+
+def _libpq(url: str) -> Mapping[str, str]:
+    """Return where and as whom the programs connect, as the variables of libpq."""
+    parsed = make_url(url)
+    options = parsed.query
+    found = {
+        "PGHOST": parsed.host or options.get("host"),
+        "PGPORT": parsed.port or options.get("port"),
+        "PGUSER": parsed.username,
+        "PGPASSWORD": parsed.password,
+        "PGDATABASE": parsed.database,
+        "PGSSLMODE": options.get("ssl"),
+    }
+    return {name: str(value) for name, value in found.items() if value}
 
 
 async def _expect_revision(database: Database) -> None:

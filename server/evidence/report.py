@@ -4,29 +4,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
-from device_integrity import DeviceCheck
 from matcher import similarity_in_words
-from server.domain.terms import CheckStatus
 from server.evidence.store import HeldImage
-from server.pages import (
-    NOTHING,
-    Html,
-    cell,
-    data_uri,
-    facts,
-    figure,
-    folded,
-    head,
-    image,
-    joined,
-    page,
-    pill,
-    signal_list,
-    signal_row,
-    stylesheet,
-    table,
-)
-from server.verdict.outcome import AttemptOutline, CheckOutcome
+from server.pages import data_uri, render
+from server.verdict.outcome import CheckOutcome
 from server.verdict.record import EvidenceRecord
 
 if TYPE_CHECKING:
@@ -35,10 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["report_page"]
 
 _ABSENT: Final = "-"
-_TONES: Final = {CheckStatus.SUCCESS: "good", CheckStatus.FAILURE: "bad", CheckStatus.NOT_DECIDED: "warn"}
-_SECTION: Final = Html(
-    '<section aria-labelledby="{key}">\n<h2 id="{key}">{title}</h2>\n{content}\n</section>'
-)
 _SHOWN_TYPES: Final = frozenset({"image/jpeg", "image/png"})
 _PURPOSES: Final = {
     "EVIDENCE_FRAME": "Evidence frame",
@@ -64,37 +41,23 @@ def report_page(
         export: The circumstances of the export.
     """
     outcome = record.outcome
-    status = outcome.verdict.status
-    words = [pill(status.value, tone=_TONES[status])]
-    words += [pill(reason.value, tone="bad", outline=True) for reason in outcome.verdict.reasons]
-    if outcome.sandbox:
-        words.append(pill("sandbox: no statement about a person", tone="warn"))
-    return page(
-        brand="evidence",
+    return render(
+        "evidence.html",
         title=str(outcome.check_id),
-        heading=f"Check {outcome.check_id}",
-        below=joined((Html("<p>{}</p>").format(Html(" ").join(words)), facts(_summary(record, export)))),
-        main=joined(
-            [
-                _section("images", "Images", _images(images)),
-                _section("liveness", "Liveness", _liveness(outcome, result)),
-                _section("match", "Match with the trusted image", facts(_match(outcome))),
-                _section("device", "Device", _device(outcome)),
-                _section("attempts", "Attempts", _attempts(outcome.attempts)),
-                _section("basis", "Policy, models and times", facts(_basis(record))),
-                _section("frames", "Received frames", _frames(record)),
-            ]
-        ),
-        footer=Html(
-            "Made from the sealed evidence record by <code>ExportEvidence</code>. The archive's signature "
-            "covers this page: <code>facegate result verify ARCHIVE.zip --jwks jwks.json</code>."
-        ),
-        style=stylesheet("server.evidence", "report"),
+        verdict=outcome.verdict,
+        sandbox=outcome.sandbox,
+        summary=_summary(record, export),
+        images=[_image(held) for held in images],
+        liveness=list(_liveness(outcome)),
+        explanations=result.get("liveness", {}).get("explanations", []),
+        judged_signals=() if outcome.liveness is None else outcome.liveness.signals,
+        match=_match(outcome),
+        device=_device(outcome),
+        tests=_tests(outcome),
+        attempts=_attempts(outcome),
+        basis=_basis(record),
+        frames=record.frames,
     )
-
-
-def _section(key: str, title: str, content: Html) -> Html:
-    return _SECTION.format(key=key, title=title, content=content)
 
 
 def _summary(record: EvidenceRecord, export: "Export") -> Iterable[tuple[str, str]]:
@@ -110,53 +73,38 @@ def _summary(record: EvidenceRecord, export: "Export") -> Iterable[tuple[str, st
     yield "Purpose of the export", export.purpose
 
 
-def _images(images: Sequence[HeldImage]) -> Html:
-    if not images:
-        return Html("<p>No image is kept of this check.</p>")
-    return Html('<div class="images">{}</div>').format(joined(map(_image, images)))
-
-
-def _image(held: HeldImage) -> Html:
+def _image(held: HeldImage) -> dict[str, str]:
     found = held.facts
-    name = _PURPOSES.get(found.purpose, found.purpose)
-    caption = Html("{}{}<br>SHA-256 <code>{}</code>").format(
-        name,
-        f", attempt {found.attempt}, frame {found.frame_index}" if found.attempt else "",
-        found.sha256.hex(),
-    )
+    alt = _PURPOSES.get(found.purpose, found.purpose)
+    shown: dict[str, str] = {
+        "name": alt + (f", attempt {found.attempt}, frame {found.frame_index}" if found.attempt else ""),
+        "alt": alt,
+        "sha256": found.sha256.hex(),
+        "kind": "",
+        "uri": "",
+        "instead": "",
+    }
     if held.content is None:
-        return figure(Html("<p>{}</p>").format(_absent(held.problem)), caption=caption)
-    if found.media_type not in _SHOWN_TYPES:
-        return figure(Html("<p>{}</p>").format(f"In the archive, as {found.media_type}"), caption=caption)
-    shown = image(data_uri(held.content, media_type=found.media_type), alt=name)
-    kinds = " ".join(filter(None, (_TURNS.get(found.rotation, ""), "mirrored" if found.mirrored else "")))
-    return figure(shown, caption=caption, kind=kinds)
+        shown["instead"] = _absent(held.problem)
+    elif found.media_type not in _SHOWN_TYPES:
+        shown["instead"] = f"In the archive, as {found.media_type}"
+    else:
+        shown["uri"] = data_uri(held.content, media_type=found.media_type)
+        shown["kind"] = f"{_TURNS.get(found.rotation, '')}{' mirrored' * found.mirrored}".strip()
+    return shown
 
 
-def _liveness(outcome: CheckOutcome, result: Mapping[str, Any]) -> Html:
+def _liveness(outcome: CheckOutcome) -> Iterable[tuple[str, str]]:
     liveness = outcome.liveness
     if liveness is None or not outcome.verdict.about_person:
-        return Html("<p>No attempt was judged.</p>")
-    explanations = result.get("liveness", {}).get("explanations", [])
-    found = facts(
-        [
-            ("Verdict", liveness.verdict.value),
-            ("Confidence", f"{liveness.confidence:.1f} of 100"),
-            (
-                "Thresholds",
-                f"LIVE from {liveness.policy.live_threshold:g}, SPOOF to {liveness.policy.spoof_threshold:g}",
-            ),
-            ("Attack type", liveness.attack_type.value),
-            ("Mode", outcome.used_mode.value if outcome.used_mode else _ABSENT),
-            ("Challenge", f"{outcome.verified_bits:.1f} bits verified, {outcome.required_bits:.1f} required"),
-        ]
-    )
-    rows = [
-        signal_row(one.label, score=one.score, weight=one.weight, detail=one.detail, name=one.name)
-        for one in liveness.signals
-    ]
-    reasons = Html("<ul>{}</ul>").format(joined(Html("<li>{}</li>").format(text) for text in explanations))
-    return joined([found, reasons if explanations else NOTHING, folded("All signals", signal_list(rows))])
+        return
+    policy = liveness.policy
+    yield "Verdict", liveness.verdict.value
+    yield "Confidence", f"{liveness.confidence:.1f} of 100"
+    yield "Thresholds", f"LIVE from {policy.live_threshold:g}, SPOOF to {policy.spoof_threshold:g}"
+    yield "Attack type", liveness.attack_type.value
+    yield "Mode", outcome.used_mode.value if outcome.used_mode else _ABSENT
+    yield "Challenge", f"{outcome.verified_bits:.1f} bits verified, {outcome.required_bits:.1f} required"
 
 
 def _match(outcome: CheckOutcome) -> Iterable[tuple[str, str]]:
@@ -178,20 +126,14 @@ def _match(outcome: CheckOutcome) -> Iterable[tuple[str, str]]:
     yield "Required false match rate of photos", f"{outcome.required_fmr:.2g}"
 
 
-def _device(outcome: CheckOutcome) -> Html:
+def _device(outcome: CheckOutcome) -> Iterable[tuple[str, str]]:
     device = outcome.device
     signs = ", ".join(f"{sign.of.value} ({sign.strength:.2f})" for sign in device.signs if sign.suspected)
-    transcript = outcome.transcript
-    found = facts(
-        [
-            ("Assurance", f"{device.assurance.value}, required {device.required.value}"),
-            ("Attested", "yes" if device.assurance.attested else "no: this device is not attested"),
-            ("Signs of manipulation", signs or "none"),
-            ("Tolerated tests", ", ".join(device.tolerated) or "none"),
-            ("Transcript", _ABSENT if transcript is None else _transcript(outcome)),
-        ]
-    )
-    return joined([found, folded("All tests", _tests(device.checks))])
+    yield "Assurance", f"{device.assurance.value}, required {device.required.value}"
+    yield "Attested", "yes" if device.assurance.attested else "no: this device is not attested"
+    yield "Signs of manipulation", signs or "none"
+    yield "Tolerated tests", ", ".join(device.tolerated) or "none"
+    yield "Transcript", _transcript(outcome)
 
 
 def _transcript(outcome: CheckOutcome) -> str:
@@ -205,24 +147,21 @@ def _transcript(outcome: CheckOutcome) -> str:
     )
 
 
-def _tests(checks: Sequence[DeviceCheck]) -> Html:
-    rows = [
-        _row(
+def _tests(outcome: CheckOutcome) -> list[tuple[str, ...]]:
+    return [
+        (
             check.name,
             check.outcome.value + (" (decides)" if check.decisive and not check.tolerated else ""),
             check.reason,
             check.detail,
         )
-        for check in checks
+        for check in outcome.device.checks
     ]
-    return table(map(head, ("Test", "Finding", "Reason", "Detail")), rows, label="Tests", kind="overview")
 
 
-def _attempts(attempts: Sequence[AttemptOutline]) -> Html:
-    if not attempts:
-        return Html("<p>No device scanned.</p>")
-    rows = [
-        _row(
+def _attempts(outcome: CheckOutcome) -> list[tuple[str, ...]]:
+    return [
+        (
             str(one.attempt),
             one.mode.value,
             one.outcome.value,
@@ -232,10 +171,8 @@ def _attempts(attempts: Sequence[AttemptOutline]) -> Html:
             _time(one.start_time),
             _ABSENT if one.end_time is None else _time(one.end_time),
         )
-        for one in attempts
+        for one in outcome.attempts
     ]
-    heads = ("Attempt", "Mode", "Outcome", "Ended by", "Verdict", "Frames", "Began", "Ended")
-    return table(map(head, heads), rows, label="Attempts", kind="overview")
 
 
 def _basis(record: EvidenceRecord) -> Iterable[tuple[str, str]]:
@@ -252,24 +189,6 @@ def _basis(record: EvidenceRecord) -> Iterable[tuple[str, str]]:
     yield "Source of the times", times.source
     yield "Trusted image accepted", _time(times.create)
     yield "Retained until", _time(times.retain_until)
-
-
-def _frames(record: EvidenceRecord) -> Html:
-    if not record.frames:
-        return Html("<p>No frame was received.</p>")
-    return joined(
-        folded(
-            f"Attempt {one.attempt}: {len(one.sha256)} hashes{'' if one.complete else ' (incomplete)'}",
-            Html('<ol start="0">{}</ol>').format(
-                joined(Html("<li><code>{}</code></li>").format(each.hex()) for each in one.sha256)
-            ),
-        )
-        for one in record.frames
-    )
-
-
-def _row(*words: str) -> Html:
-    return Html("<tr>{}</tr>").format(Html("").join(map(cell, words)))
 
 
 def _time(moment: datetime) -> str:

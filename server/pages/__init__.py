@@ -1,59 +1,9 @@
-"""The parts of the pages that commands write. Each page is one HTML file that loads and runs nothing.
+"""The pages that commands write: Jinja2 templates. Each page is one HTML file that loads and runs nothing.
 
-``parts`` has the type of safe markup, the templates, the parts and the frame of a page; ``svg`` has drawings.
-``templates/base.css`` is the style sheet.
+All templates and style sheets are in ``templates``: ``frame.html`` is the frame of a page, ``parts.html`` has
+its parts, ``verdict.html`` explains a verdict, ``charts.html`` has drawings in SVG.
 """
 
-from server.pages import svg
-from server.pages.parts import (
-    NOTHING,
-    Html,
-    band,
-    card,
-    cell,
-    data_uri,
-    facts,
-    figure,
-    folded,
-    gauge,
-    head,
-    image,
-    joined,
-    link_cell,
-    mark,
-    measure,
-    page,
-    pill,
-    signal_list,
-    signal_row,
-    stylesheet,
-    table,
-    template,
-)
+from server.pages.rendering import Html, data_uri, render
 
-__all__ = [
-    "NOTHING",
-    "Html",
-    "band",
-    "card",
-    "cell",
-    "data_uri",
-    "facts",
-    "figure",
-    "folded",
-    "gauge",
-    "head",
-    "image",
-    "joined",
-    "link_cell",
-    "mark",
-    "measure",
-    "page",
-    "pill",
-    "signal_list",
-    "signal_row",
-    "stylesheet",
-    "svg",
-    "table",
-    "template",
-]
+__all__ = ["Html", "data_uri", "render"]

@@ -246,7 +246,7 @@ def test_each_backup_has_a_file_of_its_own() -> None:
         if document["metadata"]["name"].endswith("-backup")
     )
     database, objects = containers(pod_of(backup))
-    assert database["args"] == ["backup", "database", "/backup/$(POD_NAME).jsonl.gz"]
+    assert database["args"] == ["backup", "database", "/backup/$(POD_NAME).backup"]
     assert {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}} in database["env"]
     assert objects["args"] == ["backup", "objects", "/backup/objects", "--prune"]
 

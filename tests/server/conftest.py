@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,6 +11,7 @@ __all__ = ["live", "log", "postgres", "scene", "temporary"]
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[PostgresServer]:
-    """A PostgreSQL server."""
-    with postgres_server() as server:
+    """A PostgreSQL server; its programs, such as ``pg_dump``, come first in the PATH."""
+    with postgres_server() as server, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PATH", f"{server.programs}:{os.environ['PATH']}")
         yield server

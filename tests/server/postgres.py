@@ -55,7 +55,7 @@ class PostgresServer:
 
     def __init__(self, folder: Path, programs: Path) -> None:
         self._folder = folder
-        self._programs = programs
+        self.programs = programs
         self._process: subprocess.Popen[bytes] | None = None
         self._numbers = count(1)
 
@@ -88,7 +88,7 @@ class PostgresServer:
         while time.monotonic() < until:
             process = subprocess.Popen(
                 [
-                    str(self._programs / "postgres"), "-D", str(self._data), "-k", str(self._folder),
+                    str(self.programs / "postgres"), "-D", str(self._data), "-k", str(self._folder),
                     "-c", "listen_addresses=", "-c", "fsync=off",
                     "-c", "shared_buffers=16MB", "-c", "max_connections=60",
                 ],
@@ -164,7 +164,7 @@ class PostgresServer:
         return True
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [str(self._programs / program), *arguments]
+        command = [str(self.programs / program), *arguments]
         done = subprocess.run(command, capture_output=True, user=_account(), cwd=self._folder, check=False)
         if done.returncode != 0:
             raise ProgramError(program, done.returncode, done.stderr.decode(errors="replace"))

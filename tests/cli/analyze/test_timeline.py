@@ -7,8 +7,15 @@ from cli.analyze.timeline import Timeline, median_step, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
 from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
+from server.pages import Html
+from server.pages.rendering import TEMPLATES
 from tests.cli.analyze.samples import observation
 from tests.server.pages.reading import Page
+
+
+def drawn_of(timeline: Timeline, *, timed: bool = True) -> Html:
+    chart = timeline_chart(timeline, eyes_shut_level=0.1, timed=timed)
+    return Html(TEMPLATES.get_template("charts.svg").module.timeline(chart))  # type: ignore[attr-defined]
 
 
 def scan(*frames: FrameObservation) -> ScanObservations:
@@ -58,7 +65,7 @@ def test_the_same_bytes_are_the_same_picture() -> None:
 
 
 def test_everything_is_drawn(timeline: Timeline) -> None:
-    drawn = timeline_chart(timeline, eyes_shut_level=0.1)
+    drawn = drawn_of(timeline)
     assert [
         len(re.findall(f'class="{kind}"', drawn)) for kind in ("face one", "face none", "face several")
     ] == [3, 1, 1]
@@ -74,7 +81,7 @@ def test_everything_is_drawn(timeline: Timeline) -> None:
 
 def test_unknown_values_are_reported_as_unknown() -> None:
     one = replace(observation(0), eyes=None)
-    drawn = timeline_chart(timeline_of(scan(one), []), eyes_shut_level=0.1)
+    drawn = drawn_of(timeline_of(scan(one), []))
     assert "not measured" in drawn
     assert "no network ran" in drawn
     assert timeline_of(ScanObservations(frames=(), motion=()), []).moments == ()
@@ -90,7 +97,7 @@ def test_without_times_each_frame_counts_as_a_second() -> None:
 
 def test_still_frames_are_drawn_by_their_number() -> None:
     found = timeline_of(scan(*map(observation, range(9))), [PadScore(3, "n", 1.0)], timed=False)
-    drawn = timeline_chart(found, eyes_shut_level=0.1, timed=False)
+    drawn = drawn_of(found, timed=False)
     assert "frame 3: n 1.00" in drawn
     assert " s<" not in drawn
     assert "9 still frames in their order" in drawn

@@ -86,7 +86,7 @@ def check_written_files(out: Path, *, pack: str) -> None:
         assert (signed.liveness.requested_mode == scan_pb2.MODE_DYNAMIC) is demanded
         # Where there may be doubt, a flash follows unless the networks are sure.
         flashed = demanded or (scenario.doubt and signed.liveness.used_mode == scan_pb2.MODE_DYNAMIC)
-        assert (folder / "strip.png").exists() is flashed
+        assert (folder / "strip.svg").exists() is flashed
         assert not signed.pack.evaluation_only
     assert "Traceback" not in (out / "server.log").read_text()
 

@@ -15,6 +15,14 @@ async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
     await postgres.drop_database(url)
 
 
+@pytest_asyncio.fixture
+async def other_postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of another empty database."""
+    url = await postgres.new_database()
+    yield url
+    await postgres.drop_database(url)
+
+
 @pytest.fixture
 def sqlite_url(tmp_path: Path) -> str:
     return f"sqlite:///{tmp_path / 'data' / 'checks.db'}"

@@ -4,16 +4,42 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Boolean, Column, Connection, Integer, LargeBinary, String, Uuid, insert, select
+from sqlalchemy import (
+    Boolean,
+    Column,
+    Connection,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Uuid,
+    insert,
+    select,
+)
 
-from server.backup.rows import as_stored
 from server.storage.database import open_database
-from server.storage.tables import UtcTime, metadata, schema_floor
+from server.storage.tables import UtcTime, Word, Words, metadata, schema_floor
 from tests.server.databases import make_tables
 
 __all__ = ["DUMPED", "all_rows", "filled"]
 
 _START = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
+
+
+def as_stored(table: Table) -> Table:
+    """Returns the table without the types that convert words: what is stored, be it altered or not."""
+    columns = (
+        Column(
+            column.name,
+            column.type.impl if isinstance(column.type, Word | Words) else column.type,
+            primary_key=column.primary_key,
+            nullable=column.nullable,
+        )
+        for column in table.columns
+    )
+    return Table(table.name, MetaData(), *columns)
+
 
 DUMPED = [as_stored(table) for table in metadata.sorted_tables if table is not schema_floor]
 """The tables of a dump: the upgrade of the target makes the row of the other one."""

@@ -66,7 +66,7 @@ async def test_results_records_images_and_the_audit_log_come_back(tmp_path: Path
         before = {check_id: await result_of(office, check_id) for check_id in (scanned, cancelled)}
         record = await office.of("reader").get_evidence(scanned)
         # The server runs while it is backed up: first the database, then the objects.
-        dump = tmp_path / "database.gz"
+        dump = tmp_path / "database.backup"
         await dump_database(old.database_url, dump, now=datetime.now(UTC), progress=silent)
         copied = await copy_objects(
             open_object_store(old.objects_url), open_object_store(str(tmp_path / "copies")), progress=silent

@@ -189,7 +189,7 @@ async def seed(deployment: Deployment) -> None:
         await opened.stores.holds.place(HELD, hold, event=_event(AuditAction.HOLD_PLACED, HELD))
     deployment.backup.mkdir()
     await dump_database(
-        settings.database_url, deployment.backup / "database.gz", now=NOW, progress=lambda *_: None
+        settings.database_url, deployment.backup / "database.backup", now=NOW, progress=lambda *_: None
     )
     await copy_objects(
         open_object_store(settings.objects_url),

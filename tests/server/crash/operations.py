@@ -94,7 +94,7 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "destroy": _command(keys_app, "destroy", "1"),
     "destroy tenant": _command(keys_app, "destroy", "--tenant", OWNER, "--yes"),
     "rotate tenant": _command(keys_app, "rotate", "evidence", "--tenant", OWNER),
-    "restore database": _command(restore_app, "database", "{backup}/database.gz"),
+    "restore database": _command(restore_app, "database", "{backup}/database.backup"),
     "restore objects": _command(restore_app, "objects", "{backup}/objects"),
     "restore keys": _command(restore_app, "keys", "{backup}/keys.json", "--key-file", "{key}"),
 }

@@ -100,7 +100,7 @@ async def _survives(deployment: Deployment, point: CrashPoint) -> None:
         ("rotate", "os:link"),
         ("rewrap", "server.storage.wrapped_keys:update"),
         ("encrypt", "pathlib:Path.replace"),
-        ("restore database", "server.backup.database:insert"),
+        ("restore database", "server.backup.database:_insert_rows"),
         ("restore keys", "os:link"),
     ],
 )

@@ -2,7 +2,7 @@ import re
 
 import numpy as np
 
-from cli.analyze.page_patterns import pattern_pictures, whole_spectrum
+from cli.analyze.page_figures import pattern_group, whole_spectrum
 from cli.analyze.pictures import colour_map
 from tests.cli.analyze.samples import FACE, picture
 from vision.face import Box, DetectedFace
@@ -19,15 +19,15 @@ def test_a_grid_shows_in_the_map_and_noise_does_not() -> None:
     noise = picture()
     grid = noise // 8 + 100
     grid[:, ::4] //= 2
-    images = [pattern_pictures(image, FACE) for image in (noise, grid)]
-    strength = [float(re.findall(r"face: the strongest is ([\d.]+) times", each)[0]) for each in images]
+    said = [pattern_group(image, FACE).figures[0].caption for image in (noise, grid)]
+    strength = [float(re.findall(r"face: the strongest is ([\d.]+) times", each)[0]) for each in said]
     assert strength[1] > 2 * strength[0]
 
 
 def test_a_small_face_has_no_map() -> None:
     points = np.array([[10, 10], [20, 10], [15, 15], [11, 20], [19, 20]], np.float32)
     small = DetectedFace(box=Box(5, 5, 25, 30), confidence=0.9, five_points=points)
-    assert "Brightness of the face" not in pattern_pictures(picture()[:40, :40], small)
+    assert not pattern_group(picture()[:40, :40], small).figures
 
 
 def test_maps_on_one_scale_compare() -> None:
