@@ -53,14 +53,19 @@ async def mirror_server(
     application.router.add_get("/{path:.*}", mirror.handle)
     runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
     await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
     try:
-        site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls)
         await site.start()
         port = runner.addresses[0][1]
         mirror.base = f"http://127.0.0.1:{port}" if tls is None else f"https://localhost:{port}"
         yield mirror
     finally:
         await runner.cleanup()
+        # Python 3.11 does not wait for the connections of a closed server; the loop would end before they do.
+        for _ in range(50):
+            if site._server is None or not site._server._active_count:  # type: ignore[attr-defined]
+                break
+            await asyncio.sleep(0.005)
 
 
 def whole(data: bytes, *, headers: Mapping[str, str] | None = None) -> Answer:
