@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_integrity.check import DeviceCheck, Manipulation, passed_test
-from device_integrity.stream.findings import not_evaluated, suspect, unavailable
+from device_integrity.stream.checks import not_evaluated, suspect, unavailable
 from device_integrity.stream.motion import ScanMotion, motion_similarity
-from device_integrity.stream.thumbnails import THUMBNAIL, difference_hash
-from device_integrity.stream.tracing import FrameTrace
+from device_integrity.stream.tracing import THUMBNAIL, FrameTrace, difference_hash
 
 __all__ = [
     "FrameMark",
