@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist
 
 __all__ = ["ANDROID_KEY", "PLAY_INTEGRITY"]
 

@@ -9,8 +9,7 @@ from typing import Final
 
 from device_integrity.apple.authenticator_data import AuthenticatorData, parse_authenticator_data
 from device_integrity.cbor import decode_cbor, take_bytes, whole_map
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import load_public_key, sha256, verify
 

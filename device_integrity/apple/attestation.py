@@ -13,8 +13,7 @@ from device_integrity.apple.anchors import AppleAnchors
 from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
 from device_integrity.apple.certificates import chain_problem
 from device_integrity.apple.key_use import KeyOwner, check_key_use
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import sha256
 

@@ -2,8 +2,7 @@
 
 from enum import StrEnum
 
-from device_integrity.check import DeviceCheck
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck
 
 __all__ = ["KeyOwner", "check_key_use"]
 

@@ -16,8 +16,7 @@ from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.certificates import ChainProblem, chain_problem
 from device_integrity.apple.receipt_format import Receipt, SignedReceipt, parse_receipt
 from device_integrity.apple.receipt_risk import check_risk
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import verify
 

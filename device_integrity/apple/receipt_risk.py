@@ -10,8 +10,7 @@ from typing import Final, Protocol
 
 from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.receipt_format import Receipt
-from device_integrity.check import DeviceCheck
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck
 
 __all__ = ["ReceiptExchange", "check_risk", "exchange_unavailable"]
 

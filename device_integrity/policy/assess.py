@@ -9,9 +9,8 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera.claims import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
 from device_integrity.policy.demands import CEILINGS, NEEDED_CHECKS, Demand, DemandTable, Evidence
 from device_integrity.policy.signs import Sign, find_signs
 

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera.claims import Platform
+from device_integrity.check import Assurance
 
 __all__ = [
     "ATTESTATIONS",

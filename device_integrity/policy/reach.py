@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera.claims import Platform
+from device_integrity.check import Assurance
 from device_integrity.policy.assess import OBSERVED
 from device_integrity.policy.demands import ATTESTATIONS, Demand, DemandTable, Evidence
 

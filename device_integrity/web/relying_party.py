@@ -2,8 +2,7 @@
 
 from dataclasses import dataclass
 
-from device_integrity.check import DeviceCheck, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck, Manipulation
 
 __all__ = ["RelyingParty", "origin_check", "page_check"]
 

@@ -23,9 +23,7 @@ from webauthn.helpers.structs import (
     RegistrationCredential,
 )
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from device_integrity.web.authenticator_data import (
     AuthenticatorHead,

@@ -4,9 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import (
     DEFAULT_DEMANDS,
     Demand,

@@ -18,9 +18,8 @@ from device_integrity.android import (
     verify_payload,
 )
 from device_integrity.apple import Environment, KeyOwner, verify_attestation
-from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import DECISIVE_CHECKS, DEFAULT_DEMANDS, assess, decided_by, mark_decisive
 from facegate_protocol import attestation_message, sign
 from tests.device_integrity.android import phones, play_tokens

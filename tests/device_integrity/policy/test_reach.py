@@ -1,7 +1,7 @@
 import pytest
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
+from device_integrity.check import Assurance
 from device_integrity.policy import ATTESTATIONS, Demand, DemandTable, Evidence, Shortfall, find_shortfall
 
 _KEY, _PLAY, _WEB = Evidence.ANDROID_KEY, Evidence.PLAY_INTEGRITY, Evidence.WEB_KEY

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
+from device_integrity.check import Assurance
 from device_integrity.policy import DECISIVE_NAMES, DEFAULT_DEMANDS, Demand, Evidence
 from liveness import ChallengeKind
 from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, LivenessPolicy
