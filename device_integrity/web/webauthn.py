@@ -31,8 +31,13 @@ from device_integrity.web.authenticator_data import (
     parse_registration,
     validate_cose_key,
 )
-from device_integrity.web.client_data import ClientData, parse_client_data
-from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
+from device_integrity.web.client_data import (
+    ClientData,
+    RelyingParty,
+    origin_check,
+    page_check,
+    parse_client_data,
+)
 from facegate_protocol import sha256
 
 __all__ = ["EnrolledCredential", "WebAuthnResult", "verify_authentication", "verify_registration"]
