@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from device_integrity.android.certificates import Certificate
-from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.android.chain import ANDROID_KEY, Certificate
 from device_integrity.check import DeviceCheck, Manipulation
 from device_integrity.errors import ReferenceDataMalformed
 

@@ -18,7 +18,8 @@ from device_integrity.android import (
     verify_key_attestation,
     verify_payload,
 )
-from device_integrity.android.checklists import ANDROID_KEY, PLAY_INTEGRITY
+from device_integrity.android.chain import ANDROID_KEY
+from device_integrity.android.play_integrity import PLAY_INTEGRITY
 from device_integrity.apple import (
     Environment,
     KeyOwner,
