@@ -25,18 +25,16 @@ from webauthn.helpers.structs import (
 
 from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.web.authenticator_data import (
+from device_integrity.web.ceremony import (
     AuthenticatorHead,
-    parse_head,
-    parse_registration,
-    validate_cose_key,
-)
-from device_integrity.web.client_data import (
     ClientData,
     RelyingParty,
     origin_check,
     page_check,
     parse_client_data,
+    parse_head,
+    parse_registration,
+    validate_cose_key,
 )
 from facegate_protocol import sha256
 
