@@ -48,7 +48,7 @@ class MatchResult:
             policy's ``max_fmr`` is.
         threshold_similarity: The similarity that stands for the policy's ``max_fmr``, 0..100.
         cosine: Score of the two templates, -1..1: their cosine, or with a cohort almost
-            (``vision.packs.cohort``); comparable within one calibration only.
+            (``vision.packs.calibration``); comparable within one calibration only.
         provenance: Where the calibration comes from; see ``MatchCalibration.provenance``.
         scan_fmr_bound: Upper bound on FMR of scans against photos at this cosine, in (0, 1]: how many other
             people reach it. ``None`` if the calibration measured no scans.

@@ -16,11 +16,11 @@ from vision.packs.calibration import (
     MatchCalibration,
     ScanRange,
     ScorePoint,
+    fit_cohort,
     load_calibration,
     parse_calibration,
 )
 from vision.packs.catalogue import load_catalogue
-from vision.packs.cohort import fit_cohort
 
 SHA = "ab" * 32
 GOOD = f"""

@@ -7,8 +7,7 @@ import pytest
 from vision.errors import PackDataInvalid
 from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue, parse_catalogue
-from vision.packs.pack_files import FAMILIES
-from vision.packs.verified_file import read_file
+from vision.packs.pack_files import FAMILIES, read_file
 
 ENTRY = """
 [[model]]

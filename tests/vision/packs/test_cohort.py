@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from vision.errors import PackDataInvalid
-from vision.packs.cohort import fit_cohort, parse_cohort
+from vision.packs.calibration import fit_cohort, parse_cohort
 
 
 def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from vision.face import BgrImage
-from vision.packs.dlib_chips import ALIGNED_POINTS, MEAN_FACE, MOVES, Move, chip_frame, cut_chips
+from vision.packs.dlib_models import ALIGNED_POINTS, MEAN_FACE, MOVES, Move, chip_frame, cut_chips
 from vision.packs.pack import Pack
 
 

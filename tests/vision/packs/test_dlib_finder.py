@@ -9,8 +9,7 @@ import pytest
 from tests.sampling import some_fast
 from vision.errors import ModelFailed
 from vision.face import BgrImage
-from vision.packs.dlib_finder import DlibFinder
-from vision.packs.dlib_models import DlibDetector
+from vision.packs.dlib_models import DlibDetector, DlibFinder
 from vision.packs.pack import Pack
 
 

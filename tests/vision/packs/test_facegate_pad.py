@@ -15,9 +15,8 @@ from vision.face import BgrImage, Box, DetectedFace
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import facegate_pad
 from vision.packs.catalogue import load_catalogue
-from vision.packs.facegate_pad import KIND, load_facegate_pad, read_facegate_pad
+from vision.packs.facegate_pad import KIND, TwoCropPadNetwork, load_facegate_pad, read_facegate_pad
 from vision.packs.pack import Pack
-from vision.packs.pad_two_crops import TwoCropPadNetwork
 
 CPU = RuntimeOptions(providers="cpu")
 MOST_BYTES = 2_000_000

@@ -5,8 +5,7 @@ from pathlib import Path
 import pytest
 
 from vision.errors import PackDataInvalid
-from vision.packs.catalogue import load_catalogue
-from vision.packs.imported import MODELS_FILE, with_imported
+from vision.packs.catalogue import MODELS_FILE, load_catalogue, with_imported
 
 _MODEL = """schema = 3
 [[model]]

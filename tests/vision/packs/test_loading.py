@@ -9,7 +9,7 @@ from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.packs import load_pack
 from vision.packs.catalogue import load_catalogue
 from vision.packs.pack import Pack
-from vision.packs.verified_file import read_file
+from vision.packs.pack_files import read_file
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from vision.errors import PackFileUnusable
-from vision.packs.mediapipe_task import read_task_members
+from vision.packs.mediapipe_landmarker import read_task_members
 
 NAME = "face.task"
 

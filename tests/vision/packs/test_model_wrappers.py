@@ -10,11 +10,10 @@ from tests.vision.models import channel_means_model, prelu_model, scaling_model
 from vision.errors import ModelFailed
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
 from vision.packs.catalogue import EmbedderPreprocessing
-from vision.packs.landmarks106 import Landmarker106
-from vision.packs.scrfd import ScrfdDetector
-from vision.packs.templates import to_unit_length
+from vision.packs.insightface_pack import Landmarker106, ScrfdDetector
+from vision.packs.interfaces import to_unit_length
+from vision.packs.onnx_models import ArcFaceEmbedder, SessionArcFace
 
 CPU = RuntimeOptions(providers="cpu")
 IMAGE: BgrImage = np.full((480, 640, 3), 60, np.uint8)

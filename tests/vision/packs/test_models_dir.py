@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from vision.packs.models_dir import default_models_dir
+from vision.packs.pack_files import default_models_dir
 
 HOME = Path("/home/someone")
 

@@ -19,11 +19,10 @@ from vision.face import BgrImage
 from vision.geometry import align_face
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.calibration import load_calibration
-from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import Catalogue, CatalogueEntry
+from vision.packs.catalogue import Catalogue, CatalogueEntry, load_catalogue
 from vision.packs.loading import load_folder_pack
 from vision.packs.pack import Pack
-from vision.packs.verified_file import read_file
+from vision.packs.pack_files import read_file
 
 CPU = RuntimeOptions(providers="cpu")
 NETWORKS = ["minifas_v2se", "minifasnet_v1se", "minifasnet_v2"]

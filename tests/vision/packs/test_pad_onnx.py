@@ -13,8 +13,8 @@ from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace
 from vision.onnx_sessions import RuntimeOptions, create_session
 from vision.packs.catalogue import PadPreprocessing
+from vision.packs.onnx_models import OnnxPadNetwork
 from vision.packs.pack import Pack
-from vision.packs.pad_onnx import OnnxPadNetwork
 
 CPU = RuntimeOptions(providers="cpu")
 PREPROCESSING = PadPreprocessing(

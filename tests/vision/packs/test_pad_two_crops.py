@@ -7,7 +7,7 @@ from onnx import TensorProto, helper
 from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE, TwoCropPadNetwork, tight_and_wide
+from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE, TwoCropPadNetwork, tight_and_wide
 
 CPU = RuntimeOptions(providers="cpu")
 BOX = Box(40, 40, 60, 80)

@@ -13,7 +13,7 @@ from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage
 from vision.graph_rewrite import with_free_sides
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.yunet import YunetDetector
+from vision.packs.open_pack import YunetDetector
 
 OUTPUTS = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)]
 COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}

@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from vision.errors import FolderUnusable, NotInstalled
-from vision.packs.catalogue_entries import CataloguePack
-from vision.packs.pulling.acceptance import terms_text
-from vision.packs.pulling.installed import FileState, InstalledFile, InstalledPack, inspect_pack, writing
+from vision.packs.catalogue import CataloguePack
+from vision.packs.pulling.installed import (
+    FileState,
+    InstalledFile,
+    InstalledPack,
+    inspect_pack,
+    terms_text,
+    writing,
+)
 
 __all__ = ["MANIFEST", "TERMS", "BundleReport", "write_bundle"]
 

@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import Final
 
 from vision.errors import FileNotOffered, FolderUnusable, TermsNotAccepted, TimeRanOut, TransferFailed
-from vision.packs.catalogue_entries import CatalogueEntry, CataloguePack
-from vision.packs.pulling.acceptance import is_accepted, needs_acceptance, write_acceptance
+from vision.packs.catalogue import CatalogueEntry, CataloguePack
 from vision.packs.pulling.installed import (
     FileState,
     InstalledPack,
     inspect_pack,
+    is_accepted,
+    needs_acceptance,
     sha256_of,
     size_text,
+    write_acceptance,
     writing,
 )
 from vision.packs.pulling.sources import PullProgress, Source, Transfer, copy_file, open_source

@@ -21,7 +21,7 @@ import pooch
 import requests
 
 from vision.errors import FileNotOffered, FileRefused, MirrorUnusable, TimeRanOut, TransferFailed
-from vision.packs.catalogue_entries import CatalogueEntry, CataloguePack, StateFile
+from vision.packs.catalogue import CatalogueEntry, CataloguePack, StateFile
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 from vision.packs.pulling.installed import sha256_of, unwritable, writing
 

@@ -7,7 +7,7 @@ import pytest
 from tests.vision.packs.pulling.builders import make_pack
 from vision.packs.catalogue import load_catalogue
 from vision.packs.pack import LicenceTerms
-from vision.packs.pulling.acceptance import (
+from vision.packs.pulling.installed import (
     RECORD,
     is_accepted,
     needs_acceptance,
