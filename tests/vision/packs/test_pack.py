@@ -1,4 +1,4 @@
-"""Calibrations of an operator instead of the packaged ones."""
+"""A pack with the calibration of an operator instead of the packaged one."""
 
 from dataclasses import replace
 from pathlib import Path
