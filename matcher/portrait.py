@@ -20,8 +20,7 @@ from matcher.portrait_requirements import FORMATS, face_inside, portrait_require
 from matcher.records import Container, TrustedImageContent, open_trusted_image
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace
-from vision.face_chip import cut_chip
-from vision.geometry import estimate_pose
+from vision.geometry import cut_chip, estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.packs import Pack
 

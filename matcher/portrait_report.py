@@ -12,7 +12,7 @@ from matcher.conformance.requirement import IntakeCode, Requirement, Requirement
 from matcher.errors import PortraitPolicyInvalid
 from matcher.records import Representations
 from vision.face import Box, HeadPose
-from vision.face_chip import FaceChip
+from vision.geometry import FaceChip
 from vision.packs import Template
 
 __all__ = [

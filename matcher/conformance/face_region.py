@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box, Landmarks, Points
-from vision.face_parts import FIVE_ALIGNED, FaceParts, face_parts
-from vision.geometry import similarity_transform
+from vision.geometry import FIVE_ALIGNED, FaceParts, face_parts, similarity_transform
 
 __all__ = [
     "ALIGNED_EYE_DISTANCE",

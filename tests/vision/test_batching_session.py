@@ -14,9 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from vision.batching_session import BatchingSession, takes_batches
-from vision.onnx_session import OnnxSession
-from vision.onnx_sessions import RuntimeOptions, create_session
+from vision.onnx_sessions import BatchingSession, OnnxSession, RuntimeOptions, create_session, takes_batches
 from vision.packs.dlib_networks import resnet_to_onnx
 from vision.packs.facegate_pad import read_facegate_pad
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state

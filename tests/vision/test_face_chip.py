@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from vision.face import Box, DetectedFace
-from vision.face_chip import CHIP_POINTS, CHIP_SHAPE, cut_chip
+from vision.geometry import CHIP_POINTS, CHIP_SHAPE, cut_chip
 from vision.image import GreyImage
 
 

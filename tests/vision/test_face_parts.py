@@ -3,7 +3,7 @@ import pytest
 
 from tests.matcher.conformance.pictures import FIVE_POINTS
 from vision.face import Landmarks
-from vision.face_parts import face_parts
+from vision.geometry import face_parts
 
 
 def landmarks(scheme: str, count: int, places: dict[int, tuple[float, float]]) -> Landmarks:

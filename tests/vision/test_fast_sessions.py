@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import vision.fast_sessions
+import vision.graph_rewrite
 from tests.vision.models import prelu_model, scaling_model
 from vision.errors import PackFileUnusable
-from vision.fast_sessions import create_fast_session, outputs_agree, sample_outputs
+from vision.graph_rewrite import create_fast_session, outputs_agree, sample_outputs
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 
 CPU = RuntimeOptions(providers="cpu")
@@ -26,7 +26,7 @@ def loaded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
         models.append(model)
         return create_session(model, options, name=name)
 
-    monkeypatch.setattr(vision.fast_sessions, "create_session", create)
+    monkeypatch.setattr(vision.graph_rewrite, "create_session", create)
     return models
 
 
@@ -63,7 +63,7 @@ def test_rewriting_can_be_turned_off(loaded: list[bytes]) -> None:
 
 @pytest.mark.parametrize("wrong", [prelu_model(SLOPES + np.float32(1e-3)), b"no model"])
 def test_a_rewritten_graph_that_disagrees_is_not_used(monkeypatch: pytest.MonkeyPatch, wrong: bytes) -> None:
-    monkeypatch.setattr(vision.fast_sessions, "without_prelu", lambda model: wrong)
+    monkeypatch.setattr(vision.graph_rewrite, "without_prelu", lambda model: wrong)
     assert _answer(_fast(prelu_model(SLOPES))) == [-1, 2, -7]
 
 
@@ -78,7 +78,7 @@ def test_on_a_gpu_graphs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> No
         models.append(model)
         return OnGpu()
 
-    monkeypatch.setattr(vision.fast_sessions, "create_session", create)
+    monkeypatch.setattr(vision.graph_rewrite, "create_session", create)
     assert isinstance(_fast(prelu_model(SLOPES)), OnGpu)
     assert len(models) == 1
 

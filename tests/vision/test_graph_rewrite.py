@@ -10,8 +10,7 @@ from numpy.typing import NDArray
 
 from tests.vision.models import prelu_model, scaling_model
 from vision.errors import PackFileUnusable
-from vision.fast_sessions import MOST_DIFFERENCE
-from vision.graph_rewrite import with_free_sides, without_prelu
+from vision.graph_rewrite import MOST_DIFFERENCE, with_free_sides, without_prelu
 from vision.onnx_sessions import RuntimeOptions, create_session
 
 CPU = RuntimeOptions(providers="cpu")

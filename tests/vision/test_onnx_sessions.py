@@ -10,9 +10,15 @@ import pytest
 from numpy.typing import NDArray
 
 from tests.vision.models import scaling_model
-from vision.batching_session import BatchingSession
 from vision.errors import PackFileUnusable
-from vision.onnx_sessions import RuntimeOptions, choose_providers, create_session, describe, on_gpu
+from vision.onnx_sessions import (
+    BatchingSession,
+    RuntimeOptions,
+    choose_providers,
+    create_session,
+    describe,
+    on_gpu,
+)
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from vision.errors import ModelFailed, PackDataInvalid, PackFileUnusable, PackIncomplete
 from vision.face import BgrImage, DetectedFace, Embedding
-from vision.fast_sessions import create_fast_session
 from vision.geometry import align_face, clamped_crop, context_crop, mesh_points
+from vision.graph_rewrite import create_fast_session
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe, on_gpu
 from vision.packs.calibration import MatchCalibration, load_calibration, uncalibrated
 from vision.packs.catalogue import (

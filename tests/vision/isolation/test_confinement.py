@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.vision.decoders import decoders
-from vision.isolation.limits import DecoderLimits
+from vision.isolation.workers import DecoderLimits
 
 PLACES = {"Max core file size": 0, "Max file size": 0, "Max processes": 0, "Max open files": 16}
 

@@ -8,8 +8,7 @@ import sys
 
 import pytest
 
-from vision.isolation.seccomp import UnknownMachine, build_filter
-from vision.isolation.system_calls import AARCH64, NUMBERS, X86_64
+from vision.isolation.confinement import AARCH64, NUMBERS, X86_64, UnknownMachine, build_filter
 
 ALLOW, KILL, ERRNO = 0x7FFF0000, 0x80000000, 0x00050000
 MACHINES = {"x86_64": (0xC000003E, X86_64), "aarch64": (0xC00000B7, AARCH64)}

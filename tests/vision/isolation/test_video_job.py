@@ -10,10 +10,9 @@ import pytest
 from tests.vision.isolation.hostile import QUICK, hostile_command
 from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
-from vision.isolation.process import LossCause
 from vision.isolation.video import VideoFrames, VideoLimits
+from vision.isolation.workers import DecoderLimits, LossCause
 
 LIMITS = VideoLimits(max_frames=4, max_pixels=100, max_total_pixels=300, max_seconds=2.0)
 
