@@ -28,8 +28,12 @@ from pathlib import Path
 from typing import Any, Final, Literal, Protocol, TypeAlias
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
+
+# ONNX Runtime collects telemetry for its maker, and stores it in the home of the user, unless this is set
+# before the import.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
+import onnxruntime
 
 from vision.errors import PackFileUnusable
 
@@ -217,11 +221,6 @@ class _Call:
         if self.outcome is None:
             raise RuntimeError("a call was ended before the model ran")
         return self.outcome
-
-
-# ONNX Runtime collects telemetry for its maker, and stores it in the home of the user, unless this is set
-# before the import.
-os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 
 ProviderRequest: TypeAlias = Literal["auto", "cpu", "cuda"]

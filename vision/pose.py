@@ -35,7 +35,7 @@ def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) ->
       pitch is coarse, because it depends on the nose alone.
 
     On simulated heads turned by known angles (90 turns of 10 photos, up to 20 degrees;
-    ``tests/vision/test_pose_simulated.py``) the median errors of yaw, pitch and roll are 0.8, 1.0 and 0.4
+    ``tests/vision/test_pose.py``) the median errors of yaw, pitch and roll are 0.8, 1.0 and 0.4
     degrees for ``mediapipe478`` (90 of 100 below 1.8, 2.8 and 0.9), and 1.9, 1.8 and 0.8 (4.1, 5.4 and 2.4)
     for ``ibug68``.
 
