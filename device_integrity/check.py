@@ -70,7 +70,6 @@ class DeviceCheck:
     Attributes:
         name: Machine-readable name, lower_snake_case, unique in its verifier; the part before the first
             dot is the verifier, such as ``android_key.boot_state``.
-        outcome: The finding.
         reason: Machine-readable reason, UPPER_SNAKE_CASE.
         detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
             a device: the value that was found, and the expected one.

@@ -120,11 +120,7 @@ def compare(
 ) -> MatchResult:
     """Decide whether ``portrait`` and ``scan`` show the same person.
 
-    Args:
-        portrait: The trusted image's template.
-        scan: The scan's fused template; see ``matcher.template``. Both templates have one form.
-        calibration: The calibration of the embedder that made them.
-        policy: The demanded bound on the false match rate.
+    Both templates have one form; see ``matcher.template``.
 
     Raises:
         CalibrationTooWeak: See ``require_calibration_support``.

@@ -100,11 +100,8 @@ def examine_portrait(
 ) -> PortraitReport:
     """Make the report on a trusted image, even if ``accept_portrait`` would refuse the image.
 
-    Args:
-        data: As for ``accept_portrait``, which makes the same report.
-        pack: The models; the embedder is not run.
-        policy: The demands. Of several persons, the report is on the subject (``matcher.persons``).
-        still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
+    The embedder is not run. Of several persons, the report is on the subject (``matcher.persons``); otherwise
+    as ``accept_portrait``.
 
     Raises:
         TrustedImageRefused: The image cannot be read, or shows no face.

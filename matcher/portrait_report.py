@@ -208,7 +208,6 @@ class Portrait:
     Attributes:
         template: The face's template, for ``matcher.comparison.compare``.
         chip: The aligned face, to tell whether a scan shows this very image.
-        report: The report on the image.
     """
 
     template: Template

@@ -66,13 +66,8 @@ def portrait_requirements(
 ) -> tuple[Requirement, ...]:
     """Return every requirement that is not ignored, in the order of the report.
 
-    Args:
-        view: The portrait.
-        size: Bytes of the upload.
-        persons: Number of persons in the image.
-        header: The header of the image.
-        declared: The facial record's representation; None for a bare image.
-        policy: The demands.
+    ``size`` is that of the upload, bytes; ``declared`` the facial record's representation, None for a bare
+    image.
     """
     found = (
         *_intake(view, size=size, persons=persons, header=header, policy=policy),
@@ -164,11 +159,7 @@ def declared_requirements(
     If both disagree, the image counts as right. A property that the record does not state yields no
     requirement.
 
-    Args:
-        portrait: The measured portrait.
-        header: The header of the image, before it was turned upright.
-        declared: The declarations of the record; None for a bare image.
-        rules: The rules of the policy.
+    The header is that of the image before it was turned upright; ``declared`` is None for a bare image.
     """
     if declared is None:
         return

@@ -62,12 +62,8 @@ def eye_piece(
 ) -> NDArray[np.float64] | None:
     """Cut out an eye for the comparison with the average eye.
 
-    Args:
-        image: The image.
-        left: The eye's left corner in the image, (x, y), pixels.
-        right: Its right corner.
-        mirrored: Whether to mirror it: for the image's right eye, whose outer corner is on the right.
-        least_width: Least distance of the corners, pixels.
+    The corners are (x, y), pixels, at least ``least_width`` apart. ``mirrored`` is for the image's right eye,
+    whose outer corner is on the right.
 
     Returns:
         Shape (14, 24), grey, mean 0 and length 1 (all 0 if the eye is flat), the outer corner on the left;

@@ -120,11 +120,8 @@ def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int,
 
     Mirroring avoids hard edges at the border, which PAD networks mistake for a photo's edge.
 
-    Args:
-        image: The frame.
-        box: The face.
-        scale: Side of the square divided by the longer side of the box, above 0.
-        size: Side, or (width, height), of the result in pixels.
+    ``scale`` is the side of the square divided by the longer side of the box, above 0; ``size`` the side, or
+    (width, height), of the result in pixels.
 
     Returns:
         Shape (height, width, 3) of ``size``.
@@ -151,11 +148,8 @@ def clamped_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int,
     This is the crop of minivision-ai/Silent-Face-Anti-Spoofing (``src/generate_patches.py``), with which its
     networks were trained.
 
-    Args:
-        image: The frame.
-        box: The face.
-        scale: Sides of the crop divided by those of the box, above 0, as far as the frame reaches.
-        size: Side, or (width, height), of the result in pixels; the aspect ratio is not kept.
+    ``scale`` is the sides of the crop divided by those of the box, above 0, as far as the frame reaches;
+    ``size`` the side, or (width, height), of the result in pixels, whose aspect ratio is not kept.
 
     Returns:
         Shape (height, width, 3) of ``size``.
@@ -181,9 +175,6 @@ def _resize(crop: BgrImage, size: int | tuple[int, int]) -> BgrImage:
 def eye_centres(landmarks: Landmarks) -> Points:
     """Return the eye centres: the means of the eyes' outlines, which gaze does not move.
 
-    Args:
-        landmarks: In one of the schemes of ``vision.face.Landmarks``.
-
     Returns:
         Shape (2, 2): of the image's left eye and right eye, pixels.
 
@@ -195,9 +186,6 @@ def eye_centres(landmarks: Landmarks) -> Points:
 
 def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
     """Return the corners of the eyes.
-
-    Args:
-        landmarks: Dense landmarks; None without landmarks.
 
     Returns:
         Shape (2, 2, 2), pixels: the image's left and right eye, each with its left corner first, as (x, y).
@@ -214,9 +202,6 @@ def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
 
 def mesh_points(landmarks: Landmarks | None) -> Points | None:
     """Return the five points of ``DetectedFace`` from MediaPipe's mesh; an eye is between its corners.
-
-    Args:
-        landmarks: Dense landmarks; None without landmarks.
 
     Returns:
         Shape (5, 2), pixels. None if the landmarks are not MediaPipe's 478, or not finite.
@@ -242,9 +227,6 @@ def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
     eyes and more than 0.2 for open ones, with one frame in between; dlib's 68 points give mostly 0.09..0.16
     and 0.25..0.33.
 
-    Args:
-        landmarks: In one of the schemes of ``vision.face.Landmarks``.
-
     Returns:
         The image's left eye and right eye, each 0 or more; 0 for an eye without width.
 
@@ -269,9 +251,6 @@ def lip_gap(landmarks: Landmarks) -> float | None:
     """Return how far the mouth is open: the mean distance between the inner lips.
 
     It is measured in the head's own coordinates, so that neither distance nor pose of the head changes it.
-
-    Args:
-        landmarks: Dense landmarks.
 
     Returns:
         Centimetres on MediaPipe's canonical face, 0 or more. None if the landmarks are not MediaPipe's 478
@@ -346,9 +325,7 @@ _MEDIAPIPE478_OUTLINE: Final = np.array([*_CHEEKS_AND_CHIN, *_BROWS])
 def face_parts(five_points: Points, landmarks: Landmarks | None) -> FaceParts | None:
     """Return the reference points, from the landmarks if given, else from the detector's five points.
 
-    Args:
-        five_points: Shape (5, 2), as in ``DetectedFace``.
-        landmarks: Dense landmarks of the same face.
+    ``five_points`` has the shape (5, 2), as in ``DetectedFace``.
 
     Returns:
         The points; None if the five points are needed and not finite. Landmarks of an unknown scheme, or that
@@ -406,9 +383,7 @@ _MARGIN: Final = 4
 def cut_chip(picture: GreyImage, face: DetectedFace) -> FaceChip:
     """Returns the chip of a face; beyond the picture's border its outermost pixels are repeated.
 
-    Args:
-        picture: The upright picture, shape (height, width), 0..255.
-        face: The face in it.
+    The picture is upright, shape (height, width), 0..255.
     """
     matrix = similarity_transform(face.five_points, CHIP_POINTS)
     height, width = picture.shape

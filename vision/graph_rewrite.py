@@ -208,11 +208,7 @@ def create_fast_session(
 
     On the CPU, PRelu nodes are replaced (see ``vision.graph_rewrite``). A GPU runs them well.
 
-    Args:
-        model: The model's bytes.
-        options: How to run it.
-        name: The file's name for messages.
-        input_range: The least and the largest value of its normalised inputs.
+    ``input_range`` is the least and the largest value of its normalised inputs.
 
     Returns:
         A session, safe to call from several threads at once. It runs the original graph if there is nothing
@@ -237,9 +233,7 @@ def create_fast_session(
 def sample_outputs(session: OnnxSession, input_range: tuple[float, float]) -> list[NDArray[np.float32]]:
     """Return a session's outputs for one noise image, always the same; empty if the session cannot be run.
 
-    Args:
-        session: A session with images as its only inputs.
-        input_range: The least and the largest value of the noise.
+    ``input_range`` is the least and the largest value of the noise; images are the session's only inputs.
     """
     random = np.random.default_rng(_SEED)
     sample = {

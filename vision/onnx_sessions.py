@@ -285,9 +285,6 @@ class ProviderChoice:
 def choose_providers(options: RuntimeOptions) -> ProviderChoice:
     """Return the execution providers for the options and the installed runtime.
 
-    Args:
-        options: The options that the operator set.
-
     Raises:
         PackFileUnusable: CUDA was demanded, but the installed runtime does not offer it.
     """
@@ -307,10 +304,8 @@ def choose_providers(options: RuntimeOptions) -> ProviderChoice:
 def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = "") -> OnnxSession:
     """Load an ONNX model.
 
-    Args:
-        model: The model's bytes, or its path. Bytes are better, because the hashed bytes are those loaded.
-        options: How to run it.
-        name: The file's name for messages; taken from the path if empty.
+    Bytes are better than a path, because the hashed bytes are those loaded. ``name`` is for messages; it is
+    taken from the path if empty.
 
     Returns:
         A session, safe to call from several threads at once.
@@ -409,10 +404,8 @@ def on_gpu(session: OnnxSession) -> bool:
 def describe(options: RuntimeOptions, session: OnnxSession | None = None) -> str:
     """Return one plain sentence for the log: runtime, provider, threads, and the reason for the provider.
 
-    Args:
-        options: How models are run.
-        session: A loaded model, so that the sentence names the provider in use and not only the requested
-            one.
+    ``session`` is a loaded model, so that the sentence names the provider in use and not only the requested
+    one.
 
     Raises:
         PackFileUnusable: CUDA was demanded, but the installed runtime does not offer it.

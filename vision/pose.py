@@ -68,9 +68,6 @@ def turn_about_neck(pose: HeadPose) -> float:
     """Return the turn about the head's own vertical axis, degrees; the yaw of a head that does not lean.
 
     A nod of a head that leans to a side, or before a phone that is rolled, has a yaw, but no such turn.
-
-    Args:
-        pose: The pose.
     """
     yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
     across, down = math.sin(yaw) * math.cos(pitch), -math.sin(pitch)

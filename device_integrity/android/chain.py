@@ -102,8 +102,6 @@ class TrustRoot:
     """A key at which a chain may end.
 
     Attributes:
-        name: The common name of the root.
-        kind: The kind of the root.
         subject: The name in its certificates, in the form of RFC 4514.
         spki_sha256: SHA-256 of its SubjectPublicKeyInfo in DER, 32 bytes.
     """
@@ -233,7 +231,6 @@ class Certificate:
             usage without keyCertSign.
         path_length: Maximum number of certificates between it and the leaf that are not self-issued;
             ``None`` if there is no limit.
-        key: Its public key.
         extensions: Raw values of the two extensions of key attestation, by dotted identifier.
     """
 
@@ -462,10 +459,7 @@ def walk_chain(
 ) -> WalkedChain:
     """Applies every rule to a chain, which is trusted if all tests pass.
 
-    Args:
-        certificates: Leaf first, root last; 3 to 10.
-        roots: The keys at which a chain may end.
-        now: The present time, with a time zone.
+    The certificates are leaf first, root last, 3 to 10; ``now`` has a time zone.
     """
     # 1. The last certificate is a root with a pinned key (Google, "Verify hardware-backed key pairs").
     by_key = {root.spki_sha256: root for root in roots}

@@ -67,8 +67,6 @@ class Claims:
     Attributes:
         description: The leaf's KeyDescription.
         application: The app in it; ``None`` if there is none.
-        chain: The chain that carries it.
-        challenge: The expected challenge.
         policy: The policy that sets the constraints' limits.
         now: The present time, with a time zone.
     """

@@ -174,9 +174,6 @@ class AuthorizationList:
 def read_authorizations(element: der.Element) -> AuthorizationList:
     """Reads one AuthorizationList.
 
-    Args:
-        element: The SEQUENCE.
-
     Raises:
         KeyDescriptionMalformed: It is not a SEQUENCE, an element is not a context tag, a tag occurs twice,
             or the value of a tag that tests use, or of more than one other tag, has another type.

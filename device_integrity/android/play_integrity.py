@@ -115,20 +115,12 @@ class PlayIntegrity:
 
 
 def refused_token(detail: str) -> PlayIntegrity:
-    """Returns the result for a token that cannot be decrypted or read.
-
-    Args:
-        detail: The reason, in plain words.
-    """
+    """Returns the result for a token that cannot be decrypted or read."""
     return PlayIntegrity(checks=PLAY_INTEGRITY.unreadable(detail), payload=None, one_time_key=None)
 
 
 def unavailable_token(detail: str) -> PlayIntegrity:
-    """Returns the result for a token whose decoder is unavailable.
-
-    Args:
-        detail: The reason, in plain words.
-    """
+    """Returns the result for a token whose decoder is unavailable."""
     checks = tuple(
         PLAY_INTEGRITY.unavailable(name, "DECODER_UNAVAILABLE", detail) for name in PLAY_INTEGRITY.checks
     )

@@ -243,7 +243,6 @@ class PlayApp:
 
     Attributes:
         recognition: PLAY_RECOGNIZED, UNRECOGNIZED_VERSION or UNEVALUATED.
-        package: Its package name.
         certificate_digests: SHA-256 of its signing certificates.
         licensing: LICENSED, UNLICENSED or UNEVALUATED.
     """
@@ -296,9 +295,6 @@ class PlayPayload:
     """The whole payload.
 
     Attributes:
-        request: The request.
-        app: The app.
-        device: The device.
         environment: The other apps and services of the device.
         is_test: Whether the app's developer set the response in the Play Console.
     """

@@ -62,8 +62,6 @@ class AttestedKey:
     Attributes:
         key_id: 32 bytes.
         public_key: SubjectPublicKeyInfo, DER.
-        app_id: The app that it belongs to.
-        environment: The environment that Apple attested the key for.
         counter: The number of assertions so far, which is 0.
         receipt: The first receipt; Apple's server exchanges it for one with a risk metric.
     """

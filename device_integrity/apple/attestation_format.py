@@ -69,9 +69,8 @@ class AuthenticatorData:
 def parse_authenticator_data(data: bytes, *, with_credential: bool) -> AuthenticatorData:
     """Reads authenticator data.
 
-    Args:
-        data: The data as sent.
-        with_credential: Whether a key follows the head, as in attestations; an assertion ends with the head.
+    ``with_credential`` states whether a key follows the head, as in attestations; an assertion ends with the
+    head.
 
     Raises:
         EvidenceMalformed: It is too short or too long, or the key is not a COSE key for ES256.

@@ -62,9 +62,7 @@ class ChainProblem:
 def read_certificate(der: bytes, what: str) -> x509.Certificate:
     """Parses a certificate, including every part that this package uses.
 
-    Args:
-        der: The certificate, DER, at most 8 KiB.
-        what: The name of the certificate in error messages.
+    ``what`` names the certificate, DER of at most 8 KiB, in error messages.
 
     Raises:
         CertificateMalformed: The certificate is too long, or a part of it cannot be read.

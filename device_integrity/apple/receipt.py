@@ -184,10 +184,6 @@ class ReceiptExchange(Protocol):
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
         """Returns the newer receipt, not yet verified.
 
-        Args:
-            receipt: The receipt of an attestation, or of an earlier exchange.
-            environment: The environment that the key was attested for.
-
         Raises:
             ReceiptExchangeUnavailable: The server did not answer, or its answer is unusable.
         """
@@ -197,10 +193,7 @@ class ReceiptExchange(Protocol):
 def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> DeviceCheck:
     """Returns ``app_attest_receipt.risk``: whether the device made few keys.
 
-    Args:
-        receipt: The receipt, which was verified when it was received; ``None`` if there is none.
-        most_keys: The highest number of keys that passes.
-        now: The present time, with a time zone.
+    ``receipt`` was verified when it was received. ``most_keys`` is the highest number of keys that passes.
     """
     if receipt is None:
         return _RISK_LIST.not_evaluated("risk", "RECEIPT_MISSING", "the server has no receipt of the key")

@@ -124,7 +124,6 @@ class CameraFingerprints:
         webcams: Webcams of makers whose other products are capture devices.
         hard_emulators: Words that only emulators use in their description.
         soft_emulators: Words that unusual but honest devices use too.
-        emulator_cameras: Names of emulators' cameras.
     """
 
     version: str

@@ -291,12 +291,8 @@ def find_shortfall(
 
     Only attestations and the server's key depend on the server's settings: observations are always made.
 
-    Args:
-        platform: A platform that the policy allows.
-        demands: The policy's table.
-        verifiable: The evidence that the server can verify.
-        ceilings: The highest assurance that a kind of evidence can give on this server, if that is less than
-            ``Evidence.ceiling``.
+    ``ceilings`` has the highest assurance that a kind of evidence can give on this server, if that is less
+    than ``Evidence.ceiling``.
     """
     own = ATTESTATIONS.get(platform, ())
     required = [

@@ -327,9 +327,7 @@ def mark_decisive(
 ) -> tuple[DeviceCheck, ...]:
     """Marks the failed tests that are decisive, and among them those that are tolerated.
 
-    Args:
-        checks: The tests of one piece of evidence, or of claims and observations.
-        tolerated: Names of the tests that must not decide.
+    ``tolerated`` names the tests that must not decide.
     """
     made = tuple(checks)
     passed = {check.name for check in made if check.outcome is DeviceFinding.PASS}

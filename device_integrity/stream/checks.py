@@ -360,9 +360,6 @@ def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] |
     colour of the flash has little effect. Frames of a person that keeps still or nods differ more over any
     distance than from frame to frame.
 
-    Args:
-        thumbnails: The thumbnails of the frames in order.
-
     Returns:
         The distance in frames and the ratio; ``None`` if there are too few frames or nothing changes.
     """

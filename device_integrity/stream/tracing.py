@@ -95,9 +95,6 @@ def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:
     """Returns whether each of 16 x 16 cells is brighter than its right neighbour (Krawetz's dHash), 256 bits.
 
     Unlike a cryptographic hash it hardly changes if a frame is re-encoded, scaled or brightened.
-
-    Args:
-        thumbnail: The result of ``thumbnail_of``.
     """
     small = cv2.resize(thumbnail.reshape(THUMBNAIL), (17, 16), interpolation=cv2.INTER_AREA)
     return np.packbits(small[:, :-1] > small[:, 1:]).tobytes()

@@ -190,7 +190,6 @@ class RegistrationData:
     """A registration's attestation object, in one of the accepted formats.
 
     Attributes:
-        head: The head of its authenticator data.
         credential_id: At most 1023 bytes.
         public_key: The COSE key, as sent.
         self_attested: Whether the key signed its own registration.

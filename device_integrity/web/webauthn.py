@@ -112,13 +112,9 @@ def verify_registration(
 ) -> WebAuthnResult:
     """Verifies a registration. Never raises because of the evidence that the browser sent.
 
-    Args:
-        credential_id: As sent.
-        client_data_json: As sent.
-        attestation_object: As sent; of format ``none``, or ``packed`` signed by the key itself.
-        challenge: The binding hash H, 32 bytes.
-        relying_party: The expected relying party.
-        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
+    ``attestation_object`` has the format ``none``, or ``packed`` signed by the key itself. ``challenge`` is
+    the binding hash H, 32 bytes; ``header_origin`` the request's ``Origin`` header, ``None`` if the listener
+    does not receive it.
     """
     try:
         client_data = parse_client_data(client_data_json)
@@ -175,15 +171,8 @@ def verify_authentication(
 ) -> WebAuthnResult:
     """Verifies an authentication. Never raises because of the evidence that the browser sent.
 
-    Args:
-        credential_id: As sent.
-        client_data_json: As sent.
-        authenticator_data: As sent.
-        signature: As sent.
-        challenge: The binding hash H, 32 bytes.
-        relying_party: The expected relying party.
-        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
-        enrolled: The credential as stored.
+    ``challenge`` is the binding hash H, 32 bytes; ``header_origin`` the request's ``Origin`` header, ``None``
+    if the listener does not receive it; ``enrolled`` the credential as stored.
     """
     try:
         client_data = parse_client_data(client_data_json)

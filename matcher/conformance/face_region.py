@@ -230,10 +230,6 @@ class FaceCrop:
 def face_crop(portrait: BgrImage, aligned: AlignedFace) -> FaceCrop | None:
     """Cuts the face, brows to chin, out of the portrait.
 
-    Args:
-        portrait: The image from which ``aligned`` was made.
-        aligned: The aligned face, which defines the position.
-
     Returns:
         The crop; None if no pixel of the face lies inside the portrait.
     """

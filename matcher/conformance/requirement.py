@@ -137,7 +137,6 @@ class Requirement:
     """One requirement, and whether the image meets it.
 
     Attributes:
-        code: Name of the requirement.
         clause: Its source, such as a clause of a standard.
         severity: The consequence if it is not met.
         measured: The measurement in words, with its unit; empty if it could not be assessed.

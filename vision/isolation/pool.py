@@ -73,11 +73,8 @@ def still_job(data: bytes, header: ImageHeader) -> Message:
 def ask_still(worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float) -> NDArray[np.uint8]:
     """Has a worker decode an image.
 
-    Args:
-        worker: The worker.
-        job: The image's job.
-        header: The header as this process read it; memory is allocated for its size and no other.
-        deadline: On the monotonic clock.
+    Memory is allocated for the size in ``header``, as this process read it, and no other. ``deadline`` is on
+    the monotonic clock.
 
     Returns:
         As ``DecoderPool.decode_still``.
@@ -138,10 +135,7 @@ _LOST: Final = "its decoder crashed"
 def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
     """Returns the command that starts a worker; the parent's process id is added last.
 
-    Args:
-        kind: ``stills`` or ``video``.
-        limits: The limits of the worker.
-        most_bytes: The largest size of a job, bytes.
+    ``kind`` is ``stills`` or ``video``; ``most_bytes`` the largest size of a job.
     """
     numbers = (limits.memory_bytes, limits.cpu_seconds, most_bytes)
     return module_command("vision.isolation.worker", kind, *map(str, numbers), isolated=True)
@@ -229,9 +223,8 @@ class DecoderPool:
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """Decodes one JPEG 2000 or WebP image.
 
-        Args:
-            data: The file. Its length was tested.
-            header: Its header. The declared size was tested, and the pixels must have it.
+        The length of the file and the size that its header declares were tested; the pixels must have that
+        size.
 
         Returns:
             The pixels as shown: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits.
@@ -254,9 +247,7 @@ class DecoderPool:
     def decode_video(self, data: bytes, *, limits: VideoLimits) -> VideoFrames:
         """Decodes frames of a video's best stream, evenly spaced in time.
 
-        Args:
-            data: The file: MP4, MOV, AVI, WebM or MKV.
-            limits: The limits of the video.
+        The file is MP4, MOV, AVI, WebM or MKV.
 
         Raises:
             VideoError: The video is refused; the error has the reason and its numbers.

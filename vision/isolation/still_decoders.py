@@ -138,10 +138,8 @@ _source: Final = _Source()
 def decode_jpeg2000(data: bytes, width: int, height: int) -> Image.Image | None:
     """Decodes a JP2 file or a bare code stream as ``opj_decompress`` does, to 8 bits.
 
-    Args:
-        data: The file; its code stream was found to be whole.
-        width: The width that its header declares, pixels.
-        height: The height.
+    The code stream of ``data`` was found to be whole; width and height, pixels, are those that its header
+    declares.
 
     Returns:
         Mode ``L``, ``LA``, ``RGB`` or ``RGBA``; ``None`` if the decoder finds another size.
@@ -273,9 +271,7 @@ Image.MAX_IMAGE_PIXELS = None
 def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     """Decodes one image.
 
-    Args:
-        numbers: ``StillCode``, and the width and height that the server read from the header.
-        data: The file.
+    ``numbers`` are ``StillCode``, and the width and height that the server read from the header.
 
     Raises:
         MemoryError: Decoding exceeds the worker's memory.

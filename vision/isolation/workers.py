@@ -103,9 +103,7 @@ class WorkerProcess:
     def __init__(self, command: tuple[str, ...], *, start_seconds: float) -> None:
         """Starts the process and waits until it reports that it is confined.
 
-        Args:
-            command: Program and arguments; this process's id is added as the last one.
-            start_seconds: Time that it has to start, seconds.
+        This process's id is added to ``command``. The program has ``start_seconds`` to start.
 
         Raises:
             OSError: The program cannot be started.
@@ -156,9 +154,7 @@ class WorkerProcess:
     def send_job(self, job: Message, *, deadline: float) -> None:
         """Sends a job.
 
-        Args:
-            job: The job.
-            deadline: On the monotonic clock; beyond it, the worker is lost.
+        Beyond ``deadline``, on the monotonic clock, the worker is lost.
 
         Raises:
             WorkerLost: The worker does not accept the job.
@@ -344,11 +340,8 @@ class DecoderWorkers:
     ) -> None:
         """Starts no worker yet.
 
-        Args:
-            command: The command that starts a worker.
-            count: The number of workers, 1 or more.
-            limits: The times for a start and for waiting, and the number of jobs per worker.
-            on_loss: Called whenever a worker is given up.
+        ``limits`` has the times for a start and for waiting, and the number of jobs per worker; ``on_loss``
+        is called whenever a worker is given up.
         """
         self._count = count
         self._limits = limits

@@ -81,7 +81,6 @@ class StateFile:
     """The PyTorch file of a network's authors, which a folder pack or a pull from a folder converts.
 
     Attributes:
-        name: File name.
         sha256: Of its bytes, lower-case hex.
     """
 
@@ -100,7 +99,6 @@ class CatalogueEntry:
         size: Size in bytes; ``None`` if only the hash is known.
         restricts_use: Whether the licence of the weights restricts their use, so that a person must accept
             it before the file is fetched.
-        role: Its role in a pack.
         kind: The kind, which determines the loader.
         name: The model's name in results; by default the usual file name without suffix.
         rank: The file of the highest rank is used for a role.
@@ -462,10 +460,6 @@ _MOST_BYTES: Final = 64 * 1024
 
 def with_imported(catalogue: Catalogue, folder: Path) -> Catalogue:
     """Return the catalogue with the embedders that a folder's ``models.toml`` adds; itself without the file.
-
-    Args:
-        catalogue: The packaged catalogue.
-        folder: The folder of a pack.
 
     Raises:
         PackNotFound: The file cannot be read.

@@ -324,9 +324,7 @@ class DlibDetector:
     def __init__(self, shapes: ShapePredictor, finder: DlibFinder) -> None:
         """Make a detector.
 
-        Args:
-            shapes: Locates the five points of each face.
-            finder: The network that runs if HOG finds nothing.
+        ``finder`` runs if HOG finds nothing.
         """
         import dlib
 
@@ -459,9 +457,7 @@ class DlibEmbedder:
     def __init__(self, session: OnnxSession, shapes: ShapePredictor) -> None:
         """Take over a loaded network.
 
-        Args:
-            session: The model that ``vision.packs.dlib_networks.resnet_to_onnx`` makes.
-            shapes: Locates the points by which the face is aligned.
+        ``session`` runs the model that ``vision.packs.dlib_networks.resnet_to_onnx`` makes.
         """
         self._session = session
         self._shapes = shapes

@@ -105,13 +105,7 @@ class DlibGraph:
         return self.add("MatMul", value, self._constant(numbers.reshape(inputs, outputs)), output=output)
 
     def pad(self, value: str, *, channels: int = 0, pixels: int = 0) -> str:
-        """Add a node that pads ``value`` with zeros, and return the name of its output.
-
-        Args:
-            value: Name of the tensor to pad.
-            channels: Number of channels to append.
-            pixels: Number of pixels to add below and to the right of the image.
-        """
+        """Add a node that pads ``value`` with zeros, and return the name of its output."""
         ends = np.array([0, 0, 0, 0, 0, channels, pixels, pixels], dtype=np.int64)
         return self.add("Pad", value, self._constant(ends))
 
@@ -122,13 +116,7 @@ class DlibGraph:
         inputs: tuple[str, tuple[int | str, ...]],
         outputs: tuple[str, tuple[int | str, ...]],
     ) -> bytes:
-        """Return the finished ONNX model.
-
-        Args:
-            name: Name of the graph.
-            inputs: Name and shape of the input.
-            outputs: Name and shape of the output.
-        """
+        """Return the finished ONNX model."""
         ends = [
             helper.make_tensor_value_info(end, TensorProto.FLOAT, shape) for end, shape in (inputs, outputs)
         ]
@@ -242,9 +230,6 @@ def resnet_to_onnx(content: bytes) -> bytes:
     It takes ``chips``, float32 of shape (n, 3, 150, 150), RGB, 0..255, and gives ``templates`` of shape
     (n, 128), not of length 1.
 
-    Args:
-        content: The file; its hash was verified.
-
     Raises:
         ValueError: The bytes are not such a file.
     """
@@ -274,9 +259,6 @@ def finder_to_onnx(content: bytes) -> bytes:
 
     It takes ``picture``, float32 of shape (1, 3, height, width), RGB, 0..255, and gives ``scores`` of
     shape (1, 1, rows, columns): above 0 for a face of 80 pixels; see ``FINDER_STEP``.
-
-    Args:
-        content: The file; its hash was verified.
 
     Raises:
         ValueError: The bytes are not such a file.

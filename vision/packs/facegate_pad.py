@@ -45,10 +45,7 @@ _INPUTS: Final = {"tight": [3, TIGHT_SIDE, TIGHT_SIDE], "wide": [3, WIDE_SIDE, W
 def tight_and_wide(image: BgrImage, box: Box, *, rim: int = 0) -> tuple[BgrImage, BgrImage]:
     """Return the two crops of the network's input.
 
-    Args:
-        image: The frame.
-        box: The face.
-        rim: Additional pixels on each side of the tight crop, from which training takes shifted crops.
+    ``rim`` adds pixels on each side of the tight crop, from which training takes shifted crops.
 
     Returns:
         Shapes (112, 112, 3), larger with a rim, and (80, 80, 3). Neither keeps the aspect ratio, and both
@@ -89,10 +86,6 @@ class TwoCropPadNetwork:
 
     def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
         """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation.
-
-        Args:
-            image: The frame. The face's surroundings matter as much as the face.
-            face: The face from the pack's detector.
 
         Raises:
             ModelFailed: The network could not be run.
@@ -140,10 +133,6 @@ def read_facegate_pad() -> VerifiedFile:
 
 def load_facegate_pad(file: VerifiedFile, runtime: RuntimeOptions) -> TwoCropPadNetwork:
     """Load the network of ``file``.
-
-    Args:
-        file: From ``read_facegate_pad``.
-        runtime: The options of ONNX Runtime.
 
     Raises:
         PackFileUnusable: The runtime cannot load it.

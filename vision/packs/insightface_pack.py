@@ -139,11 +139,6 @@ class Landmarker106:
 def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:
     """Load a pack of the ``insightface`` family from its files.
 
-    Args:
-        files: The files.
-        name: Name of the pack in results.
-        runtime: The options of ONNX Runtime.
-
     Raises:
         PackIncomplete: There is no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a file.

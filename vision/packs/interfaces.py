@@ -22,7 +22,6 @@ class TemplateForm:
     Attributes:
         model: Name of the embedder.
         sha256: SHA-256 of its file, lower-case hex.
-        dimensions: Length of a template.
         preprocessing: The steps before and after the network: alignment, normalisation, mirror image.
     """
 

@@ -56,13 +56,9 @@ def load_folder_pack(
 ) -> Pack:
     """Load the best catalogued file of each role, and every PAD network, from a folder of the user's own.
 
-    Args:
-        family: The family, which determines the kinds of files that are used; ``open`` ignores files whose
-            licence restricts their use.
-        folder: Contains the files; subfolders are not searched.
-        runtime: The options of ONNX Runtime.
-        catalogue: The known files; by default the packaged catalogue. The folder's ``models.toml`` may add
-            embedders (``vision.packs.catalogue``).
+    The family determines the kinds of files that are used; ``open`` ignores files whose licence restricts
+    their use. Subfolders are not searched. The folder's ``models.toml`` may add embedders to the catalogue
+    (``vision.packs.catalogue``).
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.

@@ -40,10 +40,7 @@ _PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 def read_task_members(content: bytes, *, name: str, members: Sequence[str]) -> tuple[bytes, ...]:
     """Return the named members of an archive; the others are not unpacked.
 
-    Args:
-        content: The archive.
-        name: The file's name, for messages.
-        members: Exact names, without folders.
+    ``members`` are exact names, without folders; ``name`` is the file's, for messages.
 
     Returns:
         The content of each, in the order of ``members``; each at most 32 MiB, its checksum verified.
@@ -241,10 +238,7 @@ def load_mediapipe_landmarker(
 ) -> "MediapipeLandmarker":
     """Load the landmarker from MediaPipe's ``face_landmarker.task``.
 
-    Args:
-        content: The file; its hash was verified.
-        name: The file's name, for messages.
-        blendshapes: Whether to compute blendshapes with the landmarks, at about a seventh more time.
+    ``content`` was verified; ``blendshapes`` are computed with the landmarks at about a seventh more time.
 
     Raises:
         PackFileUnusable: The file is not such a file, or LiteRT cannot load its networks.
@@ -291,9 +285,7 @@ class MediapipeLandmarker:
     def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
         """Return the landmarks of ``face`` in ``image``.
 
-        Args:
-            image: The frame.
-            face: From any detector; only its five points are used.
+        Only the face's five points are used.
 
         Returns:
             ``None`` if the network finds no face at the five points (its presence score is below 0.5): a

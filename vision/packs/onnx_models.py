@@ -51,9 +51,7 @@ def first_found(
 ) -> tuple[DetectedFace, ...]:
     """Return the faces at the first size at which any are found; empty if there are none.
 
-    Args:
-        image: The frame.
-        detect_at: Detects faces in the frame, resized to this long side in pixels.
+    ``detect_at`` detects faces in the frame, resized to a long side in pixels.
     """
     for long_side in _LONG_SIDES:
         if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:
@@ -229,10 +227,6 @@ class OnnxPadNetwork:
     def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
         """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation.
 
-        Args:
-            image: The frame. The face's surroundings matter as much as the face.
-            face: The face from the pack's detector.
-
         Raises:
             ModelFailed: The network could not be run.
         """
@@ -316,14 +310,7 @@ def make_pack(
 ) -> Pack:
     """Return a pack of loaded models, with the PAD networks of its files.
 
-    Args:
-        files: All loaded files.
-        name: Name of the pack in results.
-        detector: Made from ``files.detector``.
-        landmarker: Made from ``files.landmarks``, if there is such a file.
-        embedder: Made from ``files.embedder``.
-        runtime: The options of ONNX Runtime.
-        session: One of the sessions, which states the provider in use.
+    The models are made from ``files``; ``session`` is one of the sessions, which states the provider in use.
 
     Raises:
         PackIncomplete: There is no calibration for the embedder.

@@ -154,11 +154,6 @@ def _distinct(boxes: NDArray[np.float32], scores: NDArray[np.float32]) -> list[i
 def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> Pack:
     """Load a pack of the ``open`` family from its files.
 
-    Args:
-        files: The files.
-        name: Name of the pack in results.
-        runtime: The options of ONNX Runtime.
-
     Raises:
         PackIncomplete: There is no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a file.

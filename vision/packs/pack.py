@@ -54,7 +54,6 @@ class Pack:
         evaluation_only: Whether the terms or the quality of a part allow evaluation only.
         terms: The terms of every part.
         files: Every file loaded.
-        detector: Detects faces.
         landmarker: Locates dense landmarks; ``None`` if the pack has no such model.
         embedder: Makes templates.
         template_form: How the embedder makes them. Only templates of one form can be compared.
@@ -115,9 +114,6 @@ _LEAST_CONFIDENCE: Final = 0.9
 
 def read_operator_calibration(path: Path) -> MatchCalibration:
     """Read an operator's calibration file, in the form of ``vision.packs.calibration``.
-
-    Args:
-        path: The file.
 
     Raises:
         PackNotFound: The file cannot be read.

@@ -32,8 +32,6 @@ class VerifiedFile:
     """Bytes that have the catalogued hash.
 
     Attributes:
-        path: The file.
-        entry: Its entry in the catalogue.
         sha256: Of the file, lower-case hex: one of ``entry.sha256s``.
         content: The bytes to load: those that were hashed, or the ONNX graph to which a state file was
             converted.
@@ -131,14 +129,9 @@ class FamilyKinds:
     """The files that a family's loader reads.
 
     Attributes:
-        family: The family.
         patterns: Patterns of the names of model files.
-        detector: Kind of the detector.
-        embedders: Kinds of embedders.
         landmarks: Kinds of dense landmarks, the preferred one first.
         restricted: Whether a folder's files whose licence restricts their use may be loaded.
-        detector_example: An example of a detector, for messages.
-        embedder_example: An example of an embedder, for messages.
         pack_example: A pack that can be pulled, for messages.
     """
 
@@ -190,9 +183,7 @@ class PackFiles:
     """The files that make one pack.
 
     Attributes:
-        detector: The detector.
         landmarks: The dense landmarks, if there is such a file.
-        embedder: The embedder.
         pads: Presentation attack detection networks, possibly none.
     """
 
@@ -212,11 +203,6 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
     """Return a family's catalogued files in a folder of the user's own; subfolders are not searched.
 
     Files that are not in the catalogue are read but never passed to a model loader.
-
-    Args:
-        folder: The folder.
-        family: The family of the files.
-        catalogue: The known files.
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.
@@ -246,9 +232,7 @@ def _graph_of(state_file: bytes) -> bytes:
 def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ...]:
     """Return the files of a catalogued pack: every required one, and the optional ones that exist.
 
-    Args:
-        pack: The pack.
-        models_dir: Contains a folder named after the pack.
+    ``models_dir`` contains a folder named after the pack.
 
     Raises:
         PackNotFound: The pack does not exist, or a file of it cannot be read.
@@ -284,10 +268,7 @@ def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ..
 def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: str) -> PackFiles:
     """Return the best file of each role, and every PAD network.
 
-    Args:
-        files: The existing files.
-        family: The kinds of each role.
-        where: The place of the files, for messages.
+    ``where`` is the place of the files, for messages.
 
     Raises:
         PackIncomplete: There is no detector, no embedder, or neither.

@@ -177,9 +177,6 @@ def view_of_39794(face: RepresentationBlock) -> Representation:
     """Return the common view of the face of a 39794-5 record.
 
     Values outside the range of the standard count as not stated.
-
-    Args:
-        face: The face as coded.
     """
     information, device, identity = _parts(face)
     size, model = information.image_size, (face.capture_device or CaptureDeviceBlock()).model_id
@@ -344,10 +341,8 @@ def _quality_of(face: RepresentationBlock) -> tuple[QualityBlock, ...]:
 def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Record39794:
     """Make a record.
 
-    Args:
-        image: The image file, which is stored unchanged.
-        header: Its header; the format is one of ``FORMATS_39794``.
-        known: The metadata. If they come from a 39794-5 record, its other fields are copied from it.
+    The image, whose format is one of ``FORMATS_39794``, is stored unchanged. If the metadata come from a
+    39794-5 record, its other fields are copied from it.
 
     Raises:
         RecordInvalid: A value has no field or does not fit into it.

@@ -55,10 +55,7 @@ def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path)
     Times, owners and order are fixed. Two machines with the same packs and the same version of Facegate write
     the same bytes.
 
-    Args:
-        packs: The packs, installed and intact; a file of several packs is written once.
-        models_dir: Models folder.
-        out: The tar file; it must not exist.
+    The packs are installed and intact; a file of several packs is written once. ``out`` must not exist.
 
     Raises:
         NotInstalled: A pack is not installed, or a file of it is altered.

@@ -58,10 +58,7 @@ class InstalledFile:
     """One member of a pack.
 
     Attributes:
-        entry: Its entry in the catalogue.
         required: Whether the pack is incomplete without it.
-        path: Its path.
-        state: Its state.
         found: SHA-256 of the file at the path, lower-case hex; None if no file can be read.
         problem: Why it cannot be read; empty if it can, or is missing.
     """
@@ -91,7 +88,6 @@ class InstalledPack:
     """All members of a pack.
 
     Attributes:
-        pack: The pack.
         folder: Its folder, which need not exist.
         files: The members in the catalogue's order.
     """

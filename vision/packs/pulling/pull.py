@@ -48,7 +48,6 @@ class FetchedFile:
     """A fetched file with the catalogued hash.
 
     Attributes:
-        name: The file's name.
         origin: Its source, for people.
     """
 
@@ -61,7 +60,6 @@ class SkippedFile:
     """An optional file that could not be fetched.
 
     Attributes:
-        name: The file's name.
         why: The reason, in words.
     """
 
@@ -75,8 +73,6 @@ class PullReport:
 
     Attributes:
         pack: The pack; all its required files are now installed and intact.
-        folder: Its folder.
-        fetched: Files that were fetched and installed.
         kept: Names of files that were installed and intact before.
         skipped: Optional files that could not be fetched.
     """
