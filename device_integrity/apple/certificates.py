@@ -62,7 +62,7 @@ class ChainProblem:
 def read_certificate(der: bytes, what: str) -> x509.Certificate:
     """Parses a certificate, including every part that this package uses.
 
-    ``what`` names the certificate, DER of at most 8 KiB, in error messages.
+    The certificate is DER, at most 8 KiB; ``what`` names it in error messages.
 
     Raises:
         CertificateMalformed: The certificate is too long, or a part of it cannot be read.

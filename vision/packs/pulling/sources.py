@@ -127,7 +127,7 @@ def mirror_names(entry: CatalogueEntry) -> tuple[str, ...]:
 
 
 def open_source(mirror: str | None, pack: CataloguePack) -> Source:
-    """Open the source that ``mirror`` names: a folder, a tar file without compression, or a folder's https address.
+    """Open the source that ``mirror`` names: a folder, an uncompressed tar file, or a folder's https address.
 
     ``None`` takes each file from the address in the catalogue.
 
