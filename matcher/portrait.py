@@ -15,8 +15,14 @@ from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.persons import SubjectRule, face_boxes, faces_in_words, persons_among
-from matcher.portrait_report import Portrait, PortraitPolicy, PortraitReport
-from matcher.portrait_requirements import FORMATS, face_inside, portrait_requirements
+from matcher.portrait_report import (
+    FORMATS,
+    Portrait,
+    PortraitPolicy,
+    PortraitReport,
+    face_inside,
+    portrait_requirements,
+)
 from matcher.records import Container, TrustedImageContent, open_trusted_image
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace

@@ -44,6 +44,7 @@ from matcher.records.iso_39794.conversion import (
     HAIR_COLOURS,
     POINTS,
     build_39794,
+    is_reversible,
     only_in_39794,
 )
 from matcher.records.iso_39794.record import (
@@ -54,7 +55,6 @@ from matcher.records.iso_39794.record import (
     recognise_39794,
     serialise_39794,
 )
-from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.metadata import RecordMetadata, RecordVersion
 from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
 from matcher.records.views import FacialRecord

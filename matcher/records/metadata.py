@@ -19,8 +19,7 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
 )
-from matcher.records.iso_39794.blocks import RepresentationBlock
-from matcher.records.iso_39794.codes import ImageDataFormat39794
+from matcher.records.iso_39794.blocks import ImageDataFormat39794, RepresentationBlock
 from matcher.records.values import (
     NO_POSE,
     CaptureTime,

@@ -13,8 +13,7 @@ from liveness import ChallengeKind
 from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
-from matcher.conformance.profiles import Profile, profile_rules
-from matcher.conformance.requirement import IntakeCode, Rule, Severity
+from matcher.conformance.requirement import IntakeCode, Profile, Rule, Severity, profile_rules
 from matcher.portrait_report import Representations
 from server.domain.terms import Mode
 from server.policies import load_policies
