@@ -27,9 +27,8 @@ For example, verify the credential that a browser registers for a scan::
     print(failed or "every test passed")
 """
 
-from device_integrity.assurance import Assurance
 from device_integrity.cbor import decode_cbor
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation, passed_test
 from device_integrity.errors import (
     CborMalformed,
     DeviceIntegrityError,

@@ -1,9 +1,32 @@
-"""The result of one test of a device, which every verifier of this package returns."""
+"""The result of one test of a device, the named tests of a verifier, and the levels of assurance."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["DeviceCheck", "DeviceFinding", "Manipulation", "passed_test"]
+__all__ = ["Assurance", "Checklist", "DeviceCheck", "DeviceFinding", "Manipulation", "passed_test"]
+
+
+class Assurance(StrEnum):
+    """The levels of assurance, lowest first; the names are those of ``facegate.v1.DeviceAssurance``."""
+
+    NONE = "NONE"
+    """Nothing vouches for the device."""
+    LOW = "LOW"
+    """The same key, or the same app, as before; nothing is known of the device."""
+    MEDIUM = "MEDIUM"
+    """A platform vouches for the key or the app."""
+    HIGH = "HIGH"
+    """Hardware vouches for key and app, on Android for the system too, and the frames are bound to it."""
+
+    @property
+    def attested(self) -> bool:
+        """Whether the level needs an attestation: MEDIUM and HIGH do, NONE and LOW do not."""
+        return self.level >= Assurance.MEDIUM.level
+
+    @property
+    def level(self) -> int:
+        """The position of the level, from 0 for NONE to 3 for HIGH."""
+        return list(Assurance).index(self)
 
 
 class DeviceFinding(StrEnum):
@@ -47,7 +70,6 @@ class DeviceCheck:
     Attributes:
         name: Machine-readable name, lower_snake_case, unique in its verifier; the part before the first
             dot is the verifier, such as ``android_key.boot_state``.
-        outcome: The finding.
         reason: Machine-readable reason, UPPER_SNAKE_CASE.
         detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
             a device: the value that was found, and the expected one.
@@ -73,3 +95,83 @@ class DeviceCheck:
 def passed_test(name: str, reason: str, detail: str) -> DeviceCheck:
     """Returns the finding PASS of the test ``name``."""
     return DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason=reason, detail=detail)
+
+
+_LONGEST_DETAIL = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Checklist:
+    """The tests of one verifier.
+
+    Attributes:
+        verifier: The verifier's name, which is the first part of its tests' names.
+        checks: The tests' names without that part, in order. The first test is whether the evidence can be
+            read.
+    """
+
+    verifier: str
+    checks: tuple[str, ...]
+
+    def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
+        """Returns the finding PASS of a test."""
+        return self._made(check, DeviceFinding.PASS, reason, detail)
+
+    def failed(
+        self,
+        check: str,
+        reason: str,
+        detail: str,
+        sign_of: Manipulation | None = None,
+        *,
+        soft: bool = False,
+    ) -> DeviceCheck:
+        """Returns a failed test."""
+        return self._made(check, DeviceFinding.FAIL, reason, detail, sign_of, soft=soft)
+
+    def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceCheck:
+        """Returns a test that was not evaluated."""
+        return self._made(check, DeviceFinding.NOT_EVALUATED, reason, detail)
+
+    def unavailable(self, check: str, reason: str, detail: str, *, soft: bool = False) -> DeviceCheck:
+        """Returns a test that could not be evaluated because something is missing."""
+        return self._made(check, DeviceFinding.UNAVAILABLE, reason, detail, soft=soft)
+
+    def judged(
+        self,
+        check: str,
+        *,
+        holds: bool,
+        good: tuple[str, str],
+        bad: tuple[str, str],
+        sign_of: Manipulation | None = None,
+    ) -> DeviceCheck:
+        """Returns a test that passes if ``holds``, with the reason and detail of ``good`` or of ``bad``."""
+        return self.passed(check, *good) if holds else self.failed(check, *bad, sign_of)
+
+    def unreadable(self, detail: str) -> tuple[DeviceCheck, ...]:
+        """Returns all tests of unreadable evidence: the first fails, the others are not evaluated."""
+        rest = (
+            self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not evaluated: the evidence cannot be read")
+            for check in self.checks[1:]
+        )
+        return (self.failed(self.checks[0], "MALFORMED", detail), *rest)
+
+    def _made(
+        self,
+        check: str,
+        outcome: DeviceFinding,
+        reason: str,
+        detail: str,
+        sign_of: Manipulation | None = None,
+        *,
+        soft: bool = False,
+    ) -> DeviceCheck:
+        return DeviceCheck(
+            name=f"{self.verifier}.{check}",
+            outcome=outcome,
+            reason=reason,
+            detail=detail[:_LONGEST_DETAIL],
+            sign_of=sign_of,
+            soft=soft,
+        )

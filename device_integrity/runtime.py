@@ -50,7 +50,6 @@ class RuntimeFinding:
     """One finding of the app's SDK.
 
     Attributes:
-        kind: Its kind.
         name: The SDK's name of the tool or trait; at most 64 printable ASCII characters, may be empty.
     """
 
@@ -76,7 +75,6 @@ class _Rule:
 
     Attributes:
         check: The test's name.
-        reason: The reason of its failure.
         what: The finding in plain words.
         sign_of: The manipulation of which it is a sign, or ``None``.
         soft: Whether honest devices cause the finding too, so that it decides only if a policy says so.

@@ -293,7 +293,6 @@ class Element:
     """One element: a tag and its content.
 
     Attributes:
-        tag: Its tag.
         constructed: Whether it consists of other elements.
         content: Its content octets, without those that end an indefinite length.
         encoded: The octets of the whole element.
@@ -457,10 +456,7 @@ _STRINGS: Final = frozenset({Universal.OCTET_STRING, Universal.BIT_STRING})
 def read(data: bytes, *, encoding: Encoding = Encoding.DER, max_bytes: int = MAX_BYTES) -> Element:
     """Read the one element that ``data`` consists of.
 
-    Args:
-        data: Exactly one element.
-        encoding: The accepted encoding.
-        max_bytes: Maximum length of ``data``.
+    ``data`` is exactly one element of at most ``max_bytes``.
 
     Raises:
         DerMalformed: ``data`` is longer than ``max_bytes``, or is not exactly one element.

@@ -148,9 +148,7 @@ def parse_exif(tiff: bytes) -> ExifTags:
 def merge_software(tags: ExifTags, names: tuple[str, ...]) -> ExifTags:
     """Return the tags with further program names, cleaned and without duplicates; at most eight in all.
 
-    Args:
-        tags: The tags.
-        names: Program names from elsewhere in the file, as stored.
+    ``names`` come from elsewhere in the file, as stored.
     """
     cleaned = (text for name in names if (text := _clean(name)) is not None)
     software = tuple(dict.fromkeys((*tags.software, *cleaned)))[:_MAX_SOFTWARE]

@@ -26,7 +26,6 @@ class ImageHeader:
     """The properties that an image file declares.
 
     Attributes:
-        format: The file format.
         width: Stored width in pixels, before any rotation.
         height: Stored height in pixels, before any rotation.
         channels: Stored channels, 1..4; a palette counts as 3, its transparency as a fourth.

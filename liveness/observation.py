@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from liveness.occlusion import Cover
 from vision.face import DetectedFace, HeadPose
-from vision.face_chip import FaceChip
+from vision.geometry import FaceChip
 
 GreyView = NDArray[np.uint8]
 """A small grey copy of a frame, shape (height, width)."""

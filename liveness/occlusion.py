@@ -25,10 +25,16 @@ from numpy.typing import NDArray
 
 from vision.eye_likeness import eye_likeness, eye_piece
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
-from vision.face_parts import FIVE_ALIGNED, face_parts
-from vision.geometry import eye_aspect_ratio, eye_corners, similarity_transform
-from vision.mouth_colours import PART, PART_SIZE, colours_of_mouth
-from vision.mouth_template import GREY_MOUTH, MOUTH_AREA, MOUTH_SIZE, RED_MOUTH
+from vision.geometry import FIVE_ALIGNED, eye_aspect_ratio, eye_corners, face_parts, similarity_transform
+from vision.mouth_colours import (
+    GREY_MOUTH,
+    MOUTH_AREA,
+    MOUTH_SIZE,
+    PART,
+    PART_SIZE,
+    RED_MOUTH,
+    colours_of_mouth,
+)
 
 Colour = NDArray[np.float64]
 """L*, a* and b* of CIELAB, shape (3,)."""

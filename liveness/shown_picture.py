@@ -16,7 +16,7 @@ from liveness.observation import ScanObservations
 from liveness.selection import spread_of
 from liveness.signal import Signal, assessed, not_assessed, score_against_line
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
-from vision.face_chip import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
+from vision.geometry import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 
 # How far one face is another one moved and warped: both are aligned, and what is left is measured.
 #

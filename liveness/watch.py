@@ -34,8 +34,7 @@ from liveness.tracking import (
     start_tracking,
 )
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
-from vision.face_chip import cut_chip
-from vision.geometry import eye_aspect_ratio, lip_gap
+from vision.geometry import cut_chip, eye_aspect_ratio, lip_gap
 from vision.pose import estimate_pose, turn_about_neck
 
 APART_SECONDS = 0.145

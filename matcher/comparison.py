@@ -48,7 +48,7 @@ class MatchResult:
             policy's ``max_fmr`` is.
         threshold_similarity: The similarity that stands for the policy's ``max_fmr``, 0..100.
         cosine: Score of the two templates, -1..1: their cosine, or with a cohort almost
-            (``vision.packs.cohort``); comparable within one calibration only.
+            (``vision.packs.calibration``); comparable within one calibration only.
         provenance: Where the calibration comes from; see ``MatchCalibration.provenance``.
         scan_fmr_bound: Upper bound on FMR of scans against photos at this cosine, in (0, 1]: how many other
             people reach it. ``None`` if the calibration measured no scans.
@@ -120,11 +120,7 @@ def compare(
 ) -> MatchResult:
     """Decide whether ``portrait`` and ``scan`` show the same person.
 
-    Args:
-        portrait: The trusted image's template.
-        scan: The scan's fused template; see ``matcher.template``. Both templates have one form.
-        calibration: The calibration of the embedder that made them.
-        policy: The demanded bound on the false match rate.
+    Both templates have one form; see ``matcher.template``.
 
     Raises:
         CalibrationTooWeak: See ``require_calibration_support``.

@@ -80,10 +80,7 @@ def persons_among(
     Detectors sometimes find a face in a fold or a pattern, at a confidence just above their own threshold.
     Such a face counts only if the image has no better one.
 
-    Args:
-        faces: All faces that the detector found.
-        size: Width and height of the image, pixels.
-        rule: Defines which faces count.
+    ``size`` is width and height of the image, pixels.
 
     Returns:
         The subject first, then the others by falling prominence; empty only if ``faces`` is.
@@ -129,9 +126,7 @@ def _offset(face: DetectedFace, size: tuple[int, int]) -> float:
 def faces_in_words(faces: Sequence[DetectedFace], *, size: tuple[int, int]) -> str:
     """Return the size and the place of each face, such as ``"120 pixels wide in the centre"``.
 
-    Args:
-        faces: The faces, the subject first.
-        size: Width and height of the image, pixels.
+    The subject comes first; ``size`` is width and height of the image, pixels.
     """
     named = [f"{max(0.0, face.box.width):.0f} pixels wide {_place(face, size)}" for face in faces[:MOST_SEEN]]
     more = len(faces) - len(named)

@@ -15,13 +15,18 @@ from matcher.conformance.remedies import remedy_for
 from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.persons import SubjectRule, face_boxes, faces_in_words, persons_among
-from matcher.portrait_report import Portrait, PortraitPolicy, PortraitReport
-from matcher.portrait_requirements import FORMATS, face_inside, portrait_requirements
+from matcher.portrait_report import (
+    FORMATS,
+    Portrait,
+    PortraitPolicy,
+    PortraitReport,
+    face_inside,
+    portrait_requirements,
+)
 from matcher.records import Container, TrustedImageContent, open_trusted_image
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage, DetectedFace
-from vision.face_chip import cut_chip
-from vision.geometry import estimate_pose
+from vision.geometry import cut_chip, estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.packs import Pack
 
@@ -101,11 +106,8 @@ def examine_portrait(
 ) -> PortraitReport:
     """Make the report on a trusted image, even if ``accept_portrait`` would refuse the image.
 
-    Args:
-        data: As for ``accept_portrait``, which makes the same report.
-        pack: The models; the embedder is not run.
-        policy: The demands. Of several persons, the report is on the subject (``matcher.persons``).
-        still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
+    The embedder is not run. Of several persons, the report is on the subject (``matcher.persons``); otherwise
+    as ``accept_portrait``.
 
     Raises:
         TrustedImageRefused: The image cannot be read, or shows no face.

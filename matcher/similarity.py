@@ -84,10 +84,6 @@ def fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float:
     The bound is log-linear between the calibration's points. Below the first point it is 1, and above the
     last point it stays at that point's value, because the calibration has no data there. It never rises with
     the cosine.
-
-    Args:
-        cosine: Cosine similarity, -1..1.
-        calibration: The calibration of the embedder that made both templates.
     """
     points = calibration.points
     index = bisect_right(points, cosine, key=lambda point: point.cosine)
@@ -108,10 +104,6 @@ def scan_fmr_bound(cosine: float, *, calibration: MatchCalibration) -> float | N
     """Return the upper bound on FMR of scans against photos at ``cosine``, in (0, 1].
 
     It is never below that of photos. ``None`` if the calibration measured no scans: nothing is known then.
-
-    Args:
-        cosine: Score of a scan and a portrait, -1..1.
-        calibration: The calibration of the embedder that made both templates.
     """
     if calibration.scans is None:
         return None
@@ -140,21 +132,14 @@ def similarity_in_words(similarity: float, *, scan_bound: float | None, saturate
 
 
 def similarity(cosine: float, *, calibration: MatchCalibration) -> float:
-    """Return the similarity, 0..100, of a comparison; it never falls as the cosine rises.
-
-    Args:
-        cosine: Cosine similarity, -1..1.
-        calibration: The calibration of the embedder that made both templates.
-    """
+    """Return the similarity, 0..100, of a comparison; it never falls as the cosine rises."""
     return similarity_for_fmr(fmr_bound(cosine, calibration=calibration))
 
 
 def threshold_cosine(max_fmr: float, *, calibration: MatchCalibration) -> float:
     """Return the lowest cosine with a bound of at most ``max_fmr``, for reports; decisions use the bound.
 
-    Args:
-        max_fmr: The demanded bound, from the calibration's ``lowest_bound`` to below 1.
-        calibration: The calibration of the embedder.
+    ``max_fmr`` lies from the calibration's ``lowest_bound`` to below 1.
 
     Raises:
         PortraitPolicyInvalid: ``max_fmr`` is below what the calibration supports.

@@ -94,11 +94,6 @@ def is_comparable(*, sharpness: float, pose: HeadPose, eye_distance: float) -> b
     of people who turn their heads, the score of a frame with the person's frontal ones (MobileFaceNet; the
     line of ``matcher.constancy`` is 0.29) is above 0.4 in 99 of 100 frames within this range, falls to 0.15
     to 0.35 in one of twenty beyond, and to 0 if the head is raised by more than 30 degrees.
-
-    Args:
-        sharpness: As for ``sample_quality``.
-        pose: Head pose, degrees.
-        eye_distance: Distance between the eyes, pixels.
     """
     return (
         abs(pose.yaw) <= _LARGEST_YAW

@@ -5,23 +5,34 @@ Head pose is computed in ``vision.pose``; ``estimate_pose`` is exported here too
 
 import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.face import BgrImage, Box, Landmarks, Points
+from vision.face import BgrImage, Box, DetectedFace, Landmarks, Points
+from vision.image import GreyImage
 from vision.pose import canonical_scale, estimate_pose
 
 __all__ = [
+    "CHIP_EYE_DISTANCE",
+    "CHIP_POINTS",
+    "CHIP_SHAPE",
+    "FIVE_ALIGNED",
+    "FaceChip",
+    "FaceParts",
     "align_face",
     "clamped_crop",
     "context_crop",
+    "cut_chip",
     "estimate_pose",
     "eye_aspect_ratio",
     "eye_centres",
     "eye_corners",
+    "face_parts",
     "lip_gap",
     "mesh_points",
     "similarity_transform",
@@ -109,11 +120,8 @@ def context_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int,
 
     Mirroring avoids hard edges at the border, which PAD networks mistake for a photo's edge.
 
-    Args:
-        image: The frame.
-        box: The face.
-        scale: Side of the square divided by the longer side of the box, above 0.
-        size: Side, or (width, height), of the result in pixels.
+    ``scale`` is the side of the square divided by the longer side of the box, above 0; ``size`` the side, or
+    (width, height), of the result in pixels.
 
     Returns:
         Shape (height, width, 3) of ``size``.
@@ -140,11 +148,8 @@ def clamped_crop(image: BgrImage, box: Box, scale: float, size: int | tuple[int,
     This is the crop of minivision-ai/Silent-Face-Anti-Spoofing (``src/generate_patches.py``), with which its
     networks were trained.
 
-    Args:
-        image: The frame.
-        box: The face.
-        scale: Sides of the crop divided by those of the box, above 0, as far as the frame reaches.
-        size: Side, or (width, height), of the result in pixels; the aspect ratio is not kept.
+    ``scale`` is the sides of the crop divided by those of the box, above 0, as far as the frame reaches;
+    ``size`` the side, or (width, height), of the result in pixels, whose aspect ratio is not kept.
 
     Returns:
         Shape (height, width, 3) of ``size``.
@@ -170,9 +175,6 @@ def _resize(crop: BgrImage, size: int | tuple[int, int]) -> BgrImage:
 def eye_centres(landmarks: Landmarks) -> Points:
     """Return the eye centres: the means of the eyes' outlines, which gaze does not move.
 
-    Args:
-        landmarks: In one of the schemes of ``vision.face.Landmarks``.
-
     Returns:
         Shape (2, 2): of the image's left eye and right eye, pixels.
 
@@ -184,9 +186,6 @@ def eye_centres(landmarks: Landmarks) -> Points:
 
 def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
     """Return the corners of the eyes.
-
-    Args:
-        landmarks: Dense landmarks; None without landmarks.
 
     Returns:
         Shape (2, 2, 2), pixels: the image's left and right eye, each with its left corner first, as (x, y).
@@ -203,9 +202,6 @@ def eye_corners(landmarks: Landmarks | None) -> NDArray[np.float64] | None:
 
 def mesh_points(landmarks: Landmarks | None) -> Points | None:
     """Return the five points of ``DetectedFace`` from MediaPipe's mesh; an eye is between its corners.
-
-    Args:
-        landmarks: Dense landmarks; None without landmarks.
 
     Returns:
         Shape (5, 2), pixels. None if the landmarks are not MediaPipe's 478, or not finite.
@@ -231,9 +227,6 @@ def eye_aspect_ratio(landmarks: Landmarks) -> tuple[float, float]:
     eyes and more than 0.2 for open ones, with one frame in between; dlib's 68 points give mostly 0.09..0.16
     and 0.25..0.33.
 
-    Args:
-        landmarks: In one of the schemes of ``vision.face.Landmarks``.
-
     Returns:
         The image's left eye and right eye, each 0 or more; 0 for an eye without width.
 
@@ -258,9 +251,6 @@ def lip_gap(landmarks: Landmarks) -> float | None:
     """Return how far the mouth is open: the mean distance between the inner lips.
 
     It is measured in the head's own coordinates, so that neither distance nor pose of the head changes it.
-
-    Args:
-        landmarks: Dense landmarks.
 
     Returns:
         Centimetres on MediaPipe's canonical face, 0 or more. None if the landmarks are not MediaPipe's 478
@@ -299,3 +289,125 @@ def _ratio_of_extents(eye: NDArray[np.float64], angle: float) -> float:
     turn = np.array([[math.cos(angle), math.sin(angle)], [-math.sin(angle), math.cos(angle)]])
     width, height = np.ptp(eye @ turn.T, axis=0)
     return float(height / width) if width > 0 else 0.0
+
+
+FIVE_ALIGNED: Final = np.array([[251, 272], [364, 272], [308, 336], [262, 402], [355, 402]], dtype=np.float32)
+"""Positions of the five points in the aligned image of ISO/IEC 29794-5, pixels (OFIQ, ``alignImage``)."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FaceParts:
+    """Reference points of one face.
+
+    Attributes:
+        five: Shape (5, 2), pixels: eye centres (halfway between an eye's corners), nose tip, mouth corners;
+            in the order of ``vision.face.DetectedFace``.
+        mouth_centre: Between the lips, shape (2,), pixels.
+        outline: Points whose convex hull is the face from the brows to the chin, shape (n, 2), pixels; None
+            if only five points are known.
+    """
+
+    five: NDArray[np.float64]
+    mouth_centre: NDArray[np.float64]
+    outline: NDArray[np.float64] | None
+
+
+# From temple to temple along the chin, then the upper edges of the brows: MediaPipe's mesh also covers
+# the forehead, which the standard's 98 points do not.
+_CHEEKS_AND_CHIN: Final = (
+    *(127, 234, 93, 132, 58, 172, 136, 150, 149, 176, 148, 152),
+    *(377, 400, 378, 379, 365, 397, 288, 361, 323, 454, 356),
+)
+_BROWS: Final = (70, 63, 105, 66, 107, 336, 296, 334, 293, 300)
+_MEDIAPIPE478_OUTLINE: Final = np.array([*_CHEEKS_AND_CHIN, *_BROWS])
+
+
+def face_parts(five_points: Points, landmarks: Landmarks | None) -> FaceParts | None:
+    """Return the reference points, from the landmarks if given, else from the detector's five points.
+
+    ``five_points`` has the shape (5, 2), as in ``DetectedFace``.
+
+    Returns:
+        The points; None if the five points are needed and not finite. Landmarks of an unknown scheme, or that
+        are not finite, are ignored.
+    """
+    found = None if landmarks is None else _from_landmarks(landmarks)
+    if found is not None:
+        return found
+    five = five_points.astype(np.float64)
+    if not np.isfinite(five).all():
+        return None
+    return FaceParts(five=five, mouth_centre=five[3:].mean(axis=0), outline=None)
+
+
+def _from_landmarks(landmarks: Landmarks) -> FaceParts | None:
+    corners = eye_corners(landmarks)
+    if corners is None:
+        return None
+    points = landmarks.points.astype(np.float64)
+    match landmarks.scheme:
+        case "ibug68":
+            tip_and_mouth, lips, outline = points[[30, 48, 54]], points[[62, 66]], points
+        case "insightface106":
+            tip_and_mouth, lips, outline = points[[86, 52, 61]], points[52:72], points
+        case "mediapipe478":
+            tip_and_mouth, lips = points[[4, 61, 291]], points[[13, 14]]
+            outline = points[_MEDIAPIPE478_OUTLINE]
+        case _:
+            return None
+    five = np.concatenate([corners.mean(axis=1), tip_and_mouth])
+    return FaceParts(five=five, mouth_centre=lips.mean(axis=0), outline=outline)
+
+
+FaceChip = NDArray[np.uint8]
+"""A face from the brows to the chin, grey, of shape ``CHIP_SHAPE``. It is biometric data."""
+
+CHIP_SHAPE: Final = (120, 96)
+"""Rows and columns of a chip."""
+
+_SCALE: Final = 1.25
+_CORNER: Final = np.array([17.6, 17.0], np.float32)
+
+CHIP_POINTS: Final = (ARCFACE_TEMPLATE - _CORNER) * np.float32(_SCALE)
+"""The positions of ``DetectedFace.five_points`` in a chip, shape (5, 2), pixels."""
+
+CHIP_EYE_DISTANCE: Final = float(np.linalg.norm(CHIP_POINTS[1] - CHIP_POINTS[0]))
+"""The distance between the eyes in a chip, pixels."""
+
+_LEAST_BLUR: Final = 0.7
+"""The scale from which on a picture is not smoothed before it is reduced."""
+_BLUR, _MOST_BLUR = 0.4, 8.0
+_MARGIN: Final = 4
+
+
+def cut_chip(picture: GreyImage, face: DetectedFace) -> FaceChip:
+    """Returns the chip of a face; beyond the picture's border its outermost pixels are repeated.
+
+    The picture is upright, shape (height, width), 0..255.
+    """
+    matrix = similarity_transform(face.five_points, CHIP_POINTS)
+    height, width = picture.shape
+    rows, columns = CHIP_SHAPE
+    corners = np.array([[0, 0], [columns, 0], [0, rows], [columns, rows]], np.float64)
+    inverse = np.asarray(cv2.invertAffineTransform(matrix), np.float64)
+    reached = corners @ inverse[:, :2].T + inverse[:, 2]
+    left, top = (
+        int(np.clip(value, 0, limit - 1))
+        for value, limit in zip(reached.min(axis=0) - _MARGIN, (width, height), strict=True)
+    )
+    right, bottom = (
+        int(np.clip(value, start + 1, limit))
+        for value, start, limit in zip(
+            reached.max(axis=0) + _MARGIN, (left, top), (width, height), strict=True
+        )
+    )
+    part = np.ascontiguousarray(picture[top:bottom, left:right])
+    scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
+    if scale < _LEAST_BLUR:
+        part = np.asarray(cv2.GaussianBlur(part, (0, 0), min(_MOST_BLUR, _BLUR / scale)), np.uint8)
+    moved = matrix.copy()
+    moved[:, 2] += matrix[:, :2] @ (left, top)
+    chip = cv2.warpAffine(
+        part, moved, (columns, rows), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+    )
+    return np.asarray(chip, np.uint8)

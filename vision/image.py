@@ -87,9 +87,7 @@ class StillDecoder(Protocol):
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """Decodes one image.
 
-        Args:
-            data: The file. Its length was tested.
-            header: Its header. The declared size was tested.
+        The length of the file and the size that its header declares were tested.
 
         Returns:
             The pixels as shown: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits.
@@ -163,7 +161,6 @@ class DecodedLuma:
 
     Attributes:
         pixels: Shape (height, width).
-        header: The header.
     """
 
     pixels: GreyImage
@@ -175,10 +172,6 @@ def decode_jpeg_luma(data: bytes, *, limits: DecodeLimits) -> DecodedLuma:
     """Decode a JPEG's luma alone, at two thirds of the cost of its colours; ignore EXIF orientation.
 
     The result equals the grey of ``decode_image``'s colours, but for rounding.
-
-    Args:
-        data: The file.
-        limits: The limits of the image.
 
     Raises:
         ImageError: As ``decode_image`` with JPEG as the only format.
@@ -197,10 +190,6 @@ def decode_jpeg_blocks(data: bytes, *, limits: DecodeLimits) -> GreyImage:
     The result depends on the coded picture only: neither on its markers, comments and Huffman tables nor on
     how far other code decodes it. Ignores EXIF orientation.
 
-    Args:
-        data: The file.
-        limits: The limits of the image.
-
     Returns:
         Shape (height / 8, width / 8), both rounded up.
 
@@ -214,10 +203,6 @@ def decode_jpeg_blocks(data: bytes, *, limits: DecodeLimits) -> GreyImage:
 @_errors_of_this_room()
 def validate_jpeg(data: bytes, *, limits: DecodeLimits) -> ImageHeader:
     """Test a JPEG's header and end without decoding it, and return the header.
-
-    Args:
-        data: The file.
-        limits: The limits of the image.
 
     Raises:
         ImageError: The file is not a JPEG, its header is malformed or exceeds a limit, or its end is missing.

@@ -61,9 +61,7 @@ def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
 
     Resizing the face costs most, and is done once.
 
-    Args:
-        image: The frame.
-        box: The face; its part outside the image is ignored.
+    The part of ``box`` outside the image is ignored.
     """
     face = _inside(image, box)
     if face is None:
@@ -79,9 +77,7 @@ def sharpness(image: BgrImage, box: Box) -> float:
     any camera that resolves at least that. A small face that is enlarged measures as blurred.
     Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
 
-    Args:
-        image: The frame.
-        box: The face; its part outside the image is ignored.
+    The part of ``box`` outside the image is ignored.
 
     Returns:
         0 for a flat or empty region; higher is sharper.
@@ -95,9 +91,7 @@ def sharpness(image: BgrImage, box: Box) -> float:
 def luminance(image: BgrImage, box: Box) -> Luminance:
     """Return the light on a face.
 
-    Args:
-        image: The frame.
-        box: The face; its part outside the image is ignored.
+    The part of ``box`` outside the image is ignored.
 
     Returns:
         All zero, and entirely dark, for a region outside the image.

@@ -35,7 +35,7 @@ def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) ->
       pitch is coarse, because it depends on the nose alone.
 
     On simulated heads turned by known angles (90 turns of 10 photos, up to 20 degrees;
-    ``tests/vision/test_pose_simulated.py``) the median errors of yaw, pitch and roll are 0.8, 1.0 and 0.4
+    ``tests/vision/test_pose.py``) the median errors of yaw, pitch and roll are 0.8, 1.0 and 0.4
     degrees for ``mediapipe478`` (90 of 100 below 1.8, 2.8 and 0.9), and 1.9, 1.8 and 0.8 (4.1, 5.4 and 2.4)
     for ``ibug68``.
 
@@ -68,9 +68,6 @@ def turn_about_neck(pose: HeadPose) -> float:
     """Return the turn about the head's own vertical axis, degrees; the yaw of a head that does not lean.
 
     A nod of a head that leans to a side, or before a phone that is rolled, has a yaw, but no such turn.
-
-    Args:
-        pose: The pose.
     """
     yaw, pitch, roll = (math.radians(angle) for angle in (pose.yaw, pose.pitch, pose.roll))
     across, down = math.sin(yaw) * math.cos(pitch), -math.sin(pitch)

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from formats.image_format import ImageHeader
 from vision.face import BgrImage
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline
+from vision.isolation.workers import DecoderLimits
 
 __all__ = ["DecodersOnDemand"]
 

@@ -11,7 +11,6 @@ class AllowedApp:
     """An app, by its package name and the certificates that may have signed it.
 
     Attributes:
-        package: Its package name.
         certificate_digests: SHA-256 of each signing certificate (DER), 32 bytes each.
     """
 

@@ -8,26 +8,56 @@ values that the secure environment enforces, except for the app, which only the 
 import hmac
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import partial
 from typing import Final
 
-from device_integrity.android.apps import app_is_allowed
-from device_integrity.android.authorizations import BootState, KeyOrigin, KeyPurpose, RootOfTrust
-from device_integrity.android.certificates import PROVISIONING_EXTENSION
-from device_integrity.android.chain import ChainShape, WalkedChain
-from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.android.apps import AllowedApp, app_is_allowed
+from device_integrity.android.chain import ANDROID_KEY, PROVISIONING_EXTENSION, ChainShape, WalkedChain
 from device_integrity.android.key_description import (
     ApplicationId,
+    BootState,
     KeyDescription,
+    KeyOrigin,
+    KeyPurpose,
+    RootOfTrust,
     SecurityLevel,
     read_certificates_issued,
 )
-from device_integrity.android.key_policy import KeyAttestationPolicy
 from device_integrity.check import DeviceCheck, Manipulation
 from device_integrity.errors import KeyDescriptionMalformed
 
-__all__ = ["CONSTRAINTS", "Claims", "Constraint"]
+__all__ = ["CONSTRAINTS", "Claims", "Constraint", "KeyAttestationPolicy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeyAttestationPolicy:
+    """Demands and limits.
+
+    Attributes:
+        apps: The apps that may scan; without any, the app is not evaluated.
+        min_security_level: The least security level of the key; SOFTWARE is never accepted.
+        self_signed_boot_keys: Digests of boot keys, 32 bytes each, that are trusted with the boot state
+            SELF_SIGNED: systems such as GrapheneOS, which publishes them.
+        max_patch_age_months: Maximum age of a security patch level, months; ``None`` for no limit.
+        max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. A larger
+            number is typical of farms that sell keys. Devices of test laboratories have up to 64.
+        max_revocation_age: Maximum age of the revocation list.
+        stale_revocation_is_soft: Whether the test is a soft UNAVAILABLE if the list is older.
+        tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
+            StrongBox.
+        remotely_provisioned_only: Whether to refuse attestation keys from the factory, which leak in batches.
+    """
+
+    apps: tuple[AllowedApp, ...] = ()
+    min_security_level: SecurityLevel = SecurityLevel.TRUSTED_ENVIRONMENT
+    self_signed_boot_keys: frozenset[bytes] = frozenset()
+    max_patch_age_months: int | None = 24
+    max_certificates_issued: int = 512
+    max_revocation_age: timedelta = timedelta(days=2)
+    stale_revocation_is_soft: bool = False
+    tee_under_strongbox: bool = False
+    remotely_provisioned_only: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +67,6 @@ class Claims:
     Attributes:
         description: The leaf's KeyDescription.
         application: The app in it; ``None`` if there is none.
-        chain: The chain that carries it.
-        challenge: The expected challenge.
         policy: The policy that sets the constraints' limits.
         now: The present time, with a time zone.
     """

@@ -7,23 +7,23 @@ from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device_integrity.android.certificates import (
+from device_integrity.android.chain import (
+    ANDROID_KEY,
     ATTESTATION_EXTENSION,
     Certificate,
+    TrustRoot,
+    WalkedChain,
     parse_certificates,
+    walk_chain,
 )
-from device_integrity.android.chain import WalkedChain, walk_chain
-from device_integrity.android.checklists import ANDROID_KEY
-from device_integrity.android.constraints import CONSTRAINTS, Claims
+from device_integrity.android.constraints import CONSTRAINTS, Claims, KeyAttestationPolicy
 from device_integrity.android.key_description import (
     ApplicationId,
     KeyDescription,
     read_application_id,
     read_key_description,
 )
-from device_integrity.android.key_policy import KeyAttestationPolicy
 from device_integrity.android.revocation import RevocationList, check_revocation
-from device_integrity.android.roots import TrustRoot
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import CertificateMalformed, KeyDescriptionMalformed
 from facegate_protocol import verify

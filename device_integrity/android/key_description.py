@@ -4,11 +4,12 @@ The schema is at source.android.com, "Key and ID attestation". The reader accept
 Keymaster 2 to 4.1, 100 and above are KeyMint, and new versions only add tags.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Final
+from types import MappingProxyType
+from typing import Any, Final
 
-from device_integrity.android.authorizations import AuthorizationList, read_authorizations
 from device_integrity.cbor import decode_cbor, take_int, take_map
 from device_integrity.errors import CborMalformed, KeyDescriptionMalformed
 from formats import der
@@ -17,12 +18,301 @@ from formats.errors import DerMalformed
 __all__ = [
     "ApplicationId",
     "ApplicationPackage",
+    "AuthorizationList",
+    "BootState",
     "KeyDescription",
+    "KeyOrigin",
+    "KeyPurpose",
+    "RootOfTrust",
     "SecurityLevel",
     "read_application_id",
+    "read_authorizations",
     "read_certificates_issued",
     "read_key_description",
 ]
+
+# Reads the AuthorizationList of an Android key attestation: a key's permissions and the device's state.
+#
+# The schema is at source.android.com, "Key and ID attestation". Every field has an explicit context tag.
+# The tag numbers go up to 724, with gaps, so a table maps them to fields. A tag that is not in the table is
+# kept unread, because new versions of Android add tags.
+
+_MAX_NUMBER: Final = 2**64
+_MAX_MALFORMED: Final = 1
+_JUDGED: Final = frozenset(
+    {
+        "purposes",
+        "all_applications",
+        "application_id",
+        "origin",
+        "root_of_trust",
+        "os_patch_level",
+        "attestation_application_id",
+    }
+)
+"""Fields that tests use. A malformed one makes the list malformed."""
+
+
+class BootState(IntEnum):
+    """How the operating system was verified when the device started."""
+
+    VERIFIED = 0
+    """With the manufacturer's key."""
+    SELF_SIGNED = 1
+    """With a key that the owner installed."""
+    UNVERIFIED = 2
+    """Not verified."""
+    FAILED = 3
+
+
+class KeyOrigin(IntEnum):
+    """The origin of the key."""
+
+    GENERATED = 0
+    """Made in the secure environment."""
+    DERIVED = 1
+    IMPORTED = 2
+    RESERVED = 3
+    SECURELY_IMPORTED = 4
+
+
+class KeyPurpose(IntEnum):
+    """The permitted uses of a key."""
+
+    ENCRYPT = 0
+    DECRYPT = 1
+    SIGN = 2
+    VERIFY = 3
+    DERIVE_KEY = 4
+    WRAP_KEY = 5
+    AGREE_KEY = 6
+    ATTEST_KEY = 7
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootOfTrust:
+    """The boot state that the boot loader reported to the secure environment.
+
+    Attributes:
+        verified_boot_key: Digest of the key that verified the operating system.
+        device_locked: Whether the boot loader refuses systems that are not signed.
+        verified_boot_state: The ``BootState``; another number if the state is unknown.
+        verified_boot_hash: Digest of all verified data; ``None`` before Keymaster 4.
+    """
+
+    verified_boot_key: bytes
+    device_locked: bool
+    verified_boot_state: int
+    verified_boot_hash: bytes | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuthorizationList:
+    """One list. A field that the list does not have is ``None``, false or an empty set.
+
+    Numbers are in the form of the schema: times in milliseconds since 1970, ``os_version`` as
+    ``MMmmss``, ``os_patch_level`` as ``YYYYMM``, the other patch levels as ``YYYYMMDD``.
+
+    Attributes:
+        unknown: Encoded content of tags that this release does not know, by number.
+        oddities: Deviations from DER or the schema, as UPPER_SNAKE_CASE words. ``MALFORMED_`` and a field's
+            name means that its value could not be read; at most one field, which no test uses, may be so.
+    """
+
+    purposes: frozenset[int] = frozenset()
+    algorithm: int | None = None
+    key_size: int | None = None
+    block_modes: frozenset[int] = frozenset()
+    digests: frozenset[int] = frozenset()
+    paddings: frozenset[int] = frozenset()
+    caller_nonce: bool = False
+    min_mac_length: int | None = None
+    ec_curve: int | None = None
+    ml_dsa_variant: int | None = None
+    rsa_public_exponent: int | None = None
+    rsa_oaep_mgf_digests: frozenset[int] = frozenset()
+    rollback_resistance: bool = False
+    early_boot_only: bool = False
+    active_date_time: int | None = None
+    origination_expire_date_time: int | None = None
+    usage_expire_date_time: int | None = None
+    usage_count_limit: int | None = None
+    user_secure_ids: frozenset[int] = frozenset()
+    no_auth_required: bool = False
+    user_auth_type: int | None = None
+    auth_timeout: int | None = None
+    allow_while_on_body: bool = False
+    trusted_user_presence_required: bool = False
+    trusted_confirmation_required: bool = False
+    unlocked_device_required: bool = False
+    all_applications: bool = False
+    application_id: bytes | None = None
+    creation_date_time: int | None = None
+    origin: int | None = None
+    rollback_resistant: bool = False
+    root_of_trust: RootOfTrust | None = None
+    os_version: int | None = None
+    os_patch_level: int | None = None
+    attestation_application_id: bytes | None = field(default=None, repr=False)
+    attestation_id_brand: bytes | None = field(default=None, repr=False)
+    attestation_id_device: bytes | None = field(default=None, repr=False)
+    attestation_id_product: bytes | None = field(default=None, repr=False)
+    attestation_id_serial: bytes | None = field(default=None, repr=False)
+    attestation_id_imei: bytes | None = field(default=None, repr=False)
+    attestation_id_meid: bytes | None = field(default=None, repr=False)
+    attestation_id_manufacturer: bytes | None = field(default=None, repr=False)
+    attestation_id_model: bytes | None = field(default=None, repr=False)
+    vendor_patch_level: int | None = None
+    boot_patch_level: int | None = None
+    device_unique_attestation: bool = False
+    attestation_id_second_imei: bytes | None = field(default=None, repr=False)
+    module_hash: bytes | None = None
+    unknown: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
+    oddities: frozenset[str] = frozenset()
+
+
+def read_authorizations(element: der.Element) -> AuthorizationList:
+    """Reads one AuthorizationList.
+
+    Raises:
+        KeyDescriptionMalformed: It is not a SEQUENCE, an element is not a context tag, a tag occurs twice,
+            or the value of a tag that tests use, or of more than one other tag, has another type.
+    """
+    values: dict[str, Any] = {}
+    unknown: dict[int, bytes] = {}
+    oddities: set[str] = set()
+    seen: set[int] = set()
+    last, malformed = -1, 0
+    try:
+        for item in element.sequence():
+            if item.tag.tag_class is not der.TagClass.CONTEXT or not item.constructed:
+                raise KeyDescriptionMalformed(
+                    f"an AuthorizationList has the element {item.tag}, which is not a constructed context tag"
+                )
+            number = item.tag.number
+            if number in seen:
+                raise KeyDescriptionMalformed(f"an AuthorizationList has tag {number} twice")
+            if number < last:
+                oddities.add("TAGS_NOT_ASCENDING")
+            seen.add(number)
+            last = number
+            if (known := _FIELDS.get(number)) is None:
+                unknown[number] = item.content
+                continue
+            name, read = known
+            try:
+                values[name] = read(item.explicit(), oddities)
+            except (DerMalformed, KeyDescriptionMalformed):
+                malformed += 1
+                if name in _JUDGED or malformed > _MAX_MALFORMED:
+                    raise
+                oddities.add(f"MALFORMED_{name.upper()}")
+    except DerMalformed as error:
+        raise KeyDescriptionMalformed(f"an AuthorizationList is malformed: {error}") from error
+    return AuthorizationList(**values, unknown=MappingProxyType(unknown), oddities=frozenset(oddities))
+
+
+_Reader = Callable[[der.Element, set[str]], object]
+
+
+def _number(element: der.Element, oddities: set[str]) -> int:
+    del oddities
+    return _not_negative(element.integer())
+
+
+def _numbers(element: der.Element, oddities: set[str]) -> frozenset[int]:
+    del oddities
+    found = [_not_negative(item.integer()) for item in element.set_of()]
+    if len(set(found)) != len(found):
+        raise KeyDescriptionMalformed("a set holds a number twice")
+    return frozenset(found)
+
+
+def _not_negative(number: int) -> int:
+    if not 0 <= number < _MAX_NUMBER:
+        raise KeyDescriptionMalformed("a number is negative or has more than 64 bits")
+    return number
+
+
+def _flag(element: der.Element, oddities: set[str]) -> bool:
+    del oddities
+    element.null()
+    return True
+
+
+def _octets(element: der.Element, oddities: set[str]) -> bytes:
+    del oddities
+    return element.octets()
+
+
+def _root_of_trust(element: der.Element, oddities: set[str]) -> RootOfTrust:
+    parts = element.sequence()
+    if len(parts) not in (3, 4):
+        raise KeyDescriptionMalformed(f"RootOfTrust has {len(parts)} elements, 3 or 4 expected")
+    locked = parts[1].boolean()
+    if not locked.canonical:
+        # Some genuine devices write 0x01, which a strict parser would refuse.
+        oddities.add("BOOLEAN_NOT_DER")
+    return RootOfTrust(
+        verified_boot_key=parts[0].octets(),
+        device_locked=locked.value,
+        verified_boot_state=_not_negative(parts[2].enumerated()),
+        verified_boot_hash=parts[3].octets() if len(parts) == 4 else None,
+    )
+
+
+_FIELDS: Final[Mapping[int, tuple[str, _Reader]]] = MappingProxyType(
+    {
+        1: ("purposes", _numbers),
+        2: ("algorithm", _number),
+        3: ("key_size", _number),
+        4: ("block_modes", _numbers),
+        5: ("digests", _numbers),
+        6: ("paddings", _numbers),
+        7: ("caller_nonce", _flag),
+        8: ("min_mac_length", _number),
+        10: ("ec_curve", _number),
+        11: ("ml_dsa_variant", _number),
+        200: ("rsa_public_exponent", _number),
+        203: ("rsa_oaep_mgf_digests", _numbers),
+        303: ("rollback_resistance", _flag),
+        305: ("early_boot_only", _flag),
+        400: ("active_date_time", _number),
+        401: ("origination_expire_date_time", _number),
+        402: ("usage_expire_date_time", _number),
+        405: ("usage_count_limit", _number),
+        502: ("user_secure_ids", _numbers),
+        503: ("no_auth_required", _flag),
+        504: ("user_auth_type", _number),
+        505: ("auth_timeout", _number),
+        506: ("allow_while_on_body", _flag),
+        507: ("trusted_user_presence_required", _flag),
+        508: ("trusted_confirmation_required", _flag),
+        509: ("unlocked_device_required", _flag),
+        600: ("all_applications", _flag),
+        601: ("application_id", _octets),
+        701: ("creation_date_time", _number),
+        702: ("origin", _number),
+        703: ("rollback_resistant", _flag),
+        704: ("root_of_trust", _root_of_trust),
+        705: ("os_version", _number),
+        706: ("os_patch_level", _number),
+        709: ("attestation_application_id", _octets),
+        710: ("attestation_id_brand", _octets),
+        711: ("attestation_id_device", _octets),
+        712: ("attestation_id_product", _octets),
+        713: ("attestation_id_serial", _octets),
+        714: ("attestation_id_imei", _octets),
+        715: ("attestation_id_meid", _octets),
+        716: ("attestation_id_manufacturer", _octets),
+        717: ("attestation_id_model", _octets),
+        718: ("vendor_patch_level", _number),
+        719: ("boot_patch_level", _number),
+        720: ("device_unique_attestation", _flag),
+        723: ("attestation_id_second_imei", _octets),
+        724: ("module_hash", _octets),
+    }
+)
 
 _MAX_BYTES: Final = 8 * 1024
 _ELEMENTS: Final = 8

@@ -12,13 +12,43 @@ from functools import partial
 from typing import Final
 
 from device_integrity.android.apps import AllowedApp, app_is_allowed, package_is_allowed
-from device_integrity.android.checklists import PLAY_INTEGRITY
-from device_integrity.android.play_payload import PlayPayload
-from device_integrity.android.play_token import PlayTokenKind
-from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.android.play_token import PlayPayload, PlayTokenKind
+from device_integrity.check import Checklist, DeviceCheck, Manipulation
 from facegate_protocol import length_prefixed, sha256
 
-__all__ = ["PlayIntegrity", "PlayLevel", "PlayPolicy", "refused_token", "unavailable_token", "verify_payload"]
+__all__ = [
+    "PLAY_INTEGRITY",
+    "PlayIntegrity",
+    "PlayLevel",
+    "PlayPolicy",
+    "refused_token",
+    "unavailable_token",
+    "verify_payload",
+]
+
+PLAY_INTEGRITY: Final = Checklist(
+    "play_integrity",
+    (
+        "token",
+        "request_package",
+        "challenge",
+        "freshness",
+        "test_response",
+        "app_recognition",
+        "app_identity",
+        "device_recognition",
+        "emulated_device",
+        "android_version",
+        "app_licensing",
+        "app_access_risk",
+        "play_protect",
+        "device_activity",
+        "account_activity",
+        "device_recall",
+        "location_spoofing",
+    ),
+)
+"""Tests of a Play Integrity token."""
 
 _ONE_TIME: Final = b"facegate/v1/play-token"
 _HARDWARE_API: Final = 33
@@ -85,20 +115,12 @@ class PlayIntegrity:
 
 
 def refused_token(detail: str) -> PlayIntegrity:
-    """Returns the result for a token that cannot be decrypted or read.
-
-    Args:
-        detail: The reason, in plain words.
-    """
+    """Returns the result for a token that cannot be decrypted or read."""
     return PlayIntegrity(checks=PLAY_INTEGRITY.unreadable(detail), payload=None, one_time_key=None)
 
 
 def unavailable_token(detail: str) -> PlayIntegrity:
-    """Returns the result for a token whose decoder is unavailable.
-
-    Args:
-        detail: The reason, in plain words.
-    """
+    """Returns the result for a token whose decoder is unavailable."""
     checks = tuple(
         PLAY_INTEGRITY.unavailable(name, "DECODER_UNAVAILABLE", detail) for name in PLAY_INTEGRITY.checks
     )

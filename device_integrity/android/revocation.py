@@ -11,8 +11,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from device_integrity.android.certificates import Certificate
-from device_integrity.android.checklists import ANDROID_KEY
+from device_integrity.android.chain import ANDROID_KEY, Certificate
 from device_integrity.check import DeviceCheck, Manipulation
 from device_integrity.errors import ReferenceDataMalformed
 
@@ -57,7 +56,6 @@ class RevocationEntry:
     """One certificate of the list.
 
     Attributes:
-        status: The status of the certificate.
         reason: Google's reason: KEY_COMPROMISE, CA_COMPROMISE, SUPERSEDED, SOFTWARE_FLAW, or another
             word; empty if the list gives none.
     """
@@ -127,13 +125,8 @@ def check_revocation(
 ) -> DeviceCheck:
     """Tests whether a certificate of the chain is in the list.
 
-    Args:
-        certificates: The chain's certificates.
-        revocation: The list, or ``None`` if the server has none.
-        max_age: The maximum age of the list.
-        stale_is_soft: Whether the test is a soft UNAVAILABLE if the list is too old and does not contain the
-            chain's certificates. A missing list is never soft.
-        now: The present time, with a time zone.
+    A missing list is never soft. ``stale_is_soft`` makes the test a soft UNAVAILABLE if the list is older
+    than ``max_age`` and does not contain the chain's certificates.
     """
     if revocation is None:
         return ANDROID_KEY.unavailable(_CHECK, "NO_REVOCATION_LIST", "the server has no revocation list")

@@ -1,17 +1,34 @@
 """Verifies the evidence of Apple's devices: App Attest attestations, assertions and receipts."""
 
-from device_integrity.apple.anchors import AppleAnchors, load_apple_anchors, parse_apple_anchors
 from device_integrity.apple.assertion import (
     AssertionResult,
     AttestAssertion,
     parse_assertion,
     verify_assertion,
 )
-from device_integrity.apple.attestation import AttestationResult, AttestedKey, verify_attestation
-from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
-from device_integrity.apple.authenticator_data import AuthenticatorData, parse_authenticator_data
-from device_integrity.apple.key_use import KeyOwner, check_key_use
-from device_integrity.apple.receipt import ReceiptResult, verify_receipt
+from device_integrity.apple.attestation import (
+    AttestationResult,
+    AttestedKey,
+    KeyOwner,
+    check_key_use,
+    verify_attestation,
+)
+from device_integrity.apple.attestation_format import (
+    Attestation,
+    AuthenticatorData,
+    Environment,
+    LeafClaims,
+    parse_attestation,
+    parse_authenticator_data,
+)
+from device_integrity.apple.certificates import AppleAnchors, load_apple_anchors, parse_apple_anchors
+from device_integrity.apple.receipt import (
+    ReceiptExchange,
+    ReceiptResult,
+    check_risk,
+    exchange_unavailable,
+    verify_receipt,
+)
 from device_integrity.apple.receipt_format import (
     MAX_RECEIPT_BYTES,
     Receipt,
@@ -19,7 +36,6 @@ from device_integrity.apple.receipt_format import (
     SignedReceipt,
     parse_receipt,
 )
-from device_integrity.apple.receipt_risk import ReceiptExchange, check_risk, exchange_unavailable
 
 __all__ = [
     "MAX_RECEIPT_BYTES",

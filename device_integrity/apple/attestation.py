@@ -7,24 +7,52 @@ attestation". App Attest detects neither a jailbreak nor code hooked into a genu
 import hmac
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Final
 
-from device_integrity.apple.anchors import AppleAnchors
 from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
-from device_integrity.apple.certificates import chain_problem
-from device_integrity.apple.key_use import KeyOwner, check_key_use
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.apple.certificates import AppleAnchors, chain_problem
+from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import sha256
 
-__all__ = ["AttestationResult", "AttestedKey", "verify_attestation"]
+__all__ = ["AttestationResult", "AttestedKey", "KeyOwner", "check_key_use", "verify_attestation"]
 
 _LIST: Final = Checklist(
     "app_attest", ("format", "chain", "challenge", "key_id", "app", "environment", "counter", "key_use")
 )
 _NONCE_HEAD: Final = bytes.fromhex("3024a1220420")
 """DER of SEQUENCE { [1] { OCTET STRING of 32 bytes } }, up to its content."""
+
+
+class KeyOwner(StrEnum):
+    """The owner of a key according to the caller's store."""
+
+    NEW = "NEW"
+    """The key is not stored."""
+    SAME_SUBJECT = "SAME_SUBJECT"
+    """The key is stored for the same person only."""
+    OTHER_SUBJECT = "OTHER_SUBJECT"
+    """The key is stored for another person: a shared phone, or one phone that poses as many people."""
+
+
+def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceCheck:
+    """Returns the test ``<verifier>.key_use``. It is soft, because families share phones.
+
+    Args:
+        verifier: The first part of the test's name, ``app_attest`` or ``app_attest_assertion``.
+        key_use: The owner of the key; ``None`` if it was not looked up, or the check names no person.
+    """
+    checklist = Checklist(verifier, ("key_use",))
+    if key_use is None:
+        return checklist.not_evaluated(
+            "key_use", "KEY_USE_UNKNOWN", "the owner of the key, or the subject of this check, is not known"
+        )
+    if key_use is KeyOwner.OTHER_SUBJECT:
+        return checklist.failed(
+            "key_use", "KEY_OF_ANOTHER_SUBJECT", "the key is already enrolled for another subject", soft=True
+        )
+    return checklist.passed("key_use", f"KEY_{key_use.value}", "the key is not enrolled for another subject")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +62,6 @@ class AttestedKey:
     Attributes:
         key_id: 32 bytes.
         public_key: SubjectPublicKeyInfo, DER.
-        app_id: The app that it belongs to.
-        environment: The environment that Apple attested the key for.
         counter: The number of assertions so far, which is 0.
         receipt: The first receipt; Apple's server exchanges it for one with a risk metric.
     """

@@ -4,22 +4,34 @@ Apple's chains are linear and short, so no path is built (RFC 5280 section 6.1, 
 constraints, which these chains do not use).
 """
 
+import tomllib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from importlib.resources import files
 from itertools import pairwise
 from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtensionOID
 
 from device_integrity.certificate_form import refuse_odd_certificate
-from device_integrity.errors import CertificateMalformed
+from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from formats.errors import DerMalformed
 
-__all__ = ["ChainProblem", "chain_problem", "p256_key", "read_certificate", "unrecognised_extension"]
+__all__ = [
+    "AppleAnchors",
+    "ChainProblem",
+    "chain_problem",
+    "load_apple_anchors",
+    "p256_key",
+    "parse_apple_anchors",
+    "read_certificate",
+    "unrecognised_extension",
+]
 
 _MAX_BYTES: Final = 8 * 1024
 _UNDERSTOOD: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
@@ -50,9 +62,7 @@ class ChainProblem:
 def read_certificate(der: bytes, what: str) -> x509.Certificate:
     """Parses a certificate, including every part that this package uses.
 
-    Args:
-        der: The certificate, DER, at most 8 KiB.
-        what: The name of the certificate in error messages.
+    The certificate is DER, at most 8 KiB; ``what`` names it in error messages.
 
     Raises:
         CertificateMalformed: The certificate is too long, or a part of it cannot be read.
@@ -186,3 +196,54 @@ def _common_name(certificate: x509.Certificate) -> str:
         return "the end entity's certificate"
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     return str(names[0].value)[:64] if names else "a certificate authority without a name"
+
+
+_DATA_FILE: Final = "anchors.toml"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AppleAnchors:
+    """The roots at which chains of App Attest end.
+
+    Attributes:
+        app_attest: ``Apple App Attestation Root CA``, for attestation objects.
+        receipt: ``Apple Root CA - G3``, for receipts.
+    """
+
+    app_attest: x509.Certificate
+    receipt: x509.Certificate
+
+
+def load_apple_anchors() -> AppleAnchors:
+    """Loads the packaged anchors.
+
+    Raises:
+        AnchorsUnusable: The packaged file is missing or damaged.
+    """
+    try:
+        text = files("device_integrity.apple").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    except OSError as error:
+        raise AnchorsUnusable(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
+    return parse_apple_anchors(text)
+
+
+def parse_apple_anchors(text: str) -> AppleAnchors:
+    """Reads anchors from TOML text: tables ``app_attest`` and ``receipt``, each with ``pem`` and ``sha256``.
+
+    Raises:
+        AnchorsUnusable: A table or key is missing, or a certificate cannot be read or does not have
+            the stated SHA-256.
+    """
+    try:
+        tables = tomllib.loads(text)
+        return AppleAnchors(app_attest=_anchor(tables["app_attest"]), receipt=_anchor(tables["receipt"]))
+    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
+        raise AnchorsUnusable(f"{_DATA_FILE} cannot be used: {error}") from error
+
+
+def _anchor(table: dict[str, str]) -> x509.Certificate:
+    certificate = x509.load_pem_x509_certificate(table["pem"].encode())
+    found = certificate.fingerprint(SHA256()).hex()
+    if found != table["sha256"]:
+        raise AnchorsUnusable(f"an anchor's certificate has the SHA-256 {found}, not {table['sha256']}")
+    return certificate

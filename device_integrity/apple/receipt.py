@@ -7,21 +7,18 @@ caller exchanges it at Apple's server for a RECEIPT, which has the risk metric.
 import hmac
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography import x509
 
-from device_integrity.apple.anchors import AppleAnchors
 from device_integrity.apple.attestation_format import Environment
-from device_integrity.apple.certificates import ChainProblem, chain_problem
+from device_integrity.apple.certificates import AppleAnchors, ChainProblem, chain_problem
 from device_integrity.apple.receipt_format import Receipt, SignedReceipt, parse_receipt
-from device_integrity.apple.receipt_risk import check_risk
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import verify
 
-__all__ = ["ReceiptResult", "verify_receipt"]
+__all__ = ["ReceiptExchange", "ReceiptResult", "check_risk", "exchange_unavailable", "verify_receipt"]
 
 _LIST: Final = Checklist(
     "app_attest_receipt",
@@ -169,3 +166,49 @@ def _challenge_check(fields: Receipt, client_data_hash: bytes | None) -> DeviceC
 
 def _has_extension(certificate: x509.Certificate, oid: str) -> bool:
     return any(one.oid.dotted_string == oid for one in certificate.extensions)
+
+
+# Tests the risk metric of App Attest receipts, the approximate number of the device's keys in 30 days.
+#
+# See Apple, "Assessing fraud risk". Only exchanged receipts state the metric, for the keys that the device
+# made for the app. Apple keeps its data for 30 days. Then it exchanges no receipt of the device until the
+# app attests a new key, so the metric of many honest devices is missing or old.
+
+_RISK_LIST: Final = Checklist("app_attest_receipt", ("risk", "exchange"))
+_COUNTED: Final = timedelta(days=30)
+
+
+class ReceiptExchange(Protocol):
+    """Exchanges receipts for newer ones, with Apple's server or a replacement in tests."""
+
+    async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
+        """Returns the newer receipt, not yet verified.
+
+        Raises:
+            ReceiptExchangeUnavailable: The server did not answer, or its answer is unusable.
+        """
+        ...
+
+
+def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> DeviceCheck:
+    """Returns ``app_attest_receipt.risk``: whether the device made few keys.
+
+    ``receipt`` was verified when it was received. ``most_keys`` is the highest number of keys that passes.
+    """
+    if receipt is None:
+        return _RISK_LIST.not_evaluated("risk", "RECEIPT_MISSING", "the server has no receipt of the key")
+    if receipt.risk_metric is None:
+        return _RISK_LIST.not_evaluated("risk", "RISK_NOT_STATED", "the receipt states no risk metric")
+    detail = f"the device made about {receipt.risk_metric} keys in 30 days; up to {most_keys} raise no doubt"
+    if now - receipt.created > _COUNTED:
+        return _RISK_LIST.not_evaluated(
+            "risk", "RISK_OUT_OF_DATE", f"{detail}, on {receipt.created:%Y-%m-%d}"
+        )
+    if receipt.risk_metric > most_keys:
+        return _RISK_LIST.failed("risk", "RISK_HIGH", detail, soft=True)
+    return _RISK_LIST.passed("risk", "RISK_LOW", detail)
+
+
+def exchange_unavailable(detail: str) -> DeviceCheck:
+    """Returns ``app_attest_receipt.exchange`` for an exchange that failed."""
+    return _RISK_LIST.unavailable("exchange", "EXCHANGE_UNAVAILABLE", detail)

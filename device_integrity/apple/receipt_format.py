@@ -66,7 +66,6 @@ class Receipt:
         public_key: SubjectPublicKeyInfo of the attested key, DER.
         client_hash: The attestation's ``clientDataHash``; ``None`` except in an ATTEST receipt, because in
             others a text encoding of Apple's server destroys it.
-        kind: The kind of the receipt.
         environment: The environment that Apple attested the key for.
         created: The creation time, UTC.
         risk_metric: Approximate number of keys that the device made for the app in the last 30 days, or
@@ -97,10 +96,8 @@ class SignedReceipt:
     """A receipt with the data that verifying it needs.
 
     Attributes:
-        receipt: The fields of the receipt.
         content: The signed bytes.
         signature: ECDSA with SHA-256, ASN.1 DER.
-        signer: The signer's certificate.
         signer_key: Its key.
         chain: The signer's certificate and those above it that the receipt holds, without the root.
     """

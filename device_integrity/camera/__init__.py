@@ -8,11 +8,14 @@ from device_integrity.camera.claims import (
     FrameClaim,
     Platform,
 )
-from device_integrity.camera.emulator import check_device
-from device_integrity.camera.fingerprints import CameraFingerprints, load_fingerprints, parse_fingerprints
-from device_integrity.camera.metadata import check_metadata
-from device_integrity.camera.names import check_name
-from device_integrity.camera.profile import check_profile
+from device_integrity.camera.fingerprints import (
+    CameraFingerprints,
+    check_device,
+    check_name,
+    load_fingerprints,
+    parse_fingerprints,
+)
+from device_integrity.camera.metadata import check_metadata, check_profile
 
 __all__ = [
     "CameraClaim",

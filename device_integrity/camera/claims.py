@@ -48,7 +48,6 @@ class CameraClaim:
     Attributes:
         id: The platform's identifier.
         label: The name that people read.
-        facing: Its direction.
         width: Width of its frames before rotation, pixels; 0 if unknown.
         height: Height of its frames before rotation, pixels; 0 if unknown.
         frames_per_second: The requested rate; 0 if unknown.

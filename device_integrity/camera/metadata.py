@@ -1,17 +1,206 @@
-"""Tests whether the frames' headers show a real camera's exposure, clock and size.
+"""Tests whether a camera's description fits its platform, and the frames' headers a real camera."""
 
-All metadata are claims of the client, so an attacker who copies a real phone's metadata passes. Metadata that
-was copied from another scan contradicts the frames: see ``policy.contradictions``.
-"""
-
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from device_integrity.camera.claims import CameraClaim, FrameClaim
+from device_integrity.camera.claims import CameraClaim, CameraFacing, FrameClaim, Platform
+from device_integrity.camera.fingerprints import tokens_of
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
 
-__all__ = ["check_metadata"]
+__all__ = ["check_metadata", "check_profile"]
+
+# Tests whether a camera's description fits its platform.
+#
+# If a platform does not describe a property (a browser, a desktop), the test is NOT_EVALUATED. If a phone
+# omits a property that its system always knows, the test is UNAVAILABLE. Only a camera whose transport is
+# virtual fails hard.
+
+_SHORTEST_MM: Final = 0.5
+_LONGEST_MM: Final = 30.0
+"""Focal lengths of phone cameras lie well within these limits, because their modules are a few mm deep."""
+
+_LEVELS: Final = {
+    Platform.ANDROID: {
+        "LIMITED": None,
+        "FULL": None,
+        "LEVEL_3": None,
+        "LEGACY": "LEGACY_CAMERA",
+        "EXTERNAL": "EXTERNAL_CAMERA",
+    },
+    Platform.IOS: {
+        "builtInWideAngleCamera": None,
+        "builtInUltraWideCamera": None,
+        "builtInTelephotoCamera": None,
+        "builtInTrueDepthCamera": None,
+        "builtInDualCamera": None,
+        "builtInDualWideCamera": None,
+        "builtInTripleCamera": None,
+        "builtInLiDARDepthCamera": None,
+        "external": "EXTERNAL_CAMERA",
+        "continuityCamera": "EXTERNAL_CAMERA",
+        "deskViewCamera": "EXTERNAL_CAMERA",
+    },
+}
+"""Reasons by Camera2's INFO_SUPPORTED_HARDWARE_LEVEL or AVCaptureDevice.DeviceType; ``None`` if built in."""
+
+_CLOCKS: Final = {
+    # SENSOR_INFO_TIMESTAMP_SOURCE is REALTIME (the boot-time clock) or UNKNOWN (a monotonic one).
+    Platform.ANDROID: frozenset({"boottime", "realtime", "monotonic", "unknown"}),
+    Platform.IOS: frozenset({"host", "hosttime", "monotonic", "mach", "presentation"}),
+}
+
+_VIRTUAL_TRANSPORT: Final = ("virt",)
+_USB_TRANSPORT: Final = ("usb",)
+
+
+def check_profile(camera: CameraClaim, *, platform: Platform) -> tuple[DeviceCheck, ...]:
+    """Compares a camera's description with the properties of its platform.
+
+    Returns:
+        ``camera.facing``, ``camera.orientation``, ``camera.hardware_level``, ``camera.focal_lengths``,
+        ``camera.transport`` and ``camera.clock``, in this order.
+    """
+    return (
+        _facing(camera, platform),
+        _orientation(camera, platform),
+        _hardware_level(camera, platform),
+        _focal_lengths(camera, platform),
+        _transport(camera, platform),
+        _clock(camera, platform),
+    )
+
+
+def _facing(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+    name = "camera.facing"
+    if not platform.is_phone:
+        return _not_reported(name, platform)
+    match camera.facing:
+        case CameraFacing.FRONT:
+            return passed_test(name, "FRONT", "The camera faces the person.")
+        case CameraFacing.UNSPECIFIED:
+            return _missing(name, "its camera's direction")
+        case CameraFacing.EXTERNAL:
+            return _failed(name, "EXTERNAL_CAMERA", "The camera is not built into the phone.")
+        case CameraFacing.BACK:
+            return _failed(
+                name, "BACK_CAMERA", "The camera faces away from the person that holds the phone.", sign=None
+            )
+
+
+def _orientation(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+    name = "camera.orientation"
+    degrees = camera.sensor_orientation_degrees
+    if degrees not in {0, 90, 180, 270}:
+        return _failed(
+            name,
+            "NO_QUARTER_TURN",
+            f"The sensor is rotated by {degrees} degrees, which is not a quarter turn.",
+        )
+    if not platform.is_phone:
+        return _not_reported(name, platform)
+    if degrees == 0:
+        # An empty field has the same value.
+        return _missing(name, "its sensor's orientation")
+    if degrees in {90, 270}:
+        return passed_test(name, "SIDEWAYS", f"The sensor is rotated by {degrees} degrees, as in phones.")
+    return _failed(
+        name, "UPRIGHT_SENSOR", f"The sensor is rotated by {degrees} degrees; in phones it is 90 or 270."
+    )
+
+
+def _hardware_level(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+    name = "camera.hardware_level"
+    known = _LEVELS.get(platform)
+    if known is None:
+        return _not_reported(name, platform)
+    level = camera.hardware_level
+    if not level:
+        return _missing(name, "its camera's hardware level")
+    reason = known.get(level, "UNKNOWN_LEVEL")
+    if reason is None:
+        return passed_test(name, "BUILT_IN", f'The camera has the level "{level}".')
+    return _failed(
+        name, reason, f'The camera has the level "{level[:128]}", which no built-in front camera has.'
+    )
+
+
+def _focal_lengths(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+    name = "camera.focal_lengths"
+    if platform is not Platform.ANDROID:
+        return _not_reported(name, platform)
+    lengths = camera.focal_lengths_mm
+    if not lengths:
+        return _missing(name, "a focal length")
+    listed = ", ".join(f"{one:.3g}" for one in lengths[:8])
+    if all(math.isfinite(one) and _SHORTEST_MM <= one <= _LONGEST_MM for one in lengths):
+        return passed_test(name, "PLAUSIBLE", f"The camera has focal lengths of {listed} mm.")
+    return _failed(name, "IMPOSSIBLE_LENS", f"Focal lengths of {listed} mm do not fit into a phone.")
+
+
+def _transport(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+    name = "camera.transport"
+    tokens = tokens_of(camera.transport)
+    if not tokens:
+        return _not_reported(name, platform)
+    if tokens == _VIRTUAL_TRANSPORT:
+        return _failed(name, "VIRTUAL", "The system states that the camera is virtual.", soft=False)
+    if platform.is_phone and tokens[:1] == _USB_TRANSPORT:
+        return _failed(name, "USB", "The camera is attached to the phone by USB.")
+    return passed_test(name, "PHYSICAL", "The camera's transport is not virtual.")
+
+
+def _clock(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+    name = "camera.clock"
+    known = _CLOCKS.get(platform)
+    if known is None:
+        return _not_reported(name, platform)
+    source = "".join(tokens_of(camera.timestamp_source))
+    if not source:
+        return _missing(name, "its capture clock's time base")
+    if source in known:
+        return passed_test(name, "SENSOR_CLOCK", f'The capture clock is "{source}".')
+    return _failed(
+        name, "UNKNOWN_CLOCK", f'The capture clock is "{source[:64]}", which the platform does not have.'
+    )
+
+
+def _failed(
+    name: str,
+    reason: str,
+    detail: str,
+    *,
+    sign: Manipulation | None = Manipulation.VIRTUAL_CAMERA,
+    soft: bool = True,
+) -> DeviceCheck:
+    return DeviceCheck(
+        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
+    )
+
+
+def _missing(name: str, what: str) -> DeviceCheck:
+    return DeviceCheck(
+        name=name,
+        outcome=DeviceFinding.UNAVAILABLE,
+        reason="NOT_SENT",
+        detail=f"The device did not state {what}, which its system knows.",
+    )
+
+
+def _not_reported(name: str, platform: Platform) -> DeviceCheck:
+    return DeviceCheck(
+        name=name,
+        outcome=DeviceFinding.NOT_EVALUATED,
+        reason="NOT_TOLD_BY_PLATFORM",
+        detail=f"Devices of platform {platform} need not state this property, or do not know it.",
+    )
+
+
+# Tests whether the frames' headers show a real camera's exposure, clock and size.
+#
+# All metadata are claims of the client, so an attacker who copies a real phone's metadata passes. Metadata
+# that was copied from another scan contradicts the frames: see ``policy.contradictions``.
 
 _FEWEST_FRAMES: Final = 15
 _FEWEST_STEPS: Final = 3
@@ -47,11 +236,13 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
     stated = [(frame, frame.exposure) for frame in frames if frame.exposure is not None]
     usable = [(frame, claim) for frame, claim in stated if claim.gain > 0]
     if len(usable) < _FEWEST_FRAMES:
-        return _unavailable(name, "EXPOSURE_NOT_SENT", "Too few frames state exposure time and sensitivity.")
+        return _unavailable_frames(
+            name, "EXPOSURE_NOT_SENT", "Too few frames state exposure time and sensitivity."
+        )
     shortest = min((now.capture_time_us - last.capture_time_us for last, now in pairwise(frames)), default=0)
     longest = max(claim.exposure_time_ns for _, claim in usable) / 1000
     if shortest > 0 and longest > _LONGEST_SHARE * shortest:
-        return _failed(
+        return _failed_stream(
             name,
             "EXPOSURE_LONGER_THAN_FRAME",
             f"The longest exposure of a frame is {longest / 1000:.1f} ms, but the shortest time between "
@@ -65,7 +256,7 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
             name, "LIGHT_UNCHANGED", "Too few colours were displayed to expect a change of the exposure."
         )
     if len({(claim.exposure_time_ns, claim.iso) for _, claim in usable}) == 1:
-        return _failed(
+        return _failed_stream(
             name,
             "EXPOSURE_CONSTANT",
             f"Exposure and sensitivity stayed constant while {len(steps)} colours were displayed, "
@@ -77,7 +268,7 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
 def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
     name = "camera.timestamps"
     if len(frames) < _FEWEST_FRAMES:
-        return _unavailable(name, "TOO_FEW_FRAMES", f"{len(frames)} frames are too few.")
+        return _unavailable_frames(name, "TOO_FEW_FRAMES", f"{len(frames)} frames are too few.")
     steps = [now.capture_time_us - last.capture_time_us for last, now in pairwise(frames)]
     if min(steps) <= 0:
         return DeviceCheck(
@@ -89,7 +280,7 @@ def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
         )
     off = _off_grid(steps)
     if off <= _GRID_US:
-        return _failed(
+        return _failed_stream(
             name,
             "ON_A_GRID",
             f"All {len(steps)} times between frames are multiples of one period to within {off:.1f} µs.",
@@ -118,12 +309,12 @@ def _off_grid(steps: Sequence[int]) -> float:
 def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: int) -> DeviceCheck:
     name = "camera.frame_size"
     if not frames:
-        return _unavailable(name, "TOO_FEW_FRAMES", "There are no frames.")
+        return _unavailable_frames(name, "TOO_FEW_FRAMES", "There are no frames.")
     sizes = [(frame.width, frame.height) for frame in frames]
     # Asked for fewer bytes, a client may scale its frames down, and again where they hold more detail.
     changes = sum(last != now and not (adjustments and now < last) for last, now in pairwise(sizes))
     if changes > adjustments:
-        return _failed(
+        return _failed_stream(
             name,
             "SIZE_CHANGED",
             f"The size of the frames changed {changes} times; the server requested {adjustments} changes.",
@@ -134,11 +325,11 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
     )
     # A phone that the person turns changes its rotation once or twice.
     if turns > 2:
-        return _failed(
+        return _failed_stream(
             name, "ROTATION_CHANGED", f"Rotation or mirroring of the frames changed {turns} times."
         )
     if camera.width <= 0 or camera.height <= 0:
-        return _unavailable(
+        return _unavailable_frames(
             name, "SIZE_NOT_SENT", "The device did not state the size of its camera's frames."
         )
     width, height = sizes[0]
@@ -146,13 +337,13 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
     long_share = max(width, height) / max(camera.width, camera.height)
     short_share = min(width, height) / min(camera.width, camera.height)
     if max(long_share, short_share) > 1:
-        return _failed(
+        return _failed_stream(
             name,
             "LARGER_THAN_CAMERA",
             f"The frames are {width} x {height}, larger than the camera's {camera.width} x {camera.height}.",
         )
     if abs(long_share - short_share) > _SAME_ASPECT * max(long_share, short_share):
-        return _failed(
+        return _failed_stream(
             name,
             "OTHER_SHAPE",
             f"The frames are {width} x {height}, another aspect ratio than the camera's "
@@ -161,7 +352,7 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
     return passed_test(name, "AS_DESCRIBED", f"The camera can deliver frames of {width} x {height}.")
 
 
-def _failed(name: str, reason: str, detail: str) -> DeviceCheck:
+def _failed_stream(name: str, reason: str, detail: str) -> DeviceCheck:
     return DeviceCheck(
         name=name,
         outcome=DeviceFinding.FAIL,
@@ -172,7 +363,7 @@ def _failed(name: str, reason: str, detail: str) -> DeviceCheck:
     )
 
 
-def _unavailable(name: str, reason: str, detail: str) -> DeviceCheck:
+def _unavailable_frames(name: str, reason: str, detail: str) -> DeviceCheck:
     return DeviceCheck(name=name, outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail)
 
 

@@ -1,16 +1,26 @@
 """Derives a device's assurance from its tests: demands, contradictions, decisive tests and signs."""
 
-from device_integrity.policy.assess import DeviceAssessment, Unmet, UnmetReason, assess
+from device_integrity.policy.assess import (
+    DeviceAssessment,
+    Shortfall,
+    Unmet,
+    UnmetReason,
+    assess,
+    find_shortfall,
+)
 from device_integrity.policy.contradictions import AttestedFacts, check_contradictions
-from device_integrity.policy.decisive import (
+from device_integrity.policy.demands import (
+    ATTESTATIONS,
     DECISIVE_CHECKS,
     DECISIVE_NAMES,
+    DEFAULT_DEMANDS,
     RAISED_NAMES,
+    Demand,
+    DemandTable,
+    Evidence,
     decided_by,
     mark_decisive,
 )
-from device_integrity.policy.demands import ATTESTATIONS, DEFAULT_DEMANDS, Demand, DemandTable, Evidence
-from device_integrity.policy.reach import Shortfall, find_shortfall
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod, Sign, find_signs
 
 __all__ = [

@@ -9,13 +9,19 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera.claims import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding
-from device_integrity.policy.demands import CEILINGS, NEEDED_CHECKS, Demand, DemandTable, Evidence
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
+from device_integrity.policy.demands import (
+    ATTESTATIONS,
+    CEILINGS,
+    NEEDED_CHECKS,
+    Demand,
+    DemandTable,
+    Evidence,
+)
 from device_integrity.policy.signs import Sign, find_signs
 
-__all__ = ["OBSERVED", "DeviceAssessment", "Unmet", "UnmetReason", "assess"]
+__all__ = ["OBSERVED", "DeviceAssessment", "Shortfall", "Unmet", "UnmetReason", "assess", "find_shortfall"]
 
 OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
 """The evidence that must have been evaluated before claims without contradictions give any assurance."""
@@ -97,7 +103,7 @@ def assess(
 
     Args:
         checks: The tests of all verifiers, named ``<verifier>.<check>``, marked by
-            ``decisive.mark_decisive``.
+            ``demands.mark_decisive``.
         platform: The platform that the device claims.
         demands: The policy's table.
         transcript_bound: Whether the transcript is intact and signed by the session key.
@@ -256,3 +262,72 @@ def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
     every = [check for group in weighed.values() for check in group]
     passes = any(check.outcome is DeviceFinding.PASS for check in weighed[Evidence.STREAM])
     return passes and not any(check.outcome is DeviceFinding.FAIL and not check.soft for check in every)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shortfall:
+    """The reasons why no device of a platform can meet a policy.
+
+    Attributes:
+        missing: Evidence that the policy requires and the server cannot verify.
+        one_of: Kinds of evidence that would each reach the least assurance; the server can verify none of
+            them.
+        impossible: Why no possible evidence suffices, in plain words; empty if some evidence does.
+    """
+
+    missing: tuple[Evidence, ...] = ()
+    one_of: tuple[Evidence, ...] = ()
+    impossible: str = ""
+
+
+def find_shortfall(
+    platform: Platform,
+    *,
+    demands: DemandTable,
+    verifiable: Collection[Evidence],
+    ceilings: Mapping[Evidence, Assurance] | None = None,
+) -> Shortfall | None:
+    """Returns why no device of a platform can meet a policy; ``None`` if devices can.
+
+    Only attestations and the server's key depend on the server's settings: observations are always made.
+
+    ``ceilings`` has the highest assurance that a kind of evidence can give on this server, if that is less
+    than ``Evidence.ceiling``.
+    """
+    own = ATTESTATIONS.get(platform, ())
+    required = [
+        evidence
+        for evidence in Evidence
+        if demands.demand_for(platform, evidence) is Demand.REQUIRED
+        and (evidence.raises_assurance or evidence is Evidence.SERVER_KEY)
+    ]
+    for evidence in required:
+        if evidence.raises_assurance and evidence not in own:
+            return Shortfall(impossible=f"it requires {evidence}, which devices of this platform do not have")
+        if evidence is Evidence.SERVER_KEY and platform is Platform.WEB:
+            return Shortfall(
+                impossible=f"it requires {evidence}, but a web page cannot see its connection's key"
+            )
+    missing = tuple(evidence for evidence in required if evidence not in verifiable)
+    least = demands.least(platform)
+    if _claims_suffice(platform, least=least, demands=demands):
+        return Shortfall(missing=missing) if missing else None
+    able = tuple(
+        evidence
+        for evidence in own
+        if demands.demand_for(platform, evidence) is not Demand.IGNORED
+        and (ceilings or {}).get(evidence, evidence.ceiling).level >= least.level
+    )
+    if not able:
+        return Shortfall(
+            impossible=f"it demands assurance {least}, which no evidence of such devices reaches"
+        )
+    one_of = () if {*verifiable, *missing} & {*able} else able
+    return Shortfall(missing=missing, one_of=one_of) if missing or one_of else None
+
+
+def _claims_suffice(platform: Platform, *, least: Assurance, demands: DemandTable) -> bool:
+    """Returns whether consistent claims reach the least assurance, without an attestation."""
+    if least is Assurance.LOW:
+        return not any(demands.demand_for(platform, evidence) is Demand.IGNORED for evidence in OBSERVED)
+    return least is Assurance.NONE

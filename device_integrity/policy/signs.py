@@ -93,7 +93,6 @@ class Sign:
     """A sign of manipulation.
 
     Attributes:
-        of: The manipulation of which it is a sign.
         strength: From 0 to 1; 1 decides.
         method: How the stream was replaced, if the sign shows it.
         instrument: The content of the stream, if the failed tests show it.

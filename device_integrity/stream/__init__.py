@@ -21,8 +21,7 @@ from device_integrity.stream.memory import (
     mirrored_bands,
 )
 from device_integrity.stream.motion import ScanMotion, frame_layout, motions_from_bytes, scan_motion
-from device_integrity.stream.thumbnails import picture_hash
-from device_integrity.stream.tracing import FrameTrace, StreamMeasurements, StreamTracer
+from device_integrity.stream.tracing import FrameTrace, StreamMeasurements, StreamTracer, picture_hash
 
 __all__ = [
     "FrameMark",

@@ -18,10 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from device_integrity.check import DeviceCheck, Manipulation, passed_test
-from device_integrity.stream.findings import not_evaluated, suspect, unavailable
+from device_integrity.stream.checks import not_evaluated, suspect, unavailable
 from device_integrity.stream.motion import ScanMotion, motion_similarity
-from device_integrity.stream.thumbnails import THUMBNAIL, difference_hash
-from device_integrity.stream.tracing import FrameTrace
+from device_integrity.stream.tracing import THUMBNAIL, FrameTrace, difference_hash
 
 __all__ = [
     "FrameMark",
@@ -97,7 +96,6 @@ class KeyUse:
         subject: The identifier of the person, the same in all records of the tenant, such as a keyed hash
             of the orchestrator's subject reference; empty if the orchestrator gave no reference.
         check_id: The check, as text.
-        time: The time of the use.
     """
 
     key: bytes
@@ -353,9 +351,7 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
 def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
     """Returns ``memory.session_key``: whether another check used the scan's session key, which must be new.
 
-    Args:
-        uses: Uses of the session key.
-        check_id: This check, whose own attempts and reconnects keep their key.
+    The attempts and reconnects of ``check_id``, this check, keep their key.
     """
     return _made_for_one("memory.session_key", uses, check_id)
 
@@ -363,9 +359,8 @@ def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
 def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
     """Returns ``memory.attestation_key``: whether another check used an attested key, which must be new.
 
-    Args:
-        uses: Uses of the keys of Android key attestations. The protocol demands a new one for every scan.
-        check_id: This check, whose own attempts and reconnects keep their key.
+    The protocol demands a new key for every scan. The attempts and reconnects of ``check_id``, this check,
+    keep theirs.
     """
     return _made_for_one("memory.attestation_key", uses, check_id)
 

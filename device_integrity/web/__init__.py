@@ -3,9 +3,14 @@
 No browser attests more than that: nothing covers the device or its camera.
 """
 
-from device_integrity.web.authenticator_data import AuthenticatorHead, RegistrationData, parse_registration
-from device_integrity.web.client_data import ClientData, parse_client_data
-from device_integrity.web.relying_party import RelyingParty
+from device_integrity.web.ceremony import (
+    AuthenticatorHead,
+    ClientData,
+    RegistrationData,
+    RelyingParty,
+    parse_client_data,
+    parse_registration,
+)
 from device_integrity.web.webauthn import (
     EnrolledCredential,
     WebAuthnResult,

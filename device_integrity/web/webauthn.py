@@ -23,18 +23,19 @@ from webauthn.helpers.structs import (
     RegistrationCredential,
 )
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import EvidenceMalformed
-from device_integrity.web.authenticator_data import (
+from device_integrity.web.ceremony import (
     AuthenticatorHead,
+    ClientData,
+    RelyingParty,
+    origin_check,
+    page_check,
+    parse_client_data,
     parse_head,
     parse_registration,
     validate_cose_key,
 )
-from device_integrity.web.client_data import ClientData, parse_client_data
-from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
 from facegate_protocol import sha256
 
 __all__ = ["EnrolledCredential", "WebAuthnResult", "verify_authentication", "verify_registration"]
@@ -111,13 +112,9 @@ def verify_registration(
 ) -> WebAuthnResult:
     """Verifies a registration. Never raises because of the evidence that the browser sent.
 
-    Args:
-        credential_id: As sent.
-        client_data_json: As sent.
-        attestation_object: As sent; of format ``none``, or ``packed`` signed by the key itself.
-        challenge: The binding hash H, 32 bytes.
-        relying_party: The expected relying party.
-        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
+    ``attestation_object`` has the format ``none``, or ``packed`` signed by the key itself. ``challenge`` is
+    the binding hash H, 32 bytes; ``header_origin`` the request's ``Origin`` header, ``None`` if the listener
+    does not receive it.
     """
     try:
         client_data = parse_client_data(client_data_json)
@@ -174,15 +171,8 @@ def verify_authentication(
 ) -> WebAuthnResult:
     """Verifies an authentication. Never raises because of the evidence that the browser sent.
 
-    Args:
-        credential_id: As sent.
-        client_data_json: As sent.
-        authenticator_data: As sent.
-        signature: As sent.
-        challenge: The binding hash H, 32 bytes.
-        relying_party: The expected relying party.
-        header_origin: The request's ``Origin`` header; ``None`` if the listener does not receive it.
-        enrolled: The credential as stored.
+    ``challenge`` is the binding hash H, 32 bytes; ``header_origin`` the request's ``Origin`` header, ``None``
+    if the listener does not receive it; ``enrolled`` the credential as stored.
     """
     try:
         client_data = parse_client_data(client_data_json)

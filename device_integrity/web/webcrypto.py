@@ -6,10 +6,8 @@ The key is in software. It identifies a browser profile and proves nothing about
 from dataclasses import dataclass
 from typing import Final
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
-from device_integrity.web.relying_party import RelyingParty, origin_check, page_check
+from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.web.ceremony import RelyingParty, origin_check, page_check
 from facegate_protocol import KeyMaterialError, attestation_message, load_public_key, public_key_der, verify
 
 __all__ = ["WebCryptoResult", "verify_web_crypto"]

@@ -118,10 +118,7 @@ def background_mask(portrait: BgrImage, aligned: AlignedFace, *, part: BgrImage)
     sectors around a head of average shape, and five for the person, of the face and of the hair on its
     sides. Random clusters are not used, so that the same image always gives the same mask.
 
-    Args:
-        portrait: The image from which ``aligned`` was made.
-        aligned: The aligned face.
-        part: ``PART_ROWS`` and ``PART_COLUMNS`` of the aligned image, reduced to ``PART_SIZE``.
+    ``part`` is ``PART_ROWS`` and ``PART_COLUMNS`` of the aligned image, reduced to ``PART_SIZE``.
 
     Returns:
         Shape (292, 354), uint8: 1 on the background; 0 on the person, outside the portrait, and within a few

@@ -8,8 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box, Landmarks, Points
-from vision.face_parts import FIVE_ALIGNED, FaceParts, face_parts
-from vision.geometry import similarity_transform
+from vision.geometry import FIVE_ALIGNED, FaceParts, face_parts, similarity_transform
 
 __all__ = [
     "ALIGNED_EYE_DISTANCE",
@@ -230,10 +229,6 @@ class FaceCrop:
 
 def face_crop(portrait: BgrImage, aligned: AlignedFace) -> FaceCrop | None:
     """Cuts the face, brows to chin, out of the portrait.
-
-    Args:
-        portrait: The image from which ``aligned`` was made.
-        aligned: The aligned face, which defines the position.
 
     Returns:
         The crop; None if no pixel of the face lies inside the portrait.

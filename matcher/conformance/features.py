@@ -127,9 +127,6 @@ def features_of(landmarks: Landmarks | None) -> Features | None:
     Source: ISO/IEC 29794-5, as in OFIQ (``FaceMeasures``, ``tmetric``), on the pack's landmarks instead of
     OFIQ's 98.
 
-    Args:
-        landmarks: Dense landmarks; None without landmarks.
-
     Returns:
         The distances; None without landmarks of a known scheme, or if the landmarks are not finite or have
         both eyes, or eyes and chin, in one place.

@@ -77,7 +77,6 @@ class PortraitView:
     """The portrait that the measures assess.
 
     Attributes:
-        image: The upright image.
         encoded: The bytes of the image file (JPEG, PNG or JPEG 2000), without a record around them.
         media_type: Media type of ``encoded``, such as ``"image/jpeg"``.
         faces: All faces found, largest first; at least one.

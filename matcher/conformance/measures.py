@@ -55,7 +55,6 @@ class Measure:
         method: Whether the algorithm is the standard's.
         unit: Unit of ``Assessment.measured``, such as ``"px"``, ``"deg"`` or ``"fraction"``.
         span: The range in which a bound on ``Assessment.measured`` can lie.
-        assess: Measures one portrait.
     """
 
     component: Component
@@ -200,9 +199,7 @@ def unassessable(scheme: str | None) -> Mapping[Component, str]:
 def validate_bounds(code: RequirementCode, rule: Rule) -> None:
     """Checks that a rule's bounds lie in the range of the requirement.
 
-    Args:
-        code: The requirement.
-        rule: Its rule, which has passed ``Rule.check``.
+    The rule has passed ``Rule.check``.
 
     Raises:
         PortraitPolicyInvalid: A bound lies outside; the message states the range and the bound.

@@ -161,9 +161,7 @@ both sides of ``Remedy.best``."""
 def remedy_for(code: str, measured: str) -> str:
     """Return the remedy for a requirement that is not met.
 
-    Args:
-        code: Code of the requirement.
-        measured: The measurement in words, as in ``Requirement.measured``: ``"0.024 fraction"``.
+    ``measured`` is in words, as in ``Requirement.measured``: ``"0.024 fraction"``.
 
     Returns:
         One sentence, such as ``"The face is too dark: retake the portrait in brighter, even light."``; empty

@@ -137,7 +137,6 @@ class Tagged:
 
     Attributes:
         number: Number of the tag, 0..30.
-        kind: The type.
     """
 
     number: int

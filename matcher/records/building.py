@@ -44,6 +44,7 @@ from matcher.records.iso_39794.conversion import (
     HAIR_COLOURS,
     POINTS,
     build_39794,
+    is_reversible,
     only_in_39794,
 )
 from matcher.records.iso_39794.record import (
@@ -54,7 +55,6 @@ from matcher.records.iso_39794.record import (
     recognise_39794,
     serialise_39794,
 )
-from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.metadata import RecordMetadata, RecordVersion
 from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
 from matcher.records.views import FacialRecord
@@ -81,10 +81,7 @@ def build_record(
 
     Width, height, data type and colour space are those of the image's header.
 
-    Args:
-        image: The image file, which is stored unchanged: JPEG or JPEG 2000, for 2011 also PNG.
-        version: The version of the record.
-        metadata: The metadata of the image.
+    The image is stored unchanged: JPEG or JPEG 2000, for 2011 also PNG.
 
     Raises:
         RecordInvalid: The image has a format that the version does not hold, is broken, is larger than 65535
@@ -264,12 +261,7 @@ def _expression_2005(expressions: frozenset[Expression] | None) -> int:
 
 
 def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:
-    """Return the part of ``metadata`` that a version can hold, and the names of the rest in words.
-
-    Args:
-        metadata: The metadata.
-        version: The version of the record.
-    """
+    """Return the part of ``metadata`` that a version can hold, and the names of the rest in words."""
     if version is RecordVersion.ISO_39794_5:
         return _fitted_39794(metadata)
     known = metadata

@@ -80,7 +80,6 @@ class TrustedImageContent:
     """A trusted image, unwrapped but not decoded.
 
     Attributes:
-        container: The container of the image.
         image: The bytes of the image file; for a bare image the upload.
         media_type: Format by the first bytes of the image (``formats.image_format.ImageFormat``); None if
             unknown.

@@ -103,7 +103,6 @@ class BiometricBlock:
 
     Attributes:
         header: The data objects of the CBEFF header as (tag, value), in their order.
-        record: The biometric data block.
         tag: 0x5F2E, or 0x7F2E if the block is marked as constructed.
     """
 
@@ -301,9 +300,7 @@ def _write_template(block: BiometricBlock) -> bytes:
 def wrapped(records: Sequence[bytes], *, format_type: int) -> bytes:
     """Makes a whole data group 2.
 
-    Args:
-        records: Its records.
-        format_type: Their format: ``ISO_19794_5``, or ``ISO_39794_5``, whose block is marked as constructed.
+    ``format_type`` is ``ISO_19794_5``, or ``ISO_39794_5``, whose block is marked as constructed.
 
     Raises:
         RecordInvalid: There is no record, or more than can be read back.

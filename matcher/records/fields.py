@@ -12,11 +12,7 @@ def record_malformed(
 ) -> TrustedImageRefused:
     """Returns the refusal of a record whose lengths or structure are wrong.
 
-    Args:
-        format_: The format that the record claims.
-        what: The error in words, with its numbers.
-        field: The field that is wrong.
-        offset: Its position, bytes from the start of the record.
+    ``what`` states the error in words, with its numbers; ``offset`` is in bytes from the start of the record.
     """
     details: dict[str, str | int | float] = {"format": format_}
     if field is not None:

@@ -19,8 +19,7 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
 )
-from matcher.records.iso_39794.blocks import RepresentationBlock
-from matcher.records.iso_39794.codes import ImageDataFormat39794
+from matcher.records.iso_39794.blocks import ImageDataFormat39794, RepresentationBlock
 from matcher.records.values import (
     NO_POSE,
     CaptureTime,
@@ -139,7 +138,6 @@ class RecordMetadata:
         hair_colour: The person's hair colour.
         features: Features of the face; an empty set states that there are none, None that they are unknown.
         expressions: The expressions; a 2005 record holds at most one.
-        source: Source of the image.
         device_type: The vendor's number of the device, 0..65535.
         capture_time: Time at which it was taken (not 2005; such a record has no field for it and omits it).
         device_vendor: Number of the device's vendor (not 2005).
@@ -184,9 +182,6 @@ def metadata_of(view: Representation) -> RecordMetadata:
 
     Reserved codes, vendors' codes and 3-D data are omitted; the face image type becomes that of the image
     alone.
-
-    Args:
-        view: One face of a record that was read.
     """
     kind = _OF_THE_PICTURE.get(view.face_image_type, int(view.face_image_type))
     capture = view.capture_time

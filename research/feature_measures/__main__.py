@@ -28,7 +28,7 @@ from matcher.conformance.features import expression_neutrality, eye_pieces, eyes
 from matcher.conformance.interface import PortraitView
 from research.feature_measures.faces import Face, Landmarkers, faces_of_clips, faces_of_photos, portrait_of
 from vision.errors import VisionError
-from vision.eye_template import EYE_TEMPLATE
+from vision.eye_likeness import EYE_TEMPLATE
 from vision.face import BgrImage
 from vision.geometry import eye_corners
 from vision.packs import load_pack

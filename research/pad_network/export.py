@@ -12,7 +12,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE
+from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE
 
 __all__ = ["State", "student_to_onnx"]
 

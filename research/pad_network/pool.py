@@ -21,7 +21,7 @@ from research.pad_network.recapture import as_print, as_screen
 from research.pad_network.regions import Region
 from research.pad_network.teachers import FEATURES, Teacher, teacher_answers
 from vision.face import BgrImage, Box
-from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE, tight_and_wide
+from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE, tight_and_wide
 
 __all__ = ["RIM", "Shard", "load_shard", "make_shard", "save_shard"]
 

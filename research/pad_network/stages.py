@@ -21,7 +21,7 @@ from research.pad_network.regions import Region, cut_region, load_regions, save_
 from research.pad_network.split import divide, persons, read_plan
 from research.pad_network.teachers import load_teachers
 from vision.packs import Pack
-from vision.packs.pad_two_crops import tight_and_wide
+from vision.packs.facegate_pad import tight_and_wide
 
 __all__ = ["Workplace", "cross_validate", "cut_regions", "make_pool", "train_last"]
 

@@ -19,8 +19,8 @@ from onnx import TensorProto, helper
 from research.pad_network.errors import MaterialError
 from vision.errors import VisionError
 from vision.face import BgrImage, Box
-from vision.fast_sessions import create_fast_session
 from vision.geometry import clamped_crop, context_crop
+from vision.graph_rewrite import create_fast_session
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs import StateFileError, load_catalogue, minifasnet_to_onnx, read_state
 from vision.packs.catalogue import PadPreprocessing

@@ -16,7 +16,7 @@ from torch.nn import functional
 from research.pad_network.network import Student
 from research.pad_network.pool import RIM, Shard
 from vision.face import BgrImage
-from vision.packs.pad_two_crops import TIGHT_SIDE
+from vision.packs.facegate_pad import TIGHT_SIDE
 
 __all__ = ["Recipe", "train", "trained_logits"]
 

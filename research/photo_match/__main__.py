@@ -8,7 +8,7 @@
     python -m research.photo_match left-out TEMPLATES [--cohort] --folds N
 
 ``calibrate`` takes the worst of several files of templates at every threshold. ``--cohort`` scores each
-pair of people by a cohort of others (``vision.packs.cohort``); the file gets a cohort of everybody.
+pair of people by a cohort of others (``vision.packs.calibration``); the file gets a cohort of everybody.
 ``--scans`` takes the range of scans from a calibration that ``research.scan_match`` made. ``left-out``
 sets thresholds and cohort on the people of the other folds (``NOTES.md``).
 """

@@ -12,8 +12,7 @@ from research.photo_match.rates import CONFIDENCE, bounds_of, curve_of, fnmr_of
 from research.photo_match.scores import DIRECTIONS, PairScores, one_of_each_person
 from research.photo_match.templates import TemplateSet
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint, TemplateForm
-from vision.packs.calibration import ScanRange
-from vision.packs.cohort import fit_cohort
+from vision.packs.calibration import ScanRange, fit_cohort
 
 __all__ = ["HIGHEST_RATE", "ScoredSet", "calibration_of", "points_of"]
 

@@ -21,7 +21,7 @@ from research.photo_match.rates import CONFIDENCE, BoundedRate, curve_of, thresh
 from research.photo_match.scores import DIRECTIONS, PairScores, joined, one_of_each_person, score_pairs
 from research.photo_match.templates import TemplateSet
 from vision.packs import CalibrationRecord, MatchCalibration
-from vision.packs.cohort import fit_cohort
+from vision.packs.calibration import fit_cohort
 
 __all__ = ["RATES", "Basis", "LeftOut", "left_out"]
 

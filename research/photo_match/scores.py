@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from evaluation.match import read_corrections
 from research.photo_match.templates import TemplateSet
-from vision.packs.cohort import fit_cohort
+from vision.packs.calibration import fit_cohort
 
 __all__ = [
     "DIRECTIONS",

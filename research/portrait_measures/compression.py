@@ -14,10 +14,9 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from matcher.conformance.detail import UNBLOCKED, blockiness
+from matcher.conformance.detail import UNBLOCKED, blockiness, mean_luma_step
 from matcher.conformance.face_region import face_crop
 from matcher.conformance.interface import PortraitView
-from matcher.conformance.jpeg_tables import mean_luma_step
 from vision.face import BgrImage
 
 __all__ = [

@@ -11,8 +11,7 @@ from rich.console import Console
 
 from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE, MEAN_OUTLINE
 from matcher.conformance.interface import PortraitView
-from vision.face_parts import FIVE_ALIGNED, face_parts
-from vision.geometry import similarity_transform
+from vision.geometry import FIVE_ALIGNED, face_parts, similarity_transform
 
 __all__ = ["farthest", "frontal", "mean_mask", "print_outlines"]
 

@@ -33,7 +33,7 @@ from research.liveness_fusion.large_faces import large_faces
 from research.shown_picture.warps import WARPS, FramedPhoto
 from simulator.attacks.warped_photo import warp_photo
 from vision.face import BgrImage
-from vision.face_chip import cut_chip
+from vision.geometry import cut_chip
 from vision.packs import Pack, load_pack
 
 __all__ = ["Lines", "Row", "set_lines"]

@@ -14,7 +14,7 @@ from server.base.errors import Reason, Refusal
 from server.domain.terms import SealedKind
 from server.keyring.sealing import Sealed, WrappingKeys, context, seal, unseal
 from server.storage.records import CheckRecord
-from vision.face_chip import CHIP_SHAPE
+from vision.geometry import CHIP_SHAPE
 from vision.packs import Template
 
 _LITTLE_ENDIAN_FLOAT32 = np.dtype("<f4")

@@ -137,7 +137,7 @@ def assess_device(
             cannot undo them.
         rules: The policy's rules for devices.
         tolerated: Names of tests that the policy or the sandbox keeps from deciding the check; see
-            ``device_integrity.policy.decisive``.
+            ``device_integrity.policy.demands``.
         fingerprints: Known virtual cameras and emulators.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.

@@ -7,8 +7,8 @@ from server.configuration.settings import IsolationSettings
 from server.configuration.tables import AnalysisSettings
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
+from vision.isolation.workers import DecoderLimits
 
 __all__ = ["make_decoders", "make_video_decoders", "start_decoders"]
 

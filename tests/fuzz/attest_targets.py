@@ -25,9 +25,8 @@ from device_integrity.apple import (
     verify_attestation,
     verify_receipt,
 )
-from device_integrity.assurance import Assurance
 from device_integrity.cbor import decode_cbor, item_end
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
 from device_integrity.errors import CborMalformed, DeviceIntegrityError, EvidenceMalformed
 from device_integrity.web import (
     EnrolledCredential,

@@ -20,7 +20,7 @@ from liveness.shown_picture import TrustedFace
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from tests.liveness.builders import as_head, as_plane, observations, scan, segment
 from tests.liveness.results import assert_consistent
-from vision.face_chip import CHIP_SHAPE
+from vision.geometry import CHIP_SHAPE
 
 _WATCHED = scan(observations(14), [segment(as_head(0.05), steps=14)])
 _CLEAR = CaptureConditions()

@@ -23,8 +23,8 @@ from liveness.occlusion import (
 from research.occlusion.paint import Painted, painted
 from tests.packs import shared_pack
 from vision.face import BgrImage, Box, DetectedFace, HeadPose, Landmarks
-from vision.face_parts import FIVE_ALIGNED
-from vision.mouth_template import GREY_MOUTH, MOUTH_SIZE, RED_MOUTH
+from vision.geometry import FIVE_ALIGNED
+from vision.mouth_colours import GREY_MOUTH, MOUTH_SIZE, RED_MOUTH
 from vision.pose import estimate_pose
 
 _HALF_AN_EYE = np.array([25.0, 0.0], np.float32)

@@ -24,7 +24,7 @@ from simulator.attacks.warped_photo import bulge, warp_photo
 from tests.liveness.builders import observation
 from tests.packs import real_photo
 from vision.face import BgrImage, Box, DetectedFace
-from vision.face_chip import FaceChip, cut_chip
+from vision.geometry import FaceChip, cut_chip
 
 _SIGNAL = not_assessed(name="one_picture", label="", reason="")
 

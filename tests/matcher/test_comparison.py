@@ -11,8 +11,7 @@ from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateIn
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
 from vision.packs import Template
-from vision.packs.calibration import ScanRange, ScorePoint
-from vision.packs.cohort import fit_cohort
+from vision.packs.calibration import ScanRange, ScorePoint, fit_cohort
 
 POLICY = MatchPolicy(max_fmr=1e-2)
 

@@ -1,12 +1,43 @@
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
-from matcher.conformance.interface import Component
-from matcher.conformance.requirement import IntakeCode, RequirementCode, Rule, Severity
+from formats.image_format import ImageFormat, ImageHeader
+from matcher.conformance.interface import Component, Method, PortraitView
+from matcher.conformance.requirement import (
+    IntakeCode,
+    Requirement,
+    RequirementCode,
+    Rule,
+    Severity,
+    profile_rules,
+)
 from matcher.errors import PortraitPolicyInvalid
-from matcher.portrait_report import PortraitPolicy, Profile, Representations, RuleChange
+from matcher.portrait_report import (
+    PortraitPolicy,
+    Profile,
+    Representations,
+    RuleChange,
+    declared_requirements,
+    face_inside,
+    portrait_requirements,
+)
+from matcher.records import (
+    EyeCentres,
+    PoseDegrees,
+    RecordVersion,
+    Representation,
+    build_record,
+    open_trusted_image,
+    serialise,
+)
+from tests.matcher.conformance.heads import Head
+from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain, portrait_of
+from vision.face import Box, DetectedFace, HeadPose
+from vision.image import encode_jpeg
 
 
 def test_the_defaults_are_those_of_the_contract() -> None:
@@ -143,3 +174,193 @@ def test_a_requirement_that_no_pack_assesses_cannot_be_hard() -> None:
     assert "no_head_coverings" in (policy.shortfall("mediapipe478") or "")
     advisory = replace(change, severity=Severity.ADVISORY)
     assert PortraitPolicy(changes={Component.NO_HEAD_COVERINGS: advisory}).shortfall("ibug68") is None
+
+
+POLICY = PortraitPolicy()
+
+
+HEADER = ImageHeader(format=ImageFormat.PNG, width=616, height=616, channels=3, bits_per_channel=8)
+
+
+def found(
+    policy: PortraitPolicy = POLICY, *, size: int = 100_000, persons: int = 1
+) -> dict[RequirementCode, Requirement]:
+    view = replace(Head().portrait(), image=drawn_face())
+    requirements = portrait_requirements(
+        view, size=size, persons=persons, header=HEADER, declared=None, policy=policy
+    )
+    assert len({each.code for each in requirements}) == len(requirements)
+    return {each.code: each for each in requirements}
+
+
+def test_the_intake_comes_first_then_the_components_in_the_standards_order() -> None:
+    codes = list(found())
+    assert codes[:6] == [
+        IntakeCode.MEDIA_TYPE,
+        IntakeCode.FILE_SIZE,
+        IntakeCode.FACE_COUNT,
+        IntakeCode.FACE_INSIDE,
+        IntakeCode.HEAD_POSITION_ACROSS,
+        IntakeCode.HEAD_POSITION_DOWN,
+    ]
+    assert codes[6:] == list(Component)
+
+
+def test_every_requirement_names_its_source() -> None:
+    for requirement in found().values():
+        assert requirement.clause.startswith(("ISO/IEC ", "Facegate: "))
+        assert requirement.required
+        assert bool(requirement.measured) is not bool(requirement.unassessed)
+
+
+def test_the_head_is_where_it_was_drawn() -> None:
+    requirements = found()
+    assert requirements[IntakeCode.HEAD_POSITION_ACROSS].value == pytest.approx(308 / 616)
+    down = requirements[IntakeCode.HEAD_POSITION_DOWN]
+    assert down.value == pytest.approx(272 / 616)
+    assert down.measured == "0.442 of the height"
+    assert down.passed is True
+
+
+def test_sizes_and_counts_are_compared_with_the_policy() -> None:
+    assert found(size=2_000_000)[IntakeCode.FILE_SIZE].passed is True
+    too_large = found(size=2_000_001)[IntakeCode.FILE_SIZE]
+    assert too_large.refuses
+    assert too_large.required == "at most 2,000,000 bytes"
+    assert found(persons=2)[IntakeCode.FACE_COUNT].refuses
+
+
+def test_a_component_carries_its_score_and_method() -> None:
+    size = found()[Component.HEAD_SIZE]
+    assert (size.method, size.score is not None) == (Method.STANDARD, True)
+    assert found()[IntakeCode.FACE_INSIDE].method is None
+
+
+def test_ignored_requirements_are_left_out() -> None:
+    policy = PortraitPolicy(changes={Component.HEAD_SIZE: RuleChange(severity=Severity.IGNORED)})
+    assert set(found()) - set(found(policy)) == {Component.HEAD_SIZE}
+
+
+@pytest.mark.parametrize(
+    ("box", "moved", "inside"),
+    [
+        (Box(200, 200, 400, 500), (0, 0), 1.0),
+        (Box(-100, 200, 100, 500), (0, 0), 0.5),
+        # The box alone would be inside; the extent computed from the eyes is not.
+        (Box(0, 200, 100, 500), (-251, 0), 0.78),
+        (Box(200, 0, 400, 100), (0, -272), 0.74),
+    ],
+)
+def test_the_smaller_share_of_box_and_reckoned_face_counts(
+    box: Box, moved: tuple[float, float], inside: float
+) -> None:
+    face = DetectedFace(box=box, confidence=0.9, five_points=FIVE_POINTS + np.array(moved, dtype=np.float32))
+    requirement = face_inside(face, image=drawn_face(), policy=POLICY)
+    assert requirement.value == pytest.approx(inside, abs=0.01)
+    assert requirement.refuses is (inside < 0.9)
+
+
+SQUARE = ImageHeader(format=ImageFormat.JPEG, width=616, height=616, channels=3, bits_per_channel=8)
+
+
+RULES = profile_rules(Profile.FACEGATE)
+
+
+MEASURED = EyeCentres(left=(364, 272), right=(251, 272))
+
+
+@pytest.fixture(scope="module")
+def silent() -> Representation:
+    """A record that declares only the size."""
+    record = build_record(encode_jpeg(plain()), version=RecordVersion.ISO_19794_5_2011)
+    declared = open_trusted_image(serialise(record)).representation
+    assert declared is not None
+    return declared
+
+
+def turned(*, yaw: float = 0.0, pitch: float = 0.0, roll: float = 0.0) -> PortraitView:
+    return replace(portrait_of(plain()), pose=HeadPose(yaw=yaw, pitch=pitch, roll=roll))
+
+
+def of_record(
+    declared: Representation | None,
+    *,
+    header: ImageHeader = SQUARE,
+    portrait: PortraitView | None = None,
+) -> Mapping[IntakeCode, Requirement]:
+    view = portrait or portrait_of(plain())
+    requirements = tuple(declared_requirements(view, header=header, declared=declared, rules=RULES))
+    return {IntakeCode(each.code): each for each in requirements}
+
+
+class TestDeclared:
+    def test_a_bare_picture_declares_nothing(self) -> None:
+        assert of_record(None) == {}
+
+    def test_a_record_that_declares_only_a_size_is_held_to_it(self, silent: Representation) -> None:
+        requirements = of_record(silent)
+        assert set(requirements) == {IntakeCode.DECLARED_SIZE}
+        size = requirements[IntakeCode.DECLARED_SIZE]
+        assert (size.measured, size.passed) == ("616 x 616 px", True)
+        assert size.severity is Severity.ADVISORY
+
+    def test_the_picture_is_believed_where_the_record_has_another_size(self, silent: Representation) -> None:
+        size = of_record(replace(silent, width=337, height=449))[IntakeCode.DECLARED_SIZE]
+        assert (size.measured, size.required) == ("616 x 616 px", "as declared: 337 x 449 px")
+        assert size.passed is False
+
+    def test_a_size_that_is_not_given_is_no_disagreement(self, silent: Representation) -> None:
+        assert IntakeCode.DECLARED_SIZE not in of_record(replace(silent, width=None))
+        assert IntakeCode.DECLARED_SIZE not in of_record(replace(silent, height=None))
+
+    def test_eyes_where_they_are(self, silent: Representation) -> None:
+        eyes = of_record(replace(silent, eye_centres=MEASURED))[IntakeCode.DECLARED_EYE_POSITIONS]
+        assert eyes.passed is True
+        assert eyes.value == 0
+        assert eyes.score is None
+
+    def test_whose_left_is_meant_plays_no_part(self, silent: Representation) -> None:
+        swapped = EyeCentres(left=MEASURED.right, right=MEASURED.left)
+        assert of_record(replace(silent, eye_centres=swapped))[IntakeCode.DECLARED_EYE_POSITIONS].value == 0
+
+    def test_an_eye_elsewhere_is_reported_by_the_further_one(self, silent: Representation) -> None:
+        off = EyeCentres(left=(364, 272 + 57), right=(251 + 10, 272))
+        eyes = of_record(replace(silent, eye_centres=off))[IntakeCode.DECLARED_EYE_POSITIONS]
+        assert eyes.value == pytest.approx(57 / 113)
+        assert eyes.passed is False
+        assert eyes.unit == "eye distances"
+
+    def test_points_of_a_picture_that_is_turned_to_be_shown_are_not_compared(
+        self, silent: Representation
+    ) -> None:
+        eyes = of_record(replace(silent, eye_centres=MEASURED), header=replace(SQUARE, orientation=6))[
+            IntakeCode.DECLARED_EYE_POSITIONS
+        ]
+        assert eyes.passed is None
+        assert "EXIF" in eyes.unassessed
+
+    def test_the_largest_difference_of_the_declared_angles_counts(self, silent: Representation) -> None:
+        declared = replace(silent, pose=PoseDegrees(yaw=10, roll=-4))
+        pose = of_record(declared, portrait=turned(yaw=-12, pitch=40, roll=10))[IntakeCode.DECLARED_POSE]
+        # Signs are not compared, and the pitch is not declared.
+        assert pose.value == pytest.approx(6)
+        assert pose.passed is True
+        far = of_record(declared, portrait=turned(yaw=25))[IntakeCode.DECLARED_POSE]
+        assert (far.value, far.passed) == (15, False)
+
+    def test_a_pose_that_was_not_found_is_not_compared(self, silent: Representation) -> None:
+        pose = of_record(replace(silent, pose=PoseDegrees(yaw=0)), portrait=turned(yaw=180))[
+            IntakeCode.DECLARED_POSE
+        ]
+        assert pose.passed is None
+
+    @pytest.mark.parametrize("orientation", [3, 6, 8])
+    def test_angles_of_a_picture_that_is_turned_to_be_shown_are_not_compared(
+        self, silent: Representation, orientation: int
+    ) -> None:
+        header = replace(SQUARE, orientation=orientation)
+        declared = replace(silent, pose=PoseDegrees(yaw=0, pitch=0, roll=0))
+        pose = of_record(declared, header=header, portrait=turned(roll=90))[IntakeCode.DECLARED_POSE]
+        assert (pose.passed, pose.value) == (None, None)
+        assert "EXIF" in pose.unassessed
+        assert of_record(declared, portrait=turned(roll=90))[IntakeCode.DECLARED_POSE].passed is False

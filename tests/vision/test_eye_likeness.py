@@ -2,8 +2,14 @@ import cv2
 import numpy as np
 import pytest
 
-from vision.eye_likeness import eye_likeness, eye_piece
-from vision.eye_template import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
+from vision.eye_likeness import (
+    EYE_HEIGHT,
+    EYE_TEMPLATE,
+    EYE_WIDTH,
+    EYE_WIDTH_IN_EYES,
+    eye_likeness,
+    eye_piece,
+)
 from vision.face import BgrImage
 
 _WIDTH = 40.0

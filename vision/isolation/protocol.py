@@ -116,7 +116,6 @@ class Message:
     """One message.
 
     Attributes:
-        kind: The kind.
         numbers: Up to ``NUMBERS`` numbers; missing ones are 0 on the wire.
         payload: The bytes after the header.
     """

@@ -1,20 +1,30 @@
 """Packs: sets of models with their preprocessing, terms and calibration."""
 
 from vision.packs.calibration import CalibrationRecord, MatchCalibration, ScorePoint
-from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import Catalogue, CatalogueEntry, CataloguePack, StateFile
+from vision.packs.catalogue import (
+    IMPORTED_KIND,
+    MODELS_FILE,
+    Catalogue,
+    CatalogueEntry,
+    CataloguePack,
+    StateFile,
+    load_catalogue,
+)
 from vision.packs.embedded_pack import load_embedded_pack
-from vision.packs.imported import IMPORTED_KIND, MODELS_FILE
-from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork
+from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 from vision.packs.loading import load_pack
 from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
-from vision.packs.models_dir import default_models_dir
-from vision.packs.operator_calibration import read_operator_calibration, with_calibration
-from vision.packs.pack import LicenceTerms, Pack, PackFile
-from vision.packs.pack_files import FAMILIES, choose_files, folder_files, named_files
-from vision.packs.pad_onnx import OnnxPadNetwork
-from vision.packs.templates import Template, TemplateForm
-from vision.packs.verified_file import VerifiedFile, read_file
+from vision.packs.onnx_models import OnnxPadNetwork
+from vision.packs.pack import LicenceTerms, Pack, PackFile, read_operator_calibration, with_calibration
+from vision.packs.pack_files import (
+    FAMILIES,
+    VerifiedFile,
+    choose_files,
+    default_models_dir,
+    folder_files,
+    named_files,
+    read_file,
+)
 
 __all__ = [
     "FAMILIES",

@@ -4,25 +4,20 @@ import math
 import re
 import tomllib
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal, TypeVar, cast
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
-from vision.errors import PackDataInvalid
-from vision.packs.catalogue_entries import (
-    Catalogue,
-    CatalogueEntry,
-    CataloguePack,
-    EmbedderPreprocessing,
-    Family,
-    PadPreprocessing,
-    Role,
-    StateFile,
-)
+from vision.errors import PackDataInvalid, PackNotFound
 from vision.packs.pack import LicenceTerms
 
 __all__ = [
+    "IMPORTED_KIND",
+    "MODELS_FILE",
     "PAD_CLASSIFIER",
     "Catalogue",
     "CatalogueEntry",
@@ -31,9 +26,227 @@ __all__ = [
     "Family",
     "PadPreprocessing",
     "Role",
+    "StateFile",
     "load_catalogue",
     "parse_catalogue",
+    "with_imported",
 ]
+
+Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
+Family: TypeAlias = Literal["open", "insightface"]
+
+
+@dataclass(frozen=True, slots=True)
+class EmbedderPreprocessing:
+    """The preprocessing of an embedder's aligned face.
+
+    Attributes:
+        mean: Subtracted from red, green and blue (0..255).
+        std: Divisor after the subtraction; none is 0.
+        mirror_average: Whether the templates of the face and of its mirror image are added.
+        mesh_points: Whether the face is aligned by MediaPipe's mesh, if the pack has it, and not by the
+            detector's five points.
+    """
+
+    mean: tuple[float, float, float]
+    std: tuple[float, float, float]
+    mirror_average: bool
+    mesh_points: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PadPreprocessing:
+    """The preprocessing of a PAD network's crop.
+
+    Attributes:
+        crop: ``"reflect"``: a square, mirrored beyond the frame; ``"clamped"``: the enlarged box, reduced
+            or moved to stay inside the frame.
+        crop_scale: Side of the crop divided by that of the face.
+        size: Side of the input, pixels.
+        colour: Order of the channels.
+        divide_by: Divisor of the pixel values 0..255.
+        real_class: Index of the output for a bona fide presentation.
+    """
+
+    crop: Literal["reflect", "clamped"]
+    crop_scale: float
+    size: int
+    colour: Literal["RGB", "BGR"]
+    divide_by: float
+    real_class: int
+
+
+@dataclass(frozen=True, slots=True)
+class StateFile:
+    """The PyTorch file of a network's authors, which a folder pack or a pull from a folder converts.
+
+    Attributes:
+        sha256: Of its bytes, lower-case hex.
+    """
+
+    name: str
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class CatalogueEntry:
+    """One model file.
+
+    Attributes:
+        names: Names under which it is published; the first is the usual one.
+        sha256: SHA-256 of its bytes, lower-case hex.
+        url: The pinned address from which it is fetched; ``None`` if it comes with an installed package.
+        size: Size in bytes; ``None`` if only the hash is known.
+        restricts_use: Whether the licence of the weights restricts their use, so that a person must accept
+            it before the file is fetched.
+        kind: The kind, which determines the loader.
+        name: The model's name in results; by default the usual file name without suffix.
+        rank: The file of the highest rank is used for a role.
+        evaluation_only: Whether terms or quality allow evaluation only.
+        source: The origin of the file.
+        terms: Licences of weights and training data.
+        embedder: Preprocessing of an embedder in ONNX form; ``None`` for other files.
+        pad: Preprocessing of a third party's PAD network; ``None`` for other files. Facegate's own network
+            makes its crops itself.
+        converted_sha256: SHA-256 of the ONNX file that ``evaluation.minifasnet_onnx`` makes of the state
+            file; ``None`` without a state file.
+        state_file: The PyTorch file of the network's authors; ``None`` if Facegate can read none.
+        imported: Whether the operator added it to a folder (``vision.packs.catalogue``).
+    """
+
+    names: tuple[str, ...]
+    sha256: str
+    role: Role
+    kind: str
+    name: str
+    rank: int
+    evaluation_only: bool
+    restricts_use: bool
+    source: str
+    terms: LicenceTerms
+    url: str | None = None
+    size: int | None = None
+    embedder: EmbedderPreprocessing | None = None
+    pad: PadPreprocessing | None = None
+    converted_sha256: str | None = None
+    state_file: StateFile | None = None
+    imported: bool = False
+
+    @property
+    def sha256s(self) -> tuple[str, ...]:
+        """Digests of the files that load as they are: the published one, then the conversion."""
+        return (self.sha256,) if self.converted_sha256 is None else (self.sha256, self.converted_sha256)
+
+    def digest_of(self, file_name: str) -> str:
+        """The SHA-256 that a file of this name must have: the state file's or the published file's."""
+        state = self.state_file
+        return state.sha256 if state is not None and state.name == file_name else self.sha256
+
+    @property
+    def file_name(self) -> str:
+        """The first of ``names``, under which the file is stored in a pack's folder."""
+        return self.names[0]
+
+
+@dataclass(frozen=True, slots=True)
+class CataloguePack:
+    """A named set of model files.
+
+    Attributes:
+        name: The name of the pack in settings and commands, and of its folder.
+        family: The family, which determines the loader.
+        title: A title of a few words, for people.
+        summary: One or two sentences, for people.
+        required: Files without which the pack does not load.
+        networks: PAD networks. They are fetched as the required files are, but a pack that lacks one still
+            loads, and reports that.
+        optional: Files that are loaded if they are present.
+    """
+
+    name: str
+    family: Family
+    title: str
+    summary: str
+    required: tuple[CatalogueEntry, ...]
+    optional: tuple[CatalogueEntry, ...]
+    networks: tuple[CatalogueEntry, ...] = ()
+
+    @property
+    def fetched(self) -> tuple[CatalogueEntry, ...]:
+        """Files that every fetch of the pack must bring: the required ones and the PAD networks."""
+        return self.required + self.networks
+
+    @property
+    def members(self) -> tuple[CatalogueEntry, ...]:
+        """All files, those that are always fetched first."""
+        return self.fetched + self.optional
+
+    @property
+    def restricts_use(self) -> bool:
+        """Whether the licence of any member's weights restricts their use."""
+        return any(entry.restricts_use for entry in self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Catalogue:
+    """All model files that may be loaded, and the packs made of them.
+
+    Attributes:
+        entries: In the order of the file.
+        packs: In the order of the file; each one's members are among the entries.
+    """
+
+    entries: tuple[CatalogueEntry, ...]
+    packs: tuple[CataloguePack, ...] = ()
+    _by_hash: Mapping[str, CatalogueEntry] = field(init=False, repr=False, compare=False)
+    _by_name: Mapping[str, CatalogueEntry] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Index the entries.
+
+        Raises:
+            PackDataInvalid: Two entries share a hash or a file name, or two packs a name.
+        """
+        hashes = [(sha256, entry) for entry in self.entries for sha256 in entry.sha256s]
+        names = [(name, entry) for entry in self.entries for name in entry.names]
+        states = [(entry.state_file, entry) for entry in self.entries if entry.state_file is not None]
+        hashes += [(file.sha256, entry) for file, entry in states]
+        names += [(file.name, entry) for file, entry in states]
+        by_hash, by_name = dict(hashes), dict(names)
+        if len(by_hash) != len(hashes) or len(by_name) != len(names):
+            raise PackDataInvalid("two models of the catalogue share a hash or a file name")
+        if len({pack.name for pack in self.packs}) != len(self.packs):
+            raise PackDataInvalid("two packs of the catalogue share a name")
+        object.__setattr__(self, "_by_hash", MappingProxyType(by_hash))
+        object.__setattr__(self, "_by_name", MappingProxyType(by_name))
+
+    def by_hash(self, sha256: str) -> CatalogueEntry | None:
+        """Return the entry with this content, if there is one."""
+        return self._by_hash.get(sha256)
+
+    def by_name(self, file_name: str) -> CatalogueEntry | None:
+        """Return the entry that is published under this file name, if there is one."""
+        return self._by_name.get(file_name)
+
+    def pack(self, name: str) -> CataloguePack | None:
+        """Return the pack of this name, if there is one."""
+        return next((pack for pack in self.packs if pack.name == name), None)
+
+    def of_kind(self, kind: str) -> tuple[CatalogueEntry, ...]:
+        """The entries of a kind, in their order."""
+        return tuple(entry for entry in self.entries if entry.kind == kind)
+
+    def only(self, kind: str) -> CatalogueEntry:
+        """Return the only entry of a kind.
+
+        Raises:
+            PackDataInvalid: There is none, or more than one.
+        """
+        found = self.of_kind(kind)
+        if len(found) != 1:
+            raise PackDataInvalid(f"the catalogue has {len(found)} models of kind {kind}, expected one")
+        return found[0]
+
 
 _Value = TypeVar("_Value")
 _Number = TypeVar("_Number", int, float)
@@ -215,3 +428,59 @@ def _triple(value: object) -> tuple[float, float, float]:
     if not isinstance(value, list) or len(value) != 3:
         raise ValueError(f"expected three numbers, got {value!r}")
     return _typed(value[0], float), _typed(value[1], float), _typed(value[2], float)
+
+
+# Embedders of the operator's own, which a folder's ``models.toml`` describes as the catalogue does.
+#
+# ::
+#
+#     schema = 3
+#
+#     [[model]]
+#     names = ["auraface.onnx"]
+#     sha256 = "..."                     # nothing else is loaded under this name
+#     role = "embedder"
+#     kind = "arcface"                   # five points to a square of RGB; one template
+#     rank = 100                         # above the packaged ones
+#     evaluation_only = false
+#     restricts_use = false
+#     source = "..."
+#     weights = "..."                    # the terms, as every result's pack states them
+#     training_data = "..."
+#     mean = [127.5, 127.5, 127.5]
+#     std = [127.5, 127.5, 127.5]
+#     mirror_average = true
+#
+# ``facegate models import`` writes it.
+
+MODELS_FILE: Final = "models.toml"
+IMPORTED_KIND: Final = "arcface"
+_MOST_BYTES: Final = 64 * 1024
+
+
+def with_imported(catalogue: Catalogue, folder: Path) -> Catalogue:
+    """Return the catalogue with the embedders that a folder's ``models.toml`` adds; itself without the file.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+        PackDataInvalid: The file breaks the schema, adds another model than an embedder, or gives a name or a
+            hash of the catalogue to another file.
+    """
+    path = folder / MODELS_FILE
+    if not path.is_file():
+        return catalogue
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise PackNotFound(f"{path} cannot be read ({type(error).__name__}); check it") from error
+    if len(content) > _MOST_BYTES:
+        raise PackDataInvalid(f"{path} has more than {_MOST_BYTES} bytes: it is no list of models")
+    try:
+        added = parse_catalogue(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise PackDataInvalid(f"{path} is not UTF-8 at byte {error.start}") from error
+    if added.packs or any(entry.role != "embedder" or entry.kind != IMPORTED_KIND for entry in added.entries):
+        raise PackDataInvalid(f"{path} may only add embedders of the kind {IMPORTED_KIND}")
+    entries = tuple(replace(entry, imported=True) for entry in added.entries)
+    return Catalogue(entries=catalogue.entries + entries, packs=catalogue.packs)

@@ -16,13 +16,18 @@ from vision.errors import PackFileUnusable, PackNotFound
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session, describe, on_gpu
 from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue
-from vision.packs.dlib_embedder import PREPROCESSING, DlibEmbedder
-from vision.packs.dlib_finder import DlibFinder
-from vision.packs.dlib_models import DlibDetector, DlibLandmarker, ShapePredictor
+from vision.packs.dlib_models import (
+    PREPROCESSING,
+    DlibDetector,
+    DlibEmbedder,
+    DlibFinder,
+    DlibLandmarker,
+    ShapePredictor,
+)
 from vision.packs.dlib_networks import finder_to_onnx, resnet_to_onnx
 from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
 from vision.packs.pack import LicenceTerms, Pack
-from vision.packs.verified_file import VerifiedFile, pack_version, read_verified
+from vision.packs.pack_files import VerifiedFile, pack_version, read_verified
 
 __all__ = ["load_embedded_pack"]
 

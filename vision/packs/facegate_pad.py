@@ -8,13 +8,103 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Final
 
-from vision.errors import PackFileAltered, PackNotFound
-from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.catalogue import load_catalogue
-from vision.packs.pad_two_crops import TwoCropPadNetwork
-from vision.packs.verified_file import VerifiedFile
+import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["KIND", "load_facegate_pad", "read_facegate_pad"]
+from vision.errors import ModelFailed, PackFileAltered, PackFileUnusable, PackNotFound
+from vision.face import BgrImage, Box, DetectedFace
+from vision.geometry import clamped_crop
+from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
+from vision.packs.catalogue import load_catalogue
+from vision.packs.pack_files import VerifiedFile
+
+__all__ = [
+    "KIND",
+    "TIGHT_SIDE",
+    "WIDE_SIDE",
+    "TwoCropPadNetwork",
+    "load_facegate_pad",
+    "read_facegate_pad",
+    "tight_and_wide",
+]
+
+# Facegate's own PAD network: one classifier over two crops of the same face.
+#
+# The tight crop shows the texture of skin, ink or pixels. The wide one shows the surroundings of the face,
+# such as the edge of a sheet or a device. ``docs/pad_network.md`` describes the network.
+
+TIGHT_SIDE: Final = 112
+"""Side of the tight crop, pixels; it spans the face's box."""
+WIDE_SIDE: Final = 80
+"""Side of the wide crop, pixels; it spans 2.7 times the box, as far as the frame reaches."""
+_TIGHT_SCALE: Final = 1.0
+_WIDE_SCALE: Final = 2.7
+_INPUTS: Final = {"tight": [3, TIGHT_SIDE, TIGHT_SIDE], "wide": [3, WIDE_SIDE, WIDE_SIDE]}
+
+
+def tight_and_wide(image: BgrImage, box: Box, *, rim: int = 0) -> tuple[BgrImage, BgrImage]:
+    """Return the two crops of the network's input.
+
+    ``rim`` adds pixels on each side of the tight crop, from which training takes shifted crops.
+
+    Returns:
+        Shapes (112, 112, 3), larger with a rim, and (80, 80, 3). Neither keeps the aspect ratio, and both
+        stay inside the frame, because a mirrored border would show how tightly an image was cropped.
+    """
+    side = TIGHT_SIDE + 2 * rim
+    return (
+        clamped_crop(image, box, _TIGHT_SCALE * side / TIGHT_SIDE, side),
+        clamped_crop(image, box, _WIDE_SCALE, WIDE_SIDE),
+    )
+
+
+class TwoCropPadNetwork:
+    """A classifier over two crops; implements ``vision.packs.interfaces.PadNetwork``."""
+
+    def __init__(self, *, name: str, session: OnnxSession) -> None:
+        """Wrap a loaded network.
+
+        Args:
+            name: Its name in results.
+            session: Inputs ``tight`` of shape (1, 3, 112, 112) and ``wide`` of shape (1, 3, 80, 80), BGR
+                0..255; one output of shape (1, 1): the logit of a bona fide presentation.
+
+        Raises:
+            PackFileUnusable: The network has other shapes.
+        """
+        inputs = {str(entry.name): list(entry.shape[1:]) for entry in session.get_inputs()}
+        outputs = session.get_outputs()
+        if inputs != _INPUTS or len(outputs) != 1 or list(outputs[0].shape[1:]) != [1]:
+            raise PackFileUnusable(f"the PAD network {name} has other inputs or outputs than Facegate's own")
+        self._name = name
+        self._session = session
+
+    @property
+    def name(self) -> str:
+        """The network's name in results."""
+        return self._name
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation.
+
+        Raises:
+            ModelFailed: The network could not be run.
+        """
+        try:
+            tight, wide = tight_and_wide(image, face.box)
+            logit = self._session.run(None, {"tight": _blob(tight), "wide": _blob(wide)})[0][0, 0]
+        except Exception as error:
+            raise ModelFailed(f"the PAD network {self._name} failed ({type(error).__name__})") from error
+        return float(1 / (1 + np.exp(-np.float64(logit))))
+
+    def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
+        """Return the network's input: the tight crop and the wide one; see ``tight_and_wide``."""
+        return tight_and_wide(image, face.box)
+
+
+def _blob(crop: BgrImage) -> NDArray[np.float32]:
+    return np.ascontiguousarray(crop.transpose(2, 0, 1)[None].astype(np.float32))
+
 
 KIND: Final = "facegate_pad"
 """The network's kind in the catalogue."""
@@ -43,10 +133,6 @@ def read_facegate_pad() -> VerifiedFile:
 
 def load_facegate_pad(file: VerifiedFile, runtime: RuntimeOptions) -> TwoCropPadNetwork:
     """Load the network of ``file``.
-
-    Args:
-        file: From ``read_facegate_pad``.
-        runtime: The options of ONNX Runtime.
 
     Raises:
         PackFileUnusable: The runtime cannot load it.

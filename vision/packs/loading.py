@@ -5,10 +5,8 @@ from pathlib import Path
 
 from vision.errors import PackNotFound
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs.catalogue import load_catalogue
-from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
+from vision.packs.catalogue import Catalogue, CataloguePack, Family, load_catalogue, with_imported
 from vision.packs.embedded_pack import load_embedded_pack
-from vision.packs.imported import with_imported
 from vision.packs.insightface_pack import make_insightface_pack
 from vision.packs.open_pack import make_open_pack
 from vision.packs.pack import Pack
@@ -28,7 +26,7 @@ def load_pack(spec: str, *, models_dir: Path | None = None, runtime: RuntimeOpti
             of the user's own, as ``"open:<folder>"`` or ``"insightface:<folder>"`` (``~`` is the home
             folder).
         models_dir: Contains the packs of the catalogue, each in a folder named after it (see
-            ``vision.packs.models_dir``); ``None`` if no such pack is needed.
+            ``vision.packs.pack_files``); ``None`` if no such pack is needed.
         runtime: The options of ONNX Runtime; by default those of ``RuntimeOptions``.
 
     Raises:
@@ -58,13 +56,9 @@ def load_folder_pack(
 ) -> Pack:
     """Load the best catalogued file of each role, and every PAD network, from a folder of the user's own.
 
-    Args:
-        family: The family, which determines the kinds of files that are used; ``open`` ignores files whose
-            licence restricts their use.
-        folder: Contains the files; subfolders are not searched.
-        runtime: The options of ONNX Runtime.
-        catalogue: The known files; by default the packaged catalogue. The folder's ``models.toml`` may add
-            embedders (``vision.packs.imported``).
+    The family determines the kinds of files that are used; ``open`` ignores files whose licence restricts
+    their use. Subfolders are not searched. The folder's ``models.toml`` may add embedders to the catalogue
+    (``vision.packs.catalogue``).
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.

@@ -74,9 +74,6 @@ class _Unpickler(pickle.Unpickler):
 def read_state(content: bytes) -> State:
     """Return the tensors of a PyTorch state file in the form that was used before PyTorch 1.6.
 
-    Args:
-        content: The file.
-
     Raises:
         StateFileError: It is not such a file, or its pickle contains anything but tensors.
     """

@@ -1,23 +1,259 @@
 """Makes sessions, PAD networks and a pack of verified ONNX files, for every family of packs."""
 
-from collections.abc import Sequence
-from typing import TypeVar
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
 
-from vision.errors import PackDataInvalid, PackIncomplete
-from vision.fast_sessions import create_fast_session
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from vision.errors import ModelFailed, PackDataInvalid, PackFileUnusable, PackIncomplete
+from vision.face import BgrImage, DetectedFace, Embedding
+from vision.geometry import align_face, clamped_crop, context_crop, mesh_points
+from vision.graph_rewrite import create_fast_session
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe, on_gpu
-from vision.packs.arcface import ArcFaceEmbedder
 from vision.packs.calibration import MatchCalibration, load_calibration, uncalibrated
-from vision.packs.catalogue import PAD_CLASSIFIER, load_catalogue
-from vision.packs.catalogue_entries import CatalogueEntry, EmbedderPreprocessing
-from vision.packs.interfaces import FaceDetector, Landmarker
+from vision.packs.catalogue import (
+    PAD_CLASSIFIER,
+    CatalogueEntry,
+    EmbedderPreprocessing,
+    PadPreprocessing,
+    load_catalogue,
+)
+from vision.packs.interfaces import FaceDetector, Landmarker, TemplateForm, to_unit_length
 from vision.packs.pack import Pack
-from vision.packs.pack_files import PackFiles
-from vision.packs.pad_onnx import OnnxPadNetwork
-from vision.packs.templates import TemplateForm
-from vision.packs.verified_file import VerifiedFile, pack_version
+from vision.packs.pack_files import PackFiles, VerifiedFile, pack_version
 
-__all__ = ["embedder_preprocessing", "embedder_session", "image_session", "make_pack"]
+__all__ = [
+    "ArcFaceEmbedder",
+    "ArcFaceModel",
+    "OnnxPadNetwork",
+    "SessionArcFace",
+    "embedder_preprocessing",
+    "embedder_session",
+    "first_found",
+    "image_session",
+    "make_pack",
+]
+
+# Runs a detector on a frame at one input size after another, until it finds a face.
+#
+# At 640 pixels such a network misses a face that fills a small selfie; at 320 it finds it. So the detector
+# runs at 320 first, which is also the cheapest, then at 640 for small faces, then at 160 for a face that
+# fills the frame.
+
+_LONG_SIDES = (320, 640, 160)
+_SMALLEST_FACE = 8
+
+
+def first_found(
+    image: BgrImage, detect_at: Callable[[BgrImage, int], tuple[DetectedFace, ...]]
+) -> tuple[DetectedFace, ...]:
+    """Return the faces at the first size at which any are found; empty if there are none.
+
+    ``detect_at`` detects faces in the frame, resized to a long side in pixels.
+    """
+    for long_side in _LONG_SIDES:
+        if min(image.shape[:2]) * long_side < max(image.shape[:2]) * _SMALLEST_FACE:
+            continue
+        found = detect_at(image, long_side)
+        if found:
+            return found
+    return ()
+
+
+class ArcFaceModel(Protocol):
+    """The part of ``insightface.model_zoo.ArcFaceONNX`` that is used."""
+
+    input_mean: NDArray[np.float32] | float
+    input_std: NDArray[np.float32] | float
+    input_size: tuple[int, int]
+    output_shape: list[int]
+
+    def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the templates of a batch, shape (n, 3, height, width) of 0..255 in RGB."""
+        ...
+
+
+class SessionArcFace:
+    """An ``ArcFaceModel`` without the library, because importing that takes a second."""
+
+    def __init__(self, session: OnnxSession) -> None:
+        """Wrap a loaded network.
+
+        Args:
+            session: One input of shape (1, 3, side, side), one output of shape (1, dimensions).
+
+        Raises:
+            ValueError: The session has other shapes.
+        """
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        expects, gives = list(inputs[0].shape), list(outputs[0].shape)
+        # The batch size may be a name; the other sides must be numbers.
+        sides = [*expects[1:], *gives[1:]]
+        if (
+            (len(inputs), len(expects), len(outputs), len(gives)) != (1, 4, 1, 2)
+            or not all(isinstance(side, int) for side in sides)
+            or (expects[1], expects[2]) != (3, expects[3])
+        ):
+            raise ValueError(f"expected a batch of square RGB images to a batch of templates, got {sides}")
+        self.input_mean: NDArray[np.float32] | float = 0.0
+        self.input_std: NDArray[np.float32] | float = 1.0
+        self.input_size = (int(expects[3]), int(expects[2]))
+        self.output_shape = [1, int(gives[1])]
+        self._session = session
+        self._input = str(inputs[0].name)
+
+    def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the templates of a batch of 0..255 in RGB."""
+        normalised = ((batch_data - self.input_mean) / self.input_std).astype(np.float32)
+        return self._session.run(None, {self._input: normalised})[0]
+
+
+class ArcFaceEmbedder:
+    """Aligns, normalises and embeds; implements ``vision.packs.interfaces.Embedder``."""
+
+    def __init__(
+        self,
+        model: ArcFaceModel,
+        preprocessing: EmbedderPreprocessing,
+        landmarker: Landmarker | None = None,
+    ) -> None:
+        """Take over a loaded model.
+
+        Args:
+            model: The model. Its mean and deviation are set to those of ``preprocessing``.
+            preprocessing: From the catalogue; the library can only guess it from the graph.
+            landmarker: The pack's; used if ``preprocessing`` asks for MediaPipe's mesh and this locates it.
+        """
+        model.input_mean = np.array(preprocessing.mean, dtype=np.float32).reshape(1, 3, 1, 1)
+        model.input_std = np.array(preprocessing.std, dtype=np.float32).reshape(1, 3, 1, 1)
+        self._model = model
+        self._size = int(model.input_size[0])
+        self._dimensions = int(model.output_shape[1])
+        self._mirror_average = preprocessing.mirror_average
+        has_mesh = landmarker is not None and landmarker.scheme == "mediapipe478"
+        self._landmarker = landmarker if preprocessing.mesh_points and has_mesh else None
+        points = "five-points" if self._landmarker is None else "mesh-points"
+        self._described = _described(preprocessing, f"{points}-{self._size}")
+
+    @property
+    def dimensions(self) -> int:
+        """Length of a template."""
+        return self._dimensions
+
+    @property
+    def aligns_by_mesh(self) -> bool:
+        """Whether MediaPipe's mesh, and not the detector, gives the points by which faces are aligned."""
+        return self._landmarker is not None
+
+    @property
+    def preprocessing(self) -> str:
+        """Alignment, normalisation, and whether the mirror image is added; part of a template's id."""
+        return self._described
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        """Return the template of ``face``, of length 1.
+
+        A face without a mesh, such as a profile in a scan, is aligned by the detector's points. Photos of
+        such faces are no portraits, and are in no calibration (``Pack.shows_features``).
+
+        Raises:
+            ModelFailed: A model could not be run or gave no usable template.
+        """
+        found = None if self._landmarker is None else mesh_points(self._landmarker.locate(image, face))
+        aligned = align_face(image, face.five_points if found is None else found, self._size)
+        template = self._run(aligned)
+        if self._mirror_average:
+            template = template + self._run(aligned[:, ::-1])
+        return to_unit_length(template)
+
+    def _run(self, aligned: BgrImage) -> NDArray[np.float32]:
+        rgb = cv2.cvtColor(np.ascontiguousarray(aligned), cv2.COLOR_BGR2RGB)
+        batch = np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32)
+        try:
+            return to_unit_length(self._model.forward(batch)[0])
+        except ModelFailed:
+            raise
+        except Exception as error:
+            raise ModelFailed(f"the embedder failed ({type(error).__name__})") from error
+
+
+def _described(preprocessing: EmbedderPreprocessing, points: str) -> str:
+    mean, std = (
+        ",".join(f"{value:g}" for value in values) for values in (preprocessing.mean, preprocessing.std)
+    )
+    mirror = "+mirror" if preprocessing.mirror_average else ""
+    return f"{points};mean={mean};std={std}{mirror}"
+
+
+class OnnxPadNetwork:
+    """A PAD network that classifies one crop of a face with its surroundings.
+
+    Implements ``vision.packs.interfaces.PadNetwork``.
+    """
+
+    def __init__(self, *, name: str, session: OnnxSession, preprocessing: PadPreprocessing) -> None:
+        """Wrap a loaded network.
+
+        Args:
+            name: Its name in results.
+            session: One input of shape (1, 3, size, size), one output of shape (1, classes): logits.
+            preprocessing: From the catalogue.
+
+        Raises:
+            PackFileUnusable: The network's shapes are not those that the catalogue states.
+        """
+        inputs, outputs = session.get_inputs(), session.get_outputs()
+        expected = [3, preprocessing.size, preprocessing.size]
+        if len(inputs) != 1 or list(inputs[0].shape[1:]) != expected or len(outputs[0].shape) != 2:
+            raise PackFileUnusable(
+                f"the PAD network {name} has another input or output than the catalogue states "
+                f"(batch x {' x '.join(map(str, expected))} to batch x classes)"
+            )
+        classes = outputs[0].shape[1]
+        if isinstance(classes, int) and not 0 <= preprocessing.real_class < classes:
+            raise PackFileUnusable(f"the PAD network {name} has no class {preprocessing.real_class}")
+        self._name = name
+        self._session = session
+        self._input = str(inputs[0].name)
+        self._preprocessing = preprocessing
+
+    @property
+    def name(self) -> str:
+        """The network's name in results."""
+        return self._name
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        """Return the network's own probability, 0..1, that ``face`` is a bona fide presentation.
+
+        Raises:
+            ModelFailed: The network could not be run.
+        """
+        try:
+            logits = self._session.run(None, {self._input: self._blob(image, face)})[0][0]
+        except Exception as error:
+            raise ModelFailed(f"the PAD network {self._name} failed ({type(error).__name__})") from error
+        weights = np.exp(logits.astype(np.float64) - float(logits.max()))
+        return float(weights[self._preprocessing.real_class] / weights.sum())
+
+    def crops(self, image: BgrImage, face: DetectedFace) -> tuple[BgrImage, ...]:
+        """Return the network's input: one crop, shape (size, size, 3), before its colours are scaled."""
+        return (self._crop(image, face),)
+
+    def _crop(self, image: BgrImage, face: DetectedFace) -> BgrImage:
+        wanted = self._preprocessing
+        take = context_crop if wanted.crop == "reflect" else clamped_crop
+        return take(image, face.box, wanted.crop_scale, wanted.size)
+
+    def _blob(self, image: BgrImage, face: DetectedFace) -> NDArray[np.float32]:
+        wanted = self._preprocessing
+        crop = self._crop(image, face)
+        if wanted.colour == "RGB":
+            crop = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB).astype(np.uint8, copy=False)
+        scaled = crop.astype(np.float32) / np.float32(wanted.divide_by)
+        return np.ascontiguousarray(scaled.transpose(2, 0, 1)[None])
+
 
 _Preprocessing = TypeVar("_Preprocessing")
 
@@ -74,14 +310,7 @@ def make_pack(
 ) -> Pack:
     """Return a pack of loaded models, with the PAD networks of its files.
 
-    Args:
-        files: All loaded files.
-        name: Name of the pack in results.
-        detector: Made from ``files.detector``.
-        landmarker: Made from ``files.landmarks``, if there is such a file.
-        embedder: Made from ``files.embedder``.
-        runtime: The options of ONNX Runtime.
-        session: One of the sessions, which states the provider in use.
+    The models are made from ``files``; ``session`` is one of the sessions, which states the provider in use.
 
     Raises:
         PackIncomplete: There is no calibration for the embedder.

@@ -1,13 +1,16 @@
 """The types of a loaded pack: models ready for use, with their terms, files and calibration."""
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
 
+from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.face import BgrImage, DetectedFace
-from vision.packs.calibration import MatchCalibration
-from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork
-from vision.packs.templates import Template, TemplateForm
+from vision.packs.calibration import MatchCalibration, parse_calibration
+from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 
-__all__ = ["LicenceTerms", "Pack", "PackFile"]
+__all__ = ["LicenceTerms", "Pack", "PackFile", "read_operator_calibration", "with_calibration"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +50,10 @@ class Pack:
     Attributes:
         name: Name in results and evidence, such as ``"embedded"`` or ``"insightface"``.
         version: Changes whenever the loaded files or their preprocessing do; see
-            ``vision.packs.verified_file.pack_version``.
+            ``vision.packs.pack_files.pack_version``.
         evaluation_only: Whether the terms or the quality of a part allow evaluation only.
         terms: The terms of every part.
         files: Every file loaded.
-        detector: Detects faces.
         landmarker: Locates dense landmarks; ``None`` if the pack has no such model.
         embedder: Makes templates.
         template_form: How the embedder makes them. Only templates of one form can be compared.
@@ -96,3 +98,94 @@ class Pack:
             ModelFailed: The embedder could not process the image.
         """
         return Template(self.embedder.embed(image, face), self.template_form.id)
+
+
+# A calibration of the operator: measured on the operator's photos, or published for the embedder.
+#
+# It replaces the packaged one, so a policy may demand the error rates that its figures support. The server
+# trusts the figures, and every result names their origin. It tests only that they are of this embedder,
+# that they have a record, and that measured ones claim no bound that the number of persons cannot support.
+
+_MOST_BYTES: Final = 1024 * 1024
+# Without one false match in n pairs of persons, the one-sided 90 % bound on FMR is 2.3 / n. Decisions
+# about people need at least this confidence.
+_LEAST_CONFIDENCE: Final = 0.9
+
+
+def read_operator_calibration(path: Path) -> MatchCalibration:
+    """Read an operator's calibration file, in the form of ``vision.packs.calibration``.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+        PackDataInvalid: The file is not a calibration file.
+        CalibrationUnusable: Its figures are assumed, or claim more than its record supports.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(_MOST_BYTES + 1)
+    except OSError as error:
+        raise PackNotFound(
+            f"the calibration {path} cannot be read ({error.strerror or type(error).__name__}): check the "
+            "file and its permissions"
+        ) from error
+    if len(content) > _MOST_BYTES:
+        raise PackDataInvalid(
+            f"the calibration {path} has more than {_MOST_BYTES} bytes: it is no calibration file"
+        )
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PackDataInvalid(f"the calibration {path} is not UTF-8 at byte {error.start}") from error
+    calibration = parse_calibration(text, source=f"the calibration {path}", origin="operator")
+    _validate_record(calibration, path)
+    return calibration
+
+
+def with_calibration(pack: Pack, calibration: MatchCalibration) -> Pack:
+    """Return ``pack`` with another calibration of its embedder.
+
+    Raises:
+        CalibrationUnusable: The calibration is of another embedder, or of another form of its templates.
+    """
+    embedder = next(file for file in pack.files if file.role == "embedder")
+    if calibration.embedder_sha256 != embedder.sha256:
+        raise CalibrationUnusable(
+            f"the calibration is of the embedder with SHA-256 {calibration.embedder_sha256}, but "
+            f"{embedder.name} of the pack {pack.name} has {embedder.sha256}: cosines of one embedder say "
+            "nothing about another's. Calibrate this pack with `facegate calibrate match`."
+        )
+    if calibration.template and calibration.template != pack.template_form.id:
+        raise CalibrationUnusable(
+            f"the calibration is of templates of the form {calibration.template}, but the pack {pack.name} "
+            f"makes those of {pack.template_form.id}: calibrate it again with `facegate calibrate match`"
+        )
+    if calibration.cohort is not None and calibration.cohort.mean.size != pack.template_form.dimensions:
+        raise CalibrationUnusable(
+            f"the calibration's cohort has templates of {calibration.cohort.mean.size} numbers, but those of "
+            f"the pack {pack.name} have {pack.template_form.dimensions}: calibrate the pack again"
+        )
+    return replace(pack, match_calibration=calibration)
+
+
+def _validate_record(calibration: MatchCalibration, path: Path) -> None:
+    record = calibration.record
+    if record.provenance == "assumed":
+        raise CalibrationUnusable(
+            f'the calibration {path} is assumed: provide figures that are "measured" on your own photos '
+            '(`facegate calibrate match`) or "published" for this embedder, with their reference'
+        )
+    if record.provenance == "published":
+        return
+    if not (record.dataset.strip() and record.command.strip() and record.genuine_pairs):
+        raise CalibrationUnusable(
+            f"the calibration {path} states that it is measured, but its record lacks a dataset, command or "
+            "genuine pairs. Make it with `facegate calibrate match`."
+        )
+    person_pairs = min(record.identities * (record.identities - 1) // 2, record.impostor_pairs)
+    least = -math.log(1.0 - _LEAST_CONFIDENCE) / person_pairs if person_pairs else 1.0
+    if calibration.lowest_bound < least:
+        raise CalibrationUnusable(
+            f"the calibration {path} states a bound on FMR of {calibration.lowest_bound:g}, but "
+            f"{record.identities} identities with {record.impostor_pairs} impostor pairs support none below "
+            f"{least:.2g}. Make it with `facegate calibrate match`."
+        )

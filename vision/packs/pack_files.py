@@ -1,24 +1,122 @@
 """Reads and verifies the files of a folder, and selects those that a pack uses."""
 
-from collections.abc import Iterable, Sequence
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
-from vision.packs.catalogue import PAD_CLASSIFIER
-from vision.packs.catalogue_entries import Catalogue, CataloguePack, Family
+from vision.packs.catalogue import PAD_CLASSIFIER, Catalogue, CatalogueEntry, CataloguePack, Family
+from vision.packs.interfaces import TemplateForm
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
-from vision.packs.verified_file import VerifiedFile, read_file
+from vision.packs.pack import PackFile
 
 __all__ = [
     "FAMILIES",
     "MEDIAPIPE_LANDMARKS",
     "FamilyKinds",
     "PackFiles",
+    "VerifiedFile",
     "choose_files",
+    "default_models_dir",
     "folder_files",
     "named_files",
+    "pack_version",
+    "read_file",
+    "read_verified",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class VerifiedFile:
+    """Bytes that have the catalogued hash.
+
+    Attributes:
+        sha256: Of the file, lower-case hex: one of ``entry.sha256s``.
+        content: The bytes to load: those that were hashed, or the ONNX graph to which a state file was
+            converted.
+    """
+
+    path: Path
+    entry: CatalogueEntry
+    sha256: str
+    content: bytes
+
+    @property
+    def pack_file(self) -> PackFile:
+        """The file's record for the pack."""
+        return PackFile(name=self.path.name, role=self.entry.role, sha256=self.sha256)
+
+    def template_form(self, dimensions: int, preprocessing: str) -> TemplateForm:
+        """Return the form of the templates that this embedder makes with a preprocessing."""
+        return TemplateForm(
+            model=self.entry.name, sha256=self.sha256, dimensions=dimensions, preprocessing=preprocessing
+        )
+
+
+def read_file(path: Path) -> tuple[bytes, str]:
+    """Return the content and the SHA-256 (lower-case hex) of a file.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise PackNotFound(
+            f"{path.name} cannot be read ({type(error).__name__}): check the file and its permissions"
+        ) from error
+    return content, hashlib.sha256(content).hexdigest()
+
+
+def read_verified(path: Path, entry: CatalogueEntry) -> VerifiedFile:
+    """Read a file that must be the catalogued one.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+        PackFileAltered: The file has another content.
+    """
+    content, found = read_file(path)
+    if found not in entry.sha256s:
+        raise PackFileAltered(name=path.name, expected=entry.sha256, found=found)
+    return VerifiedFile(path=path, entry=entry, sha256=found, content=content)
+
+
+def pack_version(files: tuple[PackFile, ...], *, templates: TemplateForm) -> str:
+    """Return a version that changes whenever a loaded file or the form of templates does: 12 hex digits.
+
+    Args:
+        files: Every loaded file.
+        templates: How the embedder makes templates, which may change between releases without its file.
+    """
+    lines = "\n".join(sorted(f"{file.role} {file.sha256}" for file in files))
+    lines += f"\ntemplates {templates.id}"
+    return hashlib.sha256(lines.encode()).hexdigest()[:12]
+
+
+_MODELS_DIR = "FACEGATE_MODELS_DIR"
+_DATA_HOME = "XDG_DATA_HOME"
+
+
+def default_models_dir(environ: Mapping[str, str], home: Path) -> Path:
+    """Return the models folder, which has one subfolder for each pack, named after it.
+
+    Args:
+        environ: The environment. ``FACEGATE_MODELS_DIR`` names the folder itself (``~`` is ``home``);
+            without it, the folder is below ``XDG_DATA_HOME``. Empty values are ignored, and so are
+            relative ones in ``XDG_DATA_HOME``, as the XDG Base Directory Specification requires.
+        home: The user's home folder.
+
+    Returns:
+        The folder, which need not exist.
+    """
+    configured = environ.get(_MODELS_DIR, "")
+    if configured:
+        path = Path(configured)
+        return home.joinpath(*path.parts[1:]) if path.parts[:1] == ("~",) else path
+    data = Path(environ.get(_DATA_HOME, ""))
+    return (data if data.is_absolute() else home / ".local" / "share") / "facegate" / "models"
+
 
 MEDIAPIPE_LANDMARKS = "mediapipe_face_landmarker"
 """The kind of MediaPipe's dense landmarks, which every family can use."""
@@ -31,14 +129,9 @@ class FamilyKinds:
     """The files that a family's loader reads.
 
     Attributes:
-        family: The family.
         patterns: Patterns of the names of model files.
-        detector: Kind of the detector.
-        embedders: Kinds of embedders.
         landmarks: Kinds of dense landmarks, the preferred one first.
         restricted: Whether a folder's files whose licence restricts their use may be loaded.
-        detector_example: An example of a detector, for messages.
-        embedder_example: An example of an embedder, for messages.
         pack_example: A pack that can be pulled, for messages.
     """
 
@@ -90,9 +183,7 @@ class PackFiles:
     """The files that make one pack.
 
     Attributes:
-        detector: The detector.
         landmarks: The dense landmarks, if there is such a file.
-        embedder: The embedder.
         pads: Presentation attack detection networks, possibly none.
     """
 
@@ -112,11 +203,6 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
     """Return a family's catalogued files in a folder of the user's own; subfolders are not searched.
 
     Files that are not in the catalogue are read but never passed to a model loader.
-
-    Args:
-        folder: The folder.
-        family: The family of the files.
-        catalogue: The known files.
 
     Raises:
         PackNotFound: The folder does not exist, or a file in it cannot be read.
@@ -146,9 +232,7 @@ def _graph_of(state_file: bytes) -> bytes:
 def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ...]:
     """Return the files of a catalogued pack: every required one, and the optional ones that exist.
 
-    Args:
-        pack: The pack.
-        models_dir: Contains a folder named after the pack.
+    ``models_dir`` contains a folder named after the pack.
 
     Raises:
         PackNotFound: The pack does not exist, or a file of it cannot be read.
@@ -184,10 +268,7 @@ def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ..
 def choose_files(files: Sequence[VerifiedFile], *, family: FamilyKinds, where: str) -> PackFiles:
     """Return the best file of each role, and every PAD network.
 
-    Args:
-        files: The existing files.
-        family: The kinds of each role.
-        where: The place of the files, for messages.
+    ``where`` is the place of the files, for messages.
 
     Raises:
         PackIncomplete: There is no detector, no embedder, or neither.

@@ -2,16 +2,17 @@
 
 from matcher.records.iso_39794.blocks import (
     AngleDataBlock,
+    AnthropometricPoint,
     DateTimeBlock,
     ImageSizeBlock,
     LandmarkBlock,
     LandmarkCoordinates,
     LandmarkKind,
+    Mpeg4Point,
     RegistryIdBlock,
     RepresentationBlock,
     ScoreOrError,
 )
-from matcher.records.iso_39794.codes import AnthropometricPoint, Mpeg4Point
 from matcher.records.iso_39794.record import (
     FORMAT_39794,
     Record39794,

@@ -29,18 +29,27 @@ from matcher.records.codes import (
 from matcher.records.iso_39794.blocks import (
     AngleDataBlock,
     AnthropometricLandmark,
+    AnthropometricPoint,
     CaptureDevice2DBlock,
     CaptureDeviceBlock,
+    CaptureTechnology39794,
+    ColourSpace39794,
     CoordinateCartesian2DBlock,
     DateTimeBlock,
     ExpressionBlock,
+    EyeColour39794,
+    FaceImageKind39794,
+    Gender39794,
+    HairColour39794,
     IdentityMetadataBlock,
+    ImageDataFormat39794,
     ImageInformation2DBlock,
     ImageRepresentation2DBlock,
     ImageSizeBlock,
     LandmarkBlock,
     LandmarkCoordinates,
     LandmarkKind,
+    Mpeg4Point,
     PoseAngleBlock,
     PostAcquisitionProcessingBlock,
     PropertiesBlock,
@@ -48,22 +57,10 @@ from matcher.records.iso_39794.blocks import (
     RegistryIdBlock,
     RepresentationBlock,
     ScoreOrError,
-)
-from matcher.records.iso_39794.codes import (
-    AnthropometricPoint,
-    CaptureTechnology39794,
-    ColourSpace39794,
-    EyeColour39794,
-    FaceImageKind39794,
-    Gender39794,
-    HairColour39794,
-    ImageDataFormat39794,
-    Mpeg4Point,
     ScoringError39794,
     point_code,
 )
 from matcher.records.iso_39794.record import FORMAT_39794, Record39794, excluded_values
-from matcher.records.jpeg_2000 import is_reversible
 from matcher.records.metadata import RecordMetadata, Representation, metadata_of
 from matcher.records.values import (
     NO_POSE,
@@ -83,9 +80,47 @@ __all__ = [
     "POINTS",
     "SOURCES",
     "build_39794",
+    "is_reversible",
     "only_in_39794",
     "view_of_39794",
 ]
+
+# Detects whether a JPEG 2000 code stream is coded without loss, which a 2011 record declares.
+#
+# Source: ISO/IEC 15444-1, annex A.
+
+_START: Final = b"\xff\x4f\xff\x51"
+_COD: Final = 0xFF52
+_START_OF_TILE: Final = 0xFF90
+_TRANSFORMATION: Final = 11
+"""Offset of the transformation behind the marker segment's length field."""
+_REVERSIBLE: Final = 1
+_MOST_SEGMENTS: Final = 64
+
+
+def is_reversible(image: bytes) -> bool:
+    """Return True if the main header names the reversible 5-3 transformation, the only one without loss.
+
+    A stream that is cut to fewer layers is lossy too, but its header does not state it.
+
+    Args:
+        image: A JP2 file or a code stream; other bytes give False.
+    """
+    start = image.find(_START)
+    position = start + 2
+    if start < 0:
+        return False
+    for _ in range(_MOST_SEGMENTS):
+        marker = int.from_bytes(image[position : position + 2], "big")
+        length = int.from_bytes(image[position + 2 : position + 4], "big")
+        if marker == _COD:
+            transformation = image[position + 2 + _TRANSFORMATION : position + 3 + _TRANSFORMATION]
+            return transformation == bytes([_REVERSIBLE])
+        if marker == _START_OF_TILE or length < 2:
+            return False
+        position += 2 + length
+    return False
+
 
 _MILLIMETRES: Final = 10
 """A centimetre of 19794-5 in units of 39794-5."""
@@ -177,9 +212,6 @@ def view_of_39794(face: RepresentationBlock) -> Representation:
     """Return the common view of the face of a 39794-5 record.
 
     Values outside the range of the standard count as not stated.
-
-    Args:
-        face: The face as coded.
     """
     information, device, identity = _parts(face)
     size, model = information.image_size, (face.capture_device or CaptureDeviceBlock()).model_id
@@ -344,10 +376,8 @@ def _quality_of(face: RepresentationBlock) -> tuple[QualityBlock, ...]:
 def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Record39794:
     """Make a record.
 
-    Args:
-        image: The image file, which is stored unchanged.
-        header: Its header; the format is one of ``FORMATS_39794``.
-        known: The metadata. If they come from a 39794-5 record, its other fields are copied from it.
+    The image, whose format is one of ``FORMATS_39794``, is stored unchanged. If the metadata come from a
+    39794-5 record, its other fields are copied from it.
 
     Raises:
         RecordInvalid: A value has no field or does not fit into it.

@@ -92,11 +92,7 @@ def recognise_39794(data: bytes) -> Recognised | None:
 
 
 def not_supported(what: str) -> TrustedImageRefused:
-    """Make the refusal of a 39794-5 record that is not read.
-
-    Args:
-        what: Why, as the end of a sentence about the record.
-    """
+    """Make the refusal of a 39794-5 record that is not read."""
     return TrustedImageRefused(
         RefusalReason.ISO_39794_NOT_SUPPORTED,
         f"The upload is an ISO/IEC 39794-5 record that {what}, which is not supported. Send the image in it, "

@@ -9,7 +9,7 @@ from matcher.similarity import fmr_bound
 from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.crowds import pack_of
 from vision.packs.calibration import parse_calibration
-from vision.packs.operator_calibration import read_operator_calibration
+from vision.packs.pack import read_operator_calibration
 
 
 def calibrate(*arguments: object) -> tuple[int, str]:

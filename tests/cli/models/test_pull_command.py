@@ -10,7 +10,7 @@ from cli.models import options, pull_command
 from cli.models.command import app
 from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
 from vision.packs.catalogue import Catalogue
-from vision.packs.pulling.acceptance import RECORD, read_acceptance
+from vision.packs.pulling.installed import RECORD, read_acceptance
 
 runner = CliRunner()
 

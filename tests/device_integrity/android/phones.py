@@ -9,8 +9,7 @@ from hashlib import sha256
 from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from device_integrity.android.certificates import PROVISIONING_EXTENSION
-from device_integrity.android.roots import RootKind, TrustRoot
+from device_integrity.android.chain import PROVISIONING_EXTENSION, RootKind, TrustRoot
 from simulator.devices.authority import Authority, name_of, new_key, spki_sha256
 from simulator.devices.authority import issue as issue_between
 from simulator.devices.key_description import Description as AnyDescription

@@ -2,12 +2,15 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
 
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x448, x25519
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.verification import (
     Criticality,
     ExtensionPolicy,
@@ -16,15 +19,23 @@ from cryptography.x509.verification import (
     VerificationError,
 )
 
-from device_integrity.android.certificates import (
+from device_integrity.android.chain import (
     ATTESTATION_EXTENSION,
+    MAX_CERTIFICATE_BYTES,
+    MAX_CERTIFICATES,
+    MIN_CERTIFICATES,
     PROVISIONING_EXTENSION,
+    ChainShape,
+    RootKind,
+    TrustRoot,
+    WalkedChain,
+    google_roots,
     parse_certificates,
+    parse_roots,
+    walk_chain,
 )
-from device_integrity.android.chain import ChainShape, WalkedChain, walk_chain
-from device_integrity.android.roots import RootKind, TrustRoot, google_roots
 from device_integrity.check import DeviceFinding, Manipulation
-from device_integrity.errors import CertificateMalformed
+from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from tests.device_integrity.android.phones import (
     NOW,
     Authority,
@@ -38,7 +49,7 @@ from tests.device_integrity.android.phones import (
     remote_phone,
     trust,
 )
-from tests.device_integrity.android.vectors import read_chain, verify_at
+from tests.device_integrity.android.vectors import KEY_FOLDER, read_chain, verify_at
 
 _AKITA = "google_keyattestation/akita/sdk34/"
 _BLUELINE = "google_keyattestation/blueline/sdk28/"
@@ -412,3 +423,157 @@ def test_an_authority_on_an_unusual_curve_signs_nothing() -> None:
     odd = Authority(key, issue(name_of(serial="0e55"), key, middle))
     _, certificates = Phone((root, middle, odd)).attest(Description())
     assert _reasons(certificates, phone) == {"SIGNATURE_INVALID"}
+
+
+_SOUND = """
+[[root]]
+name = "a root"
+kind = "hardware"
+subject = "CN=a"
+spki_sha256 = "aa"
+""".replace('"aa"', f'"{"aa" * 32}"')
+
+
+def _spki_sha256(certificate: x509.Certificate) -> bytes:
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return sha256(spki).digest()
+
+
+def test_every_issue_of_googles_roots_is_pinned_by_its_key(assets: Path) -> None:
+    kinds = {(root.spki_sha256, root.subject): root.kind for root in google_roots()}
+    files = sorted((assets / KEY_FOLDER / "roots").glob("*.der"))
+    assert len(files) == 5
+    for file in files:
+        certificate = x509.load_der_x509_certificate(file.read_bytes())
+        found = kinds[_spki_sha256(certificate), certificate.subject.rfc4514_string()]
+        assert found is RootKind.HARDWARE
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [
+        ("google_keyattestation/marlin/sdk29/TEE_EC_NONE", RootKind.SOFTWARE),
+        ("google_keyattestation/marlin/sdk29/TEE_RSA_NONE", RootKind.SOFTWARE),
+        ("google_legacy/algorithm_RSA_SecurityLevel_StrongBox", RootKind.NON_PRODUCTION),
+    ],
+)
+def test_test_and_software_roots_are_recognised_as_such(assets: Path, name: str, kind: RootKind) -> None:
+    certificate = x509.load_der_x509_certificate(read_chain(assets, name)[-1])
+    (root,) = (root for root in google_roots() if root.spki_sha256 == _spki_sha256(certificate))
+    assert root.kind is kind
+    assert root.subject == certificate.subject.rfc4514_string()
+
+
+def test_no_test_root_is_shipped() -> None:
+    assert len(google_roots()) == 5
+    assert RootKind.TEST not in {root.kind for root in google_roots()}
+
+
+def test_a_file_of_roots_is_read() -> None:
+    (root,) = parse_roots(_SOUND)
+    assert (root.name, root.kind, root.subject) == ("a root", RootKind.HARDWARE, "CN=a")
+    assert root.spki_sha256 == b"\xaa" * 32
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "root = 1",
+        "root = [1]",
+        "[[root",
+        _SOUND + _SOUND,
+        _SOUND.replace("hardware", "trusted"),
+        _SOUND.replace("aa", "AA"),
+        _SOUND.replace("aa", "a", 1),
+        _SOUND.replace('"CN=a"', "1"),
+        _SOUND + "more = 1",
+        _SOUND.replace('subject = "CN=a"', ""),
+    ],
+)
+def test_anything_but_a_file_of_roots_is_refused(text: str) -> None:
+    with pytest.raises(AnchorsUnusable):
+        parse_roots(text)
+
+
+_SIGNER = new_key("the signer")
+
+
+def _signed(key: object, signer: object = _SIGNER, *, subject: str = "leaf") -> bytes:
+    """A certificate of any kind of key."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name_of(cn=subject))
+        .issuer_name(name_of(cn="issuer"))
+        .public_key(key)  # type: ignore[arg-type]
+        .serial_number(1)
+        .not_valid_before(NOW)
+        .not_valid_after(NOW + timedelta(days=1))
+    )
+    return builder.sign(signer, SHA256()).public_bytes(Encoding.DER)  # type: ignore[arg-type]
+
+
+def _chain() -> list[bytes]:
+    return der_chain(factory_phone().attest(Description())[1])
+
+
+def test_the_fields_of_a_chain_are_parsed() -> None:
+    leaf, attestation, _, root = parse_certificates(_chain())
+    assert (leaf.serial, leaf.is_ca, leaf.path_length) == (1, None, None)
+    assert leaf.subject == "CN=Android Keystore Key"
+    assert list(leaf.extensions) == [ATTESTATION_EXTENSION]
+    assert (attestation.subject_serials, attestation.subject_units) == (("0b22",), ("TEE",))
+    assert attestation.is_ca
+    assert root.is_self_issued
+    assert not leaf.is_self_issued
+    assert len(root.spki_sha256) == 32
+    assert attestation.was_issued_under_the_name_of(parse_certificates(_chain())[2])
+    assert leaf.is_signed_by(attestation)
+    assert not leaf.is_signed_by(root)
+
+
+@pytest.mark.parametrize("count", [0, MIN_CERTIFICATES - 1, MAX_CERTIFICATES + 1])
+def test_too_few_or_too_many_certificates_are_refused(count: int) -> None:
+    with pytest.raises(CertificateMalformed, match="are accepted"):
+        parse_certificates([_chain()[0]] * count)
+
+
+def test_one_that_is_too_long() -> None:
+    with pytest.raises(CertificateMalformed, match="certificate 1 has"):
+        parse_certificates([_chain()[0], bytes(MAX_CERTIFICATE_BYTES + 1), _chain()[2]])
+
+
+@pytest.mark.parametrize(
+    "spoilt", [b"", b"\x30\x00", b"\x04\x00", b"-----BEGIN CERTIFICATE-----"], ids=range(4)
+)
+def test_malformed_certificates_are_refused(spoilt: bytes) -> None:
+    chain = _chain()
+    for data in (spoilt, chain[1][:-1], chain[1] + b"\0"):
+        with pytest.raises(CertificateMalformed, match="certificate 1"):
+            parse_certificates([chain[0], data, *chain[2:]])
+
+
+def test_kinds_of_keys() -> None:
+    chain = _chain()
+    good = [
+        rsa.generate_private_key(public_exponent=65537, key_size=2048).public_key(),
+        ec.generate_private_key(ec.SECP384R1()).public_key(),
+        ed25519.Ed25519PrivateKey.generate().public_key(),
+    ]
+    for key in good:
+        assert parse_certificates([_signed(key), *chain[1:]])[0].key == key
+    for other in (
+        x25519.X25519PrivateKey.generate().public_key(),
+        x448.X448PrivateKey.generate().public_key(),
+    ):
+        with pytest.raises(CertificateMalformed):
+            parse_certificates([_signed(other), *chain[1:]])
+
+
+@pytest.mark.parametrize(("bits", "sound"), [(1024, False), (2048, True)])
+def test_a_short_rsa_key_signs_nothing(bits: int, sound: bool) -> None:
+    key = rsa.generate_private_key(public_exponent=65537, key_size=bits)
+    issuer = _signed(key.public_key(), subject="issuer")
+    leaf, above, _ = parse_certificates([_signed(_SIGNER.public_key(), key), issuer, issuer])
+    assert leaf.was_issued_under_the_name_of(above)
+    assert leaf.is_signed_by(above) is sound

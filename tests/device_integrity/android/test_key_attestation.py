@@ -15,13 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.android.apps import AllowedApp
-from device_integrity.android.checklists import ANDROID_KEY
-from device_integrity.android.constraints import CONSTRAINTS
+from device_integrity.android.chain import ANDROID_KEY, RootKind, TrustRoot, google_roots
+from device_integrity.android.constraints import CONSTRAINTS, KeyAttestationPolicy
 from device_integrity.android.key_attestation import KeyAttestation, Possession, verify_key_attestation
 from device_integrity.android.key_description import SecurityLevel
-from device_integrity.android.key_policy import KeyAttestationPolicy
 from device_integrity.android.revocation import RevocationEntry, RevocationList, RevocationStatus
-from device_integrity.android.roots import RootKind, TrustRoot, google_roots
 from device_integrity.check import DeviceFinding, Manipulation
 from facegate_protocol import attestation_message, sign
 from simulator.devices.der import explicit, integer, octets

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.android.apps import AllowedApp
-from device_integrity.android.checklists import PLAY_INTEGRITY
 from device_integrity.android.play_integrity import (
+    PLAY_INTEGRITY,
     PlayIntegrity,
     PlayLevel,
     PlayPolicy,
@@ -19,8 +19,7 @@ from device_integrity.android.play_integrity import (
     unavailable_token,
     verify_payload,
 )
-from device_integrity.android.play_payload import parse_payload
-from device_integrity.android.play_token import PlayTokenKind
+from device_integrity.android.play_token import PlayTokenKind, parse_payload
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import PlayTokenMalformed
 from tests.device_integrity.android.play_labels import LABELS, with_part

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.android.certificates import Certificate, parse_certificates
+from device_integrity.android.chain import Certificate, parse_certificates
 from device_integrity.android.revocation import (
     MAX_LIST_BYTES,
     MAX_LIST_ENTRIES,

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_integrity.apple import AttestationResult, Environment, KeyOwner, verify_attestation
+from device_integrity.apple import AttestationResult, Environment, KeyOwner, check_key_use, verify_attestation
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue
@@ -247,3 +247,22 @@ def test_no_changed_byte_passes(
 @given(data=st.binary(max_size=300))
 def test_any_bytes_give_checks(data: bytes, apple: SoftwareApple, key: SoftwareKey) -> None:
     assert _verify(apple, key, data).key is None
+
+
+@pytest.mark.parametrize("verifier", ["app_attest", "app_attest_assertion"])
+@pytest.mark.parametrize(
+    ("use", "outcome", "reason"),
+    [
+        (KeyOwner.NEW, DeviceFinding.PASS, "KEY_NEW"),
+        (KeyOwner.SAME_SUBJECT, DeviceFinding.PASS, "KEY_SAME_SUBJECT"),
+        (KeyOwner.OTHER_SUBJECT, DeviceFinding.FAIL, "KEY_OF_ANOTHER_SUBJECT"),
+        (None, DeviceFinding.NOT_EVALUATED, "KEY_USE_UNKNOWN"),
+    ],
+)
+def test_another_persons_key_fails_softly_and_is_no_sign(
+    verifier: str, use: KeyOwner | None, outcome: DeviceFinding, reason: str
+) -> None:
+    check = check_key_use(verifier, use)
+    assert (check.name, check.outcome, check.reason) == (f"{verifier}.key_use", outcome, reason)
+    assert check.soft == (use is KeyOwner.OTHER_SUBJECT)
+    assert check.sign_of is None

@@ -1,11 +1,13 @@
 """Chains of Apple's form: each rule of the walk, broken once."""
 
 from datetime import timedelta
+from importlib.resources import files
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from device_integrity.apple import load_apple_anchors, parse_apple_anchors
 from device_integrity.apple.certificates import (
     ChainProblem,
     chain_problem,
@@ -13,7 +15,7 @@ from device_integrity.apple.certificates import (
     read_certificate,
     unrecognised_extension,
 )
-from device_integrity.errors import CertificateMalformed
+from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from tests.device_integrity.apple.apple_in_software import NOW, Issued, SoftwareApple, issue, tlv
 
 _OID = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
@@ -113,3 +115,30 @@ def test_a_kind_of_name_that_the_library_does_not_know() -> None:
     leaf = issue("leaf", by=None, authority=False, extensions=extensions)
     with pytest.raises(CertificateMalformed, match="cannot be read"):
         read_certificate(leaf.der, "a certificate")
+
+
+_TEXT = (files("device_integrity.apple") / "anchors.toml").read_text(encoding="utf-8")
+
+
+def test_the_packaged_roots_are_apples() -> None:
+    anchors = load_apple_anchors()
+    assert "CN=Apple App Attestation Root CA" in anchors.app_attest.subject.rfc4514_string()
+    assert "CN=Apple Root CA - G3" in anchors.receipt.subject.rfc4514_string()
+    for root in (anchors.app_attest, anchors.receipt):
+        root.verify_directly_issued_by(root)
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("", "receipt|app_attest"),
+        ("[", "cannot be used"),
+        ("app_attest = 1\nreceipt = 1", "cannot be used"),
+        (_TEXT.replace("1cb9823b", "1cb9823c"), "has the SHA-256 1cb9823b"),
+        (_TEXT.replace("MIICITCC", "AAAAAAAA"), "cannot be used"),
+        (_TEXT.replace("pem =", "PEM ="), "pem"),
+    ],
+)
+def test_damaged_roots_are_refused(text: str, says: str) -> None:
+    with pytest.raises(AnchorsUnusable, match=says):
+        parse_apple_anchors(text)

@@ -6,7 +6,6 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
@@ -20,7 +19,7 @@ from device_integrity.camera import (
     check_profile,
     load_fingerprints,
 )
-from device_integrity.check import Manipulation
+from device_integrity.check import Assurance, Manipulation
 from device_integrity.policy import (
     DEFAULT_DEMANDS,
     DeviceAssessment,

@@ -1,11 +1,24 @@
 import hashlib
+import io
+from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import Image
 
 from device_integrity.stream import StreamTracer
-from device_integrity.stream.jpeg import read_jpeg_facts
-from tests.device_integrity.stream.streams import camera_stream, decode, encode, frames, measured
+from device_integrity.stream.tracing import (
+    HASH_BITS,
+    THUMBNAIL,
+    difference_hash,
+    picture_hash,
+    read_jpeg_facts,
+    thumbnail_of,
+)
+from tests.device_integrity.stream.streams import blocks, camera_stream, decode, encode, frames, measured
 
 
 def test_a_trace_covers_bytes_and_pixels_of_a_frame() -> None:
@@ -52,3 +65,158 @@ def test_the_facts_of_each_header_are_its_own() -> None:
         assert np.array_equal(trace.facts.luma_table, expected.luma_table)
     assert traced[0].facts is traced[1].facts
     assert traced[2].facts is not traced[0].facts
+
+
+def test_a_thumbnail_is_the_picture_in_small() -> None:
+    halves = np.zeros((480, 640), np.uint8)
+    halves[:, 320:] = 200
+    small = thumbnail_of(halves).reshape(THUMBNAIL)
+    assert np.all(small[:, :15] == 0)
+    assert np.all(small[:, 17:] == 200)
+
+
+def test_odd_and_tiny_sizes_have_one_too() -> None:
+    for shape in ((8, 8), (17, 23), (1, 1), (1080, 1920)):
+        assert thumbnail_of(np.zeros(shape, np.uint8)).shape == (THUMBNAIL[0] * THUMBNAIL[1],)
+
+
+def test_a_hash_survives_encoding_and_distinguishes_scenes() -> None:
+    one, other = frames(1, seed=1)[0], frames(1, seed=2)[0]
+    first = difference_hash(thumbnail_of(one))
+    again = difference_hash(thumbnail_of(decode(encode(one, quality=60))))
+    foreign = difference_hash(thumbnail_of(other))
+    assert len(first) * 8 == HASH_BITS
+    assert _distance(first, again) <= 10
+    assert _distance(first, foreign) > 60
+
+
+def _distance(one: bytes, other: bytes) -> int:
+    return (int.from_bytes(one, "big") ^ int.from_bytes(other, "big")).bit_count()
+
+
+def test_a_picture_is_the_same_in_another_file_and_another_with_other_noise() -> None:
+    one, other = frames(2, moves=False)
+    jpeg = encode(one)
+    shown = picture_hash(blocks(jpeg))
+    assert len(shown) == 32
+    commented = jpeg[:2] + b"\xff\xfe\x00\x07again" + jpeg[2:] + b"more"
+    assert picture_hash(blocks(commented)) == shown
+    assert picture_hash(blocks(encode(other))) != shown
+    assert picture_hash(blocks(encode(one, quality=84))) != shown
+
+
+@pytest.mark.parametrize("shape", [(30, 40), (40, 30), (32, 32)])
+def test_every_orientation_of_a_picture_is_the_same(shape: tuple[int, int]) -> None:
+    grid = np.random.default_rng(3).integers(30, 220, shape).astype(np.uint8)
+    turned = [np.rot90(one, turns) for one in (grid, grid[:, ::-1]) for turns in range(4)]
+    assert len({picture_hash(np.ascontiguousarray(one)) for one in turned}) == (1 if shape != (32, 32) else 2)
+
+
+def test_a_picture_without_texture_has_no_hash() -> None:
+    dark = np.random.default_rng(3).integers(0, 16, (60, 80)).astype(np.uint8)
+    drawn = np.full((60, 80), 90, np.uint8)
+    drawn[20:40, 30:50] = 200
+    for blank in (dark, 255 - dark, drawn, np.full((60, 80), 128, np.uint8)):
+        assert picture_hash(blank) == b""
+
+
+_JPEG = encode(frames(1)[0], quality=75)
+
+
+def _pillow(**options: object) -> bytes:
+    made = io.BytesIO()
+    Image.fromarray(frames(1)[0]).convert("RGB").save(made, "JPEG", **options)
+    return made.getvalue()
+
+
+def test_luma_steps_are_those_that_another_reader_finds() -> None:
+    facts = read_jpeg_facts(_JPEG)
+    assert facts is not None
+    with Image.open(io.BytesIO(_JPEG)) as opened:
+        tables = opened.quantization  # type: ignore[attr-defined]
+    assert facts.luma_table.astype(int).tolist() == list(tables[0])
+
+
+def test_structure_distinguishes_encoders_and_not_qualities() -> None:
+    facts = [read_jpeg_facts(encode(frames(1)[0], quality)) for quality in (50, 75, 95)]
+    assert len({one.structure for one in facts if one is not None}) == 1
+    progressive, other = read_jpeg_facts(_pillow(progressive=True)), read_jpeg_facts(_pillow())
+    assert progressive is not None
+    assert other is not None
+    assert progressive.structure != other.structure
+
+
+def test_comments_are_read() -> None:
+    facts = read_jpeg_facts(_pillow(comment=b"Lavc61.3.100\x00"))
+    assert facts is not None
+    assert facts.comments == ("Lavc61.3.100",)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [b"", b"\xff\xd8", b"\xff\xd8\xff\xda\x00\x02", b"\xff\xd8\xff\xdb\x00\x05\x20\x01\x01", b"GIF89a"],
+)
+def test_anything_but_a_jpeg_has_no_structure(data: bytes) -> None:
+    assert read_jpeg_facts(data) is None
+
+
+@given(st.integers(0, 700), st.binary(max_size=8))
+def test_damaged_headers_give_facts_or_nothing(at: int, damage: bytes) -> None:
+    damaged = _JPEG[:at] + damage + _JPEG[at + len(damage) :]
+    facts = read_jpeg_facts(damaged)
+    assert facts is None or facts.luma_table.shape == (64,)
+    assert read_jpeg_facts(_JPEG[:at]) is None or at > 300
+
+
+def _filled(fill: int) -> bytes:
+    return _JPEG[:2] + b"\xff" * fill + _JPEG[2:]
+
+
+def test_fill_bytes_before_a_marker_are_passed_over_but_not_many() -> None:
+    plain, filled = read_jpeg_facts(_JPEG), read_jpeg_facts(_filled(9))
+    assert plain is not None
+    assert filled is not None
+    assert filled.structure == plain.structure
+    assert read_jpeg_facts(_filled(100_000)) is None
+
+
+def _with_tables(count: int, *, place: int = 3) -> bytes:
+    tables = (bytes([place]) + bytes(range(1, 65))) * count
+    return _JPEG[:2] + b"\xff\xdb" + (2 + len(tables)).to_bytes(2, "big") + tables + _JPEG[2:]
+
+
+def test_quantisation_tables_without_end_are_not_read() -> None:
+    """Each costs time, and a frame has room for thousands."""
+    plain, few = read_jpeg_facts(_JPEG), read_jpeg_facts(_with_tables(8))
+    assert plain is not None
+    assert few is not None
+    assert np.array_equal(few.luma_table, plain.luma_table)
+    assert read_jpeg_facts(_with_tables(1000)) is None
+    assert read_jpeg_facts(_with_tables(1, place=4)) is None
+    many = _JPEG
+    for _ in range(5):
+        many = many[:2] + _with_tables(4)[2 : 2 + 4 + 4 * 65] + many[2:]
+    assert read_jpeg_facts(many) is None
+
+
+def test_real_pictures_can_be_read(assets: Path) -> None:
+    files = sorted((assets / "data/pad/live").glob("*.jpg"))[:40]
+    assert files
+    for file in files:
+        facts = read_jpeg_facts(file.read_bytes())
+        assert facts is not None
+        assert np.all(facts.luma_table >= 1)
+
+
+def test_grey_pictures_have_a_luma_table_too() -> None:
+    grey = cv2.imencode(".jpg", frames(1)[0])[1].tobytes()
+    assert read_jpeg_facts(grey) is not None
+
+
+@pytest.mark.parametrize("stray", [b"\x00\x00", b"8BIM", b"\xff\x00\x07"])
+def test_stray_bytes_between_segments_are_passed_over(stray: bytes) -> None:
+    second = _JPEG.index(b"\xff\xdb")
+    plain, other = read_jpeg_facts(_JPEG), read_jpeg_facts(_JPEG[:second] + stray + _JPEG[second:])
+    assert plain is not None
+    assert other is not None
+    assert other.structure == plain.structure

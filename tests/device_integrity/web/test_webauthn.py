@@ -10,8 +10,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.web import (
     EnrolledCredential,
     RelyingParty,

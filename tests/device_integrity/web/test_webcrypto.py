@@ -6,8 +6,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceFinding
+from device_integrity.check import Assurance, DeviceFinding
 from device_integrity.web import RelyingParty, WebCryptoResult, verify_web_crypto
 from facegate_protocol import (
     KeyMaterialError,

@@ -19,7 +19,7 @@ from matcher.conformance.interface import PortraitView
 from tests.matcher.conformance.heads import SCHEMES, Head
 from tests.matcher.conformance.ofiq import expected_scores
 from tests.matcher.conformance.pictures import drawn_face, measured, plain, portrait_of, refused, score
-from vision.eye_template import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
+from vision.eye_likeness import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
 from vision.face import BgrImage, Blendshapes, Landmarks
 from vision.geometry import eye_corners
 from vision.mouth_colours import MouthColours, covered_evidence

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from matcher.conformance.interface import Assessment, Component, Method, PortraitView
+from matcher.conformance.interface import Assessment, Component, Method, PortraitView, sigmoid_score
 from matcher.conformance.measures import (
     BOUNDS,
     MEASURES,
@@ -20,8 +20,7 @@ from matcher.conformance.measures import (
     unassessable,
     validate_bounds,
 )
-from matcher.conformance.profiles import Profile, profile_rules
-from matcher.conformance.requirement import IntakeCode, Rule, Severity
+from matcher.conformance.requirement import IntakeCode, Profile, Rule, Severity, profile_rules
 from matcher.errors import PortraitPolicyInvalid
 from tests.matcher.conformance.heads import SCHEMES, Head
 from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain, portrait_of, refused
@@ -240,3 +239,18 @@ def test_ranges_are_formatted_as_text() -> None:
     assert Span(0, math.inf).words() == "0 and more"
     with pytest.raises(PortraitPolicyInvalid, match="minimum must lie in its range, 0 and more, got -1"):
         validate_bounds(Component.EYES_OPEN, Rule(severity=Severity.HARD, minimum=-1))
+
+
+@pytest.mark.parametrize(
+    ("distance", "score"), [(60, 37.75), (70, 50.0), (85, 67.92), (90, 73.11), (120, 92.41)]
+)
+def test_the_standards_own_figures(distance: float, score: float) -> None:
+    """OFIQ's scores of the inter-eye distance (x0 70, w 20)."""
+    assert sigmoid_score(distance, x0=70, w=20) == pytest.approx(score, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("raw", "score"), [(-1e300, 0.0), (-math.inf, 0.0), (1e300, 100.0), (math.inf, 100.0)]
+)
+def test_far_out_nothing_overflows(raw: float, score: float) -> None:
+    assert sigmoid_score(raw, x0=0.3, w=0.001) == pytest.approx(score, abs=1e-9)

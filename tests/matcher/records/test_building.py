@@ -37,7 +37,7 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
 )
-from matcher.records.iso_39794.codes import ImageDataFormat39794
+from matcher.records.iso_39794.blocks import ImageDataFormat39794
 from tests.formats.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png
 from tests.matcher.records.builders import HEIGHT, JPEG, PICTURES, WIDTH
 

@@ -13,7 +13,7 @@ from research.pad_network.regions import load_regions, save_regions
 from research.pad_network.split import read_plan
 from research.pad_network.teachers import FEATURES, load_teachers
 from tests.research.pad_network.builders import region
-from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE
+from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE
 
 HEADER = "file,source_repo,path,label,identity,attack_type,usable\n"
 

@@ -10,7 +10,7 @@ from research.photo_match.left_out import Basis, left_out
 from research.photo_match.scores import DIRECTIONS, one_of_each_person, score_pairs
 from research.photo_match.templates import TemplateSet
 from tests.research.photo_match.drawn import PEOPLE
-from vision.packs.cohort import fit_cohort
+from vision.packs.calibration import fit_cohort
 
 _FOLDS = 3
 _TARGET = 1e-2

@@ -8,7 +8,7 @@ import pytest
 from research.photo_match.scores import DIRECTIONS, FOLDS, score_pairs, suspected_duplicates
 from research.photo_match.templates import TemplateSet
 from tests.research.photo_match.drawn import PEOPLE
-from vision.packs.cohort import fit_cohort
+from vision.packs.calibration import fit_cohort
 
 
 def test_all_pairs_are_scored_once(templates: TemplateSet) -> None:

@@ -7,8 +7,7 @@ from skimage.metrics import structural_similarity as reference
 
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
-from matcher.conformance.detail import UNBLOCKED
-from matcher.conformance.jpeg_tables import mean_luma_step
+from matcher.conformance.detail import UNBLOCKED, mean_luma_step
 from research.portrait_measures.compression import (
     as_jpeg,
     as_jpeg2000,

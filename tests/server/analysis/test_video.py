@@ -22,9 +22,9 @@ from tests.server.analysis.uploads import blank, genuine, numbered, two_persons,
 from tests.server.models_once import remembering_pack
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage, DetectedFace
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits, VideoOutline
+from vision.isolation.workers import DecoderLimits
 from vision.packs import Pack, load_pack
 
 _MP4 = b"\0\0\0\x18ftypisom" + bytes(100)

@@ -12,7 +12,7 @@ from server.checks.templates import open_template, seal_template
 from server.domain.terms import SealedKind
 from server.keyring.sealing import SealError, WrappingKeys, context, seal
 from tests.server.scan.records import check_record
-from vision.face_chip import CHIP_SHAPE
+from vision.geometry import CHIP_SHAPE
 from vision.packs import Template
 
 KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})

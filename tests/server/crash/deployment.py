@@ -14,7 +14,7 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from device_integrity.assurance import Assurance
+from device_integrity.check import Assurance
 from device_integrity.stream import FrameMark
 from server.audit import Actor, AuditAction, AuditEvent, subject_hash
 from server.backup import copy_objects, dump_database, pack_keys

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
@@ -17,7 +16,7 @@ from device_integrity.camera import (
     Platform,
     load_fingerprints,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation, passed_test
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.stream import StreamMeasurements
 from server.device.assessment import (

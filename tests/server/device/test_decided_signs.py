@@ -6,9 +6,8 @@ from typing import Any
 
 import pytest
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform, load_fingerprints
-from device_integrity.check import DeviceCheck, DeviceFinding, passed_test
+from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, passed_test
 from device_integrity.policy import AttestedFacts
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.stream import (

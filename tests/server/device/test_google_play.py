@@ -13,7 +13,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
-from device_integrity.android.play_payload import parse_payload
+from device_integrity.android.play_token import parse_payload
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from server.base.errors import ConfigurationError
 from server.device import GooglePlayDecoder, open_google_play_decoder

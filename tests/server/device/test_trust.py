@@ -10,8 +10,8 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 
 from device_integrity.android import RootKind, google_roots
-from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
+from device_integrity.check import Assurance
 from device_integrity.policy import Demand, Evidence
 from server.base.errors import ConfigurationError
 from server.configuration.device import DeviceIntegritySettings

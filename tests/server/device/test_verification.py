@@ -11,8 +11,7 @@ import pytest
 import pytest_asyncio
 
 from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind, RootKind
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceFinding
+from device_integrity.check import Assurance, DeviceFinding
 from device_integrity.errors import PlayDecoderUnavailable
 from device_integrity.web import RelyingParty
 from facegate_protocol import attestation_message, public_key_der, sign

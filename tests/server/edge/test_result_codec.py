@@ -9,7 +9,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from hypothesis import given
 
 from attempt.judgement import ChallengeStepOutcome
-from device_integrity.assurance import Assurance
+from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason

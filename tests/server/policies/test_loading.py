@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.assurance import Assurance
+from device_integrity.check import Assurance
 from liveness import ChallengeKind
 from server.domain.terms import Mode
 from server.policies import load_policies, parse_policy, read_policy

@@ -6,15 +6,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from device_integrity.assurance import Assurance
 from device_integrity.camera import Platform
+from device_integrity.check import Assurance
 from device_integrity.policy import DECISIVE_NAMES, DEFAULT_DEMANDS, Demand, Evidence
 from liveness import ChallengeKind
 from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
-from matcher.conformance.profiles import Profile, profile_rules
-from matcher.conformance.requirement import IntakeCode, Rule, Severity
+from matcher.conformance.requirement import IntakeCode, Profile, Rule, Severity, profile_rules
 from matcher.portrait_report import Representations
 from server.domain.terms import Mode
 from server.policies import load_policies

@@ -22,7 +22,7 @@ from vision.errors import PackNotFound
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, ScorePoint
-from vision.packs.operator_calibration import read_operator_calibration, with_calibration
+from vision.packs.pack import read_operator_calibration, with_calibration
 
 POLICIES = load_policies(None)
 

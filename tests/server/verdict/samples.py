@@ -3,8 +3,7 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import Manipulation, passed_test
+from device_integrity.check import Assurance, Manipulation, passed_test
 from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
 from liveness.policy import LivenessPolicy
 from liveness.signal import Signal

@@ -10,7 +10,7 @@ from facegate.v1 import result_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.assurance import Assurance
+from device_integrity.check import Assurance
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchResult

@@ -4,7 +4,7 @@ import sys
 from pathlib import Path
 
 from formats.image_format import ImageFormat, ImageHeader
-from vision.isolation.limits import DecoderLimits
+from vision.isolation.workers import DecoderLimits
 
 WIDTH, HEIGHT = 5, 3
 HEADER = ImageHeader(ImageFormat.JP2, WIDTH, HEIGHT, 1, 8)

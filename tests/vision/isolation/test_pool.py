@@ -17,9 +17,9 @@ from formats.image_format import ImageFormat, ImageHeader
 from tests.vision.decoders import decoders
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool, worker_command
 from vision.isolation.video import TakeFrame, VideoContainer, VideoFrames, VideoLimits
+from vision.isolation.workers import DecoderLimits
 
 WIDTH, HEIGHT, RATE = 64, 48, 10
 

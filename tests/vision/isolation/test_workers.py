@@ -15,9 +15,8 @@ import pytest
 from tests.sampling import some_fast
 from tests.vision.isolation.hostile import HEADER, HEIGHT, QUICK, WIDTH, hostile_command
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
-from vision.isolation.process import LossCause
+from vision.isolation.workers import DecoderLimits, LossCause
 
 
 @pytest.fixture(scope="module")
@@ -211,7 +210,7 @@ import sys
 sys.path.insert(0, {root!r})
 import threading, time
 from tests.vision.isolation.hostile import HEADER, QUICK, hostile_command
-from vision.isolation.limits import DecoderLimits
+from vision.isolation.workers import DecoderLimits
 from vision.isolation.pool import DecoderPool
 limits = DecoderLimits(cpu_seconds=100, wall_seconds=100)
 pool = DecoderPool(still_workers=2, limits=limits, command=hostile_command)

@@ -13,7 +13,7 @@ from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 from vision.packs import embedded_pack as embedded_pack_module
 from vision.packs.dlib_networks import finder_to_onnx, resnet_to_onnx
 from vision.packs.pack import Pack
-from vision.packs.verified_file import VerifiedFile, read_file
+from vision.packs.pack_files import VerifiedFile, read_file
 
 CPU = RuntimeOptions(providers="cpu")
 RESNET = "dlib_face_recognition_resnet_model_v1.dat"

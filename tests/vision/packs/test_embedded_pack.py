@@ -14,10 +14,10 @@ import pytest
 from tests.vision.conftest import read_photo
 from vision.errors import ModelFailed, PackFileAltered, PackNotFound
 from vision.face import BgrImage, Box, DetectedFace
-from vision.packs.dlib_embedder import PREPROCESSING
+from vision.packs.dlib_models import PREPROCESSING
 from vision.packs.embedded_pack import load_embedded_pack
 from vision.packs.pack import Pack
-from vision.packs.verified_file import pack_version
+from vision.packs.pack_files import pack_version
 
 OUTSIDE = DetectedFace(Box(900, 900, 950, 950), 0.9, np.zeros((5, 2), np.float32))
 

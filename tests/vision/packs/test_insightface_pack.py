@@ -15,15 +15,13 @@ from tests.vision.models import constant_points_model
 from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.face import BgrImage
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.catalogue import Catalogue, load_catalogue
-from vision.packs.catalogue_entries import CataloguePack
+from vision.packs.catalogue import Catalogue, CataloguePack, load_catalogue
 from vision.packs.insightface_pack import make_insightface_pack
 from vision.packs.loading import load_folder_pack
 from vision.packs.mediapipe_landmarker import MediapipeLandmarker
+from vision.packs.onnx_models import OnnxPadNetwork
 from vision.packs.pack import Pack
-from vision.packs.pack_files import FAMILIES, choose_files, named_files
-from vision.packs.pad_onnx import OnnxPadNetwork
-from vision.packs.verified_file import read_file
+from vision.packs.pack_files import FAMILIES, choose_files, named_files, read_file
 
 CPU = RuntimeOptions(providers="cpu")
 NETWORKS = ["minifas_v2se", "minifasnet_v1se", "minifasnet_v2"]

@@ -9,7 +9,7 @@ from vision.errors import PackFileAltered, PackIncomplete, PackNotFound
 from vision.packs import load_pack
 from vision.packs.catalogue import load_catalogue
 from vision.packs.pack import Pack
-from vision.packs.verified_file import read_file
+from vision.packs.pack_files import default_models_dir, read_file
 
 
 @pytest.fixture
@@ -112,3 +112,25 @@ def test_an_unknown_pack_is_refused_with_the_known_names(spec: str, tmp_path: Pa
         load_pack(spec, models_dir=tmp_path)
     for name in ("embedded", "open", "buffalo_l", "open:<folder>"):
         assert f'"{name}"' in str(caught.value)
+
+
+HOME = Path("/home/someone")
+
+
+@pytest.mark.parametrize(
+    ("environ", "expected"),
+    [
+        ({}, "/home/someone/.local/share/facegate/models"),
+        ({"XDG_DATA_HOME": "/data"}, "/data/facegate/models"),
+        ({"XDG_DATA_HOME": ""}, "/home/someone/.local/share/facegate/models"),
+        ({"XDG_DATA_HOME": "data"}, "/home/someone/.local/share/facegate/models"),
+        ({"FACEGATE_MODELS_DIR": "/srv/models", "XDG_DATA_HOME": "/data"}, "/srv/models"),
+        ({"FACEGATE_MODELS_DIR": "models"}, "models"),
+        ({"FACEGATE_MODELS_DIR": "."}, "."),
+        ({"FACEGATE_MODELS_DIR": "~/models"}, "/home/someone/models"),
+        ({"FACEGATE_MODELS_DIR": "~"}, "/home/someone"),
+        ({"FACEGATE_MODELS_DIR": ""}, "/home/someone/.local/share/facegate/models"),
+    ],
+)
+def test_the_environment_sets_the_folder(environ: dict[str, str], expected: str) -> None:
+    assert default_models_dir(environ, HOME) == Path(expected)

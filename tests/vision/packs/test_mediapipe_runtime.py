@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 from vision.errors import ModelFailed, PackFileUnusable
-from vision.packs.mediapipe_runtime import TfliteNetwork
+from vision.packs.mediapipe_landmarker import TfliteNetwork
 
 GREETING = b"INFO: Created TensorFlow Lite XNNPACK delegate for CPU.\n"
 

@@ -3,7 +3,6 @@
 No server imports this package: a server only reads the models folder.
 """
 
-from vision.packs.pulling.acceptance import needs_acceptance, read_acceptance, terms_text
 from vision.packs.pulling.bundle import write_bundle
 from vision.packs.pulling.installed import (
     FileState,
@@ -11,7 +10,10 @@ from vision.packs.pulling.installed import (
     InstalledPack,
     PackState,
     inspect_pack,
+    needs_acceptance,
+    read_acceptance,
     size_text,
+    terms_text,
 )
 from vision.packs.pulling.pull import PARALLEL, PullReport, pull_pack
 from vision.packs.pulling.sources import PullProgress

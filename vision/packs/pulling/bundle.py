@@ -12,9 +12,15 @@ from pathlib import Path
 from typing import IO, Any, Final
 
 from vision.errors import FolderUnusable, NotInstalled
-from vision.packs.catalogue_entries import CataloguePack
-from vision.packs.pulling.acceptance import terms_text
-from vision.packs.pulling.installed import FileState, InstalledFile, InstalledPack, inspect_pack, writing
+from vision.packs.catalogue import CataloguePack
+from vision.packs.pulling.installed import (
+    FileState,
+    InstalledFile,
+    InstalledPack,
+    inspect_pack,
+    terms_text,
+    writing,
+)
 
 __all__ = ["MANIFEST", "TERMS", "BundleReport", "write_bundle"]
 
@@ -49,10 +55,7 @@ def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path)
     Times, owners and order are fixed. Two machines with the same packs and the same version of Facegate write
     the same bytes.
 
-    Args:
-        packs: The packs, installed and intact; a file of several packs is written once.
-        models_dir: Models folder.
-        out: The tar file; it must not exist.
+    The packs are installed and intact; a file of several packs is written once. ``out`` must not exist.
 
     Raises:
         NotInstalled: A pack is not installed, or a file of it is altered.

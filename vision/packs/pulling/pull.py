@@ -20,14 +20,16 @@ from pathlib import Path
 from typing import Final
 
 from vision.errors import FileNotOffered, FolderUnusable, TermsNotAccepted, TimeRanOut, TransferFailed
-from vision.packs.catalogue_entries import CatalogueEntry, CataloguePack
-from vision.packs.pulling.acceptance import is_accepted, needs_acceptance, write_acceptance
+from vision.packs.catalogue import CatalogueEntry, CataloguePack
 from vision.packs.pulling.installed import (
     FileState,
     InstalledPack,
     inspect_pack,
+    is_accepted,
+    needs_acceptance,
     sha256_of,
     size_text,
+    write_acceptance,
     writing,
 )
 from vision.packs.pulling.sources import PullProgress, Source, Transfer, copy_file, open_source
@@ -46,7 +48,6 @@ class FetchedFile:
     """A fetched file with the catalogued hash.
 
     Attributes:
-        name: The file's name.
         origin: Its source, for people.
     """
 
@@ -59,7 +60,6 @@ class SkippedFile:
     """An optional file that could not be fetched.
 
     Attributes:
-        name: The file's name.
         why: The reason, in words.
     """
 
@@ -73,8 +73,6 @@ class PullReport:
 
     Attributes:
         pack: The pack; all its required files are now installed and intact.
-        folder: Its folder.
-        fetched: Files that were fetched and installed.
         kept: Names of files that were installed and intact before.
         skipped: Optional files that could not be fetched.
     """

@@ -21,7 +21,7 @@ import pooch
 import requests
 
 from vision.errors import FileNotOffered, FileRefused, MirrorUnusable, TimeRanOut, TransferFailed
-from vision.packs.catalogue_entries import CatalogueEntry, CataloguePack, StateFile
+from vision.packs.catalogue import CatalogueEntry, CataloguePack, StateFile
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 from vision.packs.pulling.installed import sha256_of, unwritable, writing
 
@@ -78,7 +78,6 @@ class Transfer:
 
     Attributes:
         incoming: Folder for the files.
-        progress: Receives the progress.
         until: Time limit by the monotonic clock; None for none.
         stopped: Set when the pull has failed or was stopped.
     """
@@ -128,12 +127,9 @@ def mirror_names(entry: CatalogueEntry) -> tuple[str, ...]:
 
 
 def open_source(mirror: str | None, pack: CataloguePack) -> Source:
-    """Open the source that ``mirror`` names.
+    """Open the source that ``mirror`` names: a folder, an uncompressed tar file, or a folder's https address.
 
-    Args:
-        mirror: A folder, an uncompressed tar file, or the https address of a folder; None takes each file
-            from the address in the catalogue.
-        pack: The pack whose files are fetched.
+    ``None`` takes each file from the address in the catalogue.
 
     Raises:
         MirrorUnusable: It is none of these, or cannot be read.

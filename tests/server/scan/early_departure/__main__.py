@@ -30,7 +30,7 @@ from tests.server.scan.early_departure.scans import clip_scans, simulated_scans
 from tests.server.scan.early_departure.tables import report_tables
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack
-from vision.packs.models_dir import default_models_dir
+from vision.packs.pack_files import default_models_dir
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -15,7 +15,7 @@ from tests.vision.packs.pulling.pulling import Recorder, pull
 from vision.errors import FileRefused, FolderUnusable, TermsNotAccepted, TimeRanOut, TransferFailed
 from vision.packs.pulling import pull as pull_module
 from vision.packs.pulling import pull_pack, sources
-from vision.packs.pulling.acceptance import RECORD, read_acceptance, terms_text
+from vision.packs.pulling.installed import RECORD, read_acceptance, terms_text
 from vision.packs.pulling.pull import _lock
 
 REPOSITORY = Path(__file__).parents[4]

@@ -1,8 +1,6 @@
 """The tests of a verifier by name, and the order of assurance."""
 
-from device_integrity.assurance import Assurance
-from device_integrity.check import DeviceFinding, Manipulation
-from device_integrity.checklist import Checklist
+from device_integrity.check import Assurance, Checklist, DeviceFinding, Manipulation
 
 _LIST = Checklist("verifier", ("format", "one", "two"))
 

@@ -1,4 +1,4 @@
-"""Calibrations of an operator instead of the packaged ones."""
+"""A pack with the calibration of an operator instead of the packaged one."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -10,9 +10,8 @@ from evaluation.match.calibration_points import render_calibration
 from tests.evaluation.match.crowds import pack_of
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
-from vision.packs.calibration import Provenance
-from vision.packs.cohort import fit_cohort
-from vision.packs.operator_calibration import read_operator_calibration, with_calibration
+from vision.packs.calibration import Provenance, fit_cohort
+from vision.packs.pack import read_operator_calibration, with_calibration
 
 SHA = "ab" * 32
 

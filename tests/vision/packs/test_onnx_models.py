@@ -1,24 +1,122 @@
-"""The thin wrappers with models that fail or give invalid answers."""
+"""Models in ONNX form: PAD networks by the catalogue, and wrappers whose models fail or answer wrongly."""
 
+import math
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from tests.vision.conftest import read_photo
 from tests.vision.models import channel_means_model, prelu_model, scaling_model
-from vision.errors import ModelFailed
+from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.arcface import ArcFaceEmbedder, SessionArcFace
-from vision.packs.catalogue import EmbedderPreprocessing
-from vision.packs.landmarks106 import Landmarker106
-from vision.packs.scrfd import ScrfdDetector
-from vision.packs.templates import to_unit_length
+from vision.packs.catalogue import EmbedderPreprocessing, PadPreprocessing
+from vision.packs.insightface_pack import Landmarker106, ScrfdDetector
+from vision.packs.interfaces import to_unit_length
+from vision.packs.onnx_models import ArcFaceEmbedder, OnnxPadNetwork, SessionArcFace
+from vision.packs.pack import Pack
 
 CPU = RuntimeOptions(providers="cpu")
+PREPROCESSING = PadPreprocessing(
+    crop="reflect", crop_scale=1.5, size=16, colour="RGB", divide_by=255.0, real_class=0
+)
+FACE = DetectedFace(Box(30, 30, 70, 80), 0.9, np.zeros((5, 2), np.float32))
+
+
+def _network(preprocessing: PadPreprocessing, *, classes: int = 3) -> OnnxPadNetwork:
+    session = create_session(channel_means_model(size=preprocessing.size, classes=classes), CPU)
+    return OnnxPadNetwork(name="tiny", session=session, preprocessing=preprocessing)
+
+
+@pytest.fixture
+def coloured() -> BgrImage:
+    image = np.empty((100, 100, 3), np.uint8)
+    image[:] = (51, 102, 204)
+    return image
+
+
+@pytest.mark.parametrize(
+    ("preprocessing", "logits"),
+    [
+        (PREPROCESSING, (0.8, 0.4, 0.2)),
+        (replace(PREPROCESSING, real_class=2), (0.8, 0.4, 0.2)),
+        (replace(PREPROCESSING, colour="BGR"), (0.2, 0.4, 0.8)),
+        (replace(PREPROCESSING, colour="BGR", divide_by=1.0, real_class=1), (51, 102, 204)),
+        (replace(PREPROCESSING, crop="clamped"), (0.8, 0.4, 0.2)),
+    ],
+)
+def test_follows_the_catalogue(
+    coloured: BgrImage, preprocessing: PadPreprocessing, logits: tuple[float, ...]
+) -> None:
+    network = _network(preprocessing)
+    weights = [math.exp(logit - max(logits)) for logit in logits]
+    expected = weights[preprocessing.real_class] / sum(weights)
+    assert network.real_probability(coloured, FACE) == pytest.approx(expected, rel=1e-4)
+    assert network.name == "tiny"
+
+
+def test_the_crop_that_is_shown_is_the_one_that_is_judged(coloured: BgrImage) -> None:
+    (crop,) = _network(PREPROCESSING).crops(coloured, FACE)
+    assert crop.shape == (16, 16, 3)
+    assert (crop == (51, 102, 204)).all()
+
+
+@pytest.mark.parametrize(
+    ("model_size", "preprocessing", "classes"),
+    [(16, replace(PREPROCESSING, size=32), 3), (16, replace(PREPROCESSING, real_class=3), 3)],
+)
+def test_a_network_of_other_shape_is_refused(
+    model_size: int, preprocessing: PadPreprocessing, classes: int
+) -> None:
+    session = create_session(channel_means_model(size=model_size, classes=classes), CPU)
+    with pytest.raises(PackFileUnusable):
+        OnnxPadNetwork(name="tiny", session=session, preprocessing=preprocessing)
+
+
+def test_a_network_that_classifies_nothing_is_refused() -> None:
+    session = create_session(scaling_model(factor=1), CPU)
+    with pytest.raises(PackFileUnusable):
+        OnnxPadNetwork(name="tiny", session=session, preprocessing=replace(PREPROCESSING, size=4))
+
+
+def test_a_failing_runtime_does_not_leak_its_exception(
+    coloured: BgrImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    network = _network(PREPROCESSING)
+
+    class Broken:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("device lost")
+
+    monkeypatch.setattr(network, "_session", Broken())
+    with pytest.raises(ModelFailed, match="tiny"):
+        network.real_probability(coloured, FACE)
+
+
+def test_the_real_network_separates_selfies_from_photos_of_paper(
+    insightface_pack: Pack, assets: Path
+) -> None:
+    network = insightface_pack.pad_networks[0]
+    assert network.name == "minifas_v2se"
+    means = {}
+    for label, pattern in (("live", "feni*All_Real*"), ("spoof", "feni*All_Paper*")):
+        scores = []
+        for path in sorted((assets / "data" / "pad" / label).glob(pattern))[::12][:12]:
+            image = read_photo(path)
+            faces = insightface_pack.detector.detect(image)
+            if faces:
+                scores.append(network.real_probability(image, faces[0]))
+        assert len(scores) >= 6
+        assert all(0 <= score <= 1 for score in scores)
+        means[label] = sum(scores) / len(scores)
+    assert means["live"] - means["spoof"] > 0.25
+
+
 IMAGE: BgrImage = np.full((480, 640, 3), 60, np.uint8)
-FACE = DetectedFace(
+WRAPPED_FACE = DetectedFace(
     Box(200, 100, 300, 240),
     0.9,
     np.array([[220, 150], [280, 150], [250, 180], [230, 210], [270, 210]], np.float32),
@@ -82,7 +180,9 @@ class FakeArcFace:
         return self.answer
 
 
-PREPROCESSING = EmbedderPreprocessing(mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 3.0), mirror_average=True)
+WRAPPED_PREPROCESSING = EmbedderPreprocessing(
+    mean=(10.0, 20.0, 30.0), std=(1.0, 2.0, 3.0), mirror_average=True
+)
 
 
 class TestArcFace:
@@ -90,7 +190,7 @@ class TestArcFace:
         image = np.empty((480, 640, 3), np.uint8)
         image[:] = (60, 40, 20)
         model = FakeArcFace(np.array([[3.0, 4.0, 0.0]], np.float32))
-        template = ArcFaceEmbedder(model, PREPROCESSING).embed(image, FACE)
+        template = ArcFaceEmbedder(model, WRAPPED_PREPROCESSING).embed(image, WRAPPED_FACE)
         np.testing.assert_allclose(template, [0.6, 0.8, 0], atol=1e-6)
         assert len(model.batches) == 2
         assert model.batches[0].shape == (1, 3, 112, 112)
@@ -102,7 +202,7 @@ class TestArcFace:
     )
     def test_failures_do_not_leak(self, answer: Any) -> None:
         with pytest.raises(ModelFailed):
-            ArcFaceEmbedder(FakeArcFace(answer), PREPROCESSING).embed(IMAGE, FACE)
+            ArcFaceEmbedder(FakeArcFace(answer), WRAPPED_PREPROCESSING).embed(IMAGE, WRAPPED_FACE)
 
 
 class FakeMesh:
@@ -129,12 +229,12 @@ class TestAlignment:
         """The first number of the network's input in its middle, and the described preprocessing."""
         model = FakeArcFace(np.ones((1, 3), np.float32))
         embedder = ArcFaceEmbedder(model, preprocessing, mesh)
-        embedder.embed(self.RISING, FACE)
+        embedder.embed(self.RISING, WRAPPED_FACE)
         return float(model.batches[0][0, 0, 56, 56]), embedder.preprocessing
 
     def test_faces_are_aligned_by_the_mesh_if_the_catalogue_says_so(self) -> None:
-        by_mesh = replace(PREPROCESSING, mesh_points=True)
-        plain, five = self._middle(PREPROCESSING, FakeMesh(40))
+        by_mesh = replace(WRAPPED_PREPROCESSING, mesh_points=True)
+        plain, five = self._middle(WRAPPED_PREPROCESSING, FakeMesh(40))
         moved, mesh = self._middle(by_mesh, FakeMesh(40))
         assert moved == pytest.approx(plain + 20, abs=1)
         assert (five.partition(";")[0], mesh.partition(";")[0]) == ("five-points-112", "mesh-points-112")
@@ -143,8 +243,8 @@ class TestAlignment:
         assert self._middle(by_mesh, FakeMesh(40, "insightface106")) == (plain, five)
 
     def test_a_face_without_a_mesh_is_aligned_by_the_detector_s_points(self) -> None:
-        plain, _ = self._middle(PREPROCESSING, None)
-        assert self._middle(replace(PREPROCESSING, mesh_points=True), FakeMesh(None))[0] == plain
+        plain, _ = self._middle(WRAPPED_PREPROCESSING, None)
+        assert self._middle(replace(WRAPPED_PREPROCESSING, mesh_points=True), FakeMesh(None))[0] == plain
 
 
 class TestSessionArcFace:
@@ -183,7 +283,7 @@ class FakeLandmarks:
 @pytest.mark.parametrize("answer", [RuntimeError("device lost"), np.zeros((68, 3), np.float32)])
 def test_landmark_failures_do_not_leak(answer: Any) -> None:
     with pytest.raises(ModelFailed):
-        Landmarker106(FakeLandmarks(answer)).locate(IMAGE, FACE)
+        Landmarker106(FakeLandmarks(answer)).locate(IMAGE, WRAPPED_FACE)
 
 
 def test_unit_length() -> None:
