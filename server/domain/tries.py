@@ -90,7 +90,7 @@ class TryMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRules:
-    """The limits; see ``server.configuration.tables.FailureLimits``.
+    """The limits; see ``server.configuration.tables.FailureSettings``.
 
     Attributes:
         maximum: Failed checks within ``window`` that cause a lock.
@@ -110,6 +110,17 @@ class TryRules:
     def reach(self) -> timedelta:
         """The age from which a check cannot count. An active block counted failures from before it began."""
         return 2 * max(self.window, self.block)
+
+
+SANDBOX_RULES: Final = TryRules(
+    maximum=1_000,
+    window=timedelta(minutes=3),
+    lock=timedelta(minutes=1),
+    block_maximum=4_000,
+    block=timedelta(minutes=1),
+)
+"""The limits of sandbox checks. Many of these fail in tests of an integration, so a lock takes many and lasts
+a minute."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

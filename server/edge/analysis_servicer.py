@@ -48,6 +48,10 @@ __all__ = [
 
 _IMAGE_SECONDS = 30.0
 _SETTLE_SECONDS = 0.05
+UPLOAD_SECONDS = 60.0
+"""Maximum duration of one upload of a video: 50 MB at 7 Mbit/s."""
+IDLE_SECONDS = 10.0
+"""Maximum time between two messages of an upload, which holds a place meanwhile."""
 
 _log = structlog.get_logger(__name__)
 _MODEL_ID, _MODEL_NAME = "face_liveness", "Face Liveness Detection"
@@ -111,8 +115,6 @@ class AnalysisServicer:
         callers: CallerIdentifier,
         selfies: Places,
         videos: Places,
-        upload_seconds: float,
-        idle_seconds: float,
     ) -> None:
         """Creates a servicer that refuses every call until ``open`` is called.
 
@@ -120,14 +122,10 @@ class AnalysisServicer:
             callers: Identifies callers.
             selfies: Places of AnalyzeImage.
             videos: Places of AnalyzeVideo; a call also holds one during its upload.
-            upload_seconds: Maximum duration of one upload.
-            idle_seconds: Maximum time between two messages of an upload.
         """
         self._callers = callers
         self._selfies = selfies
         self._videos = videos
-        self._upload_seconds = upload_seconds
-        self._idle_seconds = idle_seconds
         self._env: AnalysisEnvironment | None = None
 
     def open(self, env: AnalysisEnvironment) -> None:
@@ -197,13 +195,13 @@ class AnalysisServicer:
 
     async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
         try:
-            async with asyncio.timeout(self._upload_seconds):
+            async with asyncio.timeout(UPLOAD_SECONDS):
                 return await self._received(aiter(requests))
         except TimeoutError as error:
             raise Refusal(
                 Reason.DEADLINE_EXCEEDED,
-                f"the upload took more than {self._upload_seconds:g} seconds",
-                details={"maxSeconds": self._upload_seconds},
+                f"the upload took more than {UPLOAD_SECONDS:g} seconds",
+                details={"maxSeconds": UPLOAD_SECONDS},
             ) from error
         except DecodeError as error:
             raise Refusal(
@@ -237,12 +235,12 @@ class AnalysisServicer:
         self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]
     ) -> analysis_pb2.AnalyzeVideoRequest | None:
         try:
-            return await asyncio.wait_for(anext(requests, None), self._idle_seconds)
+            return await asyncio.wait_for(anext(requests, None), IDLE_SECONDS)
         except TimeoutError as error:
             raise Refusal(
                 Reason.STREAM_IDLE,
-                f"nothing arrived for {self._idle_seconds:g} seconds; send the video again, without a pause",
-                details={"idleSeconds": self._idle_seconds},
+                f"nothing arrived for {IDLE_SECONDS:g} seconds; send the video again, without a pause",
+                details={"idleSeconds": IDLE_SECONDS},
             ) from error
 
 

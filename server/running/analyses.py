@@ -2,13 +2,13 @@
 
 import secrets
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import datetime
 
 from liveness import FusionModel, LivenessPolicy
-from liveness.selfie import load_selfie_model
+from liveness.selfie import SelfieSettings, load_selfie_model
+from matcher import PHOTO_SUBJECT, SCAN_SUBJECT
 from server.analysis.image import ImageAnalyst
-from server.analysis.video import VIDEO_LIMITS, VideoAnalyst
+from server.analysis.video import VideoAnalyst
 from server.base.worker_pool import WorkerPool
 from server.configuration.settings import IsolationSettings
 from server.configuration.tables import AnalysisSettings
@@ -38,7 +38,6 @@ class Analyses:
             metrics: Counts analyses and decodes.
             workers: The number of threads for frames of scans; selfies get half as many threads of their own.
         """
-        self._settings = settings
         self._metrics = metrics
         self._image_pool = WorkerPool(workers=max(1, workers // 2))
         self._video_pool = WorkerPool(workers=max(1, settings.video_workers))
@@ -55,8 +54,6 @@ class Analyses:
             callers=callers,
             selfies=capacity.selfies,
             videos=capacity.videos,
-            upload_seconds=self._settings.upload_seconds,
-            idle_seconds=self._settings.idle_seconds,
         )
 
     def start(self) -> None:
@@ -97,26 +94,25 @@ class Analyses:
             still_decoder: Decodes WebP if analyses have no separate processes for it.
             now: Wall clock, UTC.
         """
-        settings, policy = self._settings, LivenessPolicy()
+        policy = LivenessPolicy()
         still_decoder = self._still_decoders or still_decoder
         return AnalysisEnvironment(
             images=ImageAnalyst(
                 pack=pack,
-                selfie_settings=settings.selfie.as_settings(),
+                selfie_settings=SelfieSettings(),
                 selfie_model=load_selfie_model(),
                 fusion=fusion,
                 policy=policy,
-                subject=settings.subject.as_rule(),
+                subject=PHOTO_SUBJECT,
                 still_decoder=still_decoder,
             ),
             videos=VideoAnalyst(
                 pack=pack,
                 fusion=fusion,
                 policy=policy,
-                subject=settings.video_subject.as_rule(),
+                subject=SCAN_SUBJECT,
                 video_decoder=self._video_decoders,
                 still_decoder=still_decoder,
-                video_limits=replace(VIDEO_LIMITS, max_seconds=settings.max_video_seconds),
             ),
             image_pool=self._image_pool,
             video_pool=self._video_pool,

@@ -59,6 +59,8 @@ __all__ = [
 AVAILABLE_MODES = frozenset(Mode)
 """The modes that this version can run."""
 
+_WINDOW_FRAMES = 8
+"""Frames of one scan that are being sent or judged: a round trip of half a second at 15 a second."""
 _WINDOW_BYTES_PER_FRAME = 192 * 1024
 
 
@@ -206,15 +208,14 @@ def evidence_environment(
 def scan_limits(settings: Settings, tuning: Tuning) -> ScanLimits:
     """Returns the settings and limits of every scan of a server."""
     limits = settings.limits
-    window = limits.max_scan_frames_in_flight
     return ScanLimits(
         budget=tuning.budget,
         plan=tuning.plan,
         oval=Oval(),
         guidance=GuidanceSettings(),
         clocks=tuning.clocks,
-        window_frames=window,
-        window_bytes=max(tuning.budget.max_frame_bytes, window * _WINDOW_BYTES_PER_FRAME),
+        window_frames=_WINDOW_FRAMES,
+        window_bytes=max(tuning.budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
         end_seconds=tuning.end_seconds,
         owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
         tries=limits.failures.as_setting(),

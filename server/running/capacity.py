@@ -14,6 +14,12 @@ _CALL_RETRY_SECONDS = 1.0
 _SCAN_RETRY_SECONDS = 3.0
 _ANALYSIS_RETRY_SECONDS = 4.0
 """The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
+_WAITING = 16
+_WAITING_OF_PARTY = 8
+"""Waiting calls of one kind, in all and of one party. Waiting uploads and selfies keep their messages of up
+to 11 MiB in memory: 352 MiB in all, 176 MiB of one party."""
+_PARTY_SHARE = 0.75
+"""One party may hold most of the places, and another finds some. ``limits.tenants`` divides otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +59,7 @@ def open_capacity(
         several: Returns whether callers of more than one party are configured.
         metrics: Counts places.
     """
-    line = Line(of_party=limits.max_waiting_of_tenant, of_all=limits.max_waiting, seconds=limits.wait_seconds)
+    line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
 
     def places(
         kind: str,
@@ -73,7 +79,7 @@ def open_capacity(
         rules = PlaceRules(
             most=most,
             quotas=quotas,
-            share=limits.tenant_share if shared else 1.0,
+            share=_PARTY_SHARE if shared else 1.0,
             line=line if waits else NO_LINE,
             retry_seconds=retry_seconds,
         )

@@ -13,37 +13,29 @@ from vision.isolation.pool import DecoderPool
 __all__ = ["make_decoders", "make_video_decoders", "start_decoders"]
 
 _log = structlog.get_logger(__name__)
+_VIDEO_LIMITS = DecoderLimits(cpu_seconds=60, wall_seconds=90.0, jobs_per_worker=1)
+"""CPU time to decode one video, and the time from its transfer to the analysis of its last frame: those of a
+minute of film on one slow processor. As for images, no file affects the next one."""
 
 
 def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
-    """Returns a pool whose decodes and losses are counted; starts no process."""
-    return DecoderPool(
-        still_workers=settings.workers,
-        limits=DecoderLimits(
-            memory_bytes=settings.memory_mib * 1024 * 1024,
-            cpu_seconds=settings.cpu_seconds,
-            wall_seconds=settings.wall_seconds,
-            wait_seconds=settings.wait_seconds,
-            jobs_per_worker=settings.jobs_per_worker,
-        ),
-        on_loss=lambda cause: metrics.decoders.decoder_replaced(cause.value),
-        on_job=metrics.decoders.isolated_decode,
-    )
+    """Return a pool for images, whose decodes and losses are counted; start no process."""
+    limits = DecoderLimits(memory_bytes=settings.memory_mib * 1024 * 1024, jobs_per_worker=1)
+    return _pool(metrics, stills=settings.workers, limits=limits)
 
 
 def make_video_decoders(settings: AnalysisSettings, metrics: Metrics) -> DecoderPool | None:
-    """Returns a pool for videos, which need more resources than images; ``None`` if none is configured."""
+    """Return a pool for videos, which take more time than images; ``None`` if none is configured."""
     if not settings.video_workers:
         return None
+    return _pool(metrics, videos=settings.video_workers, limits=_VIDEO_LIMITS)
+
+
+def _pool(metrics: Metrics, *, limits: DecoderLimits, stills: int = 0, videos: int = 0) -> DecoderPool:
     return DecoderPool(
-        still_workers=0,
-        video_workers=settings.video_workers,
-        limits=DecoderLimits(
-            memory_bytes=settings.video_memory_mib * 1024 * 1024,
-            cpu_seconds=settings.video_cpu_seconds,
-            wall_seconds=settings.video_wall_seconds,
-            jobs_per_worker=1,
-        ),
+        still_workers=stills,
+        video_workers=videos,
+        limits=limits,
         on_loss=lambda cause: metrics.decoders.decoder_replaced(cause.value),
         on_job=metrics.decoders.isolated_decode,
     )

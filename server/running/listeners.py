@@ -33,6 +33,10 @@ __all__ = ["Listeners", "make_listeners"]
 
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
+MOST_DEVICE_BYTES = 768 * 1024
+"""The maximum message from a device: a frame or evidence as large as the wire contract allows."""
+MOST_SERVICE_BYTES = 11 * 1024 * 1024
+"""The maximum message from a caller: a selfie of 10 MB fits."""
 
 _log = structlog.get_logger(__name__)
 
@@ -106,7 +110,7 @@ def make_listeners(
             host=listeners.device.host,
             port=listeners.device.port,
             credentials=tls["device"].credentials() if "device" in tls else None,
-            max_message_bytes=limits.max_device_message_bytes,
+            max_message_bytes=MOST_DEVICE_BYTES,
             max_connections=connections.device,
             grace_seconds=_STREAM_GRACE_SECONDS,
             servicers=[device_servicer],
@@ -120,7 +124,7 @@ def make_listeners(
             host=listeners.service.host,
             port=listeners.service.port,
             credentials=tls["service"].credentials() if "service" in tls else None,
-            max_message_bytes=limits.max_service_message_bytes,
+            max_message_bytes=MOST_SERVICE_BYTES,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
             servicers=[service_servicer, analysis_servicer, evidence_servicer],
@@ -168,7 +172,7 @@ def _web_listener(
         port=web.port,
         tls=None if tls is None else tls.context(),
         origins=settings.device_integrity.web.origins,
-        max_message_bytes=settings.limits.max_device_message_bytes,
+        max_message_bytes=MOST_DEVICE_BYTES,
         max_connections=max_connections,
         serve=serve,
         idle=servicer.idle,

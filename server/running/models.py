@@ -37,10 +37,8 @@ def load_configured_pack(settings: Settings) -> Pack:
     runtime = RuntimeOptions(
         intra_op_threads=wanted.intra_op_threads,
         providers=wanted.providers,
-        cuda_device=wanted.cuda_device,
         cuda_memory_mib=wanted.cuda_memory_mib,
         max_batch=wanted.max_batch,
-        max_batch_wait_seconds=wanted.max_batch_wait_ms / 1000,
     )
     # The calibration is read first, so that an invalid one is reported at once.
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
