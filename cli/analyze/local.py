@@ -20,10 +20,10 @@ from formats.picture_metadata import read_exif_tags
 from liveness import LivenessPolicy, LivenessResult, load_fusion_model
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, SelfieSettings, load_selfie_model
 from matcher import PHOTO_SUBJECT, SubjectRule
-from server.analysis.errors import AnalysisCode
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
     ATTACK_CODES,
+    AnalysisCode,
     AnalysisMode,
     ImageAnalysis,
     VideoAnalysis,

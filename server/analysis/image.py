@@ -10,8 +10,7 @@ from liveness.express import PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
 from matcher import SubjectRule, faces_in_words
 from server.analysis.assessment import Assessment, assessment_of
-from server.analysis.errors import AnalysisCode
-from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
+from server.analysis.results import AnalysisCode, AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
 from server.analysis.stills import SELFIE_LIMITS, decode_still
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace

@@ -7,7 +7,7 @@ from typing import Final
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
-from server.analysis.errors import AnalysisRefused
+from server.analysis.results import AnalysisRefused
 from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image

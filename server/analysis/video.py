@@ -13,8 +13,7 @@ from attempt import MINIMUM_FRAMES, FileFrames, FilmCapture, StillFrames, examin
 from liveness import CaptureKind, DoubtTerms, FusionModel, LivenessPolicy, ScanObservations
 from matcher import SubjectRule
 from server.analysis.assessment import assessment_of
-from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.results import VideoAnalysis, VideoSource
+from server.analysis.results import AnalysisCode, AnalysisRefused, VideoAnalysis, VideoSource
 from server.analysis.stills import FRAME_LIMITS, decode_still
 from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault

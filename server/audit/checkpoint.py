@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from server.audit.errors import AuditKeysInvalid, CheckpointInvalid
+from server.audit.event import AuditKeysInvalid, CheckpointInvalid
 from server.base.key_validity import PublishedKey, Validity
 
 __all__ = [

@@ -24,7 +24,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, make_url, select, text
 
 from formats.private_files import sync_folder
-from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
+from server.backup.files import BackupDamaged, BackupError, TargetNotEmpty
 from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import is_sqlite

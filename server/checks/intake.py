@@ -30,17 +30,16 @@ from server.storage.records import (
     RequestKey,
 )
 from server.storage.repository import CheckRepository
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import Metrics, staged_embedder
 from server.telemetry.stages import Stage, check_bound
-from server.telemetry.timed_models import staged_embedder
-from server.trusted_images.errors import (
+from server.trusted_images.fetching import TrustedImages
+from server.trusted_images.stores import (
     ReferencedImageTooLarge,
     ReferenceInvalid,
     ReferenceNotFound,
     StoreUnavailable,
     TenantHasNoImages,
 )
-from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
 from vision.errors import DecoderUnavailable
 from vision.image import StillDecoder

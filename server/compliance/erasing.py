@@ -15,8 +15,7 @@ from server.checks.lifecycle import check_erased
 from server.compliance.access import Access, ApprovalRules, reference_field, text_field
 from server.compliance.reading import found_check
 from server.configuration.tables import TwoPeople
-from server.domain.evidence_terms import reference_term
-from server.domain.terms import OPEN_STATES, CheckState
+from server.domain.terms import OPEN_STATES, CheckState, reference_term
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.sealing import SealError

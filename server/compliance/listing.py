@@ -22,8 +22,7 @@ from liveness import AttackType
 from server.audit import AuditAction, AuditEntry
 from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, reference_field, text_field
-from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
-from server.domain.terms import CheckStatus, FailureReason
+from server.domain.terms import ALL, HOLD, CheckStatus, FailureReason, pair_terms, reference_term, term
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place

@@ -15,10 +15,11 @@ from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext, UsageError
 
 from liveness.selfie import SelfieResult
-from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
+    AnalysisCode,
     AnalysisMode,
+    AnalysisRefused,
     ImageAnalysis,
     VideoAnalysis,
     image_request_id,

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from liveness import Verdict
-from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
-from server.domain.terms import SealedKind
+from server.domain.terms import ALL, HOLD, SealedKind, pair_terms, reference_term, term
 from server.keyring.result_signer import RESULT_TYPE
 from server.keyring.sealing import Context, Random, WrappingKeys, context, seal, unseal
 from server.storage.evidence_records import ListedCheck, StoredRecord

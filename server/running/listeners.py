@@ -12,7 +12,7 @@ from server.access.callers import Role
 from server.access.client_certificates import ClientCertificates
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
-from server.base.watched_file import WatchedFile
+from server.base.private_files import WatchedFile
 from server.configuration.settings import LimitSettings, Settings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
@@ -22,10 +22,9 @@ from server.edge.gate import RefusedAccess
 from server.edge.listeners import Listener
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
-from server.running.analyses import Analyses
-from server.running.capacity import open_capacity
-from server.running.connections import share
+from server.running.capacity import open_capacity, share
 from server.running.tls import TlsFiles
+from server.running.workers import Analyses
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import require_tenancy
 

@@ -9,13 +9,14 @@ from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCap
 from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
 from server.scan.capture_work import AttemptTrace, CaptureWork
-from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send
 from server.scan.inbox import Arrival, CreditLedger, Inbox
 from server.scan.lease import HeldLease
 from server.scan.messages import (
+    CAPTURE_TOO_SLOW,
+    NETWORK_TOO_SLOW,
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,

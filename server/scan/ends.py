@@ -20,7 +20,6 @@ from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
 from server.domain.terms import OPEN_STATES, AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
-from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import (
     NO_FACTS,
     Ending,
@@ -36,7 +35,14 @@ from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox
 from server.scan.judging import AttemptJudge
 from server.scan.lease import resume_until
-from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage, ScanStatus
+from server.scan.messages import (
+    AttemptEndMessage,
+    EndCause,
+    ScanResultMessage,
+    ScanStatus,
+    feedback_for_app,
+    final_status,
+)
 from server.scan.plans import doubts_of, may_be_declined
 from server.scan.scan_bytes import ScanBytes
 from server.scan.waits import await_evidence, await_older_attempts, await_older_streams, ready_within

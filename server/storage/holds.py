@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, delete, func, insert, select
 
 from server.audit import AuditEvent
-from server.domain.evidence_terms import HOLD
-from server.domain.terms import CLOSED_WITH_RESULT
+from server.domain.terms import CLOSED_WITH_RESULT, HOLD
 from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
 from server.storage.audit import append
 from server.storage.check_rows import load_check, load_in_state

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from server.base.errors import ConfigurationError
-from server.trusted_images.errors import ReferenceInvalid, StoreUnavailable, TenantHasNoImages
 from server.trusted_images.settings import (
     TENANT,
     BucketSource,
@@ -17,7 +16,14 @@ from server.trusted_images.settings import (
     parse_source,
     tenant_segment,
 )
-from server.trusted_images.stores import ImageBucket, ImageFolder, read_credentials
+from server.trusted_images.stores import (
+    ImageBucket,
+    ImageFolder,
+    ReferenceInvalid,
+    StoreUnavailable,
+    TenantHasNoImages,
+    read_credentials,
+)
 
 __all__ = [
     "MAX_REFERENCE_BYTES",

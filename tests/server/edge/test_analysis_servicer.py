@@ -31,10 +31,11 @@ from liveness.selfie import SIGNAL_NAMES, SelfieResult
 from liveness.signal import Signal, assessed, not_assessed
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from server.analysis.assessment import Assessment
-from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.results import (
+    AnalysisCode,
     AnalysisMode,
     AnalysisProblem,
+    AnalysisRefused,
     ImageAnalysis,
     VideoAnalysis,
     VideoSource,
