@@ -48,7 +48,6 @@ def decode_still(
 
     Args:
         content: The bytes of the file.
-        limits: The limits of the image.
         still_decoder: Decodes WebP in isolation; without it, WebP is refused.
         frame_index: The index of the still frame, for the refusal; ``None`` for a selfie.
 

@@ -73,7 +73,6 @@ class VideoDecoder(Protocol):
 
         Args:
             data: The bytes of the file.
-            limits: The limits of the video.
             begin: Returns the callback that takes the frames; called again if decoding starts again.
 
         Raises:
@@ -101,14 +100,11 @@ class VideoAnalyst:
         """Sets the models, thresholds and limits of every analysis.
 
         Args:
-            pack: The models.
             fusion: The fusion model, which judges.
             policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
             subject: Defines which faces of a frame count as persons.
             video_decoder: Decodes videos in isolation; without it, videos are refused.
             still_decoder: Decodes WebP frames in isolation; without it, these are refused.
-            video_limits: The limits of a video.
-            frame_limits: The limits of a still frame.
         """
         self._pack = pack
         self._fusion = fusion

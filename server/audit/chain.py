@@ -60,16 +60,11 @@ class AuditEntry:
     """An entry as it is stored and exported.
 
     Attributes:
-        tenant: The tenant of the chain.
         sequence: The position in the chain, from 1.
         time_us: Microseconds since 1970, UTC.
         action: A value of ``AuditAction``, or one of a newer version.
-        actor: The name of the actor.
-        role: Its roles.
-        address: Its address.
         check_id: The check, as a UUID in lower case; ``None`` if it concerns none.
         pseudonym: The person's pseudonym, 64 hexadecimal digits; ``None`` if it concerns none.
-        purpose: Why.
         detail: Further facts: a JSON object of texts, with sorted keys.
         hash: The hash of the entry, 64 hexadecimal digits.
     """
@@ -113,7 +108,6 @@ def make_entry(
     """Returns the entry of an event.
 
     Args:
-        event: The event.
         sequence: The position in the tenant's chain, from 1.
         previous: The hash of the entry before it, 32 bytes; ``GENESIS`` for the first.
         pseudonym: The pseudonym of ``event.subject``, 32 bytes.
@@ -205,8 +199,6 @@ class Problem:
     """A problem of a chain.
 
     Attributes:
-        tenant: The tenant of the chain.
-        kind: The kind of the problem.
         sequence: The entry, or, for problems of checkpoints, the number of the checkpoint.
         explanation: A sentence for people.
     """
@@ -225,7 +217,6 @@ class Head:
     """The newest entry of a chain, as the head row states it.
 
     Attributes:
-        sequence: The sequence of the entry.
         hash: The hash of the entry, 64 hexadecimal digits.
     """
 
@@ -238,9 +229,6 @@ class Report:
     """The result of the verification of one chain.
 
     Attributes:
-        tenant: The tenant of the chain.
-        entries: The number of entries.
-        checkpoints: The number of checkpoints.
         covered: The highest sequence that a valid checkpoint covers; 0 for none. Later entries are chained,
             but no signature protects them yet.
         covered_time: The time of that checkpoint; ``None`` for none.
@@ -275,9 +263,7 @@ class ChainVerifier:
         """Verifies the checkpoints.
 
         Args:
-            tenant: The tenant of the chain.
             checkpoints: The stored checkpoints of the tenant, by their number.
-            keys: The keys that sign checkpoints.
             saved: Copies (JWS) of checkpoints of this tenant that were kept elsewhere.
             start: The entry in front of the first one that is taken, in an export that begins later;
                 ``None`` for a whole chain.
@@ -472,13 +458,7 @@ class NewestCheckpoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LostCheckpoints:
-    """Positions that the log lacks, as an operator accepted.
-
-    Attributes:
-        first: The first lost position.
-        last: The last one.
-        time: When the operator accepted it.
-    """
+    """Positions that the log lacks, as an operator accepted."""
 
     first: int
     last: int
@@ -496,7 +476,6 @@ class CheckpointChain:
         problems: All that does not fit, under the tenant ``ALL_LOGS`` and by position; at most 1000.
         lost: What operators accepted as lost.
         accepted_at: The position of the newest checkpoint by which an operator accepted a log; 0 for none.
-        open_problems: The problems behind that position.
         copies: The digests of checkpoints that the chain must still pass, by their position.
     """
 

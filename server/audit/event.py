@@ -54,11 +54,7 @@ class AuditError(Exception):
 
 
 class AuditEventInvalid(AuditError):
-    """A field of an event is too long, or is no printable text. The message repeats no value.
-
-    Attributes:
-        field: The name of the field.
-    """
+    """A field of an event is too long, or is no printable text. The message repeats no value."""
 
     def __init__(self, field: str, message: str) -> None:
         super().__init__(f"{field}: {message}")
@@ -196,9 +192,7 @@ class AuditEvent:
 
     Attributes:
         tenant: The tenant whose chain records it; ``SERVER_TENANT`` for the installation.
-        action: What happened.
         actor: The party that acted.
-        check_id: The check that it concerns.
         subject: The person that it concerns, as the 32 bytes of ``server.audit.subject_hash``. The entry
             carries a pseudonym instead.
         purpose: Why, as the actor states it; at most 256 bytes of UTF-8.
@@ -285,7 +279,6 @@ class Repeats(Generic[_Key]):
 
     Attributes:
         key: The key of the events; for those of kinds beyond the maximum, what they share.
-        count: The number of events.
     """
 
     key: _Key | None
@@ -329,7 +322,6 @@ class Tally(Generic[_Key]):
         """Returns the counts of the minutes that have ended, and begins new ones.
 
         Args:
-            now: The time.
             everything: Whether the running minutes are ended, too.
         """
         found: list[Repeats[_Key]] = []

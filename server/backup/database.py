@@ -49,7 +49,6 @@ class DumpSummary:
 
     Attributes:
         database: ``sqlite`` or ``postgresql``.
-        revision: The revision of the schema.
         time: When the copy was made, UTC.
         rows: The number of rows by table.
         sha256: SHA-256 of the copy, hexadecimal.

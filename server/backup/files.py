@@ -66,7 +66,6 @@ class CopySummary:
     """The numbers of objects that a copy handled.
 
     Attributes:
-        copied: Objects that were copied.
         present: Objects that the target had already; their content never changes.
         gone: Objects that were erased from the source while the copy ran.
         pruned: Objects that were deleted from the target, because the source has them no more.
@@ -89,8 +88,6 @@ async def copy_objects(
     """Copies the objects that the target lacks. May be repeated after an interruption.
 
     Args:
-        source: The store to read.
-        target: The store to write.
         prefix: The segments with which keys begin.
         prune: Whether objects that the source has no more are deleted from the target, so that a backup keeps
             nothing that was erased.
@@ -141,7 +138,6 @@ def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
 
     Args:
         folder: The key folder, with the folders of tenants.
-        out: The file.
         key_file: A file with 32 bytes as base64, which encrypts the backup.
 
     Returns:
@@ -179,7 +175,6 @@ def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:
     Args:
         source: The file that ``pack_keys`` wrote.
         folder: The key folder; it is made if it is missing.
-        key_file: The file with the key of the backup.
 
     Returns:
         The number of key files.

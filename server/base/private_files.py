@@ -55,7 +55,6 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
     """Returns the bytes of a file with secrets.
 
     Args:
-        path: The file.
         max_bytes: The maximum size of the file.
 
     Raises:
@@ -87,7 +86,6 @@ def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
     """Returns up to ``max_bytes`` + 1 bytes of a file without secrets that decides who or what is trusted.
 
     Args:
-        path: The file.
         max_bytes: The maximum size of the file; the caller handles a larger one.
 
     Raises:
@@ -141,7 +139,6 @@ def write_private_file(path: Path, content: bytes, *, over: bool) -> None:
 
     Args:
         path: The file; its folder exists.
-        content: The content.
         over: Whether an existing file is replaced; otherwise it stays as it is.
 
     Raises:
@@ -204,7 +201,6 @@ class WatchedFile(Generic[_Content]):
         """Reads the file.
 
         Args:
-            path: The file.
             reader: Reads the file, or raises a ``ConfigurationError``.
 
         Raises:

@@ -76,7 +76,6 @@ class TrustedImageUpload:
     """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
 
     Attributes:
-        tenant: The tenant of the caller.
         sandbox: Whether the caller is a sandbox caller.
         image: The bytes of the image, or a reference to them.
         policy: Name of the policy; empty for the server's default.
@@ -149,7 +148,6 @@ async def referenced_image(
         images: The store; ``None`` if none is configured.
         reference: The reference that the orchestrator sent. No message repeats it, because it may be personal
             data.
-        tenant: The tenant of the caller.
         max_bytes: The maximum size of the image.
 
     Raises:
@@ -211,7 +209,6 @@ class PortraitIntake:
         """Sets the models, the threads and the stores.
 
         Args:
-            pack: The models.
             pool: The pool in which portraits are made; scans use another one.
             metrics: Counts images that are refused, and times the stages.
             still_decoder: Decodes JPEG 2000; without it, JPEG 2000 is refused.
@@ -247,8 +244,6 @@ class PortraitIntake:
         """Makes the portrait.
 
         Args:
-            image: The bytes of the image.
-            policy: The policy with the requirements for the portrait.
             sandbox: Whether a sandbox caller sent the image.
 
         Raises:
@@ -289,8 +284,6 @@ class TryGate:
         """Sets the limits and the stores.
 
         Args:
-            repository: The repository of checks.
-            setting: The limits.
             tenant_key: Returns the key with which the marks of a scope are made.
             metrics: Counts checks that are refused.
         """
@@ -356,13 +349,10 @@ class CheckIntake:
         """Sets the dependencies of every upload.
 
         Args:
-            repository: The repository of checks.
             offer: The policies and modes that a check may request.
             tries: Limits over several checks.
-            portraits: Makes portraits.
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
-            keys: The keys of the server.
             random: Returns the given number of unpredictable bytes.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
             metrics: Counts checks.

@@ -59,7 +59,6 @@ class ErasedCheck:
     """An erased check.
 
     Attributes:
-        erase_time: When it was erased.
         residues: What may still contain its data.
     """
 
@@ -102,12 +101,8 @@ class Erasure:
         """Sets the stores.
 
         Args:
-            repository: The repository of checks.
-            records: The index of records.
-            vault: Opens records.
             retention: Erases checks.
             store: Erases images.
-            holds: The holds.
             completion: Cancels open checks.
             rules: The actions that need two people.
         """

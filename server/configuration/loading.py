@@ -146,7 +146,6 @@ class LoadedSettings:
     """Settings, and their origins.
 
     Attributes:
-        settings: The values.
         origins: The origins, by dotted key such as ``"listeners.device.port"``; others have their default.
         file: The settings file; ``None`` if there is none.
     """

@@ -53,14 +53,11 @@ class DeviceTrust:
     Attributes:
         android_roots: Roots of key attestation: Google's, and those that the settings add.
         test_android_roots: Further roots for sandbox checks.
-        android: The requirements on a key attestation.
         play: The requirements on a Play Integrity token.
         classic_keys: Keys that open classic tokens on this server; ``None`` if it does not open them itself.
         play_decoder: Opens tokens elsewhere; ``None`` if there is no decoder.
-        apple: Apple's roots.
         test_apple: The roots that replace them in sandbox checks.
         apple_app_ids: The operator's apps.
-        apple_environment: The App Attest environment.
         receipt_exchange: Exchanges receipts; ``None`` if they are not exchanged.
         test_receipt_exchange: Exchanges receipts in sandbox checks.
         relying_party: The operator's site; ``None`` without a site.
@@ -102,7 +99,6 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
     """Reads the files that the settings name, which may block briefly.
 
     Args:
-        settings: The settings of device integrity.
         now: Returns the current time, with a time zone.
 
     Raises:

@@ -128,8 +128,6 @@ class TrySetting:
     """The limits of real checks and of sandbox checks.
 
     Attributes:
-        real: The limits of real checks.
-        sandbox: The limits of sandbox checks.
         remembered: How long failures are kept, for locks and for the signals about earlier attacks.
     """
 
@@ -174,8 +172,6 @@ def judge_tries(
 
     Args:
         history: How earlier checks count and when they were decided, in any order.
-        rules: The limits.
-        now: The current time.
 
     Returns:
         The standing and its end. The end is ``now`` if the standing is ALLOWED, otherwise later than ``now``.
@@ -226,8 +222,6 @@ def try_outcome(
     judge it is UNCLEAR, too.
 
     Args:
-        status: The check's status.
-        reasons: Its reasons.
         frames_counted: Whether one of its attempts counted.
     """
     given = frozenset(reasons)

@@ -88,7 +88,6 @@ class AnalysisEnvironment:
 
     Attributes:
         images: Analyses selfies.
-        videos: Analyses videos.
         image_pool: Threads for selfies; no scan waits for them.
         video_pool: Threads for videos; each video occupies one for seconds.
         pack: The model pack of both analysts.
@@ -120,8 +119,6 @@ class AnalysisServicer:
         """Creates a servicer that refuses every call until ``open`` is called.
 
         Args:
-            callers: Identifies callers.
-            selfies: Places of AnalyzeImage.
             videos: Places of AnalyzeVideo; a call also holds one during its upload.
         """
         self._callers = callers
@@ -352,11 +349,8 @@ def video_to_wire(
     """Returns the response of AnalyzeVideo.
 
     Args:
-        analysis: The analysis.
-        inference_id: The identifier of the response.
         created: When the call began, UTC.
         completed: When the analysis was completed, UTC.
-        pack: The pack that was used.
     """
     source = analysis.source
     return analysis_pb2.AnalyzeVideoResponse(

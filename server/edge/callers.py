@@ -130,10 +130,6 @@ class CallerIdentifier:
     def identify_again(self, context: ServicerContext[Any, Any], *, caller: Caller) -> None:
         """Refuses a running call if its credentials no longer identify the caller that was admitted.
 
-        Args:
-            context: The call.
-            caller: The caller that was admitted.
-
         Raises:
             Refusal: UNAUTHENTICATED.
         """

@@ -43,7 +43,6 @@ class DeviceServicer:
         few.
 
         Args:
-            scans: Places of scans.
             metrics: Counts streams.
         """
         self._waiting = WaitingRoom("scan_start", places=_STARTS, seconds=_START_SECONDS, metrics=metrics)

@@ -176,7 +176,6 @@ class RefusedAccess:
 
         Args:
             method: ``/package.Service/Method``, one that the listener serves.
-            reason: Why it was refused.
             caller: The caller; ``None`` if its credentials are not known.
             address: The address of the caller, without a port.
         """

@@ -25,7 +25,6 @@ def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]
     """Returns the terms of a record, each once.
 
     Args:
-        outcome: The decision.
         tenant_key: The key of the tenant with which references are hashed.
     """
     words = [
@@ -61,7 +60,6 @@ def contradictions(
     access to the database changed a column; the record is right, because its seal is intact.
 
     Args:
-        listed: The line of the list.
         record: The opened record of the same check.
         tenant_keys: The keys that the tenant has and had, with which references may be hashed.
 
@@ -110,7 +108,6 @@ class RecordVault:
         Args:
             wrapping_keys: Wrap the data key of each record.
             tenant_key: Returns the key of a tenant, with which references are hashed.
-            sign: Signs results.
             random: Returns unpredictable bytes.
         """
         self._keys = wrapping_keys

@@ -264,10 +264,7 @@ class VaultTransit:
         """Makes the client; nothing is sent yet.
 
         Args:
-            address: URL of the server.
             mount: The path where the engine is mounted.
-            key: The name of the key.
-            token_file: The file with the token.
             namespace: The namespace; ``None`` for the root.
             ca: PEM file of the certificate authority; ``None`` for those of the system.
 

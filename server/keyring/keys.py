@@ -209,8 +209,6 @@ class KeyRing:
 
     Attributes:
         tokens: Issues and verifies scan tokens.
-        challenges: Signs challenges.
-        results: Signs results.
         wrapping_keys: Wrap the data keys of sealed records.
         memory: Keys the scan memory, which recognises frames and keys of devices.
         audit: Signs the checkpoints of the audit log.
@@ -235,7 +233,6 @@ class KeyFolder:
         """Reads the keys, and first makes those that are missing.
 
         Args:
-            files: The files of the folder.
             issuer: The issuer that results name.
 
         Raises:

@@ -66,7 +66,6 @@ class AdminServer:
         Args:
             host: Address to listen on.
             port: TCP port; 0 for any free one.
-            metrics: The server's metrics.
             jwks: Returns the public keys of results, which change when keys are rotated.
             audit_jwks: Returns those of the audit log.
             readiness: The parts that must be ready.
@@ -197,7 +196,6 @@ class CachedProbe:
         """Sets the probe; does not run it.
 
         Args:
-            probe: The probe.
             seconds: How long a result is valid.
             monotonic: A monotonic clock, seconds.
         """
@@ -228,7 +226,6 @@ def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
     """Returns the parts ``objects`` and, if the database is a SQLite file, ``disk``.
 
     Args:
-        objects: The object store.
         database_url: The URL of the database; the probe writes to the folder of its file.
     """
     # The name is unique to this process, because replicas must not delete each other's object.
@@ -240,12 +237,7 @@ def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
 
 
 def object_store_probe(objects: ObjectStore, *, name: str) -> Probe:
-    """Returns a probe that stores, reads and deletes a small object.
-
-    Args:
-        objects: The store.
-        name: The name of the object.
-    """
+    """Returns a probe that stores, reads and deletes a small object."""
     key = f"{_PROBE_PREFIX}/{name}"
 
     async def probe() -> None:

@@ -66,7 +66,6 @@ class FacegateServer:
         """Sets the settings; nothing is opened before ``start``.
 
         Args:
-            settings: The settings.
             pack: A loaded pack; ``None`` loads the configured one.
             decoders: A running pool of decoders, which its owner closes; ``None`` starts the configured ones.
             tuning: Values for tests and benchmarks.

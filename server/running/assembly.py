@@ -86,15 +86,11 @@ class Stores:
 
     Attributes:
         database: The database, which the owner of the stores closes.
-        checks: Checks.
         retention: Checks whose retention has ended.
         devices: Keys and tokens of devices.
         memory: The scan memory, which recognises frames and devices.
         evidence: Sealed evidence images.
-        records: Sealed evidence records.
         vault: Seals and opens evidence records.
-        holds: Legal holds.
-        audit: The audit log.
     """
 
     database: Database
@@ -113,8 +109,6 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
     """Creates or verifies the schema of the database, and opens the stores.
 
     Args:
-        database_url: The URL of the database.
-        objects: The object store for images.
         keys: The keys that seal images and protect the scan memory.
         metrics: Counts failures of the database, and entries of the audit log that cannot be appended.
 
@@ -157,7 +151,6 @@ class Tuning:
 
     Attributes:
         plan: When an attempt has enough frames.
-        budget: The limits of a scan.
         clocks: The limits of device clocks; recorded scans that are sent faster than they were captured need
             slack.
         end_seconds: How long the device may take for the messages that it still has to send.
@@ -184,7 +177,6 @@ def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) ->
 
     Args:
         settings: The settings, for the time for which attacks are kept.
-        stores: The stores.
         pack: The models that judge.
     """
     return CheckRecorder(
@@ -218,13 +210,9 @@ def check_intake(
 
     Args:
         settings: Limits, and the default policy.
-        stores: The stores.
         workers: The threads and processes that make portraits.
-        policies: All policies.
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.
-        pack: The models.
         identity: The identity of the models, for results.
-        keys: The keys of the server.
         trusted_images: The customer's own store; ``None`` if there is none.
         metrics: Counts checks and refusals.
     """
@@ -272,9 +260,7 @@ def evidence_environment(
 
     Args:
         settings: The actions that need two people.
-        stores: The stores.
         completion: Cancels the open checks of a person who is erased.
-        keys: The keys of the server.
         now: Wall clock, UTC.
     """
     rules = ApprovalRules(
@@ -341,9 +327,7 @@ def scan_models(pack: Pack, *, tuning: Tuning, fusion: FusionModel) -> ScanModel
     """Returns the models that judge the faces of scans.
 
     Args:
-        pack: The models.
         tuning: The limits of frames.
-        fusion: The liveness model.
     """
     return ScanModels(
         pack=pack,
@@ -370,7 +354,6 @@ def device_knowledge(
         trust: The roots and settings for the verification of evidence.
         revocation: Google's list of revoked attestation certificates.
         server_keys: The TLS keys of this server that devices may state.
-        keys: The keys of the server.
         pool: The threads that verify evidence.
         now: Wall clock, UTC.
     """
@@ -417,19 +400,11 @@ def open_servicers(
     """Opens the servicers; returns the object that closes checks.
 
     Args:
-        listeners: The servicers to open.
-        settings: The settings.
         tuning: Values for tests and benchmarks.
-        clock: The clocks of scans.
         metrics: Counts checks, scans and refusals.
         workers: The threads and processes that judge and decode.
-        running: The scans that run.
         deliveries: The results that were handed out, for the audit log.
-        stores: The stores.
-        policies: All policies.
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.
-        keys: The keys of the server.
-        pack: The models.
         devices: The objects with which devices are tested.
         trusted_images: The customer's own store; ``None`` if there is none.
     """

@@ -65,7 +65,6 @@ class DescribedPart(Generic[_Content]):
 
     Attributes:
         content: Returns the part; another object once it has changed.
-        event: Returns the event that describes it.
     """
 
     content: Callable[[], _Content]
@@ -179,8 +178,6 @@ class AuditKeeper:
         """Sets the sources of entries; ``start`` starts the tasks.
 
         Args:
-            log: The audit log.
-            signer: Signs checkpoints.
             witness: Keeps the newest checkpoints outside the database.
             authority: Stamps checkpoints; ``None`` if none is configured.
             counted: Events that are collected: refused access, and repeated deliveries.

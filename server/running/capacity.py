@@ -35,10 +35,6 @@ class Capacity:
     Attributes:
         scans: ScanFace, after the token was verified.
         calls: Unary calls that are neither uploads nor selfies.
-        uploads: UploadTrustedImage.
-        watches: WatchCheck.
-        evidence: The calls of EvidenceService.
-        selfies: AnalyzeImage.
         videos: AnalyzeVideo, from the first message on.
     """
 
@@ -60,10 +56,8 @@ def open_capacity(
     places is kept free if several tenants call. A video also waits in line.
 
     Args:
-        limits: The limits of the server.
         analysis: The limits of AnalysisService.
         several: Returns whether callers of more than one party are configured.
-        metrics: Counts places.
     """
     line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
 
@@ -141,8 +135,6 @@ class ConnectionLimits:
     """The maximum number of connections of each listener that is not for operators.
 
     Attributes:
-        device: Of the device listener.
-        service: Of the service listener.
         web: Of the web listener; 0 without one.
     """
 

@@ -54,7 +54,6 @@ class Housekeeper:
         """Sets the stores and intervals; ``start`` starts the task.
 
         Args:
-            completion: Closes checks.
             expiry: Erases checks whose retention has ended.
             evidence: Erases images without a row.
             repository: Reports which images are still referred to, and erases expired marks of failed checks.
@@ -172,7 +171,6 @@ class FileWatch:
         Args:
             callers: The callers, with the file of API keys.
             tls: The certificates of the listeners, by the name of the listener.
-            keys: The keys of the server.
             server_keys: The TLS keys of proxies.
             revocation: Google's list of revoked attestation certificates.
             metrics: Reports the state of the files.

@@ -45,8 +45,6 @@ class Listeners:
     """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
 
     Attributes:
-        device: The listener for devices.
-        service: The listener for orchestrators.
         web: The listener for pages; ``None`` if settings have none.
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
@@ -75,7 +73,6 @@ def make_listeners(
     """Makes the listeners and their servicers. They do not listen yet.
 
     Args:
-        settings: The settings.
         analyses: Makes the servicer of single files.
         metrics: Counts calls.
         now: Wall clock, UTC.

@@ -74,9 +74,6 @@ def require_servable(policies: PolicyBook, pack: Pack, *, default: str, allow_ev
     """Verifies that a pack can meet the default policy, and logs a warning for others that it cannot meet.
 
     Args:
-        policies: All policies.
-        pack: The pack.
-        default: Name of the default policy.
         allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
 
     Raises:
@@ -103,7 +100,6 @@ def announce_pack(pack: Pack, *, allow_evaluation_pack: bool) -> None:
     """Logs a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks.
 
     Args:
-        pack: The pack.
         allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
     """
     terms = [f"{terms.part}: {terms.weights} Training data: {terms.training_data}" for terms in pack.terms]

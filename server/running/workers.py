@@ -41,7 +41,6 @@ class Analyses:
         """Prepares the threads and processes; starts none.
 
         Args:
-            settings: The settings of AnalysisService.
             isolation: The limits of a process that decodes images.
             metrics: Counts analyses and decodes.
             workers: The number of threads for frames of scans; selfies get half as many threads of their own.
@@ -96,9 +95,7 @@ class Analyses:
         """Returns the dependencies of the calls.
 
         Args:
-            pack: The models.
             identity: The identity of the models, for responses.
-            fusion: The liveness model.
             still_decoder: Decodes WebP if analyses have no separate processes for it.
             now: Wall clock, UTC.
         """
@@ -190,7 +187,6 @@ class Workers:
         scans: Threads for frames and verdicts.
         portraits: Threads for portraits. One portrait can take a second, and no frame waits for it.
         decoders: Processes for images of risky formats.
-        analyses: Threads and processes of AnalysisService.
     """
 
     def __init__(self, settings: Settings, *, metrics: Metrics, decoders: DecoderPool | None = None) -> None:

@@ -73,9 +73,6 @@ class ScanEnds:
         """Initialises the ends of a stream before its first attempt.
 
         Args:
-            env: The environment that all streams share.
-            stream: The stream.
-            judge: Judges its attempts.
             scan_bytes: The bytes that the scan has used so far.
         """
         self.ended_by: EndedBy | None = None
@@ -107,8 +104,6 @@ class ScanEnds:
         A failure of the server is noted, because the device may disconnect before the stream ends.
 
         Args:
-            run: The attempt.
-            end: Its signed end.
             inbox: The device's messages, which may still bring evidence.
 
         Returns:
@@ -346,10 +341,7 @@ class ScanEnds:
         writes.
 
         Args:
-            run: The attempt.
-            settlement: Its settlement.
             judged: The judged attempt, without its images; ``None`` if it could not be judged.
-            doubts: The doubts that it raised.
             attempts: The check's attempts, with this one in its state before its end; ``None`` to read them.
             left: The event by which it was left; ``None`` if it is signed.
 

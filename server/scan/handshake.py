@@ -2,8 +2,8 @@
 
 Evidence is verified in parallel with the frames of its stream, and kept for the streams that follow. It is
 made for the binding hash H of its stream, and H contains the session key. A later stream of the scan first
-proves that it holds the same session key. Evidence that was verified in one stream therefore also covers the session
-key, and thus the frames, of all later streams.
+proves that it holds the same session key. Evidence that was verified in one stream therefore also covers the
+session key, and thus the frames, of all later streams.
 """
 
 import asyncio
@@ -163,10 +163,6 @@ class StreamEvidence:
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
         """Stores decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
-
-        Args:
-            checks: The failed tests.
-            epoch: The lease epoch of the stream.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -445,12 +441,10 @@ class OpenStream:
     """A stream that holds the check's lease.
 
     Attributes:
-        start: The device's start.
         record: The check at the time when the lease was acquired.
         attempts: The attempts before this stream.
         policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
-        plans: The plans of its attempts.
         budget: The limits of its scan.
         evidence: The evidence of the device's platform.
     """
@@ -467,10 +461,6 @@ class OpenStream:
 
 async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, CheckRecord]:
     """Finds the check of a stream; queries the database only for a token that this server issued.
-
-    Args:
-        env: The environment that all streams share.
-        message: The first message.
 
     Returns:
         The start, and the check that its token belongs to.
@@ -506,7 +496,6 @@ async def open_stream(
     stream.
 
     Args:
-        env: The environment that all streams share.
         start: The device's first message, from ``find_check``.
         record: The check that its token belongs to, from ``find_check``.
         inbox: The device's further messages.

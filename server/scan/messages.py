@@ -37,15 +37,11 @@ class StartMessage:
 
     Attributes:
         raw: The ScanStart bytes as received.
-        protocol_version: The protocol version of the device.
-        token: The scan token.
         key_share: The X25519 share; valid if it has 32 bytes.
         session_public_key: SubjectPublicKeyInfo, DER.
         server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
         resume: Whether the scan's connection was lost before.
         device: The device's claims about itself.
-        camera: The device's claims about its camera.
-        capabilities: The capabilities that the device announces.
     """
 
     raw: bytes
@@ -88,8 +84,6 @@ class FrameMessage(Frame):
 
     Attributes:
         header: The FrameHeader bytes as received.
-        mac: The chained MAC.
-        attempt: The attempt that the frame claims.
         dropped_before: Images dropped since the previous frame.
     """
 
@@ -143,8 +137,6 @@ class CaptureBudget:
 
     Attributes:
         max_frame_bytes: Size of the largest encoded frame, in bytes.
-        max_frame_pixels: Pixels of the largest frame.
-        max_frames_per_attempt: Frames of an attempt.
         max_scan_bytes: Bytes of all frames of the scan, over attempts and reconnects.
         max_frames_per_second: The highest useful frame rate.
         min_frames_per_second: The lowest usable frame rate.
@@ -165,9 +157,6 @@ class CaptureBudget:
         """Returns the limits of a scan whose longest attempt takes longer, with as many frames a second.
 
         The bytes of the scan stay the same: frames become fewer or smaller (``scan_bytes.AttemptShare``).
-
-        Args:
-            seconds: How much longer.
         """
         longer = self.max_attempt_seconds + seconds
         frames = round(longer / self.max_attempt_seconds * self.max_frames_per_attempt)
@@ -260,8 +249,6 @@ class ScanResultMessage:
     """The outcome of an attempt, as far as the policy discloses it to the app.
 
     Attributes:
-        attempt: The attempt.
-        status: The status that the app gets.
         feedback: Feedback codes, most important first.
         another_attempt: Whether another attempt follows if the device stays connected.
         attempts_remaining: Attempts that may still be made.
@@ -292,7 +279,6 @@ class GoodbyeMessage:
     """The server's last message on a stream that it ends.
 
     Attributes:
-        reason: Why the server ends the stream.
         reconnect_after: Seconds after which the device may reconnect; ``None`` if it must not.
     """
 
@@ -339,9 +325,7 @@ def feedback_for_app(
     and a manipulated device look alike.
 
     Args:
-        advice: The advice of the judgement.
         shown: The codes that the device showed during the capture, in order.
-        status: The status that the app gets.
         disclosure: The policy's disclosure to the app.
     """
     if status is ScanStatus.RETRY:

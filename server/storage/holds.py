@@ -26,9 +26,7 @@ class StoredHold:
 
     Attributes:
         reference: Its reference, unique for a check.
-        reason: Why.
         placed_by: Name of the caller that placed it.
-        place_time: When.
     """
 
     reference: str
@@ -113,10 +111,6 @@ class HoldRepository(Repository):
         """Releases a hold, and logs it.
 
         Args:
-            check_id: The check.
-            reference: The reference of the hold.
-            event: The event to log.
-            now: The time.
             approval: The request, if it needs two people.
 
         Returns:

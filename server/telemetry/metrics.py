@@ -535,7 +535,6 @@ class AuditMetrics:
         """Records the state of the log.
 
         Args:
-            entries: The number of entries.
             uncovered_seconds: The age of the oldest entry that no checkpoint covers; 0 if there is none.
         """
         self._entries.set(entries)
@@ -616,8 +615,6 @@ class Metrics:
         calls: Refused, waiting and served calls.
         files: Keys, certificates and lists that are read again.
         decoders: Processes in which images are decoded.
-        models: The models.
-        audit: The audit log.
         work: Waits, models, stores and keys.
         stages: The stages of calls, and the spans of their traces.
         registry: Where all of them are registered.

@@ -136,7 +136,6 @@ class TrustedImages:
 
         Args:
             reference: The reference that the caller sent.
-            tenant: The tenant of the caller.
             max_bytes: The maximum size of the image.
 
         Raises:
@@ -173,7 +172,6 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
     No request is sent to a bucket, so that a server can start while the bucket is unreachable.
 
     Args:
-        settings: The settings.
         readers: The maximum number of images that are read at once.
 
     Raises:
@@ -202,7 +200,6 @@ def require_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]
     """Verifies that no tenant can read the trusted images of another, unless the settings allow it.
 
     Args:
-        settings: The settings.
         tenants: The tenants that have an orchestrator.
 
     Raises:

@@ -240,7 +240,6 @@ class ImageBucket:
         """Configures the bucket; sends no request.
 
         Args:
-            bucket: The name of the bucket.
             endpoint: URL of an S3 service other than Amazon's; ``None`` for ``AWS_ENDPOINT_URL`` of the
                 environment, or Amazon's.
             region: The region of the bucket; ``None`` for ``AWS_REGION`` of the environment.
