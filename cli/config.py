@@ -12,8 +12,7 @@ from rich.table import Table
 from cli.error_reporting import errors_reported
 from cli.options import ConfigOption
 from cli.reference_page import settings_page
-from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings
-from server.configuration.view import shown_settings
+from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings, shown_settings
 
 __all__ = ["app", "reference", "show"]
 

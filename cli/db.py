@@ -11,7 +11,7 @@ from cli.options import ConfigOption
 from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_hash
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
-from server.domain.evidence_terms import reference_term
+from server.domain.terms import reference_term
 from server.edge.callers import LOCAL_TENANT
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeysUnusable, read_memory_key

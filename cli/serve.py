@@ -22,7 +22,7 @@ from server.running.app import FacegateServer
 from server.running.memory import limit_arenas
 from server.storage.errors import StorageError
 from server.telemetry.logging import configure_logging, log_native_output
-from server.trusted_images.errors import TrustedImagesError
+from server.trusted_images.stores import TrustedImagesError
 from vision.errors import VisionError
 
 _CANNOT_START: Final = (

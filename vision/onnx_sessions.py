@@ -233,8 +233,8 @@ _GPU_BATCH: Final = 16
 _FREE_SIDE: Final = 160
 """A side that detectors accept."""
 _CUDA_ADVICE: Final = (
-    ", and that the GPU exists and has enough free memory: runtime.cuda_device, runtime.cuda_memory_mib and "
-    "runtime.max_batch in the settings"
+    ", and that the GPU exists and has enough free memory: CUDA_VISIBLE_DEVICES, and "
+    "runtime.cuda_memory_mib and runtime.max_batch in the settings"
 )
 
 
@@ -246,7 +246,6 @@ class RuntimeOptions:
         intra_op_threads: Threads inside one call, 1 or more.
         providers: ``"auto"`` for CUDA if it is available and the CPU otherwise, or one of them by
             name; ``"cuda"`` does not fall back to the CPU.
-        cuda_device: Number of the GPU, 0 or more.
         cuda_memory_mib: The most GPU memory that the tensors of each model may take; ``None`` for no limit.
         max_batch: The most calls of several threads that are joined (see ``vision.onnx_sessions``);
             ``None`` for 16 on a GPU and 1, which joins none, on the CPU.
@@ -257,7 +256,6 @@ class RuntimeOptions:
 
     intra_op_threads: int = 1
     providers: ProviderRequest = "auto"
-    cuda_device: int = 0
     cuda_memory_mib: int | None = None
     max_batch: int | None = None
     max_batch_wait_seconds: float = 0.002
@@ -356,7 +354,7 @@ def _cuda_options(options: RuntimeOptions) -> dict[str, str]:
     if options.cuda_memory_mib is not None:
         limit = {"gpu_mem_limit": str(options.cuda_memory_mib * _MIB)}
     return {
-        "device_id": str(options.cuda_device),
+        "device_id": "0",
         "arena_extend_strategy": "kSameAsRequested",
         "cudnn_conv_algo_search": "HEURISTIC",
         "use_tf32": "0",

@@ -27,7 +27,7 @@ from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
 from server.base.version import server_version
-from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.loading import SettingsInvalid
 from server.policies.schema import liveness_policy
 from vision.errors import VisionError
 from vision.packs import load_pack
@@ -176,7 +176,6 @@ def analyze(
                 pack=models,
                 policy=liveness_policy(rules),
                 subject=rules.subject.as_rule(),
-                settings=load_settings(config).settings.analysis,
                 mode=mode,
                 keeps_studies=page is not None,
                 on_frame=run.display.at_frame,

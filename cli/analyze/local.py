@@ -18,12 +18,12 @@ from cli.analyze.options import AnalysisDepth
 from cli.errors import FileUnusable
 from formats.picture_metadata import read_exif_tags
 from liveness import LivenessPolicy, LivenessResult, load_fusion_model
-from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, load_selfie_model
-from matcher import SubjectRule
-from server.analysis.errors import AnalysisCode
+from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, SelfieSettings, load_selfie_model
+from matcher import PHOTO_SUBJECT, SubjectRule
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
     ATTACK_CODES,
+    AnalysisCode,
     AnalysisMode,
     ImageAnalysis,
     VideoAnalysis,
@@ -33,7 +33,6 @@ from server.analysis.results import (
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
 from server.base.errors import Refusal
-from server.configuration.tables import AnalysisSettings
 from server.edge.result_codec import EXPLANATIONS
 from vision.errors import VisionError
 from vision.packs import Pack
@@ -53,7 +52,6 @@ class LocalAnalyser:
         pack: Pack,
         policy: LivenessPolicy,
         subject: SubjectRule,
-        settings: AnalysisSettings,
         mode: AnalysisDepth,
         keeps_studies: bool,
         on_frame: Callable[[float], None],
@@ -64,7 +62,6 @@ class LocalAnalyser:
             pack: The models.
             policy: Thresholds of the fusion.
             subject: Defines which faces of a video's frame count as persons.
-            settings: The parameters of the analysis of an image.
             mode: Depth of the analysis of an image.
             keeps_studies: Whether the material of an analysis is returned; it is large.
             on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
@@ -76,11 +73,11 @@ class LocalAnalyser:
         fusion = load_fusion_model()
         self._images = ImageAnalyst(
             pack=pack,
-            selfie_settings=settings.selfie.as_settings(),
+            selfie_settings=SelfieSettings(),
             selfie_model=load_selfie_model(),
             fusion=fusion,
             policy=policy,
-            subject=settings.subject.as_rule(),
+            subject=PHOTO_SUBJECT,
             still_decoder=self._decoders,
         )
         self._videos = VideoAnalyst(

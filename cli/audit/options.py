@@ -14,8 +14,8 @@ from cli.errors import CommandError
 from server.audit import AuditError
 from server.base.errors import ConfigurationError
 from server.base.key_validity import PublishedKey
+from server.configuration.loading import mask_url
 from server.configuration.settings import Settings
-from server.configuration.view import mask_url
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import read_audit_keys
 from server.storage.errors import StorageError

@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from server.base.errors import ConfigurationError
-from server.running.connections import share
-from server.running.decoders import make_decoders
+from server.running.capacity import share
+from server.running.workers import make_decoders
 from server.telemetry.metrics import Metrics
 from vision.errors import DecoderUnavailable
 

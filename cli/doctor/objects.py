@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 
 from cli.doctor.finding import Deployment, Finding, failure, fine
-from server.running.readiness import object_store_probe
+from server.running.admin import object_store_probe
 from server.storage.errors import StorageError
 from server.storage.objects import ObjectStore, folder_of, open_object_store
 

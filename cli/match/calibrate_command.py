@@ -46,8 +46,7 @@ from evaluation.match import (
     without_folder,
 )
 from formats.private_files import write_atomically
-from matcher import similarity_for_fmr, threshold_cosine
-from server.configuration.loading import SettingsInvalid, load_settings
+from matcher import PHOTO_SUBJECT, similarity_for_fmr, threshold_cosine
 from vision.errors import VisionError
 from vision.packs import MatchCalibration
 
@@ -96,7 +95,7 @@ def calibrate_command(
         FACEGATE_CALIBRATION=open.toml FACEGATE_PACK=open facegate serve
     """
     console, errors = Console(), Console(stderr=True)
-    with errors_reported(MatchEvaluationError, SettingsInvalid, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, VisionError, OSError):
         _require_writable(out, replace=replace)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart or ()).photos
@@ -106,7 +105,7 @@ def calibrate_command(
         runs = embed_with_progress(
             photos,
             packs=packs,
-            subject=load_settings().settings.analysis.subject.as_rule(),
+            subject=PHOTO_SUBJECT,
             workers=worker_count(workers),
             console=errors,
         )

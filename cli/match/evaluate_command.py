@@ -43,8 +43,7 @@ from evaluation.match import (
     read_pairs,
     read_photo_list,
 )
-from matcher import SubjectRule
-from server.configuration.loading import SettingsInvalid, load_settings
+from matcher import PHOTO_SUBJECT, SubjectRule
 from vision.errors import VisionError
 
 __all__ = ["match"]
@@ -134,7 +133,7 @@ def match(
         facegate evaluate match --identities photos --pack open --portraits jp2-15kb --portraits scan-300dpi
     """
     specs = tuple(pack or (_EMBEDDED,))
-    with errors_reported(MatchEvaluationError, FiguresUnavailable, SettingsInvalid, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
         if out is not None:
             require_figures()
             require_writable(out)
@@ -145,7 +144,7 @@ def match(
             apart=apart or (),
             group_by=tuple(group_by or ()),
             portraits=tuple(dict.fromkeys(portraits or ())),
-            subject=load_settings().settings.analysis.subject.as_rule(),
+            subject=PHOTO_SUBJECT,
         )
         report = measure_packs(
             material,

@@ -37,7 +37,7 @@ from evaluation.pad import (
     without_unusable,
 )
 from liveness import LivenessError, load_fusion_model
-from server.configuration.loading import SettingsInvalid, load_settings
+from matcher import PHOTO_SUBJECT, SCAN_SUBJECT
 from vision.errors import VisionError
 from vision.packs import StateFileError
 
@@ -136,7 +136,6 @@ def pad(
         FiguresUnavailable,
         StateFileError,
         LivenessError,
-        SettingsInvalid,
         VisionError,
         OSError,
     ):
@@ -188,17 +187,13 @@ def _chosen(
     samples = every if with_unusable else without_unusable(every)
     if not samples:
         raise NothingToMeasure("no file is usable: correct the column usable of the manifest")
-    analysis = load_settings().settings.analysis
     return MeasurementPlan(
         samples=samples,
         left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
         kinds=frozenset(kind for name in scorers for kind in _KINDS[name]),
         extra=tuple(converted_network(path) for path in weights),
         fusion=load_fusion_model(),
-        subjects={
-            SampleKind.PICTURE: analysis.subject.as_rule(),
-            SampleKind.CLIP: analysis.video_subject.as_rule(),
-        },
+        subjects={SampleKind.PICTURE: PHOTO_SUBJECT, SampleKind.CLIP: SCAN_SUBJECT},
     )
 
 

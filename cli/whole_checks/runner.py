@@ -25,7 +25,7 @@ from server.configuration.settings import (
     Settings,
 )
 from server.running.app import FacegateServer
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from server.scan.transcript import ClockLimits
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan

@@ -49,11 +49,7 @@ _EXAMPLE_TIME = "2027-06-30T00:00:00Z"
 
 
 class ApiKeysInvalid(ConfigurationError):
-    """The file of API keys cannot be read, is accessible to others or violates the schema.
-
-    Attributes:
-        problems: One line for each problem.
-    """
+    """The file of API keys cannot be read, is accessible to others or violates the schema."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         super().__init__("\n".join(problems))
@@ -66,7 +62,6 @@ class ApiKey:
 
     Attributes:
         sha256: SHA-256 of the key, 32 bytes.
-        caller: The holder of the key.
         expires: The time from which the key is refused; ``None`` for never.
     """
 
@@ -138,7 +133,6 @@ def add_api_key(path: Path, entry: str) -> None:
     """Appends an entry to the file of API keys; a new file is readable by its owner alone.
 
     Args:
-        path: The file.
         entry: The entry as TOML, with ``[[key]]``.
 
     Raises:

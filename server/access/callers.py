@@ -83,10 +83,7 @@ class Caller:
     """A caller with known credentials.
 
     Attributes:
-        name: The name of the caller in logs.
         tenant: The tenant whose checks the caller can access.
-        roles: The roles of the caller.
-        scopes: The scopes of the caller.
         sandbox: Whether the checks of the caller are sandbox checks.
     """
 

@@ -150,9 +150,6 @@ class ClientCertificates:
 def read_certificate(certificate: bytes) -> ShownCertificate:
     """Reads the relevant content of a client certificate.
 
-    Args:
-        certificate: PEM.
-
     Raises:
         ValueError: The certificate cannot be read.
     """

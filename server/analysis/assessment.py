@@ -74,7 +74,6 @@ class Assessment:
         """Returns the result of the eight signals; if it is LIVE, with the ceiling of this assessment.
 
         Args:
-            result: The sum.
             live: The least confidence of LIVE, 0..1.
         """
         if result.verdict is not Verdict.LIVE:
@@ -85,7 +84,6 @@ class Assessment:
         """Returns sentences that state what was assessed and what was not, the most important first.
 
         Args:
-            verdict: The verdict.
             live: The least confidence of LIVE, 0..1.
         """
         scope = scope_of(verdict)
@@ -131,9 +129,6 @@ def assessment_of(
     """Returns the scope of an analysis.
 
     Args:
-        pack: The models.
-        pad_scores: The scores of the PAD networks.
-        signals: The signals of the result.
         one_person: See ``Assessment``.
         cues: See ``Assessment``.
     """

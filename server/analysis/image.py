@@ -10,8 +10,7 @@ from liveness.express import PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieModel, SelfieSettings, judge_selfie
 from matcher import SubjectRule, faces_in_words
 from server.analysis.assessment import Assessment, assessment_of
-from server.analysis.errors import AnalysisCode
-from server.analysis.results import AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
+from server.analysis.results import AnalysisCode, AnalysisMode, AnalysisProblem, ImageAnalysis, ImageStudy
 from server.analysis.stills import SELFIE_LIMITS, decode_still
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace
@@ -45,14 +44,12 @@ class ImageAnalyst:
         """Sets the models, thresholds and limits of every analysis.
 
         Args:
-            pack: The models.
             selfie_settings: The parameters of the eight signals.
             selfie_model: The weights of the eight signals.
             fusion: The fusion model, which judges in mode FULL.
             policy: The thresholds of the fusion model; its kind of capture is replaced by FRAME.
             subject: Defines which faces count as persons.
             still_decoder: Decodes WebP in isolation; without it, WebP is refused.
-            limits: The limits of a selfie.
         """
         self._pack = pack
         self._settings = selfie_settings
@@ -70,7 +67,6 @@ class ImageAnalyst:
 
         Args:
             content: The bytes of the file: JPEG, PNG, WebP or BMP.
-            mode: The extent of the analysis.
 
         Raises:
             AnalysisRefused: The file cannot be used (INVALID_REQUEST).

@@ -1,4 +1,9 @@
-"""The results of analyses, independent of the wire types, and the data that they used, for display."""
+"""The results and errors of analyses, independent of the wire, and the data that they used, for display.
+
+The codes are those of the older selfie API (docs/analysis_service.md). An error of the request is an
+``AnalysisRefused``, which is a ``server.base.errors.Refusal`` with that API's code beside its reason. An
+image without a face and a model that failed are responses of a successful call (``AnalysisProblem``).
+"""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -10,15 +15,17 @@ from liveness import AttackType, LivenessResult, Signal, Verdict
 from liveness.express import FrameCues, PadScore
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult
 from server.analysis.assessment import Assessment
-from server.analysis.errors import AnalysisCode
+from server.base.errors import Reason, Refusal
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.isolation.video import VideoContainer
 
 __all__ = [
     "ATTACK_CODES",
+    "AnalysisCode",
     "AnalysisMode",
     "AnalysisProblem",
+    "AnalysisRefused",
     "ImageAnalysis",
     "ImageStudy",
     "VideoAnalysis",
@@ -26,6 +33,41 @@ __all__ = [
     "image_request_id",
     "video_inference_id",
 ]
+
+
+class AnalysisCode(StrEnum):
+    """Why there is no verdict."""
+
+    INVALID_REQUEST = "INVALID_REQUEST"
+    """The file is missing, too large or not readable; the reason states which."""
+    NO_FACE_DETECTED = "NO_FACE_DETECTED"
+    """No face was found."""
+    MULTIPLE_FACES_DETECTED = "MULTIPLE_FACES_DETECTED"
+    """More than one face was found, so the person to analyse is ambiguous. Only Facegate has this code."""
+    INFERENCE_ERROR = "INFERENCE_ERROR"
+    """A model failed; the same request may succeed."""
+    SERVER_ERROR = "SERVER_ERROR"
+    """The server failed."""
+
+
+class AnalysisRefused(Refusal):
+    """A refused analysis request: the file cannot be analysed, or the messages are not as the API demands.
+
+    Attributes:
+        code: The code of the contract; also in ``details``.
+    """
+
+    def __init__(
+        self,
+        reason: Reason,
+        message: str,
+        *,
+        details: Mapping[str, str | int | float] | None = None,
+        code: AnalysisCode = AnalysisCode.INVALID_REQUEST,
+    ) -> None:
+        super().__init__(reason, message, details={"code": code.value, **(details or {})})
+        self.code = code
+
 
 _IMAGE_BYTES = 8
 _VIDEO_BYTES = 9

@@ -7,7 +7,7 @@ from typing import Final
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
-from server.analysis.errors import AnalysisRefused
+from server.analysis.results import AnalysisRefused
 from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
@@ -48,7 +48,6 @@ def decode_still(
 
     Args:
         content: The bytes of the file.
-        limits: The limits of the image.
         still_decoder: Decodes WebP in isolation; without it, WebP is refused.
         frame_index: The index of the still frame, for the refusal; ``None`` for a selfie.
 

@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Final
 
 from formats.foreign_format import recognise_foreign
-from server.analysis.errors import AnalysisRefused
+from server.analysis.results import AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import MAXIMUM_STILLS, VIDEO_LIMITS
 from server.base.errors import Reason

@@ -13,8 +13,7 @@ from attempt import MINIMUM_FRAMES, FileFrames, FilmCapture, StillFrames, examin
 from liveness import CaptureKind, DoubtTerms, FusionModel, LivenessPolicy, ScanObservations
 from matcher import SubjectRule
 from server.analysis.assessment import assessment_of
-from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.results import VideoAnalysis, VideoSource
+from server.analysis.results import AnalysisCode, AnalysisRefused, VideoAnalysis, VideoSource
 from server.analysis.stills import FRAME_LIMITS, decode_still
 from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
@@ -74,7 +73,6 @@ class VideoDecoder(Protocol):
 
         Args:
             data: The bytes of the file.
-            limits: The limits of the video.
             begin: Returns the callback that takes the frames; called again if decoding starts again.
 
         Raises:
@@ -102,14 +100,11 @@ class VideoAnalyst:
         """Sets the models, thresholds and limits of every analysis.
 
         Args:
-            pack: The models.
             fusion: The fusion model, which judges.
             policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
             subject: Defines which faces of a frame count as persons.
             video_decoder: Decodes videos in isolation; without it, videos are refused.
             still_decoder: Decodes WebP frames in isolation; without it, these are refused.
-            video_limits: The limits of a video.
-            frame_limits: The limits of a still frame.
         """
         self._pack = pack
         self._fusion = fusion

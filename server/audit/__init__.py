@@ -4,10 +4,14 @@ This package is pure. ``server.storage.audit`` stores the entries; ``docs/audit.
 """
 
 from server.audit.chain import (
+    ALL_LOGS,
     GENESIS,
     AuditEntry,
     ChainVerifier,
+    CheckpointChain,
     Head,
+    LostCheckpoints,
+    NewestCheckpoint,
     Problem,
     ProblemKind,
     Report,
@@ -23,27 +27,25 @@ from server.audit.checkpoint import (
     SignedCheckpoint,
     digest_of,
 )
-from server.audit.checkpoint_chain import ALL_LOGS, CheckpointChain, LostCheckpoints, NewestCheckpoint
-from server.audit.errors import (
-    AuditError,
-    AuditEventInvalid,
-    AuditExportInvalid,
-    AuditKeysInvalid,
-    CheckpointInvalid,
-    LogChanged,
-)
 from server.audit.event import (
     LONGEST_PURPOSE_BYTES,
     SERVER_TENANT,
     Actor,
     AuditAction,
+    AuditError,
     AuditEvent,
+    AuditEventInvalid,
+    AuditExportInvalid,
+    AuditKeysInvalid,
+    CheckpointInvalid,
+    LogChanged,
+    Repeats,
+    Tally,
     pseudonym,
     subject_hash,
     subject_hashes,
 )
 from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
-from server.audit.tally import Repeats, Tally
 
 __all__ = [
     "ALL_LOGS",

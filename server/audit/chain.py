@@ -11,25 +11,32 @@ in UTF-8; an absent identifier or pseudonym has the length 0. The hash is SHA-25
 The verification finds altered, removed, inserted, reordered and truncated entries. They are given in the
 order of their sequence, one after the other, so that a log of any length can be verified. After a problem,
 the verification continues from the stored hash, so that it finds further ones.
+
+The checkpoints of all tenants form a chain, too: its newest one is a head over all logs. A witness keeps the
+newest checkpoint of each tenant outside the database. A log extends the witness if the head of the witness is
+in its chain, and each later checkpoint follows the one before it.
 """
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
 from server.audit.checkpoint import Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
-from server.audit.errors import CheckpointInvalid
-from server.audit.event import AuditEvent
+from server.audit.event import AuditEvent, CheckpointInvalid
 
 __all__ = [
+    "ALL_LOGS",
     "GENESIS",
     "AuditEntry",
     "ChainVerifier",
+    "CheckpointChain",
     "Head",
+    "LostCheckpoints",
+    "NewestCheckpoint",
     "Problem",
     "ProblemKind",
     "Report",
@@ -53,16 +60,11 @@ class AuditEntry:
     """An entry as it is stored and exported.
 
     Attributes:
-        tenant: The tenant of the chain.
         sequence: The position in the chain, from 1.
         time_us: Microseconds since 1970, UTC.
         action: A value of ``AuditAction``, or one of a newer version.
-        actor: The name of the actor.
-        role: Its roles.
-        address: Its address.
         check_id: The check, as a UUID in lower case; ``None`` if it concerns none.
         pseudonym: The person's pseudonym, 64 hexadecimal digits; ``None`` if it concerns none.
-        purpose: Why.
         detail: Further facts: a JSON object of texts, with sorted keys.
         hash: The hash of the entry, 64 hexadecimal digits.
     """
@@ -106,7 +108,6 @@ def make_entry(
     """Returns the entry of an event.
 
     Args:
-        event: The event.
         sequence: The position in the tenant's chain, from 1.
         previous: The hash of the entry before it, 32 bytes; ``GENESIS`` for the first.
         pseudonym: The pseudonym of ``event.subject``, 32 bytes.
@@ -198,8 +199,6 @@ class Problem:
     """A problem of a chain.
 
     Attributes:
-        tenant: The tenant of the chain.
-        kind: The kind of the problem.
         sequence: The entry, or, for problems of checkpoints, the number of the checkpoint.
         explanation: A sentence for people.
     """
@@ -218,7 +217,6 @@ class Head:
     """The newest entry of a chain, as the head row states it.
 
     Attributes:
-        sequence: The sequence of the entry.
         hash: The hash of the entry, 64 hexadecimal digits.
     """
 
@@ -231,9 +229,6 @@ class Report:
     """The result of the verification of one chain.
 
     Attributes:
-        tenant: The tenant of the chain.
-        entries: The number of entries.
-        checkpoints: The number of checkpoints.
         covered: The highest sequence that a valid checkpoint covers; 0 for none. Later entries are chained,
             but no signature protects them yet.
         covered_time: The time of that checkpoint; ``None`` for none.
@@ -268,9 +263,7 @@ class ChainVerifier:
         """Verifies the checkpoints.
 
         Args:
-            tenant: The tenant of the chain.
             checkpoints: The stored checkpoints of the tenant, by their number.
-            keys: The keys that sign checkpoints.
             saved: Copies (JWS) of checkpoints of this tenant that were kept elsewhere.
             start: The entry in front of the first one that is taken, in an export that begins later;
                 ``None`` for a whole chain.
@@ -449,3 +442,143 @@ def _hash_bytes(text: str) -> bytes:
         return bytes.fromhex(text)
     except (ValueError, TypeError):
         return b""
+
+
+ALL_LOGS: Final = "*"
+"""Stands for all tenants where a problem or a head has one; no tenant has this name."""
+
+
+@dataclass(frozen=True, slots=True)
+class NewestCheckpoint:
+    """The newest checkpoint of a tenant: what it states, and its JWS."""
+
+    content: Checkpoint
+    jws: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LostCheckpoints:
+    """Positions that the log lacks, as an operator accepted."""
+
+    first: int
+    last: int
+    time: datetime
+
+
+@dataclass(slots=True)
+class CheckpointChain:
+    """Follows the chain from one position to a later one.
+
+    Attributes:
+        position: The position of the newest checkpoint; 0 for none.
+        digest: The SHA-256 of its JWS, 64 hexadecimal digits; empty for none.
+        newest: The newest checkpoint of each tenant.
+        problems: All that does not fit, under the tenant ``ALL_LOGS`` and by position; at most 1000.
+        lost: What operators accepted as lost.
+        accepted_at: The position of the newest checkpoint by which an operator accepted a log; 0 for none.
+        copies: The digests of checkpoints that the chain must still pass, by their position.
+    """
+
+    position: int = 0
+    digest: str = ""
+    newest: dict[str, NewestCheckpoint] = field(default_factory=dict)
+    problems: list[Problem] = field(default_factory=list)
+    lost: list[LostCheckpoints] = field(default_factory=list)
+    accepted_at: int = 0
+    open_problems: list[Problem] = field(default_factory=list)
+    copies: dict[int, str] = field(default_factory=dict)
+
+    @classmethod
+    def of_witness(cls, witnessed: Iterable[str], keys: CheckpointKeys) -> "CheckpointChain":
+        """Returns the chain up to the newest of the given checkpoints (JWS).
+
+        One that is malformed, or that no known key signed, becomes a problem.
+        """
+        chain = cls()
+        for signed in witnessed:
+            try:
+                content = keys.verify(signed)
+            except CheckpointInvalid as error:
+                chain.add(
+                    ProblemKind.CHECKPOINT_INVALID, 0, f"one of the witness cannot be verified: {error}"
+                )
+                continue
+            known = chain.newest.get(content.tenant)
+            if known is None or known.content.position < content.position:
+                chain.newest[content.tenant] = NewestCheckpoint(content, signed)
+            if content.position > chain.position:
+                chain.position, chain.digest = content.position, digest_of(signed).hex()
+        return chain
+
+    def copied(self) -> "CheckpointChain":
+        """Returns a copy, without its problems and losses."""
+        return CheckpointChain(position=self.position, digest=self.digest, newest=dict(self.newest))
+
+    def witness(self) -> tuple[str, ...]:
+        """Returns the newest checkpoint of each tenant (JWS) in the order of their positions."""
+        ordered = sorted(self.newest.values(), key=lambda newest: newest.content.position)
+        return tuple(newest.jws for newest in ordered)
+
+    def extend(self, checkpoints: Iterable[SignedCheckpoint], keys: CheckpointKeys) -> None:
+        """Adds the next checkpoints, in the order of their positions, and notes what does not fit.
+
+        A checkpoint by which an operator accepted the log forgets the newest checkpoints before it.
+        """
+        for found in checkpoints:
+            position = found.position
+            try:
+                signed = keys.verify(found.jws)
+            except CheckpointInvalid as error:
+                self.add(ProblemKind.CHECKPOINT_INVALID, position, str(error))
+            else:
+                if (signed.tenant, signed.number, signed.sequence, signed.position) != (
+                    found.tenant, found.number, found.sequence, position
+                ):  # fmt: skip
+                    self.add(
+                        ProblemKind.CHECKPOINT_INVALID, position, "its row differs from what its key signed"
+                    )
+                self._follow(signed)
+                self.newest[signed.tenant] = NewestCheckpoint(signed, found.jws)
+            self.position, self.digest = position, digest_of(found.jws).hex()
+            if self.copies.get(position) == self.digest:
+                del self.copies[position]
+
+    def finish(self) -> None:
+        """Notes the copies that the whole chain did not pass, unless an operator accepted their loss."""
+        for position in sorted(self.copies):
+            if not any(one.first <= position <= one.last for one in self.lost):
+                self.add(
+                    ProblemKind.CHECKPOINT_REMOVED,
+                    position,
+                    "the log lacks the checkpoint of this position, of which there is a copy",
+                )
+
+    def add(self, kind: ProblemKind, position: int, explanation: str) -> None:
+        """Notes a problem."""
+        if len(self.problems) < _MOST_PROBLEMS:
+            problem = Problem(tenant=ALL_LOGS, kind=kind, sequence=position, explanation=explanation)
+            self.problems.append(problem)
+            self.open_problems.append(problem)
+
+    def _follow(self, signed: Checkpoint) -> None:
+        expected, position = self.position + 1, signed.position
+        if signed.accepted:
+            if self.digest not in {signed.before, signed.accepted}:
+                self.add(
+                    ProblemKind.CHECKPOINT_REMOVED,
+                    position,
+                    "an operator accepted another log than the one before it",
+                )
+            elif position > expected:
+                self.lost.append(LostCheckpoints(first=expected, last=position - 1, time=signed.time))
+            self.accepted_at = position
+            self.open_problems.clear()
+            self.newest.clear()
+        elif position != expected:
+            self.add(
+                ProblemKind.CHECKPOINT_REMOVED,
+                position,
+                f"of all logs, the checkpoints {expected} to {position - 1} are missing in front of it",
+            )
+        elif signed.before != self.digest:
+            self.add(ProblemKind.CHECKPOINT_REMOVED, position, "the checkpoint in front of it is another one")

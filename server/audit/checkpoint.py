@@ -24,7 +24,7 @@ from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
-from server.audit.errors import AuditKeysInvalid, CheckpointInvalid
+from server.audit.event import AuditKeysInvalid, CheckpointInvalid
 from server.base.key_validity import PublishedKey, Validity
 
 __all__ = [
@@ -77,10 +77,7 @@ class SignedCheckpoint:
     """A checkpoint as it is stored: the signed text, and a copy of the fields by which it is found.
 
     Attributes:
-        tenant: The tenant of the chain.
-        number: The number of the checkpoint.
         sequence: The sequence of the newest entry that it covers.
-        jws: The compact JWS.
         timestamp: The RFC 3161 time-stamp response over the bytes of ``jws`` (DER); ``None`` for none.
         position: The position among the checkpoints of all tenants; 0 if somebody removed it from the row.
     """
@@ -105,7 +102,6 @@ class CheckpointKeys:
         """Sets the keys; a key that is given twice keeps its first entry.
 
         Args:
-            keys: The keys.
             place: Where they are from, for the error about one that is missing.
         """
         self._place = place
@@ -166,7 +162,6 @@ class CheckpointKeys:
         """Returns the keys of a JWK Set.
 
         Args:
-            document: The JWK Set.
             place: Where it is from, for the error about a key that is missing.
 
         Raises:
@@ -194,7 +189,6 @@ class CheckpointSigner:
         Args:
             key: The P-256 key that signs.
             published: The keys with which checkpoints are verified; the signing key need not be among them.
-            issuer: The issuer for the header.
             place: See ``CheckpointKeys``.
         """
         self._key = ECKey.import_key(_private_pem(key))

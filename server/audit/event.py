@@ -5,17 +5,28 @@ Every field has a maximum length, because some come from callers, and an entry i
 An entry names a person by a pseudonym: HMAC-SHA-256 of the subject's hash under a random key of that subject.
 Erasing the person destroys this key: from then on, nobody can compute the pseudonym from the reference. The
 entries do not change, so the chain stays whole.
+
+Events that callers can repeat at will are counted (``Tally``), so that they cannot fill the disk.
+
+::
+
+    AuditError
+    ├── AuditEventInvalid    a field of an event is too long, or is no printable text
+    ├── AuditExportInvalid   a line of an export is malformed
+    ├── AuditKeysInvalid     a document of public keys is malformed
+    ├── CheckpointInvalid    a checkpoint is malformed, or no known key signed it
+    └── LogChanged           the log does not extend what was signed before
 """
 
 import hmac
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Generic, TypeVar
 from uuid import UUID
-
-from server.audit.errors import AuditEventInvalid
 
 __all__ = [
     "LONGEST_PURPOSE_BYTES",
@@ -23,11 +34,48 @@ __all__ = [
     "SUBJECT_KEY_BYTES",
     "Actor",
     "AuditAction",
+    "AuditError",
     "AuditEvent",
+    "AuditEventInvalid",
+    "AuditExportInvalid",
+    "AuditKeysInvalid",
+    "CheckpointInvalid",
+    "LogChanged",
+    "Repeats",
+    "Tally",
     "pseudonym",
     "subject_hash",
     "subject_hashes",
 ]
+
+
+class AuditError(Exception):
+    """The base class of the errors of the audit log."""
+
+
+class AuditEventInvalid(AuditError):
+    """A field of an event is too long, or is no printable text. The message repeats no value."""
+
+    def __init__(self, field: str, message: str) -> None:
+        super().__init__(f"{field}: {message}")
+        self.field = field
+
+
+class AuditExportInvalid(AuditError):
+    """A line of an export is malformed."""
+
+
+class AuditKeysInvalid(AuditError):
+    """A document of public keys is malformed."""
+
+
+class CheckpointInvalid(AuditError):
+    """A checkpoint is malformed, is not signed by a known key, or was signed outside the key's validity."""
+
+
+class LogChanged(AuditError):
+    """The log does not extend what was signed before: it was changed, or is older. Nothing may be signed."""
+
 
 SERVER_TENANT: Final = "_server"
 """The tenant of events that concern the whole installation. No tenant of a caller begins with ``_``."""
@@ -144,9 +192,7 @@ class AuditEvent:
 
     Attributes:
         tenant: The tenant whose chain records it; ``SERVER_TENANT`` for the installation.
-        action: What happened.
         actor: The party that acted.
-        check_id: The check that it concerns.
         subject: The person that it concerns, as the 32 bytes of ``server.audit.subject_hash``. The entry
             carries a pseudonym instead.
         purpose: Why, as the actor states it; at most 256 bytes of UTF-8.
@@ -221,3 +267,78 @@ def pseudonym(key: bytes, subject: bytes) -> bytes:
         subject: What ``subject_hash`` returns.
     """
     return hmac.digest(key, _PSEUDONYM_DOMAIN + subject, "sha256")
+
+
+_Key = TypeVar("_Key", bound=Hashable)
+_INTERVAL: Final = timedelta(minutes=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Repeats(Generic[_Key]):
+    """Events of one kind that were counted and not recorded.
+
+    Attributes:
+        key: The key of the events; for those of kinds beyond the maximum, what they share.
+    """
+
+    key: _Key | None
+    count: int
+
+
+@dataclass(slots=True)
+class _Interval:
+    start: datetime
+    repeats: int = 0
+
+
+class Tally(Generic[_Key]):
+    """Selects the first event of each kind for recording, and counts further ones for a minute."""
+
+    def __init__(self, *, most: int, shared: Callable[[_Key], _Key | None] = lambda _: None) -> None:
+        """Sets how many kinds are counted separately.
+
+        Args:
+            most: The maximum number of kinds.
+            shared: Returns the key under which the events of a kind beyond the maximum are counted. It must
+                have few values. By default, all share one count.
+        """
+        self._most = most
+        self._shared = shared
+        self._intervals: dict[_Key, _Interval] = {}
+        self._beyond: dict[_Key | None, _Interval] = {}
+
+    def record_or_count(self, key: _Key, now: datetime) -> bool:
+        """Returns whether the event is to be recorded now; otherwise counts it for ``due``."""
+        interval = self._intervals.get(key)
+        if interval is None and len(self._intervals) < self._most:
+            self._intervals[key] = _Interval(now)
+            return True
+        if interval is None:
+            interval = self._beyond.setdefault(self._shared(key), _Interval(now))
+        interval.repeats += 1
+        return False
+
+    def due(self, now: datetime, *, everything: bool = False) -> tuple[Repeats[_Key], ...]:
+        """Returns the counts of the minutes that have ended, and begins new ones.
+
+        Args:
+            everything: Whether the running minutes are ended, too.
+        """
+        found: list[Repeats[_Key]] = []
+        ends = partial(_ends, now=now, everything=everything)
+        for key, interval in list(filter(ends, self._intervals.items())):
+            del self._intervals[key]
+            if interval.repeats:
+                found.append(Repeats(key, interval.repeats))
+                if not everything:
+                    # The next event of a kind that continues is counted, too: one entry a minute, not two.
+                    self._intervals[key] = _Interval(now)
+        for shared, interval in list(filter(ends, self._beyond.items())):
+            del self._beyond[shared]
+            found.append(Repeats(shared, interval.repeats))
+        return tuple(found)
+
+
+def _ends(counted: tuple[object, _Interval], *, now: datetime, everything: bool) -> bool:
+    # A clock that was set back must not keep a kind for ever.
+    return everything or not timedelta() <= now - counted[1].start < _INTERVAL

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from server.audit.chain import AuditEntry, Head
 from server.audit.checkpoint import SignedCheckpoint
-from server.audit.errors import AuditExportInvalid
+from server.audit.event import AuditExportInvalid
 
 __all__ = ["Mark", "checkpoint_line", "entry_line", "mark_line", "parse_line"]
 

@@ -7,9 +7,15 @@ that names it.
 """
 
 from server.backup.database import DumpSummary, dump_database, manifest_of, restore_database
-from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
-from server.backup.keys import pack_keys, unpack_keys
-from server.backup.objects import CopySummary, copy_objects
+from server.backup.files import (
+    BackupDamaged,
+    BackupError,
+    CopySummary,
+    TargetNotEmpty,
+    copy_objects,
+    pack_keys,
+    unpack_keys,
+)
 
 __all__ = [
     "BackupDamaged",

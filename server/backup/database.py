@@ -24,7 +24,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, func, make_url, select, text
 
 from formats.private_files import sync_folder
-from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
+from server.backup.files import BackupDamaged, BackupError, TargetNotEmpty
 from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import is_sqlite
@@ -49,7 +49,6 @@ class DumpSummary:
 
     Attributes:
         database: ``sqlite`` or ``postgresql``.
-        revision: The revision of the schema.
         time: When the copy was made, UTC.
         rows: The number of rows by table.
         sha256: SHA-256 of the copy, hexadecimal.

@@ -8,7 +8,7 @@
         └── ListenerUnusable    the address of a listener cannot be used
 
 Some packages have their own exceptions: ``server.storage.errors``, ``server.keyring.sealing``,
-``server.policies.loading``, ``server.trusted_images.errors``. The message of a refusal is for the caller: it
+``server.policies.loading``, ``server.trusted_images.stores``. The message of a refusal is for the caller: it
 states the error, the expected value and the remedy, and never contains biometric data, tokens, keys or
 internal text.
 """

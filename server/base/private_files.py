@@ -17,9 +17,10 @@ version left wider permissions, they are restricted, provided that the server's 
 
 import os
 import stat
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Final
+from typing import Final, Generic, TypeVar
 
 from formats.private_files import PRIVATE, sync_folder, write_atomically
 from server.base.errors import ConfigurationError
@@ -27,6 +28,8 @@ from server.base.errors import ConfigurationError
 __all__ = [
     "PRIVATE_UMASK",
     "PrivateFileError",
+    "WatchedFile",
+    "file_state",
     "make_private_file",
     "make_private_folder",
     "read_private_file",
@@ -52,7 +55,6 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
     """Returns the bytes of a file with secrets.
 
     Args:
-        path: The file.
         max_bytes: The maximum size of the file.
 
     Raises:
@@ -84,7 +86,6 @@ def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
     """Returns up to ``max_bytes`` + 1 bytes of a file without secrets that decides who or what is trusted.
 
     Args:
-        path: The file.
         max_bytes: The maximum size of the file; the caller handles a larger one.
 
     Raises:
@@ -138,7 +139,6 @@ def write_private_file(path: Path, content: bytes, *, over: bool) -> None:
 
     Args:
         path: The file; its folder exists.
-        content: The content.
         over: Whether an existing file is replaced; otherwise it stays as it is.
 
     Raises:
@@ -189,3 +189,54 @@ def tighten(path: Path) -> bool:
             path.chmod(stat.S_IMODE(status.st_mode) & ~PRIVATE_UMASK)
             wide = path.stat().st_mode & PRIVATE_UMASK
     return not wide
+
+
+_Content = TypeVar("_Content")
+
+
+class WatchedFile(Generic[_Content]):
+    """The content of a file when it was last read. Reading blocks for a moment."""
+
+    def __init__(self, path: Path, reader: Callable[[Path], _Content]) -> None:
+        """Reads the file.
+
+        Args:
+            reader: Reads the file, or raises a ``ConfigurationError``.
+
+        Raises:
+            ConfigurationError: The file cannot be read.
+        """
+        self.path = path
+        self._reader = reader
+        self._seen = self._state()
+        self.content = reader(path)
+
+    def refresh(self) -> bool:
+        """Reads the file again if it changed; returns whether it did.
+
+        Raises:
+            ConfigurationError: The file cannot be read; ``content`` does not change.
+        """
+        # Taken before the file is read, so that a concurrent write is noticed by the next call.
+        seen = self._state()
+        if seen == self._seen:
+            return False
+        self.content = self._reader(self.path)
+        self._seen = seen
+        return True
+
+    def _state(self) -> tuple[int, int, int, int]:
+        try:
+            return file_state(self.path)
+        except OSError as error:
+            raise ConfigurationError(f"{self.path}: cannot be read: {error.strerror or error}") from error
+
+
+def file_state(path: Path) -> tuple[int, int, int, int]:
+    """Returns values that change when a file is written or replaced: its times, size and inode.
+
+    Raises:
+        OSError: The file does not exist.
+    """
+    status = path.stat()
+    return status.st_mtime_ns, status.st_ctime_ns, status.st_size, status.st_ino

@@ -39,7 +39,6 @@ class WorkerPool:
         """Creates the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call.
 
         Args:
-            workers: The number of threads.
             waited: Called on the worker with the seconds for which work waited for it, except work of
                 ``run_later``.
         """

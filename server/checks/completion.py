@@ -88,9 +88,7 @@ class ImageHandout:
         """Opens the evidence frame and audit images.
 
         Args:
-            check_id: The check.
             named: The images that the result of the check names.
-            tenant: The tenant of the check.
             audit_images: The number of audit images that are requested.
             kept_by_policy: Returns the maximum number of audit images that the policy of the check keeps.
                 Called only if there are too few.
@@ -181,8 +179,6 @@ class Deliveries:
         Args:
             record: The check, as it was read before the transaction.
             subject: The subject reference of the evidence record; may be empty.
-            actor: The caller.
-            now: The time.
         """
         hashed = subject_hash(self._tenant_key(record.tenant), subject)
         detail = {"sandbox": "true"} if record.sandbox else {}
@@ -233,7 +229,6 @@ class FinishedCheck:
     """A finished check with its result.
 
     Attributes:
-        record: The finished check.
         result: The result bytes that the result key signs.
         handed_out: The requested evidence images.
     """
@@ -248,8 +243,6 @@ class _KeptResult:
     """The parts of a decided check that FinishCheck returns.
 
     Attributes:
-        result: The result bytes.
-        named: The images that the result names.
         subject_reference: The orchestrator's reference to the person; may be empty.
     """
 
@@ -297,12 +290,9 @@ class CheckCompletion:
         """Closes a check to further attempts and returns its result; idempotent.
 
         Args:
-            check_id: The check.
-            tenant: The tenant of the caller.
             sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
             actor: The caller, for the audit log.
             audit_images: The maximum number of audit images to return.
-            now: The time.
             close_now: Whether to close the check, as CANCELLED, even if a scan runs or may still be resumed.
 
         Raises:
@@ -381,10 +371,7 @@ class CheckCompletion:
         """Cancels a check; idempotent. A decided check does not change.
 
         Args:
-            check_id: The check.
-            tenant: The tenant of the caller.
             sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
-            now: The time.
 
         Raises:
             Refusal: CHECK_NOT_FOUND.
@@ -399,7 +386,6 @@ class CheckCompletion:
         """Decides the checks whose scan deadline has passed; logs and skips a check that cannot be decided.
 
         Args:
-            now: The time.
             limit: The number of checks that are listed at once. Further checks wait for the next sweep,
                 unless one of the listed checks could not be decided.
 
@@ -482,9 +468,6 @@ class CheckCompletion:
         """Closes an open check, even during a scan. If another decision is stored first, it stands.
 
         Args:
-            record: The check.
-            reason: Why it is closed.
-            now: The time.
             excused: Whether a fault of the server, if one ended the scan before it was to be closed, replaces
                 the reason.
         """

@@ -30,17 +30,16 @@ from server.storage.records import (
     RequestKey,
 )
 from server.storage.repository import CheckRepository
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import Metrics, staged_embedder
 from server.telemetry.stages import Stage, check_bound
-from server.telemetry.timed_models import staged_embedder
-from server.trusted_images.errors import (
+from server.trusted_images.fetching import TrustedImages
+from server.trusted_images.stores import (
     ReferencedImageTooLarge,
     ReferenceInvalid,
     ReferenceNotFound,
     StoreUnavailable,
     TenantHasNoImages,
 )
-from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
 from vision.errors import DecoderUnavailable
 from vision.image import StillDecoder
@@ -77,7 +76,6 @@ class TrustedImageUpload:
     """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
 
     Attributes:
-        tenant: The tenant of the caller.
         sandbox: Whether the caller is a sandbox caller.
         image: The bytes of the image, or a reference to them.
         policy: Name of the policy; empty for the server's default.
@@ -150,7 +148,6 @@ async def referenced_image(
         images: The store; ``None`` if none is configured.
         reference: The reference that the orchestrator sent. No message repeats it, because it may be personal
             data.
-        tenant: The tenant of the caller.
         max_bytes: The maximum size of the image.
 
     Raises:
@@ -212,7 +209,6 @@ class PortraitIntake:
         """Sets the models, the threads and the stores.
 
         Args:
-            pack: The models.
             pool: The pool in which portraits are made; scans use another one.
             metrics: Counts images that are refused, and times the stages.
             still_decoder: Decodes JPEG 2000; without it, JPEG 2000 is refused.
@@ -248,8 +244,6 @@ class PortraitIntake:
         """Makes the portrait.
 
         Args:
-            image: The bytes of the image.
-            policy: The policy with the requirements for the portrait.
             sandbox: Whether a sandbox caller sent the image.
 
         Raises:
@@ -290,8 +284,6 @@ class TryGate:
         """Sets the limits and the stores.
 
         Args:
-            repository: The repository of checks.
-            setting: The limits.
             tenant_key: Returns the key with which the marks of a scope are made.
             metrics: Counts checks that are refused.
         """
@@ -357,13 +349,10 @@ class CheckIntake:
         """Sets the dependencies of every upload.
 
         Args:
-            repository: The repository of checks.
             offer: The policies and modes that a check may request.
             tries: Limits over several checks.
-            portraits: Makes portraits.
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
-            keys: The keys of the server.
             random: Returns the given number of unpredictable bytes.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
             metrics: Counts checks.

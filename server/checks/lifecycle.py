@@ -65,7 +65,6 @@ def check_erased(check_id: UUID, *, part: str) -> None:
     """Notes that a check, or only its images, were erased.
 
     Args:
-        check_id: The check.
         part: ``check`` or ``images``.
     """
     with check_bound(check_id):

@@ -31,12 +31,10 @@ class CheckOffer:
         """Sets the policies and their limits.
 
         Args:
-            policies: All policies.
             availabilities: Whether any device can meet a policy with the evidence that the server is
                 configured to verify, by the name of the policy.
             default_policy: The policy of a check that names none.
             available_modes: The modes that this version can run.
-            pack: The models.
             allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS checks.
         """
         self._policies = policies
@@ -128,8 +126,6 @@ def pack_shortfall(
     A pack that is for evaluation only does not meet an EXPRESS policy: EXPRESS decides by the models alone.
 
     Args:
-        policy: The policy.
-        pack: The model pack.
         allow_evaluation_pack: Whether the settings allow EXPRESS with a pack that is for evaluation only.
         requested: The mode of a check; ``None`` for the policy's mode.
     """

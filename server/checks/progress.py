@@ -63,10 +63,7 @@ class AttemptProgress:
         attempt: Its number in the check, from 1.
         outcome: How it ended; ``None`` while it runs.
         frames: Frames received so far.
-        start_time: When it began.
         end_time: When it ended; ``None`` while it runs.
-        mode: Its mode.
-        plan: Its plan.
         ended_by: Why it ended; ``None`` while it runs, and if no process could record the end.
     """
 
@@ -85,8 +82,6 @@ class CheckProgress:
     """The progress of a check.
 
     Attributes:
-        check_id: The check.
-        state: Its state.
         attempts: The attempts so far, by number.
         resumable_until: Until when the orchestrator has to wait for the device to reconnect; ``None`` unless
             the state is INTERRUPTED and the device may reconnect.
@@ -120,7 +115,6 @@ def progress_of(
         record: The check, which is not erased.
         attempts: Its attempts, by number.
         policy: Its frozen policy.
-        now: The time.
     """
     state = _state(record, now)
     remaining = max(0, attempts_remaining(attempts, policy))
@@ -235,8 +229,6 @@ class CheckInquiry:
         """Returns the progress of a check.
 
         Args:
-            check_id: The check.
-            tenant: The tenant of the caller.
             sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
 
         Raises:
@@ -275,8 +267,6 @@ class CheckInquiry:
         """Yields the progress of a check now and after each change, until no scan can change it any more.
 
         Args:
-            check_id: The check.
-            tenant: The tenant of the caller.
             sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
             admit: Raises if the caller may no longer call; called before each read.
 

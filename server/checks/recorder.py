@@ -55,10 +55,7 @@ class JudgedAttempt:
     """A judged attempt, with the facts that a result states about it.
 
     Attributes:
-        number: The number of the attempt.
         judgement: Liveness and match.
-        mode: The mode that was used.
-        device: The facts about the device.
         transcript: The transcript; ``None`` if the device left before it signed the end.
         evidence: The images that are stored. If the attempt decides against the person, images that could not
             be stored are included, so that the result names them.
@@ -78,7 +75,6 @@ class OutcomeMaker:
 
     Attributes:
         pack: The model pack that judges.
-        server_version: The version of this server.
     """
 
     pack: PackIdentity
@@ -99,15 +95,11 @@ class OutcomeMaker:
         """Decides the check by an attempt, or by the facts that are known without one.
 
         Args:
-            record: The check.
             policy: Its frozen policy.
             attempt: The attempt that the outcome is about; ``None`` if none was judged.
-            device: The facts about the device.
-            attempts: Every attempt.
             images: The kept images that the result names.
             reason: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
                 decides.
-            now: The time.
         """
         judgement = attempt.judgement if attempt else None
         verified_bits = judgement.verified_bits if judgement else 0.0
@@ -173,7 +165,6 @@ def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOu
     """Returns the outline of an attempt for a result.
 
     Args:
-        attempt: The attempt.
         closed: Whether the decision ends a running attempt; otherwise the server that ran it has stopped.
         now: The time of the decision, at which every attempt has ended.
     """
@@ -284,12 +275,9 @@ class CheckRecorder:
         """Sets the stores, and the facts that results state about this server.
 
         Args:
-            repository: The repository of checks.
-            evidence: The store of evidence images.
             records: Seals evidence records.
             encode: Serialises the result that is signed and returned; the edge provides it.
             pack: The model pack that judges.
-            server_version: The version of this server.
             clock_source: The clock of this server, as evidence records name it.
             unattempted: Returns the facts about the device of a check that no attempt decides; raises
                 StorageUnavailable if the database failed.
@@ -379,14 +367,11 @@ class CheckRecorder:
         """Decides a check from a judged attempt.
 
         Args:
-            record: The check.
             policy: Its frozen policy.
-            attempt: The attempt that decides.
             attempts: Every attempt, the deciding one included.
             reason: The circumstance that prevented a decision by the attempt; ``None`` if the attempt
                 decides.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
-            now: The time.
             ending: The end of the attempt, if it is not stored yet; it is written in the transaction of the
                 decision. Without ``epoch``, the attempt ran in an older stream, whose epoch is in ``record``.
 
@@ -430,12 +415,9 @@ class CheckRecorder:
         If a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
 
         Args:
-            record: The check.
             policy: Its frozen policy.
-            attempts: Every attempt.
             reason: Why the check is closed. A fault of the server replaces the absence of the person.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
-            now: The time.
 
         Raises:
             Conflict: Another stream or call was first.

@@ -64,7 +64,6 @@ def too_many_failures(error: TriesExceeded, *, now: datetime, to_device: bool = 
 
     Args:
         error: The limit that was reached.
-        now: The time.
         to_device: Whether a device gets the refusal, which then states only when to try again.
     """
     seconds = max(1, ceil((error.until - now).total_seconds()))

@@ -71,7 +71,6 @@ class RunningScans:
         """Makes the streams of this replica close their check with their findings, and waits for their end.
 
         Args:
-            check_id: The check.
             reason: Why the check ends, if no judged attempt decides it.
         """
         waiting = []

@@ -29,7 +29,6 @@ class OpenedPortrait:
     """What a check keeps of its portrait.
 
     Attributes:
-        template: The template.
         trusted: The aligned face; ``None`` in a sandbox.
     """
 

@@ -63,7 +63,6 @@ class Access:
     """A call of a caller.
 
     Attributes:
-        tenant: The tenant of the caller.
         actor: The caller, for the audit log.
         now: The time of the call, UTC.
         purpose: Why, as the caller states it; may be empty where no purpose is required.
@@ -115,7 +114,6 @@ class ApprovalRules:
     """The actions that need two people, and how people are known in the audit log and the tables of devices.
 
     Attributes:
-        two_people: The actions.
         valid: How long a second person may confirm.
         tenant_keys: Returns the keys that a tenant has and had, newest first.
         device_hashes: Returns the hashes of a tenant's person in the tables of devices.
@@ -130,7 +128,6 @@ class ApprovalRules:
         """Returns the request for a second person; ``None`` if one person suffices.
 
         Args:
-            action: The action.
             event: Its event, made by this call.
             *arguments: The arguments that the second call must repeat.
         """

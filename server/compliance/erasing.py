@@ -15,8 +15,7 @@ from server.checks.lifecycle import check_erased
 from server.compliance.access import Access, ApprovalRules, reference_field, text_field
 from server.compliance.reading import found_check
 from server.configuration.tables import TwoPeople
-from server.domain.evidence_terms import reference_term
-from server.domain.terms import OPEN_STATES, CheckState
+from server.domain.terms import OPEN_STATES, CheckState, reference_term
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.sealing import SealError
@@ -60,7 +59,6 @@ class ErasedCheck:
     """An erased check.
 
     Attributes:
-        erase_time: When it was erased.
         residues: What may still contain its data.
     """
 
@@ -103,12 +101,8 @@ class Erasure:
         """Sets the stores.
 
         Args:
-            repository: The repository of checks.
-            records: The index of records.
-            vault: Opens records.
             retention: Erases checks.
             store: Erases images.
-            holds: The holds.
             completion: Cancels open checks.
             rules: The actions that need two people.
         """

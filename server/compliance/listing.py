@@ -22,8 +22,7 @@ from liveness import AttackType
 from server.audit import AuditAction, AuditEntry
 from server.base.errors import Reason, Refusal
 from server.compliance.access import Access, reference_field, text_field
-from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
-from server.domain.terms import CheckStatus, FailureReason
+from server.domain.terms import ALL, HOLD, CheckStatus, FailureReason, pair_terms, reference_term, term
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
@@ -60,8 +59,6 @@ class PageTokens:
 
         Args:
             place: The position of the entry, as the list encodes it.
-            tenant: The tenant.
-            conditions: The kind of list and its conditions.
         """
         nonce = self._random(_NONCE_BYTES)
         key = self._ciphers(tenant)[0]
@@ -112,12 +109,6 @@ class CheckFilter:
     Attributes:
         since: Decided at this time or later.
         before: Decided earlier.
-        subject_reference: The exact subject reference.
-        consent_reference: The exact consent reference.
-        status: The status.
-        reason: One of the reasons.
-        attack: The attack type of a SPOOF.
-        policy: Name of the policy.
         sign: A suspected sign of manipulation.
         sandbox: Whether a sandbox caller created it.
         on_hold: Only checks on hold.
@@ -211,10 +202,7 @@ class CheckListing:
         """Sets the stores.
 
         Args:
-            records: The index of records.
-            log: The audit log.
             tenant_keys: Returns the keys that a tenant has and had, newest first.
-            tokens: Makes page tokens.
         """
         self._records = records
         self._log = log
@@ -225,8 +213,6 @@ class CheckListing:
         """Returns a page, and logs that it was read.
 
         Args:
-            access: The call.
-            chosen: The conditions.
             size: The maximum number of checks, 1 or more.
             page_token: The token of the page; empty for the first.
 
@@ -315,7 +301,6 @@ class AuditListing:
         """Returns a page, and logs that it was read.
 
         Args:
-            access: The call.
             chosen: Which entries.
             subjects: The person whose entries are wanted, as ``server.audit.subject_hashes``; empty for all.
             size: The maximum number of entries, 1 or more.
@@ -345,7 +330,6 @@ class AuditListing:
         """Yields the lines of an export of the log, after an entry that it was read.
 
         Args:
-            access: The call.
             since: Entries of this time or later; ``None`` for all.
         """
         await self._log.append(

@@ -37,10 +37,6 @@ class OpenedEvidence:
     """The opened evidence of a check.
 
     Attributes:
-        check: The check.
-        record: Its evidence record.
-        holds: The holds on it.
-        record_json: The record as it was sealed.
         altered: The facts that differ between the record and the columns of lists; see
             ``server.evidence.records.contradictions``.
     """
@@ -91,12 +87,8 @@ class EvidenceReading:
         """Sets the stores.
 
         Args:
-            repository: The repository of checks.
-            records: The sealed records.
             vault: Opens records, and signs.
             store: The sealed images.
-            holds: The holds.
-            log: The audit log.
             rules: Makes the hashes of persons for the audit log.
             describe: Returns a serialised result as JSON; the edge provides it.
             jwks: Returns the public keys that verify signatures.
@@ -129,7 +121,6 @@ class EvidenceReading:
 
         Args:
             access: The call, which states a purpose.
-            check_id: The check.
             sha256: SHA-256 of the image, 32 bytes.
 
         Raises:

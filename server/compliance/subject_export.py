@@ -67,7 +67,6 @@ class SubjectExport:
             reading: Makes the archive of each check.
             erasure: Finds the checks of a person.
             devices: Counts the data about devices.
-            log: The audit log.
             rules: Knows people in the audit log.
         """
         self._reading = reading

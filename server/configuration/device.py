@@ -67,8 +67,6 @@ class PlaySettings(Table):
     """For ``google``: key file of a service account, JSON."""
     min_level: Literal["basic", "device", "strong"] = "device"
     """Lowest accepted integrity of the device."""
-    max_age_seconds: int = Field(default=180, ge=10, le=600)
-    """Maximum age of a token."""
     refused_recall_bits: tuple[Literal[1, 2, 3], ...] = ()
     """Bits of Play's device recall that exclude a device from scans; your own app sets them on a device."""
 
@@ -113,18 +111,12 @@ class AndroidSettings(Table):
     """Roots that are trusted in addition to Google's, in every check: one that Google began to use after this
     release, or that of your own devices. A holder of the key of such a root can make evidence of any
     device."""
-    tee_under_strongbox: bool = False
-    """Whether a key in the trusted environment may be attested under the chain of a StrongBox."""
     min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
     """Lowest accepted security level of the environment of a key."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
     """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
     max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
     """Age in months from which a security patch level counts as old."""
-    max_certificates_issued: int = Field(default=512, ge=1, le=1_000_000)
-    """Maximum number of attestation certificates that are provisioned to one phone in 30 days. A higher
-    number indicates a farm that sells keys, and limits the assurance to MEDIUM. Phones of test laboratories
-    have up to 64."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
 
@@ -167,10 +159,6 @@ class AppleSettings(Table):
     """``development`` accepts apps that were built for tests; the server is then for tests only."""
     receipts: AppleReceiptSettings = AppleReceiptSettings()
     """Apple's server for receipts."""
-    max_keys_made: int = Field(default=10, ge=1, le=1_000_000)
-    """Maximum number of keys that one device makes for the app in 30 days, by Apple's count. A higher number
-    indicates a farm that sells scans, and limits the assurance to MEDIUM. Apple states no limit; an app makes
-    a key when it is installed."""
 
 
 class WebSettings(Table):

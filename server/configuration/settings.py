@@ -217,17 +217,13 @@ class RuntimeSettings(Table):
     """Threads of one inference. The product of this and ``workers`` should not exceed the number of CPUs."""
     providers: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` uses CUDA if it is available, otherwise the CPU; with ``cuda``, the server does not start
-    without it."""
-    cuda_device: int = Field(default=0, ge=0, le=255)
-    """Number of the GPU, among those that ``CUDA_VISIBLE_DEVICES`` shows to the process."""
+    without it. Of several GPUs it is the first that ``CUDA_VISIBLE_DEVICES`` shows to the process."""
     cuda_memory_mib: int | None = Field(default=None, ge=64, le=1_048_576)
     """Maximum GPU memory for the tensors of each model; by default without a limit. CUDA itself takes some
     more."""
     max_batch: int | None = Field(default=None, ge=1, le=256)
     """Maximum number of inputs that one call of a model takes, from scans that run at the same time; by
     default 16 on a GPU and 1 on the CPU. Models that take one input at a time are not affected."""
-    max_batch_wait_ms: float = Field(default=2.0, ge=0.0, le=100.0)
-    """Maximum time that an input waits for others. With one scan, none waits."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Threads that judge frames; by default the number of CPUs."""
 
@@ -270,15 +266,6 @@ class IsolationSettings(Table):
     memory_mib: int = Field(default=1024, ge=64, le=65_536)
     """Memory that a process may map in addition to its memory at the start. A JPEG 2000 image takes up to 30
     bytes a pixel, so a policy with a ``portrait.max_pixels`` of more than 30 million needs more."""
-    cpu_seconds: int = Field(default=10, ge=1, le=600)
-    """Maximum CPU time for one image."""
-    wall_seconds: float = Field(default=15.0, ge=0.5, le=600.0)
-    """Maximum time for one image, from its transfer to its last pixel."""
-    wait_seconds: float = Field(default=5.0, ge=0.1, le=60.0)
-    """Maximum time that an image waits for a free process; the call then ends with RESOURCE_EXHAUSTED."""
-    jobs_per_worker: int = Field(default=1, ge=1, le=1_000_000)
-    """Number of images after which a process is replaced. With 1, no image can affect that of the next
-    person; a higher number saves the start of a process for each image."""
 
 
 class LogLevel(StrEnum):

@@ -1,6 +1,5 @@
 """The tables of the settings, by what they are about; ``settings`` puts them together."""
 
-from dataclasses import asdict, replace
 from datetime import timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -8,12 +7,9 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, field_validator, model_validator
 
-from liveness import LivenessPolicyError
-from liveness.selfie import SelfieSettings
-from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule
 from server.access.callers import Name
 from server.base.table import Table, is_loopback
-from server.domain.tries import TryRules, TrySetting
+from server.domain.tries import SANDBOX_RULES, TryRules, TrySetting
 
 __all__ = [
     "AnalysisSettings",
@@ -21,94 +17,18 @@ __all__ = [
     "AwsKmsEncryption",
     "ComplianceSettings",
     "EnvironmentEncryption",
-    "FailureLimits",
     "FailureSettings",
     "FileEncryption",
     "KeyEncryptionEntry",
     "KeySettings",
     "LimitSettings",
     "OtlpSettings",
-    "SandboxFailureLimits",
-    "SelfieTable",
-    "SubjectTable",
     "TelemetrySettings",
     "TenantKeySettings",
     "TenantLimits",
     "TwoPeople",
     "VaultTransitEncryption",
-    "VideoSubjectTable",
 ]
-
-_DEFAULTS = SelfieSettings()
-
-
-class SelfieTable(Table):
-    """The parameters of the eight signals of AnalyzeImage."""
-
-    live_threshold: float = _DEFAULTS.live_threshold
-    """Confidence from which a selfie is LIVE; within 0.04 of it the verdict is INCONCLUSIVE."""
-    min_face_confidence: float = _DEFAULTS.min_face_confidence
-    """Confidence of the detector below which a face counts as not found."""
-    min_blur_variance: float = _DEFAULTS.min_blur_variance
-    """Variance of the Laplacian of the face that scores 0.5; lower it for strongly compressed images."""
-    min_ear: float = _DEFAULTS.min_ear
-    """Eye aspect ratio below which an eye counts as closed."""
-    max_yaw_deg: float = _DEFAULTS.max_yaw_deg
-    """Yaw in degrees that scores 0.5."""
-    max_pitch_deg: float = _DEFAULTS.max_pitch_deg
-    """Pitch in degrees that scores 0.5."""
-    min_face_area_ratio: float = _DEFAULTS.min_face_area_ratio
-    """Share of the image area below which a face is penalised."""
-    max_asymmetry: float = _DEFAULTS.max_asymmetry
-    """Symmetry index that scores 0."""
-    lbp_dominant_bin_spoof_threshold: float = _DEFAULTS.lbp_dominant_bin_spoof_threshold
-    """Share of one pattern from which the texture of skin is suspiciously uniform."""
-    fft_kurtosis_max: float = _DEFAULTS.fft_kurtosis_max
-    """Ring kurtosis that scores 0."""
-    fft_hf_ratio_baseline: float = _DEFAULTS.fft_hf_ratio_baseline
-    """Share of high frequencies in a natural selfie."""
-    fft_az_variance_max: float = _DEFAULTS.fft_az_variance_max
-    """Azimuthal variance that scores 0.5."""
-
-    @model_validator(mode="after")
-    def _valid(self) -> Self:
-        try:
-            self.as_settings()
-        except LivenessPolicyError as error:
-            raise ValueError(str(error)) from error
-        return self
-
-    def as_settings(self) -> SelfieSettings:
-        """Returns the parameters in the form of ``liveness.selfie``."""
-        return SelfieSettings(**{name: getattr(self, name) for name in asdict(_DEFAULTS)})
-
-
-class SubjectTable(Table):
-    """The faces of a selfie that count as persons. The subject is the most prominent by size and centre."""
-
-    background_width: float = Field(default=PHOTO_SUBJECT.background_width, ge=0.0, le=1.0)
-    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
-    and the subject does not. Faces below a third are always background; with 0 no others are."""
-    centre: float = Field(default=PHOTO_SUBJECT.centre, ge=0.2, le=0.6)
-    """Distance from the centre of the image, over half its diagonal, from which a face lies off-centre."""
-
-    def as_rule(self) -> SubjectRule:
-        """Returns the values in the form of ``matcher.persons``."""
-        return replace(PHOTO_SUBJECT, background_width=self.background_width, centre=self.centre)
-
-
-class VideoSubjectTable(Table):
-    """The faces of a video's frame that count as persons. A frame with several persons does not count."""
-
-    background_width: float = Field(default=SCAN_SUBJECT.background_width, ge=0.0, le=0.8)
-    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
-    and the subject does not. Faces below 0.4 are always background; with 0 no others are."""
-    centre: float = Field(default=SCAN_SUBJECT.centre, ge=0.2, le=0.6)
-    """Distance from the centre of the frame, over half its diagonal, from which a face lies off-centre."""
-
-    def as_rule(self) -> SubjectRule:
-        """Returns the values in the form of ``matcher.persons``."""
-        return replace(SCAN_SUBJECT, background_width=self.background_width, centre=self.centre)
 
 
 class AnalysisSettings(Table):
@@ -126,24 +46,6 @@ class AnalysisSettings(Table):
     video_workers: int = Field(default=1, ge=0, le=64)
     """Number of processes in which videos are decoded, and of threads that analyse them. With 0, videos are
     refused, but still frames are analysed."""
-    video_memory_mib: int = Field(default=1024, ge=128, le=65_536)
-    """Memory that such a process may map in addition to its memory at the start."""
-    video_cpu_seconds: int = Field(default=60, ge=1, le=600)
-    """Maximum CPU time to decode one video."""
-    video_wall_seconds: float = Field(default=90.0, ge=1.0, le=600.0)
-    """Maximum time for one video, from its transfer to the decoder to the analysis of its last frame."""
-    max_video_seconds: float = Field(default=60.0, ge=1.0, le=600.0)
-    """Maximum length of a video; a longer one is refused."""
-    upload_seconds: float = Field(default=60.0, ge=1.0, le=600.0)
-    """Maximum duration of one upload."""
-    idle_seconds: float = Field(default=10.0, ge=0.1, le=60.0)
-    """Maximum time between two messages of an upload."""
-    selfie: SelfieTable = SelfieTable()
-    """The parameters of the eight signals."""
-    subject: SubjectTable = SubjectTable()
-    """The faces of a selfie that count as persons."""
-    video_subject: VideoSubjectTable = VideoSubjectTable()
-    """The faces of a video's frame that count as persons."""
 
 
 class AuditSettings(Table):
@@ -204,8 +106,11 @@ class ComplianceSettings(Table):
 _DAY = 86_400
 
 
-class FailureLimits(Table):
-    """Limits on failed checks of one subject, portrait or device, which cause a lock and then a block."""
+class FailureSettings(Table):
+    """Limits on failed checks of one subject, portrait or device, which cause a lock and then a block.
+
+    Sandbox checks have constant limits (``server.domain.tries.SANDBOX_RULES``).
+    """
 
     maximum: int = Field(default=5, ge=1, le=1_000_000)
     """Number of failed checks within ``window_seconds`` that causes a lock. A running scan counts until it is
@@ -221,6 +126,9 @@ class FailureLimits(Table):
     block_seconds: int = Field(default=_DAY, ge=1, le=30 * _DAY)
     """Period within which failed checks are counted for a block, and duration of the block. At least
     ``lock_seconds``."""
+    remember_days: int = Field(default=30, ge=1, le=400)
+    """How long keyed hashes of a failed check are stored, for these limits and for the signals that report
+    earlier attacks. At least twice ``block_seconds``."""
 
     @model_validator(mode="after")
     def _blocks_longer_than_it_locks(self) -> Self:
@@ -232,62 +140,26 @@ class FailureLimits(Table):
             raise ValueError(
                 f"block_maximum ({self.block_maximum}) must be at least maximum ({self.maximum}); set both"
             )
-        return self
-
-    def as_rules(self) -> TryRules:
-        """Returns the limits in the form of ``server.domain.tries``."""
-        return TryRules(
-            maximum=self.maximum,
-            window=timedelta(seconds=self.window_seconds),
-            lock=timedelta(seconds=self.lock_seconds),
-            block_maximum=self.block_maximum,
-            block=timedelta(seconds=self.block_seconds),
-        )
-
-
-class SandboxFailureLimits(FailureLimits):
-    """The limits for sandbox checks, many of which fail in tests of an integration."""
-
-    maximum: int = Field(default=1_000, ge=1, le=1_000_000)
-    """Number of failed checks within ``window_seconds`` that causes a lock."""
-    lock_seconds: int = Field(default=60, ge=1, le=_DAY)
-    """How long a lock lasts."""
-    block_maximum: int = Field(default=4_000, ge=1, le=10_000_000)
-    """Number of failed checks within ``block_seconds``, at any intervals, that causes a block. At least
-    ``maximum``."""
-    block_seconds: int = Field(default=60, ge=1, le=30 * _DAY)
-    """Period within which failed checks are counted for a block, and duration of the block. At least
-    ``lock_seconds``."""
-
-
-class FailureSettings(FailureLimits):
-    """Limits on failed checks of one subject, portrait or device; sandbox checks have their own."""
-
-    remember_days: int = Field(default=30, ge=1, le=400)
-    """How long keyed hashes of a failed check are stored, for these limits and for the signals that report
-    earlier attacks. At least twice ``block_seconds``."""
-    sandbox: SandboxFailureLimits = SandboxFailureLimits()
-
-    @model_validator(mode="after")
-    def _remembers(self) -> Self:
-        longest = max(self.block_seconds, self.sandbox.block_seconds)
-        if self.remember_days * _DAY < 2 * longest:
+        if self.remember_days * _DAY < 2 * self.block_seconds:
             raise ValueError(
-                f"remember_days ({self.remember_days}) must be at least twice block_seconds ({longest}): "
-                "otherwise blocks are erased before they end"
+                f"remember_days ({self.remember_days}) must be at least twice block_seconds "
+                f"({self.block_seconds}): otherwise blocks are erased before they end"
             )
         return self
 
     def as_setting(self) -> TrySetting:
-        """Returns the limits in the form of ``server.domain.tries``."""
+        """Return the limits in the form of ``server.domain.tries``."""
         return TrySetting(
-            real=self.as_rules(),
-            sandbox=self.sandbox.as_rules(),
+            real=TryRules(
+                maximum=self.maximum,
+                window=timedelta(seconds=self.window_seconds),
+                lock=timedelta(seconds=self.lock_seconds),
+                block_maximum=self.block_maximum,
+                block=timedelta(seconds=self.block_seconds),
+            ),
+            sandbox=SANDBOX_RULES,
             remembered=timedelta(days=self.remember_days),
         )
-
-
-_MIB = 1024 * 1024
 
 
 class TenantLimits(Table):
@@ -316,8 +188,6 @@ class LimitSettings(Table):
 
     max_scans: int = Field(default=32, ge=1, le=10_000)
     """Maximum number of scans at once."""
-    max_scan_frames_in_flight: int = Field(default=8, ge=1, le=64)
-    """Maximum number of frames of one scan that are being sent or judged: the credit window."""
     max_unary: int = Field(default=64, ge=1, le=10_000)
     """Maximum number of unary calls at once that are neither uploads nor selfies."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
@@ -326,24 +196,10 @@ class LimitSettings(Table):
     """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
     max_evidence: int = Field(default=4, ge=1, le=100)
     """Maximum number of calls of EvidenceService at once; an export holds a few megabytes."""
-    max_device_message_bytes: int = Field(default=768 * 1024, ge=64 * 1024, le=4 * _MIB)
-    """Maximum message size on the device listener; the limits of the wire contract also apply."""
-    max_service_message_bytes: int = Field(default=11 * _MIB, ge=_MIB, le=16 * _MIB)
-    """Maximum message size on the service listener; a selfie of 10 MB must fit."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
     """How long a unary call, an upload, a selfie or a video waits for a place if none is free. It should be
-    shorter than the deadline of 5 seconds that is recommended to callers. It is refused at once if
-    ``max_waiting_of_tenant`` or ``max_waiting`` wait already. Scans and watches do not wait."""
-    max_waiting: int = Field(default=16, ge=0, le=1_000)
-    """Maximum number of waiting calls of one kind, of all tenants together. Each waiting upload and selfie
-    keeps its message, of at most ``max_service_message_bytes``, in memory."""
-    max_waiting_of_tenant: int = Field(default=8, ge=0, le=1_000)
-    """Maximum number of waiting calls of one kind, of one tenant."""
-    tenant_share: float = Field(default=0.75, ge=0.5, le=1.0)
-    """The fraction of the places for scans, watches and videos that one tenant may hold while no other tenant
-    holds any. It applies if callers of several tenants, or both real and sandbox callers, are configured. It
-    shrinks as other tenants hold more: a tenant gets at most ``tenant_share / (1 - tenant_share)`` times the
-    places that it leaves free, but always one. 1 keeps no place free."""
+    shorter than the deadline of 5 seconds that is recommended to callers. It is refused at once if 8 calls of
+    its kind and tenant, or 16 of its kind, wait already. Scans and watches do not wait."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
     """Quotas of single tenants, by name: the maximum number of calls of each kind at once. The sandbox
     callers of a tenant may hold the same number in addition, because they count as a separate tenant. In the

@@ -80,7 +80,6 @@ class ClaimedDevice:
 
     Attributes:
         device: The device's claims about itself.
-        camera: The device's claims about its camera.
         server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
     """
 
@@ -95,8 +94,6 @@ class ObservedFrames:
 
     Attributes:
         claims: Every frame's header, in order.
-        measured_claims: The headers of the measured frames.
-        measurements: The measurements of these frames.
         adjustments: The number of the server's requests for smaller frames.
     """
 
@@ -389,9 +386,7 @@ async def unattempted_device(
     Args:
         devices: Stores the findings on the check's evidence.
         remembered: How long earlier attacks are kept.
-        record: The check.
         policy: Its frozen policy.
-        now: The current time.
 
     Raises:
         StorageUnavailable: The database failed.

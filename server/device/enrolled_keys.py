@@ -45,6 +45,9 @@ _MAX_AGE: Final = timedelta(minutes=5)
 """The age that Apple recommends as the maximum for a receipt that was just received."""
 _UNTIL_NEXT: Final = timedelta(days=1)
 _AFTER_FAILURE: Final = timedelta(hours=1)
+_MOST_KEYS_MADE: Final = 10
+"""Keys that one device makes for the app in 30 days, by Apple's count, before it looks like a farm that sells
+scans. Apple states no limit; an app makes a key when it is installed."""
 
 
 class ReceiptKeeper:
@@ -102,7 +105,7 @@ class ReceiptKeeper:
             StorageUnavailable: The database failed.
         """
         held = None if key.receipt is None else parse_receipt(key.receipt.data).receipt
-        known = check_risk(held, most_keys=self._trust.apple_max_keys_made, now=self._now())
+        known = check_risk(held, most_keys=_MOST_KEYS_MADE, now=self._now())
         exchange = self._trust.receipt_exchange_of(sandbox=context.sandbox)
         if exchange is None or not context.asks_apple:
             return (known,)
@@ -162,7 +165,7 @@ class ReceiptKeeper:
             environment=environment,
             client_data_hash=client_data_hash,
             max_age=_MAX_AGE,
-            most_keys=self._trust.apple_max_keys_made,
+            most_keys=_MOST_KEYS_MADE,
             anchors=self._trust.apple_roots(sandbox=sandbox),
             now=self._now(),
         )

@@ -127,7 +127,6 @@ class EvidenceContext:
     """The stream in which evidence arrived.
 
     Attributes:
-        check_id: Its check.
         scope: The name under which the keys of devices are stored; see ``server.base.sandbox``.
         subject: The orchestrator's reference to the person; may be empty.
         challenge: The bytes that the evidence must be made for, 32 bytes: the stream's binding hash H or, if

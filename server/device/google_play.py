@@ -133,7 +133,6 @@ def open_google_play_decoder(
 
     Args:
         service_account_file: The JSON key file from Google Cloud.
-        base_url: The URL of Google's service.
         timeout_seconds: How long one answer may take.
 
     Raises:

@@ -52,7 +52,6 @@ def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> 
     """Writes a list and the record of its download, each atomically.
 
     Args:
-        path: The list.
         data: The bytes of the list, as fetched.
         fetched_at: When it was fetched, with a time zone.
 
@@ -94,7 +93,6 @@ class RevocationFile:
         """Initialises the list without reading it; without a path there is never a list.
 
         Args:
-            path: The list.
             max_age: The age from which the list is too old to pass its test.
         """
         self._path = path

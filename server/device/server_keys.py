@@ -15,8 +15,7 @@ from typing import Final
 import structlog
 
 from server.base.errors import ConfigurationError
-from server.base.private_files import read_trusted_file
-from server.base.watched_file import WatchedFile
+from server.base.private_files import WatchedFile, read_trusted_file
 
 __all__ = ["ServerKeyList", "ServerKeys"]
 

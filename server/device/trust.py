@@ -53,15 +53,11 @@ class DeviceTrust:
     Attributes:
         android_roots: Roots of key attestation: Google's, and those that the settings add.
         test_android_roots: Further roots for sandbox checks.
-        android: The requirements on a key attestation.
         play: The requirements on a Play Integrity token.
         classic_keys: Keys that open classic tokens on this server; ``None`` if it does not open them itself.
         play_decoder: Opens tokens elsewhere; ``None`` if there is no decoder.
-        apple: Apple's roots.
         test_apple: The roots that replace them in sandbox checks.
         apple_app_ids: The operator's apps.
-        apple_environment: The App Attest environment.
-        apple_max_keys_made: The highest risk metric of a receipt that passes.
         receipt_exchange: Exchanges receipts; ``None`` if they are not exchanged.
         test_receipt_exchange: Exchanges receipts in sandbox checks.
         relying_party: The operator's site; ``None`` without a site.
@@ -77,7 +73,6 @@ class DeviceTrust:
     test_apple: AppleAnchors
     apple_app_ids: frozenset[str]
     apple_environment: Environment
-    apple_max_keys_made: int
     receipt_exchange: ReceiptExchange | None
     test_receipt_exchange: ReceiptExchange | None
     relying_party: RelyingParty | None
@@ -104,7 +99,6 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
     """Reads the files that the settings name, which may block briefly.
 
     Args:
-        settings: The settings of device integrity.
         now: Returns the current time, with a time zone.
 
     Raises:
@@ -128,7 +122,6 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         play=PlayPolicy(
             apps=apps,
             min_level=PlayLevel[play.min_level.upper()],
-            max_age=timedelta(seconds=play.max_age_seconds),
             refused_recall_bits=frozenset(play.refused_recall_bits),
         ),
         classic_keys=_classic_keys(play) if play.decoder is PlayDecoderChoice.LOCAL else None,
@@ -140,7 +133,6 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         ),
         apple_app_ids=frozenset(settings.apple.app_ids),
         apple_environment=settings.apple.environment,
-        apple_max_keys_made=settings.apple.max_keys_made,
         receipt_exchange=_receipt_exchange(settings.apple.receipts, server=None, now=now),
         test_receipt_exchange=_receipt_exchange(
             settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
@@ -215,10 +207,8 @@ def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyA
         min_security_level=_LEVELS[settings.min_security_level],
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
         max_patch_age_months=settings.max_patch_age_months,
-        max_certificates_issued=settings.max_certificates_issued,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
         stale_revocation_is_soft=settings.stale_revocation_is_soft,
-        tee_under_strongbox=settings.tee_under_strongbox,
         remotely_provisioned_only=settings.remotely_provisioned_only,
     )
 

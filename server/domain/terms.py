@@ -13,14 +13,22 @@ The life of a check is an explicit state machine; storage performs its transitio
                          │
                          ▼
                       ERASED    (retention ended: evidence keys destroyed, tombstone kept)
+
+Evidence records are found by filter words, and by keyed hashes of references.
 """
 
+import hmac
+from collections.abc import Iterable
 from enum import Enum, StrEnum
+from itertools import combinations
+from typing import Final
 
 __all__ = [
     "ADVERSE",
+    "ALL",
     "CLOSED_WITH_RESULT",
     "FAULTS",
+    "HOLD",
     "OPEN_STATES",
     "TRANSITIONS",
     "AttemptOutcome",
@@ -33,6 +41,9 @@ __all__ = [
     "PortraitKept",
     "SealedKind",
     "may_become",
+    "pair_terms",
+    "reference_term",
+    "term",
 ]
 
 
@@ -193,3 +204,49 @@ ADVERSE = frozenset(
     }
 )
 """Reasons that fail a check even if the server also had a fault."""
+
+
+_DOMAIN: Final = b"facegate/v1/evidence-reference"
+# The names of pairs have this order, and the text of a policy is last.
+_NAMES: Final = ("sign", "attack", "reason", "status", "sandbox", "policy")
+
+ALL: Final = "all"
+"""The term of every record."""
+
+HOLD: Final = "hold"
+"""The term of a record that is on hold."""
+
+
+def term(name: str, word: str) -> str:
+    """Returns a term such as ``"status:FAILURE"``."""
+    return f"{name}:{word}"
+
+
+def pair_terms(words: Iterable[tuple[str, str]]) -> tuple[str, ...]:
+    """Returns the terms of every two words together, such as ``"status_policy:FAILURE:high"``.
+
+    Each of two words may be frequent, though few records have both. A query with two separate terms would
+    read all entries of one of them.
+
+    Args:
+        words: Names and words, such as ``("status", "FAILURE")``. Two words of one name make no pair.
+    """
+    ordered = sorted(words, key=lambda named: _NAMES.index(named[0]))
+    return tuple(
+        term(f"{one}_{other}", f"{one_word}:{other_word}")
+        for (one, one_word), (other, other_word) in combinations(ordered, 2)
+        if one != other
+    )
+
+
+def reference_term(name: str, reference: str, *, tenant_key: bytes) -> str:
+    """Returns the term of a reference, which reveals nothing without the tenant's key.
+
+    Args:
+        name: ``"subject"`` or ``"consent"``.
+        reference: The reference as the orchestrator gave it; not empty.
+        tenant_key: The key of the tenant, 32 bytes.
+    """
+    named = name.encode()
+    data = _DOMAIN + len(named).to_bytes(2, "big") + named + reference.encode()
+    return term(name, hmac.digest(tenant_key, data, "sha256").hex())

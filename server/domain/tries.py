@@ -90,7 +90,7 @@ class TryMark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TryRules:
-    """The limits; see ``server.configuration.tables.FailureLimits``.
+    """The limits; see ``server.configuration.tables.FailureSettings``.
 
     Attributes:
         maximum: Failed checks within ``window`` that cause a lock.
@@ -112,13 +112,22 @@ class TryRules:
         return 2 * max(self.window, self.block)
 
 
+SANDBOX_RULES: Final = TryRules(
+    maximum=1_000,
+    window=timedelta(minutes=3),
+    lock=timedelta(minutes=1),
+    block_maximum=4_000,
+    block=timedelta(minutes=1),
+)
+"""The limits of sandbox checks. Many of these fail in tests of an integration, so a lock takes many and lasts
+a minute."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrySetting:
     """The limits of real checks and of sandbox checks.
 
     Attributes:
-        real: The limits of real checks.
-        sandbox: The limits of sandbox checks.
         remembered: How long failures are kept, for locks and for the signals about earlier attacks.
     """
 
@@ -163,8 +172,6 @@ def judge_tries(
 
     Args:
         history: How earlier checks count and when they were decided, in any order.
-        rules: The limits.
-        now: The current time.
 
     Returns:
         The standing and its end. The end is ``now`` if the standing is ALLOWED, otherwise later than ``now``.
@@ -215,8 +222,6 @@ def try_outcome(
     judge it is UNCLEAR, too.
 
     Args:
-        status: The check's status.
-        reasons: Its reasons.
         frames_counted: Whether one of its attempts counted.
     """
     given = frozenset(reasons)

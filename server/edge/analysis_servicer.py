@@ -15,10 +15,11 @@ from google.protobuf.message import DecodeError
 from grpc.aio import ServicerContext, UsageError
 
 from liveness.selfie import SelfieResult
-from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.image import ImageAnalyst
 from server.analysis.results import (
+    AnalysisCode,
     AnalysisMode,
+    AnalysisRefused,
     ImageAnalysis,
     VideoAnalysis,
     image_request_id,
@@ -48,6 +49,10 @@ __all__ = [
 
 _IMAGE_SECONDS = 30.0
 _SETTLE_SECONDS = 0.05
+UPLOAD_SECONDS = 60.0
+"""Maximum duration of one upload of a video: 50 MB at 7 Mbit/s."""
+IDLE_SECONDS = 10.0
+"""Maximum time between two messages of an upload, which holds a place meanwhile."""
 
 _log = structlog.get_logger(__name__)
 _MODEL_ID, _MODEL_NAME = "face_liveness", "Face Liveness Detection"
@@ -83,7 +88,6 @@ class AnalysisEnvironment:
 
     Attributes:
         images: Analyses selfies.
-        videos: Analyses videos.
         image_pool: Threads for selfies; no scan waits for them.
         video_pool: Threads for videos; each video occupies one for seconds.
         pack: The model pack of both analysts.
@@ -111,23 +115,15 @@ class AnalysisServicer:
         callers: CallerIdentifier,
         selfies: Places,
         videos: Places,
-        upload_seconds: float,
-        idle_seconds: float,
     ) -> None:
         """Creates a servicer that refuses every call until ``open`` is called.
 
         Args:
-            callers: Identifies callers.
-            selfies: Places of AnalyzeImage.
             videos: Places of AnalyzeVideo; a call also holds one during its upload.
-            upload_seconds: Maximum duration of one upload.
-            idle_seconds: Maximum time between two messages of an upload.
         """
         self._callers = callers
         self._selfies = selfies
         self._videos = videos
-        self._upload_seconds = upload_seconds
-        self._idle_seconds = idle_seconds
         self._env: AnalysisEnvironment | None = None
 
     def open(self, env: AnalysisEnvironment) -> None:
@@ -197,13 +193,13 @@ class AnalysisServicer:
 
     async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
         try:
-            async with asyncio.timeout(self._upload_seconds):
+            async with asyncio.timeout(UPLOAD_SECONDS):
                 return await self._received(aiter(requests))
         except TimeoutError as error:
             raise Refusal(
                 Reason.DEADLINE_EXCEEDED,
-                f"the upload took more than {self._upload_seconds:g} seconds",
-                details={"maxSeconds": self._upload_seconds},
+                f"the upload took more than {UPLOAD_SECONDS:g} seconds",
+                details={"maxSeconds": UPLOAD_SECONDS},
             ) from error
         except DecodeError as error:
             raise Refusal(
@@ -237,12 +233,12 @@ class AnalysisServicer:
         self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]
     ) -> analysis_pb2.AnalyzeVideoRequest | None:
         try:
-            return await asyncio.wait_for(anext(requests, None), self._idle_seconds)
+            return await asyncio.wait_for(anext(requests, None), IDLE_SECONDS)
         except TimeoutError as error:
             raise Refusal(
                 Reason.STREAM_IDLE,
-                f"nothing arrived for {self._idle_seconds:g} seconds; send the video again, without a pause",
-                details={"idleSeconds": self._idle_seconds},
+                f"nothing arrived for {IDLE_SECONDS:g} seconds; send the video again, without a pause",
+                details={"idleSeconds": IDLE_SECONDS},
             ) from error
 
 
@@ -353,11 +349,8 @@ def video_to_wire(
     """Returns the response of AnalyzeVideo.
 
     Args:
-        analysis: The analysis.
-        inference_id: The identifier of the response.
         created: When the call began, UTC.
         completed: When the analysis was completed, UTC.
-        pack: The pack that was used.
     """
     source = analysis.source
     return analysis_pb2.AnalyzeVideoResponse(

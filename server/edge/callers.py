@@ -13,7 +13,7 @@ from server.access.callers import Caller, Role
 from server.access.client_certificates import ClientCertificates
 from server.audit import Actor
 from server.base.errors import ConfigurationError, Reason, Refusal
-from server.base.watched_file import WatchedFile
+from server.base.private_files import WatchedFile
 from server.telemetry.stages import Metadata
 
 _LONGEST_ADDRESS = 64
@@ -129,10 +129,6 @@ class CallerIdentifier:
 
     def identify_again(self, context: ServicerContext[Any, Any], *, caller: Caller) -> None:
         """Refuses a running call if its credentials no longer identify the caller that was admitted.
-
-        Args:
-            context: The call.
-            caller: The caller that was admitted.
 
         Raises:
             Refusal: UNAUTHENTICATED.

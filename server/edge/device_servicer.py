@@ -11,9 +11,9 @@ from google.protobuf.message import DecodeError
 from grpc.aio import BaseError, ServicerContext
 
 from server.base.errors import Reason, Refusal
+from server.edge.gate import WaitingRoom
 from server.edge.places import Places
 from server.edge.scan_codec import to_inbound, to_response
-from server.edge.waiting_room import WaitingRoom
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import find_check
 from server.scan.inbox import ConnectionLost
@@ -43,7 +43,6 @@ class DeviceServicer:
         few.
 
         Args:
-            scans: Places of scans.
             metrics: Counts streams.
         """
         self._waiting = WaitingRoom("scan_start", places=_STARTS, seconds=_START_SECONDS, metrics=metrics)

@@ -34,7 +34,6 @@ class ErrorInterceptor(ServerInterceptor):
         """Sets the metrics, which count refusals and time calls.
 
         Args:
-            metrics: The metrics.
             trusted: Whether callers may decide that their traces are sent.
         """
         self._metrics = metrics

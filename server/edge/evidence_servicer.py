@@ -61,12 +61,7 @@ class EvidenceServicer:
     """Serves the calls of EvidenceService."""
 
     def __init__(self, *, callers: CallerIdentifier, calls: Places) -> None:
-        """Creates a servicer that refuses every call until ``open`` is called.
-
-        Args:
-            callers: Identifies callers.
-            calls: Places of the calls.
-        """
+        """Creates a servicer that refuses every call until ``open`` is called."""
         self._callers = callers
         self._calls = calls
         self._env: EvidenceEnvironment | None = None

@@ -5,16 +5,21 @@ thus make the server hold messages of the maximum size, in as many calls as conn
 the last byte. grpc reads the messages of a streaming call only on demand. Therefore every call is served as a
 streaming one: the gate refuses methods of the other listener, identifies the caller and tests its scopes, and
 only then reads the one message.
+
+Anyone may also open streams and send nothing, or a message that never ends. The message of an honest client
+arrives within milliseconds, so each stream may wait for a short moment without a limit. After that moment
+only a few streams may wait: the oldest of them is refused in favour of the next.
 """
 
+import asyncio
 import inspect
 from collections import deque
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, NoReturn
+from typing import Any, Final, NoReturn, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -24,13 +29,101 @@ from server.access.callers import COMPLIANCE_ROLES, Caller, Scope
 from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent, Tally
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, address_of
-from server.edge.waiting_room import WaitingRoom
 from server.telemetry.metrics import Metrics
 
-__all__ = [
-    "Gate",
-    "RefusedAccess",
-]
+__all__ = ["Gate", "RefusedAccess", "WaitingRoom"]
+
+_MOMENT_SECONDS = 0.01
+_RETRY_SECONDS = 1.0
+
+_Message = TypeVar("_Message")
+
+
+def _retrieve(reading: "asyncio.Future[Any]") -> None:
+    """Looks at how a task ended, so that asyncio does not log its error as one that nobody noticed."""
+    if not reading.cancelled():
+        reading.exception()
+
+
+class WaitingRoom:
+    """The streams of one kind whose first message has not arrived. Use it on the event loop only."""
+
+    def __init__(
+        self, what: str, *, places: int, seconds: float, metrics: Metrics, moment: float = _MOMENT_SECONDS
+    ) -> None:
+        """Creates an empty room.
+
+        Args:
+            what: The awaited message, as a label of the metrics: ``scan_start``, ``message`` of unknown
+                callers, or ``request`` of known callers.
+            places: The maximum number of streams that wait longer than ``moment``.
+            seconds: The maximum wait.
+            metrics: Counts the streams that wait and those that are refused.
+            moment: Seconds that any stream may wait.
+        """
+        self._what = what
+        self._most = places
+        self._seconds = seconds
+        self._moment = min(moment, seconds)
+        self._metrics = metrics
+        # In order of age. A future that is done marks a stream that must end for a newer one.
+        self._places: dict[asyncio.Future[None], None] = {}
+
+    async def wait_for_message(self, coming: Callable[[], Coroutine[Any, Any, _Message]]) -> _Message:
+        """Waits for a message.
+
+        Args:
+            coming: Returns a coroutine that reads the message.
+
+        Raises:
+            Refusal: The message did not arrive in time (STREAM_IDLE), or a newer stream took the place
+                (OVERLOADED).
+        """
+        reading = asyncio.ensure_future(coming())
+        try:
+            with self._metrics.calls.waiting(self._what):
+                arrived, _ = await asyncio.wait({reading}, timeout=self._moment)
+                if not arrived:
+                    await self._take_place(reading)
+            return reading.result()
+        finally:
+            # It may fail although nobody waits for it any more, if the call has ended.
+            reading.add_done_callback(_retrieve)
+            reading.cancel()
+            # The traceback of an exception refers to the message; no reference cycle may keep it alive.
+            del reading
+
+    async def _take_place(self, reading: "asyncio.Future[Any]") -> None:
+        if len(self._places) >= self._most:
+            oldest = next(iter(self._places))
+            del self._places[oldest]
+            oldest.set_result(None)
+        place = asyncio.get_running_loop().create_future()
+        self._places[place] = None
+        try:
+            await asyncio.wait(
+                {reading, place}, timeout=self._seconds - self._moment, return_when=asyncio.FIRST_COMPLETED
+            )
+        finally:
+            self._places.pop(place, None)
+        if reading.done():
+            return
+        if place.done():
+            self._metrics.calls.sent_away(self._what, "gave_way")
+            raise Refusal(
+                Reason.OVERLOADED,
+                f"the server waits for {self._most} messages of other callers and this one did not arrive at "
+                "once; try again",
+                details={"limit": self._most},
+                retry_after=_RETRY_SECONDS,
+            )
+        self._metrics.calls.sent_away(self._what, "too_late")
+        raise Refusal(
+            Reason.STREAM_IDLE,
+            f"the whole message did not arrive within {self._seconds:g} seconds of the call",
+            details={"idleSeconds": self._seconds},
+        )
+
 
 _HEALTH: Final = "/grpc.health.v1.Health/"
 _PUBLIC_MESSAGES: Final = 2
@@ -83,7 +176,6 @@ class RefusedAccess:
 
         Args:
             method: ``/package.Service/Method``, one that the listener serves.
-            reason: Why it was refused.
             caller: The caller; ``None`` if its credentials are not known.
             address: The address of the caller, without a port.
         """

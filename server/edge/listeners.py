@@ -111,7 +111,6 @@ class Listener:
         """Prepares the listener; nothing is bound before ``start``.
 
         Args:
-            name: The name of the listener in errors.
             host: Address to listen on.
             port: TCP port; 0 for any free one.
             credentials: TLS; ``None`` for plaintext, which settings allow on loopback only.

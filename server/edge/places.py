@@ -47,7 +47,6 @@ class Line:
         of_party: The maximum number of waiting calls of one party.
         of_all: The maximum number of waiting calls. A further call displaces the last call of the party with
             the longest line, if that line is at least two calls longer than the line of its own party.
-        seconds: How long a call waits.
     """
 
     of_party: int
@@ -63,7 +62,6 @@ class PlaceRules:
     """How the places of one kind are shared.
 
     Attributes:
-        most: The number of places.
         quotas: The maximum number of places of a party, by party; a party that is not listed may hold all.
         share: The fraction of the places that one party may hold while no other party holds any. It shrinks
             as other parties hold more: a party gets at most ``share / (1 - share)`` times the places that it
@@ -146,7 +144,6 @@ class Places:
 
         Args:
             kind: The name of this kind of call in refusals and metrics, such as ``uploads``.
-            rules: How the places are shared.
             metrics: Counts places that are taken, calls that wait, and refusals.
             several: Returns whether callers of more than one party are configured; the share applies only
                 then.

@@ -47,10 +47,7 @@ class ServiceServicer:
         """Creates a servicer that refuses every call until ``open`` is called.
 
         Args:
-            callers: Identifies callers.
             calls: Places of unary calls except uploads.
-            uploads: Places of UploadTrustedImage.
-            watches: Places of WatchCheck.
         """
         self._callers = callers
         self._calls = calls

@@ -187,7 +187,6 @@ def as_refusal(error: Exception, *, method: str) -> Refusal:
     """Logs the failure of a call, and returns what the client receives: a refusal without internal text.
 
     Args:
-        error: The exception that ended the call.
         method: The full name of the method.
     """
     if isinstance(error, Refusal):
@@ -276,7 +275,6 @@ async def within_deadline(
     """Ends a call at its deadline, or after ``most_seconds``, with a refusal (DEADLINE_EXCEEDED).
 
     Args:
-        context: The call.
         most_seconds: The longest duration, also without a deadline.
         repeating: What the refusal says about repeating the call.
     """

@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from liveness import Verdict
-from server.domain.evidence_terms import ALL, HOLD, pair_terms, reference_term, term
-from server.domain.terms import SealedKind
+from server.domain.terms import ALL, HOLD, SealedKind, pair_terms, reference_term, term
 from server.keyring.result_signer import RESULT_TYPE
 from server.keyring.sealing import Context, Random, WrappingKeys, context, seal, unseal
 from server.storage.evidence_records import ListedCheck, StoredRecord
@@ -26,7 +25,6 @@ def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]
     """Returns the terms of a record, each once.
 
     Args:
-        outcome: The decision.
         tenant_key: The key of the tenant with which references are hashed.
     """
     words = [
@@ -62,7 +60,6 @@ def contradictions(
     access to the database changed a column; the record is right, because its seal is intact.
 
     Args:
-        listed: The line of the list.
         record: The opened record of the same check.
         tenant_keys: The keys that the tenant has and had, with which references may be hashed.
 
@@ -111,7 +108,6 @@ class RecordVault:
         Args:
             wrapping_keys: Wrap the data key of each record.
             tenant_key: Returns the key of a tenant, with which references are hashed.
-            sign: Signs results.
             random: Returns unpredictable bytes.
         """
         self._keys = wrapping_keys

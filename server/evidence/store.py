@@ -29,7 +29,6 @@ class HeldImage:
     """A kept image, as far as it can be read.
 
     Attributes:
-        facts: Its facts.
         content: Its bytes; ``None`` if it cannot be read, for the reason ``problem``.
         problem: Why it cannot be read; empty if it can.
     """
@@ -71,12 +70,9 @@ class EvidenceStore:
 
         Args:
             check_id: The check; the image can be unsealed for no other check.
-            tenant: The tenant of the check.
-            kind: The purpose of the image.
             image: The encoded image as the device sent it.
             media_type: Media type, such as ``"image/jpeg"``.
             attempt: The attempt of a frame, from 1.
-            frame_index: Index of a frame in its attempt.
             rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
             mirrored: Whether it is mirrored.
         """

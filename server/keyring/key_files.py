@@ -39,7 +39,6 @@ class KeyFile:
 
     Attributes:
         number: The number of the key, from 1; the highest is the newest.
-        path: The path of the file.
         content: The key, decrypted.
     """
 
@@ -61,7 +60,6 @@ class KeyFiles:
         """Sets the folder; nothing is read yet.
 
         Args:
-            folder: The folder.
             cipher: Encrypts and decrypts the files of the server; ``None`` for files in clear text.
             tenants: The same for each tenant with keys of its own, by name.
         """
@@ -78,8 +76,6 @@ class KeyFiles:
         """Returns the key files of a purpose, newest first.
 
         Args:
-            purpose: The purpose of the keys.
-            suffix: The suffix of the files.
             tenant: The tenant whose keys they are; empty for those of the server.
 
         Raises:
@@ -108,10 +104,6 @@ class KeyFiles:
         """Makes a key file durably. If it exists, for example from another process, it does not change.
 
         Args:
-            purpose: The purpose of the key.
-            suffix: The suffix of the file.
-            number: The number of the key.
-            content: Returns the key.
             tenant: The tenant whose key it is; empty for a key of the server.
             secret: Whether the content is encrypted if the settings name a key-encryption key.
 

@@ -35,7 +35,6 @@ def rotate_key(files: KeyFiles, purpose: str, *, tenant: str = "") -> Path:
     """Makes the next key of a purpose. Servers use it after their next start, or when the older is retired.
 
     Args:
-        files: The key folder.
         purpose: ``"token"``, ``"challenge"``, ``"result"``, ``"evidence"``, ``"memory"`` or ``"audit"``.
         tenant: A tenant with evidence keys of its own; empty for the keys of the server.
 
@@ -56,7 +55,6 @@ def retire_signing_key(files: KeyFiles, purpose: str, number: int, *, now: datet
     """Reduces a key to its public half, with the times of its use, which a JWKS still publishes.
 
     Args:
-        files: The key folder.
         purpose: ``"result"`` or ``"audit"``.
         number: The number of the key; not that of the newest key, which signs.
         now: The end of its use, UTC.
@@ -81,8 +79,6 @@ def retire_evidence_key(files: KeyFiles, number: int, *, tenant: str = "") -> Pa
     """Retires an evidence key: it still opens records, but running servers, too, wrap with the newest key.
 
     Args:
-        files: The key folder.
-        number: The number of the key; not that of the newest.
         tenant: The tenant whose key it is; empty for a key of the server.
 
     Returns:
@@ -108,8 +104,6 @@ def destroy_evidence_key(
     """Deletes a retired evidence key under which no data key is wrapped any more.
 
     Args:
-        files: The key folder.
-        number: The number of the key.
         in_use: The identifiers of the keys that records refer to.
         tenant: The tenant whose key it is; empty for a key of the server.
         now: The time, UTC.

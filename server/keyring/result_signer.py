@@ -44,7 +44,6 @@ class ResultSigner:
         Args:
             key: The P-256 key that signs.
             published: All P-256 keys with which results are verified, and when they were in use.
-            issuer: The issuer for the header.
         """
         self._key = ECKey.import_key(_private_pem(key))
         self._published: dict[str, dict[str, Any]] = {}
@@ -72,7 +71,6 @@ class ResultSigner:
             tenant: The tenant of the check for the header, which then also has ``iss``; ``None`` for callers
                 that refuse unknown header fields.
             sandbox: Whether the result is of a sandbox check; the header then also has ``"sandbox": true``.
-            kind: The type of the payload for the header.
         """
         header: dict[str, Any] = {
             "alg": "ES256",

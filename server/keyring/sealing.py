@@ -152,8 +152,6 @@ class Context:
     """The context of a sealed record, which opens in the same context only.
 
     Attributes:
-        tenant: The tenant of the check.
-        check_id: The check.
         kind: The kind of record, such as ``"EVIDENCE_FRAME"``.
         version: The version of the kind's content, from 1 to 65535.
     """
@@ -179,7 +177,6 @@ class Context:
 
         Args:
             form: The format byte of the wrapped key.
-            key_id: The identifier of the wrapping key.
 
         Raises:
             SealBroken: The format is unknown.
@@ -201,9 +198,7 @@ def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context, random:
     """Encrypts ``plaintext`` under a fresh data key and wraps that key.
 
     Args:
-        plaintext: Any bytes.
         wrapping_keys: The wrapping keys; the newest wraps.
-        aad: The context of the record.
         random: Returns unpredictable bytes: 32 for the key and 12 for each of two nonces.
     """
     data_key = random(_KEY_BYTES)
@@ -232,10 +227,7 @@ def rewrap(
     """Wraps the data key of a record under the key that wraps for its tenant now; the record stays as it is.
 
     Args:
-        wrapped_key: The wrapped data key.
         key_id: The identifier of the key that wrapped it.
-        wrapping_keys: The wrapping keys.
-        aad: The context of the record.
         random: Returns unpredictable bytes, 12 for the nonce.
 
     Returns:

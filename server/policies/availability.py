@@ -26,7 +26,6 @@ class PlatformShortfall:
     """Why no device of a platform can meet a policy.
 
     Attributes:
-        platform: The platform.
         settings: Names of the missing settings; empty if no setting would help.
         reason: The reason, as text for people.
     """
@@ -64,7 +63,6 @@ def availability(rules: DeviceRules, *, missing: Mapping[Evidence, tuple[str, ..
     """Returns whether devices can meet the demands of a policy.
 
     Args:
-        rules: The device rules of the policy.
         missing: The missing settings, by kind of evidence that the server cannot verify.
     """
     demands = rules.as_table()

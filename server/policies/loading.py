@@ -51,7 +51,6 @@ class PolicyNotFound(PolicyError):
     """No policy has the requested name.
 
     Attributes:
-        name: The requested name.
         known: The names of all policies, sorted.
     """
 
@@ -67,7 +66,6 @@ class PolicyFile:
     """A policy and the file that it was read from.
 
     Attributes:
-        policy: The settings.
         source: The file's bytes; they are frozen into each check.
         sha256: SHA-256 of ``source``, 32 bytes.
     """

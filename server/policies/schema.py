@@ -812,7 +812,6 @@ def liveness_policy(policy: Policy, challenge: ChallengeKind | None = None) -> L
     """Returns the part of the policy of a check that liveness applies.
 
     Args:
-        policy: The policy.
         challenge: The challenge with which an attempt answers doubt; ``None`` without one.
     """
     rules = policy.liveness

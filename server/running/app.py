@@ -20,33 +20,28 @@ from server.device.server_keys import ServerKeyList
 from server.device.trust import load_served_policies, open_device_trust
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder
-from server.running.admin import AdminServer
-from server.running.assembly import device_knowledge
-from server.running.audit_keeping import AuditKeeper, log_changes
-from server.running.configuration_events import (
+from server.running.admin import AdminServer, CachedProbe, storage_readiness
+from server.running.assembly import Stores, Tuning, device_knowledge, open_servicers, open_stores
+from server.running.audit_keeping import (
+    AuditKeeper,
     DescribedPart,
     callers_event,
     keys_event,
+    log_changes,
     policies_event,
     settings_event,
 )
-from server.running.file_watch import FileWatch
-from server.running.housekeeping import Housekeeper
+from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.listeners import Listeners, make_listeners
 from server.running.memory import MemoryWatch, read_memory
 from server.running.models import announce_pack, load_configured_pack, require_servable
-from server.running.readiness import CachedProbe, storage_readiness
-from server.running.servicers import open_servicers
-from server.running.stores import Stores, open_stores
 from server.running.timestamps import open_authority
-from server.running.tuning import Tuning
 from server.running.workers import Workers
 from server.scan.environment import Clock
 from server.storage.audit_witness import AuditWitness
 from server.storage.objects import open_object_store
-from server.telemetry.metrics import Metrics
+from server.telemetry.metrics import Metrics, timed_pack
 from server.telemetry.otlp import open_otlp
-from server.telemetry.timed_models import timed_pack
 from server.trusted_images.fetching import open_trusted_images
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
@@ -71,7 +66,6 @@ class FacegateServer:
         """Sets the settings; nothing is opened before ``start``.
 
         Args:
-            settings: The settings.
             pack: A loaded pack; ``None`` loads the configured one.
             decoders: A running pool of decoders, which its owner closes; ``None`` starts the configured ones.
             tuning: Values for tests and benchmarks.

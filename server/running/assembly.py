@@ -1,22 +1,25 @@
-"""Assembles the objects behind the listeners from parts that are already open. It opens nothing itself."""
+"""Opens the stores of a server, makes the objects behind the listeners, and opens the servicers with them."""
 
 import platform
 import secrets
 import uuid
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
 
-from attempt import FrameAnalyst
+from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import load_fingerprints
-from liveness import FusionModel, GuidanceSettings, Oval
+from liveness import FusionModel, GuidanceSettings, Oval, load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
-from server.checks.completion import CheckCompletion
+from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
+from server.checks.progress import CheckInquiry
 from server.checks.recorder import CheckRecorder
+from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
 from server.compliance.listing import AuditListing, CheckListing, PageTokens
@@ -32,15 +35,31 @@ from server.domain.terms import Mode
 from server.edge.evidence_codec import describe_result
 from server.edge.evidence_servicer import EvidenceEnvironment
 from server.edge.result_codec import serialise_report, serialise_result
+from server.edge.scan_codec import serialise_challenge
+from server.edge.service_servicer import ServiceEnvironment
+from server.evidence.records import RecordVault
+from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
 from server.policies import PolicyBook
 from server.policies.availability import Availability
-from server.running.stores import Stores
-from server.running.tuning import Tuning
+from server.running.listeners import Listeners
+from server.running.models import pack_identity
 from server.running.workers import Workers
 from server.scan.device_memory import DeviceMemory
-from server.scan.environment import DeviceKnowledge, ScanLimits, ScanModels
+from server.scan.environment import Clock, DeviceKnowledge, ScanEnvironment, ScanLimits, ScanModels
+from server.scan.messages import CaptureBudget
+from server.scan.transcript import ClockLimits
+from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
+from server.storage.database import Database, open_database
+from server.storage.devices import DeviceRepository
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.holds import HoldRepository
+from server.storage.objects import ObjectStore
+from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
+from server.storage.scan_memory import DatabaseScanMemory
+from server.storage.schema import expect_usable, prepare_database
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
@@ -48,17 +67,108 @@ from vision.packs import Pack
 
 __all__ = [
     "AVAILABLE_MODES",
+    "Stores",
+    "Tuning",
     "check_intake",
     "check_recorder",
     "device_knowledge",
     "evidence_environment",
+    "open_servicers",
+    "open_stores",
     "scan_limits",
     "scan_models",
 ]
 
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stores:
+    """Open stores.
+
+    Attributes:
+        database: The database, which the owner of the stores closes.
+        retention: Checks whose retention has ended.
+        devices: Keys and tokens of devices.
+        memory: The scan memory, which recognises frames and devices.
+        evidence: Sealed evidence images.
+        vault: Seals and opens evidence records.
+    """
+
+    database: Database
+    checks: CheckRepository
+    retention: RetentionRepository
+    devices: DeviceRepository
+    memory: DatabaseScanMemory
+    evidence: EvidenceStore
+    records: EvidenceRecordRepository
+    vault: RecordVault
+    holds: HoldRepository
+    audit: AuditLog
+
+
+async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing, metrics: Metrics) -> Stores:
+    """Creates or verifies the schema of the database, and opens the stores.
+
+    Args:
+        keys: The keys that seal images and protect the scan memory.
+        metrics: Counts failures of the database, and entries of the audit log that cannot be appended.
+
+    Raises:
+        SchemaOutdated, StorageUnavailable: The database cannot be used.
+    """
+    await prepare_database(database_url)
+    database = open_database(
+        database_url,
+        failed=lambda operation: metrics.work.storage_failed("database", operation),
+        expect=expect_usable,
+    )
+    return Stores(
+        database=database,
+        checks=CheckRepository(database),
+        retention=RetentionRepository(database),
+        devices=DeviceRepository(database),
+        memory=DatabaseScanMemory(
+            database,
+            tenant_key=keys.memory.tenant_key,
+            wrapping_keys=keys.wrapping_keys,
+            random=secrets.token_bytes,
+        ),
+        evidence=EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes),
+        records=EvidenceRecordRepository(database),
+        holds=HoldRepository(database),
+        audit=AuditLog(database, failed=metrics.audit.append_failed),
+        vault=RecordVault(
+            wrapping_keys=keys.wrapping_keys,
+            tenant_key=keys.memory.tenant_key,
+            sign=keys.results.sign,
+            random=secrets.token_bytes,
+        ),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tuning:
+    """Limits and times that are not settings.
+
+    Attributes:
+        plan: When an attempt has enough frames.
+        clocks: The limits of device clocks; recorded scans that are sent faster than they were captured need
+            slack.
+        end_seconds: How long the device may take for the messages that it still has to send.
+        sweep_seconds: Time between two rounds of background work.
+    """
+
+    plan: CapturePlan = field(default_factory=CapturePlan)
+    budget: CaptureBudget = field(default_factory=CaptureBudget)
+    clocks: ClockLimits = field(default_factory=ClockLimits)
+    end_seconds: float = 5.0
+    sweep_seconds: float = 5.0
+
+
 AVAILABLE_MODES = frozenset(Mode)
 """The modes that this version can run."""
 
+_WINDOW_FRAMES = 8
+"""Frames of one scan that are being sent or judged: a round trip of half a second at 15 a second."""
 _WINDOW_BYTES_PER_FRAME = 192 * 1024
 
 
@@ -67,7 +177,6 @@ def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) ->
 
     Args:
         settings: The settings, for the time for which attacks are kept.
-        stores: The stores.
         pack: The models that judge.
     """
     return CheckRecorder(
@@ -101,13 +210,9 @@ def check_intake(
 
     Args:
         settings: Limits, and the default policy.
-        stores: The stores.
         workers: The threads and processes that make portraits.
-        policies: All policies.
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.
-        pack: The models.
         identity: The identity of the models, for results.
-        keys: The keys of the server.
         trusted_images: The customer's own store; ``None`` if there is none.
         metrics: Counts checks and refusals.
     """
@@ -155,9 +260,7 @@ def evidence_environment(
 
     Args:
         settings: The actions that need two people.
-        stores: The stores.
         completion: Cancels the open checks of a person who is erased.
-        keys: The keys of the server.
         now: Wall clock, UTC.
     """
     rules = ApprovalRules(
@@ -206,15 +309,14 @@ def evidence_environment(
 def scan_limits(settings: Settings, tuning: Tuning) -> ScanLimits:
     """Returns the settings and limits of every scan of a server."""
     limits = settings.limits
-    window = limits.max_scan_frames_in_flight
     return ScanLimits(
         budget=tuning.budget,
         plan=tuning.plan,
         oval=Oval(),
         guidance=GuidanceSettings(),
         clocks=tuning.clocks,
-        window_frames=window,
-        window_bytes=max(tuning.budget.max_frame_bytes, window * _WINDOW_BYTES_PER_FRAME),
+        window_frames=_WINDOW_FRAMES,
+        window_bytes=max(tuning.budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
         end_seconds=tuning.end_seconds,
         owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
         tries=limits.failures.as_setting(),
@@ -225,9 +327,7 @@ def scan_models(pack: Pack, *, tuning: Tuning, fusion: FusionModel) -> ScanModel
     """Returns the models that judge the faces of scans.
 
     Args:
-        pack: The models.
         tuning: The limits of frames.
-        fusion: The liveness model.
     """
     return ScanModels(
         pack=pack,
@@ -254,7 +354,6 @@ def device_knowledge(
         trust: The roots and settings for the verification of evidence.
         revocation: Google's list of revoked attestation certificates.
         server_keys: The TLS keys of this server that devices may state.
-        keys: The keys of the server.
         pool: The threads that verify evidence.
         now: Wall clock, UTC.
     """
@@ -278,3 +377,99 @@ def device_knowledge(
         fingerprints=load_fingerprints(),
         server_keys=server_keys,
     )
+
+
+def open_servicers(
+    listeners: Listeners,
+    *,
+    settings: Settings,
+    tuning: Tuning,
+    clock: Clock,
+    metrics: Metrics,
+    workers: Workers,
+    running: RunningScans,
+    deliveries: Deliveries,
+    stores: Stores,
+    policies: PolicyBook,
+    availabilities: Mapping[str, Availability],
+    keys: KeyRing,
+    pack: Pack,
+    devices: DeviceKnowledge,
+    trusted_images: TrustedImages | None,
+) -> CheckCompletion:
+    """Opens the servicers; returns the object that closes checks.
+
+    Args:
+        tuning: Values for tests and benchmarks.
+        metrics: Counts checks, scans and refusals.
+        workers: The threads and processes that judge and decode.
+        deliveries: The results that were handed out, for the audit log.
+        availabilities: Whether devices can meet a policy at this server, by the name of the policy.
+        devices: The objects with which devices are tested.
+        trusted_images: The customer's own store; ``None`` if there is none.
+    """
+    now = clock.now
+    identity, fusion = pack_identity(pack), load_fusion_model()
+    recorder = check_recorder(settings, stores=stores, pack=identity)
+    completion = CheckCompletion(
+        repository=stores.checks,
+        recorder=recorder,
+        running=running,
+        evidence=stores.evidence,
+        records=stores.records,
+        vault=stores.vault,
+        deliveries=deliveries,
+        metrics=metrics,
+    )
+    listeners.device_servicer.open(
+        ScanEnvironment(
+            limits=scan_limits(settings, tuning),
+            settings=settings.limits,
+            repository=stores.checks,
+            recorder=recorder,
+            keys=keys,
+            models=scan_models(pack, tuning=tuning, fusion=fusion),
+            devices=devices,
+            pool=workers.scans,
+            clock=clock,
+            random=secrets.token_bytes,
+            metrics=metrics,
+            running=running,
+            serialise_challenge=serialise_challenge,
+        )
+    )
+    listeners.service_servicer.open(
+        ServiceEnvironment(
+            intake=check_intake(
+                settings,
+                stores=stores,
+                workers=workers,
+                policies=policies,
+                availabilities=availabilities,
+                pack=pack,
+                identity=identity,
+                keys=keys,
+                trusted_images=trusted_images,
+                metrics=metrics,
+            ),
+            completion=completion,
+            inquiry=CheckInquiry(
+                repository=stores.checks,
+                records=stores.records,
+                vault=stores.vault,
+                now=now,
+                draining=running.draining,
+            ),
+            keys=keys,
+            now=now,
+        )
+    )
+    listeners.evidence_servicer.open(
+        evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
+    )
+    listeners.analysis_servicer.open(
+        workers.analyses.environment(
+            pack=pack, identity=identity, fusion=fusion, still_decoder=workers.decoders, now=now
+        )
+    )
+    return completion

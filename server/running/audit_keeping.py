@@ -1,20 +1,33 @@
-"""Background work of the audit log: counted events, changed files, checkpoints and their time stamps."""
+"""Background work of the audit log: counted events, changed configuration, checkpoints, time stamps.
+
+The configuration is described by an event each for settings, policies, callers and keys, with the detail
+``sha256`` over what it describes. An entry is written if that differs from the newest entry of the same
+action, so that replicas with the same configuration write one.
+"""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+import json
+import platform
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from hashlib import sha256
+from typing import Any, Final, Generic, TypeVar
 
 import structlog
 
 from server.audit import (
     SERVER_TENANT,
+    Actor,
     AuditAction,
     AuditEvent,
     CheckpointSigner,
     LogChanged,
 )
-from server.running.configuration_events import COMPARED, DescribedPart, server_actor
+from server.base.version import server_version
+from server.configuration.loading import shown_settings
+from server.configuration.settings import Settings
+from server.policies import PolicyBook
 from server.running.timestamps import TimestampAuthority, TimestampFailed
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
@@ -22,11 +35,113 @@ from server.storage.database import uncancelled
 from server.storage.errors import SchemaOutdated, StorageError
 from server.telemetry.metrics import Metrics
 
-__all__ = ["AuditKeeper", "log_changes"]
+__all__ = [
+    "COMPARED",
+    "AuditKeeper",
+    "DescribedPart",
+    "callers_event",
+    "keys_event",
+    "log_changes",
+    "policies_event",
+    "server_actor",
+    "settings_event",
+]
+
+_log = structlog.get_logger(__name__)
+
+_Content = TypeVar("_Content")
+
+COMPARED: Final = "sha256"
+"""The detail by which events of the same action are compared."""
+
+_MOST_DETAILS: Final = 100
+_LONGEST_VALUE: Final = 1000
+_SHORT_HASH: Final = 16
+
+
+@dataclass(frozen=True, slots=True)
+class DescribedPart(Generic[_Content]):
+    """A part of the configuration that the audit log describes.
+
+    Attributes:
+        content: Returns the part; another object once it has changed.
+    """
+
+    content: Callable[[], _Content]
+    event: Callable[[_Content], AuditEvent]
+
+
+def server_actor() -> Actor:
+    """Returns this server as an actor: the name of its machine."""
+    return Actor(name=_printable(platform.node())[:64] or "server", role="server")
+
+
+def settings_event(settings: Settings) -> AuditEvent:
+    """Returns the event of the settings: hashes of all and of each table, without secrets.
+
+    Secrets in URLs are masked before they are hashed; other secrets lie in files that settings only name.
+    """
+    shown = shown_settings(settings)
+    tables: dict[str, dict[str, Any]] = {}
+    for key, value in shown.items():
+        tables.setdefault(key.partition(".")[0], {})[key] = value
+    return _event(
+        AuditAction.SETTINGS_CHANGED,
+        {"version": server_version(), **{name: _hash(table)[:_SHORT_HASH] for name, table in tables.items()}},
+        described={"version": server_version(), "settings": shown},
+    )
+
+
+def policies_event(policies: PolicyBook) -> AuditEvent:
+    """Returns the event of the policies: the version and SHA-256 of each."""
+    described = {
+        name: f"version {file.policy.version}; sha256 {file.sha256.hex()}"
+        for name, file in policies.policies.items()
+    }
+    return _event(AuditAction.POLICIES_CHANGED, described, described=described)
+
+
+def callers_event(entries: Mapping[str, str]) -> AuditEvent:
+    """Returns the event of the callers that may call.
+
+    Args:
+        entries: What ``CallerIdentifier.entries`` returns.
+    """
+    return _event(AuditAction.CALLERS_CHANGED, entries, described=dict(entries))
+
+
+def keys_event(names: Collection[str]) -> AuditEvent:
+    """Returns the event of the files in the key folder, of which only the names are described."""
+    purposes: dict[str, list[str]] = {}
+    for name in sorted(names):
+        purposes.setdefault(name.partition("-")[0], []).append(name)
+    described = {purpose: " ".join(files) for purpose, files in purposes.items()}
+    return _event(AuditAction.KEYS_CHANGED, described, described=described)
+
+
+def _event(action: AuditAction, detail: Mapping[str, str], *, described: Mapping[str, Any]) -> AuditEvent:
+    shown = {
+        _printable(key)[:64]: _printable(value)[:_LONGEST_VALUE]
+        for key, value in sorted(detail.items())[:_MOST_DETAILS]
+    }
+    return AuditEvent(
+        tenant=SERVER_TENANT,
+        action=action,
+        actor=server_actor(),
+        detail={**shown, "described": str(len(detail)), COMPARED: _hash(described)},
+    )
+
+
+def _hash(value: Mapping[str, Any]) -> str:
+    return sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() else "?" for character in text)
+
 
 _WRITE_SECONDS: Final = 1.0
 _STAMPS: Final = 64
-_log = structlog.get_logger(__name__)
 
 
 async def log_changes(log: AuditLog, described: Sequence[DescribedPart[Any]], *, now: datetime) -> None:
@@ -63,8 +178,6 @@ class AuditKeeper:
         """Sets the sources of entries; ``start`` starts the tasks.
 
         Args:
-            log: The audit log.
-            signer: Signs checkpoints.
             witness: Keeps the newest checkpoints outside the database.
             authority: Stamps checkpoints; ``None`` if none is configured.
             counted: Events that are collected: refused access, and repeated deliveries.

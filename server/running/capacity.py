@@ -1,19 +1,31 @@
-"""The number of calls of each kind that a server serves at once, and how its tenants share them."""
+"""The number of calls and connections that a server serves at once, and how its tenants share them.
+
+A server without a free file handle accepts no connection on any listener, not even from its operators.
+Therefore each listener has a maximum number of connections, which together leave a reserve for the database,
+objects and decoders.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from server.base.errors import ConfigurationError
 from server.base.sandbox import memory_scopes
 from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
 from server.edge.places import NO_LINE, Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
-__all__ = ["Capacity", "open_capacity"]
+__all__ = ["ADMIN_CONNECTIONS", "Capacity", "ConnectionLimits", "open_capacity", "share"]
 
 _CALL_RETRY_SECONDS = 1.0
 _SCAN_RETRY_SECONDS = 3.0
 _ANALYSIS_RETRY_SECONDS = 4.0
 """The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
+_WAITING = 16
+_WAITING_OF_PARTY = 8
+"""Waiting calls of one kind, in all and of one party. Waiting uploads and selfies keep their messages of up
+to 11 MiB in memory: 352 MiB in all, 176 MiB of one party."""
+_PARTY_SHARE = 0.75
+"""One party may hold most of the places, and another finds some. ``limits.tenants`` divides otherwise."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,10 +35,6 @@ class Capacity:
     Attributes:
         scans: ScanFace, after the token was verified.
         calls: Unary calls that are neither uploads nor selfies.
-        uploads: UploadTrustedImage.
-        watches: WatchCheck.
-        evidence: The calls of EvidenceService.
-        selfies: AnalyzeImage.
         videos: AnalyzeVideo, from the first message on.
     """
 
@@ -48,12 +56,10 @@ def open_capacity(
     places is kept free if several tenants call. A video also waits in line.
 
     Args:
-        limits: The limits of the server.
         analysis: The limits of AnalysisService.
         several: Returns whether callers of more than one party are configured.
-        metrics: Counts places.
     """
-    line = Line(of_party=limits.max_waiting_of_tenant, of_all=limits.max_waiting, seconds=limits.wait_seconds)
+    line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
 
     def places(
         kind: str,
@@ -73,7 +79,7 @@ def open_capacity(
         rules = PlaceRules(
             most=most,
             quotas=quotas,
-            share=limits.tenant_share if shared else 1.0,
+            share=_PARTY_SHARE if shared else 1.0,
             line=line if waits else NO_LINE,
             retry_seconds=retry_seconds,
         )
@@ -114,3 +120,51 @@ def open_capacity(
             retry_seconds=_ANALYSIS_RETRY_SECONDS,
         ),
     )
+
+
+ADMIN_CONNECTIONS = 64
+"""Maximum connections of the admin listener."""
+_RESERVE = 256
+"""Handles for files that the server itself opens: database, objects, models, decoders, key files."""
+_MOST_CONNECTIONS = 20_000
+"""Maximum connections of one listener with any number of handles, because a connection also takes memory."""
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionLimits:
+    """The maximum number of connections of each listener that is not for operators.
+
+    Attributes:
+        web: Of the web listener; 0 without one.
+    """
+
+    device: int
+    service: int
+    web: int
+
+
+def share(limits: LimitSettings, *, handles: int, web: bool = False) -> ConnectionLimits:
+    """Divides the handles between the listeners.
+
+    Args:
+        limits: The limits of the server; each scan, call, upload and watch may need a separate connection.
+        handles: The number of handles that the process may have open; negative for no limit.
+        web: Whether there is a web listener, which gets as many connections as the device listener.
+
+    Raises:
+        ConfigurationError: There are too few handles.
+    """
+    scans, calls = limits.max_scans, limits.max_unary + limits.max_uploads + limits.max_watches
+    needed = (4 if web else 2) * scans + calls + ADMIN_CONNECTIONS + _RESERVE
+    if handles < 0:
+        return ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS, _MOST_CONNECTIONS if web else 0)
+    if handles < needed:
+        raise ConfigurationError(
+            f"the process may have {handles} files open, but the limits of the settings need {needed}: raise "
+            "the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower "
+            "limits.max_scans, limits.max_unary, limits.max_uploads or limits.max_watches"
+        )
+    free = handles - ADMIN_CONNECTIONS - _RESERVE
+    service = min(_MOST_CONNECTIONS, max(calls, free // 4))
+    scanning = min(_MOST_CONNECTIONS, (free - service) // (2 if web else 1))
+    return ConnectionLimits(device=scanning, service=service, web=scanning if web else 0)

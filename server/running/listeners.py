@@ -12,7 +12,7 @@ from server.access.callers import Role
 from server.access.client_certificates import ClientCertificates
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
-from server.base.watched_file import WatchedFile
+from server.base.private_files import WatchedFile
 from server.configuration.settings import LimitSettings, Settings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
@@ -22,10 +22,9 @@ from server.edge.gate import RefusedAccess
 from server.edge.listeners import Listener
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
-from server.running.analyses import Analyses
-from server.running.capacity import open_capacity
-from server.running.connections import share
+from server.running.capacity import open_capacity, share
 from server.running.tls import TlsFiles
+from server.running.workers import Analyses
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import require_tenancy
 
@@ -33,6 +32,10 @@ __all__ = ["Listeners", "make_listeners"]
 
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
+MOST_DEVICE_BYTES = 768 * 1024
+"""The maximum message from a device: a frame or evidence as large as the wire contract allows."""
+MOST_SERVICE_BYTES = 11 * 1024 * 1024
+"""The maximum message from a caller: a selfie of 10 MB fits."""
 
 _log = structlog.get_logger(__name__)
 
@@ -42,8 +45,6 @@ class Listeners:
     """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
 
     Attributes:
-        device: The listener for devices.
-        service: The listener for orchestrators.
         web: The listener for pages; ``None`` if settings have none.
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
@@ -72,7 +73,6 @@ def make_listeners(
     """Makes the listeners and their servicers. They do not listen yet.
 
     Args:
-        settings: The settings.
         analyses: Makes the servicer of single files.
         metrics: Counts calls.
         now: Wall clock, UTC.
@@ -106,7 +106,7 @@ def make_listeners(
             host=listeners.device.host,
             port=listeners.device.port,
             credentials=tls["device"].credentials() if "device" in tls else None,
-            max_message_bytes=limits.max_device_message_bytes,
+            max_message_bytes=MOST_DEVICE_BYTES,
             max_connections=connections.device,
             grace_seconds=_STREAM_GRACE_SECONDS,
             servicers=[device_servicer],
@@ -120,7 +120,7 @@ def make_listeners(
             host=listeners.service.host,
             port=listeners.service.port,
             credentials=tls["service"].credentials() if "service" in tls else None,
-            max_message_bytes=limits.max_service_message_bytes,
+            max_message_bytes=MOST_SERVICE_BYTES,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
             servicers=[service_servicer, analysis_servicer, evidence_servicer],
@@ -168,7 +168,7 @@ def _web_listener(
         port=web.port,
         tls=None if tls is None else tls.context(),
         origins=settings.device_integrity.web.origins,
-        max_message_bytes=settings.limits.max_device_message_bytes,
+        max_message_bytes=MOST_DEVICE_BYTES,
         max_connections=max_connections,
         serve=serve,
         idle=servicer.idle,

@@ -47,7 +47,6 @@ def is_short(use: MemoryUse, *, was_short: bool, calm_seconds: float = 0.0) -> b
     """Returns whether new scans are refused; between the two marks it stays as it was for half a minute.
 
     Args:
-        use: The use now.
         was_short: Whether they were refused until now.
         calm_seconds: How long the use has been below the upper mark.
     """

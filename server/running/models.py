@@ -37,10 +37,8 @@ def load_configured_pack(settings: Settings) -> Pack:
     runtime = RuntimeOptions(
         intra_op_threads=wanted.intra_op_threads,
         providers=wanted.providers,
-        cuda_device=wanted.cuda_device,
         cuda_memory_mib=wanted.cuda_memory_mib,
         max_batch=wanted.max_batch,
-        max_batch_wait_seconds=wanted.max_batch_wait_ms / 1000,
     )
     # The calibration is read first, so that an invalid one is reported at once.
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
@@ -76,9 +74,6 @@ def require_servable(policies: PolicyBook, pack: Pack, *, default: str, allow_ev
     """Verifies that a pack can meet the default policy, and logs a warning for others that it cannot meet.
 
     Args:
-        policies: All policies.
-        pack: The pack.
-        default: Name of the default policy.
         allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
 
     Raises:
@@ -105,7 +100,6 @@ def announce_pack(pack: Pack, *, allow_evaluation_pack: bool) -> None:
     """Logs a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks.
 
     Args:
-        pack: The pack.
         allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
     """
     terms = [f"{terms.part}: {terms.weights} Training data: {terms.training_data}" for terms in pack.terms]

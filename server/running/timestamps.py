@@ -67,7 +67,6 @@ class TimestampRoots:
 
         Args:
             timestamp: A time-stamp response (DER).
-            message: The bytes that it stamps.
             nonce: The nonce of the request; ``None`` if it is not known any more.
 
         Raises:

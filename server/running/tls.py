@@ -21,8 +21,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_private_key
 
 from server.base.errors import ConfigurationError
-from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
-from server.base.watched_file import file_state
+from server.base.private_files import PrivateFileError, file_state, read_private_file, read_trusted_file
 from server.configuration.settings import ServiceTls, Tls
 
 __all__ = ["CertificateUnusable", "TlsFiles"]

@@ -9,13 +9,14 @@ from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCap
 from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
 from server.scan.capture_work import AttemptTrace, CaptureWork
-from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send
 from server.scan.inbox import Arrival, CreditLedger, Inbox
 from server.scan.lease import HeldLease
 from server.scan.messages import (
+    CAPTURE_TOO_SLOW,
+    NETWORK_TOO_SLOW,
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,
@@ -43,7 +44,6 @@ class AttemptClocks:
 
         Args:
             env: The environment that all streams share.
-            stream: The stream.
         """
         self._clock = env.clock
         self._end_seconds = env.limits.end_seconds
@@ -111,10 +111,8 @@ def require_within_budget(
     """Refuses a frame that is too large or exceeds the number of frames or bytes.
 
     Args:
-        frame: The frame.
         before: The number of frames that the attempt already has.
         bytes_before: The bytes of images that the scan already has.
-        budget: The limits.
 
     Raises:
         Refusal: The frame is too large (FRAME_TOO_LARGE), or exceeds the attempt's frames or the scan's bytes
@@ -146,7 +144,6 @@ def validate_claim(frame: FrameMessage, *, revealed: int) -> None:
     """Refuses a frame that claims a flash step which was not revealed; applies to skipped frames, too.
 
     Args:
-        frame: The frame.
         revealed: The last step that was revealed in this stream; 0 for none.
 
     Raises:
@@ -266,7 +263,6 @@ class AttemptRun:
         work: The attempt's work on the worker pool.
         kind: The kind of its challenge; ``None`` without one.
         number: The attempt's number in the check, from 1.
-        plan: The plan of the attempt.
         recorded: Whether the database has a row of the attempt, which begins with its first received frame.
     """
 
@@ -286,11 +282,9 @@ class AttemptRun:
 
         Args:
             env: The environment that all streams share.
-            stream: The stream.
             number: The attempt's number in the check, from 1.
             scan_bytes: The bytes that the scan has used so far; updated with each frame.
             credit: The credit of the stream's device; frames are counted against it as they arrive.
-            plan: The plan of the attempt.
             challenge: The challenge of the plan; ``None`` in EXPRESS.
             on_settled: Called once, when no further frame is measured. The closing step of a challenge may
                 still be on display, and the device has not signed the end yet.
@@ -392,8 +386,6 @@ class AttemptRun:
         """Runs the capture until the device ends the attempt, and returns the device's signed end.
 
         Args:
-            inbox: The device's messages.
-            send: Sends a message to the device.
             attempts_left: The number of attempts that share the scan's bytes, this one included.
 
         Raises:

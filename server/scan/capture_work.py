@@ -127,7 +127,6 @@ class CaptureWork:
     """Runs the work of one attempt. Belongs to one stream; not safe for concurrent tasks.
 
     Attributes:
-        capture: The attempt's capture.
         trace: The trace of how its frames were encoded.
     """
 
@@ -142,8 +141,6 @@ class CaptureWork:
         """Initialises the work of an attempt without frames.
 
         Args:
-            capture: The attempt's capture.
-            pool: Runs the work.
             trace: Measures how the frames were encoded.
             monotonic: Returns the server's monotonic time in seconds.
         """
@@ -163,7 +160,6 @@ class CaptureWork:
         capture while it changes.
 
         Args:
-            frame: The frame.
             arrival: When it arrived, seconds of the server's monotonic clock.
             then_act: Whether the challenge's actions are also computed.
 

@@ -44,7 +44,6 @@ class FrameComparison:
 
     Attributes:
         tests: The tests ``memory.frames`` and ``memory.similarity``.
-        marks: The marks of the frames.
         motion: The movement; ``None`` if it shows none.
     """
 
@@ -59,7 +58,6 @@ class ScanComparison:
 
     Attributes:
         tests: The tests ``memory.*``.
-        marks: The marks of its frames.
         motions: The movement of its attempts.
         keys: The marks of its device's keys.
     """
@@ -96,7 +94,6 @@ class DeviceMemory:
         """Sets the store and the functions for its records.
 
         Args:
-            memory: The store.
             tenant_key: Returns the key of a tenant's marks.
             hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
             pool: Runs the computations.
@@ -119,8 +116,6 @@ class DeviceMemory:
         """Compares an attempt's frames with earlier scans.
 
         Args:
-            record: The check.
-            frames: The measured frames of the attempt.
             images: SHA-256 of every received frame's image, in order.
             pictures: The hash of what each of these shows, by ``images``.
             layouts: The capture time and the layout of every received frame, in order.
@@ -156,11 +151,8 @@ class DeviceMemory:
         """Compares a scan and its device with earlier scans.
 
         Args:
-            record: The check.
             frames: The comparison of the attempt's frames.
-            findings: The findings on its evidence.
             session_key: SubjectPublicKeyInfo, DER.
-            now: The current time.
 
         Raises:
             KeyMaterialError: ``session_key`` is not a key; admission refuses these.

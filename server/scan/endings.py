@@ -103,7 +103,6 @@ class Rule:
         resumable: Whether the device may reconnect to a check that stays open. False if a newer stream has
             it.
         judgement: Whether the attempt's judgement is kept. If not, the attempt need not be judged.
-        images: The images that are kept.
         without_frames: Whether an attempt without frames is recorded, too, so that the result shows that the
             person was not to blame.
         fenced: The event that is stored as having ended the attempt if a newer stream holds the lease.
@@ -207,10 +206,8 @@ class Settlement:
     """The outcome of an attempt, and the data that the server keeps.
 
     Attributes:
-        outcome: Its outcome.
         reason: The circumstance that the check's decision names; ``None`` if there is none.
         judgement: Whether its judgement is kept.
-        images: The images that are kept.
     """
 
     outcome: AttemptOutcome
@@ -269,7 +266,6 @@ def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Set
     Doubt that is left at the end is no bad light: the check counts as failed, and not as a quarter.
 
     Args:
-        facts: The facts about the attempt.
         another: Whether another attempt may start.
         cancelled: Whether the attempt ended because the person cancelled.
     """
@@ -292,10 +288,6 @@ def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
     An adverse judgement that stands decides the check, and so does a device that is certainly manipulated.
     Neither leaving nor a newer stream undoes this. Any other attempt decides nothing, and is used up once its
     frames count.
-
-    Args:
-        facts: The facts about the attempt.
-        ending: The event that ended it.
     """
     # 1. A manipulated device or an adverse judgement that stands decides the check.
     if facts.manipulated or (facts.counts and facts.stands):

@@ -20,7 +20,6 @@ from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
 from server.domain.terms import OPEN_STATES, AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
-from server.scan.disclosure import feedback_for_app, final_status
 from server.scan.endings import (
     NO_FACTS,
     Ending,
@@ -36,7 +35,14 @@ from server.scan.handshake import OpenStream
 from server.scan.inbox import Inbox
 from server.scan.judging import AttemptJudge
 from server.scan.lease import resume_until
-from server.scan.messages import AttemptEndMessage, EndCause, ScanResultMessage, ScanStatus
+from server.scan.messages import (
+    AttemptEndMessage,
+    EndCause,
+    ScanResultMessage,
+    ScanStatus,
+    feedback_for_app,
+    final_status,
+)
 from server.scan.plans import doubts_of, may_be_declined
 from server.scan.scan_bytes import ScanBytes
 from server.scan.waits import await_evidence, await_older_attempts, await_older_streams, ready_within
@@ -67,9 +73,6 @@ class ScanEnds:
         """Initialises the ends of a stream before its first attempt.
 
         Args:
-            env: The environment that all streams share.
-            stream: The stream.
-            judge: Judges its attempts.
             scan_bytes: The bytes that the scan has used so far.
         """
         self.ended_by: EndedBy | None = None
@@ -101,8 +104,6 @@ class ScanEnds:
         A failure of the server is noted, because the device may disconnect before the stream ends.
 
         Args:
-            run: The attempt.
-            end: Its signed end.
             inbox: The device's messages, which may still bring evidence.
 
         Returns:
@@ -340,10 +341,7 @@ class ScanEnds:
         writes.
 
         Args:
-            run: The attempt.
-            settlement: Its settlement.
             judged: The judged attempt, without its images; ``None`` if it could not be judged.
-            doubts: The doubts that it raised.
             attempts: The check's attempts, with this one in its state before its end; ``None`` to read them.
             left: The event by which it was left; ``None`` if it is signed.
 

@@ -38,7 +38,6 @@ class ScanLimits:
     """The limits of every scan on a server.
 
     Attributes:
-        budget: Limits of a scan.
         plan: When the capture of an attempt is complete.
         oval: Where the face should be.
         guidance: Thresholds of live feedback.
@@ -69,10 +68,8 @@ class ScanModels:
     """The models that examine frames and judge attempts.
 
     Attributes:
-        pack: The model pack.
         analyst: Runs the pack's models over frames.
         fusion: The model that fuses the liveness signals.
-        flash: The model of the screen flash.
     """
 
     pack: Pack
@@ -89,7 +86,6 @@ class DeviceKnowledge:
         verifier: Verifies evidence of the platforms.
         repository: Stores the findings.
         memory: Compares scans with earlier ones.
-        fingerprints: Fingerprints of virtual cameras.
         server_keys: The TLS keys that devices may see at this server.
     """
 

@@ -1,7 +1,14 @@
-"""Opens a stream: start, admission, Challenge, proof of the session key on a reconnect, and the lease."""
+"""Opens a stream: start, admission, Challenge, proof of the session key on a reconnect, and the lease.
 
-from collections.abc import Awaitable, Callable, Iterator
-from dataclasses import dataclass
+Evidence is verified in parallel with the frames of its stream, and kept for the streams that follow. It is
+made for the binding hash H of its stream, and H contains the session key. A later stream of the scan first
+proves that it holds the same session key. Evidence that was verified in one stream therefore also covers the
+session key, and thus the frames, of all later streams.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import partial
 
@@ -9,8 +16,9 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from device_integrity import DeviceCheck
+from device_integrity import RUNTIME_VERIFIER, DeviceCheck, DeviceFinding
 from device_integrity.camera import Platform
+from device_integrity.policy import Demand, DemandTable, Evidence
 from facegate_protocol import (
     SHARE_BYTES,
     BindingInputs,
@@ -18,6 +26,7 @@ from facegate_protocol import (
     binding_hash,
     challenge_message,
     derive_mac_key,
+    evidence_challenge,
     load_public_key,
     public_key_der,
     sign,
@@ -26,15 +35,25 @@ from server.base.errors import Reason, Refusal
 from server.checks.offer import unmeasured_challenges
 from server.checks.progress import attempts_remaining, most_attempts
 from server.checks.refusals import other_session_key
-from server.device.assessment import ClaimedDevice, attestation_demand, decisive_claims
-from server.device.evidence import EvidenceContext
+from server.device.assessment import ClaimedDevice, attestation_demand, awaited_evidence, decisive_claims
+from server.device.evidence import (
+    CLAIMS,
+    MAX_ATTESTATION_BYTES,
+    MAX_ATTESTATIONS,
+    EvidenceContext,
+    EvidenceFinding,
+    PlayEvidence,
+    finding_from_bytes,
+    finding_to_bytes,
+)
+from server.device.verification import DeviceVerifier
 from server.domain.terms import OPEN_STATES, Mode
 from server.policies import Policy, parse_policy
-from server.scan.device_evidence import StreamEvidence
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
 from server.scan.lease import check_closed, deciding_attempt, release_lease, take_lease
 from server.scan.messages import (
+    AttestationMessage,
     Capability,
     CaptureBudget,
     ChallengeFields,
@@ -47,7 +66,200 @@ from server.scan.messages import (
 )
 from server.scan.plans import ScanPlans, doubts_of
 from server.scan.transcript import StreamTranscript
+from server.storage.devices import DeviceRepository
+from server.storage.errors import StorageError, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
+from server.telemetry.stages import Stage, Stages
+
+__all__ = ["StreamEvidence"]
+
+_log = structlog.get_logger(__name__)
+
+_VERIFIER_FAILED = DeviceCheck(
+    name="attestation.evidence",
+    outcome=DeviceFinding.UNAVAILABLE,
+    reason="VERIFIER_FAILED",
+    detail="The server failed to verify a piece of evidence; its log has more.",
+)
+_IGNORED = DeviceCheck(
+    name="play_integrity.token",
+    outcome=DeviceFinding.NOT_EVALUATED,
+    reason="EVIDENCE_IGNORED",
+    detail="The policy ignores Play Integrity on this platform, so the token was not opened.",
+)
+_CLAIMS_FROM = 1_000_000
+"""Base position of the findings about a stream's start, beyond those of the evidence; one for each stream."""
+
+
+class StreamEvidence:
+    """Receives and verifies the evidence of one stream. Created by ``open``."""
+
+    def __init__(
+        self,
+        *,
+        verifier: DeviceVerifier,
+        devices: DeviceRepository,
+        context: EvidenceContext,
+        start: StartMessage,
+        table: DemandTable,
+        earlier: Sequence[EvidenceFinding],
+        begin_try: Callable[[bytes], Awaitable[None]],
+        stages: Stages,
+    ) -> None:
+        """Initialises the evidence with the findings of earlier streams of the check."""
+        self.claimed_before = tuple(
+            check for finding in earlier if finding.verifier == CLAIMS for check in finding.checks
+        )
+        """Decisive tests that the starts of earlier streams failed."""
+        self._verifier = verifier
+        self._devices = devices
+        self._platform = start.device.platform
+        self._reports = Capability.RUNTIME_FINDINGS in start.capabilities
+        self._table = table
+        self._context = replace(context, asks_apple=not self._ignores(Evidence.APP_ATTEST))
+        self._binding = context.challenge
+        self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
+        self._tasks: list[asyncio.Task[EvidenceFinding]] = []
+        self._begin_try = begin_try
+        self._stages = stages
+        self.exceeded: TriesExceeded | None = None
+        """The reason why the device may not be judged now: too many of its checks failed. ``None`` if it
+        may."""
+
+    @classmethod
+    async def open(
+        cls,
+        *,
+        verifier: DeviceVerifier,
+        devices: DeviceRepository,
+        context: EvidenceContext,
+        start: StartMessage,
+        table: DemandTable,
+        begin_try: Callable[[bytes], Awaitable[None]],
+        stages: Stages,
+    ) -> "StreamEvidence":
+        """Opens the evidence of a stream with the findings of earlier streams.
+
+        ``begin_try`` counts the check as a try of the device whose key has the given mark; it may raise
+        ``TriesExceeded``. ``stages`` times the verifications.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        earlier = [finding_from_bytes(data) for data in await devices.findings(context.check_id)]
+        evidence = cls(
+            verifier=verifier,
+            devices=devices,
+            context=context,
+            start=start,
+            table=table,
+            earlier=earlier,
+            begin_try=begin_try,
+            stages=stages,
+        )
+        for finding in earlier:
+            await evidence._begin(finding)
+        return evidence
+
+    async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
+        """Stores decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        known = {check.name for check in self.claimed_before}
+        if new := tuple(check for check in checks if check.name not in known):
+            finding = EvidenceFinding(verifier=CLAIMS, checks=new)
+            await self._devices.add_finding(
+                self._context.check_id, position=_CLAIMS_FROM + epoch, finding=finding_to_bytes(finding)
+            )
+
+    def begin_verification(self, attestation: AttestationMessage) -> None:
+        """Starts to verify a piece of evidence, and keeps the report that came with it.
+
+        Raises:
+            Refusal: The scan already has the maximum number of pieces (SCAN_BUDGET_EXCEEDED), or the device
+                sends a report without having announced the capability (UNEXPECTED_MESSAGE).
+        """
+        if attestation.report is not None and not self._reports:
+            raise Refusal(
+                Reason.UNEXPECTED_MESSAGE,
+                "`attestation.runtime_findings` came from a device that did not announce "
+                "CAPABILITY_RUNTIME_FINDINGS in ScanStart",
+            )
+        position = self.pieces
+        if position >= MAX_ATTESTATIONS:
+            raise Refusal(
+                Reason.SCAN_BUDGET_EXCEEDED,
+                f"a scan may have {MAX_ATTESTATIONS} attestations of up to {MAX_ATTESTATION_BYTES} bytes",
+                details={"maxAttestations": MAX_ATTESTATIONS, "maxAttestationBytes": MAX_ATTESTATION_BYTES},
+            )
+        self._tasks.append(asyncio.create_task(self._verify(attestation, position)))
+
+    @property
+    def pieces(self) -> int:
+        """The number of pieces that have arrived in the check so far."""
+        return len(self._earlier) + len(self._tasks)
+
+    async def findings_so_far(self) -> tuple[EvidenceFinding, ...]:
+        """Waits for the running verifications; returns the findings on all evidence of the check so far.
+
+        Raises:
+            StorageUnavailable: The database failed.
+        """
+        return (*self._earlier, *await asyncio.gather(*self._tasks))
+
+    async def is_awaited(self) -> bool:
+        """Returns whether the policy demands evidence that is missing and that the device may still send."""
+        findings = await self.findings_so_far()
+        if len(findings) >= MAX_ATTESTATIONS:
+            return False
+        return awaited_evidence(findings, platform=self._platform, table=self._table)
+
+    async def close(self) -> None:
+        """Cancels the verifications that are no longer needed."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def _begin(self, finding: EvidenceFinding) -> None:
+        if finding.lasting_key is not None:
+            try:
+                await self._begin_try(finding.lasting_key)
+            except TriesExceeded as error:
+                self.exceeded = error
+
+    def _ignores(self, kind: Evidence) -> bool:
+        demand = self._table.demand_for(self._platform, kind)
+        return demand is Demand.IGNORED or not self._table.allows(self._platform)
+
+    async def _verify(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
+        with self._stages.stage(Stage.DEVICE_EVIDENCE):
+            return await self._verified(attestation, position)
+
+    async def _verified(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
+        evidence = attestation.evidence
+        try:
+            if evidence is None:
+                finding = EvidenceFinding(verifier=RUNTIME_VERIFIER, checks=())
+            elif isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
+                # Opening a token may require a request to Google, which an ignored token does not justify.
+                finding = EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))
+            else:
+                challenge = evidence_challenge(binding=self._binding, findings=attestation.findings)
+                finding = await self._verifier.verify(evidence, replace(self._context, challenge=challenge))
+        except StorageError:
+            raise
+        except Exception:  # noqa: BLE001 - an error in a verifier must not prevent the decision
+            _log.exception("evidence_not_verified", check_id=str(self._context.check_id))
+            finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
+        finding = replace(finding, report=attestation.report)
+        await self._begin(finding)
+        await self._devices.add_finding(
+            self._context.check_id, position=position, finding=finding_to_bytes(finding)
+        )
+        return finding
+
 
 PROTOCOL_VERSION = 1
 MAX_START_BYTES = 16 * 1024
@@ -218,7 +430,6 @@ Send = Callable[[Outbound], Awaitable[None]]
 """Sends a message to the device. It hands the message to the transport before it first waits, so the time
 immediately before the call is the time of the hand-over. Then it waits until the transport accepts it."""
 
-_log = structlog.get_logger(__name__)
 _RETRY_SECONDS = 2.0
 _NONCE_BYTES = 32
 _TOKEN_UNKNOWN = "the scan token is not one of this server's"  # noqa: S105 - a text, not a token
@@ -230,12 +441,10 @@ class OpenStream:
     """A stream that holds the check's lease.
 
     Attributes:
-        start: The device's start.
         record: The check at the time when the lease was acquired.
         attempts: The attempts before this stream.
         policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
-        plans: The plans of its attempts.
         budget: The limits of its scan.
         evidence: The evidence of the device's platform.
     """
@@ -252,10 +461,6 @@ class OpenStream:
 
 async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, CheckRecord]:
     """Finds the check of a stream; queries the database only for a token that this server issued.
-
-    Args:
-        env: The environment that all streams share.
-        message: The first message.
 
     Returns:
         The start, and the check that its token belongs to.
@@ -291,7 +496,6 @@ async def open_stream(
     stream.
 
     Args:
-        env: The environment that all streams share.
         start: The device's first message, from ``find_check``.
         record: The check that its token belongs to, from ``find_check``.
         inbox: The device's further messages.

@@ -54,8 +54,6 @@ class _EarlyWork:
     """The work on an attempt's end that starts before the device has signed it.
 
     Attributes:
-        run: The attempt.
-        judgement: Its judgement.
         comparison: The comparison of its frames with earlier scans.
         device: The assessment of its device, on the assumption that the device signs the end.
         attempts: The check's attempts. No other stream can change them while this stream holds the lease.
@@ -108,7 +106,6 @@ class AttemptJudge:
         """Returns the judgement of the attempt from the frames received so far.
 
         Args:
-            run: The attempt.
             anew: Whether to judge again what was judged ahead, because earlier attempts raised doubt since.
         """
         if not anew and (ahead := self._ahead_of(run)) is not None:
@@ -195,10 +192,6 @@ class AttemptJudge:
 
         If the database fails, it is unknown whether the rows were written, so the images stay.
 
-        Args:
-            run: The attempt.
-            images: The images to keep.
-
         Raises:
             StorageUnavailable: An image that is needed could not be stored.
         """
@@ -246,8 +239,6 @@ class AttemptJudge:
         """Returns the assessment of the device, and notes what ``keep_memory`` will store of it.
 
         Args:
-            run: The attempt.
-            judgement: Its judgement.
             ended: Whether the device signed the end, which binds the frames to the session key.
         """
         ahead, assessed = self._ahead_of(run), None
@@ -364,9 +355,6 @@ class AttemptJudge:
         """Returns the judged attempt in the form that results report, without its images.
 
         Args:
-            run: The attempt.
-            judgement: Its judgement.
-            device: The assessment of its device.
             ended: Whether the device signed the end.
         """
         stream = self._stream
@@ -400,12 +388,9 @@ class AttemptJudge:
         """Returns the end of the attempt as it is stored.
 
         Args:
-            run: The attempt.
-            outcome: Its outcome.
             attempts: The check's attempts.
             judged: Its judgement; ``None`` if none is stored.
             doubts: Its doubts, which are stored in any case; see ``doubts``.
-            ended_by: What ended it.
         """
         env, stream, now = self._env, self._stream, self._env.clock.now()
         interim = None

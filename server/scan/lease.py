@@ -57,9 +57,6 @@ async def take_lease(
     If the device disconnects meanwhile, the lease is released.
 
     Args:
-        env: The environment that all streams share.
-        record: The check.
-        start: The stream's start.
         policy: The check's frozen policy.
         proven: Whether the device proved that it holds the session key.
 
@@ -120,7 +117,6 @@ class HeldLease:
 
         Args:
             env: The environment that all streams share.
-            record: The check at the time when the lease was acquired.
             scan_bytes: The bytes that the scan has used so far, stored with each renewal.
         """
         self._env = env

@@ -3,6 +3,7 @@
 Messages that are signed or MACed contain the received bytes beside the parsed fields.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -14,6 +15,8 @@ from device_integrity.camera import CameraClaim, DeviceClaim
 from liveness import Oval
 from server.device.evidence import DeviceEvidence
 from server.domain.terms import Mode, Plan
+from server.policies.schema import AppDisclosure
+from server.verdict import CheckStatus, CheckVerdict
 
 
 class Capability(StrEnum):
@@ -34,15 +37,11 @@ class StartMessage:
 
     Attributes:
         raw: The ScanStart bytes as received.
-        protocol_version: The protocol version of the device.
-        token: The scan token.
         key_share: The X25519 share; valid if it has 32 bytes.
         session_public_key: SubjectPublicKeyInfo, DER.
         server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
         resume: Whether the scan's connection was lost before.
         device: The device's claims about itself.
-        camera: The device's claims about its camera.
-        capabilities: The capabilities that the device announces.
     """
 
     raw: bytes
@@ -85,8 +84,6 @@ class FrameMessage(Frame):
 
     Attributes:
         header: The FrameHeader bytes as received.
-        mac: The chained MAC.
-        attempt: The attempt that the frame claims.
         dropped_before: Images dropped since the previous frame.
     """
 
@@ -140,8 +137,6 @@ class CaptureBudget:
 
     Attributes:
         max_frame_bytes: Size of the largest encoded frame, in bytes.
-        max_frame_pixels: Pixels of the largest frame.
-        max_frames_per_attempt: Frames of an attempt.
         max_scan_bytes: Bytes of all frames of the scan, over attempts and reconnects.
         max_frames_per_second: The highest useful frame rate.
         min_frames_per_second: The lowest usable frame rate.
@@ -162,9 +157,6 @@ class CaptureBudget:
         """Returns the limits of a scan whose longest attempt takes longer, with as many frames a second.
 
         The bytes of the scan stay the same: frames become fewer or smaller (``scan_bytes.AttemptShare``).
-
-        Args:
-            seconds: How much longer.
         """
         longer = self.max_attempt_seconds + seconds
         frames = round(longer / self.max_attempt_seconds * self.max_frames_per_attempt)
@@ -257,8 +249,6 @@ class ScanResultMessage:
     """The outcome of an attempt, as far as the policy discloses it to the app.
 
     Attributes:
-        attempt: The attempt.
-        status: The status that the app gets.
         feedback: Feedback codes, most important first.
         another_attempt: Whether another attempt follows if the device stays connected.
         attempts_remaining: Attempts that may still be made.
@@ -289,7 +279,6 @@ class GoodbyeMessage:
     """The server's last message on a stream that it ends.
 
     Attributes:
-        reason: Why the server ends the stream.
         reconnect_after: Seconds after which the device may reconnect; ``None`` if it must not.
     """
 
@@ -310,3 +299,39 @@ Outbound: TypeAlias = (
     | ScanResultMessage
     | GoodbyeMessage
 )
+
+
+CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW = "CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"
+_FAILED, _GOOD = "FAILED", "GOOD"
+_SLOW = (CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW)
+"""The advice that discloses nothing of the judgement, because the device knows its own frame rate."""
+_MOST_FEEDBACK = 8
+
+
+def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus:
+    """Returns the status that the app gets for a decided check."""
+    if disclosure is AppDisclosure.NOTHING:
+        return ScanStatus.COMPLETED
+    return ScanStatus.SUCCESS if verdict.status is CheckStatus.SUCCESS else ScanStatus.FAILURE
+
+
+def feedback_for_app(
+    *, advice: Sequence[str], shown: Sequence[str], status: ScanStatus, disclosure: AppDisclosure
+) -> tuple[str, ...]:
+    """Returns the feedback codes that the app gets with a result.
+
+    A person who may try again is always advised on what to change. A final failure adds to the codes that the
+    device has already shown only that the network or its camera was too slow, so that another person, a spoof
+    and a manipulated device look alike.
+
+    Args:
+        shown: The codes that the device showed during the capture, in order.
+        disclosure: The policy's disclosure to the app.
+    """
+    if status is ScanStatus.RETRY:
+        return tuple(advice)
+    if status is ScanStatus.FAILURE and disclosure is AppDisclosure.PASS_FAIL_AND_HINTS:
+        slow = tuple(code for code in _SLOW if code in advice)
+        earlier = (code for code in shown if code != _GOOD and code not in _SLOW)
+        return (_FAILED, *slow, *earlier)[:_MOST_FEEDBACK]
+    return ()

@@ -67,7 +67,6 @@ def expected_seconds(plan: Plan, *, capture: float, gestures: int = 0) -> float:
     """Returns the seconds that a good attempt takes.
 
     Args:
-        plan: The plan of the attempt.
         capture: The time of a capture without a challenge, seconds.
         gestures: The number of gestures that the person is asked for at its end.
     """
@@ -90,7 +89,6 @@ def leaner_frames(plan: Plan, *, mean: float) -> AdjustmentMessage:
     """Returns the request for answers that come too late: fewer frames, of a third of their size.
 
     Args:
-        plan: The plan of the attempt.
         mean: The mean size of its frames so far, bytes.
     """
     return AdjustmentMessage(
@@ -109,7 +107,6 @@ def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
     """Returns the request to reduce the frame rate at the start of an attempt; ``None`` if it is not needed.
 
     Args:
-        plan: The plan of the attempt.
         scarce: Whether the scan's bytes would not last for the attempts that are still allowed.
     """
     if plan is not Plan.MOVEMENT and not scarce:
@@ -225,11 +222,7 @@ class ScanPlans:
         return int(answers is not None and not (answers.at_start or self.doubts) and bool(self._possible))
 
     def terms(self, challenge: ChallengeKind | None) -> DoubtTerms | None:
-        """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it.
-
-        Args:
-            challenge: The challenge of the attempt.
-        """
+        """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it."""
         return None if self._answers is None else DoubtTerms(challenge, self.doubts)
 
     def limits(self, challenge: ChallengeKind = ChallengeKind.FLASH) -> DynamicPolicy:
@@ -294,7 +287,6 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
     Args:
         env: The environment that all streams share. Each draw uses its random source at the time it is
             needed.
-        plans: The plans of the scan.
     """
     if plans.next is Plan.FLASH:
         return FlashRun.drawn(

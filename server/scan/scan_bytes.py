@@ -25,7 +25,6 @@ class ScanBytes:
 
     Attributes:
         used: Bytes of images in the whole scan, earlier streams included.
-        frames: Frames of this stream.
         own: Bytes of this stream's images.
     """
 

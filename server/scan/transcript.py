@@ -88,7 +88,6 @@ class StreamTranscript:
 
         Args:
             attempt: The attempt's number.
-            nonce: The nonce of its AttemptStart.
             time: When AttemptStart is sent, seconds of the server's monotonic clock.
         """
         if self._began is None:
@@ -102,7 +101,6 @@ class StreamTranscript:
         """Receives a frame: verifies its order, clock and MAC, and advances the chain.
 
         Args:
-            frame: The frame.
             arrival: When it arrived, seconds of the server's monotonic clock.
 
         Raises:

@@ -33,8 +33,6 @@ async def await_older_streams(
     """Waits until every older stream has stored the outcome of its counted attempts.
 
     Args:
-        env: The environment that all streams share.
-        run: The attempt that is to be decided.
         attempts: The check's attempts as last read.
 
     Returns:
@@ -124,8 +122,6 @@ async def await_ready(
 
     Args:
         env: The environment that all streams share.
-        stream: The stream.
-        run: The previous attempt.
         inbox: The device's messages.
         result_sent: When the attempt's result was sent, seconds of the monotonic clock.
 

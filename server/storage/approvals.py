@@ -37,7 +37,6 @@ class PendingApproval:
 
     Attributes:
         requested_by: Name of the caller that made it.
-        request_time: When it was made.
         expire_time: Until when a second person may confirm it.
     """
 
@@ -52,9 +51,6 @@ def second_person(
     """Confirms a request of another person, or records a request.
 
     Args:
-        connection: The connection of the transaction.
-        request: The request.
-        now: The time.
         consume: Whether a confirmed request is used up. An action of several transactions calls ``use_up`` in
             the last one, so that the same person can repeat the call after a failure.
 

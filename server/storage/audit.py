@@ -60,11 +60,6 @@ _Due = tuple[str, Head, NewestCheckpoint | None]
 def append(connection: Connection, event: AuditEvent, *, now: datetime) -> AuditEntry:
     """Appends an entry in the transaction that it records.
 
-    Args:
-        connection: The connection of the transaction.
-        event: The event.
-        now: The time.
-
     Raises:
         SQLAlchemyError: The entry cannot be written; the transaction must fail.
     """
@@ -80,9 +75,7 @@ def append_if_changed(
     Replicas that notice the same change write one entry.
 
     Args:
-        connection: The connection of the transaction.
         event: The event; ``by`` is among its details.
-        now: The time.
         by: The name of the detail that is compared, such as ``"sha256"``.
     """
     head = _lock_head(connection, event.tenant)
@@ -105,8 +98,6 @@ def erase_subject_key(connection: Connection, tenant: str, subject: bytes) -> bo
     entry of the erasure before.
 
     Args:
-        connection: The connection of the transaction.
-        tenant: The tenant.
         subject: What ``server.audit.subject_hash`` returns.
     """
     statement = delete(audit_subjects).where(
@@ -125,7 +116,6 @@ class AuditLog(Repository):
         """Initialises the log over ``database``.
 
         Args:
-            database: The database.
             failed: Called with the action of each entry that cannot be appended.
         """
         super().__init__(database)
@@ -181,8 +171,6 @@ class AuditLog(Repository):
         the newest checkpoint of each chain must follow from it.
 
         Args:
-            signer: The key that signs.
-            now: The time.
             at_least: The time since the newest checkpoint of a chain until which it gets no further one, so
                 that several replicas make as many as one.
             witnessed: What the witness holds, read before this call; empty for none.
@@ -246,9 +234,7 @@ class AuditLog(Repository):
         What is lost or altered in the log stays visible to every verification.
 
         Args:
-            signer: The key that signs.
             event: The entry of the acceptance, of ``SERVER_TENANT``.
-            now: The time.
             witnessed: What the witness holds; it need not be valid.
             position: The position under which the witness has it. The new checkpoints follow on it, too,
                 because the witness never goes back.

@@ -51,7 +51,6 @@ class AuditFilter:
     Attributes:
         since: Entries of this time or later.
         until: Entries before this time.
-        action: Entries of this action.
         actor: Entries of this actor's name.
         check_id: Entries about this check, as a UUID in lower case.
         pseudonyms: Entries about the person with these; see ``AuditReader.pseudonyms_of``. Empty for all.
@@ -109,7 +108,6 @@ class AuditReader(Repository):
         """Returns entries of a tenant in the order of their sequence. Omits rows that are not valid entries.
 
         Args:
-            tenant: The tenant.
             after: Only entries with a sequence above this one or, with ``newest_first``, below it; 0 for all.
             limit: The maximum number of entries.
             chosen: The conditions on the entries; ``None`` for none.
@@ -124,8 +122,6 @@ class AuditReader(Repository):
         """Returns entries, the newest first, and the sequence before which the next page begins.
 
         Args:
-            tenant: The tenant.
-            chosen: The conditions on the entries.
             subjects: The hashes of the person whose entries are wanted (``server.audit.subject_hashes``);
                 empty for all persons.
             before: Only entries with a sequence below this one; 0 for the first page.
@@ -188,7 +184,6 @@ class AuditReader(Repository):
         """Verifies the chain of the checkpoints of all tenants, also while some are signed.
 
         Args:
-            keys: The public keys of checkpoints.
             copies: The SHA-256 (64 hexadecimal digits) of checkpoints that it must have, by their position.
         """
         chain = CheckpointChain(copies=dict(copies or {}))
@@ -206,7 +201,6 @@ class AuditReader(Repository):
         A person gets a new pseudonym when the tenant's memory key is rotated.
 
         Args:
-            tenant: The tenant.
             subjects: The hashes of the person (``server.audit.subject_hashes``).
         """
         query = select(audit_subjects.c.subject_hash, audit_subjects.c.key).where(
@@ -219,8 +213,6 @@ class AuditReader(Repository):
         """Verifies the chain of a tenant, also while entries are written.
 
         Args:
-            tenant: The tenant.
-            keys: The public keys of checkpoints.
             saved: Copies (JWS) of checkpoints that were kept elsewhere.
         """
         # Entries are read after the checkpoints that cover them, and the head after the entries.

@@ -65,7 +65,6 @@ class AuditWitness:
 
         Args:
             checkpoints: The newest checkpoint (JWS) of each tenant.
-            position: The position of the newest of all.
         """
         key = f"{_PREFIX}/{position:016d}.jws"
         objects = self._opened = self._opened or open_object_store(self._url)

@@ -60,7 +60,6 @@ class HeldReceipt:
 
     Attributes:
         data: The bytes as received; they were verified then.
-        time: When it was received.
         due: The earliest time to exchange it for the next receipt.
     """
 
@@ -75,7 +74,6 @@ class EnrolledKey:
 
     Attributes:
         tenant: The tenant whose customer the device is; keys are never looked up across tenants.
-        kind: The kind of the key.
         key_id: Its identifier, as the device states it; stored as SHA-256.
         public_key: SubjectPublicKeyInfo (DER) for App Attest, COSE for WebAuthn.
         counter: The counter of the last accepted use.
@@ -84,7 +82,6 @@ class EnrolledKey:
         ceiling: The highest assurance that its use may give.
         for_tests: Whether it was enrolled in a sandbox check, in which test roots are trusted.
         subject_hash: The hash of the person of the enrolling check (``MemoryKey.subject_hash``), or empty.
-        check_id: The enrolling check.
         use_time: When it was last used.
         receipt: The newest receipt of an App Attest key; ``None`` if none was accepted.
     """
@@ -166,8 +163,6 @@ class DeviceRepository(Repository):
         Returns False if the exchange is not due yet, or another caller claimed it.
 
         Args:
-            key: The key.
-            now: The current time.
             until: When the next exchange may be claimed if this one fails. After a success ``keep_receipt``
                 sets that time.
         """
@@ -197,10 +192,7 @@ class DeviceRepository(Repository):
         """Counts a running check as a try of its device until the check is decided.
 
         Args:
-            check_id: The check.
             key: Mark of a verified key that outlives the scan, 32 bytes.
-            rules: The limits.
-            now: The current time.
 
         Raises:
             TriesExceeded: Too many checks of the device failed, or are running.
@@ -219,8 +211,6 @@ class DeviceRepository(Repository):
         """Stores the finding on a piece of evidence, for later streams of the check.
 
         Args:
-            check_id: The check.
-            position: The number of the piece in the check.
             finding: Opaque bytes. An existing finding at this position is kept.
         """
         await self._insert(device_evidence, {"check_id": check_id, "position": position, "finding": finding})
@@ -249,7 +239,6 @@ class DeviceRepository(Repository):
         A tenant's sandbox counts as a tenant of its own.
 
         Args:
-            most: The number of scans that a tenant keeps.
             limit: The largest number to delete of one tenant in this call.
         """
         number = func.count()
@@ -288,8 +277,6 @@ class DeviceRepository(Repository):
         Those of the tenant's sandbox checks are included.
 
         Args:
-            tenant: The tenant.
-            subject: The reference to the person.
             hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
             check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no
                 longer name the person.
@@ -365,7 +352,6 @@ def forget_subject_rows(
     """Deletes the rows that ``DeviceRepository.forget_subject`` deletes, inside an open transaction.
 
     Args:
-        connection: The connection of the transaction.
         tenant: The tenant; its sandbox is included.
         subject: The subject reference, which only open checks have in clear; not empty.
         hashes: The hashes of the reference (``MemoryKey.subject_hashes``).

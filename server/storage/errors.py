@@ -93,11 +93,7 @@ class SchemaOutdated(StorageError):
 
 
 class CheckNotFound(StorageError):
-    """No check has this identifier.
-
-    Attributes:
-        check_id: The requested identifier.
-    """
+    """No check has this identifier."""
 
     def __init__(self, check_id: UUID) -> None:
         super().__init__(f"there is no check {check_id}")
@@ -121,12 +117,7 @@ class TriesExceeded(StorageError):
 
 
 class Conflict(StorageError):
-    """Another writer was first: the check is not in an expected state, or its lease epoch has changed.
-
-    Attributes:
-        state: The current state of the check.
-        lease_epoch: The current lease epoch.
-    """
+    """Another writer was first: the check is not in an expected state, or its lease epoch has changed."""
 
     def __init__(self, message: str, *, state: CheckState, lease_epoch: int) -> None:
         super().__init__(f"{message}: the check is {state.value}, its lease epoch is {lease_epoch}")
@@ -143,11 +134,7 @@ class SessionKeyUnproven(StorageError):
 
 
 class RequestIdReused(StorageError):
-    """The ``request_id`` was used before with another payload.
-
-    Attributes:
-        request_id: The identifier.
-    """
+    """The ``request_id`` was used before with another payload."""
 
     def __init__(self, request_id: str) -> None:
         super().__init__("this request_id was used before with another payload")
@@ -155,11 +142,7 @@ class RequestIdReused(StorageError):
 
 
 class OnHold(StorageError):
-    """The check cannot be erased, because holds keep it.
-
-    Attributes:
-        holds: The number of holds.
-    """
+    """The check cannot be erased, because holds keep it."""
 
     def __init__(self, holds: int) -> None:
         super().__init__(f"{holds} holds keep the check")
@@ -167,11 +150,7 @@ class OnHold(StorageError):
 
 
 class HoldNotFound(StorageError):
-    """The check has no hold with this reference.
-
-    Attributes:
-        reference: The reference.
-    """
+    """The check has no hold with this reference."""
 
     def __init__(self, reference: str) -> None:
         super().__init__("the check has no hold with this reference")
@@ -179,11 +158,7 @@ class HoldNotFound(StorageError):
 
 
 class ObjectNotFound(StorageError):
-    """No object is stored under this key.
-
-    Attributes:
-        key: The object's key.
-    """
+    """No object is stored under this key."""
 
     def __init__(self, key: str) -> None:
         super().__init__(f"there is no object {key}")

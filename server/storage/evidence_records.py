@@ -39,11 +39,7 @@ class StoredRecord:
     """A sealed evidence record as the database contains it.
 
     Attributes:
-        check_id: The check.
-        tenant: The tenant of the check.
-        version: The version of its content.
         decide_time: When the check was decided.
-        sealed: The record.
     """
 
     check_id: UUID
@@ -66,17 +62,12 @@ class ListedCheck:
     """A line of a list.
 
     Attributes:
-        check_id: The check.
         status: Its status; None if somebody made the column unreadable.
         reasons: Its reasons, most important first; None if somebody made the column unreadable.
-        policy_name: Name of its policy.
-        policy_version: Version of its policy.
         sandbox: Whether a sandbox caller created it.
         create_time: When the trusted image was accepted.
-        decide_time: When it was decided.
         finish_time: When the orchestrator first received the result; None before.
         retain_until: When it is to be erased, unless it is on hold.
-        terms: The terms of its record.
         on_hold: Whether a hold keeps it.
     """
 
@@ -164,7 +155,6 @@ def list_query(
     """Returns the query of a page of checks, newest first.
 
     Args:
-        tenant: The tenant.
         terms: Conditions that all hold; each is met by any of its terms. The first condition drives the
             query, so its time grows with the entries of that condition. Not empty.
         since: Only checks that were decided at this time or later.
@@ -256,7 +246,6 @@ class EvidenceRecordRepository(Repository):
         """Returns every check of a person that is not erased, oldest first.
 
         Args:
-            tenant: The tenant.
             terms: The terms of the person's reference, under each key that is kept.
             reference: The reference itself, which open checks have in clear.
         """

@@ -8,8 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, and_, delete, func, insert, select
 
 from server.audit import AuditEvent
-from server.domain.evidence_terms import HOLD
-from server.domain.terms import CLOSED_WITH_RESULT
+from server.domain.terms import CLOSED_WITH_RESULT, HOLD
 from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
 from server.storage.audit import append
 from server.storage.check_rows import load_check, load_in_state
@@ -27,9 +26,7 @@ class StoredHold:
 
     Attributes:
         reference: Its reference, unique for a check.
-        reason: Why.
         placed_by: Name of the caller that placed it.
-        place_time: When.
     """
 
     reference: str
@@ -114,10 +111,6 @@ class HoldRepository(Repository):
         """Releases a hold, and logs it.
 
         Args:
-            check_id: The check.
-            reference: The reference of the hold.
-            event: The event to log.
-            now: The time.
             approval: The request, if it needs two people.
 
         Returns:

@@ -83,7 +83,6 @@ class ObjectInfo:
     """One object of a listing.
 
     Attributes:
-        key: Its key.
         modified: When it was written, in timezone-aware UTC by the store's clock.
     """
 
@@ -206,7 +205,6 @@ class _Objects:
         """Wraps a store of obstore.
 
         Args:
-            store: The store.
             failed: Called with the name of an operation, such as ``put``, if it fails.
             call_seconds: The time limit of one call; ``None`` for no limit.
         """

@@ -58,8 +58,6 @@ class CheckRecord:
     """A check as the database contains it. A new one has the fields up to ``retention_seconds`` only.
 
     Attributes:
-        check_id: Its identifier.
-        tenant: The tenant of the check.
         policy_name: Name of the frozen policy.
         policy_version: Version of the frozen policy.
         policy_sha256: SHA-256 of the policy file, 32 bytes.
@@ -72,7 +70,6 @@ class CheckRecord:
             compared with it any more.
         portrait_report: The report on the portrait, opaque; empty after erasure.
         pack_name: Name of the model pack that made the template.
-        pack_version: Version of the pack.
         pack_sha256: Hash of the pack, 32 bytes.
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
@@ -83,7 +80,6 @@ class CheckRecord:
         portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
             policy keeps nothing of it.
         retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
-        state: Its state.
         session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before the first
             stream.
         session_key_sha256: SHA-256 of the session key, 32 bytes; None before the first stream.
@@ -163,10 +159,8 @@ class AttemptRecord:
     """An attempt as the database contains it.
 
     Attributes:
-        check_id: The check.
         number: Its number in the check, from 1.
         epoch: The lease epoch of its stream.
-        start_time: When it began.
         counted: Whether it counts against the policy's maximum: enough frames were received, and no fault of
             the server ended it.
         mode: How it proves liveness.
@@ -174,7 +168,6 @@ class AttemptRecord:
         outcome: Its outcome; None while it runs.
         ended_by: The event that ended it; None while it runs, and until its own stream has stored it.
         verdict: The verdict of liveness; None if it was not judged.
-        frames: Frames received.
         dropped: Captured images that the device dropped before they got an index.
         feedback: Names of the feedback codes, most important first.
         doubts: The doubts about the person that it raised; none while it runs.
@@ -211,15 +204,10 @@ class AttemptEnding:
     """The end of an attempt.
 
     Attributes:
-        number: The attempt's number.
-        outcome: Its outcome.
-        ended_by: The event that ended it.
         verdict: The verdict of liveness; None if it was not judged.
-        frames: Frames received.
         dropped: Images that the device dropped before they got an index.
         feedback: Names of feedback codes, most important first.
         doubts: The doubts about the person that it raised, also if nothing else of its judgement is kept.
-        end_time: When it ended.
         final_mac_sha256: SHA-256 of the last MAC; None without a MAC.
         judgement: The outcome of the check if no further attempt follows; None if the attempt was not judged.
         frame_hashes: SHA-256 of every received frame's image, 32 bytes each, joined.
@@ -277,16 +265,12 @@ class EvidenceEntry:
     """A sealed image: the location of its ciphertext, and the wrapped key that unseals it.
 
     Attributes:
-        kind: Its purpose.
-        object_key: Key of the ciphertext in the object store.
         sha256: SHA-256 of the image as the device sent it, 32 bytes.
-        frame_index: Index of the frame in its attempt.
         attempt: The attempt, from 1.
         rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
         mirrored: Whether it is mirrored.
         media_type: Media type, such as ``"image/jpeg"``.
         wrapped_key: The wrapped data key; without it the object can never be unsealed.
-        key_id: Identifier of the wrapping key.
     """
 
     kind: ImagePurpose
@@ -306,8 +290,6 @@ class SealedRecord:
     """A sealed evidence record (``server.evidence.records``), and the terms by which it is found.
 
     Attributes:
-        version: The version of its content.
-        sealed: The record.
         terms: The terms, without duplicates.
     """
 
@@ -326,7 +308,6 @@ class Decision:
         record: The evidence record, which contains the result.
         evidence: Images that are already durable in the object store, in the order in which they are
             returned.
-        decide_time: When it was decided.
         retain_until: When result and evidence are to be erased.
         images_until: When the images are to be erased, if earlier than the rest.
     """

@@ -192,12 +192,10 @@ class CheckRepository(Repository):
         working; it stores the outcome of its attempt itself (``end_superseded``).
 
         Args:
-            check_id: The check.
             session_key: SubjectPublicKeyInfo (DER) of the device's session key.
             proven: Whether the device proved that it holds the key. Public keys can be copied, so only the
                 stream that binds the key may omit the proof.
             owner: Name of the replica, at most 128 characters.
-            now: The current time.
             lease_seconds: How long the lease lasts unless it is renewed.
             try_rules: Limits on failed checks, tested for the check's first stream; None for no limits.
 
@@ -247,9 +245,6 @@ class CheckRepository(Repository):
         """Renews a lease; returns False if the caller has lost it, or the check is closing or unknown.
 
         Args:
-            check_id: The check.
-            epoch: The caller's lease epoch.
-            now: The current time.
             lease_seconds: How long the lease lasts from now.
             bytes_received: Bytes of frames received so far, to be stored with it; None leaves the column
                 unchanged.
@@ -277,7 +272,6 @@ class CheckRepository(Repository):
         """Moves a check from SCANNING to WAITING and ends its lease, so that the device may reconnect.
 
         Args:
-            check_id: The check.
             epoch: The caller's lease epoch.
             bytes_received: Bytes of frames received so far, over all streams.
             resume_until: Until when FinishCheck waits for the device to reconnect.
@@ -297,7 +291,6 @@ class CheckRepository(Repository):
         A check that is not open, or that is closing already, stays unchanged.
 
         Args:
-            check_id: The check.
             reason: The reason of the end, unless an attempt decides the check.
         """
         record = load_check(connection, check_id, lock=True)
@@ -321,10 +314,8 @@ class CheckRepository(Repository):
         """Starts an attempt.
 
         Args:
-            check_id: The check.
             epoch: The caller's lease epoch.
             number: Its number in the check, from 1.
-            start_time: When it begins.
             mode: How it proves liveness.
             plan: The instructions to the device and the person.
 
@@ -352,9 +343,7 @@ class CheckRepository(Repository):
         """Counts an attempt against the policy's maximum, because enough of its frames were received.
 
         Args:
-            check_id: The check.
             epoch: The caller's lease epoch.
-            attempt: The attempt's number.
             frames: Frames received so far, stored in case the server stops.
 
         Raises:
@@ -376,9 +365,7 @@ class CheckRepository(Repository):
         """Ends an attempt.
 
         Args:
-            check_id: The check.
             epoch: The caller's lease epoch.
-            ending: The attempt and its end.
             evidence: Images to keep, already durable in the object store.
 
         Raises:
@@ -396,8 +383,6 @@ class CheckRepository(Repository):
         """Stores the outcome of a fenced stream's attempt, which ended with the stream's lease.
 
         Args:
-            check_id: The check.
-            epoch: The lease epoch that the stream had.
             ending: The attempt and its outcome; its time of end is already stored and stays.
 
         Raises:
@@ -430,7 +415,6 @@ class CheckRepository(Repository):
         their server.
 
         Args:
-            check_id: The check.
             epoch: The caller's lease epoch; None for the sweeper of deadlines and for a fenced stream.
             decision: The decision, with evidence that is already durable in the object store; it is added to
                 the evidence of earlier attempts.
@@ -492,8 +476,6 @@ class CheckRepository(Repository):
         """Notes that the orchestrator received the result; later calls do not change the check.
 
         Args:
-            check_id: The check.
-            now: The current time.
             first: The event that the audit log records if this is the first delivery.
             again: The event that it records if it is not.
 
@@ -518,7 +500,6 @@ class CheckRepository(Repository):
         A stream that holds its check tests the deadline itself and ends with the frames that it has.
 
         Args:
-            now: The current time.
             limit: The maximum number of checks.
             after: Return only checks that follow this one in the order.
         """
@@ -622,9 +603,6 @@ def _interrupt(connection: Connection, check_id: UUID, now: datetime, *, ended_b
     """Ends every running attempt as INTERRUPTED.
 
     Args:
-        connection: The connection of the transaction.
-        check_id: The check.
-        now: The current time.
         ended_by: The event that ended them; None if their own stream will still store it.
     """
     connection.execute(

@@ -37,7 +37,6 @@ class DueChecks:
     """The checks of a policy whose retention has ended.
 
     Attributes:
-        policy: Name of the policy.
         due: The number of checks that are to be erased.
         held: The number of further checks, which a hold keeps.
         images: The number of further checks of which only the images are to be erased.
@@ -186,8 +185,6 @@ class RetentionRepository(Repository):
         A tombstone with the status stays.
 
         Args:
-            check_id: The check.
-            now: The time.
             event: The event to log; not logged if the check is erased already.
             approval: The request, if it needs two people.
 
@@ -250,12 +247,8 @@ class RetentionRepository(Repository):
         It has to come first, because the rows of an erased check no longer name the person.
 
         Args:
-            tenant: The tenant.
             subject: The subject reference; not empty.
-            now: The time.
             hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
-            check_ids: The person's checks.
-            event: The event to log.
 
         Returns:
             The number of deleted keys, uses and scans.
@@ -279,12 +272,8 @@ class RetentionRepository(Repository):
         """Erases what is stored about a person's devices and tries, as the last step of erasing the person.
 
         Args:
-            tenant: The tenant.
             subject: The subject reference; not empty.
-            now: The time.
             hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
-            check_ids: The person's checks.
-            event: The event to log.
             approval: The request that is used up, if it needs two people.
             forget_pseudonym: The hashes under which the audit log knows the person, whose keys are destroyed;
                 empty to keep them.

@@ -56,7 +56,6 @@ class DatabaseScanMemory(Repository):
         """Initialises the memory.
 
         Args:
-            database: The database.
             tenant_key: Returns the key of a tenant's marks, 32 bytes.
             wrapping_keys: Wrap the data keys of sealed records.
             random: Returns unpredictable bytes.

@@ -47,10 +47,7 @@ def expect_allowed(
     """Tests whether a further check is allowed for all marks.
 
     Args:
-        connection: The connection of the transaction.
         marks: The marks of the subject, portrait or device.
-        rules: The limits.
-        now: The current time.
         excluding: A check that is not counted.
 
     Raises:

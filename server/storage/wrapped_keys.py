@@ -25,12 +25,6 @@ class SealedPlace:
 
     Attributes:
         name: Its name, for progress.
-        table: The table.
-        wrapped_key: The column of the wrapped data key.
-        key_id: The column of the identifier of the wrapping key.
-        kind: The kind of the sealed record.
-        version: The version of its content.
-        tenant: The column of the tenant that the record is sealed for.
     """
 
     name: str
@@ -86,8 +80,6 @@ class WrappedKey:
     """A wrapped data key.
 
     Attributes:
-        wrapped_key: The data key under the wrapping key.
-        key_id: The identifier of the wrapping key.
         context: The context of the sealed record.
     """
 
@@ -105,7 +97,6 @@ class RewrappedBatch:
     """The result of one batch.
 
     Attributes:
-        rows: Rows that were read.
         changed: Rows whose data key was rewrapped.
         last: The primary key of the last row, for the next batch; None after the last batch.
     """
@@ -141,10 +132,7 @@ class WrappedKeyRepository(Repository):
         """Rewraps the data keys of a batch of rows, in one transaction.
 
         Args:
-            place: The place.
-            rewrap: Rewraps a data key.
             after: The primary key of the last row of the batch before; None for the first batch.
-            limit: The number of rows.
         """
         keys = tuple(place.table.primary_key.columns)
         found = connection.execute(_batch(place, after=after, limit=limit)).mappings().all()

@@ -4,8 +4,10 @@ No label carries an identifier of a check, a person or a device, and none a tena
 ask for it. The values of every other label come from a fixed list.
 """
 
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from typing import Final
 
@@ -19,10 +21,12 @@ from server.base.errors import Reason
 from server.base.file_handles import file_handles
 from server.domain.tries import TryKind
 from server.telemetry.logging import suppressed_lines
-from server.telemetry.stages import Stages
+from server.telemetry.stages import Stage, Stages
 from server.verdict import CheckStatus
+from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
+from vision.packs import Embedder, FaceDetector, Landmarker, Pack, PadNetwork
 
-__all__ = ["Metrics", "WorkMetrics"]
+__all__ = ["Metrics", "WorkMetrics", "staged_embedder", "timed_pack"]
 
 _VERDICT_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 _WAIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -531,7 +535,6 @@ class AuditMetrics:
         """Records the state of the log.
 
         Args:
-            entries: The number of entries.
             uncovered_seconds: The age of the oldest entry that no checkpoint covers; 0 if there is none.
         """
         self._entries.set(entries)
@@ -612,8 +615,6 @@ class Metrics:
         calls: Refused, waiting and served calls.
         files: Keys, certificates and lists that are read again.
         decoders: Processes in which images are decoded.
-        models: The models.
-        audit: The audit log.
         work: Waits, models, stores and keys.
         stages: The stages of calls, and the spans of their traces.
         registry: Where all of them are registered.
@@ -658,3 +659,81 @@ class _ProcessFigures(Collector):
 
 def _word(sandbox: bool) -> str:
     return "true" if sandbox else "false"
+
+
+_Observe = Callable[[float], None]
+
+
+def timed_pack(pack: Pack, metrics: WorkMetrics) -> Pack:
+    """Returns the pack with models that record their times."""
+    landmarker = pack.landmarker
+    pad = metrics.model_times("pad")
+    return replace(
+        pack,
+        detector=_Detector(pack.detector, metrics.model_times("detector")),
+        landmarker=None if landmarker is None else _Landmarker(landmarker, metrics.model_times("landmarks")),
+        embedder=_Embedder(pack.embedder, metrics.model_times("embedder")),
+        pad_networks=tuple(_PadNetwork(network, pad) for network in pack.pad_networks),
+    )
+
+
+def staged_embedder(pack: Pack, stages: Stages) -> Pack:
+    """Returns the pack with an embedder whose calls are a stage; for portraits, not for frames."""
+    return replace(pack, embedder=_StagedEmbedder(pack.embedder, stages))
+
+
+class _Detector:
+    def __init__(self, model: FaceDetector, observe: _Observe) -> None:
+        self._model, self._observe = model, observe
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        began = time.perf_counter()
+        faces = self._model.detect(image)
+        self._observe(time.perf_counter() - began)
+        return faces
+
+
+class _Landmarker:
+    def __init__(self, model: Landmarker, observe: _Observe) -> None:
+        self._model, self._observe = model, observe
+        self.scheme = model.scheme
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        began = time.perf_counter()
+        landmarks = self._model.locate(image, face)
+        self._observe(time.perf_counter() - began)
+        return landmarks
+
+
+class _Embedder:
+    def __init__(self, model: Embedder, observe: _Observe) -> None:
+        self._model, self._observe = model, observe
+        self.dimensions = model.dimensions
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        began = time.perf_counter()
+        embedding = self._model.embed(image, face)
+        self._observe(time.perf_counter() - began)
+        return embedding
+
+
+class _PadNetwork:
+    def __init__(self, model: PadNetwork, observe: _Observe) -> None:
+        self._model, self._observe = model, observe
+        self.name = model.name
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        began = time.perf_counter()
+        probability = self._model.real_probability(image, face)
+        self._observe(time.perf_counter() - began)
+        return probability
+
+
+class _StagedEmbedder:
+    def __init__(self, model: Embedder, stages: Stages) -> None:
+        self._model, self._stages = model, stages
+        self.dimensions = model.dimensions
+
+    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+        with self._stages.stage(Stage.EMBEDDING):
+            return self._model.embed(image, face)

@@ -68,7 +68,6 @@ def open_otlp(settings: OtlpSettings, metrics: Metrics) -> OtlpExport | None:
     Does not wait for a connection: the server starts even if the collector does not answer.
 
     Args:
-        settings: The collector.
         metrics: The metrics to send. They also count dropped spans and failed transfers. Each call and each
             stage gets a span.
 

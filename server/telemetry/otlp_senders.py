@@ -236,9 +236,7 @@ class MetricSender:
         """Starts the thread.
 
         Args:
-            registry: The metrics.
             exporter: Sends them.
-            resource: Identifies this server.
             seconds: Time between two transfers.
             failed: Counts a transfer that failed. Called from the thread.
         """
@@ -280,8 +278,6 @@ def otlp_metrics(families: Iterable[Family], *, resource: Resource, began: int, 
     """Returns Prometheus' metrics in OpenTelemetry's form, with the same names, labels and values.
 
     Args:
-        families: The metrics.
-        resource: Identifies this server.
         began: When the counters were 0, nanoseconds since 1970.
         now: When the metrics were read, nanoseconds since 1970.
     """

@@ -153,7 +153,6 @@ class Stages:
 
         Args:
             method: ``/package.Service/Method``, of a method that is served.
-            metadata: The metadata of the call.
             trusted: Whether the caller may decide that its trace is sent.
         """
         began = time.perf_counter()
@@ -171,7 +170,6 @@ class Stages:
         """Times a stage while this context is open.
 
         Args:
-            stage: The stage.
             beside: Whether tasks that start inside belong to the stage around this one.
         """
         began = time.perf_counter()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from server.base.errors import ConfigurationError
-from server.trusted_images.errors import ReferenceInvalid, StoreUnavailable, TenantHasNoImages
 from server.trusted_images.settings import (
     TENANT,
     BucketSource,
@@ -17,7 +16,14 @@ from server.trusted_images.settings import (
     parse_source,
     tenant_segment,
 )
-from server.trusted_images.stores import ImageBucket, ImageFolder, read_credentials
+from server.trusted_images.stores import (
+    ImageBucket,
+    ImageFolder,
+    ReferenceInvalid,
+    StoreUnavailable,
+    TenantHasNoImages,
+    read_credentials,
+)
 
 __all__ = [
     "MAX_REFERENCE_BYTES",
@@ -130,7 +136,6 @@ class TrustedImages:
 
         Args:
             reference: The reference that the caller sent.
-            tenant: The tenant of the caller.
             max_bytes: The maximum size of the image.
 
         Raises:
@@ -167,7 +172,6 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
     No request is sent to a bucket, so that a server can start while the bucket is unreachable.
 
     Args:
-        settings: The settings.
         readers: The maximum number of images that are read at once.
 
     Raises:
@@ -196,7 +200,6 @@ def require_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]
     """Verifies that no tenant can read the trusted images of another, unless the settings allow it.
 
     Args:
-        settings: The settings.
         tenants: The tenants that have an orchestrator.
 
     Raises:

@@ -49,7 +49,6 @@ class BucketSource:
     """A prefix in an S3 bucket.
 
     Attributes:
-        bucket: The bucket's name.
         below: The segments of the prefix, which may include ``{tenant}``.
     """
 

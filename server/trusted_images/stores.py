@@ -1,4 +1,20 @@
-"""The stores of trusted images: a folder, or an S3 bucket with the file of its credentials."""
+"""The stores of trusted images: a folder, or an S3 bucket with the file of its credentials.
+
+::
+
+    TrustedImagesError
+    ├── ReferenceInvalid        the reference is malformed, contains a link, or names no regular file
+    ├── ReferenceNotFound       nothing exists at the reference
+    ├── ReferencedImageTooLarge the image has more bytes than are allowed
+    ├── TenantHasNoImages       the name of the tenant cannot be a folder in the store
+    └── StoreUnavailable        the store did not answer, or refuses this server; a retry may help
+
+Invalid settings of the store raise ``server.base.errors.ConfigurationError``.
+
+A reference may be personal data, so no message repeats it. The messages of exceptions of obstore and of the
+file system do. Such an exception does not leave this package: it becomes the ``__cause__`` of one of the
+above and is never logged.
+"""
 
 import errno
 import os
@@ -15,14 +31,70 @@ from obstore.store import S3Store
 
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
-from server.trusted_images.errors import (
-    ReferencedImageTooLarge,
-    ReferenceInvalid,
-    ReferenceNotFound,
-    StoreUnavailable,
-)
 
-__all__ = ["CredentialsUnusable", "ImageBucket", "ImageFolder", "read_credentials"]
+__all__ = [
+    "CredentialsUnusable",
+    "ImageBucket",
+    "ImageFolder",
+    "ReferenceInvalid",
+    "ReferenceNotFound",
+    "ReferencedImageTooLarge",
+    "StoreUnavailable",
+    "TenantHasNoImages",
+    "TrustedImagesError",
+    "read_credentials",
+]
+
+
+class TrustedImagesError(Exception):
+    """Base class of the errors of the store of trusted images."""
+
+
+class ReferenceInvalid(TrustedImagesError):
+    """The reference is malformed, or names something other than a regular file of the store.
+
+    Attributes:
+        problem: A description that continues "image_reference"; never contains the reference itself.
+    """
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(f"the reference {problem}")
+        self.problem = problem
+
+
+class ReferenceNotFound(TrustedImagesError):
+    """Nothing exists at the reference."""
+
+
+class ReferencedImageTooLarge(TrustedImagesError):
+    """The image has more bytes than are allowed; no more than one byte above the limit was read.
+
+    Attributes:
+        size: The size that the store reports, or the number of bytes that were read.
+        limit: The maximum size.
+    """
+
+    def __init__(self, size: int, limit: int) -> None:
+        super().__init__(f"the referenced image has {size} bytes, more than {limit}")
+        self.size = size
+        self.limit = limit
+
+
+class TenantHasNoImages(TrustedImagesError):
+    """The name of the tenant cannot be a folder name, so the tenant has no images in the store."""
+
+
+class StoreUnavailable(TrustedImagesError):
+    """The store did not answer, did not answer in time, or refuses this server.
+
+    Attributes:
+        cause: The name of the error for the operator's log, never its text.
+    """
+
+    def __init__(self, cause: str) -> None:
+        super().__init__(f"the store of trusted images is not available ({cause})")
+        self.cause = cause
+
 
 _FOLDER: Final = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 _INNER: Final = _FOLDER | os.O_NOFOLLOW
@@ -168,7 +240,6 @@ class ImageBucket:
         """Configures the bucket; sends no request.
 
         Args:
-            bucket: The name of the bucket.
             endpoint: URL of an S3 service other than Amazon's; ``None`` for ``AWS_ENDPOINT_URL`` of the
                 environment, or Amazon's.
             region: The region of the bucket; ``None`` for ``AWS_REGION`` of the environment.

@@ -132,7 +132,6 @@ def judge_ending(undecided: CheckVerdict, *, reason: FailureReason, manipulated:
 
     Args:
         undecided: The decision that the attempt alone would lead to.
-        reason: How the check ended.
         manipulated: Whether the device is certainly manipulated. This decides the check, however it ended.
     """
     # CONDITIONS only marked that nothing was decided. Now the real ending is known and replaces it.
@@ -144,7 +143,6 @@ def ending_reasons(reason: FailureReason, *, manipulated: bool) -> tuple[Failure
     """Returns the reasons of a check that ended without a deciding attempt, most important first.
 
     Args:
-        reason: How the check ended.
         manipulated: Whether the device is certainly manipulated.
     """
     if not manipulated:

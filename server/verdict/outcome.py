@@ -122,11 +122,8 @@ class PackIdentity:
     """The model pack that judged, as a result states it.
 
     Attributes:
-        name: Its name.
-        version: Its version.
         sha256: SHA-256 over the hashes of its files.
         evaluation_only: Whether its results must not decide about people.
-        calibration: The calibration of its embedder.
         missing_pad_networks: PAD networks that it should have and lacks.
     """
 
@@ -143,7 +140,6 @@ class CheckOutcome:
     """The whole decision on a check. The edge serialises it and the result key signs those bytes.
 
     Attributes:
-        check_id: The check.
         subject_reference: As the orchestrator gave it.
         consent_reference: As the orchestrator gave it.
         verdict: Status and reasons.
@@ -152,12 +148,10 @@ class CheckOutcome:
         match_frames: The number of frames whose embeddings were fused.
         required_similarity: The similarity that the policy demands, 0 to 100.
         required_fmr: The highest false match rate that the policy allows.
-        requested_mode: The mode that was requested.
         used_mode: The mode that was used; ``None`` if no attempt was judged.
         verified_bits: Challenge bits that were verified.
         required_bits: Challenge bits that the policy demands; 0 if no challenge was requested.
         challenge_steps: Steps of the deciding attempt's flash; empty without a flash.
-        device: The device.
         transcript: The transcript; ``None`` if no attempt ended.
         attempts: The attempts, in order.
         evidence_frame: The evidence frame; ``None`` if no face was captured.
@@ -166,9 +160,6 @@ class CheckOutcome:
         policy_version: Version of the frozen policy.
         policy_sha256: SHA-256 of the policy file's bytes.
         pack: The model pack that judged.
-        create_time: When the check was created.
-        decide_time: When the decision was reached.
-        server_version: Version of the server that decided.
         sandbox: Whether a sandbox caller created the check.
     """
 
@@ -232,7 +223,6 @@ class CheckOutcome:
         """Returns this outcome, adapted to a check that ended after this undecided attempt.
 
         Args:
-            by: How the check ended.
             device: The facts of the device over all streams; they decide the check if they are final.
             attempts: Every attempt, in order.
             streams: Streams that the scan used.

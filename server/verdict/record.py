@@ -116,18 +116,14 @@ class EvidenceRecord:
     """The record of one decided check.
 
     Attributes:
-        tenant: The tenant of the check.
         subject_reference: The orchestrator's reference to the person; may be empty.
         consent_reference: The orchestrator's reference to the legal basis; may be empty.
-        requested_mode: The mode that was requested.
         outcome: The whole decision: attempts, signals with thresholds, device results, policy and pack.
         result: The serialised result that FinishCheck returns and signs.
         result_jws: The result, signed when the check was decided: a compact JWS.
         images: The kept images of all attempts, and the portrait if it is kept.
         frames: The hashes of the received frames, by attempt.
         portrait: The kept data of the trusted image.
-        times: The times of the check.
-        version: The version of this document.
     """
 
     tenant: str
@@ -149,7 +145,6 @@ class Delivery:
     """The parts of a record that FinishCheck returns.
 
     Attributes:
-        result: The serialised result.
         marks: The images that the result names, the evidence frame first.
         subject_reference: The orchestrator's reference to the person; may be empty.
     """

@@ -7,8 +7,7 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.config import app
-from server.configuration.loading import load_settings
-from server.configuration.view import shown_settings
+from server.configuration.loading import load_settings, shown_settings
 
 _RUN = CliRunner()
 

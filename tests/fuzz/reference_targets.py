@@ -5,9 +5,8 @@ import os
 import tempfile
 from pathlib import Path
 
-from server.trusted_images.errors import ReferenceInvalid, TrustedImagesError
 from server.trusted_images.fetching import parse_reference
-from server.trusted_images.stores import ImageFolder
+from server.trusted_images.stores import ImageFolder, ReferenceInvalid, TrustedImagesError
 
 _INSIDE = b"an image of the store"
 _REFERENCES = (

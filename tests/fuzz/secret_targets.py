@@ -14,8 +14,8 @@ from facegate_client.errors import ServerNotTrustedError
 from facegate_client.key_set import KeySet, load_key_set
 from facegate_client.result_signature import verify_result_jws
 from facegate_protocol import KeyMaterialError, load_public_key, public_key_der, sign, verify
+from server.keyring.keys import ScanTokens
 from server.keyring.result_signer import ResultSigner
-from server.keyring.scan_tokens import ScanTokens
 from server.keyring.sealing import SealBroken, Sealed, WrappingKeys, context, seal, unseal
 
 SESSION_KEY = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())

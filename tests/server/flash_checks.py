@@ -9,7 +9,7 @@ import grpc
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack
 from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan

@@ -27,8 +27,8 @@ from formats.image_format import ImageFormat
 from server.configuration.settings import IsolationSettings, Settings
 from server.domain.terms import CheckState
 from server.running.app import FacegateServer
-from server.running.decoders import make_decoders
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
+from server.running.workers import make_decoders
 from server.scan.transcript import ClockLimits
 from server.storage.database import open_database
 from server.storage.objects import open_object_store

@@ -7,6 +7,8 @@ import re
 import tomllib
 import urllib.request
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -17,7 +19,9 @@ from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import FaceScanner, ScanTicket, open_channel, open_video
+from server.configuration import tables
 from server.configuration.settings import Settings
+from server.domain.tries import SANDBOX_RULES
 from server.edge.callers import LOCAL_TENANT
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
@@ -150,11 +154,12 @@ async def test_the_backend_of_the_package_reads_no_verdict_of_an_older_check(
 
 
 async def test_the_backend_of_the_package_tells_the_page_when_to_try_again(
-    selfie: Path, tmp_path: Path
+    selfie: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    once = {"failures": {"sandbox": {"maximum": 1, "lock_seconds": 600, "block_seconds": 86_400}}}
+    rules = replace(SANDBOX_RULES, maximum=1, lock=timedelta(minutes=10), block=timedelta(days=1))
+    monkeypatch.setattr(tables, "SANDBOX_RULES", rules)
     (tmp_path / "portrait.jpg").write_bytes(portrait("red-shirt"))
-    async with serving(settings_for(tmp_path / "server", limits=once), tuning=PATIENT) as live:
+    async with serving(settings_for(tmp_path / "server"), tuning=PATIENT) as live:
         with backend_of_the_package(live.server.service_target) as post:
             _, ticket = await asyncio.to_thread(post, "/checks")
             await _scan(live, ticket, selfie)

@@ -153,11 +153,11 @@ def gpu(monkeypatch: pytest.MonkeyPatch) -> type[FakeGpu]:
 
 
 def test_a_gpu_gets_its_options(gpu: type[FakeGpu]) -> None:
-    create_session(b"", RuntimeOptions(providers="cuda", cuda_device=1, cuda_memory_mib=512))
+    create_session(b"", RuntimeOptions(providers="cuda", cuda_memory_mib=512))
     create_session(b"", RuntimeOptions())
     (name, cuda), cpu = gpu.made[0]["providers"]
     assert name == CUDA
-    assert (cuda["device_id"], cuda["gpu_mem_limit"]) == ("1", str(512 * 1024 * 1024))
+    assert (cuda["device_id"], cuda["gpu_mem_limit"]) == ("0", str(512 * 1024 * 1024))
     assert (cuda["use_tf32"], cuda["cudnn_conv_algo_search"]) == ("0", "HEURISTIC")
     assert cpu == (CPU, {})
     assert "gpu_mem_limit" not in gpu.made[1]["providers"][0][1]

@@ -7,8 +7,7 @@ from cli.analyze.timeline import Timeline, median_step, timeline_of
 from cli.analyze.timeline_chart import timeline_chart
 from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
-from server.pages import Html
-from server.pages.rendering import TEMPLATES
+from server.pages import TEMPLATES, Html
 from tests.cli.analyze.samples import observation
 from tests.server.pages.reading import Page
 

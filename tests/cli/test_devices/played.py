@@ -14,7 +14,7 @@ from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write
 from cli.test_devices.settings_text import POLICY_NAME
 from facegate_client import FaceScanner, Pace, generated_source, ticket_of
 from facegate_client.frame_source import FrameSource
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
 from simulator.devices.client import (
     DeviceAttestor,

@@ -17,7 +17,7 @@ from facegate_client import (
     ticket_of,
 )
 from server.running.app import FacegateServer
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from simulator import FlashKind
 from simulator.devices import DeviceKind, make_device
 from simulator.devices.client import (

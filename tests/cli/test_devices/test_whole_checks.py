@@ -7,7 +7,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
 
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from simulator.devices import AttestedUse, DeviceKind
 from tests.cli.test_devices.played import Field, believing, failed, reasons, signs
 from tests.sampling import some_fast

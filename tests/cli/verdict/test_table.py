@@ -11,8 +11,7 @@ from cli.try_.verdict import verdict_document
 from cli.verdict import enum_word, failure_words, verdict_view
 from server.domain.terms import CheckStatus
 from server.edge.result_codec import parse_result, serialise_result
-from server.evidence.archive import Export
-from server.evidence.report import report_page
+from server.evidence.archive import Export, report_page
 from server.verdict.judge import CheckVerdict
 from tests.cli.demo.builders import judged
 from tests.cli.demo.test_page import render

@@ -10,9 +10,8 @@ from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieSettings, load_selfie_model
 from liveness.verdict import Verdict
 from matcher.persons import PHOTO_SUBJECT, SubjectRule
-from server.analysis.errors import AnalysisCode, AnalysisRefused
 from server.analysis.image import ImageAnalyst
-from server.analysis.results import AnalysisMode
+from server.analysis.results import AnalysisCode, AnalysisMode, AnalysisRefused
 from server.base.errors import Reason
 from tests.hostile.face_files import person, turned
 from tests.server.analysis.uploads import blank, two_persons, with_bystander

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from server.analysis.errors import AnalysisCode, AnalysisRefused
+from server.analysis.results import AnalysisCode, AnalysisRefused
 from server.analysis.stills import FRAME_LIMITS, SELFIE_LIMITS, decode_still
 from server.base.errors import Reason, Refusal
 from tests.formats.samples import png

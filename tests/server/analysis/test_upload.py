@@ -1,6 +1,6 @@
 import pytest
 
-from server.analysis.errors import AnalysisRefused
+from server.analysis.results import AnalysisRefused
 from server.analysis.upload import (
     LEAST_CHUNK_BYTES,
     MOST_BYTES,

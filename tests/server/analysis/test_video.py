@@ -13,8 +13,7 @@ from liveness.fusion_model import load_fusion_model
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT, SubjectRule
-from server.analysis.errors import AnalysisCode, AnalysisRefused
-from server.analysis.results import ATTACK_CODES, VideoAnalysis
+from server.analysis.results import ATTACK_CODES, AnalysisCode, AnalysisRefused, VideoAnalysis
 from server.analysis.video import MAXIMUM_STILLS, VideoAnalyst
 from server.base.errors import Reason, Refusal
 from tests.packs import shared_pack

@@ -39,7 +39,7 @@ from sqlalchemy import (
 )
 
 from server.audit import AuditAction
-from server.domain.evidence_terms import ALL, HOLD, pair_terms, term
+from server.domain.terms import ALL, HOLD, pair_terms, term
 from server.storage.database import Database
 from server.storage.tables import (
     UtcTime,

@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 from liveness import AttackType
 from server.base.errors import Reason, Refusal
 from server.compliance.listing import CheckFilter, PageTokens
-from server.domain.evidence_terms import reference_term
-from server.domain.terms import CheckStatus, FailureReason
+from server.domain.terms import CheckStatus, FailureReason, reference_term
 
 _KEYS = (bytes(32), bytes([1]) * 32)
 

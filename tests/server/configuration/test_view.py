@@ -1,7 +1,7 @@
 import pytest
 
+from server.configuration.loading import mask_url, shown_settings
 from server.configuration.settings import Settings
-from server.configuration.view import mask_url, shown_settings
 
 
 @pytest.mark.parametrize(

@@ -28,8 +28,7 @@ from server.domain.tries import TryKind, TryMark
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder, KeyRing
 from server.keyring.sealing import context, seal
-from server.running.assembly import check_recorder, evidence_environment
-from server.running.stores import Stores, open_stores
+from server.running.assembly import Stores, check_recorder, evidence_environment, open_stores
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store

@@ -8,7 +8,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 
 from facegate_client.attestation import NoAttestation
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers

@@ -1,6 +1,7 @@
 """Limits on failed checks of one device, whatever the subject and the portrait, on a real server."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,8 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import CallRefusedError
-from server.configuration.settings import LimitSettings
+from server.configuration import tables
+from server.domain.tries import SANDBOX_RULES
 from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
 from tests.server.device.devices import (
@@ -25,19 +27,17 @@ from tests.server.device.devices import (
 from tests.server.live import PATIENT, LiveServer, pictures, portrait, serving
 
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME)
-_LIMITS = LimitSettings.model_validate(
-    {"failures": {"sandbox": {"maximum": 2, "lock_seconds": 600, "block_seconds": 86_400}}}
-)
+_RULES = replace(SANDBOX_RULES, maximum=2, lock=timedelta(minutes=10), block=timedelta(days=1))
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def live(tmp_path: Path) -> AsyncIterator[LiveServer]:
+async def live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveServer]:
     """A server that trusts test devices, whose sandbox checks may fail twice."""
     demands = {"web": {"web_key": "required"}}
     write_device_policy(tmp_path / "policies", "attested", demands, assurance="LOW", grace=15)
     write_device_policy(tmp_path / "policies", "advisory", {"web": {}})
-    settings = device_settings(tmp_path).model_copy(update={"limits": _LIMITS})
-    async with serving(settings, tuning=PATIENT) as server:
+    monkeypatch.setattr(tables, "SANDBOX_RULES", _RULES)
+    async with serving(device_settings(tmp_path), tuning=PATIENT) as server:
         at_time(server, phones.NOW)
         yield server
 

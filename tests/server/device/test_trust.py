@@ -48,9 +48,9 @@ def test_without_settings_only_the_makers_roots_are_trusted() -> None:
 
 def test_an_operators_limits_reach_the_verifiers() -> None:
     trust = open_device_trust(
-        _settings(android={"max_certificates_issued": 8, "play": {"refused_recall_bits": [1, 3]}})
+        _settings(android={"max_patch_age_months": 8, "play": {"refused_recall_bits": [1, 3]}})
     )
-    assert trust.android.max_certificates_issued == 8
+    assert trust.android.max_patch_age_months == 8
     assert trust.play.refused_recall_bits == {1, 3}
     assert open_device_trust(_settings()).play.refused_recall_bits == set()
 
@@ -169,7 +169,6 @@ async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
         {"apple": {"app_ids": ["org.example.bank"]}},
         {"apple": {"receipts": {"key_id": "ABCDEFGHIJ"}}},
         {"apple": {"receipts": {"key_file": "key.p8", "key_id": "short", "team_id": "ABCDEFGHIJ"}}},
-        {"apple": {"max_keys_made": 0}},
         {"test_roots": {"apple_certificate": "root.pem"}},
         {"web": {"rp_id": "bank.example"}},
         {"web": {"rp_id": "bank.example", "origins": ["https://bank.example/page"]}},

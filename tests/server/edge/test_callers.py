@@ -12,7 +12,7 @@ from server.access.api_keys import load_api_keys
 from server.access.callers import SCOPES, Role
 from server.access.client_certificates import ClientCertificateEntry, ClientCertificates
 from server.base.errors import Reason, Refusal
-from server.base.watched_file import WatchedFile
+from server.base.private_files import WatchedFile
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
 
 _KEY = "fg1_abcdef"

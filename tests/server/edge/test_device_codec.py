@@ -24,8 +24,7 @@ from server.device.evidence import (
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.edge.device_codec import camera_claim, device_claim, to_evidence, to_runtime_report
-from server.edge.scan_codec import to_inbound
+from server.edge.scan_codec import camera_claim, device_claim, to_evidence, to_inbound, to_runtime_report
 from server.scan.messages import AttestationMessage
 
 _Attestation = device_pb2.Attestation

@@ -27,8 +27,9 @@ from server.edge.scan_codec import (
     to_inbound,
     to_response,
 )
-from server.scan.disclosure import CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
 from server.scan.messages import (
+    CAPTURE_TOO_SLOW,
+    NETWORK_TOO_SLOW,
     AdjustmentMessage,
     AttemptEndMessage,
     AttemptReadyMessage,

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from server.base.errors import Reason, Refusal
-from server.edge.waiting_room import WaitingRoom
+from server.edge.gate import WaitingRoom
 from server.telemetry.metrics import Metrics
 
 

@@ -22,6 +22,7 @@ from server.configuration.settings import Tls, WebListener
 from server.edge.listeners import SCAN_METHOD
 from server.edge.web_listener import SUBPROTOCOL, RefusedOrigins
 from server.edge.web_listener import WebListener as WebPort
+from server.running.listeners import MOST_DEVICE_BYTES
 from server.telemetry.metrics import Metrics
 from tests.server.live import (
     OTHER_ORIGIN,
@@ -235,7 +236,7 @@ async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> Non
         stream = await RawDevice(web.device, upload).open()
         call = stream.call
         assert isinstance(call, WebCall)
-        await (await call.socket()).send_bytes(bytes(paged.settings.limits.max_device_message_bytes + 1))
+        await (await call.socket()).send_bytes(bytes(MOST_DEVICE_BYTES + 1))
         with pytest.raises(grpc.RpcError):
             await read_all(call)
         assert call.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG

@@ -8,7 +8,7 @@ from sqlalchemy import String
 
 from device_integrity.check import Manipulation
 from liveness import AttackType
-from server.domain.evidence_terms import pair_terms, reference_term
+from server.domain.terms import pair_terms, reference_term
 from server.evidence.records import RecordVault, record_terms
 from server.keyring.sealing import SealBroken, WrappingKeys
 from server.storage.evidence_records import StoredRecord

@@ -7,8 +7,7 @@ import pytest
 
 from server.base.sandbox import memory_scope
 from server.configuration.tables import FileEncryption, KeySettings, TenantKeySettings
-from server.keyring.key_encryption import KeyFileCipher, is_encrypted
-from server.keyring.key_encryption.services import LocalKey
+from server.keyring.key_encryption import KeyFileCipher, LocalKey, is_encrypted
 from server.keyring.key_files import KeyFiles, KeysUnusable, open_key_files
 from server.keyring.key_rotation import (
     KeyInUse,

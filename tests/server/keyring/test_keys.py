@@ -29,9 +29,9 @@ from server.keyring.keys import (
     KeyRing,
     KeysUnusable,
     MemoryKey,
+    ScanTokens,
 )
 from server.keyring.result_signer import ResultSigner
-from server.keyring.scan_tokens import ScanTokens
 from server.keyring.sealing import context, seal, unseal
 
 _KEY = bytes(range(32))

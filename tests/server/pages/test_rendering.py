@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from server.pages import Html, data_uri, render
-from server.pages.rendering import TEMPLATES
+from server.pages import TEMPLATES, Html, data_uri, render
 from tests.server.pages.reading import Page
 
 

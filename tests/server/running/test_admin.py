@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from server.base.errors import ListenerUnusable
 from server.running.admin import AdminServer
-from server.running.connections import ADMIN_CONNECTIONS
+from server.running.capacity import ADMIN_CONNECTIONS
 from server.telemetry.metrics import Metrics
 
 _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}

@@ -57,7 +57,7 @@ async def test_several_parties_leave_a_share_of_long_held_places_free(
 async def test_a_tenants_quota_is_for_its_real_callers_and_as_much_for_its_sandbox(
     setting: str, kind: str
 ) -> None:
-    capacity = _capacity(tenants={"bank": {setting: 1}}, wait_seconds=0.0, tenant_share=1.0)
+    capacity = _capacity(several=False, tenants={"bank": {setting: 1}}, wait_seconds=0.0)
     places: Places = getattr(capacity, kind)
     assert await _most(places, "bank") == 1
     assert await _most(places, "sandbox:bank") == 1

@@ -4,7 +4,7 @@ from pathlib import Path
 from server.audit import SERVER_TENANT, AuditAction
 from server.configuration.settings import Settings
 from server.policies import load_policies
-from server.running.configuration_events import (
+from server.running.audit_keeping import (
     COMPARED,
     callers_event,
     keys_event,

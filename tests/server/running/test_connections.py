@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from server.base.errors import ConfigurationError
 from server.base.file_handles import file_handles, raise_limit
 from server.configuration.settings import LimitSettings
-from server.running.connections import ADMIN_CONNECTIONS, share
+from server.running.capacity import ADMIN_CONNECTIONS, share
 from server.telemetry.metrics import Metrics
 
 

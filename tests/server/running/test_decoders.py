@@ -11,7 +11,7 @@ from formats.image_format import ImageFormat
 from server.base.errors import ConfigurationError
 from server.configuration.settings import IsolationSettings
 from server.configuration.tables import AnalysisSettings
-from server.running.decoders import make_decoders, make_video_decoders, start_decoders
+from server.running.workers import make_decoders, make_video_decoders, start_decoders
 from server.telemetry.metrics import Metrics
 from vision.image import DecodeLimits, decode_image
 from vision.isolation.pool import DecoderPool
@@ -50,7 +50,7 @@ def test_workers_start_are_reported_and_counted() -> None:
 
 def test_workers_that_cannot_start_keep_the_server_from_starting(monkeypatch: pytest.MonkeyPatch) -> None:
     broken = partial(DecoderPool, command=lambda kind, **_: ("/bin/false",))
-    monkeypatch.setattr("server.running.decoders.DecoderPool", broken)
+    monkeypatch.setattr("server.running.workers.DecoderPool", broken)
     counted, _ = metrics()
     with (
         closing(make_decoders(IsolationSettings(workers=1), counted)) as decoders,

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from server.running.file_watch import FileWatch
+from server.running.housekeeping import FileWatch
 from server.telemetry.metrics import Metrics
 from tests.server.live import until
 

@@ -167,10 +167,8 @@ def test_models_run_as_the_settings_say(tmp_path: Path, monkeypatch: pytest.Monk
     wanted = RuntimeSettings(
         intra_op_threads=2,
         providers="cuda",
-        cuda_device=1,
         cuda_memory_mib=512,
         max_batch=8,
-        max_batch_wait_ms=5,
     )
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     load_configured_pack(settings_for(tmp_path, runtime=wanted))
@@ -178,10 +176,8 @@ def test_models_run_as_the_settings_say(tmp_path: Path, monkeypatch: pytest.Monk
     assert asked[0] == RuntimeOptions(
         intra_op_threads=2,
         providers="cuda",
-        cuda_device=1,
         cuda_memory_mib=512,
         max_batch=8,
-        max_batch_wait_seconds=0.005,
     )
     defaults = replace(asked[1], providers="auto")
     assert defaults == RuntimeOptions()

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from server.running.readiness import CachedProbe, disk_probe, object_store_probe, storage_readiness
+from server.running.admin import CachedProbe, disk_probe, object_store_probe, storage_readiness
 from server.storage.errors import StorageUnavailable
 from server.storage.objects import open_object_store
 

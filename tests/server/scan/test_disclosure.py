@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from server.policies.schema import AppDisclosure
-from server.scan.disclosure import feedback_for_app, final_status
-from server.scan.messages import ScanStatus
+from server.scan.messages import ScanStatus, feedback_for_app, final_status
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 
 SUCCESS = CheckVerdict(CheckStatus.SUCCESS, ())

@@ -164,7 +164,7 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 async def sure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """A server whose networks may be sure."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.running.servicers.load_fusion_model", _sure_model)
+        patch.setattr("server.running.assembly.load_fusion_model", _sure_model)
         async with serving(settings_for(tmp_path_factory.mktemp("sure"))) as server:
             yield server
 

@@ -14,7 +14,7 @@ from facegate_client import FlashScreen
 from liveness import VerdictReason
 from server.configuration.settings import Settings
 from server.edge.result_codec import EXPLANATIONS
-from server.running.tuning import Tuning
+from server.running.assembly import Tuning
 from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import WatchedScreen, Wire, phone, scan

@@ -14,7 +14,7 @@ from facegate_protocol import public_key_der
 from server.base.errors import Reason, Refusal
 from server.checks.progress import attempts_remaining
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode
-from server.keyring.scan_tokens import ScanTokens
+from server.keyring.keys import ScanTokens
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeviceRules
 from server.scan.handshake import Admission, admit, validate_start

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from device_integrity.check import Manipulation
 from liveness import AttackType, Verdict
 from server.compliance.listing import CheckFilter
-from server.domain.evidence_terms import HOLD
+from server.domain.terms import HOLD
 from server.evidence.records import record_terms
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository

@@ -11,12 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from server.base.errors import ConfigurationError
-from server.trusted_images.errors import (
-    ReferenceInvalid,
-    ReferenceNotFound,
-    StoreUnavailable,
-    TenantHasNoImages,
-)
 from server.trusted_images.fetching import (
     MAX_REFERENCE_BYTES,
     TrustedImages,
@@ -25,6 +19,12 @@ from server.trusted_images.fetching import (
     require_tenancy,
 )
 from server.trusted_images.settings import TrustedImageSettings
+from server.trusted_images.stores import (
+    ReferenceInvalid,
+    ReferenceNotFound,
+    StoreUnavailable,
+    TenantHasNoImages,
+)
 
 
 @pytest.mark.parametrize(

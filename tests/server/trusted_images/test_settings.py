@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from server.configuration.loading import shown_settings
 from server.configuration.settings import Settings
-from server.configuration.view import shown_settings
 from server.trusted_images.settings import (
     BucketSource,
     FolderSource,

@@ -16,14 +16,17 @@ import obstore
 import pytest
 from obstore.store import S3Store
 
-from server.trusted_images.errors import (
+from server.trusted_images.stores import (
+    CredentialsUnusable,
+    ImageBucket,
+    ImageFolder,
     ReferencedImageTooLarge,
     ReferenceInvalid,
     ReferenceNotFound,
     StoreUnavailable,
     TrustedImagesError,
+    read_credentials,
 )
-from server.trusted_images.stores import CredentialsUnusable, ImageBucket, ImageFolder, read_credentials
 from tests.server.s3_process import S3, running_s3
 
 _INSIDE, _OUTSIDE = b"an image of the store", b"a file outside of the store"

@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 
 from cli.demo.flash import FlashStrip, strip_picture
-from server.pages import Html, render
-from server.pages.rendering import TEMPLATES
+from server.pages import TEMPLATES, Html, render
 from tests.cli.demo.builders import strip
 from tests.server.pages.reading import Page
 

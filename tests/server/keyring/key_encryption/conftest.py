@@ -6,8 +6,7 @@ from pathlib import Path
 import boto3
 import pytest
 
-from server.keyring.key_encryption import KeyEncryption
-from server.keyring.key_encryption.services import AwsKms, LocalKey, VaultTransit, key_from_file
+from server.keyring.key_encryption import AwsKms, KeyEncryption, LocalKey, VaultTransit, key_from_file
 from tests.server.keyring.key_encryption.services import Bao, bao_program, running_bao
 from tests.server.s3_process import S3, running_s3
 

@@ -9,9 +9,9 @@ from server.keyring.key_encryption import (
     KeyEncryptionUnavailable,
     KeyFileCipher,
     KeyNotDecrypted,
+    LocalKey,
     is_encrypted,
 )
-from server.keyring.key_encryption.services import LocalKey
 
 _CONTEXT = FileContext("evidence", "bank")
 _OLD, _NEW = LocalKey("file:old", os.urandom(32)), LocalKey("file:new", os.urandom(32))

@@ -7,12 +7,15 @@ from pathlib import Path
 import pytest
 
 from server.keyring.key_encryption import (
+    AwsKms,
     KeyEncryption,
     KeyEncryptionError,
     KeyEncryptionUnavailable,
     KeyNotDecrypted,
+    VaultTransit,
+    key_from_environment,
+    key_from_file,
 )
-from server.keyring.key_encryption.services import AwsKms, VaultTransit, key_from_environment, key_from_file
 from tests.server.keyring.key_encryption.services import Bao
 from tests.server.s3_process import S3
 

@@ -1,5 +1,6 @@
 """Mirrors on this machine: folders and tar files."""
 
+import asyncio
 import contextlib
 import io
 import os

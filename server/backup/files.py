@@ -1,21 +1,30 @@
-"""The key files of a server in one encrypted file.
+"""Copies sealed objects between stores, and packs the key files of a server into one encrypted file.
 
-The file is a JSON object with a format and, as base64, nonce (12 bytes), ciphertext and tag (16 bytes) of
+That file is a JSON object with a format and, as base64, nonce (12 bytes), ciphertext and tag (16 bytes) of
 AES-256-GCM. The plaintext is a JSON object of file contents by relative path. The key lies in a file of its
 own: a person with this key and the backups of database, objects and keys can open everything.
+
+::
+
+    BackupError           a backup cannot be made or restored
+        BackupDamaged     the backup is incomplete, altered, or of another version
+        TargetNotEmpty    the place to restore to already has data
 """
 
+import asyncio
 import base64
 import binascii
 import json
 import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from server.backup.errors import BackupDamaged, BackupError, TargetNotEmpty
+from server.base.errors import ConfigurationError
 from server.base.private_files import (
     PrivateFileError,
     make_private_folder,
@@ -23,8 +32,99 @@ from server.base.private_files import (
     remove_interrupted,
     write_private_file,
 )
+from server.storage.errors import ObjectNotFound
+from server.storage.objects import ObjectStore
 
-__all__ = ["pack_keys", "unpack_keys"]
+__all__ = [
+    "BackupDamaged",
+    "BackupError",
+    "CopySummary",
+    "TargetNotEmpty",
+    "copy_objects",
+    "pack_keys",
+    "unpack_keys",
+]
+
+
+class BackupError(ConfigurationError):
+    """A backup cannot be made or restored."""
+
+
+class BackupDamaged(BackupError):
+    """The backup is incomplete, altered, encrypted under another key, or of another version."""
+
+
+class TargetNotEmpty(BackupError):
+    """The place to restore to already has data, which a restore never overwrites."""
+
+
+_AT_ONCE: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class CopySummary:
+    """The numbers of objects that a copy handled.
+
+    Attributes:
+        present: Objects that the target had already; their content never changes.
+        gone: Objects that were erased from the source while the copy ran.
+        pruned: Objects that were deleted from the target, because the source has them no more.
+    """
+
+    copied: int
+    present: int
+    gone: int
+    pruned: int
+
+
+async def copy_objects(
+    source: ObjectStore,
+    target: ObjectStore,
+    *,
+    prefix: str = "evidence",
+    prune: bool = False,
+    progress: Callable[[int], None],
+) -> CopySummary:
+    """Copies the objects that the target lacks. May be repeated after an interruption.
+
+    Args:
+        prefix: The segments with which keys begin.
+        prune: Whether objects that the source has no more are deleted from the target, so that a backup keeps
+            nothing that was erased.
+        progress: Gets the number of objects handled so far.
+
+    Raises:
+        StorageUnavailable: A store does not answer.
+        BackupDamaged: A copy differs from its source.
+    """
+    have = {info.key async for info in target.list(prefix)}
+    wanted = {info.key async for info in source.list(prefix)}
+    missing = sorted(wanted - have)
+    copied = gone = 0
+    for start in range(0, len(missing), _AT_ONCE):
+        done = await asyncio.gather(
+            *(_copy(source, target, key) for key in missing[start : start + _AT_ONCE])
+        )
+        copied += sum(done)
+        gone += len(done) - sum(done)
+        progress(copied + gone)
+    pruned = sorted(have - wanted) if prune else []
+    for key in pruned:
+        await target.delete(key)
+    return CopySummary(copied=copied, present=len(have & wanted), gone=gone, pruned=len(pruned))
+
+
+async def _copy(source: ObjectStore, target: ObjectStore, key: str) -> bool:
+    """Copies an object; returns False if it was erased meanwhile."""
+    try:
+        data = await source.get(key)
+    except ObjectNotFound:
+        return False
+    await target.put(key, data)
+    if await target.get(key) != data:
+        raise BackupDamaged(f"the copy of {key} differs from its source; test the target's storage")
+    return True
+
 
 _FORMAT: Final = "facegate-keys/1"
 _KEY_BYTES: Final = 32
@@ -38,7 +138,6 @@ def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
 
     Args:
         folder: The key folder, with the folders of tenants.
-        out: The file.
         key_file: A file with 32 bytes as base64, which encrypts the backup.
 
     Returns:
@@ -76,7 +175,6 @@ def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:
     Args:
         source: The file that ``pack_keys`` wrote.
         folder: The key folder; it is made if it is missing.
-        key_file: The file with the key of the backup.
 
     Returns:
         The number of key files.
