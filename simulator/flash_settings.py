@@ -5,11 +5,9 @@ from enum import StrEnum
 
 from simulator.errors import SceneSettingsInvalid
 from simulator.knobs import knob, validate_knobs
-from simulator.light.ambient import AmbientSettings
-from simulator.light.area_light import Emission
-from simulator.light.material import Diffuse
 from simulator.light.phone_camera import FlashCameraSettings
-from simulator.light.screen_light import PhoneSettings
+from simulator.light.sources import AmbientSettings, Emission, PhoneSettings
+from simulator.light.surface import Diffuse
 from simulator.scene import (
     CameraSettings,
     ExpressionSettings,
@@ -19,16 +17,6 @@ from simulator.scene import (
     ScreenSettings,
     SheetSettings,
 )
-
-__all__ = [
-    "FlashKind",
-    "FlashScanSettings",
-    "Geometry",
-    "InjectionSettings",
-    "InstrumentSettings",
-    "RendererSettings",
-    "SkinSettings",
-]
 
 
 class FlashKind(StrEnum):

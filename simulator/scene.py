@@ -5,16 +5,6 @@ from enum import StrEnum
 
 from simulator.errors import SceneSettingsInvalid
 
-__all__ = [
-    "CameraSettings",
-    "ExpressionSettings",
-    "MotionSettings",
-    "ScanKind",
-    "SceneSettings",
-    "ScreenSettings",
-    "SheetSettings",
-]
-
 
 class ScanKind(StrEnum):
     """The person or attack in front of the camera, or the injection behind it."""

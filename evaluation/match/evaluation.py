@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
-from evaluation.match.fmr_bounds import FmrCurve, fmr_curve
-from evaluation.match.fnmr_bounds import FnmrCurve, fnmr_curve
+from evaluation.match.error_bounds import FmrCurve, FnmrCurve, fmr_curve, fnmr_curve
 from evaluation.match.impostor_scores import THRESHOLDS
 from evaluation.match.operating_points import (
     TARGETS,
@@ -24,16 +23,6 @@ from evaluation.match.operating_points import (
     operating_point,
     samples_at,
 )
-
-__all__ = [
-    "MAIN_SET",
-    "SEPARATE_SET",
-    "Bootstrap",
-    "Difference",
-    "SetResult",
-    "differences",
-    "evaluate_sets",
-]
 
 MAIN_SET: Final = "main"
 SEPARATE_SET: Final = "apart"

@@ -18,14 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
-from evaluation.match.errors import PhotoListError
 from evaluation.match.evaluation import Bootstrap, SetResult
 from evaluation.match.impostor_scores import place_of
-from evaluation.match.operating_points import FmrAt, rates_at
-from evaluation.match.photos import FacePhoto
-from evaluation.match.promises import Promise, promise_of
-
-__all__ = ["GroupPromise", "GroupResult", "evaluate_groups", "group_photos"]
+from evaluation.match.operating_points import FmrAt, Promise, promise_of, rates_at
+from evaluation.match.photos import FacePhoto, PhotoListError
 
 _MOST_GROUPS: Final = 40
 

@@ -9,27 +9,18 @@ For each requested false match rate there are two thresholds:
 FNMR is reported at both. At the first, its interval includes the effect of setting the threshold on the same
 data: each sample of the bootstrap sets its own threshold. A rate is reported only if there are enough persons
 for a bound as low; otherwise the result is the number of persons that would be needed.
+
+A threshold keeps its promise on a set, or in a group, if the false match rate there is as low as promised.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.match.fmr_bounds import FmrCurve, persons_needed
-from evaluation.match.fnmr_bounds import FnmrCurve
-
-__all__ = [
-    "TARGETS",
-    "FmrAt",
-    "NotSupported",
-    "OperatingPoint",
-    "RateInterval",
-    "operating_point",
-    "rates_at",
-    "samples_at",
-]
+from evaluation.match.error_bounds import FmrCurve, FnmrCurve, persons_needed
 
 TARGETS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """False match rates that are reported, down to the first one that the data do not support."""
@@ -153,3 +144,35 @@ def samples_at(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve) -> NDArray[np.f
     indices = np.minimum((fmr.resampled_rates > target).sum(axis=0), last)
     samples: NDArray[np.float32] = fnmr.resampled_rates[indices, np.arange(indices.size)]
     return samples
+
+
+class Promise(StrEnum):
+    """Whether the FMR at one threshold keeps the rate that the calibration promises, in words for reports."""
+
+    KEPT = "kept"
+    """The upper bound on FMR is at most the promised rate."""
+    NOT_SHOWN = "not shown"
+    """The measured FMR is at most the promised rate, but its bound is not."""
+    ABOVE = "above, perhaps by chance"
+    """The measured FMR is above the promised rate, but its lower bound is not."""
+    BROKEN = "broken"
+    """The lower bound on FMR is above the promised rate."""
+    NOT_SUPPORTED = "not supported by data"
+    """The persons could not support the rate with any scores."""
+
+
+def promise_of(target: float, found: FmrAt, *, lowest_bound: float) -> Promise:
+    """Return how far the FMR at a threshold keeps the promised rate.
+
+    Args:
+        target: The promised FMR.
+        found: FMR at the threshold.
+        lowest_bound: The lowest bound on FMR that the persons could support.
+    """
+    if found.lower_bound > target:
+        return Promise.BROKEN
+    if lowest_bound > target:
+        return Promise.NOT_SUPPORTED
+    if found.fmr > target:
+        return Promise.ABOVE
+    return Promise.KEPT if found.upper_bound <= target else Promise.NOT_SHOWN

@@ -13,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
+from evaluation.match.error_bounds import GenuineScores, fnmr_curve
 from evaluation.match.evaluation import SetResult
-from evaluation.match.fnmr_bounds import GenuineScores, fnmr_curve
 from evaluation.match.impostor_scores import THRESHOLDS, place_of
 from evaluation.match.operating_points import RateInterval
-from evaluation.match.portraits import Degradation
-from evaluation.match.templates import TemplateRun
-
-__all__ = ["PortraitRates", "PortraitResult", "evaluate_portraits"]
+from evaluation.match.templates import Degradation, TemplateRun
 
 _BLOCK: Final = 1024
 

@@ -9,8 +9,17 @@ from numpy.typing import NDArray
 
 from evaluation.binomial import Proportion, proportion
 from evaluation.pad.dataset import INJECTED, SPECIES
-from evaluation.pad.metrics import DetCurve, area_under_curve, det_curve, equal_error_rate
-from evaluation.pad.points import FixedApcer, HeldOut, NotSupported, held_out, in_sample
+from evaluation.pad.points import (
+    DetCurve,
+    FixedApcer,
+    HeldOut,
+    NotSupported,
+    area_under_curve,
+    det_curve,
+    equal_error_rate,
+    held_out,
+    in_sample,
+)
 from evaluation.pad.resampling import (
     Bootstrap,
     Draws,
@@ -20,16 +29,6 @@ from evaluation.pad.resampling import (
 )
 from evaluation.pad.runs import ScorerName, ScoreRun
 from liveness import Verdict
-
-__all__ = [
-    "EVERY_SPECIES",
-    "POOLED",
-    "ScorerResult",
-    "SourceResult",
-    "SpeciesResult",
-    "VerdictCounts",
-    "evaluate_run",
-]
 
 EVERY_SPECIES: Final = "every species"
 """The basis of ISO/IEC 30107-3: no species may exceed the APCER."""

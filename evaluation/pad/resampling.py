@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 
 from evaluation.pad.dataset import PadSample
 
-__all__ = ["Bootstrap", "Draws", "Interval", "draw", "interval_of", "resampled_auc", "resampled_bpcer"]
-
 _AT_ONCE: Final = 4_000_000
 """Number of counts in memory at a time."""
 

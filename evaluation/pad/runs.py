@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from evaluation.pad.dataset import INJECTED, PadSample
 from liveness import Verdict
 
-__all__ = ["NonResponse", "ScoreRun", "ScorerAnswer", "ScorerKind", "ScorerName", "collect_run"]
-
 _NO_PARTS: Final[Mapping[str, float]] = MappingProxyType({})
 
 

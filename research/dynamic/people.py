@@ -15,22 +15,11 @@ import numpy as np
 
 from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections
 from evaluation.match.photos import read_photos
-from research.dynamic.errors import DynamicEvaluationError
+from research.dynamic.rows import DynamicEvaluationError
 from simulator import Photo, PhotoUnusable, photo_from_image
 from vision.face import BgrImage, Points
 from vision.geometry import eye_centres
 from vision.packs import Pack
-
-__all__ = [
-    "Person",
-    "Split",
-    "held_out_people",
-    "key_of",
-    "photo_of",
-    "read_split",
-    "simulated_people",
-    "with_usable_photo",
-]
 
 _SHORT_SIDE: Final = 720
 """Short side to which a small photo is enlarged for its landmarks, pixels."""

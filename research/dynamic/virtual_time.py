@@ -9,8 +9,6 @@ from device_integrity.camera import ExposureClaim
 from simulator import SimulatedExposure, SimulatedFrame
 from vision.image import encode_jpeg
 
-__all__ = ["Turn", "frame_of", "sent_frame", "turns"]
-
 COUNTED_FRAMES: Final = 8
 """Number of frames before which a server shows no colour and no oval."""
 _QUALITY: Final = 88

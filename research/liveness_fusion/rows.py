@@ -7,8 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Row", "RowKind", "RowsUnusable", "read_rows", "write_rows"]
-
 
 class RowsUnusable(ValueError):
     """The file does not contain rows of ``measure``."""

@@ -15,15 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from research.pad_network.capture import captured, jittered, turned_about
-from research.pad_network.errors import MaterialError
-from research.pad_network.recapture import as_print, as_screen
-from research.pad_network.regions import Region
+from research.pad_network.material import MaterialError, Region
+from research.pad_network.recapture import as_print, as_screen, captured, jittered, turned_about
 from research.pad_network.teachers import FEATURES, Teacher, teacher_answers
 from vision.face import BgrImage, Box
 from vision.packs.pad_two_crops import TIGHT_SIDE, WIDE_SIDE, tight_and_wide
-
-__all__ = ["RIM", "Shard", "load_shard", "make_shard", "save_shard"]
 
 RIM: Final = 8
 """Pixels around a sample's tight crop, so that training can move it."""

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from research.pad_network.errors import MaterialError
+from research.pad_network.material import MaterialError
 from vision.errors import VisionError
 from vision.face import BgrImage, Box
 from vision.fast_sessions import create_fast_session
@@ -24,8 +24,6 @@ from vision.geometry import clamped_crop, context_crop
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs import StateFileError, load_catalogue, minifasnet_to_onnx, read_state
 from vision.packs.catalogue import PadPreprocessing
-
-__all__ = ["FEATURES", "Teacher", "load_teachers", "teacher_answers"]
 
 FEATURES: Final = 128
 """Length of each teacher's features."""

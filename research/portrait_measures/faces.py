@@ -19,8 +19,6 @@ from vision.face import BgrImage, Box
 from vision.geometry import estimate_pose
 from vision.packs import Pack
 
-__all__ = ["StudiedFace", "portrait_at", "studied_faces"]
-
 _LABELS: Final = Path(__file__).with_name("mouth_labels.toml")
 _AROUND: Final = (-2.2, -2.4, 2.2, 3.2)
 """The area around the middle of the eyes that is kept: left, top, right and bottom, eye distances."""

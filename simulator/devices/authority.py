@@ -14,8 +14,6 @@ from cryptography.x509.oid import NameOID
 
 from facegate_protocol import public_key_der
 
-__all__ = ["Authority", "KeyPair", "issue", "name_of", "new_key", "spki_sha256"]
-
 KeyPair = ec.EllipticCurvePrivateKey
 """On P-256."""
 

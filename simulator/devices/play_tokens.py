@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from facegate_protocol import public_key_der
 from simulator.devices.authority import KeyPair, new_key
 
-__all__ = ["SOUND_LABELS", "TestPlay", "base64url", "encrypted", "integrity_payload", "signed"]
-
 SOUND_LABELS = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY")
 """Google's labels for a certified phone with a locked boot loader and a recent patch."""
 

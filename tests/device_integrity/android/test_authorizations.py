@@ -7,7 +7,7 @@ import pytest
 from device_integrity.android.authorizations import AuthorizationList, read_authorizations
 from device_integrity.errors import KeyDescriptionMalformed
 from formats import der
-from simulator.devices.der import enumerated, explicit, integer, octets, sequence, set_of, tlv
+from simulator.devices.keystore import enumerated, explicit, integer, octets, sequence, set_of, tlv
 
 _NUMBERS = (2, 3, 8, 10, 11, 200, 400, 401, 402, 405, 504, 505, 701, 702, 705, 706, 718, 719)
 _SETS = (1, 4, 5, 6, 203, 502)

@@ -24,7 +24,7 @@ from device_integrity.android.revocation import RevocationEntry, RevocationList,
 from device_integrity.android.roots import RootKind, TrustRoot, google_roots
 from device_integrity.check import DeviceFinding, Manipulation
 from facegate_protocol import attestation_message, sign
-from simulator.devices.der import explicit, integer, octets
+from simulator.devices.keystore import explicit, integer, octets
 from tests.device_integrity.android.phones import (
     APP_DIGEST,
     NOW,

@@ -8,7 +8,7 @@ from evaluation.match.calibration import (
     measure_comparisons,
     without_folder,
 )
-from evaluation.match.errors import EmbeddersDiffer
+from evaluation.match.photos import EmbeddersDiffer
 from matcher.similarity import fmr_bound
 from tests.evaluation.match.crowds import crowd, pack_of
 from vision.packs import MatchCalibration

@@ -9,7 +9,8 @@ from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from matcher.conformance.detail import UNBLOCKED
 from matcher.conformance.jpeg_tables import mean_luma_step
-from research.portrait_measures.compression import (
+from research.portrait_measures.faces import portrait_at
+from research.portrait_measures.measures import (
     as_jpeg,
     as_jpeg2000,
     in_first_half,
@@ -17,7 +18,6 @@ from research.portrait_measures.compression import (
     mean_errors,
     structural_similarity,
 )
-from research.portrait_measures.faces import portrait_at
 from tests.matcher.conformance.pictures import drawn_face, portrait_of
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.match.calibration_points import render_calibration
+from evaluation.match.calibration import render_calibration
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.calibration import (
     CalibrationRecord,
