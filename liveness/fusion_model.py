@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from liveness.errors import FusionModelError
-from liveness.signal import far_log_odds
+from liveness.verdict import far_log_odds
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ import numpy as np
 
 from liveness.continuity import followed_from
 from liveness.observation import FrameObservation, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.verdict import Signal, assessed, not_assessed
 
 _REACTION_SECONDS: Final = 0.3
 """How long after the last frame before the request the person is still at rest, seconds: nobody reads and

@@ -31,8 +31,7 @@ from liveness.doubt import (
     without_doubt,
 )
 from liveness.dynamic.challenge import RevealedStep
-from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.judge import FlashResult, combine_flash, combine_movement, judge_flash
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.movement import MovementRecord
 from liveness.dynamic.movement.judge import judge_movement

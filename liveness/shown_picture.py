@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from liveness.observation import ScanObservations
 from liveness.selection import spread_of
-from liveness.signal import Signal, assessed, not_assessed, score_against_line
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
+from liveness.verdict import (
+    LivenessResult,
+    Signal,
+    Verdict,
+    VerdictReason,
+    assessed,
+    not_assessed,
+    score_against_line,
+)
 from vision.face_chip import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 
 # How far one face is another one moved and warped: both are aligned, and what is left is measured.

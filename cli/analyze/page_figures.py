@@ -18,7 +18,7 @@ __all__ = ["Figure", "Group", "crops", "face_figure", "pattern_group", "whole_sp
 _LONGEST: Final = 900
 _SIDE: Final = 192
 _LOWEST: Final = 0.1
-"""Cycles per pixel, as in ``liveness.express.moire``."""
+"""Cycles per pixel, as in ``liveness.express.frame_cues``."""
 
 _STRONG: Final = 12.0
 """Ratio to the power of nearby frequencies that is shown brightest; about 2 is usual."""

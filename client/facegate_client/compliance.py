@@ -8,11 +8,8 @@ import grpc
 from facegate.v1 import audit_pb2, evidence_service_pb2, evidence_service_pb2_grpc
 
 from facegate_client.channel import ApiKey
-from facegate_client.errors import ServerNotTrustedError
-from facegate_client.wire_errors import translate_error
+from facegate_client.errors import ServerNotTrustedError, translate_error
 from facegate_protocol import sha256
-
-__all__ = ["Compliance", "ExportedImage"]
 
 _CALL_SECONDS: Final = 5.0
 _IMAGE_SECONDS: Final = 10.0

@@ -17,14 +17,11 @@ from facegate_client.errors import (
     ConnectionFailedError,
     SandboxResultError,
     StreamLostError,
+    translate_error,
+    translated_in_stream,
 )
-from facegate_client.key_set import KeySet
-from facegate_client.reconnect import ReconnectPolicy
-from facegate_client.result_signature import verify_response
-from facegate_client.scan_stream import ScanTicket
-from facegate_client.wire_errors import translate_error, translated_in_stream
-
-__all__ = ["Orchestrator", "ticket_of"]
+from facegate_client.result_signature import KeySet, verify_response
+from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
 
 _UPLOAD_SECONDS = 10.0
 _CALL_SECONDS = 5.0

@@ -4,11 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from facegate_client.capture_clock import CaptureClock
 from facegate_client.errors import SourceError
-from facegate_client.frame_source import CameraDescription, CapturedImage, Pace, Pixels
-
-__all__ = ["Recording"]
+from facegate_client.frame_source import CameraDescription, CaptureClock, CapturedImage, Pace, Pixels
 
 
 class Recording:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from liveness.express.settings import CueLine, ExpressSettings
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import ScanObservations
-from liveness.signal import NamedSignal, Signal
+from liveness.verdict import NamedSignal, Signal
 from vision.face import BgrImage, DetectedFace, Points
 
 CROP_FACE: Final = 96

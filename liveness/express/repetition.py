@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import Samples, ScanObservations
-from liveness.signal import NamedSignal, Signal
+from liveness.verdict import NamedSignal, Signal
 
 # Searches for repeated frames that were re-encoded, so that no two are identical.
 #

@@ -24,7 +24,7 @@ from evaluation.binomial import proportion
 from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult, Verdict
 from liveness.fusion import fuse
 from liveness.fusion_model import NetworkCalibrations, ReliabilityBin, Traces
-from liveness.signal import assessed
+from liveness.verdict import assessed
 from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind
 

@@ -19,7 +19,7 @@ from scipy.optimize import minimize
 from evaluation.binomial import proportion
 from liveness import FusionModel
 from liveness.fusion_model import Motion, NetworkCalibration, NetworkCalibrations, SignalGroup, Trace, Traces
-from liveness.signal import far_log_odds, log_odds, network_log_odds
+from liveness.verdict import far_log_odds, log_odds, network_log_odds
 from research.liveness_fusion.rows import Row, RowKind
 
 Weightwise = float | NDArray[np.float64]

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
 from evaluation.match.calibration import choose_points
-from evaluation.match.error_bounds import FmrCurve, GenuineScores, ImpostorScores, fmr_curve, fnmr_curve
+from evaluation.match.error_bounds import FmrCurve, GenuineScores, fmr_curve, fnmr_curve
+from evaluation.match.impostor_scores import ImpostorScores
 from matcher import threshold_cosine
 from research.photo_match.scores import (
     DIRECTIONS,

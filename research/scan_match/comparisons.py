@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 
 from evaluation.match import LabelledTemplate, PackMeasurement
 from evaluation.match.calibration import choose_points
-from evaluation.match.error_bounds import ImpostorScores, fmr_curve
+from evaluation.match.error_bounds import fmr_curve
+from evaluation.match.impostor_scores import ImpostorScores
 from vision.face import Embedding
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
 from vision.packs.calibration import ScanRange

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness.upright import UprightFaces
+from liveness.extent import UprightFaces
 from matcher.persons import SCAN_SUBJECT, persons_among
 from simulator.photo import builtin_image, builtin_photo_names
 from tests.liveness.builders import face_at

@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from liveness.dynamic.challenge.script import bits_beyond_chance, bits_of_choice
-from liveness.dynamic.challenge.steps import PALETTE, ColourStep, RevealedStep
+from liveness.dynamic.challenge.script import (
+    PALETTE,
+    ColourStep,
+    RevealedStep,
+    bits_beyond_chance,
+    bits_of_choice,
+)
 from liveness.dynamic.sample import FlashSample
 
 

@@ -16,10 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.track import Appearance, TrackView, light_at
+from liveness.dynamic.measurement.track import Appearance, Drift, TrackView, fit_drift, light_at
 from liveness.dynamic.sample import SKIN_REGIONS
-from liveness.signal import NEITHER, Signal, assessed, not_assessed
+from liveness.verdict import NEITHER, Signal, assessed, not_assessed
 
 # Removes from each measurement the mean over the frames whose face points come from the same detection.
 #

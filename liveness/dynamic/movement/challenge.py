@@ -19,6 +19,7 @@ from typing import Final
 
 from liveness.dynamic.challenge.actions import (
     Action,
+    AskedSign,
     ChallengeClock,
     Complete,
     EndReason,
@@ -27,12 +28,12 @@ from liveness.dynamic.challenge.actions import (
     MoveOval,
     Wait,
 )
-from liveness.dynamic.challenge.asked import AskedSign
 from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep, distance_from
-from liveness.dynamic.movement.approach import ApproachTracker, Parallax
 from liveness.dynamic.movement.perspective import (
     ApproachKind,
+    ApproachTracker,
     MovementSettings,
+    Parallax,
     PerspectiveFinding,
     PerspectiveSettings,
     classify_approach,
