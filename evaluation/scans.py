@@ -72,7 +72,6 @@ def observe_scan(
 
     Args:
         frames: Capture times, seconds, and frames.
-        pack: The models.
         subject: Defines which faces count as persons.
     """
     watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
@@ -101,7 +100,6 @@ def clip_windows(
     """Split a clip into scans as a phone sends them: JPEG frames of at most 640 pixels.
 
     Args:
-        path: The clip.
         seconds: Length of a scan; the last one may be down to half as long.
         most: Maximum number of scans.
         rate: Approximate frames per second.

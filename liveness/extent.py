@@ -44,7 +44,6 @@ class FaceExtent:
         y: y of the centre.
         width: From ear to ear; constant while the head turns, because it follows the larger of the eye
             distance and the scaled eye-to-mouth distance.
-        height: From hairline to chin.
     """
 
     x: float
@@ -135,7 +134,6 @@ def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlace
 
     Args:
         points: Shape (n, 2), in pixels of the frame.
-        face: The face.
     """
     width = face_extent(face).width
     five = face.five_points.astype(np.float64)

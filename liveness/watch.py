@@ -304,7 +304,6 @@ class _Detection:
     """A frame in which the detector found one face.
 
     Attributes:
-        frame: The frame.
         motion: The motion of the face's plane since the start of the tracked segment.
     """
 
@@ -447,7 +446,6 @@ class WatchedFrame:
     """One measured frame.
 
     Attributes:
-        observation: The measurements.
         pixels: The pixels if the detector ran on the frame; ``None`` for a frame whose face was followed,
             which is never examined.
         depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
@@ -522,7 +520,6 @@ class FrameWatcher:
         """Measures the next frame.
 
         Args:
-            picture: The frame.
             index: Its index in the attempt, from 0, increasing.
             capture_time: Its capture time, seconds on the device's clock, increasing.
             fingerprint: See ``FrameObservation.fingerprint``.

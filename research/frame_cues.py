@@ -86,7 +86,6 @@ def frames_of_clip(path: Path, *, count: int) -> Iterator[BgrImage]:
     """Yield frames at even distances over a clip; none if it cannot be decoded.
 
     Args:
-        path: The clip.
         count: Largest number of frames.
     """
     capture = cv2.VideoCapture(str(path))
@@ -172,9 +171,7 @@ class SourceLevel:
     """One cue on the live presentations of one source.
 
     Attributes:
-        source: Source of the presentations.
         live: Number of presentations in which it was measured.
-        median: Median of their values.
         wronged: Share beyond the line, and its bounds for independent trials.
     """
 
@@ -190,8 +187,6 @@ def live_levels(measured: Sequence[Presentation], cue: str, lines: CueLine) -> l
     A source without a live presentation that has the cue is left out.
 
     Args:
-        measured: All presentations.
-        cue: A cue's name.
         lines: The cue's line, beyond which a presentation counts as wronged.
     """
     with_cue = [each for each in measured if cue in each.values]

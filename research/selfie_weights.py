@@ -60,13 +60,7 @@ class ScoredPictures:
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Live images and attacks that are compared with each other; indices into the images.
-
-    Attributes:
-        name: Name of the comparison.
-        live: Indices of the live images.
-        attacks: Indices of the attacks.
-    """
+    """Live images and attacks that are compared with each other; indices into the images."""
 
     name: str
     live: NDArray[np.intp]
@@ -130,7 +124,6 @@ def groups_of(pictures: ScoredPictures, among: NDArray[np.bool_] | None = None) 
     """Group prints and screens of the largest source, and the other sources' attacks, with their live images.
 
     Args:
-        pictures: All images.
         among: Shape (images,): the images to use; all if None. A group without live images or attacks is
             omitted.
     """
@@ -188,7 +181,6 @@ class GroupFigures:
     """The figures of one set of weights on one group.
 
     Attributes:
-        name: Name of the group.
         live: Live images by verdict: LIVE, INCONCLUSIVE, SPOOF.
         attacks: Attacks by verdict.
         area: Area under the curve of the confidence, 0..1.

@@ -49,7 +49,6 @@ class FramedPhoto:
     Attributes:
         picture: The photo, shape (height, width, 3), BGR.
         face: The face's middle and width, pixels.
-        found: The face as the detector found it.
         marks: Its dense landmarks.
     """
 
@@ -186,7 +185,6 @@ class Row:
     """One scan.
 
     Attributes:
-        kind: The kind of scans.
         source: The clip or photo.
         finding: What is shown in the table.
         change: What ``one_picture`` measured; ``None`` if it measured nothing, and for the trusted image.

@@ -26,7 +26,6 @@ class Wandering:
         """Draws the movement.
 
         Args:
-            rng: Source of the draws.
             rms: Root mean square of each direction.
             lowest: Lowest frequency in hertz.
             highest: Highest frequency in hertz.
@@ -84,7 +83,6 @@ class Behaviour:
 
         Args:
             settings: Amplitudes of the movements.
-            rng: Source of the draws.
             eye_distance: Eye distance of this person in the frame, pixels.
         """
         motion, expression = settings.motion, settings.expression

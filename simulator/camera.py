@@ -63,7 +63,6 @@ def capture_times(
 
     Args:
         rng: Draws the jitter.
-        frames: Number of frames.
         frames_per_second: Mean rate.
         jitter_seconds: Standard deviation around the even rhythm; draws are clipped at three standard
             deviations, and two frames are never closer than a quarter of the mean gap.

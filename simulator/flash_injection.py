@@ -31,7 +31,6 @@ class RecordingSubject:
     """A subject that keeps its last view, from which the attacker tracks the face."""
 
     def __init__(self, subject: Subject) -> None:
-        """Wraps a subject."""
         self._subject = subject
         self.relief = subject.relief
         self.material = subject.material

@@ -165,9 +165,6 @@ class FlashScanSettings:
             face; the distance is drawn from there to 6. At 1.2 a head lies on a pillow.
         ambient: The surrounding light.
         phone: Screen and display delays; must be the one of the `ScreenLight`.
-        camera: The camera.
-        skin: The person's skin.
-        renderer: The models that render it.
         instrument: The instrument of a presentation attack.
         injection: The capabilities of an injecting attacker.
         motion: How the person moves.

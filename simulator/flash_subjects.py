@@ -109,7 +109,6 @@ def presented(
 
     Args:
         photo: The person, or the victim of the attack.
-        settings: The scan.
         rng: Source of the draws that differ between two scans.
         guide: Prompts to come closer, to blink, to turn the head, or to open the mouth.
     """

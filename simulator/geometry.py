@@ -79,7 +79,6 @@ class Sight:
 
     Attributes:
         map_x: For each frame pixel, the x on the canvas that it shows.
-        map_y: The same for y.
         space: Position of each sample of the grid; see `Relief.positions`.
         lens: Height of the lens in the same axes.
     """

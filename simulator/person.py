@@ -239,7 +239,6 @@ class Person:
         """Prepares the layers; takes about a second.
 
         Args:
-            photo: The photo of the person.
             settings: The frame, the lens and the movements.
             rng: Draws the place in the frame, the room and the movements.
             depth_of: Source of the head's depth.

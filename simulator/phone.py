@@ -145,12 +145,6 @@ class _PhoneScreen:
     """A screen that lights the face in front of it."""
 
     def __init__(self, light: ScreenLight, time: _PhoneTime) -> None:
-        """Shows the app's content before a flash.
-
-        Args:
-            light: The light of the screen.
-            time: The time of the phone.
-        """
         self._light = light
         self._time = time
         self._steps: list[int] = []
@@ -259,7 +253,6 @@ class SimulatedPhone:
 
         Args:
             frames: Renders one frame after the other, each in the light of ``light`` at that time.
-            light: The screen.
             label: Name of the camera for people.
             frames_per_second: Mean rate of ``frames``.
             locks_exposure: Whether the app locks exposure or white balance.
@@ -375,7 +368,6 @@ def phone_in_hand(
 
     Args:
         photo: The person, or the victim of the attack.
-        settings: Settings of the scan.
         find_faces: Lets the person see their face on the screen, to fill an oval.
     """
     light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)

@@ -68,7 +68,6 @@ def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Lan
 
     Args:
         image: An upright photo.
-        detector: Finds the face.
         landmarker: Finds its landmarks; its scheme must be ``"ibug68"``.
 
     Raises:

@@ -153,7 +153,6 @@ class SceneSettings:
             is drawn from there to 6.
         motion: How the person moves.
         expression: Blinks and small movements of the face.
-        camera: The camera.
         sheet: The flat photo of the photo attacks and the movement of a replayed screen.
         screen: The screen of a replay.
 

@@ -51,7 +51,6 @@ class SheetView:
     Attributes:
         scene: Sheet and room.
         map_x: For each frame pixel, the x on the sheet's canvas that it shows.
-        map_y: The same for y.
         cover: Share of each frame pixel that the sheet covers, 0..1.
     """
 
@@ -67,7 +66,6 @@ def crop_around_face(
     """Return the largest 3:4 part of ``picture`` around a face in which the face fills ``face_share``.
 
     Args:
-        picture: A frame with one face.
         face_centre: Middle of the face, pixels.
         face_pixels: Width of the face.
         face_share: The face's share of the part's width. If ``picture`` is too small, the part is smaller and
@@ -350,7 +348,6 @@ class LitSheet:
         """Makes a subject of a sheet.
 
         Args:
-            held: The sheet and the hand.
             material: Paper, or the glass of a screen that emits light.
             follow: Movement of the hand that follows an oval.
             millimetres_per_pixel: Millimetres per pixel at the sheet's plane at rest; it defines the

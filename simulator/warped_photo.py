@@ -24,7 +24,6 @@ def bulge(picture: BgrImage, face: tuple[float, float, float], *, strength: floa
     """Returns a bulge that wanders over the face.
 
     Args:
-        picture: The photo.
         face: The face's middle and width, pixels.
         strength: Root mean square of the displacement, face widths.
         seed: Seeds all draws.
@@ -63,11 +62,9 @@ def warp_photo(
     Args:
         picture: The photo, shape (height, width, 3), BGR; the frames have its size.
         face: The face's middle and width, pixels.
-        warp: The warp.
         noise: Standard deviation of the noise, grey levels.
         rate: Frames a second.
         seconds: Length of the scan.
-        seed: Seeds drift and noise.
     """
     rng = np.random.default_rng(seed)
     x, y, width = face

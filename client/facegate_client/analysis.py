@@ -64,7 +64,6 @@ class AnalysisClient:
 
         Args:
             image: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes.
-            mode: The analysis mode.
             timeout_s: Deadline of each call, seconds.
 
         Raises:

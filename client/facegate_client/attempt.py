@@ -265,7 +265,6 @@ class FrameFeed:
     """Returns one image at a time from a `FrameSource`, over all attempts and streams of a scan."""
 
     def __init__(self, source: FrameSource) -> None:
-        """Wraps the source."""
         self._source = source
         self._pending: asyncio.Task[CapturedImage] | None = None
         self._stale: asyncio.Task[CapturedImage] | None = None
@@ -375,7 +374,6 @@ class DeviceAttempt:
 
         Args:
             stream: The open stream.
-            start: The server's AttemptStart.
             feed: The source of images.
             limits: The limits of frames at the start of the attempt.
             quality: JPEG quality to begin with.

@@ -23,7 +23,6 @@ class ExportedImage:
     """An image of a check.
 
     Attributes:
-        facts: Its facts.
         content: Its bytes, whose SHA-256 is that of the facts.
     """
 
@@ -89,7 +88,6 @@ class Compliance:
         """Returns an image of a check.
 
         Args:
-            check_id: The check.
             image_sha256: SHA-256 of the image, from ``get_evidence``.
             purpose: Why it is read; goes to the audit log.
             timeout_s: Deadline of the call, seconds.

@@ -87,7 +87,6 @@ class ScanSettings:
         stream_timeout_s: gRPC deadline of one stream, seconds; a little over the scan's deadline.
         handshake_timeout_s: The longest wait for a Challenge, seconds.
         result_timeout_s: The longest wait for a result or the next attempt, seconds.
-        reconnect: The policy of reconnects.
         language: BCP 47 language of the person.
         decline_flash: Whether the person declines every attempt with a flash, before its first frame.
     """
@@ -112,7 +111,6 @@ class ScanOutcome:
             after the last AttemptEnd and the check was decided meanwhile: only the orchestrator gets the
             result.
         feedback: Feedback on possible improvements, the most important first.
-        attempts: The number of attempts with a result.
         streams: The number of streams with a challenge; more than one after a reconnect.
         frames: The number of frames sent with an index.
         dropped: The number of images dropped before they got an index.
@@ -165,7 +163,6 @@ class FaceScanner:
             get_ready: Waits until the person is ready for another attempt; by default it returns at once. It
                 continues over a lost connection, and is cancelled with the scan.
             events: The scan's callbacks.
-            settings: The settings of the scan.
         """
         self._settings = settings or ScanSettings()
         self._events = events or ScanEvents()

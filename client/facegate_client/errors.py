@@ -85,11 +85,7 @@ class ServerNotTrustedError(ClientError):
 
 
 class SandboxResultError(ClientError):
-    """The result is of a sandbox check. It was made for tests and proves nothing about a person.
-
-    Attributes:
-        check_id: The check.
-    """
+    """The result is of a sandbox check. It was made for tests and proves nothing about a person."""
 
     def __init__(self, check_id: str) -> None:
         super().__init__(

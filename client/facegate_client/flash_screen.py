@@ -81,11 +81,6 @@ class FlashShow:
     """One attempt's colours, ovals and hints on a screen. Belongs to one event loop."""
 
     def __init__(self, screen: FlashScreen) -> None:
-        """Shows nothing yet.
-
-        Args:
-            screen: The screen.
-        """
         self._screen = screen
         self._waiting: deque[scan_pb2.FlashStep] = deque()
         self._last = 0

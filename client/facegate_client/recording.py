@@ -25,7 +25,6 @@ class Recording:
         Args:
             images: Pairs of an image and its timestamp in microseconds, strictly rising. Its
                 ``next`` runs in a worker thread, one call at a time.
-            camera: The description of its camera.
             pace: ``realtime`` or ``fast``.
             skip_late: Whether late images are skipped; see `CaptureClock`.
             close: Releases the iterator's resources.

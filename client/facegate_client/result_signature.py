@@ -35,7 +35,6 @@ class CompactJws:
         header: The protected header.
         payload: The signed bytes.
         signing_input: The input of the signature: encoded header and payload.
-        signature: The signature.
     """
 
     header: Mapping[str, Any]
@@ -256,7 +255,6 @@ def verified_payload(
     """Verifies another compact JWS of the server, and returns its payload.
 
     Args:
-        text: The JWS.
         keys: The server's published keys.
         kind: The expected type, ``typ`` in the header.
         issuer: The expected issuer; ``None`` for any.

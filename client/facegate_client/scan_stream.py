@@ -131,7 +131,6 @@ class ScanStream:
         chain: MacChain,
         session: SessionKey,
     ) -> None:
-        """Wraps an open call. Callers use `open_stream`."""
         self._call = call
         self._session = session
         self.challenge = challenge
@@ -238,7 +237,6 @@ async def open_stream(
     Args:
         stub: The service on the device listener.
         ticket: Token and pinned fingerprint.
-        session: The session key of the scan.
         profile: ScanStart with everything but token, keys and ``resume``.
         resume: Whether the scan had a stream before.
         stream_timeout_s: gRPC deadline of the stream, seconds.

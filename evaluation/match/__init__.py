@@ -1,7 +1,6 @@
 """Measures face matching on photos of known persons, with the metrics of ISO/IEC 19795-1."""
 
 from evaluation.match.calibration import (
-    THRESHOLDS,
     PackMeasurement,
     calibrate,
     common_embedder,
@@ -23,7 +22,7 @@ from evaluation.match.evaluation import (
     evaluate_sets,
 )
 from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
-from evaluation.match.impostor_scores import place_of
+from evaluation.match.impostor_scores import THRESHOLDS, place_of
 from evaluation.match.operating_points import (
     TARGETS,
     FmrAt,

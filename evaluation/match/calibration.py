@@ -143,8 +143,6 @@ class PackMeasurement:
 
     Attributes:
         pack: Name of the pack, without folders.
-        run: The run that made its templates.
-        comparisons: The comparisons.
         curve: FMR over the cosine.
     """
 
@@ -160,8 +158,6 @@ def measure_comparisons(
     """Compute the FMR curve of a pack's comparisons.
 
     Args:
-        run: The run that made the templates of the comparisons.
-        comparisons: The comparisons.
         pack: Name of the pack in the record.
         resamples: Number of bootstrap samples.
         confidence: One-sided confidence of the bounds.

@@ -39,7 +39,6 @@ class AllScores:
         rows: Shape (n,), place of the first template of each comparison that is kept.
         columns: Shape (n,), place of the second.
         cosines: Shape (n,), their cosines in double precision.
-        counted: Counts of all comparisons.
     """
 
     rows: NDArray[np.int64]

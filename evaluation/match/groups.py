@@ -32,7 +32,6 @@ class GroupPromise:
 
     Attributes:
         target: The promised FMR.
-        rates: The rates in the group.
         promise: Whether it is kept.
     """
 
@@ -49,7 +48,6 @@ class GroupResult:
         column: The manifest's column.
         value: The group's value in that column; empty for photos without a value, and if groups are pooled.
         pooled: Whether the comparisons within all groups of the column are pooled.
-        photos: Photos in the group.
         failures: Failures to acquire among them.
         persons: Persons in the comparisons.
         genuine: Genuine comparisons.
@@ -84,8 +82,6 @@ def group_photos(
     """Return the photos of each group.
 
     Args:
-        photos: All photos.
-        columns: Columns that name groups.
         known: The manifest's columns; empty without a manifest.
 
     Returns:

@@ -41,7 +41,6 @@ class FmrAt:
 
     Attributes:
         threshold: A cosine; at or above it a comparison is a match.
-        fmr: Measured FMR.
         upper_bound: One-sided upper bound on FMR.
         lower_bound: One-sided lower bound on FMR.
         fnmr: FNMR; None if there is no genuine comparison.
@@ -59,7 +58,6 @@ class OperatingPoint:
     """FNMR at one false match rate.
 
     Attributes:
-        target: The false match rate.
         measured: Rates at the lowest threshold with a measured FMR of at most ``target``.
         bounded: Rates at the lowest threshold with an upper bound on FMR of at most ``target``.
     """
@@ -74,7 +72,6 @@ class NotSupported:
     """A false match rate that the data do not support.
 
     Attributes:
-        target: The false match rate.
         persons_needed: Least number of persons, each compared with every other, that could support it.
     """
 
@@ -114,8 +111,6 @@ def rates_at(index: int, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> FmrAt:
     """Return both rates at one threshold.
 
     Args:
-        index: Index of the threshold.
-        fmr: FMR.
         fnmr: FNMR over the same thresholds; None if there is no genuine comparison.
     """
     return FmrAt(
@@ -133,8 +128,6 @@ def samples_at(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve) -> NDArray[np.f
     """Return FNMR in each sample of the bootstrap, at the sample's own threshold for a false match rate.
 
     Args:
-        target: The rate.
-        fmr: FMR.
         fnmr: FNMR over the same thresholds and draws.
 
     Returns:
@@ -165,8 +158,6 @@ def promise_of(target: float, found: FmrAt, *, lowest_bound: float) -> Promise:
     """Return how far the FMR at a threshold keeps the promised rate.
 
     Args:
-        target: The promised FMR.
-        found: FMR at the threshold.
         lowest_bound: The lowest bound on FMR that the persons could support.
     """
     if found.lower_bound > target:

@@ -263,7 +263,6 @@ def path_inside(folder: Path, name: str, *, where: str) -> Path:
     """Return the path of a file that a list names, which must lie in the list's folder.
 
     Args:
-        folder: Folder of the list.
         name: Name in the list, with ``/`` between its parts.
         where: The place in the list, for messages.
 

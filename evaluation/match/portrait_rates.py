@@ -48,8 +48,6 @@ class PortraitResult:
     """The results of one degradation.
 
     Attributes:
-        degradation: The degradation.
-        portraits: Portraits that were made.
         failures: Portraits that gave no template.
         genuine: Comparisons of a portrait with another photo of its person.
         persons: Persons in them.
@@ -77,8 +75,6 @@ def evaluate_portraits(
     """Compute the rates of one degradation.
 
     Args:
-        degradation: The degradation.
-        run: The templates of the degraded photos.
         main: The main set of the undegraded photos, each compared with every other.
         calibrated: False match rates of the pack's calibration with their thresholds.
         confidence: Two-sided confidence of the intervals.

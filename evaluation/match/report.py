@@ -40,7 +40,6 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
 
     Args:
         series: A name and the result of one pack each.
-        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -81,7 +80,6 @@ def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> b
 
     Args:
         series: A name and the result of one pack each; at least one.
-        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -173,7 +171,6 @@ class PackReport:
 
     Attributes:
         name: Name of the pack, without folders.
-        version: Version of the pack.
         evaluation_only: Whether its terms or quality allow evaluation only.
         embedder: File name of the embedder.
         embedder_sha256: Its SHA-256, lower-case hex.
@@ -208,12 +205,7 @@ class PackReport:
         return tuple((group, promise) for group in self.groups for promise in group.broken)
 
     def promise(self, target: float, rates: FmrAt) -> Promise:
-        """Return how far FMR on the main set keeps the promise of a threshold of the calibration.
-
-        Args:
-            target: The promised FMR.
-            rates: FMR at the threshold on the main set.
-        """
+        """Return how far FMR on the main set keeps the promise of a threshold of the calibration."""
         return promise_of(target, rates, lowest_bound=float(self.main.fmr.upper_bounds[-1]))
 
     @property
@@ -255,7 +247,6 @@ class MatchReport:
         command: The command that repeats the evaluation, without folders.
         made: Time of the evaluation, with a time zone.
         version: Version of the distribution.
-        machine: The machine.
         photos: The material.
         bootstrap: Settings of the bounds.
         packs: Results of at least one pack.

@@ -57,7 +57,6 @@ def portrait_of(image: BgrImage, face: DetectedFace) -> BgrImage:
     """Return a photo cut, turned and scaled as a portrait of ``PORTRAIT_SIZE``.
 
     Args:
-        image: The photo.
         face: The face in it. Beyond the photo, its edge is repeated.
     """
     left, right = face.five_points[:2].astype(np.float64)
@@ -171,7 +170,6 @@ class LabelledTemplate:
     Attributes:
         embedding: The vector whose product with another's is their score
             (``MatchCalibration.vectors``): the template, of length 1, unless the pack has a cohort.
-        identity: The person in the photo.
         apart: True for a photo of a group that is measured separately.
         photo: Position of the photo in its list.
     """
@@ -228,7 +226,6 @@ def embed_photos(
     The packs take turns at each photo, so that a slow phase of the machine affects all of them.
 
     Args:
-        photos: The photos.
         packs: The packs with the detectors and embedders.
         subject: Defines which faces count as persons.
         still_decoder: Decodes JPEG 2000 and WebP; without it such photos are failures to acquire.

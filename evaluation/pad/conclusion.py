@@ -68,7 +68,6 @@ def difference(first: ScoreRun, second: ScoreRun, *, draws: Draws, bootstrap: Bo
     Returns None if these do not include both bona fide and attack presentations.
 
     Args:
-        first: One run.
         second: A run on the same samples.
         draws: The bootstrap's draws of these samples.
         bootstrap: Settings of the intervals.
@@ -137,11 +136,9 @@ class Conclusion:
     """The fusion against its parts on one set.
 
     Attributes:
-        fusion: Name of the fusion.
         best: The part with the largest area under its curve; None without one. It was chosen on the same
             data, so the comparison favours it. Networks that the pack does not have are no parts.
         differences: The fusion minus each other scorer, the one with the largest area first.
-        ruling: The conclusion.
     """
 
     fusion: str

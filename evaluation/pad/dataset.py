@@ -126,7 +126,6 @@ class PadSample:
     """One labelled file.
 
     Attributes:
-        path: Path of the file.
         label: Bona fide or attack.
         species: Instrument without its variety, such as ``print``; empty for bona fide.
         source: The collection; empty if unknown.

@@ -36,7 +36,6 @@ class Stages:
     """
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._values: dict[str, Any] = {}
         self._spent: dict[str, float] = {}
         self._used: set[str] = set()
@@ -45,10 +44,6 @@ class Stages:
         """Return the result of a step, and run the step if it has not run yet.
 
         A step must not run another step, whose time would count twice. Run the steps that it needs first.
-
-        Args:
-            step: Name of the step.
-            work: Runs the step.
         """
         if step not in self._values:
             start = time.thread_time()
@@ -107,12 +102,7 @@ class PresentationEvidence(Protocol):
         ...
 
     def judge(self, parts: JudgedParts, *, step: str) -> LivenessResult:
-        """Judge some parts of the evidence as the product judges all of it.
-
-        Args:
-            parts: The parts.
-            step: Name of the step.
-        """
+        """Judge some parts of the evidence as the product judges all of it."""
         ...
 
 
@@ -206,7 +196,6 @@ class ClipEvidence:
 
         Args:
             frames: The frames as a phone sends them.
-            pack: The models.
             subject: Defines which faces of a frame count as persons.
         """
         self.stages = Stages()

@@ -25,12 +25,7 @@ _PAPER: Final = 245
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One presentation on the wrong side.
-
-    Attributes:
-        sample: The presentation.
-        score: Its score.
-    """
+    """One presentation on the wrong side."""
 
     sample: PadSample
     score: float

@@ -174,7 +174,6 @@ class SourceRates:
     """The error rates of one source, at thresholds that were set on the other parts of the data.
 
     Attributes:
-        source: Its name.
         apcer: APCER by species.
         bpcer: BPCER; None without bona fide presentations.
     """

@@ -36,7 +36,6 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
 
     Args:
         results: One result per scorer; those without a curve are omitted.
-        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -81,7 +80,6 @@ def histogram_chart(runs: Sequence[ScoreRun], *, title: str) -> bytes:
 
     Args:
         runs: At least one run.
-        title: Title of the chart.
 
     Returns:
         A PNG file.
@@ -127,10 +125,8 @@ class Material:
 
     Attributes:
         name: ``pictures`` or ``clips``.
-        files: Number of files.
         live: Bona fide files.
         attacks: Attack files by species.
-        sources: Their sources.
         groups: Persons, or sittings if persons are unknown.
         live_sources: Sources of the bona fide files.
         live_groups: Persons or sittings of the bona fide files.
@@ -155,7 +151,6 @@ class SetReport:
     """The results of one pack on one set.
 
     Attributes:
-        material: The material.
         runs: Every answer; not part of the JSON document.
         results: Results of the runs, in their order.
         conclusion: The fusion against its parts.
@@ -173,7 +168,6 @@ class PackReport:
 
     Attributes:
         name: Name of the pack, without folders.
-        version: Version of the pack.
         evaluation_only: Whether its terms or quality allow evaluation only.
         networks: Files of its PAD networks with their SHA-256.
         sets: The set of images and the set of clips, if there are any.
@@ -194,7 +188,6 @@ class PadReport:
         command: The command that repeats the evaluation, without folders.
         made: Time of the evaluation, with a time zone.
         version: Version of the distribution.
-        machine: The machine.
         bootstrap: Settings of the intervals.
         fusion_model: Version of the fusion's coefficients.
         subjects: The rule by which faces count as persons, by name of the set.
@@ -233,7 +226,6 @@ def describe_material(name: str, samples: Sequence[PadSample], *, left_out: int)
     """Describe the material of a set.
 
     Args:
-        name: Name of the set.
         samples: Its files, at least one.
         left_out: Number of unusable files.
     """

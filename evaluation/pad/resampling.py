@@ -114,7 +114,6 @@ def draw(samples: Sequence[PadSample], bootstrap: Bootstrap) -> Draws:
 
     Args:
         samples: The presentations, at least one.
-        bootstrap: Settings of the draws.
     """
     names = [(sample.source, sample.live, sample.group) for sample in samples]
     distinct = {name: number for number, name in enumerate(dict.fromkeys(names))}

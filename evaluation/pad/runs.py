@@ -72,7 +72,6 @@ class ScoreRun:
     """The answers of one scorer to all presentations of a set.
 
     Attributes:
-        scorer: Name of the scorer.
         samples: The presentations; a clip is listed once for each of its scans.
         scores: Shape (n,); NaN without a response.
         faults: Why there is no score, by position.
@@ -125,7 +124,6 @@ def collect_run(
     """Combine the answers of one scorer.
 
     Args:
-        scorer: Name of the scorer.
         samples: The presentations.
         answers: One answer for each of them.
         milliseconds: CPU time of each answer.

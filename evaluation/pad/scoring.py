@@ -192,7 +192,6 @@ def score_pictures(
     """Compute every scorer's answer to every image.
 
     Args:
-        samples: Images.
         pack: Finds the faces.
         subject: Defines the subject of an image.
         scorers: The scorers, which take turns at each image, so that a slow phase of the machine affects all.
@@ -227,7 +226,6 @@ def score_clips(
     A clip is cut into at most four scans of four seconds, each as a phone sends it.
 
     Args:
-        samples: Clips.
         pack: Finds the faces.
         subject: Defines which faces of a frame count as persons.
         scorers: The scorers, which take turns at each scan.

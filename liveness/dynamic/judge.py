@@ -460,7 +460,6 @@ def combine_flash(
 
     Args:
         express: The result of the passive signals of the same frames.
-        flash: The result of the flash.
         dynamic: The least verified bits, and whether a blink and depth are required.
         settings: ``FlashModel.judge``.
     """
@@ -499,7 +498,6 @@ def combine_movement(
 
     Args:
         express: The result of the passive signals of the same frames.
-        movement: The result of the movement challenge.
         dynamic: Whether a blink is required; nothing else of it counts.
     """
     signals = (*express.signals, *movement.signals)

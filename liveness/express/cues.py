@@ -99,7 +99,6 @@ def cut_crops(image: BgrImage, face: DetectedFace) -> CueCrops | None:
 
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255.
-        face: The face in the frame.
     """
     extent = face_extent(face)
     height, width = image.shape[:2]
@@ -293,7 +292,6 @@ class CueSignal(NamedSignal, ABC):
     """The reason if no frame has the cue, as a sentence."""
 
     def __init__(self, cues: Sequence[FrameCues]) -> None:
-        """Takes the cues of the frames (``frame_cues.measure_frame_cues``)."""
         self._cues = tuple(cues)
 
     @abstractmethod

@@ -128,9 +128,6 @@ def measure_medium_border(crop: WideCrop) -> float | None:
     edge, and a lower edge from there to below the face; or two parallel side edges that continue below the
     chin, where shoulders would hide a door frame or a shelf.
 
-    Args:
-        crop: The wide crop of one frame.
-
     Returns:
         How much of the weakest part of the most complete outline is edge, 0..1; ``None`` for a face less than
         50 pixels wide and for a frame that ends at the face's sides.
@@ -274,7 +271,6 @@ def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] |
 
     Args:
         image: The upright frame, shape (height, width, 3), BGR, 0..255.
-        face: The face in the frame.
 
     Returns:
         Natural logs of ratios of power, shape (64, 33), in the order of ``numpy.fft.rfft2``; ``None`` if the
@@ -763,7 +759,6 @@ def measure_frame_cues(image: BgrImage, face: DetectedFace, *, frame_index: int)
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255; not resized, because resizing removes the
             structure that some cues measure.
-        face: The face in the frame.
         frame_index: The frame's index in the scan.
     """
     measured: dict[str, float | None] = {_MOIRE: measure_moire(fine_structure(image, face))}

@@ -228,7 +228,6 @@ class FrozenFrames(NamedSignal):
     label = "Every frame is new"
 
     def __init__(self, finding: RepetitionFinding | None) -> None:
-        """Takes the finding of ``find_repetition``."""
         self._finding = finding
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:

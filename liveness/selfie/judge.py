@@ -288,7 +288,6 @@ def judge_selfie(
         exif: The file's metadata, read by ``formats.picture_metadata.read_exif_tags`` from the received
             bytes.
         settings: Thresholds.
-        model: Weights.
 
     Returns:
         The result of the contract. A signal that cannot be assessed scores ``NEUTRAL``, keeps its weight and

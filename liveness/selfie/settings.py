@@ -105,7 +105,6 @@ def score_between(value: float, anchors: Sequence[tuple[float, float]]) -> float
     """Returns a score, 0..1: linear between the anchors, constant beyond the first and the last.
 
     Args:
-        value: The measured value.
         anchors: Pairs of a value and its score, in increasing order of the values.
     """
     values, scores = zip(*anchors, strict=True)

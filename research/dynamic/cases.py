@@ -87,7 +87,6 @@ class Case:
     """One scan to simulate: an attempt of a check.
 
     Attributes:
-        group: Its group.
         kind: The person or attack.
         ambient: The surrounding light.
         person: Key of the person, or of the victim.
@@ -210,7 +209,6 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
     """Return the simulator's settings for a case. The name of its check seeds what the case leaves open.
 
     Args:
-        case: The case.
         width: Width of the frames, pixels.
         height: Height of the frames, pixels.
         rate: Frames a second.

@@ -56,7 +56,6 @@ class VirtualPhone:
     turns the head or opens the mouth on request.
 
     Attributes:
-        light: The light of the screen.
         frames: The frames of the camera, in order.
         one_way: The time from the server to the device, seconds.
         person: The movements of the person.
@@ -161,12 +160,10 @@ class ScanTrace:
         frames: Number of frames that were sent.
         faces: Number of measured frames up to the closing step that showed one face.
         revealed: Every step, and when it was sent.
-        observations: The measurements.
         examined: Results of the expensive models on the selected frames so far.
         witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
         pad_scores: See there.
         advice: The conditions that hindered the measurement, for the judge.
-        gestures: The requests for gestures.
         complete: Whether no further frame is needed.
         hints: Hints of the challenge to the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.

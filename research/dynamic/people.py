@@ -127,7 +127,6 @@ def photo_of(person: Person, *, pack: Pack, witness: Pack) -> Photo:
     """Return the photo from which scans of a person are made.
 
     Args:
-        person: The person.
         pack: Finds the face and 68 landmarks in it, such as the embedded pack.
         witness: Another pack, which must find the eyes in the same place, because one pack alone may find a
             false face, or misplace its eyes.

@@ -171,8 +171,6 @@ class Rate:
     """A share of scans and its two-sided 95 % interval.
 
     Attributes:
-        hits: Scans that count.
-        scans: All scans.
         people: Number of people in them.
         lower: Lower end, 0..1; ``None`` if there are fewer than ten people, unless all scans count or none
             does.
@@ -196,7 +194,6 @@ def rate_of(rows: Sequence[Row], counts: Callable[[Row], bool], draws: Draws) ->
     """Return the share of ``rows`` that count.
 
     Args:
-        rows: The rows.
         counts: Whether a row counts.
         draws: Settings of the interval.
     """

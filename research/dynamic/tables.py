@@ -185,7 +185,6 @@ def check_table(rows: Sequence[Row], draws: Draws) -> Table | None:
     """Return the table of checks of several attempts; None if every check had one.
 
     Args:
-        rows: The rows of all attempts.
         draws: Settings of the intervals.
     """
     if all(row.attempt == 1 for row in rows):

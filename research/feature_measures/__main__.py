@@ -75,8 +75,6 @@ class Face:
     Attributes:
         name: Name of the file.
         identity: The person; the file's name if unknown.
-        image: The image.
-        face: The detected face.
         landmarks: Landmarks by ``"mediapipe"`` and ``"dlib"``.
     """
 
@@ -130,7 +128,6 @@ def faces_of_clips(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
     """Yield the face in every second frame of the first 240 of each clip.
 
     Args:
-        folder: Folder with the clips.
         landmarkers: Find faces and landmarks.
 
     Raises:

@@ -110,7 +110,6 @@ def with_sure(model: FusionModel, decided: Iterable[RowDecisions]) -> FusionMode
     """Return ``model`` with the line of each set of networks that may have one.
 
     Args:
-        model: The model.
         decided: Decisions on sources that were left out or never fitted.
     """
     known = list(decided)
@@ -224,7 +223,6 @@ def placed_without(rows: Sequence[Row], shipped: FusionModel, limits: Limits) ->
     a model fitted without this source would give the trace no strength.
 
     Args:
-        rows: Rows of all sources.
         shipped: The model in use.
         limits: The numbers of the model that are set, not fitted.
     """

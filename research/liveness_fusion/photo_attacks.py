@@ -27,8 +27,6 @@ def large_faces(
 
     Args:
         assets: The folder with ``data/faces`` and its ``manifest.csv``.
-        detector: Finds the faces.
-        count: Number of photos.
         least_width: Least width of the face in the manifest, pixels.
 
     Yields:

@@ -30,7 +30,6 @@ class Row:
     """One scan or image.
 
     Attributes:
-        kind: Kind of the row.
         name: Name of the file, and of the window or presentation in it.
         source: Its source; rows of one source share cameras and persons, and are left out together.
         species: Species of the attack, as its manifest names it; empty for a bona fide presentation.

@@ -178,7 +178,6 @@ def cut_region(picture: Picture, *, packs: Sequence[Pack]) -> Region | None:
     """Find the face and cut its region.
 
     Args:
-        picture: Which image.
         packs: Their detectors find the face, and the first one's embedder makes the template. A tight crop in
             which none finds a face is tried again with a border around it.
 

@@ -66,11 +66,9 @@ def make_shard(
     does not dominate the small ones, and a dozen images of one person do not count as much as hundreds.
 
     Args:
-        regions: All regions.
         chosen: Indices of the regions to draw from; they include bona fide images and attacks.
         teachers: The teachers whose outputs are stored with each sample.
         count: Number of samples.
-        seed: Seed of all draws.
     """
     random = np.random.default_rng(seed)
     live = np.array([index for index in chosen if regions[index].is_live])

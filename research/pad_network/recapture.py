@@ -29,8 +29,6 @@ def captured(image: BgrImage, box: Box, *, random: np.random.Generator) -> tuple
     """Return the image as another camera and codec would have recorded it.
 
     Args:
-        image: The image.
-        box: The face in it.
         random: Draws the effects.
 
     Returns:

@@ -43,7 +43,6 @@ class Workplace:
 
     Attributes:
         folder: Regions, shards and logits.
-        regions: All regions.
         fold: Shape (regions,), result of ``divide``.
         person: Shape (regions,), result of ``persons``.
     """
@@ -110,9 +109,7 @@ def make_pool(place: Workplace, *, models: Path, shards: int, report: Callable[[
     """Write the missing shards.
 
     Args:
-        place: The workplace.
         models: Folder with the teachers.
-        shards: Number of shards.
         report: Called with each shard's number.
 
     Raises:

@@ -75,11 +75,6 @@ def teacher_answers(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the outputs of each teacher for a face.
 
-    Args:
-        teachers: The teachers.
-        image: The image.
-        box: The face.
-
     Returns:
         Probabilities of a bona fide presentation, shape (teachers,), and features, shape (teachers, 128).
     """

@@ -67,7 +67,6 @@ class GroupRates:
     """False matches within a group.
 
     Attributes:
-        name: The group.
         persons: People in it.
         pairs: Comparisons of two of them.
         rates: FMR at each threshold.
@@ -107,8 +106,6 @@ def group_rates(
     the people of one sex, and those of one group and sex.
 
     Args:
-        templates: The templates.
-        impostor: The impostor pairs.
         thresholds: Shape (t,), in any order.
         resamples: Samples of the bootstrap.
     """
@@ -282,7 +279,6 @@ def calibration_of(
 
     Args:
         sets: As for ``points_of``.
-        form: The form of the templates.
         cohort: Whether the scores are against a cohort.
         scans: The range of scans.
         resamples: Samples of the bootstrap.
@@ -364,7 +360,6 @@ class LeftOut:
     Attributes:
         basis: How the thresholds are set.
         target: The FMR for which they are set.
-        fnmr: FNMR.
         low: Lower end of its two-sided interval over people.
         high: Upper end.
         fmr: FMR with its bound over people.
@@ -393,7 +388,6 @@ def left_out(templates: TemplateSet, *, folds: int, cohort: bool, resamples: int
     """Yield the rates on people left out for every basis and FMR that all folds support.
 
     Args:
-        templates: The templates.
         folds: Number of folds, 2 or more.
         cohort: Whether scores are against a cohort.
         resamples: Samples of the bootstraps.

@@ -155,7 +155,6 @@ def score_pairs(
     """Score all pairs of photos.
 
     Args:
-        templates: The templates.
         cohort: Whether to score against a cohort. Then people are divided into ``FOLDS`` folds, and each pair
             is scored by a cohort of the people in the other folds. Without it, scores are cosines.
         duplicates: Whether suspected duplicates count as different people. If not, they are left out.

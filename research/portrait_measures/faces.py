@@ -33,7 +33,6 @@ class StudiedFace:
         group: The person's name if known, else the repository; photos of one group may show one person.
         fold: As ``group``, but all photos of a repository are one fold, except for the set of masks.
         covered: Whether something covers the mouth; None if that is not clear.
-        view: The portrait for the measures.
     """
 
     source: str

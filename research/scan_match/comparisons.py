@@ -29,7 +29,6 @@ class ClipTemplates:
     """One person's clip.
 
     Attributes:
-        name: Name of the clip.
         portrait: Template of a frame before the scans; ``None`` if none shows one face.
         scans: The fused template of every scan.
     """
@@ -47,8 +46,6 @@ class ScanComparisons:
         with_photos: Scans against photos of other persons.
         with_frames: Scans against the portrait frames of other clips.
         genuine: Shape (n,), cosines of scans to the portrait frame of their own clip.
-        photo_persons: Persons of the photos.
-        clip_persons: Persons of the clips.
     """
 
     with_photos: ImpostorScores
@@ -142,7 +139,6 @@ def scan_curve(
     never below the measured rate of photos alone or of frames alone.
 
     Args:
-        comparisons: The comparisons.
         thresholds: Shape (t,), strictly rising.
         resamples: Number of bootstrap samples.
         confidence: One-sided confidence of the bounds.
@@ -199,7 +195,6 @@ class ScanMeasurement:
         photos: Pairs of photos.
         comparisons: Scans against portraits.
         curve: FMR of scans over the cosine, at the same thresholds as that of the photos.
-        scans: Number of scans.
     """
 
     photos: PackMeasurement

@@ -153,11 +153,9 @@ def splice(
     """Insert frames of another person into a scan; the scan keeps its clock and its frame size.
 
     Args:
-        first: The scan of the first person.
         other: A scan of the other person; it is repeated if it is too short.
         change: The kind of change.
         place: Start of a temporary change, 0 (at the start) to 1 (so that it ends with the scan).
-        points: Finds the faces.
     """
     shift = 0
     if change is Change.IN_A_TURN:
@@ -180,12 +178,7 @@ def splice(
 
 
 def most_turned(frames: Sequence[SentFrame], points: FindPoints) -> tuple[int, float]:
-    """Return the frame, not near the scan's ends, with the greatest yaw, and that yaw, degrees.
-
-    Args:
-        frames: A scan.
-        points: Finds the faces.
-    """
+    """Return the frame, not near the scan's ends, with the greatest yaw, and that yaw, degrees."""
     yaws = {len(frames) // 2: 0.0}
     for index in range(len(frames) // 5, len(frames) - len(frames) // 5):
         found = points(frames[index])

@@ -260,7 +260,6 @@ class TestApple:
         """Make an attestation object, CBOR; each optional argument replaces a valid part.
 
         Args:
-            key: The key.
             client_data_hash: The hash that the app passes to ``attestKey``.
             app_id: Team identifier, a dot, bundle identifier.
             aaguid: The environment.
@@ -301,7 +300,6 @@ class TestApple:
         """Issue a key's certificate.
 
         Args:
-            key: The key.
             nonce: Content of its extension, 32 bytes.
             by: The issuer; ``None`` for the intermediate.
         """
@@ -327,7 +325,6 @@ class TestApple:
         """Make a receipt of a key, BER.
 
         Args:
-            key: The key.
             app_id: Team identifier, a dot, bundle identifier.
             made: Creation time, with a time zone.
             client_data_hash: Hash of its attestation; ``None`` for an exchanged receipt.

@@ -81,7 +81,6 @@ def issue(
     """Issue a certificate, signed deterministically (RFC 6979).
 
     Args:
-        subject: Name of the subject.
         key: The subject's key.
         issuer: The issuer; ``None`` for a self-signed certificate.
         not_before: Valid from, with a time zone.

@@ -221,7 +221,6 @@ class TestDevice:
         habit: Its changes to frames.
         use: State of its App Attest key.
         report: The run-time findings of its app, and the searches for them.
-        make_evidence: Makes its evidence.
     """
 
     __test__ = False  # not a test class, despite its name

@@ -82,10 +82,8 @@ class Description:
     """A KeyDescription as an honest phone writes it; tests change single fields.
 
     Attributes:
-        challenge: The challenge for which the key was made.
         version: Version of the schema.
         attestation_level: Location of the attesting key: 0 software, 1 TEE, 2 StrongBox.
-        keymint_level: Location of the key.
         packages: Names of the app.
         digests: SHA-256 of its signing certificates.
         purposes: Permitted uses of the key; 2 is to sign.
@@ -168,7 +166,6 @@ class Keystore:
         """Attest a key, and return it with its chain, leaf first.
 
         Args:
-            description: The description of the key.
             key: The key; ``None`` for a new one.
         """
         key = key or new_key()

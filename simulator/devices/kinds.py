@@ -363,7 +363,6 @@ class KindOfDevice:
 
     Attributes:
         description: One line for the command line.
-        make: Makes a device of it.
     """
 
     description: str
@@ -419,7 +418,6 @@ def make_device(kind: DeviceKind, platform: TestPlatform, *, use: AttestedUse | 
     """Make a device.
 
     Args:
-        kind: The kind of the device.
         platform: The platform that attests it.
         use: State of its App Attest key; ``None`` for a new key.
     """

@@ -29,11 +29,6 @@ class TestPlay:
     __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str) -> None:
-        """Makes the response keys.
-
-        Args:
-            seed: Seed of the keys.
-        """
         self._signing = new_key(f"{seed} signing")
         self._secret = sha256(f"{seed} encryption".encode()).digest()
 

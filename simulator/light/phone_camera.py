@@ -210,7 +210,6 @@ class PhoneCamera:
         """Draws the loops' speeds and the noise field.
 
         Args:
-            settings: The camera.
             rng: Source of the draws, including those of each frame, in the order of the frames.
             width: Frame width in pixels.
             height: Frame height in pixels.
@@ -360,7 +359,6 @@ def film(
     Args:
         scene: The scene in front of the lens.
         camera: The camera, not started.
-        settings: Settings of the camera.
         times: Time stamps of the frames in seconds, rising.
         locked: Whether the camera's locks, as far as the app uses them, are set at a time.
     """

@@ -105,7 +105,6 @@ class LitPerson:
         """Makes a subject of a person with albedo colours.
 
         Args:
-            person: The person.
             material: The skin.
             follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.

@@ -330,7 +330,6 @@ class ScreenLight:
 
         Args:
             times: Seconds, shape (n,).
-            bands: Number of bands.
 
         Returns:
             Shape (n, bands, 3), linear blue-green-red; white has the settings' luminance in each channel.

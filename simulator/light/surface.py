@@ -171,7 +171,6 @@ class LitSurface:
             millimetres_per_pixel: Millimetres per pixel at the plane of depth 0.
             light: The phone's screen.
             ambient: The surrounding light.
-            material: Material of the surface.
         """
         self._viewport = viewport
         self._scale = np.float32(millimetres_per_pixel)

@@ -126,7 +126,6 @@ class ChallengeClock:
     """The challenge's clock, seconds. It never goes back: an earlier time leaves it unchanged."""
 
     def __init__(self) -> None:
-        """Starts without a time."""
         self._now = -math.inf
         self._began: float | None = None
 
@@ -171,7 +170,6 @@ class HintPacing:
     """Limits the rate of one scan's hints. Times must be passed in order."""
 
     def __init__(self) -> None:
-        """Starts without an earlier hint."""
         self._last: tuple[HintCode, float] | None = None
 
     def paced(self, code: HintCode, *, now: float) -> Hint | None:

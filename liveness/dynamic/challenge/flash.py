@@ -96,7 +96,6 @@ class StepOnDisplay:
     """One step from its reveal to the next.
 
     Attributes:
-        step: The step.
         at: When it was sent, seconds on the server's clock; when it was drawn, until ``Display.note_sent``.
         earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
             The step cannot have appeared before.
@@ -156,7 +155,6 @@ class Display:
     """The server's knowledge of the device's screen: the step on display, and all earlier steps."""
 
     def __init__(self) -> None:
-        """Starts with nothing shown."""
         self._current: StepOnDisplay | None = None
         self._history: list[RevealedStep] = []
         self._latest_capture = -math.inf
@@ -240,7 +238,6 @@ class Presence:
     """Whether the face is in place, frame by frame. Times are seconds on the server's monotonic clock."""
 
     def __init__(self) -> None:
-        """Starts before any frame."""
         self._in_place = 0
         self._away_since: float | None = None
         self._unseen_since: float | None = None
@@ -297,7 +294,6 @@ class Pauses:
     """The pauses of one capture, whose number is limited."""
 
     def __init__(self) -> None:
-        """Starts with none."""
         self._count = 0
         self._until = 0.0
 
@@ -319,7 +315,6 @@ class LightWatch:
     """Measures for how long poor light has prevented a measurement, and decides what follows from it."""
 
     def __init__(self, policy: DynamicPolicy) -> None:
-        """Starts with good light."""
         self._policy = policy
         self._drowned_since: float | None = None
         self._verified = 0

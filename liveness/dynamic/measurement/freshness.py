@@ -66,7 +66,6 @@ class Leaps:
     """Leaps of the face's colour.
 
     Attributes:
-        all: The number of leaps.
         foreign: The number of leaps that the screen did not cause: it changed otherwise, or not at all.
         room_seen: Whether the background was visible often enough to exclude leaps that the room shares.
     """
@@ -164,7 +163,6 @@ def answer_ages(
 
     Args:
         track: The scan's light, when its frames arrived, the measured round trip and the waits.
-        sent: The steps that were sent.
         shown: The steps on the screen.
         lag: The face's delay after the screen, seconds. It selects the frame and is not subtracted.
         round_trip: The most that is subtracted for the round trip and the wait together, seconds. A device

@@ -267,7 +267,6 @@ def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -
     """Returns the signal of the lag; it is not assessed for lateness alone.
 
     Args:
-        finding: The lag.
         settings: Lines.
         earliest: The lag below which the response came before the colour, seconds (``earliest_lag``).
     """

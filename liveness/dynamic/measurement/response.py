@@ -79,7 +79,6 @@ class StepAnswer:
     """The face's response to one step.
 
     Attributes:
-        number: The number of the step.
         frames: The number of frames that show it fully.
         snr: See ``ResponseSettings.least_snr``.
         agrees: True if the commanded colour explains the response best, False if another clearly does,

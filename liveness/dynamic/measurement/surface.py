@@ -538,7 +538,6 @@ def measure_overlay(
     Args:
         samples: The frames of ``track``, one for each of its rows.
         track: The scan's light.
-        cells: The cells of the face.
     """
     answers, drive = cells.values()
     power = float((drive**2).sum())
@@ -693,7 +692,6 @@ def measure_glare(cells: FaceCells, shape: ShapeFinding) -> GlareFinding:
     """Measures the glare.
 
     Args:
-        cells: The cells of the scan.
         shape: The result of ``measure_shape`` for them.
     """
     return GlareFinding(uneven=shape.uneven, spot=_measure_spot(cells))

@@ -113,7 +113,6 @@ class FlashTrack:
     """Collects samples in order of capture; ignores a sample that is out of order."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._count = 0
         self._scalars = np.zeros((_FIRST, 11))
         self._skin = np.zeros((_FIRST, len(SKIN_REGIONS), 3))
@@ -285,7 +284,6 @@ class Sent:
     """A step that the server sent.
 
     Attributes:
-        step: The step.
         at: When it was sent, seconds on the server's monotonic clock; when it was drawn, until that is known.
         after_capture: The capture time of the last frame that had arrived by then, seconds on the device's
             clock; the step cannot have been on display before. Minus infinity without such a frame.
@@ -301,7 +299,6 @@ class Appearance:
     """A step that a frame claims to show.
 
     Attributes:
-        step: The step.
         at: The time of its appearance, seconds on the device's clock: the claim, corrected by the order of
             events.
         early: By how much the claim precedes the time at which the step can have appeared, seconds; 0 for an

@@ -59,7 +59,6 @@ class ShownOval:
         """Starts without frames.
 
         Args:
-            step: The oval.
             moved_at: The time at which it was sent, seconds on the server's monotonic clock.
         """
         self._step = step
@@ -137,7 +136,6 @@ class Approaches:
     """Follows the face from each far oval to the next near one."""
 
     def __init__(self, settings: MovementSettings) -> None:
-        """Starts without an approach."""
         self._settings = settings
         self._tracker = ApproachTracker()
         self._measured: list[PerspectiveFinding | None] = []
@@ -200,7 +198,6 @@ class HeldOval:
     """An oval that was filled.
 
     Attributes:
-        step: The oval.
         frames: The indices of the frames in which the face filled it, and filled it better than every other
             oval that could have been drawn.
     """

@@ -99,7 +99,6 @@ class ApproachTracker:
     """Follows one approach. Keeps only the far view. Not safe to call from several threads at once."""
 
     def __init__(self) -> None:
-        """Starts without a far view."""
         self._began: tuple[TrackingStart, FrameObservation, DetectedFace] | None = None
         self._motion: NDArray[np.float64] = np.eye(3)
         self._closeups: list[Closeup] = []
@@ -653,7 +652,6 @@ class CameCloser:
     """The object that came closer.
 
     Attributes:
-        kind: The kind of object.
         detail: The reason, in plain words.
     """
 
@@ -666,7 +664,6 @@ def classify_approach(seen: PerspectiveFinding | None, lines: CameCloserSettings
 
     Args:
         seen: The finding of one approach, or of several together; ``None`` if none could be measured.
-        lines: The lines for a head and for a picture.
     """
     if seen is None:
         return CameCloser(

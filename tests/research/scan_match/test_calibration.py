@@ -5,8 +5,9 @@ import functools
 import numpy as np
 import pytest
 
-from evaluation.match.calibration import THRESHOLDS, measure_comparisons, render_calibration
+from evaluation.match.calibration import measure_comparisons, render_calibration
 from evaluation.match.comparisons import compare_all
+from evaluation.match.impostor_scores import THRESHOLDS
 from evaluation.match.templates import LabelledTemplate, TemplateRun
 from matcher.similarity import fmr_bound
 from research.scan_match.comparisons import (
