@@ -33,11 +33,7 @@ from vision.packs import Pack
 
 
 class PacedWatch:
-    """Measures the frames of one attempt at its pace, in order. Not safe for several threads at once.
-
-    Attributes:
-        watcher: Measures the frames.
-    """
+    """Measures the frames of one attempt at its pace, in order. Not safe for several threads at once."""
 
     def __init__(
         self,
@@ -88,7 +84,6 @@ class PacedWatch:
         """Does the work of the next frame; returns its measurements, or ``None`` if it is not measured.
 
         Args:
-            picture: The frame.
             index: Its index in the attempt, from 0, increasing.
             capture_time: Its capture time, seconds, increasing.
             in_any_case: Whether to measure the frame even if the pace would skip it.
@@ -151,7 +146,6 @@ class PadFrames:
         """Scores a frame if the detector found exactly one face in it and the last score is old enough.
 
         Args:
-            observed: The measurements of the frame.
             pixels: The upright frame; ``None`` if the detector did not run on it.
 
         Raises:
@@ -177,7 +171,6 @@ class SeenFrame:
     Attributes:
         frame: The frame as received; evidence keeps its bytes.
         pixels: The upright pixels; ``None`` if the detector did not run on the frame.
-        observation: The measurements.
         depth: Natural log odds that the motion up to this frame shows the depth of a head; ``None`` unless
             the caller requested it.
         light: The upright pixels for measuring the screen's light, reduced if the frame is large; ``None``
@@ -197,7 +190,6 @@ class ExaminedFrame:
 
     Attributes:
         frame_index: The frame's index in the attempt.
-        sample: The template of its face.
         cues: The cues of recapture; ``None`` if they were not measured.
     """
 
@@ -360,7 +352,6 @@ class FrameAnalyst:
         """Runs the embedder over a selected frame with a detected face.
 
         Args:
-            seen: The frame.
             with_cues: Whether to measure the cues of recapture, too.
         """
         face, pixels = seen.observation.face, seen.pixels

@@ -41,7 +41,6 @@ class RoundTrip:
     """
 
     def __init__(self) -> None:
-        """Starts without an exchange."""
         self._shortest: float | None = None
         self._asked: float | None = None
         self._waiting_since: float | None = None
@@ -270,7 +269,6 @@ class AttemptCapture:
         """Takes the next frame and returns feedback for the person; ``None`` if there is nothing new.
 
         Args:
-            frame: The frame.
             arrival: Its arrival time, seconds on the clock that ``act`` uses.
             coded: Receives the frame's pixels, if the frame is decoded.
 
@@ -348,7 +346,6 @@ class AttemptCapture:
         """Gives a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
 
         Args:
-            frame: The frame.
             arrival: Its arrival time, as for ``take``.
 
         Raises:
@@ -386,7 +383,6 @@ class AttemptCapture:
         earlier message gains nothing, because the server has not sent any byte of the colour yet.
 
         Args:
-            action: The action.
             at: When the action was handed to the transport, seconds on the clock that ``act`` uses.
         """
         if isinstance(action, Reveal) and self.challenge is not None:

@@ -37,7 +37,6 @@ class ChallengeHints:
     """The hints of one attempt. A hint stays current for a while, so that it does not alternate with GOOD."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._standing: tuple[str, float] | None = None
         self._all: dict[str, None] = {}
 
@@ -72,7 +71,6 @@ class ChallengeFrame:
     """A measured frame, as passed to a challenge.
 
     Attributes:
-        seen: The frame and its measurements.
         capture_time: Its capture time, seconds since ``origin_us``.
         origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
         arrival: Its arrival time, seconds on the server's monotonic clock.
@@ -177,7 +175,6 @@ class AttemptChallenge(Protocol):
         """Takes a frame that arrives after it is settled, and is not measured.
 
         Args:
-            frame: The frame.
             origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
             arrival: Its arrival time, seconds on the server's monotonic clock.
         """

@@ -64,7 +64,6 @@ class SelectedFrame:
         index: Its index among the analysed frames, from 0.
         capture_time: Seconds from the first frame; for still frames a multiple of ``UNTIMED_STEP``.
         pixels: The upright frame, shape (height, width, 3), BGR.
-        face: The face in it.
     """
 
     index: int
@@ -107,7 +106,6 @@ class FileFrames(ABC):
         """Starts empty.
 
         Args:
-            pack: The models.
             seconds: The duration of the shortest file, seconds; see ``PadFrames``.
         """
         self._selector = FrameSelector(count=DEFAULT_COUNT)
@@ -227,7 +225,6 @@ def examine(frames: FileFrames, *, pack: Pack) -> VideoStudy:
 
     Args:
         frames: The file, after its last frame.
-        pack: The models.
 
     Raises:
         ModelFailed: A model failed.
@@ -262,9 +259,7 @@ def judge_study(
     A file that shows different persons, one after another, is not LIVE.
 
     Args:
-        study: The measurements of the file.
         policy: The policy, which sets the thresholds and the signals that are judged.
-        fusion: The liveness model.
         doubt: What doubt means; ``None`` if LIVE needs no more than the policy's threshold.
     """
     judged = judge_scan(
@@ -303,7 +298,6 @@ def capture_clip(frames: Iterable[Frame], *, pack: Pack, subject: SubjectRule) -
 
     Args:
         frames: The frames of the scan, in order, of any size.
-        pack: The models.
         subject: Defines which faces count as persons.
 
     Raises:
@@ -338,7 +332,6 @@ def judge_clip(
         pad_scores: The scores of the PAD networks that are judged.
         cues: The cues of recapture that are judged.
         policy: The thresholds.
-        fusion: The liveness model.
     """
     return judge_scan(
         scan=capture.observations,

@@ -110,7 +110,6 @@ class FlashRun:
         """Takes a controller that has shown nothing yet.
 
         Args:
-            challenge: The controller.
             first_step: The number of the attempt's first step.
         """
         self._challenge = challenge
@@ -135,7 +134,6 @@ class FlashRun:
         Args:
             random: Returns the given number of unpredictable bytes.
             model: The flash's lines.
-            limits: The policy of the flash.
             script: The settings from which its steps are drawn.
             first_step: The number of the attempt's first step.
         """

@@ -192,8 +192,6 @@ class FramePicture:
         """Decodes nothing yet.
 
         Args:
-            decoder: The decoder.
-            frame: The frame.
             in_colour: Whether the colours are needed in any case. The luma is then computed from them, which
                 gives the same values but for rounding, and saves a second decoding.
         """

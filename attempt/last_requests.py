@@ -72,7 +72,6 @@ class GestureWait:
         """Initialises a request that is made with the first call of ``take``.
 
         Args:
-            gesture: The gesture.
             seconds: The longest wait, seconds of capture time.
         """
         self._seconds = seconds

@@ -27,7 +27,6 @@ class MovementRun:
         """Takes a controller that has drawn nothing yet.
 
         Args:
-            challenge: The controller.
             analyst: Makes the views in which the face is followed.
         """
         self._challenge = challenge

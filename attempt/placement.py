@@ -139,7 +139,6 @@ class Placement:
         """Takes a measured frame and returns its guidance.
 
         Args:
-            observation: The measurements.
             turned: Whether faces are found only in rotated frames.
         """
         guidance = guide(observation, oval=self.oval, settings=self._settings, state=self._state)
@@ -167,7 +166,6 @@ class FeedbackPacing:
     """Limits how often feedback is repeated in an attempt."""
 
     def __init__(self) -> None:
-        """Starts without feedback."""
         self._last_sent: tuple[str, float, float] | None = None
 
     def due_feedback(self, feedback: Feedback, time: float) -> Feedback | None:
@@ -190,7 +188,6 @@ def feedback_code(guidance: GuidanceCode, *, turned: bool) -> str:
     """Returns the feedback code for a guidance code.
 
     Args:
-        guidance: The guidance code of a frame.
         turned: Whether faces are found only in rotated frames.
     """
     if guidance is GuidanceCode.NO_FACE and turned:

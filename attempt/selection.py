@@ -58,11 +58,7 @@ class FrameSample:
 
 
 class KeptFrames:
-    """Offers an attempt's frames to the selector and keeps those it selects.
-
-    Attributes:
-        frames: The selected frames by index.
-    """
+    """Offers an attempt's frames to the selector and keeps those it selects."""
 
     def __init__(self, *, count: int) -> None:
         """Starts empty; at most ``count`` frames are selected."""
@@ -100,7 +96,6 @@ class KeptFrames:
         """Takes a measured frame, and keeps it without its light if it is selected.
 
         Args:
-            seen: The frame.
             selectable: Whether it may be selected. Otherwise it can only be identified later.
         """
         observation = seen.observation
@@ -142,7 +137,6 @@ class Examination:
 
     Attributes:
         analyst: Runs the embedder.
-        seen: The frame.
         with_cues: Whether to measure the cues of recapture, too.
     """
 

@@ -37,7 +37,6 @@ def persons_of(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[Dete
 
     Args:
         pixels: The frame, of a size that suits a detector.
-        pack: The models.
         rule: Defines which faces count.
 
     Raises:
@@ -54,7 +53,6 @@ def persons_in(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[Dete
 
     Args:
         pixels: The upright image.
-        pack: The models.
         rule: Defines which faces count.
 
     Raises:
@@ -108,7 +106,6 @@ def measure_still(
 
     Args:
         pixels: The upright image, shape (height, width, 3), BGR.
-        face: The face.
         landmarks: Its dense landmarks, if there are any.
         pack: The PAD networks.
 
@@ -132,9 +129,7 @@ def judge_still(
     """Judges the liveness of one image.
 
     Args:
-        measured: The measurements of the image.
         policy: The thresholds; its kind of capture is replaced by FRAME.
-        fusion: The liveness model.
         doubt: What doubt means; ``None`` if LIVE needs no more than the policy's threshold.
     """
     return judge_scan(

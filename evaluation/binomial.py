@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import betaincinv
 
-__all__ = ["Proportion", "exact_interval", "fewest_trials", "proportion"]
-
 
 @dataclass(frozen=True, slots=True)
 class Proportion:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["COLOURS", "STYLES", "FiguresUnavailable", "new_figure", "png", "require_figures"]
-
 # Distinguishable for people with red-green colour blindness too (M. Okabe and K. Ito, 2008).
 COLOURS: Final = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
 STYLES: Final = ("-", "--", "-.", ":")

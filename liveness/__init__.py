@@ -33,7 +33,7 @@ the persons of a frame, the subject first (``matcher.persons``)::
 from liveness.continuity import examined_share, unexamined_stretches
 from liveness.doubt import ChallengeKind, DoubtTerms, unresolved
 from liveness.errors import LivenessError, LivenessPolicyError
-from liveness.extent import FaceExtent, face_extent
+from liveness.extent import FaceExtent, UprightFaces, face_extent
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
 from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
@@ -50,15 +50,15 @@ from liveness.selection import (
     spread_of,
 )
 from liveness.shown_picture import TrustedFace
-from liveness.signal import Signal, not_assessed
-from liveness.upright import UprightFaces
 from liveness.verdict import (
     DOUBTS,
     TOO_LITTLE_SEEN,
     AttackType,
     LivenessResult,
+    Signal,
     Verdict,
     VerdictReason,
+    not_assessed,
 )
 
 __all__ = [

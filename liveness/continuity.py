@@ -179,8 +179,6 @@ def _is_where_it_went(before: FrameObservation, after: FrameObservation, moved: 
     """Returns whether the frames have one size, and the face is near the position that its points predict.
 
     Args:
-        before: A frame with a face.
-        after: The next one.
         moved: The mean motion of the face's points, view pixels.
     """
     if before.face is None or after.face is None:

@@ -74,7 +74,6 @@ class KnownEyes:
     """Patches and aspect ratios of the eyes in the last measured frames, and of the latest open eyes."""
 
     def __init__(self) -> None:
-        """Starts empty."""
         self._latest: deque[_KnownEye] = deque(maxlen=_MOST_LATEST)
         self._open: _KnownEye | None = None
 
@@ -87,8 +86,6 @@ class KnownEyes:
         """Adds measured eyes.
 
         Args:
-            patches: Their patches.
-            eyes: Their measured ratios.
             opened: Whether they are open.
         """
         known = _KnownEye(patches, eyes, opened)
@@ -303,7 +300,6 @@ class _Budget:
         """Returns whether a regular measurement is due.
 
         Args:
-            time: The time of the frame.
             alike: The correlation of the eyes with earlier ones, 0 to 1.
         """
         return time >= self._due + (_SAME_SECONDS - _MEASURE_SECONDS if alike >= _SAME else 0.0)
@@ -472,7 +468,6 @@ class EyeWatch:
         """Returns the ratios of open eyes if these measure as shut only by noise; ``None`` otherwise.
 
         Args:
-            sight: The eyes.
             share: The ratio of the eye that is more open, as a share of its open level.
         """
         if sight.turned and share >= _TURNED_DEPTH and self._known.open is not None:

@@ -29,12 +29,20 @@ from functools import partial
 
 import numpy as np
 
-from liveness.express.depth import life_signs
+from liveness.express.motion import life_signs
 from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.signal import NEITHER, Signal, log_odds, network_log_odds
-from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from liveness.verdict import (
+    NEITHER,
+    AttackType,
+    LivenessResult,
+    Signal,
+    Verdict,
+    VerdictReason,
+    log_odds,
+    network_log_odds,
+)
 
 _NETWORK = "pad_network"
 _BLINK = "blink"

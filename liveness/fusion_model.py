@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any
 
 from liveness.errors import FusionModelError
-from liveness.signal import far_log_odds
+from liveness.verdict import far_log_odds
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +66,6 @@ class Traces:
 
     Attributes:
         most_against: Maximum of the log odds that all traces together give against life; above 0.
-        signals: Trace by signal name.
     """
 
     most_against: float
@@ -178,7 +177,6 @@ class FusionModel:
         traces: The one-sided evidence of single frames for a medium; a missing trace does not count.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on still images of any kind, for which they are less reliable.
-        decision: The lines of the decision.
         reliability: The reliability curve by kind of evidence (``"scan"``, ``"still"``).
         record: Facts about the model's training, in words, by name.
     """

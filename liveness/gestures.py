@@ -20,7 +20,7 @@ import numpy as np
 
 from liveness.continuity import followed_from
 from liveness.observation import FrameObservation, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.verdict import Signal, assessed, not_assessed
 
 _REACTION_SECONDS: Final = 0.3
 """How long after the last frame before the request the person is still at rest, seconds: nobody reads and
@@ -56,7 +56,6 @@ class GestureRequest:
     """The demand of a policy that the person makes a gesture on request.
 
     Attributes:
-        gesture: The gesture.
         asked_at: Capture time of the last frame before the request, seconds since the attempt's first frame;
             ``None`` if the attempt ended before.
         since: Capture time of the last frame that counts for all else, seconds: frames after it show only
@@ -79,7 +78,6 @@ class _Excursion:
 
     Attributes:
         name: The signal's name.
-        label: Its label for people.
         measure: Returns the value that the gesture raises; ``None`` if it was not measured in a frame.
         at_rest: The value beyond the median at rest up to which a face is at rest.
         least: The same from which the gesture is made.

@@ -72,8 +72,6 @@ class PlacedOval:
     Attributes:
         x: x of the centre.
         y: y of the centre.
-        width: Width of the oval.
-        height: Height of the oval.
     """
 
     x: float

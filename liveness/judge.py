@@ -31,8 +31,7 @@ from liveness.doubt import (
     without_doubt,
 )
 from liveness.dynamic.challenge import RevealedStep
-from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.judge import FlashResult, judge_flash
+from liveness.dynamic.judge import FlashResult, combine_flash, combine_movement, judge_flash
 from liveness.dynamic.model import FlashModel
 from liveness.dynamic.movement import MovementRecord
 from liveness.dynamic.movement.judge import judge_movement
@@ -132,9 +131,7 @@ def judge_scan(
         pad_scores: Scores of the PAD networks, of frames spread over the scan; empty without networks.
         cues: Measurements of the single-frame cues in selected frames.
         policy: Thresholds of liveness.
-        model: The fusion model.
         challenge: The evidence of the challenge; ``None`` in EXPRESS.
-        conditions: Conditions of the capture.
         gestures: The requests for gestures that the policy demands, in order.
         doubt: What doubt means for the scan; ``None`` if LIVE needs no more than the policy's threshold.
         trusted: The face of the trusted image; ``None`` if there is none, or its pixels are not known.

@@ -203,7 +203,6 @@ def observe_followed(
         seen: The frame's grey copies.
         index: The frame's index in the scan, from 0.
         capture_time: The capture time, seconds on the device's clock.
-        face: The face in this frame.
         detected: The frame of the last detection; measurements that change slowly are copied from it.
         eyes: The eye aspect ratios of ``face``; None if they are unknown.
         cover: What covers ``face``; None if it was not measured.

@@ -148,9 +148,7 @@ def observe_cover(image: BgrImage, face: DetectedFace, landmarks: Landmarks, pos
 
     Args:
         image: The upright frame.
-        face: The face.
         landmarks: Its dense landmarks.
-        pose: Its pose.
 
     Returns: ``Cover.NOTHING`` if the eyes are visible and no cover was measured on the mouth; ``None`` if the
         face is small, turned or not wholly in the frame. The mouth is measured with MediaPipe's landmarks
@@ -172,7 +170,6 @@ def measure_regions(image: BgrImage, face: DetectedFace, landmarks: Landmarks) -
 
     Args:
         image: The upright frame.
-        face: The face.
         landmarks: Its dense landmarks.
     """
     found = cut_regions(image, face, landmarks)
@@ -186,7 +183,6 @@ def cut_regions(
 
     Args:
         image: The upright frame.
-        face: The face.
         landmarks: Its dense landmarks.
 
     Returns:
@@ -239,7 +235,6 @@ def name_cover(regions: FaceRegions, *, eyes_shut: bool, mouth_open: bool) -> Co
     """Return what covers a face by its measurements.
 
     Args:
-        regions: The measurements.
         eyes_shut: Whether the landmarks show shut eyes, which look as little like an open eye as hidden ones.
         mouth_open: Whether the landmarks show an open mouth, which nothing covers.
     """

@@ -14,8 +14,15 @@ from numpy.typing import NDArray
 
 from liveness.observation import ScanObservations
 from liveness.selection import spread_of
-from liveness.signal import Signal, assessed, not_assessed, score_against_line
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
+from liveness.verdict import (
+    LivenessResult,
+    Signal,
+    Verdict,
+    VerdictReason,
+    assessed,
+    not_assessed,
+    score_against_line,
+)
 from vision.geometry import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 
 # How far one face is another one moved and warped: both are aligned, and what is left is measured.
@@ -77,7 +84,6 @@ class ReferenceFace:
     """A face with which others are compared. It keeps biometric data."""
 
     def __init__(self, chip: FaceChip) -> None:
-        """Takes the chip of the face."""
         self._face = _Structure(chip)
         structure, slope = self._face.fine[_FACE], self._face.slope[_FACE]
         strong = np.percentile(slope, _STRUCTURED)
@@ -216,9 +222,7 @@ class PictureFinding:
     """The finding whether a scan shows a picture.
 
     Attributes:
-        signal: The measurement.
         reason: The reason if it does.
-        possible: Whether it is possible.
         certain: Whether it is beyond doubt.
     """
 
@@ -303,7 +307,6 @@ def with_picture(found: LivenessResult, finding: PictureFinding, *, doubts: bool
 
     Args:
         found: The result so far.
-        finding: The finding.
         doubts: Whether a possible picture counts, and not only a certain one.
     """
     shown = replace(found, signals=(*found.signals, finding.signal))

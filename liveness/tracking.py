@@ -197,7 +197,6 @@ class TrackingStart:
     """The view in which points were chosen.
 
     Attributes:
-        view: The grey view.
         points: Shape (n, 2): the points, view pixels.
         on_face: Shape (n,): whether a point is on the face, not on the background.
         centre: The face's centre, view pixels.
@@ -222,7 +221,6 @@ class FaceParts:
         top: y of the cut-out, view pixels.
         detail: The fine structure of the cut-out, without slow shading.
         eyes: The left and the right eye.
-        mouth: The mouth.
         rest: Forehead, nose and cheeks.
     """
 
@@ -256,7 +254,6 @@ def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> Tracking
     background occlude; and up to 24 in the background.
 
     Args:
-        view: The grey view.
         face: The face, in frame pixels.
         scale: View pixels per frame pixel.
     """

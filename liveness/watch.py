@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
-from liveness.express.depth import measure_depth
+from liveness.express.motion import measure_depth
 from liveness.eye_watch import EyeRatios, EyeWatch
 from liveness.observation import (
     FrameObservation,
@@ -303,7 +303,6 @@ class _Detection:
     """A frame in which the detector found one face.
 
     Attributes:
-        frame: The frame.
         motion: The motion of the face's plane since the start of the tracked segment.
     """
 
@@ -446,7 +445,6 @@ class WatchedFrame:
     """One measured frame.
 
     Attributes:
-        observation: The measurements.
         pixels: The pixels if the detector ran on the frame; ``None`` for a frame whose face was followed,
             which is never examined.
         depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
@@ -521,7 +519,6 @@ class FrameWatcher:
         """Measures the next frame.
 
         Args:
-            picture: The frame.
             index: Its index in the attempt, from 0, increasing.
             capture_time: Its capture time, seconds on the device's clock, increasing.
             fingerprint: See ``FrameObservation.fingerprint``.

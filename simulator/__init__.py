@@ -26,6 +26,7 @@ compressed.
 """
 
 from simulator.app_guide import AppGuide, Side
+from simulator.camera import SimulatedExposure, SimulatedFrame
 from simulator.errors import PhotoNotFound, PhotoUnusable, SceneSettingsInvalid, SimulatorError
 from simulator.flash_scan import simulate_flash_scan
 from simulator.flash_settings import (
@@ -37,15 +38,11 @@ from simulator.flash_settings import (
     RendererSettings,
     SkinSettings,
 )
-from simulator.frame import SimulatedExposure, SimulatedFrame
 from simulator.knobs import Knob, knobs_of
-from simulator.light.ambient import AmbientPreset, AmbientSettings
-from simulator.light.area_light import Emission
-from simulator.light.material import Diffuse
 from simulator.light.phone_camera import FlashCameraSettings, LockTime, ToneCurve
-from simulator.light.screen_light import PhoneSettings, ScreenLight
-from simulator.photo import Photo, photo_from_image
-from simulator.photos import builtin_photo_names, builtin_photos
+from simulator.light.sources import AmbientPreset, AmbientSettings, Emission, PhoneSettings, ScreenLight
+from simulator.light.surface import Diffuse
+from simulator.photo import Photo, builtin_photo_names, builtin_photos, photo_from_image
 from simulator.scan import simulate_scan
 from simulator.scene import (
     CameraSettings,

@@ -8,10 +8,8 @@ from functools import cache
 import numpy as np
 
 from liveness import FaceExtent, Oval
-from simulator.geometry.relief import ReliefPose
+from simulator.geometry import ReliefPose
 from simulator.motion import BlinkMotion, HeldMotion
-
-__all__ = ["AppGuide", "RestingFace"]
 
 _REACTION_SECONDS = (0.25, 0.55)
 _SHORTEST_SECONDS = 0.6

@@ -1,15 +1,51 @@
-"""Movements of a person in front of a phone: head movements, blinks, gaze and small expressions."""
+"""Movements of a person in front of a phone: head movements, blinks, gaze and small expressions.
+
+A held or carried object wanders: a smooth random movement in all six directions.
+"""
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from simulator.geometry.relief import ReliefPose
+from simulator.geometry import ReliefPose
 from simulator.motion import Blinks, Sway, Tremor
 from simulator.scene import SceneSettings
-from simulator.wandering import Wandering
 
-__all__ = ["Behaviour", "PersonState"]
+
+class Wandering:
+    """A rigid movement around rest, each direction a ``Sway`` of its own."""
+
+    def __init__(
+        self,
+        rng: np.random.Generator,
+        *,
+        rms: ReliefPose,
+        lowest: float = 0.12,
+        highest: float = 1.1,
+    ) -> None:
+        """Draws the movement.
+
+        Args:
+            rms: Root mean square of each direction.
+            lowest: Lowest frequency in hertz.
+            highest: Highest frequency in hertz.
+        """
+        self._yaw, self._pitch, self._roll, self._x, self._y, self._approach = (
+            Sway(rng, rms=value, lowest=lowest, highest=highest)
+            for value in (rms.yaw, rms.pitch, rms.roll, rms.shift_x, rms.shift_y, rms.approach)
+        )
+
+    def at(self, time: float) -> ReliefPose:
+        """Return the movement at ``time`` seconds."""
+        return ReliefPose(
+            yaw=self._yaw(time),
+            pitch=self._pitch(time),
+            roll=self._roll(time),
+            shift_x=self._x(time),
+            shift_y=self._y(time),
+            approach=self._approach(time),
+        )
+
 
 _MOST_PRESSED_LIPS = -0.4
 
@@ -47,7 +83,6 @@ class Behaviour:
 
         Args:
             settings: Amplitudes of the movements.
-            rng: Source of the draws.
             eye_distance: Eye distance of this person in the frame, pixels.
         """
         motion, expression = settings.motion, settings.expression

@@ -1,4 +1,6 @@
-"""The synthetic camera: capture times, exposure, white balance and sensor noise."""
+"""The synthetic camera: its frames, capture times, exposure, white balance and sensor noise."""
+
+from dataclasses import dataclass
 
 import cv2
 import numpy as np
@@ -8,7 +10,42 @@ from simulator.motion import Sway
 from simulator.scene import CameraSettings
 from vision.face import BgrImage
 
-__all__ = ["Camera", "capture_times", "even_times"]
+
+@dataclass(frozen=True, slots=True)
+class SimulatedExposure:
+    """The exposure of a frame, as the platform reports it.
+
+    Attributes:
+        exposure_seconds: Exposure of one row.
+        iso: Sensor sensitivity.
+        white_balance_kelvin: Correlated colour temperature of the white balance.
+        rolling_shutter_seconds: Time from the first row's exposure to the last row's.
+        exposure_locked: Whether exposure is locked.
+        white_balance_locked: Whether white balance is locked.
+    """
+
+    exposure_seconds: float
+    iso: int
+    white_balance_kelvin: int
+    rolling_shutter_seconds: float
+    exposure_locked: bool
+    white_balance_locked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatedFrame:
+    """One frame of a simulated scan.
+
+    Attributes:
+        pixels: The frame, upright; read-only, because an injected scan repeats one array.
+        capture_time: Seconds of the scan's clock; strictly rising, near 0 for the first frame.
+        exposure: How it was exposed, if the camera reports it.
+    """
+
+    pixels: BgrImage
+    capture_time: float
+    exposure: SimulatedExposure | None = None
+
 
 _NOISE_MARGIN = 61
 _SHORTEST_GAP = 0.25
@@ -26,7 +63,6 @@ def capture_times(
 
     Args:
         rng: Draws the jitter.
-        frames: Number of frames.
         frames_per_second: Mean rate.
         jitter_seconds: Standard deviation around the even rhythm; draws are clipped at three standard
             deviations, and two frames are never closer than a quarter of the mean gap.

@@ -10,8 +10,6 @@
 After the first frame, no error is raised.
 """
 
-__all__ = ["PhotoNotFound", "PhotoUnusable", "SceneSettingsInvalid", "SimulatorError"]
-
 
 class SimulatorError(Exception):
     """Base class of the errors of the simulator."""

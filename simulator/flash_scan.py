@@ -6,26 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from simulator.app_guide import AppGuide
-from simulator.attacks.flash_injection import RecordingSubject, relight, tint
-from simulator.camera import capture_times
+from simulator.camera import SimulatedFrame, capture_times
+from simulator.flash_injection import RecordingSubject, relight, tint
 from simulator.flash_settings import FlashKind, FlashScanSettings
 from simulator.flash_subjects import attackers_depth, living_person, presented, skin_of
-from simulator.frame import SimulatedFrame
-from simulator.geometry.relief import ReliefPose
-from simulator.light.ambient import Ambient
-from simulator.light.area_light import AreaLight
-from simulator.light.film import film
-from simulator.light.lit_person import LitPerson
-from simulator.light.lit_scene import BANDS, LitScene
-from simulator.light.lit_surface import LitSurface
-from simulator.light.material import Material
-from simulator.light.phone_camera import LockTime, PhoneCamera
-from simulator.light.screen_light import ScreenLight
-from simulator.light.subject import Subject
+from simulator.geometry import ReliefPose
+from simulator.light.phone_camera import LockTime, PhoneCamera, film
+from simulator.light.scene import BANDS, LitPerson, LitScene, Subject
+from simulator.light.sources import Ambient, AreaLight, ScreenLight
+from simulator.light.surface import LitSurface, Material
 from simulator.person import viewport_of
 from simulator.photo import Photo
-
-__all__ = ["simulate_flash_scan"]
 
 # Another challenge: corners of a cube in linear light, held for about half a second each.
 _OTHER_LOW, _OTHER_HIGH = 108, 255

@@ -5,11 +5,9 @@ from enum import StrEnum
 
 from simulator.errors import SceneSettingsInvalid
 from simulator.knobs import knob, validate_knobs
-from simulator.light.ambient import AmbientSettings
-from simulator.light.area_light import Emission
-from simulator.light.material import Diffuse
 from simulator.light.phone_camera import FlashCameraSettings
-from simulator.light.screen_light import PhoneSettings
+from simulator.light.sources import AmbientSettings, Emission, PhoneSettings
+from simulator.light.surface import Diffuse
 from simulator.scene import (
     CameraSettings,
     ExpressionSettings,
@@ -19,16 +17,6 @@ from simulator.scene import (
     ScreenSettings,
     SheetSettings,
 )
-
-__all__ = [
-    "FlashKind",
-    "FlashScanSettings",
-    "Geometry",
-    "InjectionSettings",
-    "InstrumentSettings",
-    "RendererSettings",
-    "SkinSettings",
-]
 
 
 class FlashKind(StrEnum):
@@ -177,9 +165,6 @@ class FlashScanSettings:
             face; the distance is drawn from there to 6. At 1.2 a head lies on a pillow.
         ambient: The surrounding light.
         phone: Screen and display delays; must be the one of the `ScreenLight`.
-        camera: The camera.
-        skin: The person's skin.
-        renderer: The models that render it.
         instrument: The instrument of a presentation attack.
         injection: The capabilities of an injecting attacker.
         motion: How the person moves.

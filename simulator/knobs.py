@@ -5,8 +5,6 @@ from typing import Any
 
 from simulator.errors import SceneSettingsInvalid
 
-__all__ = ["Knob", "knob", "knobs_of", "validate_knobs"]
-
 _KEY = "knob"
 
 

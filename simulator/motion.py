@@ -5,8 +5,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["BlinkMotion", "Blinks", "HeldMotion", "Sway", "Tremor"]
-
 _TONES = 6
 
 
@@ -23,7 +21,6 @@ class Sway:
         """Draws the tones.
 
         Args:
-            rng: Source of the draws.
             rms: Root mean square of the movement, in the movement's own unit.
             lowest: Lowest frequency in hertz.
             highest: Highest frequency in hertz.
@@ -50,7 +47,6 @@ class Tremor:
         """Draws the tones.
 
         Args:
-            rng: Source of the draws.
             rms: Root mean square in each direction, pixels.
         """
         self._x = Sway(rng, rms=rms, lowest=3.0, highest=9.0)
@@ -91,7 +87,6 @@ class BlinkMotion:
         """Draws a blink: 70-100 ms closing, 110-180 ms opening.
 
         Args:
-            rng: Source of the draws.
             start: See the attribute.
             depth: Largest depth; a blink can be up to a tenth less deep.
             closed: Shortest and longest time for which the lids stay closed, seconds.

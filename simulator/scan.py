@@ -1,21 +1,33 @@
-"""Simulates a scan: the frames of a person or an attack in front of the camera."""
+"""Simulates a scan: the frames of a person or an attack in front of the camera, or injected ones."""
 
 from collections.abc import Iterator
+from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
-from simulator.attacks.injection import repeat_frames
-from simulator.attacks.print_out import StaticPrint, WavedPrint
-from simulator.attacks.screen import ScreenReplay
-from simulator.camera import Camera, capture_times
-from simulator.frame import SimulatedFrame
+from simulator.camera import Camera, SimulatedFrame, capture_times, even_times
 from simulator.person import Person
 from simulator.photo import Photo
 from simulator.scene import ScanKind, SceneSettings
+from simulator.sheets import ScreenReplay, StaticPrint, WavedPrint
 from vision.face import BgrImage
 
-__all__ = ["Scene", "simulate_scan"]
+
+def repeat_frames(
+    genuine: Iterator[SimulatedFrame], settings: SceneSettings, *, cycle: int
+) -> Iterator[SimulatedFrame]:
+    """Repeat the first ``cycle`` frames of a genuine scan, bit for bit.
+
+    Args:
+        genuine: The scan that the attacker has recorded.
+        settings: Length and rate.
+        cycle: Number of frames before the repetition; 1 is a frozen frame.
+    """
+    clip: list[BgrImage] = [frame.pixels for frame in islice(genuine, cycle)]
+    times = even_times(frames=settings.frames, frames_per_second=settings.frames_per_second)
+    for index, time in enumerate(times):
+        yield SimulatedFrame(pixels=clip[index % len(clip)], capture_time=time)
 
 
 class Scene(Protocol):

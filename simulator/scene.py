@@ -5,16 +5,6 @@ from enum import StrEnum
 
 from simulator.errors import SceneSettingsInvalid
 
-__all__ = [
-    "CameraSettings",
-    "ExpressionSettings",
-    "MotionSettings",
-    "ScanKind",
-    "SceneSettings",
-    "ScreenSettings",
-    "SheetSettings",
-]
-
 
 class ScanKind(StrEnum):
     """The person or attack in front of the camera, or the injection behind it."""
@@ -163,7 +153,6 @@ class SceneSettings:
             is drawn from there to 6.
         motion: How the person moves.
         expression: Blinks and small movements of the face.
-        camera: The camera.
         sheet: The flat photo of the photo attacks and the movement of a replayed screen.
         screen: The screen of a replay.
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.packs import real_pack
 
 _ROOT = Path(__file__).resolve().parent.parent

@@ -22,7 +22,7 @@ from simulator import (
     builtin_photos,
     simulate_scan,
 )
-from simulator.phone.phone import phone_in_hand
+from simulator.phone import phone_in_hand
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg

@@ -19,7 +19,7 @@ from cli.options import JsonOption
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine, timed_pack
 from server.base.version import server_version
 from simulator.errors import SimulatorError
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage
 from vision.packs import Pack, load_pack

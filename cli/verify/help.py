@@ -36,8 +36,7 @@ class VerifyCommand(Command):
         # Imported late: the simulator takes half a second to load.
         from simulator import FlashKind, ScanKind
         from simulator.devices import KINDS
-        from simulator.phone.knobs import knob_lines
-        from simulator.phone.source import flash_settings, scan_settings
+        from simulator.phone import flash_settings, knob_lines, scan_settings
 
         console = Console(highlight=False)
         for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):

@@ -187,7 +187,7 @@ def scan_options(
     if decline_flash:
         flash = True
     elif flash is None and simulate is not None:
-        from simulator.phone.source import needs_screen
+        from simulator.phone import needs_screen
 
         flash = flashes or needs_screen(simulate)
     return ScanOptions(
@@ -304,7 +304,7 @@ async def _subject(options: ScanOptions) -> _Subject:
             raise SourceError("there is no source to scan: give --scan or --simulate")
         # This computer's own screen is not used: it cannot report the exact time of a colour's appearance.
         return _Subject(open_scan(options.scan, frames_per_second=options.frames_per_second), None)
-    from simulator.phone.source import open_simulated, open_simulated_phone
+    from simulator.phone import open_simulated, open_simulated_phone
 
     if options.photo is None:
         raise SourceError("there is no photo to simulate: give --photo")

@@ -14,8 +14,8 @@ from cli.whole_checks.cases import ClipCase, PhotoCase, enlarged, portrait_frame
 from facegate_client.channel import open_channel
 from facegate_client.device import FaceScanner
 from facegate_client.errors import CallRefusedError, ClientError
-from facegate_client.generated import generated_source
 from facegate_client.orchestrator import Orchestrator, ticket_of
+from facegate_client.video_file import generated_source
 from server.configuration.settings import (
     AdminListener,
     DeviceListener,

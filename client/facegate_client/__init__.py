@@ -41,18 +41,13 @@ from facegate_client.frame_source import (
     Pixels,
     QuarterTurn,
 )
-from facegate_client.generated import generated_source
-from facegate_client.image_folder import open_image_folder
-from facegate_client.key_set import KeySet, load_key_set
 from facegate_client.orchestrator import Orchestrator, ticket_of
-from facegate_client.progress import ScanEvents
-from facegate_client.readiness import GetReady
-from facegate_client.reconnect import ReconnectPolicy
+from facegate_client.progress import GetReady, ScanEvents
 from facegate_client.recording import Recording
 from facegate_client.result_keys import fetch_key_set
-from facegate_client.result_signature import verify_response, verify_result_jws
-from facegate_client.scan_stream import ScanTicket
-from facegate_client.video_file import open_video
+from facegate_client.result_signature import KeySet, load_key_set, verify_response, verify_result_jws
+from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
+from facegate_client.video_file import generated_source, open_image_folder, open_video
 
 __all__ = [
     "AnalysisClient",

@@ -9,11 +9,9 @@ import grpc
 from facegate.v1 import analysis_service_pb2, analysis_service_pb2_grpc
 
 from facegate_client.channel import ApiKey
-from facegate_client.reconnect import ReconnectPolicy
+from facegate_client.errors import refusal_of, translate_error
+from facegate_client.scan_stream import ReconnectPolicy
 from facegate_client.stream_call import answer_of
-from facegate_client.wire_errors import refusal_of, translate_error
-
-__all__ = ["AnalysisClient"]
 
 _Answer = TypeVar("_Answer")
 
@@ -66,7 +64,6 @@ class AnalysisClient:
 
         Args:
             image: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes.
-            mode: The analysis mode.
             timeout_s: Deadline of each call, seconds.
 
         Raises:

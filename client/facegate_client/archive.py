@@ -12,11 +12,8 @@ from typing import Any, Final
 from facegate.v1 import result_pb2
 
 from facegate_client.errors import ServerNotTrustedError
-from facegate_client.key_set import KeySet
-from facegate_client.result_signature import verified_payload, verify_result_jws
+from facegate_client.result_signature import KeySet, verified_payload, verify_result_jws
 from facegate_protocol import sha256
-
-__all__ = ["VerifiedArchive", "VerifiedRecord", "verify_archive", "verify_record_jws"]
 
 _ARCHIVE_TYPE: Final = "facegate-archive"
 _RECORD_TYPE: Final = "facegate-record"

@@ -1,11 +1,17 @@
-"""One attempt: sends frames within the credit and reads messages until the server's result."""
+"""One attempt: sends frames within the credit and reads messages until the server's result.
+
+The gate controls when the device may send: credit, pauses, and the end of an attempt. The rules keep frames
+within the limits on number, rate and size. The feed takes images from a source so that an attempt can stop
+waiting without losing an image. The tallies count the frames that a scan and its attempts sent.
+"""
 
 import asyncio
+from dataclasses import dataclass, replace
 
 from facegate.v1 import scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from facegate_client.encoding import CaptureLimits, EncodedImage
+from facegate_client.encoding import CaptureLimits, EncodedImage, encode_image
 from facegate_client.errors import (
     ClientError,
     ProtocolViolatedError,
@@ -13,17 +19,323 @@ from facegate_client.errors import (
     SourceError,
     StreamLostError,
 )
-from facegate_client.flash_screen import FlashScreen
-from facegate_client.flash_show import FlashShow
-from facegate_client.frame_feed import FrameFeed
-from facegate_client.frame_rules import FrameRules
-from facegate_client.frame_source import CapturedImage, Exposure, QuarterTurn
+from facegate_client.flash_screen import FlashScreen, FlashShow
+from facegate_client.frame_source import CapturedImage, Exposure, FrameSource, QuarterTurn
 from facegate_client.progress import ScanEvents
 from facegate_client.scan_stream import ScanStream
-from facegate_client.send_gate import SendGate, StopSignal
-from facegate_client.tally import AttemptTally, ScanTally
 
-__all__ = ["DeviceAttempt", "goodbye_error"]
+
+class StopSignal:
+    """Signals the end of an attempt with its cause. Only the first cause counts."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._cause = scan_pb2.AttemptEndBody.CAUSE_UNSPECIFIED
+
+    @property
+    def cause(self) -> scan_pb2.AttemptEndBody.Cause.ValueType:
+        """The cause; CAUSE_UNSPECIFIED without a signal, or if the stream is over."""
+        return self._cause
+
+    @property
+    def is_set(self) -> bool:
+        """Whether the attempt is to end."""
+        return self._event.is_set()
+
+    def set(self, cause: scan_pb2.AttemptEndBody.Cause.ValueType) -> None:
+        """Ends the attempt, unless it was ended before."""
+        if not self._event.is_set():
+            self._cause = cause
+            self._event.set()
+
+    async def wait(self) -> None:
+        """Waits for the end."""
+        await self._event.wait()
+
+
+class SendGate:
+    """The device's side of the credit.
+
+    Sending beyond the credit violates the protocol, so the gate counts down before each frame.
+    """
+
+    def __init__(self, credit: scan_pb2.Credit) -> None:
+        """Opens with the credit of an AttemptStart, which replaces any credit left."""
+        self._frames = credit.frames
+        self._bytes = credit.bytes
+        self._paused = False
+        self._changed = asyncio.Event()
+
+    @property
+    def paused(self) -> bool:
+        """Whether the server paused the capture."""
+        return self._paused
+
+    def add(self, credit: scan_pb2.Credit) -> None:
+        """Adds the credit of a Credit message."""
+        self._frames += credit.frames
+        self._bytes += credit.bytes
+        self._changed.set()
+
+    def pause(self, paused: bool) -> None:
+        """Pauses or resumes sending."""
+        self._paused = paused
+        self._changed.set()
+
+    def has_room(self, size: int = 1) -> bool:
+        """Returns whether a frame of ``size`` bytes may be sent now."""
+        return not self._paused and self._frames >= 1 and self._bytes >= size
+
+    def take_credit(self, size: int) -> bool:
+        """Takes the credit for a frame of ``size`` bytes; returns False if there is too little."""
+        if not self.has_room(size):
+            return False
+        self._frames -= 1
+        self._bytes -= size
+        return True
+
+    async def wait_for_room(self, size: int, stop: StopSignal) -> bool:
+        """Waits until a frame of ``size`` bytes may be sent; returns False if the attempt ended before."""
+        while not stop.is_set and not self.has_room(size):
+            self._changed.clear()
+            stopped = asyncio.ensure_future(stop.wait())
+            changed = asyncio.ensure_future(self._changed.wait())
+            try:
+                await asyncio.wait({stopped, changed}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopped.cancel()
+                changed.cancel()
+        return not stop.is_set
+
+
+@dataclass(slots=True)
+class ScanTally:
+    """The counts of a scan so far, over all attempts and streams.
+
+    Attributes:
+        frames: The number of frames sent with an index.
+        bytes: Their encoded bytes.
+        dropped: The number of images dropped before they got an index.
+        awaiting_result: Whether an AttemptEnd was sent whose result has not arrived yet.
+    """
+
+    frames: int = 0
+    bytes: int = 0
+    dropped: int = 0
+    awaiting_result: bool = False
+
+
+class AttemptTally:
+    """The counts of one attempt so far."""
+
+    def __init__(self, scan: ScanTally) -> None:
+        """Begins a new attempt, which awaits no result yet.
+
+        Args:
+            scan: The counts of the scan, which the attempt updates.
+        """
+        self._scan = scan
+        self._frames = 0
+        self._dropped = 0
+        self._dropped_before = 0
+        scan.awaiting_result = False
+
+    @property
+    def frames(self) -> int:
+        """The number of frames sent with an index, which is the index of the next."""
+        return self._frames
+
+    @property
+    def dropped(self) -> int:
+        """The number of images dropped before they got an index."""
+        return self._dropped
+
+    @property
+    def dropped_before(self) -> int:
+        """The number of images dropped since the last frame."""
+        return self._dropped_before
+
+    @property
+    def scan_bytes(self) -> int:
+        """Encoded bytes of the whole scan."""
+        return self._scan.bytes
+
+    def count_dropped(self, count: int) -> None:
+        """Counts dropped images."""
+        self._dropped += count
+        self._dropped_before += count
+        self._scan.dropped += count
+
+    def send(self, size: int) -> None:
+        """Counts a sent frame of ``size`` bytes."""
+        self._dropped_before = 0
+        self._frames += 1
+        self._scan.frames += 1
+        self._scan.bytes += size
+
+    def note_end(self) -> None:
+        """Notes that the AttemptEnd is sent."""
+        self._scan.awaiting_result = True
+
+    def note_result(self) -> None:
+        """Notes that the result arrived."""
+        self._scan.awaiting_result = False
+
+
+_EARLY_SHARE = 0.25
+
+
+class FrameRules:
+    """Reduces the rate of images, encodes them, and tests them against the budget."""
+
+    def __init__(self, limits: CaptureLimits, *, quality: int, budget: scan_pb2.CaptureBudget) -> None:
+        """Begins a new attempt.
+
+        Args:
+            limits: The limits of frames at its start.
+            quality: JPEG quality to begin with.
+            budget: The server's budget for frames and bytes.
+        """
+        self._limits = limits
+        self._quality = quality
+        self._budget = budget
+        self._next_due_us = 0.0
+
+    def adjust(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
+        """Applies the server's request for smaller or fewer frames."""
+        self._limits = self._limits.lowered(
+            max_side=adjustment.max_side,
+            max_bytes=adjustment.max_frame_bytes,
+            max_frames_per_second=adjustment.max_frames_per_second,
+        )
+
+    def too_early(self, capture_time_us: int) -> bool:
+        """Returns whether an image comes too soon after the previous one for the limit on the rate.
+
+        Such an image is treated as if it had never been captured. Any other image counts towards the rate,
+        so call this once for each image.
+
+        Args:
+            capture_time_us: The image's capture time, microseconds.
+        """
+        rate = self._limits.max_frames_per_second
+        if rate <= 0:
+            return False
+        interval = 1_000_000 / rate
+        if capture_time_us < self._next_due_us - interval * _EARLY_SHARE:
+            return True
+        self._next_due_us = max(self._next_due_us, capture_time_us - interval) + interval
+        return False
+
+    async def encode(self, image: CapturedImage) -> EncodedImage | None:
+        """Encodes an image on another thread; returns ``None`` if it cannot be made small enough.
+
+        Once an image had to be scaled down for its bytes, so are those after it: a size that goes up and down
+        looks like two cameras.
+
+        Raises:
+            SourceError: The image cannot be decoded or encoded.
+        """
+        encoded = await asyncio.to_thread(
+            encode_image,
+            image.image,
+            limits=self._limits,
+            quality=self._quality,
+            rotation=image.rotation,
+        )
+        if encoded is not None:
+            self._limits = replace(self._limits, shrunk=encoded.shrunk)
+        return encoded
+
+    def has_room(self, size: int, *, frames: int, scan_bytes: int) -> bool:
+        """Returns whether the budget has room for a frame; a budget of 0 is no limit.
+
+        Args:
+            size: Its encoded size, bytes.
+            frames: The number of frames of the attempt before it.
+            scan_bytes: The encoded bytes of the scan before it.
+        """
+        most_frames, most_bytes = self._budget.max_frames_per_attempt, self._budget.max_scan_bytes
+        return not (
+            (most_frames and frames >= most_frames) or (most_bytes and scan_bytes + size > most_bytes)
+        )
+
+
+class FrameFeed:
+    """Returns one image at a time from a `FrameSource`, over all attempts and streams of a scan."""
+
+    def __init__(self, source: FrameSource) -> None:
+        self._source = source
+        self._pending: asyncio.Task[CapturedImage] | None = None
+        self._stale: asyncio.Task[CapturedImage] | None = None
+        self._exhausted = False
+        self._failure: SourceError | None = None
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether the source has no more images, or failed."""
+        return self._exhausted
+
+    @property
+    def failure(self) -> SourceError | None:
+        """Why the source failed; ``None`` if it did not fail."""
+        return self._failure
+
+    @property
+    def realtime(self) -> bool:
+        """Whether an image that cannot be sent now is dropped, as with a camera."""
+        return self._source.pace == "realtime"
+
+    def begin_attempt(self) -> None:
+        """Starts an attempt. In real time, an image that was requested before it is stale and is dropped."""
+        self._source.begin_attempt()
+        if self.realtime:
+            self._stale = self._pending
+
+    async def next(self, stop: StopSignal) -> CapturedImage | None:
+        """Returns the next image.
+
+        Args:
+            stop: Ends the wait; a later call then returns the image.
+
+        Returns:
+            The image; ``None`` if the attempt is to end, or the source is exhausted or failed.
+        """
+        while not self._exhausted and not stop.is_set:
+            task = self._pending or asyncio.ensure_future(self._source.__anext__())
+            self._pending = task
+            stopped = asyncio.ensure_future(stop.wait())
+            try:
+                await asyncio.wait({task, stopped}, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopped.cancel()
+            if not task.done():
+                return None
+            self._pending = None
+            image = self._result(task)
+            if task is not self._stale:
+                return image
+            self._stale = None
+        return None
+
+    async def aclose(self) -> None:
+        """Closes the source. Safe to call twice."""
+        if self._pending is not None:
+            self._pending.cancel()
+            await asyncio.gather(self._pending, return_exceptions=True)
+            self._pending = None
+        await self._source.aclose()
+
+    def _result(self, task: asyncio.Task[CapturedImage]) -> CapturedImage | None:
+        try:
+            return task.result()
+        except StopAsyncIteration:
+            self._exhausted = True
+        except SourceError as error:
+            self._exhausted = True
+            self._failure = error
+        return None
+
 
 _ATTEMPT_NONCE_BYTES = 16
 # The device ends an attempt a little before the server would, so that its own AttemptEnd arrives.
@@ -62,7 +374,6 @@ class DeviceAttempt:
 
         Args:
             stream: The open stream.
-            start: The server's AttemptStart.
             feed: The source of images.
             limits: The limits of frames at the start of the attempt.
             quality: JPEG quality to begin with.

@@ -8,8 +8,6 @@ from facegate.v1 import device_pb2
 from facegate_client.scan_stream import ScanStream
 from facegate_protocol import evidence_challenge
 
-__all__ = ["Attestor", "NoAttestation", "PlatformEvidence"]
-
 _MAX_ATTESTATIONS = 4
 
 

@@ -6,13 +6,10 @@ import time
 from typing import TYPE_CHECKING, Self, cast
 
 from facegate_client.errors import SourceError
-from facegate_client.extras import needed_by
-from facegate_client.frame_source import CameraDescription, CapturedImage, Pace, Pixels
+from facegate_client.frame_source import CameraDescription, CapturedImage, Pace, Pixels, needed_by
 
 if TYPE_CHECKING:
     import cv2
-
-__all__ = ["CameraSource", "open_camera"]
 
 _JOIN_SECONDS = 2.0
 

@@ -13,15 +13,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate_client.errors import ConnectionFailedError, CredentialsError
 from facegate_protocol import fingerprint
 
-__all__ = [
-    "ApiKey",
-    "TlsSettings",
-    "certificate_spki_sha256",
-    "is_loopback",
-    "open_channel",
-    "server_spki_sha256",
-]
-
 _KEEPALIVE_MS: Final = 20_000
 _KEEPALIVE_TIMEOUT_MS: Final = 10_000
 _MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024

@@ -8,11 +8,8 @@ import grpc
 from facegate.v1 import audit_pb2, evidence_service_pb2, evidence_service_pb2_grpc
 
 from facegate_client.channel import ApiKey
-from facegate_client.errors import ServerNotTrustedError
-from facegate_client.wire_errors import translate_error
+from facegate_client.errors import ServerNotTrustedError, translate_error
 from facegate_protocol import sha256
-
-__all__ = ["Compliance", "ExportedImage"]
 
 _CALL_SECONDS: Final = 5.0
 _IMAGE_SECONDS: Final = 10.0
@@ -26,7 +23,6 @@ class ExportedImage:
     """An image of a check.
 
     Attributes:
-        facts: Its facts.
         content: Its bytes, whose SHA-256 is that of the facts.
     """
 
@@ -92,7 +88,6 @@ class Compliance:
         """Returns an image of a check.
 
         Args:
-            check_id: The check.
             image_sha256: SHA-256 of the image, from ``get_evidence``.
             purpose: Why it is read; goes to the audit log.
             timeout_s: Deadline of the call, seconds.

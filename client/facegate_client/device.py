@@ -1,16 +1,18 @@
 """The device's side of a scan, from the first stream to the last result."""
 
 import asyncio
+import platform
 import random
+import uuid
 from contextlib import suppress
 from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
 
 import grpc
 from facegate.v1 import device_pb2, scan_pb2
 
-from facegate_client.attempt import DeviceAttempt, goodbye_error
+from facegate_client.attempt import DeviceAttempt, FrameFeed, ScanTally, goodbye_error
 from facegate_client.attestation import Attestor, NoAttestation, PlatformEvidence
-from facegate_client.device_profile import camera_profile, desktop_profile
 from facegate_client.encoding import CaptureLimits
 from facegate_client.errors import (
     CallRefusedError,
@@ -20,16 +22,50 @@ from facegate_client.errors import (
     StreamLostError,
 )
 from facegate_client.flash_screen import FlashScreen
-from facegate_client.frame_feed import FrameFeed
 from facegate_client.frame_source import CameraDescription, FrameSource
-from facegate_client.progress import ScanEvents
-from facegate_client.readiness import GetReady, Readiness
-from facegate_client.reconnect import ReconnectPolicy
-from facegate_client.scan_stream import ScanStream, ScanTicket
-from facegate_client.streams import ScanStreams
-from facegate_client.tally import ScanTally
+from facegate_client.progress import GetReady, Readiness, ScanEvents
+from facegate_client.scan_stream import ReconnectPolicy, ScanStream, ScanStreams, ScanTicket
 
-__all__ = ["FaceScanner", "ScanOutcome", "ScanSettings"]
+_APP_ID = "org.facegate.reference-client"
+
+
+def desktop_profile() -> device_pb2.DeviceProfile:
+    """Returns a PLATFORM_DESKTOP profile with a new random installation identifier."""
+    return device_pb2.DeviceProfile(
+        platform=device_pb2.PLATFORM_DESKTOP,
+        manufacturer=_at_most(platform.system(), 128),
+        model=_at_most(platform.machine(), 128),
+        os_version=_at_most(platform.release(), 64),
+        app_id=_APP_ID,
+        app_version=_version(),
+        sdk_version=_at_most(f"facegate-python {_version()}", 64),
+        installation_id=uuid.uuid4().hex,
+    )
+
+
+def camera_profile(camera: CameraDescription) -> device_pb2.CameraProfile:
+    """Returns the camera's profile for ScanStart."""
+    return device_pb2.CameraProfile(
+        id=_at_most(camera.label, 256),
+        label=_at_most(camera.label, 256),
+        facing=device_pb2.CAMERA_FACING_EXTERNAL,
+        width=camera.width,
+        height=camera.height,
+        frames_per_second=camera.frames_per_second,
+        timestamp_source=_at_most(camera.timestamp_source, 64),
+    )
+
+
+def _version() -> str:
+    try:
+        return _at_most(version("facegate-client"), 48)
+    except PackageNotFoundError:
+        return "unknown"
+
+
+def _at_most(text: str, size: int) -> str:
+    return text.encode()[:size].decode(errors="ignore")
+
 
 _OF_AN_ATTEMPT = frozenset(
     {"credit", "flash_step", "oval_change", "capture_adjustment", "capture_pause", "capture_complete"}
@@ -51,7 +87,6 @@ class ScanSettings:
         stream_timeout_s: gRPC deadline of one stream, seconds; a little over the scan's deadline.
         handshake_timeout_s: The longest wait for a Challenge, seconds.
         result_timeout_s: The longest wait for a result or the next attempt, seconds.
-        reconnect: The policy of reconnects.
         language: BCP 47 language of the person.
         decline_flash: Whether the person declines every attempt with a flash, before its first frame.
     """
@@ -76,7 +111,6 @@ class ScanOutcome:
             after the last AttemptEnd and the check was decided meanwhile: only the orchestrator gets the
             result.
         feedback: Feedback on possible improvements, the most important first.
-        attempts: The number of attempts with a result.
         streams: The number of streams with a challenge; more than one after a reconnect.
         frames: The number of frames sent with an index.
         dropped: The number of images dropped before they got an index.
@@ -129,7 +163,6 @@ class FaceScanner:
             get_ready: Waits until the person is ready for another attempt; by default it returns at once. It
                 continues over a lost connection, and is cancelled with the scan.
             events: The scan's callbacks.
-            settings: The settings of the scan.
         """
         self._settings = settings or ScanSettings()
         self._events = events or ScanEvents()

@@ -1,11 +1,14 @@
-"""The interface of a screen that the scanner uses during a scan, real or simulated."""
+"""A screen, real or simulated, and how an attempt shows its colours on it, each for as long as demanded."""
 
+import asyncio
+from collections import deque
 from dataclasses import dataclass
 from typing import Protocol
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
+from google.protobuf.duration_pb2 import Duration
 
-__all__ = ["DisplayedStep", "FlashScreen"]
+from facegate_client.errors import ProtocolViolatedError
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +68,70 @@ class FlashScreen(Protocol):
             capture_time_us: The image's capture time, microseconds of the capture clock.
         """
         ...
+
+
+SHORTEST_HOLD_S = 0.35
+"""The shortest time of a colour, seconds. It holds for every server: at most 3 changes per second."""
+
+_LONGEST_TRANSITION_S = 1.0
+_MOST_WAITING = 2
+
+
+class FlashShow:
+    """One attempt's colours, ovals and hints on a screen. Belongs to one event loop."""
+
+    def __init__(self, screen: FlashScreen) -> None:
+        self._screen = screen
+        self._waiting: deque[scan_pb2.FlashStep] = deque()
+        self._last = 0
+        self._free_at = 0.0
+        self._timer: asyncio.TimerHandle | None = None
+
+    def add(self, step: scan_pb2.FlashStep) -> None:
+        """Shows a step, now or as soon as the step before it was held for long enough.
+
+        Raises:
+            ProtocolViolatedError: The steps are out of order, or come faster than they can be shown.
+        """
+        if step.step <= self._last:
+            raise ProtocolViolatedError(f"flash step {step.step} came after step {self._last}")
+        if len(self._waiting) >= _MOST_WAITING:
+            raise ProtocolViolatedError("flash steps come faster than they can be shown")
+        self._last = step.step
+        self._waiting.append(step)
+        if self._timer is None:
+            self._show_due()
+
+    def move_oval(self, change: scan_pb2.OvalChange) -> None:
+        """Moves the oval."""
+        self._screen.show_oval(change)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """Returns the flash step that was on the screen when an image was captured."""
+        return self._screen.displayed(capture_time_us)
+
+    def close(self) -> None:
+        """Ends the attempt: the screen returns to normal."""
+        self._waiting.clear()
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        self._screen.restore()
+
+    def _show_due(self) -> None:
+        self._timer = None
+        loop = asyncio.get_running_loop()
+        if not self._waiting:
+            return
+        if loop.time() < self._free_at:
+            self._timer = loop.call_at(self._free_at, self._show_due)
+            return
+        step = self._waiting.popleft()
+        transition = min(_seconds(step.transition_duration), _LONGEST_TRANSITION_S)
+        self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, _seconds(step.minimum_hold))
+        self._screen.show_step(step)
+        self._show_due()
+
+
+def _seconds(duration: Duration) -> float:
+    return duration.seconds + duration.nanos / 1e9

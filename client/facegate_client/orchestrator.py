@@ -17,14 +17,11 @@ from facegate_client.errors import (
     ConnectionFailedError,
     SandboxResultError,
     StreamLostError,
+    translate_error,
+    translated_in_stream,
 )
-from facegate_client.key_set import KeySet
-from facegate_client.reconnect import ReconnectPolicy
-from facegate_client.result_signature import verify_response
-from facegate_client.scan_stream import ScanTicket
-from facegate_client.wire_errors import translate_error, translated_in_stream
-
-__all__ = ["Orchestrator", "ticket_of"]
+from facegate_client.result_signature import KeySet, verify_response
+from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
 
 _UPLOAD_SECONDS = 10.0
 _CALL_SECONDS = 5.0
@@ -131,7 +128,6 @@ class Orchestrator:
         """Returns the state of a check, without changing it.
 
         Args:
-            check_id: The check.
             timeout_s: Deadline of each try, seconds.
 
         Raises:
@@ -149,7 +145,6 @@ class Orchestrator:
         If the stream is lost, it is opened again, and repeated states are left out.
 
         Args:
-            check_id: The check.
             timeout_s: The longest time to watch, seconds; ``None`` to watch while the check is open.
             reconnects: The policy of reconnects in a row; ``None`` for the default.
 
@@ -187,7 +182,6 @@ class Orchestrator:
         """Cancels a check. A decided check does not change.
 
         Args:
-            check_id: The check.
             timeout_s: Deadline of each try, seconds.
 
         Raises:
@@ -209,7 +203,6 @@ class Orchestrator:
         """Closes a check and returns its result, verified if this orchestrator has the keys.
 
         Args:
-            check_id: The check.
             audit_image_limit: Audit images to return, 0 to 4.
             close_now: Whether to close the check even if a scan runs or may still be resumed.
             wait_s: The longest time to repeat the call while a scan runs or may still be resumed, seconds.

@@ -10,8 +10,6 @@ from numpy.typing import NDArray
 from facegate_client.errors import SourceError
 from facegate_client.frame_source import Pixels
 
-__all__ = ["decode", "encode_jpeg", "hdr_to_srgb", "resize"]
-
 _VALUES = np.arange(65536) / 65535
 _LUMINANCE = np.array([[0.0593, 0.6780, 0.2627]])
 _TO_BT709 = np.array([[1.1187, -0.1006, -0.0182], [-0.0083, 1.1329, -0.1246], [-0.0728, -0.5876, 1.6605]])

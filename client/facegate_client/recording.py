@@ -4,11 +4,8 @@ import asyncio
 from collections.abc import Callable, Iterator
 from typing import Self
 
-from facegate_client.capture_clock import CaptureClock
 from facegate_client.errors import SourceError
-from facegate_client.frame_source import CameraDescription, CapturedImage, Pace, Pixels
-
-__all__ = ["Recording"]
+from facegate_client.frame_source import CameraDescription, CaptureClock, CapturedImage, Pace, Pixels
 
 
 class Recording:
@@ -28,7 +25,6 @@ class Recording:
         Args:
             images: Pairs of an image and its timestamp in microseconds, strictly rising. Its
                 ``next`` runs in a worker thread, one call at a time.
-            camera: The description of its camera.
             pace: ``realtime`` or ``fast``.
             skip_late: Whether late images are skipped; see `CaptureClock`.
             close: Releases the iterator's resources.

@@ -9,9 +9,7 @@ from typing import Final, cast
 from urllib.parse import SplitResult, urlsplit
 
 from facegate_client.errors import ConnectionFailedError
-from facegate_client.key_set import KeySet, load_key_set
-
-__all__ = ["fetch_key_set"]
+from facegate_client.result_signature import KeySet, load_key_set
 
 _MAX_BYTES: Final = 64 * 1024
 _MAX_HEAD_BYTES: Final = 16 * 1024

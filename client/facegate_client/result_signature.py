@@ -1,17 +1,203 @@
-"""Offline verification of a result: its JWS and the hashes of its images."""
+"""Offline verification of a result: its JWS and the hashes of its images.
 
+Of JOSE only: compact JWS (RFC 7515) with ES256 (RFC 7518 section 3.4), and a JWK Set (RFC 7517), which has
+the public keys of results.
+"""
+
+import json
+import re
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Any, Final, Self
 
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from facegate.v1 import result_pb2, verification_service_pb2
 from google.protobuf.message import DecodeError
 
-from facegate_client.compact_jws import CompactJws
 from facegate_client.errors import SandboxResultError, ServerNotTrustedError
-from facegate_client.key_set import KeySet, ResultKey
 from facegate_protocol import sha256
 
-__all__ = ["verified_payload", "verify_response", "verify_result_jws"]
+ALGORITHM: Final = "ES256"
+
+_COORDINATE_BYTES: Final = 32
+_ALPHABET: Final = re.compile(r"[A-Za-z0-9_-]*", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompactJws:
+    """A JWS as it was sent. Do not trust any of it before ``is_signed_by`` returns true.
+
+    Attributes:
+        header: The protected header.
+        payload: The signed bytes.
+        signing_input: The input of the signature: encoded header and payload.
+    """
+
+    header: Mapping[str, Any]
+    payload: bytes
+    signing_input: bytes
+    signature: bytes
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Parses a text.
+
+        Raises:
+            ValueError: The text is not three parts of base64url, or the first is not a JSON object without
+                repeated names.
+        """
+        signing_input, _, signature = text.rpartition(".")
+        header, dot, payload = signing_input.partition(".")
+        if not dot:
+            raise ValueError("the text does not have three parts")
+        return cls(
+            header=_json_object(from_base64url(header)),
+            payload=from_base64url(payload),
+            signing_input=signing_input.encode("ascii"),
+            signature=from_base64url(signature),
+        )
+
+    def is_signed_by(self, key: ec.EllipticCurvePublicKey) -> bool:
+        """Returns whether the header states ES256 and the signature was made with this P-256 key."""
+        if self.header.get("alg") != ALGORITHM or len(self.signature) != 2 * _COORDINATE_BYTES:
+            return False
+        r, s = self.signature[:_COORDINATE_BYTES], self.signature[_COORDINATE_BYTES:]
+        der = encode_dss_signature(int.from_bytes(r, "big"), int.from_bytes(s, "big"))
+        try:
+            key.verify(der, self.signing_input, ec.ECDSA(SHA256()))
+        except InvalidSignature:
+            return False
+        return True
+
+
+def base64url(data: bytes) -> str:
+    """Encodes bytes as base64url without padding, as in JOSE."""
+    return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
+
+
+def from_base64url(text: str) -> bytes:
+    """Decodes base64url without padding.
+
+    Raises:
+        ValueError: The text has other characters or padding, or is not the output of ``base64url``.
+    """
+    if not _ALPHABET.fullmatch(text):
+        raise ValueError("the text is not base64url")
+    data = urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    if base64url(data) != text:
+        raise ValueError("the base64url text has unused bits that are not 0")
+    return data
+
+
+def _json_object(data: bytes) -> Mapping[str, Any]:
+    try:
+        read = json.loads(data.decode("utf-8"), object_pairs_hook=_without_repetition)
+    except RecursionError as error:
+        raise ValueError("the header is nested too deeply") from error
+    if not isinstance(read, dict):
+        raise ValueError("the header is not a JSON object")
+    return read
+
+
+def _without_repetition(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = dict(pairs)
+    if len(names) != len(pairs):
+        raise ValueError("a name is repeated in the header")
+    return names
+
+
+_KIND: Final = {"kty": "EC", "crv": "P-256"}
+_PURPOSE: Final = {"use": "sig", "alg": ALGORITHM}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ResultKey:
+    """A key of a server that signs results.
+
+    Attributes:
+        kid: Its identifier, which a result's header names.
+        public_key: On the curve P-256.
+    """
+
+    kid: str
+    public_key: ec.EllipticCurvePublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class KeySet:
+    """A server's published keys.
+
+    Attributes:
+        keys: In the order of the JWKS; every identifier is unique.
+    """
+
+    keys: tuple[ResultKey, ...]
+
+    def find(self, kid: object) -> ResultKey | None:
+        """Returns the key with an identifier; ``None`` if there is none."""
+        return next((key for key in self.keys if key.kid == kid), None)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Returns the JWKS, to be stored as JSON and read again by ``load_key_set``."""
+        return {"keys": [_jwk(key) for key in self.keys]}
+
+
+def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
+    """Reads a JWKS as the admin listener publishes it.
+
+    Keys of other kinds or purposes, and keys without an identifier, are left out, because they cannot sign
+    results.
+
+    Args:
+        content: The JSON, or the parsed object.
+
+    Raises:
+        ServerNotTrustedError: The content is not a JWKS, or has no key of results.
+    """
+    try:
+        loaded = json.loads(content) if isinstance(content, bytes | str) else content
+        keys = tuple(_result_key(jwk) for jwk in loaded["keys"] if _signs_results(jwk))
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise ServerNotTrustedError("the JWKS cannot be read") from error
+    if not keys:
+        raise ServerNotTrustedError("the JWKS has no keys")
+    if len({key.kid for key in keys}) != len(keys):
+        raise ServerNotTrustedError("the JWKS has two keys with the same identifier")
+    return KeySet(keys)
+
+
+def _signs_results(jwk: Mapping[str, Any]) -> bool:
+    return (
+        isinstance(jwk.get("kid"), str)
+        and all(jwk.get(name) == value for name, value in _KIND.items())
+        and all(jwk.get(name, value) == value for name, value in _PURPOSE.items())
+        and "verify" in jwk.get("key_ops", ("verify",))
+    )
+
+
+def _result_key(jwk: Mapping[str, Any]) -> ResultKey:
+    x, y = (_coordinate(jwk[name]) for name in ("x", "y"))
+    # Raises an error for a point that is not on the curve.
+    public_key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    return ResultKey(kid=jwk["kid"], public_key=public_key)
+
+
+def _coordinate(text: str) -> int:
+    data = from_base64url(text)
+    if len(data) != _COORDINATE_BYTES:
+        raise ValueError(f"a coordinate has {len(data)} bytes instead of {_COORDINATE_BYTES}")
+    return int.from_bytes(data, "big")
+
+
+def _jwk(key: ResultKey) -> dict[str, str]:
+    numbers = key.public_key.public_numbers()
+    x, y = (base64url(value.to_bytes(_COORDINATE_BYTES, "big")) for value in (numbers.x, numbers.y))
+    return {**_KIND, "x": x, "y": y, "kid": key.kid, **_PURPOSE}
+
 
 _LONGEST_QUOTE: Final = 64
 _TYPE: Final = "facegate-result"
@@ -69,7 +255,6 @@ def verified_payload(
     """Verifies another compact JWS of the server, and returns its payload.
 
     Args:
-        text: The JWS.
         keys: The server's published keys.
         kind: The expected type, ``typ`` in the header.
         issuer: The expected issuer; ``None`` for any.

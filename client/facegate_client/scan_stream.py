@@ -6,14 +6,19 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 import grpc
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import device_pb2, scan_pb2, verification_service_pb2_grpc
 from google.protobuf.message import DecodeError
 
-from facegate_client.device_keys import SessionKey, new_key_share
-from facegate_client.errors import ProtocolViolatedError, ServerNotTrustedError, StreamLostError
+from facegate_client.errors import (
+    ProtocolViolatedError,
+    ServerNotTrustedError,
+    StreamLostError,
+    translated_in_stream,
+)
 from facegate_client.stream_call import StreamCall
-from facegate_client.wire_errors import translated_in_stream
 from facegate_protocol import (
     BindingInputs,
     KeyMaterialError,
@@ -24,11 +29,69 @@ from facegate_protocol import (
     derive_mac_key,
     fingerprint,
     load_public_key,
+    public_key_der,
     resume_message,
+    sign,
     verify,
 )
 
-__all__ = ["PROTOCOL_VERSION", "ScanStream", "ScanTicket", "open_stream"]
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReconnectPolicy:
+    """Capped exponential backoff with a limited number of reconnects.
+
+    Attributes:
+        limit: Reconnects of a scan; the server allows 10.
+        first_limit: Retries if no challenge was ever received, so that a wrong address is reported
+            soon.
+        initial_s: The wait before the first reconnect, seconds.
+        cap_s: The longest wait of the backoff, seconds.
+        longest_asked_s: The longest wait that the server may ask for, seconds.
+    """
+
+    limit: int = 10
+    first_limit: int = 2
+    initial_s: float = 0.25
+    cap_s: float = 8.0
+    longest_asked_s: float = 30.0
+
+    def delay(self, reconnect: int, *, asked_s: float, jitter: float) -> float:
+        """Returns the wait before a reconnect, seconds.
+
+        Args:
+            reconnect: Number of the reconnect since the last result, from 1.
+            asked_s: The wait that the server asked for, seconds; 0 if it asked for none.
+            jitter: A random number, 0 to 1, so that devices do not reconnect at the same time.
+        """
+        backoff = min(self.cap_s, self.initial_s * 2.0 ** min(reconnect - 1, 32)) * (0.5 + jitter / 2)
+        return max(backoff, min(asked_s, self.longest_asked_s))
+
+
+class SessionKey:
+    """The ECDSA P-256 key pair of one scan, made before any challenge is known.
+
+    A phone makes it in the Android KeyStore or the Secure Enclave, so that it never leaves the
+    hardware. This one is kept in memory and lost when the process ends.
+    """
+
+    def __init__(self) -> None:
+        self._private = ec.generate_private_key(ec.SECP256R1())
+
+    @property
+    def public_der(self) -> bytes:
+        """SubjectPublicKeyInfo, DER, 91 bytes."""
+        return public_key_der(self._private.public_key())
+
+    def sign(self, message: bytes) -> bytes:
+        """Signs ``message``; returns ASN.1 DER of at most 72 bytes."""
+        return sign(self._private, message)
+
+
+def new_key_share() -> tuple[X25519PrivateKey, bytes]:
+    """Returns a new X25519 key pair for one stream: the private key, and the public key of 32 bytes."""
+    private = X25519PrivateKey.generate()
+    return private, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
+
 
 PROTOCOL_VERSION = 1
 """The protocol version of this client."""
@@ -68,7 +131,6 @@ class ScanStream:
         chain: MacChain,
         session: SessionKey,
     ) -> None:
-        """Wraps an open call. Callers use `open_stream`."""
         self._call = call
         self._session = session
         self.challenge = challenge
@@ -175,7 +237,6 @@ async def open_stream(
     Args:
         stub: The service on the device listener.
         ticket: Token and pinned fingerprint.
-        session: The session key of the scan.
         profile: ScanStart with everything but token, keys and ``resume``.
         resume: Whether the scan had a stream before.
         stream_timeout_s: gRPC deadline of the stream, seconds.
@@ -265,3 +326,55 @@ async def _receive(call: _Call) -> scan_pb2.ScanFaceResponse | None:
         return await call.receive()
     except grpc.aio.AioRpcError as error:
         raise translated_in_stream(error) from error
+
+
+class ScanStreams:
+    """Opens the streams, all with one session key, which proves that they belong to one scan."""
+
+    def __init__(
+        self,
+        channel: grpc.aio.Channel,
+        *,
+        ticket: ScanTicket,
+        profile: scan_pb2.ScanStart,
+        stream_timeout_s: float,
+        handshake_timeout_s: float,
+    ) -> None:
+        """Makes the session key, before any challenge is known.
+
+        Args:
+            channel: To the device listener.
+            ticket: Token and pinned fingerprint.
+            profile: ScanStart with everything but token, keys and ``resume``.
+            stream_timeout_s: gRPC deadline of one stream, seconds.
+            handshake_timeout_s: The longest wait for a Challenge, seconds.
+        """
+        self._stub = verification_service_pb2_grpc.VerificationServiceStub(channel)
+        self._ticket = ticket
+        self._profile = profile
+        self._session = SessionKey()
+        self._stream_timeout_s = stream_timeout_s
+        self._handshake_timeout_s = handshake_timeout_s
+        self._opened = 0
+
+    @property
+    def opened(self) -> int:
+        """The number of streams with a challenge."""
+        return self._opened
+
+    async def open(self) -> ScanStream:
+        """Opens the first stream of the scan, or resumes the scan in a further one.
+
+        Raises the errors of ``open_stream``.
+        """
+        stream = await open_stream(
+            self._stub,
+            ticket=self._ticket,
+            session=self._session,
+            profile=self._profile,
+            resume=self._opened > 0,
+            stream_timeout_s=self._stream_timeout_s,
+            handshake_timeout_s=self._handshake_timeout_s,
+        )
+        self._opened += 1
+        return stream

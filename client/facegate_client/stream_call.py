@@ -8,8 +8,6 @@ import grpc
 
 from facegate_client.errors import StreamLostError
 
-__all__ = ["StreamCall", "answer_of"]
-
 _Request = TypeVar("_Request")
 _Response = TypeVar("_Response")
 _Result = TypeVar("_Result")

@@ -1,15 +1,14 @@
-"""A video file as a frame source."""
+"""Frame sources that are no camera: a video file, a folder of still images, any iterator of frames."""
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeAlias, cast
 
 from facegate_client.errors import SourceError
-from facegate_client.extras import needed_by
-from facegate_client.frame_source import CameraDescription, Pace, Pixels
+from facegate_client.frame_source import CameraDescription, Pace, Pixels, needed_by
 from facegate_client.recording import Recording
 
 if TYPE_CHECKING:
@@ -20,7 +19,84 @@ if TYPE_CHECKING:
     from av.video.stream import VideoStream
     from numpy.typing import NDArray
 
-__all__ = ["open_video"]
+
+def generated_source(
+    frames: Iterable[tuple[Pixels | bytes, float]],
+    *,
+    label: str = "generated",
+    frames_per_second: float = 0.0,
+    pace: Pace = "realtime",
+) -> Recording:
+    """Wraps frames from another source.
+
+    A generator may be slower than real time. Its frames then get the time of their arrival as capture time,
+    and none is lost.
+
+    Args:
+        frames: Pairs of an image (pixels in BGR, or JPEG bytes) and its capture time in seconds,
+            strictly rising.
+        label: Name for people.
+        frames_per_second: Nominal rate; 0 if unknown.
+        pace: ``realtime`` or ``fast``.
+    """
+    camera = CameraDescription(label=label, frames_per_second=frames_per_second, timestamp_source="generated")
+    return Recording(_in_microseconds(frames), camera=camera, pace=pace, skip_late=False)
+
+
+def _in_microseconds(
+    frames: Iterable[tuple[Pixels | bytes, float]],
+) -> Iterator[tuple[Pixels | bytes, int]]:
+    last_us = None
+    for image, seconds in frames:
+        time_us = round(seconds * 1_000_000)
+        last_us = time_us if last_us is None else max(time_us, last_us + 1)
+        yield image, last_us
+
+
+_JPEG_SUFFIXES = frozenset({".jpg", ".jpeg"})
+_SUFFIXES = _JPEG_SUFFIXES | {".png"}
+
+
+def open_image_folder(folder: Path, *, frames_per_second: float = 15.0, pace: Pace = "realtime") -> Recording:
+    """Opens a folder of JPEG and PNG files, in the order of their names; PNG needs the extra ``video``.
+
+    Args:
+        folder: The folder; its subfolders are not read.
+        frames_per_second: The rate of the images, above 0.
+        pace: ``realtime`` or ``fast``.
+
+    Raises:
+        SourceError: The folder is missing or has no JPEG or PNG files, or the rate is not above 0.
+    """
+    if not frames_per_second > 0:
+        raise SourceError(f"a rate of {frames_per_second} frames per second is not above 0")
+    try:
+        files = sorted(path for path in folder.iterdir() if path.suffix.lower() in _SUFFIXES)
+    except OSError as error:
+        raise SourceError(f"the folder {folder} cannot be read") from error
+    if not files:
+        raise SourceError(f"the folder {folder} has no .jpg, .jpeg or .png files")
+    camera = CameraDescription(
+        label="image folder", frames_per_second=frames_per_second, timestamp_source="nominal"
+    )
+    return Recording(_images(files, frames_per_second), camera=camera, pace=pace, skip_late=True)
+
+
+def _images(files: list[Path], frames_per_second: float) -> Iterator[tuple[Pixels | bytes, int]]:
+    for index, path in enumerate(files):
+        content = path.read_bytes()
+        time_us = round(index * 1_000_000 / frames_per_second)
+        yield (content if path.suffix.lower() in _JPEG_SUFFIXES else _decoded_image(content, path)), time_us
+
+
+def _decoded_image(content: bytes, path: Path) -> Pixels:
+    with needed_by("video"):
+        from facegate_client.pixel_codec import decode
+    try:
+        return decode(content)
+    except SourceError as error:
+        raise SourceError(f"{path.name} cannot be decoded") from error
+
 
 # FFmpeg would open these as videos of one frame.
 _STILL_SUFFIXES = frozenset({".bmp", ".jp2", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})

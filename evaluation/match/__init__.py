@@ -1,20 +1,17 @@
 """Measures face matching on photos of known persons, with the metrics of ISO/IEC 19795-1."""
 
 from evaluation.match.calibration import (
-    THRESHOLDS,
     PackMeasurement,
     calibrate,
     common_embedder,
     embedder_sha256,
     measure_comparisons,
+    render_calibration,
     without_folder,
 )
-from evaluation.match.calibration_points import render_calibration
-from evaluation.match.charts import det_chart, histogram_chart
 from evaluation.match.comparisons import MOST_TEMPLATES, Comparisons, compare_all, compare_pairs
-from evaluation.match.corrections import Corrections, read_corrections
 from evaluation.match.duplicates import suspected_duplicates
-from evaluation.match.errors import MatchEvaluationError, NothingToMeasure, PhotoListError
+from evaluation.match.error_bounds import FnmrCurve, persons_needed
 from evaluation.match.evaluation import (
     MAIN_SET,
     SEPARATE_SET,
@@ -24,25 +21,36 @@ from evaluation.match.evaluation import (
     differences,
     evaluate_sets,
 )
-from evaluation.match.fmr_bounds import persons_needed
-from evaluation.match.fnmr_bounds import FnmrCurve
 from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
-from evaluation.match.impostor_scores import place_of
+from evaluation.match.impostor_scores import THRESHOLDS, place_of
 from evaluation.match.operating_points import (
     TARGETS,
     FmrAt,
     NotSupported,
     OperatingPoint,
+    Promise,
     RateInterval,
     rates_at,
 )
 from evaluation.match.pair_list import read_pairs
-from evaluation.match.photos import FacePhoto, read_photo_list
+from evaluation.match.photos import (
+    Corrections,
+    FacePhoto,
+    MatchEvaluationError,
+    NothingToMeasure,
+    PhotoListError,
+    read_corrections,
+    read_photo_list,
+)
 from evaluation.match.portrait_rates import evaluate_portraits
-from evaluation.match.portraits import Degradation
-from evaluation.match.promises import Promise
-from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
-from evaluation.match.templates import AcquisitionFault, LabelledTemplate, TemplateRun, embed_photos
+from evaluation.match.report import Comparison, MatchReport, PackReport, Photos, det_chart, histogram_chart
+from evaluation.match.templates import (
+    AcquisitionFault,
+    Degradation,
+    LabelledTemplate,
+    TemplateRun,
+    embed_photos,
+)
 
 __all__ = [
     "MAIN_SET",

@@ -21,8 +21,6 @@ from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
 
-__all__ = ["SuspectedPair", "suspected_duplicates"]
-
 _EXPECTED: Final = 0.5
 _SHARE: Final = 1e-3
 _FEWEST: Final = 50

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
-from evaluation.match.fmr_bounds import FmrCurve, fmr_curve
-from evaluation.match.fnmr_bounds import FnmrCurve, fnmr_curve
+from evaluation.match.error_bounds import FmrCurve, FnmrCurve, fmr_curve, fnmr_curve
 from evaluation.match.impostor_scores import THRESHOLDS
 from evaluation.match.operating_points import (
     TARGETS,
@@ -24,16 +23,6 @@ from evaluation.match.operating_points import (
     operating_point,
     samples_at,
 )
-
-__all__ = [
-    "MAIN_SET",
-    "SEPARATE_SET",
-    "Bootstrap",
-    "Difference",
-    "SetResult",
-    "differences",
-    "evaluate_sets",
-]
 
 MAIN_SET: Final = "main"
 SEPARATE_SET: Final = "apart"
@@ -78,7 +67,6 @@ class SetResult:
 
     Attributes:
         name: ``main`` or ``apart``.
-        comparisons: The comparisons.
         fmr: FMR over the cosine.
         fnmr: FNMR over the cosine; None if no person has two photos.
         points: The result at each false match rate, down to the first that the data do not support.
@@ -105,8 +93,6 @@ class Difference:
         change: The difference; below 0, the first pack has fewer false non-matches.
         lower: Lower end of the two-sided interval.
         upper: Upper end.
-        genuine: Genuine comparisons.
-        impostors: Impostor comparisons.
         only_first: Photos that only the first pack acquired.
         only_second: Photos that only the second acquired.
     """
@@ -158,7 +144,6 @@ def differences(
     """Compute FNMR of the first pack minus that of the second, in the main set.
 
     Args:
-        first: Comparisons of the first pack, main set.
         second: Comparisons of the second pack, main set.
         acquired: Shape (photos,) for each pack: which photos gave a template.
         bootstrap: Settings of the intervals.

@@ -18,14 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
-from evaluation.match.errors import PhotoListError
 from evaluation.match.evaluation import Bootstrap, SetResult
 from evaluation.match.impostor_scores import place_of
-from evaluation.match.operating_points import FmrAt, rates_at
-from evaluation.match.photos import FacePhoto
-from evaluation.match.promises import Promise, promise_of
-
-__all__ = ["GroupPromise", "GroupResult", "evaluate_groups", "group_photos"]
+from evaluation.match.operating_points import FmrAt, Promise, promise_of, rates_at
+from evaluation.match.photos import FacePhoto, PhotoListError
 
 _MOST_GROUPS: Final = 40
 
@@ -36,7 +32,6 @@ class GroupPromise:
 
     Attributes:
         target: The promised FMR.
-        rates: The rates in the group.
         promise: Whether it is kept.
     """
 
@@ -53,7 +48,6 @@ class GroupResult:
         column: The manifest's column.
         value: The group's value in that column; empty for photos without a value, and if groups are pooled.
         pooled: Whether the comparisons within all groups of the column are pooled.
-        photos: Photos in the group.
         failures: Failures to acquire among them.
         persons: Persons in the comparisons.
         genuine: Genuine comparisons.
@@ -88,8 +82,6 @@ def group_photos(
     """Return the photos of each group.
 
     Args:
-        photos: All photos.
-        columns: Columns that name groups.
         known: The manifest's columns; empty without a manifest.
 
     Returns:

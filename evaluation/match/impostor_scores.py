@@ -14,17 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array, csr_array
 
-__all__ = [
-    "COARSE",
-    "KEPT",
-    "THRESHOLDS",
-    "ComparisonCounts",
-    "ImpostorScores",
-    "PersonPairs",
-    "pair_matrix",
-    "place_of",
-]
-
 _STEP: Final = 0.001
 THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _STEP, _STEP), 3)
 """Cosines at which rates are measured, shape (2003,); the last two lie above every cosine."""

@@ -9,27 +9,18 @@ For each requested false match rate there are two thresholds:
 FNMR is reported at both. At the first, its interval includes the effect of setting the threshold on the same
 data: each sample of the bootstrap sets its own threshold. A rate is reported only if there are enough persons
 for a bound as low; otherwise the result is the number of persons that would be needed.
+
+A threshold keeps its promise on a set, or in a group, if the false match rate there is as low as promised.
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
-from evaluation.match.fmr_bounds import FmrCurve, persons_needed
-from evaluation.match.fnmr_bounds import FnmrCurve
-
-__all__ = [
-    "TARGETS",
-    "FmrAt",
-    "NotSupported",
-    "OperatingPoint",
-    "RateInterval",
-    "operating_point",
-    "rates_at",
-    "samples_at",
-]
+from evaluation.match.error_bounds import FmrCurve, FnmrCurve, persons_needed
 
 TARGETS: Final = (1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
 """False match rates that are reported, down to the first one that the data do not support."""
@@ -50,7 +41,6 @@ class FmrAt:
 
     Attributes:
         threshold: A cosine; at or above it a comparison is a match.
-        fmr: Measured FMR.
         upper_bound: One-sided upper bound on FMR.
         lower_bound: One-sided lower bound on FMR.
         fnmr: FNMR; None if there is no genuine comparison.
@@ -68,7 +58,6 @@ class OperatingPoint:
     """FNMR at one false match rate.
 
     Attributes:
-        target: The false match rate.
         measured: Rates at the lowest threshold with a measured FMR of at most ``target``.
         bounded: Rates at the lowest threshold with an upper bound on FMR of at most ``target``.
     """
@@ -83,7 +72,6 @@ class NotSupported:
     """A false match rate that the data do not support.
 
     Attributes:
-        target: The false match rate.
         persons_needed: Least number of persons, each compared with every other, that could support it.
     """
 
@@ -123,8 +111,6 @@ def rates_at(index: int, *, fmr: FmrCurve, fnmr: FnmrCurve | None) -> FmrAt:
     """Return both rates at one threshold.
 
     Args:
-        index: Index of the threshold.
-        fmr: FMR.
         fnmr: FNMR over the same thresholds; None if there is no genuine comparison.
     """
     return FmrAt(
@@ -142,8 +128,6 @@ def samples_at(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve) -> NDArray[np.f
     """Return FNMR in each sample of the bootstrap, at the sample's own threshold for a false match rate.
 
     Args:
-        target: The rate.
-        fmr: FMR.
         fnmr: FNMR over the same thresholds and draws.
 
     Returns:
@@ -153,3 +137,33 @@ def samples_at(target: float, *, fmr: FmrCurve, fnmr: FnmrCurve) -> NDArray[np.f
     indices = np.minimum((fmr.resampled_rates > target).sum(axis=0), last)
     samples: NDArray[np.float32] = fnmr.resampled_rates[indices, np.arange(indices.size)]
     return samples
+
+
+class Promise(StrEnum):
+    """Whether the FMR at one threshold keeps the rate that the calibration promises, in words for reports."""
+
+    KEPT = "kept"
+    """The upper bound on FMR is at most the promised rate."""
+    NOT_SHOWN = "not shown"
+    """The measured FMR is at most the promised rate, but its bound is not."""
+    ABOVE = "above, perhaps by chance"
+    """The measured FMR is above the promised rate, but its lower bound is not."""
+    BROKEN = "broken"
+    """The lower bound on FMR is above the promised rate."""
+    NOT_SUPPORTED = "not supported by data"
+    """The persons could not support the rate with any scores."""
+
+
+def promise_of(target: float, found: FmrAt, *, lowest_bound: float) -> Promise:
+    """Return how far the FMR at a threshold keeps the promised rate.
+
+    Args:
+        lowest_bound: The lowest bound on FMR that the persons could support.
+    """
+    if found.lower_bound > target:
+        return Promise.BROKEN
+    if lowest_bound > target:
+        return Promise.NOT_SUPPORTED
+    if found.fmr > target:
+        return Promise.ABOVE
+    return Promise.KEPT if found.upper_bound <= target else Promise.NOT_SHOWN

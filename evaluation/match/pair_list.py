@@ -16,11 +16,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 
-from evaluation.match.corrections import Corrections
-from evaluation.match.errors import NothingToMeasure, PhotoListError
-from evaluation.match.photos import MANIFEST, FacePhoto, path_inside, read_rows
-
-__all__ = ["PairList", "read_pairs"]
+from evaluation.match.photos import (
+    MANIFEST,
+    Corrections,
+    FacePhoto,
+    NothingToMeasure,
+    PhotoListError,
+    path_inside,
+    read_rows,
+)
 
 _SAME = {"1": True, "0": False}
 

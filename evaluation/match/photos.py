@@ -7,30 +7,127 @@ and so is a copy of another photo of the person, because a photo that is compare
 The part of an identity before its colon names the source of the label.
 
 Without a manifest, each direct subfolder is a person and contains that person's photos.
+
+The known errors of a data set's labels have reasons, so that every omission is documented::
+
+    [[same_person]]                   # two labels, one person
+    identities = ["a:x", "b:y"]
+    reason = "..."
+
+    [[unsure]]                        # may be one person or two: not compared with each other
+    identities = ["a:1", "a:2"]
+    reason = "..."
+
+    [[wrong_label]]                   # this photo shows another person: omitted
+    file = "a_1.jpg"
+    reason = "..."
+
+Files are decoded within limits: formats that a server accepts as a server does (``vision.image``), and PGM
+and PPM files (binary, 8 bits), which photo collections also contain and which have a header of three numbers.
+
+Errors::
+
+    MatchEvaluationError
+    ├── PhotoListError       a manifest, pairs file, folder or corrections file is missing or breaks its form
+    ├── NothingToMeasure     too few persons, photos or comparisons, or too many to hold
+    └── EmbeddersDiffer      the packs of one calibration have different embedders
+
+Every message states in one line what was wrong, what was expected and what to do. No message contains the
+content of a photo or a template.
 """
 
 import csv
 import hashlib
+import re
+import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from evaluation.match.corrections import Corrections
-from evaluation.match.errors import PhotoListError
+import cv2
+import numpy as np
 
-__all__ = [
-    "MANIFEST",
-    "PICTURES",
-    "FacePhoto",
-    "PhotoList",
-    "path_inside",
-    "read_photo_list",
-    "read_photos",
-    "read_rows",
-]
+from formats.image_format import ImageFormat
+from vision.errors import ImageError, ImageFault
+from vision.face import BgrImage
+from vision.image import DecodeLimits, StillDecoder, decode_image
+
+
+class MatchEvaluationError(Exception):
+    """Base class of the errors of this folder."""
+
+
+class PhotoListError(MatchEvaluationError):
+    """A manifest, pairs file, folder or corrections file is missing or breaks its form."""
+
+
+class NothingToMeasure(MatchEvaluationError):
+    """There are too few persons, photos or comparisons, or too many for the memory."""
+
+
+class EmbeddersDiffer(MatchEvaluationError):
+    """The packs of one calibration have different embedders."""
+
+
+@dataclass(frozen=True, slots=True)
+class Corrections:
+    """The known errors of a data set's labels.
+
+    Attributes:
+        same_person: From a label to the label that is used instead.
+        unsure: Pairs of labels, after ``same_person``, that are not compared with each other.
+        wrong_label: Files that are omitted.
+    """
+
+    same_person: Mapping[str, str] = field(default_factory=dict)
+    unsure: frozenset[frozenset[str]] = frozenset()
+    wrong_label: frozenset[str] = frozenset()
+
+
+def read_corrections(path: Path) -> Corrections:
+    """Read a corrections file of the form in the module docstring.
+
+    Raises:
+        PhotoListError: The file cannot be read, or breaks the form.
+    """
+    try:
+        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        same = _one_label([_two(entry) for entry in table.get("same_person", [])])
+        pairs = [_two(entry) for entry in table.get("unsure", [])]
+        unsure = frozenset(frozenset(same.get(label, label) for label in pair) for pair in pairs)
+        if any(len(labels) < 2 for labels in unsure):
+            raise ValueError("two labels are unsure that same_person makes one")
+        wrong = frozenset(str(entry["file"]) for entry in table.get("wrong_label", []))
+    except OSError as error:
+        raise PhotoListError(f"{path} cannot be read: {error.strerror or error}") from error
+    # A file that is not UTF-8 and one that is not TOML both raise ValueError.
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+        raise PhotoListError(f"{path} is not TOML: {error}") from error
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise PhotoListError(f"{path} breaks the form of a corrections file: {error!r}") from error
+    return Corrections(same_person=same, unsure=unsure, wrong_label=wrong)
+
+
+def _one_label(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
+    """Map every replaced label to the common label of the person."""
+    used: dict[str, str] = {}
+    for first, second in pairs:
+        old, new = used.get(first, first), used.get(second, second)
+        if old != new:
+            used |= {label: new for label, known in used.items() if known == old}
+            used[old] = new
+    return used
+
+
+def _two(entry: Mapping[str, Any]) -> tuple[str, str]:
+    first, second = entry["identities"]
+    if not (isinstance(first, str) and isinstance(second, str)) or first == second:
+        raise ValueError("identities must be two different texts")
+    return first, second
+
 
 MANIFEST: Final = "manifest.csv"
 PICTURES: Final = frozenset(
@@ -166,7 +263,6 @@ def path_inside(folder: Path, name: str, *, where: str) -> Path:
     """Return the path of a file that a list names, which must lie in the list's folder.
 
     Args:
-        folder: Folder of the list.
         name: Name in the list, with ``/`` between its parts.
         where: The place in the list, for messages.
 
@@ -209,3 +305,49 @@ def _left_out(row: Mapping[str, str], corrections: Corrections) -> str:
     if row["identity"].endswith("?"):
         return "of an uncertain identity"
     return "left out by the corrections" if row["file"] in corrections.wrong_label else ""
+
+
+LIMITS: Final = DecodeLimits(max_bytes=64 * 1024 * 1024, max_pixels=50_000_000, max_side=20_000)
+"""Limits that images of current cameras do not reach."""
+
+_ALL: Final = frozenset(ImageFormat)
+# Netpbm, binary: magic, width, height, largest value, one white space; comments begin with #.
+_PNM: Final = re.compile(rb"(P[56])" + rb"(?:\s+(?:#[^\n]*\n\s*)*)(\d{1,6})" * 3 + rb"\s")
+
+
+def read_picture(path: Path, *, still_decoder: StillDecoder | None) -> BgrImage:
+    """Read the upright image of a file.
+
+    Args:
+        path: The file; its name does not state its format.
+        still_decoder: Decodes JPEG 2000 and WebP.
+
+    Returns:
+        Shape (height, width, 3), BGR.
+
+    Raises:
+        ImageError: The file is not an image, or exceeds ``LIMITS``.
+        DecoderUnavailable: The isolated decoder cannot decode it now.
+        OSError: The file cannot be read.
+    """
+    with path.open("rb") as stream:
+        data = stream.read(LIMITS.max_bytes + 1)
+    header = _PNM.match(data)
+    if header is not None and len(data) <= LIMITS.max_bytes:
+        return _netpbm(data, header)
+    return decode_image(
+        data, limits=LIMITS, formats=_ALL, honour_exif_orientation=True, still_decoder=still_decoder
+    ).pixels
+
+
+def _netpbm(data: bytes, header: re.Match[bytes]) -> BgrImage:
+    width, height, most = (int(header[number]) for number in (2, 3, 4))
+    channels = 3 if header[1] == b"P6" else 1
+    if width * height > LIMITS.max_pixels or max(width, height) > LIMITS.max_side:
+        raise ImageError(ImageFault.TOO_MANY_PIXELS, f"the image is {width} x {height} pixels; too many")
+    samples = data[header.end() :]
+    if most != 255 or not width * height or len(samples) < width * height * channels:
+        raise ImageError(ImageFault.MALFORMED, "the Netpbm file is cut off, or has not 8 bits a sample")
+    pixels = np.frombuffer(samples, np.uint8, width * height * channels).reshape(height, width, channels)
+    code = cv2.COLOR_RGB2BGR if channels == 3 else cv2.COLOR_GRAY2BGR
+    return cv2.cvtColor(pixels, code).astype(np.uint8, copy=False)

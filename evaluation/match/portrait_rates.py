@@ -13,14 +13,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.match.comparisons import Comparisons
+from evaluation.match.error_bounds import GenuineScores, fnmr_curve
 from evaluation.match.evaluation import SetResult
-from evaluation.match.fnmr_bounds import GenuineScores, fnmr_curve
 from evaluation.match.impostor_scores import THRESHOLDS, place_of
 from evaluation.match.operating_points import RateInterval
-from evaluation.match.portraits import Degradation
-from evaluation.match.templates import TemplateRun
-
-__all__ = ["PortraitRates", "PortraitResult", "evaluate_portraits"]
+from evaluation.match.templates import Degradation, TemplateRun
 
 _BLOCK: Final = 1024
 
@@ -51,8 +48,6 @@ class PortraitResult:
     """The results of one degradation.
 
     Attributes:
-        degradation: The degradation.
-        portraits: Portraits that were made.
         failures: Portraits that gave no template.
         genuine: Comparisons of a portrait with another photo of its person.
         persons: Persons in them.
@@ -80,8 +75,6 @@ def evaluate_portraits(
     """Compute the rates of one degradation.
 
     Args:
-        degradation: The degradation.
-        run: The templates of the degraded photos.
         main: The main set of the undegraded photos, each compared with every other.
         calibrated: False match rates of the pack's calibration with their thresholds.
         confidence: Two-sided confidence of the intervals.

@@ -1,5 +1,5 @@
 """Runs the command."""
 
-from evaluation.minifasnet_onnx.conversion import main
+from evaluation.minifasnet_onnx import main
 
 raise SystemExit(main())

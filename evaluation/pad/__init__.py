@@ -1,18 +1,30 @@
 """ISO/IEC 30107-3 measurements of presentation attack detection over labelled images and clips."""
 
-from evaluation.pad.charts import det_chart, histogram_chart
-from evaluation.pad.conclusion import conclude
-from evaluation.pad.dataset import PadSample, SampleKind, only_listed, read_dataset, without_unusable
-from evaluation.pad.difference import Difference
-from evaluation.pad.errors import NothingToMeasure, PadEvaluationError
+from evaluation.pad.conclusion import Difference, conclude
+from evaluation.pad.dataset import (
+    NothingToMeasure,
+    PadEvaluationError,
+    PadSample,
+    SampleKind,
+    only_listed,
+    read_dataset,
+    without_unusable,
+)
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult, VerdictCounts, evaluate_run
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
 from evaluation.pad.points import FixedApcer, NotSupported, SourceRates
-from evaluation.pad.report import Material, PackReport, PadReport, SetReport, describe_material
+from evaluation.pad.report import (
+    Material,
+    PackReport,
+    PadReport,
+    SetReport,
+    describe_material,
+    det_chart,
+    histogram_chart,
+)
 from evaluation.pad.resampling import Bootstrap, Interval, draw
 from evaluation.pad.runs import ScorerKind, ScoreRun
-from evaluation.pad.scorers import Scorer, clip_scorers, picture_scorers
-from evaluation.pad.scoring import score_clips, score_pictures
+from evaluation.pad.scoring import Scorer, clip_scorers, picture_scorers, score_clips, score_pictures
 
 __all__ = [
     "EVERY_SPECIES",

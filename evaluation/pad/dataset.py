@@ -4,37 +4,92 @@
 ``spoof`` or ``attack``). These columns are optional:
 
 * ``species`` or ``attack_type``: the instrument, such as ``print``. Text after a colon is its variety
-  (``screen:phone``); a ``?`` at the end marks a label that is a guess; text in brackets is dropped.
-* ``source`` or ``source_repo``: the collection. A result states whether its thresholds and bounds use the
-  same source for training and test.
-* ``identity`` and ``session``: the person, and the sitting. Without them they are guessed from the file names
-  (``evaluation.pad.sessions``).
-* ``usable``: 1, or 0 for presentations that the collector excludes.
+(``screen:phone``); a ``?`` at the end marks a label that is a guess; text in brackets is dropped. *
+``source`` or ``source_repo``: the collection. A result states whether its thresholds and bounds use the same
+source for training and test. * ``identity`` and ``session``: the person, and the sitting. Without them they
+are guessed from the file names. * ``usable``: 1, or 0 for presentations that the collector excludes.
+
+Sittings are guessed if the data set does not state them. Images of one sitting resemble each other, with the
+same person, camera, light and sheet. If names contain the time (seconds since 1970, or date and time), images
+less than ten minutes apart are one session, regardless of the rest of their names. Other names are grouped by
+the text before their number. This makes groups too large rather than too small, so that bounds from draws of
+groups become wider, never too narrow.
+
+Errors::
+
+    PadEvaluationError
+    ├── DatasetError         a manifest or folder is missing or breaks its form
+    └── NothingToMeasure     no bona fide or no attack presentation, or no scorer that can judge them
+
+Every message states in one line what was wrong, what was expected and what to do. No message contains image
+content.
 """
 
+import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
+from itertools import pairwise
+from pathlib import Path, PurePosixPath
 from typing import Final
 
-from evaluation.match.errors import PhotoListError
-from evaluation.match.photos import MANIFEST, PICTURES, path_inside, read_rows
-from evaluation.pad.errors import DatasetError
-from evaluation.pad.sessions import sessions_from_names
+from evaluation.match.photos import MANIFEST, PICTURES, PhotoListError, path_inside, read_rows
 
-__all__ = [
-    "CLIPS",
-    "INJECTED",
-    "SPECIES",
-    "PadLabel",
-    "PadSample",
-    "SampleKind",
-    "only_listed",
-    "read_dataset",
-    "without_unusable",
-]
+
+class PadEvaluationError(Exception):
+    """Base class of the errors of this folder."""
+
+
+class DatasetError(PadEvaluationError):
+    """A manifest or folder is missing or breaks its form."""
+
+
+class NothingToMeasure(PadEvaluationError):
+    """There is no bona fide or no attack presentation, or no scorer that can judge them."""
+
+
+_PAUSE: Final = 600.0
+_UNIX: Final = re.compile(r"(?<!\d)(1[0-9]{9})(?!\d)")
+_STAMP: Final = re.compile(r"(?<!\d)(20\d{6})[_-]?(\d{6})(?!\d)")
+_NUMBER: Final = re.compile(r"[\d_\-().\s]+$")
+
+
+def sessions_from_names(names: Sequence[str]) -> tuple[str, ...]:
+    """Return a session for each file of one source.
+
+    Args:
+        names: Distinct paths with ``/`` between their parts.
+
+    Returns:
+        In the same order: ``t<seconds>`` for a sitting that began then, else the name without its number.
+    """
+    times = {name: time for name in names if (time := _seconds(PurePosixPath(name).stem)) is not None}
+    started: dict[float, float] = {}
+    ordered = sorted(set(times.values()))
+    for before, time in pairwise([-float("inf"), *ordered]):
+        started[time] = time if time - before > _PAUSE else started[before]
+    return tuple(f"t{started[times[name]]:.0f}" if name in times else _prefix(name) for name in names)
+
+
+def _seconds(stem: str) -> float | None:
+    unix = _UNIX.search(stem)
+    if unix is not None:
+        return float(unix[1])
+    stamp = _STAMP.search(stem)
+    if stamp is None:
+        return None
+    try:
+        return datetime.strptime(stamp[1] + stamp[2], "%Y%m%d%H%M%S").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        return None
+
+
+def _prefix(name: str) -> str:
+    path = PurePosixPath(name)
+    return (path.parent / _NUMBER.sub("", path.stem)).as_posix()
+
 
 CLIPS: Final = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".webm"})
 """Suffixes of clips."""
@@ -71,7 +126,6 @@ class PadSample:
     """One labelled file.
 
     Attributes:
-        path: Path of the file.
         label: Bona fide or attack.
         species: Instrument without its variety, such as ``print``; empty for bona fide.
         source: The collection; empty if unknown.

@@ -9,8 +9,17 @@ from numpy.typing import NDArray
 
 from evaluation.binomial import Proportion, proportion
 from evaluation.pad.dataset import INJECTED, SPECIES
-from evaluation.pad.metrics import DetCurve, area_under_curve, det_curve, equal_error_rate
-from evaluation.pad.points import FixedApcer, HeldOut, NotSupported, held_out, in_sample
+from evaluation.pad.points import (
+    DetCurve,
+    FixedApcer,
+    HeldOut,
+    NotSupported,
+    area_under_curve,
+    det_curve,
+    equal_error_rate,
+    held_out,
+    in_sample,
+)
 from evaluation.pad.resampling import (
     Bootstrap,
     Draws,
@@ -20,16 +29,6 @@ from evaluation.pad.resampling import (
 )
 from evaluation.pad.runs import ScorerName, ScoreRun
 from liveness import Verdict
-
-__all__ = [
-    "EVERY_SPECIES",
-    "POOLED",
-    "ScorerResult",
-    "SourceResult",
-    "SpeciesResult",
-    "VerdictCounts",
-    "evaluate_run",
-]
 
 EVERY_SPECIES: Final = "every species"
 """The basis of ISO/IEC 30107-3: no species may exceed the APCER."""
@@ -45,10 +44,8 @@ class SpeciesResult:
     Attributes:
         species: Instrument, or one of its varieties.
         variety: Whether it is a variety, which counts in its species too.
-        presentations: Number of presentations.
         doubtful: Presentations with a guessed species.
         groups: Persons or sittings.
-        sources: Their sources.
         injected: Whether it is outside ISO/IEC 30107-3 (no instrument in front of the camera).
         no_response: APNRR.
         auc: Area under the curve against all bona fide responses; None without a response.
@@ -72,7 +69,6 @@ class SourceResult:
     """Presentations of one source.
 
     Attributes:
-        source: Its name.
         live: Bona fide responses.
         attacks: Attack responses.
         auc: Area under the curve; None without responses of both classes.
@@ -106,7 +102,6 @@ class ScorerResult:
     """The results of one scorer on one set.
 
     Attributes:
-        scorer: Name of the scorer.
         live: Bona fide presentations.
         live_no_response: BPNRR; None without bona fide presentations.
         live_verdicts: Counts of its verdicts on them, if it decides.
@@ -121,7 +116,6 @@ class ScorerResult:
         points: Error rates at each target APCER. The threshold is set on every species, on each one alone, on
             all of them pooled, and on each kind of injected attack.
         held_out: Error rates at thresholds from other data.
-        sources: Results by source.
         parts: For each signal of the score its own area under the curve, and the number of presentations
             with a measurement of it.
         milliseconds: Median CPU time of a response; None without one.
@@ -152,7 +146,6 @@ def evaluate_run(run: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> Scorer
     """Compute the results of one scorer from its answers.
 
     Args:
-        run: The answers.
         draws: Draws of the run's samples (``evaluation.pad.resampling.draw``).
         bootstrap: Settings of the intervals.
     """

@@ -1,9 +1,13 @@
-"""The input of the scorers: an image or a scan, its face, and the model outputs, each computed once."""
+"""The input of the scorers: an image or a scan, its face, and the model outputs, each computed once.
 
-from collections.abc import Sequence
+The steps that several scorers share run once, and their CPU time is measured.
+"""
+
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from attempt import (
     AttemptCapture,
@@ -15,15 +19,48 @@ from attempt import (
     observe_still,
     persons_of,
 )
-from evaluation.match.pictures import LIMITS
-from evaluation.pad.stages import Stages
+from evaluation.match.photos import LIMITS
 from liveness import FrameObservation, FusionModel, LivenessPolicy, LivenessResult
 from liveness.express import FrameCues, PadScore, measure_frame_cues
 from matcher import SubjectRule
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack, PadNetwork
 
-__all__ = ["ClipEvidence", "JudgedParts", "PictureEvidence", "PresentationEvidence"]
+_T = TypeVar("_T")
+
+
+class Stages:
+    """Keeps the result and the cost of each step, and the steps that the current scorer has used.
+
+    A scorer's time is that of all steps that it used, even if another scorer ran them first.
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, Any] = {}
+        self._spent: dict[str, float] = {}
+        self._used: set[str] = set()
+
+    def once(self, step: str, work: Callable[[], _T]) -> _T:
+        """Return the result of a step, and run the step if it has not run yet.
+
+        A step must not run another step, whose time would count twice. Run the steps that it needs first.
+        """
+        if step not in self._values:
+            start = time.thread_time()
+            self._values[step] = work()
+            self._spent[step] = time.thread_time() - start
+        self._used.add(step)
+        found: _T = self._values[step]
+        return found
+
+    def begin(self) -> None:
+        """Begin the next scorer: forget which steps were used, and keep their results and times."""
+        self._used.clear()
+
+    def milliseconds(self) -> float:
+        """CPU time of the steps that the scorer has used, on the calling thread."""
+        return 1000.0 * sum(self._spent[step] for step in self._used)
+
 
 _POLICY: Final = LivenessPolicy()
 
@@ -65,12 +102,7 @@ class PresentationEvidence(Protocol):
         ...
 
     def judge(self, parts: JudgedParts, *, step: str) -> LivenessResult:
-        """Judge some parts of the evidence as the product judges all of it.
-
-        Args:
-            parts: The parts.
-            step: Name of the step.
-        """
+        """Judge some parts of the evidence as the product judges all of it."""
         ...
 
 
@@ -164,7 +196,6 @@ class ClipEvidence:
 
         Args:
             frames: The frames as a phone sends them.
-            pack: The models.
             subject: Defines which faces of a frame count as persons.
         """
         self.stages = Stages()

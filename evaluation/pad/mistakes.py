@@ -8,14 +8,12 @@ from typing import Final
 import cv2
 import numpy as np
 
-from evaluation.match.pictures import read_picture
+from evaluation.match.photos import read_picture
 from evaluation.pad.dataset import PadSample, SampleKind
 from evaluation.pad.runs import ScoreRun
 from vision.errors import DecoderUnavailable, ImageError
 from vision.face import BgrImage
 from vision.image import StillDecoder
-
-__all__ = ["Mistake", "mistakes_sheet", "worst_mistakes"]
 
 _EACH: Final = 12
 _COLUMNS: Final = 6
@@ -27,12 +25,7 @@ _PAPER: Final = 245
 
 @dataclass(frozen=True, slots=True)
 class Mistake:
-    """One presentation on the wrong side.
-
-    Attributes:
-        sample: The presentation.
-        score: Its score.
-    """
+    """One presentation on the wrong side."""
 
     sample: PadSample
     score: float

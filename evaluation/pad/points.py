@@ -1,4 +1,12 @@
-"""Computes BPCER at a fixed APCER, if the data support it, in sample and held out.
+"""Error rates of presentation attack detection (ISO/IEC 30107-3), and BPCER at a fixed APCER.
+
+A score states how sure a scorer is of a bona fide presentation. A presentation is **accepted** if its score
+is *above* the threshold.
+
+* APCER: share of attack presentations of one species that are accepted. Over several species the highest
+  counts (ISO/IEC 30107-3, 13.2), so that an easy species does not hide a hard one.
+* BPCER: share of bona fide presentations that are not accepted.
+* Presentations without a response are in neither; they are counted separately (APNRR, BPNRR).
 
 A target is reported only if there are enough attacks to show it: with n attacks and none accepted, the APCER
 may still be 3/n (95 %, rule of three), so that 1 % needs 300 attacks of a species, 5 % 60 and 10 % 30.
@@ -17,11 +25,100 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.binomial import Proportion, fewest_trials, proportion
-from evaluation.pad.metrics import share_rejected, threshold_for_all
 from evaluation.pad.resampling import Bootstrap, Draws, Interval, interval_of, resampled_bpcer
 from evaluation.pad.runs import ScoreRun
 
-__all__ = ["TARGETS", "FixedApcer", "HeldOut", "NotSupported", "SourceRates", "held_out", "in_sample"]
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class DetCurve:
+    """Both error rates at every distinct threshold.
+
+    Attributes:
+        thresholds: Shape (t,), rising; the first accepts everything.
+        apcer: Shape (t,), falling from 1 to 0.
+        bpcer: Shape (t,), rising from 0 to 1.
+    """
+
+    thresholds: Scores
+    apcer: Scores
+    bpcer: Scores
+
+
+def area_under_curve(live: Scores, attacks: Scores) -> float:
+    """Return the share of pairs, 0..1, in which the live presentation scores higher; equal scores count half.
+
+    Args:
+        live: Shape (n,), n at least 1.
+        attacks: Shape (m,), m at least 1.
+
+    Raises:
+        ValueError: One of them is empty.
+    """
+    if not live.size or not attacks.size:
+        raise ValueError("the area under the curve needs bona fide and attack presentations")
+    sorted_attacks = np.sort(attacks)
+    lower = np.searchsorted(sorted_attacks, live, side="left")
+    lower_or_equal = np.searchsorted(sorted_attacks, live, side="right")
+    return float((lower + lower_or_equal).sum() / 2 / (live.size * attacks.size))
+
+
+def share_rejected(live: Scores, threshold: float) -> float:
+    """Return the BPCER, 0..1."""
+    return float((live <= threshold).mean())
+
+
+def threshold_at(apcer: float, attacks: Scores) -> float:
+    """Return the lowest attack score which, as a threshold, accepts at most the share ``apcer`` of attacks.
+
+    Args:
+        apcer: 0..1, below 1.
+        attacks: Shape (m,), m at least 1.
+    """
+    return float(np.sort(attacks)[::-1][int(apcer * attacks.size + 1e-9)])
+
+
+def threshold_for_all(apcer: float, attacks: Mapping[str, Scores]) -> float:
+    """Return the lowest threshold at which no species has an APCER above ``apcer``.
+
+    Args:
+        apcer: 0..1, below 1.
+        attacks: Scores by species; at least one species, none empty.
+    """
+    return max(threshold_at(apcer, scores) for scores in attacks.values())
+
+
+def bpcer_at(apcer: float, *, live: Scores, attacks: Scores) -> float:
+    """Return BPCER, 0..1, at the lowest threshold that accepts at most the share ``apcer`` of attacks."""
+    return share_rejected(live, threshold_at(apcer, attacks))
+
+
+def det_curve(live: Scores, attacks: Scores) -> DetCurve:
+    """Return both rates at every threshold.
+
+    Args:
+        live: Shape (n,), n at least 1.
+        attacks: Shape (m,), m at least 1.
+    """
+    scores = np.unique(np.concatenate([live, attacks]))
+    thresholds = np.concatenate([[-np.inf], scores])
+    return DetCurve(
+        thresholds=thresholds,
+        apcer=1.0 - np.searchsorted(np.sort(attacks), thresholds, side="right") / attacks.size,
+        bpcer=np.searchsorted(np.sort(live), thresholds, side="right") / live.size,
+    )
+
+
+def equal_error_rate(live: Scores, attacks: Scores) -> float:
+    """Return the equal error rate, 0..1: the mean of APCER and BPCER at the threshold where they are closest.
+
+    ISO/IEC 30107-3 does not report it; it is a side note for comparison with older papers.
+    """
+    curve = det_curve(live, attacks)
+    at = int(np.argmin(np.abs(curve.apcer - curve.bpcer)))
+    return float((curve.apcer[at] + curve.bpcer[at]) / 2)
+
 
 TARGETS: Final = (0.01, 0.05, 0.10)
 
@@ -77,7 +174,6 @@ class SourceRates:
     """The error rates of one source, at thresholds that were set on the other parts of the data.
 
     Attributes:
-        source: Its name.
         apcer: APCER by species.
         bpcer: BPCER; None without bona fide presentations.
     """

@@ -23,8 +23,6 @@ from numpy.typing import NDArray
 
 from evaluation.pad.dataset import PadSample
 
-__all__ = ["Bootstrap", "Draws", "Interval", "draw", "interval_of", "resampled_auc", "resampled_bpcer"]
-
 _AT_ONCE: Final = 4_000_000
 """Number of counts in memory at a time."""
 
@@ -116,7 +114,6 @@ def draw(samples: Sequence[PadSample], bootstrap: Bootstrap) -> Draws:
 
     Args:
         samples: The presentations, at least one.
-        bootstrap: Settings of the draws.
     """
     names = [(sample.source, sample.live, sample.group) for sample in samples]
     distinct = {name: number for number, name in enumerate(dict.fromkeys(names))}

@@ -13,8 +13,6 @@ from numpy.typing import NDArray
 from evaluation.pad.dataset import INJECTED, PadSample
 from liveness import Verdict
 
-__all__ = ["NonResponse", "ScoreRun", "ScorerAnswer", "ScorerKind", "ScorerName", "collect_run"]
-
 _NO_PARTS: Final[Mapping[str, float]] = MappingProxyType({})
 
 
@@ -74,7 +72,6 @@ class ScoreRun:
     """The answers of one scorer to all presentations of a set.
 
     Attributes:
-        scorer: Name of the scorer.
         samples: The presentations; a clip is listed once for each of its scans.
         scores: Shape (n,); NaN without a response.
         faults: Why there is no score, by position.
@@ -127,7 +124,6 @@ def collect_run(
     """Combine the answers of one scorer.
 
     Args:
-        scorer: Name of the scorer.
         samples: The presentations.
         answers: One answer for each of them.
         milliseconds: CPU time of each answer.

@@ -35,7 +35,7 @@ from liveness.dynamic.measurement import (
 from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
 from liveness.dynamic.policy import ChallengeFinding
 from liveness.dynamic.sample import FlashSample
-from liveness.signal import NEITHER
+from liveness.verdict import NEITHER
 
 _RECENT: Final = 24
 """The number of latest frames from which the light is judged: about a second."""

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from liveness.express.settings import CueLine, ExpressSettings
 from liveness.extent import FaceExtent, face_extent
 from liveness.observation import ScanObservations
-from liveness.signal import NamedSignal, Signal
+from liveness.verdict import NamedSignal, Signal
 from vision.face import BgrImage, DetectedFace, Points
 
 CROP_FACE: Final = 96
@@ -99,7 +99,6 @@ def cut_crops(image: BgrImage, face: DetectedFace) -> CueCrops | None:
 
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255.
-        face: The face in the frame.
     """
     extent = face_extent(face)
     height, width = image.shape[:2]
@@ -293,7 +292,6 @@ class CueSignal(NamedSignal, ABC):
     """The reason if no frame has the cue, as a sentence."""
 
     def __init__(self, cues: Sequence[FrameCues]) -> None:
-        """Takes the cues of the frames (``frame_cues.measure_frame_cues``)."""
         self._cues = tuple(cues)
 
     @abstractmethod

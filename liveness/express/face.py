@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
 from liveness.observation import ScanObservations
-from liveness.signal import NamedSignal, Signal, score_against_line
+from liveness.verdict import NamedSignal, Signal, score_against_line
 
 _FEWEST_FRAMES = 8
 _BLINK_SCORE = 0.95

@@ -4,11 +4,16 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from liveness.express.cues import FrameCues
-from liveness.express.depth import PoseConsistency
 from liveness.express.face import Blink, EyesOpen, FaceArea, HeadPoseSignal, Sharpness
-from liveness.express.frame_cues import BlurDepth, ColourGamut, Moire, SpecularHighlights
-from liveness.express.medium_border import MediumBorder
-from liveness.express.motion import MicroMotion, PlanarMotion, Stillness, Surroundings, motion_steps
+from liveness.express.frame_cues import BlurDepth, ColourGamut, MediumBorder, Moire, SpecularHighlights
+from liveness.express.motion import (
+    MicroMotion,
+    PlanarMotion,
+    PoseConsistency,
+    Stillness,
+    Surroundings,
+    motion_steps,
+)
 from liveness.express.pad_network import PadNetworks, PadScore, network_medians, stretch_medians
 from liveness.express.repetition import FrozenFrames, RepetitionFinding, find_repetition
 from liveness.express.settings import ExpressSettings
@@ -16,8 +21,7 @@ from liveness.fusion import fuse
 from liveness.fusion_model import FusionModel
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
-from liveness.signal import Signal, not_assessed
-from liveness.verdict import LivenessResult
+from liveness.verdict import LivenessResult, Signal, not_assessed
 
 _OVER_TIME = frozenset(
     {

@@ -8,7 +8,7 @@ import numpy as np
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import ScanObservations
-from liveness.signal import NamedSignal, Signal, network_log_odds
+from liveness.verdict import NamedSignal, Signal, network_log_odds
 
 _LEAST_IN_STRETCH = 3
 """The least number of scored frames of a stretch that is judged by itself."""

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import Samples, ScanObservations
-from liveness.signal import NamedSignal, Signal
+from liveness.verdict import NamedSignal, Signal
 
 # Searches for repeated frames that were re-encoded, so that no two are identical.
 #
@@ -228,7 +228,6 @@ class FrozenFrames(NamedSignal):
     label = "Every frame is new"
 
     def __init__(self, finding: RepetitionFinding | None) -> None:
-        """Takes the finding of ``find_repetition``."""
         self._finding = finding
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:

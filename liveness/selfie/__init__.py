@@ -7,11 +7,25 @@ and ``lbp_histogram``, ``inner_square`` with ``face_spectrum``, and ``symmetric_
 """
 
 from liveness.selfie.geometry import asymmetry, symmetric_pairs
-from liveness.selfie.judge import NEUTRAL, SelfieResult, judge_selfie, selfie_verdict
-from liveness.selfie.model import SIGNAL_NAMES, SelfieModel, load_selfie_model, parse_selfie_model
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings
+from liveness.selfie.judge import (
+    NEUTRAL,
+    SIGNAL_NAMES,
+    SelfieModel,
+    SelfieResult,
+    judge_selfie,
+    load_selfie_model,
+    parse_selfie_model,
+    selfie_verdict,
+)
+from liveness.selfie.settings import (
+    INCONCLUSIVE_MARGIN,
+    SelfieSettings,
+    SelfieSubject,
+    face_crop,
+    inner_square,
+    texture_crop,
+)
 from liveness.selfie.spectrum import Spectrum, SpectrumMeasures, face_spectrum, measure_spectrum
-from liveness.selfie.subject import SelfieSubject, face_crop, inner_square, texture_crop
 from liveness.selfie.texture import LBP_BINS, lbp_codes, lbp_histogram, pattern_entropy
 
 __all__ = [

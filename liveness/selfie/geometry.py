@@ -9,9 +9,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.extent import face_extent
-from liveness.selfie.settings import BEST_AREA_RATIO, LARGEST_AREA_RATIO, SelfieSettings, score_between
-from liveness.selfie.subject import SelfieSubject
-from liveness.signal import NamedSignal, Signal
+from liveness.selfie.settings import (
+    BEST_AREA_RATIO,
+    LARGEST_AREA_RATIO,
+    SelfieSettings,
+    SelfieSubject,
+    score_between,
+)
+from liveness.verdict import NamedSignal, Signal
 from vision.face import Box, DetectedFace, HeadPose, Landmarks, Points
 from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose

@@ -2,23 +2,211 @@
 
 This is the result of ``AnalyzeImage`` for compatibility. It is explainable and weak (docs/selfie_signals.md
 has its figures), and it never decides a scan: ``liveness.fusion`` does that.
+
+Here are also the weights, and the signal of a file's metadata: whether it is from a camera, or from
+screen-capture and editing software.
 """
 
 import math
+import re
+import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Protocol
+from importlib.resources import files
+from types import MappingProxyType
+from typing import Any, Final, Protocol
 
-from formats.exif import ExifTags
-from liveness.selfie.exif_metadata import ExifMetadata
+from formats.exif import ExifState, ExifTags
+from liveness.errors import SelfieModelError
 from liveness.selfie.geometry import EyeAspectRatio, FaceAreaRatio, FacialSymmetry, SelfieHeadPose
-from liveness.selfie.model import SelfieModel
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings, SelfieSubject
 from liveness.selfie.spectrum import FftDeepfake
-from liveness.selfie.subject import SelfieSubject
 from liveness.selfie.texture import LbpTexture, SelfieSharpness
-from liveness.signal import Signal
-from liveness.verdict import Verdict
+from liveness.verdict import NamedSignal, Signal, Verdict
 from vision.face import BgrImage, DetectedFace, Landmarks
+
+SIGNAL_NAMES = (
+    "sharpness",
+    "eye_aspect_ratio",
+    "head_pose",
+    "face_area_ratio",
+    "facial_symmetry",
+    "lbp_texture",
+    "exif_metadata",
+    "fft_deepfake",
+)
+"""The signals in the order of the contract and of every result."""
+
+_HIGHEST = "lbp_texture"
+_DATA_FILE = "selfie_model.toml"
+_KEYS = {"version", "weights", "record"}
+_SLACK = 1e-9
+"""The rounding error that the sum of the weights may have."""
+
+
+@dataclass(frozen=True, slots=True)
+class SelfieModel:
+    """The weights of the signals.
+
+    Attributes:
+        version: The version of the data file; part of every result.
+        weights: Weight by signal name, each above 0; they sum to 1, and ``lbp_texture`` has the highest.
+        record: The facts of how the weights were chosen, in words, by the name of the fact.
+    """
+
+    version: str
+    weights: Mapping[str, float]
+    record: Mapping[str, str]
+
+
+def load_selfie_model() -> SelfieModel:
+    """Returns the packaged model.
+
+    Raises:
+        SelfieModelError: The data file is missing or not usable.
+    """
+    try:
+        text = files("liveness.selfie").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SelfieModelError(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
+    return parse_selfie_model(text)
+
+
+def parse_selfie_model(text: str) -> SelfieModel:
+    """Parses a model from the text of its data file.
+
+    Raises:
+        SelfieModelError: The text is not TOML, a part is missing, or the weights break a rule of
+            ``SelfieModel.weights``.
+    """
+    try:
+        data = tomllib.loads(text)
+    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
+    except (ValueError, RecursionError) as error:
+        raise SelfieModelError(f"the selfie model is not TOML: {error}") from error
+    if set(data) != _KEYS:
+        raise SelfieModelError(f"the selfie model must hold {sorted(_KEYS)}; it holds {sorted(data)}")
+    record = _table(data, "record")
+    if not isinstance(data["version"], str) or not all(isinstance(value, str) for value in record.values()):
+        raise SelfieModelError("the version and every entry of the record must be text")
+    return SelfieModel(
+        version=data["version"],
+        weights=MappingProxyType(_weights(_table(data, "weights"))),
+        record=MappingProxyType(dict(record)),
+    )
+
+
+def _weights(table: Mapping[str, Any]) -> dict[str, float]:
+    if set(table) != set(SIGNAL_NAMES):
+        raise SelfieModelError(f"the weights must be of {sorted(SIGNAL_NAMES)}; they are of {sorted(table)}")
+    weights = {name: _number(table, name) for name in SIGNAL_NAMES}
+    if abs(math.fsum(weights.values()) - 1) > _SLACK:
+        raise SelfieModelError(f"the weights must sum to 1; they sum to {math.fsum(weights.values())}")
+    if any(weights[_HIGHEST] <= weight for name, weight in weights.items() if name != _HIGHEST):
+        raise SelfieModelError(f"{_HIGHEST} must have the highest weight")
+    return weights
+
+
+def _number(table: Mapping[str, Any], name: str) -> float:
+    value = table[name]
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value < 1:
+        raise SelfieModelError(f"the weight of {name} must be a number between 0 and 1")
+    return float(value)
+
+
+def _table(data: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = data[name]
+    if not isinstance(value, dict):
+        raise SelfieModelError(f"the selfie model's {name} must be a table")
+    return value
+
+
+SPOOF_KEYWORDS: Final = (
+    "screenshot",
+    "screen capture",
+    "snipping",
+    "obs",
+    "bandicam",
+    "photoshop",
+    "gimp",
+    "preview",
+    "snagit",
+)
+"""The list of the contract, in its order."""
+
+_IN_COMMENTS: Final = ("screenshot", "screen capture")
+_SEPARATORS: Final = re.compile(r"[\s_-]+")
+_OBS: Final = re.compile(r"(?<![a-z])obs(?![a-z])")
+_ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
+"""The scores of the contract's table; see ``ExifMetadata``."""
+
+
+class ExifMetadata(NamedSignal):
+    """The contract's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
+
+    F-number, ISO, exposure time, focal length and GPS position add a fifth of the last 0.25 each. If the file
+    names a program of ``SPOOF_KEYWORDS``, the score is 0.10 regardless of other data. Damaged EXIF data count
+    as absent. This is weak evidence, because anyone can write EXIF data.
+    """
+
+    name = "exif_metadata"
+    label = "EXIF camera metadata"
+
+    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
+        """See ``SelfieSignal.assess``."""
+        del settings
+        score, detail = _judged(subject.exif)
+        return self.scored(score, detail)
+
+
+def spoof_keyword(exif: ExifTags) -> str | None:
+    """Returns the first of ``SPOOF_KEYWORDS`` that the file's metadata contain, in any letter case, or None.
+
+    Spaces, hyphens, underscores or nothing may separate words. ``obs`` counts only as a separate word,
+    because it is part of other words. Comments are free text, so only the keywords of screenshots count in
+    them.
+    """
+    programs = [_plain(text) for text in exif.software]
+    comment = _plain(exif.comment or "")
+    for keyword in SPOOF_KEYWORDS:
+        places = [*programs, comment] if keyword in _IN_COMMENTS else programs
+        if any(_names(place, keyword) for place in places):
+            return keyword
+    return None
+
+
+def _judged(exif: ExifTags) -> tuple[float, str]:
+    keyword = spoof_keyword(exif)
+    if keyword is not None:
+        return _SOFTWARE, f'The file names screen-capture or editing software ("{keyword}").'
+    if exif.state is ExifState.ABSENT:
+        return _ABSENT, "The file has no EXIF data; many apps remove them."
+    if exif.state is ExifState.MALFORMED:
+        return _ABSENT, "The EXIF data are damaged and count as absent."
+    if exif.make is None and exif.model is None:
+        return _NO_CAMERA, "There are EXIF data, but they name no camera."
+    optics = {
+        "f-number": exif.f_number is not None,
+        "ISO": exif.iso is not None,
+        "exposure time": exif.exposure_seconds is not None,
+        "focal length": exif.focal_length_mm is not None,
+        "GPS position": exif.has_gps,
+    }
+    present = [name for name, there in optics.items() if there]
+    if not present:
+        return _CAMERA, "The EXIF data name a camera, but no optical parameters."
+    score = _CAMERA + _OPTICS * len(present) / len(optics)
+    return score, f"The EXIF data name a camera and hold {', '.join(present)}."
+
+
+def _plain(text: str) -> str:
+    return _SEPARATORS.sub(" ", text.lower())
+
+
+def _names(text: str, keyword: str) -> bool:
+    if keyword == "obs":
+        return _OBS.search(text) is not None
+    return keyword in text or (" " in keyword and keyword.replace(" ", "") in text)
 
 
 class SelfieSignal(Protocol):
@@ -100,7 +288,6 @@ def judge_selfie(
         exif: The file's metadata, read by ``formats.picture_metadata.read_exif_tags`` from the received
             bytes.
         settings: Thresholds.
-        model: Weights.
 
     Returns:
         The result of the contract. A signal that cannot be assessed scores ``NEUTRAL``, keeps its weight and

@@ -13,9 +13,15 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.selfie.settings import NATURAL_KURTOSIS, SelfieSettings, score_between
-from liveness.selfie.subject import GreyCrop, SelfieSubject, inner_square
-from liveness.signal import NamedSignal, Signal
+from liveness.selfie.settings import (
+    NATURAL_KURTOSIS,
+    GreyCrop,
+    SelfieSettings,
+    SelfieSubject,
+    inner_square,
+    score_between,
+)
+from liveness.verdict import NamedSignal, Signal
 
 _HIGH: Final = 0.5
 _BAND: Final = 0.25

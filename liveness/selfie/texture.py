@@ -7,9 +7,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.selfie.settings import SelfieSettings, score_between
-from liveness.selfie.subject import GreyCrop, SelfieSubject, face_crop, texture_crop
-from liveness.signal import NamedSignal, Signal, score_against_line
+from liveness.selfie.settings import (
+    GreyCrop,
+    SelfieSettings,
+    SelfieSubject,
+    face_crop,
+    score_between,
+    texture_crop,
+)
+from liveness.verdict import NamedSignal, Signal, score_against_line
 
 _SIDE: Final = 160
 _STEEPNESS: Final = 1.5

@@ -22,19 +22,15 @@ from typing import Final
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from research.dynamic.cases import QUALITIES, Group, all_cases, small_slice
+from research.dynamic.cases import QUALITIES, RENDERERS, Group, all_cases, small_slice
 from research.dynamic.drive import Link
-from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.measure import Conditions, code_hash, measure_checks
 from research.dynamic.people import simulated_people
-from research.dynamic.renderers import RENDERERS
-from research.dynamic.report import write_report
-from research.dynamic.rows import append_rows, mend_rows, read_rows
+from research.dynamic.rows import DynamicEvaluationError, append_rows, mend_rows, read_rows
+from research.dynamic.tables import write_report
 from simulator import AmbientPreset, FlashKind
 from vision.errors import VisionError
 from vision.packs import load_pack
-
-__all__ = ["main"]
 
 _WIDTH: Final = 180
 """Width of the tables, characters."""

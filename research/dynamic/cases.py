@@ -2,7 +2,8 @@
 
 Ambient light, kind and (of relighting) latency and quality are crossed with persons. Skin, camera, distance,
 renderer and phone are drawn for each scan from its own name, so that all of them vary in every cell and a
-table over one of them averages over the others.
+table over one of them averages over the others. The renderers are those that were used for tuning, and
+others.
 """
 
 import hashlib
@@ -15,7 +16,6 @@ from typing import Final
 
 import numpy as np
 
-from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS, Renderers
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -33,20 +33,44 @@ from simulator import (
     ToneCurve,
 )
 
-__all__ = [
-    "CAMERAS",
-    "DISTANCES",
-    "LATENCIES",
-    "LYING_LATENCIES",
-    "QUALITIES",
-    "SKINS",
-    "Case",
-    "Group",
-    "all_cases",
-    "claimed_late",
-    "settings_of",
-    "small_slice",
-]
+
+@dataclass(frozen=True, slots=True)
+class Renderers:
+    """Models of light, skin and head, each combination of which can render a scan.
+
+    Attributes:
+        emissions: Models of the screen's light, at least one.
+        diffuses: Models of reflection by skin and paper, at least one.
+        geometries: Models of the head's shape, at least one.
+    """
+
+    emissions: tuple[Emission, ...]
+    diffuses: tuple[Diffuse, ...]
+    geometries: tuple[Geometry, ...]
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Return every combination, as ``points/lambert/relief``."""
+        return frozenset(map("/".join, itertools.product(self.emissions, self.diffuses, self.geometries)))
+
+    def draw(self, rng: np.random.Generator) -> str:
+        """Draw one of the combinations, each equally likely."""
+        models = self.emissions, self.diffuses, self.geometries
+        return "/".join(str(rng.choice([str(one) for one in model])) for model in models)
+
+
+CALIBRATION_RENDERERS: Final = Renderers(
+    (Emission.POINTS, Emission.AREA),
+    (Diffuse.LAMBERT, Diffuse.WRAPPED),
+    (Geometry.RELIEF, Geometry.ELLIPSOID),
+)
+"""The models that were used for tuning."""
+
+HELD_OUT_RENDERERS: Final = Renderers((Emission.DIRECTED,), (Diffuse.COATED,), (Geometry.SCULPTED,))
+"""Another model of each kind, made after all lines were set; no line was set on them."""
+
+RENDERERS: Final = {"calibrated": CALIBRATION_RENDERERS, "held-out": HELD_OUT_RENDERERS}
+"""Both, by the names that commands take."""
 
 
 class Group(StrEnum):
@@ -63,7 +87,6 @@ class Case:
     """One scan to simulate: an attempt of a check.
 
     Attributes:
-        group: Its group.
         kind: The person or attack.
         ambient: The surrounding light.
         person: Key of the person, or of the victim.
@@ -186,7 +209,6 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
     """Return the simulator's settings for a case. The name of its check seeds what the case leaves open.
 
     Args:
-        case: The case.
         width: Width of the frames, pixels.
         height: Height of the frames, pixels.
         rate: Frames a second.

@@ -22,14 +22,11 @@ from liveness.dynamic.policy import ChallengeFinding
 from matcher import MatchPolicy
 from research.dynamic.cases import Case, claimed_late, settings_of
 from research.dynamic.drive import Link, ScanTrace, drive_scan
-from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import Person, photo_of
-from research.dynamic.rows import AttemptRow, Row
+from research.dynamic.rows import AttemptRow, DynamicEvaluationError, Row
 from simulator import Photo
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, Template, load_pack
-
-__all__ = ["Bench", "Conditions", "code_hash", "measure_checks"]
 
 _OUTCOMES: Final = {
     Verdict.LIVE: AttemptRow.SUCCESS,

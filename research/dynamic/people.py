@@ -15,22 +15,11 @@ import numpy as np
 
 from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections
 from evaluation.match.photos import read_photos
-from research.dynamic.errors import DynamicEvaluationError
+from research.dynamic.rows import DynamicEvaluationError
 from simulator import Photo, PhotoUnusable, photo_from_image
 from vision.face import BgrImage, Points
 from vision.geometry import eye_centres
 from vision.packs import Pack
-
-__all__ = [
-    "Person",
-    "Split",
-    "held_out_people",
-    "key_of",
-    "photo_of",
-    "read_split",
-    "simulated_people",
-    "with_usable_photo",
-]
 
 _SHORT_SIDE: Final = 720
 """Short side to which a small photo is enlarged for its landmarks, pixels."""
@@ -138,7 +127,6 @@ def photo_of(person: Person, *, pack: Pack, witness: Pack) -> Photo:
     """Return the photo from which scans of a person are made.
 
     Args:
-        person: The person.
         pack: Finds the face and 68 landmarks in it, such as the embedded pack.
         witness: Another pack, which must find the eyes in the same place, because one pack alone may find a
             false face, or misplace its eyes.

@@ -9,8 +9,6 @@ from device_integrity.camera import ExposureClaim
 from simulator import SimulatedExposure, SimulatedFrame
 from vision.image import encode_jpeg
 
-__all__ = ["Turn", "frame_of", "sent_frame", "turns"]
-
 COUNTED_FRAMES: Final = 8
 """Number of frames before which a server shows no colour and no oval."""
 _QUALITY: Final = 88
@@ -47,7 +45,6 @@ def turns(
     """Process frames as a server does until the attempt is complete, or no more frames arrive.
 
     Args:
-        capture: The attempt.
         arriving: Frames with their times of arrival, or times without a frame; each is requested after the
             actions on the one before were heard.
         processing: Time that the server needs for a frame before it answers, seconds.
@@ -97,7 +94,6 @@ def frame_of(
     """Return a simulated frame as a device sends it.
 
     Args:
-        simulated: The frame.
         index: Its index in the attempt.
         step: The step that the device claims to be on display; 0 for none.
         step_since: Since when it claims that, seconds of the scan's clock.
@@ -130,7 +126,6 @@ def sent_frame(
     """Return a coded frame as a device sends it.
 
     Args:
-        jpeg: The image.
         index: Its index in the attempt.
         time: Capture time, seconds of the scan's clock.
         width: Width of the image, pixels.

@@ -10,25 +10,118 @@ Writes ``fusion_model.toml`` into the folder. To ship the model, copy it over ``
 """
 
 import argparse
+import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
 from types import MappingProxyType
 
 from liveness import FusionModel, Verdict, load_fusion_model
 from liveness.errors import FusionModelError
-from liveness.fusion_model import ReliabilityBin
-from research.liveness_fusion.left_out import POLICIES, STANDARD, RowDecisions, decide_left_out
-from research.liveness_fusion.model_text import model_text
+from liveness.fusion_model import Motion, NetworkCalibrations, ReliabilityBin, SignalGroup, Traces
+from research.liveness_fusion.left_out import (
+    POLICIES,
+    STANDARD,
+    RowDecisions,
+    count_pushes,
+    decide_left_out,
+    decide_unseen,
+    placed_without,
+    reliability_bins,
+    sure_counts,
+    with_sure,
+)
 from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
-from research.liveness_fusion.pushes import count_pushes, placed_without
-from research.liveness_fusion.reliability import reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows
-from research.liveness_fusion.sure import decide_unseen, sure_counts, with_sure
 
-__all__ = ["fit_model", "main"]
+
+def model_text(model: FusionModel) -> str:
+    """Return ``model`` as text for ``liveness.fusion_model.parse_fusion_model``."""
+    lines = [
+        "# Written by the commands in the record; see liveness/fusion_model.py for what each number means.",
+        f"version = {json.dumps(model.version)}",
+        *_motion(model.motion),
+        *_traces(model.traces),
+        *_networks("scan_networks", model.scan_networks),
+        *_networks("still_networks", model.still_networks),
+    ]
+    lines += ["", "[decision]", *_numbers(asdict(model.decision)), "", "[reliability]"]
+    for name, bins in model.reliability.items():
+        for one in bins:
+            lines += [
+                "",
+                f"[[reliability.{json.dumps(name)}]]",
+                f"predicted = {one.predicted:.3f}",
+                f"live = {one.live}",
+                f"count = {one.count}",
+                f"lower = {one.lower:.3f}",
+                f"upper = {one.upper:.3f}",
+            ]
+    lines += ["", "[record]", *(f"{name} = {json.dumps(text)}" for name, text in model.record.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _group(name: str, group: SignalGroup) -> list[str]:
+    return [
+        "",
+        f"[{name}]",
+        f"bias = {group.bias:.3f}",
+        f"most_for = {group.most_for:.3f}",
+        f"most_against = {group.most_against:.3f}",
+        "",
+        f"[{name}.weights]",
+        *_numbers(group.weights),
+        "",
+        f"[{name}.neutral]",
+        *_numbers(group.neutral),
+    ]
+
+
+def _traces(traces: Traces) -> list[str]:
+    lines = ["", "[traces]", f"most_against = {traces.most_against:.3f}", "", "[traces.signals]"]
+    for name, one in traces.signals.items():
+        lines += [
+            "",
+            f"[traces.signals.{name}]",
+            *_numbers({"begins": one.begins, "full": one.full, "strength": one.strength}),
+        ]
+    return lines
+
+
+def _motion(motion: Motion) -> list[str]:
+    return [
+        "",
+        "[motion]",
+        f"most_against = {motion.most_against:.3f}",
+        "",
+        "[motion.weights]",
+        *_numbers(motion.weights),
+    ]
+
+
+def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
+    lines: list[str] = []
+    named = {" + ".join(sorted(names)) or "none": one for names, one in networks.known.items()}
+    for names, one in {**named, "default": networks.unknown}.items():
+        lines += [
+            "",
+            f"[{name}.{json.dumps(names)}]",
+            f"bias = {one.bias:.3f}",
+            f"weight = {one.weight:.3f}",
+            f"motion_for = {one.motion_for:.3f}",
+        ]
+        if one.sure is not None:
+            lines.append(f"sure = {one.sure:.1f}")
+        if one.cues is not None:
+            lines += _group(f"{name}.{json.dumps(names)}.cues", one.cues)
+    return lines
+
+
+def _numbers(values: Mapping[str, float]) -> list[str]:
+    return [f"{name} = {value:.3f}" for name, value in values.items()]
+
 
 _VERSION = "8"
 _DEEPFAKE = "deepfake"

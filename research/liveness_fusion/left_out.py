@@ -1,15 +1,32 @@
-"""Decides each source with a model that was fitted without it."""
+"""Decides each source with a model that was fitted without it, and counts what follows.
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+*Sure*: a set of several networks is sure of scans from ``SCAN_LINE`` if no attack of a source that was left
+out, or never fitted, reaches it; and of single images from ``STILL_LINE`` if at most ``_MOST_PICTURES`` of
+the attacks of such sources do. A network alone is never sure: nothing contradicts what it does not see.
 
-from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult
+*Pushes*: the rows that each trace of a medium, alone, moves across a threshold of policy ``standard``.
+
+*Reliability*: how often predictions of each confidence are true (A. H. Murphy and R. L. Winkler, "Reliability
+of subjective probability forecasts", Applied Statistics 26(1), 1977; intervals: Clopper and Pearson,
+Biometrika 26(4), 1934). Rows count as independent trials, which frames of one source are not: the true
+intervals are wider.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+import numpy as np
+
+from evaluation import Proportion
+from evaluation.binomial import proportion
+from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult, Verdict
 from liveness.fusion import fuse
-from liveness.signal import assessed
-from research.liveness_fusion.parts import Limits, fit_parts
+from liveness.fusion_model import NetworkCalibrations, ReliabilityBin, Traces
+from liveness.verdict import assessed
+from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind
-
-__all__ = ["POLICIES", "STANDARD", "RowDecisions", "decide", "decide_left_out"]
 
 STANDARD = "standard"
 POLICIES = {"low": (60.0, 30.0), STANDARD: (70.0, 30.0), "high": (80.0, 40.0)}
@@ -65,3 +82,203 @@ def decide(row: Row, model: FusionModel, *, networks: frozenset[str], policy: st
         ),
         model=model,
     )
+
+
+SCAN_LINE: Final = 98.0
+"""Set by hand, about half a unit of log odds above the strongest attack among the recorded scans (97.1)."""
+STILL_LINE: Final = 97.0
+"""Set by hand: of the attacks of a set of pictures that stays held back, 4 % reach it."""
+_MOST_PICTURES: Final = 0.05
+_DEEPFAKE: Final = "deepfake"
+_SCANS: Final = frozenset({RowKind.CLIP})
+_STILLS: Final = frozenset({RowKind.PICTURE})
+
+
+def decide_unseen(
+    rows: Sequence[Row], model: FusionModel, networks: Sequence[frozenset[str]]
+) -> list[RowDecisions]:
+    """Return the decisions of ``model`` on rows to which it was not fitted, under the policy ``standard``."""
+    return [
+        RowDecisions(row, names, {STANDARD: decide(row, model, networks=names, policy=STANDARD)})
+        for row in rows
+        for names in networks
+        if names and names.issubset(row.networks)
+    ]
+
+
+def with_sure(model: FusionModel, decided: Iterable[RowDecisions]) -> FusionModel:
+    """Return ``model`` with the line of each set of networks that may have one.
+
+    Args:
+        decided: Decisions on sources that were left out or never fitted.
+    """
+    known = list(decided)
+    return replace(
+        model,
+        scan_networks=_with_line(model.scan_networks, known, _SCANS, line=SCAN_LINE, most=0.0),
+        still_networks=_with_line(model.still_networks, known, _STILLS, line=STILL_LINE, most=_MOST_PICTURES),
+    )
+
+
+def sure_counts(decided: Iterable[RowDecisions], networks: frozenset[str]) -> dict[str, str]:
+    """Return for scans and images how many live ones and attacks reach the line, in words."""
+    known = list(decided)
+    found = {}
+    for title, kinds, line in (("scans", _SCANS, SCAN_LINE), ("pictures", _STILLS, STILL_LINE)):
+        live, attacks = _scores(known, networks, kinds)
+        found[title] = (
+            f"{sum(score >= line for score in live)} of {len(live)} live, "
+            f"{sum(score >= line for score in attacks)} of {len(attacks)} attack "
+            f"(the highest {max(attacks, default=0.0):.1f}) from {line:g}"
+        )
+    return found
+
+
+def _with_line(
+    networks: NetworkCalibrations,
+    decided: Sequence[RowDecisions],
+    kinds: frozenset[RowKind],
+    *,
+    line: float,
+    most: float,
+) -> NetworkCalibrations:
+    known = {}
+    for names, calibration in networks.known.items():
+        _, attacks = _scores(decided, names, kinds)
+        reached = sum(score >= line for score in attacks)
+        sure = len(names) > 1 and OWN not in names and attacks and reached <= most * len(attacks)
+        known[names] = replace(calibration, sure=line if sure else None)
+    return replace(networks, known=MappingProxyType(known))
+
+
+def _scores(
+    decided: Sequence[RowDecisions], networks: frozenset[str], kinds: frozenset[RowKind]
+) -> tuple[list[float], list[float]]:
+    """Return the confidences of live rows and of attacks with these networks; a deepfake shows no medium."""
+    chosen = [
+        one
+        for one in decided
+        if one.networks == networks and one.row.kind in kinds and one.row.species != _DEEPFAKE
+    ]
+    live, attacks = (
+        [one.results[STANDARD].score for one in chosen if one.row.live is label] for label in (True, False)
+    )
+    return live, attacks
+
+
+_CONFIDENCE = 0.9
+"""Confidence of the two-sided interval, so that its upper end alone is a bound at 95 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pushes:
+    """The effect of one trace on rows of one kind, all live or all attacks.
+
+    A row counts if the verdict with any of its networks, or with none, differs without the trace.
+
+    Attributes:
+        seen: Rows with the trace, of those in which it was measured.
+        from_live: Rows that are LIVE without it and are not with it, of the same rows.
+        into_spoof: Rows that are SPOOF with it and are not without it, of the same rows.
+    """
+
+    seen: Proportion
+    from_live: Proportion
+    into_spoof: Proportion
+
+
+def count_pushes(
+    rows: Sequence[Row], trace: str, *, model_for: Callable[[str], FusionModel]
+) -> Pushes | None:
+    """Count the effects of ``trace``; ``None`` if it was measured in no row.
+
+    Args:
+        rows: Rows of one kind, all live or all attacks.
+        trace: Name of the signal.
+        model_for: The model that judges rows of a source.
+    """
+    measured = [row for row in rows if trace in row.scores]
+    seen, from_live, into_spoof = 0, 0, 0
+    for row in measured:
+        model = model_for(row.source)
+        sign = model.traces.signals.get(trace)
+        if sign is None or sign.clearness(row.scores[trace]) == 0:
+            continue
+        seen += 1
+        verdicts = _verdicts(row, trace, model)
+        from_live += any(Verdict.LIVE is before is not after for before, after in verdicts)
+        into_spoof += any(Verdict.SPOOF is after is not before for before, after in verdicts)
+    shares = [
+        proportion(hits, len(measured), confidence=_CONFIDENCE) for hits in (seen, from_live, into_spoof)
+    ]
+    known = [share for share in shares if share is not None]
+    return Pushes(*known) if len(known) == len(shares) else None
+
+
+def placed_without(rows: Sequence[Row], shipped: FusionModel, limits: Limits) -> Callable[[str], FusionModel]:
+    """Return a function that maps a source to a model, fitted to the rows of all other sources.
+
+    The effect of a trace is thus measured on persons and cameras that did not determine its ``begins`` and
+    ``full``. Its ``strength`` is that of ``shipped``: most attacks that show a trace are from one source, and
+    a model fitted without this source would give the trace no strength.
+
+    Args:
+        shipped: The model in use.
+        limits: The numbers of the model that are set, not fitted.
+    """
+    found: dict[str, FusionModel] = {}
+
+    def model_for(source: str) -> FusionModel:
+        if source not in found:
+            fitted = fit_parts([row for row in rows if row.source != source], shipped, limits)
+            found[source] = replace(fitted, traces=_as_strong(fitted.traces, shipped.traces))
+        return found[source]
+
+    return model_for
+
+
+def _as_strong(placed: Traces, shipped: Traces) -> Traces:
+    signals = {
+        name: replace(trace, strength=shipped.signals[name].strength)
+        for name, trace in placed.signals.items()
+        if name in shipped.signals
+    }
+    return replace(placed, signals=MappingProxyType(signals))
+
+
+def _verdicts(row: Row, trace: str, model: FusionModel) -> list[tuple[Verdict, Verdict]]:
+    """Return verdicts without and with the trace, for every network of the row and for none."""
+    lacking = replace(row, scores={name: score for name, score in row.scores.items() if name != trace})
+    asked = [names for names in sets_of(row.networks) if names.issubset(row.networks)]
+    if row.kind is RowKind.CLIP:
+        asked.append(frozenset())
+    return [
+        (
+            decide(lacking, model, networks=networks, policy=STANDARD).verdict,
+            decide(row, model, networks=networks, policy=STANDARD).verdict,
+        )
+        for networks in asked
+    ]
+
+
+_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
+
+
+def reliability_bins(predicted: Sequence[float], live: Sequence[bool]) -> tuple[ReliabilityBin, ...]:
+    """Return bins of predictions (0..1) with the share that is true; empty bins are omitted."""
+    places = np.clip(np.searchsorted(_EDGES, predicted, side="right") - 1, 0, len(_EDGES) - 2)
+    bins = []
+    for place in range(len(_EDGES) - 1):
+        inside: list[int] = np.flatnonzero(places == place).tolist()
+        found = proportion(sum(live[at] for at in inside), len(inside), confidence=0.95)
+        if found is not None:
+            bins.append(
+                ReliabilityBin(
+                    predicted=float(np.mean([predicted[at] for at in inside])),
+                    live=found.hits,
+                    count=found.trials,
+                    lower=found.lower,
+                    upper=found.upper,
+                )
+            )
+    return tuple(bins)

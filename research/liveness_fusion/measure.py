@@ -34,17 +34,12 @@ from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame
 from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_medians
 from matcher import SCAN_SUBJECT
-from research.liveness_fusion.large_faces import large_faces
-from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
+from research.liveness_fusion.photo_attacks import AttackKind, Presentation, large_faces, present
 from research.liveness_fusion.rows import Row, RowKind, write_rows
-from research.pad_network.errors import PadNetworkError
-from research.pad_network.material import pad_pictures
-from research.pad_network.split import read_plan
+from research.pad_network.material import PadNetworkError, pad_pictures, read_plan
 from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.packs import FaceDetector, Pack, PadNetwork, load_pack
-
-__all__ = ["main", "source_of"]
 
 _FITTED = ("clips", "presented", "pictures")
 _PHONE = "video_phone"

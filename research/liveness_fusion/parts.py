@@ -1,5 +1,12 @@
-"""Fits each part of the fusion model to measured rows."""
+"""Fits each part of the fusion model to measured rows.
 
+The coefficients are fitted by logistic regression for few data: weights of at least 0, drawn towards a prior.
+For a trace of a medium a logistic weight is not suitable: most attacks show no trace, and would hide the few
+that do. Its weight therefore comes from counts: how often attacks and live images show the trace.
+"""
+
+import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
@@ -7,15 +14,130 @@ from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.optimize import minimize
 
+from evaluation.binomial import proportion
 from liveness import FusionModel
-from liveness.fusion_model import Motion, NetworkCalibration, NetworkCalibrations, SignalGroup
-from liveness.signal import log_odds, network_log_odds
-from research.liveness_fusion.logistic import Prior, balanced_shares, fit_logistic
+from liveness.fusion_model import Motion, NetworkCalibration, NetworkCalibrations, SignalGroup, Trace, Traces
+from liveness.verdict import far_log_odds, log_odds, network_log_odds
 from research.liveness_fusion.rows import Row, RowKind
-from research.liveness_fusion.traces import fit_traces
 
-__all__ = ["CUES", "MOTION", "OWN", "PUBLIC", "TRACES", "Limits", "fit_parts", "in_view", "sets_of"]
+Weightwise = float | NDArray[np.float64]
+"""One number for all weights, or one for each."""
+
+Prior = tuple[Weightwise, Weightwise, float]
+"""The prior of the weights, its strength, and the strength that draws the bias towards 0."""
+
+
+def fit_logistic(
+    values: NDArray[np.float64],
+    labels: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    *,
+    prior: Prior,
+    offset: NDArray[np.float64] | None = None,
+    most: Weightwise = np.inf,
+) -> tuple[NDArray[np.float64], float]:
+    """Fit weights (at least 0) and bias that minimise the mean log loss and the distance from the prior.
+
+    Args:
+        values: Shape (n, k): log odds of the signals' scores, 0 if a signal was not assessed.
+        labels: Shape (n,): 1 for live.
+        shares: Shape (n,): weight of each row; they sum to 1.
+        prior: See ``Prior``.
+        offset: Shape (n,): fixed log odds to add; 0 if None.
+        most: Largest weight.
+    """
+    towards, pull, bias_pull = prior
+    known = np.zeros(len(labels)) if offset is None else offset
+
+    def loss(at: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        odds = known + values @ at[:-1] + at[-1]
+        off = at[:-1] - towards
+        error = shares * (1 / (1 + np.exp(-odds)) - labels)
+        cost = float((shares * (np.logaddexp(0, odds) - labels * odds)).sum())
+        cost += 0.5 * (float((pull * off**2).sum()) + bias_pull * float(at[-1] ** 2))
+        return cost, np.append(values.T @ error + pull * off, error.sum() + bias_pull * at[-1])
+
+    count = values.shape[1]
+    start = np.append(np.broadcast_to(towards, count), 0.0)
+    bounds = [(0.0, float(one)) for one in np.broadcast_to(most, count)] + [(None, None)]
+    best: NDArray[np.float64] = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds).x
+    return best[:-1], float(best[-1])
+
+
+def balanced_shares(
+    labels: Sequence[bool], sources: Sequence[str], *, power: float = 0.5
+) -> NDArray[np.float64]:
+    """Return the weight of each row: live rows sum to a half, attacks to the other.
+
+    Within a half, each source gets a share in proportion to the ``power`` of its number of rows, divided
+    equally among them. The largest source has 40 times as many images as the next, but not 40 times as many
+    cameras and persons; and a source of one image has less evidence than one of ten.
+    """
+    keys = list(zip(labels, sources, strict=True))
+    counts = Counter(keys)
+    shares = np.array([counts[key] ** (power - 1) for key in keys])
+    for label in (True, False):
+        mine = np.array(labels) == label
+        if mine.any():
+            shares[mine] /= 2 * shares[mine].sum()
+    return np.asarray(shares, np.float64)
+
+
+_FEW = 0.01
+"""Share of live images that defines the spread, from which the place of full weight follows."""
+
+_CONFIDENCE = 0.8
+"""Confidence of the two-sided interval, so that its lower end is a bound at 90 %."""
+
+_NARROWEST = 0.1
+"""Least distance, in log odds, from the point where a trace begins to count to that of its full weight."""
+
+
+def fit_traces(rows: Sequence[Row], names: Sequence[str], *, most_against: float) -> Traces:
+    """Fit every trace for which there are enough rows; see ``fit_trace``."""
+    found: dict[str, Trace] = {}
+    for name in names:
+        measured = [row for row in rows if name in row.scores]
+        live, attacks = (
+            [far_log_odds(row.scores[name]) for row in measured if row.live is is_live]
+            for is_live in (True, False)
+        )
+        trace = fit_trace(live, attacks)
+        if trace is not None:
+            found[name] = trace
+    signals: Mapping[str, Trace] = MappingProxyType(found)
+    return Traces(most_against=most_against, signals=signals)
+
+
+def fit_trace(live: Sequence[float], attacks: Sequence[float]) -> Trace | None:
+    """Fit a trace's place and strength from log odds of its score.
+
+    A trace begins to count beyond all live images. Its weight is full as far beyond the most extreme live
+    image as that image is beyond the first percentile. Its strength is the log of a lower bound on the ratio
+    of the rates of attacks and live images there: given their total count, each is an attack with a
+    probability by the ratio of the numbers (J. Przyborowski and H. Wilenski, "Homogeneity of results in
+    testing samples from Poisson series", Biometrika 31, 1940; bound: Clopper and Pearson, one-sided, 90 %).
+    It is 0 if the bound is below 1.
+
+    Returns:
+        The trace; ``None`` with too few live images to estimate the first percentile, or without attacks.
+    """
+    ordered = sorted(live)
+    place = math.floor(_FEW * (len(ordered) + 1)) - 1
+    if place < 0 or not attacks:
+        return None
+    begins = ordered[0]
+    full = begins - max(_NARROWEST, ordered[place] - begins)
+    beyond = sum(odds < full for odds in attacks)
+    of_attacks = proportion(beyond, beyond, confidence=_CONFIDENCE)
+    strength = 0.0
+    if of_attacks is not None and of_attacks.lower < 1:
+        ratio = of_attacks.lower / (1 - of_attacks.lower) * len(live) / len(attacks)
+        strength = max(0.0, math.log(ratio))
+    return Trace(begins=begins, full=full, strength=strength)
+
 
 MOTION = ("planar_motion", "micro_motion", "stillness", "surroundings", "pose_consistency")
 """Signals over time that a sheet or a thing moves. A blink is missing: nothing blinks less than a person."""

@@ -1,18 +1,58 @@
-"""Renders attack scans from photos: still, waved, bent, or filling the frame of a shaking camera.
+"""Renders attack scans from photos of one large face: still, waved, bent, or filling the frame.
 
 Unlike the simulator's, these are rendered straight from a photo by its pixels' geometry alone, so that
 the two sources of attacks share no code.
 """
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
+from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from liveness import FaceExtent, face_extent
 from vision.face import BgrImage
+from vision.packs import FaceDetector
+
+
+def large_faces(
+    assets: Path, detector: FaceDetector, *, count: int, least_width: float
+) -> Iterator[tuple[str, BgrImage, FaceExtent]]:
+    """Yield the first ``count`` photos in which the detector finds exactly one face, one photo per person.
+
+    Args:
+        assets: The folder with ``data/faces`` and its ``manifest.csv``.
+        least_width: Least width of the face in the manifest, pixels.
+
+    Yields:
+        The photo's name, its pixels and the face in it.
+    """
+    return islice(_all(assets / "data/faces", detector, least_width), count)
+
+
+def _all(
+    folder: Path, detector: FaceDetector, least_width: float
+) -> Iterator[tuple[str, BgrImage, FaceExtent]]:
+    seen: set[str] = set()
+    with (folder / "manifest.csv").open(encoding="utf-8") as manifest:
+        rows = list(csv.DictReader(manifest))
+    for row in rows:
+        if row["usable"] != "1" or row["identity"] in seen or float(row["face_w_px"] or 0) < least_width:
+            continue
+        stored = cv2.imread(str(folder / row["file"]))
+        if stored is None:
+            continue
+        image = np.asarray(stored, np.uint8)
+        faces = detector.detect(image)
+        if len(faces) == 1:
+            seen.add(row["identity"])
+            yield row["file"], image, face_extent(faces[0])
+
 
 FRAMES_PER_SECOND = 15.0
 _GRID = 8

@@ -7,8 +7,6 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Row", "RowKind", "RowsUnusable", "read_rows", "write_rows"]
-
 
 class RowsUnusable(ValueError):
     """The file does not contain rows of ``measure``."""
@@ -32,7 +30,6 @@ class Row:
     """One scan or image.
 
     Attributes:
-        kind: Kind of the row.
         name: Name of the file, and of the window or presentation in it.
         source: Its source; rows of one source share cameras and persons, and are left out together.
         species: Species of the attack, as its manifest names it; empty for a bona fide presentation.

@@ -19,12 +19,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from research.pad_network.errors import PadNetworkError
+from research.pad_network.material import PadNetworkError
 from research.pad_network.stages import Workplace, cross_validate, cut_regions, make_pool, train_last
 from vision.errors import VisionError
 from vision.packs import load_pack
-
-__all__ = ["main"]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -14,11 +14,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from research.pad_network.errors import PadNetworkError
-from research.pad_network.split import HELD_OUT
+from research.pad_network.material import HELD_OUT, PadNetworkError
 from research.pad_network.stages import Workplace
-
-__all__ = ["held_out_names", "main"]
 
 
 def held_out_names(place: Workplace) -> tuple[str, ...]:

@@ -15,15 +15,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from research.pad_network.capture import captured, jittered, turned_about
-from research.pad_network.errors import MaterialError
-from research.pad_network.recapture import as_print, as_screen
-from research.pad_network.regions import Region
+from research.pad_network.material import MaterialError, Region
+from research.pad_network.recapture import as_print, as_screen, captured, jittered, turned_about
 from research.pad_network.teachers import FEATURES, Teacher, teacher_answers
 from vision.face import BgrImage, Box
 from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE, tight_and_wide
-
-__all__ = ["RIM", "Shard", "load_shard", "make_shard", "save_shard"]
 
 RIM: Final = 8
 """Pixels around a sample's tight crop, so that training can move it."""
@@ -70,11 +66,9 @@ def make_shard(
     does not dominate the small ones, and a dozen images of one person do not count as much as hundreds.
 
     Args:
-        regions: All regions.
         chosen: Indices of the regions to draw from; they include bona fide images and attacks.
         teachers: The teachers whose outputs are stored with each sample.
         count: Number of samples.
-        seed: Seed of all draws.
     """
     random = np.random.default_rng(seed)
     live = np.array([index for index in chosen if regions[index].is_live])

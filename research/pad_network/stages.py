@@ -13,17 +13,24 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from research.pad_network.calibration import Calibration, fit_calibration
-from research.pad_network.errors import MaterialError, TrainingUnavailable
-from research.pad_network.material import pad_pictures, portrait_pictures
+from research.pad_network.export import Calibration, fit_calibration
+from research.pad_network.material import (
+    MaterialError,
+    Region,
+    TrainingUnavailable,
+    cut_region,
+    divide,
+    load_regions,
+    pad_pictures,
+    persons,
+    portrait_pictures,
+    read_plan,
+    save_regions,
+)
 from research.pad_network.pool import Shard, load_shard, make_shard, save_shard
-from research.pad_network.regions import Region, cut_region, load_regions, save_regions
-from research.pad_network.split import divide, persons, read_plan
 from research.pad_network.teachers import load_teachers
 from vision.packs import Pack
 from vision.packs.facegate_pad import tight_and_wide
-
-__all__ = ["Workplace", "cross_validate", "cut_regions", "make_pool", "train_last"]
 
 _SHARD: Final = 2048
 _FIRST_SEED: Final = 3000
@@ -36,7 +43,6 @@ class Workplace:
 
     Attributes:
         folder: Regions, shards and logits.
-        regions: All regions.
         fold: Shape (regions,), result of ``divide``.
         person: Shape (regions,), result of ``persons``.
     """
@@ -103,9 +109,7 @@ def make_pool(place: Workplace, *, models: Path, shards: int, report: Callable[[
     """Write the missing shards.
 
     Args:
-        place: The workplace.
         models: Folder with the teachers.
-        shards: Number of shards.
         report: Called with each shard's number.
 
     Raises:

@@ -16,7 +16,7 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from research.pad_network.errors import MaterialError
+from research.pad_network.material import MaterialError
 from vision.errors import VisionError
 from vision.face import BgrImage, Box
 from vision.geometry import clamped_crop, context_crop
@@ -24,8 +24,6 @@ from vision.graph_rewrite import create_fast_session
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
 from vision.packs import StateFileError, load_catalogue, minifasnet_to_onnx, read_state
 from vision.packs.catalogue import PadPreprocessing
-
-__all__ = ["FEATURES", "Teacher", "load_teachers", "teacher_answers"]
 
 FEATURES: Final = 128
 """Length of each teacher's features."""
@@ -76,11 +74,6 @@ def teacher_answers(
     teachers: Sequence[Teacher], image: BgrImage, box: Box
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Return the outputs of each teacher for a face.
-
-    Args:
-        teachers: The teachers.
-        image: The image.
-        box: The face.
 
     Returns:
         Probabilities of a bona fide presentation, shape (teachers,), and features, shape (teachers, 128).

@@ -1,31 +1,35 @@
-"""FMR over all pairs, within sources and within groups, and FNMR, at given thresholds."""
+"""FMR over all pairs, within sources and within groups, and FNMR; calibrations from them, and their tests.
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+The tests are on people from whom neither threshold nor cohort nor calibration was made. People, not photos,
+are divided into folds. The thresholds for a fold are set on all pairs of people in the other folds, as those
+of a packaged calibration are. The photos of the fold are then compared with each other, with scores
+normalised by a cohort of the people in the other folds. So a threshold is never tested on people from whom it
+was made.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr, ndtri
 
-from evaluation.match.fmr_bounds import FmrCurve, ImpostorScores, fmr_curve
-from research.photo_match.scores import PairScores, joined
-from research.photo_match.templates import TemplateSet
-
-__all__ = [
-    "CONFIDENCE",
-    "LEAST_MATCHES",
-    "BoundedRate",
-    "GroupRates",
-    "bounds_of",
-    "curve_of",
-    "fmr_at",
-    "fnmr_of",
-    "group_bounds",
-    "group_rates",
-    "threshold_for",
-    "within_sources",
-]
+from evaluation.match.calibration import choose_points
+from evaluation.match.error_bounds import FmrCurve, GenuineScores, fmr_curve, fnmr_curve
+from evaluation.match.impostor_scores import ImpostorScores
+from matcher import threshold_cosine
+from research.photo_match.scores import (
+    DIRECTIONS,
+    PairScores,
+    TemplateSet,
+    joined,
+    one_of_each_person,
+    score_pairs,
+)
+from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint, TemplateForm
+from vision.packs.calibration import ScanRange, fit_cohort
 
 CONFIDENCE: Final = 0.95
 LEAST_MATCHES: Final = 30
@@ -34,7 +38,7 @@ LEAST_OF_GROUPS: Final = 1e-5
 """Lowest bound within groups: beyond two and a half decades of it a line says nothing."""
 _SLOPE: Final = (1e-2, 1e-3)
 """The line below a group's measured bounds falls as FMR within all groups does between these rates."""
-_SEED: Final = 1
+_RESAMPLING_SEED: Final = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +66,6 @@ class GroupRates:
     """False matches within a group.
 
     Attributes:
-        name: The group.
         persons: People in it.
         pairs: Comparisons of two of them.
         rates: FMR at each threshold.
@@ -102,8 +105,6 @@ def group_rates(
     the people of one sex, and those of one group and sex.
 
     Args:
-        templates: The templates.
-        impostor: The impostor pairs.
         thresholds: Shape (t,), in any order.
         resamples: Samples of the bootstrap.
     """
@@ -143,7 +144,7 @@ def curve_of(
     resamples: int,
     confidence: float = CONFIDENCE,
 ) -> FmrCurve:
-    """Compute FMR over all pairs of people with its bound (``evaluation.match.fmr_bounds``)."""
+    """Compute FMR over all pairs of people with its bound (``evaluation.match.error_bounds``)."""
     names, persons = np.unique(templates.identities, return_inverse=True)
     return fmr_curve(
         ImpostorScores(
@@ -155,7 +156,7 @@ def curve_of(
         thresholds=thresholds,
         resamples=resamples,
         confidence=confidence,
-        rng=np.random.default_rng(_SEED),
+        rng=np.random.default_rng(_RESAMPLING_SEED),
     )
 
 
@@ -218,3 +219,268 @@ def _inside(
 def _rates(scores: NDArray[np.float32], thresholds: NDArray[np.float64]) -> NDArray[np.float64]:
     ordered = np.sort(scores).astype(np.float64)
     return 1.0 - np.searchsorted(ordered, thresholds, side="left") / ordered.size
+
+
+HIGHEST_RATE: Final = 0.5
+"""The FMR at which the thresholds of a calibration file begin."""
+_STEP: Final = 0.001
+_FINE_FROM: Final = 0.05
+_COARSE: Final = 25
+_BEYOND: Final = 0.3
+_MOST_MISSED: Final = 1 / 3
+"""A calibration ends where more of the same person would be missed: no policy should be offered there."""
+
+ScoredSet: TypeAlias = tuple[TemplateSet, PairScores, PairScores]
+"""Templates with their genuine and their impostor pairs."""
+
+
+def points_of(
+    sets: Sequence[ScoredSet], *, resamples: int, from_rate: float = HIGHEST_RATE
+) -> tuple[tuple[ScorePoint, ...], FmrCurve]:
+    """Return the points of a calibration, the worst of several sets, and FMR over the first set.
+
+    Args:
+        sets: The templates of one embedder, of one or several detectors.
+        resamples: Samples of the bootstrap.
+        from_rate: The FMR at which the thresholds begin. A lower one takes less time; bounds above it are 1.
+    """
+    thresholds = _thresholds([impostor for _, _, impostor in sets], from_rate=from_rate)
+    curves = [
+        curve_of(templates, impostor, thresholds=thresholds, resamples=resamples)
+        for templates, _, impostor in sets
+    ]
+    bounds = np.max(
+        [
+            bounds_of(templates, impostor, curve, resamples=resamples)
+            for (templates, _, impostor), curve in zip(sets, curves, strict=True)
+        ],
+        axis=0,
+    )
+    points = (
+        ScorePoint(
+            round(threshold, 3), bound, round(max(fnmr_of(genuine, threshold) for _, genuine, _ in sets), 4)
+        )
+        for threshold, bound in choose_points(thresholds, bounds)
+        if threshold <= 1.0
+    )
+    return tuple(point for point in points if (point.fnmr or 0.0) <= _MOST_MISSED), curves[0]
+
+
+def calibration_of(
+    sets: Sequence[ScoredSet],
+    *,
+    form: TemplateForm,
+    cohort: bool,
+    scans: ScanRange | None,
+    resamples: int,
+) -> MatchCalibration:
+    """Return the calibration of one embedder, with a cohort of everybody if ``cohort``.
+
+    Args:
+        sets: As for ``points_of``.
+        cohort: Whether the scores are against a cohort.
+        scans: The range of scans.
+        resamples: Samples of the bootstrap.
+    """
+    points, curve = points_of(sets, resamples=resamples)
+    templates = sets[0][0]
+    everybody = templates.vectors[one_of_each_person(templates)]
+    return MatchCalibration(
+        points=points,
+        record=_record(sets, curve, cohort=cohort, resamples=resamples),
+        embedder_sha256=form.sha256,
+        scans=scans,
+        cohort=fit_cohort(everybody, directions=DIRECTIONS) if cohort else None,
+        template=form.id,
+    )
+
+
+def _thresholds(impostors: Sequence[PairScores], *, from_rate: float) -> NDArray[np.float64]:
+    """Return thresholds from one of FMR ``from_rate`` to far above every impostor, coarse where FMR is high.
+
+    The bounds within groups still fall above the highest impostor (``research.photo_match.rates``).
+    """
+    highest = max(float(impostor.scores.max()) for impostor in impostors)
+    lowest, fine = (
+        min(float(np.quantile(impostor.scores[::97], 1.0 - rate)) for impostor in impostors)
+        for rate in (from_rate, min(from_rate, _FINE_FROM))
+    )
+    coarse = np.arange(lowest, fine, _COARSE * _STEP)
+    return np.round(np.concatenate([coarse, np.arange(fine, highest + _BEYOND, _STEP)]), 3)
+
+
+def _record(sets: Sequence[ScoredSet], curve: FmrCurve, *, cohort: bool, resamples: int) -> CalibrationRecord:
+    templates, genuine, impostor = sets[0]
+    normalised = (
+        f" Scores are against a cohort of {DIRECTIONS} directions; each pair by one of other people."
+        if cohort
+        else ""
+    )
+    return CalibrationRecord(
+        provenance="measured",
+        dataset="Photos of the news (faces_lfw), and one photo each of adults of seven groups (faces_groups)",
+        identities=curve.persons,
+        genuine_pairs=genuine.scores.size,
+        impostor_pairs=impostor.scores.size,
+        failures_to_acquire=templates.failures,
+        command=f"python -m research.photo_match calibrate {'TEMPLATES ' * len(sets)}"
+        f"{'--cohort ' if cohort else ''}--form PACK --resamples {resamples} --out FILE",
+        note=f"{curve.person_pairs} pairs of people, without 13 suspected duplicates.{normalised} Each bound "
+        "is the larger of an identity bootstrap and Clopper-Pearson over effective pairs (Korn and "
+        f"Graubard), one-sided {CONFIDENCE:.0%}; never below the rate of photos of one source, nor the "
+        "bound within any of seven groups, which a line on the scale of normal deviates continues below 30 "
+        "matching pairs, down to 1e-5. It ends where more than a third of the same "
+        "person would be missed. fnmr is that of the pairs of photos. Measure again on photos like yours.",
+    )
+
+
+RATES: Final = (1e-2, 1e-3, 1e-4, 1e-5)
+_FROM_RATE: Final = 0.03
+_FOLDS_SEED: Final = 1
+_MARGINS: Final[NDArray[np.float64]] = np.round(np.arange(-0.5, 0.505, 0.005), 3)
+"""Distances to the threshold; the interval on FNMR takes its design effect from several."""
+_AT_THRESHOLD: Final = int(np.searchsorted(_MARGINS, 0.0))
+
+
+class Basis(StrEnum):
+    """How a threshold is set."""
+
+    BOUND = "bound on FMR, of the other folds"
+    """At the bound that a calibration of the other folds gives, as a shipped threshold is set."""
+    MEASURED = "measured FMR, of the other folds"
+    LEFT_OUT = "measured FMR, of the people left out"
+    """On the tested people themselves, all folds together; only the cohort is of others."""
+
+
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """Rates at the thresholds for one FMR.
+
+    Attributes:
+        basis: How the thresholds are set.
+        target: The FMR for which they are set.
+        low: Lower end of its two-sided interval over people.
+        high: Upper end.
+        fmr: FMR with its bound over people.
+        people: People of the comparisons, and of the genuine ones.
+        comparisons: Genuine and impostor comparisons.
+    """
+
+    basis: Basis
+    target: float
+    fnmr: float
+    low: float
+    high: float
+    fmr: BoundedRate
+    people: tuple[int, int]
+    comparisons: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class _Fold:
+    genuine: PairScores
+    impostor: PairScores
+    thresholds: dict[tuple[Basis, float], float]
+
+
+def left_out(templates: TemplateSet, *, folds: int, cohort: bool, resamples: int) -> Iterator[LeftOut]:
+    """Yield the rates on people left out for every basis and FMR that all folds support.
+
+    Args:
+        folds: Number of folds, 2 or more.
+        cohort: Whether scores are against a cohort.
+        resamples: Samples of the bootstraps.
+    """
+    names, persons = np.unique(templates.identities, return_inverse=True)
+    fold_of = (np.random.default_rng(_FOLDS_SEED).permutation(names.size) % folds)[persons]
+    parts = [
+        _fold(templates, tested=fold_of == fold, cohort=cohort, resamples=resamples) for fold in range(folds)
+    ]
+    for basis in (Basis.BOUND, Basis.MEASURED):
+        for rate in RATES:
+            found = [part.thresholds.get((basis, rate)) for part in parts]
+            if None not in found:
+                at = [threshold for threshold in found if threshold is not None]
+                yield _fold_rates(templates, parts, at, basis=basis, target=rate, resamples=resamples)
+    everybody = joined([part.impostor for part in parts])
+    for rate in RATES:
+        at = [threshold_for(rate, everybody)] * folds
+        yield _fold_rates(templates, parts, at, basis=Basis.LEFT_OUT, target=rate, resamples=resamples)
+
+
+def _fold(templates: TemplateSet, *, tested: NDArray[np.bool_], cohort: bool, resamples: int) -> _Fold:
+    others, own = _chosen(templates, ~tested), _chosen(templates, tested)
+    genuine, impostor = score_pairs(others, cohort=cohort)
+    points, curve = points_of([(others, genuine, impostor)], resamples=resamples, from_rate=_FROM_RATE)
+    record = CalibrationRecord(
+        provenance="measured",
+        dataset="the other folds",
+        identities=curve.persons,
+        genuine_pairs=genuine.scores.size,
+        impostor_pairs=impostor.scores.size,
+        command="",
+    )
+    calibration = MatchCalibration(points=points, record=record, embedder_sha256="0" * 64)
+    thresholds = {(Basis.MEASURED, rate): threshold_for(rate, impostor) for rate in RATES}
+    thresholds |= {
+        (Basis.BOUND, rate): threshold_cosine(rate, calibration=calibration)
+        for rate in RATES
+        if calibration.lowest_bound <= rate
+    }
+    if cohort:
+        fitted = fit_cohort(others.vectors[one_of_each_person(others)], directions=DIRECTIONS)
+        own = replace(own, vectors=fitted.vectors(own.vectors).astype(np.float32))
+    places = np.flatnonzero(tested).astype(np.int32)
+    same, different = (
+        PairScores(pairs.scores, places[pairs.first], places[pairs.second])
+        for pairs in score_pairs(own, cohort=False)
+    )
+    return _Fold(same, different, thresholds)
+
+
+def _fold_rates(
+    templates: TemplateSet,
+    parts: list[_Fold],
+    thresholds: list[float],
+    *,
+    basis: Basis,
+    target: float,
+    resamples: int,
+) -> LeftOut:
+    same, different = (
+        joined([_above(pairs, at) for pairs, at in zip(column, thresholds, strict=True)])
+        for column in ([part.genuine for part in parts], [part.impostor for part in parts])
+    )
+    # The threshold of a fold is at 0, and no margin reaches the other one.
+    fmr = curve_of(templates, different, thresholds=np.array([0.0, np.inf]), resamples=resamples)
+    names, persons = np.unique(templates.identities, return_inverse=True)
+    fnmr = fnmr_curve(
+        GenuineScores(same.scores.astype(np.float64), persons[same.first].astype(np.int64), names.size),
+        thresholds=_MARGINS,
+        draws=fmr.draws,
+        confidence=CONFIDENCE,
+    )
+    return LeftOut(
+        basis=basis,
+        target=target,
+        fnmr=float(fnmr.rates[_AT_THRESHOLD]),
+        low=float(fnmr.lower[_AT_THRESHOLD]),
+        high=float(fnmr.upper[_AT_THRESHOLD]),
+        fmr=BoundedRate(float(fmr.rates[0]), float(fmr.upper_bounds[0]), float(fmr.upper_bounds[1])),
+        people=(fmr.persons, fnmr.persons),
+        comparisons=(fnmr.comparisons, fmr.comparisons),
+    )
+
+
+def _above(pairs: PairScores, threshold: float) -> PairScores:
+    """Return the pairs with their distances to the threshold as scores."""
+    return replace(pairs, scores=(pairs.scores.astype(np.float64) - threshold).astype(np.float32))
+
+
+def _chosen(templates: TemplateSet, which: NDArray[np.bool_]) -> TemplateSet:
+    columns = {
+        field.name: getattr(templates, field.name)[which]
+        for field in fields(templates)
+        if field.name != "failures"
+    }
+    return TemplateSet(**columns, failures=0)

@@ -18,11 +18,17 @@ from rich.console import Console
 from evaluation.match import PhotoListError
 from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE
 from matcher.conformance.interface import PortraitView
-from research.portrait_measures.compression import in_first_half, print_compression
 from research.portrait_measures.faces import StudiedFace, portrait_at, studied_faces
-from research.portrait_measures.mouth import Mouth, mouth_of, print_mouths
-from research.portrait_measures.outline import frontal, print_outlines
-from research.portrait_measures.sharpness import print_sharpness
+from research.portrait_measures.measures import (
+    Mouth,
+    frontal,
+    in_first_half,
+    mouth_of,
+    print_compression,
+    print_mouths,
+    print_outlines,
+    print_sharpness,
+)
 from vision.errors import VisionError
 from vision.packs import load_pack
 

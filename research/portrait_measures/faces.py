@@ -19,8 +19,6 @@ from vision.face import BgrImage, Box
 from vision.geometry import estimate_pose
 from vision.packs import Pack
 
-__all__ = ["StudiedFace", "portrait_at", "studied_faces"]
-
 _LABELS: Final = Path(__file__).with_name("mouth_labels.toml")
 _AROUND: Final = (-2.2, -2.4, 2.2, 3.2)
 """The area around the middle of the eyes that is kept: left, top, right and bottom, eye distances."""
@@ -35,7 +33,6 @@ class StudiedFace:
         group: The person's name if known, else the repository; photos of one group may show one person.
         fold: As ``group``, but all photos of a repository are one fold, except for the set of masks.
         covered: Whether something covers the mouth; None if that is not clear.
-        view: The portrait for the measures.
     """
 
     source: str

@@ -35,17 +35,23 @@ from evaluation.match import (
 )
 from evaluation.match.photos import read_photos
 from matcher import PHOTO_SUBJECT, PortraitPolicyInvalid, fuse_templates, threshold_cosine
-from research.scan_match.calibration import ScanMeasurement, calibrate_with_scans
 from research.scan_match.clips import ClipError, Recording, read_recordings
-from research.scan_match.comparisons import ClipTemplates, compare_scans, scan_curve
+from research.scan_match.comparisons import (
+    ClipTemplates,
+    ScanMeasurement,
+    calibrate_with_scans,
+    compare_scans,
+    scan_curve,
+)
 from research.scan_match.constancy_study import (
     constancy_tables,
     identify_all,
+    identify_scan,
     joined_table,
     judge_genuine,
     judge_spliced,
+    portrait_template,
 )
-from research.scan_match.identify import identify_scan, portrait_template
 from vision.errors import VisionError
 from vision.face import Embedding
 from vision.packs import MatchCalibration, Pack, default_models_dir, load_pack

@@ -8,10 +8,8 @@ from typing import Final
 import cv2
 import numpy as np
 
-from evaluation.sent import jpeg_of
+from evaluation.scans import jpeg_of
 from vision.face import BgrImage
-
-__all__ = ["ClipError", "Recording", "SentFrame", "read_recording", "read_recordings"]
 
 _PORTRAIT_FROM: Final = 0.3
 _SCANS_FROM: Final = 1.0

@@ -1,9 +1,19 @@
-"""Measures how often a change of person is detected, and how often one person counts as two."""
+"""Measures how often a change of person is detected, and how often one person counts as two.
+
+Templates of a scan's frames are made as the server does: an attempt (``attempt.capture``) follows, selects
+and identifies, without the network connection, the thread pool and the PAD networks. Scans in which the
+person changes are spliced from frames of two clips. The frames of the other person are aligned with the first
+one's by the five points of their faces, so that the face does not move, which is the hardest case for the
+tracking.
+"""
 
 import itertools
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import TypeAlias
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console
@@ -11,27 +21,213 @@ from rich.progress import track
 from rich.table import Table
 from scipy.stats import beta
 
-from attempt import persons_of
-from matcher import SCAN_SUBJECT, TemplateSample, measure_constancy, threshold_cosine
+from attempt import Frame, capture_clip, identity_constancy, persons_of
+from liveness import examined_share
+from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample, measure_constancy, threshold_cosine
 from matcher.constancy import SWAP_MAX_FMR
 from research.scan_match.clips import Recording, SentFrame
-from research.scan_match.identify import IdentifiedScan, identify_scan
-from research.scan_match.splices import Change, most_turned, splice
-from vision.face import Points
+from vision.face import BgrImage, Embedding, Points
+from vision.geometry import similarity_transform
 from vision.packs import MatchCalibration, Pack
+from vision.pose import estimate_pose
 
-__all__ = [
-    "JudgedScan",
-    "ScanScores",
-    "constancy_tables",
-    "identify_all",
-    "join_selected",
-    "joined_table",
-    "judge_genuine",
-    "judge_spliced",
-    "scores_of",
-    "upper_bound",
-]
+
+@dataclass(frozen=True, slots=True)
+class IdentifiedScan:
+    """The templates of a scan that are within the range of the calibration.
+
+    Attributes:
+        selected: Templates of the selected frames, in order of time; these are fused.
+        witnesses: Templates of one frame of each stretch that no selected frame represents, in order of time.
+        selected_places: Indices in the scan of ``selected``.
+        places: Indices in the scan of ``everything``.
+        everything: Both, in order of time.
+        examined_share: Share of the frames with a face that these represent, 0..1.
+        constant: Whether a server would decide, without a portrait, that they show one person; ``None`` if it
+            would not decide.
+    """
+
+    selected: tuple[TemplateSample, ...]
+    witnesses: tuple[TemplateSample, ...]
+    selected_places: tuple[int, ...]
+    places: tuple[int, ...]
+    everything: tuple[TemplateSample, ...]
+    examined_share: float
+    constant: bool | None
+
+
+def identify_scan(frames: Sequence[SentFrame], pack: Pack) -> IdentifiedScan:
+    """Follow, select and embed one scan's frames.
+
+    Args:
+        frames: Frames in order of time.
+        pack: The pack with detector, landmarker and embedder.
+    """
+    # No more than templates.
+    capture = capture_clip(
+        (_arrived(frame, index) for index, frame in enumerate(frames)),
+        pack=replace(pack, pad_networks=()),
+        subject=SCAN_SUBJECT,
+    )
+    capture.examine_rest()
+    selected = {one.frame_index: one.sample for one in capture.examined if one.sample.comparable}
+    witnesses = {one.frame_index: one.sample for one in capture.witnesses if one.sample.comparable}
+    samples = dict(sorted((selected | witnesses).items()))
+    constant, _ = identity_constancy(
+        capture.observations, samples, calibration=pack.match_calibration, witnesses=len(witnesses)
+    )
+    return IdentifiedScan(
+        selected=tuple(selected.values()),
+        witnesses=tuple(witnesses[index] for index in sorted(witnesses)),
+        selected_places=tuple(selected),
+        places=tuple(samples),
+        everything=tuple(samples.values()),
+        examined_share=examined_share(capture.observations, examined=samples),
+        constant=constant,
+    )
+
+
+def portrait_template(recording: Recording, pack: Pack) -> Embedding | None:
+    """Return the template of the first frame before the scans that shows one person; ``None`` without one."""
+    for frame in recording.portraits:
+        pixels = frame.pixels()
+        faces = persons_of(pixels, pack, rule=SubjectRule())
+        if len(faces) == 1:
+            return pack.embedder.embed(pixels, faces[0])
+    return None
+
+
+def _arrived(frame: SentFrame, index: int) -> Frame:
+    height, width = frame.pixels().shape[:2]
+    return Frame(
+        image=frame.jpeg,
+        index=index,
+        capture_time_us=round(1e6 * frame.time),
+        rotation_degrees=0,
+        mirrored=False,
+        width=width,
+        height=height,
+    )
+
+
+FindPoints: TypeAlias = Callable[[SentFrame], Points | None]
+"""The five points of a frame's face; ``None`` where there is none."""
+
+_QUALITY = 88
+_MORPH_SECONDS = 1.0
+
+
+class Change(StrEnum):
+    """The kinds of changes of the person."""
+
+    LAST_HALF = "the second half shows another"
+    LAST_SECOND = "the last second shows another"
+    HALF_A_SECOND = "another for half a second"
+    A_SECOND = "another for a second"
+    FLICKER = "another in every third frame"
+    MORPH = "one turns into another within a second"
+    IN_A_TURN = "another from the most turned frame on"
+
+
+@dataclass(frozen=True, slots=True)
+class Splice:
+    """A scan in which the person changes.
+
+    Attributes:
+        frames: Frames in order of time.
+        of_other: Indices of the frames that show the other person, or a mixture.
+    """
+
+    frames: tuple[SentFrame, ...]
+    of_other: frozenset[int]
+
+
+def splice(
+    first: Sequence[SentFrame],
+    other: Sequence[SentFrame],
+    *,
+    change: Change,
+    place: float,
+    points: FindPoints,
+) -> Splice:
+    """Insert frames of another person into a scan; the scan keeps its clock and its frame size.
+
+    Args:
+        other: A scan of the other person; it is repeated if it is too short.
+        change: The kind of change.
+        place: Start of a temporary change, 0 (at the start) to 1 (so that it ends with the scan).
+    """
+    shift = 0
+    if change is Change.IN_A_TURN:
+        (start, yaw), (there, other_yaw) = most_turned(first, points), most_turned(other, points)
+        of_other, shift = set(range(start, len(first))), there - start
+        if yaw * other_yaw < 0:
+            other = [_mirrored(frame) for frame in other]
+    else:
+        of_other = _others_frames(first, change, place)
+    frames = []
+    for index, frame in enumerate(first):
+        if index not in of_other:
+            frames.append(frame)
+            continue
+        part = 1.0
+        if change is Change.MORPH:
+            part = min(1.0, (frame.time - first[min(of_other)].time) / _MORPH_SECONDS)
+        frames.append(_mixed(frame, other[(index + shift) % len(other)], part, points))
+    return Splice(frames=tuple(frames), of_other=frozenset(of_other))
+
+
+def most_turned(frames: Sequence[SentFrame], points: FindPoints) -> tuple[int, float]:
+    """Return the frame, not near the scan's ends, with the greatest yaw, and that yaw, degrees."""
+    yaws = {len(frames) // 2: 0.0}
+    for index in range(len(frames) // 5, len(frames) - len(frames) // 5):
+        found = points(frames[index])
+        if found is not None:
+            height, width = frames[index].pixels().shape[:2]
+            yaws[index] = estimate_pose(found, (width, height)).yaw
+    index = max(yaws, key=lambda at: abs(yaws[at]))
+    return index, yaws[index]
+
+
+def _mirrored(frame: SentFrame) -> SentFrame:
+    coded = cv2.imencode(".jpg", frame.pixels()[:, ::-1], [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return SentFrame(frame.time, bytes(coded))
+
+
+def _others_frames(first: Sequence[SentFrame], change: Change, place: float) -> set[int]:
+    count = len(first)
+    if change is Change.FLICKER:
+        return set(range(int(place * 2.999), count, 3))
+    second = 1.0 / (first[-1].time - first[0].time)
+    length = {
+        Change.LAST_HALF: 0.5,
+        Change.LAST_SECOND: second,
+        Change.HALF_A_SECOND: 0.5 * second,
+        Change.A_SECOND: second,
+        Change.MORPH: 0.5 + 0.5 * _MORPH_SECONDS * second,
+    }[change]
+    long = min(count - 1, max(1, round(length * count)))
+    at_the_end = change in {Change.LAST_HALF, Change.LAST_SECOND, Change.MORPH}
+    start = count - long if at_the_end else round(place * (count - long))
+    return set(range(start, start + long))
+
+
+def _mixed(ours: SentFrame, theirs: SentFrame, part: float, points: FindPoints) -> SentFrame:
+    """Blend the other frame over the first, face on face; ``part`` 1 shows only the other."""
+    below, above = ours.pixels(), theirs.pixels()
+    height, width = below.shape[:2]
+    here, there = points(ours), points(theirs)
+    if here is None or there is None:
+        laid: BgrImage = np.asarray(cv2.resize(above, (width, height)), np.uint8)
+    else:
+        move = similarity_transform(there.astype(np.float64), here.astype(np.float64))[:2]
+        laid = np.asarray(
+            cv2.warpAffine(above, move, (width, height), borderMode=cv2.BORDER_REPLICATE), np.uint8
+        )
+    mixed = np.asarray(cv2.addWeighted(below, 1.0 - part, laid, part, 0.0), np.uint8)
+    coded = cv2.imencode(".jpg", mixed, [cv2.IMWRITE_JPEG_QUALITY, _QUALITY])[1]
+    return SentFrame(ours.time, bytes(coded))
+
 
 _LAX_FMR = 0.1
 _REPLACED = (1, 2, 4, 6)

@@ -23,8 +23,8 @@ from server.running.capacity import Capacity
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
 from vision.errors import DecoderUnavailable
-from vision.isolation.limits import DecoderLimits
 from vision.isolation.pool import DecoderPool
+from vision.isolation.workers import DecoderLimits
 from vision.packs import Pack
 
 __all__ = ["Analyses", "Workers", "make_decoders", "make_video_decoders", "start_decoders"]

@@ -1,16 +1,19 @@
 """Simulated devices, honest and manipulated, under a test platform: their claims, streams and evidence."""
 
-from simulator.devices.device import AttestedUse, StreamHabit, TestDevice
-from simulator.devices.evidence import (
+from simulator.devices.device import (
     AppAttestAssertion,
     AppAttestEnrolment,
+    AttestedUse,
     Evidence,
     KeyChain,
     PlayToken,
+    StreamHabit,
+    TestApp,
+    TestDevice,
+    TestPlatform,
     WebCryptoProof,
 )
 from simulator.devices.kinds import KINDS, DeviceKind, KindOfDevice, make_device
-from simulator.devices.platform import TestApp, TestPlatform
 
 __all__ = [
     "KINDS",

@@ -1,6 +1,10 @@
-"""A test substitute for Apple: roots, and App Attest attestations, assertions and receipts under them."""
+"""A test substitute for Apple: roots, and App Attest attestations, assertions and receipts under them.
 
-from collections.abc import Mapping
+Certificates have the key usage of each role, as Apple's have. Receipts are CMS SignedData (RFC 5652) around
+numbered fields, in BER.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -10,14 +14,157 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.x509.oid import NameOID
 
 from device_integrity.apple import Environment, ReceiptKind
 from facegate_protocol import public_key_der, sha256
-from simulator.devices.app_attest_receipt import ReceiptOffice
-from simulator.devices.apple_certificates import issue_as_apple
 from simulator.devices.authority import Authority, KeyPair, new_key
+from simulator.devices.keystore import integer, octets, sequence, tlv
 
-__all__ = ["AppAttestKey", "TestApple"]
+
+def issue_as_apple(
+    name: str,
+    *,
+    by: Authority | None,
+    authority: bool,
+    valid: tuple[datetime, datetime],
+    key: KeyPair | None = None,
+    extensions: dict[x509.ObjectIdentifier, bytes] | None = None,
+    critical: bool = False,
+    path_length: int | None = None,
+    constraints: bool = True,
+    signs: bool = True,
+) -> Authority:
+    """Issue a certificate with its key, signed deterministically (RFC 6979).
+
+    Args:
+        name: Common name of the subject.
+        by: The issuer; ``None`` for a self-signed certificate.
+        authority: Whether the subject may sign others.
+        valid: Start and end of its validity, with time zones.
+        key: The subject's key; ``None`` for a new one.
+        extensions: Further extensions: content by object identifier.
+        critical: Whether these are critical.
+        path_length: Largest number of authorities below it.
+        constraints: Whether it has basic constraints.
+        signs: Whether the key usage is that of its role.
+    """
+    key = key or new_key()
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(by.certificate.subject if by else subject)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(sha256(name.encode() + public_key_der(key.public_key()))[:16], "big"))
+        .not_valid_before(valid[0])
+        .not_valid_after(valid[1])
+        .add_extension(
+            x509.KeyUsage(
+                digital_signature=signs and not authority,
+                content_commitment=False,
+                key_encipherment=False,
+                data_encipherment=False,
+                key_agreement=False,
+                key_cert_sign=authority and signs,
+                crl_sign=False,
+                encipher_only=False,
+                decipher_only=False,
+            ),
+            critical=True,
+        )
+    )
+    if constraints:
+        builder = builder.add_extension(x509.BasicConstraints(authority, path_length), critical=True)
+    for oid, value in (extensions or {}).items():
+        builder = builder.add_extension(x509.UnrecognizedExtension(oid, value), critical=critical)
+    signer = by.key if by else key
+    return Authority(key, builder.sign(signer, SHA256(), ecdsa_deterministic=True))
+
+
+_SIGNER_OID: Final = x509.ObjectIdentifier("1.2.840.113635.100.12.15")
+_SIGNED_DATA: Final = bytes.fromhex("06092a864886f70d010702")
+_DATA: Final = bytes.fromhex("06092a864886f70d010701")
+_SHA256: Final = sequence([bytes.fromhex("0609608648016503040201"), b"\x05\0"])
+_ECDSA_SHA256: Final = sequence([bytes.fromhex("06082a8648ce3d040302")])
+_PIECE: Final = 1000
+_SEQUENCE, _CONTEXT_0, _PIECES, _SET = b"\x30", b"\xa0", b"\x24", b"\x31"
+
+
+class ReceiptOffice:
+    """Signs receipts, with a root, an authority and a signer. Equal seeds and times give equal bytes."""
+
+    def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
+        """Makes the authorities.
+
+        Args:
+            seed: Seed of their keys.
+            valid: Start and end of their validity, with time zones.
+        """
+        self.root = issue_as_apple(
+            "Test receipt root", by=None, authority=True, valid=valid, key=new_key(f"{seed} root")
+        )
+        self.authority = issue_as_apple(
+            "Test receipt CA", by=self.root, authority=True, valid=valid, key=new_key(f"{seed} CA")
+        )
+        self.signer = issue_as_apple(
+            "Test receipt signing",
+            by=self.authority,
+            authority=False,
+            valid=valid,
+            key=new_key(f"{seed} signer"),
+            extensions={_SIGNER_OID: b"\x05\0"},
+        )
+
+    def sign(
+        self,
+        fields: Mapping[int, bytes],
+        *,
+        signer: Authority | None = None,
+        certificates: Sequence[Authority] | None = None,
+        signing_key: KeyPair | None = None,
+        indefinite: bool = True,
+    ) -> bytes:
+        """Make a receipt; each optional argument replaces a valid part.
+
+        Args:
+            fields: Its fields by number; empty ones are omitted.
+            signer: The authority with the certificate that is named as the signer's.
+            certificates: The certificates that it contains.
+            signing_key: The key of the signature.
+            indefinite: Whether lengths are indefinite, as in Apple's receipts.
+        """
+        content = tlv(
+            _SET,
+            b"".join(
+                sequence([integer(number), integer(1), octets(value)])
+                for number, value in fields.items()
+                if value
+            ),
+        )
+        signer = signer or self.signer
+        held = (signer, self.authority, self.root) if certificates is None else certificates
+        signature = (signing_key or signer.key).sign(content, ec.ECDSA(SHA256(), deterministic_signing=True))
+        certificate = signer.certificate
+        identifier = sequence([certificate.issuer.public_bytes(), integer(certificate.serial_number)])
+        info = sequence([integer(1), identifier, _SHA256, _ECDSA_SHA256, octets(signature)])
+        write = _indefinite if indefinite else tlv
+        parts = (octets(content[:_PIECE]), octets(content[_PIECE:]))
+        data = _indefinite(_PIECES, b"".join(parts)) if indefinite else octets(content)
+        signed = write(
+            _SEQUENCE,
+            integer(1)
+            + tlv(_SET, _SHA256)
+            + write(_SEQUENCE, _DATA + write(_CONTEXT_0, data))
+            + write(_CONTEXT_0, b"".join(one.der for one in held))
+            + tlv(_SET, info),
+        )
+        return write(_SEQUENCE, _SIGNED_DATA + write(_CONTEXT_0, signed))
+
+
+def _indefinite(tag: bytes, content: bytes) -> bytes:
+    return tag + b"\x80" + content + b"\0\0"
+
 
 _NONCE_OID = x509.ObjectIdentifier("1.2.840.113635.100.8.2")
 _NONCE_HEAD = bytes.fromhex("3024a1220420")
@@ -113,7 +260,6 @@ class TestApple:
         """Make an attestation object, CBOR; each optional argument replaces a valid part.
 
         Args:
-            key: The key.
             client_data_hash: The hash that the app passes to ``attestKey``.
             app_id: Team identifier, a dot, bundle identifier.
             aaguid: The environment.
@@ -154,7 +300,6 @@ class TestApple:
         """Issue a key's certificate.
 
         Args:
-            key: The key.
             nonce: Content of its extension, 32 bytes.
             by: The issuer; ``None`` for the intermediate.
         """
@@ -180,7 +325,6 @@ class TestApple:
         """Make a receipt of a key, BER.
 
         Args:
-            key: The key.
             app_id: Team identifier, a dot, bundle identifier.
             made: Creation time, with a time zone.
             client_data_hash: Hash of its attestation; ``None`` for an exchanged receipt.

@@ -14,8 +14,6 @@ from cryptography.x509.oid import NameOID
 
 from facegate_protocol import public_key_der
 
-__all__ = ["Authority", "KeyPair", "issue", "name_of", "new_key", "spki_sha256"]
-
 KeyPair = ec.EllipticCurvePrivateKey
 """On P-256."""
 
@@ -83,7 +81,6 @@ def issue(
     """Issue a certificate, signed deterministically (RFC 6979).
 
     Args:
-        subject: Name of the subject.
         key: The subject's key.
         issuer: The issuer; ``None`` for a self-signed certificate.
         not_before: Valid from, with a time zone.

@@ -10,17 +10,16 @@ from facegate.v1 import device_pb2
 from device_integrity import RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim
 from facegate_client import CameraDescription, CapturedImage, Exposure, FrameSource, Pace
-from simulator.devices.device import StreamHabit, TestDevice
-from simulator.devices.evidence import (
+from simulator.devices.device import (
     AppAttestAssertion,
     AppAttestEnrolment,
     Evidence,
     KeyChain,
     PlayToken,
+    StreamHabit,
+    TestDevice,
     WebCryptoProof,
 )
-
-__all__ = ["DeviceAttestor", "PlayedSource", "camera_profile_of", "device_profile_of", "runtime_findings_of"]
 
 _USUAL_RATE: Final = 15.0
 _CONSTANT: Final = Exposure(exposure_time_ns=20_000_000, iso=200)

@@ -19,8 +19,6 @@ from cryptography.hazmat.primitives.keywrap import aes_key_wrap
 from facegate_protocol import public_key_der
 from simulator.devices.authority import KeyPair, new_key
 
-__all__ = ["SOUND_LABELS", "TestPlay", "base64url", "encrypted", "integrity_payload", "signed"]
-
 SOUND_LABELS = ("MEETS_BASIC_INTEGRITY", "MEETS_DEVICE_INTEGRITY", "MEETS_STRONG_INTEGRITY")
 """Google's labels for a certified phone with a locked boot loader and a recent patch."""
 
@@ -31,11 +29,6 @@ class TestPlay:
     __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str) -> None:
-        """Makes the response keys.
-
-        Args:
-            seed: Seed of the keys.
-        """
         self._signing = new_key(f"{seed} signing")
         self._secret = sha256(f"{seed} encryption".encode()).digest()
 

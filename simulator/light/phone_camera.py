@@ -1,5 +1,9 @@
-"""The phone's camera in linear light: its loops, noise and tone curve."""
+"""The phone's camera in linear light: its loops, noise and tone curve; it films a scene frame by frame.
 
+Automatic exposure and white balance follow the previous frame.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -8,12 +12,108 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.frame import SimulatedExposure
+from simulator.camera import SimulatedExposure, SimulatedFrame
 from simulator.knobs import knob, validate_knobs
-from simulator.light.camera_loops import CameraLoops
+from simulator.light.scene import LitScene
 from vision.face import BgrImage
 
-__all__ = ["FlashCameraSettings", "LockTime", "PhoneCamera", "ToneCurve", "tone_table"]
+_TARGET = 0.22
+_DEAD_BAND = 0.03
+_WHITE_BALANCE_STRENGTH = 0.6
+# Automatic white balance keeps some of a lamp's colour.
+_ADAPTATION = 0.85
+
+
+class CameraLoops:
+    """Exposure drives the weighted mean towards grey; white balance keeps the frame's mean colour constant.
+
+    Both have a first-order lag, as in phones.
+
+    Attributes:
+        gain: Factor from reflected lux to full scale; 0 before the first exposure.
+        white: White balance: factors on ``gain``, blue-green-red, of which green is 1.
+    """
+
+    def __init__(
+        self, *, exposure_seconds: float, white_seconds: float, highest_gain: float, width: int, height: int
+    ) -> None:
+        """Makes the loops, not started.
+
+        Args:
+            exposure_seconds: Time constant of exposure.
+            white_seconds: Time constant of white balance.
+            highest_gain: The largest ``gain`` that the sensor allows.
+            width: Frame width in pixels.
+            height: Frame height in pixels.
+        """
+        self._exposure_seconds = exposure_seconds
+        self._white_seconds = white_seconds
+        self._highest_gain = highest_gain
+        self._weights = _metering(height, width)
+        self.gain = 0.0
+        self.white: NDArray[np.float64] = np.ones(3)
+        self._start: NDArray[np.float64] = np.ones(3)
+        self._base: NDArray[np.float64] = np.ones(3)
+
+    @property
+    def gains(self) -> NDArray[np.float64]:
+        """Factors from reflected lux to full scale, blue-green-red."""
+        return self.gain * self.white
+
+    def meter(self, light: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Return the mean of each channel, blue-green-red, with the weights of centre metering.
+
+        Args:
+            light: The scene in lux, shape (height, width, 3).
+        """
+        few = light[4::8, 4::8].astype(np.float64)
+        mean = (few * self._weights[..., None]).sum(axis=(0, 1))
+        return np.asarray(np.maximum(mean, 1e-6))
+
+    def start(self, mean: NDArray[np.float64]) -> None:
+        """Sets both loops to their steady state for a scene.
+
+        Args:
+            mean: Mean of the scene in lux, from ``meter``.
+        """
+        self._start = mean / mean[1]
+        self._base = self._start**-_ADAPTATION
+        self.white = self._base
+        self.gain = self._gain_of(mean)
+
+    def follow(
+        self, mean: NDArray[np.float64], passed: float, *, exposure_locked: bool, white_locked: bool
+    ) -> None:
+        """Advances both loops towards the state for a frame.
+
+        Args:
+            mean: Mean of the frame in lux, from ``meter``.
+            passed: Time since the previous frame, seconds.
+            exposure_locked: Whether exposure is locked.
+            white_locked: Whether white balance is locked.
+        """
+        if not white_locked:
+            wanted = (self._start / (mean / mean[1])) ** _WHITE_BALANCE_STRENGTH
+            share = 1 - np.exp(-passed / self._white_seconds)
+            self.white = self.white * (self._base * wanted / self.white) ** share
+            self.white /= self.white[1]
+        if not exposure_locked:
+            error = float(np.log(self._gain_of(mean) / self.gain))
+            if abs(error) > _DEAD_BAND:
+                self.gain *= float(np.exp(error * (1 - np.exp(-passed / self._exposure_seconds))))
+
+    def _gain_of(self, mean: NDArray[np.float64]) -> float:
+        wanted = float(_TARGET / ((mean * self.white) @ (0.25, 0.5, 0.25)))
+        return min(wanted, self._highest_gain)
+
+
+def _metering(height: int, width: int) -> NDArray[np.float64]:
+    """Return weights of every eighth pixel, with sum 1; phones meter for the face, which is in the middle."""
+    y, x = np.mgrid[4:height:8, 4:width:8]
+    away = ((x / width - 0.5) / 0.17) ** 2 + ((y / height - 0.52) / 0.15) ** 2
+    weights = 0.05 + np.exp(-away / 2)
+    return np.asarray(weights / weights.sum())
+
 
 _NOISE_MARGIN = 61
 _ELECTRONS_PER_LUX_SECOND = 1120.0
@@ -110,7 +210,6 @@ class PhoneCamera:
         """Draws the loops' speeds and the noise field.
 
         Args:
-            settings: The camera.
             rng: Source of the draws, including those of each frame, in the order of the frames.
             width: Frame width in pixels.
             height: Frame height in pixels.
@@ -245,3 +344,35 @@ def tone_table(curve: ToneCurve) -> NDArray[np.uint8]:
     if curve is ToneCurve.CONTRAST:
         value = value + 0.09 * np.sin(2 * np.pi * (value - 0.5)) / 2 - 0.02 * np.sin(np.pi * value)
     return np.round(np.clip(value, 0, 1) * 255).astype(np.uint8)[None]
+
+
+def film(
+    scene: LitScene,
+    camera: PhoneCamera,
+    settings: FlashCameraSettings,
+    times: Iterable[float],
+    *,
+    locked: Callable[[float], bool],
+) -> Iterator[SimulatedFrame]:
+    """Render the frames that ``camera`` takes of ``scene``, each on request.
+
+    Args:
+        scene: The scene in front of the lens.
+        camera: The camera, not started.
+        times: Time stamps of the frames in seconds, rising.
+        locked: Whether the camera's locks, as far as the app uses them, are set at a time.
+    """
+    for time in times:
+        begin, readout = time - settings.stamp_lag_seconds, settings.rolling_shutter_seconds
+        if not camera.started:
+            first = scene.render(begin, exposure=0.0, readout=readout, gains=np.ones(3))
+            camera.start(first)
+        exposed = scene.render(
+            begin,
+            exposure=camera.exposure_time,
+            readout=readout,
+            gains=camera.gains,
+            pedestal=camera.pedestal,
+        )
+        pixels, said = camera.take(exposed, time, locked=locked(time))
+        yield SimulatedFrame(pixels=pixels, capture_time=time, exposure=said)

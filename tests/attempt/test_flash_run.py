@@ -13,8 +13,7 @@ from attempt.frame import Frame, FrameLimits
 from liveness.dynamic.challenge import FlashChallenge, Reveal
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.proof import Light, Meter
-from liveness.dynamic.challenge.script import ColourScript
-from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS
+from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourScript
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 from matcher.persons import SCAN_SUBJECT

@@ -19,8 +19,7 @@ from liveness.fusion_model import load_fusion_model
 from liveness.judge import ChallengeEvidence, FlashEvidence
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
 from liveness.policy import LivenessPolicy
-from liveness.signal import Signal
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
+from liveness.verdict import LivenessResult, Signal, Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
 from matcher.template import TemplateSample
 from tests.liveness.builders import as_head, as_plane, face_at, observation, observations, scan, segment

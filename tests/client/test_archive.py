@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from facegate_client import KeySet, ServerNotTrustedError, verify_archive, verify_record_jws
-from facegate_client.key_set import ResultKey
+from facegate_client.result_signature import ResultKey
 
 _KEYS = KeySet((ResultKey(kid="k", public_key=ec.generate_private_key(ec.SECP256R1()).public_key()),))
 

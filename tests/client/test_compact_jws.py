@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from joserfc import jws
 from joserfc.jwk import ECKey
 
-from facegate_client.compact_jws import CompactJws, base64url, from_base64url
+from facegate_client.result_signature import CompactJws, base64url, from_base64url
 
 KEY = ECKey.generate_key("P-256")
 PUBLIC = KEY.public_key

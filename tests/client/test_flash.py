@@ -19,7 +19,7 @@ from facegate_client import (
     generated_source,
     open_channel,
 )
-from facegate_client.flash_show import SHORTEST_HOLD_S, FlashShow
+from facegate_client.flash_screen import SHORTEST_HOLD_S, FlashShow
 from tests.client.conftest import FAST, pictures
 from tests.client.fake_screen import FakeScreen
 from tests.client.fake_server import FakeServer, serving

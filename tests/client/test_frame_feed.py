@@ -3,8 +3,7 @@ import asyncio
 from facegate.v1 import scan_pb2
 
 from facegate_client import CameraDescription, CapturedImage, Pace
-from facegate_client.frame_feed import FrameFeed
-from facegate_client.send_gate import StopSignal
+from facegate_client.attempt import FrameFeed, StopSignal
 
 CAUSE = scan_pb2.AttemptEndBody.CAUSE_COMPLETE
 

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from facegate.v1 import scan_pb2
 
+from facegate_client.attempt import FrameRules
 from facegate_client.encoding import CaptureLimits
-from facegate_client.frame_rules import FrameRules
 from facegate_client.frame_source import CapturedImage
 
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from facegate_client.jpeg_header import JpegHeader, read_jpeg_header
+from facegate_client.encoding import JpegHeader, read_jpeg_header
 
 
 def _jpeg(mode: str = "RGB", *, exif: bytes | Image.Exif | None = None, **options: object) -> bytes:

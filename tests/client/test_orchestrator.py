@@ -28,7 +28,7 @@ from facegate_client import (
     ticket_of,
     verify_result_jws,
 )
-from facegate_client.compact_jws import base64url
+from facegate_client.result_signature import base64url
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse
 

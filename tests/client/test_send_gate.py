@@ -4,7 +4,7 @@ from facegate.v1 import scan_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 
-from facegate_client.send_gate import SendGate, StopSignal
+from facegate_client.attempt import SendGate, StopSignal
 
 Cause = scan_pb2.AttemptEndBody
 steps = st.lists(

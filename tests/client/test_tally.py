@@ -1,4 +1,4 @@
-from facegate_client.tally import AttemptTally, ScanTally
+from facegate_client.attempt import AttemptTally, ScanTally
 
 
 def test_frames_count_for_the_attempt_and_the_scan() -> None:

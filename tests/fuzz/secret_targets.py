@@ -11,8 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import result_pb2
 
 from facegate_client.errors import ServerNotTrustedError
-from facegate_client.key_set import KeySet, load_key_set
-from facegate_client.result_signature import verify_result_jws
+from facegate_client.result_signature import KeySet, load_key_set, verify_result_jws
 from facegate_protocol import KeyMaterialError, load_public_key, public_key_der, sign, verify
 from server.keyring.keys import ScanTokens
 from server.keyring.result_signer import ResultSigner

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 
 from server.base.errors import Reason
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.hostile import jpeg_files, other_files, png_files
 from tests.hostile.png_files import saved
 from vision.face import BgrImage

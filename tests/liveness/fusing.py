@@ -21,8 +21,7 @@ from liveness.fusion_model import (
     load_fusion_model,
 )
 from liveness.policy import LivenessPolicy
-from liveness.signal import Signal, assessed, not_assessed
-from liveness.verdict import LivenessResult
+from liveness.verdict import LivenessResult, Signal, assessed, not_assessed
 
 MOTION_ALONE = 1.1
 """Log odds of life that a sign of life gives without a network."""

@@ -6,8 +6,7 @@ from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion import fuse
 from liveness.fusion_model import load_fusion_model
 from liveness.policy import LEAST_BETWEEN, CaptureKind, LivenessPolicy
-from liveness.signal import assessed
-from liveness.verdict import AttackType, LivenessResult, Verdict
+from liveness.verdict import AttackType, LivenessResult, Verdict, assessed
 
 __all__ = ["assert_consistent", "express_results"]
 

@@ -18,7 +18,7 @@ from liveness.fusion_model import (
     load_fusion_model,
     parse_fusion_model,
 )
-from research.liveness_fusion.model_text import model_text
+from research.liveness_fusion.fit import model_text
 from research.liveness_fusion.parts import CUES, MOTION, OWN, PUBLIC, sets_of
 from tests.liveness.builders import scan
 

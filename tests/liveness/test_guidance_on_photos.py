@@ -10,7 +10,7 @@ import pytest
 
 from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
 from liveness.observe import observe_frame
-from research.liveness_fusion.large_faces import large_faces
+from research.liveness_fusion.photo_attacks import large_faces
 from tests.packs import shared_pack
 from vision.face import BgrImage
 from vision.packs.pack import Pack

@@ -20,7 +20,7 @@ from liveness.occlusion import (
     observe_cover,
     regions_of_part,
 )
-from research.occlusion.paint import Painted, painted
+from research.occlusion import Painted, painted
 from tests.packs import shared_pack
 from vision.face import BgrImage, Box, DetectedFace, HeadPose, Landmarks
 from vision.geometry import FIVE_ALIGNED

@@ -18,9 +18,8 @@ from liveness.shown_picture import (
     find_trusted_image,
     with_picture,
 )
-from liveness.signal import not_assessed
-from liveness.verdict import LivenessResult, Verdict, VerdictReason
-from simulator.attacks.warped_photo import bulge, warp_photo
+from liveness.verdict import LivenessResult, Verdict, VerdictReason, not_assessed
+from simulator.warped_photo import bulge, warp_photo
 from tests.liveness.builders import observation
 from tests.packs import real_photo
 from vision.face import BgrImage, Box, DetectedFace

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.signal import assessed, log_odds, network_log_odds, not_assessed, score_against_line
+from liveness.verdict import assessed, log_odds, network_log_odds, not_assessed, score_against_line
 
 
 @pytest.mark.parametrize(

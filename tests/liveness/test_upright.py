@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness.upright import UprightFaces
+from liveness.extent import UprightFaces
 from matcher.persons import SCAN_SUBJECT, persons_among
-from simulator.photos import builtin_image, builtin_photo_names
+from simulator.photo import builtin_image, builtin_photo_names
 from tests.liveness.builders import face_at
 from tests.packs import shared_pack
 from tests.sampling import some_fast

@@ -6,8 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.dynamic.combine import combine_flash, combine_movement
-from liveness.dynamic.judge import FlashResult
+from liveness.dynamic.judge import FlashResult, combine_flash, combine_movement
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy

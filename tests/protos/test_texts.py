@@ -8,7 +8,7 @@ import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, result_pb2
 from google.protobuf.descriptor import EnumDescriptor
 
-from facegate_client.wire_errors import RETRY_REASONS
+from facegate_client.errors import RETRY_REASONS
 from facegate_protocol.errors import TextsUnusable
 from facegate_protocol.texts import FAILURES, HINTS, REFUSALS, read_texts
 

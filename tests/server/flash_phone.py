@@ -17,7 +17,7 @@ from facegate_client import (
     ScanTicket,
 )
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
-from simulator.phone.phone import SimulatedPhone, phone_in_hand
+from simulator.phone import SimulatedPhone, phone_in_hand
 from tests.packs import real_pack, real_photo
 
 WIDTH, HEIGHT, RATE = 480, 640, 20.0

@@ -35,7 +35,7 @@ from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ExpressionSettings, ScanKind, SceneSettings
 from tests.packs import real_photo

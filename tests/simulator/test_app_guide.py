@@ -15,7 +15,7 @@ from simulator import (
     simulate_flash_scan,
 )
 from simulator.app_guide import RestingFace
-from simulator.geometry.relief import ReliefPose
+from simulator.geometry import ReliefPose
 from tests.packs import shared_pack
 from tests.simulator.measures import eye_openings, lip_gaps
 from vision.packs.pack import Pack

@@ -3,7 +3,7 @@ import pytest
 
 from simulator import FlashKind, FlashScanSettings, SceneSettingsInvalid
 from simulator.backdrop import Backdrop
-from simulator.geometry.relief import Viewport
+from simulator.geometry import Viewport
 
 _VIEW = Viewport(width=64, height=96, margin=12, focal=72.0)
 

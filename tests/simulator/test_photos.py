@@ -4,7 +4,7 @@ from importlib.machinery import ModuleSpec
 import pytest
 
 from simulator import PhotoNotFound, builtin_photo_names, builtin_photos
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from vision.packs.pack import Pack
 
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from simulator import Photo, ScanKind, SceneSettings
 from simulator.behaviour import PersonState
-from simulator.geometry.relief import ReliefPose
+from simulator.geometry import ReliefPose
 from simulator.person import Person
 from tests.vision.conftest import read_photo
 from vision.face import BgrImage, HeadPose, Landmarks, Points

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from liveness import face_extent
 from simulator.behaviour import PersonState
-from simulator.geometry.relief import ReliefPose
+from simulator.geometry import ReliefPose
 from simulator.person import Person
 from simulator.photo import Photo
 from simulator.scene import CameraSettings, ScanKind, SceneSettings

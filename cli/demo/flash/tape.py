@@ -7,7 +7,7 @@ from typing import Final, Self
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Exposure, Pace
-from simulator.phone.phone import SimulatedPhone
+from simulator.phone import SimulatedPhone
 from vision.image import encode_jpeg
 
 __all__ = ["TapedAttempt", "TapedFrame", "TapedPhone"]

@@ -19,19 +19,20 @@ from liveness.dynamic.challenge.actions import (
     Reveal,
     Wait,
 )
-from liveness.dynamic.challenge.flash import FlashChallenge
-from liveness.dynamic.challenge.on_display import DisplayClaim
+from liveness.dynamic.challenge.flash import DisplayClaim, FlashChallenge
 from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep, distance_from
 from liveness.dynamic.challenge.proof import Disturbance, Light, Meter, StepReading
-from liveness.dynamic.challenge.script import ColourScript, ScriptSettings, bits_beyond_chance
-from liveness.dynamic.challenge.steps import (
+from liveness.dynamic.challenge.script import (
     LEAD_IN,
     PALETTE,
     SHORTEST_HOLD_SECONDS,
+    ColourScript,
     ColourStep,
     RevealedStep,
     ScreenColour,
+    ScriptSettings,
     Transition,
+    bits_beyond_chance,
 )
 
 __all__ = [

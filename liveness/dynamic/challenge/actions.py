@@ -1,11 +1,18 @@
-"""The actions that a challenge requests, its clock, and the pace of its hints."""
+"""The actions that a challenge requests: its clock, its hints, and its requests for signs of life.
+
+A blink or a turn of the head is asked for during the colours. A blink does not disturb the measurement of the
+light, so a person who has not blinked by the middle of the colours is asked then. A turn of the head does
+disturb it. A person whose head's depth is not measured yet is therefore asked shortly before the end of the
+last colour that may be needed: reading the hint takes time.
+"""
 
 import math
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeAlias
 
-from liveness.dynamic.challenge.steps import ColourStep
+from liveness.dynamic.challenge.script import ColourStep
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.errors import ObservationError
 from liveness.guidance import Oval
 
@@ -119,7 +126,6 @@ class ChallengeClock:
     """The challenge's clock, seconds. It never goes back: an earlier time leaves it unchanged."""
 
     def __init__(self) -> None:
-        """Starts without a time."""
         self._now = -math.inf
         self._began: float | None = None
 
@@ -164,7 +170,6 @@ class HintPacing:
     """Limits the rate of one scan's hints. Times must be passed in order."""
 
     def __init__(self) -> None:
-        """Starts without an earlier hint."""
         self._last: tuple[HintCode, float] | None = None
 
     def paced(self, code: HintCode, *, now: float) -> Hint | None:
@@ -180,3 +185,182 @@ class HintPacing:
                 return None
         self._last = (code, now)
         return Hint(code)
+
+
+_BLINK_FROM: Final = 0.5
+"""The share of the required bits from which a person without a blink is asked to blink."""
+_READING_SECONDS: Final = 0.4
+"""The least time in which a person reads a hint and moves, seconds."""
+_DEPTH_SECONDS: Final = 0.25
+"""The time between two measurements of depth, seconds. In a shorter time a head shows little more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """A sign for which the challenge waits.
+
+    Attributes:
+        until: The end of the wait, seconds on the server's monotonic clock.
+        asks: The hint to the person; ``None`` while it is unknown whether the sign was shown already.
+    """
+
+    until: float
+    asks: HintCode | None
+
+
+class AskedSign:
+    """One sign of a living head, such as a blink. The person is asked only if it was not shown already."""
+
+    def __init__(self, code: HintCode, *, patience_seconds: float) -> None:
+        """Starts without a measurement and without a request.
+
+        Args:
+            code: The hint that asks for the sign.
+            patience_seconds: The longest wait for the sign, seconds.
+        """
+        self._code = code
+        self._patience = patience_seconds
+        self._shown: bool | None = None
+        self._expected = False
+        self._since: float | None = None
+
+    @property
+    def pending(self) -> bool:
+        """Whether the sign is expected and was not shown yet."""
+        return self.matters and not self._shown
+
+    @property
+    def matters(self) -> bool:
+        """Whether the sign is expected; also true once it was shown, because later frames may weaken it."""
+        return self._expected
+
+    @property
+    def asks(self) -> HintCode | None:
+        """The hint to the person; ``None`` while it is unknown whether the sign was shown already."""
+        return None if self._shown is None else self._code
+
+    def expect(self) -> None:
+        """Expects the sign from now on, without waiting yet; does nothing if the patience is 0."""
+        self._expected = self._patience > 0
+
+    def update(self, shown: bool | None) -> None:
+        """Records whether the frames so far show the sign; ``None`` if this was not measured."""
+        if shown is not None:
+            self._shown = shown
+
+    def wait_until(self, now: float) -> float | None:
+        """Returns the end of the wait; ``None`` if the sign was shown or the wait is over.
+
+        Args:
+            now: The time on the server's monotonic clock, seconds; the first call begins the wait.
+        """
+        if self._shown:
+            return None
+        if self._since is None:
+            self._since, self._expected = now, True
+        until = self._since + self._patience
+        return until if now < until else None
+
+
+class AskedSigns:
+    """Depth and a blink, as the policy requires them. At the end the challenge waits first for depth."""
+
+    def __init__(self, policy: DynamicPolicy, *, depth_line: float) -> None:
+        """Starts without a measurement.
+
+        Args:
+            policy: The policy, which decides which signs are required, and the patience for each.
+            depth_line: The log odds from which motion shows a head's depth.
+        """
+        self._policy = policy
+        self._depth_line = depth_line
+        self._depth = AskedSign(HintCode.TURN_HEAD_SLIGHTLY, patience_seconds=policy.depth_patience_seconds)
+        self._blink = AskedSign(HintCode.BLINK, patience_seconds=policy.blink_patience_seconds)
+        self._depth_at = -math.inf
+        self._turning = False
+
+    @property
+    def awaits_blink(self) -> bool:
+        """Whether a blink is expected and was not shown yet.
+
+        False while the head should turn, because the landmarks of open eyes also fall and rise then.
+        """
+        return self._blink.pending and not (self._turning and self._depth.pending)
+
+    @property
+    def awaits_depth(self) -> bool:
+        """Whether depth is expected, shown already or not."""
+        return self._depth.matters
+
+    @property
+    def pending(self) -> bool:
+        """Whether depth or a blink is expected and was not shown yet."""
+        return self._depth.pending or self._blink.pending
+
+    def depth_due(self, now: float, *, decides: bool) -> bool:
+        """Returns whether to measure depth with the next frame.
+
+        Args:
+            now: The time on the server's monotonic clock, seconds.
+            decides: Whether the next frame may be the last one before the challenge decides which signs are
+                missing. Then depth is always measured, so that the challenge decides by the same frames as
+                the judge.
+        """
+        return self.awaits_depth and (decides or now >= self._depth_at + _DEPTH_SECONDS)
+
+    def prepare(self, *, share: float, last: bool, shape_shows: bool) -> None:
+        """Expects the required signs if it is time for them. Call it before each colour.
+
+        Args:
+            share: The proven bits so far, divided by the required bits.
+            last: Whether a right answer to the next colour would prove the required bits.
+            shape_shows: See ``missing``.
+        """
+        if self._policy.blink and share >= _BLINK_FROM:
+            self._blink.expect()
+        if last and self._takes_depth(shape_shows=shape_shows):
+            self._depth.expect()
+
+    def ahead(self, seconds: float) -> HintCode | None:
+        """Returns the hint to give during the current colour, or ``None``.
+
+        Args:
+            seconds: The remaining time of the colour on display.
+        """
+        if self._depth.pending and self._depth.asks is not None and seconds <= _READING_SECONDS:
+            self._turning = True
+            return self._depth.asks
+        return self._blink.asks if self._blink.pending else None
+
+    def update(self, *, blinked: bool, depth: float | None, at: float) -> None:
+        """Adds the measurements of a frame.
+
+        Args:
+            blinked: Whether the frames so far show a blink.
+            depth: The log odds of depth from the frames so far; ``None`` if not measured with this frame.
+            at: The arrival time of the frame, seconds on the server's monotonic clock.
+        """
+        self._blink.update(blinked)
+        if depth is not None:
+            self._depth_at = at
+            self._depth.update(depth >= self._depth_line)
+
+    def missing(self, now: float, *, shape_shows: bool) -> Missing | None:
+        """Returns the sign for which the challenge waits; ``None`` if it waits for none.
+
+        Args:
+            now: The time on the server's monotonic clock, seconds. The first call that finds a sign missing
+                begins its wait.
+            shape_shows: Whether the light suffices to measure the shape of the surface; if not, depth is
+                required under every policy.
+        """
+        takes_depth = self._takes_depth(shape_shows=shape_shows)
+        for sign, taken in ((self._depth, takes_depth), (self._blink, self._policy.blink)):
+            until = sign.wait_until(now) if taken else None
+            if until is not None:
+                self._turning = sign is self._depth
+                return Missing(until, sign.asks)
+        return None
+
+    def _takes_depth(self, *, shape_shows: bool) -> bool:
+        return self._policy.depth or not shape_shows

@@ -22,7 +22,7 @@ for as many steps as the policy allows, so that a device on a slow network can s
 (``late``).
 
 **Depth and a blink.** If depth or a blink is required and was not measured, the person is asked for it
-(``challenge.asked``) as soon as the request cannot disturb the measurement of the light. The colour that
+(``AskedSigns``) as soon as the request cannot disturb the measurement of the light. The colour that
 completes the proof stays on display until the sign is measured or the wait is over; frames from then on do
 not count for the colours. If the face leaves meanwhile, the challenge ends, because another face could
 return. If the colours are proven but their light is not that on a face, no sign can help: the challenge ends.
@@ -37,11 +37,16 @@ a result. Only light leads to the fallback, and only if no measured colour diffe
 for a second. Then the challenge measures again, and shows nothing new before the face is back.
 """
 
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
 from enum import Enum, auto
+from types import MappingProxyType
 from typing import Final
 
 from liveness.dynamic.challenge.actions import (
     Action,
+    AskedSigns,
     ChallengeClock,
     Complete,
     EndReason,
@@ -54,16 +59,293 @@ from liveness.dynamic.challenge.actions import (
     Reveal,
     Wait,
 )
-from liveness.dynamic.challenge.asked import AskedSigns
-from liveness.dynamic.challenge.on_display import Display, DisplayClaim
-from liveness.dynamic.challenge.presence import LightWatch, Pauses, Presence
-from liveness.dynamic.challenge.proof import Answers, Meter, Proof
-from liveness.dynamic.challenge.script import ColourScript
-from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.dynamic.challenge.proof import Answers, Light, Meter, Proof
+from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
 from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.guidance import GuidanceCode
+
+_HELD_FRAMES: Final = 2
+"""The number of frames after the hold from which on a step counts as held."""
+_CLOSING_PATIENCE_SECONDS: Final = 0.5
+"""The longest wait, after the closing step's time, for a frame that shows it held, seconds. It covers a slow
+phone's display and camera, the network both ways and the time to the next frame."""
+
+
+@dataclass(frozen=True, slots=True)
+class DisplayClaim:
+    """A device's claim about the step on display when it captured a frame.
+
+    Attributes:
+        step: The number of the step, 0 for none.
+        since: The time at which it actually appeared, seconds on the capture's clock; ``None`` if no step is
+            claimed.
+        capture_time: The capture time of the frame, seconds on the same clock.
+        arrival_time: The arrival time of the frame, seconds on the server's monotonic clock.
+    """
+
+    step: int
+    since: float | None
+    capture_time: float
+    arrival_time: float
+
+
+@dataclass(slots=True)
+class StepOnDisplay:
+    """One step from its reveal to the next.
+
+    Attributes:
+        at: When it was sent, seconds on the server's clock; when it was drawn, until ``Display.note_sent``.
+        earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
+            The step cannot have appeared before.
+        held: The number of frames that show that the step was held; ``update`` counts them.
+        held_at: The arrival time of the frame that completed the required number of these, seconds on the
+            server's clock; ``None`` before.
+        away: Whether the face was away, or the capture paused, while the step was on display.
+    """
+
+    step: ColourStep
+    at: float
+    earliest: float
+    held: int = 0
+    held_at: float | None = None
+    away: bool = False
+
+    @property
+    def lasts(self) -> float:
+        """The duration of the step, seconds: transition and hold."""
+        return self.step.transition_seconds + self.step.hold_seconds
+
+    @property
+    def nearly_held(self) -> bool:
+        """Whether the step will have been held with one more frame."""
+        return self.held >= _HELD_FRAMES - 1
+
+    @property
+    def closed_at(self) -> float:
+        """When a closing step ends, seconds on the server's clock, according to the frames so far.
+
+        It ends as soon as one frame shows that it was held, because it is not measured. Frames may fail to
+        arrive, so the wait is limited.
+        """
+        least = self.at + self.lasts
+        return least if self.held else least + _CLOSING_PATIENCE_SECONDS
+
+    def update(self, claim: DisplayClaim, *, at: float) -> None:
+        """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
+        if claim.arrival_time <= self.at:
+            # It had arrived when the step was sent, and waited to be processed.
+            self.earliest = max(self.earliest, claim.capture_time)
+        if not self.holds(claim):
+            return
+        self.held += 1
+        if self.held == _HELD_FRAMES:
+            self.held_at = at
+
+    def holds(self, claim: DisplayClaim) -> bool:
+        """Returns whether a frame claims to show the step a whole hold after it appeared."""
+        if claim.step != self.step.number or claim.since is None:
+            return False
+        # The step cannot have appeared before the frames that arrived before it was sent.
+        return claim.capture_time >= max(claim.since, self.earliest) + self.lasts
+
+
+class Display:
+    """The server's knowledge of the device's screen: the step on display, and all earlier steps."""
+
+    def __init__(self) -> None:
+        self._current: StepOnDisplay | None = None
+        self._history: list[RevealedStep] = []
+        self._latest_capture = -math.inf
+        self._passed = 0
+
+    @property
+    def current(self) -> StepOnDisplay | None:
+        """The step on display; ``None`` before the first."""
+        return self._current
+
+    @property
+    def revealed(self) -> tuple[RevealedStep, ...]:
+        """All steps so far, in order."""
+        return tuple(self._history)
+
+    @property
+    def closing(self) -> bool:
+        """Whether the closing step is on display."""
+        return self._current is not None and self._current.step.last
+
+    @property
+    def passed(self) -> int:
+        """The number of coloured steps that were shown for their whole duration."""
+        return self._passed
+
+    def show(self, step: ColourStep, *, now: float) -> None:
+        """Records a step that was drawn at ``now``, seconds on the server's monotonic clock."""
+        self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
+        self._history.append(RevealedStep(step, now))
+
+    def note_sent(self, at: float) -> None:
+        """Records when the step drawn last was sent, which is not before it was drawn.
+
+        Raises:
+            ObservationError: No step was drawn.
+        """
+        if self._current is None:
+            raise ObservationError("no step was drawn, so none can have been sent")
+        self._current.at = max(self._current.at, at)
+        self._history[-1] = RevealedStep(self._current.step, self._current.at)
+
+    def update(self, claim: DisplayClaim, *, at: float) -> None:
+        """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
+        if self._current is not None:
+            self._current.update(claim, at=at)
+        self._latest_capture = max(self._latest_capture, claim.capture_time)
+
+    def let_pass(self) -> None:
+        """Records that the step on display was shown for its whole duration."""
+        self._passed = sum(one.step.bits > 0 for one in self._history)
+
+
+_AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
+    {
+        GuidanceCode.NO_FACE: HintCode.NO_FACE,
+        GuidanceCode.MULTIPLE_FACES: HintCode.MULTIPLE_FACES,
+        GuidanceCode.MOVE_BACK: HintCode.MOVE_BACK,
+        GuidanceCode.FACE_CUT_OFF: HintCode.FACE_CUT_OFF,
+        GuidanceCode.MOVE_CLOSER: HintCode.MOVE_CLOSER,
+        GuidanceCode.CENTER_FACE: HintCode.CENTER_FACE,
+    }
+)
+"""The codes of the guidance for a face that is not in place, with their hints."""
+
+_LIGHT_HINTS: Final[Mapping[Light, HintCode]] = MappingProxyType(
+    {
+        Light.TOO_BRIGHT: HintCode.TOO_BRIGHT,
+        Light.WEAK: HintCode.RAISE_SCREEN_BRIGHTNESS,
+        Light.TOO_DARK_TO_SEE_FACE: HintCode.TOO_DARK,
+    }
+)
+_PAUSE_SECONDS: Final = 1.0
+_MOST_PAUSES: Final = 5
+_DROWNED: Final = frozenset({Light.TOO_BRIGHT, Light.WEAK})
+_FEWEST_STEPS: Final = 2
+"""The number of coloured steps before the light counts as drowned. In the dark, a camera's exposure is too
+long for the first step, and the face is saturated until the exposure has adapted."""
+
+
+class Presence:
+    """Whether the face is in place, frame by frame. Times are seconds on the server's monotonic clock."""
+
+    def __init__(self) -> None:
+        self._in_place = 0
+        self._away_since: float | None = None
+        self._unseen_since: float | None = None
+        self._code = HintCode.NO_FACE
+
+    @property
+    def frames_in_place(self) -> int:
+        """The number of consecutive latest frames with the face in place."""
+        return self._in_place
+
+    @property
+    def away_since(self) -> float | None:
+        """The time since which the face has been away; ``None`` while it is in place."""
+        return self._away_since
+
+    @property
+    def unseen_since(self) -> float | None:
+        """The time of the last ``reset``, if no frame has arrived since; ``None`` otherwise."""
+        return self._unseen_since
+
+    @property
+    def code(self) -> HintCode:
+        """The hint that brings the face back."""
+        return self._code
+
+    def update(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
+        """Adds a frame.
+
+        Args:
+            face: Whether the frame shows a face.
+            guidance: The code of the guidance after the frame; ``None`` if there is none.
+            at: The arrival time of the frame.
+        """
+        self._unseen_since = None
+        code = guidance if face else GuidanceCode.NO_FACE
+        away = None if code is None else _AWAY.get(code)
+        if away is None:
+            self._in_place += 1
+            self._away_since = None
+            return
+        self._in_place = 0
+        self._code = away
+        if self._away_since is None:
+            self._away_since = at
+
+    def reset(self, at: float) -> None:
+        """Resets the state: the face is neither in place nor away until the next frame arrives."""
+        self._in_place = 0
+        self._away_since = None
+        self._unseen_since = at
+
+
+class Pauses:
+    """The pauses of one capture, whose number is limited."""
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._until = 0.0
+
+    @property
+    def until(self) -> float:
+        """The end of the latest pause, seconds on the server's monotonic clock."""
+        return self._until
+
+    def begin(self, now: float) -> bool:
+        """Begins a pause; returns False if the capture has used up its pauses."""
+        if self._count >= _MOST_PAUSES:
+            return False
+        self._count += 1
+        self._until = now + _PAUSE_SECONDS
+        return True
+
+
+class LightWatch:
+    """Measures for how long poor light has prevented a measurement, and decides what follows from it."""
+
+    def __init__(self, policy: DynamicPolicy) -> None:
+        self._policy = policy
+        self._drowned_since: float | None = None
+        self._verified = 0
+
+    def update(
+        self, light: Light, *, coloured: int, verified: int, now: float
+    ) -> HintCode | FallBack | Complete | None:
+        """Returns what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
+
+        Args:
+            light: The light, as the meter reports it.
+            coloured: The number of coloured steps shown so far.
+            verified: The number of those with a right answer. Patience begins anew when it rises: a change
+                of the light alone may be chance.
+            now: The time on the server's monotonic clock, seconds.
+        """
+        if verified > self._verified:
+            self._drowned_since = None
+        if light is Light.OK:
+            return None
+        code = _LIGHT_HINTS[light]
+        if light not in _DROWNED:
+            return code
+        if coloured < _FEWEST_STEPS:
+            return None
+        if self._drowned_since is None:
+            self._drowned_since, self._verified = now, verified
+        if now - self._drowned_since < self._policy.light_patience_seconds:
+            return code
+        return FallBack(code) if self._policy.falls_back else Complete(EndReason.LIGHT)
+
 
 _READY_FRAMES: Final = 3
 """Consecutive frames with the face in place that are needed before the first colour, and after a pause."""

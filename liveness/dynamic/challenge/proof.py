@@ -5,8 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, Protocol
 
-from liveness.dynamic.challenge.script import bits_beyond_chance, bits_of_choice
-from liveness.dynamic.challenge.steps import PALETTE, ColourStep, RevealedStep
+from liveness.dynamic.challenge.script import (
+    PALETTE,
+    ColourStep,
+    RevealedStep,
+    bits_beyond_chance,
+    bits_of_choice,
+)
 from liveness.dynamic.sample import FlashSample
 
 
@@ -42,7 +47,6 @@ class StepReading:
     """The measurement of one step so far.
 
     Attributes:
-        step: The number of the step.
         frames: The number of undisturbed frames that show the step fully.
         snr: How far the expected response to the nearest other colour is from that to this one, in standard
             deviations of the mean over the frames; 0 if unknown.
@@ -217,7 +221,6 @@ class Proof:
         """Starts without steps or frames.
 
         Args:
-            meter: Measures the steps.
             minimum_bits: The required bits.
         """
         self._meter = meter

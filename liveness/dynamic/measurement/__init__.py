@@ -13,11 +13,12 @@ from liveness.dynamic.measurement.brightness import (
     read_exposure,
     scene_lux,
 )
-from liveness.dynamic.measurement.drift import fit_drift
 from liveness.dynamic.measurement.freshness import (
     Freshness,
     FreshnessSettings,
+    LeapSettings,
     answer_ages,
+    find_leaps,
     freshness_signal,
     measure_freshness,
 )
@@ -29,7 +30,6 @@ from liveness.dynamic.measurement.lag import (
     lag_signal,
     measure_lag,
 )
-from liveness.dynamic.measurement.leaps import LeapSettings, find_leaps
 from liveness.dynamic.measurement.response import Response, ResponseSettings, StepAnswer, fit_response
 from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.measurement.surface import (
@@ -46,7 +46,15 @@ from liveness.dynamic.measurement.surface import (
     may_be_noise,
     measure_surface,
 )
-from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, TrackView, appearances, light_at
+from liveness.dynamic.measurement.track import (
+    Appearance,
+    FlashTrack,
+    Sent,
+    TrackView,
+    appearances,
+    fit_drift,
+    light_at,
+)
 
 __all__ = [
     "BACKGROUND",

@@ -15,7 +15,7 @@ from typing import Final
 
 import numpy as np
 
-from liveness.dynamic.challenge.steps import LOW
+from liveness.dynamic.challenge.script import LOW
 from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, Region
 
 _CONSTANT: Final = 12.5

@@ -16,10 +16,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.track import Appearance, TrackView, light_at
+from liveness.dynamic.measurement.track import Appearance, Drift, TrackView, fit_drift, light_at
 from liveness.dynamic.sample import SKIN_REGIONS
-from liveness.signal import NEITHER, Signal, assessed, not_assessed
+from liveness.verdict import NEITHER, Signal, assessed, not_assessed
 
 # Removes from each measurement the mean over the frames whose face points come from the same detection.
 #
@@ -268,7 +267,6 @@ def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -
     """Returns the signal of the lag; it is not assessed for lateness alone.
 
     Args:
-        finding: The lag.
         settings: Lines.
         earliest: The lag below which the response came before the colour, seconds (``earliest_lag``).
     """

@@ -19,9 +19,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge.steps import PALETTE, ScreenColour
-from liveness.dynamic.measurement.drift import Drift, fit_drift
-from liveness.dynamic.measurement.track import Appearance, TrackView, light_at, number_at
+from liveness.dynamic.challenge.script import PALETTE, ScreenColour
+from liveness.dynamic.measurement.track import Appearance, Drift, TrackView, fit_drift, light_at, number_at
 
 _EYE = np.eye(3)
 _LIGHTS = np.array([colour.linear for colour in PALETTE])
@@ -80,7 +79,6 @@ class StepAnswer:
     """The face's response to one step.
 
     Attributes:
-        number: The number of the step.
         frames: The number of frames that show it fully.
         snr: See ``ResponseSettings.least_snr``.
         agrees: True if the commanded colour explains the response best, False if another clearly does,

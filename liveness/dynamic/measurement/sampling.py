@@ -169,7 +169,6 @@ class _Light:
         """Measures a frame.
 
         Args:
-            pixels: The frame.
             aligned: Shape (2, 3): the transform from the frame to the aligned face.
             beside: The spans of columns beside the head, from and to.
         """

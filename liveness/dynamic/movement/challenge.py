@@ -19,6 +19,7 @@ from typing import Final
 
 from liveness.dynamic.challenge.actions import (
     Action,
+    AskedSign,
     ChallengeClock,
     Complete,
     EndReason,
@@ -27,12 +28,12 @@ from liveness.dynamic.challenge.actions import (
     MoveOval,
     Wait,
 )
-from liveness.dynamic.challenge.asked import AskedSign
 from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep, distance_from
-from liveness.dynamic.movement.approach import ApproachTracker, Parallax
 from liveness.dynamic.movement.perspective import (
     ApproachKind,
+    ApproachTracker,
     MovementSettings,
+    Parallax,
     PerspectiveFinding,
     PerspectiveSettings,
     classify_approach,
@@ -58,7 +59,6 @@ class ShownOval:
         """Starts without frames.
 
         Args:
-            step: The oval.
             moved_at: The time at which it was sent, seconds on the server's monotonic clock.
         """
         self._step = step
@@ -136,7 +136,6 @@ class Approaches:
     """Follows the face from each far oval to the next near one."""
 
     def __init__(self, settings: MovementSettings) -> None:
-        """Starts without an approach."""
         self._settings = settings
         self._tracker = ApproachTracker()
         self._measured: list[PerspectiveFinding | None] = []
@@ -199,7 +198,6 @@ class HeldOval:
     """An oval that was filled.
 
     Attributes:
-        step: The oval.
         frames: The indices of the frames in which the face filled it, and filled it better than every other
             oval that could have been drawn.
     """

@@ -23,7 +23,7 @@ from liveness.dynamic.movement.perspective import (
 )
 from liveness.dynamic.policy import ChallengeFinding
 from liveness.observation import MotionSegment, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed, score_against_line
+from liveness.verdict import Signal, assessed, not_assessed, score_against_line
 
 # The growth of the surroundings while the face comes closer.
 #

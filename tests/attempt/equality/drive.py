@@ -24,7 +24,7 @@ from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.persons import SCAN_SUBJECT
-from research.dynamic.phone import CLOCKS_APART, VirtualPhone
+from research.dynamic.drive import CLOCKS_APART, VirtualPhone
 from research.dynamic.virtual_time import Turn, sent_frame, turns
 from tests.attempt.equality.rows import line
 from tests.attempt.equality.scans import ONE_WAY, Asked, Coded, Recorded

@@ -12,10 +12,10 @@ import numpy as np
 
 from research.dynamic.cases import all_cases, claimed_late
 from research.dynamic.cases import settings_of as flash_settings
-from research.dynamic.phone import USUAL_WIDTH, VirtualPhone
-from research.movement.cases import Approacher
-from research.movement.cases import Case as MovementCase
-from research.movement.cases import settings_of as movement_settings
+from research.dynamic.drive import USUAL_WIDTH, VirtualPhone
+from research.movement import Approacher
+from research.movement import Case as MovementCase
+from research.movement import settings_of as movement_settings
 from research.scan_match.clips import ClipError, SentFrame, read_recording
 from simulator import (
     AppGuide,
@@ -30,7 +30,7 @@ from simulator import (
     simulate_flash_scan,
     simulate_scan,
 )
-from simulator.photos import builtin_photo_names, builtin_photos
+from simulator.photo import builtin_photo_names, builtin_photos
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack

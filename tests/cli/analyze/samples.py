@@ -13,8 +13,7 @@ from attempt.films import SelectedFrame, VideoStudy
 from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds
 from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations
-from liveness.signal import Signal
-from liveness.verdict import Verdict
+from liveness.verdict import Signal, Verdict
 from server.analysis.results import ImageStudy
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 

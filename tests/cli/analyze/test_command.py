@@ -18,7 +18,7 @@ from cli.analyze import command
 from cli.analyze.command import analyze
 from formats.image_format import ImageFormat
 from server.analysis.image import ImageAnalyst
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.cli.analyze.samples import clip, sound_only
 from tests.server.analysis.uploads import video, with_bystander
 from tests.server.live import portrait

@@ -10,15 +10,12 @@ from facegate.v1 import scan_pb2
 
 import facegate_client
 import facegate_client.scan_stream
-import facegate_client.streams
 from cli.conformance.conductor import Verdict
 from cli.conformance.rules import Rule
 from facegate_client import ReconnectPolicy, device
-from facegate_client.device_keys import SessionKey
-from facegate_client.flash_show import FlashShow
-from facegate_client.frame_rules import FrameRules
-from facegate_client.scan_stream import ScanStream
-from facegate_client.send_gate import SendGate
+from facegate_client.attempt import FrameRules, SendGate
+from facegate_client.flash_screen import FlashShow
+from facegate_client.scan_stream import ScanStream, SessionKey
 from facegate_protocol import MacChain
 from tests.cli.conformance.playing import played
 
@@ -82,7 +79,7 @@ def _makes_a_key_for_each_stream(patch: Patch) -> None:
     async def open_stream(*arguments: Any, session: SessionKey, **rest: Any) -> ScanStream:
         return await right(*arguments, session=SessionKey(), **rest)
 
-    patch.setattr(facegate_client.streams, "open_stream", open_stream)
+    patch.setattr(facegate_client.scan_stream, "open_stream", open_stream)
 
 
 def _reconnects_at_once(patch: Patch) -> None:
@@ -135,7 +132,7 @@ def _restores_the_screen_for_a_hint(patch: Patch) -> None:
 
 
 def _shows_colours_at_once(patch: Patch) -> None:
-    patch.setattr("facegate_client.flash_show.SHORTEST_HOLD_S", 0.0)
+    patch.setattr("facegate_client.flash_screen.SHORTEST_HOLD_S", 0.0)
 
 
 def _leaves_a_colour_out(patch: Patch) -> None:

@@ -30,7 +30,7 @@ from matcher.records import (
     wrap_in_dg2,
 )
 from matcher.records.codes import FaceImageType2011, Gender, PostAcquisition
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.cli.image.pictures import HEIGHT, WIDTH, picture, record, turned_jpeg
 from tests.matcher.records.iso_39794.samples import (
     DG2_ALL_FIELDS,

@@ -10,8 +10,7 @@ from cli.evaluate import app
 from cli.match import evaluate_command
 from cli.match.measuring import Material
 from evaluation.match.groups import GroupPromise
-from evaluation.match.operating_points import FmrAt
-from evaluation.match.promises import Promise
+from evaluation.match.operating_points import FmrAt, Promise
 from evaluation.match.report import MatchReport
 from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.crowds import pack_of

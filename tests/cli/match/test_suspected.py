@@ -3,9 +3,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from cli.match.suspected import SUSPECTED, suspected_files
-from evaluation.match.corrections import read_corrections
 from evaluation.match.duplicates import SuspectedPair
-from evaluation.match.photos import FacePhoto
+from evaluation.match.photos import FacePhoto, read_corrections
 from tests.evaluation.match.reports import made_report
 
 

@@ -23,7 +23,7 @@ from simulator.devices.client import (
     device_profile_of,
     runtime_findings_of,
 )
-from simulator.phone.phone import SimulatedPhone
+from simulator.phone import SimulatedPhone
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for
 
 __all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", "reasons", "signs"]

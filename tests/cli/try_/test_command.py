@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.try_.command import try_command
 from cli.try_.guard import SECRET_HEADER
 from facegate_protocol.texts import REFUSALS
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.cli.try_.running import RunningTry, running_try
 from vision.image import encode_jpeg
 

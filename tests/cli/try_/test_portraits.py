@@ -3,7 +3,7 @@ from facegate.v1 import verification_service_pb2
 from cli.try_.portraits import TrustedImage, accepted_document, as_record, refused_document
 from facegate_client import ServerError
 from matcher.records import Representations, open_trusted_image
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.packs import real_pack
 from vision.image import encode_jpeg
 

@@ -20,8 +20,8 @@ from cli.main import app
 from cli.test_devices.platform_files import write_platform
 from cli.verify.command import verify
 from simulator import FlashKind, FlashScanSettings
-from simulator.phone.knobs import knob_lines
-from simulator.photos import builtin_image
+from simulator.phone import knob_lines
+from simulator.photo import builtin_image
 from tests.client.fake_server import FakeServer, serving
 from tests.client.stream_plan import Refuse, Send, StreamPlan
 from tests.packs import shared_pack

@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from device_integrity.apple import AppleAnchors, Environment
-from simulator.devices.app_attest import AppAttestKey, TestApple
-from simulator.devices.apple_certificates import issue_as_apple
+from simulator.devices.app_attest import AppAttestKey, TestApple, issue_as_apple
 from simulator.devices.authority import Authority as Issued
 
 __all__ = ["APP", "NOW", "Issued", "SoftwareApple", "SoftwareKey", "issue", "tlv"]

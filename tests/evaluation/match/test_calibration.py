@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from evaluation.match.calibration import (
-    THRESHOLDS,
     calibrate,
     common_embedder,
     measure_comparisons,
     without_folder,
 )
-from evaluation.match.errors import EmbeddersDiffer
+from evaluation.match.impostor_scores import THRESHOLDS
+from evaluation.match.photos import EmbeddersDiffer
 from matcher.similarity import fmr_bound
 from tests.evaluation.match.crowds import crowd, pack_of
 from vision.packs import MatchCalibration

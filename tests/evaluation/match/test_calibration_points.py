@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.match.calibration_points import choose_points, render_calibration
+from evaluation.match.calibration import choose_points, render_calibration
 from matcher.similarity import fmr_bound
 from vision.packs.calibration import CalibrationRecord, MatchCalibration, ScorePoint, parse_calibration
 

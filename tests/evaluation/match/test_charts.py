@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation.figures import FiguresUnavailable, require_figures
-from evaluation.match.charts import det_chart, histogram_chart, histogram_counts
+from evaluation.match.report import det_chart, histogram_chart, histogram_counts
 from tests.evaluation.match.reports import made_report
 
 BLUE = (178, 114, 0)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from evaluation.match.comparisons import MOST_TEMPLATES, Comparisons, compare_all, compare_pairs
-from evaluation.match.errors import NothingToMeasure
+from evaluation.match.photos import NothingToMeasure
 from evaluation.match.templates import LabelledTemplate
 
 

@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.match.corrections import Corrections, read_corrections
-from evaluation.match.errors import PhotoListError
+from evaluation.match.photos import Corrections, PhotoListError, read_corrections
 
 
 def test_all_kinds_are_read(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 
 from evaluation.match.comparisons import Comparisons
-from evaluation.match.errors import NothingToMeasure, PhotoListError
 from evaluation.match.evaluation import (
     MAIN_SET,
     SEPARATE_SET,
@@ -15,7 +14,7 @@ from evaluation.match.evaluation import (
 )
 from evaluation.match.groups import evaluate_groups, group_photos
 from evaluation.match.operating_points import NotSupported
-from evaluation.match.photos import FacePhoto
+from evaluation.match.photos import FacePhoto, NothingToMeasure, PhotoListError
 from tests.evaluation.match.crowds import crowd
 
 BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.match.fmr_bounds import FmrCurve, ImpostorScores, fmr_curve
+from evaluation.match.error_bounds import FmrCurve, fmr_curve
+from evaluation.match.impostor_scores import ImpostorScores
 
 THRESHOLDS = np.round(np.arange(-1.0, 1.005, 0.05), 2)
 

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evaluation.binomial import exact_interval
-from evaluation.match.fnmr_bounds import FnmrCurve, GenuineScores, fnmr_curve
+from evaluation.match.error_bounds import FnmrCurve, GenuineScores, fnmr_curve
 
 THRESHOLDS = np.round(np.arange(-1.0, 1.105, 0.05), 2)
 

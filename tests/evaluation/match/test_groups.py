@@ -3,8 +3,7 @@ import pytest
 
 from evaluation.match.evaluation import Bootstrap, evaluate_sets
 from evaluation.match.groups import GroupResult, evaluate_groups
-from evaluation.match.operating_points import FmrAt
-from evaluation.match.promises import Promise, promise_of
+from evaluation.match.operating_points import FmrAt, Promise, promise_of
 from tests.evaluation.match.crowds import crowd
 
 BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)

@@ -1,9 +1,9 @@
 import numpy as np
 import pytest
 
-from evaluation.match import blocks
+from evaluation.match import comparisons as comparisons_module
 from evaluation.match.comparisons import Comparisons, compare_all
-from evaluation.match.fmr_bounds import FmrCurve, fmr_curve
+from evaluation.match.error_bounds import FmrCurve, fmr_curve
 from evaluation.match.impostor_scores import THRESHOLDS, ImpostorScores, PersonPairs
 from tests.evaluation.match.crowds import crowd
 
@@ -28,7 +28,7 @@ def test_counted_comparisons_give_the_same_rates_and_nearly_the_same_bounds(
     monkeypatch: pytest.MonkeyPatch, apart: int
 ) -> None:
     whole = curve_of(many(kept=10**6, apart=apart))
-    monkeypatch.setattr(blocks, "_BLOCK", 37)
+    monkeypatch.setattr(comparisons_module, "_BLOCK", 37)
     comparisons = many(kept=2000, apart=apart)
     counted = comparisons.impostors.counted
     assert counted is not None
@@ -50,7 +50,7 @@ def test_counted_comparisons_give_the_same_rates_and_nearly_the_same_bounds(
 
 
 def test_blocks_compare_each_pair_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(blocks, "_BLOCK", 5)
+    monkeypatch.setattr(comparisons_module, "_BLOCK", 5)
     run, _ = crowd(persons=9, photos=3, seed=2, apart=4)
     found = compare_all(run.templates, unsure=[frozenset({"p005", "p007"})])
     stack = np.stack([each.embedding for each in run.templates]).astype(np.float64)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
+from evaluation.match.error_bounds import persons_needed
 from evaluation.match.evaluation import Bootstrap
-from evaluation.match.fmr_bounds import persons_needed
 from evaluation.match.operating_points import NotSupported, OperatingPoint, operating_point, samples_at
 from tests.evaluation.match.crowds import crowd
 

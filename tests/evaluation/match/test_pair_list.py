@@ -2,9 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from evaluation.match.corrections import Corrections
-from evaluation.match.errors import NothingToMeasure, PhotoListError
 from evaluation.match.pair_list import PairList, read_pairs
+from evaluation.match.photos import Corrections, NothingToMeasure, PhotoListError
 
 
 def pairs_file(folder: Path, *rows: str, manifest: tuple[str, ...] = ()) -> Path:

@@ -6,9 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.match.corrections import Corrections
-from evaluation.match.errors import PhotoListError
-from evaluation.match.photos import PhotoList, path_inside, read_photo_list, read_photos, read_rows
+from evaluation.match.photos import (
+    Corrections,
+    PhotoList,
+    PhotoListError,
+    path_inside,
+    read_photo_list,
+    read_photos,
+    read_rows,
+)
 
 HEADER = "file,identity,label,usable\n"
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.match.pictures import read_picture
+from evaluation.match.photos import read_picture
 from vision.errors import ImageError, ImageFault
 from vision.image import encode_jpeg
 

@@ -5,8 +5,7 @@ import pytest
 
 from evaluation.match.evaluation import Bootstrap, evaluate_sets
 from evaluation.match.portrait_rates import PortraitResult, evaluate_portraits
-from evaluation.match.portraits import Degradation
-from evaluation.match.templates import AcquisitionFault, TemplateRun
+from evaluation.match.templates import AcquisitionFault, Degradation, TemplateRun
 from tests.evaluation.match.crowds import crowd
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)

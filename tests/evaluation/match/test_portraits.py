@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from evaluation.match.portraits import PORTRAIT_SIZE, Degradation, degraded_portrait, portrait_of
+from evaluation.match.templates import PORTRAIT_SIZE, Degradation, degraded_portrait, portrait_of
 from tests.evaluation.bench.packs import FACE
 from vision.face import BgrImage
 

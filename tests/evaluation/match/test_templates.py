@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from evaluation.match.photos import FacePhoto
-from evaluation.match.portraits import Degradation
-from evaluation.match.templates import AcquisitionFault, embed_photos
+from evaluation.match.templates import AcquisitionFault, Degradation, embed_photos
 from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
 from vision.errors import ModelFailed

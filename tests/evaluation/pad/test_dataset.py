@@ -5,8 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.pad.dataset import PadLabel, SampleKind, only_listed, read_dataset, without_unusable
-from evaluation.pad.errors import DatasetError
+from evaluation.pad.dataset import (
+    DatasetError,
+    PadLabel,
+    SampleKind,
+    only_listed,
+    read_dataset,
+    without_unusable,
+)
 
 
 def manifest(folder: Path, text: str) -> Path:

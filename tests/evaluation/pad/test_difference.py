@@ -1,6 +1,6 @@
 import pytest
 
-from evaluation.pad.difference import difference
+from evaluation.pad.conclusion import difference
 from evaluation.pad.resampling import draw
 from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, scored
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, evaluate_run
-from evaluation.pad.metrics import area_under_curve
+from evaluation.pad.points import area_under_curve
 from evaluation.pad.resampling import draw
 from evaluation.pad.runs import NonResponse
 from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, crowd, scored

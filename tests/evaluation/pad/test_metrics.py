@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evaluation.pad.metrics import (
+from evaluation.pad.points import (
     area_under_curve,
     bpcer_at,
     det_curve,

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from evaluation.figures import FiguresUnavailable, require_figures
-from evaluation.pad.charts import det_chart, histogram_chart
 from evaluation.pad.evaluation import evaluate_run
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
+from evaluation.pad.report import det_chart, histogram_chart
 from evaluation.pad.resampling import Bootstrap, draw
 from tests.evaluation.pad.samples import crowd, scored
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from evaluation.pad.metrics import area_under_curve, bpcer_at
+from evaluation.pad.points import area_under_curve, bpcer_at
 from evaluation.pad.resampling import (
     Bootstrap,
     draw,

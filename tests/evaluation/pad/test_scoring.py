@@ -7,9 +7,8 @@ import pytest
 from evaluation.pad.dataset import PadSample, read_dataset
 from evaluation.pad.evidence import ClipEvidence
 from evaluation.pad.runs import NonResponse, ScorerKind, ScoreRun
-from evaluation.pad.scorers import clip_scorers, picture_scorers
-from evaluation.pad.scoring import score_clips, score_pictures
-from evaluation.sent import frame_of
+from evaluation.pad.scoring import clip_scorers, picture_scorers, score_clips, score_pictures
+from evaluation.scans import frame_of
 from liveness.fusion_model import load_fusion_model
 from liveness.verdict import Verdict
 from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT

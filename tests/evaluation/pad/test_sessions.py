@@ -1,7 +1,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.pad.sessions import sessions_from_names
+from evaluation.pad.dataset import sessions_from_names
 
 
 def test_pictures_of_one_sitting_whatever_else_they_are_called() -> None:

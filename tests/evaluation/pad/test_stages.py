@@ -1,6 +1,6 @@
 import time
 
-from evaluation.pad.stages import Stages
+from evaluation.pad.evidence import Stages
 
 
 def burn(seconds: float) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 from liveness.dynamic.challenge.actions import Action, Complete, FallBack, Pause, Resume, Reveal, Wait
 from liveness.dynamic.challenge.flash import FlashChallenge
 from liveness.dynamic.challenge.proof import Disturbance, Light, StepReading
-from liveness.dynamic.challenge.steps import ColourStep
+from liveness.dynamic.challenge.script import ColourStep
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from liveness.guidance import GuidanceCode
 from tests.liveness.builders import face_at

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge.script import ColourScript
-from liveness.dynamic.challenge.steps import RevealedStep
+from liveness.dynamic.challenge.script import ColourScript, RevealedStep
 from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, TrackView, appearances
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from tests.liveness.builders import face_at

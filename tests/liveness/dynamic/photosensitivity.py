@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from itertools import pairwise
 
-from liveness.dynamic.challenge.steps import ColourStep, ScreenColour
+from liveness.dynamic.challenge.script import ColourStep, ScreenColour
 
 __all__ = ["Shown", "general_flashes", "history", "red_flashes", "red_share", "saturated_red"]
 

@@ -14,8 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge.script import ColourScript
-from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep
 from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.sample import ExposureReading, FlashSample
 from vision.face import Box, DetectedFace

@@ -10,8 +10,7 @@ from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import BitFloor, ChallengeFinding
 from liveness.dynamic.sample import ExposureReading, FlashSample, Region
-from liveness.signal import Signal
-from liveness.verdict import VerdictReason
+from liveness.verdict import Signal, VerdictReason
 from tests.liveness.dynamic.flash_scans import judged, rendered
 from tests.liveness.dynamic.light_scan import LightScan, light_scan
 from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan

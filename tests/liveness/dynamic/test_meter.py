@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveness.dynamic.challenge.proof import Disturbance, Light, Meter
-from liveness.dynamic.challenge.steps import RevealedStep
+from liveness.dynamic.challenge.script import RevealedStep
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel, load_flash_model

@@ -6,8 +6,8 @@ import pytest
 
 from evaluation.scans import clip_windows, observe_scan
 from liveness import ScanObservations
-from liveness.express.depth import PoseConsistency
 from liveness.express.judge import ExpressSignal
+from liveness.express.motion import PoseConsistency
 from liveness.express.repetition import FrozenFrames, Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent

@@ -7,7 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from evaluation.scans import clip_windows, observe_scan
-from liveness.express.depth import (
+from liveness.express.motion import (
     PoseConsistency,
     depth_odds,
     has_sign_of_life,
@@ -17,7 +17,7 @@ from liveness.express.depth import (
 )
 from liveness.express.settings import ExpressSettings
 from liveness.observation import MotionSegment, ScanObservations
-from liveness.signal import Signal, assessed, not_assessed
+from liveness.verdict import Signal, assessed, not_assessed
 from matcher.persons import SCAN_SUBJECT
 from tests.liveness.builders import as_head, as_plane, observation, scan, segment
 from tests.packs import shared_pack

@@ -16,7 +16,7 @@ from liveness.selection import spread_of
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
-from simulator.photos import builtin_photos
+from simulator.photo import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan

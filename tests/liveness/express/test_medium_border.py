@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.express.medium_border import MediumBorder
+from liveness.express.frame_cues import MediumBorder
 from liveness.express.settings import ExpressSettings
 from tests.liveness.builders import face_at, scan
 from tests.liveness.express.portrait import FACE, cues_of, measured, portrait

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from liveness.express.repetition import FrozenFrames, Repetition, find_recurrence, find_repetition
 from liveness.express.settings import ExpressSettings
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
-from liveness.signal import Signal
+from liveness.verdict import Signal
 from tests.liveness.builders import observation, scan
 
 

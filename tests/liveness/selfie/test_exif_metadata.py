@@ -2,7 +2,7 @@ import pytest
 
 from formats.exif import ExifState, ExifTags, parse_exif
 from liveness.selfie import SelfieSettings
-from liveness.selfie.exif_metadata import SPOOF_KEYWORDS, ExifMetadata, spoof_keyword
+from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, spoof_keyword
 from tests.formats.tiff_samples import phone
 from tests.liveness.selfie.builders import faceless, subject
 

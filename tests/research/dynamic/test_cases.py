@@ -4,8 +4,10 @@ from dataclasses import replace
 import numpy as np
 
 from research.dynamic.cases import (
+    CALIBRATION_RENDERERS,
     CAMERAS,
     DISTANCES,
+    HELD_OUT_RENDERERS,
     LATENCIES,
     LYING_LATENCIES,
     QUALITIES,
@@ -17,7 +19,6 @@ from research.dynamic.cases import (
     small_slice,
 )
 from research.dynamic.people import read_split
-from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 from simulator import AmbientPreset, Diffuse, Emission, FlashKind
 
 _PEOPLE = [f"person {number}" for number in range(12)]

@@ -12,8 +12,7 @@ from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.verdict import VerdictReason
 from matcher import SCAN_SUBJECT
-from research.dynamic.drive import Link, _Record, drive_scan
-from research.dynamic.phone import CLOCKS_APART, VirtualPhone
+from research.dynamic.drive import CLOCKS_APART, Link, VirtualPhone, _Record, drive_scan
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -25,7 +24,7 @@ from simulator import (
     ScreenLight,
 )
 from simulator.app_guide import RestingFace
-from simulator.photos import builtin_photos
+from simulator.photo import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.packs import Pack
 

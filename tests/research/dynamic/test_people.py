@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 
-from research.dynamic.errors import DynamicEvaluationError
 from research.dynamic.people import (
     Person,
     Split,
@@ -17,6 +16,7 @@ from research.dynamic.people import (
     simulated_people,
     with_usable_photo,
 )
+from research.dynamic.rows import DynamicEvaluationError
 from simulator import PhotoNotFound, builtin_photos
 from tests.packs import real_pack
 from vision.face import BgrImage, DetectedFace, Landmarks

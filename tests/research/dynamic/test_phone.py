@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from liveness.dynamic.challenge import HintCode
-from research.dynamic.phone import CLOCKS_APART, VirtualPhone
+from research.dynamic.drive import CLOCKS_APART, VirtualPhone
 from simulator import AppGuide, PhoneSettings, ScreenLight
 from simulator.app_guide import RestingFace
 

@@ -2,8 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from research.dynamic.rates import Draws, rate_of, text_of
-from research.dynamic.rows import Row
+from research.dynamic.rows import Draws, Row, rate_of, text_of
 from research.dynamic.tables import spoofed
 from tests.research.dynamic.builders import row
 

@@ -2,7 +2,7 @@ from collections import Counter
 
 import numpy as np
 
-from research.dynamic.renderers import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
+from research.dynamic.cases import CALIBRATION_RENDERERS, HELD_OUT_RENDERERS
 
 
 def test_held_out_renderers_share_no_model_with_tuned_ones() -> None:

@@ -6,10 +6,8 @@ from research.dynamic import measure
 from research.dynamic.__main__ import main
 from research.dynamic.measure import code_hash
 from research.dynamic.people import read_split
-from research.dynamic.rates import Draws, Rate
-from research.dynamic.report import write_report
-from research.dynamic.rows import Row, append_rows
-from research.dynamic.tables import all_tables, check_table
+from research.dynamic.rows import Draws, Rate, Row, append_rows
+from research.dynamic.tables import all_tables, check_table, write_report
 from tests.research.dynamic.builders import row
 
 _DRAWS = Draws(resamples=100, seed=1)

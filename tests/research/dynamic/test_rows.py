@@ -2,8 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from research.dynamic.errors import DynamicEvaluationError
-from research.dynamic.rows import append_rows, mend_rows, read_rows
+from research.dynamic.rows import DynamicEvaluationError, append_rows, mend_rows, read_rows
 from tests.research.dynamic.builders import row
 
 

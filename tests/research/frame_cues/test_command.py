@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from research.frame_cues.__main__ import main
+from research.frame_cues import main
 from tests.research.parts import SHORT_CLIPS, part_of, small_assets, some_photos
 
 

@@ -5,8 +5,7 @@ import pytest
 
 from evaluation.pad.dataset import PadLabel, PadSample
 from liveness.express.settings import CueLine
-from research.frame_cues.lines import live_levels, suggested_line
-from research.frame_cues.presentations import Presentation
+from research.frame_cues import Presentation, live_levels, suggested_line
 
 _LINES = CueLine(line=2.0, live=1.0)
 

@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from research.frame_cues.__main__ import main
-from research.frame_cues.presentations import frames_of_clip
+from research.frame_cues import frames_of_clip, main
 
 
 def _clip(path: Path, frames: int) -> Path:

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 
 from liveness.fusion_model import FusionModel, load_fusion_model, parse_fusion_model
-from research.liveness_fusion.fit import fit_model, main
-from research.liveness_fusion.model_text import model_text
+from research.liveness_fusion.fit import fit_model, main, model_text
+from research.liveness_fusion.left_out import reliability_bins
 from research.liveness_fusion.parts import OWN, PUBLIC, Limits
-from research.liveness_fusion.reliability import reliability_bins
 from research.liveness_fusion.rows import Row, RowKind, RowsUnusable, read_rows, write_rows
 
 _ALL = " + ".join(sorted(PUBLIC))

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from research.liveness_fusion.logistic import balanced_shares, fit_logistic
+from research.liveness_fusion.parts import balanced_shares, fit_logistic
 
 
 def _sample(weights: list[float], bias: float, count: int) -> tuple[np.ndarray, np.ndarray]:

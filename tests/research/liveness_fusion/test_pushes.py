@@ -11,8 +11,8 @@ from liveness.fusion_model import (
     Traces,
     load_fusion_model,
 )
+from research.liveness_fusion.left_out import count_pushes, placed_without
 from research.liveness_fusion.parts import PUBLIC, Limits
-from research.liveness_fusion.pushes import count_pushes, placed_without
 from research.liveness_fusion.rows import Row, RowKind
 
 _EVEN = NetworkCalibrations(known={}, unknown=NetworkCalibration(bias=0.0, weight=1.0))

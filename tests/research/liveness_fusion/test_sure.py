@@ -3,10 +3,9 @@
 import pytest
 
 from liveness import FusionModel, load_fusion_model
-from research.liveness_fusion.left_out import RowDecisions
+from research.liveness_fusion.left_out import RowDecisions, decide_unseen, sure_counts, with_sure
 from research.liveness_fusion.parts import OWN, PUBLIC
 from research.liveness_fusion.rows import Row, RowKind
-from research.liveness_fusion.sure import decide_unseen, sure_counts, with_sure
 
 _SEVERAL = frozenset(PUBLIC)
 _ALONE = frozenset({PUBLIC[0]})

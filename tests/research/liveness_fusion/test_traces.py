@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from research.liveness_fusion.parts import fit_trace, fit_traces
 from research.liveness_fusion.rows import Row, RowKind
-from research.liveness_fusion.traces import fit_trace, fit_traces
 
 _LIVE = [-1.0, -0.8, -0.7, -0.5, *np.linspace(-0.4, 3.0, 495).tolist()]
 

@@ -1,4 +1,4 @@
-from research.movement.cases import Approacher, Case, settings_of
+from research.movement import Approacher, Case, settings_of
 from simulator import AmbientPreset, FlashKind, Geometry
 
 

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from research.movement.__main__ import main
+from research.movement import main
 from tests.research.parts import small_assets, some_photos
 
 

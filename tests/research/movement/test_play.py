@@ -3,10 +3,9 @@ from pathlib import Path
 import pytest
 
 from liveness.dynamic.policy import ChallengeFinding
-from research.movement.cases import Approacher, Case
-from research.movement.play import play
+from research.movement import Approacher, Case, play
 from simulator import Geometry, Photo
-from simulator.photos import builtin_photos
+from simulator.photo import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.packs import Pack
 

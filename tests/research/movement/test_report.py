@@ -1,6 +1,6 @@
 import json
 
-from research.movement.report import Row, report
+from research.movement import Row, report
 
 
 def _row(finding: str, *, approacher: str = "GENUINE", person: str = "a", attempt: int = 0) -> Row:

@@ -5,8 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from research.occlusion.__main__ import main
-from research.occlusion.paint import Painted, painted
+from research.occlusion import Painted, main, painted
 from vision.face import BgrImage
 
 _EYES = np.array([[[37.0, 46.0], [63.0, 46.0]], [[94.0, 46.0], [120.0, 46.0]]])

@@ -5,8 +5,7 @@ import itertools
 import numpy as np
 from numpy.typing import NDArray
 
-from research.pad_network.material import LARGEST_SOURCE
-from research.pad_network.regions import Region
+from research.pad_network.material import LARGEST_SOURCE, Region
 from vision.face import BgrImage, Box
 
 BOX = Box(40, 30, 120, 130)

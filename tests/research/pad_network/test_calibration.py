@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from research.pad_network.calibration import fit_calibration
+from research.pad_network.export import fit_calibration
 
 
 def test_calibration_finds_the_scale_that_was_lost() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from research.pad_network import held_out, stages
 from research.pad_network.__main__ import main
-from research.pad_network.regions import load_regions
+from research.pad_network.material import load_regions
 from tests.research.parts import part_of, small_assets, some_photos
 
 

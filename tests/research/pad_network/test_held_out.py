@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 from research.pad_network.held_out import held_out_names, main
-from research.pad_network.regions import Region
-from research.pad_network.split import HELD_OUT
+from research.pad_network.material import HELD_OUT, Region
 from research.pad_network.stages import Workplace
 
 

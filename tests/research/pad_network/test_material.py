@@ -6,11 +6,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from research.pad_network.errors import MaterialError
-from research.pad_network.material import LARGEST_SOURCE, pad_pictures, portrait_pictures
+from research.pad_network.material import (
+    LARGEST_SOURCE,
+    MaterialError,
+    load_regions,
+    pad_pictures,
+    portrait_pictures,
+    read_plan,
+    save_regions,
+)
 from research.pad_network.pool import RIM, load_shard, make_shard, save_shard
-from research.pad_network.regions import load_regions, save_regions
-from research.pad_network.split import read_plan
 from research.pad_network.teachers import FEATURES, load_teachers
 from tests.research.pad_network.builders import region
 from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE

@@ -5,8 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from research.pad_network.capture import captured, jittered, turned_about
-from research.pad_network.recapture import as_print, as_screen
+from research.pad_network.recapture import as_print, as_screen, captured, jittered, turned_about
 from tests.research.pad_network.builders import BOX, noise_image
 from vision.face import BgrImage
 

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from research.pad_network.errors import MaterialError
-from research.pad_network.split import HELD_OUT, UNUSED, divide, persons, read_plan
+from research.pad_network.material import HELD_OUT, UNUSED, MaterialError, divide, persons, read_plan
 from tests.research.pad_network.builders import region, unit
 
 PLAN = """

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from research.photo_match.templates import TemplateSet
+from research.photo_match.scores import TemplateSet
 from tests.research.photo_match.drawn import GROUPS, PEOPLE
 
 

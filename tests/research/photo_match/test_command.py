@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from research.photo_match.__main__ import main
-from research.photo_match.templates import TemplateSet, read_templates, write_templates
+from research.photo_match.scores import TemplateSet, read_templates, write_templates
 from tests.research.parts import part_of
 from tests.research.photo_match.drawn import GROUPS
 from vision.packs.calibration import parse_calibration

@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from research.photo_match.left_out import Basis, left_out
-from research.photo_match.scores import DIRECTIONS, one_of_each_person, score_pairs
-from research.photo_match.templates import TemplateSet
+from research.photo_match.rates import Basis, left_out
+from research.photo_match.scores import DIRECTIONS, TemplateSet, one_of_each_person, score_pairs
 from tests.research.photo_match.drawn import PEOPLE
 from vision.packs.calibration import fit_cohort
 

@@ -14,8 +14,7 @@ from research.photo_match.rates import (
     group_rates,
     threshold_for,
 )
-from research.photo_match.scores import score_pairs
-from research.photo_match.templates import TemplateSet
+from research.photo_match.scores import TemplateSet, score_pairs
 from tests.research.photo_match.drawn import GROUPS, PEOPLE
 
 _NOBODY = 2.0

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from research.photo_match.scores import DIRECTIONS, FOLDS, score_pairs, suspected_duplicates
-from research.photo_match.templates import TemplateSet
+from research.photo_match.scores import DIRECTIONS, FOLDS, TemplateSet, score_pairs, suspected_duplicates
 from tests.research.photo_match.drawn import PEOPLE
 from vision.packs.calibration import fit_cohort
 

@@ -8,8 +8,7 @@ import pytest
 
 from matcher import threshold_cosine
 from research.photo_match.rates import group_rates
-from research.photo_match.scores import score_pairs
-from research.photo_match.templates import FOLDERS, embed
+from research.photo_match.scores import FOLDERS, embed, score_pairs
 from tests.research.parts import part_of
 from vision.packs import load_pack
 

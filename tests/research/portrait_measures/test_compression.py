@@ -8,7 +8,8 @@ from skimage.metrics import structural_similarity as reference
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from matcher.conformance.detail import UNBLOCKED, mean_luma_step
-from research.portrait_measures.compression import (
+from research.portrait_measures.faces import portrait_at
+from research.portrait_measures.measures import (
     as_jpeg,
     as_jpeg2000,
     in_first_half,
@@ -16,7 +17,6 @@ from research.portrait_measures.compression import (
     mean_errors,
     structural_similarity,
 )
-from research.portrait_measures.faces import portrait_at
 from tests.matcher.conformance.pictures import drawn_face, portrait_of
 
 

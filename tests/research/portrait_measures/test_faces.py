@@ -4,7 +4,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.match.errors import PhotoListError
+from evaluation.match.photos import PhotoListError
 from research.portrait_measures import faces
 from research.portrait_measures.__main__ import main
 from research.portrait_measures.faces import portrait_at, studied_faces

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from research.portrait_measures.mouth import (
+from research.portrait_measures.measures import (
     Mouth,
     exact_bounds,
     fit_logistic,

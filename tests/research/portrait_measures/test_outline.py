@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from research.portrait_measures.outline import farthest, mean_mask
+from research.portrait_measures.measures import farthest, mean_mask
 
 
 def square(left: int, right: int) -> np.ndarray:

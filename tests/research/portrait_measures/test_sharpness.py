@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from research.portrait_measures.sharpness import blurred, moved, ordered_pairs
+from research.portrait_measures.measures import blurred, moved, ordered_pairs
 
 
 def dot() -> np.ndarray:

@@ -5,13 +5,18 @@ import functools
 import numpy as np
 import pytest
 
-from evaluation.match.calibration import THRESHOLDS, measure_comparisons
-from evaluation.match.calibration_points import render_calibration
+from evaluation.match.calibration import measure_comparisons, render_calibration
 from evaluation.match.comparisons import compare_all
+from evaluation.match.impostor_scores import THRESHOLDS
 from evaluation.match.templates import LabelledTemplate, TemplateRun
 from matcher.similarity import fmr_bound
-from research.scan_match.calibration import ScanMeasurement, calibrate_with_scans
-from research.scan_match.comparisons import ClipTemplates, compare_scans, scan_curve
+from research.scan_match.comparisons import (
+    ClipTemplates,
+    ScanMeasurement,
+    calibrate_with_scans,
+    compare_scans,
+    scan_curve,
+)
 from vision.face import Embedding
 from vision.packs.calibration import parse_calibration
 

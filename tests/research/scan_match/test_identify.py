@@ -10,14 +10,15 @@ from research.scan_match.clips import Recording, SentFrame
 from research.scan_match.constancy_study import (
     constancy_tables,
     identify_all,
+    identify_scan,
     join_selected,
     joined_table,
     judge_genuine,
     judge_spliced,
+    portrait_template,
     upper_bound,
 )
-from research.scan_match.identify import identify_scan, portrait_template
-from simulator.photos import builtin_photos
+from simulator.photo import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_pack

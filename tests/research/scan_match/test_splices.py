@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from research.scan_match.clips import SentFrame
-from research.scan_match.splices import Change, FindPoints, most_turned, splice
+from research.scan_match.constancy_study import Change, FindPoints, most_turned, splice
 from vision.face import Points
 
 _COUNT, _RATE = 40, 10.0

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from liveness.selfie import SIGNAL_NAMES
-from research.selfie_weights import __main__ as command
+from research import selfie_weights as command
 from vision.packs import Pack
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from liveness.selfie import SIGNAL_NAMES
-from research.selfie_weights.pictures import groups_of, score_pictures
+from research.selfie_weights import groups_of, score_pictures
 from vision.packs import Pack
 
 

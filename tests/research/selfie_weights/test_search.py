@@ -3,8 +3,7 @@ import pytest
 from numpy.typing import NDArray
 
 from liveness.selfie import SIGNAL_NAMES
-from research.selfie_weights.pictures import Group
-from research.selfie_weights.search import FIXED, best_weights, candidates, figures_of, mean_error
+from research.selfie_weights import FIXED, Group, best_weights, candidates, figures_of, mean_error
 
 _TEXTURE, _SHARPNESS = SIGNAL_NAMES.index("lbp_texture"), SIGNAL_NAMES.index("sharpness")
 _GROUP = Group("all", np.arange(4), np.arange(4, 8))

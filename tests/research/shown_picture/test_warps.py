@@ -5,8 +5,7 @@ import pytest
 
 from liveness import face_extent
 from liveness.shown_picture import PictureChange
-from research.shown_picture.__main__ import set_lines
-from research.shown_picture.warps import WARPS, FramedPhoto
+from research.shown_picture import WARPS, FramedPhoto, set_lines
 from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at
 from vision.face import Landmarks
 

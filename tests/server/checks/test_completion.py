@@ -15,9 +15,8 @@ import pytest
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from facegate_client.key_set import load_key_set
 from facegate_client.result_keys import fetch_key_set
-from facegate_client.result_signature import verify_response, verify_result_jws
+from facegate_client.result_signature import load_key_set, verify_response, verify_result_jws
 from server.access.api_keys import new_api_key
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries

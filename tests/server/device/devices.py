@@ -22,7 +22,7 @@ from facegate_protocol import attestation_message, public_key_der, sign
 from server.configuration.settings import Settings
 from server.device.revocation import write_revocation_files
 from server.running.assembly import Tuning
-from simulator.phone.phone import SimulatedPhone
+from simulator.phone import SimulatedPhone
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers

@@ -9,7 +9,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from server.running.assembly import Tuning
-from simulator.phone.phone import SimulatedPhone
+from simulator.phone import SimulatedPhone
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.server.device.devices import APPLE, IPHONE, AppleAttestor, at_time, believing_server, scan
 from tests.server.device.receipt_server import ReceiptServer, playing_apple

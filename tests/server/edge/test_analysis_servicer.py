@@ -28,8 +28,15 @@ from formats.image_format import ImageFormat, ImageHeader
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
 from liveness.selfie import SIGNAL_NAMES, SelfieResult
-from liveness.signal import Signal, assessed, not_assessed
-from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from liveness.verdict import (
+    AttackType,
+    LivenessResult,
+    Signal,
+    Verdict,
+    VerdictReason,
+    assessed,
+    not_assessed,
+)
 from server.analysis.assessment import Assessment
 from server.analysis.results import (
     AnalysisCode,

@@ -11,7 +11,7 @@ from hypothesis import given
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
-from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.conformance.interface import Component, Method
 from matcher.conformance.requirement import IntakeCode

@@ -14,7 +14,7 @@ from attempt.placement import FEEDBACK_CODES
 from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, Platform
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.actions import HintCode
-from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from server.base.errors import Reason, Refusal
 from server.device.evidence import UnknownEvidence

@@ -7,8 +7,7 @@ from uuid import uuid4
 import aiohttp
 import pytest
 
-from facegate_client.key_set import KeySet, load_key_set
-from facegate_client.result_signature import verify_response
+from facegate_client.result_signature import KeySet, load_key_set, verify_response
 from server.keyring.key_files import KeyFiles
 from server.keyring.key_rotation import rotate_key
 from tests.server.live import pictures, until

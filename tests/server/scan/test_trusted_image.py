@@ -13,8 +13,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from liveness import VerdictReason
 from server.edge.result_codec import EXPLANATIONS
-from simulator.attacks.warped_photo import bulge, warp_photo
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
+from simulator.warped_photo import bulge, warp_photo
 from tests.packs import real_photo
 from tests.server.live import LiveServer, Picture, serving, settings_for
 from tests.server.raw_device import RawDevice

@@ -6,7 +6,7 @@ import numpy as np
 from prometheus_client import CollectorRegistry
 
 from server.telemetry.metrics import Metrics, staged_embedder, timed_pack
-from simulator.photos import builtin_image
+from simulator.photo import builtin_image
 from tests.packs import real_pack
 from vision.face import BgrImage, DetectedFace
 

@@ -6,8 +6,7 @@ from uuid import UUID
 from device_integrity.check import Assurance, Manipulation, passed_test
 from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
 from liveness.policy import LivenessPolicy
-from liveness.signal import Signal
-from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
+from liveness.verdict import AttackType, LivenessResult, Signal, Verdict, VerdictReason
 from matcher.comparison import MatchResult
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan, PortraitKept
 from server.verdict import CheckStatus, CheckVerdict, FailureReason

@@ -11,7 +11,7 @@ from hypothesis import given
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.check import Manipulation
 from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
-from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.verdict import LivenessResult
 from server.domain.terms import AttemptOutcome
 from server.domain.tries import EarlierAttacks

@@ -2,7 +2,7 @@ import cv2
 import numpy as np
 
 from simulator import Photo
-from simulator.appearance.cut_out import person_mask, spread_inside_colours
+from simulator.person import person_mask, spread_inside_colours
 
 
 def test_the_face_is_inside_and_the_corners_are_not(astronaut: Photo) -> None:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator import Photo
-from simulator.appearance.expression import Expression
+from simulator.face_parts import Expression
 
 
 def test_each_part_of_the_face_moves_its_own_way(astronaut: Photo) -> None:

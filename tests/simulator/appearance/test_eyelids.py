@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from simulator import Photo
-from simulator.appearance.eyelids import Eyelids
+from simulator.face_parts import Eyelids
 from tests.simulator.measures import landmarks_of
 from vision.face import Landmarks
 from vision.geometry import eye_aspect_ratio

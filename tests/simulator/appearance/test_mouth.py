@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator import Photo
-from simulator.appearance.mouth import Mouth, MouthPlace
+from simulator.face_parts import Mouth, MouthPlace
 from vision.face import BgrImage
 
 _GAP = 24.0

@@ -1,6 +1,6 @@
 import numpy as np
 
-from simulator.appearance.room import paint_room
+from simulator.backdrop import paint_room
 from vision.packs.pack import Pack
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator import ScanKind, SceneSettings, SimulatedFrame
-from simulator.attacks.injection import repeat_frames
+from simulator.scan import repeat_frames
 
 
 @pytest.mark.parametrize("cycle", [1, 3, 50])

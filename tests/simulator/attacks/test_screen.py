@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from simulator import Photo, ScanKind, SceneSettings, ScreenSettings
-from simulator.attacks.screen import ScreenReplay
+from simulator.sheets import ScreenReplay
 
 _SETTINGS = SceneSettings(kind=ScanKind.SCREEN_REPLAY, seed=4, seconds=1.0, width=360, height=480)
 

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from simulator.attacks.sheet import Sheet, crop_around_face
-from simulator.geometry.relief import ReliefPose, Viewport
+from simulator.geometry import ReliefPose, Viewport
+from simulator.sheets import Sheet, crop_around_face
 
 _VIEW = Viewport(width=240, height=320, margin=48, focal=270.0)
 

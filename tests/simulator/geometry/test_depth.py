@@ -1,8 +1,7 @@
 import numpy as np
 
 from simulator import Photo
-from simulator.geometry.depth import head_depth
-from simulator.geometry.head_shape import fit_head
+from simulator.geometry import fit_head, head_depth
 
 
 def test_the_map_follows_the_head(astronaut: Photo) -> None:

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from simulator import Photo
-from simulator.geometry.head_shape import fit_head, generic_landmarks
+from simulator.geometry import fit_head, generic_landmarks
 
 
 def test_the_nose_is_nearest_and_the_ears_are_farthest(astronaut: Photo) -> None:

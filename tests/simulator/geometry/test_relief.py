@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.geometry.relief import Relief, ReliefPose, Viewport
+from simulator.geometry import Relief, ReliefPose, Viewport
 
 _VIEW = Viewport(width=240, height=320, margin=48, focal=270.0)
 _PIVOT = (168.0, 260.0, -70.0)

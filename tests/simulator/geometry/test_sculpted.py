@@ -1,9 +1,7 @@
 import numpy as np
 
 from simulator import Photo
-from simulator.geometry.ellipsoid import ellipsoid_depth
-from simulator.geometry.head_shape import fit_head, generic_landmarks
-from simulator.geometry.sculpted import sculpted_depth
+from simulator.geometry import ellipsoid_depth, fit_head, generic_landmarks, sculpted_depth
 
 _STEP = 4
 

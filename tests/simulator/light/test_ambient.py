@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator import AmbientPreset, AmbientSettings, SceneSettingsInvalid
-from simulator.light.ambient import Ambient
+from simulator.light.sources import Ambient
 
 
 def _front() -> np.typing.NDArray[np.float32]:

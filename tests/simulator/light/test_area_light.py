@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator import Emission, PhoneSettings
-from simulator.light.area_light import AreaLight
+from simulator.light.sources import AreaLight
 
 _PHONE = PhoneSettings(width_mm=65.0, height_mm=140.0, below_camera_mm=0.0)
 

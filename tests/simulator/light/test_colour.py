@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from simulator.light.colour import (
+from simulator.light.sources import (
     from_linear,
     kelvin_colour,
     linear_of_srgb,

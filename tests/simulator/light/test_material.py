@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from simulator import Diffuse
-from simulator.light.material import Material, diffuse_answer, gloss_answer
+from simulator.light.surface import Material, diffuse_answer, gloss_answer
 
 _UP = np.array([0.0, 0.0, 1.0], np.float32)
 

@@ -6,7 +6,7 @@ import pytest
 
 from facegate_client import SourceError
 from simulator import AmbientPreset, FlashKind, FlashScanSettings, ScanKind, SceneSettings
-from simulator.phone.knobs import apply_changes, knob_lines
+from simulator.phone import apply_changes, knob_lines
 
 _FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
 

@@ -12,8 +12,8 @@ from google.protobuf.duration_pb2 import Duration
 from facegate_client import CapturedImage
 from simulator import AppGuide, PhoneSettings, ScreenLight, SimulatedExposure, SimulatedFrame
 from simulator.app_guide import RestingFace
-from simulator.geometry.relief import ReliefPose
-from simulator.phone.phone import SimulatedPhone
+from simulator.geometry import ReliefPose
+from simulator.phone import SimulatedPhone
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0

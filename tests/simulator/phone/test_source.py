@@ -9,7 +9,7 @@ import vision.packs
 from facegate_client import SourceError
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import builtin_photos
-from simulator.phone.source import needs_screen, open_simulated, open_simulated_phone
+from simulator.phone import needs_screen, open_simulated, open_simulated_phone
 from tests.packs import real_pack, shared_pack
 
 

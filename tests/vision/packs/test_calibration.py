@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluation.match.calibration_points import render_calibration
+from evaluation.match.calibration import render_calibration
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.calibration import (
     CalibrationRecord,

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.match.calibration_points import render_calibration
+from evaluation.match.calibration import render_calibration
 from tests.evaluation.match.crowds import pack_of
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint

@@ -21,7 +21,7 @@ from simulator import (
     ScreenLight,
     simulate_flash_scan,
 )
-from simulator.phone.phone import phone_in_hand
+from simulator.phone import phone_in_hand
 from tests.packs import real_pack, real_photo
 from vision.image import encode_jpeg
 

@@ -7,8 +7,7 @@ from liveness.dynamic.challenge.actions import (
     HintCode,
 )
 from liveness.dynamic.challenge.flash import FlashChallenge
-from liveness.dynamic.challenge.script import ColourScript
-from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep
+from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourScript, ColourStep
 from liveness.dynamic.policy import DynamicPolicy
 from tests.liveness.dynamic.flash_device import FlashDevice, ScriptedMeter
 from tests.liveness.dynamic.random_source import seeded

@@ -1,7 +1,6 @@
 import pytest
 
-from liveness.dynamic.challenge.actions import HintCode
-from liveness.dynamic.challenge.asked import AskedSign, AskedSigns, Missing
+from liveness.dynamic.challenge.actions import AskedSign, AskedSigns, HintCode, Missing
 from liveness.dynamic.policy import DynamicPolicy
 
 

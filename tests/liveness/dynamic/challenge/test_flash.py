@@ -18,8 +18,7 @@ from liveness.dynamic.challenge.actions import (
     Wait,
 )
 from liveness.dynamic.challenge.proof import Disturbance, Light
-from liveness.dynamic.challenge.script import bits_beyond_chance
-from liveness.dynamic.challenge.steps import SHORTEST_HOLD_SECONDS, ColourStep
+from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourStep, bits_beyond_chance
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
 from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.guidance import GuidanceCode

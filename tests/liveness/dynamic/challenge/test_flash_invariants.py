@@ -11,7 +11,7 @@ from liveness.dynamic.challenge.actions import (
     Wait,
 )
 from liveness.dynamic.challenge.proof import Light
-from liveness.dynamic.challenge.steps import ColourStep
+from liveness.dynamic.challenge.script import ColourStep
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode
 from tests.liveness.dynamic.challenge.challenge_parts import (

@@ -2,7 +2,7 @@
 
 import pytest
 
-from liveness.dynamic.challenge.on_display import Display, DisplayClaim, StepOnDisplay
+from liveness.dynamic.challenge.flash import Display, DisplayClaim, StepOnDisplay
 from liveness.dynamic.challenge.script import ColourScript
 from liveness.errors import ObservationError
 from tests.liveness.dynamic.random_source import seeded

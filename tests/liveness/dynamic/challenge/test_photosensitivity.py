@@ -8,13 +8,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from liveness.dynamic.challenge.flash import FlashChallenge
-from liveness.dynamic.challenge.script import ColourScript, RandomBytes, ScriptSettings
-from liveness.dynamic.challenge.steps import (
+from liveness.dynamic.challenge.script import (
     LEAD_IN,
     PALETTE,
     SHORTEST_HOLD_SECONDS,
+    ColourScript,
     ColourStep,
+    RandomBytes,
     ScreenColour,
+    ScriptSettings,
     Transition,
 )
 from liveness.dynamic.policy import DynamicPolicy

@@ -1,7 +1,7 @@
 import pytest
 
 from liveness.dynamic.challenge.actions import Complete, EndReason, FallBack, HintCode
-from liveness.dynamic.challenge.presence import LightWatch, Pauses, Presence
+from liveness.dynamic.challenge.flash import LightWatch, Pauses, Presence
 from liveness.dynamic.challenge.proof import Light
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import GuidanceCode

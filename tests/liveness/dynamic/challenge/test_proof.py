@@ -3,8 +3,7 @@ from dataclasses import replace
 import pytest
 
 from liveness.dynamic.challenge.proof import Answers, Disturbance, Proof, StepReading, count_answers
-from liveness.dynamic.challenge.script import ColourScript, bits_beyond_chance
-from liveness.dynamic.challenge.steps import ColourStep, RevealedStep
+from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep, bits_beyond_chance
 from tests.liveness.dynamic.flash_device import ScriptedMeter, sample
 from tests.liveness.dynamic.random_source import seeded
 

@@ -11,13 +11,16 @@ from scipy.stats import chisquare
 
 from liveness.dynamic.challenge.script import (
     FEWEST_DRAWN_BITS,
+    LEAD_IN,
+    PALETTE,
     ColourScript,
+    ColourStep,
     ScriptSettings,
+    Transition,
     bits_beyond_chance,
     bits_of_choice,
     draw_below,
 )
-from liveness.dynamic.challenge.steps import LEAD_IN, PALETTE, ColourStep, Transition
 from liveness.errors import LivenessPolicyError, RandomSourceError
 from tests.liveness.dynamic.random_source import seeded
 

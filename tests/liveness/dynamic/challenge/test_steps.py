@@ -3,7 +3,7 @@ from itertools import combinations, permutations
 import numpy as np
 import pytest
 
-from liveness.dynamic.challenge.steps import (
+from liveness.dynamic.challenge.script import (
     LEAD_IN,
     LOW,
     PALETTE,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from liveness.dynamic.measurement.cells import measure_unevenness
+from liveness.dynamic.measurement.surface import measure_unevenness
 
 _STEPS, _FRAMES, _CELLS = 6, 12, 120
 

@@ -3,8 +3,7 @@ import math
 import numpy as np
 import pytest
 
-from liveness.dynamic.measurement.drift import fit_drift
-from liveness.dynamic.measurement.track import light_at
+from liveness.dynamic.measurement.track import fit_drift, light_at
 from tests.liveness.dynamic.light_scan import LAG, light_scan, seen
 
 

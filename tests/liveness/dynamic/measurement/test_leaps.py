@@ -3,7 +3,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from liveness.dynamic.measurement.leaps import Leaps, find_leaps
+from liveness.dynamic.measurement.freshness import Leaps, find_leaps
 from liveness.dynamic.measurement.track import Appearance, TrackView
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.flash_scans import rendered

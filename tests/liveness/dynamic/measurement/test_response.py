@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge.steps import RevealedStep
+from liveness.dynamic.challenge.script import RevealedStep
 from liveness.dynamic.measurement.response import ResponseSettings, fit_response
 from liveness.dynamic.model import load_flash_model
 from tests.liveness.dynamic.light_scan import LAG, answering, guessing, light_scan, seen

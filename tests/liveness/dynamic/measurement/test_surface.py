@@ -6,12 +6,11 @@ import pytest
 from numpy.typing import NDArray
 
 from liveness.dynamic.judge import FlashResult, judge_flash
-from liveness.dynamic.measurement.cells import FaceCells
-from liveness.dynamic.measurement.drift import Drift
 from liveness.dynamic.measurement.lag import LagFinding, measure_lag
 from liveness.dynamic.measurement.response import Response, fit_response
 from liveness.dynamic.measurement.surface import (
     BackgroundFinding,
+    FaceCells,
     GlareFinding,
     OverlayFinding,
     ShapeFinding,
@@ -25,11 +24,10 @@ from liveness.dynamic.measurement.surface import (
     overlay_signal,
     shape_signal,
 )
-from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, TrackView, appearances
+from liveness.dynamic.measurement.track import Appearance, Drift, FlashTrack, Sent, TrackView, appearances
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import ChallengeFinding
-from liveness.signal import Signal, assessed, not_assessed
-from liveness.verdict import VerdictReason
+from liveness.verdict import Signal, VerdictReason, assessed, not_assessed
 from tests.liveness.dynamic.flash_scans import judged, rendered
 from tests.liveness.dynamic.light_scan import LAG, light_scan, seen
 from tests.liveness.dynamic.synthetic import RenderedKind, Scene, run_scan

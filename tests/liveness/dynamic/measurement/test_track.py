@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
+from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.dynamic.measurement.track import (
     MOST_SAMPLES,
     Appearance,

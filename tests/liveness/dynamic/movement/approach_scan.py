@@ -14,14 +14,13 @@ from liveness.guidance import Oval, field_width
 from liveness.observation import ScanObservations
 from liveness.observe import fine_view, observe_followed, observe_frame, view_frame
 from liveness.watch import ScanCollector
-from simulator.attacks.sheet import Sheet, crop_around_face
-from simulator.behaviour import PersonState
+from simulator.behaviour import PersonState, Wandering
 from simulator.camera import Camera
-from simulator.geometry.relief import ReliefPose
+from simulator.geometry import ReliefPose
 from simulator.person import Person, viewport_of
 from simulator.photo import Photo
 from simulator.scene import CameraSettings, ScanKind, SceneSettings
-from simulator.wandering import Wandering
+from simulator.sheets import Sheet, crop_around_face
 from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.liveness.dynamic.random_source import seeded
 from vision.face import BgrImage

@@ -5,8 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.movement.approach import Parallax
-from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.dynamic.movement.perspective import Parallax, PerspectiveFinding
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 
 __all__ = ["FILM", "FLAT", "HEAD", "NOTHING_FOLLOWED", "SETTINGS", "SHEET"]

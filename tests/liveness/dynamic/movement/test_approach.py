@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from liveness.dynamic.movement.approach import ApproachTracker
+from liveness.dynamic.movement.perspective import ApproachTracker
 from liveness.observation import FrameObservation
 from liveness.observe import observe_frame
 from tests.liveness.builders import face_at

@@ -10,10 +10,9 @@ from numpy.typing import NDArray
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
 from liveness.dynamic.movement import challenge as challenge_module
-from liveness.dynamic.movement.approach import ApproachTracker
 from liveness.dynamic.movement.challenge import MovementChallenge, ShownOval
 from liveness.dynamic.movement.judge import judge_movement
-from liveness.dynamic.movement.perspective import PerspectiveFinding
+from liveness.dynamic.movement.perspective import ApproachTracker, PerspectiveFinding
 from liveness.dynamic.policy import ChallengeFinding
 from liveness.errors import ObservationError
 from liveness.guidance import Oval

@@ -8,8 +8,7 @@ import pytest
 from liveness.dynamic.challenge.actions import EndReason
 from liveness.dynamic.movement.judge import judge_movement
 from liveness.dynamic.policy import ChallengeFinding
-from simulator.photo import Photo
-from simulator.photos import builtin_photos
+from simulator.photo import Photo, builtin_photos
 from tests.liveness.dynamic.movement.approach_scan import follow_ovals
 from tests.liveness.dynamic.movement.perspectives import SETTINGS
 from tests.packs import real_pack, shared_pack

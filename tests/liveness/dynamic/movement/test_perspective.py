@@ -6,9 +6,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveness.dynamic.movement.approach import Closeup, Parallax
 from liveness.dynamic.movement.perspective import (
     ApproachKind,
+    Closeup,
+    Parallax,
     PerspectiveFinding,
     PlaneLeftovers,
     ReliefFit,

@@ -7,8 +7,7 @@ from typing import Final
 
 import numpy as np
 
-from liveness.dynamic.combine import combine_flash
-from liveness.dynamic.judge import judge_flash
+from liveness.dynamic.judge import combine_flash, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.express.judge import judge_express

@@ -6,9 +6,9 @@ from itertools import cycle, islice
 from pathlib import Path
 
 from research.scan_match.clips import ClipError, Recording, SentFrame, read_recording
-from research.scan_match.identify import portrait_template
+from research.scan_match.constancy_study import portrait_template
 from server.scan.messages import CaptureBudget
-from simulator.photos import builtin_photo_names
+from simulator.photo import builtin_photo_names
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_photo

@@ -1,0 +1,329 @@
+"""Measures when a scan shows a picture: ``python -m research.shown_picture ASSETS PACK``.
+
+People are live clips, cut into scans of 6 s, at 16 and at 5 frames a second. Attacks are photos of other
+people, each warped in all ways of ``WAYS``; the photo is also the trusted image. The rows say how many scans
+are a doubt, and how many are certain. The last rows test the lines of ``one_picture``: each time they are set
+anew on half of the clips, by a rule that uses no attack, and tested on the other half and on all attacks.
+The lines in ``liveness/shown_picture.py`` rest on it.
+"""
+
+import sys
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from scipy.interpolate import RBFInterpolator, griddata
+
+from evaluation.binomial import proportion
+from evaluation.scans import as_sent, clip_windows, observe_scan
+from liveness import TrustedFace, face_extent
+from liveness.shown_picture import (
+    LEAST_BEND,
+    PictureChange,
+    PictureFinding,
+    find_moved_picture,
+    find_trusted_image,
+    measure_moved_picture,
+)
+from matcher import SCAN_SUBJECT
+from research.liveness_fusion.photo_attacks import large_faces
+from simulator.motion import Sway
+from simulator.warped_photo import Warp, bulge, warp_photo
+from vision.face import BgrImage, DetectedFace, Landmarks
+from vision.geometry import cut_chip
+from vision.packs import Pack, load_pack
+
+Face = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class FramedPhoto:
+    """A photo of one person, and the face in it.
+
+    Attributes:
+        picture: The photo, shape (height, width, 3), BGR.
+        face: The face's middle and width, pixels.
+        marks: Its dense landmarks.
+    """
+
+    picture: BgrImage
+    face: Face
+    found: DetectedFace
+    marks: Landmarks
+
+
+MakeWarp = Callable[[FramedPhoto, float, int], Warp]
+"""Makes a warp of a photo from its strength, face widths, and a seed."""
+
+_GRID: Final = 16
+"""The spacing of the pixels, at which smooth warps are computed."""
+
+
+def _bulge(photo: FramedPhoto, strength: float, seed: int) -> Warp:
+    return bulge(photo.picture, photo.face, strength=strength, seed=seed)
+
+
+def _thin_plate(photo: FramedPhoto, strength: float, seed: int) -> Warp:
+    """A thin plate on 5 x 5 points that sway."""
+    x, y, width = photo.face
+    across, down = np.meshgrid(np.linspace(-0.8, 0.8, 5) * width + x, np.linspace(-1, 1, 5) * width + y)
+    points = np.column_stack([across.ravel(), down.ravel()])
+    height, breadth = photo.picture.shape[:2]
+    rows, columns = np.mgrid[:height:_GRID, :breadth:_GRID]
+    places = np.column_stack([columns.ravel(), rows.ravel()])
+    share = RBFInterpolator(points / width, np.eye(len(points)), kernel="thin_plate_spline")(places / width)
+    sways = _sways(len(points), strength * width, seed)
+
+    def warp(time: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        moved = share @ np.array([[one(time) for one in pair] for pair in sways])
+        return _split(moved.reshape(*rows.shape, 2), breadth, height, cv2.INTER_CUBIC)
+
+    return warp
+
+
+def _mesh(photo: FramedPhoto, strength: float, seed: int) -> Warp:
+    """A mesh of 9 x 9 points over the photo, linear between them."""
+    height, breadth = photo.picture.shape[:2]
+    sways = _sways(81, 0.7 * strength * photo.face[2], seed)
+
+    def warp(time: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        moved = np.array([[one(time) for one in pair] for pair in sways]).reshape(9, 9, 2)
+        return _split(moved, breadth, height, cv2.INTER_LINEAR)
+
+    return warp
+
+
+def _parallax(photo: FramedPhoto, strength: float, seed: int) -> Warp:
+    """A head that turns: the photo moves by the depth that the landmarks estimate."""
+    height, breadth = photo.picture.shape[:2]
+    depth = (
+        np.zeros(len(photo.marks.points))
+        if photo.marks.depth is None
+        else photo.marks.depth.max() - photo.marks.depth
+    )
+    hull = cv2.convexHull(photo.marks.points).reshape(-1, 2)
+    around = hull.mean(axis=0) + 1.8 * (hull - hull.mean(axis=0))
+    rows, columns = np.mgrid[:height:8, :breadth:8]
+    map_of_depth = griddata(
+        np.concatenate([photo.marks.points, around]),
+        np.concatenate([depth, np.zeros(len(around))]),
+        (columns, rows),
+        fill_value=0,
+    ).astype(np.float32)
+    near = np.asarray(cv2.resize(cv2.GaussianBlur(map_of_depth, (0, 0), 1.2), (breadth, height)), np.float32)
+    yaw, pitch = _sways(1, 1.8 * strength, seed)[0]
+
+    def warp(time: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return -near * np.float32(np.sin(yaw(time))), -near * np.float32(np.sin(pitch(time)))
+
+    return warp
+
+
+def _regions(photo: FramedPhoto, strength: float, seed: int) -> Warp:
+    """Eyes, nose and mouth, each moved and stretched by itself."""
+    height, breadth = photo.picture.shape[:2]
+    rows, columns = np.mgrid[:height, :breadth].astype(np.float32)
+    points = photo.found.five_points
+    parts = []
+    for (x, y), reach in zip(
+        [*points[:3], (points[3] + points[4]) / 2], (0.16, 0.16, 0.16, 0.22), strict=True
+    ):
+        aside, below = columns - np.float32(x), rows - np.float32(y)
+        share = np.clip(1.5 - np.hypot(aside, below) / np.float32(reach * photo.face[2]), 0, 1)
+        parts.append((aside, below, share))
+    moves = _sways(len(parts), strength * photo.face[2], seed)
+    stretches = _sways(len(parts), 4 * strength, seed + 1)
+
+    def warp(time: float) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        across, down = np.zeros_like(rows), np.zeros_like(rows)
+        for (aside, below, share), move, stretch in zip(parts, moves, stretches, strict=True):
+            across += share * (np.float32(move[0](time)) + aside * np.float32(stretch[0](time)))
+            down += share * (np.float32(move[1](time)) + below * np.float32(stretch[1](time)))
+        return across, down
+
+    return warp
+
+
+def _sways(count: int, rms: float, seed: int) -> list[tuple[Sway, Sway]]:
+    rng = np.random.default_rng(seed)
+    return [(Sway(rng, rms=rms), Sway(rng, rms=rms)) for _ in range(count)]
+
+
+def _split(
+    moved: NDArray[np.float64], breadth: int, height: int, interpolation: int
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    whole = cv2.resize(moved.astype(np.float32), (breadth, height), interpolation=interpolation)
+    return np.asarray(whole[..., 0], np.float32), np.asarray(whole[..., 1], np.float32)
+
+
+WARPS: Final[Mapping[str, MakeWarp]] = MappingProxyType(
+    {"bulge": _bulge, "thin-plate": _thin_plate, "mesh": _mesh, "parallax": _parallax, "regions": _regions}
+)
+
+
+_PHOTOS: Final = 8
+_SECONDS: Final = 6.0
+_SCANS: Final = {16.0: 2, 5.0: 1}
+"""The number of scans of each clip, by frames a second."""
+_WEAKEST, _STRONGEST = 0.012, 0.05
+_FOLDERS: Final = ("video", "video_more", "video_phone")
+_HALVINGS: Final = 100
+_DOUBTED: Final = 1 / 15
+"""The share of people's scans that may be in doubt."""
+_MARGIN: Final = 2.0
+"""How far below all bent faces of people the line of certainty lies."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One scan.
+
+    Attributes:
+        source: The clip or photo.
+        finding: What is shown in the table.
+        change: What ``one_picture`` measured; ``None`` if it measured nothing, and for the trusted image.
+    """
+
+    kind: str
+    source: str
+    finding: PictureFinding
+    change: PictureChange | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Lines:
+    """The change up to which a scan may show, and shows, one picture."""
+
+    possible: float
+    certain: float
+
+    def doubts(self, change: PictureChange) -> bool:
+        """Returns whether a scan may show one picture."""
+        return change.new < self.possible
+
+    def convicts(self, change: PictureChange) -> bool:
+        """Returns whether a scan shows one picture."""
+        return change.new < self.certain and change.bend >= LEAST_BEND
+
+
+def set_lines(people: Sequence[PictureChange]) -> Lines:
+    """Sets the lines on people alone: one scan in fifteen is in doubt, and none is near certainty."""
+    bent = [change.new for change in people if change.bend >= LEAST_BEND]
+    return Lines(
+        possible=float(np.quantile([change.new for change in people], _DOUBTED)), certain=min(bent) / _MARGIN
+    )
+
+
+def main(assets: Path, pack_name: str) -> None:
+    """Prints the tables."""
+    pack = load_pack(pack_name)
+    people, attacks = list(_people(assets, pack)), list(_attacks(assets, pack))
+    kinds: dict[str, list[PictureFinding]] = defaultdict(list)
+    for row in (*people, *attacks):
+        if row.finding.signal.assessed:
+            kinds[row.kind].append(row.finding)
+    print("kind | scans | possible | certain | at most certain (95 %)")
+    for kind, findings in kinds.items():
+        certain = proportion(sum(one.certain for one in findings), len(findings), confidence=0.9)
+        if certain is not None:
+            possible = sum(one.possible for one in findings)
+            print(f"{kind} | {len(findings)} | {possible} | {certain.hits} | {certain.upper:.3f}")
+    _print_halves(_by_source(people), _by_source(attacks))
+
+
+def _by_source(rows: Sequence[Row]) -> Mapping[str, Sequence[PictureChange]]:
+    changes: dict[str, list[PictureChange]] = defaultdict(list)
+    for row in rows:
+        if row.change is not None:
+            changes[row.source].append(row.change)
+    return changes
+
+
+def _print_halves(
+    people: Mapping[str, Sequence[PictureChange]], attacks: Mapping[str, Sequence[PictureChange]]
+) -> None:
+    """Prints means over random halves of the clips: the lines, and the shares of scans left out."""
+    warped = [change for changes in attacks.values() for change in changes]
+    figures = []
+    for seed in range(_HALVINGS):
+        drawn = np.random.default_rng(seed).permutation(sorted(people))
+        half = len(drawn) // 2
+        lines = set_lines([change for clip in drawn[:half] for change in people[clip]])
+        others = [change for clip in drawn[half:] for change in people[clip]]
+        shares = [
+            float(np.mean([found(change) for change in scans]))
+            for scans in (others, warped)
+            for found in (lines.doubts, lines.convicts)
+        ]
+        figures.append([lines.possible, lines.certain, *shares])
+    print("lines set on half of the clips: possible | certain; people: in doubt | certain; attacks: the same")
+    for name, values in (("mean", np.mean(figures, axis=0)), ("most", np.max(figures, axis=0))):
+        print(f"{name} | " + " | ".join(f"{value:.3f}" for value in values))
+
+
+def _people(assets: Path, pack: Pack) -> Iterator[Row]:
+    for folder in _FOLDERS:
+        for clip in sorted((assets / "data" / folder / "live").iterdir()):
+            for rate, most in _SCANS.items():
+                for window in clip_windows(clip, seconds=_SECONDS, most=most, rate=rate):
+                    scan = observe_scan(window, pack, subject=SCAN_SUBJECT)
+                    yield Row(
+                        f"live, {rate:.0f} a second",
+                        clip.name,
+                        find_moved_picture(scan),
+                        measure_moved_picture(scan),
+                    )
+
+
+def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
+    landmarker = pack.landmarker
+    if landmarker is None:
+        raise SystemExit("the pack needs a landmarker: it gives the depth of a photo")
+    for number, (photo_name, picture) in enumerate(_photos(assets, pack)):
+        face = pack.detector.detect(picture)[0]
+        marks = landmarker.locate(picture, face)
+        if marks is None:
+            continue
+        extent = face_extent(face)
+        place = (extent.x, extent.y, extent.width)
+        photo = FramedPhoto(picture, place, face, marks)
+        chip = cut_chip(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), face)
+        rng = np.random.default_rng(number)
+        for name, make in WARPS.items():
+            strength = float(np.exp(rng.uniform(np.log(_WEAKEST), np.log(_STRONGEST))))
+            frames = warp_photo(
+                picture,
+                place,
+                make(photo, strength, number),
+                noise=float(rng.uniform(0.5, 4)),
+                rate=float(rng.uniform(12, 25)),
+                seconds=_SECONDS,
+                seed=number,
+            )
+            sent = [(frame.capture_time, as_sent(frame.pixels)) for frame in frames]
+            scan = observe_scan(sent, pack, subject=SCAN_SUBJECT)
+            change = measure_moved_picture(scan)
+            yield Row(f"warped: {name}", photo_name, find_moved_picture(scan), change)
+            shown = find_trusted_image(scan, TrustedFace(chip, document=True))
+            yield Row(f"trusted image, warped: {name}", photo_name, shown)
+
+
+def _photos(assets: Path, pack: Pack) -> Sequence[tuple[str, BgrImage]]:
+    """Returns photos of distinct people, framed as a phone frames a selfie."""
+    framed = []
+    for name, picture, extent in large_faces(assets, pack.detector, count=_PHOTOS, least_width=150):
+        scale = 230 / extent.width
+        place = np.array([[scale, 0, 240 - scale * extent.x], [0, scale, 310 - scale * extent.y]])
+        shown = cv2.warpAffine(picture, place, (480, 640), borderMode=cv2.BORDER_REPLICATE)
+        framed.append((name, np.asarray(shown, np.uint8)))
+    return [(name, picture) for name, picture in framed if len(pack.detector.detect(picture)) == 1]
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

@@ -1,1 +1,0 @@
-"""The appearance of a person and a room: cut-out, eyelids, expressions, walls."""

@@ -1,1 +1,0 @@
-"""Presentation and injection attacks, one module each."""

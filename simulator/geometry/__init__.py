@@ -1,1 +1,0 @@
-"""Shapes in front of the camera, and their projection into its frames."""

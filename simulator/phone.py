@@ -1,0 +1,631 @@
+"""Simulated persons and attackers in front of a phone, as sources of frames for the reference client.
+
+The phone is the client's source of frames, and the client's screen. Its time runs with the computer's clock.
+If rendering is slower than real time, simulated time slows down: the phone then seems to move and to flash
+more slowly. The capture clock never runs ahead, and never backwards.
+
+``SimulationKnobs`` are the parameters of `facegate verify --simulate`, whose scans need the `embedded` extra,
+for its landmarks. This module and ``simulator.devices.client`` are all of the simulator that knows the
+client.
+"""
+
+import asyncio
+import inspect
+import math
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass, replace
+from enum import Enum
+from functools import cache
+from pathlib import Path
+from typing import Any, Self, TypeVar, get_args, get_type_hints
+
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
+
+from facegate_client import (
+    CameraDescription,
+    CapturedImage,
+    DisplayedStep,
+    Exposure,
+    FrameSource,
+    Pace,
+    Pixels,
+    SourceError,
+    generated_source,
+)
+from formats.image_format import ImageFormat
+from liveness import Oval, face_extent
+from matcher import TrustedImageRefused
+from matcher.records import Representations, open_trusted_image
+from simulator import (
+    AppGuide,
+    FlashKind,
+    FlashScanSettings,
+    Photo,
+    ScanKind,
+    SceneSettings,
+    ScreenLight,
+    Side,
+    SimulatedExposure,
+    SimulatedFrame,
+    SimulatorError,
+    knobs_of,
+    photo_from_image,
+    simulate_flash_scan,
+    simulate_scan,
+)
+from vision import packs
+from vision.errors import VisionError
+from vision.face import BgrImage, DetectedFace
+from vision.image import DecodeLimits, decode_image
+from vision.isolation.pool import DecoderPool
+
+_FRAMES_A_LOOK = 5
+_LATE_US = 20_000
+_NOTHING = 0
+_PIXELS_PER_MM = 16.0
+
+FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
+"""Detects the faces of a frame, largest first."""
+
+
+class _PhoneTime:
+    """Decides when each frame of a simulated phone is due, and gives it a time on the capture clock."""
+
+    def __init__(self, *, frames_per_second: float) -> None:
+        """Starts before the first frame.
+
+        Args:
+            frames_per_second: Mean rate of the frames.
+        """
+        self._interval_us = round(1e6 / frames_per_second)
+        self._offset_us: int | None = None
+        self._last_us = 0
+        self._rendered_us = -self._interval_us
+
+    @property
+    def rendered(self) -> float:
+        """Time of the latest rendered frame, in simulated seconds."""
+        return self._rendered_us / 1e6
+
+    @property
+    def now(self) -> float:
+        """The current time in simulated seconds; at most the due time of the next frame."""
+        if self._offset_us is None:
+            return self.rendered
+        due = self._rendered_us + self._interval_us
+        return min(due, max(self._rendered_us, _now_us() - self._offset_us)) / 1e6
+
+    def stand_still(self) -> None:
+        """Stops simulated time until the next frame is requested."""
+        self._offset_us = None
+
+    async def until_due(self) -> int:
+        """Waits until the next frame is due.
+
+        Returns:
+            The offset of the capture clock from simulated time, microseconds, to pass to ``take``.
+        """
+        due = self._rendered_us + self._interval_us
+        now = _now_us()
+        if self._offset_us is None:
+            # The capture clock never runs backwards: it also counts the time between attempts.
+            self._offset_us = max(now, self._last_us + 1) - due
+        late = now - (due + self._offset_us)
+        if late > _LATE_US:
+            self._offset_us += late
+        # The next attempt may begin while this frame is awaited.
+        offset_us = self._offset_us
+        if late < 0:
+            await asyncio.sleep(-late / 1e6)
+        return offset_us
+
+    def take(self, rendered: float, *, offset_us: int) -> int:
+        """Returns the capture time of a frame, microseconds of the capture clock.
+
+        Args:
+            rendered: Time of its rendering, simulated seconds.
+            offset_us: The value that ``until_due`` returned before it.
+        """
+        self._rendered_us = round(rendered * 1e6)
+        self._last_us = max(self._last_us + 1, self._rendered_us + offset_us)
+        return self._last_us
+
+    def simulated(self, capture_time_us: int) -> float:
+        """Converts a time of the capture clock to simulated seconds."""
+        return (capture_time_us - (self._offset_us or 0)) / 1e6
+
+    def captured(self, simulated: float) -> int:
+        """Converts simulated seconds to microseconds of the capture clock."""
+        return round(simulated * 1e6) + (self._offset_us or 0)
+
+
+class _PhoneScreen:
+    """A screen that lights the face in front of it."""
+
+    def __init__(self, light: ScreenLight, time: _PhoneTime) -> None:
+        self._light = light
+        self._time = time
+        self._steps: list[int] = []
+        self._since_us: dict[int, int] = {}
+
+    @property
+    def profile(self) -> device_pb2.ScreenProfile:
+        """The profile of the screen."""
+        phone = self._light.settings
+        return device_pb2.ScreenProfile(
+            width=round(phone.width_mm * _PIXELS_PER_MM),
+            height=round(phone.height_mm * _PIXELS_PER_MM),
+            brightness=1.0,
+            refresh_rate_hz=phone.refresh_hertz,
+            width_mm=phone.width_mm,
+            height_mm=phone.height_mm,
+        )
+
+    def show(self, step: scan_pb2.FlashStep) -> None:
+        """Shows a colour from now on."""
+        scroll_s = 0.0
+        if step.transition == scan_pb2.TRANSITION_SCROLL_DOWN:
+            duration = step.transition_duration
+            scroll_s = duration.seconds + duration.nanos / 1e9
+        colour = (step.color.red, step.color.green, step.color.blue)
+        self._steps.append(step.step)
+        self._light.show(colour, at=self._time.now, scroll_seconds=scroll_s)
+
+    def restore(self) -> None:
+        """Restores the content before the flash."""
+        if self._steps and self._steps[-1] != _NOTHING:
+            self._steps.append(_NOTHING)
+            self._light.restore(at=self._time.now)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """Returns the step on display at the capture of a frame, as the app knows it."""
+        number, since = self._light.appeared(self._time.simulated(capture_time_us))
+        step = self._steps[number - 1] if number else _NOTHING
+        if step == _NOTHING:
+            return DisplayedStep()
+        return DisplayedStep(step, self._since_us.setdefault(number, self._time.captured(since)))
+
+
+class _Onlooker:
+    """The simulated person in front of the phone, who follows its instructions on the screen."""
+
+    def __init__(self, guide: AppGuide, find_faces: FindFaces | None) -> None:
+        self._guide = guide
+        self._find_faces = find_faces
+        self._rendered = 0
+
+    def look_at(self, frame: SimulatedFrame) -> None:
+        """Looks at a frame on the screen: every few frames, and only if the app has given an instruction."""
+        if not self._guide.asks or self._find_faces is None:
+            return
+        self._rendered += 1
+        if self._rendered % _FRAMES_A_LOOK == 0 and (faces := self._find_faces(frame.pixels)):
+            tall, wide = frame.pixels.shape[:2]
+            self._guide.show_position(face_extent(faces[0]), frame=(wide, tall), at=frame.capture_time)
+
+    def fill(self, change: scan_pb2.OvalChange, *, at: float) -> None:
+        """Fills an oval."""
+        shown, duration = change.oval, change.transition_duration
+        self._guide.fill(
+            Oval(shown.center_x, shown.center_y, shown.width, shown.height),
+            at=at,
+            seconds=duration.seconds + duration.nanos / 1e9,
+        )
+
+    def hear(self, feedback: feedback_pb2.Feedback, *, at: float) -> None:
+        """Blinks, turns the head or opens the mouth, as the hint demands."""
+        match feedback.code:
+            case feedback_pb2.FEEDBACK_CODE_BLINK:
+                self._guide.blink(at=at)
+            case feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY:
+                self._guide.turn(at=at)
+            case feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH:
+                self._guide.open_mouth(at=at)
+            case feedback_pb2.FEEDBACK_CODE_TURN_LEFT:
+                self._guide.turn_aside(Side.LEFT, at=at)
+            case feedback_pb2.FEEDBACK_CODE_TURN_RIGHT:
+                self._guide.turn_aside(Side.RIGHT, at=at)
+            case _:
+                pass
+
+    def release(self, *, at: float) -> None:
+        """Moves back to the position before the oval."""
+        self._guide.release(at=at)
+
+
+class SimulatedPhone:
+    """Implements ``facegate_client.FrameSource`` and ``facegate_client.FlashScreen`` for one scan."""
+
+    def __init__(
+        self,
+        frames: Iterator[SimulatedFrame],
+        light: ScreenLight,
+        *,
+        label: str,
+        frames_per_second: float,
+        locks_exposure: bool = False,
+        guide: AppGuide | None = None,
+        find_faces: FindFaces | None = None,
+    ) -> None:
+        """Creates the phone.
+
+        Args:
+            frames: Renders one frame after the other, each in the light of ``light`` at that time.
+            label: Name of the camera for people.
+            frames_per_second: Mean rate of ``frames``.
+            locks_exposure: Whether the app locks exposure or white balance.
+            guide: Instructs the person in ``frames``; without one the phone draws no oval.
+            find_faces: Lets the person see their face on the screen; without it they fill ovals by guess.
+        """
+        self._frames = frames
+        self._time = _PhoneTime(frames_per_second=frames_per_second)
+        self._screen = _PhoneScreen(light, self._time)
+        self._onlooker = None if guide is None else _Onlooker(guide, find_faces)
+        self._camera = CameraDescription(
+            label=label,
+            frames_per_second=frames_per_second,
+            timestamp_source="simulated",
+            reports_exposure=True,
+            locks_exposure=locks_exposure,
+        )
+        self._closed = False
+
+    # -- the camera
+
+    @property
+    def camera(self) -> CameraDescription:
+        """The description of the camera."""
+        return self._camera
+
+    @property
+    def pace(self) -> Pace:
+        """Always real time."""
+        return "realtime"
+
+    def begin_attempt(self) -> None:
+        """Stops simulated time, and moves the person back to the position before an oval."""
+        if self._onlooker is not None:
+            self._onlooker.release(at=self._time.rendered)
+        self._time.stand_still()
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        """Returns the next frame, rendered when it is due, with each colour that had appeared before.
+
+        Raises:
+            StopAsyncIteration: The scan is complete.
+        """
+        if self._closed:
+            raise StopAsyncIteration
+        offset_us = await self._time.until_due()
+        frame = await asyncio.to_thread(self._next_frame)
+        if frame is None:
+            raise StopAsyncIteration
+        captured_us = self._time.take(frame.capture_time, offset_us=offset_us)
+        return CapturedImage(
+            image=frame.pixels,
+            capture_time_us=captured_us,
+            exposure=None if frame.exposure is None else _exposure(frame.exposure),
+        )
+
+    def _next_frame(self) -> SimulatedFrame | None:
+        frame = next(self._frames, None)
+        if frame is not None and self._onlooker is not None:
+            self._onlooker.look_at(frame)
+        return frame
+
+    async def aclose(self) -> None:
+        """Closes the phone. May be called twice."""
+        self._closed = True
+
+    # -- the screen
+
+    @property
+    def profile(self) -> device_pb2.ScreenProfile:
+        """The profile of the screen."""
+        return self._screen.profile
+
+    @property
+    def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
+        """Scrolling, and what a person follows, if there is one: ovals, and requests for gestures."""
+        scroll = scan_pb2.CAPABILITY_FLASH_SCROLL
+        if self._onlooker is None:
+            return (scroll,)
+        gestures = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
+        return scroll, scan_pb2.CAPABILITY_OVAL_CHANGE, *gestures
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        """Shows a colour on the screen now."""
+        self._screen.show(step)
+
+    def show_oval(self, change: scan_pb2.OvalChange) -> None:
+        """Lets the person fill an oval."""
+        if self._onlooker is not None:
+            self._onlooker.fill(change, at=self._time.now)
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        """Lets the person blink, turn the head or open the mouth, as the hint demands."""
+        if self._onlooker is not None:
+            self._onlooker.hear(feedback, at=self._time.now)
+
+    def restore(self) -> None:
+        """Restores the content of the screen before the flash."""
+        self._screen.restore()
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """Returns the step on display at the capture of a frame, as the app knows it."""
+        return self._screen.displayed(capture_time_us)
+
+
+def phone_in_hand(
+    photo: Photo, settings: FlashScanSettings, *, find_faces: FindFaces | None = None
+) -> SimulatedPhone:
+    """Returns a phone in front of a person or an attacker, at the beginning of a scan.
+
+    Args:
+        photo: The person, or the victim of the attack.
+        find_faces: Lets the person see their face on the screen, to fill an oval.
+    """
+    light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
+    return SimulatedPhone(
+        simulate_flash_scan(photo, settings, light, guide),
+        light,
+        label=f"simulated {settings.kind}",
+        frames_per_second=settings.frames_per_second,
+        locks_exposure=settings.camera.exposure_locked or settings.camera.white_balance_locked,
+        guide=guide,
+        find_faces=find_faces,
+    )
+
+
+def _exposure(exposure: SimulatedExposure) -> Exposure:
+    return Exposure(
+        exposure_time_ns=round(exposure.exposure_seconds * 1e9),
+        iso=exposure.iso,
+        white_balance_kelvin=exposure.white_balance_kelvin,
+        rolling_shutter_skew_ns=round(exposure.rolling_shutter_seconds * 1e9),
+        exposure_locked=exposure.exposure_locked,
+        white_balance_locked=exposure.white_balance_locked,
+    )
+
+
+def _now_us() -> int:
+    return time.monotonic_ns() // 1000
+
+
+_NOT_KNOBS = frozenset({"kind", "seed"})
+"""Settings with options of their own."""
+
+Settings = TypeVar("Settings")
+
+
+@dataclass(frozen=True, slots=True)
+class KnobLine:
+    """One knob, for people.
+
+    Attributes:
+        name: Name for `--set`, such as ``injection.latency_seconds``.
+        values: Its allowed values.
+        default: Its default.
+        text: Its meaning, with its unit and, if narrower, its range.
+    """
+
+    name: str
+    values: str
+    default: str
+    text: str
+
+
+def apply_changes(settings: Settings, changes: Sequence[str]) -> Settings:
+    """Returns the settings with changed knobs.
+
+    Args:
+        settings: Settings of a simulated scan.
+        changes: ``NAME=VALUE``, such as ``ambient.preset=office``; later ones take precedence.
+
+    Raises:
+        SourceError: There is no such knob, or the value is not allowed.
+    """
+    for change in changes:
+        name, equals, value = change.partition("=")
+        if not equals:
+            raise SourceError(f"{change!r} is not a setting: write NAME=VALUE, such as ambient.preset=office")
+        try:
+            settings = _with(settings, name.strip().split("."), value.strip(), name)
+        except SimulatorError as error:
+            raise SourceError(f"{name} cannot be {value}: {error}") from error
+    return settings
+
+
+def knob_lines(settings: Any) -> tuple[KnobLine, ...]:
+    """Returns every knob of a simulated scan, in the order of definition.
+
+    Args:
+        settings: Settings of the scan with default knobs.
+    """
+    return tuple(_lines(settings, ""))
+
+
+def _lines(settings: Any, prefix: str) -> Iterator[KnobLine]:
+    hints = get_type_hints(type(settings))
+    described = {knob.name: knob for knob in knobs_of(settings)}
+    documented = _attributes(type(settings))
+    for item in fields(settings):
+        kind = hints[item.name]
+        name = f"{prefix}{item.name}"
+        if item.name in _NOT_KNOBS:
+            continue
+        if is_dataclass(kind) and isinstance(kind, type):
+            yield from _lines(getattr(settings, item.name), f"{name}.")
+            continue
+        knob = described.get(item.name)
+        values = f"{knob.lowest:g} to {knob.highest:g}" if knob is not None else _values(kind)
+        text = documented.get(item.name, "") if knob is None else knob.text
+        yield KnobLine(name, values, _shown(getattr(settings, item.name)), text)
+
+
+def _attributes(settings: type[Any]) -> Mapping[str, str]:
+    """Returns the description of each attribute, from the docstring of a settings class."""
+    _, _, listed = (inspect.getdoc(settings) or "").partition("\nAttributes:\n")
+    listed = re.split(r"\n\n|\nRaises:", listed)[0]
+    entries = re.split(r"^    (\w+): ", listed, flags=re.MULTILINE)[1:]
+    return {
+        name: " ".join(text.replace("``", "").split()).rstrip(".")
+        for name, text in zip(entries[::2], entries[1::2], strict=True)
+    }
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "drawn"
+    if isinstance(value, Enum):
+        return str(value.value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:g}" if isinstance(value, int | float) else str(value)
+
+
+def _values(kind: Any) -> str:
+    plain = _plain(kind)
+    if isinstance(plain, type) and issubclass(plain, Enum):
+        return ", ".join(str(member.value) for member in plain)
+    return {bool: "yes, no", int: "a whole number"}.get(plain, "a number")
+
+
+def _plain(kind: Any) -> Any:
+    """Returns a type without its ``None``."""
+    return next((one for one in get_args(kind) if one is not type(None)), kind)
+
+
+def _with(settings: Settings, path: Sequence[str], value: str, name: str) -> Settings:
+    if not is_dataclass(settings) or isinstance(settings, type):
+        raise SourceError(f"there is no knob {name!r}")
+    hints = get_type_hints(type(settings))
+    first, rest = path[0], path[1:]
+    if first not in hints or first in _NOT_KNOBS:
+        known = ", ".join(one for one in hints if one not in _NOT_KNOBS)
+        raise SourceError(f"there is no knob {name!r}; at {first!r} there are {known}")
+    if rest:
+        inner = _with(getattr(settings, first), rest, value, name)
+        return replace(settings, **{first: inner})
+    if is_dataclass(hints[first]):
+        raise SourceError(f"{name!r} is a group of knobs: write {name}.KNOB=VALUE")
+    return replace(settings, **{first: _parsed(hints[first], value, name)})
+
+
+def _parsed(kind: Any, value: str, name: str) -> object:
+    plain = _plain(kind)
+    try:
+        if plain is bool:
+            return {"yes": True, "true": True, "no": False, "false": False}[value.lower()]
+        if isinstance(plain, type) and issubclass(plain, Enum):
+            return plain(value)
+        number = int(value) if plain is int else float(value)
+    except (KeyError, ValueError) as error:
+        raise SourceError(f"{name} cannot be {value!r}; it can be {_values(kind)}") from error
+    if not math.isfinite(number):
+        raise SourceError(f"{name} cannot be {value!r}; it can be {_values(kind)}")
+    return number
+
+
+_PHOTO_BYTES = 20_000_000
+_SECONDS = 8.0
+_FLASH_SECONDS = 60.0
+"""Enough for several attempts; frames are made only on demand."""
+
+
+def needs_screen(kind: str) -> bool:
+    """Returns whether a kind concerns the screen's light, and so needs a phone with a screen."""
+    return kind not in set(ScanKind) and kind in set(FlashKind)
+
+
+def scan_settings(kind: ScanKind, *, seed: int) -> SceneSettings:
+    """Returns the default settings of a simulated scan without a flash."""
+    return SceneSettings(kind=kind, seed=seed, seconds=_SECONDS)
+
+
+def flash_settings(kind: FlashKind, *, seed: int) -> FlashScanSettings:
+    """Returns the default settings of a simulated scan with a flash."""
+    return FlashScanSettings(kind=kind, seed=seed, seconds=_FLASH_SECONDS)
+
+
+def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> FrameSource:
+    """Simulates a person or an attacker in front of a camera.
+
+    Args:
+        kind: A `simulator.ScanKind`, such as ``genuine`` or ``waved-photo``.
+        photo: A photo with one large face, or a facial record with such a photo.
+        seed: Seed of the differences between scans.
+        knobs: ``NAME=VALUE`` each.
+
+    Raises:
+        SourceError: There is no such kind or knob, or no head can be made from the photo.
+    """
+    _check(kind, [known.value for known in ScanKind])
+    settings = apply_changes(scan_settings(ScanKind(kind), seed=seed), knobs)
+    person = _person(photo)
+
+    def frames() -> Iterator[tuple[Pixels, float]]:
+        for frame in simulate_scan(person, settings):
+            yield frame.pixels, frame.capture_time
+
+    return generated_source(frames(), label=f"simulated {kind}", frames_per_second=settings.frames_per_second)
+
+
+def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> SimulatedPhone:
+    """Simulates a person or an attacker in front of a phone with a screen that can flash.
+
+    Args:
+        kind: A `simulator.FlashKind`, such as ``genuine`` or ``injected-tint``.
+        photo: As for ``open_simulated``.
+        seed: Seed of the differences between scans.
+        knobs: ``NAME=VALUE`` each.
+
+    Raises:
+        SourceError: As for ``open_simulated``.
+    """
+    _check(kind, [known.value for known in FlashKind])
+    settings = apply_changes(flash_settings(FlashKind(kind), seed=seed), knobs)
+    return phone_in_hand(_person(photo), settings, find_faces=_find_faces)
+
+
+def _find_faces(picture: BgrImage) -> tuple[DetectedFace, ...]:
+    """Detects the person's face on the screen."""
+    return tuple(_embedded().detector.detect(picture))
+
+
+@cache
+def _embedded() -> packs.Pack:
+    return packs.load_pack("embedded")
+
+
+def _check(kind: str, known: Sequence[str]) -> None:
+    if kind not in known:
+        raise SourceError(f"{kind!r} cannot be simulated; known: {', '.join(known)}")
+
+
+def _person(photo: Path) -> Photo:
+    try:
+        content = open_trusted_image(
+            photo.read_bytes(), representations=Representations.FIRST, max_bytes=_PHOTO_BYTES
+        )
+        with DecoderPool() as decoder:
+            decoded = decode_image(
+                content.image,
+                limits=DecodeLimits(max_bytes=_PHOTO_BYTES, max_pixels=50_000_000, max_side=12_000),
+                formats=frozenset(ImageFormat),
+                honour_exif_orientation=True,
+                still_decoder=decoder,
+            )
+        pack = _embedded()
+        if pack.landmarker is None:
+            raise SourceError("the embedded pack has no landmarks, which a simulated head needs")
+        return photo_from_image(decoded.pixels, detector=pack.detector, landmarker=pack.landmarker)
+    except OSError as error:
+        raise SourceError(f"the photo {photo} cannot be read: {error.strerror}") from error
+    except (VisionError, SimulatorError, TrustedImageRefused) as error:
+        raise SourceError(f"no person can be simulated from {photo}: {error}") from error
