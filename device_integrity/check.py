@@ -3,7 +3,17 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Assurance", "Checklist", "DeviceCheck", "DeviceFinding", "Manipulation", "passed_test"]
+__all__ = [
+    "Assurance",
+    "Checklist",
+    "DeviceCheck",
+    "DeviceFinding",
+    "Manipulation",
+    "not_evaluated",
+    "passed_test",
+    "suspect",
+    "unavailable",
+]
 
 
 class Assurance(StrEnum):
@@ -95,6 +105,25 @@ class DeviceCheck:
 def passed_test(name: str, reason: str, detail: str) -> DeviceCheck:
     """Returns the finding PASS of the test ``name``."""
     return DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason=reason, detail=detail)
+
+
+def suspect(
+    name: str, reason: str, detail: str, *, soft: bool = True, sign: Manipulation = Manipulation.INJECTION
+) -> DeviceCheck:
+    """Returns a failed test of a stream; soft unless honest streams never fail it."""
+    return DeviceCheck(
+        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
+    )
+
+
+def not_evaluated(name: str, reason: str, detail: str) -> DeviceCheck:
+    """Returns a test that the data cannot answer, although nothing is missing."""
+    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)
+
+
+def unavailable(name: str, reason: str, detail: str) -> DeviceCheck:
+    """Returns a test that could not be evaluated because something is missing."""
+    return DeviceCheck(name=name, outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail)
 
 
 _LONGEST_DETAIL = 500

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated
 
 __all__ = [
     "MAX_NAME_CHARACTERS",
@@ -156,7 +156,7 @@ def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ())
     """
     if report is None:
         detail = "The app sent no report of run-time findings."
-        return (_open(f"{RUNTIME_VERIFIER}.report", "NO_REPORT", detail),)
+        return (not_evaluated(f"{RUNTIME_VERIFIER}.report", "NO_REPORT", detail),)
     found = {finding.kind for finding in report.findings}
     return tuple(
         _failed(rule, kind, report, soft=rule.soft and rule.check not in decide)
@@ -184,9 +184,5 @@ def _failed(rule: _Rule, kind: RuntimeKind, report: RuntimeReport, *, soft: bool
 def _nothing_found(rule: _Rule, *, searched: bool) -> DeviceCheck:
     if searched:
         detail = f"The app searched for {rule.what} and reports none. A manipulated app reports the same."
-        return _open(rule.check, "NOTHING_FOUND", detail)
-    return _open(rule.check, "NOT_LOOKED_FOR", f"The app did not search for {rule.what}.")
-
-
-def _open(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)
+        return not_evaluated(rule.check, "NOTHING_FOUND", detail)
+    return not_evaluated(rule.check, "NOT_LOOKED_FOR", f"The app did not search for {rule.what}.")

@@ -9,7 +9,7 @@ from importlib.resources import files
 from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated, unavailable
 from device_integrity.errors import FingerprintError
 
 __all__ = [
@@ -228,12 +228,7 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
     """
     texts = [text for text in (camera.label, camera.id, camera.transport) if text]
     if not texts:
-        return DeviceCheck(
-            name=_NAME,
-            outcome=DeviceFinding.UNAVAILABLE,
-            reason="NO_NAME",
-            detail="The device gave its camera no label, identifier or transport.",
-        )
+        return unavailable(_NAME, "NO_NAME", "The device gave its camera no label, identifier or transport.")
     seen = [tokens_of(text) for text in texts]
     for soft, listed in ((False, fingerprints.hard_cameras), (True, fingerprints.soft_cameras)):
         for run in listed:
@@ -266,11 +261,10 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
             "A word of the camera's name mixes letters of alphabets that resemble each other.",
             soft=True,
         )
-    return DeviceCheck(
-        name=_NAME,
-        outcome=DeviceFinding.NOT_EVALUATED,
-        reason="NAME_NOT_LISTED",
-        detail=f"No list ({fingerprints.version}) contains the camera's name; a name can be changed.",
+    return not_evaluated(
+        _NAME,
+        "NAME_NOT_LISTED",
+        f"No list ({fingerprints.version}) contains the camera's name; a name can be changed.",
     )
 
 
@@ -310,11 +304,10 @@ def check_device(
     """
     texts = [text for text in (device.manufacturer, device.model, device.os_version) if text]
     if not texts:
-        return DeviceCheck(
-            name=_EMULATOR,
-            outcome=DeviceFinding.UNAVAILABLE,
-            reason="NO_DEVICE_DESCRIPTION",
-            detail="The device states no manufacturer, model or operating system.",
+        return unavailable(
+            _EMULATOR,
+            "NO_DEVICE_DESCRIPTION",
+            "The device states no manufacturer, model or operating system.",
         )
     seen = [tokens_of(text) for text in texts]
     names = [tokens_of(text) for text in (camera.id, camera.label)]
@@ -335,11 +328,10 @@ def check_device(
             return _is_emulator(
                 "EMULATOR_WORDING", f'The device\'s description contains "{" ".join(run)}".', soft=True
             )
-    return DeviceCheck(
-        name=_EMULATOR,
-        outcome=DeviceFinding.NOT_EVALUATED,
-        reason="DEVICE_NOT_LISTED",
-        detail=f"No list of emulators ({fingerprints.version}) contains the device; a device can lie.",
+    return not_evaluated(
+        _EMULATOR,
+        "DEVICE_NOT_LISTED",
+        f"No list of emulators ({fingerprints.version}) contains the device; a device can lie.",
     )
 
 

@@ -7,7 +7,15 @@ from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, CameraFacing, FrameClaim, Platform
 from device_integrity.camera.fingerprints import tokens_of
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.check import (
+    DeviceCheck,
+    DeviceFinding,
+    Manipulation,
+    not_evaluated,
+    passed_test,
+    suspect,
+    unavailable,
+)
 
 __all__ = ["check_metadata", "check_profile"]
 
@@ -180,20 +188,14 @@ def _failed(
 
 
 def _missing(name: str, what: str) -> DeviceCheck:
-    return DeviceCheck(
-        name=name,
-        outcome=DeviceFinding.UNAVAILABLE,
-        reason="NOT_SENT",
-        detail=f"The device did not state {what}, which its system knows.",
-    )
+    return unavailable(name, "NOT_SENT", f"The device did not state {what}, which its system knows.")
 
 
 def _not_reported(name: str, platform: Platform) -> DeviceCheck:
-    return DeviceCheck(
-        name=name,
-        outcome=DeviceFinding.NOT_EVALUATED,
-        reason="NOT_TOLD_BY_PLATFORM",
-        detail=f"Devices of platform {platform} need not state this property, or do not know it.",
+    return not_evaluated(
+        name,
+        "NOT_TOLD_BY_PLATFORM",
+        f"Devices of platform {platform} need not state this property, or do not know it.",
     )
 
 
@@ -236,27 +238,25 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
     stated = [(frame, frame.exposure) for frame in frames if frame.exposure is not None]
     usable = [(frame, claim) for frame, claim in stated if claim.gain > 0]
     if len(usable) < _FEWEST_FRAMES:
-        return _unavailable_frames(
-            name, "EXPOSURE_NOT_SENT", "Too few frames state exposure time and sensitivity."
-        )
+        return unavailable(name, "EXPOSURE_NOT_SENT", "Too few frames state exposure time and sensitivity.")
     shortest = min((now.capture_time_us - last.capture_time_us for last, now in pairwise(frames)), default=0)
     longest = max(claim.exposure_time_ns for _, claim in usable) / 1000
     if shortest > 0 and longest > _LONGEST_SHARE * shortest:
-        return _failed_stream(
+        return suspect(
             name,
             "EXPOSURE_LONGER_THAN_FRAME",
             f"The longest exposure of a frame is {longest / 1000:.1f} ms, but the shortest time between "
             f"frames is {shortest / 1000:.1f} ms.",
         )
     if any(claim.exposure_locked for _, claim in usable):
-        return _not_evaluated(name, "EXPOSURE_LOCKED", "The exposure was locked.")
+        return not_evaluated(name, "EXPOSURE_LOCKED", "The exposure was locked.")
     steps = {frame.flash_step for frame, _ in usable}
     if len(steps) < _FEWEST_STEPS:
-        return _not_evaluated(
+        return not_evaluated(
             name, "LIGHT_UNCHANGED", "Too few colours were displayed to expect a change of the exposure."
         )
     if len({(claim.exposure_time_ns, claim.iso) for _, claim in usable}) == 1:
-        return _failed_stream(
+        return suspect(
             name,
             "EXPOSURE_CONSTANT",
             f"Exposure and sensitivity stayed constant while {len(steps)} colours were displayed, "
@@ -268,19 +268,15 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
 def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
     name = "camera.timestamps"
     if len(frames) < _FEWEST_FRAMES:
-        return _unavailable_frames(name, "TOO_FEW_FRAMES", f"{len(frames)} frames are too few.")
+        return unavailable(name, "TOO_FEW_FRAMES", f"{len(frames)} frames are too few.")
     steps = [now.capture_time_us - last.capture_time_us for last, now in pairwise(frames)]
     if min(steps) <= 0:
-        return DeviceCheck(
-            name=name,
-            outcome=DeviceFinding.FAIL,
-            reason="NOT_RISING",
-            detail="A frame was captured no later than the one before it.",
-            sign_of=Manipulation.INJECTION,
+        return suspect(
+            name, "NOT_RISING", "A frame was captured no later than the one before it.", soft=False
         )
     off = _off_grid(steps)
     if off <= _GRID_US:
-        return _failed_stream(
+        return suspect(
             name,
             "ON_A_GRID",
             f"All {len(steps)} times between frames are multiples of one period to within {off:.1f} µs.",
@@ -309,12 +305,12 @@ def _off_grid(steps: Sequence[int]) -> float:
 def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: int) -> DeviceCheck:
     name = "camera.frame_size"
     if not frames:
-        return _unavailable_frames(name, "TOO_FEW_FRAMES", "There are no frames.")
+        return unavailable(name, "TOO_FEW_FRAMES", "There are no frames.")
     sizes = [(frame.width, frame.height) for frame in frames]
     # Asked for fewer bytes, a client may scale its frames down, and again where they hold more detail.
     changes = sum(last != now and not (adjustments and now < last) for last, now in pairwise(sizes))
     if changes > adjustments:
-        return _failed_stream(
+        return suspect(
             name,
             "SIZE_CHANGED",
             f"The size of the frames changed {changes} times; the server requested {adjustments} changes.",
@@ -325,47 +321,26 @@ def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: 
     )
     # A phone that the person turns changes its rotation once or twice.
     if turns > 2:
-        return _failed_stream(
+        return suspect(
             name, "ROTATION_CHANGED", f"Rotation or mirroring of the frames changed {turns} times."
         )
     if camera.width <= 0 or camera.height <= 0:
-        return _unavailable_frames(
-            name, "SIZE_NOT_SENT", "The device did not state the size of its camera's frames."
-        )
+        return unavailable(name, "SIZE_NOT_SENT", "The device did not state the size of its camera's frames.")
     width, height = sizes[0]
     # A client may rotate its frames before it encodes them, so either side may be the width.
     long_share = max(width, height) / max(camera.width, camera.height)
     short_share = min(width, height) / min(camera.width, camera.height)
     if max(long_share, short_share) > 1:
-        return _failed_stream(
+        return suspect(
             name,
             "LARGER_THAN_CAMERA",
             f"The frames are {width} x {height}, larger than the camera's {camera.width} x {camera.height}.",
         )
     if abs(long_share - short_share) > _SAME_ASPECT * max(long_share, short_share):
-        return _failed_stream(
+        return suspect(
             name,
             "OTHER_SHAPE",
             f"The frames are {width} x {height}, another aspect ratio than the camera's "
             f"{camera.width} x {camera.height}.",
         )
     return passed_test(name, "AS_DESCRIBED", f"The camera can deliver frames of {width} x {height}.")
-
-
-def _failed_stream(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(
-        name=name,
-        outcome=DeviceFinding.FAIL,
-        reason=reason,
-        detail=detail,
-        sign_of=Manipulation.INJECTION,
-        soft=True,
-    )
-
-
-def _unavailable_frames(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail)
-
-
-def _not_evaluated(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)

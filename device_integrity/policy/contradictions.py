@@ -15,7 +15,7 @@ from typing import Final
 import numpy as np
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, FrameClaim, Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated, passed_test
 from device_integrity.stream.tracing import FrameTrace
 
 __all__ = ["AttestedFacts", "check_contradictions"]
@@ -109,7 +109,7 @@ def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceCheck:
     name = "contradiction.platform"
     known = sorted(kind for kind in evidence if kind in _EVIDENCE_OF)
     if not known:
-        return _open(name, "NO_EVIDENCE", "The device sent no platform evidence.")
+        return not_evaluated(name, "NO_EVIDENCE", "The device sent no platform evidence.")
     foreign = [kind for kind in known if device.platform not in _EVIDENCE_OF[kind]]
     if foreign:
         return _contradicts(
@@ -137,7 +137,7 @@ def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
     if found is not None:
         return _contradicts(name, "WORDS_OF_ANOTHER_PLATFORM", found, Manipulation.EMULATOR, soft=True)
     if not device.platform.is_phone:
-        return _open(
+        return not_evaluated(
             name,
             "NOT_TOLD_BY_PLATFORM",
             f"Platform {device.platform} does not prescribe how a device is described.",
@@ -164,7 +164,7 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
         models = f'the claimed model is "{device.model[:64]}", the attested one "{facts.model[:64]}"'
         compared.append((models, same))
     if not compared:
-        return _open(name, "NOTHING_TO_COMPARE", "No verified evidence states the system.")
+        return not_evaluated(name, "NOTHING_TO_COMPARE", "No verified evidence states the system.")
     wrong = [difference for difference, same in compared if not same]
     if wrong:
         return _contradicts(
@@ -180,7 +180,9 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
 def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
     name = "contradiction.app"
     if facts.app_id is None or not device.app_id:
-        return _open(name, "NOTHING_TO_COMPARE", "The app is not attested, or the device does not state it.")
+        return not_evaluated(
+            name, "NOTHING_TO_COMPARE", "The app is not attested, or the device does not state it."
+        )
     if facts.app_id != device.app_id:
         return _contradicts(
             name,
@@ -212,7 +214,9 @@ def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> Dev
         if min(levels) >= _DARKEST and max(levels) <= _BRIGHTEST:
             responses.append(_GAMMA * math.log(levels[1] / levels[0]) / step)
     if len(responses) < _FEWEST_STEPS:
-        return _open(name, "TOO_FEW_STEPS", f"The exposure changed clearly in {len(responses)} frames only.")
+        return not_evaluated(
+            name, "TOO_FEW_STEPS", f"The exposure changed clearly in {len(responses)} frames only."
+        )
     response = float(np.median(responses))
     if response < _LEAST_RESPONSE:
         return _contradicts(
@@ -232,7 +236,3 @@ def _contradicts(name: str, reason: str, detail: str, sign: Manipulation, *, sof
     return DeviceCheck(
         name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail[:500], sign_of=sign, soft=soft
     )
-
-
-def _open(name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)

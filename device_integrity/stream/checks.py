@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.check import DeviceCheck, not_evaluated, passed_test, suspect, unavailable
 from device_integrity.stream.tracing import (
     BRIGHTNESS_BINS,
     NOISE_STEP,
@@ -30,30 +30,8 @@ __all__ = [
     "gapped_modes",
     "loop_ratio",
     "noise_curve",
-    "not_evaluated",
     "still_share",
-    "suspect",
-    "unavailable",
 ]
-
-
-def suspect(
-    name: str, reason: str, detail: str, *, soft: bool = True, sign: Manipulation = Manipulation.INJECTION
-) -> DeviceCheck:
-    """Returns a failed test; soft unless honest streams never fail it."""
-    return DeviceCheck(
-        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
-    )
-
-
-def not_evaluated(name: str, reason: str, detail: str) -> DeviceCheck:
-    """Returns a test that these frames cannot answer, although nothing is missing."""
-    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)
-
-
-def unavailable(name: str, reason: str, detail: str) -> DeviceCheck:
-    """Returns a test that could not be evaluated because something is missing."""
-    return DeviceCheck(name=name, outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail)
 
 
 _FEWEST_FRAMES: Final = 15

@@ -17,8 +17,7 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity.check import DeviceCheck, Manipulation, passed_test
-from device_integrity.stream.checks import not_evaluated, suspect, unavailable
+from device_integrity.check import DeviceCheck, Manipulation, not_evaluated, passed_test, suspect, unavailable
 from device_integrity.stream.motion import ScanMotion, motion_similarity
 from device_integrity.stream.tracing import THUMBNAIL, FrameTrace, difference_hash
 
