@@ -43,6 +43,14 @@ from server.audit.event import (
     subject_hashes,
 )
 from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
+from server.audit.export_verification import (
+    ExportLine,
+    VerifiedExport,
+    copies_by_position,
+    copies_by_tenant,
+    verify_export,
+    without_lost,
+)
 from server.audit.tally import Repeats, Tally
 
 __all__ = [
@@ -64,6 +72,7 @@ __all__ = [
     "CheckpointInvalid",
     "CheckpointKeys",
     "CheckpointSigner",
+    "ExportLine",
     "Head",
     "LogChanged",
     "LostCheckpoints",
@@ -74,7 +83,10 @@ __all__ = [
     "Report",
     "SignedCheckpoint",
     "Tally",
+    "VerifiedExport",
     "checkpoint_line",
+    "copies_by_position",
+    "copies_by_tenant",
     "detail_text",
     "digest_of",
     "encode_entry",
@@ -86,4 +98,6 @@ __all__ = [
     "pseudonym",
     "subject_hash",
     "subject_hashes",
+    "verify_export",
+    "without_lost",
 ]
