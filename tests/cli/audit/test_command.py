@@ -594,7 +594,6 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
         ["audit", "verify"],
         ["audit", "export"],
         ["audit", "accept", "--reason", "none"],
-        ["db", "status"],
         ["db", "forget-devices", "--subject", "customer-1"],
         ["retention", "run", "--dry-run"],
         ["retention", "run"],
