@@ -98,10 +98,7 @@ format: dev ## Format the code and apply safe fixes.
 	@$(BIN)/ruff format .
 
 reference: dev ## Write anew the pages and files that are generated from settings, policies, errors, roles, reasons and metrics.
-	@$(BIN)/facegate config reference > docs/settings.md
-	@$(BIN)/facegate policy reference > docs/policies.md
-	@$(BIN)/facegate policy schema > server/policies/policy.schema.json
-	@for page in docs.make_texts docs.make_roles tests.server.telemetry.make_metrics_page tests.helm.make_chart_files; do \
+	@for page in docs.make_reference docs.make_texts docs.make_roles tests.server.telemetry.make_metrics_page tests.helm.make_chart_files; do \
 	  $(BIN)/python -m $$page || exit 1; done
 
 protos: dev ## Regenerate the Python stubs from protos/.

@@ -1,12 +1,230 @@
-"""``facegate calibrate``: derives thresholds from the operator's own data."""
+"""``facegate calibrate match``: measures a pack's false match rates on the operator's own photos."""
 
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
 import typer
+from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
-from cli.help import brief
-from cli.match.calibrate_command import calibrate_command
+from cli.chosen import models_folder
+from cli.errors import OutputUnusable, errors_reported
+from cli.evaluate import (
+    RESAMPLES,
+    SEED,
+    ApartOption,
+    ConfidenceOption,
+    CorrectionsOption,
+    PacksOption,
+    load_packs,
+    read_optional_corrections,
+    require_apart,
+    worker_count,
+)
+from evaluation.match import (
+    MatchEvaluationError,
+    NothingToMeasure,
+    PackMeasurement,
+    calibrate,
+    common_embedder,
+    compare_all,
+    measure_comparisons,
+    persons_needed,
+    read_photo_list,
+    render_calibration,
+    without_folder,
+)
+from evaluation.match.measuring import embed_with_progress
+from evaluation.match.reporting import not_supported
+from formats.private_files import write_atomically
+from matcher import PHOTO_SUBJECT, similarity_for_fmr, threshold_cosine
+from vision.errors import VisionError
+from vision.packs import MatchCalibration
+
+__all__ = [
+    "app",
+]
+
+
+_LEAST_WORTH = 0.1
+_REPORTED = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6)
+
+
+def calibrate_command(
+    *,
+    identities: Annotated[
+        Path,
+        typer.Option(help="Folder with photos. It has a `manifest.csv`, or a subfolder for each person."),
+    ],
+    pack: PacksOption,
+    out: Annotated[Path, typer.Option(help="Calibration file to write.")],
+    corrections: CorrectionsOption = None,
+    apart: ApartOption = None,
+    dataset: Annotated[
+        str, typer.Option(help="Description of the photos, for the calibration file.")
+    ] = "photos of the operator",
+    confidence: ConfidenceOption = 0.95,
+    replace: Annotated[bool, typer.Option("--replace", help="Replace an existing file.")] = False,
+) -> None:
+    """Measure a pack's false match rates on your own photos, and write its calibration file.
+
+    All photos of different persons are compared, and a bound on the false match rate (FMR) is computed at
+    each cosine. Only bounds that the number of persons supports are written: 26 persons support 1e-2 at best,
+    79 support 1e-3, 247 support 1e-4 and 776 support 1e-5. Use photos like those that your service receives,
+    including selfies: single photos are compared, and a scan is judged by several frames.
+
+    Name the file in the setting `calibration`, and the server uses it in place of its own. Packs that share
+    an embedder can be given together; then the worst of them counts at each cosine.
+
+    `manifest.csv` has the columns `file` (relative to the folder) and `identity`.
+
+    For example:
+
+        facegate calibrate match --identities photos --pack open --out open.toml
+
+        FACEGATE_CALIBRATION=open.toml FACEGATE_PACK=open facegate serve
+    """
+    console, errors = Console(), Console(stderr=True)
+    with errors_reported(MatchEvaluationError, VisionError, OSError):
+        _require_writable(out, replace=replace)
+        known = read_optional_corrections(corrections)
+        photos = read_photo_list(identities, corrections=known, apart=apart or ()).photos
+        require_apart(photos, apart or ())
+        packs = load_packs(pack, models_dir=models_folder())
+        embedder = common_embedder(packs)
+        runs = embed_with_progress(
+            photos,
+            packs=packs,
+            subject=PHOTO_SUBJECT,
+            workers=worker_count(),
+            console=errors,
+        )
+        with errors.status("Computing bounds"):
+            measurements = [
+                measure_comparisons(
+                    run,
+                    compare_all(run.templates, unsure=known.unsure),
+                    pack=without_folder(spec),
+                    resamples=RESAMPLES,
+                    confidence=confidence,
+                    seed=SEED,
+                )
+                for spec, run in zip(pack, runs, strict=True)
+            ]
+            calibration = calibrate(
+                measurements,
+                embedder_sha256=embedder,
+                dataset=dataset,
+                scored=packs[0],
+                command=_command(
+                    pack,
+                    corrections=corrections,
+                    apart=apart or (),
+                    numbers=("--confidence", f"{confidence:g}"),
+                ),
+            )
+        _require_useful(calibration, confidence=confidence)
+        _write(out, render_calibration(calibration))
+    for measurement in measurements:
+        _print_measurement(console, calibration, measurement, confidence=confidence)
+    console.print(
+        escape(
+            f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}"
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _require_writable(out: Path, *, replace: bool) -> None:
+    """Verify before any long work that the file can be written."""
+    if not out.absolute().parent.is_dir():
+        raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
+    if out.is_dir():
+        raise OutputUnusable(f"{out} is a folder: give a file to write")
+    if out.exists() and not replace:
+        raise OutputUnusable(f"{out} exists: choose another name, or use --replace")
+
+
+def _require_useful(calibration: MatchCalibration, *, confidence: float) -> None:
+    record, bound = calibration.record, calibration.lowest_bound
+    if record.genuine_pairs == 0:
+        raise NothingToMeasure(
+            "no person has two photos, so false non-matches (FNMR) cannot be measured: add photos"
+        )
+    if bound > _LEAST_WORTH:
+        raise NothingToMeasure(
+            f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy "
+            f"can use: {_LEAST_WORTH:g} needs "
+            f"about {persons_needed(_LEAST_WORTH, confidence=confidence)} persons"
+        )
+
+
+def _write(out: Path, text: str) -> None:
+    # Atomic: a server that reads the file sees either the old or the new content.
+    write_atomically(out, text.encode(), over=True)
+    out.chmod(0o644)
+
+
+def _command(
+    specs: Sequence[str], *, corrections: Path | None, apart: Sequence[str], numbers: Sequence[str]
+) -> str:
+    """Return the command without this machine's paths."""
+    parts = ["facegate", "calibrate", "match", "--identities", "DIR"]
+    for spec in specs:
+        parts += ["--pack", without_folder(spec)]
+    if corrections is not None:
+        parts += ["--corrections", corrections.name]
+    for source in apart:
+        parts += ["--apart", source]
+    return shlex.join([*parts, *numbers, "--out", "FILE"])
+
+
+def _print_measurement(
+    console: Console, calibration: MatchCalibration, measurement: PackMeasurement, *, confidence: float
+) -> None:
+    run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
+    table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR"):
+        table.add_column(name, justify="right")
+    apart = comparisons.genuine_apart.size > 0
+    if apart:
+        table.add_column("FNMR apart", justify="right")
+    for bound in _REPORTED:
+        if bound < calibration.lowest_bound:
+            break
+        cosine = threshold_cosine(bound, calibration=calibration)
+        index = int(np.searchsorted(curve.thresholds, cosine, side="right")) - 1
+        row = [
+            f"{bound:g}",
+            f"{similarity_for_fmr(bound):.0f}",
+            f"{cosine:.3f}",
+            f"{curve.rates[index]:.1e}",
+            f"{comparisons.fnmr(cosine):.2%}" if comparisons.genuine.size else "no pairs",
+        ]
+        table.add_row(*row, *([f"{comparisons.fnmr_apart(cosine):.2%}"] if apart else []))
+    console.print(table)
+    console.print(
+        f"{run.photos} photos of {comparisons.identities} persons, {run.failures} failures to acquire, "
+        f"{comparisons.genuine.size + comparisons.genuine_apart.size:,} genuine and {curve.comparisons:,} "
+        f"impostor comparisons of {curve.person_pairs:,} pairs of persons; lowest bound "
+        f"{calibration.lowest_bound:g}.",
+        highlight=False,
+    )
+    missing = next((bound for bound in _REPORTED if bound < calibration.lowest_bound), None)
+    if missing is not None:
+        needed = persons_needed(missing, confidence=confidence)
+        console.print(f"A bound of {not_supported(missing, needed)}.", highlight=False)
+
 
 app = typer.Typer(help="Derive thresholds from your own data.", no_args_is_help=True)
-app.command("match", cls=brief("--pack", "--identities", "--out"))(calibrate_command)
+app.command("match")(calibrate_command)
 
 
 @app.callback()

@@ -1,4 +1,4 @@
-"""``facegate config``: shows the effective settings with their sources, and the reference of all settings."""
+"""``facegate config``: shows the effective settings with their sources."""
 
 import json
 from enum import StrEnum
@@ -9,12 +9,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.error_reporting import errors_reported
-from cli.options import ConfigOption
-from cli.reference_page import settings_page
+from cli.errors import errors_reported
 from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings, shown_settings
 
-__all__ = ["app", "reference", "show"]
+__all__ = [
+    "app",
+]
 
 _WIDEST: Final = 100_000
 """Greatest length of a line outside a terminal."""
@@ -30,31 +30,28 @@ class Form(StrEnum):
     JSON = "json"
 
 
+@app.callback()
+def config() -> None:
+    """Show the settings."""
+
+
 @app.command()
 def show(
-    config: ConfigOption = None,
     form: Annotated[Form, typer.Option("--format", help="Format of the output.")] = Form.TABLE,
-    as_json: Annotated[bool, typer.Option("--json", help="The same as --format json.")] = False,
 ) -> None:
     """Show the effective settings, each with its source: default, file or environment.
 
     Passwords in URLs are masked.
     """
     with errors_reported(SettingsInvalid):
-        loaded = load_settings(config)
-    match Form.JSON if as_json else form:
+        loaded = load_settings()
+    match form:
         case Form.JSON:
             typer.echo(_as_json(loaded))
         case Form.TOML:
             typer.echo(_as_toml(loaded), nl=False)
         case Form.TABLE:
             _print_whole(_as_table(loaded))
-
-
-@app.command()
-def reference() -> None:
-    """Print the reference of every setting, as Markdown."""
-    typer.echo(settings_page(), nl=False)
 
 
 def _as_json(loaded: LoadedSettings) -> str:

@@ -6,8 +6,7 @@ from typing import Annotated
 import typer
 
 from cli.audited import ReasonOption, audited_database, shell_actor
-from cli.error_reporting import errors_reported
-from cli.options import ConfigOption
+from cli.errors import errors_reported
 from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_hash
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
@@ -15,42 +14,24 @@ from server.domain.terms import reference_term
 from server.edge.callers import LOCAL_TENANT
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeysUnusable, read_memory_key
-from server.storage.database import open_database
 from server.storage.devices import DeviceRepository
-from server.storage.engine import database_file
 from server.storage.errors import StorageError
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.schema import current_revision, needed_revision, upgrade
+from server.storage.schema import needed_revision, upgrade
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+]
 
-app = typer.Typer(help="Show the state of the database, or change it.", no_args_is_help=True)
+app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is_help=True)
 
 
 @app.command("upgrade")
-def upgrade_command(config: ConfigOption = None) -> None:
+def upgrade_command() -> None:
     """Apply the missing migrations to the database."""
     with errors_reported(SettingsInvalid, StorageError):
-        asyncio.run(upgrade(load_settings(config).settings.database_url))
+        asyncio.run(upgrade(load_settings().settings.database_url))
     typer.echo(f"The database is at revision {needed_revision()}.")
-
-
-@app.command("status")
-def status_command(config: ConfigOption = None) -> None:
-    """Show the revision of the database; the exit status is 1 if it is not the required one."""
-    with errors_reported(SettingsInvalid, StorageError):
-        url = load_settings(config).settings.database_url
-        file = database_file(url)
-        if file is not None and not file.exists():
-            typer.echo(f"There is no database at {file.absolute()}; to make it: facegate db upgrade")
-            raise typer.Exit(1)
-        current = asyncio.run(_current(url))
-    needed = needed_revision()
-    if current == needed:
-        typer.echo(f"The database is at revision {current}, as required.")
-        return
-    typer.echo(f"The database is at revision {current or 'none'}; {needed} is required: facegate db upgrade")
-    raise typer.Exit(1)
 
 
 @app.command("forget-devices")
@@ -63,7 +44,6 @@ def forget_devices_command(
         ),
     ] = LOCAL_TENANT,
     reason: ReasonOption = "",
-    config: ConfigOption = None,
 ) -> None:
     """Erase the stored data on a person's devices, in all checks.
 
@@ -81,7 +61,7 @@ def forget_devices_command(
         typer.echo("--subject is empty: give the subject reference of your uploads", err=True)
         raise typer.Exit(2)
     with errors_reported(SettingsInvalid, StorageError, KeysUnusable, AuditEventInvalid):
-        settings = load_settings(config).settings
+        settings = load_settings().settings
         count = asyncio.run(_forget(settings, tenant, subject, reason))
     if count == 0:
         typer.echo(
@@ -111,11 +91,3 @@ async def _forget(settings: Settings, tenant: str, subject: str, reason: str) ->
             check_ids=check_ids,
             event=event,
         )
-
-
-async def _current(url: str) -> str | None:
-    database = open_database(url)
-    try:
-        return await current_revision(database)
-    finally:
-        await database.close()

@@ -1,4 +1,4 @@
-"""Errors of the commands.
+"""Errors of the commands, and their report.
 
 ::
 
@@ -13,7 +13,6 @@
     │   └── ServerDidNotStart  ``facegate serve`` ended, or did not print its ports in time
     ├── StageUnusable          the demo's photos or its pack are not installed or cannot be used
     ├── NotEvidence            the bytes are not a known kind of device evidence
-    ├── ConversionImpossible   an image or a record cannot be converted to the requested format
     ├── BenchFailed            a benchmark cannot run
     │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
     │   └── ScanNotMeasured        a scan ended without a result
@@ -25,11 +24,20 @@ passwords and queries. Errors of other packages are shown unchanged; exceptions 
 ``__cause__`` of one of the above.
 """
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Final
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
 __all__ = [
+    "FAILED",
+    "PENDING",
     "BenchFailed",
     "BenchImpossible",
     "CommandError",
-    "ConversionImpossible",
     "DeviceProcessFailed",
     "FileUnusable",
     "NotEvidence",
@@ -43,6 +51,7 @@ __all__ = [
     "SettingsUnusable",
     "StageUnusable",
     "UnknownPack",
+    "errors_reported",
 ]
 
 
@@ -90,10 +99,6 @@ class NotEvidence(CommandError):
     """The bytes are not a known kind of device evidence."""
 
 
-class ConversionImpossible(CommandError):
-    """The image or the record cannot be converted to the requested format."""
-
-
 class BenchFailed(CommandError):
     """A benchmark cannot run."""
 
@@ -112,3 +117,37 @@ class UnknownPack(CommandError):
 
 class BenchImpossible(CommandError):
     """The models cannot be measured."""
+
+
+FAILED: Final = 2
+"""Exit status of a command that failed with an error."""
+PENDING: Final = 3
+"""Exit status of a command that did nothing yet, because a second person has to confirm it."""
+
+
+@contextmanager
+def errors_reported(
+    *more: type[Exception], console: Console | None = None, words: Callable[[str], str] = str
+) -> Iterator[None]:
+    """Reports errors in one line on standard error, and ends the command with ``FAILED``.
+
+    Args:
+        more: Errors of other packages with a text for people, in addition to ``CommandError``; for an
+            ``OSError`` the file and the reason are reported.
+        console: The console for the report; standard error if None.
+        words: Makes the shown text from the error's text.
+    """
+    kinds: tuple[type[Exception], ...] = (CommandError, *more)
+    try:
+        yield
+    except kinds as error:
+        (console or Console(stderr=True)).print(
+            escape(words(_text(error))), style="red", highlight=False, soft_wrap=True
+        )
+        raise typer.Exit(FAILED) from error
+
+
+def _text(error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"{error.filename or 'a file'}: {error.strerror or error}"
+    return str(error)

@@ -1,13 +1,527 @@
-"""``facegate evaluate``: measures error rates and outcomes over data sets."""
+"""``facegate evaluate``: measures error rates of matching and of attack detection, with bounds."""
+
+import os
+import shlex
+from collections import Counter
+from collections.abc import Collection, Sequence
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
+from rich.console import Console
 
-from cli.help import brief
-from cli.match.evaluate_command import match
-from cli.pad.evaluate_command import pad
-from cli.whole_checks.command import checks
+from cli.chosen import models_folder
+from cli.errors import errors_reported
+from cli.options import JsonOption
+from cli.report import print_report, require_writable, write_report
+from evaluation import FiguresUnavailable, converted_network, require_figures
+from evaluation.match import (
+    Bootstrap,
+    Corrections,
+    Degradation,
+    FacePhoto,
+    MatchEvaluationError,
+    NothingToMeasure,
+    PhotoListError,
+    group_photos,
+    read_corrections,
+    read_pairs,
+    read_photo_list,
+    without_folder,
+)
+from evaluation.match.measuring import Material, measure_packs
+from evaluation.match.reporting import describe, draw_charts, suspected_files
+from evaluation.pad import Bootstrap as PadBootstrap
+from evaluation.pad import NothingToMeasure as NoPadMeasurement
+from evaluation.pad import (
+    PadEvaluationError,
+    SampleKind,
+    ScorerKind,
+    only_listed,
+    read_dataset,
+    without_unusable,
+)
+from evaluation.pad.measuring import MeasurementPlan
+from evaluation.pad.measuring import measure_packs as measure_pad
+from evaluation.pad.reporting import describe as describe_pad
+from evaluation.pad.reporting import draw_charts as draw_pad_charts
+from evaluation.pad.reporting import draw_mistakes
+from liveness import LivenessError, load_fusion_model
+from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule
+from server.base.version import server_version
+from vision.errors import VisionError
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs import Pack, StateFileError, load_pack
+
+__all__ = [
+    "RESAMPLES",
+    "SEED",
+    "ApartOption",
+    "ConfidenceOption",
+    "CorrectionsOption",
+    "PacksOption",
+    "app",
+    "load_packs",
+    "read_optional_corrections",
+    "require_apart",
+    "worker_count",
+]
+
+RESAMPLES: Final = 2000
+"""Samples of the bootstrap."""
+SEED: Final = 1
+
+
+PacksOption = Annotated[
+    list[str],
+    typer.Option(
+        "--pack",
+        help="Pack; may be repeated. For example `open`, `embedded` or `insightface:<folder>`.",
+        show_default=False,
+    ),
+]
+AnyPacksOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--pack",
+        help="Pack; may be repeated. For example `open`, `embedded` or `insightface:<folder>`.  "
+        "[default: embedded]",
+        show_default=False,
+    ),
+]
+CorrectionsOption = Annotated[
+    Path | None,
+    typer.Option(
+        help="TOML file with known errors of the labels: `same_person`, `unsure`, `wrong_label`, each with "
+        "its reason.",
+        show_default=False,
+    ),
+]
+ApartOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        help="Source of identities (the part before the colon) that is measured separately and never "
+        "compared with the others; may be repeated.",
+        show_default=False,
+    ),
+]
+ConfidenceOption = Annotated[
+    float,
+    typer.Option(
+        help="Confidence level: one-sided for bounds on FMR, two-sided for FNMR.", min=0.9, max=0.999
+    ),
+]
+
+
+def worker_count() -> int:
+    """Return the number of threads that embed photos: one for each core that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:
+    """Load packs in the given order. Each model runs on one thread.
+
+    Raises:
+        vision.errors.PackError: One of them cannot be used.
+    """
+    runtime = RuntimeOptions(intra_op_threads=1)
+    return tuple(load_pack(spec, models_dir=models_dir, runtime=runtime) for spec in specs)
+
+
+def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
+    """Return the names of the packs in reports: without folders if the names stay distinct."""
+    short = tuple(without_folder(spec) for spec in specs)
+    return short if len(set(short)) == len(specs) else tuple(specs)
+
+
+def read_optional_corrections(file: Path | None) -> Corrections:
+    """Return the corrections of a file; none without a file.
+
+    Raises:
+        PhotoListError: The file cannot be read, or breaks its form.
+    """
+    return Corrections() if file is None else read_corrections(file)
+
+
+def require_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
+    """Verify that the sources of `--apart` exist, because a wrong name would have no effect.
+
+    Raises:
+        PhotoListError: No photo has such a source.
+    """
+    sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
+    for source in apart:
+        if source not in sources:
+            raise PhotoListError(f"no identity has the source {source!r}, given with --apart: correct it")
+
+
+_EMBEDDED = "embedded"
+_BROKEN = 1
+"""Exit status if a promise is broken in a group."""
+
+
+def match(
+    *,
+    pack: AnyPacksOption = None,
+    identities: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder with photos: all pairs are compared. It has a `manifest.csv`, or a subfolder for "
+            "each person.",
+            show_default=False,
+        ),
+    ] = None,
+    pairs: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file with pairs: only they are compared. Its columns are `file_a`, `file_b` and `same` "
+            "(1 or 0); files are relative to it.",
+            show_default=False,
+        ),
+    ] = None,
+    group_by: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Column of `manifest.csv` to group by; may be repeated. Shows FMR within each group, and "
+            "where the pack's calibration breaks its promise in one.",
+            show_default=False,
+        ),
+    ] = None,
+    portraits: Annotated[
+        list[Degradation] | None,
+        typer.Option(
+            help="Degrade photos of persons with several as portraits of a document, and compare them with "
+            "the other photos; may be repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    apart: ApartOption = None,
+    corrections: CorrectionsOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the report. It is created if needed, and gets `report.html`, `report.md`, "
+            "`report.json` and the charts as PNG.",
+            show_default=False,
+        ),
+    ] = None,
+    confidence: ConfidenceOption = 0.95,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure the error rates of matching on your own photos (ISO/IEC 19795-1).
+
+    Shows FMR and FNMR with bounds that resample persons, not comparisons; FNMR at FMR 1e-1, 1e-2 and so on,
+    down to the lowest FMR that the number of persons supports; failures to acquire; groups; the bounds of the
+    pack's calibration and whether they hold; and the time for a face. Several packs are measured on the same
+    comparisons. The report contains no face, name or template. Pairs of identities that may be one person
+    are counted in it, with the rates without them; their names go to `suspected_duplicates.toml` beside it,
+    in the form of `--corrections`.
+
+    The exit status is 1 if `--group-by` shows, beyond chance, that a promise of the pack's calibration is
+    broken in a group.
+
+    `manifest.csv` has the columns `file` (relative to the folder) and `identity`; any other column can serve
+    for groups. A photo is omitted if a column `usable` is not 1, a column `label` is not `bona_fide`, or the
+    identity is empty or ends in `?`. Charts need the extra `evaluation`.
+
+    For example, all photos of a folder, two packs and two groupings, and a list of pairs:
+
+        facegate evaluate match --identities photos --pack open
+
+        facegate evaluate match --identities photos --pack open --pack embedded --group-by sex --group-by
+        camera --out report
+
+        facegate evaluate match --pairs photos/pairs.csv --pack insightface:/srv/models/buffalo_l --json
+
+        facegate evaluate match --identities photos --pack open --portraits jp2-15kb --portraits scan-300dpi
+    """
+    specs = tuple(pack or (_EMBEDDED,))
+    with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
+        if out is not None:
+            require_figures()
+            require_writable(out)
+        material = _material(
+            identities,
+            pairs,
+            corrections=read_optional_corrections(corrections),
+            apart=apart or (),
+            group_by=tuple(group_by or ()),
+            portraits=tuple(dict.fromkeys(portraits or ())),
+            subject=PHOTO_SUBJECT,
+        )
+        report = measure_packs(
+            material,
+            packs=load_packs(specs, models_dir=models_folder()),
+            names=pack_names(specs),
+            bootstrap=Bootstrap(resamples=RESAMPLES, confidence=confidence, seed=SEED),
+            version=server_version(),
+            command=_match_command(
+                specs,
+                pairs=pairs,
+                corrections=corrections,
+                apart=apart or (),
+                group_by=group_by or (),
+                portraits=material.portraits,
+                numbers=("--confidence", f"{confidence:g}"),
+            ),
+            workers=worker_count(),
+            console=Console(stderr=True),
+        )
+        document, page = describe(report), None
+        if out is not None:
+            page = write_report(
+                out,
+                document,
+                charts=tuple(draw_charts(report)),
+                json=report.to_json(),
+                more=suspected_files(report, material.photos),
+            )
+    print_report(document, json=report.to_json() if as_json else None, page=page)
+    if any(pack.broken for pack in report.packs):
+        raise typer.Exit(_BROKEN)
+
+
+def _material(
+    identities: Path | None,
+    pairs: Path | None,
+    *,
+    corrections: Corrections,
+    apart: Sequence[str],
+    group_by: Sequence[str],
+    portraits: tuple[Degradation, ...],
+    subject: SubjectRule,
+) -> Material:
+    if identities is not None and pairs is None:
+        found = read_photo_list(identities, corrections=corrections, apart=apart)
+        photos, columns, left_out, chosen, guessed = found.photos, found.columns, found.left_out, None, False
+    elif pairs is not None and identities is None:
+        listed = read_pairs(pairs, corrections=corrections, apart=apart)
+        photos, columns, left_out = listed.photos, listed.columns, listed.left_out
+        chosen, guessed = listed.pairs, not listed.named
+    else:
+        given = "no photos were given" if identities is None else "both were given"
+        raise PhotoListError(f"{given}: give either --identities DIR or --pairs FILE")
+    if portraits and chosen is not None:
+        raise PhotoListError("--portraits compares all photos with all: use it with --identities")
+    if portraits and len({photo.identity for photo in photos}) == len(photos):
+        raise NothingToMeasure("--portraits needs persons with two photos, and there are none")
+    require_apart(photos, apart)
+    return Material(
+        photos=photos,
+        pairs=chosen,
+        unsure=corrections.unsure,
+        groups=group_photos(photos, group_by, known=columns),
+        left_out=left_out,
+        guessed=guessed,
+        subject=subject,
+        portraits=portraits,
+    )
+
+
+def _match_command(
+    packs: Sequence[str],
+    *,
+    pairs: Path | None,
+    corrections: Path | None,
+    apart: Sequence[str],
+    group_by: Sequence[str],
+    portraits: Sequence[str],
+    numbers: Sequence[str],
+) -> str:
+    """Return the command without this machine's folders."""
+    parts = ["facegate", "evaluate", "match"]
+    parts += ["--identities", "DIR"] if pairs is None else ["--pairs", pairs.name]
+    for name in pack_names(packs):
+        parts += ["--pack", name]
+    for column in group_by:
+        parts += ["--group-by", column]
+    for degradation in portraits:
+        parts += ["--portraits", degradation]
+    for source in apart:
+        parts += ["--apart", source]
+    if corrections is not None:
+        parts += ["--corrections", corrections.name]
+    return shlex.join([*parts, *numbers])
+
+
+_KINDS = {
+    "network": (ScorerKind.NETWORK, ScorerKind.OTHER_NETWORK),
+    "signals": (ScorerKind.SIGNALS,),
+    "cues": (ScorerKind.CUES,),
+    "temporal": (ScorerKind.TEMPORAL,),
+    "fusion": (ScorerKind.FUSION,),
+}
+
+
+def pad(
+    *,
+    dataset: Annotated[
+        list[Path],
+        typer.Option(
+            help="Data set; may be repeated. A manifest, a folder with `manifest.csv`, or a folder with "
+            "`live` and `spoof/<species>`.",
+            show_default=False,
+        ),
+    ],
+    pack: AnyPacksOption = None,
+    scorer: Annotated[
+        list[str] | None,
+        typer.Option(
+            help=f"Scorers to measure: {', '.join(_KINDS)}; may be repeated.  [default: all]",
+            show_default=False,
+        ),
+    ] = None,
+    weights: Annotated[
+        list[Path] | None,
+        typer.Option(
+            help="A .pth file of Silent-Face's networks, measured alone in addition to the pack's; may be "
+            "repeated.",
+            show_default=False,
+        ),
+    ] = None,
+    only: Annotated[
+        Path | None,
+        typer.Option(
+            help="Text file with one file a line, spelled as in the manifest: only these are measured, such "
+            "as files outside a network's training set.",
+            show_default=False,
+        ),
+    ] = None,
+    with_unusable: Annotated[
+        bool,
+        typer.Option(
+            "--with-unusable",
+            help="Include files whose column `usable` is not 1, such as those without a face.",
+        ),
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder for the report. It is created if needed, and gets `report.html`, `report.md`, "
+            "`report.json`, the charts as PNG, and sheets of the worst errors, which show persons.",
+            show_default=False,
+        ),
+    ] = None,
+    confidence: Annotated[
+        float, typer.Option(help="Two-sided confidence level of intervals.", min=0.8, max=0.999)
+    ] = 0.95,
+    as_json: JsonOption = False,
+) -> None:
+    """Measure attack detection on your own images and clips (ISO/IEC 30107-3).
+
+    Shows APCER of each species and BPCER with bounds, non-responses, BPCER at APCER 1, 5 and 10 % as far
+    as the counts support it, with thresholds set on the same files and on others, AUC with intervals over
+    persons and sources, each source, and the time for a decision. Measures each PAD network alone, the eight
+    signals of a selfie, the cues of one frame, the temporal cues of clips, and the fusion, which is
+    compared with its parts on the same files.
+
+    `manifest.csv` has the columns `file` and `label` (live or spoof); the columns `species`, `source`,
+    `identity`, `session` and `usable` are optional. Charts need the extra `evaluation`.
+
+    For example:
+
+        facegate evaluate pad --dataset pictures --pack open
+
+        facegate evaluate pad --dataset pictures --dataset clips --pack open --pack embedded --out report
+
+        facegate evaluate pad --dataset pictures/manifest.csv --scorer network --json
+    """
+    specs = tuple(pack or (_EMBEDDED,))
+    with errors_reported(
+        PadEvaluationError,
+        MatchEvaluationError,
+        FiguresUnavailable,
+        StateFileError,
+        LivenessError,
+        VisionError,
+        OSError,
+    ):
+        if out is not None:
+            require_figures()
+            require_writable(out)
+        chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
+        report = measure_pad(
+            chosen,
+            packs=load_packs(specs, models_dir=models_folder()),
+            names=pack_names(specs),
+            bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=confidence, seed=SEED),
+            version=server_version(),
+            command=_pad_command(
+                specs,
+                datasets=dataset,
+                scorers=scorer or (),
+                weights=weights or (),
+                only=only,
+                with_unusable=with_unusable,
+                numbers=("--confidence", f"{confidence:g}"),
+            ),
+            console=Console(stderr=True),
+        )
+        document, page = describe_pad(report), None
+        if out is not None:
+            page = write_report(
+                out,
+                document,
+                charts=tuple(draw_pad_charts(report)),
+                json=report.to_json(),
+                more=dict(draw_mistakes(report)),
+            )
+    print_report(document, json=report.to_json() if as_json else None, page=page)
+
+
+def _chosen(
+    datasets: Sequence[Path],
+    scorers: Sequence[str],
+    weights: Sequence[Path],
+    *,
+    only: Path | None,
+    with_unusable: bool,
+) -> MeasurementPlan:
+    unknown = [name for name in scorers if name not in _KINDS]
+    if unknown:
+        raise NoPadMeasurement(f"there is no scorer {unknown[0]!r}: expected one of {', '.join(_KINDS)}")
+    every = tuple(sample for dataset in datasets for sample in read_dataset(dataset))
+    every = every if only is None else only_listed(every, only)
+    samples = every if with_unusable else without_unusable(every)
+    if not samples:
+        raise NoPadMeasurement("no file is usable: correct the column usable of the manifest")
+    return MeasurementPlan(
+        samples=samples,
+        left_out=Counter(sample.kind for sample in every) - Counter(sample.kind for sample in samples),
+        kinds=frozenset(kind for name in scorers for kind in _KINDS[name]),
+        extra=tuple(converted_network(path) for path in weights),
+        fusion=load_fusion_model(),
+        subjects={SampleKind.PICTURE: PHOTO_SUBJECT, SampleKind.CLIP: SCAN_SUBJECT},
+    )
+
+
+def _pad_command(
+    packs: Sequence[str],
+    *,
+    datasets: Sequence[Path],
+    scorers: Sequence[str],
+    weights: Sequence[Path],
+    only: Path | None,
+    with_unusable: bool,
+    numbers: Sequence[str],
+) -> str:
+    """Return the command without this machine's folders."""
+    parts = ["facegate", "evaluate", "pad"]
+    for dataset in datasets:
+        parts += ["--dataset", dataset.name or "DIR"]
+    for name in pack_names(packs):
+        parts += ["--pack", name]
+    for scorer in scorers:
+        parts += ["--scorer", scorer]
+    for path in weights:
+        parts += ["--weights", path.name]
+    if only is not None:
+        parts += ["--only", only.name]
+    if with_unusable:
+        parts.append("--with-unusable")
+    return shlex.join([*parts, *numbers])
+
 
 app = typer.Typer(help="Measure error rates and outcomes over data sets.", no_args_is_help=True)
-app.command(cls=brief("--pack", "--identities", "--pairs", "--group-by", "--out", "--json"))(match)
-app.command(cls=brief("--pack", "--out", "--json"))(pad)
-app.command()(checks)
+app.command()(match)
+app.command()(pad)

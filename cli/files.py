@@ -6,10 +6,27 @@ import stat
 from pathlib import Path
 from typing import Final
 
+from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import load_pem_public_key
+
 from cli.errors import FileUnusable
+from facegate_protocol import public_key_der
 from formats.private_files import write_atomically
 
-__all__ = ["NotRegular", "kind_there", "read_regular", "read_whole", "write_whole"]
+__all__ = [
+    "MOST_IMAGE_BYTES",
+    "NotRegular",
+    "kind_there",
+    "read_evidence",
+    "read_image",
+    "read_public_key",
+    "read_regular",
+    "read_whole",
+    "write_image",
+    "write_whole",
+]
+
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
@@ -99,3 +116,65 @@ def kind_there(path: Path) -> int | None:
         return path.lstat().st_mode
     except FileNotFoundError:
         return None
+
+
+MOST_IMAGE_BYTES: Final = 50_000_000
+"""Longest file that is read; a server's limit is far lower."""
+_FOR_ALL: Final = 0o666
+"""The permissions of a new file before the umask takes some away."""
+
+
+def read_image(path: Path) -> bytes:
+    """Returns the content of a regular file.
+
+    Raises:
+        FileUnusable: It cannot be read, is not a regular file, or is longer than ``MOST_IMAGE_BYTES``.
+    """
+    return read_whole(path, most_bytes=MOST_IMAGE_BYTES)
+
+
+def write_image(path: Path, data: bytes, *, force: bool) -> None:
+    """Writes a file atomically.
+
+    Args:
+        path: The file.
+        data: Its content.
+        force: Whether an existing file is replaced.
+
+    Raises:
+        FileUnusable: The file exists and ``force`` is not set, or it cannot be written.
+    """
+    try:
+        write_whole(path, data, mode=_FOR_ALL, force=force)
+    except FileExistsError as error:
+        raise FileUnusable(f"{path} already exists: give another OUT, or use --force") from error
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+_MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
+"""A list of revoked keys is the longest file; evidence has at most 64 KiB."""
+
+
+def read_evidence(path: Path) -> bytes:
+    """Returns the content of a regular file.
+
+    Raises:
+        FileUnusable: It cannot be read, is not a regular file, or is too long.
+    """
+    return read_whole(path, most_bytes=_MOST_EVIDENCE_BYTES)
+
+
+def read_public_key(path: Path) -> bytes:
+    """Reads a P-256 public key in PEM and returns it as SubjectPublicKeyInfo, DER.
+
+    Raises:
+        FileUnusable: The file cannot be read, or contains no such key.
+    """
+    try:
+        key = load_pem_public_key(read_evidence(path))
+    except (ValueError, UnsupportedAlgorithm) as error:
+        raise FileUnusable(f"{path} contains no public key in PEM") from error
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise FileUnusable(f"the key in {path} is not on the curve P-256")
+    return public_key_der(key)

@@ -1,79 +1,59 @@
 """The ``facegate`` command: lists the commands, each of which has a module that is imported when it runs."""
 
 import os
+from collections.abc import Mapping
 from importlib.metadata import version
+from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
-from cli.help import brief
-from cli.late import LateCommand, root_group
-from cli.verify.help import ScanCommand, VerifyCommand
+from cli.groups import LateCommand, root_group
 from server.base.private_files import PRIVATE_UMASK
 
-__all__ = ["COMMANDS", "app", "main"]
+__all__ = [
+    "COMMANDS",
+    "app",
+    "main",
+]
 
 COMMANDS: Final = {
     "serve": LateCommand("cli.serve:serve", "Run a server until SIGTERM or Ctrl-C."),
-    "doctor": LateCommand(
-        "cli.doctor.command:doctor",
-        "Examine a deployment, and state what to correct.",
-        brief("--config", "--only", "--skip", "--json"),
-    ),
+    "doctor": LateCommand("cli.doctor.command:doctor", "Examine a deployment, and state what to correct."),
     "verify": LateCommand(
-        "cli.verify.command:verify",
-        "Verify that a scan shows the living person of the trusted image.",
-        VerifyCommand,
+        "cli.verify.command:verify", "Verify that a scan shows the living person of the trusted image."
     ),
-    "scan": LateCommand(
-        "cli.verify.scan_command:scan_command",
-        "Scan with a token of your backend.",
-        ScanCommand,
-    ),
-    "demo": LateCommand(
-        "cli.demo.command:demo",
-        "Run twenty-one checks in both modes, and write a page.",
-        brief("--out", "--pack", "--offline", "--keep-server"),
-    ),
+    "scan": LateCommand("cli.verify.scan_command:scan_command", "Scan with a token of your backend."),
+    "demo": LateCommand("cli.demo.command:demo", "Run twenty-one checks in both modes, and write a page."),
     "try": LateCommand(
-        "cli.try_.command:try_command",
-        "Scan your own face in a page on this machine, and see why.",
-        brief("--pack", "--sandbox", "--no-browser", "--port"),
+        "cli.try_.command:try_command", "Scan your own face in a page on this machine, and see why."
     ),
     "analyze": LateCommand(
-        "cli.analyze.command:analyze",
-        "Judge images and videos of people: LIVE, SPOOF or INCONCLUSIVE.",
-        brief("--mode", "--as-frames", "--json", "--explain", "--pack", "--server"),
+        "cli.analyze.command:analyze", "Judge images and videos of people: LIVE, SPOOF or INCONCLUSIVE."
     ),
     "bench": LateCommand(
-        "cli.bench.command:bench",
-        "Measure a server's CPU time for a frame, and its latency.",
-        brief("--pack", "--runs", "--at-once", "--json"),
+        "cli.bench.command:bench", "Measure a server's CPU time for a frame, and its latency."
     ),
     "conformance": LateCommand(
-        "cli.conformance.command:conformance",
-        "Test the client of an SDK: a strict server plays scenarios.",
-        brief("--run", "--reference", "--only", "--out", "--ticket", "--origin"),
+        "cli.conformance.command:conformance", "Test the client of an SDK: a strict server plays scenarios."
     ),
     "image": LateCommand("cli.image.command:app", "Inspect, test and convert trusted images."),
     "attest": LateCommand(
         "cli.attest.command:app", "Inspect evidence of devices, and make evidence for tests."
     ),
     "models": LateCommand("cli.models.command:app", "Pull, show, verify and bundle packs of models."),
-    "result": LateCommand("cli.result.command:app", "Verify saved results."),
-    "checks": LateCommand(
-        "cli.checks.command:app", "Find, read, export and erase evidence of decided checks."
-    ),
+    "result": LateCommand("cli.result:app", "Verify saved results."),
+    "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
     "evaluate": LateCommand("cli.evaluate:app", "Measure error rates and outcomes over data sets."),
     "calibrate": LateCommand("cli.calibrate:app", "Derive thresholds from your own data."),
     "config": LateCommand("cli.config:app", "Show the settings."),
-    "keys": LateCommand("cli.keys.command:app", "Make API keys, and manage the server's keys."),
-    "db": LateCommand("cli.db:app", "Show the state of the database, or change it."),
+    "keys": LateCommand("cli.keys:app", "Make API keys, and manage the server's keys."),
+    "db": LateCommand("cli.db:app", "Migrate the database, or erase device data."),
     "retention": LateCommand("cli.retention:app", "Erase checks whose retention has ended."),
-    "audit": LateCommand("cli.audit.command:app", "Verify, show, export or accept the audit log."),
-    "backup": LateCommand("cli.backup.backup_command:app", "Back up the database, the objects and the keys."),
-    "restore": LateCommand("cli.backup.restore_command:app", "Restore backups into an empty deployment."),
+    "audit": LateCommand("cli.audit:app", "Verify, show, export or accept the audit log."),
+    "backup": LateCommand("cli.backup:backup", "Back up the database, the objects and the keys."),
+    "restore": LateCommand("cli.backup:restore", "Restore backups into an empty deployment."),
 }
 
 app = typer.Typer(
@@ -96,16 +76,42 @@ def _print_version(wanted: bool) -> None:
 
 
 @app.callback()
-def keep_private(
+def prepare(
     context: typer.Context,
+    *,
     _version: Annotated[
         bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
+    config: Annotated[
+        Path | None, typer.Option(help="Settings file (TOML). By default the one that FACEGATE_CONFIG names.")
+    ] = None,
+    models_dir: Annotated[
+        Path | None,
+        typer.Option(
+            help="Models folder. By default that of FACEGATE_MODELS_DIR or of the settings file, or "
+            "facegate/models in the user's data folder."
+        ),
+    ] = None,
 ) -> None:
-    """Keeps other users from reading the output of a command, such as images of faces."""
+    """Keeps other users from reading the output of a command, such as images of faces.
+
+    Settings file and models folder are handed to the command in the variables that it reads without them.
+    """
+    given = {"FACEGATE_CONFIG": config, "FACEGATE_MODELS_DIR": models_dir}
+    before = {name: os.environ.get(name) for name in given}
+    context.call_on_close(lambda: _set_variables(before))
+    _set_variables({name: str(path) for name, path in given.items() if path is not None})
     if context.invoked_subcommand not in _FOR_OTHERS:
-        before = os.umask(PRIVATE_UMASK)
-        context.call_on_close(lambda: os.umask(before))
+        umask = os.umask(PRIVATE_UMASK)
+        context.call_on_close(lambda: os.umask(umask))
+
+
+def _set_variables(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 def main() -> None:

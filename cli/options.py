@@ -5,7 +5,9 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["ConfigOption", "JsonOption"]
+__all__ = [
+    "JsonOption",
+]
 
 ConfigOption = Annotated[
     Path | None,

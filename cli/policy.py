@@ -12,66 +12,49 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.error_reporting import errors_reported
-from cli.options import ConfigOption, JsonOption
-from cli.reference_page import policies_page
+from cli.errors import errors_reported
+from cli.options import JsonOption
 from device_integrity import Assurance
-from liveness import load_fusion_model
+from liveness import ChallengeKind, load_fusion_model
 from server.checks.offer import pack_shortfall
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.device.configured import missing_settings
-from server.policies import PolicyFile, load_policies, read_policy
+from server.policies import Policy, PolicyFile, load_policies, read_policy
 from server.policies.availability import Availability, availabilities
 from server.policies.loading import PolicyError, PolicyInvalid
-from server.policies.schema import AssuranceFloors, render_schema
+from server.policies.schema import AssuranceFloors
 from server.running.models import load_configured_pack
 from vision.errors import VisionError
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+]
 
 app = typer.Typer(help="Show policies, and test policy files.", no_args_is_help=True)
 
 
-@app.command("list")
-def list_command(config: ConfigOption = None, as_json: JsonOption = False) -> None:
-    """List a server's policies, and what they lack: settings, or a pack that meets them.
-
-    Loads the pack that the settings name, as the server does at its start. For example:
-
-        facegate policy list --config /etc/facegate.toml
-
-        FACEGATE_PACK=open facegate policy list
-    """
-    offers = _offers(config)
-    if as_json:
-        typer.echo(json.dumps([_summary(one.file) | _availability(one) for one in offers], indent=2))
-        return
-    table = Table("name", "version", "mode", "max FMR", "least assurance", "available", box=box.SIMPLE)
-    for one in offers:
-        policy = one.file.policy
-        table.add_row(
-            policy.name,
-            str(policy.version),
-            policy.mode.value,
-            f"{policy.match.max_fmr:g}",
-            _floors(policy.device.minimum_assurance),
-            _available(one),
-        )
-    Console().print(table)
-    for one in offers:
-        typer.echo(f"{one.file.policy.name}: {one.file.policy.description}")
-    typer.echo()
-    _print_shortfalls(offers)
-
-
 @app.command("show")
 def show_command(
-    name: Annotated[str, typer.Argument(help="The policy's name.")],
-    config: ConfigOption = None,
+    name: Annotated[
+        str | None, typer.Argument(help="A policy's name; by default all.", show_default=False)
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Show every setting of a policy, including defaults, and the hash that checks contain."""
-    (offer,) = _offers(config, name)
+    """List a server's policies and what they lack (settings, or a pack that meets them), or show one in full.
+
+    Of one policy, every setting is shown, with defaults, and the hash that checks contain; settings of
+    challenges that it never starts have no effect, and are left out. Loads the pack that the settings name,
+    as the server does at its start. For example:
+
+        facegate policy show --config /etc/facegate.toml
+
+        FACEGATE_PACK=open facegate policy show standard
+    """
+    offers = _offers(name)
+    if name is None:
+        _list(offers, as_json=as_json)
+        return
+    (offer,) = offers
     file = offer.file
     values = file.policy.model_dump(mode="json")
     if as_json:
@@ -80,7 +63,8 @@ def show_command(
         return
     table = Table("setting", "value", title=f"{name}, version {file.policy.version}")
     for key, value in _leaves(values):
-        table.add_row(key, escape(str(value)))
+        if not key.startswith(_without_effect(file.policy)):
+            table.add_row(key, escape(str(value)))
     Console().print(table)
     typer.echo(f"SHA-256 of the file: {file.sha256.hex()}")
     if unattested := file.policy.device.as_table().unattested:
@@ -117,18 +101,6 @@ def check_command(
         raise typer.Exit(1)
 
 
-@app.command("schema")
-def schema_command() -> None:
-    """Print the JSON Schema of policy files, for editors."""
-    typer.echo(render_schema(), nl=False)
-
-
-@app.command("reference")
-def reference_command() -> None:
-    """Print the reference of every field of a policy file, as Markdown."""
-    typer.echo(policies_page(), nl=False)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
     """A policy of a server, and whether its settings and its pack meet it.
@@ -151,10 +123,32 @@ class _Offer:
         return self.evidence.available and self.pack_shortfall is None
 
 
-def _offers(config: Path | None, name: str | None = None) -> list[_Offer]:
+def _list(offers: Sequence[_Offer], *, as_json: bool) -> None:
+    if as_json:
+        typer.echo(json.dumps([_summary(one.file) | _availability(one) for one in offers], indent=2))
+        return
+    table = Table("name", "version", "mode", "max FMR", "least assurance", "available", box=box.SIMPLE)
+    for one in offers:
+        policy = one.file.policy
+        table.add_row(
+            policy.name,
+            str(policy.version),
+            policy.mode.value,
+            f"{policy.match.max_fmr:g}",
+            _floors(policy.device.minimum_assurance),
+            _available(one),
+        )
+    Console().print(table)
+    for one in offers:
+        typer.echo(f"{one.file.policy.name}: {one.file.policy.description}")
+    typer.echo()
+    _print_shortfalls(offers)
+
+
+def _offers(name: str | None = None) -> list[_Offer]:
     """Returns the named policy, or all in the order of their names."""
     with errors_reported(SettingsInvalid, PolicyError):
-        settings = load_settings(config).settings
+        settings = load_settings().settings
         book = load_policies(settings.policies.folder)
         files = [book.get(each) for each in (book.names if name is None else [name])]
     found = availabilities(book, missing=missing_settings(settings))
@@ -214,6 +208,15 @@ def _print_shortfalls(offers: Sequence[_Offer]) -> None:
             by_shortfall.setdefault(offer.pack_shortfall, []).append(name)
     for shortfall, names in by_shortfall.items():
         typer.echo(f"{', '.join(names)} {'is' if len(names) == 1 else 'are'} not available: {shortfall}")
+
+
+def _without_effect(policy: Policy) -> tuple[str, ...]:
+    """Returns the tables of challenges that no check of the policy starts."""
+    names = [] if policy.why_no_flash is None else ["challenge.raised."]
+    if policy.doubt is not None:
+        unused = set(ChallengeKind).difference(policy.doubt.order)
+        names += [f"doubt.{challenge}." for challenge in unused]
+    return tuple(names)
 
 
 def _floors(least: Assurance | AssuranceFloors) -> str:

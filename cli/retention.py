@@ -12,8 +12,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli.audited import audited_database, shell_actor
-from cli.error_reporting import errors_reported
-from cli.options import ConfigOption
+from cli.errors import errors_reported
 from server.checks.expiry import CheckExpiry
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
@@ -22,7 +21,9 @@ from server.storage.errors import StorageError
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+]
 
 app = typer.Typer(help="Erase checks whose retention has ended.", no_args_is_help=True)
 
@@ -44,7 +45,6 @@ def run_command(
         int | None,
         typer.Option(min=1, show_default=False, help="Maximum number of checks to erase. By default all."),
     ] = None,
-    config: ConfigOption = None,
 ) -> None:
     """Erase every check, and all images, whose retention has ended and that no legal hold keeps.
 
@@ -57,7 +57,7 @@ def run_command(
         facegate retention run --config /etc/facegate.toml
     """
     with errors_reported(SettingsInvalid, StorageError):
-        settings = load_settings(config).settings
+        settings = load_settings().settings
         now = datetime.now(UTC)
         if dry_run:
             _show(asyncio.run(_due(settings.database_url, now)))

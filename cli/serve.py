@@ -7,8 +7,7 @@ from typing import Final
 
 import typer
 
-from cli.error_reporting import errors_reported
-from cli.options import ConfigOption
+from cli.errors import errors_reported
 from device_integrity import DeviceIntegrityError
 from liveness import LivenessError
 from matcher import MatcherError
@@ -40,9 +39,7 @@ _CANNOT_START: Final = (
 """The base classes of the errors of all packages of a server."""
 
 
-def serve(
-    config: ConfigOption = None,
-) -> None:
+def serve() -> None:
     """Run a server until SIGTERM or Ctrl-C.
 
     Running scans may finish first.
@@ -60,7 +57,7 @@ def serve(
         FACEGATE_PACK=insightface:/srv/models/buffalo_l facegate serve
     """
     with errors_reported(SettingsInvalid):
-        settings = load_settings(config).settings
+        settings = load_settings().settings
     log_native_output()
     configure_logging(settings.log)
     limit_arenas()

@@ -1,8 +1,19 @@
-"""Escapes unprintable characters in names and texts for a terminal."""
+"""Escapes unprintable characters for a terminal, and shows sections of names and values as tables."""
 
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
-__all__ = ["printable", "shown_name"]
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+__all__ = [
+    "Section",
+    "printable",
+    "section_table",
+    "shown_name",
+]
 
 
 def printable(text: str) -> str:
@@ -24,3 +35,37 @@ def shown_name(path: Path) -> str:
 
 def _written(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
+
+
+_NAME_WIDTH: Final = 34
+"""Width of the names in characters, which aligns the tables of a command."""
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A part of a report.
+
+    Attributes:
+        title: Its title.
+        rows: Pairs of name and value.
+    """
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+
+
+def section_table(section: Section) -> Table:
+    """Returns a section as a table. Control characters in its values are escaped."""
+    table = Table(
+        title=Text(section.title),
+        title_justify="left",
+        title_style="bold",
+        box=box.SIMPLE,
+        show_header=False,
+        pad_edge=False,
+    )
+    table.add_column(no_wrap=True, min_width=_NAME_WIDTH)
+    table.add_column(overflow="fold")
+    for name, value in section.rows:
+        table.add_row(Text(name), Text(printable(value)))
+    return table

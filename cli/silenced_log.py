@@ -6,7 +6,9 @@ from contextlib import contextmanager
 
 import structlog
 
-__all__ = ["silenced_log"]
+__all__ = [
+    "silenced_log",
+]
 
 
 @contextmanager

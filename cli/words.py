@@ -1,12 +1,22 @@
-"""English texts for the server's codes: hints to the scanned person, and advice to the caller."""
+"""English texts for the server's codes and findings: hints to the person, and advice to the caller."""
 
-from facegate.v1 import feedback_pb2
+from facegate.v1 import feedback_pb2, result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 
 from cli.verdict import enum_word
 from facegate_client import ConnectionFailedError, ServerError
 from facegate_protocol.texts import HINTS, REFUSALS
+from matcher.conformance import remedy_for
 
-__all__ = ["describe_lost_connection", "describe_refusal", "feedback_text", "refusal_advice"]
+__all__ = [
+    "describe_lost_connection",
+    "describe_refusal",
+    "evidence_words",
+    "feedback_text",
+    "measured_words",
+    "portrait_words",
+    "refusal_advice",
+]
 
 
 def feedback_text(code: int) -> str:
@@ -25,6 +35,11 @@ def describe_refusal(refusal: ServerError) -> str:
     lines = [f"{refusal.reason or refusal.code}: {' '.join(refusal.message.split())}"]
     lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))
     advice = refusal_advice(refusal.reason)
+    if not refusal.reason and refusal.code == "DEADLINE_EXCEEDED":
+        advice = (
+            "The server accepts connections but does not answer: it is stopped, stuck or overloaded. Read "
+            "its log and /readyz of its admin listener, then run the command again."
+        )
     if advice:
         lines.append(advice)
     if refusal.retry_after_s is not None:
@@ -53,3 +68,58 @@ def _connection_advice(message: str, *, refused: bool) -> str:
             "omit --ca for a server on this machine without TLS."
         )
     return "Correct the address. If the server has TLS, give --ca with the authority of its certificate."
+
+
+_KINDS = {
+    service_pb2.EvidenceProblem.KIND_LOST: "is lost: the object store does not have it",
+    service_pb2.EvidenceProblem.KIND_ALTERED: "was altered in the object store",
+    service_pb2.EvidenceProblem.KIND_UNAVAILABLE: "cannot be reached now; ask again later",
+}
+_SHORTFALLS = {
+    service_pb2.AUDIT_IMAGE_SHORTFALL_POLICY: "the policy keeps no more",
+    service_pb2.AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED: "the scan has no more frames that can serve",
+    service_pb2.AUDIT_IMAGE_SHORTFALL_PROBLEMS: "some cannot be returned",
+}
+
+
+def portrait_words(report: service_pb2.PortraitReport) -> str:
+    """State that the image was accepted, how to improve it, and where its record disagrees with it."""
+    came = f" from {report.container}" if report.container else ""
+    lines = [f"Portrait accepted{came}: eyes {report.eye_distance_px:.0f} pixels apart."]
+    lines.extend(
+        f"  {_advice(requirement)}"
+        for requirement in report.requirements
+        if requirement.HasField("passed") and not requirement.passed
+    )
+    lines.extend(f"  Note: {note}." for note in report.notes)
+    return "\n".join(lines)
+
+
+def _advice(requirement: service_pb2.PortraitRequirement) -> str:
+    """Return the remedy for a requirement that is not met, with the measurement behind it."""
+    remedy = remedy_for(requirement.code, requirement.measured) or "A better image would meet this:"
+    return f"{remedy} ({requirement.code}: {measured_words(requirement)}, required: {requirement.required})"
+
+
+def measured_words(requirement: service_pb2.PortraitRequirement) -> str:
+    """Return the measurement of a requirement with its unit, and its score if it has one."""
+    score = f", score {requirement.score} of 100" if requirement.HasField("score") else ""
+    return f"{requirement.measured}{score}"
+
+
+def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:
+    """Returns a line for each image that cannot be returned, and one if there are too few audit images."""
+    lines = [
+        f"The {_picture_name(problem.picture, response.result)} "
+        f"{_KINDS.get(problem.kind, 'cannot be returned')}."
+        for problem in response.evidence_problems
+    ]
+    if response.audit_image_shortfall:
+        why = _SHORTFALLS.get(response.audit_image_shortfall, "the reason is unknown to this version")
+        lines.append(f"There are {len(response.audit_images)} audit images: {why}.")
+    return tuple(lines)
+
+
+def _picture_name(picture: result_pb2.EvidenceReference, result: result_pb2.CheckResult) -> str:
+    name = "evidence frame" if picture == result.evidence_frame else "audit image"
+    return f"{name} (frame {picture.frame_index} of attempt {picture.attempt})"

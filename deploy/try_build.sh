@@ -50,5 +50,5 @@ done <<< "$steps"
 
 echo "Starting it as an ordinary user"
 chroot --userspec=65532:65532 "$root" env -i PATH=/opt/facegate/.venv/bin:/usr/bin:/bin HOME=/nonexistent \
-  PYTHONDONTWRITEBYTECODE=1 facegate models list > /dev/null
+  PYTHONDONTWRITEBYTECODE=1 facegate models show > /dev/null
 echo "The build works: $(du -sh "$root/opt/facegate/.venv" | cut -f1)"

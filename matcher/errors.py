@@ -5,6 +5,7 @@
     MatcherError
     ├── TrustedImageRefused       the upload cannot serve as the trusted image (reason: RefusalReason)
     ├── RecordInvalid             a facial record cannot be written: no field can hold a value
+    ├── ConversionImpossible      an image or a record cannot be converted to the requested format
     ├── PortraitPolicyInvalid     a number in a portrait policy is out of range
     ├── CalibrationTooWeak        the pack's calibration does not support the policy's target
     └── TemplateInvalid           templates cannot be fused or compared
@@ -21,6 +22,7 @@ from types import MappingProxyType
 
 __all__ = [
     "CalibrationTooWeak",
+    "ConversionImpossible",
     "MatcherError",
     "PortraitPolicyInvalid",
     "RecordInvalid",
@@ -100,6 +102,10 @@ class TrustedImageRefused(MatcherError):
 
 class RecordInvalid(MatcherError):
     """A facial record cannot be written: its format has no field for a value, or a value is too large."""
+
+
+class ConversionImpossible(MatcherError):
+    """The image or the record cannot be converted to the requested format."""
 
 
 class PortraitPolicyInvalid(MatcherError):

@@ -19,7 +19,7 @@ _RESEARCH = (
     "tests/cli/bench",
     "tests/cli/match",
     "tests/cli/pad",
-    "tests/cli/whole_checks",
+    "tests/whole_checks",
 )
 """Folders whose tests are about measuring the product."""
 

@@ -19,9 +19,8 @@ from cli.analyze.options import AnalysisDepth, ServerOptions
 from cli.analyze.page import ExplanationPage, PageContext
 from cli.analyze.remote import RemoteAnalyser
 from cli.analyze.table import finding_view, summary_view
-from cli.chosen_policy import chosen_pack, chosen_policy
-from cli.error_reporting import errors_reported
-from cli.models.options import ModelsDirOption, models_folder
+from cli.chosen import ModelsDirOption, chosen_pack, chosen_policy, models_folder
+from cli.errors import errors_reported
 from cli.shown import printable, shown_name
 from facegate_client import ClientError
 from liveness import Verdict

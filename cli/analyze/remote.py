@@ -18,10 +18,10 @@ from cli.analyze.files import read_media
 from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds, blank_finding
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import AnalysisDepth, ServerOptions
+from cli.connection import certificate_explained
 from cli.errors import FileUnusable, ServerUnusable
 from cli.shown import shown_name
 from cli.verdict import enum_word
-from cli.verify.inputs import certificate_explained
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     AnalysisClient,

@@ -1,13 +1,688 @@
-"""Makes the report on a file, by its recognised kind."""
+"""Makes the report on a piece of evidence: Android key attestation, App Attest, Play Integrity, WebAuthn."""
 
-from cli.attest.android_reports import chain_report, description_report
-from cli.attest.apple_reports import assertion_report, attestation_report, receipt_report
-from cli.attest.play_reports import payload_report, token_report
-from cli.attest.recognition import RecognisedKind, recognise
-from cli.attest.report import GivenInputs, Report
-from cli.attest.web_reports import registration_report
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from enum import IntEnum
+from typing import Any, Final
 
-__all__ = ["make_report"]
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from cli.attest.evidence import GivenInputs, RecognisedKind, Report, hexadecimal, moment, not_asked, recognise
+from cli.errors import OptionUnusable
+from cli.shown import Section
+from device_integrity import (
+    DeviceCheck,
+    DeviceFinding,
+    EvidenceMalformed,
+    PlayTokenMalformed,
+    ReferenceDataMalformed,
+    decode_cbor,
+)
+from device_integrity.android import (
+    PLAY_INTEGRITY,
+    AllowedApp,
+    ApplicationId,
+    AuthorizationList,
+    BootState,
+    Certificate,
+    ClassicKeys,
+    KeyAttestationPolicy,
+    KeyDescription,
+    KeyOrigin,
+    KeyPurpose,
+    PlayPayload,
+    PlayPolicy,
+    PlayTokenKind,
+    RootOfTrust,
+    WalkedChain,
+    google_roots,
+    load_classic_keys,
+    open_classic_token,
+    parse_payload,
+    parse_revocation_list,
+    read_key_description,
+    refused_token,
+    verify_key_attestation,
+    verify_payload,
+)
+from device_integrity.apple import (
+    Attestation,
+    AuthenticatorData,
+    Environment,
+    Receipt,
+    SignedReceipt,
+    load_apple_anchors,
+    parse_assertion,
+    parse_attestation,
+    parse_receipt,
+    verify_assertion,
+    verify_attestation,
+    verify_receipt,
+)
+from device_integrity.web import (
+    ClientData,
+    RegistrationData,
+    RelyingParty,
+    parse_client_data,
+    parse_registration,
+    verify_registration,
+)
+from facegate_protocol import public_key_der, sha256
+
+__all__ = [
+    "make_report",
+]
+
+
+_ANDROID: Final = re.compile(r"([A-Za-z0-9_.]{1,255})@([0-9A-Fa-f:]{64,95})")
+
+
+def android_apps(texts: Iterable[str]) -> tuple[AllowedApp, ...]:
+    """Parses Android apps: package, ``@``, and the SHA-256 of the signing certificate in hexadecimal.
+
+    Raises:
+        OptionUnusable: A text has another form.
+    """
+    return tuple(map(_android_app, texts))
+
+
+def _android_app(text: str) -> AllowedApp:
+    match = _ANDROID.fullmatch(text)
+    digest = match[2].replace(":", "") if match else ""
+    if match is None or len(digest) != 64:
+        raise OptionUnusable(
+            f"--app {text}: for Android write the package, @, and the SHA-256 of the signing certificate "
+            "in hexadecimal, such as org.example.bank@3d91...e4"
+        )
+    return AllowedApp(package=match[1], certificate_digests=frozenset({bytes.fromhex(digest)}))
+
+
+_TIMES = frozenset(
+    {
+        "creation_date_time",
+        "active_date_time",
+        "origination_expire_date_time",
+        "usage_expire_date_time",
+    }
+)
+_LAST_MILLISECOND = 253_402_300_799_000
+"""The end of the year 9999. Some devices write far later times."""
+
+
+def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
+    """Returns a report on a certificate chain, leaf first.
+
+    Raises:
+        ReferenceDataMalformed: The given revocation list cannot be read.
+    """
+    revocation = (
+        parse_revocation_list(given.revocation, fetched_at=given.at) if given.revocation is not None else None
+    )
+    result = verify_key_attestation(
+        certificate_chain=certificates,
+        challenge=given.challenge or b"",
+        possession=None,
+        policy=KeyAttestationPolicy(apps=android_apps(given.apps)),
+        roots=google_roots(),
+        revocation=revocation,
+        now=given.at,
+    )
+    missing = {
+        f"android_key.{check}": option
+        for check, option, lacks in (
+            ("challenge", "--challenge", given.challenge is None),
+            ("application", "--app", not given.apps),
+            ("revocation", "--revocation", given.revocation is None),
+        )
+        if lacks
+    }
+    sections = (
+        *(_chain_sections(result.chain) if result.chain else ()),
+        *(_description_sections(result.description) if result.description else ()),
+        *(_application_section(result.application) if result.application else ()),
+    )
+    return Report(
+        kind="Android key attestation, certificate chain",
+        sections=sections,
+        checks=not_asked(result.checks, missing),
+    )
+
+
+def description_report(data: bytes) -> Report:
+    """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified.
+
+    Raises:
+        KeyDescriptionMalformed: The data is no KeyDescription.
+    """
+    return Report(
+        kind="Android key attestation, KeyDescription alone",
+        sections=_description_sections(read_key_description(data)),
+        checks=(),
+    )
+
+
+def _chain_sections(chain: WalkedChain) -> tuple[Section, ...]:
+    root = "unknown" if chain.root is None else f"{chain.root.name} ({chain.root.kind})"
+    return (
+        Section("Chain", (("shape", chain.shape.value), ("root", root))),
+        *(_certificate_section(place, one) for place, one in enumerate(chain.certificates)),
+    )
+
+
+def _certificate_section(place: int, certificate: Certificate) -> Section:
+    return Section(
+        f"Certificate {place}",
+        (
+            ("subject", certificate.subject),
+            ("serial number", format(certificate.serial, "x")),
+            ("valid", f"{moment(certificate.not_before)} to {moment(certificate.not_after)}"),
+            ("authority", {True: "yes", False: "no", None: "not said"}[certificate.is_ca]),
+            ("SHA-256 of the key", certificate.spki_sha256.hex()),
+        ),
+    )
+
+
+def _description_sections(description: KeyDescription) -> tuple[Section, ...]:
+    return (
+        Section(
+            "KeyDescription",
+            (
+                ("attestation version", str(description.attestation_version)),
+                ("attestation security level", _word(description.attestation_security_level)),
+                ("KeyMint version", str(description.keymint_version)),
+                ("KeyMint security level", _word(description.keymint_security_level)),
+                ("challenge", hexadecimal(description.challenge)),
+                ("unique identifier", hexadecimal(description.unique_id) or "none"),
+                ("not DER", ", ".join(sorted(description.oddities)) or "nothing"),
+            ),
+        ),
+        Section("Enforced by hardware", tuple(_rows(description.hardware_enforced))),
+        Section("Enforced by software", tuple(_rows(description.software_enforced))),
+    )
+
+
+def _application_section(application: ApplicationId) -> tuple[Section, ...]:
+    packages = sorted(f"{one.name} {one.version}" for one in application.packages)
+    digests = sorted(one.hex() for one in application.certificate_digests)
+    return (
+        Section(
+            "Application",
+            (("packages", ", ".join(packages)), ("SHA-256 of signing certificates", ", ".join(digests))),
+        ),
+    )
+
+
+def _rows(found: AuthorizationList) -> Iterable[tuple[str, str]]:
+    for one in fields(found):
+        value = getattr(found, one.name)
+        if one.name in ("unknown", "oddities", "attestation_application_id") or value in (None, False):
+            continue
+        if isinstance(value, RootOfTrust):
+            yield from _root_rows(value)
+        elif value != frozenset():
+            yield one.name.replace("_", " "), _shown_value(one.name, value)
+    for number, content in found.unknown.items():
+        yield f"unknown tag {number}", hexadecimal(content)
+
+
+def _shown_value(name: str, value: object) -> str:
+    if name == "origin" and isinstance(value, int):
+        return _named(KeyOrigin, value)
+    if name == "purposes" and isinstance(value, frozenset):
+        return ", ".join(_named(KeyPurpose, one) for one in sorted(value))
+    if name in _TIMES and isinstance(value, int) and value < _LAST_MILLISECOND:
+        return moment(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=value))
+    if isinstance(value, frozenset):
+        return ", ".join(map(str, sorted(value)))
+    if isinstance(value, bytes):
+        return _text_or_hex(value)
+    return "yes" if value is True else str(value)
+
+
+def _root_rows(root: RootOfTrust) -> Iterable[tuple[str, str]]:
+    yield "boot state", _named(BootState, root.verified_boot_state)
+    yield "boot loader locked", "yes" if root.device_locked else "no"
+    yield "boot key", hexadecimal(root.verified_boot_key)
+    if root.verified_boot_hash is not None:
+        yield "boot hash", hexadecimal(root.verified_boot_hash)
+
+
+def _named(kinds: type[IntEnum], number: int) -> str:
+    return next((_word(one) for one in kinds if one == number), f"unknown ({number})")
+
+
+def _word(one: IntEnum) -> str:
+    return one.name.lower().replace("_", " ")
+
+
+def _text_or_hex(value: bytes) -> str:
+    text = value.decode("ascii", "replace")
+    return text if text.isprintable() and "\ufffd" not in text and value else hexadecimal(value)
+
+
+_KIND_ATTESTATION, _KIND_ASSERTION, _KIND_RECEIPT = (
+    "App Attest attestation object",
+    "App Attest assertion",
+    "App Attest receipt",
+)
+_ENVIRONMENTS = {one.aaguid: one.value for one in Environment}
+# The generator of P-256, a publicly known key: a placeholder for a test that is then omitted.
+_PLACEHOLDER_KEY = public_key_der(ec.derive_private_key(1, ec.SECP256R1()).public_key())
+_ANY_AGE = timedelta(days=36_500)
+_ANY_NUMBER = 1_000_000_000
+
+
+def attestation_report(data: bytes, given: GivenInputs) -> Report:
+    """Returns a report on an attestation object."""
+    try:
+        attestation: Attestation | None = parse_attestation(data)
+    except EvidenceMalformed:
+        attestation = None
+    credential = attestation.credential if attestation else None
+    key_id = credential.credential_id if credential else b""
+    found = next((one for one in Environment if credential and one.aaguid == credential.aaguid), None)
+    claimed = attestation.claims.app_id if attestation else None
+    result = verify_attestation(
+        key_id=key_id if given.key_id is None else given.key_id,
+        attestation_object=data,
+        client_data_hash=given.challenge or b"",
+        app_ids=frozenset(given.apps or ([claimed] if claimed else ())),
+        environment=given.environment or found or Environment.PRODUCTION,
+        key_use=None,
+        anchors=load_apple_anchors(),
+        now=given.at,
+    )
+    missing = _missing(
+        {
+            "app_attest.challenge": (given.challenge is None, "--challenge"),
+            "app_attest.app": (not given.apps, "--app"),
+            "app_attest.environment": (given.environment is None, "--environment"),
+        }
+    )
+    # Without the sent identifier, the object's own is used: a failure counts, a pass proves nothing.
+    if given.key_id is None and _passed(result.checks, "app_attest.key_id"):
+        missing["app_attest.key_id"] = "--key-id"
+    checks = not_asked(result.checks, missing)
+    if attestation is None:
+        return Report(kind=_KIND_ATTESTATION, sections=(), checks=checks)
+    held = _receipt_checks(attestation.receipt, given, public_key=attestation.key_der)
+    return Report(
+        kind=_KIND_ATTESTATION, sections=_attestation_sections(attestation), checks=(*checks, *held)
+    )
+
+
+def assertion_report(data: bytes, given: GivenInputs) -> Report:
+    """Returns a report on an assertion."""
+    try:
+        sections: tuple[Section, ...] = (_authenticator_section(parse_assertion(data).authenticator),)
+    except EvidenceMalformed:
+        sections = ()
+    result = verify_assertion(
+        assertion=data,
+        client_data=given.challenge or b"",
+        public_key=given.public_key or _PLACEHOLDER_KEY,
+        app_id=given.apps[0] if given.apps else "",
+        stored_counter=given.counter or 0,
+    )
+    missing = _missing(
+        {
+            "app_attest_assertion.signature": (
+                given.challenge is None or given.public_key is None,
+                "--challenge and --public-key",
+            ),
+            "app_attest_assertion.app": (not given.apps, "--app"),
+            "app_attest_assertion.counter": (given.counter is None, "--counter"),
+        }
+    )
+    return Report(kind=_KIND_ASSERTION, sections=sections, checks=not_asked(result.checks, missing))
+
+
+def receipt_report(data: bytes, given: GivenInputs) -> Report:
+    """Returns a report on a receipt."""
+    try:
+        signed: SignedReceipt | None = parse_receipt(data)
+    except EvidenceMalformed:
+        signed = None
+    sections = _signed_sections(signed) if signed else ()
+    checks = _receipt_checks(data, given, public_key=given.public_key)
+    return Report(kind=_KIND_RECEIPT, sections=sections, checks=checks)
+
+
+def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
+    """Returns the tests of a receipt. With a public key, the receipt must be for that key."""
+    try:
+        found: Environment | None = parse_receipt(data).receipt.environment
+    except EvidenceMalformed:
+        found = None
+    result = verify_receipt(
+        receipt=data,
+        public_key=public_key or b"",
+        app_id=given.apps[0] if given.apps else "",
+        environment=given.environment or found or Environment.PRODUCTION,
+        client_data_hash=given.challenge,
+        max_age=_ANY_AGE if given.max_age is None else given.max_age,
+        most_keys=_ANY_NUMBER if given.most_keys is None else given.most_keys,
+        anchors=load_apple_anchors(),
+        now=given.at,
+    )
+    missing = _missing(
+        {
+            "app_attest_receipt.app": (not given.apps, "--app"),
+            "app_attest_receipt.key": (public_key is None, "--public-key"),
+            "app_attest_receipt.environment": (given.environment is None, "--environment"),
+        }
+    )
+    # Without a limit, a receipt may still fail these tests or not be evaluated; only a pass is dropped.
+    limits = _missing(
+        {
+            "app_attest_receipt.freshness": (given.max_age is None, "--max-age"),
+            "app_attest_receipt.risk": (given.most_keys is None, "--most-keys"),
+        }
+    )
+    missing |= {name: option for name, option in limits.items() if _passed(result.checks, name)}
+    return not_asked(result.checks, missing)
+
+
+def _attestation_sections(attestation: Attestation) -> tuple[Section, ...]:
+    credential, claims = attestation.credential, attestation.claims
+    return (
+        Section(
+            "Key",
+            (
+                ("identifier", credential.credential_id.hex()),
+                ("environment", _ENVIRONMENTS.get(credential.aaguid, "unknown")),
+                ("app, by its certificate", claims.app_id or "not said"),
+                ("system, by its certificate", claims.os_version or "not said"),
+                ("build, by its certificate", claims.os_build or "not said"),
+            ),
+        ),
+        _authenticator_section(attestation.authenticator),
+        _apple_certificate_section("Leaf certificate", attestation.leaf),
+        _apple_certificate_section("Intermediate certificate", attestation.intermediate),
+        *_held_receipt(attestation.receipt),
+    )
+
+
+def _signed_sections(signed: SignedReceipt) -> tuple[Section, ...]:
+    chain = (
+        _apple_certificate_section(f"Certificate {place}", one) for place, one in enumerate(signed.chain)
+    )
+    return (_receipt_section(signed.receipt), *chain)
+
+
+def _passed(checks: Sequence[DeviceCheck], name: str) -> bool:
+    return any(check.name == name and check.outcome is DeviceFinding.PASS for check in checks)
+
+
+def _missing(options: Mapping[str, tuple[bool, str]]) -> dict[str, str]:
+    return {name: option for name, (lacks, option) in options.items() if lacks}
+
+
+def _authenticator_section(data: AuthenticatorData) -> Section:
+    return Section(
+        "Authenticator data",
+        (
+            ("SHA-256 of the app identifier", data.app_id_hash.hex()),
+            ("flags", f"0x{data.flags:02x}"),
+            ("counter", str(data.counter)),
+        ),
+    )
+
+
+def _apple_certificate_section(title: str, certificate: x509.Certificate) -> Section:
+    valid = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    return Section(
+        title,
+        (
+            ("subject", certificate.subject.rfc4514_string()),
+            ("issuer", certificate.issuer.rfc4514_string()),
+            ("valid", " to ".join(map(moment, valid))),
+            ("serial number", format(certificate.serial_number, "x")),
+        ),
+    )
+
+
+def _held_receipt(data: bytes) -> tuple[Section, ...]:
+    try:
+        return (_receipt_section(parse_receipt(data).receipt),)
+    except EvidenceMalformed as error:
+        return (Section("Receipt", (("cannot be read", str(error)),)),)
+
+
+def _receipt_section(receipt: Receipt) -> Section:
+    def shown_moment(at: datetime | None) -> str:
+        return moment(at) if at is not None else "not said"
+
+    risk = "not said" if receipt.risk_metric is None else f"about {receipt.risk_metric} keys in 30 days"
+    hashed = (
+        hexadecimal(receipt.client_hash) if receipt.client_hash is not None else "only in ATTEST receipts"
+    )
+    return Section(
+        "Receipt",
+        (
+            ("kind", receipt.kind.value),
+            ("app", receipt.app_id),
+            ("environment", receipt.environment.value),
+            ("made", shown_moment(receipt.created)),
+            ("may be exchanged from", shown_moment(receipt.not_before)),
+            ("expires", shown_moment(receipt.expires)),
+            ("risk metric", risk),
+            ("client data hash", hashed),
+            ("SHA-256 of the key", sha256(receipt.public_key).hex()),
+            ("unknown fields", ", ".join(map(str, receipt.other_fields)) or "none"),
+        ),
+    )
+
+
+_TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payload"
+
+
+def token_report(data: bytes, given: GivenInputs) -> Report:
+    """Returns a report on an encrypted token, which is decrypted if its keys are given.
+
+    Raises:
+        OptionUnusable: The keys or an app are malformed.
+    """
+    if given.play_keys is None:
+        checks = tuple(
+            PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to decrypt the token")
+            for name in PLAY_INTEGRITY.checks
+        )
+        return Report(kind=_TOKEN, sections=(), checks=checks)
+    keys = _play_keys(given.play_keys)
+    try:
+        payload = parse_payload(open_classic_token(data.decode("ascii"), keys=keys))
+    except PlayTokenMalformed as error:
+        return Report(kind=_TOKEN, sections=(), checks=refused_token(str(error)).checks)
+    return _payload_report(_TOKEN, payload, given, missing={})
+
+
+def payload_report(data: bytes, given: GivenInputs) -> Report:
+    """Returns a report on a decoded payload. It is not signed, so its origin is unproven.
+
+    Raises:
+        OptionUnusable: An app is malformed.
+    """
+    try:
+        payload = parse_payload(data)
+    except PlayTokenMalformed as error:
+        return Report(kind=_PAYLOAD, sections=(), checks=refused_token(str(error)).checks)
+    return _payload_report(_PAYLOAD, payload, given, missing={"play_integrity.token": "the token itself"})
+
+
+def _payload_report(
+    kind: str, payload: PlayPayload, given: GivenInputs, *, missing: dict[str, str]
+) -> Report:
+    classic = payload.request.nonce is not None
+    result = verify_payload(
+        payload,
+        kind=PlayTokenKind.CLASSIC if classic else PlayTokenKind.STANDARD,
+        challenge=given.challenge or b"",
+        policy=PlayPolicy(apps=android_apps(given.apps)),
+        now=given.at,
+    )
+    if given.challenge is None:
+        missing = missing | {"play_integrity.challenge": "--challenge"}
+    if not given.apps:
+        missing = missing | {f"play_integrity.{one}": "--app" for one in ("request_package", "app_identity")}
+    return Report(kind=kind, sections=_payload_sections(payload), checks=not_asked(result.checks, missing))
+
+
+def _payload_sections(payload: PlayPayload) -> tuple[Section, ...]:
+    request, app, device, around = payload.request, payload.app, payload.device, payload.environment
+    return (
+        Section(
+            "Request",
+            (
+                ("package", request.package),
+                ("nonce", _octets(request.nonce)),
+                ("request hash", _octets(request.request_hash)),
+                ("time", moment(request.time)),
+                ("a tester's fixed answer", "yes" if payload.is_test else "no"),
+            ),
+        ),
+        Section(
+            "App",
+            (
+                ("recognition", app.recognition or "not evaluated"),
+                ("package", app.package or "not said"),
+                ("SHA-256 of signing certificates", _listed(one.hex() for one in app.certificate_digests)),
+                ("licensing", app.licensing or "not evaluated"),
+            ),
+        ),
+        Section(
+            "Device",
+            (
+                ("labels", _listed(device.labels)),
+                ("API level", "not said" if device.sdk_version is None else str(device.sdk_version)),
+                ("activity", device.activity or "not evaluated"),
+            ),
+        ),
+        Section(
+            "Environment",
+            (
+                (
+                    "apps detected",
+                    "not evaluated" if around.apps_detected is None else _listed(around.apps_detected),
+                ),
+                ("Play Protect", around.play_protect or "not evaluated"),
+            ),
+        ),
+    )
+
+
+def _octets(data: bytes | None) -> str:
+    return "none" if data is None else hexadecimal(data)
+
+
+def _listed(found: Any) -> str:
+    return ", ".join(sorted(found)) or "none"
+
+
+def _play_keys(data: bytes) -> ClassicKeys:
+    expected = (
+        'the file of --play-keys is JSON with "decryption_key" and "verification_key", in base64 as in the '
+        "Play Console"
+    )
+    try:
+        members = json.loads(data)
+        return load_classic_keys(
+            decryption_key=members["decryption_key"], verification_key=members["verification_key"]
+        )
+    except (ValueError, RecursionError, KeyError, TypeError, ReferenceDataMalformed) as error:
+        raise OptionUnusable(expected) from error
+
+
+_WEB_AUTHN = "WebAuthn attestation object"
+_ALGORITHMS = {-7: "ES256", -8: "EdDSA", -257: "RS256"}
+
+
+def registration_report(data: bytes, given: GivenInputs) -> Report:
+    """Returns a report on an attestation object. With client data, the ceremony is tested too."""
+    try:
+        registration: RegistrationData | None = parse_registration(data)
+    except EvidenceMalformed:
+        registration = None
+    client_data = _client_data(given.client_data)
+    origins = frozenset(given.apps or ([client_data.origin] if client_data else ()))
+    result = verify_registration(
+        credential_id=given.key_id or (registration.credential_id if registration else b""),
+        client_data_json=given.client_data if given.client_data is not None else _NO_CLIENT_DATA,
+        attestation_object=data,
+        challenge=given.challenge or b"",
+        relying_party=RelyingParty(rp_id=given.rp_id or "", origins=origins, require_user_verification=True),
+        header_origin=None,
+    )
+    missing = {
+        f"web_authn.{check}": option
+        for option, lacks, checks in (
+            ("--client-data", given.client_data is None, ("ceremony", "challenge", "origin")),
+            ("--challenge", given.challenge is None, ("challenge",)),
+            ("--app", not given.apps, ("origin",)),
+            ("--key-id", given.key_id is None, ("credential",)),
+            ("--rp-id", given.rp_id is None, ("relying_party",)),
+            (
+                "--client-data, --challenge and --rp-id",
+                None in (given.client_data, given.challenge, given.rp_id),
+                ("signature",),
+            ),
+        )
+        if lacks
+        for check in checks
+    }
+    sections = tuple(
+        section
+        for section in (
+            _registration_section(registration) if registration else None,
+            _client_section(client_data) if client_data else None,
+        )
+        if section
+    )
+    return Report(kind=_WEB_AUTHN, sections=sections, checks=not_asked(result.checks, missing))
+
+
+_NO_CLIENT_DATA = b'{"type":"","challenge":"","origin":""}'
+
+
+def _client_data(data: bytes | None) -> ClientData | None:
+    try:
+        return parse_client_data(data) if data is not None else None
+    except EvidenceMalformed:
+        return None
+
+
+def _registration_section(registration: RegistrationData) -> Section:
+    key = decode_cbor(registration.public_key, max_bytes=len(registration.public_key))
+    algorithm = key.get(3) if isinstance(key, dict) else None
+    head = registration.head
+    return Section(
+        "Credential",
+        (
+            ("identifier", hexadecimal(registration.credential_id)),
+            ("algorithm", _ALGORITHMS.get(algorithm, "?") if isinstance(algorithm, int) else "?"),
+            ("attestation", "signed by the key itself" if registration.self_attested else "none"),
+            ("SHA-256 of the relying party", head.rp_id_hash.hex()),
+            ("person present", "yes" if head.present else "no"),
+            ("person verified", "yes" if head.verified else "no"),
+            ("counter", str(head.sign_count)),
+        ),
+    )
+
+
+def _client_section(client_data: ClientData) -> Section:
+    return Section(
+        "Client data",
+        (
+            ("ceremony", client_data.kind),
+            ("challenge", client_data.challenge),
+            ("origin", client_data.origin),
+            ("page in a frame of another origin", "yes" if client_data.framed else "no"),
+        ),
+    )
 
 
 def make_report(data: bytes, given: GivenInputs) -> Report:

@@ -8,7 +8,7 @@ from statistics import median
 from typing import Final
 
 from cli.bench.material import BenchMaterial
-from cli.whole_checks.cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
+from evaluation.check_cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from vision.image import encode_jpeg
 from vision.packs import Pack
 

@@ -21,8 +21,7 @@ from cli.conformance.opening import Ticket
 from cli.conformance.report import document, print_report
 from cli.conformance.scan import Scenario
 from cli.conformance.scenarios import SCENARIOS
-from cli.error_reporting import errors_reported
-from cli.errors import FileUnusable, OptionUnusable
+from cli.errors import FileUnusable, OptionUnusable, errors_reported
 from cli.files import read_whole, write_whole
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256

@@ -9,7 +9,7 @@ from rich.markup import escape
 
 from cli.demo.pack_choice import ChosenPack, choose_pack
 from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
-from cli.models.progress import TerminalProgress
+from cli.models.tables import TerminalProgress
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.policies import load_policies
@@ -41,7 +41,7 @@ async def available_pack(
             console.print(
                 escape(
                     f"Pulling the pack {pack.name} into {models_dir}, for at most "
-                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models licence {pack.name}"
+                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models show {pack.name}"
                 ),
                 highlight=False,
                 soft_wrap=True,

@@ -14,6 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.chosen import ModelsDirOption, models_folder
 from cli.demo.available import available_pack, flash_policy_of
 from cli.demo.display import CheckView, DemoDisplay
 from cli.demo.files import make_folder, write_files
@@ -29,7 +30,6 @@ from cli.demo.summary import passed_attacks, summary_table, unexpected
 from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested, write_doubt_policy
 from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.errors import CommandError
-from cli.models.options import ModelsDirOption, models_folder
 from facegate_client import ClientError, KeySet, fetch_key_set, open_channel
 from liveness.dynamic import FlashModel, load_flash_model
 from server.base.version import server_version

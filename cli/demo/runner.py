@@ -14,7 +14,7 @@ from cli.demo.record import DemoRecord, Timings
 from cli.demo.scenarios import Scenario
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
 from cli.demo.tested import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
-from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
+from cli.test_devices import POLICY_NAME as ATTESTED_POLICY
 from facegate_client import (
     CallRefusedError,
     FaceScanner,

@@ -7,8 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import OutputUnusable
-from cli.test_devices.platform_files import write_platform
-from cli.test_devices.settings_text import settings_text
+from cli.test_devices import settings_text, write_platform
 from facegate_client import ApiKey
 from server.access.api_keys import new_api_key
 from server.configuration.settings import EVALUATION_POLICY

@@ -13,25 +13,25 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.doctor.attestation import examine_attestation
-from cli.doctor.callers import examine_callers
-from cli.doctor.clock import examine_clock
-from cli.doctor.database import examine_database
+from cli.doctor.data import examine_audit, examine_backup, examine_clock, examine_database, examine_objects
 from cli.doctor.finding import Deployment, Finding, Level, failure, fine
-from cli.doctor.keys import examine_keys
-from cli.doctor.machine import examine_decoders, examine_disk, examine_machine
-from cli.doctor.models import examine_models, examine_policies
-from cli.doctor.objects import examine_objects
-from cli.doctor.ports import examine_ports
-from cli.doctor.records import examine_audit, examine_backup
-from cli.doctor.tls import examine_tls
-from cli.error_reporting import errors_reported
-from cli.errors import OptionUnusable
-from cli.options import ConfigOption, JsonOption
+from cli.doctor.machine import (
+    examine_decoders,
+    examine_disk,
+    examine_machine,
+    examine_models,
+    examine_policies,
+    examine_ports,
+)
+from cli.doctor.trust import examine_attestation, examine_callers, examine_keys, examine_tls
+from cli.errors import OptionUnusable, errors_reported
+from cli.options import JsonOption
 from cli.silenced_log import silenced_log
 from server.configuration.loading import SettingsInvalid, load_settings
 
-__all__ = ["AREAS", "doctor"]
+__all__ = [
+    "doctor",
+]
 
 _FAILURES: Final = 1
 _WARNINGS: Final = 4
@@ -77,7 +77,6 @@ def doctor(
         float, typer.Option("--max-backup-age", min=1, help="Hours from which a backup is too old.")
     ] = 26.0,
     as_json: JsonOption = False,
-    config: ConfigOption = None,
 ) -> None:
     """Examine a deployment, and state what to correct.
 
@@ -95,7 +94,7 @@ def doctor(
     with errors_reported():
         chosen = _chosen(only or [], skip or [])
     try:
-        settings = load_settings(config).settings
+        loaded = load_settings()
     except SettingsInvalid as error:
         found = {
             _SETTINGS: [
@@ -104,8 +103,8 @@ def doctor(
             ]
         }
     else:
-        deployment = Deployment(settings=settings, max_backup_age=timedelta(hours=max_backup_age))
-        found = {_SETTINGS: [fine("SETTINGS_READ", str(config or "no settings file"))]}
+        deployment = Deployment(settings=loaded.settings, max_backup_age=timedelta(hours=max_backup_age))
+        found = {_SETTINGS: [fine("SETTINGS_READ", str(loaded.file or "no settings file"))]}
         with silenced_log():
             found |= asyncio.run(_examine(deployment, chosen))
     if as_json:

@@ -6,7 +6,15 @@ from enum import StrEnum
 
 from server.configuration.settings import Settings
 
-__all__ = ["Deployment", "Finding", "Level", "failure", "fine", "not_examined", "warning"]
+__all__ = [
+    "Deployment",
+    "Finding",
+    "Level",
+    "failure",
+    "fine",
+    "not_examined",
+    "warning",
+]
 
 
 class Level(StrEnum):

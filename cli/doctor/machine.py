@@ -1,23 +1,53 @@
-"""The machine: processors, memory, file handles, free disk, and the isolation of decoders."""
+"""The machine: processors, memory, disk, isolation of decoders, ports, and the models that run on it."""
 
 import asyncio
+import errno
+import ipaddress
+import json
 import os
 import resource
 import shutil
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import closing
+from itertools import combinations
 from pathlib import Path
 from typing import Final
 
+import aiohttp
 from prometheus_client import CollectorRegistry
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
+from cli.errors import BenchImpossible
+from evaluation.bench import BenchError, ModelClock, timed_pack
 from server.base.errors import ConfigurationError
+from server.device.configured import require_available, unlisted_origins
+from server.device.trust import load_served_policies
+from server.policies.loading import PolicyError
 from server.running.capacity import share
+from server.running.models import load_configured_pack, require_servable
 from server.running.workers import make_decoders
 from server.telemetry.metrics import Metrics
-from vision.errors import DecoderUnavailable
+from simulator.errors import SimulatorError
+from simulator.photo import builtin_image
+from vision.errors import DecoderUnavailable, ModelFailed, VisionError
+from vision.face import BgrImage
+from vision.packs import Pack
+from vision.runtime_check import require_runtime
 
-__all__ = ["examine_decoders", "examine_disk", "examine_machine"]
+__all__ = [
+    "examine_decoders",
+    "examine_disk",
+    "examine_machine",
+    "examine_models",
+    "examine_policies",
+    "examine_ports",
+]
 
+
+_PHOTO: Final = "red-shirt"
+"""Part of insightface, which every installation includes."""
+_WARM_UPS: Final = 2
 _MIB: Final = 1024 * 1024
 _GIB: Final = 1024 * _MIB
 _LEAST_MEMORY: Final = _GIB
@@ -142,3 +172,217 @@ async def examine_decoders(deployment: Deployment) -> list[Finding]:
             )
         ]
     return [fine("DECODERS_ISOLATED", "system calls are filtered")]
+
+
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+
+
+async def examine_ports(deployment: Deployment) -> list[Finding]:
+    """Binds each port for a moment; if one is in use, asks the admin listener whether a server is ready."""
+    listeners = deployment.settings.listeners
+    places = {
+        name: (one.host, one.port)
+        for name, one in (
+            ("device", listeners.device),
+            ("service", listeners.service),
+            ("admin", listeners.admin),
+            ("web", listeners.web),
+        )
+        if one is not None and one.port
+    }
+    found = await asyncio.to_thread(lambda: list(_shared_ports(places)))
+    used = []
+    for name, (host, port) in places.items():
+        refused = await asyncio.to_thread(_bound, host, port)
+        if refused is None:
+            found.append(fine("PORT_FREE", f"{name}: {host}:{port}"))
+        elif refused.errno == errno.EADDRINUSE:
+            used.append(name)
+        else:
+            found.append(
+                failure(
+                    "PORT_UNUSABLE",
+                    f"{name}: {host}:{port}: {refused.strerror or refused}",
+                    expected="an address of this machine, and a port that its user may use",
+                    remedy=f"correct listeners.{name}",
+                )
+            )
+    if used:
+        found.append(await _served(used, listeners.admin.host, listeners.admin.port))
+    return found
+
+
+def _shared_ports(places: Mapping[str, tuple[str, int]]) -> Iterator[Finding]:
+    for (first, (host, port)), (second, (other, same)) in combinations(places.items(), 2):
+        if port == same and _overlap(host, other):
+            yield failure(
+                "PORT_TWICE",
+                f"{first} and {second}: port {port}",
+                expected="a port of its own for each listener",
+                remedy=f"change listeners.{second}.port",
+            )
+
+
+def _overlap(first: str, second: str) -> bool:
+    one, other = _addresses(first), _addresses(second)
+    return bool(one & other) or any(address.is_unspecified for address in one | other)
+
+
+def _addresses(host: str) -> frozenset[ipaddress.IPv4Address | ipaddress.IPv6Address]:
+    try:
+        found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
+    except OSError:
+        return frozenset()
+    return frozenset(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]) for entry in found)
+
+
+def _bound(host: str, port: int) -> OSError | None:
+    try:
+        family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with closing(socket.socket(family, kind)) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return error
+    return None
+
+
+async def _served(used: list[str], host: str, port: int) -> Finding:
+    names = ", ".join(used)
+    shown = f"[{host}]" if ":" in host else host
+    try:
+        async with (
+            aiohttp.ClientSession(timeout=_TIMEOUT) as session,
+            session.get(f"http://{shown}:{port}/readyz") as answer,
+        ):
+            state = json.loads(await answer.read())
+            parts = dict(state["parts"])
+    except (aiohttp.ClientError, TimeoutError, OSError, ValueError, KeyError, TypeError):
+        return failure(
+            "PORT_TAKEN",
+            f"{names}: in use, and no server answers on the admin port",
+            expected="a free port, or one of a running server",
+            remedy="stop the process that listens there, or set another port",
+        )
+    if not state.get("ready"):
+        bad = ", ".join(name for name, ready in parts.items() if not ready)
+        return failure(
+            "SERVER_NOT_READY",
+            f"not ready: {bad}",
+            expected="/readyz answers 200",
+            remedy="read its log: not_ready",
+        )
+    return fine("SERVER_READY", f"a server serves {names}")
+
+
+async def examine_models(deployment: Deployment) -> list[Finding]:
+    """Loads the pack, which hashes its files, and runs each model once."""
+    try:
+        runtime = require_runtime()
+        pack = await asyncio.to_thread(load_configured_pack, deployment.settings)
+    except VisionError as error:
+        return [
+            failure(
+                "MODELS_UNUSABLE",
+                str(error),
+                expected=f"the pack {deployment.settings.pack}, with the hashes of the catalogue",
+                remedy="facegate models verify, then facegate models pull",
+            )
+        ]
+    found = [fine("MODELS_LOADED", f"{pack.name} {pack.version}, {len(pack.files)} files, {pack.runtime}")]
+    try:
+        times = await asyncio.to_thread(_model_times, pack)
+    except BenchImpossible as error:
+        found.append(
+            failure(
+                "INFERENCE_FAILED",
+                str(error),
+                expected="every model answers",
+                remedy=f"reinstall the runtime ({runtime.onnxruntime}), or pull the pack again",
+            )
+        )
+    else:
+        names = ", ".join(f"{name} {1000 * seconds:.0f} ms" for name, seconds in times.items())
+        found.append(fine("INFERENCE_WORKS", names))
+    return found
+
+
+async def examine_policies(deployment: Deployment) -> list[Finding]:
+    """Loads the policies, and compares the default one with the pack and the settings, as a server does."""
+    settings = deployment.settings
+    try:
+        policies = load_served_policies(
+            settings.policies.folder, for_tests=settings.device_integrity.for_tests
+        )
+        availabilities = require_available(policies, settings)
+        pack: Pack = await asyncio.to_thread(load_configured_pack, settings)
+        require_servable(
+            policies,
+            pack,
+            default=settings.policies.default,
+            allow_evaluation_pack=settings.allow_evaluation_pack,
+        )
+    except (ConfigurationError, PolicyError) as error:
+        return [
+            failure(
+                "POLICIES_UNUSABLE",
+                str(error),
+                expected=f"a default policy that can be met ({settings.policies.default})",
+                remedy="facegate policy check, or set policies.default",
+            )
+        ]
+    except VisionError:
+        # The area `models` reports it.
+        return [fine("POLICIES_READ", "not compared with the pack, which cannot be loaded")]
+    usable = [name for name, one in availabilities.items() if one.available]
+    found = [fine("POLICIES_READ", f"{len(usable)} of {len(availabilities)} can be met by devices")]
+    for name, origins in unlisted_origins(policies, settings).items():
+        found.append(
+            warning(
+                "POLICY_ORIGINS_NOT_LISTED",
+                f"device.web_origins of the policy {name}: {', '.join(origins)}",
+                expected="only origins of device_integrity.web.origins; the server refuses all other pages",
+                remedy="add them to device_integrity.web.origins, or correct the policy",
+            )
+        )
+    return found
+
+
+def _model_times(pack: Pack) -> dict[str, float]:
+    """Runs each model on a photo of one face, first to allocate memory.
+
+    Returns:
+        The CPU time of one call of each model in seconds, in the order in which a frame passes them.
+
+    Raises:
+        BenchImpossible: The photo is not installed, or a model fails or finds no face in it.
+    """
+    try:
+        photo = builtin_image(_PHOTO)
+        clock = ModelClock()
+        timed = timed_pack(pack, clock)
+        for _ in range(_WARM_UPS):
+            _run_models(timed, photo)
+        clock.read_and_reset()
+        _run_models(timed, photo)
+        return dict(clock.read_and_reset().seconds)
+    except (BenchError, SimulatorError) as error:
+        raise BenchImpossible(f"the models cannot be measured: {error}") from error
+    except ModelFailed as error:
+        raise BenchImpossible(
+            f"a model failed on the built-in photo: {error}. Check with `facegate models verify`."
+        ) from error
+
+
+def _run_models(pack: Pack, photo: BgrImage) -> None:
+    faces = pack.detector.detect(photo)
+    if not faces:
+        raise BenchImpossible(
+            "the detector finds no face in the built-in photo, so the other models have no input. "
+            "Check with `facegate models verify`."
+        )
+    if pack.landmarker is not None:
+        pack.landmarker.locate(photo, faces[0])
+    pack.embedder.embed(photo, faces[0])
+    for network in pack.pad_networks:
+        network.real_probability(photo, faces[0])

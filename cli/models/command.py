@@ -1,22 +1,23 @@
-"""``facegate models``: pulls, shows, verifies and bundles packs of models."""
+"""``facegate models``: pulls, imports, shows, verifies and bundles packs of models."""
 
 import json
+import os
 import shlex
+import shutil
+import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.error_reporting import errors_reported
-from cli.help import brief
-from cli.models.bench import bench_command
-from cli.models.import_command import import_command
-from cli.models.options import ModelsDirOption, PackArgument, known_packs, models_folder
-from cli.models.pull_command import pull_command
+from cli.chosen import known_packs, models_folder
+from cli.errors import FileUnusable, OptionUnusable, OutputUnusable, errors_reported
 from cli.models.tables import (
     EMBEDDED,
+    TerminalProgress,
     embedded_json,
     embedded_list_json,
     embedded_text,
@@ -26,102 +27,338 @@ from cli.models.tables import (
     pack_text,
 )
 from cli.options import JsonOption
-from vision.errors import VisionError
-from vision.packs import load_pack
+from vision.errors import PackNotFound, TermsNotAccepted, VisionError
+from vision.packs import (
+    FAMILIES,
+    IMPORTED_KIND,
+    MODELS_FILE,
+    CataloguePack,
+    VerifiedFile,
+    choose_files,
+    folder_files,
+    load_catalogue,
+    load_pack,
+    named_files,
+    read_file,
+)
 from vision.packs.pulling import (
     FileState,
     PackState,
+    PullReport,
     inspect_pack,
-    read_acceptance,
+    needs_acceptance,
+    pull_pack,
     size_text,
     terms_text,
     write_bundle,
 )
 
-__all__ = ["app"]
+__all__ = [
+    "app",
+]
+
+
+_RANK: Final = 100
+_CHANNELS: Final = 3
+_SUFFIX: Final = ".onnx"
+
+
+def import_command(
+    *,
+    embedder: Annotated[Path, typer.Argument(help="ONNX file of the embedder.", show_default=False)],
+    beside: Annotated[
+        str, typer.Option(help="Pack whose other files are used: a pulled one, or a family and folder.")
+    ] = "open",
+    to: Annotated[Path, typer.Option(help="New folder for the pack.", show_default=False)],
+    weights: Annotated[str, typer.Option(help="Terms of the weights, in plain words.", show_default=False)],
+    training_data: Annotated[str, typer.Option(help="Known terms of the training data.", show_default=False)],
+    source: Annotated[str, typer.Option(help="Where the file comes from.")] = "the operator",
+    mean: Annotated[float, typer.Option(help="Subtracted from each channel, 0..255.")] = 127.5,
+    std: Annotated[float, typer.Option(help="Divisor after the subtraction.", min=0.001)] = 127.5,
+    mirror: Annotated[
+        bool, typer.Option(help="Add the template of the mirror image, for twice the time.")
+    ] = True,
+) -> None:
+    """Make a folder pack with an embedder of your own.
+
+    Copies the embedder, and the detector, landmarks and PAD networks of an installed pack, into a new folder,
+    and writes `models.toml` there, which pins the embedder's SHA-256 and states its preprocessing and terms.
+    The embedder takes an aligned square face in RGB and gives one template, as ArcFace and its relatives do.
+
+    For example:
+
+        facegate models import aura.onnx --to aura --weights MIT --training-data "research only"
+
+    No policy is available with it until you calibrate it on your own photos (`facegate calibrate match`),
+    unless the embedder is one that Facegate has calibrated. Then name the file when you serve:
+    `FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:aura facegate serve`.
+    """
+    with errors_reported(VisionError, OSError):
+        if not (weights.strip() and training_data.strip()):
+            raise OptionUnusable("--weights and --training-data state the terms: neither may be empty")
+        others = _others(beside, models_folder())
+        content, sha256 = read_file(embedder)
+        _refuse_known(embedder, sha256)
+        if to.exists():
+            raise OutputUnusable(f"{to} exists: choose a new folder")
+        to.mkdir(parents=True)
+        try:
+            for file in others:
+                shutil.copyfile(file.path, to / file.path.name)
+            (to / embedder.name).write_bytes(content)
+            (to / MODELS_FILE).write_text(
+                _entry(
+                    name=embedder.name,
+                    sha256=sha256,
+                    source=source,
+                    weights=weights,
+                    training_data=training_data,
+                    mean=mean,
+                    std=std,
+                    mirror=mirror,
+                ),
+                encoding="utf-8",
+            )
+            family = "insightface" if any(file.entry.kind == "scrfd" for file in others) else "open"
+            spec = f"{family}:{to.resolve()}"
+            pack = load_pack(spec)
+        except BaseException:
+            shutil.rmtree(to)
+            raise
+    known = pack.match_calibration
+    typer.echo(
+        f"Made the pack {spec}. Its templates have {pack.template_form.dimensions} numbers.\n"
+        + (
+            "No policy is available with it until it is calibrated on your own photos:\n"
+            if known.lowest_bound >= 1
+            else f"Facegate knows this embedder: its own calibration ({known.record.provenance}) supports "
+            f"bounds on FMR down to {known.lowest_bound:.3g}. To calibrate on your own photos:\n"
+        )
+        + f"  facegate calibrate match --identities PHOTOS --pack {spec} --out calibration.toml"
+    )
+
+
+def _refuse_known(embedder: Path, sha256: str) -> None:
+    """Refuse a file that is no ONNX file by its name, or has a content or name of the catalogue."""
+    if embedder.suffix != _SUFFIX:
+        raise FileUnusable(f"{embedder} is not named *{_SUFFIX}: give the ONNX file of an embedder")
+    catalogue = load_catalogue()
+    known = catalogue.by_hash(sha256)
+    if known is not None:
+        raise FileUnusable(
+            f"{embedder} is the file {known.file_name} of Facegate's catalogue ({known.role}): it needs no "
+            "import. Put it into a folder, and name open:<folder> or insightface:<folder> as the pack"
+        )
+    if catalogue.by_name(embedder.name) is not None:
+        raise FileUnusable(
+            f"{embedder} has the name of another file of Facegate's catalogue: rename it before the import"
+        )
+
+
+def _others(beside: str, models_dir: Path) -> tuple[VerifiedFile, ...]:
+    """Return the files of the pack without its embedder."""
+    known, colon, folder = beside.partition(":")
+    catalogue = load_catalogue()
+    named = catalogue.pack(beside)
+    if named is not None:
+        family = FAMILIES[named.family]
+        files = named_files(named, models_dir)
+    elif colon and known in FAMILIES:
+        family = next(kinds for name, kinds in FAMILIES.items() if name == known)
+        files = folder_files(Path(folder).expanduser(), family=family, catalogue=catalogue)
+    else:
+        raise PackNotFound(f"--beside {beside}: name a pulled pack, open:<folder> or insightface:<folder>")
+    chosen = choose_files(files, family=family, where=beside)
+    return tuple(file for file in chosen.used if file is not chosen.embedder)
+
+
+def _entry(
+    *,
+    name: str,
+    sha256: str,
+    source: str,
+    weights: str,
+    training_data: str,
+    mean: float,
+    std: float,
+    mirror: bool,
+) -> str:
+    # JSON texts and numbers are TOML ones.
+    values = {
+        "names": [name],
+        "sha256": sha256,
+        "role": "embedder",
+        "kind": IMPORTED_KIND,
+        "rank": _RANK,
+        "evaluation_only": False,
+        "restricts_use": False,
+        "source": source,
+        "weights": weights,
+        "training_data": training_data,
+        "mean": [mean] * _CHANNELS,
+        "std": [std] * _CHANNELS,
+        "mirror_average": mirror,
+    }
+    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
+    return "\n".join(["schema = 3", "", "[[model]]", *lines]) + "\n"
+
+
+STOPPED = 130
+
+
+def pull_command(
+    *,
+    packs: Annotated[list[str], typer.Argument(help="Packs to install.", show_default=False)],
+    accept: Annotated[
+        bool, typer.Option("--accept", help="Accept the terms of the weights. The acceptance is recorded.")
+    ] = False,
+    mirror: Annotated[
+        str | None,
+        typer.Option(
+            help="Fetch the files from here. A folder, a tar file of `facegate models bundle`, or an address "
+            "that begins with https://.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Install packs, or repair them.
+
+    Shows the terms of weights and training data first. If a licence restricts use, it must be accepted: at
+    the prompt, or with --accept. Every file is compared with the SHA-256 in the catalogue, whatever its
+    source; a pack is installed only if all its files are correct. If the command is repeated, files that
+    arrived whole are not fetched again. Proxies are taken from the environment.
+
+    The exit status is 0 if the packs are installed, and 2 if one could not be installed. For example:
+
+        facegate models pull open
+
+        facegate models pull buffalo_l --accept --models-dir /srv/models
+
+        facegate models pull open --mirror https://models.example/facegate
+
+        facegate models pull open --mirror /media/stick/open.tar
+    """
+    with errors_reported(VisionError):
+        folder = models_folder()
+        known = known_packs(packs)
+        for pack in known:
+            _show_terms(pack, folder)
+        asked = [pack.name for pack in known if not accept and needs_acceptance(pack, folder)]
+        if asked:
+            again = [
+                *packs,
+                "--accept",
+                *_words(mirror=mirror, models_dir=os.environ.get("FACEGATE_MODELS_DIR")),
+            ]
+            _ask(asked, again=shlex.join(["facegate", "models", "pull", *again]))
+        try:
+            for pack in known:
+                with TerminalProgress(Console(stderr=True)) as progress:
+                    report = pull_pack(
+                        pack,
+                        models_dir=folder,
+                        source=mirror,
+                        accept=accept or pack.name in asked,
+                        progress=progress,
+                    )
+                typer.echo(_summary(report))
+        except KeyboardInterrupt:
+            typer.echo("Stopped. Files that arrived whole are kept: pull again to continue.", err=True)
+            raise typer.Exit(STOPPED) from None
+
+
+def _show_terms(pack: CataloguePack, folder: Path) -> None:
+    """Shows the terms if anything has to be fetched or accepted."""
+    if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
+        Console().print(escape(terms_text(pack)), highlight=False, soft_wrap=True)
+
+
+def _ask(packs: Sequence[str], *, again: str) -> None:
+    """Asks at the terminal for acceptance of the terms that were shown.
+
+    Raises:
+        TermsNotAccepted: They were declined, or the session is not interactive; then the message contains
+            ``again``, the command with the acceptance.
+    """
+    names = ", ".join(packs)
+    if not (sys.stdin.isatty() and sys.stdout.isatty()):
+        raise TermsNotAccepted(
+            f"The licence of some models in {names} restricts their use, and this "
+            f"session is not interactive. Nothing was fetched. If you accept the terms above: {again}"
+        )
+    if not typer.confirm(f"The licence of some models in {names} restricts their use. Do you accept it?"):
+        raise TermsNotAccepted("The terms were not accepted; nothing was fetched.")
+
+
+def _words(**options: object) -> list[str]:
+    """Returns options in the form of a command line, without those that are None."""
+    return [
+        word
+        for name, value in options.items()
+        if value is not None
+        for word in (f"--{name.replace('_', '-')}", str(value))
+    ]
+
+
+def _summary(report: PullReport) -> str:
+    name = report.pack.name
+    if not report.fetched:
+        state = f"{name} is installed and intact; nothing was fetched."
+    else:
+        before = f", {len(report.kept)} were present" if report.kept else ""
+        state = f"{name} is installed. Files fetched: {len(report.fetched)}{before}."
+    left = f" Without {', '.join(file.name for file in report.skipped)}." if report.skipped else ""
+    return f"{state}{left} {report.folder}"
+
 
 DAMAGED = 1
 
 app = typer.Typer(help="Pull, show, verify and bundle packs of models.", no_args_is_help=True)
-app.command("pull", cls=brief("--accept", "--mirror", "--models-dir"))(pull_command)
-app.command("bench")(bench_command)
-app.command("import", cls=brief("--to", "--weights", "--training-data"))(import_command)
-
-
-@app.command("list")
-def list_command(models_dir: ModelsDirOption = None, as_json: JsonOption = False) -> None:
-    """List the packs, and whether each is installed.
-
-    `installed` is `yes` if a server can use the pack, `partly` if files are missing, and `altered` if a
-    file differs from the catalogued one: every byte is hashed. The `embedded` pack is always installed. For
-    example:
-
-        facegate models list
-
-        facegate models list --json --models-dir /srv/models
-    """
-    with errors_reported(VisionError):
-        folder = models_folder(models_dir)
-        packs = [inspect_pack(pack, folder) for pack in known_packs()]
-    if as_json:
-        typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
-        return
-    console = Console()
-    console.print(list_table(packs))
-    console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+app.command("pull")(pull_command)
+app.command("import")(import_command)
 
 
 @app.command("show")
-def show_command(pack: PackArgument, models_dir: ModelsDirOption = None, as_json: JsonOption = False) -> None:
-    """Show every file of a pack: role, size, SHA-256, address, terms, and how it is installed.
+def show_command(
+    pack: Annotated[
+        str | None, typer.Argument(help="A pack's name; by default all.", show_default=False)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """List the packs, or show one: its terms in full, and the role, size, SHA-256 and address of every file.
 
-    For example:
-
-        facegate models show open
-
-        facegate models show embedded
-    """
-    if pack == EMBEDDED:
-        with errors_reported(VisionError):
-            loaded = load_pack(EMBEDDED)
-        if as_json:
-            typer.echo(json.dumps(embedded_json(loaded), indent=2))
-        else:
-            Console().print(embedded_text(loaded), soft_wrap=True, highlight=False, end="")
-        return
-    with errors_reported(VisionError):
-        installed = inspect_pack(known_packs([pack])[0], models_folder(models_dir))
-    if as_json:
-        typer.echo(json.dumps(pack_json(installed), indent=2))
-    else:
-        Console().print(pack_text(installed), soft_wrap=True, highlight=False, end="")
-
-
-@app.command("licence")
-def licence_command(pack: PackArgument, models_dir: ModelsDirOption = None) -> None:
-    """Show the terms of a pack in full, and whether they were accepted here.
-
+    `installed` is `yes` if a server can use the pack, `partly` if files are missing, and `altered` if a
+    file differs from the catalogued one: every byte is hashed. The `embedded` pack is always installed.
     Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. For
     example:
 
-        facegate models licence buffalo_l
+        facegate models show
+
+        facegate models show open
+
+        facegate models show --json --models-dir /srv/models
     """
-    if pack == EMBEDDED:
-        show_command(EMBEDDED)
-        return
+    console = Console()
     with errors_reported(VisionError):
-        known = known_packs([pack])[0]
-    typer.echo(terms_text(known))
-    accepted = read_acceptance(models_folder(models_dir) / known.name)
-    if accepted is not None:
-        today = "" if accepted.terms == terms_text(known) else ", as they were then"
-        typer.echo(f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}.")
-    elif known.restricts_use:
-        typer.echo(
-            "They have not been accepted here. `facegate models pull` asks for it, or give it --accept."
-        )
+        if pack == EMBEDDED:
+            loaded = load_pack(EMBEDDED)
+            shown, text = embedded_json(loaded), embedded_text(loaded)
+        elif pack is not None:
+            installed = inspect_pack(known_packs([pack])[0], models_folder())
+            shown, text = pack_json(installed), pack_text(installed)
+        else:
+            folder = models_folder()
+            packs = [inspect_pack(each, folder) for each in known_packs()]
+            if as_json:
+                typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
+            else:
+                console.print(list_table(packs))
+                console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+            return
+    if as_json:
+        typer.echo(json.dumps(shown, indent=2))
     else:
-        typer.echo("No licence restricts use, so nothing has to be accepted.")
+        console.print(text, soft_wrap=True, highlight=False, end="")
 
 
 @app.command("verify")
@@ -130,7 +367,6 @@ def verify_command(
         list[str] | None,
         typer.Argument(help="Packs; by default all installed packs.", show_default=False),
     ] = None,
-    models_dir: ModelsDirOption = None,
     as_json: JsonOption = False,
 ) -> None:
     """Hash all installed files, and compare them with the catalogue.
@@ -143,7 +379,7 @@ def verify_command(
         facegate models verify open buffalo_l --models-dir /srv/models
     """
     with errors_reported(VisionError):
-        folder = models_folder(models_dir)
+        folder = models_folder()
         installed = [inspect_pack(pack, folder) for pack in known_packs(packs)]
     checked = [pack for pack in installed if packs or pack.state is not PackState.NO]
     damaged = [pack for pack in checked if pack.damaged]
@@ -163,9 +399,9 @@ def verify_command(
     for pack in damaged:
         for file in pack.damaged:
             typer.echo(f"{pack.pack.name}: {file.damage}", err=True)
-        typer.echo(f"To repair it: {_pull(pack.pack.name, models_dir)}", err=True)
+        typer.echo(f"To repair it: {_pull(pack.pack.name)}", err=True)
     if not checked:
-        typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open', models_dir)}", err=True)
+        typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open')}", err=True)
     if damaged or not checked:
         raise typer.Exit(DAMAGED)
 
@@ -174,7 +410,6 @@ def verify_command(
 def bundle_command(
     packs: Annotated[list[str], typer.Argument(help="Installed packs.", show_default=False)],
     out: Annotated[Path, typer.Option(help="Tar file to write; it must not exist.", show_default=False)],
-    models_dir: ModelsDirOption = None,
 ) -> None:
     """Write installed packs to one tar file, for machines without a network.
 
@@ -185,13 +420,13 @@ def bundle_command(
         facegate models pull open --mirror open.tar
     """
     with errors_reported(VisionError):
-        report = write_bundle(known_packs(packs), models_dir=models_folder(models_dir), out=out)
+        report = write_bundle(known_packs(packs), models_dir=models_folder(), out=out)
     if report.left_out:
         typer.echo(f"Not installed, so omitted: {', '.join(report.left_out)}", err=True)
     typer.echo(f"{report.path}: {len(report.files)} model files, {size_text(report.size)}")
     typer.echo(f"SHA-256 {report.sha256}")
 
 
-def _pull(pack: str, models_dir: Path | None) -> str:
-    options = [] if models_dir is None else ["--models-dir", str(models_dir)]
-    return shlex.join(["facegate", "models", "pull", pack, *options])
+def _pull(pack: str) -> str:
+    folder = os.environ.get("FACEGATE_MODELS_DIR")
+    return shlex.join(["facegate", "models", "pull", pack, *_words(models_dir=folder)])

@@ -1,10 +1,22 @@
-"""Packs and their files as tables and text for the terminal, and as JSON values."""
+"""Packs, their files and the progress of a pull, for the terminal; packs as JSON values."""
 
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from types import TracebackType
+from typing import Any, Final, Self
 
 from rich import box
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TaskID,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from rich.table import Table
 from rich.text import Text
 
@@ -16,10 +28,12 @@ from vision.packs.pulling import (
     PackState,
     read_acceptance,
     size_text,
+    terms_text,
 )
 
 __all__ = [
     "EMBEDDED",
+    "TerminalProgress",
     "embedded_json",
     "embedded_list_json",
     "embedded_text",
@@ -28,6 +42,7 @@ __all__ = [
     "pack_json",
     "pack_text",
 ]
+
 
 EMBEDDED: Final = "embedded"
 """The pack's name. It is not in the catalogue, because it needs no pull."""
@@ -83,15 +98,13 @@ def list_json(installed: InstalledPack) -> dict[str, Any]:
 
 
 def pack_text(installed: InstalledPack) -> Text:
-    """Return a full description of a pack and each of its files."""
+    """Return a full description of a pack, its terms and each of its files."""
     pack = installed.pack
     text = Text()
     text.append(f"{pack.title}", "bold").append(f" ({pack.name}, family {pack.family})\n{pack.summary}\n")
     text.append("installed: ").append(installed.state, _STYLES[installed.state])
     text.append(f", {installed.folder}\n")
-    accepted = read_acceptance(installed.folder)
-    if accepted is not None:
-        text.append(f"terms accepted: {accepted.accepted_at}, with Facegate {accepted.facegate}\n")
+    text.append(f"{terms_text(pack)}\n{_acceptance(installed)}\n")
     for file in installed.files:
         entry = file.entry
         text.append(f"\n{entry.file_name}", "bold")
@@ -109,6 +122,16 @@ def pack_text(installed: InstalledPack) -> Text:
             if value is not None:
                 text.append(f"  {name:<15}", "dim").append(f"{value}\n")
     return text
+
+
+def _acceptance(installed: InstalledPack) -> str:
+    accepted, pack = read_acceptance(installed.folder), installed.pack
+    if accepted is not None:
+        today = "" if accepted.terms == terms_text(pack) else ", as they were then"
+        return f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}."
+    if pack.restricts_use:
+        return "They have not been accepted here. `facegate models pull` asks for it, or give it --accept."
+    return "No licence restricts use, so nothing has to be accepted."
 
 
 def pack_json(installed: InstalledPack) -> dict[str, Any]:
@@ -139,7 +162,7 @@ def embedded_text(pack: Pack) -> Text:
 
 
 def embedded_list_json() -> dict[str, Any]:
-    """Return the pack's entry of ``facegate models list --json``, with the keys of a catalogued pack."""
+    """Return the pack's entry of ``facegate models show --json``, with the keys of a catalogued pack."""
     return {
         "pack": EMBEDDED,
         "family": EMBEDDED,
@@ -198,6 +221,74 @@ def _size(installed: InstalledPack) -> str:
 
 
 def _licences(pack: CataloguePack) -> str:
-    """Return the first words of each licence. ``facegate models licence`` shows the whole text."""
+    """Return the first words of each licence. ``facegate models show`` shows the whole text."""
     short = (_FIRST_WORDS.split(entry.terms.weights, maxsplit=1)[0] for entry in pack.members)
     return "; ".join(dict.fromkeys(short))
+
+
+class TerminalProgress:
+    """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
+
+    Implements ``vision.packs.pulling.PullProgress``.
+    """
+
+    def __init__(self, console: Console) -> None:
+        """Shows on ``console``."""
+        self._console = console
+        self._bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            DownloadColumn(),
+            TransferSpeedColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._tasks: dict[str, TaskID] = {}
+        self._all: TaskID | None = None
+
+    def __enter__(self) -> Self:
+        if self._console.is_terminal:
+            self._bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._console.is_terminal:  # Without a start, stopping would print an empty line.
+            self._bars.stop()
+
+    def planned(self, file: str, *, size: int | None) -> None:
+        """Adds a bar."""
+        if self._all is None:
+            self._all = self._bars.add_task("all files", total=None)
+        self._tasks[file] = self._bars.add_task(escape(file), total=size)
+        self._sum_up()
+
+    def moved(self, file: str, *, done: int) -> None:
+        """Updates the file's bar and that of all files."""
+        if file in self._tasks:
+            self._bars.update(self._tasks[file], completed=done)
+            self._sum_up()
+
+    def ended(self, file: str, *, how: str) -> None:
+        """Prints a permanent line in place of the bar."""
+        if file in self._tasks:
+            self._bars.update(self._tasks[file], visible=False)
+        self.say(f"{file}: {how}")
+
+    def say(self, text: str) -> None:
+        """Prints a permanent line."""
+        self._console.print(escape(text), highlight=False, soft_wrap=True)
+
+    def _sum_up(self) -> None:
+        if self._all is None:
+            return
+        tasks = [task for task in self._bars.tasks if task.id != self._all]
+        sizes = [task.total for task in tasks]
+        self._bars.update(
+            self._all,
+            completed=sum(task.completed for task in tasks),
+            # The sum is known only if every size is.
+            total=sum(size for size in sizes if size is not None) if None not in sizes else None,
+        )

@@ -15,13 +15,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.chosen import ModelsDirOption, models_folder
 from cli.demo.available import available_pack, flash_policy_of
 from cli.demo.local_server import LocalServer, end_on_sigterm, local_server
 from cli.demo.pack_choice import ChosenPack
 from cli.demo.runner import CheckRunner
 from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested
 from cli.errors import CommandError, OutputUnusable
-from cli.models.options import ModelsDirOption, models_folder
 from cli.try_.attacks import AttackRoom
 from cli.try_.checks import PersonChecks
 from cli.try_.guard import Guard

@@ -6,15 +6,14 @@ from typing import Any, Final
 
 from facegate.v1 import verification_service_pb2
 
-from cli.errors import ConversionImpossible
-from cli.image.conversion import TargetFormat, Wishes, convert
-from cli.image.pictures import decode_picture, eye_finder
-from cli.verify.words import measured_words
-from cli.words import refusal_advice
+from cli.image.command import decode_picture, eye_finder
+from cli.words import measured_words, refusal_advice
 from facegate_client import ServerError
 from matcher import MatcherError
 from matcher.conformance import remedy_for
+from matcher.errors import ConversionImpossible
 from matcher.records import Representations, open_trusted_image
+from matcher.records.conversion import TargetFormat, Wishes, convert
 from vision.errors import VisionError
 from vision.packs import Pack
 

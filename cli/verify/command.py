@@ -1,40 +1,120 @@
 """``facegate verify``: makes the three calls of a check, as an orchestrator and a device do."""
 
 import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
-from facegate.v1 import result_pb2
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
+from cli.connection import certificate_explained, read_api_key, read_file, read_key_set, read_tls
 from cli.errors import PlatformUnusable
 from cli.verdict import result_json, save_verdict, verdict_view
-from cli.verify.check import CheckOptions, ModeName, run_check
 from cli.verify.scanning import (
     DEVICE,
     ERROR,
     CaOption,
-    DeclineFlashOption,
     FlashOption,
-    FpsOption,
     KnobsOption,
     ScanOption,
-    SeedOption,
+    ScanOptions,
     SimulateOption,
     TestDeviceOption,
     TestPlatformOption,
     fail,
     failure_text,
+    opened_scanner,
     scan_options,
 )
-from cli.verify.words import evidence_words
-from facegate_client import ClientError
+from cli.words import evidence_words, portrait_words
+from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from server.configuration.settings import ServiceListener
 
-__all__ = ["verify"]
+__all__ = [
+    "verify",
+]
+
+
+_WAIT_SECONDS: Final = 15.0
+
+
+class ModeName(StrEnum):
+    """Modes to which a check can be raised."""
+
+    EXPRESS = "express"
+    DYNAMIC = "dynamic"
+
+
+_MODES: Final = {
+    None: scan_pb2.MODE_UNSPECIFIED,
+    ModeName.EXPRESS: scan_pb2.MODE_EXPRESS,
+    ModeName.DYNAMIC: scan_pb2.MODE_DYNAMIC,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckOptions:
+    """The options of `facegate verify`; see its help."""
+
+    trusted: Path | None
+    trusted_reference: str | None
+    scanning: ScanOptions
+    service: str
+    policy: str
+    mode: ModeName | None
+    subject: str
+    consent: str
+    api_key_file: Path | None
+    cert: Path | None
+    key: Path | None
+    jwks: str | None
+    accept_sandbox: bool
+    audit_images: int
+
+
+async def run_check(options: CheckOptions, messages: Console) -> verification_service_pb2.FinishCheckResponse:
+    """Makes the three calls: uploads the trusted image, scans, and finishes the check.
+
+    Args:
+        options: The options.
+        messages: Shows hints to the person, and the server's findings.
+
+    Raises:
+        ClientError: A call is refused, a file cannot be read, or the server cannot be reached.
+        PlatformUnusable: The test platform's folder contains none, or cannot be written.
+    """
+    portrait = None if options.trusted is None else read_file(options.trusted, "the trusted image")
+    keys = await read_key_set(options.jwks)
+    api_key = read_api_key(options.api_key_file)
+    files = {"ca": options.scanning.ca, "certificate": options.cert, "key": options.key}
+    tls = read_tls(options.service, **files)
+    async with (
+        certificate_explained(options.service, **files),
+        open_channel(options.service, tls=tls) as service,
+        opened_scanner(options.scanning, messages) as scan,
+    ):
+        orchestrator = Orchestrator(
+            channel=service, api_key=api_key, keys=keys, accept_sandbox=options.accept_sandbox
+        )
+        created = await orchestrator.upload_trusted_image(
+            portrait,
+            image_reference=options.trusted_reference,
+            policy=options.policy,
+            mode=_MODES[options.mode],
+            subject_reference=options.subject,
+            consent_reference=options.consent,
+        )
+        messages.print(escape(portrait_words(created.portrait)), highlight=False)
+        await scan(ticket_of(created))
+        return await orchestrator.finish_check(
+            created.check_id, audit_image_limit=options.audit_images, wait_s=_WAIT_SECONDS
+        )
+
 
 SUCCESS, FAILURE = 0, 1
 _EXITS = {
@@ -68,11 +148,8 @@ def verify(
     photo: Annotated[
         Path | None, typer.Option(help="With --simulate: the photo; by default the trusted image.")
     ] = None,
-    seed: SeedOption = None,
     flash: FlashOption = None,
-    decline_flash: DeclineFlashOption = False,
     knobs: KnobsOption = None,
-    frames_per_second: FpsOption = 15.0,
     service: Annotated[str, typer.Option(help="host:port of the service listener.")] = _SERVICE,
     device: Annotated[str, typer.Option(help="host:port of the device listener.")] = DEVICE,
     policy: Annotated[str, typer.Option(help="Policy; by default the server's.", show_default=False)] = "",
@@ -149,11 +226,8 @@ def verify(
         scan=scan,
         simulate=simulate,
         photo=photo or trusted,
-        seed=seed,
         flash=flash,
-        decline_flash=decline_flash,
         knobs=knobs,
-        frames_per_second=frames_per_second,
         test_device=test_device,
         test_platform=test_platform,
         flashes=mode is ModeName.DYNAMIC,

@@ -10,20 +10,17 @@ from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
 from rich.markup import escape
 
+from cli.connection import read_ticket
 from cli.errors import PlatformUnusable
 from cli.verdict import enum_word
-from cli.verify.inputs import read_ticket
 from cli.verify.scanning import (
     DEVICE,
     CaOption,
-    DeclineFlashOption,
     FlashOption,
-    FpsOption,
     KnobsOption,
     PhotoOption,
     ScanOption,
     ScanOptions,
-    SeedOption,
     SimulateOption,
     TestDeviceOption,
     TestPlatformOption,
@@ -35,7 +32,9 @@ from cli.verify.scanning import (
 from cli.words import feedback_text
 from facegate_client import ClientError, ScanOutcome, ScanTicket
 
-__all__ = ["scan_command"]
+__all__ = [
+    "scan_command",
+]
 
 _ENDED: Final = {
     scan_pb2.SCAN_STATUS_SUCCESS: "The scan has ended, and the check will succeed.",
@@ -67,11 +66,8 @@ def scan_command(
     scan: ScanOption = None,
     simulate: SimulateOption = None,
     photo: PhotoOption = None,
-    seed: SeedOption = None,
     flash: FlashOption = None,
-    decline_flash: DeclineFlashOption = False,
     knobs: KnobsOption = None,
-    frames_per_second: FpsOption = 15.0,
     ca: CaOption = None,
     test_device: TestDeviceOption = None,
     test_platform: TestPlatformOption = None,
@@ -87,7 +83,7 @@ def scan_command(
 
       facegate scan --token-file token --challenge-key 9f2c... --scan camera --server scan.example:8443
 
-      facegate scan --token-file token --challenge-key 9f2c... --flash --simulate genuine --photo portrait.jpg
+      facegate scan --token-file token --challenge-key 9f2c... --flash yes --simulate genuine --photo p.jpg
 
     The exit status is 0 if the scan ended with SUCCESS or COMPLETED, 1 for FAILURE or no decision, and 2 for
     an error. Only the backend gets the result, by FinishCheck.
@@ -98,11 +94,8 @@ def scan_command(
         scan=scan,
         simulate=simulate,
         photo=photo,
-        seed=seed,
         flash=flash,
-        decline_flash=decline_flash,
         knobs=knobs,
-        frames_per_second=frames_per_second,
         test_device=test_device,
         test_platform=test_platform,
     )

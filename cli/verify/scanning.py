@@ -1,4 +1,4 @@
-"""The device's side of `facegate verify` and `facegate scan`: their options, and the scan with a ticket."""
+"""The device's side of `facegate verify` and `facegate scan`: options, hints to the person, and the scan."""
 
 import asyncio
 import secrets
@@ -7,18 +7,21 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, NoReturn
 
 import typer
+from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.text import Text
 
+from cli.connection import read_tls
 from cli.errors import PlatformUnusable
-from cli.verify.display import ScanDisplay
-from cli.verify.inputs import read_tls
-from cli.verify.source import open_scan
-from cli.words import describe_lost_connection, describe_refusal
+from cli.words import describe_lost_connection, describe_refusal, feedback_text
 from facegate_client import (
     CallRefusedError,
     ClientError,
@@ -26,38 +29,147 @@ from facegate_client import (
     FaceScanner,
     FlashScreen,
     FrameSource,
+    ScanEvents,
     ScanOutcome,
     ScanSettings,
     ScanTicket,
     SourceError,
+    open_camera,
     open_channel,
+    open_image_folder,
+    open_video,
     server_spki_sha256,
 )
 from server.configuration.settings import DeviceListener
 
 if TYPE_CHECKING:
-    from cli.test_devices.played_device import PlayedDevice
+    from cli.test_devices import PlayedDevice
 
 __all__ = [
     "DEVICE",
     "ERROR",
     "CaOption",
-    "DeclineFlashOption",
     "FlashOption",
-    "FpsOption",
     "KnobsOption",
     "PhotoOption",
+    "ScanDisplay",
     "ScanOption",
     "ScanOptions",
-    "SeedOption",
     "SimulateOption",
     "TestDeviceOption",
     "TestPlatformOption",
     "fail",
     "failure_text",
+    "open_scan",
     "opened_scanner",
     "scan_options",
 ]
+
+
+_LOOK: Final = "look at the camera."
+_ASKED: Final = {
+    scan_pb2.PLAN_FLASH: "look at the camera. The screen will flash in colours, at most 3 changes a second; "
+    "Ctrl-C declines.",
+    scan_pb2.PLAN_MOVEMENT: "follow the oval with your face.",
+}
+
+
+class ScanDisplay(ScanEvents):
+    """Prints each hint once, and shows a progress bar if the console is a terminal."""
+
+    def __init__(self, console: Console, *, shows_hints: bool) -> None:
+        """Shows on ``console``.
+
+        Args:
+            console: The console.
+            shows_hints: Whether the scanned person reads it.
+        """
+        self._console = console
+        self.shows_hints = shows_hints
+        self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True)
+        self._task = self._bar.add_task("scanning", total=1.0)
+        self._hint: int | None = None
+        self._flash = self._declined = False
+
+    def __enter__(self) -> "ScanDisplay":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
+        """Starts a new bar."""
+        self._hint = None
+        self._flash, self._declined = start.plan == scan_pb2.PLAN_FLASH, False
+        self._bar.update(self._task, completed=0.0, description="scanning")
+        self._say(f"Attempt {start.attempt}: {_ASKED.get(start.plan, _LOOK)}")
+
+    def feedback(self, feedback: feedback_pb2.Feedback) -> None:
+        """Shows the progress, and the hint if it differs from the one before."""
+        self._bar.update(self._task, completed=min(max(feedback.progress, 0.0), 1.0))
+        if feedback.code != self._hint:
+            self._hint = feedback.code
+            self._bar.update(self._task, description=feedback_text(feedback.code))
+            self._say(f"  {feedback_text(feedback.code)}")
+
+    def paused(self, pause: scan_pb2.CapturePause) -> None:
+        """Shows the reason of an interruption of the capture."""
+        if pause.paused:
+            self._say(f"  Interrupted. {feedback_text(pause.reason)}")
+
+    def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
+        """Shows the number of frames sent; nothing if the flash was declined before the first."""
+        self._declined = self._flash and not frames
+        if self._declined:
+            return
+        lost = f", {dropped} dropped" if dropped else ""
+        self._say(f"  {frames} frames sent{lost}. One moment, please.")
+
+    def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
+        """Shows hints if the attempt has to be repeated."""
+        if self._declined and result.another_attempt:
+            self._say("  Continuing without the flash.")
+        elif result.status == scan_pb2.SCAN_STATUS_RETRY:
+            self._say("  The conditions did not allow a decision.")
+            for code in result.feedback:
+                self._say(f"  {feedback_text(code)}")
+
+    def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
+        """Shows that the client reconnects."""
+        self._say(f"  Connection lost ({cause}); reconnect {reconnect} in {wait_s:.1f} s.")
+
+    def _say(self, text: str) -> None:
+        self._console.print(escape(text), highlight=False)
+
+
+_CAMERA = "camera"
+_FOLDER_RATE = 15.0
+"""Images of a folder that are scanned in a second."""
+_LIST: Final = "list"
+_SEED: Final = "seed="
+
+
+def open_scan(scan: str) -> FrameSource:
+    """Opens a source in real time; must be called in a running event loop.
+
+    Args:
+        scan: ``camera``, ``camera:<index>``, or the path of a video file or of a folder of images.
+
+    Raises:
+        SourceError: There is no such source.
+    """
+    kind, _, index = scan.partition(":")
+    if kind == _CAMERA and not Path(scan).exists():
+        if index and not (index.isascii() and index.isdigit()):
+            raise SourceError(f"{scan!r} does not name a camera: write camera or camera:<number>")
+        return open_camera(int(index or 0))
+    path = Path(scan)
+    if path.is_dir():
+        return open_image_folder(path, frames_per_second=_FOLDER_RATE)
+    return open_video(path)
+
 
 ERROR: Final = 2
 """Exit status if nothing was verified because of an error."""
@@ -74,46 +186,39 @@ SimulateOption = Annotated[
     str | None,
     typer.Option(
         help="Simulate a scan of this kind. Instead of --scan: a simulated scan of --photo, such as "
-        "`genuine`, `static-photo`, `print` or `screen-replay`; `--help-all` lists the kinds.",
+        "`genuine`, `static-photo`, `print` or `screen-replay`; `list` lists the kinds.",
         show_default=False,
     ),
 ]
 PhotoOption = Annotated[Path | None, typer.Option(help="With --simulate: the photo.", show_default=False)]
-SeedOption = Annotated[
-    int | None,
-    typer.Option(
-        help="With --simulate: seed of the random differences between scans; by default another number "
-        "each time, because a server recognises repeated frames.",
-        min=0,
-        show_default=False,
-    ),
-]
+
+
+class FlashAnswer(StrEnum):
+    """Whether a simulated phone can flash, and what its person says to it."""
+
+    YES = "yes"
+    NO = "no"
+    DECLINED = "declined"
+
+
 FlashOption = Annotated[
-    bool | None,
+    FlashAnswer | None,
     typer.Option(
-        "--flash/--no-flash",
-        help="With --simulate: whether the phone's screen can flash and the person reads it; if not, "
-        "DYNAMIC, an open mouth and a turned head are refused. "
+        "--flash",
+        help="With --simulate: whether the phone's screen can flash and the person reads it, or declines it; "
+        "if not, DYNAMIC, an open mouth and a turned head are refused. "
         "By default it can for kinds that concern the flash, and with --mode dynamic.",
         show_default=False,
-    ),
-]
-DeclineFlashOption = Annotated[
-    bool,
-    typer.Option(
-        "--decline-flash",
-        help="With --simulate: the phone can flash, but the person declines the flash.",
     ),
 ]
 KnobsOption = Annotated[
     list[str] | None,
     typer.Option(
         "--set",
-        help="With --simulate: set a knob, as NAME=VALUE; may be repeated. The knobs are listed below.",
+        help="With --simulate: set a knob, as NAME=VALUE; may be repeated. `--simulate list` lists them.",
         show_default=False,
     ),
 ]
-FpsOption = Annotated[float, typer.Option("--fps", help="Rate of a folder's images.", min=1, max=60)]
 CaOption = Annotated[
     Path | None,
     typer.Option(help="PEM of the authorities to trust; by default the system's, and plaintext on loopback."),
@@ -122,7 +227,7 @@ TestDeviceOption = Annotated[
     str | None,
     typer.Option(
         help="Scan as a device of this kind, honest or manipulated, with evidence of --test-platform. "
-        "The kinds are listed below.",
+        "`--simulate list` lists the kinds.",
         show_default=False,
     ),
 ]
@@ -152,7 +257,6 @@ class ScanOptions:
     flash: bool
     decline_flash: bool
     knobs: tuple[str, ...]
-    frames_per_second: float
     test_device: str | None
     test_platform: Path | None
 
@@ -164,11 +268,8 @@ def scan_options(
     scan: str | None,
     simulate: str | None,
     photo: Path | None,
-    seed: int | None,
-    flash: bool | None,
-    decline_flash: bool,
+    flash: FlashAnswer | None,
     knobs: list[str] | None,
-    frames_per_second: float,
     test_device: str | None,
     test_platform: Path | None,
     flashes: bool = False,
@@ -178,32 +279,65 @@ def scan_options(
     ``flashes`` is whether a simulated phone can flash if ``flash`` does not say. Raises ``BadParameter`` if
     they contradict each other.
     """
-    if (flash is not None or decline_flash or knobs) and simulate is None:
-        raise typer.BadParameter("--flash, --decline-flash and --set are for --simulate")
+    if simulate == _LIST:
+        _print_kinds()
+        raise typer.Exit
+    if (flash is not None or knobs) and simulate is None:
+        raise typer.BadParameter("--flash and --set are for --simulate")
     if (scan is None) == (simulate is None):
         raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
     if (test_device is None) != (test_platform is None):
         raise typer.BadParameter("give --test-device and --test-platform together")
-    if decline_flash:
-        flash = True
-    elif flash is None and simulate is not None:
+    if flash is None and simulate is not None:
         from simulator.phone import needs_screen
 
-        flash = flashes or needs_screen(simulate)
+        flash = FlashAnswer.YES if flashes or needs_screen(simulate) else None
+    seeds = [knob.partition("=")[2] for knob in knobs or () if knob.startswith(_SEED)]
+    if not all(seed.isdecimal() for seed in seeds):
+        raise typer.BadParameter("the seed of a simulated scan is a number", param_hint="--set")
     return ScanOptions(
         device=device,
         ca=ca,
         scan=scan,
         simulate=simulate,
         photo=photo,
-        seed=secrets.randbelow(2**31) if seed is None else seed,
-        flash=bool(flash),
-        decline_flash=decline_flash,
-        knobs=tuple(knobs or ()),
-        frames_per_second=frames_per_second,
+        # A server recognises repeated frames.
+        seed=int(seeds[-1]) if seeds else secrets.randbelow(2**31),
+        flash=flash in {FlashAnswer.YES, FlashAnswer.DECLINED},
+        decline_flash=flash is FlashAnswer.DECLINED,
+        knobs=tuple(knob for knob in knobs or () if not knob.startswith(_SEED)),
         test_device=test_device,
         test_platform=test_platform,
     )
+
+
+def _print_kinds() -> None:
+    """Prints the kinds of ``--simulate`` and ``--test-device``, and the knobs of ``--set``."""
+    # Imported late: the simulator takes half a second to load.
+    from simulator import FlashKind, ScanKind
+    from simulator.devices import KINDS
+    from simulator.phone import flash_settings, knob_lines, scan_settings
+
+    console = Console(highlight=False)
+    for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):
+        console.print(Text(f"Kinds of --simulate{title}:\n", "bold"))
+        console.print(Padding(Text(", ".join(kinds), "cyan"), (0, 0, 1, 1)))
+    for title, settings in (
+        ("with a phone whose screen flashes", flash_settings(FlashKind.GENUINE, seed=0)),
+        ("without a flash", scan_settings(ScanKind.GENUINE, seed=0)),
+    ):
+        console.print(Text(f"Knobs of --set, {title}:\n", "bold"))
+        for line in knob_lines(settings):
+            console.print(
+                Text(f" {line.name}", "cyan") + Text(f"  {line.values} [{line.default}]", "default")
+            )
+            console.print(Padding(Text(line.text), (0, 0, 0, 6)))
+        console.print(
+            Padding(Text("seed=NUMBER makes the differences between scans repeatable."), (0, 0, 1, 6))
+        )
+    console.print(Text("Kinds of --test-device:\n", "bold"))
+    for kind, device in KINDS.items():
+        console.print(Text(f" {kind}", "cyan") + Text(f"  {device.description}", "default"))
 
 
 @asynccontextmanager
@@ -283,7 +417,7 @@ class _Subject(NamedTuple):
 async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
     played = None
     if options.test_device is not None and options.test_platform is not None:
-        from cli.test_devices.played_device import open_played_device
+        from cli.test_devices import open_played_device
 
         played = open_played_device(options.test_device, options.test_platform)
     subject = await _subject(options)
@@ -303,7 +437,7 @@ async def _subject(options: ScanOptions) -> _Subject:
         if options.scan is None:
             raise SourceError("there is no source to scan: give --scan or --simulate")
         # This computer's own screen is not used: it cannot report the exact time of a colour's appearance.
-        return _Subject(open_scan(options.scan, frames_per_second=options.frames_per_second), None)
+        return _Subject(open_scan(options.scan), None)
     from simulator.phone import open_simulated, open_simulated_phone
 
     if options.photo is None:

@@ -4,6 +4,7 @@ import asyncio
 import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import replace
 from typing import TypeVar
 
 import grpc
@@ -17,11 +18,14 @@ from facegate_client.errors import (
     ConnectionFailedError,
     SandboxResultError,
     StreamLostError,
+    refusal_of,
     translate_error,
     translated_in_stream,
 )
 from facegate_client.result_signature import KeySet, verify_response
 from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
+
+__all__ = ["Orchestrator", "ticket_of"]
 
 _UPLOAD_SECONDS = 10.0
 _CALL_SECONDS = 5.0
@@ -248,10 +252,14 @@ class Orchestrator:
         self, method: Callable[..., Awaitable[_Answer]], request: Message, timeout_s: float
     ) -> _Answer:
         """Makes a call, and repeats it as it is while its answer may be lost."""
+        loop = asyncio.get_running_loop()
+        began = loop.time()
         for wait in (*_WAITS_S, None):
             try:
                 return await method(request, timeout=timeout_s, metadata=self._metadata)
             except grpc.aio.AioRpcError as error:
+                if wait is None and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
+                    raise _without_answer(error, request, seconds=loop.time() - began) from error
                 if wait is None or not _answer_lost(error):
                     raise translate_error(error) from error
             await asyncio.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
@@ -261,6 +269,14 @@ class Orchestrator:
 def ticket_of(response: verification_service_pb2.UploadTrustedImageResponse) -> ScanTicket:
     """Returns the ticket that the orchestrator passes to the device."""
     return ScanTicket(token=response.scan_token, challenge_key_sha256=response.challenge_key_sha256)
+
+
+def _without_answer(error: grpc.aio.AioRpcError, request: Message, *, seconds: float) -> ClientError:
+    """Returns the error of a call whose deadlines passed: its name, and the time that it waited in all."""
+    refusal = refusal_of(error)
+    name = request.DESCRIPTOR.name.removesuffix("Request")
+    message = f"{name} got no answer in {seconds:.0f} seconds, in {len(_WAITS_S) + 1} tries"
+    return CallRefusedError(refusal if refusal.reason else replace(refusal, message=message))
 
 
 def _answer_lost(error: grpc.aio.AioRpcError) -> bool:

@@ -46,6 +46,14 @@ from server.audit.event import (
     subject_hashes,
 )
 from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
+from server.audit.export_verification import (
+    ExportLine,
+    VerifiedExport,
+    copies_by_position,
+    copies_by_tenant,
+    verify_export,
+    without_lost,
+)
 
 __all__ = [
     "ALL_LOGS",
@@ -66,6 +74,7 @@ __all__ = [
     "CheckpointInvalid",
     "CheckpointKeys",
     "CheckpointSigner",
+    "ExportLine",
     "Head",
     "LogChanged",
     "LostCheckpoints",
@@ -76,7 +85,10 @@ __all__ = [
     "Report",
     "SignedCheckpoint",
     "Tally",
+    "VerifiedExport",
     "checkpoint_line",
+    "copies_by_position",
+    "copies_by_tenant",
     "detail_text",
     "digest_of",
     "encode_entry",
@@ -88,4 +100,6 @@ __all__ = [
     "pseudonym",
     "subject_hash",
     "subject_hashes",
+    "verify_export",
+    "without_lost",
 ]

@@ -830,8 +830,8 @@ def liveness_policy(policy: Policy, challenge: ChallengeKind | None = None) -> L
 def render_schema() -> str:
     """Returns the schema of policy files as JSON Schema 2020-12, indented, with a newline at its end.
 
-    ``facegate policy schema`` prints it into ``policy.schema.json`` beside this file, for editors; a test
-    compares the two.
+    ``python -m docs.make_reference`` writes it to ``policy.schema.json`` beside this file, for editors; a
+    test compares the two.
     """
     schema = Policy.model_json_schema(mode="validation")
     schema["$schema"] = "https://json-schema.org/draft/2020-12/schema"

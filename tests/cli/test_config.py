@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.config import app
+from cli.main import app
 from server.configuration.loading import load_settings, shown_settings
 
 _RUN = CliRunner()
@@ -23,7 +23,7 @@ def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_show_names_the_source_of_each_value(file: Path) -> None:
-    shown = json.loads(_RUN.invoke(app, ["show", "--config", str(file), "--json"]).stdout)
+    shown = json.loads(_RUN.invoke(app, ["config", "show", "--config", str(file), "--format", "json"]).stdout)
     assert shown["listeners.device.port"] == {"value": 1234, "origin": "environment"}
     assert shown["storage.database_url"] == {"value": "postgresql+asyncpg://me:***@db/x", "origin": "file"}
     assert shown["listeners.service.port"]["origin"] == "default"
@@ -31,7 +31,7 @@ def test_show_names_the_source_of_each_value(file: Path) -> None:
 
 @pytest.mark.parametrize("form", ["table", "toml", "json"])
 def test_no_form_shows_a_password(file: Path, form: str) -> None:
-    answer = _RUN.invoke(app, ["show", "--config", str(file), "--format", form])
+    answer = _RUN.invoke(app, ["config", "show", "--config", str(file), "--format", form])
     assert answer.exit_code == 0
     assert "listeners.device.port" in answer.stdout
     assert "hunter2" not in answer.output
@@ -41,10 +41,10 @@ def test_no_form_shows_a_password(file: Path, form: str) -> None:
 def test_the_table_cuts_nothing(file: Path, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", columns)
     settings = load_settings(file)
-    in_a_pipe = _RUN.invoke(app, ["show", "--config", str(file)]).stdout
+    in_a_pipe = _RUN.invoke(app, ["config", "show", "--config", str(file)]).stdout
     monkeypatch.setenv("FORCE_COLOR", "1")
     monkeypatch.setenv("NO_COLOR", "1")
-    on_a_terminal = _RUN.invoke(app, ["show", "--config", str(file)]).stdout
+    on_a_terminal = _RUN.invoke(app, ["config", "show", "--config", str(file)]).stdout
     assert "…" not in in_a_pipe + on_a_terminal
     rows = [re.split("[│┃]", re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in on_a_terminal.splitlines()]
     names = "".join(row[1].strip() for row in rows if len(row) > 1)
@@ -55,7 +55,7 @@ def test_the_table_cuts_nothing(file: Path, columns: str, monkeypatch: pytest.Mo
 
 
 def test_the_toml_form_is_a_settings_file(tmp_path: Path) -> None:
-    text = _RUN.invoke(app, ["show", "--format", "toml"]).stdout
+    text = _RUN.invoke(app, ["config", "show", "--format", "toml"]).stdout
     again = tmp_path / "again.toml"
     again.write_text(text)
     assert tomllib.loads(text)["listeners"]["device"]["host"] == "127.0.0.1"
@@ -65,6 +65,6 @@ def test_the_toml_form_is_a_settings_file(tmp_path: Path) -> None:
 def test_problems_go_to_standard_error(tmp_path: Path) -> None:
     file = tmp_path / "bad.toml"
     file.write_text("pak = 1\n")
-    answer = _RUN.invoke(app, ["show", "--config", str(file)])
+    answer = _RUN.invoke(app, ["config", "show", "--config", str(file)])
     assert answer.exit_code == 2
     assert "did you mean pack?" in answer.stderr

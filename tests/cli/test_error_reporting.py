@@ -4,8 +4,7 @@ import pytest
 import typer
 from rich.console import Console
 
-from cli.error_reporting import FAILED, errors_reported
-from cli.errors import FileUnusable
+from cli.errors import FAILED, FileUnusable, errors_reported
 from vision.errors import PackNotFound
 
 

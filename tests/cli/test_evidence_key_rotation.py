@@ -15,7 +15,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import Connection, func, select, update
 from typer.testing import CliRunner, Result
 
-from cli.keys import app
+from cli.main import app
 from facegate_client import ApiKey, Compliance
 from server.access.api_keys import new_api_key
 from server.domain.terms import SealedKind
@@ -208,7 +208,7 @@ async def rotated(folder: Path, database: Database, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr("server.keyring.key_rotation._SETTLED", timedelta())
 
     async def run(*words: str) -> Result:
-        return await asyncio.to_thread(CliRunner().invoke, app, [*words, "--config", str(config)])
+        return await asyncio.to_thread(CliRunner().invoke, app, ["keys", *words, "--config", str(config)])
 
     for tenant in ((), ("--tenant", "bank")):
         assert (await run("rotate", "evidence", *tenant)).exit_code == 0

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from cli.keys import app
+from cli.main import app
 from server.access.api_keys import load_api_keys
 from server.access.callers import Role, Scope
 from server.base.sandbox import LONGEST_TENANT
@@ -23,7 +23,9 @@ runner = CliRunner()
 
 
 def test_a_new_api_key_works_with_the_entry_that_is_printed(tmp_path: Path) -> None:
-    result = runner.invoke(app, ["new-api-key", "backend", "--tenant", "bank", "--role", "compliance_reader"])
+    result = runner.invoke(
+        app, ["keys", "new-api-key", "backend", "--tenant", "bank", "--role", "compliance_reader"]
+    )
     assert result.exit_code == 0
     key = next(line for line in result.stderr.splitlines() if "shown only once" in line).rpartition(" ")[2]
     file = tmp_path / "api_keys.toml"
@@ -46,7 +48,9 @@ def test_an_entry_is_added_to_a_file_that_the_server_reads(tmp_path: Path) -> No
     file = tmp_path / "api_keys.toml"
     before = os.umask(0)
     try:
-        results = [runner.invoke(app, ["new-api-key", name, "--file", str(file)]) for name in ("one", "two")]
+        results = [
+            runner.invoke(app, ["keys", "new-api-key", name, "--file", str(file)]) for name in ("one", "two")
+        ]
     finally:
         os.umask(before)
     assert [result.exit_code for result in results] == [0, 0]
@@ -72,7 +76,7 @@ def test_a_file_that_the_server_would_refuse_stays_as_it_is(
     file = tmp_path / "api_keys.toml"
     file.write_text(content)
     file.chmod(mode)
-    result = runner.invoke(app, ["new-api-key", "one", "--file", str(file)])
+    result = runner.invoke(app, ["keys", "new-api-key", "one", "--file", str(file)])
     assert result.exit_code == 2
     assert told in result.stderr
     # No key is shown that has no entry.
@@ -81,7 +85,7 @@ def test_a_file_that_the_server_would_refuse_stays_as_it_is(
 
 
 def test_a_sandbox_key_is_marked_in_its_entry(tmp_path: Path) -> None:
-    result = runner.invoke(app, ["new-api-key", "tests", "--sandbox"])
+    result = runner.invoke(app, ["keys", "new-api-key", "tests", "--sandbox"])
     assert result.exit_code == 0
     file = tmp_path / "api_keys.toml"
     file.touch(0o600)
@@ -92,7 +96,7 @@ def test_a_sandbox_key_is_marked_in_its_entry(tmp_path: Path) -> None:
 
 def test_a_key_may_expire_and_be_narrowed(tmp_path: Path) -> None:
     words = ["--expires-days", "7", "--scope", "checks.read", "--scope", "analysis"]
-    result = runner.invoke(app, ["new-api-key", "board", *words])
+    result = runner.invoke(app, ["keys", "new-api-key", "board", *words])
     assert result.exit_code == 0
     file = tmp_path / "api_keys.toml"
     file.touch(0o600)
@@ -105,7 +109,7 @@ def test_a_key_may_expire_and_be_narrowed(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("words", [["--role", "compliance_reader"], ["--tenant", "t" * (LONGEST_TENANT + 1)]])
 def test_an_entry_that_no_server_takes_is_not_made(words: list[str]) -> None:
-    result = runner.invoke(app, ["new-api-key", "tests", "--sandbox", *words])
+    result = runner.invoke(app, ["keys", "new-api-key", "tests", "--sandbox", *words])
     assert result.exit_code == 2
     assert "sha256" not in result.stdout
 
@@ -114,7 +118,7 @@ def test_rotation_adds_the_next_key(tmp_path: Path) -> None:
     config = tmp_path / "facegate.toml"
     config.write_text(f'data_dir = "{tmp_path}/data"\n')
     for number in (1, 2):
-        result = runner.invoke(app, ["rotate", "result", "--config", str(config)])
+        result = runner.invoke(app, ["keys", "rotate", "result", "--config", str(config)])
         assert result.exit_code == 0
         assert (tmp_path / f"data/keys/result-{number:04d}.pem").is_file()
 
@@ -122,7 +126,7 @@ def test_rotation_adds_the_next_key(tmp_path: Path) -> None:
 def test_rotation_reports_invalid_settings(tmp_path: Path) -> None:
     config = tmp_path / "facegate.toml"
     config.write_text("nonsense = 1\n")
-    result = runner.invoke(app, ["rotate", "token", "--config", str(config)])
+    result = runner.invoke(app, ["keys", "rotate", "token", "--config", str(config)])
     assert result.exit_code == 2
     assert "nonsense" in result.stderr
 
@@ -131,9 +135,9 @@ def test_a_retired_key_leaves_its_public_half(tmp_path: Path) -> None:
     config = tmp_path / "facegate.toml"
     config.write_text(f'data_dir = "{tmp_path}/data"\n')
     for _ in range(2):
-        assert runner.invoke(app, ["rotate", "result", "--config", str(config)]).exit_code == 0
-    assert runner.invoke(app, ["retire", "2", "--config", str(config)]).exit_code == 2
-    assert runner.invoke(app, ["retire", "1", "--config", str(config)]).exit_code == 0
+        assert runner.invoke(app, ["keys", "rotate", "result", "--config", str(config)]).exit_code == 0
+    assert runner.invoke(app, ["keys", "retire", "2", "--config", str(config)]).exit_code == 2
+    assert runner.invoke(app, ["keys", "retire", "1", "--config", str(config)]).exit_code == 0
     keys = sorted(path.name for path in (tmp_path / "data/keys").iterdir())
     assert keys == ["result-0001.pub", "result-0002.pem"]
 
@@ -158,7 +162,7 @@ def config(tmp_path: Path) -> Path:
 
 
 def run(*words: str, config: Path) -> Result:
-    return runner.invoke(app, [*words, "--config", str(config)])
+    return runner.invoke(app, ["keys", *words, "--config", str(config)])
 
 
 def test_an_evidence_key_is_replaced_in_four_steps(config: Path, tmp_path: Path) -> None:
@@ -195,7 +199,7 @@ def test_nothing_is_encrypted_without_a_key(tmp_path: Path) -> None:
 def test_a_tenants_keys_are_destroyed_after_a_question(config: Path, tmp_path: Path) -> None:
     own = tmp_path / "data" / "keys" / "tenants" / "bank" / "evidence-0001.key"
     assert run("rotate", "evidence", "--tenant", "bank", config=config).exit_code == 0
-    asked = runner.invoke(app, ["destroy", "--tenant", "bank", "--config", str(config)], input="n\n")
+    asked = runner.invoke(app, ["keys", "destroy", "--tenant", "bank", "--config", str(config)], input="n\n")
     assert asked.exit_code == 1
     assert own.exists()
     assert run("destroy", "--tenant", "bank", "--yes", config=config).exit_code == 0

@@ -7,7 +7,6 @@ from typer.testing import CliRunner
 from cli.policy import app
 from server.configuration.settings import Settings
 from server.policies import load_policies
-from server.policies.schema import render_schema
 from server.running.models import load_configured_pack
 from vision.packs import Pack
 
@@ -39,7 +38,7 @@ def _wide(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.toml").write_text(_MINE)
     monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))
-    answer = _RUN.invoke(app, ["list", "--json"])
+    answer = _RUN.invoke(app, ["show", "--json"])
     assert answer.exit_code == 0
     assert [policy["name"] for policy in json.loads(answer.stdout)] == [
         "adaptive",
@@ -51,7 +50,7 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         "no-flash",
         "standard",
     ]
-    table = _RUN.invoke(app, ["list"]).stdout
+    table = _RUN.invoke(app, ["show"]).stdout
     assert all(
         name in table
         for name in ("adaptive", "dynamic", "evaluation", "high", "low", "mine", "no-flash", "standard")
@@ -68,28 +67,28 @@ app_attest = "required"
 def test_list_names_the_settings_that_a_policy_lacks(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "mine.toml").write_text(_MINE + _ATTESTED)
     monkeypatch.setenv("FACEGATE_POLICIES__FOLDER", str(tmp_path))
-    printed = _RUN.invoke(app, ["list"]).stdout
+    printed = _RUN.invoke(app, ["show"]).stdout
     assert "MEDIUM, web LOW" in printed
     line = "mine is not available: ios: it requires app_attest; not set: device_integrity.apple.app_ids"
     assert line in printed.splitlines()
     assert line in _RUN.invoke(app, ["show", "mine"]).stdout
-    listed = {each["name"]: each for each in json.loads(_RUN.invoke(app, ["list", "--json"]).stdout)}
+    listed = {each["name"]: each for each in json.loads(_RUN.invoke(app, ["show", "--json"]).stdout)}
     assert (listed["evaluation"]["available"], listed["evaluation"]["left_out"]) == (True, [])
     (left_out,) = listed["mine"]["left_out"]
     assert not listed["mine"]["available"]
     assert (left_out["platform"], left_out["missing_settings"]) == ("IOS", ["device_integrity.apple.app_ids"])
 
     monkeypatch.setenv("FACEGATE_DEVICE_INTEGRITY__APPLE__APP_IDS", '["TEAM123456.org.example.bank"]')
-    assert "mine is" not in _RUN.invoke(app, ["list"]).stdout
+    assert "mine is" not in _RUN.invoke(app, ["show"]).stdout
     assert json.loads(_RUN.invoke(app, ["show", "mine", "--json"]).stdout)["available"]
 
 
 def test_list_names_the_policies_that_the_pack_does_not_meet() -> None:
-    printed = _RUN.invoke(app, ["list"]).stdout
+    printed = _RUN.invoke(app, ["show"]).stdout
     (line,) = (line for line in printed.splitlines() if "are not available" in line)
     assert line.startswith("adaptive, dynamic, no-flash, standard are not available: the policy demands")
     assert "supports no bound below 0.00178" in line
-    listed = json.loads(_RUN.invoke(app, ["list", "--json"]).stdout)
+    listed = json.loads(_RUN.invoke(app, ["show", "--json"]).stdout)
     assert [each["name"] for each in listed if each["available"]] == ["evaluation"]
     assert {each["name"]: each["pack_shortfall"] for each in listed}["evaluation"] is None
     assert "standard is not available: the policy demands" in _RUN.invoke(app, ["show", "standard"]).stdout
@@ -98,7 +97,7 @@ def test_list_names_the_policies_that_the_pack_does_not_meet() -> None:
 def test_list_states_that_the_pack_cannot_be_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_MODELS_DIR", str(tmp_path))
     monkeypatch.setenv("FACEGATE_PACK", "open")
-    answer = _RUN.invoke(app, ["list"])
+    answer = _RUN.invoke(app, ["show"])
     assert answer.exit_code == 0
     assert "standard are not available: the pack open cannot be used" in answer.stdout
     assert "facegate models pull open" in answer.stdout
@@ -161,5 +160,11 @@ def test_check_prints_every_problem_and_fails(tmp_path: Path) -> None:
     assert f"{good}: mine, version 1" in answer.stdout
 
 
-def test_schema_prints_the_json_schema() -> None:
-    assert _RUN.invoke(app, ["schema"]).stdout == render_schema()
+def test_what_a_policy_never_does_is_not_shown() -> None:
+    shown = _RUN.invoke(app, ["show", "no-flash"]).stdout
+    assert "doubt.movement.blink" in shown
+    assert "doubt.flash." not in shown
+    assert "challenge.raised." not in shown
+    other = _RUN.invoke(app, ["show", "standard"]).stdout
+    assert "doubt.flash.required_bits" in other
+    assert "challenge.raised.blink" in other

@@ -38,6 +38,9 @@ def test_a_refusal_states_problem_expectation_and_remedy() -> None:
     for part in ("OVERLOADED: too many scans", "limit: 4", "Retry after the delay", "wait 1.5 s"):
         assert part in text
     assert describe_refusal(ServerError(code="UNKNOWN", reason="", message="m")) == "UNKNOWN: m"
+    stalled = describe_refusal(ServerError(code="DEADLINE_EXCEEDED", reason="", message="FinishCheck ..."))
+    for part in ("DEADLINE_EXCEEDED: FinishCheck ...", "does not answer", "/readyz", "run the command again"):
+        assert part in stalled
 
 
 @pytest.fixture(scope="module")

@@ -1,3 +1,4 @@
+import asyncio
 import base64
 import hmac
 import json
@@ -118,6 +119,25 @@ async def test_unreachable_server_is_a_failed_connection() -> None:
     async with open_channel("127.0.0.1:1") as channel:
         with pytest.raises(ConnectionFailedError):
             await Orchestrator(channel=channel).upload_trusted_image(b"1", timeout_s=60)
+
+
+async def test_a_call_without_an_answer_is_named_with_the_time_it_waited(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("facegate_client.orchestrator._WAITS_S", (0.0, 0.0))
+
+    async def stall(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
+        # The settings of HTTP/2: the connection is made, and nothing is ever answered.
+        _writer.write(bytes.fromhex("000000040000000000"))
+        await reader.read()
+        _writer.close()
+
+    server = await asyncio.start_server(stall, "127.0.0.1", 0)
+    async with server, open_channel(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as channel:
+        with pytest.raises(CallRefusedError) as refused:
+            await Orchestrator(channel=channel).finish_check("c", timeout_s=0.4)
+    assert refused.value.refusal.code == "DEADLINE_EXCEEDED"
+    assert refused.value.refusal.message == "FinishCheck got no answer in 1 seconds, in 3 tries"
 
 
 async def test_finish_waits_for_a_scan_in_progress() -> None:

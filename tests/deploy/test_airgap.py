@@ -46,7 +46,7 @@ def test_a_bundle_installs_without_a_network(bundle: Path, tmp_path: Path) -> No
     done = _offline("bash", carried / "install.sh", tmp_path / "facegate")
     assert done.returncode == 0, done.stderr
     facegate = tmp_path / "facegate" / "venv" / "bin" / "facegate"
-    listed = _offline(facegate, "models", "list", "--json")
+    listed = _offline(facegate, "models", "show", "--json")
     assert listed.returncode == 0, listed.stderr
     assert "embedded" in listed.stdout
     examined = _offline(facegate, "doctor", "--only", "models", "--only", "machine", "--json")

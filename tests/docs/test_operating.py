@@ -15,7 +15,7 @@ from tests.docs.commands import commands, program_of
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 
 _PAGE = REPOSITORY / "docs" / "operating.md"
-_RUN = {("config", "show"), ("policy", "list"), ("db", "upgrade"), ("db", "status"), ("db", "forget-devices")}
+_RUN = {("config", "show"), ("policy", "show"), ("db", "upgrade"), ("db", "forget-devices")}
 _RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
 """Commands that need no server, no network and no models."""
 

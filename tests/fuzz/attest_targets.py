@@ -13,9 +13,9 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding
 from rich.console import Console
 
-from cli.attest.report import GivenInputs, as_json
+from cli.attest.command import report_view
+from cli.attest.evidence import GivenInputs, as_json
 from cli.attest.reports import make_report
-from cli.attest.view import report_view
 from cli.errors import CommandError
 from device_integrity.apple import (
     Environment,

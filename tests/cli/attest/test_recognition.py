@@ -8,7 +8,7 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.attest.recognition import RecognisedKind, recognise
+from cli.attest.evidence import RecognisedKind, recognise
 from cli.errors import NotEvidence
 from tests.device_integrity.apple.apple_in_software import SoftwareApple, SoftwareKey
 from tests.device_integrity.web.authenticator_in_software import Authenticator

@@ -78,14 +78,14 @@ async def test_a_refusal_states_what_to_do(shell: Shell) -> None:
     assert without.exit_code == 2
     held = await shell.run("hold", check_id, "--reference", "case-1", "--reason", "court order")
     assert held.exit_code == 0
-    deleted = await shell.run("delete", check_id, "--purpose", "mistake", "--yes")
+    deleted = await shell.run("erase", check_id, "--purpose", "mistake", "--yes")
     assert deleted.exit_code == 2
     assert "EVIDENCE_ON_HOLD" in deleted.stderr
 
 
 async def test_an_erasure_is_confirmed_by_a_second_person(shell: Shell) -> None:
     check_id = await shell.office.check("shell-3")
-    delete = ("delete", check_id, "--purpose", "mistake")
+    delete = ("erase", check_id, "--purpose", "mistake")
     assert (await shell.run(*delete)).exit_code == 1
     asked = await shell.run(*delete, "--yes")
     assert asked.exit_code == 3
@@ -99,7 +99,7 @@ async def test_an_erasure_is_confirmed_by_a_second_person(shell: Shell) -> None:
 async def test_an_erasure_names_the_person_and_their_checks_before_it_begins(shell: Shell) -> None:
     for _ in range(2):
         await shell.office.check("shell-5")
-    erase = ("erase", "shell-5", "--reason", "request", "--purpose", "letter")
+    erase = ("erase", "--subject", "shell-5", "--reason", "request", "--purpose", "letter")
     # Nobody answers.
     asked = await shell.run(*erase)
     assert asked.exit_code == 1
@@ -109,7 +109,7 @@ async def test_an_erasure_names_the_person_and_their_checks_before_it_begins(she
 
 
 async def test_an_unknown_person_is_no_success(shell: Shell) -> None:
-    erase = ("erase", "shell-nobody", "--reason", "request", "--purpose", "letter")
+    erase = ("erase", "--subject", "shell-nobody", "--reason", "request", "--purpose", "letter")
     assert "shell-nobody: 0 decided checks" in (await shell.run(*erase)).stderr
     done = await shell.run(*erase, "--yes")
     assert done.exit_code == 1
@@ -120,7 +120,7 @@ async def test_an_unknown_person_is_no_success(shell: Shell) -> None:
 async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     held = await shell.office.check("shell-4")
     await shell.run("hold", held, "--reference", "case-1", "--reason", "court order")
-    erase = ("erase", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
+    erase = ("erase", "--subject", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
     first = await shell.run(*erase)
     assert (first.exit_code, held in first.stdout) == (1, True)
     released = await shell.run("release", held, "--reference", "case-1", "--purpose", "closed")

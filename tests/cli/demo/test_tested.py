@@ -5,7 +5,7 @@ import pytest
 
 from cli.demo.tested import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, open_tested
 from cli.errors import PlatformUnusable
-from cli.test_devices.settings_text import POLICY_NAME
+from cli.test_devices import POLICY_NAME
 from server.access.api_keys import load_api_keys
 from server.policies import load_policies
 

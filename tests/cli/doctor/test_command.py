@@ -15,7 +15,7 @@ import pytest
 import trustme
 from typer.testing import CliRunner
 
-from cli.doctor.clock import compared
+from cli.doctor.data import compared
 from cli.doctor.finding import Level
 from cli.main import app
 from server.access.api_keys import new_api_key

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from cli.image import check_command, checking
+from cli.image import command
 from cli.image.command import app
 from matcher.records import EyeCentres, RecordMetadata, RecordVersion, build_record, serialise
 from tests.server.live import portrait
@@ -30,7 +30,7 @@ def _pack(monkeypatch: pytest.MonkeyPatch) -> None:
         assert spec == "embedded"
         return remembering_pack()
 
-    monkeypatch.setattr(check_command, "load_pack", load)
+    monkeypatch.setattr(command, "load_pack", load)
     monkeypatch.delenv("FACEGATE_CONFIG", raising=False)
 
 
@@ -72,7 +72,7 @@ def test_a_settings_file_chooses_pack_policy_and_models(
         asked.append((spec, models_dir))
         return remembering_pack()
 
-    monkeypatch.setattr(check_command, "load_pack", load)
+    monkeypatch.setattr(command, "load_pack", load)
     policies = tmp_path / "policies"
     policies.mkdir()
     policy_file(policies, "")
@@ -192,7 +192,7 @@ def test_where_a_model_or_a_decoder_fails_it_is_undecided(
     def examine(*_: object, **__: object) -> None:
         raise failure
 
-    monkeypatch.setattr(checking, "examine_portrait", examine)
+    monkeypatch.setattr(command, "examine_portrait", examine)
     status, (found,) = checked(good)
     assert (status, found["answer"], found["message"]) == (2, "UNDECIDED", str(failure))
 

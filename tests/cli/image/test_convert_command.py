@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from cli.image import convert_command
+from cli.image import command
 from cli.image.command import app
 from cli.main import app as whole_app
 from matcher.records import (
@@ -58,7 +58,7 @@ def run(*arguments: str | Path) -> tuple[int, str, str]:
 def converted(tmp_path: Path, data: bytes, *arguments: str) -> tuple[TrustedImageContent, str]:
     source, out = tmp_path / "source", tmp_path / "out"
     source.write_bytes(data)
-    status, output, error = run(source, "--out", out, *arguments)
+    status, output, error = run(source, out, *arguments)
     assert (status, error) == (0, "")
     assert sorted(tmp_path.iterdir()) == [out, source]
     return open_trusted_image(out.read_bytes()), output
@@ -73,7 +73,7 @@ def test_an_incomplete_picture_is_not_wrapped(tmp_path: Path, form: str) -> None
     source, out = tmp_path / "source.jpg", tmp_path / "out"
     whole = encode_jpeg(builtin_image("astronaut"), 90)
     source.write_bytes(whole[: len(whole) // 2] + b"\xff\xd9")
-    status, _, error = run(source, "--out", out, "--to", form)
+    status, _, error = run(source, out, "--to", form)
     assert status != 0
     assert "incomplete" in error
     assert not out.exists()
@@ -101,7 +101,7 @@ def test_a_picture_becomes_a_record_and_comes_out_again_byte_for_byte(
     assert content.notes == ()
     if format_ == "JPEG":
         back = tmp_path / "back.jpg"
-        assert run(tmp_path / "out", "--to", "jpeg", "--out", back)[0] == 0
+        assert run(tmp_path / "out", "--to", "jpeg", back)[0] == 0
         assert back.read_bytes() == data
 
 
@@ -141,7 +141,7 @@ def test_a_target_without_a_known_suffix_needs_a_form(tmp_path: Path, arguments:
 def test_to_decides_over_the_suffix_and_two_targets_are_refused(tmp_path: Path) -> None:
     source, out = tmp_path / "source", tmp_path / "out.fac"
     source.write_bytes(picture("JPEG"))
-    assert run(source, out, "--out", out, "--to", "iso2011")[0] == 2
+    assert run(source, out, out, "--to", "iso2011")[0] == 2
     assert not out.exists()
     assert run(source, out, "--to", "iso2011")[0] == 0
     assert open_trusted_image(out.read_bytes()).container is Container.ISO_19794_5_2011
@@ -257,7 +257,7 @@ class _Detector:
 
 
 def test_the_eyes_of_the_one_face_go_into_the_record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(convert_command, "load_pack", lambda *_, **__: SimpleNamespace(detector=_Detector(1)))
+    monkeypatch.setattr(command, "load_pack", lambda *_, **__: SimpleNamespace(detector=_Detector(1)))
     content, output = converted(tmp_path, picture("JPEG"), "--to", "iso2011", "--pack", "any")
     view = content.representation
     assert view is not None
@@ -271,12 +271,10 @@ def test_the_eyes_of_the_one_face_go_into_the_record(tmp_path: Path, monkeypatch
 def test_no_record_is_made_without_exactly_one_face(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
-    monkeypatch.setattr(
-        convert_command, "load_pack", lambda *_, **__: SimpleNamespace(detector=_Detector(count))
-    )
+    monkeypatch.setattr(command, "load_pack", lambda *_, **__: SimpleNamespace(detector=_Detector(count)))
     source, out = tmp_path / "source.jpg", tmp_path / "out"
     source.write_bytes(picture("JPEG"))
-    status, _, error = run(source, "--to", "iso2011", "--pack", "any", "--out", out)
+    status, _, error = run(source, "--to", "iso2011", "--pack", "any", out)
     assert status == 2
     assert f"found {count} faces" in error
     assert not out.exists()
@@ -353,7 +351,7 @@ def test_a_failed_conversion_prints_one_line_and_leaves_no_file(
 ) -> None:
     source, out = tmp_path / "source", tmp_path / "out"
     source.write_bytes(data)
-    status, _, error = run(source, "--out", out, *arguments)
+    status, _, error = run(source, out, *arguments)
     assert status == 2
     assert says in error
     assert len(error.strip().splitlines()) == 1
@@ -386,7 +384,7 @@ def test_a_2011_record_goes_into_39794_and_back(tmp_path: Path) -> None:
     assert (view.eye_centres, view.pose, view.gender) == (_KNOWN.eyes, _KNOWN.pose, Gender.MALE)
     assert view.capture_time == CaptureTime(2026, 11, 20, 14, 0, 1, 250)
     back = tmp_path / "back"
-    assert run(tmp_path / "out", "--to", "iso2011", "--out", back)[0] == 0
+    assert run(tmp_path / "out", "--to", "iso2011", back)[0] == 0
     again = open_trusted_image(back.read_bytes()).representation
     assert again is not None
     assert (again.eye_centres, again.pose, again.gender) == (_KNOWN.eyes, _KNOWN.pose, Gender.MALE)

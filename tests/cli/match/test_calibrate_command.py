@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli import calibrate as calibrate_command
 from cli.calibrate import app
-from cli.match import calibrate_command
 from matcher.similarity import fmr_bound
 from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.crowds import pack_of
@@ -34,7 +34,7 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     )
     out = tmp_path / "calibration.toml"
     arguments = ("--pack", f"insightface:{pack_folder}", "--identities", faces, "--out", out)
-    status, said = calibrate(*arguments, "--resamples", 200)
+    status, said = calibrate(*arguments)
     assert status == 0, said
     assert "not supported by these data (needs about" in said
     assert str(out) in said
@@ -68,7 +68,7 @@ def test_of_two_packs_the_worst_counts(assets: Path, pack_folder: Path, tmp_path
     for specs in (["insightface"], ["open"], ["insightface", "open"]):
         out = tmp_path / "calibration.toml"
         packs = [argument for spec in specs for argument in ("--pack", f"{spec}:{pack_folder}")]
-        status, said = calibrate(*packs, "--identities", faces, "--out", out, "--resamples", 200, "--replace")
+        status, said = calibrate(*packs, "--identities", faces, "--out", out, "--replace")
         assert status == 0, said
         found["+".join(specs)] = parse_calibration(out.read_text(encoding="utf-8"), source=out.name)
     both = found["insightface+open"]

@@ -1,8 +1,7 @@
 import re
 
-from cli.match.charts import draw_charts
-from cli.match.description import describe
 from cli.report import Chart, render_page
+from evaluation.match.reporting import describe, draw_charts
 from tests.evaluation.match.reports import made_report
 from tests.server.pages.reading import Page
 

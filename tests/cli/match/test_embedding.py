@@ -6,8 +6,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from cli.match.embedding import acquired, embed_with_progress
 from evaluation.match.comparisons import MOST_TEMPLATES
+from evaluation.match.measuring import acquired, embed_with_progress
 from evaluation.match.photos import FacePhoto, NothingToMeasure
 from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.bench.packs import burning_pack

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from cli import evaluate as evaluate_command
 from cli.evaluate import app
-from cli.match import evaluate_command
-from cli.match.measuring import Material
 from evaluation.match.groups import GroupPromise
+from evaluation.match.measuring import Material
 from evaluation.match.operating_points import FmrAt, Promise
 from evaluation.match.report import MatchReport
 from tests.cli.match.samples import plain, small_set
@@ -45,7 +45,7 @@ def test_real_photos_in_groups_with_a_report(
     out = tmp_path / "report" / "new"
     status, said, progress = evaluate(
         *("--identities", faces, "--pack", f"insightface:{assets / 'models'}", "--group-by", "source_repo"),
-        *("--out", out, "--resamples", 200),
+        *("--out", out),
     )
     assert status == 0, progress
     shown = plain(said)
@@ -85,8 +85,6 @@ def test_pairs_give_the_same_in_json(assets: Path, tmp_path: Path) -> None:
         "--pack",
         f"insightface:{assets / 'models'}",
         "--json",
-        "--resamples",
-        100,
     )
     assert status == 0, errors
     report = json.loads(said)

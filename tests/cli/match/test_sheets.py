@@ -1,8 +1,7 @@
-from cli.match.sheets import sheets
-from cli.match.words import change, interval, percent, rate
-from cli.report.sheets import Sheet
+from cli.report import Sheet
 from evaluation.match.evaluation import Difference
 from evaluation.match.operating_points import RateInterval
+from evaluation.match.reporting import change, interval, percent, rate, sheets
 from tests.evaluation.match.reports import made_report
 
 

@@ -2,9 +2,9 @@ import tomllib
 from dataclasses import replace
 from pathlib import Path
 
-from cli.match.suspected import SUSPECTED, suspected_files
 from evaluation.match.duplicates import SuspectedPair
 from evaluation.match.photos import FacePhoto, read_corrections
+from evaluation.match.reporting import SUSPECTED, suspected_files
 from tests.evaluation.match.reports import made_report
 
 

@@ -1,4 +1,4 @@
-"""``facegate models list|show|licence|verify|bundle`` as a user runs them."""
+"""``facegate models show|verify|bundle`` as a user runs them."""
 
 import json
 from pathlib import Path
@@ -6,9 +6,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.main import app as whole_app
-from cli.models import options
-from cli.models.command import app
+from cli import chosen
+from cli.main import app
 from tests.packs import shared_pack
 from tests.vision.packs.pulling.builders import CONTENTS, make_entry, make_pack, put
 from vision.packs.catalogue import Catalogue, load_catalogue
@@ -20,22 +19,22 @@ runner = CliRunner(env={"COLUMNS": "100"})
 def toy(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """A catalogue with one simulated pack, installed; returns the models folder."""
     pack = make_pack()
-    monkeypatch.setattr(options, "load_catalogue", lambda: Catalogue(entries=pack.members, packs=(pack,)))
+    monkeypatch.setattr(chosen, "load_catalogue", lambda: Catalogue(entries=pack.members, packs=(pack,)))
     put(tmp_path / "toy")
     return tmp_path
 
 
 def run(*arguments: str | Path, models_dir: Path) -> tuple[int, str, str]:
-    result = runner.invoke(app, [str(word) for word in (*arguments, "--models-dir", models_dir)])
+    result = runner.invoke(app, ["models", *map(str, (*arguments, "--models-dir", models_dir))])
     return result.exit_code, result.stdout, result.stderr
 
 
 def test_the_real_catalogue_is_listed(tmp_path: Path) -> None:
-    status, output, _ = run("list", models_dir=tmp_path)
+    status, output, _ = run("show", models_dir=tmp_path)
     assert status == 0
     for pack in load_catalogue().packs:
         assert pack.name in output
-    status, output, _ = run("list", "--json", models_dir=tmp_path)
+    status, output, _ = run("show", "--json", models_dir=tmp_path)
     listed = {one["pack"]: one for one in json.loads(output)}
     assert listed["buffalo_l"]["restricts_use"] is True
     assert listed["open"]["restricts_use"] is False
@@ -44,25 +43,25 @@ def test_the_real_catalogue_is_listed(tmp_path: Path) -> None:
 
 
 def test_the_embedded_pack_is_listed_as_installed(tmp_path: Path) -> None:
-    row = next(line for line in run("list", models_dir=tmp_path)[1].splitlines() if "embedded" in line)
+    row = next(line for line in run("show", models_dir=tmp_path)[1].splitlines() if "embedded" in line)
     assert "yes" in row
 
 
 def test_list_shows_the_state_of_each_pack(toy: Path) -> None:
     def installed() -> str:
-        return str(json.loads(run("list", "--json", models_dir=toy)[1])[0]["installed"])
+        return str(json.loads(run("show", "--json", models_dir=toy)[1])[0]["installed"])
 
     assert installed() == "yes"
     (toy / "toy/detector.onnx").write_bytes(b"altered")
     assert installed() == "altered"
-    assert "altered" in run("list", models_dir=toy)[1]
+    assert "altered" in run("show", models_dir=toy)[1]
     (toy / "toy/detector.onnx").unlink()
     assert installed() == "partly"
 
 
 def test_the_environment_names_the_folder(toy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_MODELS_DIR", str(toy))
-    result = runner.invoke(app, ["list", "--json"])
+    result = runner.invoke(app, ["models", "show", "--json"])
     assert json.loads(result.stdout)[0]["folder"] == str(toy / "toy")
 
 
@@ -73,17 +72,19 @@ def test_the_settings_file_names_the_folder_for_every_command(
     config = tmp_path / "facegate.toml"
     config.write_text(f'models_dir = "{toy}"\n')
     monkeypatch.setenv("FACEGATE_CONFIG", str(config))
-    result = runner.invoke(app, ["verify"])
+    result = runner.invoke(app, ["models", "verify"])
     assert (result.exit_code, result.stdout) == (0, "toy: intact, 3 files as catalogued\n")
-    assert json.loads(runner.invoke(app, ["list", "--json"]).stdout)[0]["folder"] == str(toy / "toy")
+    assert json.loads(runner.invoke(app, ["models", "show", "--json"]).stdout)[0]["folder"] == str(
+        toy / "toy"
+    )
     # What the command line names comes first.
-    assert runner.invoke(app, ["verify", "--models-dir", str(tmp_path / "none")]).stdout == ""
+    assert runner.invoke(app, ["models", "verify", "--models-dir", str(tmp_path / "none")]).stdout == ""
 
 
 def test_settings_that_cannot_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_CONFIG", str(tmp_path / "none.toml"))
-    for command in (["verify"], ["list"], ["show", "open"], ["bundle", "open", "--out", str(tmp_path / "x")]):
-        result = runner.invoke(app, command)
+    for command in (["verify"], ["show"], ["show", "open"], ["bundle", "open", "--out", str(tmp_path / "x")]):
+        result = runner.invoke(app, ["models", *command])
         assert result.exit_code == 2, command
         assert "none.toml: cannot be read" in " ".join(result.stderr.split())
         assert result.exception is None or isinstance(result.exception, SystemExit)
@@ -103,7 +104,7 @@ def test_show_prints_every_field(toy: Path) -> None:
 
 
 def test_an_unknown_pack_is_reported(tmp_path: Path) -> None:
-    for command in (["show"], ["licence"], ["verify"], ["pull"], ["bundle", "--out", tmp_path / "x"]):
+    for command in (["show"], ["verify"], ["pull"], ["bundle", "--out", tmp_path / "x"]):
         status, _, output = run(*command, "nobody's", models_dir=tmp_path)
         assert status == 2
         assert (
@@ -111,12 +112,12 @@ def test_an_unknown_pack_is_reported(tmp_path: Path) -> None:
         )
 
 
-def test_licence_prints_the_terms(tmp_path: Path) -> None:
-    status, output, _ = run("licence", "buffalo_l", models_dir=tmp_path)
+def test_show_prints_the_terms(tmp_path: Path) -> None:
+    status, output, _ = run("show", "buffalo_l", models_dir=tmp_path)
     assert status == 0
     assert "Non-commercial research only, unless a licence is bought" in output
     assert "They have not been accepted here." in output
-    assert "nothing has to be accepted" in run("licence", "open", models_dir=tmp_path)[1]
+    assert "nothing has to be accepted" in run("show", "open", models_dir=tmp_path)[1]
 
 
 def test_verify_accepts_an_intact_pack(toy: Path) -> None:
@@ -165,14 +166,14 @@ def test_a_bundle_can_be_pulled(toy: Path) -> None:
 
 
 def test_the_commands_are_mounted() -> None:
-    result = runner.invoke(whole_app, ["models", "--help"])
+    result = runner.invoke(app, ["models", "--help"])
     assert result.exit_code == 0
     assert "verify" in result.stdout
 
 
 def test_every_command_has_examples() -> None:
-    for command in ("list", "show", "licence", "verify", "bundle", "pull", "bench"):
-        result = runner.invoke(app, [command, "--help"])
+    for command in ("show", "verify", "bundle", "pull"):
+        result = runner.invoke(app, ["models", command, "--help"])
         assert result.exit_code == 0
         assert f"facegate models {command}" in result.stdout
 
@@ -192,4 +193,4 @@ def test_the_embedded_pack_is_shown_with_its_terms(tmp_path: Path, monkeypatch: 
     shown = json.loads(run("show", "embedded", "--json", models_dir=tmp_path)[1])
     assert shown["evaluation_only"] is True
     assert entry.sha256 in {file["sha256"] for file in shown["files"]}
-    assert entry.terms.training_data in run("licence", "embedded", models_dir=tmp_path)[1]
+    assert entry.terms.training_data in run("show", "embedded", models_dir=tmp_path)[1]

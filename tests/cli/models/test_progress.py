@@ -2,7 +2,7 @@ import io
 
 from rich.console import Console
 
-from cli.models.progress import TerminalProgress
+from cli.models.tables import TerminalProgress
 
 
 def drive(progress: TerminalProgress) -> None:

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.models import options, pull_command
-from cli.models.command import app
+from cli import chosen
+from cli.main import app
+from cli.models import command
 from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
 from vision.packs.catalogue import Catalogue
 from vision.packs.pulling.installed import RECORD, read_acceptance
@@ -19,7 +20,7 @@ runner = CliRunner()
 def restricted(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether the only pack of the catalogue restricts use."""
     pack = make_pack(restricts_use=request.param)
-    monkeypatch.setattr(options, "load_catalogue", lambda: Catalogue(entries=pack.members, packs=(pack,)))
+    monkeypatch.setattr(chosen, "load_catalogue", lambda: Catalogue(entries=pack.members, packs=(pack,)))
     return bool(request.param)
 
 
@@ -30,7 +31,7 @@ def mirror_folder(tmp_path: Path) -> Path:
 
 def pull(*words: str, folder: Path, mirror: Path, answer: str = "") -> tuple[int, str, str]:
     arguments = ["pull", "toy", "--mirror", str(mirror), "--models-dir", str(folder), *words]
-    result = runner.invoke(app, arguments, input=answer)
+    result = runner.invoke(app, ["models", *arguments], input=answer)
     return result.exit_code, result.stdout, result.stderr
 
 
@@ -50,7 +51,7 @@ def test_terms_first_and_no_files_without_acceptance(
     # The printed command works unchanged.
     again = shlex.split(problem.rpartition("above: ")[2])
     assert again[:2] == ["facegate", "models"]
-    assert runner.invoke(app, again[2:]).exit_code == 0
+    assert runner.invoke(app, again[1:]).exit_code == 0
     accepted = read_acceptance(folder / "toy")
     assert accepted is not None
     assert "Research only, unless bought." in accepted.terms
@@ -63,7 +64,7 @@ def test_at_a_terminal_it_asks(
     class Terminal:
         stdin = stdout = type("Stream", (), {"isatty": staticmethod(lambda: True)})
 
-    monkeypatch.setattr(pull_command, "sys", Terminal)
+    monkeypatch.setattr(command, "sys", Terminal)
     folder = tmp_path / "m"
     status, output, _ = pull(folder=folder, mirror=mirror_folder, answer=f"{answer}\n")
     assert ("Do you accept" in output) == restricted
@@ -95,7 +96,7 @@ def test_ctrl_c_is_no_traceback(tmp_path: Path, mirror_folder: Path, monkeypatch
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(pull_command, "pull_pack", interrupted)
+    monkeypatch.setattr(command, "pull_pack", interrupted)
     status, _, problem = pull("--accept", folder=tmp_path / "m", mirror=mirror_folder)
     assert status == 130
     assert "Stopped. Files that arrived whole are kept" in problem

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.models.command import app
+from cli.main import app
 from tests.vision.packs.pulled_files import write_pulled_files
 from tests.vision.packs.pulling.pulling import pull
 from vision.errors import FileNotOffered, FileRefused
@@ -18,7 +18,7 @@ runner = CliRunner(env={"COLUMNS": "100"})
 
 
 def run(*arguments: str | Path) -> tuple[int, str]:
-    result = runner.invoke(app, [str(word) for word in arguments])
+    result = runner.invoke(app, ["models", *map(str, arguments)])
     return result.exit_code, result.stdout + result.stderr
 
 

@@ -2,10 +2,8 @@ import re
 
 from rich.console import Console
 
-from cli.pad.charts import draw_charts
-from cli.pad.description import describe
-from cli.pad.sheets import sheets
 from cli.report import Chart, Sheet, render_page, report_view
+from evaluation.pad.reporting import describe, draw_charts, sheets
 from tests.cli.match.samples import plain
 from tests.evaluation.pad.reports import made_report
 from tests.server.pages.reading import Page

@@ -40,7 +40,7 @@ def test_real_pictures_with_a_report(assets: Path, tmp_path: Path, monkeypatch: 
     folder, out = some(assets, tmp_path / "set", each=4), tmp_path / "report" / "new"
     status, said, progress = evaluate(
         *("--dataset", folder, "--pack", f"open:{assets / 'models'}", "--scorer", "network"),
-        *("--resamples", 100, "--out", out),
+        *("--out", out),
     )
     assert status == 0, progress
     output = plain(said)
@@ -77,7 +77,7 @@ def test_pictures_and_clips_with_everything(assets: Path, tmp_path: Path) -> Non
         (clips / kind / clip.name).symlink_to(clip.resolve())
     status, said, progress = evaluate(
         *("--dataset", folder, "--dataset", clips, "--pack", f"open:{assets / 'models'}"),
-        *("--weights", assets / "models" / "2.7_80x80_MiniFASNetV2.pth", "--resamples", 100, "--json"),
+        *("--weights", assets / "models" / "2.7_80x80_MiniFASNetV2.pth", "--json"),
     )
     assert status == 0, progress
     pictures, videos = json.loads(said)["packs"][0]["sets"]
@@ -143,7 +143,7 @@ def test_unusable_files_are_left_out_unless_they_are_asked_for(tmp_path: Path, a
     for more in ((), ("--with-unusable",)):
         status, said, output = evaluate(
             *("--dataset", tmp_path, "--scorer", "network", "--pack", f"open:{assets / 'models'}"),
-            *("--resamples", 100, "--json", *more),
+            *("--json", *more),
         )
         assert status == 0, output
         found = json.loads(said)["packs"][0]["sets"][0]

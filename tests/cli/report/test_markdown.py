@@ -1,6 +1,5 @@
-from cli.pad.description import describe
-from cli.pad.sheets import sheets
 from cli.report import render_markdown
+from evaluation.pad.reporting import describe, sheets
 from tests.evaluation.pad.reports import made_report
 
 

@@ -2,18 +2,17 @@ from datetime import UTC, datetime
 
 from cli.report import Chart, ReportDocument, Sheet, render_page
 from evaluation.bench import Machine
-from server.pages import Html
 from tests.server.pages.reading import Page
 
 _SHEET = Sheet(title="Rates", columns=("pack", "FMR"), rows=(("open", "0.1 %"),), notes=("few & small",))
 DOCUMENT = ReportDocument(
-    title="A <b> title",
+    title="A <u> title",
     packs=("open", "embedded"),
     lead="What it answers.",
-    facts={"Photos": "a <b>"},
+    facts={"Photos": "a <u>"},
     sheets=(_SHEET,),
     notes=("Only for who reads plain text.",),
-    method=Html("<p>At length.</p>"),
+    method=("match_method.html", {"resamples": "7,777", "confidence": "0.95"}),
     command="facegate evaluate <it>",
     made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
     version="0.1.0",
@@ -25,14 +24,14 @@ def test_everything_of_the_document_is_on_the_page_and_text_stays_text() -> None
     page = Page(render_page(DOCUMENT, [Chart(name="det", png=b"\x89PNG", caption="a < b")]))
     assert page.open == []
     for text in (
-        "A <b> title",
+        "A <u> title",
         "What it answers.",
-        "a <b>",
+        "a <u>",
         "Rates",
         "FMR",
         "0.1 %",
         "few & small",
-        "At length.",
+        "7,777",
         "facegate evaluate <it>",
         "2026-01-02 03:04 UTC",
         "A & B, 2 cores",
@@ -40,7 +39,7 @@ def test_everything_of_the_document_is_on_the_page_and_text_stays_text() -> None
     ):
         assert text in page.text, text
     assert page.links == ["data:image/png;base64,iVBORw=="]
-    assert "b" not in page.tags
+    assert "u" not in page.tags
 
 
 def test_without_charts_there_is_no_place_for_them() -> None:

@@ -148,7 +148,7 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
 
 
 def test_help_shows_how() -> None:
-    code, output, _ = _run("--help-all")
+    code, output, _ = _run("--help")
     assert code == 0
     for shown in ("--jwks", "--expect-check-id", "--accept-sandbox", "--json", "facegate result verify"):
         assert shown in output

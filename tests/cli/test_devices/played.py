@@ -10,8 +10,7 @@ from typing import Any
 
 from facegate.v1 import result_pb2, scan_pb2
 
-from cli.test_devices.platform_files import SETTINGS_FILE, StoredPlatform, write_platform
-from cli.test_devices.settings_text import POLICY_NAME
+from cli.test_devices import POLICY_NAME, SETTINGS_FILE, StoredPlatform, write_platform
 from facegate_client import FaceScanner, Pace, generated_source, ticket_of
 from facegate_client.frame_source import FrameSource
 from server.running.assembly import Tuning

@@ -11,8 +11,7 @@ import pytest
 import trustme
 from facegate.v1 import result_pb2
 
-from cli.test_devices.platform_files import StoredPlatform, write_platform
-from cli.test_devices.settings_text import policy_text
+from cli.test_devices import StoredPlatform, policy_text, write_platform
 from facegate_client import (
     FaceScanner,
     Orchestrator,

@@ -8,9 +8,7 @@ from pathlib import Path
 import pytest
 
 from cli.errors import PlatformUnusable
-from cli.test_devices.platform_files import SETTINGS_FILE, read_platform, write_platform
-from cli.test_devices.played_device import open_played_device
-from cli.test_devices.settings_text import POLICY_NAME
+from cli.test_devices import POLICY_NAME, SETTINGS_FILE, open_played_device, read_platform, write_platform
 from server.configuration.loading import load_settings
 from server.policies import load_policies
 from server.running.app import FacegateServer

@@ -7,7 +7,7 @@ import pytest
 import trustme
 from facegate.v1 import result_pb2
 
-from cli.test_devices.platform_files import write_platform
+from cli.test_devices import write_platform
 from facegate_client import (
     FaceScanner,
     Orchestrator,

@@ -3,7 +3,7 @@ import io
 from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
 
-from cli.verify.display import ScanDisplay
+from cli.verify.scanning import ScanDisplay
 
 
 def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResult) -> list[str]:

@@ -1,7 +1,7 @@
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.verify.words import evidence_words, portrait_words
+from cli.words import evidence_words, portrait_words
 
 _FRAME = result_pb2.EvidenceReference(sha256=b"e" * 32, attempt=1, frame_index=17)
 _AUDIT = result_pb2.EvidenceReference(sha256=b"a" * 32, attempt=1, frame_index=3)

@@ -5,10 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import timedelta
 from typing import Final
 
-import typer
-
-from cli.backup import restore_app
-from cli.keys import app as keys_app
+from cli.main import app
 from server.audit import Actor
 from server.checks.expiry import CheckExpiry
 from server.compliance.access import Access
@@ -45,7 +42,7 @@ def _with_stores(work: Callable[[Opened], Awaitable[object]]) -> Operation:
     return run
 
 
-def _command(app: typer.Typer, *words: str) -> Operation:
+def _command(*words: str) -> Operation:
     """A command of the shell, whose process ends with its exit status."""
 
     def run(deployment: Deployment, ready: Callable[[], None]) -> None:
@@ -64,7 +61,7 @@ def _command(app: typer.Typer, *words: str) -> Operation:
 def _encrypt(deployment: Deployment, ready: Callable[[], None]) -> None:
     if not deployment.new_kek.exists():
         make_kek(deployment.new_kek)
-    _command(keys_app, "encrypt")(deployment, ready)
+    _command("keys", "encrypt")(deployment, ready)
 
 
 def _retention(opened: Opened) -> Awaitable[object]:
@@ -85,17 +82,17 @@ OPERATIONS: Final[Mapping[str, Operation]] = {
     "retention": _with_stores(_retention),
     "erase check": _with_stores(_erase_check),
     "erase subject": _with_stores(_erase_subject),
-    "rotate": _command(keys_app, "rotate", "evidence"),
-    "rotate result": _command(keys_app, "rotate", "result"),
-    "retire": _command(keys_app, "retire", "1", "--purpose", "evidence"),
-    "retire result": _command(keys_app, "retire", "1"),
+    "rotate": _command("keys", "rotate", "evidence"),
+    "rotate result": _command("keys", "rotate", "result"),
+    "retire": _command("keys", "retire", "1", "--purpose", "evidence"),
+    "retire result": _command("keys", "retire", "1"),
     "encrypt": _encrypt,
-    "rewrap": _command(keys_app, "rewrap"),
-    "destroy": _command(keys_app, "destroy", "1"),
-    "destroy tenant": _command(keys_app, "destroy", "--tenant", OWNER, "--yes"),
-    "rotate tenant": _command(keys_app, "rotate", "evidence", "--tenant", OWNER),
-    "restore database": _command(restore_app, "database", "{backup}/database.backup"),
-    "restore objects": _command(restore_app, "objects", "{backup}/objects"),
-    "restore keys": _command(restore_app, "keys", "{backup}/keys.json", "--key-file", "{key}"),
+    "rewrap": _command("keys", "rewrap"),
+    "destroy": _command("keys", "destroy", "1"),
+    "destroy tenant": _command("keys", "destroy", "--tenant", OWNER, "--yes"),
+    "rotate tenant": _command("keys", "rotate", "evidence", "--tenant", OWNER),
+    "restore database": _command("restore", "database", "{backup}/database.backup"),
+    "restore objects": _command("restore", "objects", "{backup}/objects"),
+    "restore keys": _command("restore", "keys", "{backup}/keys.json", "--key-file", "{key}"),
 }
 """By name; each may be repeated after its process was killed."""

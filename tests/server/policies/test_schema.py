@@ -236,7 +236,7 @@ def test_an_express_attempt_with_gestures_needs_more_time(gestures: list[str]) -
 
 
 def test_the_json_schema_in_the_package_is_the_models() -> None:
-    """Made by: facegate policy schema > server/policies/policy.schema.json."""
+    """Made by: python -m docs.make_reference."""
     packaged = (files("server.policies") / "policy.schema.json").read_text(encoding="utf-8")
     assert packaged == render_schema()
     assert json.loads(packaged)["additionalProperties"] is False

@@ -117,7 +117,7 @@ def pull_pack(
     if needs_acceptance(pack, models_dir) and not accept:
         raise TermsNotAccepted(
             f"the licence of some models in {pack.name} restricts their use. Read it with "
-            f"`facegate models licence {pack.name}`; if you accept it, "
+            f"`facegate models show {pack.name}`; if you accept it, "
             f"`facegate models pull {pack.name} --accept`."
         )
     until = None if deadline is None else time.monotonic() + deadline

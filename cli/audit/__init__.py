@@ -1,1 +1,0 @@
-"""``facegate audit``: verify, show and export the audit log."""

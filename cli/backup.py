@@ -1,0 +1,210 @@
+"""``facegate backup`` and ``facegate restore``: database, objects and keys, each on its own."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.progress import Progress, SpinnerColumn, TextColumn
+
+from cli.audited import ReasonOption, record_change
+from cli.errors import errors_reported
+from server.audit import AuditAction, AuditEventInvalid
+from server.backup import (
+    BackupError,
+    CopySummary,
+    DumpSummary,
+    copy_objects,
+    dump_database,
+    pack_keys,
+    restore_database,
+    unpack_keys,
+)
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
+from server.storage.errors import StorageError
+from server.storage.objects import open_object_store
+
+__all__ = [
+    "backup",
+    "restore",
+]
+
+_KeyFileOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--key-file",
+        help="For keys: file with the key of the backup, 32 bytes as base64 (openssl rand -base64 32).",
+    ),
+]
+
+
+class Part(StrEnum):
+    """What is backed up."""
+
+    DATABASE = "database"
+    OBJECTS = "objects"
+    KEYS = "keys"
+
+
+def backup(
+    part: Annotated[Part, typer.Argument(help="What to back up.")],
+    target: Annotated[
+        str,
+        typer.Argument(help="File to write; for objects a folder, or a URL such as s3://backups/facegate."),
+    ],
+    *,
+    prune: Annotated[
+        bool, typer.Option("--prune", help="For objects: delete what was erased from the source.")
+    ] = False,
+    key_file: _KeyFileOption = None,
+    reason: ReasonOption = "",
+) -> None:
+    """Back up the database, the objects and the keys.
+
+    The database is copied as of one moment, with a manifest beside the file that proves it: SQLite by its
+    online backup, PostgreSQL by `pg_dump`, which must be as new as the server. It is restored into a database
+    of the same kind. Sealed records stay sealed. Of the objects, those that the target lacks are copied; an
+    interrupted copy may be repeated. Back up the database before the objects: images are stored before the
+    rows that name them. The key files become one encrypted file: keep it, and the key that encrypts it, apart
+    from the others. The audit log records each backup. For example:
+
+        facegate backup database /backup/facegate-2031-04-01.backup
+
+        facegate backup objects /backup/objects --prune
+
+        openssl rand -base64 32 > /safe/backup.key && chmod 600 /safe/backup.key
+
+        facegate backup keys /key-backup/keys.json --key-file /safe/backup.key
+    """
+    key = _fitting_key(part, key_file, prune=prune)
+    with _settings() as settings:
+
+        def record(change: Callable[[], int] = lambda: 0) -> int:
+            return record_change(
+                settings.database_url,
+                AuditAction.BACKUP_MADE,
+                lambda _: change(),
+                reason=reason,
+                part=part.value,
+            )
+
+        match part:
+            case Part.DATABASE:
+                with _rows_shown("Reading") as progress:
+                    made = dump_database(
+                        settings.database_url, Path(target), now=datetime.now(UTC), progress=progress
+                    )
+                    done = _dump_report(asyncio.run(made))
+                    record()
+            case Part.OBJECTS:
+                done = _copy(settings.objects_url, target, prune=prune)
+                record()
+            case _:
+                count = record(lambda: pack_keys(settings.key_folder, Path(target), key_file=key))
+                done = f"{count} key files, encrypted"
+    typer.echo(f"{target}: {done}.")
+
+
+def restore(
+    part: Annotated[Part, typer.Argument(help="What to restore.")],
+    source: Annotated[str, typer.Argument(help="What `facegate backup` wrote: a file, folder or URL.")],
+    *,
+    key_file: _KeyFileOption = None,
+    reason: ReasonOption = "",
+) -> None:
+    """Restore backups into an empty deployment.
+
+    The database is restored in one transaction. Its tables are made; it must have no rows, and the manifest
+    must lie beside the file. A file that is cut off or altered is refused before anything is written; the
+    restored rows are counted, and the restored audit log records the restoration. Objects are copied back;
+    key files are restored into a folder without other files. Both may be repeated after an interruption. For
+    example:
+
+        facegate restore database /backup/facegate-2031-04-01.backup
+
+        facegate restore objects /backup/objects
+
+        facegate restore keys /key-backup/keys.json --key-file /safe/backup.key
+    """
+    key = _fitting_key(part, key_file, prune=False)
+    with _settings() as settings:
+        match part:
+            case Part.DATABASE:
+                with _rows_shown("Restoring") as progress:
+                    summary = asyncio.run(
+                        restore_database(Path(source), settings.database_url, progress=progress)
+                    )
+                    record_change(
+                        settings.database_url,
+                        AuditAction.BACKUP_RESTORED,
+                        lambda _: None,
+                        reason=reason,
+                        made=summary.time.isoformat(),
+                    )
+                typer.echo(f"Restored {_dump_report(summary)}.")
+            case Part.OBJECTS:
+                done = _copy(source, settings.objects_url)
+                typer.echo(f"{settings.objects_url}: {done}.")
+            case _:
+                count = unpack_keys(Path(source), settings.key_folder, key_file=key)
+                typer.echo(f"{settings.key_folder}: restored {count} key files.")
+
+
+def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:
+    """Returns the file with the key of a backup of keys; verifies that no option is for another part."""
+    if (key_file is not None) != (part is Part.KEYS):
+        raise typer.BadParameter("the backup of keys needs it, and no other", param_hint="--key-file")
+    if prune and part is not Part.OBJECTS:
+        raise typer.BadParameter("only objects are pruned", param_hint="--prune")
+    return key_file or Path()
+
+
+@contextmanager
+def _settings() -> Iterator[Settings]:
+    """Loads the settings, and reports the errors of the block."""
+    with errors_reported(SettingsInvalid, BackupError, StorageError, AuditEventInvalid):
+        yield load_settings().settings
+
+
+def _copy(source: str, target: str, *, prune: bool = False) -> str:
+    """Copies objects; returns what was done, in a sentence."""
+    with _rows_shown("Copying") as progress:
+        copied = copy_objects(
+            open_object_store(source),
+            open_object_store(target),
+            prune=prune,
+            progress=lambda count: progress("objects", count),
+        )
+        return _copy_report(asyncio.run(copied))
+
+
+@contextmanager
+def _rows_shown(verb: str) -> Iterator[Callable[[str, int], None]]:
+    """Shows on standard error how many rows or objects were handled."""
+    columns = (SpinnerColumn(), TextColumn(verb), TextColumn("{task.description}"))
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("")
+        yield lambda name, count: progress.update(task, description=f"{name}: {count:,}")
+
+
+def _dump_report(summary: DumpSummary) -> str:
+    checks = summary.rows.get("checks", 0)
+    return (
+        f"{sum(summary.rows.values()):,} rows of {checks:,} checks, as of "
+        f"{summary.time:%Y-%m-%d %H:%M:%S} UTC, schema {summary.revision}"
+    )
+
+
+def _copy_report(summary: CopySummary) -> str:
+    parts = [f"copied {summary.copied:,} objects", f"{summary.present:,} were there already"]
+    if summary.gone:
+        parts.append(f"{summary.gone:,} were erased meanwhile")
+    if summary.pruned:
+        parts.append(f"deleted {summary.pruned:,} that the source has no more")
+    return ", ".join(parts)

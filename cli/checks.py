@@ -1,0 +1,662 @@
+"""``facegate checks``: finds, reads, keeps and erases the evidence of decided checks, over gRPC."""
+
+import json
+import os
+from collections.abc import AsyncIterator, Iterable, Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, BinaryIO, Final
+
+import typer
+from facegate.v1 import evidence_service_pb2, result_pb2
+from google.protobuf import json_format
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from cli.connection import (
+    SERVICE,
+    ApiKeyOption,
+    CaOption,
+    CertOption,
+    Connection,
+    KeyOption,
+    PurposeOption,
+    call_server,
+)
+from cli.errors import PENDING, OutputUnusable, errors_reported
+from cli.groups import SharingGroup
+from cli.options import JsonOption
+from cli.shown import printable as shown
+from cli.verdict import enum_word, verdict_view
+from facegate_client import CallRefusedError, Compliance, ExportedImage
+from liveness import AttackType
+from server.domain.terms import CheckStatus, FailureReason
+
+__all__ = [
+    "app",
+]
+
+
+_STYLES = {
+    result_pb2.CHECK_STATUS_SUCCESS: "green",
+    result_pb2.CHECK_STATUS_FAILURE: "red",
+    result_pb2.CHECK_STATUS_NOT_DECIDED: "yellow",
+}
+
+
+def time_words(stamp: Timestamp) -> str:
+    """Returns a time in UTC for people."""
+    return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
+    """Returns a table of decided checks."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("Check", "Decided (UTC)", "Status", "Reasons", "Attack", "Signs", "Policy", "Until", "Hold"):
+        table.add_column(name, overflow="fold")
+    for check in checks:
+        status = enum_word(result_pb2.CheckStatus.Name, check.status, "CHECK_STATUS_")
+        attack = enum_word(result_pb2.AttackType.Name, check.attack_type, "ATTACK_TYPE_")
+        table.add_row(
+            check.check_id,
+            time_words(check.decide_time),
+            Text(status + (" (sandbox)" if check.sandbox else ""), _STYLES.get(check.status, "")),
+            ", ".join(
+                enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_")
+                for reason in check.reasons
+            ),
+            attack if check.attack_type else "",
+            ", ".join(check.device_signs),
+            f"{check.policy} {check.policy_version}",
+            check.retain_until.ToDatetime(UTC).strftime("%Y-%m-%d"),
+            Text("yes", "bold yellow") if check.on_hold else "",
+        )
+    return table
+
+
+def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Iterable[Table]:
+    """Returns the facts of a record, its images and its holds as tables."""
+    facts = Table(show_header=False, box=None, pad_edge=False, title="Record", title_justify="left")
+    facts.add_column(style="bold", no_wrap=True)
+    facts.add_column(overflow="fold")
+    times = evidence.times
+    kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
+    rows = [
+        ("subject", evidence.result.subject_reference or "-"),
+        ("consent", evidence.result.consent_reference or "-"),
+        ("trusted image", f"{kept.removeprefix('KEPT_').lower()} {evidence.trusted_image.sha256.hex()}"),
+        ("accepted", time_words(times.create_time)),
+        ("decided", time_words(times.decide_time)),
+        ("delivered", time_words(times.finish_time) if times.HasField("finish_time") else "-"),
+        ("retained until", time_words(times.retain_until)),
+        *_images_rows(times),
+        ("clock", times.source),
+        (
+            "frames",
+            ", ".join(
+                f"attempt {one.attempt}: {len(one.sha256)}{'' if one.complete else ' (incomplete)'}"
+                for one in evidence.frames
+            )
+            or "none",
+        ),
+    ]
+    for name, text in rows:
+        facts.add_row(name, Text(text))
+    yield facts
+    images = Table(box=None, pad_edge=False, title="Images", title_justify="left")
+    for name in ("Purpose", "Attempt", "Frame", "Type", "SHA-256"):
+        images.add_column(name, overflow="fold")
+    for image in evidence.images:
+        purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(image.purpose)
+        images.add_row(
+            purpose.removeprefix("PURPOSE_"),
+            str(image.attempt),
+            str(image.frame_index),
+            image.media_type,
+            image.sha256.hex(),
+        )
+    yield images
+    if evidence.holds:
+        holds = Table(box=None, pad_edge=False, title="Holds", title_justify="left")
+        for name in ("Reference", "Placed (UTC)", "By", "Reason"):
+            holds.add_column(name, overflow="fold")
+        for hold in evidence.holds:
+            holds.add_row(
+                Text(hold.reference), time_words(hold.place_time), hold.placed_by, Text(hold.reason)
+            )
+        yield holds
+
+
+def _images_rows(times: evidence_service_pb2.EvidenceTimes) -> Iterable[tuple[str, str]]:
+    if times.HasField("images_retain_until"):
+        yield "images until", time_words(times.images_retain_until)
+    if times.HasField("images_erase_time"):
+        yield "images erased", time_words(times.images_erase_time)
+
+
+def approval_words(approval: evidence_service_pb2.Approval) -> str:
+    """Returns what a request that waits for a second person needs."""
+    return (
+        f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. Another "
+        f"caller must make the same call, with the same purpose, before "
+        f"{time_words(approval.expire_time)} UTC."
+    )
+
+
+def residue_words(residues: Iterable[evidence_service_pb2.Residue]) -> Iterable[str]:
+    """Returns what may still contain erased data."""
+    for residue in residues:
+        yield f"- {residue.description}"
+
+
+_WIDTH = 220
+_ANY = "UNSPECIFIED"
+
+
+class SandboxChoice(StrEnum):
+    """Which checks are listed, by the kind of their caller."""
+
+    BOTH = "both"
+    ONLY = "only"
+    NONE = "none"
+
+
+_Time = datetime | None
+_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+def list_command(
+    context: typer.Context,
+    *,
+    since: Annotated[
+        _Time,
+        typer.Option(
+            formats=_FORMATS,
+            metavar="TIME",
+            help="Decided at this time or later. UTC unless it has an offset, such as 2027-03-01.",
+        ),
+    ] = None,
+    before: Annotated[
+        _Time, typer.Option(formats=_FORMATS, metavar="TIME", help="Decided before this time.")
+    ] = None,
+    subject: Annotated[str, typer.Option(show_default=False, help="Exact subject reference.")] = "",
+    consent: Annotated[str, typer.Option(show_default=False, help="Exact consent reference.")] = "",
+    status: Annotated[CheckStatus | None, typer.Option(help="Status.")] = None,
+    reason: Annotated[
+        FailureReason | None, typer.Option(metavar="REASON", help="One of the reasons, such as SPOOF.")
+    ] = None,
+    attack: Annotated[
+        AttackType | None, typer.Option(metavar="ATTACK", help="Attack type of a SPOOF, such as INJECTION.")
+    ] = None,
+    policy: Annotated[str, typer.Option(show_default=False, help="Name of the policy.")] = "",
+    sign: Annotated[
+        str, typer.Option(show_default=False, help="Sign of manipulation, such as virtual_camera.")
+    ] = "",
+    on_hold: Annotated[bool, typer.Option("--on-hold", help="Only checks on hold.")] = False,
+    sandbox: Annotated[SandboxChoice, typer.Option(help="Checks of sandbox callers.")] = SandboxChoice.BOTH,
+    most: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of checks.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List decided checks, newest first.
+
+    Examples:
+      facegate checks list --since 2027-03-01 --before 2027-04-01 --policy high --reason SPOOF
+
+      facegate checks list --subject customer-4711
+
+      facegate checks list --on-hold --service api.example:8444
+      --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0, or 2 for an error.
+    """
+    request = evidence_service_pb2.ListChecksRequest(
+        subject_reference=subject,
+        consent_reference=consent,
+        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{status or _ANY}"),
+        reason=result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason or _ANY}"),
+        attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack or _ANY}"),
+        policy=policy,
+        device_sign=sign,
+        on_hold=on_hold,
+        sandbox=None if sandbox is SandboxChoice.BOTH else sandbox is SandboxChoice.ONLY,
+        page_size=min(most, 200),
+    )
+    for name, moment in (("decided_since", since), ("decided_before", before)):
+        if moment is not None:
+            getattr(request, name).FromDatetime(_utc(moment))
+    connection: Connection = context.obj
+
+    async def work(compliance: Compliance) -> list[evidence_service_pb2.CheckSummary]:
+        return [check async for check in compliance.all_checks(request, most=most)]
+
+    found = call_server(connection, work)
+    if as_json:
+        for check in found:
+            typer.echo(json.dumps(json_format.MessageToDict(check, preserving_proto_field_name=True)))
+        return
+    messages = Console(stderr=True)
+    if not found:
+        messages.print("No decided check matches. Erased checks, and those without a record, are not listed.")
+        return
+    console = Console()
+    Console(width=None if console.is_terminal else _WIDTH).print(checks_table(found))
+    if len(found) == most:
+        messages.print(f"These are the newest {most}; --most shows more.", highlight=False)
+
+
+def _utc(moment: datetime) -> datetime:
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+
+
+_EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "image/j2c": "j2c"}
+
+
+def show_command(
+    context: typer.Context,
+    check_id: Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")],
+    *,
+    images: Annotated[Path | None, typer.Option(help="Folder for the images. Needs --purpose.")] = None,
+    purpose: Annotated[
+        str, typer.Option(show_default=False, help="Why, for the audit log. Required for images.")
+    ] = "",
+    save: Annotated[
+        Path | None,
+        typer.Option(help="File for the signed record. `facegate result verify` verifies it."),
+    ] = None,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", help="List each liveness signal and device test.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Show the evidence record of a check.
+
+    Examples:
+      facegate checks show 8366b788-9c1b-42af-b63f-d9078de4adac
+
+      facegate checks show 8366b788-9c1b-42af-b63f-d9078de4adac --images out/ --purpose c-17
+
+      facegate checks show CHECK --service api.example:8444
+      --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0; 1 if lists state the check otherwise than its sealed record; 2 for an error.
+    """
+    if images is not None and not purpose.strip():
+        raise typer.BadParameter("state why the images are read", param_hint="--purpose")
+    connection: Connection = context.obj
+    messages = Console(stderr=True)
+
+    async def work(
+        compliance: Compliance,
+    ) -> tuple[evidence_service_pb2.GetEvidenceResponse, list[ExportedImage]]:
+        evidence = await compliance.get_evidence(check_id, purpose=purpose)
+        fetched: list[ExportedImage] = []
+        if images is not None and evidence.times.HasField("images_erase_time"):
+            messages.print("The images are erased, because their retention has ended; the record is kept.")
+        elif images is not None:
+            with Progress(console=messages, transient=True) as progress:
+                fetched = [
+                    await compliance.get_evidence_image(check_id, image.sha256, purpose=purpose)
+                    for image in progress.track(evidence.images, description="Fetching images")
+                ]
+        return evidence, fetched
+
+    evidence, fetched = call_server(connection, work)
+    with errors_reported():
+        saved = [] if images is None else [_save_image(images, check_id, image) for image in fetched]
+        if save is not None:
+            _write(save, evidence.record_jws.encode() + b"\n")
+            saved.append(save)
+    if as_json:
+        typer.echo(json.dumps(json.loads(evidence.record_json), indent=2))
+    else:
+        console = Console()
+        console.print(verdict_view(evidence.result, signature="not checked: --save it", verbose=verbose))
+        for table in evidence_tables(evidence):
+            console.print()
+            console.print(table)
+    for path in saved:
+        messages.print(escape(f"saved {path}"), highlight=False)
+    if evidence.altered_facts:
+        messages.print(
+            f"Altered in the database: {', '.join(evidence.altered_facts)}. Lists state them otherwise than "
+            "the sealed record, which is shown here and is right. Find out who can write to the database, "
+            "and restore it from a backup.",
+            style="bold red",
+        )
+        raise typer.Exit(1)
+
+
+def _save_image(folder: Path, check_id: str, image: ExportedImage) -> Path:
+    facts = image.facts
+    purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(facts.purpose)
+    name = purpose.removeprefix("PURPOSE_").lower()
+    extension = _EXTENSIONS.get(facts.media_type, "bin")
+    path = folder / f"{check_id}-{name}-{facts.sha256.hex()[:12]}.{extension}"
+    _write(path, image.content)
+    return path
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise OutputUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def export_command(
+    context: typer.Context,
+    check_id: Annotated[
+        str | None,
+        typer.Argument(metavar="CHECK", help="Identifier of the check; left out with --subject."),
+    ] = None,
+    *,
+    purpose: PurposeOption,
+    out: Annotated[
+        Path | None, typer.Option(help="File; by default facegate-CHECK.zip.", show_default=False)
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(help="Export all data of this person instead (GDPR Article 15), by its reference."),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
+) -> None:
+    """Export the evidence of a check as one signed archive.
+
+    The archive has the images, the record, the signed result, the public keys and a report for people.
+    `facegate result verify` verifies it without this server. For example:
+
+        facegate checks export 8366b788-9c1b-42af-b63f-d9078de4adac --purpose c-17
+
+        facegate checks export --subject customer-4711 --purpose "letter 9"
+
+        facegate checks export CHECK --purpose c-17 --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0, or 2 for an error.
+    """
+    if (check_id is None) == (subject is None):
+        raise typer.BadParameter("give either a check or --subject", param_hint="CHECK")
+    target = out or Path(f"facegate-{check_id or 'person'}.zip")
+    if target.exists() and not force:
+        raise typer.BadParameter(f"{target} exists; add --force, or name another file", param_hint="--out")
+    connection: Connection = context.obj
+
+    async def work(compliance: Compliance) -> int:
+        if subject is not None:
+            parts = compliance.export_subject(subject, purpose=purpose)
+        else:
+            parts = compliance.export_evidence(check_id or "", purpose=purpose)
+        return await _written(parts, target)
+
+    size = call_server(connection, work)
+    messages = Console(stderr=True)
+    messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
+    if subject is None:
+        messages.print(
+            escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
+        )
+
+
+async def _written(parts: AsyncIterator[bytes], target: Path) -> int:
+    """Writes a file from its parts; an export that fails leaves none."""
+    part = target.with_name(f".{target.name}.part")
+    try:
+        with (
+            _private(part) as file,
+            Progress(
+                TextColumn("Exporting"),
+                BarColumn(),
+                DownloadColumn(),
+                console=Console(stderr=True),
+                transient=True,
+            ) as progress,
+        ):
+            task = progress.add_task("export", total=None)
+            size = 0
+            async for chunk in parts:
+                file.write(chunk)
+                size += len(chunk)
+                progress.update(task, completed=size)
+        part.replace(target)
+    except OSError as error:
+        raise OutputUnusable(f"{target} cannot be written: {error.strerror or error}") from error
+    finally:
+        part.unlink(missing_ok=True)
+    return size
+
+
+def _private(path: Path) -> BinaryIO:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
+
+
+_CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
+_ReferenceOption = Annotated[
+    str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")
+]
+
+
+def hold_command(
+    context: typer.Context,
+    check_id: _CheckArgument,
+    *,
+    reference: _ReferenceOption,
+    reason: Annotated[
+        str, typer.Option(help="Reason for the hold. At most 256 bytes, without personal data.")
+    ],
+) -> None:
+    """Place a legal hold: until it is released, no caller and no retention erases the check.
+
+    For example:
+
+        facegate checks hold CHECK --reference case-17 --reason "court order"
+
+        facegate checks hold CHECK --reference case-17 --reason order --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0, or 2 for an error.
+    """
+    connection: Connection = context.obj
+    hold = call_server(
+        connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
+    )
+    Console().print(
+        escape(f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by ")
+        + escape(f"{hold.placed_by}, because: {hold.reason}"),
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def release_command(
+    context: typer.Context,
+    check_id: _CheckArgument,
+    *,
+    reference: _ReferenceOption,
+    purpose: PurposeOption,
+) -> None:
+    """Release a legal hold.
+
+    The settings may demand that a second person does the same. For example:
+
+        facegate checks release 8366b788-9c1b-42af-b63f-d9078de4adac --reference case-17 --purpose closed
+
+        facegate checks release CHECK --reference case-17 --purpose closed --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0, 3 until a second person confirms, or 2 for an error.
+    """
+    connection: Connection = context.obj
+    response = call_server(
+        connection, lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=purpose)
+    )
+    if response.HasField("approval"):
+        Console().print(escape(approval_words(response.approval)), highlight=False, soft_wrap=True)
+        raise typer.Exit(PENDING)
+    left = response.remaining_holds
+    kept = (
+        "no hold keeps the check" if not left else f"{left} more {'keeps' if left == 1 else 'keep'} the check"
+    )
+    Console().print(escape(f"The hold {reference} is released; {kept}."), highlight=False, soft_wrap=True)
+
+
+_MOST_COUNTED: Final = 1_000
+
+
+class ErasureWord(StrEnum):
+    """Why a person is erased."""
+
+    REQUEST = "request"
+    CONSENT_WITHDRAWN = "consent-withdrawn"
+    OTHER = "other"
+
+
+def erase_command(
+    context: typer.Context,
+    check_id: Annotated[
+        str | None, typer.Argument(metavar="CHECK", help="Identifier of the check; left out with --subject.")
+    ] = None,
+    *,
+    purpose: PurposeOption,
+    subject: Annotated[
+        str | None, typer.Option(help="Erase this person instead (GDPR Article 17), by the reference.")
+    ] = None,
+    reason: Annotated[
+        ErasureWord | None,
+        typer.Option(metavar="REASON", help="Why the person is erased. request, consent-withdrawn or other."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Erasure cannot be undone.")] = False,
+) -> None:
+    """Erase the evidence of a check before its retention ends, or a person.
+
+    A hold prevents it. Of a person, all checks without a hold are erased, device keys, and the pseudonym in
+    the audit log. A call that failed may be repeated. For example:
+
+        facegate checks erase 8366b788-9c1b-42af-b63f-d9078de4adac --purpose "created by mistake"
+
+        facegate checks erase --subject customer-4711 --reason request --purpose "letter 9"
+
+        facegate checks erase CHECK --purpose mistake --service api.example:8444
+        --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0; 1 if a hold keeps checks of a person, or there is nothing of the person; 3 until a
+    second person confirms; 2 for an error.
+    """
+    connection: Connection = context.obj
+    if check_id is not None and subject is None and reason is None:
+        _erase_check(connection, check_id, purpose=purpose, yes=yes)
+    elif check_id is None and subject is not None and reason is not None:
+        _erase_person(connection, subject, reason=reason, purpose=purpose, yes=yes)
+    else:
+        raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
+
+
+def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bool) -> None:
+    _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
+    response = call_server(
+        connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
+    )
+    if response.HasField("approval"):
+        _print(approval_words(response.approval))
+        raise typer.Exit(PENDING)
+    _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
+    _print_residues(response.residues)
+
+
+def _erase_person(
+    connection: Connection, subject: str, *, reason: ErasureWord, purpose: str, yes: bool
+) -> None:
+    if not yes:
+        _confirm(
+            f"Erase {shown(subject)}: {_decided_checks(connection, subject)}, those that are still open, and "
+            "the keys of the person's devices? This cannot be undone.",
+            yes=False,
+        )
+    wire = evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{reason.name}")
+    response = call_server(
+        connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
+    )
+    if response.HasField("approval"):
+        _print(approval_words(response.approval))
+        raise typer.Exit(PENDING)
+    if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
+        _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
+        raise typer.Exit(1)
+    _print(
+        f"Erased {response.erased_checks} checks, and {response.forgotten_device_rows} device keys, key uses "
+        "and scan memories."
+    )
+    _print_residues(response.residues)
+    if response.held_check_ids:
+        held = len(response.held_check_ids)
+        _print(f"{held} checks are on hold and stay; release their holds and call again:")
+        for check_id in response.held_check_ids:
+            _print(f"- {check_id}")
+        raise typer.Exit(1)
+
+
+def _decided_checks(connection: Connection, subject: str) -> str:
+    """Returns the number of a person's decided checks in words; who may erase need not be able to list."""
+    request = evidence_service_pb2.ListChecksRequest(subject_reference=subject, page_size=200)
+
+    async def count(compliance: Compliance) -> str:
+        try:
+            found = [check async for check in compliance.all_checks(request, most=_MOST_COUNTED)]
+        except CallRefusedError as error:
+            if error.refusal.reason != "PERMISSION_DENIED":
+                raise
+            return "the decided checks (your credentials may not count them)"
+        at_least = "at least " if len(found) == _MOST_COUNTED else ""
+        return f"{at_least}{len(found)} decided check{'s' * (len(found) != 1)}"
+
+    return call_server(connection, count)
+
+
+def _confirm(question: str, *, yes: bool) -> None:
+    if not yes:
+        typer.confirm(question, abort=True, err=True)
+
+
+def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:
+    _print("What may still contain the data:")
+    for line in residue_words(residues):
+        _print(line)
+
+
+def _print(text: str) -> None:
+    Console().print(escape(text), highlight=False, soft_wrap=True)
+
+
+app = typer.Typer(
+    cls=SharingGroup,
+    help="Find, read, export and erase evidence of decided checks.",
+    no_args_is_help=True,
+)
+app.command("list")(list_command)
+app.command("show")(show_command)
+app.command("export")(export_command)
+app.command("hold")(hold_command)
+app.command("release")(release_command)
+app.command("erase")(erase_command)
+
+
+@app.callback()
+def connect(
+    context: typer.Context,
+    *,
+    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
+    api_key_file: ApiKeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """Find, read, export and erase evidence of decided checks.
+
+    The options of the connection may also stand behind the command.
+    """
+    context.obj = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)

@@ -1,0 +1,306 @@
+"""Reads tickets, keys and certificates before the first call, and opens the connection that they describe."""
+
+import asyncio
+import base64
+import re
+import ssl
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Final, NoReturn, TypeVar
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from cli.errors import CommandError
+from cli.words import describe_lost_connection, describe_refusal
+from facegate_client import (
+    ApiKey,
+    CallRefusedError,
+    ClientError,
+    Compliance,
+    ConnectionFailedError,
+    CredentialsError,
+    KeySet,
+    ScanTicket,
+    SourceError,
+    TlsSettings,
+    fetch_key_set,
+    is_loopback,
+    load_key_set,
+    open_channel,
+)
+from server.configuration.settings import ServiceListener
+
+__all__ = [
+    "ApiKeyOption",
+    "CaOption",
+    "CertOption",
+    "Connection",
+    "KeyOption",
+    "PurposeOption",
+    "call_server",
+    "certificate_explained",
+    "read_api_key",
+    "read_file",
+    "read_key_set",
+    "read_ticket",
+    "read_tls",
+]
+
+
+_TOKEN: Final = re.compile(r"[!-~]{1,512}")
+_PROBE_SECONDS: Final = 5.0
+_KEY_BYTES: Final = 32
+_HEX_DIGITS: Final = 2 * _KEY_BYTES
+
+
+def read_file(path: Path, what: str) -> bytes:
+    """Returns the content of a file.
+
+    Args:
+        path: The file.
+        what: Name of its content, for the message.
+
+    Raises:
+        SourceError: The file cannot be read.
+    """
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise SourceError(f"{what} at {path} cannot be read: {error.strerror}") from error
+
+
+async def read_key_set(jwks: str | None) -> KeySet | None:
+    """Returns the server's result keys from a file or an address.
+
+    Raises:
+        ClientError: They cannot be read or reached, or are not keys.
+    """
+    if jwks is None:
+        return None
+    if jwks.startswith(("http://", "https://")):
+        return await fetch_key_set(jwks)
+    return load_key_set(read_file(Path(jwks), "the JWKS"))
+
+
+def read_api_key(path: Path | None) -> ApiKey | None:
+    """Returns the orchestrator's API key.
+
+    Raises:
+        SourceError: The file cannot be read.
+        CredentialsError: The file contains no API key.
+    """
+    if path is None:
+        return None
+    try:
+        return ApiKey(read_file(path, "the API key").decode("ascii").strip())
+    except UnicodeDecodeError as error:
+        raise CredentialsError(f"the API key in {path} is not ASCII") from error
+
+
+def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
+    """Returns what the orchestrator hands to the device.
+
+    Args:
+        token_file: File with the scan token alone.
+        challenge_key: The fingerprint to pin, 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
+
+    Raises:
+        SourceError: The file cannot be read.
+        CredentialsError: It contains no token, or the fingerprint is none.
+    """
+    raw = read_file(token_file, "the scan token")
+    try:
+        token = raw.decode("ascii").strip()
+    except UnicodeDecodeError:
+        token = ""
+    if not _TOKEN.fullmatch(token):
+        raise CredentialsError(
+            f"{token_file} must contain one scan token and nothing else: scan_token of UploadTrustedImage"
+        )
+    try:
+        if len(challenge_key) == _HEX_DIGITS:
+            key = bytes.fromhex(challenge_key)
+        else:
+            key = base64.b64decode(challenge_key.replace("-", "+").replace("_", "/"), validate=True)
+    except ValueError:
+        key = b""
+    if len(key) != _KEY_BYTES:
+        raise CredentialsError(
+            "--challenge-key must be the 32 bytes of challenge_key_sha256 of UploadTrustedImage, as 64 hex "
+            "digits or in Base64"
+        )
+    return ScanTicket(token=token, challenge_key_sha256=key)
+
+
+@asynccontextmanager
+async def certificate_explained(
+    target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
+) -> AsyncIterator[None]:
+    """Says of a connection that fails in the block whether the server refuses the client certificate.
+
+    A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
+    complete, it ends the connection. So this makes one more handshake, and waits for the server's first byte.
+
+    Args:
+        target: ``host:port`` of the service listener.
+        ca: As for ``read_tls``.
+        certificate: As for ``read_tls``.
+        key: As for ``read_tls``.
+
+    Raises:
+        ConnectionFailedError: The error of the block, with the reason if it is the certificate.
+    """
+    try:
+        yield
+    except ConnectionFailedError as error:
+        if (ca, certificate, key) == (None, None, None) and is_loopback(target):
+            raise
+        if not await _ends_after_handshake(target, ca=ca, certificate=certificate, key=key):
+            raise
+        shown = "gets no client certificate" if certificate is None else "refuses the client certificate"
+        raise ConnectionFailedError(f"{error}: the server {shown}") from error
+
+
+async def _ends_after_handshake(
+    target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
+) -> bool:
+    host, _, port = target.rpartition(":")
+    try:
+        context = ssl.create_default_context(cafile=ca)
+        if certificate is not None and key is not None:
+            context.load_cert_chain(certificate, key)
+        context.set_alpn_protocols(["h2"])
+        async with asyncio.timeout(_PROBE_SECONDS):
+            reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=host)
+            try:
+                # A server of HTTP/2 sends its settings first.
+                return not await reader.read(1)
+            finally:
+                writer.close()
+    except ssl.SSLError as error:
+        # Other servers, such as proxies, send an alert: CERTIFICATE_REQUIRED, UNKNOWN_CA, BAD_CERTIFICATE.
+        return "ALERT" in (error.reason or "") and "CERT" in (error.reason or "")
+    except ConnectionResetError:
+        return True
+    except (OSError, ValueError, TimeoutError):
+        return False
+
+
+def read_tls(
+    target: str, *, ca: Path | None, certificate: Path | None = None, key: Path | None = None
+) -> TlsSettings | None:
+    """Returns TLS settings if options request TLS or the target is another computer; else None.
+
+    Args:
+        target: ``host:port``.
+        ca: PEM of the authorities to trust; the system's if ``None``.
+        certificate: PEM of the caller's own certificate, for mutual TLS.
+        key: PEM of its private key.
+
+    Raises:
+        SourceError: A file cannot be read.
+        CredentialsError: Only one of certificate and key is given.
+    """
+    if ca is None and certificate is None and key is None and is_loopback(target):
+        return None
+    return TlsSettings(
+        root_certificates=None if ca is None else read_file(ca, "the authorities"),
+        client_certificate=None if certificate is None else read_file(certificate, "the certificate"),
+        client_key=None if key is None else read_file(key, "the private key"),
+    )
+
+
+_Answer = TypeVar("_Answer")
+
+FAILED: Final = 2
+
+ApiKeyOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file", envvar="FACEGATE_API_KEY_FILE", help="File with an API key of a compliance role."
+    ),
+]
+CaOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--ca", help="PEM of the authorities to trust; by default the system's, and plaintext on loopback."
+    ),
+]
+CertOption = Annotated[Path | None, typer.Option("--cert", help="PEM of your certificate (mTLS).")]
+KeyOption = Annotated[Path | None, typer.Option("--key", help="PEM of its private key.")]
+PurposeOption = Annotated[
+    str,
+    typer.Option(
+        "--purpose",
+        help="Why, for the audit log. At most 256 bytes without personal data, such as the number of a case.",
+        show_default=False,
+    ),
+]
+
+SERVICE: Final = f"127.0.0.1:{ServiceListener.model_fields['port'].default}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connection:
+    """A connection to the service listener.
+
+    Attributes:
+        service: ``host:port``.
+        api_key_file: File with the API key; ``None`` with mutual TLS.
+        ca: PEM file of the trusted authorities; ``None`` for the system's, or for plaintext on loopback.
+        cert: PEM file of the caller's certificate; ``None`` without mutual TLS.
+        key: PEM file of its private key; ``None`` without mutual TLS.
+    """
+
+    service: str
+    api_key_file: Path | None
+    ca: Path | None
+    cert: Path | None
+    key: Path | None
+
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[Compliance]:
+        """Opens the connection.
+
+        Raises:
+            ClientError: A file cannot be read, or plaintext was requested beyond loopback.
+        """
+        api_key = read_api_key(self.api_key_file)
+        files = {"ca": self.ca, "certificate": self.cert, "key": self.key}
+        tls = read_tls(self.service, **files)
+        async with (
+            certificate_explained(self.service, **files),
+            open_channel(self.service, tls=tls) as channel,
+        ):
+            yield Compliance(channel=channel, api_key=api_key)
+
+
+def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
+    """Makes calls, and returns the answer; reports an error and what to do, and ends the command.
+
+    Args:
+        connection: The connection.
+        work: Makes the calls.
+    """
+
+    async def run() -> _Answer:
+        async with connection.open() as compliance:
+            return await work(compliance)
+
+    try:
+        return asyncio.run(run())
+    except CallRefusedError as error:
+        _fail(describe_refusal(error.refusal))
+    except ConnectionFailedError as error:
+        _fail(describe_lost_connection(error))
+    except (ClientError, CommandError) as error:
+        _fail(str(error))
+
+
+def _fail(text: str) -> NoReturn:
+    Console(stderr=True).print(escape(text), style="red", highlight=False, soft_wrap=True)
+    raise typer.Exit(FAILED)

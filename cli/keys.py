@@ -1,0 +1,402 @@
+"""``facegate keys``: makes API keys for callers, and manages the server's keys."""
+
+import asyncio
+import secrets
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from sqlalchemy import Connection
+
+from cli.audited import ReasonOption, pending_approval, record_change
+from cli.errors import FAILED, PENDING, CommandError, errors_reported
+from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
+from server.access.callers import CallerEntry, Role, Scope
+from server.audit import AuditAction, AuditEventInvalid
+from server.base.errors import ConfigurationError
+from server.configuration.loading import SettingsInvalid, load_settings
+from server.configuration.settings import Settings
+from server.keyring.key_files import KeyFiles, open_key_files
+from server.keyring.key_rotation import (
+    destroy_evidence_key,
+    destroy_tenant_keys,
+    encrypt_key_files,
+    retire_evidence_key,
+    retire_signing_key,
+    rotate_key,
+)
+from server.keyring.keys import KeyFolder
+from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
+from server.storage.database import open_database
+from server.storage.errors import StorageError
+from server.storage.holds import expect_no_hold_of
+from server.storage.schema import expect_usable
+from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository, keys_in_use
+
+__all__ = [
+    "app",
+]
+
+
+def new_api_key_command(
+    name: Annotated[str, typer.Argument(help="Caller's name, for logs.")],
+    *,
+    tenant: Annotated[str, typer.Option(help="Tenant of its checks.")] = "default",
+    role: Annotated[
+        list[Role] | None,
+        typer.Option(
+            metavar="ROLE",
+            help="Role of the caller. May be repeated: orchestrator (the default), compliance_reader, "
+            "compliance_admin or operator.",
+        ),
+    ] = None,
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(help="Permission; may be repeated. By default all permissions of its roles."),
+    ] = None,
+    expires_days: Annotated[
+        int | None, typer.Option(min=1, max=3650, help="Validity in days. By default unlimited.")
+    ] = None,
+    sandbox: Annotated[
+        bool,
+        typer.Option(
+            "--sandbox",
+            help="Key for tests. Its checks tolerate emulators, virtual cameras, repeated frames and test "
+            "roots, and each result states this.",
+        ),
+    ] = False,
+    file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Add the entry to this file. A new file is readable by its owner alone. By default "
+            "the entry is printed.",
+            show_default=False,
+        ),
+    ] = None,
+) -> None:
+    """Make an API key: print it once, with its entry for the API keys file.
+
+    The file holds only a hash, so reading it gives no access. For example, for a backend, for a monitor that
+    only reads, and for the tests of an app:
+
+        facegate keys new-api-key backend --expires-days 180 --file api_keys.toml
+
+        facegate keys new-api-key status-board --scope checks.read
+
+        facegate keys new-api-key app-tests --sandbox
+    """
+    try:
+        entry = CallerEntry(
+            name=name,
+            tenant=tenant,
+            roles=tuple(role or [Role.ORCHESTRATOR]),
+            scopes=None if scope is None else tuple(scope),
+            sandbox=sandbox,
+        )
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(part) for part in item['loc'])}: {item['msg']}".removeprefix(": ")
+            for item in error.errors(include_url=False, include_context=False, include_input=False)
+        ]
+        raise typer.BadParameter("; ".join(problems)) from error
+    key, digest = new_api_key()
+    lines = [
+        "[[key]]",
+        f'name = "{name}"',
+        f'sha256 = "{digest}"',
+        f'tenant = "{tenant}"',
+        f"roles = {_texts(entry.roles)}",
+    ]
+    if entry.scopes is not None:
+        lines.append(f"scopes = {_texts(entry.scopes)}")
+    if expires_days is not None:
+        lines.append(f"expires = {datetime.now(UTC) + timedelta(days=expires_days):%Y-%m-%dT%H:%M:%SZ}")
+    if sandbox:
+        lines.append("sandbox = true")
+    text = "\n".join(lines)
+    if file is not None:
+        # Before the key is shown: a key without an entry is of no use.
+        with errors_reported(ApiKeysInvalid):
+            add_api_key(file, text)
+    typer.echo(f"The key, shown only once: {key}", err=True)
+    if file is not None:
+        typer.echo(f"Its entry is in {file}; servers read the file again within seconds.", err=True)
+        return
+    typer.echo(
+        "Add this to the API keys file, which only the server's user may read; servers read it again within "
+        "seconds:",
+        err=True,
+    )
+    typer.echo(text)
+
+
+def _texts(values: Iterable[StrEnum]) -> str:
+    return "[" + ", ".join(f'"{value.value}"' for value in values) + "]"
+
+
+_BATCH = 200
+
+
+def rewrap_command(reason: ReasonOption = "") -> None:
+    """Wrap all data keys under the newest evidence key, of the server or of their tenant.
+
+    Only rows of the database change, never an object; servers may run. You can repeat it after
+    an interruption: it skips keys that are wrapped already. The audit log records it. For example, after
+    `facegate keys rotate evidence` and `facegate keys retire 1 --purpose evidence`:
+
+        facegate keys rewrap --config /etc/facegate.toml
+    """
+    with errors_reported(SettingsInvalid, ConfigurationError, StorageError, AuditEventInvalid):
+        settings = load_settings().settings
+        keys = KeyFolder(open_key_files(settings.key_folder, settings.keys)).keys.wrapping_keys
+        changed, lost = asyncio.run(_rewrap(settings.database_url, keys))
+        record_change(
+            settings.database_url,
+            AuditAction.KEY_REWRAPPED,
+            lambda _: None,
+            reason=reason,
+            changed=str(changed),
+            lost=str(sum(lost.values())),
+        )
+    typer.echo(f"Rewrapped {changed:,} data keys.")
+    if lost:
+        typer.echo(
+            "Could not open "
+            + ", ".join(f"{number:,} of {place}" for place, number in lost.items())
+            + ": their wrapping key is not in the key folder, or they were altered.",
+            err=True,
+        )
+        raise typer.Exit(FAILED)
+
+
+async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[str, int]]:
+    """Returns how many data keys were rewrapped, and how many could not be opened, by place."""
+    database = open_database(database_url, patient=True, expect=expect_usable)
+    lost: Counter[str] = Counter()
+    try:
+        repository = WrappedKeyRepository(database)
+        totals = await repository.count()
+        changed = 0
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            for place in PLACES:
+                total = sum(totals[place.name].values())
+                task = progress.add_task(place.name, total=total)
+
+                def wrap_anew(found: WrappedKey, name: str = place.name) -> tuple[bytes, str] | None:
+                    if found.key_id == keys.key_id_for(found.context.tenant):
+                        return None
+                    try:
+                        return rewrap(
+                            found.wrapped_key,
+                            key_id=found.key_id,
+                            wrapping_keys=keys,
+                            aad=found.context,
+                            random=secrets.token_bytes,
+                        )
+                    except (SealBroken, WrappingKeyUnknown):
+                        lost[name] += 1
+                        return None
+
+                after = None
+                while True:
+                    batch = await repository.rewrap(place, wrap_anew, after=after, limit=_BATCH)
+                    changed += batch.changed
+                    progress.advance(task, batch.rows)
+                    if (after := batch.last) is None:
+                        break
+        return changed, lost
+    finally:
+        await database.close()
+
+
+app = typer.Typer(help="Make API keys, and manage the server's keys.", no_args_is_help=True)
+app.command("new-api-key")(new_api_key_command)
+app.command("rewrap")(rewrap_command)
+
+TenantOption = Annotated[
+    str, typer.Option("--tenant", help="Tenant with evidence keys of its own, as keys.tenants names it.")
+]
+NumberArgument = Annotated[int, typer.Argument(min=1, help="Number of the key: 2 for evidence-0002.key.")]
+
+
+class Purpose(StrEnum):
+    """The purpose of a key of the server."""
+
+    TOKEN = "token"  # noqa: S105 - a purpose, not a secret
+    CHALLENGE = "challenge"
+    RESULT = "result"
+    EVIDENCE = "evidence"
+    AUDIT = "audit"
+
+
+class RetiredPurpose(StrEnum):
+    """The purpose of a key that can be retired."""
+
+    RESULT = "result"
+    AUDIT = "audit"
+    EVIDENCE = "evidence"
+
+
+@contextmanager
+def _keys() -> Iterator[tuple[Settings, KeyFiles]]:
+    with errors_reported(SettingsInvalid, ConfigurationError, StorageError, AuditEventInvalid):
+        settings = load_settings().settings
+        yield settings, open_key_files(settings.key_folder, settings.keys)
+
+
+@app.command()
+def rotate(
+    purpose: Annotated[Purpose, typer.Argument(help="Purpose of the key.")],
+    tenant: TenantOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Add the next key of a purpose. Servers use it from their next start.
+
+    Older keys stay in the folder: they verify tokens, open evidence, and sign the challenges of checks that
+    began with them. The audit log records the rotation. For example:
+
+        facegate keys rotate evidence --config /etc/facegate.toml
+    """
+    with _keys() as (settings, files):
+        made = record_change(
+            settings.database_url,
+            AuditAction.KEY_ROTATED,
+            lambda _: rotate_key(files, purpose.value, tenant=tenant),
+            reason=reason,
+            purpose=purpose.value,
+            tenant=tenant,
+        )
+    typer.echo(f"Made {made}. Restart the servers to use it.")
+
+
+@app.command()
+def retire(
+    number: NumberArgument,
+    purpose: Annotated[RetiredPurpose, typer.Option(help="Purpose of the key.")] = RetiredPurpose.RESULT,
+    tenant: TenantOption = "",
+    reason: ReasonOption = "",
+) -> None:
+    """Stop the use of an older key for anything new.
+
+    Of a result or audit key, only the public half is kept, with the times of its use. Servers publish it in
+    their JWKS, so that what it signed can be verified; keep the file as long. An evidence key only opens what
+    is sealed under it; `facegate keys rewrap` and `destroy` are the next steps. The audit log records the
+    retirement. For example, after `facegate keys rotate`:
+
+        facegate keys retire 1 --config /etc/facegate.toml
+
+        facegate keys retire 1 --purpose evidence
+    """
+    with _keys() as (settings, files):
+
+        def change(_connection: Connection) -> Path:
+            if purpose is RetiredPurpose.EVIDENCE:
+                return retire_evidence_key(files, number, tenant=tenant)
+            return retire_signing_key(files, purpose.value, number, now=datetime.now(UTC))
+
+        kept = record_change(
+            settings.database_url,
+            AuditAction.KEY_RETIRED,
+            change,
+            reason=reason,
+            purpose=purpose.value,
+            number=str(number),
+            tenant=tenant,
+        )
+    if purpose is RetiredPurpose.EVIDENCE:
+        typer.echo(f"Evidence key {number} only opens from now on; it is {kept}.")
+    else:
+        typer.echo(f"Key {number} is removed; its public key is {kept}.")
+
+
+@app.command()
+def encrypt(reason: ReasonOption = "") -> None:
+    """Encrypt the key files under the first key of keys.encryption.
+
+    Files that are encrypted under another listed key are encrypted again. The servers need no restart. May be
+    repeated after an interruption. For example, after an entry with kind = "aws-kms" was added:
+
+        facegate keys encrypt --config /etc/facegate.toml
+    """
+    with _keys() as (settings, files):
+        if not settings.keys.encryption:
+            raise CommandError(
+                "keys.encryption in the settings has no entry; name a key-encryption key there"
+            )
+        changed = record_change(
+            settings.database_url,
+            AuditAction.KEYS_ENCRYPTED,
+            lambda _: encrypt_key_files(files),
+            reason=reason,
+            encryption=settings.keys.encryption[0].kind,
+        )
+    for path in changed:
+        typer.echo(f"{path}")
+    typer.echo(f"Encrypted {len(changed)} key files; all are encrypted now.")
+
+
+@app.command()
+def destroy(
+    number: Annotated[
+        int | None, typer.Argument(min=1, help="Number of a retired evidence key; none for --tenant alone.")
+    ] = None,
+    tenant: TenantOption = "",
+    *,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do not ask before a tenant's keys are destroyed.")
+    ] = False,
+    reason: ReasonOption = "",
+) -> None:
+    """Delete a retired evidence key that wraps nothing any more, or all keys of a tenant.
+
+    To destroy the keys of a tenant erases everything that is sealed under them, in all backups, too, unless
+    they contain the key folder. For example:
+
+        facegate keys destroy 1
+
+        facegate keys destroy --tenant branch-12
+    """
+    if number is None and not tenant:
+        raise typer.BadParameter("name the number of a retired key, or a tenant with --tenant")
+    with _keys() as (settings, files):
+        if number is None and not yes:
+            typer.confirm(
+                f"All evidence of {tenant} becomes unreadable, for ever. Destroy its keys?", abort=True
+            )
+
+        what = {"number": "all" if number is None else str(number), "tenant": tenant}
+        pending = pending_approval(settings, reason=reason, **what)
+        if pending is not None:
+            typer.echo(
+                f"Requested; nothing is destroyed yet. Another user has to run the same command by "
+                f"{pending.expire_time:%Y-%m-%d %H:%M} UTC."
+            )
+            raise typer.Exit(PENDING)
+
+        def change(connection: Connection) -> tuple[Path, ...]:
+            if number is None:
+                expect_no_hold_of(connection, tenant)
+                return destroy_tenant_keys(files, tenant)
+            used = keys_in_use(connection)
+            now = datetime.now(UTC)
+            return (destroy_evidence_key(files, number, in_use=used, tenant=tenant, now=now),)
+
+        gone = record_change(
+            settings.database_url,
+            AuditAction.KEY_DESTROYED,
+            change,
+            reason=reason,
+            announced=AuditAction.KEY_DESTRUCTION_BEGUN,
+            **what,
+        )
+    for path in gone:
+        typer.echo(f"{path} is destroyed.")

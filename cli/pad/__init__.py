@@ -1,1 +1,0 @@
-"""``facegate evaluate pad``: measures presentation attack detection on your images and clips."""

@@ -1,0 +1,297 @@
+"""``facegate result verify``: verifies a saved result, evidence record or archive, offline."""
+
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+from typing import Annotated, Any, Final, NoReturn
+
+import typer
+from facegate.v1 import result_pb2
+from google.protobuf import json_format
+from joserfc import jws
+from joserfc.errors import JoseError
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from cli.errors import FileUnusable
+from cli.verdict import enum_word, failure_words, waiver_words
+from facegate_client import (
+    ClientError,
+    KeySet,
+    load_key_set,
+    verify_archive,
+    verify_record_jws,
+    verify_result_jws,
+)
+
+__all__ = [
+    "app",
+]
+
+
+_ZIP: Final = b"PK\x03\x04"
+_RECORD_TYPE: Final = "facegate-record"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedFile:
+    """A verified file.
+
+    Attributes:
+        kind: ``"result"``, ``"record"`` or ``"archive"``.
+        result: The signed result.
+        header: The header of the signature of the file.
+        manifest: The manifest of an archive; ``None`` for another file.
+    """
+
+    kind: str
+    result: result_pb2.CheckResult
+    header: Mapping[str, Any]
+    manifest: Mapping[str, Any] | None = None
+
+
+def verify_saved(
+    content: bytes, keys: KeySet, *, issuer: str | None, tenant: str | None, accept_sandbox: bool
+) -> VerifiedFile:
+    """Verifies the content of a saved file.
+
+    Args:
+        content: The content.
+        keys: The trusted keys.
+        issuer: The expected issuer; ``None`` for any.
+        tenant: The expected tenant; ``None`` for any.
+        accept_sandbox: Whether those of sandbox checks are accepted.
+
+    Raises:
+        FileUnusable: It is neither an archive nor a JWS.
+        ClientError: It is not verified.
+    """
+    if content.startswith(_ZIP):
+        archive = verify_archive(content, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
+        return VerifiedFile(
+            kind="archive",
+            result=archive.result,
+            header=_header(archive.files["result.jws"].decode()),
+            manifest=archive.manifest,
+        )
+    text = _text(content)
+    # The unverified header only selects how the file is verified.
+    if _type(text) == _RECORD_TYPE:
+        record = verify_record_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
+        return VerifiedFile(kind="record", result=record.result, header=_header(text))
+    result = verify_result_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
+    return VerifiedFile(kind="result", result=result, header=_header(text))
+
+
+def _text(content: bytes) -> str:
+    try:
+        text = content.decode("ascii").strip()
+    except UnicodeDecodeError:
+        text = ""
+    if not text:
+        raise FileUnusable(
+            "contains no JWS; expected three parts of base64url with dots between them, or a ZIP file: give "
+            "`result_jws` as FinishCheck returned it, or a file of `facegate checks`"
+        )
+    return text
+
+
+def _type(text: str) -> object:
+    try:
+        return jws.extract_compact(text.encode()).headers().get("typ")
+    except (JoseError, ValueError):
+        return None
+
+
+def _header(text: str) -> Mapping[str, Any]:
+    return jws.extract_compact(text.encode()).headers()
+
+
+NOT_VERIFIED, UNREADABLE = 1, 2
+
+_STDIN: Final = "-"
+_MAX_BYTES: Final = 1024 * 1024
+_MOST_BYTES_OF_ARCHIVE: Final = 64 * 1024 * 1024
+
+
+def verify_command(
+    *,
+    result: Annotated[
+        str,
+        typer.Argument(
+            metavar="FILE",
+            help="File with a JWS, `-` for standard input, or an archive. A JWS is `result_jws` of "
+            "FinishCheck, the .jws file of `facegate verify --out`, or the record of `facegate checks show "
+            "--save`; an archive is that of `facegate checks export`.",
+            show_default=False,
+        ),
+    ],
+    jwks: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="Server's result keys. A saved copy of /.well-known/jwks.json from its admin listener.",
+            show_default=False,
+        ),
+    ],
+    expect_check_id: Annotated[
+        str | None,
+        typer.Option(help="Required check.", show_default=False),
+    ] = None,
+    expect_issuer: Annotated[
+        str | None,
+        typer.Option(help="Required issuer: the server's `results.issuer`.", show_default=False),
+    ] = None,
+    expect_tenant: Annotated[str | None, typer.Option(help="Required tenant.", show_default=False)] = None,
+    accept_sandbox: Annotated[
+        bool, typer.Option("--accept-sandbox", help="Accept the result of a sandbox check; for tests only.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print result and header as JSON.")] = False,
+) -> None:
+    """Verify a saved result, evidence record or archive, offline.
+
+    Of an archive, every file is compared with the signed manifest, and its result is verified too.
+
+    Examples:
+      curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
+
+      facegate result verify evidence/8366b788-9c1b-42af-b63f-d9078de4adac.jws --jwks jwks.json
+
+      facegate result verify archive.zip --jwks jwks.json
+
+      facegate result verify - --jwks jwks.json --json < result.jws
+
+      facegate result verify result.jws --jwks jwks.json --expect-issuer https://facegate.bank.example
+      --expect-tenant retail --expect-check-id 8366b788-9c1b-42af-b63f-d9078de4adac
+
+    The exit status states whether the result is authentic; `status` states whether the check succeeded. The
+    exit status is 0 if the signature is valid, 1 if the result is refused, and 2 if a file cannot be read.
+    """
+    messages = Console(stderr=True)
+    try:
+        content, keys = _read_content(result), _read_keys(jwks)
+    except (FileUnusable, ClientError) as error:
+        _fail(messages, str(error), UNREADABLE)
+    try:
+        saved = verify_saved(
+            content, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+        )
+    except FileUnusable as error:
+        _fail(messages, f"{_named(result)} {error}", UNREADABLE)
+    except ClientError as error:
+        _fail(messages, str(error), NOT_VERIFIED)
+    verified = saved.result
+    if expect_check_id is not None and verified.check_id != expect_check_id:
+        _fail(
+            messages,
+            f"the result belongs to the check {verified.check_id}; expected {expect_check_id}: give the "
+            "result of that check",
+            NOT_VERIFIED,
+        )
+    if as_json:
+        typer.echo(_as_json(saved))
+    else:
+        Console().print(_view(saved))
+
+
+def _read_content(source: str) -> bytes:
+    if source != _STDIN and Path(source).is_dir():
+        raise FileUnusable(f"{source} is a folder; give the .jws file in it")
+    if source != _STDIN:
+        return _read(source, most_bytes=_MOST_BYTES_OF_ARCHIVE)
+    return sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1)
+
+
+def _read_keys(source: str) -> KeySet:
+    if source.startswith(("http://", "https://")):
+        raise FileUnusable(
+            f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
+            "over a connection that you trust, with curl -o jwks.json"
+        )
+    return load_key_set(_read(source))
+
+
+def _read(path: str, *, most_bytes: int = _MAX_BYTES) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(most_bytes + 1)
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
+    if len(content) > most_bytes:
+        raise FileUnusable(f"{path} has more than {most_bytes} bytes; nothing that is verified is so large")
+    return content
+
+
+def _named(source: str) -> str:
+    return "standard input" if source == _STDIN else source
+
+
+def _as_json(saved: VerifiedFile) -> str:
+    result, header = saved.result, saved.header
+    said = json_format.MessageToDict(result, preserving_proto_field_name=True)
+    return json.dumps(
+        {
+            "verified": True,
+            "kind": saved.kind,
+            "key_id": header.get("kid", ""),
+            "issuer": header.get("iss"),
+            "tenant": header.get("tenant"),
+            "sandbox": result.sandbox,
+            "result": said,
+            **({} if saved.manifest is None else {"manifest": dict(saved.manifest)}),
+        },
+        indent=2,
+    )
+
+
+def _view(saved: VerifiedFile) -> Table:
+    result, header, manifest = saved.result, saved.header, saved.manifest
+    success = result.status == result_pb2.CHECK_STATUS_SUCCESS
+    title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
+    table = Table(title=title, show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    if result.sandbox:
+        table.add_row("sandbox", Text("yes: made for tests, no statement about a person", "bold yellow"))
+    else:
+        table.add_row("sandbox", Text("no"))
+    status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+    table.add_row("status", Text(status, "bold green" if success else "bold red"))
+    table.add_row("reasons", Text(", ".join(failure_words(result)) or "-"))
+    table.add_row("check", Text(result.check_id))
+    table.add_row("decided", Text(result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")))
+    policy = result.policy
+    table.add_row(
+        "policy", Text(f"{policy.name} version {policy.version}, SHA-256 {policy.sha256.hex()[:16]}...")
+    )
+    if waivers := waiver_words(result):
+        table.add_row("waivers", Text(waivers, "yellow"))
+    if manifest is not None:
+        files = manifest["files"]
+        table.add_row("files", Text(f"{len(files)}, all as they were signed"))
+        table.add_row("exported", Text(f"{manifest.get('export_time')} by {manifest.get('exported_by')}"))
+        table.add_row("purpose", Text(str(manifest.get("purpose"))))
+        for missing in manifest.get("missing_images", []):
+            table.add_row("missing", Text(f"{missing['name']}: {missing['problem']}", "yellow"))
+    for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
+        table.add_row(label, Text(str(header.get(name) or "-")))
+    return table
+
+
+def _fail(messages: Console, text: str, status: int) -> NoReturn:
+    messages.print(escape(text), style="red", highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
+
+
+app = typer.Typer(help="Verify saved results.", no_args_is_help=True)
+app.command("verify")(verify_command)
+
+
+@app.callback()
+def _group() -> None:
+    """Keeps ``verify`` a subcommand although it is the only one."""

@@ -1,1 +1,0 @@
-"""``facegate result``: the commands on saved results."""

@@ -1,0 +1,327 @@
+"""Test devices for the reference client, and their platform in a folder.
+
+The folder has its secret, the settings with which a server trusts it, a policy that demands evidence, and the
+state of its devices.
+"""
+
+import json
+import secrets
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, Final
+
+from cryptography.hazmat.primitives.serialization import Encoding
+from facegate.v1 import device_pb2
+
+from cli.errors import PlatformUnusable
+from facegate_client import FrameSource
+from server.base.private_files import make_private_file, make_private_folder
+from server.device.revocation import write_revocation_files
+from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
+from simulator.devices.client import (
+    DeviceAttestor,
+    PlayedSource,
+    camera_profile_of,
+    device_profile_of,
+    runtime_findings_of,
+)
+
+__all__ = [
+    "POLICY_NAME",
+    "SETTINGS_FILE",
+    "PlayedDevice",
+    "StoredPlatform",
+    "open_played_device",
+    "policy_text",
+    "read_platform",
+    "settings_text",
+    "write_platform",
+]
+
+
+POLICY_NAME: Final = "attested"
+
+_OBSERVED: Final = """\
+device = "required"
+camera = "required"
+stream = "required"
+contradiction = "required"
+memory = "ignored"
+"""
+
+
+def settings_text(platform: TestPlatform, folder: Path, *, page: str | None = None) -> str:
+    """Returns settings, TOML: first keys and then tables, to append to the keys of other settings.
+
+    Args:
+        platform: The platform.
+        folder: Folder of its files, absolute.
+        page: Origin of a page on this machine that may scan, in place of that of the platform's app.
+    """
+    app = platform.app
+    rp_id, origin = (app.rp_id, app.origin) if page is None else ("localhost", page)
+
+    def at(name: str) -> str:
+        # JSON strings are TOML strings.
+        return json.dumps(str(folder / name))
+
+    return f"""\
+policies.folder = {at("policies")}
+policies.default = "{POLICY_NAME}"
+
+[[device_integrity.android.apps]]
+package = "{app.package}"
+certificate_sha256 = ["{app.certificate_digest.hex()}"]
+
+[device_integrity.android]
+revocation_file = {at("revocation.json")}
+# Google updates its list every day; the list of a test platform never changes.
+max_revocation_age_hours = 2160
+
+[device_integrity.android.play]
+decoder = "local"
+decryption_key_file = {at("play_decryption_key.txt")}
+verification_key_file = {at("play_verification_key.txt")}
+
+[device_integrity.apple]
+app_ids = ["{app.apple_id}"]
+
+[device_integrity.web]
+rp_id = "{rp_id}"
+origins = ["{origin}"]
+
+[device_integrity.test_roots]
+android_spki_sha256 = ["{platform.android_root_sha256.hex()}"]
+apple_certificate = {at("apple_root.pem")}
+apple_receipt_certificate = {at("apple_receipt_root.pem")}
+"""
+
+
+def policy_text(name: str = POLICY_NAME) -> str:
+    """Returns a policy, TOML, that demands evidence of each platform.
+
+    It does not demand the TLS key that the device saw, because a server on loopback may have none. It ignores
+    the scan memory, because simulated scans with the same seed are equal.
+    """
+    return f"""\
+name = "{name}"
+version = 1
+description = "For tests: demands evidence."
+mode = "EXPRESS"
+
+[match]
+max_fmr = 1e-2
+
+[liveness]
+live_threshold = 70.0
+spoof_threshold = 30.0
+
+[challenge.raised] # the person of a simulated device does not blink or turn
+blink = false
+depth = false
+
+[device]
+minimum_assurance = "LOW"
+
+[device.demands.android]
+android_key = "required"
+{_OBSERVED}
+[device.demands.ios]
+app_attest = "required"
+{_OBSERVED}
+[device.demands.web]
+web_key = "required"
+{_OBSERVED}
+[attempts]
+maximum = 3
+
+[retention]
+evidence_seconds = 86_400
+audit_images = 2
+"""
+
+
+SETTINGS_FILE: Final = "facegate.toml"
+
+_PLATFORM_FILE: Final = "platform.json"
+_USE_FILE: Final = "app_attest_count.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredPlatform:
+    """A test platform and its folder."""
+
+    platform: TestPlatform
+    folder: Path
+
+    def device(self, kind: DeviceKind) -> TestDevice:
+        """Returns a test device of this kind, with its stored state if it has one.
+
+        Raises:
+            PlatformUnusable: The state cannot be read.
+        """
+        document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
+        counter = document.get("counter")
+        if counter is not None and not isinstance(counter, int):
+            raise PlatformUnusable(f"{self.folder / _USE_FILE} contains no count")
+        return make_device(kind, self.platform, use=AttestedUse(counter))
+
+    def save(self, device: TestDevice) -> None:
+        """Stores how often the device's App Attest key has signed; other devices have no state.
+
+        Raises:
+            PlatformUnusable: The folder cannot be written.
+        """
+        if device.use.counter is not None:
+            _write(self.folder / _USE_FILE, json.dumps({"counter": device.use.counter}).encode())
+
+
+def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
+    """Creates a test platform, or renews the validity of the one in the folder from now on.
+
+    Args:
+        folder: The folder; it is created if needed.
+        now: The present time, with a time zone.
+
+    Raises:
+        PlatformUnusable: The folder cannot be written, or its content is not a test platform.
+    """
+    secret = folder / _PLATFORM_FILE
+    seed = _seed(secret) if secret.exists() else secrets.token_hex(32)
+    platform = TestPlatform(seed=seed, made=now)
+    try:
+        make_private_folder(folder / "policies")
+    except OSError as error:
+        raise PlatformUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
+    stored = StoredPlatform(platform=platform, folder=folder)
+    for name, content in {
+        _PLATFORM_FILE: json.dumps({"seed": seed, "made": now.isoformat()}).encode(),
+        "apple_root.pem": platform.apple.root.certificate.public_bytes(Encoding.PEM),
+        "apple_receipt_root.pem": platform.apple.receipts.root.certificate.public_bytes(Encoding.PEM),
+        "play_decryption_key.txt": platform.play.decryption_key.encode(),
+        "play_verification_key.txt": platform.play.verification_key.encode(),
+        SETTINGS_FILE: (
+            # JSON strings are TOML strings.
+            f"data_dir = {json.dumps(str(folder.resolve() / 'data'))}\n"
+            "# Test devices are accepted in sandbox checks only; all checks of this server are.\n"
+            "listeners.service.local_sandbox = true\n"
+            "# The default pack is for evaluation, which suits tests.\n"
+            "allow_evaluation_pack = true\n" + settings_text(platform, folder.resolve())
+        ).encode(),
+        f"policies/{POLICY_NAME}.toml": policy_text().encode(),
+    }.items():
+        _write(folder / name, content)
+    try:
+        write_revocation_files(folder / "revocation.json", platform.revocation_list(), fetched_at=now)
+    except OSError as error:
+        raise PlatformUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
+    return stored
+
+
+def read_platform(folder: Path) -> StoredPlatform:
+    """Reads the test platform in a folder.
+
+    Raises:
+        PlatformUnusable: There is none.
+    """
+    document = _read_json(folder / _PLATFORM_FILE)
+    try:
+        made = datetime.fromisoformat(document["made"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise PlatformUnusable(f"{folder / _PLATFORM_FILE} is not a test platform file") from error
+    if made.tzinfo is None:
+        made = made.replace(tzinfo=UTC)
+    return StoredPlatform(
+        platform=TestPlatform(seed=_seed(folder / _PLATFORM_FILE), made=made), folder=folder
+    )
+
+
+def _seed(path: Path) -> str:
+    seed = _read_json(path).get("seed")
+    if not isinstance(seed, str) or not seed:
+        raise PlatformUnusable(f"{path} is not a test platform file")
+    return seed
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    try:
+        document = json.loads(path.read_bytes())
+    except OSError as error:
+        raise PlatformUnusable(
+            f"{path} cannot be read: {error.strerror}; make one with facegate attest test-platform"
+        ) from error
+    except ValueError as error:
+        raise PlatformUnusable(f"{path} is not JSON") from error
+    if not isinstance(document, dict):
+        raise PlatformUnusable(f"{path} is not a test platform file")
+    return document
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        make_private_file(path)
+        path.write_bytes(content)
+    except OSError as error:
+        raise PlatformUnusable(f"{path} cannot be written: {error.strerror}") from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlayedDevice:
+    """The parts of a device that a ``facegate_client.FaceScanner`` needs.
+
+    Attributes:
+        device: The device.
+        stored: Its platform.
+    """
+
+    device: TestDevice
+    stored: StoredPlatform
+
+    @property
+    def attestor(self) -> DeviceAttestor:
+        """The attestor that makes its evidence."""
+        return DeviceAttestor(self.device)
+
+    @property
+    def profile(self) -> device_pb2.DeviceProfile:
+        """Its claim, as a message."""
+        return device_profile_of(self.device.claim)
+
+    @property
+    def camera(self) -> device_pb2.CameraProfile:
+        """Its claim on its camera, as a message."""
+        return camera_profile_of(self.device.camera)
+
+    @property
+    def runtime_findings(self) -> device_pb2.RuntimeFindings:
+        """The run-time findings of its app, as a message."""
+        return runtime_findings_of(self.device.report)
+
+    def source(self, source: FrameSource) -> PlayedSource:
+        """Returns a source of frames, changed as the device does."""
+        return PlayedSource(source, self.device.habit)
+
+    def save(self) -> None:
+        """Stores the state of the device for its next scan.
+
+        Raises:
+            PlatformUnusable: The platform's folder cannot be written.
+        """
+        self.stored.save(self.device)
+
+
+def open_played_device(kind: str, folder: Path) -> PlayedDevice:
+    """Opens a device of a stored platform, with the state of its earlier scans.
+
+    Args:
+        kind: A ``simulator.devices.DeviceKind``.
+        folder: Folder of the platform.
+
+    Raises:
+        PlatformUnusable: There is no such kind, or no platform in the folder.
+    """
+    if kind not in set(DeviceKind):
+        raise PlatformUnusable(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
+    stored = read_platform(folder)
+    return PlayedDevice(device=stored.device(DeviceKind(kind)), stored=stored)

@@ -1,0 +1,352 @@
+"""Shows results as tables on the terminal, and saves them as files."""
+
+import uuid
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from google.protobuf import json_format
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from matcher import similarity_in_words
+
+__all__ = [
+    "enum_word",
+    "failure_words",
+    "match_words",
+    "result_json",
+    "save_verdict",
+    "verdict_view",
+    "waiver_words",
+]
+
+
+_SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
+_DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
+
+
+class SavedPicture:
+    """A saved image, with its rotation and mirroring.
+
+    Attributes:
+        path: The file with the original bytes.
+        rotation: Clockwise rotation that makes it upright, degrees.
+        mirrored: Whether it is mirrored, to be undone after the rotation.
+    """
+
+    def __init__(self, path: Path, picture: result_pb2.EvidenceImage) -> None:
+        self.path = path
+        self.rotation = _DEGREES.get(picture.rotation, 0)
+        self.mirrored = picture.mirrored
+
+    def __str__(self) -> str:
+        turns = f", to be rotated {self.rotation} degrees clockwise" if self.rotation else ""
+        mirrored = ", mirrored" if self.mirrored else ""
+        return f"{self.path}{turns}{mirrored}"
+
+
+def result_json(result: result_pb2.CheckResult) -> str:
+    """Returns the result as JSON with the names of the proto file. Bytes are base64."""
+    return json_format.MessageToJson(result, preserving_proto_field_name=True, indent=2)
+
+
+def save_verdict(
+    response: verification_service_pb2.FinishCheckResponse, folder: Path
+) -> tuple[SavedPicture, ...]:
+    """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
+
+    Args:
+        response: The response with the result.
+        folder: The folder; it is created if needed.
+
+    Returns:
+        The images, the evidence frame first.
+
+    Raises:
+        OSError: A file cannot be written.
+        ValueError: The check's identifier is not a UUID.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    # The identifier comes from the network and becomes part of a path.
+    check_id = str(uuid.UUID(response.result.check_id))
+    pictures = []
+    if response.HasField("evidence_frame"):
+        pictures.append(_save(response.evidence_frame, folder / f"{check_id}-evidence"))
+    for number, picture in enumerate(response.audit_images, start=1):
+        pictures.append(_save(picture, folder / f"{check_id}-audit-{number}"))
+    (folder / f"{check_id}.json").write_text(result_json(response.result) + "\n", encoding="utf-8")
+    if response.result_jws:
+        (folder / f"{check_id}.jws").write_text(response.result_jws + "\n", encoding="ascii")
+    return tuple(pictures)
+
+
+def _save(picture: result_pb2.EvidenceImage, stem: Path) -> SavedPicture:
+    path = stem.with_name(stem.name + _SUFFIXES.get(picture.media_type, ".bin"))
+    path.write_bytes(picture.image)
+    return SavedPicture(path, picture)
+
+
+_PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
+_NEUTRAL = Text("neutral", "dim")
+_NEUTRAL_SCORE = 0.5
+"""The score of a signal that counts neither for nor against life."""
+_MOST_EXPLANATIONS = 3
+_STATUS_STYLES = {
+    result_pb2.CHECK_STATUS_SUCCESS: "bold green",
+    result_pb2.CHECK_STATUS_NOT_DECIDED: "bold yellow",
+}
+_UNATTESTED = frozenset({result_pb2.DEVICE_ASSURANCE_NONE, result_pb2.DEVICE_ASSURANCE_LOW})
+_VERDICT_STYLES = {
+    result_pb2.LIVENESS_VERDICT_LIVE: "green",
+    result_pb2.LIVENESS_VERDICT_SPOOF: "red",
+    result_pb2.LIVENESS_VERDICT_INCONCLUSIVE: "yellow",
+}
+
+
+def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
+    """Returns the name of an enum value.
+
+    Args:
+        name: The enum's ``Name``, which raises ValueError for an unknown number.
+        value: The value.
+        prefix: Prefix of the name to remove.
+
+    Returns:
+        The name without its prefix; the number if this version does not know it.
+    """
+    try:
+        return name(value).removeprefix(prefix)
+    except ValueError:
+        return str(value)
+
+
+def failure_words(result: result_pb2.CheckResult) -> tuple[str, ...]:
+    """Returns the names of the reasons of a failed check, most important first."""
+    return tuple(
+        enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_") for reason in result.reasons
+    )
+
+
+def waiver_words(result: result_pb2.CheckResult) -> str:
+    """Returns the decisive device tests that were tolerated, failed or not; empty if there are none."""
+    names = ", ".join(result.device.tolerated_checks)
+    return names and f"Waived by the policy{' or the sandbox' if result.sandbox else ''}: {names}"
+
+
+def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: bool = True) -> Group:
+    """Returns a result as tables.
+
+    Args:
+        result: The result.
+        signature: The state of its signature, such as "verified" or "not checked".
+        verbose: Whether every signal and device test is listed; otherwise the view fits one screen.
+    """
+    if not verbose:
+        return _short_view(result, signature)
+    parts: list[Table | Text] = [_summary(result, signature)]
+    if result.liveness.signals:
+        parts.append(_signals("Liveness signals", result.liveness.signals))
+    if result.device.checks:
+        parts.append(_device_tests(result.device))
+    if result.device.signals:
+        parts.append(_signals("Device signals", result.device.signals))
+    return Group(*parts)
+
+
+def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
+    table = _titled_summary(result)
+    if result.liveness.explanations:
+        table.add_row("", Text("\n".join(result.liveness.explanations[:_MOST_EXPLANATIONS])))
+    if result.liveness.required_bits or result.liveness.challenge_steps:
+        table.add_row("challenge", _challenge(result.liveness))
+    table.add_row("same person", _match(result))
+    table.add_row("device", _device(result.device))
+    if failed := _failed_tests(result.device):
+        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
+    if waivers := waiver_words(result):
+        table.add_row("waivers", Text(waivers, "yellow"))
+    table.add_row("transcript", _transcript(result))
+    table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    if result.pack.evaluation_only or result.pack.missing_pad_networks:
+        table.add_row("pack", _pack(result.pack))
+    table.add_row("signature", Text(signature))
+    table.add_row("check", Text(result.check_id))
+    signals, tests = len(result.liveness.signals), len(result.device.checks)
+    return Group(table, Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"))
+
+
+def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
+    return tuple(
+        check.name for check in device.checks if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
+    )
+
+
+def _titled_summary(result: result_pb2.CheckResult) -> Table:
+    """Returns a table with the status, the reasons and the liveness verdict."""
+    table = Table(title="Verdict", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    if result.sandbox:
+        table.add_row("sandbox", Text("made for tests, no statement about a person", "bold yellow"))
+    status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+    table.add_row("status", Text(status, _STATUS_STYLES.get(result.status, "bold red")))
+    if result.reasons:
+        table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
+    table.add_row("liveness", _liveness(result))
+    return table
+
+
+def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
+    table = _titled_summary(result)
+    if result.liveness.explanations:
+        table.add_row("", Text("\n".join(result.liveness.explanations)))
+    if result.liveness.required_bits or result.liveness.challenge_steps:
+        table.add_row("challenge", _challenge(result.liveness))
+    table.add_row("same person", _match(result))
+    table.add_row("device", _device(result.device))
+    if waivers := waiver_words(result):
+        table.add_row("waivers", Text(waivers, "yellow"))
+    table.add_row("transcript", _transcript(result))
+    table.add_row("attempts", _attempts(result))
+    table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    table.add_row("pack", _pack(result.pack))
+    table.add_row("signature", Text(signature))
+    table.add_row("check", Text(result.check_id))
+    return table
+
+
+def _liveness(result: result_pb2.CheckResult) -> Text:
+    if not result.HasField("liveness"):
+        return Text("not judged", "dim")
+    liveness = result.liveness
+    word = enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_")
+    text = Text(word, _VERDICT_STYLES.get(liveness.verdict, ""))
+    text.append(f", confidence {liveness.confidence:.1f} of 100", "default")
+    mode = enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_")
+    text.append(f", mode {mode}", "default")
+    if liveness.attack_type_confidence > 0 and liveness.attack_type != result_pb2.ATTACK_TYPE_REAL:
+        attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+        text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
+    return text
+
+
+def _challenge(liveness: result_pb2.LivenessResult) -> Text:
+    enough = liveness.verified_bits >= liveness.required_bits
+    coloured = [step for step in liveness.challenge_steps if step.drawn_bits > 0]
+    right = sum(step.agrees for step in coloured)
+    text = Text(f"{liveness.verified_bits:.1f} bits verified", "green" if enough else "red")
+    text.append(
+        f" (needs {liveness.required_bits:.1f}), {right} of {len(coloured)} colours answered right",
+        "default",
+    )
+    return text
+
+
+def _match(result: result_pb2.CheckResult) -> Text:
+    match = result.match
+    if result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
+        return Text("not judged", "dim")
+    if not result.HasField("match") or not match.HasField("similarity"):
+        return Text("not compared: no usable face was captured", "dim")
+    text = Text("yes", "green") if match.same_person else Text("no", "red")
+    text.append(
+        f", similarity {match_words(result)}; needs {match.required_similarity:.1f}; "
+        f"{match.frames_used} frames",
+        "default",
+    )
+    return text
+
+
+def match_words(result: result_pb2.CheckResult) -> str:
+    """Returns what the similarity of a result with one means, in words."""
+    match = result.match
+    return similarity_in_words(
+        match.similarity,
+        scan_bound=match.scan_fmr_bound if match.HasField("scan_fmr_bound") else None,
+        saturated=match.fmr_bound <= result.pack.calibration.lowest_fmr_bound,
+    )
+
+
+def _device(device: result_pb2.DeviceResult) -> Text:
+    reached = enum_word(result_pb2.DeviceAssurance.Name, device.assurance, "DEVICE_ASSURANCE_")
+    needed = enum_word(result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_")
+    text = Text(f"assurance {reached} (needs {needed})")
+    if device.assurance in _UNATTESTED:
+        text.append("; not attested", "yellow")
+    return text
+
+
+def _transcript(result: result_pb2.CheckResult) -> Text:
+    if not result.HasField("transcript"):
+        return Text("none", "dim")
+    transcript = result.transcript
+    broken = result_pb2.FAILURE_REASON_TRANSCRIPT_BROKEN in result.reasons
+    text = Text("intact", "green") if transcript.intact else Text("broken" if broken else "not signed", "red")
+    text.append(
+        f", {transcript.frames} frames received, {transcript.frames_examined} examined, "
+        f"{transcript.dropped} dropped, {transcript.streams} stream{'s' * (transcript.streams != 1)}",
+        "default",
+    )
+    return text
+
+
+def _attempts(result: result_pb2.CheckResult) -> Text:
+    words = [
+        enum_word(result_pb2.AttemptSummary.Outcome.Name, attempt.outcome, "OUTCOME_").lower()
+        for attempt in result.attempts
+    ]
+    return Text(", ".join(words) or "none")
+
+
+def _pack(pack: result_pb2.PackReference) -> Text:
+    text = Text(f"{pack.name} {pack.version}")
+    if pack.evaluation_only:
+        text.append(" (for evaluation only: must not decide about people)", "yellow")
+    if pack.missing_pad_networks:
+        text.append(f" (without the PAD networks {', '.join(pack.missing_pad_networks)})", "yellow")
+    if pack.HasField("calibration"):
+        word = enum_word(
+            result_pb2.CalibrationReference.Provenance.Name, pack.calibration.provenance, "PROVENANCE_"
+        )
+        text.append(f", calibration {word.lower().replace('_', ' ')}", "default")
+    return text
+
+
+def _signals(title: str, signals: Iterable[result_pb2.Signal]) -> Table:
+    table = Table(title=title, title_justify="left")
+    table.add_column("signal", min_width=14)
+    table.add_column("score", justify="right")
+    table.add_column("weight", justify="right")
+    table.add_column("passed", justify="center", min_width=7)
+    table.add_column("detail", overflow="fold")
+    for signal in signals:
+        table.add_row(
+            Text(signal.label or signal.name),
+            f"{signal.score:.2f}" if signal.HasField("score") else "-",
+            f"{signal.weight:.2f}",
+            _passed(signal),
+            Text(signal.detail),
+        )
+    return table
+
+
+def _passed(signal: result_pb2.Signal) -> Text:
+    if signal.HasField("score") and round(signal.score, 2) == _NEUTRAL_SCORE:
+        return _NEUTRAL
+    return _PASSED[signal.passed if signal.HasField("passed") else None]
+
+
+def _device_tests(device: result_pb2.DeviceResult) -> Table:
+    table = Table(title="Device tests", title_justify="left")
+    table.add_column("test", overflow="fold")
+    table.add_column("finding")
+    table.add_column("detail", overflow="fold")
+    for check in device.checks:
+        outcome = enum_word(result_pb2.DeviceCheck.Outcome.Name, check.outcome, "OUTCOME_")
+        if check.decisive:
+            outcome += " (tolerated)" if check.tolerated else " (decides)"
+        table.add_row(Text(check.name), Text(outcome), Text(check.detail or check.reason))
+    return table

@@ -1,0 +1,197 @@
+"""Runs cases against a server in this process, through gRPC and the reference client."""
+
+import asyncio
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from facegate.v1 import result_pb2
+
+from evaluation.check_cases import ClipCase, PhotoCase, enlarged, portrait_frames, scan_frames
+from facegate_client.channel import open_channel
+from facegate_client.device import FaceScanner
+from facegate_client.errors import CallRefusedError, ClientError
+from facegate_client.orchestrator import Orchestrator, ticket_of
+from facegate_client.video_file import generated_source
+from server.configuration.settings import (
+    AdminListener,
+    DeviceListener,
+    ListenerSettings,
+    PolicySettings,
+    ServiceListener,
+    Settings,
+)
+from server.running.app import FacegateServer
+from server.running.assembly import Tuning
+from server.scan.transcript import ClockLimits
+from simulator.photo import photo_from_image
+from simulator.scan import simulate_scan
+from simulator.scene import ScanKind, SceneSettings
+from vision.face import BgrImage
+from vision.image import encode_jpeg
+from vision.packs import FaceDetector, Landmarker, Pack
+
+_PORTRAIT_EYE_DISTANCE = 95.0
+_AT_ONCE = 2
+# Clips are sent as fast as the server accepts them, so their clock is ahead of the server's.
+_ANY_CLOCK = ClockLimits(ahead_seconds=1e9)
+
+Case = ClipCase | PhotoCase
+
+
+@dataclass(frozen=True, slots=True)
+class PhotoModeller:
+    """Detects a face and its 68 landmarks, from which the simulator makes a head."""
+
+    detector: FaceDetector
+    landmarker: Landmarker
+
+
+@dataclass(frozen=True, slots=True)
+class CaseOutcome:
+    """The outcome of a case.
+
+    Attributes:
+        case: The case.
+        refused: Reason with which the portrait was refused; empty if it was accepted.
+        result: The result; ``None`` if there is none.
+    """
+
+    case: Case
+    refused: str
+    result: result_pb2.CheckResult | None
+
+    @property
+    def status(self) -> str:
+        """SUCCESS, FAILURE, NOT_DECIDED or the refusal's reason."""
+        if self.result is None:
+            return self.refused
+        return result_pb2.CheckStatus.Name(self.result.status).removeprefix("CHECK_STATUS_")
+
+    @property
+    def verdict(self) -> str:
+        """LIVE, SPOOF, INCONCLUSIVE or UNSPECIFIED."""
+        if self.result is None:
+            return "UNSPECIFIED"
+        name = result_pb2.LivenessVerdict.Name(self.result.liveness.verdict)
+        return name.removeprefix("LIVENESS_VERDICT_")
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """The failure reasons, most important first."""
+        if self.result is None:
+            return (self.refused,)
+        names = (result_pb2.FailureReason.Name(reason) for reason in self.result.reasons)
+        return tuple(name.removeprefix("FAILURE_REASON_") for name in names)
+
+
+def run_cases(
+    cases: Sequence[Case],
+    *,
+    pack: Pack,
+    modeller: PhotoModeller,
+    policy: str,
+    report: Callable[[CaseOutcome], None] = lambda _: None,
+) -> list[CaseOutcome]:
+    """Runs each case with one server, two at a time. Outcomes are in the order of ``cases``.
+
+    Args:
+        cases: The checks.
+        pack: The server's pack.
+        modeller: Finds the landmarks for simulated scans of photos.
+        policy: Policy of each check.
+        report: Called with each outcome when it is known.
+    """
+    return asyncio.run(_run(cases, pack, modeller, policy, report))
+
+
+async def _run(
+    cases: Sequence[Case],
+    pack: Pack,
+    modeller: PhotoModeller,
+    policy: str,
+    report: Callable[[CaseOutcome], None],
+) -> list[CaseOutcome]:
+    limit = asyncio.Semaphore(_AT_ONCE)
+    with tempfile.TemporaryDirectory() as folder:
+        settings = Settings(
+            data_dir=Path(folder),
+            allow_evaluation_pack=True,
+            policies=PolicySettings(default=policy),
+            listeners=ListenerSettings(
+                device=DeviceListener(port=0),
+                # Several cases use the same clip. A check that is no sandbox check would fail.
+                service=ServiceListener(port=0, local_sandbox=True),
+                admin=AdminListener(port=0),
+            ),
+        )
+        server = FacegateServer(settings, pack=pack, tuning=Tuning(clocks=_ANY_CLOCK))
+        await server.start()
+        try:
+
+            async def one(case: Case) -> CaseOutcome:
+                async with limit:
+                    outcome = await _check(case, server, pack, modeller, policy)
+                report(outcome)
+                return outcome
+
+            return list(await asyncio.gather(*(one(case) for case in cases)))
+        finally:
+            await server.drain()
+            await server.stop()
+
+
+async def _check(
+    case: Case, server: FacegateServer, pack: Pack, modeller: PhotoModeller, policy: str
+) -> CaseOutcome:
+    async with open_channel(server.service_target) as service, open_channel(server.device_target) as device:
+        orchestrator = Orchestrator(channel=service, accept_sandbox=True)
+        portrait = await asyncio.to_thread(_portrait, case, pack)
+        if portrait is None:
+            return CaseOutcome(case, "NO_PORTRAIT", None)
+        try:
+            check = await orchestrator.upload_trusted_image(portrait, policy=policy)
+        except CallRefusedError as error:
+            return CaseOutcome(case, error.refusal.reason, None)
+        scanner = FaceScanner(
+            channel=device,
+            ticket=ticket_of(check),
+            source=generated_source(_scan(case, modeller), label="recorded", pace="fast"),
+        )
+        try:
+            await scanner.scan()
+            finished = await orchestrator.finish_check(check.check_id, wait_s=10.0)
+        except ClientError as error:
+            return CaseOutcome(case, type(error).__name__, None)
+        return CaseOutcome(case, "", finished.result)
+
+
+def _portrait(case: Case, pack: Pack) -> bytes | None:
+    candidates = (
+        portrait_frames(case.portrait) if isinstance(case, ClipCase) else iter([_read(case.portrait)])
+    )
+    for image in candidates:
+        faces = pack.detector.detect(image)
+        if not faces:
+            continue
+        factor = _PORTRAIT_EYE_DISTANCE / faces[0].eye_distance
+        return encode_jpeg(image if factor <= 1 else enlarged(image, factor), quality=92)
+    return None
+
+
+def _scan(case: Case, modeller: PhotoModeller) -> Iterator[tuple[BgrImage, float]]:
+    if isinstance(case, ClipCase):
+        return scan_frames(case.scan)
+    photo = photo_from_image(_read(case.scan), detector=modeller.detector, landmarker=modeller.landmarker)
+    settings = SceneSettings(kind=ScanKind.GENUINE, seed=len(case.scan.name), seconds=6.0)
+    return ((frame.pixels, frame.capture_time) for frame in simulate_scan(photo, settings))
+
+
+def _read(file: Path) -> BgrImage:
+    image = cv2.imdecode(np.frombuffer(file.read_bytes(), np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError(f"{file.name} cannot be decoded")
+    return image.astype(np.uint8, copy=False)
