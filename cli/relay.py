@@ -5,7 +5,7 @@ import contextlib
 
 from cli.errors import ServerUnusable
 
-__all__ = ["Relay"]
+__all__ = ["Relay", "carry"]
 
 _HOST = "127.0.0.1"
 _CHUNK = 65_536
@@ -71,7 +71,10 @@ class Relay:
         both = {writer, far_writer}
         self._writers |= both
         try:
-            await asyncio.gather(self._carry(reader, far_writer), self._carry(far_reader, writer))
+            await asyncio.gather(
+                carry(reader, far_writer, delay_s=self._delay_s),
+                carry(far_reader, writer, delay_s=self._delay_s),
+            )
             for one in both:
                 one.close()
                 with contextlib.suppress(OSError):
@@ -81,19 +84,20 @@ class Relay:
             for one in both:
                 one.transport.abort()
 
-    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Forwards data later, at the same rate. Ends the writer's side at the end of the data."""
-        loop = asyncio.get_running_loop()
-        under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
-        arrivals = asyncio.create_task(_arrive(under_way, writer))
-        try:
-            with contextlib.suppress(OSError):
-                while chunk := await reader.read(_CHUNK):
-                    under_way.put_nowait((loop.time() + self._delay_s, chunk))
-            under_way.put_nowait((loop.time() + self._delay_s, b""))
-            await arrivals
-        finally:
-            arrivals.cancel()
+
+async def carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delay_s: float) -> None:
+    """Forwards data ``delay_s`` later, at the same rate. Ends the writer's side at the end of the data."""
+    loop = asyncio.get_running_loop()
+    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    arrivals = asyncio.create_task(_arrive(under_way, writer))
+    try:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(_CHUNK):
+                under_way.put_nowait((loop.time() + delay_s, chunk))
+        under_way.put_nowait((loop.time() + delay_s, b""))
+        await arrivals
+    finally:
+        arrivals.cancel()
 
 
 async def _arrive(under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:

@@ -1,22 +1,9 @@
 import pytest
 
-from cli.bench.portrait_cost import Intake, intake_measurement, portrait_measurements, two_megabytes
+from cli.bench.portraits import Intake, intake_measurement, two_megabytes
 from evaluation.bench import NothingMeasured
 from formats.image_header import parse_header
 from simulator import builtin_photos
-
-
-def test_ratios_are_of_the_same_run() -> None:
-    times = {"bare": (0.1, 0.2), "whole": (0.3, 0.4)}
-    bare, ratio = portrait_measurements("p", times=times, size=1_990_000)
-    assert bare.values == pytest.approx((100, 200))
-    assert (ratio.name, ratio.unit, ratio.load) == ("whole / bare", "", "a portrait of 1.99 MB")
-    assert ratio.values == pytest.approx((3.0, 2.0))
-
-
-def test_without_times_there_is_no_figure() -> None:
-    with pytest.raises(NothingMeasured):
-        portrait_measurements("p", times={"bare": ()}, size=1)
 
 
 @pytest.mark.slow
@@ -36,6 +23,6 @@ def test_the_intake_is_compared_with_its_unavoidable_cost() -> None:
     assert (measurement.unit, measurement.load) == ("", "a portrait of 2.00 MB")
 
 
-def test_without_intakes_there_is_no_figure_either() -> None:
+def test_without_intakes_there_is_no_figure() -> None:
     with pytest.raises(NothingMeasured):
         intake_measurement("p", intakes=(), size=1)
