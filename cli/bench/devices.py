@@ -14,8 +14,8 @@ from typing import Final
 import grpc
 from facegate.v1 import scan_pb2
 
-from cli.bench.phone import TintedFrames, TintedPhone, frame_pictures
-from cli.errors import BenchFailed, DeviceProcessFailed
+from cli.bench.phone import TintedFrames, TintedPhone, decoded
+from cli.errors import DeviceProcessFailed
 from cli.relay import Relay
 from facegate_client import (
     ClientError,
@@ -149,7 +149,7 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
             settings=ScanSettings(max_attempts=1),
         )
         await scanner.scan()
-    except (BenchFailed, ClientError, ValueError) as error:
+    except (ClientError, ValueError) as error:
         return ScanTimes(error=f"{type(error).__name__}: {error}")
     if watch.ended is None or watch.result is None:
         return ScanTimes(frames=watch.frames, dropped=watch.dropped, error="no result came")
@@ -165,4 +165,4 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
 def _tinted_frames(folder: Path) -> TintedFrames:
     """Encodes the frames of a folder in all colours. Every run of a benchmark sends the same scan."""
     colours = [(colour.red, colour.green, colour.blue) for colour in (LEAD_IN, *PALETTE)]
-    return TintedFrames(frame_pictures(folder), colours=colours)
+    return TintedFrames([decoded(file.read_bytes()) for file in sorted(folder.iterdir())], colours=colours)

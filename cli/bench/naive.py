@@ -16,19 +16,18 @@ from pathlib import Path
 from statistics import median
 from typing import Final
 
-import cv2
 import numpy as np
 from facegate.v1 import result_pb2
 
 from cli.bench.devices import DeviceJob, make_scans
-from cli.bench.phone import FRAME_QUALITY, PORTRAIT_QUALITY
+from cli.bench.phone import FRAME_QUALITY, PORTRAIT_QUALITY, RecordedScan, decoded
 from cli.bench.scans import Bench
 from cli.errors import ScanNotMeasured
 from cli.whole_checks.cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from evaluation.bench import Measurement
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from matcher import cosine_similarity, fmr_bound
-from vision.face import BgrImage, Embedding
+from vision.face import Embedding
 from vision.image import encode_jpeg
 from vision.packs import Pack, default_models_dir, load_pack
 
@@ -36,7 +35,6 @@ __all__ = [
     "Comparison",
     "NaivePipeline",
     "NaiveVerdict",
-    "RecordedScan",
     "measure_naive",
     "naive_measurements",
     "real_scans",
@@ -50,8 +48,6 @@ _MAX_FMR: Final = 1e-2
 _REAL_LINE: Final = 0.5
 _FEWEST_FACES: Final = 3
 _PORTRAIT_EYE_DISTANCE: Final = 95.0
-_MOST_FRAMES_PER_SECOND: Final = 24.0
-"""The server's maximum. A device with a faster camera does not send more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,15 +56,11 @@ class NaiveVerdict:
 
     Attributes:
         success: Whether it is the same person and, if the pack has a PAD network, real.
-        cosine: Mean over the frames; ``None`` with too few faces.
-        real_probability: Mean over frames and networks; ``None`` without networks or faces.
         frames: Number of frames.
         seconds: CPU seconds of its thread.
     """
 
     success: bool
-    cosine: float | None
-    real_probability: float | None
     frames: int
     seconds: float
 
@@ -85,7 +77,7 @@ class NaivePipeline:
         """Takes the models and makes the template of the portrait, a JPEG; its cost is not counted."""
         self._pack = pack
         self._portrait: Embedding | None = None
-        image = _decoded(portrait)
+        image = decoded(portrait)
         for face in pack.detector.detect(image)[:1]:
             self._portrait = pack.embedder.embed(image, face)
         self._cosines: list[float] = []
@@ -96,7 +88,7 @@ class NaivePipeline:
     def run(self, jpeg: bytes) -> None:
         """Runs every model on a frame."""
         began = time.thread_time()
-        image = _decoded(jpeg)
+        image = decoded(jpeg)
         for face in self._pack.detector.detect(image)[:1]:
             template = self._pack.embedder.embed(image, face)
             if self._portrait is not None:
@@ -114,53 +106,9 @@ class NaivePipeline:
         )
         return NaiveVerdict(
             success=same and (real is None or real >= _REAL_LINE),
-            cosine=cosine,
-            real_probability=real,
             frames=self._frames,
             seconds=self._seconds,
         )
-
-
-def _decoded(jpeg: bytes) -> BgrImage:
-    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
-    if image is None:
-        raise ValueError("the benchmark's own image cannot be decoded")
-    return image.astype(np.uint8, copy=False)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordedScan:
-    """One scan on disk, as captured by a device's camera.
-
-    Attributes:
-        name: For messages.
-        portrait: The trusted image, JPEG.
-        frames: Folder with the frames, JPEG files in the order of their names.
-        frames_per_second: Their rate.
-        genuine: Whether the scan shows the portrait's living person.
-    """
-
-    name: str
-    portrait: bytes
-    frames: Path
-    frames_per_second: float
-    genuine: bool
-
-    @property
-    def sent_per_second(self) -> float:
-        """The frames a second that a device sends of it unless the server requests fewer."""
-        return min(self.frames_per_second, _MOST_FRAMES_PER_SECOND)
-
-    def offered(self, seconds: float) -> int:
-        """Returns the number of frames that a device could have sent in ``seconds``, both ends included."""
-        return 1 + round(seconds * self.sent_per_second)
-
-    def as_sent(self, count: int) -> list[Path]:
-        """Returns the first ``count`` frames that a device could send, at most 24 a second."""
-        files = sorted(self.frames.iterdir())
-        step = self.frames_per_second / self.sent_per_second
-        chosen = [int(number * step) for number in range(count)]
-        return [files[at] for at in chosen if at < len(files)]
 
 
 def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator[RecordedScan]:
@@ -244,17 +192,10 @@ async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
     )
     compared = []
     bench.say(f"{bench.pack}: the naive pipeline, warming up")
-    scan = RecordedScan(
-        name="simulated",
-        portrait=bench.material.portrait,
-        frames=bench.material.frames,
-        frames_per_second=bench.material.frames_per_second,
-        genuine=True,
-    )
-    await _compare(bench, scan, pack, load="1 scan")
+    await _compare(bench, bench.material, pack, load="1 scan")
     for number in range(1, bench.runs + 1):
         bench.say(f"{bench.pack}: the naive pipeline, run {number} of {bench.runs}")
-        compared.append(await _compare(bench, scan, pack, load="1 scan"))
+        compared.append(await _compare(bench, bench.material, pack, load="1 scan"))
     assets = os.environ.get(_ASSETS)
     videos = None if not assets else Path(assets) / "data" / "video"
     if videos is not None and videos.is_dir():

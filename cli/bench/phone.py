@@ -24,20 +24,19 @@ from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from cli.errors import BenchFailed
 from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Pace
-from formats.image_format import ImageFormat
 from simulator import ScanKind, SceneSettings, SimulatorError, builtin_photos, simulate_scan
 from vision.errors import VisionError
 from vision.face import BgrImage
-from vision.image import DecodeLimits, decode_image, encode_jpeg
+from vision.image import encode_jpeg
 
 __all__ = [
     "FRAME_QUALITY",
     "PERSON",
     "PORTRAIT_QUALITY",
-    "BenchMaterial",
+    "RecordedScan",
     "TintedFrames",
     "TintedPhone",
-    "frame_pictures",
+    "decoded",
     "make_material",
     "tinted",
 ]
@@ -46,7 +45,8 @@ PERSON: Final = "astronaut"
 PORTRAIT_QUALITY: Final = 92
 FRAME_QUALITY: Final = 85
 _SEED: Final = 1
-_LIMITS: Final = DecodeLimits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2000)
+_MOST_FRAMES_PER_SECOND: Final = 24.0
+"""The server's maximum. A device with a faster camera does not send more."""
 _AMBIENT, _SCREEN = 0.45, 0.55
 """Shares of the light, in the values that JPEGs store; the second is the share that white adds."""
 _LAG_US: Final = 60_000
@@ -57,21 +57,41 @@ Rgb: TypeAlias = tuple[int, int, int]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class BenchMaterial:
-    """The material to send.
+class RecordedScan:
+    """One scan on disk, as captured by a device's camera.
 
     Attributes:
+        name: For messages.
         portrait: The trusted image, JPEG.
-        frames: Folder with the frames of one scan, JPEG files in the order of their names.
+        frames: Folder with the frames, JPEG files in the order of their names.
         frames_per_second: Their rate.
+        genuine: Whether the scan shows the portrait's living person.
     """
 
+    name: str
     portrait: bytes
     frames: Path
     frames_per_second: float
+    genuine: bool
+
+    @property
+    def sent_per_second(self) -> float:
+        """The frames a second that a device sends of it unless the server requests fewer."""
+        return min(self.frames_per_second, _MOST_FRAMES_PER_SECOND)
+
+    def offered(self, seconds: float) -> int:
+        """Returns the number of frames that a device could have sent in ``seconds``, both ends included."""
+        return 1 + round(seconds * self.sent_per_second)
+
+    def as_sent(self, count: int) -> list[Path]:
+        """Returns the first ``count`` frames that a device could send, at most 24 a second."""
+        files = sorted(self.frames.iterdir())
+        step = self.frames_per_second / self.sent_per_second
+        chosen = [int(number * step) for number in range(count)]
+        return [files[at] for at in chosen if at < len(files)]
 
 
-def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> BenchMaterial:
+def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> RecordedScan:
     """Renders and encodes a genuine scan of 480 x 640 pixels.
 
     Args:
@@ -92,25 +112,21 @@ def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> 
         portrait = encode_jpeg(photo.pixels, quality=PORTRAIT_QUALITY)
     except (SimulatorError, VisionError) as error:
         raise BenchFailed(f"no scan can be simulated: {error}") from error
-    return BenchMaterial(portrait=portrait, frames=folder, frames_per_second=frames_per_second)
+    return RecordedScan(
+        name="simulated",
+        portrait=portrait,
+        frames=folder,
+        frames_per_second=frames_per_second,
+        genuine=True,
+    )
 
 
-def frame_pictures(folder: Path) -> list[BgrImage]:
-    """Decodes the frames of a folder, in the order of their names.
-
-    Raises:
-        BenchFailed: A file is not a frame that ``make_material`` wrote.
-    """
-    jpeg = frozenset({ImageFormat.JPEG})
-    try:
-        return [
-            decode_image(
-                path.read_bytes(), limits=_LIMITS, formats=jpeg, honour_exif_orientation=False
-            ).pixels
-            for path in sorted(folder.iterdir())
-        ]
-    except VisionError as error:
-        raise BenchFailed(f"a frame cannot be decoded: {error}") from error
+def decoded(jpeg: bytes) -> BgrImage:
+    """Decodes a JPEG that the benchmark wrote."""
+    image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if image is None:
+        raise ValueError("the benchmark's own image cannot be decoded")
+    return image.astype(np.uint8, copy=False)
 
 
 class TintedFrames:

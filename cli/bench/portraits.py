@@ -2,8 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
 
 import cv2
@@ -20,26 +18,11 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import load_pack
 
-__all__ = ["Intake", "intake_measurement", "measure_portraits", "two_megabytes"]
+__all__ = ["measure_portraits", "two_megabytes"]
 
 _SIDE: Final = 2400
 _LIMIT: Final = 2_000_000
 _GRAIN: Final = 6.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Intake:
-    """The cost of one intake, CPU seconds.
-
-    Attributes:
-        whole: Cost from the bytes to report and template.
-        models: The part of the pack's models.
-        decoding: Cost of OpenCV's decoder alone, on the same bytes, in the same run.
-    """
-
-    whole: float
-    models: float
-    decoding: float
 
 
 async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
@@ -67,48 +50,29 @@ def two_megabytes(photo: BgrImage) -> bytes:
     return encode_jpeg(pixels, low)
 
 
-def intake_measurement(pack: str, *, intakes: Sequence[Intake], size: int) -> Measurement:
-    """Returns the whole intake as a multiple of its unavoidable parts: decoding and models.
-
-    Args:
-        pack: Name of the pack.
-        intakes: The intake of each run.
-        size: Bytes of the portrait.
-
-    Raises:
-        NothingMeasured: There are no intakes.
-    """
-    return Measurement(
-        pack=pack,
-        name="full intake / (cv2.imdecode + models)",
-        load=f"a portrait of {size / 1e6:.2f} MB",
-        unit="",
-        meaning=(
-            "CPU time of decoding, detection, landmarks, the whole conformance report and the template, "
-            "divided by that of the decoder and of the models alone in the same run; the target "
-            "is at most 1.5."
-        ),
-        values=tuple(each.whole / (each.decoding + each.models) for each in intakes),
-    )
-
-
 def _measure(spec: str, runs: int) -> Measurement:
     clock = ModelClock(clock=time.process_time)
     pack, policy = timed_pack(load_pack(spec), clock), PortraitPolicy()
     data = two_megabytes(builtin_photos(names=(PERSON,))[PERSON].pixels)
     accept_portrait(data, pack=pack, policy=policy)
     clock.read_and_reset()
-    intakes = []
+    values = []
     for _ in range(runs):
         began = time.process_time()
         cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)
         decoded = time.process_time()
         accept_portrait(data, pack=pack, policy=policy)
-        intakes.append(
-            Intake(
-                whole=time.process_time() - decoded,
-                models=clock.read_and_reset().total_seconds,
-                decoding=decoded - began,
-            )
-        )
-    return intake_measurement(spec, intakes=intakes, size=len(data))
+        whole, models = time.process_time() - decoded, clock.read_and_reset().total_seconds
+        values.append(whole / (decoded - began + models))
+    return Measurement(
+        pack=spec,
+        name="full intake / (cv2.imdecode + models)",
+        load=f"a portrait of {len(data) / 1e6:.2f} MB",
+        unit="",
+        meaning=(
+            "CPU time of decoding, detection, landmarks, the whole conformance report and the template, "
+            "divided by that of the decoder and of the models alone in the same run; the target "
+            "is at most 1.5."
+        ),
+        values=tuple(values),
+    )

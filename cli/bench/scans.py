@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from cli.bench.devices import DeviceJob, ScanTimes, make_scans
-from cli.bench.phone import BenchMaterial
+from cli.bench.phone import RecordedScan
 from cli.errors import BenchFailed, ScanNotMeasured
 from evaluation.bench import Measurement, ModelClock, ModelUse, timed_pack
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
@@ -43,7 +43,7 @@ class Bench:
         server: The server, in this process; nothing else here uses much CPU while a suite measures.
         clock: Sums the cost of the server's models.
         devices: The process that makes the scans.
-        material: The material to send.
+        material: The simulated scan.
         runs: Counted runs of each load, after one warm-up run.
         scans_at_once: The loads, as numbers of parallel scans.
         clips: Most real clips for the comparison with the naive pipeline; 0 for none.
@@ -55,7 +55,7 @@ class Bench:
     server: FacegateServer
     clock: ModelClock
     devices: Pool
-    material: BenchMaterial
+    material: RecordedScan
     runs: int
     scans_at_once: tuple[int, ...]
     clips: int
