@@ -25,7 +25,7 @@ from facegate_client import (
     open_channel,
 )
 
-__all__ = ["Client", "ClientReport", "CommandClient", "ReferenceClient", "ReferenceScreen", "noise"]
+__all__ = ["Client", "ClientReport", "CommandClient", "ReferenceClient", "noise"]
 
 _RATE: Final = 20.0
 _LAST_BYTES: Final = 200
@@ -92,43 +92,33 @@ def environment(ticket: Ticket, addresses: Addresses) -> dict[str, str]:
     }
 
 
-class ReferenceScreen:
-    """A screen that can show colours and ovals; see `facegate_client.FlashScreen`."""
+class _Screen:
+    """A screen that shows nothing, but knows when each colour would have appeared."""
+
+    profile = device_pb2.ScreenProfile(width=1080, height=2340, brightness=1.0, refresh_rate_hz=60.0)
+    capabilities = (
+        scan_pb2.CAPABILITY_OVAL_CHANGE,
+        scan_pb2.CAPABILITY_OPEN_MOUTH,
+        scan_pb2.CAPABILITY_TURN_HEAD,
+    )
 
     def __init__(self) -> None:
         self._shown: list[DisplayedStep] = []
 
-    @property
-    def profile(self) -> device_pb2.ScreenProfile:
-        """The screen's profile."""
-        return device_pb2.ScreenProfile(width=1080, height=2340, brightness=1.0, refresh_rate_hz=60.0)
-
-    @property
-    def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
-        """The screen's capabilities beside the flash."""
-        return (
-            scan_pb2.CAPABILITY_OVAL_CHANGE,
-            scan_pb2.CAPABILITY_OPEN_MOUTH,
-            scan_pb2.CAPABILITY_TURN_HEAD,
-        )
-
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Shows a colour."""
         self._show(step.step)
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Moves the oval."""
+        pass
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows a hint."""
+        pass
 
     def restore(self) -> None:
-        """Shows the app's content again."""
         if self._shown and self._shown[-1].number:
             self._show(0)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the step on the screen at a time of the capture clock."""
         shown = [step for step in self._shown if step.since_us <= capture_time_us]
         return shown[-1] if shown and shown[-1].number else DisplayedStep()
 
@@ -155,7 +145,7 @@ class ReferenceClient:
                 ticket=ScanTicket(token=ticket.token, challenge_key_sha256=ticket.fingerprint),
                 source=generated_source(noise(), frames_per_second=_RATE),
                 server_spki_sha256=ticket.server_spki_sha256,
-                screen=ReferenceScreen(),
+                screen=_Screen(),
                 settings=ScanSettings(),
             )
             try:

@@ -1,4 +1,4 @@
-"""The opening of a stream: the tests of ScanStart, and the Challenge that answers it."""
+"""The opening of a stream: the tests of ScanStart, which raise ``Violation``, and the Challenge after it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -107,11 +107,7 @@ class Start:
 
 
 async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
-    """Receives the first message of a stream, and tests the rules that do not depend on other streams.
-
-    Raises:
-        Violation: A rule is broken.
-    """
+    """Receives the first message of a stream, and tests the rules that do not depend on other streams."""
     left = stream.opened + _START_SECONDS - asyncio.get_running_loop().time()
     try:
         arrival = await stream.receive(max(0.0, left))
@@ -169,11 +165,7 @@ def _test_fields(
 
 
 def admit_stream(start: Start, scan: ClientScan) -> None:
-    """Tests the rules that depend on the earlier streams of the scan, and records the new stream.
-
-    Raises:
-        Violation: A rule is broken.
-    """
+    """Tests the rules that depend on the earlier streams of the scan, and records the new stream."""
     message = start.message
     if scan.session_key and message.session_public_key != scan.session_key:
         raise Violation(
@@ -231,11 +223,7 @@ def sign_challenge(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey
 def open_transcript(
     start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey
 ) -> StreamTranscript:
-    """Returns the server's side of a stream's transcript, before its first attempt.
-
-    Raises:
-        Violation: The client's share cannot be used.
-    """
+    """Returns the server's side of a stream's transcript, before its first attempt."""
     message = start.message
     binding = binding_hash(
         BindingInputs(

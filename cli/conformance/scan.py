@@ -1,4 +1,7 @@
-"""One scan of the client, as a scenario drives it: its streams, lost connections and reconnects."""
+"""One scan of the client, as a scenario drives it: its streams, lost connections and reconnects.
+
+What waits for the client raises ``Violation`` if it breaks a rule.
+"""
 
 import asyncio
 import secrets
@@ -86,11 +89,7 @@ class Scan:
         self._losses = 0
 
     async def admit(self, item: ClientStream | Start) -> Start:
-        """Adds a stream to the scan, and tests its ScanStart.
-
-        Raises:
-            Violation: A rule is broken.
-        """
+        """Adds a stream to the scan, and tests its ScanStart."""
         start = item if isinstance(item, Start) else await read_start(item, self.ticket)
         self.start = start
         self.streams.append(start.stream)
@@ -121,11 +120,7 @@ class Scan:
         return stream
 
     async def expect_refusal_of(self, response: Response) -> None:
-        """Sends an answer to ScanStart that the client must refuse, and waits until it has ended the stream.
-
-        Raises:
-            Violation: The client continued, or kept the stream.
-        """
+        """Sends an answer to ScanStart that the client must refuse, and waits until it ends the stream."""
         self._known.challenged = True
         await self.start.stream.send(response)
         try:
@@ -141,11 +136,7 @@ class Scan:
         self.start.stream.finish()
 
     async def stay_silent(self, seconds: float) -> None:
-        """Sends no Challenge, and waits until the client gives up the stream.
-
-        Raises:
-            Violation: It gives up sooner, or much later.
-        """
+        """Sends no Challenge, and waits until the client gives up the stream."""
         opened = self.start.stream.opened
         try:
             arrival = await self.start.stream.receive(seconds + _LATE_SECONDS)
@@ -189,9 +180,6 @@ class Scan:
         Args:
             asked_s: The wait that the server asked for, seconds.
             within_s: The longest wait for it, seconds.
-
-        Raises:
-            Violation: It does not come, too early, too late, or with another key.
         """
         item = await next_stream(self._coming, self._client, within_s=within_s)
         if item is None:
@@ -208,11 +196,7 @@ class Scan:
             )
 
     async def expect_no_reconnect(self, *, within_s: float = _WATCH_SECONDS) -> None:
-        """Tests that the client does not reconnect.
-
-        Raises:
-            Violation: It does.
-        """
+        """Tests that the client does not reconnect."""
         item = await next_stream(self._coming, self._client, within_s=within_s)
         if item is None:
             return

@@ -57,6 +57,16 @@ def _scenario(
     return add
 
 
+def _budget(**limits: float) -> Callable[[_Body], None]:
+    """Returns the change of a Challenge that has other limits."""
+
+    def change(body: _Body) -> None:
+        for name, value in limits.items():
+            setattr(body.budget, name, value)
+
+    return change
+
+
 async def _capture(
     scan: Scan,
     frames: int = 4,
@@ -122,10 +132,7 @@ async def _credit_frames(scan: Scan) -> None:
 
 @_scenario("credit-bytes", "bytes of credit come slowly")
 async def _credit_bytes(scan: Scan) -> None:
-    def small(body: _Body) -> None:
-        body.budget.max_frame_bytes = _LARGEST
-
-    stream = await scan.open(small)
+    stream = await scan.open(_budget(max_frame_bytes=_LARGEST))
     await stream.begin_attempt(frames=1000, octets=_LARGEST)
     await stream.receive_frames(1, grant=False)
     await stream.receive_for(0.5)
@@ -185,10 +192,7 @@ async def _adjustment(scan: Scan) -> None:
 
 @_scenario("highest-rate", "10 frames a second are enough")
 async def _highest_rate(scan: Scan) -> None:
-    def slow(body: _Body) -> None:
-        body.budget.max_frames_per_second = 10.0
-
-    stream = await _capture(scan, 8, slow)
+    stream = await _capture(scan, 8, _budget(max_frames_per_second=10.0))
     stream.verify_rate()
     await _finish(stream)
 
@@ -211,19 +215,12 @@ async def _attempt_duration(scan: Scan) -> None:
 
 @_scenario("attempt-frames", "the client ends an attempt with its most frames")
 async def _attempt_frames(scan: Scan) -> None:
-    def few(body: _Body) -> None:
-        body.budget.max_frames_per_attempt = 5
-
-    await _time_out(await scan.open(few), within_s=5.0)
+    await _time_out(await scan.open(_budget(max_frames_per_attempt=5)), within_s=5.0)
 
 
 @_scenario("scan-bytes", "the client keeps to the bytes of a scan")
 async def _scan_bytes(scan: Scan) -> None:
-    def little(body: _Body) -> None:
-        body.budget.max_frame_bytes = _LARGEST
-        body.budget.max_scan_bytes = 3 * _LARGEST
-
-    stream = await scan.open(little)
+    stream = await scan.open(_budget(max_frame_bytes=_LARGEST, max_scan_bytes=3 * _LARGEST))
     await stream.begin_attempt(frames=1000, octets=20_000_000)
     await stream.receive_frames(1, grant=False)
     await _retry(stream)

@@ -1,7 +1,8 @@
 """One stream of a client after its Challenge, as a scenario drives it.
 
 Order, MACs, clock, credit, budget, images and signatures are tested by the parts of the server's own session,
-which refuse what breaks a rule. The books here test what a session tolerates, and a client must keep.
+which refuse what breaks a rule. The books here test what a session tolerates, and a client must keep. All of
+them raise ``Violation`` if the client breaks a rule.
 """
 
 import asyncio
@@ -87,9 +88,6 @@ class AttemptBook:
             frame: The frame.
             arrival: When it arrived, seconds of the loop's clock.
             captured: When it was captured, or somewhat later, by the same clock.
-
-        Raises:
-            Violation: A rule is broken.
         """
         for since, until in self.pauses:
             if since + GRACE_SECONDS < arrival < until:
@@ -166,9 +164,6 @@ class FlashBook:
             frame: The frame.
             flashing: Whether the plan of its attempt is a flash.
             captured: When it was captured, or somewhat later, seconds of the loop's clock.
-
-        Raises:
-            Violation: A rule is broken.
         """
         number, since = frame.flash_step, frame.flash_step_since_us
         self.named = number
@@ -285,11 +280,7 @@ class StrictStream:
         return self._transcript.dropped
 
     async def take_proof(self) -> None:
-        """Waits for the resume proof.
-
-        Raises:
-            Violation: Another message came, or the proof is wrong.
-        """
+        """Waits for the resume proof."""
         arrival = await self._arrival(
             _WAIT_SECONDS, Rule.RESUME_PROOF, "no resume proof came after the Challenge"
         )
@@ -363,9 +354,6 @@ class StrictStream:
         Args:
             count: The number of frames.
             grant: Whether each gives its credit back.
-
-        Raises:
-            Violation: A rule is broken, or too few frames come.
         """
         frames = self.book.sizes
         target = len(frames) + count
@@ -400,11 +388,7 @@ class StrictStream:
             self._accept(arrival)
 
     def verify_rate(self) -> None:
-        """Tests that the frames of the attempt came often enough.
-
-        Raises:
-            Violation: They came less often than 8 times a second.
-        """
+        """Tests that the frames of the attempt came often enough."""
         times = self.book.times
         rate = (len(times) - 1) / max(times[-1] - times[0], 1e-6)
         if rate < _LEAST_RATE:
@@ -425,9 +409,6 @@ class StrictStream:
         Args:
             cause: The cause that the client has.
             within_s: The longest wait, seconds.
-
-        Raises:
-            Violation: It is late, or wrong.
         """
         until = self._loop.time() + within_s
         while self._end is None:
@@ -454,9 +435,6 @@ class StrictStream:
             status: The status.
             another: Whether another attempt follows.
             change: Changes the message before it is sent.
-
-        Raises:
-            Violation: ``attempt_ready`` is missing or wrong.
         """
         self._capturing = False
         number = self.book.number
@@ -475,11 +453,7 @@ class StrictStream:
             await self._take(_WAIT_SECONDS, Rule.READY, "no `attempt_ready` came within 5 seconds")
 
     async def wait_for_half_close(self) -> None:
-        """Waits for the half-close after the last result, and ends the stream.
-
-        Raises:
-            Violation: It does not come.
-        """
+        """Waits for the half-close after the last result, and ends the stream."""
         self._half_close_due = True
         late = "no half-close came within 5 seconds of the last ScanResult"
         while (arrival := await self._arrival(_WAIT_SECONDS, Rule.HALF_CLOSE, late)).request is not None:
@@ -500,11 +474,7 @@ class StrictStream:
         self._stream.finish()
 
     async def wait_for_evidence(self) -> None:
-        """Waits for the first attestation, up to the grace of the Challenge.
-
-        Raises:
-            Violation: None comes.
-        """
+        """Waits for the first attestation, up to the grace of the Challenge."""
         grace = float(self.body.attestation.grace.ToSeconds())
         until = self._loop.time() + grace
         while not self._evidence_came:
@@ -539,11 +509,7 @@ class StrictStream:
                 raise violation(error) from error
 
     def _accept(self, arrival: Arrival) -> None:
-        """Tests a message, and updates the state of the stream.
-
-        Raises:
-            Violation: A rule is broken.
-        """
+        """Tests a message, and updates the state of the stream."""
         request = arrival.request
         if request is None:
             if not self._half_close_due:
