@@ -128,7 +128,7 @@ wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make
 	status=$$?; rm -rf .buf-base; exit $$status
 
 BENCH ?=
-bench: install ## Measure: packs, decoders, portraits, scans; CPU against model time and against the naive pipeline (BENCH="--runs 1").
+bench: install ## Measure: portraits, scans under load, CPU against model time and against the naive pipeline (BENCH="--runs 1").
 	@$(BIN)/facegate bench $(BENCH)
 
 # 10 scans of everybody in every cell, and again on models of light, skin and head that nothing was tuned with: 10640 of 19

@@ -3,7 +3,3 @@
 It measures the CPU time of a scan against a naive pipeline, latency and throughput under each load, and the
 cost of a portrait. ``evaluation.bench`` has the clocks, figures and reports.
 """
-
-from cli.bench.command import bench
-
-__all__ = ["bench"]

@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Annotated, Final, NoReturn
 
 import typer
-from rich.console import Console
+from rich import box
+from rich.console import Console, Group
 from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from cli.bench.devices import open_devices
-from cli.bench.material import BenchMaterial, make_material
-from cli.bench.naive_load import measure_naive
-from cli.bench.portrait_cost import measure_portraits
-from cli.bench.scan_load import measure_flash_scans, measure_scans
-from cli.bench.setting import Bench, Effort, running_server
-from cli.bench.table import report_view
+from cli.bench.naive import measure_naive
+from cli.bench.phone import make_material
+from cli.bench.portraits import measure_portraits
+from cli.bench.scans import Bench, measure_flash_scans, measure_scans, running_server
 from cli.errors import BenchFailed
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
@@ -28,7 +29,7 @@ from server.telemetry.logging import configure_logging
 from vision.errors import VisionError
 from vision.packs import default_models_dir, load_pack
 
-__all__ = ["bench"]
+__all__ = ["bench", "report_view"]
 
 _EMBEDDED: Final = "embedded"
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
@@ -86,15 +87,38 @@ def bench(
     console = Console()
     configure_logging(LogSettings(level=LogLevel.ERROR))
     packs = tuple(pack or _default_packs())
-    effort = Effort(
-        runs=runs,
-        scans_at_once=tuple(at_once or _DEFAULT_SCANS),
-        clips=clips,
-        round_trip_seconds=round_trip_ms / 1000,
-    )
+    loads = tuple(at_once or _DEFAULT_SCANS)
+    command = [
+        *("facegate", "bench"),
+        *(word for pack in packs for word in ("--pack", pack)),
+        *(word for count in loads for word in ("--at-once", str(count))),
+        *("--runs", str(runs)),
+        *("--clips", str(clips)),
+        *("--round-trip-ms", str(round_trip_ms)),
+        *("--seconds", f"{seconds:g}"),
+        *("--fps", f"{frames_per_second:g}"),
+    ]
+    machine = describe_machine()
     try:
-        report = asyncio.run(
-            _measure(console, packs, effort, seconds=seconds, frames_per_second=frames_per_second)
+        measurements, runtimes = asyncio.run(
+            _measure(
+                console,
+                packs,
+                runs=runs,
+                scans_at_once=loads,
+                clips=clips,
+                round_trip_seconds=round_trip_ms / 1000,
+                seconds=seconds,
+                frames_per_second=frames_per_second,
+            )
+        )
+        report = BenchReport(
+            command=shlex.join(command),
+            made=datetime.now(UTC),
+            version=server_version(),
+            machine=machine,
+            runtimes=runtimes,
+            measurements=measurements,
         )
         if json_file is not None:
             json_file.write_text(report.to_json() + "\n", encoding="utf-8")
@@ -108,12 +132,15 @@ def bench(
 async def _measure(
     console: Console,
     packs: Sequence[str],
-    effort: Effort,
     *,
+    runs: int,
+    scans_at_once: tuple[int, ...],
+    clips: int,
+    round_trip_seconds: float,
     seconds: float,
     frames_per_second: float,
-) -> BenchReport:
-    machine = describe_machine()
+) -> tuple[tuple[Measurement, ...], dict[str, str]]:
+    """Returns the figures, and the runtime of each pack's models."""
     measurements: list[Measurement] = []
     runtimes: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="facegate-bench-") as folder:
@@ -123,7 +150,7 @@ async def _measure(
             material = await asyncio.to_thread(
                 make_material, frames, seconds=seconds, frames_per_second=frames_per_second
             )
-            async with open_devices() as devices:
+            with open_devices() as devices:
                 for number, spec in enumerate(packs):
                     status.update(escape(f"{spec}: loading"))
                     loaded = await asyncio.to_thread(
@@ -138,19 +165,15 @@ async def _measure(
                             clock=clock,
                             devices=devices,
                             material=material,
-                            effort=effort,
+                            runs=runs,
+                            scans_at_once=scans_at_once,
+                            clips=clips,
+                            round_trip_seconds=round_trip_seconds,
                             say=lambda text: status.update(escape(text)),
                         )
                         for suite in _SUITES:
                             measurements += await suite(setting)
-    return BenchReport(
-        command=_command(packs, effort, material),
-        made=datetime.now(UTC),
-        version=server_version(),
-        machine=machine,
-        runtimes=runtimes,
-        measurements=tuple(measurements),
-    )
+    return tuple(measurements), runtimes
 
 
 def _default_packs() -> tuple[str, ...]:
@@ -161,22 +184,54 @@ def _default_packs() -> tuple[str, ...]:
     return (_EMBEDDED, f"open:{models}", f"insightface:{models}")
 
 
-def _command(packs: Sequence[str], effort: Effort, material: BenchMaterial) -> str:
-    return shlex.join(
-        [
-            "facegate",
-            "bench",
-            *(word for pack in packs for word in ("--pack", pack)),
-            *(word for count in effort.scans_at_once for word in ("--at-once", str(count))),
-            *("--runs", str(effort.runs)),
-            *("--clips", str(effort.clips)),
-            *("--round-trip-ms", f"{effort.round_trip_seconds * 1000:.0f}"),
-            *("--seconds", f"{material.seconds:g}"),
-            *("--fps", f"{material.frames_per_second:g}"),
-        ]
-    )
-
-
 def _fail(console: Console, text: str) -> NoReturn:
     console.print(escape(f"The benchmark cannot run: {text}"), style="red", highlight=False)
     raise typer.Exit(_FAILED)
+
+
+def report_view(report: BenchReport) -> Group:
+    """Returns the figures by pack and load, then the method and the machine."""
+    groups = dict.fromkeys((measurement.pack, measurement.load) for measurement in report.measurements)
+    machine = report.machine
+    busy = "" if machine.load is None else f", load {machine.load:g} before"
+    notes = [
+        *(f"{pack}: {runtime}." for pack, runtime in report.runtimes.items()),
+        "A model frame is the CPU time of one call of every model of the pack.",
+        "The devices run in a separate process on the same machine: their CPU time is not counted.",
+        f"Machine: {machine.cpu}, {machine.cores} cores{busy}; {machine.system}, Python {machine.python}.",
+        f"Again: {report.command}",
+    ]
+    return Group(
+        *(_table(pack, load, report.measurements) for pack, load in groups), *(Text(note) for note in notes)
+    )
+
+
+def _table(pack: str, load: str, measurements: Sequence[Measurement]) -> Table:
+    table = Table(title=Text(f"{pack}, {load}", "bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    # Long names wrap; figures do not.
+    table.add_column("measured", overflow="fold")
+    for name in ("min", "median", "max"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("unit", no_wrap=True)
+    table.add_column("n", justify="right", no_wrap=True)
+    for measurement in measurements:
+        if (measurement.pack, measurement.load) == (pack, load):
+            table.add_row(*_cells(measurement))
+    return table
+
+
+def _cells(measurement: Measurement) -> tuple[str | Text, ...]:
+    return (
+        Text(measurement.name),
+        _figure(measurement.least),
+        Text(_figure(measurement.median), "bold"),
+        _figure(measurement.most),
+        measurement.unit or "ratio",
+        str(len(measurement.values)),
+    )
+
+
+def _figure(value: float) -> str:
+    """Returns a number with about three digits."""
+    decimals = 2 if value < 10 else 1 if value < 100 else 0
+    return f"{value:,.{decimals}f}"

@@ -3,17 +3,19 @@
 import asyncio
 import contextlib
 import os
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Ticket
-from cli.conformance.reference_screen import ReferenceScreen
 from facegate_client import (
     ClientError,
+    DisplayedStep,
     FaceScanner,
     Pixels,
     ScanSettings,
@@ -27,6 +29,8 @@ __all__ = ["Client", "ClientReport", "CommandClient", "ReferenceClient", "noise"
 
 _RATE: Final = 20.0
 _LAST_BYTES: Final = 200
+_DELAY_US: Final = 16_667
+"""A display of 60 Hz shows a colour with its next picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,40 @@ def environment(ticket: Ticket, addresses: Addresses) -> dict[str, str]:
     }
 
 
+class _Screen:
+    """A screen that shows nothing, but knows when each colour would have appeared."""
+
+    profile = device_pb2.ScreenProfile(width=1080, height=2340, brightness=1.0, refresh_rate_hz=60.0)
+    capabilities = (
+        scan_pb2.CAPABILITY_OVAL_CHANGE,
+        scan_pb2.CAPABILITY_OPEN_MOUTH,
+        scan_pb2.CAPABILITY_TURN_HEAD,
+    )
+
+    def __init__(self) -> None:
+        self._shown: list[DisplayedStep] = []
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        self._show(step.step)
+
+    def show_oval(self, change: scan_pb2.OvalChange) -> None:
+        pass
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        pass
+
+    def restore(self) -> None:
+        if self._shown and self._shown[-1].number:
+            self._show(0)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        shown = [step for step in self._shown if step.since_us <= capture_time_us]
+        return shown[-1] if shown and shown[-1].number else DisplayedStep()
+
+    def _show(self, number: int) -> None:
+        self._shown.append(DisplayedStep(number, time.monotonic_ns() // 1000 + _DELAY_US))
+
+
 class ReferenceClient:
     """The Python reference client, with a camera that shows noise."""
 
@@ -107,7 +145,7 @@ class ReferenceClient:
                 ticket=ScanTicket(token=ticket.token, challenge_key_sha256=ticket.fingerprint),
                 source=generated_source(noise(), frames_per_second=_RATE),
                 server_spki_sha256=ticket.server_spki_sha256,
-                screen=ReferenceScreen(),
+                screen=_Screen(),
                 settings=ScanSettings(),
             )
             try:

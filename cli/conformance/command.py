@@ -12,17 +12,20 @@ from typing import Annotated, Final
 
 import typer
 from cryptography.hazmat.primitives.asymmetric import ec
+from rich import box
 from rich.console import Console
+from rich.table import Table
+from rich.text import Text
 
 from cli.conformance.clients import Client, CommandClient, ReferenceClient
 from cli.conformance.conductor import Conductor, Outcome, Verdict
 from cli.conformance.endpoint import Addresses, Certificate, listening
 from cli.conformance.opening import Ticket
-from cli.conformance.report import document, print_report
 from cli.conformance.scan import Scenario
 from cli.conformance.scenarios import SCENARIOS
 from cli.errors import FileUnusable, OptionUnusable, errors_reported
 from cli.files import read_whole, write_whole
+from cli.shown import printable
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
 
@@ -33,6 +36,7 @@ _MOST_PEM_BYTES: Final = 262_144
 _TOKEN_BYTES: Final = 24
 _OWNER_ONLY: Final = 0o600
 _WAIT_FOR_COMMAND_SECONDS: Final = 30.0
+_STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_APPLICABLE: "dim"}
 
 
 def conformance(
@@ -116,8 +120,8 @@ def conformance(
                 )
             )
         if out is not None:
-            _write(out, document(outcomes))
-    print_report(outcomes, Console())
+            _write(out, _document(outcomes))
+    _print_report(outcomes, Console())
     if any(one.verdict is Verdict.FAILED for one in outcomes):
         raise typer.Exit(_FAILURES)
 
@@ -202,3 +206,40 @@ def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
         key=read_whole(key, most_bytes=_MOST_PEM_BYTES),
         context=context,
     )
+
+
+def _print_report(outcomes: Sequence[Outcome], console: Console) -> None:
+    """Prints a table of scenarios, and the numbers of outcomes."""
+    table = Table(box=box.SIMPLE_HEAD)
+    for heading in ("scenario", "outcome", "tested, or broken rule"):
+        table.add_column(heading, overflow="fold", no_wrap=heading != "tested, or broken rule")
+    for one in outcomes:
+        text = Text(one.scenario.purpose)
+        if one.rule is not None:
+            text = Text(f"{printable(one.detail)}\n").append(
+                f"{one.rule.name}: {one.rule.requirement}", "dim"
+            )
+        table.add_row(one.scenario.name, Text(one.verdict.value, _STYLES[one.verdict]), text)
+    console.print(table)
+    counts = {verdict: sum(one.verdict is verdict for one in outcomes) for verdict in Verdict}
+    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), highlight=False)
+
+
+def _document(outcomes: Sequence[Outcome]) -> str:
+    """Returns the report as JSON."""
+    rows = [
+        {
+            "scenario": one.scenario.name,
+            "purpose": one.scenario.purpose,
+            "outcome": one.verdict.value,
+            "rule": None if one.rule is None else one.rule.name,
+            "requirement": None if one.rule is None else one.rule.requirement,
+            "detail": one.detail,
+            "transport": one.transport,
+            "streams": one.streams,
+            "seconds": round(one.seconds, 2),
+        }
+        for one in outcomes
+    ]
+    passed = all(one.verdict is not Verdict.FAILED for one in outcomes)
+    return json.dumps({"protocol_version": 1, "conforms": passed, "scenarios": rows}, indent=2) + "\n"

@@ -2,16 +2,15 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
-from cli.conformance.client_stream import ClientStream
 from cli.conformance.clients import Client, ClientReport
-from cli.conformance.endpoint import Addresses
+from cli.conformance.endpoint import Addresses, ClientStream
 from cli.conformance.opening import Start, Ticket, read_start
 from cli.conformance.rules import Rule, Violation
-from cli.conformance.scan import Scan, Scenario
+from cli.conformance.scan import Scan, Scenario, Streams, next_stream
 from server.base.errors import Reason, Refusal
 
 __all__ = ["Conductor", "Outcome", "Verdict"]
@@ -64,7 +63,7 @@ class Conductor:
         """
         self._ticket = ticket
         self._wait_s = wait_s
-        self._streams: asyncio.Queue[ClientStream | Start] = asyncio.Queue()
+        self._streams: Streams = asyncio.Queue()
         self._used: set[bytes] = set()
 
     def add_stream(self, stream: ClientStream) -> None:
@@ -102,23 +101,13 @@ class Conductor:
             first, start = start, None
             outcome = await self._play(scenario, first, running)
             running = None
-            yield _timed(outcome, asyncio.get_running_loop().time() - begun)
+            yield replace(outcome, seconds=asyncio.get_running_loop().time() - begun)
         await self._leave(running)
 
     async def _first(self, running: "asyncio.Task[ClientReport] | None") -> Start:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_s
-        while True:
-            getting = asyncio.ensure_future(self._streams.get())
-            waits: set[asyncio.Future[Any]] = {getting} if running is None else {getting, running}
-            await asyncio.wait(waits, timeout=until - loop.time(), return_when=asyncio.FIRST_COMPLETED)
-            if not getting.done():
-                getting.cancel()
-                if running is not None and running.done():
-                    said = running.result().said
-                    raise Violation(Rule.START_IN_TIME, f"the client ended without a scan: {said}")
-                raise Violation(Rule.START_IN_TIME, f"no client began a scan within {self._wait_s:g} seconds")
-            item = getting.result()
+        while (item := await next_stream(self._streams, running, within_s=until - loop.time())) is not None:
             stream = item.stream if isinstance(item, Start) else item
             try:
                 start = item if isinstance(item, Start) else await read_start(item, self._ticket)
@@ -133,24 +122,26 @@ class Conductor:
                 stream.finish(Refusal(broken.rule.reason, broken.detail))
                 raise
             stream.finish(_closed())
+        if running is not None and running.done():
+            said = running.result().said
+            raise Violation(Rule.START_IN_TIME, f"the client ended without a scan: {said}")
+        raise Violation(Rule.START_IN_TIME, f"no client began a scan within {self._wait_s:g} seconds")
 
     async def _play(
         self, scenario: Scenario, start: Start, running: "asyncio.Task[ClientReport] | None"
     ) -> Outcome:
         self._used.add(start.message.session_public_key)
         broken: Violation | None = None
-        streams: tuple[ClientStream, ...] = (start.stream,)
-        scan: Scan | None = None
+        scan = Scan(start, self._ticket, self._streams, running)
         try:
-            scan = Scan(start, self._ticket, self._streams, running)
+            await scan.admit(start)
             async with asyncio.timeout(_SCRIPT_SECONDS):
                 await scenario.script(scan)
         except Violation as error:
             broken = error
         except TimeoutError:
             broken = Violation(Rule.OUTCOME, f"the scenario took more than {_SCRIPT_SECONDS:g} seconds")
-        streams = streams if scan is None else scan.streams
-        for stream in streams:
+        for stream in scan.streams:
             stream.finish(None if broken is None else Refusal(broken.rule.reason, broken.detail))
         report = await self._leave(running)
         if broken is None and report is not None and report.has_result != scenario.reports_result:
@@ -160,8 +151,8 @@ class Conductor:
             verdict=Verdict.PASSED if broken is None else Verdict.FAILED,
             rule=None if broken is None else broken.rule,
             detail="" if broken is None else broken.detail,
-            transport=streams[-1].transport,
-            streams=len(streams),
+            transport=scan.streams[-1].transport,
+            streams=len(scan.streams),
         )
 
     async def _leave(self, running: "asyncio.Task[ClientReport] | None") -> ClientReport | None:
@@ -170,13 +161,8 @@ class Conductor:
             return None
         loop = asyncio.get_running_loop()
         until = loop.time() + _LEAVE_SECONDS
-        while not running.done() and (left := until - loop.time()) > 0:
-            getting = asyncio.ensure_future(self._streams.get())
-            await asyncio.wait({running, getting}, timeout=left, return_when=asyncio.FIRST_COMPLETED)
-            if getting.done():
-                item = getting.result()
-                (item.stream if isinstance(item, Start) else item).finish(_closed())
-            getting.cancel()
+        while (item := await next_stream(self._streams, running, within_s=until - loop.time())) is not None:
+            (item.stream if isinstance(item, Start) else item).finish(_closed())
         if not running.done():
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)
@@ -194,15 +180,3 @@ def _wrong(report: ClientReport, scenario: Scenario) -> str:
     if scenario.reports_result:
         return f"the client reports no result, and the server sent one: {report.said or 'it says nothing'}"
     return "the client reports a result, and the server sent none; it must say why there is none"
-
-
-def _timed(outcome: Outcome, seconds: float) -> Outcome:
-    return Outcome(
-        scenario=outcome.scenario,
-        verdict=outcome.verdict,
-        rule=outcome.rule,
-        detail=outcome.detail,
-        transport=outcome.transport,
-        streams=outcome.streams,
-        seconds=seconds,
-    )

@@ -1,39 +1,186 @@
-"""The listeners of a real server, which hand every stream to a script."""
+"""The listeners of a real server, which hand every stream to a script, and the streams."""
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeAlias
 
 import grpc
 from facegate.v1 import scan_pb2
+from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
-from cli.conformance.client_stream import ClientStream, ProxyFailed, StreamCut
-from cli.conformance.relay import Relay
+from cli.conformance.rules import Rule, Violation
+from cli.relay import Relay
+from server.base.errors import Refusal
 from server.edge.listeners import SCAN_METHOD, Listener
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.web_listener import WebListener, WebStream
+from server.scan.inbox import ConnectionLost
 from server.telemetry.metrics import Metrics
 
-__all__ = ["Addresses", "Certificate", "listening"]
+__all__ = ["Addresses", "Arrival", "Certificate", "ClientStream", "StreamLost", "listening"]
 
 _HOST: Final = "127.0.0.1"
 _CONNECTIONS: Final = 64
 _GRACE_SECONDS: Final = 3600.0
+_SETTLE_SECONDS: Final = 0.05
+
+Request: TypeAlias = scan_pb2.ScanFaceRequest
+
+
+class StreamLost(Exception):
+    """The client ended the stream without a half-close, or the connection was cut."""
+
+
+class _ProxyFailed(Exception):
+    """The stream ends as a proxy ends it: without an ErrorInfo."""
+
+
+class _StreamCut(Exception):
+    """The connection below the stream was reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """A message of the client.
+
+    Attributes:
+        time: When it arrived, seconds of the loop's clock.
+        request: The message; ``None`` for the half-close.
+    """
+
+    time: float
+    request: Request | None
+
+    def __str__(self) -> str:
+        """Returns the name of the message, for people."""
+        return "the half-close" if self.request is None else f"`{self.request.WhichOneof('message')}`"
+
+
+class ClientStream:
+    """One stream of a client: its messages with their times, and its end.
+
+    Attributes:
+        transport: The name of the transport.
+        page: Whether it comes from a page.
+        opened: When it was opened, seconds of the loop's clock.
+        arrives: Called with each message when it arrives; a Violation that it raises takes its place.
+    """
+
+    def __init__(self, *, page: bool, cut: Callable[[], None]) -> None:
+        """Starts without messages; ``cut`` resets the connection below the stream."""
+        loop = asyncio.get_running_loop()
+        self.page = page
+        self.transport = "WebSocket" if page else "gRPC"
+        self.opened = loop.time()
+        self.arrives: Callable[[Request], None] = lambda _request: None
+        self._cut = cut
+        self._respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]] | None = None
+        self._arrived: asyncio.Queue[Arrival | Exception] = asyncio.Queue()
+        self._ended: asyncio.Future[None] = loop.create_future()
+        self._over = False
+
+    async def carry(
+        self,
+        requests: AsyncIterator[Request],
+        respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]],
+    ) -> None:
+        """Carries the stream until a scenario ends it or the client disconnects.
+
+        Args:
+            requests: The client's messages. Their end is a half-close.
+            respond: Sends a message to the client.
+
+        Raises:
+            Refusal: The scenario refused the stream.
+            _ProxyFailed: The scenario ended it without a reason.
+            _StreamCut: The scenario reset the connection.
+        """
+        self._respond = respond
+        receiving = asyncio.create_task(self._receive(requests))
+        try:
+            await self._ended
+        finally:
+            receiving.cancel()
+            await asyncio.gather(receiving, return_exceptions=True)
+            self._arrived.put_nowait(StreamLost())
+
+    async def _receive(self, requests: AsyncIterator[Request]) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            async for request in requests:
+                self.arrives(request)
+                self._arrived.put_nowait(Arrival(loop.time(), request))
+            # gRPC ends the iteration for a lost connection, too, and cancels the call a moment later.
+            await asyncio.sleep(_SETTLE_SECONDS)
+            self._arrived.put_nowait(Arrival(loop.time(), None))
+        except ConnectionLost:
+            self._arrived.put_nowait(StreamLost())
+            self._end(None)
+        except DecodeError:
+            self._arrived.put_nowait(Violation(Rule.MESSAGE, "a message is no ScanFaceRequest"))
+        except Refusal as error:
+            self._arrived.put_nowait(Violation(Rule.MESSAGE, str(error)))
+        except Violation as broken:
+            self._arrived.put_nowait(broken)
+
+    async def receive(self, timeout_s: float) -> Arrival:
+        """Returns the next message.
+
+        Raises:
+            TimeoutError: None came in time.
+            StreamLost: The stream is over.
+            Violation: The message is no ScanFaceRequest, or cannot come now.
+        """
+        if self._over and self._arrived.empty():
+            raise StreamLost
+        async with asyncio.timeout(timeout_s):
+            item = await self._arrived.get()
+        if isinstance(item, Exception):
+            self._over = isinstance(item, StreamLost)
+            raise item
+        self._over = item.request is None
+        return item
+
+    async def send(self, response: scan_pb2.ScanFaceResponse) -> None:
+        """Sends a message; a client that is gone does not receive it."""
+        if self._respond is None or self._ended.done():
+            return
+        try:
+            await self._respond(response)
+        except (ConnectionLost, asyncio.InvalidStateError):
+            self._arrived.put_nowait(StreamLost())
+
+    def finish(self, refusal: Refusal | None = None) -> None:
+        """Ends the stream: with status OK, or with a refusal."""
+        self._end(refusal)
+
+    def fail(self) -> None:
+        """Ends the stream as a proxy does that lost its server."""
+        self._end(_ProxyFailed())
+
+    def cut(self) -> None:
+        """Cuts the connection."""
+        self._cut()
+        self._end(_StreamCut())
+
+    def _end(self, error: Exception | None) -> None:
+        if self._ended.done():
+            return
+        if error is None:
+            self._ended.set_result(None)
+        else:
+            self._ended.set_exception(error)
+            # A client that was gone before has no handler that raises it.
+            self._ended.exception()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Certificate:
-    """The server's certificate.
-
-    Attributes:
-        chain: PEM.
-        key: PEM of its private key.
-        context: The same for the web listener.
-    """
+    """The server's certificate and its private key, PEM; ``context`` is the same for the web listener."""
 
     chain: bytes
     key: bytes
@@ -59,17 +206,15 @@ class _Servicer:
         self._cut = cut
 
     async def ScanFace(  # noqa: N802 - the name is the contract's
-        self,
-        request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest],
-        context: "grpc.aio.ServicerContext[Any, Any]",
+        self, request_iterator: AsyncIterator[Request], context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
         stream = ClientStream(page=False, cut=self._cut)
         self._take(stream)
         try:
             await stream.carry(request_iterator, context.write)
-        except ProxyFailed:
+        except _ProxyFailed:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy lost the server")
-        except StreamCut:
+        except _StreamCut:
             # gRPC cancels the call when it notices; a status that nobody can receive would be an error.
             await asyncio.Event().wait()
 
@@ -96,8 +241,8 @@ async def listening(
         ServerUnusable: A port is in use.
     """
     metrics = Metrics(CollectorRegistry())
-    device_relay = Relay(host=_HOST, port=port)
-    web_relay = Relay(host=_HOST, port=web_port)
+    device_relay = Relay(port=port)
+    web_relay = Relay(port=web_port)
     device = Listener(
         name="device",
         host=_HOST,
@@ -120,7 +265,7 @@ async def listening(
         take(stream)
         try:
             await stream.carry(web_stream.requests(), web_stream.respond)
-        except (ProxyFailed, StreamCut):
+        except (_ProxyFailed, _StreamCut):
             web_relay.cut()
 
     web = WebListener(

@@ -1,4 +1,4 @@
-"""The opening of a stream: the tests of ScanStart, and the Challenge that answers it."""
+"""The opening of a stream: the tests of ScanStart, which raise ``Violation``, and the Challenge after it."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -9,12 +9,11 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 
-from cli.conformance.client_stream import Arrival, ClientStream, StreamLost
+from cli.conformance.endpoint import ClientStream, StreamLost
 from cli.conformance.rules import Rule, Violation
 from facegate_protocol import (
     BindingInputs,
     KeyMaterialError,
-    MacChain,
     binding_hash,
     challenge_message,
     derive_mac_key,
@@ -27,15 +26,15 @@ from server.base.errors import Refusal
 from server.edge.scan_codec import to_inbound
 from server.scan.handshake import validate_start
 from server.scan.messages import StartMessage
+from server.scan.transcript import ClockLimits, StreamTranscript
 
 __all__ = [
     "ClientScan",
     "Start",
-    "StreamKeys",
     "Ticket",
     "admit_stream",
     "challenge_body",
-    "derive_keys",
+    "open_transcript",
     "read_start",
     "sign_challenge",
 ]
@@ -95,19 +94,11 @@ class ClientScan:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A ScanStart that keeps the rules of the protocol.
-
-    Attributes:
-        stream: Its stream.
-        raw: The bytes as received.
-        message: The message.
-        time: Time of its arrival, seconds on the event loop's clock.
-    """
+    """A ScanStart that keeps the rules of the protocol; ``raw`` are its bytes as received."""
 
     stream: ClientStream
     raw: bytes
     message: scan_pb2.ScanStart
-    time: float
 
     @property
     def capabilities(self) -> frozenset[int]:
@@ -115,27 +106,8 @@ class Start:
         return frozenset(self.message.capabilities)
 
 
-@dataclass(frozen=True, slots=True)
-class StreamKeys:
-    """The keys of a stream.
-
-    Attributes:
-        binding: H, 32 bytes.
-        chain: The MAC chain at its start.
-        session_key: The client's session key.
-    """
-
-    binding: bytes
-    chain: MacChain
-    session_key: ec.EllipticCurvePublicKey
-
-
 async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
-    """Receives the first message of a stream, and tests the rules that do not depend on other streams.
-
-    Raises:
-        Violation: A rule is broken.
-    """
+    """Receives the first message of a stream, and tests the rules that do not depend on other streams."""
     left = stream.opened + _START_SECONDS - asyncio.get_running_loop().time()
     try:
         arrival = await stream.receive(max(0.0, left))
@@ -145,27 +117,23 @@ async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
         raise Violation(
             Rule.START_IN_TIME, "the client opened a stream and dropped it without `start`"
         ) from error
-    raw = _start_bytes(arrival)
+    request = arrival.request
+    if request is None or request.WhichOneof("message") != "start":
+        raise Violation(Rule.START_FIRST, f"the first message is {arrival}, not `start`")
     try:
-        message = scan_pb2.ScanStart.FromString(raw)
+        message = scan_pb2.ScanStart.FromString(request.start)
     except DecodeError as error:
         raise Violation(Rule.START_FIELDS, "the bytes of `start` are no ScanStart") from error
-    _test_fields(raw, message, ticket, page=stream.page)
-    return Start(stream, raw, message, arrival.time)
+    _test_fields(request, message, ticket, page=stream.page)
+    return Start(stream, request.start, message)
 
 
-def _start_bytes(arrival: Arrival) -> bytes:
-    request = arrival.request
-    kind = "a half-close" if request is None else f"`{request.WhichOneof('message')}`"
-    if request is None or request.WhichOneof("message") != "start":
-        raise Violation(Rule.START_FIRST, f"the first message is {kind}, not `start`")
-    return request.start
-
-
-def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page: bool) -> None:
+def _test_fields(
+    request: scan_pb2.ScanFaceRequest, start: scan_pb2.ScanStart, ticket: Ticket, *, page: bool
+) -> None:
     # 1. Fields that a server tests, too.
     try:
-        match to_inbound(scan_pb2.ScanFaceRequest(start=raw)):
+        match to_inbound(request):
             case StartMessage() as message:
                 validate_start(message)
     except Refusal as error:
@@ -190,20 +158,14 @@ def _test_fields(raw: bytes, start: scan_pb2.ScanStart, ticket: Ticket, *, page:
             if expected
             else "`server_spki_sha256` is not empty, although the client cannot have seen a certificate",
         )
-    if len(start.capabilities) > _MOST_CAPABILITIES or len(set(start.capabilities)) != len(
-        start.capabilities
-    ):
+    if not len(set(start.capabilities)) == len(start.capabilities) <= _MOST_CAPABILITIES:
         raise Violation(Rule.START_FIELDS, "`capabilities` has more than 32 entries, or one twice")
     if len(start.language.encode()) > _LANGUAGE_BYTES:
         raise Violation(Rule.START_FIELDS, f"`language` has more than {_LANGUAGE_BYTES} bytes")
 
 
 def admit_stream(start: Start, scan: ClientScan) -> None:
-    """Tests the rules that depend on the earlier streams of the scan, and records the new stream.
-
-    Raises:
-        Violation: A rule is broken.
-    """
+    """Tests the rules that depend on the earlier streams of the scan, and records the new stream."""
     message = start.message
     if scan.session_key and message.session_public_key != scan.session_key:
         raise Violation(
@@ -222,12 +184,7 @@ def admit_stream(start: Start, scan: ClientScan) -> None:
 
 
 def challenge_body(share: bytes, nonce: bytes) -> scan_pb2.ChallengeBody:
-    """Returns the body of a standard challenge.
-
-    Args:
-        share: The server's key share, 32 bytes.
-        nonce: 32 bytes.
-    """
+    """Returns the body of a standard challenge, with the server's key share and a nonce, 32 bytes each."""
     body = scan_pb2.ChallengeBody(
         protocol_version=1,
         nonce=nonce,
@@ -263,12 +220,10 @@ def sign_challenge(body: bytes, *, start: bytes, key: ec.EllipticCurvePrivateKey
     )
 
 
-def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey) -> StreamKeys:
-    """Derives the keys of a stream.
-
-    Raises:
-        Violation: The client's share cannot be used.
-    """
+def open_transcript(
+    start: Start, body: scan_pb2.ChallengeBody, private: X25519PrivateKey
+) -> StreamTranscript:
+    """Returns the server's side of a stream's transcript, before its first attempt."""
     message = start.message
     binding = binding_hash(
         BindingInputs(
@@ -282,11 +237,10 @@ def derive_keys(start: Start, body: scan_pb2.ChallengeBody, private: X25519Priva
         )
     )
     try:
-        mac_key = derive_mac_key(
+        key = derive_mac_key(
             private_key=private, peer_share=message.key_share, nonce=body.nonce, binding=binding
         )
     except KeyMaterialError as error:
         raise Violation(Rule.KEY_SHARE, str(error)) from error
-    return StreamKeys(
-        binding, MacChain(key=mac_key, binding=binding), load_public_key(message.session_public_key)
-    )
+    session_key = load_public_key(message.session_public_key)
+    return StreamTranscript(key=key, binding=binding, session_key=session_key, clocks=ClockLimits())

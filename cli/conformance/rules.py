@@ -1,10 +1,11 @@
 """The rules against which a client is tested, and the exception for a broken one."""
 
 from enum import Enum
+from typing import Final
 
-from server.base.errors import Reason
+from server.base.errors import Reason, Refusal
 
-__all__ = ["Rule", "Violation"]
+__all__ = ["Rule", "Violation", "violation"]
 
 
 class Rule(Enum):
@@ -111,3 +112,20 @@ class Violation(Exception):
         super().__init__(f"{rule.name}: {detail}")
         self.rule = rule
         self.detail = detail
+
+
+_RULES: Final = {
+    Reason.RESUME_PROOF_INVALID: Rule.RESUME_PROOF,
+    Reason.FRAME_OUT_OF_ORDER: Rule.FRAME_ORDER,
+    Reason.FRAME_MAC_INVALID: Rule.FRAME_MAC,
+    Reason.FRAME_TIME_INVALID: Rule.FRAME_TIME,
+    Reason.FRAME_TOO_LARGE: Rule.FRAME_SIZE,
+    Reason.CREDIT_EXCEEDED: Rule.CREDIT,
+    Reason.SCAN_BUDGET_EXCEEDED: Rule.BUDGET,
+    Reason.ATTEMPT_END_INVALID: Rule.ATTEMPT_END,
+}
+
+
+def violation(refusal: Refusal) -> Violation:
+    """Returns the violation for which a part of the server's session refuses a message."""
+    return Violation(_RULES.get(refusal.reason, Rule.MESSAGE), str(refusal))

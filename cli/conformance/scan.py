@@ -1,4 +1,7 @@
-"""One scan of the client, as a scenario drives it: its streams, lost connections and reconnects."""
+"""One scan of the client, as a scenario drives it: its streams, lost connections and reconnects.
+
+What waits for the client raises ``Violation`` if it breaks a rule.
+"""
 
 import asyncio
 import secrets
@@ -9,15 +12,15 @@ from typing import Any, Final
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
-from cli.conformance.client_stream import ClientStream, StreamLost
 from cli.conformance.clients import ClientReport
+from cli.conformance.endpoint import ClientStream, StreamLost
 from cli.conformance.opening import (
     ClientScan,
     Start,
     Ticket,
     admit_stream,
     challenge_body,
-    derive_keys,
+    open_transcript,
     read_start,
     sign_challenge,
 )
@@ -25,9 +28,7 @@ from cli.conformance.rules import Rule, Violation
 from cli.conformance.strict_stream import Response, StrictStream
 from server.base.errors import Refusal
 
-__all__ = ["Change", "Scan", "Scenario", "Script"]
-
-Change = Callable[[scan_pb2.ChallengeBody], None]
+__all__ = ["Scan", "Scenario", "Script", "Streams", "next_stream"]
 
 _NONCE_BYTES: Final = 32
 _RECONNECT_SECONDS: Final = 12.0
@@ -37,9 +38,21 @@ _LATE_SECONDS: Final = 4.0
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 8.0
 
+Streams = asyncio.Queue[ClientStream | Start]
+"""The streams that came; of one that was read already, its ScanStart."""
 
-def _unchanged(_body: scan_pb2.ChallengeBody) -> None:
-    """Leaves the Challenge as it is."""
+
+async def next_stream(
+    streams: Streams, client: "asyncio.Future[ClientReport] | None", *, within_s: float
+) -> ClientStream | Start | None:
+    """Returns the next stream; ``None`` if none comes in time, or the client has ended."""
+    getting = asyncio.ensure_future(streams.get())
+    waits: set[asyncio.Future[Any]] = {getting} if client is None else {getting, client}
+    await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
+    if getting.done():
+        return getting.result()
+    getting.cancel()
+    return None
 
 
 class Scan:
@@ -48,16 +61,17 @@ class Scan:
     Attributes:
         ticket: The ticket that the client got.
         start: The ScanStart of the newest stream.
+        streams: The streams so far.
     """
 
     def __init__(
         self,
         first: Start,
         ticket: Ticket,
-        streams: "asyncio.Queue[ClientStream | Start]",
+        streams: Streams,
         client: "asyncio.Future[ClientReport] | None" = None,
     ) -> None:
-        """Begins with a stream whose ScanStart was received.
+        """Begins with a stream whose ScanStart was received, and that is to be admitted.
 
         Args:
             first: The ScanStart.
@@ -67,20 +81,24 @@ class Scan:
         """
         self.ticket = ticket
         self.start = first
-        self._streams = streams
+        self.streams: list[ClientStream] = []
+        self._coming = streams
         self._client = client
         self._known = ClientScan()
-        self._opened: list[ClientStream] = [first.stream]
         self._lost_at = 0.0
         self._losses = 0
-        admit_stream(first, self._known)
 
-    @property
-    def streams(self) -> tuple[ClientStream, ...]:
-        """The streams so far."""
-        return tuple(self._opened)
+    async def admit(self, item: ClientStream | Start) -> Start:
+        """Adds a stream to the scan, and tests its ScanStart."""
+        start = item if isinstance(item, Start) else await read_start(item, self.ticket)
+        self.start = start
+        self.streams.append(start.stream)
+        admit_stream(start, self._known)
+        return start
 
-    async def open(self, change: Change = _unchanged, *, proof: bool = False) -> StrictStream:
+    async def open(
+        self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
+    ) -> StrictStream:
         """Answers the newest ScanStart with a Challenge.
 
         Args:
@@ -91,25 +109,18 @@ class Scan:
         body = challenge_body(private.public_key().public_bytes_raw(), secrets.token_bytes(_NONCE_BYTES))
         body.resume_proof_required = proof
         change(body)
-        raw = body.SerializeToString()
-        opened = derive_keys(self.start, body, private)
+        stream = StrictStream(self.start, body, open_transcript(self.start, body, private), self._known)
         self._known.challenged = True
-        challenge = sign_challenge(raw, start=self.start.raw, key=self.ticket.private_key)
+        challenge = sign_challenge(
+            body.SerializeToString(), start=self.start.raw, key=self.ticket.private_key
+        )
         await self.start.stream.send(Response(challenge=challenge))
-        stream = StrictStream(self.start, body, opened, self._known)
         if proof:
             await stream.take_proof()
         return stream
 
     async def expect_refusal_of(self, response: Response) -> None:
-        """Sends a response that the client must refuse, and waits until it has ended the stream.
-
-        Args:
-            response: The answer to ScanStart.
-
-        Raises:
-            Violation: The client continued, or kept the stream.
-        """
+        """Sends an answer to ScanStart that the client must refuse, and waits until it ends the stream."""
         self._known.challenged = True
         await self.start.stream.send(response)
         try:
@@ -121,17 +132,12 @@ class Scan:
         except StreamLost:
             return
         if arrival.request is not None:
-            kind = arrival.request.WhichOneof("message")
-            raise Violation(Rule.BAD_CHALLENGE, f"the client sent `{kind}` after it")
+            raise Violation(Rule.BAD_CHALLENGE, f"the client sent {arrival} after it")
         self.start.stream.finish()
 
     async def stay_silent(self, seconds: float) -> None:
-        """Sends no Challenge, and waits until the client gives up the stream.
-
-        Raises:
-            Violation: It gives up sooner, or much later.
-        """
-        loop = asyncio.get_running_loop()
+        """Sends no Challenge, and waits until the client gives up the stream."""
+        opened = self.start.stream.opened
         try:
             arrival = await self.start.stream.receive(seconds + _LATE_SECONDS)
         except TimeoutError as error:
@@ -141,19 +147,16 @@ class Scan:
             ) from error
         except StreamLost:
             # Since it was opened: on a busy machine, ScanStart is read long after the client sent it.
-            if loop.time() - self.start.stream.opened < seconds - _TOLERANCE_SECONDS:
+            if asyncio.get_running_loop().time() - opened < seconds - _TOLERANCE_SECONDS:
                 raise Violation(
                     Rule.RECONNECT, f"the client waited less than {seconds:g} seconds for a Challenge"
                 ) from None
             self.interrupt()
             # The client chose the time, and a busy machine learns of it late.
-            self._lost_at = self.start.stream.opened + seconds
+            self._lost_at = opened + seconds
             return
         raise Violation(
-            Rule.MESSAGE_ORDER,
-            "the client sent something before the Challenge"
-            if arrival.request is not None
-            else "the client half-closed instead of dropping the connection",
+            Rule.MESSAGE_ORDER, f"{arrival} came before the Challenge; the client drops a silent connection"
         )
 
     def refuse(self, refusal: Refusal) -> None:
@@ -177,13 +180,11 @@ class Scan:
         Args:
             asked_s: The wait that the server asked for, seconds.
             within_s: The longest wait for it, seconds.
-
-        Raises:
-            Violation: It does not come, too early, too late, or with another key.
         """
-        start = await self._next(within_s)
-        if start is None:
+        item = await next_stream(self._coming, self._client, within_s=within_s)
+        if item is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
+        start = await self.admit(item)
         waited = start.stream.opened - self._lost_at
         whole = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (self._losses - 1))
         least, most = max(whole / 2, asked_s), max(whole, asked_s) + _LATE_SECONDS
@@ -193,37 +194,18 @@ class Scan:
                 f"reconnect {self._losses} came after {waited:.2f} s; expected {least:.2f} to "
                 f"{max(whole, asked_s):.2f} s",
             )
-        self.start = start
 
     async def expect_no_reconnect(self, *, within_s: float = _WATCH_SECONDS) -> None:
-        """Tests that the client does not reconnect.
-
-        Raises:
-            Violation: It does.
-        """
-        if await self._next(within_s, rule=Rule.NO_RECONNECT) is not None:
-            raise Violation(Rule.NO_RECONNECT, "the client reconnected")
-
-    async def _next(self, within_s: float, *, rule: Rule = Rule.SESSION_KEY) -> Start | None:
-        getting = asyncio.ensure_future(self._streams.get())
-        waits: set[asyncio.Future[Any]] = {getting} if self._client is None else {getting, self._client}
-        await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
-        if not getting.done():
-            getting.cancel()
-            return None
-        item = getting.result()
+        """Tests that the client does not reconnect."""
+        item = await next_stream(self._coming, self._client, within_s=within_s)
+        if item is None:
+            return
         start = item if isinstance(item, Start) else await read_start(item, self.ticket)
-        if start.message.session_public_key != self._opened_key and rule is Rule.NO_RECONNECT:
-            # The next scan of the client, which came before this one was over.
-            self._streams.put_nowait(start)
-            return None
-        self._opened.append(start.stream)
-        admit_stream(start, self._known)
-        return start
-
-    @property
-    def _opened_key(self) -> bytes:
-        return self._known.session_key
+        if start.message.session_public_key == self._known.session_key:
+            await self.admit(start)
+            raise Violation(Rule.NO_RECONNECT, "the client reconnected")
+        # The next scan of the client, which came before this one was over.
+        self._coming.put_nowait(start)
 
 
 Script = Callable[[Scan], Awaitable[None]]

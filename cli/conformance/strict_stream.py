@@ -1,57 +1,300 @@
-"""One stream of a client after its Challenge, as a scenario drives it."""
+"""One stream of a client after its Challenge, as a scenario drives it.
+
+Order, MACs, clock, credit, budget, images and signatures are tested by the parts of the server's own session,
+which refuse what breaks a rule. The books here test what a session tolerates, and a client must keep. All of
+them raise ``Violation`` if the client breaks a rule.
+"""
 
 import asyncio
+import base64
+import json
 import secrets
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Final
 
-from facegate.v1 import scan_pb2
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from facegate.v1 import device_pb2, scan_pb2
 
-from cli.conformance.attempt_book import AttemptBook
-from cli.conformance.client_stream import Arrival, StreamLost
-from cli.conformance.rules import Rule, Violation
-from cli.conformance.signature import signature_fault
-from cli.conformance.stream_messages import StreamMessages, named
-from facegate_protocol import resume_message
-from server.scan.messages import AttemptEndMessage
+from attempt import FrameDecoder, FrameUnusable
+from cli.conformance.endpoint import Arrival, StreamLost
+from cli.conformance.opening import ClientScan, Start
+from cli.conformance.rules import Rule, Violation, violation
+from facegate_protocol import (
+    KeyMaterialError,
+    attempt_end_message,
+    attestation_message,
+    evidence_challenge,
+    load_public_key,
+    resume_message,
+    verify,
+)
+from server.base.errors import Refusal
+from server.device.evidence import MAX_ATTESTATIONS
+from server.edge.scan_codec import to_inbound
+from server.scan.attempt import require_within_budget
+from server.scan.inbox import CreditLedger
+from server.scan.messages import AttemptEndMessage, CaptureBudget, FrameMessage
+from server.scan.transcript import StreamTranscript
 
-__all__ = ["StrictStream"]
+__all__ = ["GRACE_SECONDS", "AttemptBook", "FlashBook", "Response", "StrictStream"]
 
 Response = scan_pb2.ScanFaceResponse
 Cause = scan_pb2.AttemptEndBody.Cause
 
-_PROOF_SECONDS: Final = 5.0
-_FRAME_SECONDS: Final = 5.0
-_END_SECONDS: Final = 5.0
-_HALF_CLOSE_SECONDS: Final = 5.0
+GRACE_SECONDS: Final = 0.7
+"""How long after a message of the server frames may come that the client sent before it."""
+_WAIT_SECONDS: Final = 5.0
+_MOST_AGE_SECONDS: Final = 1.0
+_EARLY_SHARE: Final = 0.25
+_ROUNDING_US: Final = 1_000.0
 _NONCE_BYTES: Final = 16
 _LEAST_RATE: Final = 8.0
+_SHORTEST_HOLD_SECONDS: Final = 0.35
+_TOLERANCE_SECONDS: Final = 0.05
+_RAW_SIGNATURE_BYTES: Final = 64
 
 
-class StrictStream(StreamMessages):
-    """A stream as a scenario drives it, from the verified ScanStart to its end."""
+@dataclass(slots=True)
+class AttemptBook:
+    """What a session tolerates in the frames of one attempt: pauses, adjustments and rates that are not kept.
+
+    Attributes:
+        number: The number of the attempt.
+        budget_rate: The frames a second that the budget allows.
+        times: When each frame arrived, seconds of the loop's clock.
+        sizes: The bytes of each of them.
+        least_side: The shortest side of any of them, pixels.
+        pauses: When each pause began and ended, seconds of the loop's clock.
+        adjustments: The adjustments, each with the time when it was sent.
+    """
+
+    number: int
+    budget_rate: float
+    times: list[float] = field(default_factory=list)
+    sizes: list[int] = field(default_factory=list)
+    least_side: int = 1_000_000
+    pauses: list[list[float]] = field(default_factory=list)
+    adjustments: list[tuple[float, scan_pb2.CaptureAdjustment]] = field(default_factory=list)
+    _due_us: float = 0.0
+    _rate: float = 0.0
+
+    def accept(self, frame: FrameMessage, *, arrival: float, captured: float) -> None:
+        """Tests a frame, and counts it.
+
+        Args:
+            frame: The frame.
+            arrival: When it arrived, seconds of the loop's clock.
+            captured: When it was captured, or somewhat later, by the same clock.
+        """
+        for since, until in self.pauses:
+            if since + GRACE_SECONDS < arrival < until:
+                raise Violation(
+                    Rule.PAUSE, f"frame {frame.index} arrived {arrival - since:.1f} s after CapturePause"
+                )
+            if since + GRACE_SECONDS < captured < until:
+                raise Violation(
+                    Rule.PAUSE, f"frame {frame.index} was captured in a pause and sent after it; discard it"
+                )
+        size, known = len(frame.image), [one for at, one in self.adjustments if at + GRACE_SECONDS <= arrival]
+        side = min((one.max_side for one in known if one.max_side), default=0)
+        most = min((one.max_frame_bytes for one in known if one.max_frame_bytes), default=0)
+        if side and max(frame.width, frame.height) > side:
+            raise Violation(
+                Rule.ADJUSTMENT,
+                f"frame {frame.index} has {frame.width} x {frame.height} pixels; the longest side was "
+                f"adjusted to {side}",
+            )
+        if most and size > most:
+            raise Violation(
+                Rule.ADJUSTMENT, f"frame {frame.index} has {size} bytes; they were adjusted to {most}"
+            )
+        self._verify_rate(frame, [one.max_frames_per_second for one in known if one.max_frames_per_second])
+        self.times.append(arrival)
+        self.sizes.append(size)
+        self.least_side = min(self.least_side, frame.width, frame.height)
+
+    def _verify_rate(self, frame: FrameMessage, adjusted: list[float]) -> None:
+        rate = min([*adjusted, self.budget_rate])
+        if rate != self._rate:
+            self._rate, self._due_us = rate, 0.0
+        interval = 1e6 / rate
+        time_us = frame.capture_time_us
+        if time_us < self._due_us - interval * _EARLY_SHARE - _ROUNDING_US:
+            raise Violation(
+                Rule.ADJUSTMENT if adjusted else Rule.RATE,
+                f"frame {frame.index} was captured too early for {rate:g} frames a second: leave it out, as "
+                "`Thinning` describes",
+            )
+        self._due_us = max(self._due_us, time_us - interval) + interval
+
+
+@dataclass(slots=True)
+class FlashBook:
+    """The colours of an attempt: the steps that were revealed, and those that frames named.
+
+    Attributes:
+        revealed: The steps, by number, with the time when each was sent, seconds of the loop's clock.
+        since_us: When each step appeared, as the frames state, microseconds of the capture clock.
+        named: The step that the latest frame named; 0 for none.
+    """
+
+    revealed: dict[int, tuple[scan_pb2.FlashStep, float]] = field(default_factory=dict)
+    since_us: dict[int, int] = field(default_factory=dict)
+    named: int = 0
+    _shown: int = 0
+    _captured_us: int = 0
+
+    def reveal(self, step: scan_pb2.FlashStep, at: float) -> None:
+        """Notes a step that is sent."""
+        self.revealed[step.step] = (step, at)
+
+    def begin_attempt(self) -> None:
+        """Begins an attempt, with a normal screen."""
+        self.revealed.clear()
+        self.since_us.clear()
+        self._shown = 0
+
+    def accept(self, frame: FrameMessage, *, flashing: bool, captured: float) -> None:
+        """Tests the statement of a frame about the screen.
+
+        Args:
+            frame: The frame.
+            flashing: Whether the plan of its attempt is a flash.
+            captured: When it was captured, or somewhat later, seconds of the loop's clock.
+        """
+        number, since = frame.flash_step, frame.flash_step_since_us
+        self.named = number
+        before_us, self._captured_us = self._captured_us, frame.capture_time_us
+        if number == 0 or not flashing:
+            if number or since:
+                raise Violation(
+                    Rule.FLASH,
+                    f"frame {frame.index} names flash step {number} since {since} us, and none is shown",
+                )
+            return
+        if number not in self.revealed:
+            raise Violation(
+                Rule.FLASH, f"frame {frame.index} names flash step {number}, which was not revealed"
+            )
+        if not 0 < since <= frame.capture_time_us:
+            raise Violation(
+                Rule.FLASH,
+                f"frame {frame.index} was captured at {frame.capture_time_us} us and names a step "
+                f"since {since} us",
+            )
+        if number != self._shown:
+            self._next(frame, captured, before_us)
+        elif since != self.since_us[number]:
+            raise Violation(
+                Rule.FLASH, f"frame {frame.index} states another time for the appearance of step {number}"
+            )
+
+    def _next(self, frame: FrameMessage, captured: float, before_us: int) -> None:
+        number, since = frame.flash_step, frame.flash_step_since_us
+        # A device that captures nothing for a while names no frame for the steps that it shows meanwhile.
+        unnamed = [step for step in self.revealed if step < number and step not in self.since_us]
+        too_short = (since - before_us) / 1e6 < self._needed(unnamed) - _TOLERANCE_SECONDS
+        if number < self._shown or (unnamed and too_short):
+            raise Violation(
+                Rule.FLASH_HOLD,
+                f"frame {frame.index} names step {number} after step {self._shown}: show each step, in order",
+            )
+        _, sent = self.revealed[number]
+        appeared = captured - (frame.capture_time_us - since) / 1e6
+        if appeared < sent - _TOLERANCE_SECONDS:
+            raise Violation(
+                Rule.FLASH,
+                f"step {number} appeared {sent - appeared:.2f} s before it was revealed, by frame "
+                f"{frame.index}",
+            )
+        if self._shown:
+            held = (since - self.since_us[self._shown]) / 1e6
+            needed = self._needed([self._shown, *unnamed])
+            if held < needed - _TOLERANCE_SECONDS:
+                raise Violation(
+                    Rule.FLASH_HOLD,
+                    f"step {number} was shown {held:.2f} s after step {self._shown}; "
+                    f"at least {needed:.2f} s are due",
+                )
+        self._shown = number
+        self.since_us[number] = since
+
+    def _needed(self, numbers: list[int]) -> float:
+        """Returns the shortest time in which steps can be shown, seconds."""
+        steps = [self.revealed[number][0] for number in numbers]
+        return sum(
+            step.transition_duration.ToNanoseconds() / 1e9
+            + max(_SHORTEST_HOLD_SECONDS, step.minimum_hold.ToNanoseconds() / 1e9)
+            for step in steps
+        )
+
+
+class StrictStream:
+    """A stream as a scenario drives it, from the verified ScanStart to its end.
+
+    Attributes:
+        start: The ScanStart.
+        body: The Challenge's body.
+        book: The running or last attempt; of number 0 before the first.
+        flash: The colours of the stream.
+    """
+
+    def __init__(
+        self, start: Start, body: scan_pb2.ChallengeBody, transcript: StreamTranscript, scan: ClientScan
+    ) -> None:
+        """Begins after the Challenge was sent, in a scan of the client that may have had other streams."""
+        limits = body.budget
+        self.start = start
+        self.body = body
+        self.book = AttemptBook(0, limits.max_frames_per_second)
+        self.flash = FlashBook()
+        self._budget = CaptureBudget(
+            max_frame_bytes=limits.max_frame_bytes,
+            max_frame_pixels=limits.max_frame_pixels,
+            max_frames_per_attempt=limits.max_frames_per_attempt,
+            max_scan_bytes=limits.max_scan_bytes,
+            min_frame_side=limits.min_frame_side,
+        )
+        self._decoder = FrameDecoder(self._budget.frame_limits)
+        self._stream = start.stream
+        self._stream.arrives = self._count_arrival
+        self._transcript = transcript
+        self._session_key = load_public_key(start.message.session_public_key)
+        self._scan = scan
+        self._loop = asyncio.get_running_loop()
+        self._credit = self._ledger(0, 0)
+        self._clock_offset = float("inf")
+        self._evidence_came = False
+        self._capturing = False
+        self._end: AttemptEndMessage | None = None
+        self._ready_for = 0
+        self._half_close_due = False
+        self._plan = scan_pb2.PLAN_EXPRESS
+
+    @property
+    def dropped(self) -> int:
+        """The number of dropped images that the frames of the attempt, or its end, state."""
+        return self._transcript.dropped
 
     async def take_proof(self) -> None:
-        """Waits for the resume proof.
-
-        Raises:
-            Violation: Another message came, or the proof is wrong.
-        """
+        """Waits for the resume proof."""
         arrival = await self._arrival(
-            _PROOF_SECONDS, Rule.RESUME_PROOF, "no resume proof came after the Challenge"
+            _WAIT_SECONDS, Rule.RESUME_PROOF, "no resume proof came after the Challenge"
         )
         request = arrival.request
         if request is None or request.WhichOneof("message") != "resume_proof":
-            raise Violation(Rule.RESUME_PROOF, f"{named(arrival)} came where `resume_proof` comes next")
-        binding = self._opened.binding
-        fault = signature_fault(
-            self._opened.session_key,
-            message=resume_message(binding=binding),
-            signature=request.resume_proof.signature,
-            unframed=binding,
-        )
-        if fault:
-            raise Violation(Rule.RESUME_PROOF, fault)
+            raise Violation(Rule.RESUME_PROOF, f"{arrival} came where `resume_proof` comes next")
+        signature, binding = request.resume_proof.signature, self._transcript.binding
+        try:
+            self._transcript.prove_resume(signature)
+        except Refusal as error:
+            mistake = _mistake(
+                self._session_key, resume_message(binding=binding), signature, unframed=binding
+            )
+            raise Violation(Rule.RESUME_PROOF, f"{error}{mistake}") from error
 
     async def begin_attempt(
         self,
@@ -70,20 +313,18 @@ class StrictStream(StreamMessages):
             change: Changes the message before it is sent.
         """
         self._scan.attempts += 1
+        self._credit = self._ledger(frames, octets)
+        credit = self._credit.open()
         attempt = scan_pb2.AttemptStart(
             attempt=self._scan.attempts,
             nonce=secrets.token_bytes(_NONCE_BYTES),
             plan=plan,
-            credit=scan_pb2.Credit(frames=frames, bytes=octets),
+            credit=scan_pb2.Credit(frames=credit.frames, bytes=credit.bytes),
             oval=self.body.oval,
         )
         attempt.expected_duration.FromSeconds(2)
-        self._opened.chain.mark_attempt(attempt=attempt.attempt, nonce=attempt.nonce)
-        now = asyncio.get_running_loop().time()
-        if self._clock.began is None:
-            self._clock.began = now
-        self.book = AttemptBook(attempt, self.body.budget, self._clock, self._scan.image_bytes)
-        self.book.grant(attempt.credit, now)
+        self._transcript.start_attempt(attempt=attempt.attempt, nonce=attempt.nonce, time=self._loop.time())
+        self.book = AttemptBook(attempt.attempt, self.body.budget.max_frames_per_second)
         self.flash.begin_attempt()
         self._capturing, self._end, self._plan = True, None, plan
         response = Response(attempt_start=attempt)
@@ -92,15 +333,15 @@ class StrictStream(StreamMessages):
         return self.book
 
     async def send(self, response: Response) -> None:
-        """Sends a message, and records the credit and the state that it changes."""
-        now = asyncio.get_running_loop().time()
+        """Sends a message, and records what it demands of the frames that follow."""
+        now, book = self._loop.time(), self.book
         match response.WhichOneof("message"):
-            case "credit":
-                self._running.grant(response.credit, now)
             case "capture_adjustment":
-                self._running.adjust(response.capture_adjustment, now)
+                book.adjustments.append((now, response.capture_adjustment))
+            case "capture_pause" if response.capture_pause.paused:
+                book.pauses.append([now, float("inf")])
             case "capture_pause":
-                self._running.pause(response.capture_pause.paused, now)
+                book.pauses[-1][1] = now
             case "flash_step":
                 self.flash.reveal(response.flash_step, now)
             case _:
@@ -113,46 +354,42 @@ class StrictStream(StreamMessages):
         Args:
             count: The number of frames.
             grant: Whether each gives its credit back.
-
-        Raises:
-            Violation: A rule is broken, or too few frames come.
         """
-        target = self._running.frames + count
-        while (before := self._running.frames) < target:
+        frames = self.book.sizes
+        target = len(frames) + count
+        while (before := len(frames)) < target:
             await self._take(
-                _FRAME_SECONDS, Rule.FRAMES, "no frame came for 5 seconds, although credit was left"
+                _WAIT_SECONDS, Rule.FRAMES, "no frame came for 5 seconds, although credit was left"
             )
             if self._end is not None:
                 raise Violation(
                     Rule.ATTEMPT_END, "the client ended the attempt while the server waited for frames"
                 )
-            if grant and self._running.frames > before:
-                await self.send_credit(1, self._running.sizes[-1])
+            if grant and len(frames) > before:
+                await self.grant_credit()
 
-    async def send_credit(self, frames: int, octets: int) -> None:
-        """Sends credit."""
-        await self.send(Response(credit=scan_pb2.Credit(frames=frames, bytes=octets)))
+    async def grant_credit(self) -> None:
+        """Gives back the credit of all frames that came."""
+        grant = self._credit.grant(everything=True)
+        if grant is not None:
+            credit = scan_pb2.Credit(frames=grant.frames, bytes=grant.bytes)
+            await self._stream.send(Response(credit=credit))
 
     async def receive_for(self, seconds: float) -> None:
         """Receives and tests messages for some time."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + seconds
-        while (left := until - loop.time()) > 0:
+        until = self._loop.time() + seconds
+        while (left := until - self._loop.time()) > 0:
             try:
                 arrival = await self._stream.receive(left)
             except TimeoutError:
                 return
             except StreamLost as error:
                 raise Violation(Rule.MESSAGE_ORDER, "the client dropped the connection") from error
-            self.accept(arrival)
+            self._accept(arrival)
 
     def verify_rate(self) -> None:
-        """Tests that the frames of the attempt came often enough.
-
-        Raises:
-            Violation: They came less often than 8 times a second.
-        """
-        times = self._running.times
+        """Tests that the frames of the attempt came often enough."""
+        times = self.book.times
         rate = (len(times) - 1) / max(times[-1] - times[0], 1e-6)
         if rate < _LEAST_RATE:
             raise Violation(
@@ -162,10 +399,9 @@ class StrictStream(StreamMessages):
 
     async def complete_capture(self) -> AttemptEndMessage:
         """Sends CaptureComplete and waits for the end of the attempt."""
-        await self.send(
-            Response(capture_complete=scan_pb2.CaptureComplete(attempt=self._running.start.attempt))
-        )
-        return await self.wait_for_attempt_end(scan_pb2.AttemptEndBody.CAUSE_COMPLETE, within_s=_END_SECONDS)
+        number = self.book.number
+        await self.send(Response(capture_complete=scan_pb2.CaptureComplete(attempt=number)))
+        return await self.wait_for_attempt_end(Cause.CAUSE_COMPLETE, within_s=_WAIT_SECONDS)
 
     async def wait_for_attempt_end(self, cause: Cause.ValueType, *, within_s: float) -> AttemptEndMessage:
         """Waits for the end of the attempt.
@@ -173,21 +409,17 @@ class StrictStream(StreamMessages):
         Args:
             cause: The cause that the client has.
             within_s: The longest wait, seconds.
-
-        Raises:
-            Violation: It is late, or wrong.
         """
-        loop = asyncio.get_running_loop()
-        until = loop.time() + within_s
+        until = self._loop.time() + within_s
         while self._end is None:
             await self._take(
-                max(0.0, until - loop.time()),
+                until - self._loop.time(),
                 Rule.ATTEMPT_END_IN_TIME,
                 f"`attempt_end` did not come within {within_s:g} seconds",
             )
-        body = scan_pb2.AttemptEndBody.FromString(self._end.body)
-        if body.cause != cause:
-            raise Violation(Rule.ATTEMPT_END, f"the cause is {_cause(body.cause)}; expected {_cause(cause)}")
+        stated = scan_pb2.AttemptEndBody.FromString(self._end.body).cause
+        if stated != cause:
+            raise Violation(Rule.ATTEMPT_END, f"the cause is {_name(stated)}; expected {_name(cause)}")
         return self._end
 
     async def send_result(
@@ -203,12 +435,9 @@ class StrictStream(StreamMessages):
             status: The status.
             another: Whether another attempt follows.
             change: Changes the message before it is sent.
-
-        Raises:
-            Violation: ``attempt_ready`` is missing or wrong.
         """
         self._capturing = False
-        number = self._running.start.attempt
+        number = self.book.number
         result = scan_pb2.ScanResult(
             attempt=number, status=status, another_attempt=another, attempts_remaining=2 if another else 0
         )
@@ -221,29 +450,14 @@ class StrictStream(StreamMessages):
         self._half_close_due = not another
         await self._stream.send(response)
         while awaits_ready and self._ready_for:
-            await self._take(_FRAME_SECONDS, Rule.READY, "no `attempt_ready` came within 5 seconds")
+            await self._take(_WAIT_SECONDS, Rule.READY, "no `attempt_ready` came within 5 seconds")
 
     async def wait_for_half_close(self) -> None:
-        """Waits for the half-close after the last result, and ends the stream.
-
-        Raises:
-            Violation: It does not come.
-        """
+        """Waits for the half-close after the last result, and ends the stream."""
         self._half_close_due = True
-        while True:
-            try:
-                arrival = await self._stream.receive(_HALF_CLOSE_SECONDS)
-            except TimeoutError as error:
-                raise Violation(
-                    Rule.HALF_CLOSE, "no half-close came within 5 seconds of the last ScanResult"
-                ) from error
-            except StreamLost as error:
-                raise Violation(
-                    Rule.HALF_CLOSE, "the client dropped the connection after the last ScanResult"
-                ) from error
-            if arrival.request is None:
-                break
-            self.accept(arrival)
+        late = "no half-close came within 5 seconds of the last ScanResult"
+        while (arrival := await self._arrival(_WAIT_SECONDS, Rule.HALF_CLOSE, late)).request is not None:
+            self._accept(arrival)
         self._stream.finish()
 
     async def send_goodbye(self, reason: scan_pb2.Goodbye.Reason.ValueType, *, after_s: float | None) -> None:
@@ -259,41 +473,216 @@ class StrictStream(StreamMessages):
         await self._stream.send(Response(goodbye=goodbye))
         self._stream.finish()
 
-    def lose(self) -> None:
-        """Cuts the connection."""
-        self._stream.cut()
-
-    def end(self) -> None:
-        """Ends the stream with status OK."""
-        self._stream.finish()
-
     async def wait_for_evidence(self) -> None:
-        """Waits for the first attestation, up to the grace of the Challenge.
-
-        Raises:
-            Violation: None comes.
-        """
+        """Waits for the first attestation, up to the grace of the Challenge."""
         grace = float(self.body.attestation.grace.ToSeconds())
-        loop = asyncio.get_running_loop()
-        until = loop.time() + grace
-        while self.evidence_at is None:
+        until = self._loop.time() + grace
+        while not self._evidence_came:
             await self._take(
-                max(0.0, until - loop.time()),
+                until - self._loop.time(),
                 Rule.ATTESTATION,
                 f"no evidence came within {grace:g} seconds of `attempt_end`, and no AttestationUnavailable",
             )
 
+    def _ledger(self, frames: int, octets: int) -> CreditLedger:
+        return CreditLedger(
+            window_frames=frames, window_bytes=octets, largest_frame=self._budget.max_frame_bytes
+        )
+
+    async def _take(self, timeout_s: float, rule: Rule, late: str) -> None:
+        self._accept(await self._arrival(timeout_s, rule, late))
+
     async def _arrival(self, timeout_s: float, rule: Rule, late: str) -> Arrival:
         try:
-            return await self._stream.receive(timeout_s)
+            return await self._stream.receive(max(0.0, timeout_s))
         except TimeoutError as error:
             raise Violation(rule, late) from error
         except StreamLost as error:
             raise Violation(rule, f"the client dropped the connection; {late}") from error
 
-    async def _take(self, timeout_s: float, rule: Rule, late: str) -> None:
-        self.accept(await self._arrival(timeout_s, rule, late))
+    def _count_arrival(self, request: scan_pb2.ScanFaceRequest) -> None:
+        """Counts the credit of a frame when it arrives: until it is read, more may have been granted."""
+        if request.WhichOneof("message") in ("frame", "attempt_end"):
+            try:
+                self._credit.count_arrival(to_inbound(request))
+            except Refusal as error:
+                raise violation(error) from error
+
+    def _accept(self, arrival: Arrival) -> None:
+        """Tests a message, and updates the state of the stream."""
+        request = arrival.request
+        if request is None:
+            if not self._half_close_due:
+                raise Violation(Rule.HALF_CLOSE, "the client half-closed before the last ScanResult")
+            return
+        kind = request.WhichOneof("message")
+        try:
+            message = to_inbound(request)
+        except Refusal as error:
+            rule = Rule.ATTESTATION if kind == "attestation" else Rule.MESSAGE
+            raise Violation(rule, str(error)) from error
+        match message:
+            case FrameMessage():
+                self._accept_frame(message, arrival.time)
+            case AttemptEndMessage():
+                self._accept_attempt_end(message)
+            case _ if kind == "attestation":
+                self._accept_attestation(request.attestation)
+            case _ if kind == "attempt_ready":
+                self._accept_ready(request.attempt_ready.after_attempt)
+            case _ if kind == "start":
+                raise Violation(Rule.START_FIRST, "a second `start` came on the stream")
+            case _:
+                raise Violation(Rule.MESSAGE_ORDER, f"{arrival} was not expected")
+
+    def _accept_frame(self, frame: FrameMessage, arrival: float) -> None:
+        # A frame may be under way when a result ends the attempt.
+        attempting = self._end is None and (self._capturing or self._half_close_due)
+        if not attempting:
+            raise Violation(Rule.MESSAGE_ORDER, f"frame {frame.index} came outside of an attempt")
+        size = len(frame.image)
+        try:
+            require_within_budget(
+                frame,
+                before=self._transcript.frames,
+                bytes_before=self._scan.image_bytes,
+                budget=self._budget,
+            )
+            self._transcript.accept_frame(frame, arrival=arrival)
+            self._decoder.validate_header(frame)
+        except Refusal as error:
+            raise violation(error) from error
+        except FrameUnusable as error:
+            raise Violation(Rule.FRAME_IMAGE, str(error)) from error
+        captured = self._captured(frame, arrival)
+        self.book.accept(frame, arrival=arrival, captured=captured)
+        self.flash.accept(frame, flashing=self._plan == scan_pb2.PLAN_FLASH, captured=captured)
+        self._scan.image_bytes += size
+        self._credit.note_processed(size)
+
+    def _captured(self, frame: FrameMessage, arrival: float) -> float:
+        """Returns when a frame was captured, or somewhat later, seconds of the loop's clock."""
+        self._clock_offset = min(self._clock_offset, arrival - frame.capture_time_us / 1e6)
+        captured = frame.capture_time_us / 1e6 + self._clock_offset
+        if arrival - captured > _MOST_AGE_SECONDS:
+            raise Violation(
+                Rule.FRAME_TIME,
+                f"frame {frame.index} arrived {arrival - captured:.1f} s later after its capture than the "
+                "quickest one; never queue frames: drop an image that cannot be sent at once",
+            )
+        return captured
+
+    def _accept_attempt_end(self, end: AttemptEndMessage) -> None:
+        if not self.book.number or self._end is not None:
+            raise Violation(Rule.MESSAGE_ORDER, "`attempt_end` came outside of an attempt, or twice")
+        if not self._capturing:
+            raise Violation(
+                Rule.MESSAGE_ORDER, "`attempt_end` came after the ScanResult of its attempt; send none"
+            )
+        dropped = self.dropped
+        try:
+            self._transcript.end_attempt(end)
+        except Refusal as error:
+            message = attempt_end_message(binding=self._transcript.binding, body=end.body)
+            mistake = _mistake(self._session_key, message, end.signature, unframed=end.body)
+            raise Violation(Rule.ATTEMPT_END, f"{error}{mistake}") from error
+        if end.dropped_count < dropped:
+            raise Violation(
+                Rule.DROPPED, f"`dropped_count` is {end.dropped_count}; the frames stated {dropped} already"
+            )
+        self._end, self._capturing = end, False
+
+    def _accept_attestation(self, attestation: device_pb2.Attestation) -> None:
+        self._scan.attestations += 1
+        if self._scan.attestations > MAX_ATTESTATIONS:
+            raise Violation(Rule.ATTESTATION, f"more than {MAX_ATTESTATIONS} attestations came in the scan")
+        if attestation.runtime_findings and not self.body.attestation.runtime_findings:
+            raise Violation(
+                Rule.ATTESTATION, "findings at run time came, and the Challenge did not allow them"
+            )
+        _verify_evidence(attestation, binding=self._transcript.binding)
+        self._evidence_came = True
+
+    def _accept_ready(self, after_attempt: int) -> None:
+        if not self._ready_for:
+            raise Violation(Rule.READY, "`attempt_ready` came when no result waited for it")
+        if after_attempt != self._ready_for:
+            raise Violation(
+                Rule.READY,
+                f"`after_attempt` is {after_attempt}; the result was of attempt {self._ready_for}",
+            )
+        self._ready_for = 0
 
 
-def _cause(number: int) -> str:
-    return Cause.Name(number) if number in Cause.values() else str(number)  # type: ignore[arg-type]  # tested
+def _name(cause: int) -> str:
+    return Cause.Name(cause) if cause in Cause.values() else str(cause)  # type: ignore[arg-type]  # tested
+
+
+def _mistake(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes, *, unframed: bytes) -> str:
+    """Returns the usual mistake that a wrong signature has, in words; empty if it is another.
+
+    Args:
+        key: The signer's key.
+        message: The message that is to be signed.
+        signature: The signature.
+        unframed: The last field of the message, which a client may have signed alone.
+    """
+    if len(signature) == _RAW_SIGNATURE_BYTES:
+        half = _RAW_SIGNATURE_BYTES // 2
+        r, s = int.from_bytes(signature[:half], "big"), int.from_bytes(signature[half:], "big")
+        if verify(public_key=key, message=message, signature=encode_dss_signature(r, s)):
+            return ": it is r || s; convert it to ASN.1 DER"
+    if verify(public_key=key, message=unframed, signature=signature):
+        return ": it covers the last field alone, without the domain text and the lengths"
+    return ""
+
+
+def _verify_evidence(attestation: device_pb2.Attestation, *, binding: bytes) -> None:
+    """Tests the parts of the platform's evidence that the protocol defines, not those of the platform.
+
+    Args:
+        attestation: The message. Its sizes were tested.
+        binding: H of the stream.
+
+    Raises:
+        Violation: The evidence is not made for this stream.
+    """
+    challenge = evidence_challenge(binding=binding, findings=attestation.runtime_findings)
+    key: object
+    try:
+        match attestation.WhichOneof("evidence"):
+            case "web_crypto":
+                key = load_public_key(attestation.web_crypto.public_key)
+                _verify_signature(key, attestation.web_crypto.signature, challenge)
+            case "android_key":
+                chain = attestation.android_key.certificate_chain
+                key = x509.load_der_x509_certificate(chain[0]).public_key()
+                _verify_signature(key, attestation.android_key.signature, challenge)
+            case "web_authn":
+                stated = json.loads(attestation.web_authn.client_data_json)["challenge"]
+                if stated != base64.urlsafe_b64encode(challenge).rstrip(b"=").decode("ascii"):
+                    raise Violation(
+                        Rule.ATTESTATION,
+                        "the challenge of the WebAuthn ceremony is not H in base64url without padding",
+                    )
+            case None if not attestation.runtime_findings:
+                raise Violation(Rule.ATTESTATION, "an attestation has neither evidence nor findings")
+            case _:
+                pass
+    except (KeyMaterialError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise Violation(
+            Rule.ATTESTATION,
+            "the evidence has no public key on P-256, no certificate in DER, or no JSON of a browser",
+        ) from error
+
+
+def _verify_signature(key: object, signature: bytes, challenge: bytes) -> None:
+    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
+        raise Violation(Rule.ATTESTATION, "the attested key is not on the curve P-256")
+    message = attestation_message(binding=challenge)
+    if not verify(public_key=key, message=message, signature=signature):
+        mistake = _mistake(key, message, signature, unframed=challenge)
+        raise Violation(
+            Rule.ATTESTATION,
+            f"the signature of the evidence was not made by the attested key over this stream{mistake}",
+        )

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
-from cli.bench.delayed_line import carry
+from cli.relay import carry
 
 
 class CutProxy:

@@ -1,13 +1,18 @@
+import io
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 import typer
+from rich.console import Console
 from typer.testing import CliRunner
 
-from cli.bench import bench
 from cli.bench import command as module
-from cli.bench.scan_load import measure_scans
+from cli.bench.command import bench, report_view
+from cli.bench.scans import measure_scans, scan_measurements
+from evaluation.bench import BenchReport, Measurement, describe_machine
+from tests.cli.bench.test_scans import run
 
 app = typer.Typer()
 app.command()(bench)
@@ -53,3 +58,42 @@ def test_a_small_benchmark_writes_its_figures(monkeypatch: pytest.MonkeyPatch, t
     assert latency["min"] > 0
     assert "--at-once 2" in document["command"]
     assert "--round-trip-ms 50" in document["command"]
+
+
+def test_the_table_fits_a_narrow_terminal_uncut() -> None:
+    measurements = [
+        measurement
+        for pack in ("embedded", "another")
+        for at_once in (1, 4)
+        for measurement in scan_measurements(
+            pack, at_once=at_once, runs=(run(*[0.1] * 50), run(*[12.3] * 50))
+        )
+    ]
+    measurements.append(
+        Measurement(
+            pack="embedded",
+            name="a name that is much too long for one line of eighty columns with its figures",
+            load="1 scan",
+            unit="model frames",
+            meaning="",
+            values=(1.25,) * 100,
+        )
+    )
+    report = BenchReport(
+        command="facegate bench --runs 2",
+        made=datetime(2026, 1, 2, tzinfo=UTC),
+        version="0.1.0",
+        machine=describe_machine(),
+        runtimes={"embedded": "dlib", "another": "nothing"},
+        measurements=tuple(measurements),
+    )
+    sink = io.StringIO()
+    Console(file=sink, width=80).print(report_view(report))
+    text = sink.getvalue()
+    assert "…" not in text
+    assert text.count("CPU a frame / its model time") == 4
+    assert text.count("1.25") == 3
+    assert "another, 4 scans at once" in text
+    assert "12,300" in text
+    assert f"{describe_machine().cores} cores" in text
+    assert "facegate bench --runs 2" in text

@@ -7,8 +7,8 @@ import pytest
 from facegate.v1 import scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from cli.conformance.flash_book import FlashBook
 from cli.conformance.rules import Rule, Violation
+from cli.conformance.strict_stream import FlashBook
 from server.scan.messages import FrameMessage
 
 _FIELDS: dict[str, Any] = {field.name: 0 for field in dataclasses.fields(FrameMessage)}

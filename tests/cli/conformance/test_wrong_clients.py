@@ -120,15 +120,13 @@ def _knows_every_message(patch: Patch) -> None:
 
 def _claims_a_step(patch: Patch) -> None:
     patch.setattr(
-        "cli.conformance.reference_screen.ReferenceScreen.displayed",
+        "cli.conformance.clients._Screen.displayed",
         lambda self, time: self._shown[-1] if self._shown else facegate_client.DisplayedStep(1, time),
     )
 
 
 def _restores_the_screen_for_a_hint(patch: Patch) -> None:
-    patch.setattr(
-        "cli.conformance.reference_screen.ReferenceScreen.show_hint", lambda self, feedback: self.restore()
-    )
+    patch.setattr("cli.conformance.clients._Screen.show_hint", lambda self, feedback: self.restore())
 
 
 def _shows_colours_at_once(patch: Patch) -> None:

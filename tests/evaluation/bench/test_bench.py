@@ -1,10 +1,69 @@
+import json
+import os
 import threading
+from datetime import UTC, datetime
 
 import numpy as np
 import pytest
 
-from evaluation.bench import ModelClock, ModelUse, NothingMeasured, timed_pack
+from evaluation.bench import (
+    BenchReport,
+    Measurement,
+    ModelClock,
+    ModelUse,
+    NothingMeasured,
+    describe_machine,
+    timed_pack,
+)
 from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
+
+
+def measured(*values: float) -> Measurement:
+    return Measurement(
+        pack="embedded", name="a figure", load="1 scan", unit="ms", meaning="What it is.", values=values
+    )
+
+
+@pytest.mark.parametrize(("values", "median"), [((3.0,), 3.0), ((3.0, 1.0), 2.0), ((9.0, 1.0, 2.0), 2.0)])
+def test_least_median_and_most_are_computed(values: tuple[float, ...], median: float) -> None:
+    figure = measured(*values)
+    assert (figure.least, figure.median, figure.most) == (min(values), median, max(values))
+
+
+def test_a_figure_without_a_value_stays_empty() -> None:
+    with pytest.raises(NothingMeasured, match="a figure"):
+        measured()
+
+
+def test_the_json_contains_every_value() -> None:
+    document = json.loads(json.dumps(measured(2.0, 1.0).to_json()))
+    assert document["values"] == [2.0, 1.0]
+    assert (document["min"], document["median"], document["max"]) == (1.0, 1.5, 2.0)
+
+
+def test_a_report_is_json() -> None:
+    report = BenchReport(
+        command="facegate bench --runs 1",
+        made=datetime(2026, 1, 2, tzinfo=UTC),
+        version="0.1.0",
+        machine=describe_machine(),
+        runtimes={"embedded": "dlib"},
+        measurements=(measured(1.0), measured(2.0, 3.0)),
+    )
+    document = json.loads(report.to_json())
+    assert document["schema"] == 1
+    assert document["made"] == "2026-01-02T00:00:00+00:00"
+    assert [m["values"] for m in document["measurements"]] == [[1.0], [2.0, 3.0]]
+    assert document["machine"]["cores"] >= 1
+
+
+def test_the_description_matches_this_machine() -> None:
+    machine = describe_machine()
+    assert 1 <= machine.cores <= (os.cpu_count() or 1)
+    assert machine.cpu
+    assert machine.python.startswith("3.")
+    assert machine.load is None or machine.load >= 0
+    assert machine.to_json()["cores"] == machine.cores
 
 
 def test_a_timed_pack_answers_as_the_pack() -> None:

@@ -1,9 +1,7 @@
-from dataclasses import replace
-
 import pytest
 
-from cli.bench.jobs import ScanTimes
-from cli.bench.scan_load import ScanRun, scan_measurements
+from cli.bench.devices import ScanTimes
+from cli.bench.scans import ScanRun, scan_measurements
 from evaluation.bench import Measurement, ModelUse, NothingMeasured
 
 # Every model once: 20 ms + 30 ms. All of them in a run: 1 s + 0.3 s.
@@ -11,10 +9,7 @@ USE = ModelUse(calls={"detector": 50, "embedder": 10}, seconds={"detector": 1.0,
 
 
 def run(*results: float, server: float = 2.6, use: ModelUse = USE) -> ScanRun:
-    scans = tuple(
-        ScanTimes(frames=40, dropped=10, seconds_to_result=seconds, seconds_from_last_frame=seconds + 0.05)
-        for seconds in results
-    )
+    scans = tuple(ScanTimes(frames=40, dropped=10, seconds_to_result=seconds) for seconds in results)
     return ScanRun(scans=scans, server_seconds=server, models=use)
 
 
@@ -26,20 +21,12 @@ def test_figures_of_two_runs() -> None:
     figures = by_name(scan_measurements("p", at_once=2, runs=(run(0.1, 0.2), run(0.3, 0.4, server=5.2))))
     assert figures["CPU a frame / its model time", ""].values == pytest.approx((2.0, 4.0))
     assert figures["AttemptEnd to ScanResult", "model frames"].values == pytest.approx((2.0, 4.0, 6.0, 8.0))
-    assert figures["last frame to ScanResult", "model frames"].values == pytest.approx((3.0, 5.0, 7.0, 9.0))
     assert figures["AttemptEnd to ScanResult", "ms"].values == pytest.approx((100, 200, 300, 400))
     assert figures["every model once", "ms"].values == pytest.approx((50.0, 50.0))
-    assert figures["model CPU a frame", "ms"].values == pytest.approx((16.25, 16.25))
     assert figures["server CPU a frame", "ms"].values == pytest.approx((32.5, 65.0))
     assert figures["images without credit", "%"].values == pytest.approx((20.0, 20.0))
     assert {m.load for m in figures.values()} == {"2 scans at once"}
     assert {m.pack for m in figures.values()} == {"p"}
-
-
-def test_stolen_time_is_reported_if_it_is_known() -> None:
-    runs = (replace(run(0.1), stolen_share=0.25), run(0.1))
-    assert by_name(scan_measurements("p", at_once=1, runs=runs))["taken by the host", "%"].values == (25.0,)
-    assert ("taken by the host", "%") not in by_name(scan_measurements("p", at_once=1, runs=runs[1:]))
 
 
 def test_one_scan_is_called_one_scan() -> None:

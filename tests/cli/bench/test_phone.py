@@ -1,18 +1,46 @@
-"""The benchmark's phone: real time, the screen's colour on its frames, and true claims."""
+"""The benchmark's phone: the light of its screen on its frames, real time, and true claims."""
 
 import asyncio
 import time
 
 import cv2
 import numpy as np
+import pytest
 from facegate.v1 import scan_pb2
 
-from cli.bench.tinted_frames import TintedFrames
-from cli.bench.tinted_phone import TintedPhone
+from cli.bench.phone import TintedFrames, TintedPhone, tinted
 from facegate_client import CapturedImage
 
-_WHITE = (255, 255, 255)
 _GREY = np.full((16, 16, 3), 200, np.uint8)
+_WHITE, _ORANGE = (255, 255, 255), (255, 128, 0)
+
+
+def _mean(jpeg: bytes) -> list[float]:
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return [float(value) for value in pixels.reshape(-1, 3).mean(axis=0)]
+
+
+def test_a_colour_scales_its_channels() -> None:
+    assert (tinted(_GREY, _WHITE) == 200).all()
+    blue, green, red = tinted(_GREY, (255, 0, 128))[0, 0]
+    assert red == 200
+    assert green < blue < red
+    assert (tinted(_GREY, None) == green).all()
+
+
+def test_every_picture_is_there_in_every_colour_and_in_the_dark() -> None:
+    darker = (_GREY // 2).astype(np.uint8)
+    frames = TintedFrames([_GREY, darker], colours=[_WHITE, _ORANGE])
+    assert len(frames) == 2
+    assert _mean(frames.jpeg(0, _WHITE)) == pytest.approx([200.0] * 3, abs=2)
+    assert _mean(frames.jpeg(1, _WHITE)) == pytest.approx([100.0] * 3, abs=2)
+    blue, green, red = _mean(frames.jpeg(0, _ORANGE))
+    assert blue < green < red
+    assert _mean(frames.jpeg(0, None)) == pytest.approx([90.0] * 3, abs=2)
+    for number, colour in ((2, _WHITE), (0, (1, 2, 3))):
+        with pytest.raises(KeyError):
+            frames.jpeg(number, colour)
 
 
 def _phone(frames: int, *, frames_per_second: float) -> TintedPhone:
@@ -20,7 +48,7 @@ def _phone(frames: int, *, frames_per_second: float) -> TintedPhone:
     return TintedPhone(pictures, frames_per_second=frames_per_second)
 
 
-def _mean(image: CapturedImage) -> float:
+def _brightness(image: CapturedImage) -> float:
     assert isinstance(image.image, bytes)
     pixels = cv2.imdecode(np.frombuffer(image.image, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
@@ -52,7 +80,7 @@ async def test_a_colour_is_claimed_at_once_and_seen_a_little_later() -> None:
     shown = phone.displayed(after.capture_time_us)
     assert shown.number == 3
     assert before.capture_time_us < shown.since_us <= after.capture_time_us
-    assert _mean(before) < 100
-    assert _mean(after) > 195
+    assert _brightness(before) < 100
+    assert _brightness(after) > 195
     phone.restore()
     assert phone.displayed(time.monotonic_ns() // 1000 + 1).number == 0
