@@ -10,10 +10,9 @@ import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 
 from cli.demo.flash import TapedPhone
-from cli.demo.record import DemoRecord, Timings
-from cli.demo.scenarios import Scenario
+from cli.demo.local_server import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
+from cli.demo.scenarios import DemoRecord, Scenario, Timings
 from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
-from cli.demo.tested import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
 from cli.test_devices.settings_text import POLICY_NAME as ATTESTED_POLICY
 from facegate_client import (
     CallRefusedError,
@@ -39,12 +38,10 @@ class CaptureWatcher(Protocol):
     """Receives the events of a running scan."""
 
     def hint(self, code: int, progress: float) -> None:
-        """Receives a feedback code and the progress of the capture, 0..1."""
-        ...
+        """Receive a feedback code and the progress of the capture, 0..1."""
 
     def deciding(self, frames: int) -> None:
-        """Reports that the last frame is sent and the server decides."""
-        ...
+        """Learn that the last frame is sent and the server decides."""
 
 
 class CheckRunner:
@@ -60,7 +57,7 @@ class CheckRunner:
         flash_policy: str,
         tested: Tested,
     ) -> None:
-        """Uses open channels to both listeners.
+        """Use open channels to both listeners.
 
         Args:
             service: Channel to the service listener.
@@ -86,13 +83,7 @@ class CheckRunner:
         scan: StagedScan | TapedPhone | None,
         watcher: CaptureWatcher,
     ) -> DemoRecord:
-        """Runs one check. A refused portrait ends it.
-
-        Args:
-            scenario: The scenario.
-            portrait: The trusted image.
-            scan: The scan; None if the scenario has none.
-            watcher: Receives the events of the scan.
+        """Run one check. A refused portrait ends it; a scenario without a scan has none.
 
         Raises:
             ClientError: The server cannot be reached, refused the scan, or broke the protocol.

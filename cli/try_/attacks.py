@@ -1,28 +1,32 @@
-"""Makes checks of simulated persons and attackers in the background, for the page about attacks.
+"""Makes checks of simulated persons and attackers in the background, and films of their scans, for the page.
 
 They are scenarios of ``facegate demo``, against the same server as the checks of the person. None begins
 while a person scans.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, Final
 
-from cli.demo.flash import flash_strip
+import cv2
+import numpy as np
+
+from cli.demo.flash import FlashStrip, flash_strip
 from cli.demo.runner import CheckRunner
-from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios
+from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios, mode_word
 from cli.demo.stage import Stage, open_stage
-from cli.demo.words import mode_word
 from cli.errors import CommandError
-from cli.try_.film import Recorder, colours_document, film_document
 from cli.try_.verdict import VerdictContext, verdict_document
 from facegate_client import ClientError
 from liveness.dynamic import FlashModel, load_flash_model
+from server.pages import data_uri
+from vision.face import BgrImage
+from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["AttackRoom", "AttackState"]
+__all__ = ["AttackRoom", "AttackState", "colours_document", "film_document", "recorded"]
 
 _SHOWN: Final = (
     "same-person",
@@ -47,6 +51,9 @@ _AT_ONCE: Final = 2
 """Checks that run at the same time: one renders while the other scans."""
 _FRAME_SHARE: Final = 0.6
 """Share of the progress that rendering takes."""
+_MOST_FRAMES: Final = 24
+_HEIGHT: Final = 320
+_QUALITY: Final = 78
 
 
 class AttackState(StrEnum):
@@ -190,7 +197,7 @@ class AttackRoom:
         if phone is None:
             staged = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=card.rendered)
             if staged is not None:
-                staged = replace(staged, frames=iter(Recorder(staged.frames, sent)))
+                staged = replace(staged, frames=recorded(staged.frames, sent))
             record = await self._runner.run(scenario, portrait=portrait, scan=staged, watcher=card)
         else:
             record = await self._runner.run(scenario, portrait=portrait, scan=phone, watcher=card)
@@ -218,3 +225,59 @@ class AttackRoom:
             "passed": record.attack_passed,
             "film": await asyncio.to_thread(film_document, sent),
         }
+
+
+def recorded(frames: Iterator[tuple[bytes, float]], sent: list[bytes]) -> Iterator[tuple[bytes, float]]:
+    """Pass on the frames of a scan, JPEG and capture time, and add those that were taken to ``sent``."""
+    for jpeg, seconds in frames:
+        sent.append(jpeg)
+        yield jpeg, seconds
+
+
+def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
+    """Returns a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
+
+    Slow: do not call it in the event loop.
+
+    Args:
+        frames: JPEGs of one size.
+
+    Returns:
+        The film; None without frames.
+    """
+    if not frames:
+        return None
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_MOST_FRAMES, len(frames))).round().astype(int))
+    pictures = [_small(frames[index]) for index in chosen]
+    height, width = pictures[0].shape[:2]
+    sheet = np.asarray(np.hstack(pictures), np.uint8)
+    return {
+        "image": data_uri(encode_jpeg(sheet, quality=_QUALITY), media_type="image/jpeg"),
+        "frames": len(pictures),
+        "width": width,
+        "height": height,
+    }
+
+
+def colours_document(strip: FlashStrip) -> list[dict[str, Any]]:
+    """Returns the colours of a scan as a JSON array, each with the face under it."""
+    return [
+        {
+            "step": column.number,
+            "colour": list(column.colour),
+            "drawn": column.proves,
+            "agrees": column.agrees,
+            "signal_to_noise": column.signal_to_noise,
+            "face": None if column.crop is None else data_uri(column.crop, media_type="image/jpeg"),
+        }
+        for column in strip.columns
+    ]
+
+
+def _small(jpeg: bytes) -> BgrImage:
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ValueError("a frame of the simulator is no image")
+    height, width = pixels.shape[:2]
+    size = (round(width * _HEIGHT / height), _HEIGHT)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

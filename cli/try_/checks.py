@@ -1,39 +1,237 @@
-"""Makes the checks of the person in front of this machine's camera, as an orchestrator does."""
+"""Makes the checks of the person in front of this machine's camera, as an orchestrator does.
+
+An uploaded picture becomes the trusted image, an ISO/IEC 19794-5 record. Each mode of the page has a policy.
+"""
 
 import asyncio
+import base64
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
-from facegate.v1 import verification_service_pb2
+from facegate.v1 import scan_pb2, verification_service_pb2
 
-from cli.try_.modes import TrialMode
-from cli.try_.portraits import TrustedImage, accepted_document, as_record
+from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, write_text
+from cli.errors import ConversionImpossible
+from cli.image.conversion import TargetFormat, Wishes, convert
+from cli.image.pictures import decode_picture, eye_finder
 from cli.try_.verdict import VerdictContext, verdict_document
-from facegate_client import KeySet, Orchestrator, ServerNotTrustedError, verify_response
+from cli.verify.words import measured_words
+from cli.words import refusal_advice
+from facegate_client import KeySet, Orchestrator, ServerError, ServerNotTrustedError, verify_response
+from matcher import MatcherError
+from matcher.conformance import remedy_for
+from matcher.records import Representations, open_trusted_image
+from server.checks.offer import pack_shortfall
+from server.domain.terms import Mode
+from server.policies import load_policies
+from vision.errors import VisionError
 from vision.packs import Pack
 
-__all__ = ["PersonChecks", "Unknown"]
+__all__ = [
+    "MOST_BYTES",
+    "PersonChecks",
+    "TrialMode",
+    "TrustedImage",
+    "Unknown",
+    "accepted_document",
+    "as_record",
+    "offered_modes",
+    "refused_document",
+    "write_trial_policy",
+]
 
+MOST_BYTES: Final = 20_000_000
+"""Largest upload. A trusted image has at most 2,000,000 bytes; the page makes photos smaller first."""
+_QUALITY: Final = 92
 _SCAN_SECONDS: Final = 60.0
 """How long a check that has no result yet counts as running."""
 _WAIT_SECONDS: Final = 15.0
 _AUDIT_IMAGES: Final = 2
 _MOST_PORTRAITS: Final = 8
+_COLOURS_TRIAL_POLICY: Final = "evaluation-colours"
+"""``adaptive`` for packs that are for evaluation only."""
+
+_TEXT: Final = f"""\
+# For trials only: "{FLASH_ALONE_POLICY}" with the match and challenges that the pack "embedded" supports.
+name = "{_COLOURS_TRIAL_POLICY}"
+version = 1
+description = "For trials only: begins with the screen challenge, with at most one false match in a hundred."
+mode = "EXPRESS"
+
+[match]
+max_fmr = 1e-2
+
+[liveness]
+live_threshold = 70.0
+spoof_threshold = 30.0
+
+[doubt]
+order = ["flash", "movement"]
+at_start = true
+
+[attempts]
+maximum = 4
+
+[retention]
+evidence_seconds = 86_400
+audit_images = 2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialMode:
+    """A mode of the page.
+
+    Attributes:
+        key: ``express``, ``colours`` or ``dynamic``.
+        policy: The policy of its checks.
+        flashes: Whether the screen may show colours.
+        raised: Whether the mode of the policy is raised to DYNAMIC.
+        shortfall: Why the pack cannot serve it; empty if it can.
+    """
+
+    key: str
+    policy: str
+    flashes: bool
+    raised: bool = False
+    shortfall: str = ""
+
+    @property
+    def wanted(self) -> scan_pb2.Mode.ValueType:
+        """The mode that a check asks for."""
+        return scan_pb2.MODE_DYNAMIC if self.raised else scan_pb2.MODE_UNSPECIFIED
+
+
+def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
+    """Returns the modes of the page, in order.
+
+    Args:
+        pack: The pack that judges.
+        folder: Folder of the server's own policies.
+    """
+    trial = pack.evaluation_only
+    modes = (
+        TrialMode(key="express", policy=TRIAL_POLICY if trial else POLICY, flashes=False),
+        TrialMode(key="colours", policy=_COLOURS_TRIAL_POLICY if trial else FLASH_ALONE_POLICY, flashes=True),
+        TrialMode(key="dynamic", policy=TRIAL_POLICY if trial else FLASH_POLICY, flashes=True, raised=trial),
+    )
+    book = load_policies(folder)
+    shortfalls = (
+        pack_shortfall(
+            book.get(mode.policy).policy,
+            pack,
+            requested=Mode.DYNAMIC if mode.key == "dynamic" else Mode.EXPRESS,
+            allow_evaluation_pack=True,
+        )
+        for mode in modes
+    )
+    return tuple(
+        replace(mode, shortfall=shortfall or "") for mode, shortfall in zip(modes, shortfalls, strict=True)
+    )
+
+
+def write_trial_policy(folder: Path) -> None:
+    """Adds the policy of the mode with colours for packs that are for evaluation only.
+
+    Args:
+        folder: Folder of the server's own policies; it exists.
+
+    Raises:
+        OutputUnusable: It cannot be written.
+    """
+    write_text(folder / f"{_COLOURS_TRIAL_POLICY}.toml", _TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedImage:
+    """The bytes of a trusted image.
+
+    Attributes:
+        data: A record, or the upload as it was if it is no bare picture or cannot be converted.
+        notes: One sentence for each change by the conversion; empty without a conversion.
+    """
+
+    data: bytes
+    notes: tuple[str, ...] = ()
+
+
+def as_record(upload: bytes, pack: Pack) -> TrustedImage:
+    """Converts a bare picture into an ISO/IEC 19794-5:2011 record with the places of the eyes.
+
+    Records and DG2 stay as they are, and so does what cannot be converted: the server then states why it
+    refuses it. Slow: do not call it in the event loop.
+
+    Args:
+        upload: The file.
+        pack: Finds the eyes.
+    """
+    wishes = Wishes(
+        form=TargetFormat.ISO_2011,
+        quality=_QUALITY,
+        captured=datetime.now(UTC),
+        find_eyes=eye_finder(pack),
+    )
+    try:
+        content = open_trusted_image(upload, representations=Representations.FIRST, max_bytes=MOST_BYTES)
+        if content.record is not None or content.dg2 is not None:
+            return TrustedImage(upload)
+        converted = convert(content, wishes, decode=decode_picture)
+    except (ConversionImpossible, MatcherError, VisionError):
+        return TrustedImage(upload)
+    return TrustedImage(converted.data, converted.notes)
+
+
+def accepted_document(
+    report: verification_service_pb2.PortraitReport, image: TrustedImage, *, key: str
+) -> dict[str, Any]:
+    """Returns the server's findings on an accepted portrait as a JSON object.
+
+    Args:
+        report: The findings.
+        image: The trusted image.
+        key: The key under which the page names the portrait.
+    """
+    return {
+        "portrait": key,
+        "container": report.container,
+        "width": report.width,
+        "height": report.height,
+        "eye_distance": report.eye_distance_px,
+        "met": sum(one.HasField("passed") and one.passed for one in report.requirements),
+        "assessed": sum(one.HasField("passed") for one in report.requirements),
+        "findings": [
+            {
+                "code": one.code,
+                "measured": measured_words(one),
+                "required": one.required,
+                "remedy": remedy_for(one.code, one.measured),
+            }
+            for one in report.requirements
+            if one.HasField("passed") and not one.passed
+        ],
+        "notes": [*image.notes, *(f"{note}." for note in report.notes)],
+    }
+
+
+def refused_document(refusal: ServerError) -> dict[str, Any]:
+    """Returns the refusal of a portrait as a JSON object, with its remedy."""
+    message = refusal.message.rstrip(".")
+    code, measured = (refusal.metadata.get(name, "") for name in ("requirement", "measured"))
+    return {
+        "reason": refusal.reason or refusal.code,
+        "message": f"{message[:1].upper()}{message[1:]}.",
+        "remedy": remedy_for(code, measured) or refusal_advice(refusal.reason),
+        "details": dict(sorted(refusal.metadata.items())),
+    }
 
 
 class Unknown(Exception):
     """The page names a portrait, a mode or a check that does not exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A check of this page, and how long its upload took, seconds."""
-
-    mode: TrialMode
-    upload_seconds: float
 
 
 class PersonChecks:
@@ -66,7 +264,8 @@ class PersonChecks:
         self._thresholds = thresholds
         self._sandbox = sandbox
         self._portraits: dict[str, TrustedImage] = {}
-        self._checks: dict[str, _Open] = {}
+        # The mode of each check of this page, and how long its upload took, seconds.
+        self._checks: dict[str, tuple[TrialMode, float]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._given_up: asyncio.TimerHandle | None = None
@@ -97,8 +296,8 @@ class PersonChecks:
             self._portraits.pop(next(iter(self._portraits)))
         return accepted_document(created.portrait, image, key=key)
 
-    async def create(self, portrait: str, mode: str) -> verification_service_pb2.UploadTrustedImageResponse:
-        """Creates a check.
+    async def create(self, portrait: str, mode: str) -> dict[str, Any]:
+        """Create a check, and return it and the ticket of its scan for the page.
 
         Args:
             portrait: The key of a portrait that was examined.
@@ -114,9 +313,15 @@ class PersonChecks:
             raise Unknown("there is no such portrait or mode")
         began = time.monotonic()
         created = await self._create(image, chosen)
-        self._checks[created.check_id] = _Open(chosen, time.monotonic() - began)
+        self._checks[created.check_id] = chosen, time.monotonic() - began
         self._begin()
-        return created
+        return {
+            "check": created.check_id,
+            "ticket": {
+                "token": created.scan_token,
+                "challengeKeySha256": base64.b64encode(created.challenge_key_sha256).decode(),
+            },
+        }
 
     async def finish(self, check_id: str) -> dict[str, Any]:
         """Closes a check, and returns its result for the page.
@@ -129,6 +334,7 @@ class PersonChecks:
         opened = self._checks.get(check_id)
         if opened is None:
             raise Unknown("there is no such check")
+        mode, upload_seconds = opened
         began = time.monotonic()
         response = await self._orchestrator.finish_check(
             check_id, audit_image_limit=_AUDIT_IMAGES, wait_s=_WAIT_SECONDS
@@ -137,10 +343,10 @@ class PersonChecks:
         context = VerdictContext(
             thresholds=self._thresholds,
             verified=self._verified(response, check_id),
-            upload_seconds=opened.upload_seconds,
+            upload_seconds=upload_seconds,
             finish_seconds=time.monotonic() - began,
         )
-        return {**verdict_document(response, context), "mode": opened.mode.key}
+        return {**verdict_document(response, context), "mode": mode.key}
 
     def _begin(self) -> None:
         """Counts as scanning until a result is asked for, but not for long: the person may have left."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.demo.words import reason_sentence
+from cli.demo.scenarios import reason_sentence
 from cli.verdict import enum_word, failure_words, match_words, result_json
 from server.pages import data_uri
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from matcher import similarity_in_words
 from server.evidence.store import HeldImage
-from server.pages import data_uri, render
+from server.pages import Explanation, Figure, Group, Judgement, data_uri, explanation_page
 from server.verdict.outcome import CheckOutcome
 from server.verdict.record import EvidenceRecord
 
@@ -32,7 +32,7 @@ def report_page(
     result: Mapping[str, Any],
     export: "Export",
 ) -> str:
-    """Returns the report as one HTML page.
+    """Return the report as one HTML page.
 
     Args:
         record: The evidence record.
@@ -41,23 +41,71 @@ def report_page(
         export: The circumstances of the export.
     """
     outcome = record.outcome
-    return render(
-        "evidence.html",
-        title=str(outcome.check_id),
-        verdict=outcome.verdict,
-        sandbox=outcome.sandbox,
-        summary=_summary(record, export),
-        images=[_image(held) for held in images],
-        liveness=list(_liveness(outcome)),
-        explanations=result.get("liveness", {}).get("explanations", []),
-        judged_signals=() if outcome.liveness is None else outcome.liveness.signals,
-        match=_match(outcome),
-        device=_device(outcome),
-        tests=_tests(outcome),
-        attempts=_attempts(outcome),
-        basis=_basis(record),
-        frames=record.frames,
+    verdict = outcome.verdict
+    tone = {"SUCCESS": "good", "FAILURE": "bad"}.get(verdict.status, "warn")
+    pills = [(str(verdict.status), tone, False), *((str(reason), "bad", True) for reason in verdict.reasons)]
+    if outcome.sandbox:
+        pills.append(("sandbox: no statement about a person", "warn", False))
+    explanation = Explanation(
+        key="check",
+        title=f"Check {outcome.check_id}",
+        outcome=(str(verdict.status), tone),
+        pictures=Group(
+            title="Images",
+            said="" if images else "No image is kept of this check.",
+            figures=[_figure(held) for held in images],
+        ),
+        judgements=[_judgement(outcome, result)],
+        groups=[*_groups(record)],
     )
+    return explanation_page(
+        "evidence.html",
+        [explanation],
+        title=str(outcome.check_id),
+        heading=f"Check {outcome.check_id}",
+        pills=pills,
+        about=[*_summary(record, export)],
+    )
+
+
+def _judgement(outcome: CheckOutcome, result: Mapping[str, Any]) -> Judgement:
+    facts = [*_liveness(outcome)]
+    if not facts:
+        return Judgement(title="Liveness", why=["No attempt was judged."])
+    return Judgement(
+        title="Liveness",
+        facts=facts,
+        why=result.get("liveness", {}).get("explanations", []),
+        more=() if outcome.liveness is None else outcome.liveness.signals,
+        more_title="All signals",
+        named=True,
+    )
+
+
+def _groups(record: EvidenceRecord) -> Iterable[Group]:
+    outcome = record.outcome
+    yield Group(title="Match with the trusted image", facts=[*_match(outcome)])
+    yield Group(title="Device", facts=[*_device(outcome)])
+    yield Group(
+        title="All tests", columns=("Test", "Finding", "Reason", "Detail"), rows=_tests(outcome), folded=True
+    )
+    attempts = _attempts(outcome)
+    yield Group(
+        title="Attempts",
+        columns=("Attempt", "Mode", "Outcome", "Ended by", "Verdict", "Frames", "Began", "Ended"),
+        rows=attempts,
+        facts=() if attempts else [("Attempts", "No device scanned.")],
+    )
+    yield Group(title="Policy, models and times", facts=[*_basis(record)])
+    if not record.frames:
+        yield Group(title="Received frames", facts=[("Frames", "No frame was received.")])
+    for one in record.frames:
+        partial = "" if one.complete else " (incomplete)"
+        yield Group(
+            title=f"Received frames of attempt {one.attempt}: {len(one.sha256)} hashes{partial}",
+            items=[each.hex() for each in one.sha256],
+            folded=True,
+        )
 
 
 def _summary(record: EvidenceRecord, export: "Export") -> Iterable[tuple[str, str]]:
@@ -73,25 +121,21 @@ def _summary(record: EvidenceRecord, export: "Export") -> Iterable[tuple[str, st
     yield "Purpose of the export", export.purpose
 
 
-def _image(held: HeldImage) -> dict[str, str]:
+def _figure(held: HeldImage) -> Figure:
     found = held.facts
-    alt = _PURPOSES.get(found.purpose, found.purpose)
-    shown: dict[str, str] = {
-        "name": alt + (f", attempt {found.attempt}, frame {found.frame_index}" if found.attempt else ""),
-        "alt": alt,
-        "sha256": found.sha256.hex(),
-        "kind": "",
-        "uri": "",
-        "instead": "",
-    }
+    name = _PURPOSES.get(found.purpose, found.purpose)
+    frame = f", attempt {found.attempt}, frame {found.frame_index}" if found.attempt else ""
+    caption = f"{name}{frame}. SHA-256 {found.sha256.hex()}"
     if held.content is None:
-        shown["instead"] = _absent(held.problem)
-    elif found.media_type not in _SHOWN_TYPES:
-        shown["instead"] = f"In the archive, as {found.media_type}"
-    else:
-        shown["uri"] = data_uri(held.content, media_type=found.media_type)
-        shown["kind"] = f"{_TURNS.get(found.rotation, '')}{' mirrored' * found.mirrored}".strip()
-    return shown
+        return Figure(caption=caption, instead=_absent(held.problem))
+    if found.media_type not in _SHOWN_TYPES:
+        return Figure(caption=caption, instead=f"In the archive, as {found.media_type}")
+    turned = f"{_TURNS.get(found.rotation, '')}{' mirrored' * found.mirrored}"
+    return Figure(
+        caption=caption,
+        images=[(data_uri(held.content, media_type=found.media_type), name)],
+        kind=f"kept {turned}".strip(),
+    )
 
 
 def _liveness(outcome: CheckOutcome) -> Iterable[tuple[str, str]]:

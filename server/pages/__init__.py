@@ -1,9 +1,23 @@
 """The pages that commands write: Jinja2 templates. Each page is one HTML file that loads and runs nothing.
 
 All templates and style sheets are in ``templates``: ``frame.html`` is the frame of a page, ``parts.html`` has
-its parts, ``verdict.html`` explains a verdict, ``charts.html`` has drawings in SVG.
+its parts, ``explanation.html`` explains verdicts, ``charts.svg`` has the drawings.
 """
 
+from server.pages.explanation import Explanation, Figure, Group, Judgement, Measure, explanation_page
 from server.pages.rendering import Html, data_uri, render
+from server.pages.time_chart import TimeRow, time_chart
 
-__all__ = ["Html", "data_uri", "render"]
+__all__ = [
+    "Explanation",
+    "Figure",
+    "Group",
+    "Html",
+    "Judgement",
+    "Measure",
+    "TimeRow",
+    "data_uri",
+    "explanation_page",
+    "render",
+    "time_chart",
+]

@@ -22,7 +22,7 @@ from simulator import (
     simulate_scan,
 )
 from simulator.phone.knobs import apply_changes
-from simulator.phone.phone import SimulatedPhone, phone_in_hand
+from simulator.phone.phone import SimulatedPhone
 from vision import packs
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace
@@ -89,7 +89,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[s
     """
     _check(kind, [known.value for known in FlashKind])
     settings = apply_changes(flash_settings(FlashKind(kind), seed=seed), knobs)
-    return phone_in_hand(_person(photo), settings, find_faces=_find_faces)
+    return SimulatedPhone.in_hand(_person(photo), settings, find_faces=_find_faces)
 
 
 def _find_faces(picture: BgrImage) -> tuple[DetectedFace, ...]:

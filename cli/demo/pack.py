@@ -1,0 +1,175 @@
+"""Chooses the pack of the demo, the best available one, and the policy of the flash that it can meet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
+from cli.errors import StageUnusable
+from cli.models.progress import TerminalProgress
+from server.checks.offer import pack_shortfall
+from server.domain.terms import Mode
+from server.policies import Policy, load_policies
+from vision.errors import PullError, VisionError
+from vision.packs import Catalogue, CataloguePack, Pack, load_catalogue, load_pack
+from vision.packs.pulling import pull_pack
+
+__all__ = ["ChosenPack", "available_pack", "choose_pack", "flash_policy_of", "liveness_thresholds"]
+
+_PULLED: Final = "open"
+"""The pack that the demo tries to pull if none is installed."""
+
+_LAST_RESORT: Final = "embedded"
+_PULL_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPack:
+    """The pack that judges.
+
+    Attributes:
+        spec: Its name in the server's settings.
+        models_dir: Models folder in which it was found.
+        pack: The loaded pack.
+        policy: Name of the policy that it meets.
+        why: The reason for this choice, in words.
+        obstacles: The reasons against better packs, a sentence each.
+    """
+
+    spec: str
+    models_dir: Path
+    pack: Pack
+    policy: str
+    why: str
+    obstacles: tuple[str, ...] = ()
+
+
+async def choose_pack(
+    *,
+    wanted: str | None,
+    models_dir: Path,
+    catalogue: Catalogue,
+    policy: Policy,
+    trial: Policy,
+    pull: Callable[[CataloguePack], Awaitable[object]] | None,
+) -> ChosenPack:
+    """Returns the requested pack, or the best available one.
+
+    The best is the first of the catalogue's packs that is completely installed in the models folder and meets
+    the policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
+    chooses a pack: a server uses the pack in its settings.
+
+    Args:
+        wanted: The requested pack; None to choose.
+        models_dir: The models folder.
+        catalogue: Catalogue of packs.
+        policy: The policy that the pack must meet.
+        trial: The policy that it must meet instead if it is for evaluation only.
+        pull: Pulls a pack into the models folder; None if nothing may be pulled.
+
+    Raises:
+        StageUnusable: The requested pack, or the last candidate, cannot be used.
+    """
+
+    async def load(spec: str, why: str) -> ChosenPack:
+        try:
+            pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
+        except VisionError as error:
+            raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
+        met = trial if pack.evaluation_only else policy
+        if shortfall := pack_shortfall(met, pack, allow_evaluation_pack=True):
+            raise StageUnusable(f"the pack {spec} cannot meet the demo's policy {met.name}: {shortfall}")
+        return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, policy=met.name, why=why)
+
+    if wanted is not None:
+        return await load(wanted, "it was requested")
+    obstacles: list[str] = []
+    for candidate in catalogue.packs:
+        if not (models_dir / candidate.name).is_dir():
+            continue
+        try:
+            chosen = await load(candidate.name, "it is the best pack in the models folder")
+        except StageUnusable as error:
+            obstacles.append(str(error))
+        else:
+            return replace(chosen, obstacles=tuple(obstacles))
+    why = "no pack in the models folder can be used" if obstacles else "the models folder contains no pack"
+    if pull is None:
+        why += " and none may be pulled"
+    else:
+        try:
+            chosen = await _pulled(pull, catalogue, load)
+        except (PullError, StageUnusable) as error:
+            obstacles.append(str(error))
+            why += f" and {_PULLED} could not be pulled"
+        else:
+            return replace(chosen, obstacles=tuple(obstacles))
+    return replace(await load(_LAST_RESORT, f"{why}; this one needs no files"), obstacles=tuple(obstacles))
+
+
+async def _pulled(
+    pull: Callable[[CataloguePack], Awaitable[object]],
+    catalogue: Catalogue,
+    load: Callable[[str, str], Awaitable[ChosenPack]],
+) -> ChosenPack:
+    pack = catalogue.pack(_PULLED)
+    if pack is None:
+        raise StageUnusable(f"the catalogue has no pack {_PULLED}")
+    await pull(pack)
+    return await load(_PULLED, "it was pulled just now")
+
+
+async def available_pack(
+    console: Console, *, wanted: str | None, models_dir: Path, offline: bool
+) -> ChosenPack:
+    """Return the requested pack, or the best available one, and print which and why.
+
+    Raises:
+        StageUnusable: No pack can be used.
+    """
+    with TerminalProgress(console) as progress:
+
+        async def pull(pack: CataloguePack) -> None:
+            console.print(
+                escape(
+                    f"Pulling the pack {pack.name} into {models_dir}, for at most "
+                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models licence {pack.name}"
+                ),
+                highlight=False,
+                soft_wrap=True,
+            )
+            await asyncio.to_thread(
+                pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
+            )
+
+        chosen = await choose_pack(
+            wanted=wanted,
+            models_dir=models_dir,
+            catalogue=load_catalogue(),
+            policy=load_policies(None).get(POLICY).policy,
+            trial=load_policies(None).get(TRIAL_POLICY).policy,
+            pull=None if offline else pull,
+        )
+    for obstacle in chosen.obstacles:
+        console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
+    console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
+    return chosen
+
+
+def flash_policy_of(chosen: ChosenPack) -> str:
+    """Returns the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
+    name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
+    policy = load_policies(None).get(name).policy
+    shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
+    return FLASH_ALONE_POLICY if shortfall else name
+
+
+def liveness_thresholds(chosen: ChosenPack) -> tuple[float, float]:
+    """Return the confidences, 0..100, up to which a scan is a spoof, and from which it is live."""
+    liveness = load_policies(None).get(chosen.policy).policy.liveness
+    return liveness.spoof_threshold, liveness.live_threshold
