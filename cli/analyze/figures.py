@@ -85,13 +85,7 @@ class _ShowsCrops(Protocol):
 def image_groups(
     study: ImageStudy, *, exif: ExifTags | None, networks: Sequence[PadNetwork]
 ) -> Iterator[Group]:
-    """Yield the figures for an image.
-
-    Args:
-        study: The material of the analysis.
-        exif: The camera's tags; None if they were not read.
-        networks: The networks of the pack.
-    """
+    """Yield the figures for an image."""
     face = study.faces[0] if study.faces else None
     yield Group(
         title="The image",
@@ -354,13 +348,7 @@ def _crops(
 
 
 def video_groups(study: VideoStudy, *, networks: Sequence[PadNetwork], timed: bool) -> Iterator[Group]:
-    """Yield the figures for a video.
-
-    Args:
-        study: The material of the analysis.
-        networks: The networks of the pack.
-        timed: False for still frames: their times are unknown, and the axis counts frames.
-    """
+    """Yield the figures for a video. Without ``timed``, for still frames, the axis counts frames."""
     seen = study.observations
     if seen.frames:
         measured = (

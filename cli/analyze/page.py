@@ -24,13 +24,7 @@ _TONES: Final = {Verdict.LIVE: "good", Verdict.SPOOF: "bad", Verdict.INCONCLUSIV
 
 
 def explained_file(explained: ExplainedFile, pack: Pack, *, number: int) -> Explanation:
-    """Return what the page shows of a file, with its images only as they are shown.
-
-    Args:
-        explained: The report with its material.
-        pack: The pack that judged.
-        number: The place of the file in the page, from 1.
-    """
+    """Return what the page shows of a file, which is its ``number``-th, with its images as they are shown."""
     report = explained.finding
     decided, problem = report.deciding, report.problem
     texts = [] if problem is None else [("problem", _problem(report))]
@@ -74,17 +68,7 @@ def page_html(
     version: str,
     made: datetime,
 ) -> str:
-    """Return the page.
-
-    Args:
-        files: What `explained_file` returned for each file, at least one.
-        reports: The reports on the same files.
-        pack: The pack that judged.
-        policy: Name of the policy whose thresholds the fusion used.
-        mode: The mode of the analysis, ``"basic"`` or ``"full"``.
-        version: Version of Facegate.
-        made: Time of creation, with a time zone.
-    """
+    """Return the page."""
     words = [_verdict(report) for report in reports]
     if len(reports) == 1:
         title = f"{files[0].title}: {words[0]}"

@@ -47,11 +47,7 @@ class AnalysisDisplay:
     """Counts files, and the frames of a video while it is analysed."""
 
     def __init__(self, messages: Console) -> None:
-        """Creates a display that shows nothing yet.
-
-        Args:
-            messages: Standard error.
-        """
+        """Creates a display that shows nothing yet."""
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("analysing"),
@@ -91,11 +87,7 @@ class AnalysisDisplay:
         self._progress.update(self._task, description=self._name)
 
     def at_frame(self, time: float) -> None:
-        """Counts a frame of a video.
-
-        Args:
-            time: Seconds from its first frame.
-        """
+        """Counts a frame of a video."""
         self._frames += 1
         text = f"{self._name}: frame {self._frames}, at {time:.1f} s"
         self._progress.update(self._task, description=text)

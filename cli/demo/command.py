@@ -5,7 +5,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -14,7 +13,6 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.demo.flash import flash_strip
 from cli.demo.local_server import (
     FLASH_ALONE_POLICY,
     LocalServer,
@@ -25,8 +23,8 @@ from cli.demo.local_server import (
     write_doubt_policy,
 )
 from cli.demo.pack import available_pack, flash_policy_of, liveness_thresholds
-from cli.demo.page import PageContext, make_folder, render_page, write_files
-from cli.demo.printing import CheckView, DemoDisplay, passed_attacks, summary_table, unexpected
+from cli.demo.page import make_folder, render_page, write_files
+from cli.demo.printing import DemoDisplay, passed_attacks, summary_table, unexpected
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import (
     DemoRecord,
@@ -40,8 +38,7 @@ from cli.demo.stage import Stage, open_stage
 from cli.errors import CommandError
 from cli.models.options import ModelsDirOption, models_folder
 from facegate_client import ClientError, fetch_key_set, open_channel
-from liveness.dynamic import FlashModel, load_flash_model
-from server.base.version import server_version
+from liveness.dynamic import load_flash_model
 from server.policies import load_policies
 from vision.packs import Pack
 
@@ -149,7 +146,7 @@ async def _demo(
             folder,
             log=out / _LOG,
             pack=chosen.spec,
-            models_dir=chosen.models_dir,
+            models_dir=models_dir,
             further=tested.settings,
         ) as server,
         open_channel(server.service) as service,
@@ -165,16 +162,17 @@ async def _demo(
             tested=tested,
         )
         records = await _checks(console, runner, stage, scenarios, seed=seed, pack=chosen.pack)
-        context = PageContext(
-            chosen=chosen,
+        seconds = time.monotonic() - began
+        html = render_page(
+            records,
+            chosen,
             thresholds=liveness_thresholds(chosen),
-            version=server_version(),
             made=datetime.now(UTC),
             seed=seed,
-            seconds=time.monotonic() - began,
+            seconds=seconds,
         )
-        page = write_files(out, records=records, page=render_page(records, context), keys=keys)
-        _conclude(console, records, page=page, seconds=context.seconds)
+        page = write_files(out, records=records, page=html, keys=keys)
+        _conclude(console, records, page=page, seconds=seconds)
         if keep_server:
             await _keep(console, server, tested, policy=chosen.policy)
     return records
@@ -195,8 +193,8 @@ async def _checks(
         async def check(scenario: Scenario) -> DemoRecord:
             async with room:
                 view = display.begin(scenario)
-                record = await _check(
-                    runner, stage, view, scenario, seed=seed + scenario.turn, pack=pack, model=model
+                record, _ = await runner.check(
+                    stage, scenario, seed=seed, pack=pack, model=model, watcher=view
                 )
                 view.end(record)
                 return record
@@ -212,35 +210,6 @@ async def _checks(
             for task in running.values():
                 task.cancel()
             await asyncio.gather(*running.values(), return_exceptions=True)
-
-
-async def _check(
-    runner: CheckRunner,
-    stage: Stage,
-    view: CheckView,
-    scenario: Scenario,
-    *,
-    seed: int,
-    pack: Pack,
-    model: FlashModel,
-) -> DemoRecord:
-    portrait = await asyncio.to_thread(stage.portrait, scenario)
-    phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
-    if phone is None:
-        scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=view.rendered)
-        return await runner.run(scenario, portrait=portrait, scan=scan, watcher=view)
-    record = await runner.run(scenario, portrait=portrait, scan=phone, watcher=view)
-    if record.result is None:
-        return record
-    # The flash as measured in the scan, with the pack that judged it.
-    strip = await asyncio.to_thread(
-        flash_strip,
-        phone.attempts,
-        record.result.liveness.challenge_steps,
-        find_faces=pack.detector.detect,
-        model=model,
-    )
-    return replace(record, flash=strip)
 
 
 def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, seconds: float) -> None:

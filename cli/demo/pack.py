@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -14,9 +14,9 @@ from cli.errors import StageUnusable
 from cli.models.progress import TerminalProgress
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
-from server.policies import Policy, load_policies
+from server.policies import load_policies
 from vision.errors import PullError, VisionError
-from vision.packs import Catalogue, CataloguePack, Pack, load_catalogue, load_pack
+from vision.packs import CataloguePack, Pack, load_catalogue, load_pack
 from vision.packs.pulling import pull_pack
 
 __all__ = ["ChosenPack", "available_pack", "choose_pack", "flash_policy_of", "liveness_thresholds"]
@@ -34,7 +34,6 @@ class ChosenPack:
 
     Attributes:
         spec: Its name in the server's settings.
-        models_dir: Models folder in which it was found.
         pack: The loaded pack.
         policy: Name of the policy that it meets.
         why: The reason for this choice, in words.
@@ -42,7 +41,6 @@ class ChosenPack:
     """
 
     spec: str
-    models_dir: Path
     pack: Pack
     policy: str
     why: str
@@ -50,15 +48,9 @@ class ChosenPack:
 
 
 async def choose_pack(
-    *,
-    wanted: str | None,
-    models_dir: Path,
-    catalogue: Catalogue,
-    policy: Policy,
-    trial: Policy,
-    pull: Callable[[CataloguePack], Awaitable[object]] | None,
+    wanted: str | None, models_dir: Path, *, pull: Callable[[CataloguePack], Awaitable[None]] | None
 ) -> ChosenPack:
-    """Returns the requested pack, or the best available one.
+    """Return the requested pack, or the best available one.
 
     The best is the first of the catalogue's packs that is completely installed in the models folder and meets
     the policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
@@ -67,10 +59,7 @@ async def choose_pack(
     Args:
         wanted: The requested pack; None to choose.
         models_dir: The models folder.
-        catalogue: Catalogue of packs.
-        policy: The policy that the pack must meet.
-        trial: The policy that it must meet instead if it is for evaluation only.
-        pull: Pulls a pack into the models folder; None if nothing may be pulled.
+        pull: Pulls a pack into it; None if nothing may be pulled.
 
     Raises:
         StageUnusable: The requested pack, or the last candidate, cannot be used.
@@ -81,47 +70,34 @@ async def choose_pack(
             pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
         except VisionError as error:
             raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
-        met = trial if pack.evaluation_only else policy
+        met = load_policies(None).get(TRIAL_POLICY if pack.evaluation_only else POLICY).policy
         if shortfall := pack_shortfall(met, pack, allow_evaluation_pack=True):
             raise StageUnusable(f"the pack {spec} cannot meet the demo's policy {met.name}: {shortfall}")
-        return ChosenPack(spec=spec, models_dir=models_dir, pack=pack, policy=met.name, why=why)
+        return ChosenPack(spec=spec, pack=pack, policy=met.name, why=why, obstacles=tuple(obstacles))
 
+    obstacles: list[str] = []
     if wanted is not None:
         return await load(wanted, "it was requested")
-    obstacles: list[str] = []
+    catalogue = load_catalogue()
     for candidate in catalogue.packs:
         if not (models_dir / candidate.name).is_dir():
             continue
         try:
-            chosen = await load(candidate.name, "it is the best pack in the models folder")
+            return await load(candidate.name, "it is the best pack in the models folder")
         except StageUnusable as error:
             obstacles.append(str(error))
-        else:
-            return replace(chosen, obstacles=tuple(obstacles))
     why = "no pack in the models folder can be used" if obstacles else "the models folder contains no pack"
-    if pull is None:
+    best = catalogue.pack(_PULLED)
+    if pull is None or best is None:
         why += " and none may be pulled"
     else:
         try:
-            chosen = await _pulled(pull, catalogue, load)
+            await pull(best)
+            return await load(_PULLED, "it was pulled just now")
         except (PullError, StageUnusable) as error:
             obstacles.append(str(error))
             why += f" and {_PULLED} could not be pulled"
-        else:
-            return replace(chosen, obstacles=tuple(obstacles))
-    return replace(await load(_LAST_RESORT, f"{why}; this one needs no files"), obstacles=tuple(obstacles))
-
-
-async def _pulled(
-    pull: Callable[[CataloguePack], Awaitable[object]],
-    catalogue: Catalogue,
-    load: Callable[[str, str], Awaitable[ChosenPack]],
-) -> ChosenPack:
-    pack = catalogue.pack(_PULLED)
-    if pack is None:
-        raise StageUnusable(f"the catalogue has no pack {_PULLED}")
-    await pull(pack)
-    return await load(_PULLED, "it was pulled just now")
+    return await load(_LAST_RESORT, f"{why}; this one needs no files")
 
 
 async def available_pack(
@@ -147,14 +123,7 @@ async def available_pack(
                 pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
             )
 
-        chosen = await choose_pack(
-            wanted=wanted,
-            models_dir=models_dir,
-            catalogue=load_catalogue(),
-            policy=load_policies(None).get(POLICY).policy,
-            trial=load_policies(None).get(TRIAL_POLICY).policy,
-            pull=None if offline else pull,
-        )
+        chosen = await choose_pack(wanted, models_dir, pull=None if offline else pull)
     for obstacle in chosen.obstacles:
         console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
     console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)

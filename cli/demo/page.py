@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -24,10 +23,11 @@ from cli.demo.scenarios import (
 from cli.errors import OutputUnusable
 from cli.verdict import enum_word, match_words, result_json
 from facegate_client import KeySet
+from server.base.version import server_version
 from server.pages import Explanation, Figure, Group, Judgement, Measure, data_uri, explanation_page, render
 from vision.packs import MatchCalibration
 
-__all__ = ["PageContext", "make_folder", "matcher_sentence", "render_page", "write_files"]
+__all__ = ["make_folder", "matcher_sentence", "render_page", "write_files"]
 
 _PAGE: Final = "index.html"
 _KEYS: Final = "jwks.json"
@@ -77,56 +77,60 @@ _NUMBERS: Final = ("Liveness", "Similarity", "Seconds")
 _COLUMNS: Final = ("Shown to the camera", "Outcome", "Expected", *_NUMBERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageContext:
-    """The content of the page besides the checks.
+def render_page(
+    records: Sequence[DemoRecord],
+    chosen: ChosenPack,
+    *,
+    thresholds: tuple[float, float],
+    made: datetime,
+    seed: int,
+    seconds: float,
+) -> str:
+    """Return the page as HTML.
 
-    Attributes:
+    Args:
+        records: The checks.
         chosen: The pack that judged, with the reason for the choice.
         thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
-        version: Version of the server.
         made: Time of creation, with a time zone.
         seed: Seed of the simulated scans.
         seconds: Duration of the demo.
     """
-
-    chosen: ChosenPack
-    thresholds: tuple[float, float]
-    version: str
-    made: datetime
-    seed: int
-    seconds: float
-
-
-def render_page(records: Sequence[DemoRecord], context: PageContext) -> str:
-    """Return the page as HTML."""
     expected = [record for record in records if record.as_expected is not None]
     wrong, passed = unexpected(records), len(passed_attacks(records))
     title = f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected"
     pills = [(title, "bad" if wrong else "good", False)]
     if passed:
         pills.append((f"{passed} attack{'s' * (passed > 1)} passed", "warn", False))
-    pack = context.chosen.pack
+    pack = chosen.pack
+    policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
     return explanation_page(
         "demo.html",
-        [_explanation(record, context.thresholds) for record in records],
+        [_explanation(record, thresholds) for record in records],
         title=title,
         heading="Is it the right person, a real person, right now?",
         lead=f"{len(records)} checks, each through the three gRPC calls against a real server: upload a "
         "portrait, scan, finish the check.",
         pills=pills,
-        about=[*_about(records, context)],
+        about=[
+            ("Facegate", server_version()),
+            ("Pack", f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"),
+            ("Policy", "; ".join(sorted(policies)) or "none used"),
+            ("Made", made.strftime("%Y-%m-%d %H:%M %Z")),
+            ("Took", f"{seconds:.0f} s"),
+            ("Seed", str(seed)),
+        ],
         columns=_COLUMNS,
         numbers=_NUMBERS,
         pack=pack,
-        policy=context.chosen.policy,
-        why_chosen=context.chosen.why,
+        policy=chosen.policy,
+        why_chosen=chosen.why,
         matcher=matcher_sentence(pack.match_calibration, records),
         terms=[
             (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
         ],
-        seed=context.seed,
+        seed=seed,
     )
 
 
@@ -151,17 +155,6 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
     of_scans = f"none below {100 * scans.lowest_bound:.2g} %" if scans else "none was measured"
     lowest = f"{100 * calibration.lowest_bound:.2g} %"
     return f"{said}; no bound below {lowest} is supported between photos, and {of_scans} for scans."
-
-
-def _about(records: Sequence[DemoRecord], context: PageContext) -> Iterator[tuple[str, str]]:
-    policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
-    pack = context.chosen.pack
-    yield "Facegate", context.version
-    yield "Pack", f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"
-    yield "Policy", "; ".join(sorted(policies)) or "none used"
-    yield "Made", context.made.strftime("%Y-%m-%d %H:%M %Z")
-    yield "Took", f"{context.seconds:.0f} s"
-    yield "Seed", str(context.seed)
 
 
 def _explanation(record: DemoRecord, thresholds: tuple[float, float]) -> Explanation:

@@ -74,13 +74,7 @@ class Stage:
     def scan(
         self, scenario: Scenario, *, seed: int, progress: Callable[[float], None] = lambda share: None
     ) -> StagedScan | None:
-        """Render a scan; None if the scenario has none, or one that `phone` makes.
-
-        Args:
-            scenario: The scenario.
-            seed: Seed of the differences between scans.
-            progress: Called with the rendered share (0..1).
-        """
+        """Render a scan; None if the scenario has none, or one that `phone` makes."""
         if scenario.scanned is None or not isinstance(scenario.kind, ScanKind):
             return None
         settings = SceneSettings(
@@ -100,12 +94,7 @@ class Stage:
         return StagedScan(frames=itertools.chain(ahead, map(_encoded, rendered)), strip=tuple(strip))
 
     def phone(self, scenario: Scenario, *, seed: int) -> TapedPhone | None:
-        """Return a phone with a screen, which renders most frames as it captures; None without a flash.
-
-        Args:
-            scenario: The scenario.
-            seed: Seed of the differences between scans.
-        """
+        """Return a phone with a screen, which renders most frames as it captures; None without a flash."""
         if scenario.scanned is None or not isinstance(scenario.kind, FlashKind):
             return None
         settings = FlashScanSettings(

@@ -5,20 +5,20 @@ while a person scans.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
 import cv2
 import numpy as np
 
-from cli.demo.flash import FlashStrip, flash_strip
+from cli.demo.flash import FlashStrip
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios, mode_word
 from cli.demo.stage import Stage, open_stage
 from cli.errors import CommandError
-from cli.try_.verdict import VerdictContext, verdict_document
+from cli.try_.verdict import verdict_document
 from facegate_client import ClientError
 from liveness.dynamic import FlashModel, load_flash_model
 from server.pages import data_uri
@@ -26,7 +26,7 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["AttackRoom", "AttackState", "colours_document", "film_document", "recorded"]
+__all__ = ["AttackRoom", "AttackState", "colours_document", "film_document"]
 
 _SHOWN: Final = (
     "same-person",
@@ -122,7 +122,7 @@ class AttackRoom:
             runner: Makes them.
             pack: The pack that judges; it finds the faces under the colours.
             asked: Whether the policy of the checks in DYNAMIC demands a blink and the head's depth.
-            thresholds: The confidences of the policies; see ``VerdictContext``.
+            thresholds: The confidences of the policies; see ``verdict_document``.
             idle: Waits while a person scans.
             seed: Seed of the simulated scans.
         """
@@ -189,37 +189,21 @@ class AttackRoom:
             card.state, card.progress = AttackState.DONE, 1.0
 
     async def _check(self, card: _Card, stage: Stage, model: FlashModel) -> dict[str, Any]:
-        scenario, seed = card.scenario, self._seed + card.scenario.turn
         card.state = AttackState.RENDERING
-        portrait = await asyncio.to_thread(stage.portrait, scenario)
-        sent: list[bytes] = []
-        phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
-        if phone is None:
-            staged = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=card.rendered)
-            if staged is not None:
-                staged = replace(staged, frames=recorded(staged.frames, sent))
-            record = await self._runner.run(scenario, portrait=portrait, scan=staged, watcher=card)
-        else:
-            record = await self._runner.run(scenario, portrait=portrait, scan=phone, watcher=card)
-            sent = [frame.jpeg for frame in phone.attempts[-1].frames] if phone.attempts else []
+        record, sent = await self._runner.check(
+            stage, card.scenario, seed=self._seed, pack=self._pack, model=model, watcher=card
+        )
         if record.response is None:
             raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
-        context = VerdictContext(
+        document = verdict_document(
+            record.response,
             thresholds=self._thresholds,
             verified=record.signature_verified,
             upload_seconds=record.timings.upload,
             finish_seconds=record.timings.finish,
         )
-        document = verdict_document(record.response, context)
-        if phone is not None:
-            strip = await asyncio.to_thread(
-                flash_strip,
-                phone.attempts,
-                record.response.result.liveness.challenge_steps,
-                find_faces=self._pack.detector.detect,
-                model=model,
-            )
-            document["colours"] = [] if strip is None else colours_document(strip)
+        if card.scenario.flashes:
+            document["colours"] = [] if record.flash is None else colours_document(record.flash)
         return {
             "verdict": document,
             "passed": record.attack_passed,
@@ -227,20 +211,10 @@ class AttackRoom:
         }
 
 
-def recorded(frames: Iterator[tuple[bytes, float]], sent: list[bytes]) -> Iterator[tuple[bytes, float]]:
-    """Pass on the frames of a scan, JPEG and capture time, and add those that were taken to ``sent``."""
-    for jpeg, seconds in frames:
-        sent.append(jpeg)
-        yield jpeg, seconds
-
-
 def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
     """Returns a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
 
     Slow: do not call it in the event loop.
-
-    Args:
-        frames: JPEGs of one size.
 
     Returns:
         The film; None without frames.

@@ -16,13 +16,14 @@ from typing import Any, Final
 from facegate.v1 import scan_pb2, verification_service_pb2
 
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, write_text
+from cli.demo.runner import is_verified
 from cli.errors import ConversionImpossible
 from cli.image.conversion import TargetFormat, Wishes, convert
 from cli.image.pictures import decode_picture, eye_finder
-from cli.try_.verdict import VerdictContext, verdict_document
+from cli.try_.verdict import verdict_document
 from cli.verify.words import measured_words
 from cli.words import refusal_advice
-from facegate_client import KeySet, Orchestrator, ServerError, ServerNotTrustedError, verify_response
+from facegate_client import KeySet, Orchestrator, ServerError
 from matcher import MatcherError
 from matcher.conformance import remedy_for
 from matcher.records import Representations, open_trusted_image
@@ -91,34 +92,29 @@ class TrialMode:
         key: ``express``, ``colours`` or ``dynamic``.
         policy: The policy of its checks.
         flashes: Whether the screen may show colours.
-        raised: Whether the mode of the policy is raised to DYNAMIC.
+        wanted: The mode that a check asks for, if it raises that of the policy.
         shortfall: Why the pack cannot serve it; empty if it can.
     """
 
     key: str
     policy: str
     flashes: bool
-    raised: bool = False
+    wanted: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED
     shortfall: str = ""
-
-    @property
-    def wanted(self) -> scan_pb2.Mode.ValueType:
-        """The mode that a check asks for."""
-        return scan_pb2.MODE_DYNAMIC if self.raised else scan_pb2.MODE_UNSPECIFIED
 
 
 def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
-    """Returns the modes of the page, in order.
-
-    Args:
-        pack: The pack that judges.
-        folder: Folder of the server's own policies.
-    """
+    """Returns the modes of the page, in order."""
     trial = pack.evaluation_only
     modes = (
         TrialMode(key="express", policy=TRIAL_POLICY if trial else POLICY, flashes=False),
         TrialMode(key="colours", policy=_COLOURS_TRIAL_POLICY if trial else FLASH_ALONE_POLICY, flashes=True),
-        TrialMode(key="dynamic", policy=TRIAL_POLICY if trial else FLASH_POLICY, flashes=True, raised=trial),
+        TrialMode(
+            key="dynamic",
+            policy=TRIAL_POLICY if trial else FLASH_POLICY,
+            flashes=True,
+            wanted=scan_pb2.MODE_DYNAMIC if trial else scan_pb2.MODE_UNSPECIFIED,
+        ),
     )
     book = load_policies(folder)
     shortfalls = (
@@ -137,9 +133,6 @@ def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
 
 def write_trial_policy(folder: Path) -> None:
     """Adds the policy of the mode with colours for packs that are for evaluation only.
-
-    Args:
-        folder: Folder of the server's own policies; it exists.
 
     Raises:
         OutputUnusable: It cannot be written.
@@ -165,10 +158,6 @@ def as_record(upload: bytes, pack: Pack) -> TrustedImage:
 
     Records and DG2 stay as they are, and so does what cannot be converted: the server then states why it
     refuses it. Slow: do not call it in the event loop.
-
-    Args:
-        upload: The file.
-        pack: Finds the eyes.
     """
     wishes = Wishes(
         form=TargetFormat.ISO_2011,
@@ -189,13 +178,7 @@ def as_record(upload: bytes, pack: Pack) -> TrustedImage:
 def accepted_document(
     report: verification_service_pb2.PortraitReport, image: TrustedImage, *, key: str
 ) -> dict[str, Any]:
-    """Returns the server's findings on an accepted portrait as a JSON object.
-
-    Args:
-        report: The findings.
-        image: The trusted image.
-        key: The key under which the page names the portrait.
-    """
+    """Returns the server's findings on an accepted portrait as a JSON object."""
     return {
         "portrait": key,
         "container": report.container,
@@ -254,7 +237,7 @@ class PersonChecks:
             keys: Its published keys.
             pack: Finds the eyes in portraits.
             modes: The modes that the page offers.
-            thresholds: The confidences of their policies; see ``VerdictContext``.
+            thresholds: The confidences of their policies; see ``verdict_document``.
             sandbox: Whether the orchestrator is a sandbox caller.
         """
         self._orchestrator = orchestrator
@@ -277,9 +260,6 @@ class PersonChecks:
     async def examine(self, upload: bytes) -> dict[str, Any]:
         """Examines a portrait by a check that is cancelled, and remembers it for others.
 
-        Args:
-            upload: The file.
-
         Returns:
             The findings, for the page.
 
@@ -298,10 +278,6 @@ class PersonChecks:
 
     async def create(self, portrait: str, mode: str) -> dict[str, Any]:
         """Create a check, and return it and the ticket of its scan for the page.
-
-        Args:
-            portrait: The key of a portrait that was examined.
-            mode: The key of a mode.
 
         Raises:
             Unknown: There is no such portrait or mode.
@@ -340,13 +316,14 @@ class PersonChecks:
             check_id, audit_image_limit=_AUDIT_IMAGES, wait_s=_WAIT_SECONDS
         )
         self._idle.set()
-        context = VerdictContext(
+        document = verdict_document(
+            response,
             thresholds=self._thresholds,
-            verified=self._verified(response, check_id),
+            verified=is_verified(response, self._keys, check_id, sandbox=self._sandbox),
             upload_seconds=upload_seconds,
             finish_seconds=time.monotonic() - began,
         )
-        return {**verdict_document(response, context), "mode": mode.key}
+        return {**document, "mode": mode.key}
 
     def _begin(self) -> None:
         """Counts as scanning until a result is asked for, but not for long: the person may have left."""
@@ -359,10 +336,3 @@ class PersonChecks:
         self, image: TrustedImage, mode: TrialMode
     ) -> verification_service_pb2.UploadTrustedImageResponse:
         return await self._orchestrator.upload_trusted_image(image.data, policy=mode.policy, mode=mode.wanted)
-
-    def _verified(self, response: verification_service_pb2.FinishCheckResponse, check_id: str) -> bool:
-        try:
-            verify_response(response, self._keys, check_id=check_id, accept_sandbox=self._sandbox)
-        except ServerNotTrustedError:
-            return False
-        return True

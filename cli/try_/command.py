@@ -142,7 +142,7 @@ async def _try(
             folder,
             log=folder / _LOG,
             pack=chosen.spec,
-            models_dir=chosen.models_dir,
+            models_dir=models_dir,
             further=_FURTHER + tested.settings,
         ) as server,
         open_channel(server.service) as service,

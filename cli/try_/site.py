@@ -105,9 +105,6 @@ def _answer(status: int, reason: str, message: str) -> web.Response:
 def open_socket(port: int) -> socket.socket:
     """Binds the page's port on loopback.
 
-    Args:
-        port: TCP port; 0 for any free one.
-
     Raises:
         ServerUnusable: Another program uses the port.
     """

@@ -8,15 +8,11 @@ import pytest
 from cli.demo import pack as module
 from cli.demo.pack import ChosenPack, choose_pack
 from cli.errors import StageUnusable
-from server.policies import load_policies
 from tests.cli.demo.builders import PACK
 from vision.errors import PackFileAltered, PullError, VisionError
 from vision.packs import Pack
-from vision.packs.catalogue import CataloguePack, load_catalogue
+from vision.packs.catalogue import CataloguePack
 
-POLICY = load_policies(None).get("standard").policy
-TRIAL = load_policies(None).get("evaluation").policy
-STRICT = load_policies(None).get("high").policy
 Pull = Callable[[CataloguePack], Coroutine[Any, Any, None]]
 
 
@@ -36,14 +32,7 @@ def loading(monkeypatch: pytest.MonkeyPatch) -> dict[str, VisionError]:
 
 
 async def choose(models_dir: Path, *, wanted: str | None = None, pull: Pull | None = None) -> ChosenPack:
-    return await choose_pack(
-        wanted=wanted,
-        models_dir=models_dir,
-        catalogue=load_catalogue(),
-        policy=POLICY,
-        trial=TRIAL,
-        pull=pull,
-    )
+    return await choose_pack(wanted, models_dir, pull=pull)
 
 
 def pulling(models_dir: Path, asked: list[str]) -> Pull:
@@ -103,13 +92,9 @@ async def test_a_named_pack_is_used_or_refused(tmp_path: Path, loading: dict[str
         await choose(tmp_path, wanted="open")
 
 
-async def test_a_pack_that_cannot_meet_the_policy_is_no_choice(tmp_path: Path) -> None:
+async def test_a_pack_that_cannot_meet_the_policy_is_no_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "TRIAL_POLICY", "high")
     with pytest.raises(StageUnusable, match="cannot meet"):
-        await choose_pack(
-            wanted="embedded",
-            models_dir=tmp_path,
-            catalogue=load_catalogue(),
-            policy=POLICY,
-            trial=STRICT,
-            pull=None,
-        )
+        await choose(tmp_path, wanted="embedded")

@@ -9,7 +9,7 @@ from facegate.v1 import result_pb2
 from joserfc.jwk import ECKey
 
 from cli.demo.pack import ChosenPack
-from cli.demo.page import PageContext, make_folder, matcher_sentence, render_page, write_files
+from cli.demo.page import make_folder, matcher_sentence, render_page, write_files
 from cli.demo.scenarios import SCENARIOS, DemoRecord
 from cli.errors import OutputUnusable
 from facegate_client import load_key_set
@@ -29,17 +29,14 @@ from vision.packs import Pack
 
 
 def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
-    context = PageContext(
-        chosen=ChosenPack(
-            spec=pack.name, models_dir=Path("models"), pack=pack, policy="evaluation", why="it is the <best>"
-        ),
+    return render_page(
+        records,
+        ChosenPack(spec=pack.name, pack=pack, policy="evaluation", why="it is the <best>"),
         thresholds=(30.0, 70.0),
-        version="0.1.0",
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         seed=7,
         seconds=61.0,
     )
-    return render_page(records, context)
 
 
 @pytest.fixture(scope="module")

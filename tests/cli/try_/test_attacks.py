@@ -3,7 +3,8 @@ import base64
 import cv2
 import numpy as np
 
-from cli.try_.attacks import colours_document, film_document, recorded
+from cli.demo.runner import recorded
+from cli.try_.attacks import colours_document, film_document
 from tests.cli.demo.builders import strip
 from vision.image import encode_jpeg
 
