@@ -463,17 +463,7 @@ def _of_image(
             live=result.threshold + INCONCLUSIVE_MARGIN,
             stated=result.threshold,
         ),
-        signals=tuple(
-            Signal(
-                name=each.name,
-                label=each.label,
-                score=each.score,
-                weight=each.weight,
-                passed=each.passed,
-                detail=each.detail,
-            )
-            for each in result.signals
-        ),
+        signals=tuple(_signal(each, score=each.score, passed=each.passed) for each in result.signals),
     )
     return replace(
         blank,
@@ -527,13 +517,10 @@ def _of_liveness(result: result_pb2.LivenessResult, thresholds: Thresholds | Non
         confidence=result.confidence / _PERCENT,
         thresholds=thresholds,
         signals=tuple(
-            Signal(
-                name=each.name,
-                label=each.label,
+            _signal(
+                each,
                 score=each.score if each.HasField("score") else None,
-                weight=each.weight,
                 passed=each.passed if each.HasField("passed") else None,
-                detail=each.detail,
             )
             for each in result.signals
         ),
@@ -543,6 +530,19 @@ def _of_liveness(result: result_pb2.LivenessResult, thresholds: Thresholds | Non
             confidence=result.attack_type_confidence / _PERCENT,
         ),
         explanations=tuple(result.explanations),
+    )
+
+
+def _signal(
+    each: analysis_service_pb2.SelfieSignal | result_pb2.Signal, *, score: float | None, passed: bool | None
+) -> Signal:
+    return Signal(
+        name=each.name,
+        label=each.label,
+        score=score,
+        weight=each.weight,
+        passed=passed,
+        detail=each.detail,
     )
 
 

@@ -47,7 +47,7 @@ class AnalysisDisplay:
     """Counts files, and the frames of a video while it is analysed."""
 
     def __init__(self, messages: Console) -> None:
-        """Creates a display that shows nothing yet."""
+        """Create a display that shows nothing yet."""
         self._progress = Progress(
             SpinnerColumn(),
             TextColumn("analysing"),
@@ -68,37 +68,37 @@ class AnalysisDisplay:
 
     @contextmanager
     def counting(self, total: int) -> Iterator[None]:
-        """Shows the bar while files are analysed."""
+        """Show the bar while files are analysed."""
         self._progress.update(self._task, total=total)
         with self._progress:
             yield
 
     @contextmanager
     def hidden(self) -> Iterator[None]:
-        """Hides the bar while a report is printed."""
+        """Hide the bar while a report is printed."""
         self._progress.stop()
         yield
         self._progress.start()
 
     def begin(self, file: Path) -> None:
-        """Shows the name of the next file."""
+        """Show the name of the next file."""
         self._name = printable(file.name)[-_NAME:]
         self._frames = 0
         self._progress.update(self._task, description=self._name)
 
     def at_frame(self, time: float) -> None:
-        """Counts a frame of a video."""
+        """Count a frame of a video."""
         self._frames += 1
         text = f"{self._name}: frame {self._frames}, at {time:.1f} s"
         self._progress.update(self._task, description=text)
 
     def end(self) -> None:
-        """Counts the file as finished."""
+        """Count the file as finished."""
         self._progress.advance(self._task)
 
 
 def finding_view(finding: FileReport) -> RenderableType:
-    """Returns the whole report on one file."""
+    """Return the whole report on one file."""
     parts: list[RenderableType] = [_title(finding)]
     if finding.assessment:
         parts.append(Text(f"  {printable(finding.assessment)}", "dim"))
@@ -122,7 +122,7 @@ def finding_view(finding: FileReport) -> RenderableType:
 
 
 def summary_view(findings: Sequence[FileReport]) -> RenderableType:
-    """Returns one line for each file, and the number of each verdict."""
+    """Return one line for each file, and the number of each verdict."""
     table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
     table.add_column("file", overflow="fold")
     table.add_column("verdict", no_wrap=True)

@@ -59,7 +59,7 @@ class Thresholds:
 
     @property
     def words(self) -> str:
-        """Returns the thresholds as a sentence."""
+        """Return the thresholds as a sentence."""
         # The sum's SPOOF ends before its band, the fusion's with its threshold.
         until = "up to" if self.stated is None else "below"
         return f"SPOOF {until} {self.spoof:.2f}, LIVE from {self.live:.2f}, INCONCLUSIVE between"
@@ -172,7 +172,7 @@ class FileReport:
 
 
 def blank_finding(files: tuple[Path, ...]) -> FileReport:
-    """Returns the report on a file before its analysis."""
+    """Return the report on a file before its analysis."""
     now = datetime.now(UTC)
     return FileReport(
         files=files,
@@ -202,12 +202,12 @@ class ExplainedFile:
 
 
 def as_json_line(finding: FileReport) -> str:
-    """Returns the envelope as one line of ASCII. With JSON Lines, many files need no array in memory."""
+    """Return the envelope as one line of ASCII. With JSON Lines, many files need no array in memory."""
     return json.dumps(as_envelope(finding), separators=(", ", ": "))
 
 
 def as_envelope(finding: FileReport) -> Mapping[str, Any]:
-    """Returns the envelope: ``status``, ``request_id``, ``timestamp``, ``result`` and ``error``, always all.
+    """Return the envelope: ``status``, ``request_id``, ``timestamp``, ``result`` and ``error``, always all.
 
     ``status`` is ``"success"`` with a result and null as error, or ``"error"`` with an error and null as
     result. Beside them, an image's envelope has ``full`` in full mode, and the envelope of a result has
@@ -310,5 +310,5 @@ def _rounded(value: float) -> float:
 
 
 def _moment(time: datetime) -> str:
-    """Returns a time as the older video API writes it: ISO 8601, UTC, as in ``2026-02-07T10:04:55.120Z``."""
+    """Return a time as the older video API writes it: ISO 8601, UTC, as in ``2026-02-07T10:04:55.120Z``."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -234,7 +234,7 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
 
 
 async def _keep(console: Console, server: LocalServer, tested: Tested, *, policy: str) -> None:
-    """Keeps the server running until Ctrl-C or SIGTERM."""
+    """Keep the server running until Ctrl-C or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

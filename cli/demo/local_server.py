@@ -58,14 +58,7 @@ _COMMAND: Final = module_command("facegate_app", "serve", "--config")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalServer:
-    """The addresses of a running server.
-
-    Attributes:
-        device: ``host:port`` of the device listener.
-        service: ``host:port`` of the service listener.
-        admin_port: Port of the admin listener.
-        web: ``host:port`` of the web listener; None if the settings have none.
-    """
+    """The addresses of the listeners of a running server, as ``host:port``; ``web`` is None without one."""
 
     device: str
     service: str
@@ -82,7 +75,7 @@ class LocalServer:
 async def local_server(
     folder: Path, *, log: Path, pack: str, models_dir: Path, further: str = ""
 ) -> AsyncIterator[LocalServer]:
-    """Starts a server on free ports, and stops it with SIGTERM.
+    """Start a server on free ports, and stops it with SIGTERM.
 
     Args:
         folder: Folder for its settings, database, evidence and keys.
@@ -142,7 +135,7 @@ async def local_server(
 
 
 def end_on_sigterm() -> None:
-    """Makes SIGTERM end the running task as Ctrl-C does, so that no server and no folder remains."""
+    """Make SIGTERM end the running task as Ctrl-C does, so that no server and no folder remains."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -179,7 +172,7 @@ def _settings(data: Path, pack: str, models_dir: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Returns this process's environment without the settings of another server."""
+    """Return this process's environment without the settings of another server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}
 
 
@@ -209,7 +202,7 @@ class Tested:
 
 
 def open_tested(folder: Path, *, page: str | None = None) -> Tested:
-    """Creates a test platform and two callers in a folder.
+    """Create a test platform and two callers in a folder.
 
     Args:
         folder: The folder; it is created if needed.
@@ -235,7 +228,7 @@ def open_tested(folder: Path, *, page: str | None = None) -> Tested:
 
 
 def write_doubt_policy(folder: Path, *, max_fmr: float) -> None:
-    """Writes the policy ``DOUBT_POLICY``.
+    """Write the policy ``DOUBT_POLICY``.
 
     Args:
         folder: The folder of ``open_tested``.

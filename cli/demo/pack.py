@@ -131,7 +131,7 @@ async def available_pack(
 
 
 def flash_policy_of(chosen: ChosenPack) -> str:
-    """Returns the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
+    """Return the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
     name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
     policy = load_policies(None).get(name).policy
     shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)

@@ -41,7 +41,7 @@ class DemoDisplay:
     """Bars if the console is a terminal, and permanent lines. Several checks may run at once."""
 
     def __init__(self, console: Console, *, checks: int) -> None:
-        """Shows ``checks`` checks on ``console``."""
+        """Show ``checks`` checks on ``console``."""
         self._console = console
         self._checks = checks
         self._begun = 0
@@ -65,7 +65,7 @@ class DemoDisplay:
         self._bars.stop()
 
     def begin(self, scenario: Scenario) -> "CheckView":
-        """Starts the display of the next check."""
+        """Start the display of the next check."""
         self._begun += 1
         place = f"{self._begun}/{self._checks} {mode_word(scenario)}: {scenario.title}"
         return CheckView(self._console, self._bars, place)
@@ -75,13 +75,7 @@ class CheckView:
     """The display of one check: a bar while it runs, then its hints and its outcome."""
 
     def __init__(self, console: Console, bars: Progress, place: str) -> None:
-        """Shows the bar.
-
-        Args:
-            console: Console for the permanent lines.
-            bars: Progress display for the bar.
-            place: Number and name of the check.
-        """
+        """Show the bar; permanent lines go to ``console``. ``place`` is the number and name of the check."""
         self._console = console
         self._bars = bars
         self._place = place
@@ -89,21 +83,21 @@ class CheckView:
         self._hints: list[int] = []
 
     def rendered(self, share: float) -> None:
-        """Shows the rendered share of the scan, 0..1. May be called from another thread."""
+        """Show the rendered share of the scan, 0..1. May be called from another thread."""
         self._update(_RENDERING_SHARE * share, "making the frames")
 
     def hint(self, code: int, progress: float) -> None:
-        """Records a feedback code of the scan, once while it stays the same."""
+        """Record a feedback code of the scan, once while it stays the same."""
         self._update(_RENDERING_SHARE + _SCANNING_SHARE * progress, hint_name(code))
         if self._hints[-1:] != [code]:
             self._hints.append(code)
 
     def deciding(self, frames: int) -> None:
-        """Shows that all frames of an attempt are sent."""
+        """Show that all frames of an attempt are sent."""
         self._update(_RENDERING_SHARE + _SCANNING_SHARE, f"deciding over {frames} frames")
 
     def end(self, record: DemoRecord) -> None:
-        """Removes the bar and prints hints and outcome."""
+        """Remove the bar and prints hints and outcome."""
         self._bars.remove_task(self._task)
         self._say(self._place, style="bold")
         for code in self._hints:
@@ -125,17 +119,17 @@ class CheckView:
 
 
 def unexpected(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
-    """Returns the checks with an unexpected outcome."""
+    """Return the checks with an unexpected outcome."""
     return tuple(record for record in records if record.as_expected is False)
 
 
 def passed_attacks(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
-    """Returns the attacks that were accepted as a living person."""
+    """Return the attacks that were accepted as a living person."""
     return tuple(record for record in records if record.attack_passed)
 
 
 def summary_table(records: Sequence[DemoRecord]) -> Table:
-    """Returns scenarios with expected and actual outcomes; fits a terminal of 80 columns."""
+    """Return scenarios with expected and actual outcomes; fits a terminal of 80 columns."""
     table = Table(title="Simulated scans, judged through gRPC", title_justify="left", box=box.SIMPLE_HEAD)
     table.add_column("", justify="center")
     table.add_column("shown")

@@ -179,7 +179,7 @@ class CheckRunner:
         return self._flash_policy if scenario.flashes else self._policy
 
     def _mode_of(self, scenario: Scenario) -> scan_pb2.Mode.ValueType:
-        """Returns DYNAMIC if the scenario has a flash that its policy does not begin or continue with."""
+        """Return DYNAMIC if the scenario has a flash that its policy does not begin or continue with."""
         own = {DOUBT_POLICY, FLASH_POLICY, FLASH_ALONE_POLICY}
         raised = scenario.flashes and self._policy_of(scenario) not in own
         return scan_pb2.MODE_DYNAMIC if raised else scan_pb2.MODE_UNSPECIFIED

@@ -332,7 +332,7 @@ SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DOUBT, *_DYNAMIC, *_DEVICES)
 
 
 def demo_scenarios(*, asked: bool) -> tuple[Scenario, ...]:
-    """Returns all scenarios, with the outcomes to expect under the policy of the checks in DYNAMIC.
+    """Return all scenarios, with the outcomes to expect under the policy of the checks in DYNAMIC.
 
     Args:
         asked: Whether that policy demands a blink and the head's depth. If not, a rigid mask and a cut-out
@@ -442,7 +442,7 @@ class DemoRecord:
 
 
 def mode_word(scenario: Scenario) -> str:
-    """Returns the mode of a check; ATTESTED if the device must also send evidence; DOUBT if doubt sets it."""
+    """Return the mode of a check; ATTESTED if the device must also send evidence; DOUBT if doubt sets it."""
     if scenario.device is not None:
         return "ATTESTED"
     if scenario.doubt:
@@ -451,19 +451,19 @@ def mode_word(scenario: Scenario) -> str:
 
 
 def outcome_text(status: Status, reasons: tuple[str, ...]) -> str:
-    """Returns an outcome in one line, such as ``FAILURE: SPOOF``."""
+    """Return an outcome in one line, such as ``FAILURE: SPOOF``."""
     return f"{status}: {', '.join(reasons)}" if reasons else str(status)
 
 
 def expectation_text(expected: ExpectedOutcome | None) -> str:
-    """Returns an expected outcome in one line."""
+    """Return an expected outcome in one line."""
     if expected is None:
         return "nothing: it informs"
     return outcome_text(expected.status, expected_reasons(expected))
 
 
 def expected_reasons(expected: ExpectedOutcome) -> tuple[str, ...]:
-    """Returns the expected reasons as one text; empty with SUCCESS."""
+    """Return the expected reasons as one text; empty with SUCCESS."""
     decided = [reason for reason in expected.reasons if reason not in UNDECIDED]
     if len(decided) < len(expected.reasons):
         decided.append("undecided")
@@ -471,7 +471,7 @@ def expected_reasons(expected: ExpectedOutcome) -> tuple[str, ...]:
 
 
 def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
-    """Returns the reasons of an outcome in sentences, most important first."""
+    """Return the reasons of an outcome in sentences, most important first."""
     if record.refusal is not None:
         message = record.refusal.message.rstrip(".")
         return (f"{message[:1].upper()}{message[1:]}.",)
@@ -483,7 +483,7 @@ def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
 
 
 def reason_sentence(reason: str) -> str:
-    """Returns what a failure reason means; its name if this version does not know it."""
+    """Return what a failure reason means; its name if this version does not know it."""
     return FAILURES[reason].means if reason in FAILURES else reason
 
 

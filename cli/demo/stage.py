@@ -60,11 +60,11 @@ class Stage:
     """Makes the material of a scenario. Slow: do not call it in the event loop."""
 
     def __init__(self, *, photos: dict[str, Photo]) -> None:
-        """Takes the photos that ``open_stage`` loaded."""
+        """Take the photos that ``open_stage`` loaded."""
         self._photos = photos
 
     def portrait(self, scenario: Scenario) -> bytes:
-        """Returns the trusted image as a JPEG."""
+        """Return the trusted image as a JPEG."""
         photo = self._photos[scenario.portrait]
         pixels = photo.pixels
         if scenario.portrait_eye_distance is not None:

@@ -7,8 +7,7 @@ while a person scans.
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import cv2
 import numpy as np
@@ -26,7 +25,7 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["AttackRoom", "AttackState", "colours_document", "film_document"]
+__all__ = ["AttackRoom", "colours_document", "film_document"]
 
 _SHOWN: Final = (
     "same-person",
@@ -49,6 +48,8 @@ _SHOWN: Final = (
 """Scenarios of the demo, in the order of the page. In each mode the genuine person is the first."""
 _AT_ONCE: Final = 2
 """Checks that run at the same time: one renders while the other scans."""
+_State = Literal["waiting", "rendering", "scanning", "deciding", "done", "failed"]
+_SEED: Final = 1
 _FRAME_SHARE: Final = 0.6
 """Share of the progress that rendering takes."""
 _MOST_FRAMES: Final = 24
@@ -56,38 +57,27 @@ _HEIGHT: Final = 320
 _QUALITY: Final = 78
 
 
-class AttackState(StrEnum):
-    """The state of a check."""
-
-    WAITING = "waiting"
-    RENDERING = "rendering"
-    SCANNING = "scanning"
-    DECIDING = "deciding"
-    DONE = "done"
-    FAILED = "failed"
-
-
 @dataclass(slots=True, eq=False)
 class _Card:
     """A check; implements ``cli.demo.runner.CaptureWatcher``."""
 
     scenario: Scenario
-    state: AttackState = AttackState.WAITING
+    state: _State = "waiting"
     progress: float = 0.0
     error: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
     def rendered(self, share: float) -> None:
-        self.state, self.progress = AttackState.RENDERING, _FRAME_SHARE * share
+        self.state, self.progress = "rendering", _FRAME_SHARE * share
 
     def hint(self, code: int, progress: float) -> None:
         del code
-        self.state = AttackState.SCANNING
+        self.state = "scanning"
         self.progress = max(self.progress, _FRAME_SHARE + (0.95 - _FRAME_SHARE) * progress)
 
     def deciding(self, frames: int) -> None:
         del frames
-        self.state, self.progress = AttackState.DECIDING, 0.97
+        self.state, self.progress = "deciding", 0.97
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -97,7 +87,7 @@ class _Card:
             "shown": self.scenario.shown,
             "mode": mode_word(self.scenario),
             "genuine": self.scenario.expected == ExpectedOutcome(status=Status.SUCCESS),
-            "state": self.state.value,
+            "state": self.state,
             "progress": round(self.progress, 3),
             "error": self.error,
         }
@@ -114,17 +104,15 @@ class AttackRoom:
         asked: bool,
         thresholds: tuple[float, float],
         idle: Callable[[], Awaitable[None]],
-        seed: int = 1,
     ) -> None:
-        """Prepares the checks; ``start`` begins them.
+        """Prepare the checks; ``start`` begins them.
 
         Args:
             runner: Makes them.
             pack: The pack that judges; it finds the faces under the colours.
-            asked: Whether the policy of the checks in DYNAMIC demands a blink and the head's depth.
-            thresholds: The confidences of the policies; see ``verdict_document``.
+            asked: See ``demo_scenarios``.
+            thresholds: See ``verdict_document``.
             idle: Waits while a person scans.
-            seed: Seed of the simulated scans.
         """
         scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
         self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}
@@ -132,7 +120,6 @@ class AttackRoom:
         self._pack = pack
         self._thresholds = thresholds
         self._idle = idle
-        self._seed = seed
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -141,17 +128,17 @@ class AttackRoom:
         return [card.summary for card in self._cards.values()]
 
     def detail(self, key: str) -> dict[str, Any] | None:
-        """Returns film and verdict of a check that is done; None if it is not, or does not exist."""
+        """Return film and verdict of a check that is done; None if it is not, or does not exist."""
         card = self._cards.get(key)
         return None if card is None or not card.detail else {**card.summary, **card.detail}
 
     def start(self) -> None:
-        """Begins the checks, once."""
+        """Begin the checks, once."""
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Ends the checks."""
+        """End the checks."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -167,7 +154,7 @@ class AttackRoom:
             stage = await asyncio.to_thread(open_stage, names)
         except CommandError as error:
             for card in self._cards.values():
-                card.state, card.error = AttackState.FAILED, str(error)
+                card.state, card.error = "failed", str(error)
             return
         model, waiting = load_flash_model(), iter(self._cards.values())
 
@@ -184,14 +171,14 @@ class AttackRoom:
         try:
             card.detail = await self._check(card, stage, model)
         except (ClientError, CommandError) as error:
-            card.state, card.error = AttackState.FAILED, str(error)
+            card.state, card.error = "failed", str(error)
         else:
-            card.state, card.progress = AttackState.DONE, 1.0
+            card.state, card.progress = "done", 1.0
 
     async def _check(self, card: _Card, stage: Stage, model: FlashModel) -> dict[str, Any]:
-        card.state = AttackState.RENDERING
+        card.state = "rendering"
         record, sent = await self._runner.check(
-            stage, card.scenario, seed=self._seed, pack=self._pack, model=model, watcher=card
+            stage, card.scenario, seed=_SEED, pack=self._pack, model=model, watcher=card
         )
         if record.response is None:
             raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
@@ -212,7 +199,7 @@ class AttackRoom:
 
 
 def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
-    """Returns a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
+    """Return a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
 
     Slow: do not call it in the event loop.
 
@@ -234,7 +221,7 @@ def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
 
 
 def colours_document(strip: FlashStrip) -> list[dict[str, Any]]:
-    """Returns the colours of a scan as a JSON array, each with the face under it."""
+    """Return the colours of a scan as a JSON array, each with the face under it."""
     return [
         {
             "step": column.number,

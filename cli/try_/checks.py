@@ -104,7 +104,7 @@ class TrialMode:
 
 
 def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
-    """Returns the modes of the page, in order."""
+    """Return the modes of the page, in order."""
     trial = pack.evaluation_only
     modes = (
         TrialMode(key="express", policy=TRIAL_POLICY if trial else POLICY, flashes=False),
@@ -132,7 +132,7 @@ def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
 
 
 def write_trial_policy(folder: Path) -> None:
-    """Adds the policy of the mode with colours for packs that are for evaluation only.
+    """Add the policy of the mode with colours for packs that are for evaluation only.
 
     Raises:
         OutputUnusable: It cannot be written.
@@ -154,7 +154,7 @@ class TrustedImage:
 
 
 def as_record(upload: bytes, pack: Pack) -> TrustedImage:
-    """Converts a bare picture into an ISO/IEC 19794-5:2011 record with the places of the eyes.
+    """Convert a bare picture into an ISO/IEC 19794-5:2011 record with the places of the eyes.
 
     Records and DG2 stay as they are, and so does what cannot be converted: the server then states why it
     refuses it. Slow: do not call it in the event loop.
@@ -178,7 +178,7 @@ def as_record(upload: bytes, pack: Pack) -> TrustedImage:
 def accepted_document(
     report: verification_service_pb2.PortraitReport, image: TrustedImage, *, key: str
 ) -> dict[str, Any]:
-    """Returns the server's findings on an accepted portrait as a JSON object."""
+    """Return the server's findings on an accepted portrait as a JSON object."""
     return {
         "portrait": key,
         "container": report.container,
@@ -202,7 +202,7 @@ def accepted_document(
 
 
 def refused_document(refusal: ServerError) -> dict[str, Any]:
-    """Returns the refusal of a portrait as a JSON object, with its remedy."""
+    """Return the refusal of a portrait as a JSON object, with its remedy."""
     message = refusal.message.rstrip(".")
     code, measured = (refusal.metadata.get(name, "") for name in ("requirement", "measured"))
     return {
@@ -230,15 +230,15 @@ class PersonChecks:
         thresholds: tuple[float, float],
         sandbox: bool,
     ) -> None:
-        """Makes checks at one server.
+        """Make checks at one server, whose published keys are ``keys``.
 
         Args:
-            orchestrator: Calls its service listener.
-            keys: Its published keys.
+            orchestrator: Calls its service listener; with ``sandbox`` it is a sandbox caller.
+            keys: The keys.
             pack: Finds the eyes in portraits.
             modes: The modes that the page offers.
-            thresholds: The confidences of their policies; see ``verdict_document``.
-            sandbox: Whether the orchestrator is a sandbox caller.
+            thresholds: See ``verdict_document``.
+            sandbox: Whether virtual cameras are tolerated.
         """
         self._orchestrator = orchestrator
         self._keys = keys
@@ -254,11 +254,11 @@ class PersonChecks:
         self._given_up: asyncio.TimerHandle | None = None
 
     async def idle(self) -> None:
-        """Waits while a person scans."""
+        """Wait while a person scans."""
         await self._idle.wait()
 
     async def examine(self, upload: bytes) -> dict[str, Any]:
-        """Examines a portrait by a check that is cancelled, and remembers it for others.
+        """Examine a portrait by a check that is cancelled, and remembers it for others.
 
         Returns:
             The findings, for the page.
@@ -300,7 +300,7 @@ class PersonChecks:
         }
 
     async def finish(self, check_id: str) -> dict[str, Any]:
-        """Closes a check, and returns its result for the page.
+        """Close a check, and returns its result for the page.
 
         Raises:
             Unknown: The page made no such check.
@@ -326,7 +326,7 @@ class PersonChecks:
         return {**document, "mode": mode.key}
 
     def _begin(self) -> None:
-        """Counts as scanning until a result is asked for, but not for long: the person may have left."""
+        """Count as scanning until a result is asked for, but not for long: the person may have left."""
         if self._given_up is not None:
             self._given_up.cancel()
         self._idle.clear()

@@ -41,7 +41,7 @@ class Guard:
     """Refuses requests that do not come from the page, and restricts what the page may do."""
 
     def __init__(self, *, port: int, secret: str, scans: str) -> None:
-        """Sets the page.
+        """Set the page.
 
         Args:
             port: The page's port on this machine.
@@ -63,11 +63,11 @@ class Guard:
         }
 
     async def restrict(self, _: web.Request, response: web.StreamResponse) -> None:
-        """Adds the headers that restrict the page, to every response."""
+        """Add the headers that restrict the page, to every response."""
         response.headers.update(self._headers)
 
     def middleware(self) -> Middleware:
-        """Returns the middleware that refuses requests."""
+        """Return the middleware that refuses requests."""
 
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -103,7 +103,7 @@ def _answer(status: int, reason: str, message: str) -> web.Response:
 
 
 def open_socket(port: int) -> socket.socket:
-    """Binds the page's port on loopback.
+    """Bind the page's port on loopback.
 
     Raises:
         ServerUnusable: Another program uses the port.
@@ -127,7 +127,7 @@ class TrySite:
     def __init__(
         self, *, guard: Guard, checks: PersonChecks, attacks: AttackRoom, about: dict[str, Any]
     ) -> None:
-        """Prepares the site; nothing is served before ``start``.
+        """Prepare the site; nothing is served before ``start``.
 
         Args:
             guard: Refuses requests that do not come from the page.
@@ -160,12 +160,12 @@ class TrySite:
         }
 
     async def start(self, bound: socket.socket) -> None:
-        """Serves on a socket."""
+        """Serve on a socket."""
         await self._runner.setup()
         await web.SockSite(self._runner, bound).start()
 
     async def stop(self) -> None:
-        """Ends the page and the checks in the background."""
+        """End the page and the checks in the background."""
         await self._attacks.close()
         await self._runner.cleanup()
 

@@ -122,7 +122,7 @@ def _match(result: result_pb2.CheckResult) -> dict[str, Any]:
 
 
 def _signals(signals: Sequence[result_pb2.Signal]) -> list[dict[str, Any]]:
-    """Returns the signals, the heaviest first.
+    """Return the signals, the heaviest first.
 
     In the result, the assessed signals of the flash share half of the weights. But if no colour was decided,
     that alone is the finding (``liveness.dynamic.judge``), and their scores did not count. They then have the

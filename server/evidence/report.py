@@ -240,7 +240,7 @@ def _time(moment: datetime) -> str:
 
 
 def _absent(problem: str) -> str:
-    """Returns why an image is not shown, in words."""
+    """Return why an image is not shown, in words."""
     if problem == "ERASED":
         return "Erased: the retention of the images has ended."
     return f"Cannot be shown: {problem}"
