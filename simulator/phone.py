@@ -272,6 +272,28 @@ class SimulatedPhone:
         )
         self._closed = False
 
+    @classmethod
+    def in_hand(
+        cls, photo: Photo, settings: FlashScanSettings, *, find_faces: FindFaces | None = None
+    ) -> Self:
+        """Return a phone in front of a person or an attacker, at the beginning of a scan.
+
+        Args:
+            photo: The person, or the victim of the attack.
+            settings: Settings of the scan.
+            find_faces: Lets the person see their face on the screen, to fill an oval.
+        """
+        light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
+        return cls(
+            simulate_flash_scan(photo, settings, light, guide),
+            light,
+            label=f"simulated {settings.kind}",
+            frames_per_second=settings.frames_per_second,
+            locks_exposure=settings.camera.exposure_locked or settings.camera.white_balance_locked,
+            guide=guide,
+            find_faces=find_faces,
+        )
+
     # -- the camera
 
     @property
@@ -359,27 +381,6 @@ class SimulatedPhone:
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """Returns the step on display at the capture of a frame, as the app knows it."""
         return self._screen.displayed(capture_time_us)
-
-
-def phone_in_hand(
-    photo: Photo, settings: FlashScanSettings, *, find_faces: FindFaces | None = None
-) -> SimulatedPhone:
-    """Returns a phone in front of a person or an attacker, at the beginning of a scan.
-
-    Args:
-        photo: The person, or the victim of the attack.
-        find_faces: Lets the person see their face on the screen, to fill an oval.
-    """
-    light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
-    return SimulatedPhone(
-        simulate_flash_scan(photo, settings, light, guide),
-        light,
-        label=f"simulated {settings.kind}",
-        frames_per_second=settings.frames_per_second,
-        locks_exposure=settings.camera.exposure_locked or settings.camera.white_balance_locked,
-        guide=guide,
-        find_faces=find_faces,
-    )
 
 
 def _exposure(exposure: SimulatedExposure) -> Exposure:
@@ -590,7 +591,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[s
     """
     _check(kind, [known.value for known in FlashKind])
     settings = apply_changes(flash_settings(FlashKind(kind), seed=seed), knobs)
-    return phone_in_hand(_person(photo), settings, find_faces=_find_faces)
+    return SimulatedPhone.in_hand(_person(photo), settings, find_faces=_find_faces)
 
 
 def _find_faces(picture: BgrImage) -> tuple[DetectedFace, ...]:

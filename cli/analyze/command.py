@@ -9,16 +9,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.analyze.analyser import Analyser
-from cli.analyze.display import AnalysisDisplay
-from cli.analyze.envelope import as_json_line
-from cli.analyze.files import require_page_path, write_page
-from cli.analyze.finding import FileReport
-from cli.analyze.local import LocalAnalyser
-from cli.analyze.options import AnalysisDepth, ServerOptions
-from cli.analyze.page import ExplanationPage, PageContext
-from cli.analyze.remote import RemoteAnalyser
-from cli.analyze.table import finding_view, summary_view
+from cli.analyze.analysers import Analyser, AnalysisDepth, LocalAnalyser, RemoteAnalyser
+from cli.analyze.page import (
+    explained_file,
+    page_html,
+    require_page_path,
+    write_page,
+)
+from cli.analyze.printing import AnalysisDisplay, finding_view, summary_view
+from cli.analyze.report import FileReport, as_json_line
 from cli.chosen import ModelsDirOption, chosen_pack, chosen_policy, models_folder
 from cli.errors import errors_reported
 from cli.shown import printable, shown_name
@@ -27,9 +26,10 @@ from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
 from server.base.version import server_version
 from server.configuration.loading import SettingsInvalid
+from server.pages import Explanation
 from server.policies.schema import liveness_policy
 from vision.errors import VisionError
-from vision.packs import load_pack
+from vision.packs import Pack, load_pack
 
 __all__ = ["analyze"]
 
@@ -163,25 +163,33 @@ def analyze(
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if server is not None:
-            options = ServerOptions(target=server, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-            with RemoteAnalyser(options, mode=mode) as remote:
+            with RemoteAnalyser(
+                server, mode=mode, api_key_file=api_key_file, ca=ca, cert=cert, key=key
+            ) as remote:
                 findings = run.analyse(remote)
         else:
             rules = chosen_policy(policy, config)
             models = load_pack(chosen_pack(pack, config), models_dir=models_folder(models_dir, config))
-            context = PageContext(pack=models, policy=rules.name, mode=mode.value, version=server_version())
-            page = None if explain is None else ExplanationPage(context)
             with LocalAnalyser(
                 pack=models,
                 policy=liveness_policy(rules),
                 subject=rules.subject.as_rule(),
                 mode=mode,
-                keeps_studies=page is not None,
+                keeps_studies=explain is not None,
                 on_frame=run.display.at_frame,
             ) as local:
-                findings = run.analyse(local, page)
-            if explain is not None and page is not None:
-                write_page(explain, page.html(made=datetime.now(UTC)), force=force)
+                findings = run.analyse(local, None if explain is None else models)
+            if explain is not None:
+                page = page_html(
+                    run.explained,
+                    findings,
+                    pack=models,
+                    policy=rules.name,
+                    mode=mode.value,
+                    version=server_version(),
+                    made=datetime.now(UTC),
+                )
+                write_page(explain, page, force=force)
                 text = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
                 messages.print(escape(text), highlight=False, soft_wrap=True)
     raise typer.Exit(_status(findings))
@@ -196,16 +204,18 @@ class _Run:
         self._as_json = as_json
         self._console = Console()
         self.display = AnalysisDisplay(messages)
+        self.explained: list[Explanation] = []
 
-    def analyse(self, analyser: Analyser, page: ExplanationPage | None = None) -> list[FileReport]:
+    def analyse(self, analyser: Analyser, explaining: Pack | None = None) -> list[FileReport]:
+        """Analyse the files; with the pack that judges, also explain each verdict."""
         findings = []
         with self.display.counting(len(self._sets)):
             for files in self._sets:
                 self.display.begin(files[0])
-                found = analyser.analyse_stills(files) if self._as_frames else analyser.analyse(files[0])
+                found = analyser.analyse(files, as_frames=self._as_frames)
                 findings.append(found.finding)
-                if page is not None:
-                    page.add(found)
+                if explaining is not None:
+                    self.explained.append(explained_file(found, explaining, number=len(findings)))
                 with self.display.hidden():
                     self._print(found.finding)
                 self.display.end()

@@ -1,169 +1,135 @@
-"""The page that explains the verdict: one self-contained HTML file."""
+"""The page that explains the verdicts on files: one HTML file, which only its owner can read."""
 
+import stat
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import Final
 
-from cli.analyze.explained import ExplainedFile
-from cli.analyze.finding import FileKind, FileReport, FileVerdict
-from cli.analyze.page_figures import Group
-from cli.analyze.page_image import image_groups
-from cli.analyze.page_video import video_groups
+from cli.analyze.figures import image_groups, video_groups
+from cli.analyze.report import ExplainedFile, FileKind, FileReport, FileVerdict
+from cli.errors import OutputUnusable
+from cli.files import kind_there, write_whole
 from cli.shown import printable, shown_name
 from liveness import Verdict
 from server.analysis.assessment import UNASSESSED
-from server.pages import Html, render
+from server.pages import Explanation, Group, Judgement, Measure, explanation_page
 from vision.packs import Pack
 
-__all__ = ["ExplanationPage", "PageContext"]
+__all__ = ["explained_file", "page_html", "require_page_path", "write_page"]
 
+_OWNER_ONLY: Final = 0o600
 _TONES: Final = {Verdict.LIVE: "good", Verdict.SPOOF: "bad", Verdict.INCONCLUSIVE: "warn"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageContext:
-    """The content of the page besides the files.
+def explained_file(explained: ExplainedFile, pack: Pack, *, number: int) -> Explanation:
+    """Return what the page shows of a file, which is its ``number``-th, with its images as they are shown."""
+    report = explained.finding
+    decided, problem = report.deciding, report.problem
+    texts = [] if problem is None else [("problem", _problem(report))]
+    if report.assessment:
+        texts.append(("assessment", printable(report.assessment)))
+    why = ""
+    if problem is not None:
+        why = problem.reason or problem.code
+    elif decided is not None:
+        why = " ".join(decided.explanations)
+    inference = {"inference_id": report.inference_id} if report.inference_id else {}
+    read = {
+        "File": ", ".join(shown_name(file) for file in report.files),
+        **report.facts,
+        "request_id": report.request_id,
+        **inference,
+        "Took": f"{1000 * report.seconds:.0f} ms",
+    }
+    return Explanation(
+        key=f"file-{number}",
+        title=_name(report),
+        outcome=(_verdict(report), "" if problem or decided is None else _TONES[decided.verdict]),
+        remark=_attack(decided),
+        row=("-" if decided is None else f"{decided.confidence:.2f}", why),
+        texts=texts,
+        judgements=[*_judgements(report)],
+        groups=[
+            *_groups(explained, pack),
+            Group(title="Properties of the file", facts=_printed(read), folded=True),
+        ],
+    )
 
-    Attributes:
-        pack: The pack that judged the files.
-        policy: Name of the policy whose thresholds the fusion used.
-        mode: The mode of the analysis, ``"basic"`` or ``"full"``.
-        version: Version of Facegate.
-    """
 
-    pack: Pack
-    policy: str
-    mode: str
-    version: str
-
-
-class ExplanationPage:
-    """A page to which files are added one by one. It keeps their images only as they are shown."""
-
-    def __init__(self, context: PageContext) -> None:
-        """Begins an empty page.
-
-        Args:
-            context: The content besides the files.
-        """
-        self._context = context
-        self._findings: list[FileReport] = []
-        self._cards: list[Html] = []
-
-    def add(self, explained: ExplainedFile) -> None:
-        """Adds the next file."""
-        finding = explained.finding
-        self._findings.append(finding)
-        card = render(
-            "analyze_file.html",
-            number=len(self._findings),
-            name=_name(finding),
-            verdict=_verdict(finding),
-            tone=_tone(finding),
-            attack=_attack(finding.deciding),
-            problem=finding.problem,
-            message="" if finding.problem is None else printable(finding.problem.message),
-            assessment=printable(finding.assessment),
-            judgements=list(_judgements(finding)),
-            groups=list(_groups(explained, self._context.pack)),
-            read=_printed(
-                {
-                    "File": ", ".join(shown_name(file) for file in finding.files),
-                    **finding.facts,
-                    "request_id": finding.request_id,
-                    **({"inference_id": finding.inference_id} if finding.inference_id else {}),
-                    "Took": f"{1000 * finding.seconds:.0f} ms",
-                }
-            ),
-        )
-        self._cards.append(card)
-
-    def html(self, *, made: datetime) -> str:
-        """Returns the page with the files so far, at least one.
-
-        Args:
-            made: Time of creation, with a time zone.
-        """
-        context = self._context
-        about = {
-            "Facegate": context.version,
-            "Pack": _pack(context.pack),
-            "Policy of the fusion": context.policy,
-            "Mode": context.mode,
-            "Made": made.strftime("%Y-%m-%d %H:%M %Z"),
-        }
-        return render(
-            "analyze.html",
-            title=_headline(self._findings),
-            unassessed=UNASSESSED,
-            about=_printed(about),
-            networks=context.pack.pad_networks,
-            rows=[_row(finding) for finding in self._findings],
-            cards=self._cards,
-            mode=context.mode,
-        )
+def page_html(
+    files: Sequence[Explanation],
+    reports: Sequence[FileReport],
+    *,
+    pack: Pack,
+    policy: str,
+    mode: str,
+    version: str,
+    made: datetime,
+) -> str:
+    """Return the page."""
+    words = [_verdict(report) for report in reports]
+    if len(reports) == 1:
+        title = f"{files[0].title}: {words[0]}"
+    else:
+        counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
+        title = f"{len(reports)} files: {counts}"
+    restricted = ", for evaluation only" if pack.evaluation_only else ""
+    return explanation_page(
+        "analyze.html",
+        files,
+        title=title,
+        heading=f"{title} ({UNASSESSED})",
+        about=_printed(
+            {
+                "Facegate": version,
+                "Pack": f"{pack.name} {pack.version}{restricted}",
+                "Policy of the fusion": policy,
+                "Mode": mode,
+                "Made": made.strftime("%Y-%m-%d %H:%M %Z"),
+            }
+        ),
+        columns=("File", "Verdict", "Confidence", "Why"),
+        numbers=("Confidence",),
+        networks=pack.pad_networks,
+        mode=mode,
+    )
 
 
 def _printed(found: Mapping[str, str]) -> list[tuple[str, str]]:
-    """Returns names and values, with control characters made visible."""
+    """Return names and values, with control characters made visible."""
     return [(name, printable(value)) for name, value in found.items()]
 
 
-def _headline(findings: Sequence[FileReport]) -> str:
-    if len(findings) == 1:
-        return f"{_name(findings[0])}: {_verdict(findings[0])}"
-    words = [_verdict(finding) for finding in findings]
-    counts = ", ".join(f"{words.count(word)} {word}" for word in dict.fromkeys(words))
-    return f"{len(findings)} files: {counts}"
+def _name(report: FileReport) -> str:
+    """Return the file's name without its folders; for still frames, the first and the number of others."""
+    first = printable(report.files[0].name or str(report.files[0]))
+    return first if len(report.files) == 1 else f"{first} and {len(report.files) - 1} more still frames"
 
 
-def _pack(pack: Pack) -> str:
-    return f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"
+def _verdict(report: FileReport) -> str:
+    decided = report.deciding
+    return "NO VERDICT" if report.problem is not None or decided is None else decided.verdict.value
 
 
-def _name(finding: FileReport) -> str:
-    """Returns the file's name without its folders; for still frames, the first and the number of others."""
-    first = printable(finding.files[0].name or str(finding.files[0]))
-    return first if len(finding.files) == 1 else f"{first} and {len(finding.files) - 1} more still frames"
-
-
-def _verdict(finding: FileReport) -> str:
-    decided = finding.deciding
-    return "NO VERDICT" if finding.problem is not None or decided is None else decided.verdict.value
-
-
-def _tone(finding: FileReport) -> str:
-    decided = finding.deciding
-    return "" if finding.problem is not None or decided is None else _TONES[decided.verdict]
-
-
-def _attack(decided: FileVerdict | None) -> str:
-    """Returns the kind of a likely attack; empty if none is named."""
-    if decided is None or decided.attack is None or decided.verdict is not Verdict.SPOOF:
+def _problem(report: FileReport) -> str:
+    if report.problem is None:
         return ""
-    return decided.attack.name.replace("_", " ") if decided.attack.telling else ""
+    reason = f" ({report.problem.reason})" if report.problem.reason else ""
+    return f"{report.problem.code}{reason} {printable(report.problem.message)}"
 
 
-def _row(finding: FileReport) -> dict[str, object]:
-    decided = finding.deciding
-    why = ""
-    if finding.problem is not None:
-        why = finding.problem.reason or finding.problem.code
-    elif decided is not None:
-        why = " ".join(decided.explanations)
-    return {
-        "name": _name(finding),
-        "verdict": _verdict(finding),
-        "tone": _tone(finding),
-        "confidence": None if decided is None else decided.confidence,
-        "why": why,
-    }
+def _attack(decided: FileVerdict | None) -> tuple[str, str] | None:
+    """Return the kind of a likely attack; None if none is named."""
+    if decided is None or decided.attack is None or decided.verdict is not Verdict.SPOOF:
+        return None
+    return (decided.attack.name.replace("_", " "), "bad") if decided.attack.telling else None
 
 
-def _judgements(finding: FileReport) -> Iterator[dict[str, object]]:
-    """Yields the verdicts of the two methods, each with its signals, the highest weight first."""
-    named = {"The fusion of all signals": finding.fusion, "The sum of the eight signals": finding.selfie}
+def _judgements(report: FileReport) -> Iterator[Judgement]:
+    """Yield the verdicts of the two methods, each with its signals, the highest weight first."""
+    named = {"The fusion of all signals": report.fusion, "The sum of the eight signals": report.selfie}
     for name, found in named.items():
         if found is None:
             continue
@@ -171,24 +137,38 @@ def _judgements(finding: FileReport) -> Iterator[dict[str, object]]:
             replace(signal, detail=printable(signal.detail))
             for signal in sorted(found.signals, key=lambda each: -each.weight)
         ]
-        yield {
-            "name": name,
-            "verdict": found,
-            "tone": _TONES[found.verdict],
-            "detail": _detail(found),
-            "assessed": [signal for signal in signals if signal.assessed],
-            "unassessed": [signal for signal in signals if not signal.assessed],
-        }
+        missing = [signal for signal in signals if not signal.assessed]
+        many = f"{len(missing)} signal{'' if len(missing) == 1 else 's'} could not be assessed"
+        yield Judgement(
+            title=name,
+            measures=[_confidence(found)],
+            why=[f"Why: {' '.join(found.explanations)}"] if found.explanations else (),
+            signals=[signal for signal in signals if signal.assessed],
+            more=missing,
+            more_title=many if missing else "",
+            named=True,
+        )
 
 
-def _detail(found: FileVerdict) -> str:
-    limits, attack, said = found.thresholds, found.attack, ""
+def _confidence(found: FileVerdict) -> Measure:
+    limits, attack, detail = found.thresholds, found.attack, ""
+    stated = None if limits is None else limits.stated
     if limits is not None:
-        stated = "" if limits.stated is None else f" The threshold is {limits.stated:.2f}."
-        said = f"{limits.words}.{stated}"
+        threshold = "" if stated is None else f" The threshold is {stated:.2f}."
+        detail = f"{limits.words}.{threshold}"
     if attack is not None and attack.telling:
-        said += f" Attack type: {attack.name.replace('_', ' ')}, confidence {attack.confidence:.2f}."
-    return said
+        detail += f" Attack type: {attack.name.replace('_', ' ')}, confidence {attack.confidence:.2f}."
+    return Measure(
+        name="Confidence that the person is live",
+        value=f"{found.confidence:.2f}, {found.verdict}",
+        detail=detail,
+        share=100 * found.confidence,
+        tone=_TONES[found.verdict],
+        spoken=f"confidence {found.confidence:.2f} of 1, {found.verdict}",
+        marks=() if stated is None else ((100 * stated, "threshold"),),
+        band=None if limits is None else (100 * limits.spoof, 100 * limits.live, "INCONCLUSIVE"),
+        kind="big",
+    )
 
 
 def _groups(each: ExplainedFile, pack: Pack) -> Iterator[Group]:
@@ -197,3 +177,42 @@ def _groups(each: ExplainedFile, pack: Pack) -> Iterator[Group]:
     elif each.video is not None:
         timed = each.finding.kind is FileKind.VIDEO
         yield from video_groups(each.video, networks=pack.pad_networks, timed=timed)
+
+
+def require_page_path(path: Path, *, force: bool) -> None:
+    """Verify before the work that the page can be written.
+
+    Raises:
+        OutputUnusable: The file exists and ``force`` is not set, the path is not a regular file, or its
+            folder does not exist.
+    """
+    name = shown_name(path)
+    try:
+        if path.is_dir():
+            raise OutputUnusable(f"{name} is a folder: give a file, such as {name}/explained.html")
+        if not path.parent.is_dir():
+            raise OutputUnusable(
+                f"the folder {shown_name(path.parent)} for the page does not exist: create it"
+            )
+        there = kind_there(path)
+    except OSError as error:
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
+    if there is not None and not stat.S_ISREG(there):
+        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: give another file")
+    if there is not None and not force:
+        raise OutputUnusable(f"{name} already exists: give another file, or use --force")
+
+
+def write_page(path: Path, page: str, *, force: bool) -> None:
+    """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``.
+
+    Raises:
+        OutputUnusable: The file exists and ``force`` is not set, or it cannot be written.
+    """
+    name = shown_name(path)
+    try:
+        write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
+    except FileExistsError as error:
+        raise OutputUnusable(f"{name} already exists: give another file, or use --force") from error
+    except OSError as error:
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error

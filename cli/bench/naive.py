@@ -19,13 +19,12 @@ from typing import Final
 import numpy as np
 from facegate.v1 import result_pb2
 
-from cli.analyze.pictures import enlarged
 from cli.bench.devices import DeviceJob, make_scans
 from cli.bench.phone import FRAME_QUALITY, PORTRAIT_QUALITY, RecordedScan, decoded
 from cli.bench.scans import Bench
 from cli.errors import ScanNotMeasured
 from evaluation.bench import Measurement
-from evaluation.check_cases import CaseKind, ClipCase, clip_cases, portrait_frames, scan_frames
+from evaluation.check_cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from matcher import cosine_similarity, fmr_bound
 from vision.face import Embedding

@@ -5,7 +5,6 @@ import signal
 import tempfile
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Final
@@ -15,24 +14,31 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.chosen import ModelsDirOption, models_folder
-from cli.demo.available import available_pack, flash_policy_of
-from cli.demo.display import CheckView, DemoDisplay
-from cli.demo.files import make_folder, write_files
-from cli.demo.flash import FlashStrip, TapedPhone, flash_strip
-from cli.demo.local_server import LocalServer, end_on_sigterm, local_server
-from cli.demo.pack_choice import ChosenPack
-from cli.demo.page import PageContext, render_page
-from cli.demo.record import DemoRecord
+from cli.demo.local_server import (
+    FLASH_ALONE_POLICY,
+    LocalServer,
+    Tested,
+    end_on_sigterm,
+    local_server,
+    open_tested,
+    write_doubt_policy,
+)
+from cli.demo.pack import available_pack, flash_policy_of, liveness_thresholds
+from cli.demo.page import make_folder, render_page, write_files
+from cli.demo.printing import DemoDisplay, passed_attacks, summary_table, unexpected
 from cli.demo.runner import CheckRunner
-from cli.demo.scenarios import Scenario, demo_scenarios
+from cli.demo.scenarios import (
+    DemoRecord,
+    Scenario,
+    demo_scenarios,
+    expectation_text,
+    mode_word,
+    outcome_text,
+)
 from cli.demo.stage import Stage, open_stage
-from cli.demo.summary import passed_attacks, summary_table, unexpected
-from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested, write_doubt_policy
-from cli.demo.words import expectation_text, mode_word, outcome_text
 from cli.errors import CommandError
-from facegate_client import ClientError, KeySet, fetch_key_set, open_channel
-from liveness.dynamic import FlashModel, load_flash_model
-from server.base.version import server_version
+from facegate_client import ClientError, fetch_key_set, open_channel
+from liveness.dynamic import load_flash_model
 from server.policies import load_policies
 from vision.packs import Pack
 
@@ -43,16 +49,6 @@ UNEXPECTED, IMPOSSIBLE = 1, 2
 _LOG: Final = "server.log"
 _AT_ONCE: Final = 2
 """Checks that run at the same time. Scans take real time, which parallel checks share."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    out: Path
-    seed: int
-    keep_server: bool
-    pack: str | None
-    models_dir: Path
-    offline: bool
 
 
 def demo(
@@ -91,18 +87,22 @@ def demo(
         facegate demo --pack insightface:/srv/models/buffalo_l
     """
     console = Console()
-    options = _Options(
-        out=out,
-        seed=seed,
-        keep_server=keep_server,
-        pack=pack,
-        models_dir=models_folder(models_dir),
-        offline=offline,
-    )
+    models = models_folder(models_dir)
     try:
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
-            records = asyncio.run(_demo(console, options, folder=Path(folder)))
+            records = asyncio.run(
+                _demo(
+                    console,
+                    Path(folder),
+                    out=out,
+                    seed=seed,
+                    keep_server=keep_server,
+                    pack=pack,
+                    models_dir=models,
+                    offline=offline,
+                )
+            )
     except (ClientError, CommandError) as error:
         console.print(escape(f"The demo cannot run: {error}"), style="red", highlight=False)
         raise typer.Exit(IMPOSSIBLE) from error
@@ -112,12 +112,20 @@ def demo(
     raise typer.Exit(UNEXPECTED if unexpected(records) else 0)
 
 
-async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[DemoRecord, ...]:
+async def _demo(
+    console: Console,
+    folder: Path,
+    *,
+    out: Path,
+    seed: int,
+    keep_server: bool,
+    pack: str | None,
+    models_dir: Path,
+    offline: bool,
+) -> tuple[DemoRecord, ...]:
     end_on_sigterm()
     began = time.monotonic()
-    chosen = await available_pack(
-        console, wanted=options.pack, models_dir=options.models_dir, offline=options.offline
-    )
+    chosen = await available_pack(console, wanted=pack, models_dir=models_dir, offline=offline)
     if chosen.pack.evaluation_only:
         console.print(
             "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "
@@ -127,125 +135,81 @@ async def _demo(console: Console, options: _Options, *, folder: Path) -> tuple[D
         )
     console.print("Starting a server; all scans are simulated.", highlight=False)
     flash_policy = flash_policy_of(chosen)
-    asked = flash_policy != FLASH_ALONE_POLICY
-    scenarios = demo_scenarios(asked=asked)
+    scenarios = demo_scenarios(asked=flash_policy != FLASH_ALONE_POLICY)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
     tested = open_tested(folder / "platform")
     match = load_policies(None).get(chosen.policy).policy.match
     write_doubt_policy(folder / "platform", max_fmr=match.max_fmr)
-    async with local_server(
-        folder,
-        log=options.out / _LOG,
-        pack=chosen.spec,
-        models_dir=chosen.models_dir,
-        further=tested.settings,
-    ) as server:
+    async with (
+        local_server(
+            folder,
+            log=out / _LOG,
+            pack=chosen.spec,
+            models_dir=models_dir,
+            further=tested.settings,
+        ) as server,
+        open_channel(server.service) as service,
+        open_channel(server.device) as device,
+    ):
         keys = await fetch_key_set(server.jwks_url)
-        records = await _checks(
-            console,
-            server,
-            stage,
-            keys,
-            scenarios,
+        runner = CheckRunner(
+            service=service,
+            device=device,
+            keys=keys,
             policy=chosen.policy,
             flash_policy=flash_policy,
-            seed=options.seed,
-            pack=chosen.pack,
             tested=tested,
         )
-        context = _context(chosen, seed=options.seed, seconds=time.monotonic() - began)
-        page = write_files(options.out, records=records, page=render_page(records, context), keys=keys)
-        _conclude(console, records, page=page, seconds=context.seconds)
-        if options.keep_server:
+        records = await _checks(console, runner, stage, scenarios, seed=seed, pack=chosen.pack)
+        seconds = time.monotonic() - began
+        html = render_page(
+            records,
+            chosen,
+            thresholds=liveness_thresholds(chosen),
+            made=datetime.now(UTC),
+            seed=seed,
+            seconds=seconds,
+        )
+        page = write_files(out, records=records, page=html, keys=keys)
+        _conclude(console, records, page=page, seconds=seconds)
+        if keep_server:
             await _keep(console, server, tested, policy=chosen.policy)
     return records
 
 
 async def _checks(
     console: Console,
-    server: LocalServer,
-    stage: Stage,
-    keys: KeySet,
-    scenarios: Sequence[Scenario],
-    *,
-    policy: str,
-    flash_policy: str,
-    seed: int,
-    pack: Pack,
-    tested: Tested,
-) -> tuple[DemoRecord, ...]:
-    room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
-    async with open_channel(server.service) as service, open_channel(server.device) as device:
-        runner = CheckRunner(
-            service=service,
-            device=device,
-            keys=keys,
-            policy=policy,
-            flash_policy=flash_policy,
-            tested=tested,
-        )
-        with DemoDisplay(console, checks=len(scenarios)) as display:
-
-            async def check(scenario: Scenario) -> DemoRecord:
-                async with room:
-                    view = display.begin(scenario)
-                    record = await _check(
-                        runner, stage, view, scenario, seed=seed + scenario.turn, pack=pack, model=model
-                    )
-                    view.end(record)
-                    return record
-
-            # Checks in DYNAMIC take longest: started last, one of them would run alone at the end.
-            running = {
-                scenario: asyncio.create_task(check(scenario))
-                for scenario in sorted(scenarios, key=lambda one: not one.flashes)
-            }
-            try:
-                return tuple(await asyncio.gather(*(running[scenario] for scenario in scenarios)))
-            finally:
-                for task in running.values():
-                    task.cancel()
-                await asyncio.gather(*running.values(), return_exceptions=True)
-
-
-async def _check(
     runner: CheckRunner,
     stage: Stage,
-    view: CheckView,
-    scenario: Scenario,
+    scenarios: Sequence[Scenario],
     *,
     seed: int,
     pack: Pack,
-    model: FlashModel,
-) -> DemoRecord:
-    portrait = await asyncio.to_thread(stage.portrait, scenario)
-    phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
-    if phone is None:
-        scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=view.rendered)
-        return await runner.run(scenario, portrait=portrait, scan=scan, watcher=view)
-    record = await runner.run(scenario, portrait=portrait, scan=phone, watcher=view)
-    return replace(record, flash=await asyncio.to_thread(_strip, phone, record, pack, model))
+) -> tuple[DemoRecord, ...]:
+    room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
+    with DemoDisplay(console, checks=len(scenarios)) as display:
 
+        async def check(scenario: Scenario) -> DemoRecord:
+            async with room:
+                view = display.begin(scenario)
+                record, _ = await runner.check(
+                    stage, scenario, seed=seed, pack=pack, model=model, watcher=view
+                )
+                view.end(record)
+                return record
 
-def _strip(phone: TapedPhone, record: DemoRecord, pack: Pack, model: FlashModel) -> FlashStrip | None:
-    """Returns the flash as measured in the scan, with the pack that judged it."""
-    if record.result is None:
-        return None
-    steps = record.result.liveness.challenge_steps
-    return flash_strip(phone.attempts, steps, find_faces=pack.detector.detect, model=model)
-
-
-def _context(chosen: ChosenPack, *, seed: int, seconds: float) -> PageContext:
-    liveness = load_policies(None).get(chosen.policy).policy.liveness
-    return PageContext(
-        chosen=chosen,
-        thresholds=(liveness.spoof_threshold, liveness.live_threshold),
-        version=server_version(),
-        made=datetime.now(UTC),
-        seed=seed,
-        seconds=seconds,
-    )
+        # Checks in DYNAMIC take longest: started last, one of them would run alone at the end.
+        running = {
+            scenario: asyncio.create_task(check(scenario))
+            for scenario in sorted(scenarios, key=lambda one: not one.flashes)
+        }
+        try:
+            return tuple(await asyncio.gather(*(running[scenario] for scenario in scenarios)))
+        finally:
+            for task in running.values():
+                task.cancel()
+            await asyncio.gather(*running.values(), return_exceptions=True)
 
 
 def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, seconds: float) -> None:
@@ -270,7 +234,7 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
 
 
 async def _keep(console: Console, server: LocalServer, tested: Tested, *, policy: str) -> None:
-    """Keeps the server running until Ctrl-C or SIGTERM."""
+    """Keep the server running until Ctrl-C or SIGTERM."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):

@@ -1,4 +1,4 @@
-"""Runs ``facegate serve`` on loopback, as a user does, with all its data in one folder."""
+"""Runs ``facegate serve`` on loopback with all its data in one folder, its callers, and its test platform."""
 
 import asyncio
 import json
@@ -8,32 +8,56 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
 from cli.errors import OutputUnusable, ServerDidNotStart
+from cli.test_devices import settings_text, write_platform
+from facegate_client import ApiKey
+from server.access.api_keys import new_api_key
+from server.configuration.settings import EVALUATION_POLICY
+from simulator.devices import TestPlatform
 from vision.own_process import module_command
 
-__all__ = ["LocalServer", "end_on_sigterm", "local_server"]
+__all__ = [
+    "DOUBT_POLICY",
+    "FLASH_ALONE_POLICY",
+    "FLASH_POLICY",
+    "POLICY",
+    "TRIAL_POLICY",
+    "LocalServer",
+    "Tested",
+    "end_on_sigterm",
+    "local_server",
+    "open_tested",
+    "write_doubt_policy",
+    "write_text",
+]
+
+POLICY: Final = "standard"
+"""Policy of the checks in EXPRESS without evidence."""
+TRIAL_POLICY: Final = EVALUATION_POLICY
+"""The same for packs for evaluation, which cannot meet the match of others; DYNAMIC raises its mode."""
+FLASH_POLICY: Final = "dynamic"
+"""Policy of the checks in DYNAMIC without evidence. It demands a blink and the head's depth."""
+DOUBT_POLICY: Final = "doubt"
+"""Policy of the check whose doubt leads to the flash, with the match of the others."""
+FLASH_ALONE_POLICY: Final = "adaptive"
+"""The same for packs that cannot measure a blink. It demands only the flash."""
 
 _START_SECONDS: Final = 180.0
 _STOP_SECONDS: Final = 15.0
 _LAST_LINES: Final = 8
+_OWNER_ONLY: Final = 0o600
 _READY: Final = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)(?:, web (\S+))?")
 _COMMAND: Final = module_command("facegate_app", "serve", "--config")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LocalServer:
-    """The addresses of a running server.
-
-    Attributes:
-        device: ``host:port`` of the device listener.
-        service: ``host:port`` of the service listener.
-        admin_port: Port of the admin listener.
-        web: ``host:port`` of the web listener; None if the settings have none.
-    """
+    """The addresses of the listeners of a running server, as ``host:port``; ``web`` is None without one."""
 
     device: str
     service: str
@@ -50,7 +74,7 @@ class LocalServer:
 async def local_server(
     folder: Path, *, log: Path, pack: str, models_dir: Path, further: str = ""
 ) -> AsyncIterator[LocalServer]:
-    """Starts a server on free ports, and stops it with SIGTERM.
+    """Start a server on free ports, and stops it with SIGTERM.
 
     Args:
         folder: Folder for its settings, database, evidence and keys.
@@ -110,7 +134,7 @@ async def local_server(
 
 
 def end_on_sigterm() -> None:
-    """Makes SIGTERM end the running task as Ctrl-C does, so that no server and no folder remains."""
+    """Make SIGTERM end the running task as Ctrl-C does, so that no server and no folder remains."""
     task = asyncio.current_task()
     if task is not None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
@@ -147,5 +171,105 @@ def _settings(data: Path, pack: str, models_dir: Path) -> str:
 
 
 def _environment() -> dict[str, str]:
-    """Returns this process's environment without the settings of another server."""
+    """Return this process's environment without the settings of another server."""
     return {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoCaller:
+    """A caller of the demo's server: its API key, and a file with it."""
+
+    key: ApiKey = field(repr=False)
+    key_file: Path
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tested:
+    """A platform and two callers, and the settings with which a server trusts them.
+
+    Attributes:
+        platform: Makes test devices.
+        sandbox: The sandbox caller, which makes nearly every check. Its checks accept test devices.
+        real: A caller that is not a sandbox caller.
+        settings: TOML.
+    """
+
+    platform: TestPlatform
+    sandbox: DemoCaller
+    real: DemoCaller
+    settings: str
+
+
+def open_tested(folder: Path, *, page: str | None = None) -> Tested:
+    """Create a test platform and two callers in a folder.
+
+    Args:
+        folder: The folder; it is created if needed.
+        page: Origin of a page on this machine that may scan; None for none.
+
+    Raises:
+        PlatformUnusable: The folder cannot be written.
+        OutputUnusable: A file of a caller cannot be written.
+    """
+    stored = write_platform(folder, now=datetime.now(UTC))
+    keys = folder.resolve() / "api_keys.toml"
+    sandbox, sandbox_entry = _caller(folder, "sandbox", sandbox=True)
+    real, real_entry = _caller(folder, "real", sandbox=False)
+    write_text(keys, sandbox_entry + real_entry, mode=_OWNER_ONLY)
+    return Tested(
+        platform=stored.platform,
+        sandbox=sandbox,
+        real=real,
+        # JSON strings are TOML strings.
+        settings=f"listeners.service.api_keys_file = {json.dumps(str(keys))}\n"
+        + settings_text(stored.platform, folder.resolve(), page=page),
+    )
+
+
+def write_doubt_policy(folder: Path, *, max_fmr: float) -> None:
+    """Write the policy ``DOUBT_POLICY``.
+
+    Args:
+        folder: The folder of ``open_tested``.
+        max_fmr: The bound on the false match rate.
+
+    Raises:
+        OutputUnusable: It cannot be written.
+    """
+    text = f'''\
+name = "{DOUBT_POLICY}"
+version = 1
+description = "For the demonstration: doubt leads to the flash."
+mode = "EXPRESS"
+
+[match]
+max_fmr = {max_fmr!r}
+
+[doubt]
+order = ["flash"]
+'''
+    write_text(folder / "policies" / f"{DOUBT_POLICY}.toml", text)
+
+
+def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[DemoCaller, str]:
+    key, digest = new_api_key()
+    file = folder.resolve() / f"{name}_key.txt"
+    write_text(file, key + "\n", mode=_OWNER_ONLY)
+    entry = (
+        f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
+        f"sandbox = {str(sandbox).lower()}\n"
+    )
+    return DemoCaller(key=ApiKey(key), key_file=file), entry
+
+
+def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
+    """Write a file.
+
+    Raises:
+        OutputUnusable: It cannot be written.
+    """
+    try:
+        path.touch(mode=mode)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputUnusable(f"{path} cannot be written: {error.strerror}") from error

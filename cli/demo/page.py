@@ -1,83 +1,141 @@
-"""The page of the demo: one self-contained HTML file."""
+"""The page of the demo, and the files beside it: of each check its images, its result and its signature."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
+from pathlib import Path
+from typing import Final
 
 from facegate.v1 import result_pb2
 
-from cli.demo.display import hint_name
 from cli.demo.flash import strip_picture
-from cli.demo.pack_choice import ChosenPack
-from cli.demo.record import DemoRecord
-from cli.demo.summary import passed_attacks, unexpected
-from cli.demo.words import expectation_text, mode_word, reason_sentences
-from cli.verdict import enum_word, match_words
-from server.pages import render
-from vision.packs import MatchCalibration, Pack
+from cli.demo.pack import ChosenPack
+from cli.demo.printing import passed_attacks, unexpected
+from cli.demo.scenarios import (
+    DemoRecord,
+    Status,
+    expectation_text,
+    hint_name,
+    mode_word,
+    outcome_text,
+    reason_sentences,
+)
+from cli.errors import OutputUnusable
+from cli.verdict import enum_word, match_words, result_json
+from facegate_client import KeySet
+from server.base.version import server_version
+from server.pages import Explanation, Figure, Group, Judgement, Measure, data_uri, explanation_page, render
+from vision.packs import MatchCalibration
 
-__all__ = ["PageContext", "render_page"]
+__all__ = ["make_folder", "matcher_sentence", "render_page", "write_files"]
+
+_PAGE: Final = "index.html"
+_KEYS: Final = "jwks.json"
+_PARTS: Final = {
+    "EXPRESS": (
+        "the person only looks at the camera",
+        "The person only looks at the camera. The server measures depth, motion, and traces of print and "
+        "screen.",
+    ),
+    "DOUBT": (
+        "without colours, and in doubt with them",
+        "The scan begins without colours. If the pack's networks are not sure, the next attempt of the same "
+        "scan is the flash.",
+    ),
+    "DYNAMIC": (
+        "the screen flashes in colours that only the server knows",
+        "The policy demands the flash and, if the pack can measure a blink, also a blink and the depth of "
+        "the head. The screen flashes in colours that the server draws and reveals one at a time. SUCCESS "
+        "needs their reflection on the face and everything that EXPRESS needs. The flash proves that the "
+        "face is in front of this screen now. It does not prove that the face is alive: a rigid mask has the "
+        "shape of a face, and the blink stops it; a worn print has living eyes, and a turn of the head stops "
+        "it. Relighting in real time imitates a face and often passes; evidence of the device stops it. "
+        "These scans have no such evidence; see the last check.",
+    ),
+    "ATTESTED": (
+        "the policy demands evidence of the device",
+        "EXPRESS, and DYNAMIC in the last check, with a policy that demands evidence: the phone's hardware "
+        "attests a key that was made for this scan, its boot state and the app. The face alone does not "
+        "suffice. The devices belong to a test platform with its own roots, which this server trusts; a "
+        "server with production policies trusts no such root.",
+    ),
+}
+"""A short and a long description of each mode."""
+_FLASH: Final = (
+    "The deciding attempt (simulated). It shows the face in the middle of each colour, the colour that the "
+    "server commanded, whether the server found that the face answers it, and the change of light over time "
+    "as the server's own code measures it on the frames that were sent. The dashed curves show the light "
+    "that these colours cause on a face: as strong as the answer that was found, and at least as strong as "
+    "the dimmest usable screen causes."
+)
+_SIGNALS: Final = (
+    "Each score goes from 0 (as an attack) to 1 (as a live person). A score in the middle is neutral: the "
+    "signal counts neither for nor against life. The weight is the signal's share of the decision; signals "
+    "without a weight only inform."
+)
+_NUMBERS: Final = ("Liveness", "Similarity", "Seconds")
+_COLUMNS: Final = ("Shown to the camera", "Outcome", "Expected", *_NUMBERS)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PageContext:
-    """The content of the page besides the checks.
+def render_page(
+    records: Sequence[DemoRecord],
+    chosen: ChosenPack,
+    *,
+    thresholds: tuple[float, float],
+    made: datetime,
+    seed: int,
+    seconds: float,
+) -> str:
+    """Return the page as HTML.
 
-    Attributes:
+    Args:
+        records: The checks.
         chosen: The pack that judged, with the reason for the choice.
         thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
-        version: Version of the server.
         made: Time of creation, with a time zone.
         seed: Seed of the simulated scans.
         seconds: Duration of the demo.
     """
-
-    chosen: ChosenPack
-    thresholds: tuple[float, float]
-    version: str
-    made: datetime
-    seed: int
-    seconds: float
-
-
-def render_page(records: Sequence[DemoRecord], context: PageContext) -> str:
-    """Returns the page as HTML.
-
-    Args:
-        records: The checks, in order.
-        context: The other content.
-    """
     expected = [record for record in records if record.as_expected is not None]
-    wrong = unexpected(records)
-    pack = context.chosen.pack
-    return render(
+    wrong, passed = unexpected(records), len(passed_attacks(records))
+    title = f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected"
+    pills = [(title, "bad" if wrong else "good", False)]
+    if passed:
+        pills.append((f"{passed} attack{'s' * (passed > 1)} passed", "warn", False))
+    pack = chosen.pack
+    policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
+    return explanation_page(
         "demo.html",
-        title=f"{len(expected) - len(wrong)} of {len(expected)} outcomes as expected",
-        wrong=wrong,
-        passed=len(passed_attacks(records)),
-        count=len(records),
-        about=_about(records, context),
+        [_explanation(record, thresholds) for record in records],
+        title=title,
+        heading="Is it the right person, a real person, right now?",
+        lead=f"{len(records)} checks, each through the three gRPC calls against a real server: upload a "
+        "portrait, scan, finish the check.",
+        pills=pills,
+        about=[
+            ("Facegate", server_version()),
+            ("Pack", f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"),
+            ("Policy", "; ".join(sorted(policies)) or "none used"),
+            ("Made", made.strftime("%Y-%m-%d %H:%M %Z")),
+            ("Took", f"{seconds:.0f} s"),
+            ("Seed", str(seed)),
+        ],
+        columns=_COLUMNS,
+        numbers=_NUMBERS,
         pack=pack,
-        policy=context.chosen.policy,
-        why_chosen=context.chosen.why,
+        policy=chosen.policy,
+        why_chosen=chosen.why,
         matcher=matcher_sentence(pack.match_calibration, records),
         terms=[
             (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
         ],
-        thresholds=context.thresholds,
-        checks=[_check(record) for record in records],
-        seed=context.seed,
+        seed=seed,
     )
 
 
 def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord]) -> str:
-    """Returns the error rates of the pack's matcher, by the record of its calibration.
-
-    Args:
-        calibration: Calibration of the pack.
-        records: Checks; the sentence uses the FMR of their policy.
-    """
+    """Return the error rates of a matcher by its calibration, at the FMR of the checks' policy."""
     record = calibration.record
     said = (
         f"The error rates of its face matcher are {record.provenance}, on {record.dataset} "
@@ -99,54 +157,141 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
     return f"{said}; no bound below {lowest} is supported between photos, and {of_scans} for scans."
 
 
-def _about(records: Sequence[DemoRecord], context: PageContext) -> Iterator[tuple[str, str]]:
-    policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
-    yield "Facegate", context.version
-    yield "Pack", _pack(context.chosen.pack)
-    yield "Policy", "; ".join(sorted(policies)) or "none used"
-    yield "Made", context.made.strftime("%Y-%m-%d %H:%M %Z")
-    yield "Took", f"{context.seconds:.0f} s"
-    yield "Seed", str(context.seed)
+def _explanation(record: DemoRecord, thresholds: tuple[float, float]) -> Explanation:
+    scenario, result, mode = record.scenario, record.result, mode_word(record.scenario)
+    judged = result is not None and result.HasField("liveness")
+    compared = result is not None and result.match.HasField("similarity")
+    because = [] if result is None else [*_device_faults(record, result), *result.liveness.explanations]
+    return Explanation(
+        key=scenario.key,
+        title=scenario.title,
+        outcome=(str(record.status), _tone(record)),
+        remark=_remark(record),
+        words="the attack passed" if record.attack_passed else ", ".join(record.reasons),
+        row=(
+            expectation_text(scenario.expected),
+            f"{result.liveness.confidence:.0f}" if result is not None and judged else "-",
+            f"{result.match.similarity:.0f}" if result is not None and compared else "-",
+            f"{record.timings.total:.1f}",
+        ),
+        part=(mode, *_PARTS[mode]),
+        texts=[("shown", scenario.shown)],
+        pictures=Group(figures=[*_pictures(record)], kind="flash" if scenario.flashes else "check"),
+        reasons=[
+            *(("reason", text) for text in reason_sentences(record)),
+            *(("because", text) for text in because),
+        ],
+        judgements=() if result is None else [_judgement(result, thresholds)],
+        groups=[
+            *_flash(record),
+            Group(title="Times and identifiers", facts=[*_facts(record)], folded=True),
+        ],
+    )
 
 
-def _pack(pack: Pack) -> str:
-    return f"{pack.name} {pack.version}{', for evaluation only' if pack.evaluation_only else ''}"
+def _tone(record: DemoRecord) -> str:
+    if record.attack_passed:
+        return "warn"
+    return {Status.SUCCESS: "good", Status.FAILURE: "bad"}.get(record.status, "warn")
 
 
-def _check(record: DemoRecord) -> dict[str, object]:
-    """Returns what the page says of a check, besides the record itself."""
-    shown: dict[str, object] = {
-        "record": record,
-        "mode": mode_word(record.scenario),
-        "expected": expectation_text(record.scenario.expected),
-        "reasons": reason_sentences(record),
-        "because": (),
-        "strip": None if record.flash is None else strip_picture(record.flash),
-        "facts": _facts(record),
-    }
-    result = record.result
-    if result is None:
-        return shown
-    liveness = result.liveness
-    attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
-    flashed = len(liveness.challenge_steps) > 0
-    signals = sorted(liveness.signals, key=lambda signal: -signal.weight)
+def _remark(record: DemoRecord) -> tuple[str, str]:
+    if record.as_expected is None:
+        return ("⚠ this attack passed", "warn") if record.attack_passed else ("it informs", "")
+    return ("✓ as expected", "good") if record.as_expected else ("✗ not as expected", "bad")
+
+
+def _pictures(record: DemoRecord) -> Iterator[Figure]:
+    yield Figure(
+        caption="Trusted portrait, refused" if record.refusal else "Trusted portrait",
+        images=[(_jpeg(record.portrait), "The trusted portrait")],
+        kind="portrait",
+    )
+    if record.strip and not record.scenario.flashes:
+        yield Figure(
+            caption="The scan, as the camera took it (simulated)",
+            images=[
+                (_jpeg(frame), f"Frame {number} of the scan")
+                for number, frame in enumerate(record.strip, start=1)
+            ],
+            kind="strip",
+        )
+    if record.response is not None and record.response.HasField("evidence_frame"):
+        yield Figure(
+            caption="Evidence frame from FinishCheck",
+            images=[(_jpeg(record.response.evidence_frame.image), "The evidence frame")],
+            kind="evidence",
+        )
+
+
+def _flash(record: DemoRecord) -> Iterator[Group]:
+    if record.flash is not None:
+        drawing = ("flash", {"strip": strip_picture(record.flash)})
+        yield Group(figures=[Figure(caption=_FLASH, drawing=drawing)], kind="one")
+    elif record.scenario.flashes:
+        yield Group(figures=[Figure(caption="", instead="No frame shows a colour of the screen.")])
+
+
+def _judgement(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -> Judgement:
+    flashed = len(result.liveness.challenge_steps) > 0
+    signals = sorted(result.liveness.signals, key=lambda signal: -signal.weight)
     # Those of the challenge, or without one those with a weight; the others are folded.
     first = [one for one in signals if (one.name.startswith("flash_") if flashed else one.weight > 0)]
-    return shown | {
-        "because": [*_device_faults(record, result), *liveness.explanations],
-        "verdict": enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_"),
-        "attack": "" if attack in {"REAL", "UNKNOWN", "UNSPECIFIED"} else attack,
-        "matched": match_words(result),
-        "guesses": f"{2**liveness.required_bits:,.0f}",
-        "flashed": flashed,
-        "signals": first,
-        "other_signals": [one for one in signals if one not in first],
-    }
+    others = [one for one in signals if one not in first]
+    more = f"{len(others)} signals {'of EXPRESS' if flashed else 'that only inform'}"
+    return Judgement(
+        measures=[*_measures(result, thresholds)],
+        signals_title="" if not signals else "Signals of the flash" if flashed else "Signals",
+        signals_said=_SIGNALS if signals else "",
+        signals=first,
+        more=others,
+        more_title=more if signals else "",
+    )
+
+
+def _measures(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -> Iterator[Measure]:
+    liveness, match, (spoof, live) = result.liveness, result.match, thresholds
+    if result.HasField("liveness"):
+        verdict = enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_")
+        attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+        kind = "" if attack in {"REAL", "UNKNOWN", "UNSPECIFIED"} else f" Attack type: {attack}."
+        yield Measure(
+            name="Liveness confidence",
+            value=f"{liveness.confidence:.1f}, {verdict}",
+            detail=f"SPOOF up to {spoof:g}, LIVE from {live:g}, INCONCLUSIVE between.{kind}",
+            share=liveness.confidence,
+            tone={"LIVE": "good", "SPOOF": "bad"}.get(verdict, ""),
+            spoken=f"{liveness.confidence:.0f} of 100",
+            marks=((spoof, "SPOOF up to here"), (live, "LIVE from here")),
+        )
+    if match.HasField("similarity"):
+        needed = match.required_similarity
+        yield Measure(
+            name="Similarity to the portrait",
+            value=f"{match.similarity:.1f}",
+            detail=f"{match_words(result)}. {needed:g} is needed; {match.frames_used} frames were fused.",
+            share=match.similarity,
+            tone="good" if match.same_person else "bad",
+            spoken=f"{match.similarity:.0f} of 100, {needed:.0f} is needed",
+            marks=((needed, "needed"),),
+        )
+    verified, required = liveness.verified_bits, liveness.required_bits
+    if required > 0:
+        guesses = f"{2**required:,.0f}"
+        yield Measure(
+            name="Verified challenge bits",
+            value=f"{verified:.1f}",
+            detail=f"Required: {required:g}. A blind guess reaches it once in {guesses} attempts.",
+            # The gauge ends at 1.5 times the required bits.
+            share=min(100.0, 100 * verified / (1.5 * required)),
+            tone="good" if verified >= required else "bad",
+            spoken=f"{verified:.1f} bits, {required:g} are needed",
+            marks=((100 / 1.5, "needed"),),
+        )
 
 
 def _device_faults(record: DemoRecord, result: result_pb2.CheckResult) -> list[str]:
-    """Returns the failed tests of the device: the decisive ones, and those of the evidence it had to send."""
+    """Return the failed tests of the device: the decisive ones, and those of the evidence it had to send."""
     evidence = ("android_key.", "play_integrity.") if record.scenario.device is not None else ()
     return [
         f"Device: {check.detail}."
@@ -175,3 +320,81 @@ def _facts(record: DemoRecord) -> Iterator[tuple[str, str]]:
     yield "Policy", f"{result.policy.name}, version {result.policy.version}"
     yield "SHA-256 of the policy", result.policy.sha256.hex()
     yield "SHA-256 of the evidence frame", result.evidence_frame.sha256.hex() or "none"
+
+
+def _jpeg(content: bytes) -> str:
+    return data_uri(content, media_type="image/jpeg")
+
+
+def make_folder(folder: Path) -> None:
+    """Create the output folder.
+
+    Raises:
+        OutputUnusable: It cannot be created, or is not a folder.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputUnusable(f"{folder} cannot be created: {error.strerror}") from error
+
+
+def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys: KeySet) -> Path:
+    """Write ``index.html``, ``jwks.json``, and each check's images, result and signature.
+
+    Files of an earlier run are replaced, or removed if this run does not write them.
+
+    Returns:
+        The page's path.
+
+    Raises:
+        OutputUnusable: A file cannot be written.
+    """
+    try:
+        for record in records:
+            _write_check(folder / record.scenario.key, record)
+        public: Mapping[str, object] = keys.as_dict()
+        _write(folder / _KEYS, json.dumps(public, indent=2).encode() + b"\n")
+        _write(folder / _PAGE, page.encode("utf-8"))
+    except OSError as error:
+        raise OutputUnusable(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+    return folder / _PAGE
+
+
+def _write_check(folder: Path, record: DemoRecord) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    contents: dict[str, bytes | None] = dict.fromkeys(
+        ("evidence.jpg", "result.json", "result.jws", "strip.svg")
+    )
+    contents["portrait.jpg"] = record.portrait
+    if (response := record.response) is not None:
+        if response.HasField("evidence_frame"):
+            contents["evidence.jpg"] = response.evidence_frame.image
+        contents["result.json"] = result_json(response.result).encode() + b"\n"
+        contents["result.jws"] = response.result_jws.encode("ascii") + b"\n"
+        contents["strip.svg"] = _strip_file(record)
+    for name, content in contents.items():
+        if content is None:
+            (folder / name).unlink(missing_ok=True)
+        else:
+            _write(folder / name, content)
+
+
+def _strip_file(record: DemoRecord) -> bytes | None:
+    """Return the strip of the flash, with the outcome, as an SVG file; None without a flash."""
+    if record.flash is None:
+        return None
+    outcome = outcome_text(record.status, record.reasons[:1])
+    return render(
+        "flash_file.svg",
+        strip=strip_picture(record.flash),
+        title=record.scenario.title,
+        outcome=f"{outcome}: the attack passed" if record.attack_passed else outcome,
+        tone="warn" if record.attack_passed else "good" if record.status is Status.SUCCESS else "bad",
+    ).encode()
+
+
+def _write(path: Path, content: bytes) -> None:
+    # Atomic, so that a browser never reads a partial page.
+    fresh = path.with_name(path.name + ".new")
+    fresh.write_bytes(content)
+    fresh.replace(path)

@@ -3,17 +3,19 @@
 The phone, genuine or an attacker's, uses as many attempts as the policy allows.
 """
 
+import asyncio
 import time
+from collections.abc import Iterator
+from dataclasses import replace
 from typing import Final, Protocol
 
 import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 
-from cli.demo.flash import TapedPhone
-from cli.demo.record import DemoRecord, Timings
-from cli.demo.scenarios import Scenario
-from cli.demo.stage import FRAMES_PER_SECOND, StagedScan
-from cli.demo.tested import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
+from cli.demo.flash import TapedPhone, flash_strip
+from cli.demo.local_server import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
+from cli.demo.scenarios import DemoRecord, Scenario, Timings
+from cli.demo.stage import FRAMES_PER_SECOND, Stage, StagedScan
 from cli.test_devices import POLICY_NAME as ATTESTED_POLICY
 from facegate_client import (
     CallRefusedError,
@@ -27,24 +29,27 @@ from facegate_client import (
     ticket_of,
     verify_response,
 )
+from liveness.dynamic import FlashModel
 from simulator.devices import make_device
 from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of, runtime_findings_of
+from vision.packs import Pack
 
-__all__ = ["CaptureWatcher", "CheckRunner"]
+__all__ = ["CaptureWatcher", "CheckRunner", "is_verified", "recorded"]
 
 _WAIT_SECONDS: Final = 15.0
 
 
 class CaptureWatcher(Protocol):
-    """Receives the events of a running scan."""
+    """Receives the events of a check."""
+
+    def rendered(self, share: float) -> None:
+        """Receive the rendered share of the scan, 0..1. May be called from another thread."""
 
     def hint(self, code: int, progress: float) -> None:
-        """Receives a feedback code and the progress of the capture, 0..1."""
-        ...
+        """Receive a feedback code and the progress of the capture, 0..1."""
 
     def deciding(self, frames: int) -> None:
-        """Reports that the last frame is sent and the server decides."""
-        ...
+        """Learn that the last frame is sent and the server decides."""
 
 
 class CheckRunner:
@@ -60,7 +65,7 @@ class CheckRunner:
         flash_policy: str,
         tested: Tested,
     ) -> None:
-        """Uses open channels to both listeners.
+        """Use open channels to both listeners.
 
         Args:
             service: Channel to the service listener.
@@ -78,6 +83,46 @@ class CheckRunner:
         self._device = device
         self._keys = keys
 
+    async def check(
+        self,
+        stage: Stage,
+        scenario: Scenario,
+        *,
+        seed: int,
+        pack: Pack,
+        model: FlashModel,
+        watcher: CaptureWatcher,
+    ) -> tuple[DemoRecord, list[bytes]]:
+        """Make the portrait and the scan of a scenario, and run the check.
+
+        Returns:
+            The record, and the frames of the deciding scan as JPEGs.
+
+        Raises:
+            ClientError: The server cannot be reached, refused the scan, or broke the protocol.
+        """
+        portrait = await asyncio.to_thread(stage.portrait, scenario)
+        seed += scenario.turn
+        phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
+        if phone is None:
+            sent: list[bytes] = []
+            scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=watcher.rendered)
+            if scan is not None:
+                scan = replace(scan, frames=recorded(scan.frames, sent))
+            return await self.run(scenario, portrait=portrait, scan=scan, watcher=watcher), sent
+        record = await self.run(scenario, portrait=portrait, scan=phone, watcher=watcher)
+        sent = [frame.jpeg for frame in phone.attempts[-1].frames] if phone.attempts else []
+        if record.result is not None:
+            strip = await asyncio.to_thread(
+                flash_strip,
+                phone.attempts,
+                record.result.liveness.challenge_steps,
+                find_faces=pack.detector.detect,
+                model=model,
+            )
+            record = replace(record, flash=strip)
+        return record, sent
+
     async def run(
         self,
         scenario: Scenario,
@@ -86,13 +131,7 @@ class CheckRunner:
         scan: StagedScan | TapedPhone | None,
         watcher: CaptureWatcher,
     ) -> DemoRecord:
-        """Runs one check. A refused portrait ends it.
-
-        Args:
-            scenario: The scenario.
-            portrait: The trusted image.
-            scan: The scan; None if the scenario has none.
-            watcher: Receives the events of the scan.
+        """Run one check. A refused portrait ends it; a scenario without a scan has none.
 
         Raises:
             ClientError: The server cannot be reached, refused the scan, or broke the protocol.
@@ -129,7 +168,7 @@ class CheckRunner:
                 finish=time.monotonic() - scanned,
             ),
             response=response,
-            signature_verified=self._verified(response, created.check_id, sandbox=scenario.sandbox),
+            signature_verified=is_verified(response, self._keys, created.check_id, sandbox=scenario.sandbox),
         )
 
     def _policy_of(self, scenario: Scenario) -> str:
@@ -140,7 +179,7 @@ class CheckRunner:
         return self._flash_policy if scenario.flashes else self._policy
 
     def _mode_of(self, scenario: Scenario) -> scan_pb2.Mode.ValueType:
-        """Returns DYNAMIC if the scenario has a flash that its policy does not begin or continue with."""
+        """Return DYNAMIC if the scenario has a flash that its policy does not begin or continue with."""
         own = {DOUBT_POLICY, FLASH_POLICY, FLASH_ALONE_POLICY}
         raised = scenario.flashes and self._policy_of(scenario) not in own
         return scan_pb2.MODE_DYNAMIC if raised else scan_pb2.MODE_UNSPECIFIED
@@ -165,14 +204,23 @@ class CheckRunner:
             events=events,
         )
 
-    def _verified(
-        self, response: verification_service_pb2.FinishCheckResponse, check_id: str, *, sandbox: bool
-    ) -> bool:
-        try:
-            verify_response(response, self._keys, check_id=check_id, accept_sandbox=sandbox)
-        except ServerNotTrustedError:
-            return False
-        return True
+
+def is_verified(
+    response: verification_service_pb2.FinishCheckResponse, keys: KeySet, check_id: str, *, sandbox: bool
+) -> bool:
+    """Return whether the signature of a result verifies, and the result is that of the check."""
+    try:
+        verify_response(response, keys, check_id=check_id, accept_sandbox=sandbox)
+    except ServerNotTrustedError:
+        return False
+    return True
+
+
+def recorded(frames: Iterator[tuple[bytes, float]], sent: list[bytes]) -> Iterator[tuple[bytes, float]]:
+    """Pass on the frames of a scan, JPEG and capture time, and add those that were taken to ``sent``."""
+    for jpeg, seconds in frames:
+        sent.append(jpeg)
+        yield jpeg, seconds
 
 
 def _source(scan: StagedScan | TapedPhone, scenario: Scenario) -> FrameSource:

@@ -1,14 +1,36 @@
-"""The scenarios of the demo and their expected outcomes."""
+"""The checks of the demo: what is shown, what is expected, what came of it, and both in words."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
+from facegate.v1 import feedback_pb2, result_pb2, verification_service_pb2
+
+from cli.demo.flash import FlashStrip
+from cli.verdict import enum_word, failure_words
+from facegate_client import ServerError
+from facegate_protocol.texts import FAILURES
 from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
 
-__all__ = ["SCENARIOS", "UNDECIDED", "ExpectedOutcome", "Scenario", "Status", "demo_scenarios"]
+__all__ = [
+    "SCENARIOS",
+    "UNDECIDED",
+    "DemoRecord",
+    "ExpectedOutcome",
+    "Scenario",
+    "Status",
+    "Timings",
+    "demo_scenarios",
+    "expectation_text",
+    "expected_reasons",
+    "hint_name",
+    "mode_word",
+    "outcome_text",
+    "reason_sentence",
+    "reason_sentences",
+]
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -43,12 +65,7 @@ class ExpectedOutcome:
     reasons: tuple[str, ...] = ()
 
     def met_by(self, status: Status, reasons: tuple[str, ...]) -> bool:
-        """Returns whether a check had this outcome.
-
-        Args:
-            status: Its status.
-            reasons: Names of its reasons, most important first.
-        """
+        """Return whether a check with these reasons, the most important first, had this outcome."""
         return status is self.status and (reasons[0] in self.reasons if reasons else not self.reasons)
 
 
@@ -315,7 +332,7 @@ SCENARIOS: Final = (*_EXPRESS, *_REAL, *_DOUBT, *_DYNAMIC, *_DEVICES)
 
 
 def demo_scenarios(*, asked: bool) -> tuple[Scenario, ...]:
-    """Returns all scenarios, with the outcomes to expect under the policy of the checks in DYNAMIC.
+    """Return all scenarios, with the outcomes to expect under the policy of the checks in DYNAMIC.
 
     Args:
         asked: Whether that policy demands a blink and the head's depth. If not, a rigid mask and a cut-out
@@ -331,3 +348,145 @@ def _unasked(scenario: Scenario) -> Scenario:
     if shown is None:
         return scenario
     return replace(scenario, expected=None, shown=f"{shown} {_NO_LANDMARKS} {_OPEN}")
+
+
+_STATUSES = {
+    result_pb2.CHECK_STATUS_SUCCESS: Status.SUCCESS,
+    result_pb2.CHECK_STATUS_NOT_DECIDED: Status.NOT_DECIDED,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Durations of the parts of a check, in seconds, measured at the clients.
+
+    Attributes:
+        upload: UploadTrustedImage.
+        capture: From ScanFace to the last AttemptEnd; 0 without a scan.
+        decision: From the last AttemptEnd to its ScanResult; 0 without a scan.
+        finish: FinishCheck; 0 if the portrait was refused.
+    """
+
+    upload: float
+    capture: float = 0.0
+    decision: float = 0.0
+    finish: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Duration of the whole check."""
+        return self.upload + self.capture + self.decision + self.finish
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DemoRecord:
+    """One check of the demo with its outcome.
+
+    Attributes:
+        scenario: The scenario with the expected outcome.
+        portrait: The trusted image, JPEG.
+        strip: A few frames of the scan, JPEGs; empty without a scan, and if ``flash`` shows it.
+        flash: The scan under the screen's colours; None without a flash, and if no frame shows a colour.
+        hints: Feedback codes in the order of their arrival, without repetitions in a row.
+        timings: Its durations.
+        refusal: The error that refused the portrait; None if it was accepted.
+        response: The response with the result; None if the portrait was refused.
+        signature_verified: Whether the result's signature verifies with the server's published keys, and
+            the hash of its image and the check agree; False without a result.
+    """
+
+    scenario: Scenario
+    portrait: bytes
+    strip: tuple[bytes, ...] = ()
+    flash: FlashStrip | None = None
+    hints: tuple[int, ...] = ()
+    timings: Timings
+    refusal: ServerError | None = None
+    response: verification_service_pb2.FinishCheckResponse | None = None
+    signature_verified: bool = False
+
+    @property
+    def result(self) -> result_pb2.CheckResult | None:
+        """The result; None if the portrait was refused."""
+        return None if self.response is None else self.response.result
+
+    @property
+    def status(self) -> Status:
+        """The status, or REFUSED."""
+        if self.result is None:
+            return Status.REFUSED
+        return _STATUSES.get(self.result.status, Status.FAILURE)
+
+    @property
+    def reasons(self) -> tuple[str, ...]:
+        """Names of the result's reasons, most important first, or of the refusal; empty with SUCCESS."""
+        if self.result is not None:
+            return failure_words(self.result)
+        return () if self.refusal is None else (self.refusal.reason,)
+
+    @property
+    def attack_passed(self) -> bool:
+        """Whether an attack was accepted as a living person."""
+        return self.scenario.attack and self.status is Status.SUCCESS
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether the outcome is the expected one; None if the scenario expects none.
+
+        A result whose signature does not verify is never as expected.
+        """
+        if self.response is not None and not self.signature_verified:
+            return False
+        expected = self.scenario.expected
+        return None if expected is None else expected.met_by(self.status, self.reasons)
+
+
+def mode_word(scenario: Scenario) -> str:
+    """Return the mode of a check; ATTESTED if the device must also send evidence; DOUBT if doubt sets it."""
+    if scenario.device is not None:
+        return "ATTESTED"
+    if scenario.doubt:
+        return "DOUBT"
+    return "DYNAMIC" if scenario.flashes else "EXPRESS"
+
+
+def outcome_text(status: Status, reasons: tuple[str, ...]) -> str:
+    """Return an outcome in one line, such as ``FAILURE: SPOOF``."""
+    return f"{status}: {', '.join(reasons)}" if reasons else str(status)
+
+
+def expectation_text(expected: ExpectedOutcome | None) -> str:
+    """Return an expected outcome in one line."""
+    if expected is None:
+        return "nothing: it informs"
+    return outcome_text(expected.status, expected_reasons(expected))
+
+
+def expected_reasons(expected: ExpectedOutcome) -> tuple[str, ...]:
+    """Return the expected reasons as one text; empty with SUCCESS."""
+    decided = [reason for reason in expected.reasons if reason not in UNDECIDED]
+    if len(decided) < len(expected.reasons):
+        decided.append("undecided")
+    return (" or ".join(decided),) if decided else ()
+
+
+def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
+    """Return the reasons of an outcome in sentences, most important first."""
+    if record.refusal is not None:
+        message = record.refusal.message.rstrip(".")
+        return (f"{message[:1].upper()}{message[1:]}.",)
+    if record.attack_passed:
+        return ("This attack passed: it was accepted as the living person.",)
+    if record.status is Status.SUCCESS:
+        return ("The scan shows the right person, a living person, now.",)
+    return tuple(map(reason_sentence, record.reasons))
+
+
+def reason_sentence(reason: str) -> str:
+    """Return what a failure reason means; its name if this version does not know it."""
+    return FAILURES[reason].means if reason in FAILURES else reason
+
+
+def hint_name(code: int) -> str:
+    """Return the name of a feedback code without its prefix."""
+    return enum_word(feedback_pb2.FeedbackCode.Name, code, "FEEDBACK_CODE_")

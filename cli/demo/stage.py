@@ -22,7 +22,6 @@ from simulator import (
     builtin_photos,
     simulate_scan,
 )
-from simulator.phone import phone_in_hand
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -61,11 +60,11 @@ class Stage:
     """Makes the material of a scenario. Slow: do not call it in the event loop."""
 
     def __init__(self, *, photos: dict[str, Photo]) -> None:
-        """Takes the photos that ``open_stage`` loaded."""
+        """Take the photos that ``open_stage`` loaded."""
         self._photos = photos
 
     def portrait(self, scenario: Scenario) -> bytes:
-        """Returns the trusted image as a JPEG."""
+        """Return the trusted image as a JPEG."""
         photo = self._photos[scenario.portrait]
         pixels = photo.pixels
         if scenario.portrait_eye_distance is not None:
@@ -75,16 +74,7 @@ class Stage:
     def scan(
         self, scenario: Scenario, *, seed: int, progress: Callable[[float], None] = lambda share: None
     ) -> StagedScan | None:
-        """Renders a scan.
-
-        Args:
-            scenario: The scenario.
-            seed: Seed of the differences between scans.
-            progress: Called with the rendered share (0..1).
-
-        Returns:
-            The scan; None if the scenario has none, or one that `phone` makes.
-        """
+        """Render a scan; None if the scenario has none, or one that `phone` makes."""
         if scenario.scanned is None or not isinstance(scenario.kind, ScanKind):
             return None
         settings = SceneSettings(
@@ -104,30 +94,17 @@ class Stage:
         return StagedScan(frames=itertools.chain(ahead, map(_encoded, rendered)), strip=tuple(strip))
 
     def phone(self, scenario: Scenario, *, seed: int) -> TapedPhone | None:
-        """Returns a phone with a screen for a scenario with a flash. It renders most frames as it captures.
-
-        Args:
-            scenario: The scenario.
-            seed: Seed of the differences between scans.
-
-        Returns:
-            The phone; None if the scenario has no scan, or one that `scan` makes.
-        """
+        """Return a phone with a screen, which renders most frames as it captures; None without a flash."""
         if scenario.scanned is None or not isinstance(scenario.kind, FlashKind):
             return None
         settings = FlashScanSettings(
             kind=scenario.kind, seed=seed, seconds=_FLASH_SECONDS, frames_per_second=FRAMES_PER_SECOND
         )
-        return TapedPhone(phone_in_hand(self._photos[scenario.scanned], settings))
+        return TapedPhone.in_hand(self._photos[scenario.scanned], settings)
 
 
 def open_stage(names: frozenset[str]) -> Stage:
-    """Loads the photos, and finds the heads in them.
-
-    The heads are found with the pack ``embedded``, even if the server of the demonstration uses another pack.
-
-    Args:
-        names: The built-in photos to load.
+    """Load the built-in photos of these names, and find the heads in them with the pack ``embedded``.
 
     Raises:
         StageUnusable: The pack or a photo is not installed or cannot be used.

@@ -1,28 +1,31 @@
-"""Makes checks of simulated persons and attackers in the background, for the page about attacks.
+"""Makes checks of simulated persons and attackers in the background, and films of their scans, for the page.
 
 They are scenarios of ``facegate demo``, against the same server as the checks of the person. None begins
 while a person scans.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field, replace
-from enum import StrEnum
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
-from cli.demo.flash import flash_strip
+import cv2
+import numpy as np
+
+from cli.demo.flash import FlashStrip
 from cli.demo.runner import CheckRunner
-from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios
+from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios, mode_word
 from cli.demo.stage import Stage, open_stage
-from cli.demo.words import mode_word
 from cli.errors import CommandError
-from cli.try_.film import Recorder, colours_document, film_document
-from cli.try_.verdict import VerdictContext, verdict_document
+from cli.try_.verdict import verdict_document
 from facegate_client import ClientError
 from liveness.dynamic import FlashModel, load_flash_model
+from server.pages import data_uri
+from vision.face import BgrImage
+from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["AttackRoom", "AttackState"]
+__all__ = ["AttackRoom", "colours_document", "film_document"]
 
 _SHOWN: Final = (
     "same-person",
@@ -45,19 +48,13 @@ _SHOWN: Final = (
 """Scenarios of the demo, in the order of the page. In each mode the genuine person is the first."""
 _AT_ONCE: Final = 2
 """Checks that run at the same time: one renders while the other scans."""
+_State = Literal["waiting", "rendering", "scanning", "deciding", "done", "failed"]
+_SEED: Final = 1
 _FRAME_SHARE: Final = 0.6
 """Share of the progress that rendering takes."""
-
-
-class AttackState(StrEnum):
-    """The state of a check."""
-
-    WAITING = "waiting"
-    RENDERING = "rendering"
-    SCANNING = "scanning"
-    DECIDING = "deciding"
-    DONE = "done"
-    FAILED = "failed"
+_MOST_FRAMES: Final = 24
+_HEIGHT: Final = 320
+_QUALITY: Final = 78
 
 
 @dataclass(slots=True, eq=False)
@@ -65,22 +62,22 @@ class _Card:
     """A check; implements ``cli.demo.runner.CaptureWatcher``."""
 
     scenario: Scenario
-    state: AttackState = AttackState.WAITING
+    state: _State = "waiting"
     progress: float = 0.0
     error: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
 
     def rendered(self, share: float) -> None:
-        self.state, self.progress = AttackState.RENDERING, _FRAME_SHARE * share
+        self.state, self.progress = "rendering", _FRAME_SHARE * share
 
     def hint(self, code: int, progress: float) -> None:
         del code
-        self.state = AttackState.SCANNING
+        self.state = "scanning"
         self.progress = max(self.progress, _FRAME_SHARE + (0.95 - _FRAME_SHARE) * progress)
 
     def deciding(self, frames: int) -> None:
         del frames
-        self.state, self.progress = AttackState.DECIDING, 0.97
+        self.state, self.progress = "deciding", 0.97
 
     @property
     def summary(self) -> dict[str, Any]:
@@ -90,7 +87,7 @@ class _Card:
             "shown": self.scenario.shown,
             "mode": mode_word(self.scenario),
             "genuine": self.scenario.expected == ExpectedOutcome(status=Status.SUCCESS),
-            "state": self.state.value,
+            "state": self.state,
             "progress": round(self.progress, 3),
             "error": self.error,
         }
@@ -107,17 +104,15 @@ class AttackRoom:
         asked: bool,
         thresholds: tuple[float, float],
         idle: Callable[[], Awaitable[None]],
-        seed: int = 1,
     ) -> None:
-        """Prepares the checks; ``start`` begins them.
+        """Prepare the checks; ``start`` begins them.
 
         Args:
             runner: Makes them.
             pack: The pack that judges; it finds the faces under the colours.
-            asked: Whether the policy of the checks in DYNAMIC demands a blink and the head's depth.
-            thresholds: The confidences of the policies; see ``VerdictContext``.
+            asked: See ``demo_scenarios``.
+            thresholds: See ``verdict_document``.
             idle: Waits while a person scans.
-            seed: Seed of the simulated scans.
         """
         scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
         self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}
@@ -125,7 +120,6 @@ class AttackRoom:
         self._pack = pack
         self._thresholds = thresholds
         self._idle = idle
-        self._seed = seed
         self._running: asyncio.Task[None] | None = None
 
     @property
@@ -134,17 +128,17 @@ class AttackRoom:
         return [card.summary for card in self._cards.values()]
 
     def detail(self, key: str) -> dict[str, Any] | None:
-        """Returns film and verdict of a check that is done; None if it is not, or does not exist."""
+        """Return film and verdict of a check that is done; None if it is not, or does not exist."""
         card = self._cards.get(key)
         return None if card is None or not card.detail else {**card.summary, **card.detail}
 
     def start(self) -> None:
-        """Begins the checks, once."""
+        """Begin the checks, once."""
         if self._running is None:
             self._running = asyncio.create_task(self._run())
 
     async def close(self) -> None:
-        """Ends the checks."""
+        """End the checks."""
         if self._running is not None:
             self._running.cancel()
             await asyncio.gather(self._running, return_exceptions=True)
@@ -160,7 +154,7 @@ class AttackRoom:
             stage = await asyncio.to_thread(open_stage, names)
         except CommandError as error:
             for card in self._cards.values():
-                card.state, card.error = AttackState.FAILED, str(error)
+                card.state, card.error = "failed", str(error)
             return
         model, waiting = load_flash_model(), iter(self._cards.values())
 
@@ -177,44 +171,74 @@ class AttackRoom:
         try:
             card.detail = await self._check(card, stage, model)
         except (ClientError, CommandError) as error:
-            card.state, card.error = AttackState.FAILED, str(error)
+            card.state, card.error = "failed", str(error)
         else:
-            card.state, card.progress = AttackState.DONE, 1.0
+            card.state, card.progress = "done", 1.0
 
     async def _check(self, card: _Card, stage: Stage, model: FlashModel) -> dict[str, Any]:
-        scenario, seed = card.scenario, self._seed + card.scenario.turn
-        card.state = AttackState.RENDERING
-        portrait = await asyncio.to_thread(stage.portrait, scenario)
-        sent: list[bytes] = []
-        phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
-        if phone is None:
-            staged = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=card.rendered)
-            if staged is not None:
-                staged = replace(staged, frames=iter(Recorder(staged.frames, sent)))
-            record = await self._runner.run(scenario, portrait=portrait, scan=staged, watcher=card)
-        else:
-            record = await self._runner.run(scenario, portrait=portrait, scan=phone, watcher=card)
-            sent = [frame.jpeg for frame in phone.attempts[-1].frames] if phone.attempts else []
+        card.state = "rendering"
+        record, sent = await self._runner.check(
+            stage, card.scenario, seed=_SEED, pack=self._pack, model=model, watcher=card
+        )
         if record.response is None:
             raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
-        context = VerdictContext(
+        document = verdict_document(
+            record.response,
             thresholds=self._thresholds,
             verified=record.signature_verified,
             upload_seconds=record.timings.upload,
             finish_seconds=record.timings.finish,
         )
-        document = verdict_document(record.response, context)
-        if phone is not None:
-            strip = await asyncio.to_thread(
-                flash_strip,
-                phone.attempts,
-                record.response.result.liveness.challenge_steps,
-                find_faces=self._pack.detector.detect,
-                model=model,
-            )
-            document["colours"] = [] if strip is None else colours_document(strip)
+        if card.scenario.flashes:
+            document["colours"] = [] if record.flash is None else colours_document(record.flash)
         return {
             "verdict": document,
             "passed": record.attack_passed,
             "film": await asyncio.to_thread(film_document, sent),
         }
+
+
+def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
+    """Return a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
+
+    Slow: do not call it in the event loop.
+
+    Returns:
+        The film; None without frames.
+    """
+    if not frames:
+        return None
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(_MOST_FRAMES, len(frames))).round().astype(int))
+    pictures = [_small(frames[index]) for index in chosen]
+    height, width = pictures[0].shape[:2]
+    sheet = np.asarray(np.hstack(pictures), np.uint8)
+    return {
+        "image": data_uri(encode_jpeg(sheet, quality=_QUALITY), media_type="image/jpeg"),
+        "frames": len(pictures),
+        "width": width,
+        "height": height,
+    }
+
+
+def colours_document(strip: FlashStrip) -> list[dict[str, Any]]:
+    """Return the colours of a scan as a JSON array, each with the face under it."""
+    return [
+        {
+            "step": column.number,
+            "colour": list(column.colour),
+            "drawn": column.proves,
+            "agrees": column.agrees,
+            "signal_to_noise": column.signal_to_noise,
+            "face": None if column.crop is None else data_uri(column.crop, media_type="image/jpeg"),
+        }
+        for column in strip.columns
+    ]
+
+
+def _small(jpeg: bytes) -> BgrImage:
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    if pixels is None:
+        raise ValueError("a frame of the simulator is no image")
+    height, width = pixels.shape[:2]
+    size = (round(width * _HEIGHT / height), _HEIGHT)
+    return np.asarray(cv2.resize(pixels, size, interpolation=cv2.INTER_AREA), np.uint8)

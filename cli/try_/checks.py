@@ -1,39 +1,219 @@
-"""Makes the checks of the person in front of this machine's camera, as an orchestrator does."""
+"""Makes the checks of the person in front of this machine's camera, as an orchestrator does.
+
+An uploaded picture becomes the trusted image, an ISO/IEC 19794-5 record. Each mode of the page has a policy.
+"""
 
 import asyncio
+import base64
 import secrets
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any, Final
 
-from facegate.v1 import verification_service_pb2
+from facegate.v1 import scan_pb2, verification_service_pb2
 
-from cli.try_.modes import TrialMode
-from cli.try_.portraits import TrustedImage, accepted_document, as_record
-from cli.try_.verdict import VerdictContext, verdict_document
-from facegate_client import KeySet, Orchestrator, ServerNotTrustedError, verify_response
+from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, write_text
+from cli.demo.runner import is_verified
+from cli.image.command import decode_picture, eye_finder
+from cli.try_.verdict import verdict_document
+from cli.words import measured_words, refusal_advice
+from facegate_client import KeySet, Orchestrator, ServerError
+from matcher import MatcherError
+from matcher.conformance import remedy_for
+from matcher.errors import ConversionImpossible
+from matcher.records import Representations, open_trusted_image
+from matcher.records.conversion import TargetFormat, Wishes, convert
+from server.checks.offer import pack_shortfall
+from server.domain.terms import Mode
+from server.policies import load_policies
+from vision.errors import VisionError
 from vision.packs import Pack
 
-__all__ = ["PersonChecks", "Unknown"]
+__all__ = [
+    "MOST_BYTES",
+    "PersonChecks",
+    "TrialMode",
+    "TrustedImage",
+    "Unknown",
+    "accepted_document",
+    "as_record",
+    "offered_modes",
+    "refused_document",
+    "write_trial_policy",
+]
 
+MOST_BYTES: Final = 20_000_000
+"""Largest upload. A trusted image has at most 2,000,000 bytes; the page makes photos smaller first."""
+_QUALITY: Final = 92
 _SCAN_SECONDS: Final = 60.0
 """How long a check that has no result yet counts as running."""
 _WAIT_SECONDS: Final = 15.0
 _AUDIT_IMAGES: Final = 2
 _MOST_PORTRAITS: Final = 8
+_COLOURS_TRIAL_POLICY: Final = "evaluation-colours"
+"""``adaptive`` for packs that are for evaluation only."""
+
+_TEXT: Final = f"""\
+# For trials only: "{FLASH_ALONE_POLICY}" with the match and challenges that the pack "embedded" supports.
+name = "{_COLOURS_TRIAL_POLICY}"
+version = 1
+description = "For trials only: begins with the screen challenge, with at most one false match in a hundred."
+mode = "EXPRESS"
+
+[match]
+max_fmr = 1e-2
+
+[liveness]
+live_threshold = 70.0
+spoof_threshold = 30.0
+
+[doubt]
+order = ["flash", "movement"]
+at_start = true
+
+[attempts]
+maximum = 4
+
+[retention]
+evidence_seconds = 86_400
+audit_images = 2
+"""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialMode:
+    """A mode of the page.
+
+    Attributes:
+        key: ``express``, ``colours`` or ``dynamic``.
+        policy: The policy of its checks.
+        flashes: Whether the screen may show colours.
+        wanted: The mode that a check asks for, if it raises that of the policy.
+        shortfall: Why the pack cannot serve it; empty if it can.
+    """
+
+    key: str
+    policy: str
+    flashes: bool
+    wanted: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED
+    shortfall: str = ""
+
+
+def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
+    """Return the modes of the page, in order."""
+    trial = pack.evaluation_only
+    modes = (
+        TrialMode(key="express", policy=TRIAL_POLICY if trial else POLICY, flashes=False),
+        TrialMode(key="colours", policy=_COLOURS_TRIAL_POLICY if trial else FLASH_ALONE_POLICY, flashes=True),
+        TrialMode(
+            key="dynamic",
+            policy=TRIAL_POLICY if trial else FLASH_POLICY,
+            flashes=True,
+            wanted=scan_pb2.MODE_DYNAMIC if trial else scan_pb2.MODE_UNSPECIFIED,
+        ),
+    )
+    book = load_policies(folder)
+    shortfalls = (
+        pack_shortfall(
+            book.get(mode.policy).policy,
+            pack,
+            requested=Mode.DYNAMIC if mode.key == "dynamic" else Mode.EXPRESS,
+            allow_evaluation_pack=True,
+        )
+        for mode in modes
+    )
+    return tuple(
+        replace(mode, shortfall=shortfall or "") for mode, shortfall in zip(modes, shortfalls, strict=True)
+    )
+
+
+def write_trial_policy(folder: Path) -> None:
+    """Add the policy of the mode with colours for packs that are for evaluation only.
+
+    Raises:
+        OutputUnusable: It cannot be written.
+    """
+    write_text(folder / f"{_COLOURS_TRIAL_POLICY}.toml", _TEXT)
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedImage:
+    """The bytes of a trusted image.
+
+    Attributes:
+        data: A record, or the upload as it was if it is no bare picture or cannot be converted.
+        notes: One sentence for each change by the conversion; empty without a conversion.
+    """
+
+    data: bytes
+    notes: tuple[str, ...] = ()
+
+
+def as_record(upload: bytes, pack: Pack) -> TrustedImage:
+    """Convert a bare picture into an ISO/IEC 19794-5:2011 record with the places of the eyes.
+
+    Records and DG2 stay as they are, and so does what cannot be converted: the server then states why it
+    refuses it. Slow: do not call it in the event loop.
+    """
+    wishes = Wishes(
+        form=TargetFormat.ISO_2011,
+        quality=_QUALITY,
+        captured=datetime.now(UTC),
+        find_eyes=eye_finder(pack),
+    )
+    try:
+        content = open_trusted_image(upload, representations=Representations.FIRST, max_bytes=MOST_BYTES)
+        if content.record is not None or content.dg2 is not None:
+            return TrustedImage(upload)
+        converted = convert(content, wishes, decode=decode_picture)
+    except (ConversionImpossible, MatcherError, VisionError):
+        return TrustedImage(upload)
+    return TrustedImage(converted.data, converted.notes)
+
+
+def accepted_document(
+    report: verification_service_pb2.PortraitReport, image: TrustedImage, *, key: str
+) -> dict[str, Any]:
+    """Return the server's findings on an accepted portrait as a JSON object."""
+    return {
+        "portrait": key,
+        "container": report.container,
+        "width": report.width,
+        "height": report.height,
+        "eye_distance": report.eye_distance_px,
+        "met": sum(one.HasField("passed") and one.passed for one in report.requirements),
+        "assessed": sum(one.HasField("passed") for one in report.requirements),
+        "findings": [
+            {
+                "code": one.code,
+                "measured": measured_words(one),
+                "required": one.required,
+                "remedy": remedy_for(one.code, one.measured),
+            }
+            for one in report.requirements
+            if one.HasField("passed") and not one.passed
+        ],
+        "notes": [*image.notes, *(f"{note}." for note in report.notes)],
+    }
+
+
+def refused_document(refusal: ServerError) -> dict[str, Any]:
+    """Return the refusal of a portrait as a JSON object, with its remedy."""
+    message = refusal.message.rstrip(".")
+    code, measured = (refusal.metadata.get(name, "") for name in ("requirement", "measured"))
+    return {
+        "reason": refusal.reason or refusal.code,
+        "message": f"{message[:1].upper()}{message[1:]}.",
+        "remedy": remedy_for(code, measured) or refusal_advice(refusal.reason),
+        "details": dict(sorted(refusal.metadata.items())),
+    }
 
 
 class Unknown(Exception):
     """The page names a portrait, a mode or a check that does not exist."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """A check of this page, and how long its upload took, seconds."""
-
-    mode: TrialMode
-    upload_seconds: float
 
 
 class PersonChecks:
@@ -49,15 +229,15 @@ class PersonChecks:
         thresholds: tuple[float, float],
         sandbox: bool,
     ) -> None:
-        """Makes checks at one server.
+        """Make checks at one server, whose published keys are ``keys``.
 
         Args:
-            orchestrator: Calls its service listener.
-            keys: Its published keys.
+            orchestrator: Calls its service listener; with ``sandbox`` it is a sandbox caller.
+            keys: The keys.
             pack: Finds the eyes in portraits.
             modes: The modes that the page offers.
-            thresholds: The confidences of their policies; see ``VerdictContext``.
-            sandbox: Whether the orchestrator is a sandbox caller.
+            thresholds: See ``verdict_document``.
+            sandbox: Whether virtual cameras are tolerated.
         """
         self._orchestrator = orchestrator
         self._keys = keys
@@ -66,20 +246,18 @@ class PersonChecks:
         self._thresholds = thresholds
         self._sandbox = sandbox
         self._portraits: dict[str, TrustedImage] = {}
-        self._checks: dict[str, _Open] = {}
+        # The mode of each check of this page, and how long its upload took, seconds.
+        self._checks: dict[str, tuple[TrialMode, float]] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._given_up: asyncio.TimerHandle | None = None
 
     async def idle(self) -> None:
-        """Waits while a person scans."""
+        """Wait while a person scans."""
         await self._idle.wait()
 
     async def examine(self, upload: bytes) -> dict[str, Any]:
-        """Examines a portrait by a check that is cancelled, and remembers it for others.
-
-        Args:
-            upload: The file.
+        """Examine a portrait by a check that is cancelled, and remembers it for others.
 
         Returns:
             The findings, for the page.
@@ -97,12 +275,8 @@ class PersonChecks:
             self._portraits.pop(next(iter(self._portraits)))
         return accepted_document(created.portrait, image, key=key)
 
-    async def create(self, portrait: str, mode: str) -> verification_service_pb2.UploadTrustedImageResponse:
-        """Creates a check.
-
-        Args:
-            portrait: The key of a portrait that was examined.
-            mode: The key of a mode.
+    async def create(self, portrait: str, mode: str) -> dict[str, Any]:
+        """Create a check, and return it and the ticket of its scan for the page.
 
         Raises:
             Unknown: There is no such portrait or mode.
@@ -114,12 +288,18 @@ class PersonChecks:
             raise Unknown("there is no such portrait or mode")
         began = time.monotonic()
         created = await self._create(image, chosen)
-        self._checks[created.check_id] = _Open(chosen, time.monotonic() - began)
+        self._checks[created.check_id] = chosen, time.monotonic() - began
         self._begin()
-        return created
+        return {
+            "check": created.check_id,
+            "ticket": {
+                "token": created.scan_token,
+                "challengeKeySha256": base64.b64encode(created.challenge_key_sha256).decode(),
+            },
+        }
 
     async def finish(self, check_id: str) -> dict[str, Any]:
-        """Closes a check, and returns its result for the page.
+        """Close a check, and returns its result for the page.
 
         Raises:
             Unknown: The page made no such check.
@@ -129,21 +309,23 @@ class PersonChecks:
         opened = self._checks.get(check_id)
         if opened is None:
             raise Unknown("there is no such check")
+        mode, upload_seconds = opened
         began = time.monotonic()
         response = await self._orchestrator.finish_check(
             check_id, audit_image_limit=_AUDIT_IMAGES, wait_s=_WAIT_SECONDS
         )
         self._idle.set()
-        context = VerdictContext(
+        document = verdict_document(
+            response,
             thresholds=self._thresholds,
-            verified=self._verified(response, check_id),
-            upload_seconds=opened.upload_seconds,
+            verified=is_verified(response, self._keys, check_id, sandbox=self._sandbox),
+            upload_seconds=upload_seconds,
             finish_seconds=time.monotonic() - began,
         )
-        return {**verdict_document(response, context), "mode": opened.mode.key}
+        return {**document, "mode": mode.key}
 
     def _begin(self) -> None:
-        """Counts as scanning until a result is asked for, but not for long: the person may have left."""
+        """Count as scanning until a result is asked for, but not for long: the person may have left."""
         if self._given_up is not None:
             self._given_up.cancel()
         self._idle.clear()
@@ -153,10 +335,3 @@ class PersonChecks:
         self, image: TrustedImage, mode: TrialMode
     ) -> verification_service_pb2.UploadTrustedImageResponse:
         return await self._orchestrator.upload_trusted_image(image.data, policy=mode.policy, mode=mode.wanted)
-
-    def _verified(self, response: verification_service_pb2.FinishCheckResponse, check_id: str) -> bool:
-        try:
-            verify_response(response, self._keys, check_id=check_id, accept_sandbox=self._sandbox)
-        except ServerNotTrustedError:
-            return False
-        return True

@@ -2,35 +2,29 @@
 
 import asyncio
 import secrets
+import socket
 import tempfile
 import webbrowser
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
-import grpc
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from cli.chosen import ModelsDirOption, models_folder
-from cli.demo.available import available_pack, flash_policy_of
-from cli.demo.local_server import LocalServer, end_on_sigterm, local_server
-from cli.demo.pack_choice import ChosenPack
+from cli.demo.local_server import FLASH_ALONE_POLICY, end_on_sigterm, local_server, open_tested
+from cli.demo.pack import ChosenPack, available_pack, flash_policy_of, liveness_thresholds
 from cli.demo.runner import CheckRunner
-from cli.demo.tested import FLASH_ALONE_POLICY, Tested, open_tested
 from cli.errors import CommandError, OutputUnusable
 from cli.try_.attacks import AttackRoom
-from cli.try_.checks import PersonChecks
-from cli.try_.guard import Guard
-from cli.try_.modes import TrialMode, offered_modes, write_trial_policy
-from cli.try_.site import TrySite, open_socket
-from facegate_client import ClientError, KeySet, Orchestrator, fetch_key_set, open_channel
+from cli.try_.checks import PersonChecks, TrialMode, offered_modes, write_trial_policy
+from cli.try_.site import Guard, TrySite, open_socket
+from facegate_client import ClientError, Orchestrator, fetch_key_set, open_channel
 from server.base.private_files import make_private_folder
 from server.base.version import server_version
-from server.policies import load_policies
 
 __all__ = ["try_command"]
 
@@ -45,17 +39,6 @@ limits.failures.lock_seconds = 60
 limits.failures.block_maximum = 4000
 limits.failures.block_seconds = 60
 """
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Options:
-    port: int
-    browser: bool
-    pack: str | None
-    models_dir: Path
-    offline: bool
-    sandbox: bool
-    kept: bool
 
 
 def try_command(
@@ -97,18 +80,22 @@ def try_command(
         facegate try --pack insightface:/srv/models/buffalo_l --no-browser
     """
     console = Console()
-    options = _Options(
-        port=port,
-        browser=not no_browser,
-        pack=pack,
-        models_dir=models_folder(models_dir),
-        offline=offline,
-        sandbox=sandbox,
-        kept=data_dir is not None,
-    )
+    models = models_folder(models_dir)
     try:
-        with _folder(data_dir) as folder:
-            asyncio.run(_try(console, options, folder))
+        with _folder(data_dir) as folder, open_socket(port) as bound:
+            asyncio.run(
+                _try(
+                    console,
+                    folder,
+                    bound,
+                    browser=not no_browser,
+                    pack=pack,
+                    models_dir=models,
+                    offline=offline,
+                    sandbox=sandbox,
+                    kept=data_dir is not None,
+                )
+            )
     except (ClientError, CommandError) as error:
         console.print(escape(f"The page cannot be shown: {error}"), style="red", highlight=False)
         raise typer.Exit(_IMPOSSIBLE) from error
@@ -131,103 +118,77 @@ def _folder(chosen: Path | None) -> Iterator[Path]:
     yield chosen
 
 
-async def _try(console: Console, options: _Options, folder: Path) -> None:
+async def _try(
+    console: Console,
+    folder: Path,
+    bound: socket.socket,
+    *,
+    browser: bool,
+    pack: str | None,
+    models_dir: Path,
+    offline: bool,
+    sandbox: bool,
+    kept: bool,
+) -> None:
     end_on_sigterm()
-    with open_socket(options.port) as bound:
-        page = f"http://localhost:{bound.getsockname()[1]}"
-        chosen = await available_pack(
-            console, wanted=options.pack, models_dir=options.models_dir, offline=options.offline
-        )
-        tested = open_tested(folder / "platform", page=page)
-        policies = folder / "platform" / "policies"
-        write_trial_policy(policies)
-        async with local_server(
+    port = bound.getsockname()[1]
+    page = f"http://localhost:{port}"
+    chosen = await available_pack(console, wanted=pack, models_dir=models_dir, offline=offline)
+    tested = open_tested(folder / "platform", page=page)
+    policies = folder / "platform" / "policies"
+    write_trial_policy(policies)
+    async with (
+        local_server(
             folder,
             log=folder / _LOG,
             pack=chosen.spec,
-            models_dir=chosen.models_dir,
+            models_dir=models_dir,
             further=_FURTHER + tested.settings,
-        ) as server:
-            keys = await fetch_key_set(server.jwks_url)
-            modes = offered_modes(chosen.pack, folder=policies)
-            secret = secrets.token_urlsafe(24)
-            guard = Guard(port=bound.getsockname()[1], secret=secret, scans=f"ws://{server.web}")
-            async with open_channel(server.service) as service, open_channel(server.device) as device:
-                checks = _person(service, keys, chosen, tested, modes, sandbox=options.sandbox)
-                site = TrySite(
-                    guard=guard,
-                    checks=checks,
-                    attacks=_attackers(service, device, keys, chosen, tested, idle=checks.idle),
-                    about=_about(chosen, modes, server, options),
-                )
-                await site.start(bound)
-                try:
-                    _announce(console, chosen, f"{page}/#{secret}", browser=options.browser)
-                    await asyncio.Event().wait()
-                finally:
-                    await site.stop()
+        ) as server,
+        open_channel(server.service) as service,
+        open_channel(server.device) as device,
+    ):
+        keys = await fetch_key_set(server.jwks_url)
+        modes = offered_modes(chosen.pack, folder=policies)
+        secret = secrets.token_urlsafe(24)
+        caller = tested.sandbox if sandbox else tested.real
+        checks = PersonChecks(
+            Orchestrator(channel=service, api_key=caller.key, accept_sandbox=sandbox),
+            keys=keys,
+            pack=chosen.pack,
+            modes=modes,
+            thresholds=liveness_thresholds(chosen),
+            sandbox=sandbox,
+        )
+        flash_policy = flash_policy_of(chosen)
+        attacks = AttackRoom(
+            CheckRunner(
+                service=service,
+                device=device,
+                keys=keys,
+                policy=chosen.policy,
+                flash_policy=flash_policy,
+                tested=tested,
+            ),
+            pack=chosen.pack,
+            asked=flash_policy != FLASH_ALONE_POLICY,
+            thresholds=liveness_thresholds(chosen),
+            idle=checks.idle,
+        )
+        about = _about(chosen, modes) | {"scans": f"ws://{server.web}", "sandbox": sandbox, "kept": kept}
+        guard = Guard(port=port, secret=secret, scans=f"ws://{server.web}")
+        site = TrySite(guard=guard, checks=checks, attacks=attacks, about=about)
+        await site.start(bound)
+        try:
+            _announce(console, chosen, f"{page}/#{secret}", browser=browser)
+            await asyncio.Event().wait()
+        finally:
+            await site.stop()
 
 
-def _person(
-    service: grpc.aio.Channel,
-    keys: KeySet,
-    chosen: ChosenPack,
-    tested: Tested,
-    modes: tuple[TrialMode, ...],
-    *,
-    sandbox: bool,
-) -> PersonChecks:
-    caller = tested.sandbox if sandbox else tested.real
-    return PersonChecks(
-        Orchestrator(channel=service, api_key=caller.key, accept_sandbox=sandbox),
-        keys=keys,
-        pack=chosen.pack,
-        modes=modes,
-        thresholds=_thresholds(chosen),
-        sandbox=sandbox,
-    )
-
-
-def _attackers(
-    service: grpc.aio.Channel,
-    device: grpc.aio.Channel,
-    keys: KeySet,
-    chosen: ChosenPack,
-    tested: Tested,
-    *,
-    idle: Callable[[], Awaitable[None]],
-) -> AttackRoom:
-    flash_policy = flash_policy_of(chosen)
-    runner = CheckRunner(
-        service=service,
-        device=device,
-        keys=keys,
-        policy=chosen.policy,
-        flash_policy=flash_policy,
-        tested=tested,
-    )
-    return AttackRoom(
-        runner,
-        pack=chosen.pack,
-        asked=flash_policy != FLASH_ALONE_POLICY,
-        thresholds=_thresholds(chosen),
-        idle=idle,
-    )
-
-
-def _thresholds(chosen: ChosenPack) -> tuple[float, float]:
-    liveness = load_policies(None).get(chosen.policy).policy.liveness
-    return liveness.spoof_threshold, liveness.live_threshold
-
-
-def _about(
-    chosen: ChosenPack, modes: tuple[TrialMode, ...], server: LocalServer, options: _Options
-) -> dict[str, Any]:
+def _about(chosen: ChosenPack, modes: tuple[TrialMode, ...]) -> dict[str, Any]:
     return {
         "version": server_version(),
-        "scans": f"ws://{server.web}",
-        "sandbox": options.sandbox,
-        "kept": options.kept,
         "pack": {
             "name": chosen.pack.name,
             "version": chosen.pack.version,

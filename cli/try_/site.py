@@ -1,31 +1,109 @@
-"""Serves the page and its JSON interface, on loopback."""
+"""Serves the page and its JSON interface on loopback, and keeps all but the page out of the interface.
 
-import base64
+The address that the terminal shows ends in a secret, which a browser never sends to a server. The page adds
+it to each call. A request must also name the page's own host, so that a name of another site that leads to
+this machine (DNS rebinding) is of no use, and come from the page's own origin.
+"""
+
+import hmac
 import socket
+from collections.abc import Awaitable
 from importlib.resources import files
 from typing import Any, Final
 
 from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
 
 from cli.errors import ServerUnusable
 from cli.try_.attacks import AttackRoom
-from cli.try_.checks import PersonChecks, Unknown
-from cli.try_.guard import Guard
-from cli.try_.portraits import MOST_BYTES, refused_document
+from cli.try_.checks import MOST_BYTES, PersonChecks, Unknown, refused_document
 from facegate_client import CallRefusedError, ClientError
 
-__all__ = ["TrySite", "open_socket"]
+__all__ = ["SECRET_HEADER", "Guard", "TrySite", "open_socket"]
 
+SECRET_HEADER: Final = "X-Facegate-Try"  # noqa: S105 - the name of the header
+_API: Final = "/api/"
+_OWN_SITE: Final = frozenset({"same-origin", "none"})
+_HEADERS: Final = {
+    "Cache-Control": "no-store",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 _HOST: Final = "127.0.0.1"
 _TYPES: Final = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
 _NOT_FOUND: Final = 404
 
 
-def open_socket(port: int) -> socket.socket:
-    """Binds the page's port on loopback.
+class Guard:
+    """Refuses requests that do not come from the page, and restricts what the page may do."""
 
-    Args:
-        port: TCP port; 0 for any free one.
+    def __init__(self, *, port: int, secret: str, scans: str) -> None:
+        """Set the page.
+
+        Args:
+            port: The page's port on this machine.
+            secret: The secret in the page's address.
+            scans: Origin of the server's web listener, such as ``ws://127.0.0.1:8446``.
+        """
+        # Browsers leave out the default port.
+        shown = "" if port == 80 else f":{port}"
+        self.host: Final = f"localhost{shown}"
+        self.origin: Final = f"http://{self.host}"
+        self._other_host = f"127.0.0.1{shown}"
+        self._secret = secret.encode()
+        self._headers = _HEADERS | {
+            "Content-Security-Policy": (
+                "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; "
+                f"media-src 'self' blob:; connect-src 'self' {scans}; worker-src blob:; form-action 'none'; "
+                "base-uri 'none'; frame-ancestors 'none'"
+            )
+        }
+
+    async def restrict(self, _: web.Request, response: web.StreamResponse) -> None:
+        """Add the headers that restrict the page, to every response."""
+        response.headers.update(self._headers)
+
+    def middleware(self) -> Middleware:
+        """Return the middleware that refuses requests."""
+
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if (refused := self._refused(request)) is not None:
+                return refused
+            return await handler(request)
+
+        return guarded
+
+    def _refused(self, request: web.Request) -> web.Response | None:
+        if request.host != self.host:
+            if request.host == self._other_host and request.method == "GET" and not _is_call(request):
+                # The camera and the server's list of origins know the page as localhost.
+                return web.Response(status=307, headers={"Location": self.origin + request.path})
+            return _answer(421, "WRONG_HOST", f"this page is {self.origin}")
+        if not _is_call(request):
+            return None
+        origin, site = request.headers.get("Origin"), request.headers.get("Sec-Fetch-Site", "same-origin")
+        # A browser sends no Origin with the GET of a page itself.
+        if site not in _OWN_SITE or (origin != self.origin and (origin or request.method != "GET")):
+            return _answer(403, "WRONG_ORIGIN", f"only the page {self.origin} may call this")
+        if not hmac.compare_digest(request.headers.get(SECRET_HEADER, "").encode(), self._secret):
+            return _answer(401, "SECRET_MISSING", "open the address that the terminal shows")
+        return None
+
+
+def _is_call(request: web.Request) -> bool:
+    return request.path.startswith(_API)
+
+
+def _answer(status: int, reason: str, message: str) -> web.Response:
+    return web.json_response({"reason": reason, "message": message}, status=status)
+
+
+def open_socket(port: int) -> socket.socket:
+    """Bind the page's port on loopback.
 
     Raises:
         ServerUnusable: Another program uses the port.
@@ -49,7 +127,7 @@ class TrySite:
     def __init__(
         self, *, guard: Guard, checks: PersonChecks, attacks: AttackRoom, about: dict[str, Any]
     ) -> None:
-        """Prepares the site; nothing is served before ``start``.
+        """Prepare the site; nothing is served before ``start``.
 
         Args:
             guard: Refuses requests that do not come from the page.
@@ -82,12 +160,12 @@ class TrySite:
         }
 
     async def start(self, bound: socket.socket) -> None:
-        """Serves on a socket."""
+        """Serve on a socket."""
         await self._runner.setup()
         await web.SockSite(self._runner, bound).start()
 
     async def stop(self) -> None:
-        """Ends the page and the checks in the background."""
+        """End the page and the checks in the background."""
         await self._attacks.close()
         await self._runner.cleanup()
 
@@ -106,47 +184,21 @@ class TrySite:
         try:
             upload = await request.read()
         except web.HTTPRequestEntityTooLarge:
-            return _problem(413, "IMAGE_TOO_LARGE", f"the file has more than {MOST_BYTES:,} bytes")
-        try:
-            return web.json_response(await self._checks.examine(upload))
-        except CallRefusedError as error:
-            return web.json_response(refused_document(error.refusal), status=422)
-        except ClientError as error:
-            return _unreachable(error)
+            return _answer(413, "IMAGE_TOO_LARGE", f"the file has more than {MOST_BYTES:,} bytes")
+        return await _answered(self._checks.examine(upload), refused=422)
 
     async def _post_check(self, request: web.Request) -> web.Response:
         wanted = request.query
-        try:
-            created = await self._checks.create(wanted.get("portrait", ""), wanted.get("mode", ""))
-        except Unknown as error:
-            return _problem(_NOT_FOUND, "NOT_FOUND", str(error))
-        except CallRefusedError as error:
-            return web.json_response(refused_document(error.refusal), status=422)
-        except ClientError as error:
-            return _unreachable(error)
-        return web.json_response(
-            {
-                "check": created.check_id,
-                "ticket": {
-                    "token": created.scan_token,
-                    "challengeKeySha256": base64.b64encode(created.challenge_key_sha256).decode(),
-                },
-            }
+        return await _answered(
+            self._checks.create(wanted.get("portrait", ""), wanted.get("mode", "")), refused=422
         )
 
     async def _finish_check(self, request: web.Request) -> web.Response:
-        try:
-            return web.json_response(await self._checks.finish(request.match_info["check"]))
-        except Unknown as error:
-            return _problem(_NOT_FOUND, "NOT_FOUND", str(error))
-        except CallRefusedError as error:
-            return web.json_response(refused_document(error.refusal), status=409)
-        except ClientError as error:
-            return _unreachable(error)
+        return await _answered(self._checks.finish(request.match_info["check"]), refused=409)
 
-    async def _start_attacks(self, _: web.Request) -> web.Response:
+    async def _start_attacks(self, request: web.Request) -> web.Response:
         self._attacks.start()
-        return web.json_response(self._attacks.overview)
+        return await self._get_attacks(request)
 
     async def _get_attacks(self, _: web.Request) -> web.Response:
         return web.json_response(self._attacks.overview)
@@ -154,13 +206,17 @@ class TrySite:
     async def _get_attack(self, request: web.Request) -> web.Response:
         detail = self._attacks.detail(request.match_info["key"])
         if detail is None:
-            return _problem(_NOT_FOUND, "NOT_FOUND", "this check is not done, or does not exist")
+            return _answer(_NOT_FOUND, "NOT_FOUND", "this check is not done, or does not exist")
         return web.json_response(detail)
 
 
-def _problem(status: int, reason: str, message: str) -> web.Response:
-    return web.json_response({"reason": reason, "message": message}, status=status)
-
-
-def _unreachable(error: ClientError) -> web.Response:
-    return _problem(502, "SERVER_UNREACHABLE", f"the server cannot be reached: {error}")
+async def _answered(call: Awaitable[dict[str, Any]], *, refused: int) -> web.Response:
+    """Return the document of a call, or why there is none; ``refused`` is the status of a refusal."""
+    try:
+        return web.json_response(await call)
+    except Unknown as error:
+        return _answer(_NOT_FOUND, "NOT_FOUND", str(error))
+    except CallRefusedError as error:
+        return web.json_response(refused_document(error.refusal), status=refused)
+    except ClientError as error:
+        return _answer(502, "SERVER_UNREACHABLE", f"the server cannot be reached: {error}")

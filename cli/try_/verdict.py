@@ -1,17 +1,16 @@
 """Results as JSON for the page: everything that the verdict rests on, in words and numbers."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.demo.words import reason_sentence
+from cli.demo.scenarios import reason_sentence
 from cli.verdict import enum_word, failure_words, match_words, result_json
 from server.pages import data_uri
 
-__all__ = ["VerdictContext", "verdict_document"]
+__all__ = ["verdict_document"]
 
 _SUCCESS: Final = "The scan shows the right person, a living person, now."
 _FLASH: Final = "flash_"
@@ -25,35 +24,31 @@ _DEGREES: Final = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VerdictContext:
-    """The facts that the page shows beside a result.
+def verdict_document(
+    response: verification_service_pb2.FinishCheckResponse,
+    *,
+    thresholds: tuple[float, float],
+    verified: bool,
+    upload_seconds: float,
+    finish_seconds: float,
+) -> dict[str, Any]:
+    """Return a result as a JSON object.
 
-    Attributes:
+    Args:
+        response: The response with the result.
         thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
         verified: Whether the result's signature verifies with the server's published keys.
         upload_seconds: Duration of UploadTrustedImage.
         finish_seconds: Duration of FinishCheck.
     """
-
-    thresholds: tuple[float, float]
-    verified: bool
-    upload_seconds: float
-    finish_seconds: float
-
-
-def verdict_document(
-    response: verification_service_pb2.FinishCheckResponse, context: VerdictContext
-) -> dict[str, Any]:
-    """Returns a result as a JSON object."""
     result = response.result
     return {
         "status": enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_"),
         "check": result.check_id,
         "reasons": _reasons(result),
         "explanations": [*_device_faults(result.device), *result.liveness.explanations],
-        "liveness": _liveness(result.liveness, context) if result.HasField("liveness") else None,
+        "liveness": _liveness(result.liveness, thresholds) if result.HasField("liveness") else None,
         "match": _match(result) if result.match.HasField("similarity") else None,
         "signals": _signals(result.liveness.signals),
         "colours": [_colour(step) for step in result.liveness.challenge_steps],
@@ -65,7 +60,11 @@ def verdict_document(
             "streams": result.transcript.streams,
         },
         "attempts": [_attempt(attempt) for attempt in result.attempts],
-        "seconds": _seconds(result, context),
+        "seconds": {
+            "upload": upload_seconds,
+            "scan": _between(result.attempts[0].start_time, result.decide_time) if result.attempts else None,
+            "finish": finish_seconds,
+        },
         "policy": {"name": result.policy.name, "version": result.policy.version},
         "pack": {
             "name": result.pack.name,
@@ -74,7 +73,7 @@ def verdict_document(
             "missing": list(result.pack.missing_pad_networks),
         },
         "sandbox": result.sandbox,
-        "signature_verified": context.verified,
+        "signature_verified": verified,
         "evidence": _image(response.evidence_frame) if response.HasField("evidence_frame") else None,
         "audit_images": [_image(image) for image in response.audit_images],
         "result_json": result_json(result),
@@ -96,9 +95,9 @@ def _device_faults(device: result_pb2.DeviceResult) -> list[str]:
     ]
 
 
-def _liveness(liveness: result_pb2.LivenessResult, context: VerdictContext) -> dict[str, Any]:
+def _liveness(liveness: result_pb2.LivenessResult, thresholds: tuple[float, float]) -> dict[str, Any]:
     attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
-    spoof, live = context.thresholds
+    spoof, live = thresholds
     return {
         "verdict": enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_"),
         "confidence": liveness.confidence,
@@ -123,7 +122,7 @@ def _match(result: result_pb2.CheckResult) -> dict[str, Any]:
 
 
 def _signals(signals: Sequence[result_pb2.Signal]) -> list[dict[str, Any]]:
-    """Returns the signals, the heaviest first.
+    """Return the signals, the heaviest first.
 
     In the result, the assessed signals of the flash share half of the weights. But if no colour was decided,
     that alone is the finding (``liveness.dynamic.judge``), and their scores did not count. They then have the
@@ -186,15 +185,6 @@ def _attempt(attempt: result_pb2.AttemptSummary) -> dict[str, Any]:
         "outcome": enum_word(result_pb2.AttemptSummary.Outcome.Name, attempt.outcome, "OUTCOME_"),
         "frames": attempt.frames,
         "seconds": _between(attempt.start_time, attempt.end_time) if attempt.HasField("end_time") else None,
-    }
-
-
-def _seconds(result: result_pb2.CheckResult, context: VerdictContext) -> dict[str, float | None]:
-    attempts: Sequence[result_pb2.AttemptSummary] = result.attempts
-    return {
-        "upload": context.upload_seconds,
-        "scan": _between(attempts[0].start_time, result.decide_time) if attempts else None,
-        "finish": context.finish_seconds,
     }
 
 

@@ -17,7 +17,7 @@ from facegate_client import (
     ScanTicket,
 )
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
-from simulator.phone import SimulatedPhone, phone_in_hand
+from simulator.phone import SimulatedPhone
 from tests.packs import real_pack, real_photo
 
 WIDTH, HEIGHT, RATE = 480, 640, 20.0
@@ -50,7 +50,7 @@ def phone(
         height=size[1],
         ambient=AmbientSettings(preset=ambient),
     )
-    return phone_in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect)
+    return SimulatedPhone.in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect)
 
 
 @dataclass

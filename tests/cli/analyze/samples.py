@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from attempt.films import SelectedFrame, VideoStudy
-from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds
+from cli.analyze.report import Attack, FileKind, FileReport, FileVerdict, Problem, Thresholds
 from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.verdict import Signal, Verdict

@@ -5,10 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cli.analyze.explained import ExplainedFile
-from cli.analyze.finding import FileKind
-from cli.analyze.page import ExplanationPage, PageContext
-from cli.analyze.page_image import exif_words
+from cli.analyze.figures import exif_words
+from cli.analyze.page import explained_file, page_html
+from cli.analyze.report import ExplainedFile, FileKind
 from formats.exif import ExifState, ExifTags
 from tests.cli.analyze.samples import (
     NETWORK,
@@ -33,16 +32,18 @@ EXIF = ExifTags(
 
 
 def rendered(*explained: ExplainedFile) -> Page:
-    context = PageContext(
-        pack=replace(PACK, pad_networks=(Network(),)),
+    pack = replace(PACK, pad_networks=(Network(),))
+    files = [explained_file(each, pack, number=number) for number, each in enumerate(explained, start=1)]
+    html = page_html(
+        files,
+        [each.finding for each in explained],
+        pack=pack,
         policy="standard",
         mode="full",
         version="0.1.0",
+        made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
     )
-    page = ExplanationPage(context)
-    for each in explained:
-        page.add(each)
-    return Page(page.html(made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC)))
+    return Page(html)
 
 
 @pytest.fixture(scope="module")

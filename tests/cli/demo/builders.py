@@ -3,11 +3,8 @@
 import numpy as np
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
-from cli.demo.flash import FlashStrip
-from cli.demo.flash.measure import FlashCurves
-from cli.demo.flash.strip import StripColumn
-from cli.demo.record import DemoRecord, Timings
-from cli.demo.scenarios import SCENARIOS, Scenario
+from cli.demo.flash import FlashCurves, FlashStrip, StripColumn
+from cli.demo.scenarios import SCENARIOS, DemoRecord, Scenario, Timings
 from facegate_client import ServerError
 from vision.face import BgrImage, DetectedFace, Embedding
 from vision.image import encode_jpeg

@@ -12,8 +12,7 @@ from typer.testing import CliRunner
 
 from cli.demo import command as module
 from cli.demo.command import demo
-from cli.demo.record import DemoRecord
-from cli.demo.scenarios import SCENARIOS
+from cli.demo.scenarios import SCENARIOS, DemoRecord
 from cli.errors import ServerDidNotStart
 from facegate_client import load_key_set, verify_result_jws
 from facegate_protocol import sha256

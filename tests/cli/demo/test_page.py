@@ -1,3 +1,4 @@
+import json
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -5,29 +6,37 @@ from pathlib import Path
 
 import pytest
 from facegate.v1 import result_pb2
+from joserfc.jwk import ECKey
 
-from cli.demo.pack_choice import ChosenPack
-from cli.demo.page import PageContext, matcher_sentence, render_page
-from cli.demo.record import DemoRecord
-from cli.demo.scenarios import SCENARIOS
-from tests.cli.demo.builders import CALIBRATION, PACK, all_as_expected, judged, refused, result
+from cli.demo.pack import ChosenPack
+from cli.demo.page import make_folder, matcher_sentence, render_page, write_files
+from cli.demo.scenarios import SCENARIOS, DemoRecord
+from cli.errors import OutputUnusable
+from facegate_client import load_key_set
+from tests.cli.demo.builders import (
+    CALIBRATION,
+    CHECK_ID,
+    JPEG,
+    PACK,
+    all_as_expected,
+    judged,
+    refused,
+    result,
+)
 from tests.server.pages.reading import Page
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
 
 def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
-    context = PageContext(
-        chosen=ChosenPack(
-            spec=pack.name, models_dir=Path("models"), pack=pack, policy="evaluation", why="it is the <best>"
-        ),
+    return render_page(
+        records,
+        ChosenPack(spec=pack.name, pack=pack, policy="evaluation", why="it is the <best>"),
         thresholds=(30.0, 70.0),
-        version="0.1.0",
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         seed=7,
         seconds=61.0,
     )
-    return render_page(records, context)
 
 
 @pytest.fixture(scope="module")
@@ -135,3 +144,53 @@ def test_the_matcher_is_described_by_its_record() -> None:
 
 def test_without_a_judged_check_no_error_rate_is_claimed() -> None:
     assert "FNMR" not in matcher_sentence(CALIBRATION, (refused("FACE_NOT_FOUND"),))
+
+
+KEYS = load_key_set({"keys": [ECKey.generate_key("P-256", parameters={"kid": "a"}).as_dict(private=True)]})
+
+
+def test_everything_lies_beside_the_page(tmp_path: Path) -> None:
+    page = write_files(tmp_path, records=(judged("same-person"),), page="<p>ä", keys=KEYS)
+    assert page == tmp_path / "index.html"
+    assert page.read_text(encoding="utf-8") == "<p>ä"
+    folder = tmp_path / "same-person"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "evidence.jpg",
+        "portrait.jpg",
+        "result.json",
+        "result.jws",
+    ]
+    assert (folder / "evidence.jpg").read_bytes() == JPEG
+    assert json.loads((folder / "result.json").read_text())["check_id"] == CHECK_ID
+
+
+def test_a_flash_leaves_its_strip(tmp_path: Path) -> None:
+    write_files(tmp_path, records=(judged("flash-rigid-mask"),), page="", keys=KEYS)
+    strip = (tmp_path / "flash-rigid-mask" / "strip.svg").read_text()
+    assert strip.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
+    assert "A rigid mask" in strip
+
+
+def test_only_public_keys_are_written(tmp_path: Path) -> None:
+    write_files(tmp_path, records=(), page="", keys=KEYS)
+    (key,) = json.loads((tmp_path / "jwks.json").read_text())["keys"]
+    assert {"kty", "crv", "x", "y", "kid"} <= set(key)
+    assert "d" not in key
+
+
+def test_files_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
+    stale = tmp_path / "eyes-too-close"
+    stale.mkdir()
+    (stale / "evidence.jpg").write_bytes(b"old")
+    write_files(tmp_path, records=(refused("EYE_DISTANCE_TOO_SMALL"),), page="", keys=KEYS)
+    assert [path.name for path in stale.iterdir()] == ["portrait.jpg"]
+
+
+def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputUnusable):
+        make_folder(tmp_path / "file")
+    with pytest.raises(OutputUnusable):
+        make_folder(tmp_path / "file" / "below")
+    with pytest.raises(OutputUnusable):
+        write_files(tmp_path / "missing", records=(), page="", keys=KEYS)

@@ -3,11 +3,23 @@ import re
 import pytest
 from facegate.v1 import error_reason_pb2, result_pb2
 
-from cli.demo.scenarios import SCENARIOS, ExpectedOutcome, Status, demo_scenarios
+from cli.demo.scenarios import (
+    SCENARIOS,
+    UNDECIDED,
+    ExpectedOutcome,
+    Status,
+    Timings,
+    demo_scenarios,
+    expectation_text,
+    outcome_text,
+    reason_sentence,
+    reason_sentences,
+)
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
 from device_integrity.check import DeviceFinding
 from simulator import FlashKind, ScanKind, builtin_photo_names
 from simulator.devices import DeviceKind
+from tests.cli.demo.builders import all_as_expected, judged, refused, result
 
 EXPECTED = {
     "same-person": ("SUCCESS", "", ScanKind.GENUINE),
@@ -167,3 +179,71 @@ def test_success_is_met_without_reasons_only() -> None:
     assert expected.met_by(Status.SUCCESS, ())
     assert not expected.met_by(Status.SUCCESS, ("SPOOF",))
     assert not expected.met_by(Status.FAILURE, ())
+
+
+def test_a_whole_demo_as_expected() -> None:
+    flags = [record.as_expected for record in all_as_expected()]
+    assert flags == [True] * 6 + [None] + [True] * 14
+
+
+def test_another_outcome_is_not_as_expected() -> None:
+    assert judged("same-person", result(result_pb2.FAILURE_REASON_SPOOF)).as_expected is False
+    assert judged("static-photo").as_expected is False
+    assert refused("FACE_NOT_FOUND").as_expected is False
+
+
+@pytest.mark.parametrize("key", ["same-person", "screen-replay"])
+def test_an_unverified_signature_is_never_as_expected(key: str) -> None:
+    assert judged(key, signature_verified=False).as_expected is False
+
+
+def test_a_refusal_has_its_own_status_and_reason() -> None:
+    record = refused("EYE_DISTANCE_TOO_SMALL")
+    assert (record.status, record.reasons, record.result) == (
+        Status.REFUSED,
+        ("EYE_DISTANCE_TOO_SMALL",),
+        None,
+    )
+
+
+def test_an_undecided_check_is_no_failure() -> None:
+    undecided = result(result_pb2.FAILURE_REASON_SERVER_FAULT)
+    undecided.status = result_pb2.CHECK_STATUS_NOT_DECIDED
+    record = judged("static-photo", undecided)
+    assert (record.status, record.reasons) == (Status.NOT_DECIDED, ("SERVER_FAULT",))
+    assert not record.as_expected
+
+
+def test_only_an_attack_can_pass_as_one() -> None:
+    assert judged("screen-replay").attack_passed
+    assert judged("static-photo").attack_passed
+    assert not judged("same-person").attack_passed
+    assert not judged("static-photo", result(result_pb2.FAILURE_REASON_SPOOF)).attack_passed
+
+
+def test_times_add_up() -> None:
+    assert Timings(upload=1.0, capture=4.0, decision=0.5, finish=0.25).total == 5.75
+
+
+def test_outcomes_in_one_line() -> None:
+    assert outcome_text(Status.SUCCESS, ()) == "SUCCESS"
+    assert outcome_text(Status.FAILURE, ("SPOOF", "EXPIRED")) == "FAILURE: SPOOF, EXPIRED"
+    assert expectation_text(ExpectedOutcome(status=Status.SUCCESS)) == "SUCCESS"
+    assert expectation_text(ExpectedOutcome(status=Status.REFUSED, reasons=("X",))) == "REFUSED: X"
+    undecided = ExpectedOutcome(status=Status.FAILURE, reasons=("SPOOF", *UNDECIDED))
+    assert expectation_text(undecided) == "FAILURE: SPOOF or undecided"
+    assert "informs" in expectation_text(None)
+
+
+def test_a_passed_attack_is_never_called_a_real_person() -> None:
+    (said,) = reason_sentences(judged("screen-replay"))
+    assert "attack passed" in said
+    assert "real person" not in said
+
+
+def test_reasons_of_a_verdict_and_of_a_refusal() -> None:
+    failed = judged("static-photo", result(result_pb2.FAILURE_REASON_SPOOF))
+    assert reason_sentences(failed) == ("The scan is an attack, not a living person.",)
+    assert reason_sentence("OF_A_LATER_VERSION") == "OF_A_LATER_VERSION"
+    said = reason_sentences(refused("EYE_DISTANCE_TOO_SMALL", "the eyes are 60 pixels apart"))
+    assert said == ("The eyes are 60 pixels apart.",)

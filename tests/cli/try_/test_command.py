@@ -11,7 +11,7 @@ import typer
 from typer.testing import CliRunner
 
 from cli.try_.command import try_command
-from cli.try_.guard import SECRET_HEADER
+from cli.try_.site import SECRET_HEADER
 from facegate_protocol.texts import REFUSALS
 from simulator.photo import builtin_image
 from tests.cli.try_.running import RunningTry, running_try

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from server.pages import TEMPLATES, Html, data_uri, render
+from server.pages import Html, data_uri, render
+from server.pages.rendering import TEMPLATES
 from tests.server.pages.reading import Page
 
 

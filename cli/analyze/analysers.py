@@ -1,0 +1,574 @@
+"""Analyses files in this process, with the core of the server's AnalysisService, or by a server.
+
+The report on a file is made of AnalysisService's response in both cases.
+"""
+
+import asyncio
+import secrets
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import replace
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+import numpy as np
+from facegate.v1 import analysis_service_pb2, result_pb2
+from numpy.typing import NDArray
+
+from cli.analyze.report import (
+    Attack,
+    ExplainedFile,
+    FileKind,
+    FileReport,
+    FileVerdict,
+    Problem,
+    Thresholds,
+    blank_finding,
+)
+from cli.connection import certificate_explained, read_file, read_tls
+from cli.errors import FileUnusable, ServerUnusable
+from cli.files import NotRegular, read_regular
+from cli.shown import shown_name
+from cli.verdict import enum_word
+from cli.words import describe_lost_connection, describe_refusal
+from facegate_client import (
+    AnalysisClient,
+    ApiKey,
+    CallRefusedError,
+    ConnectionFailedError,
+    open_channel,
+)
+from formats.foreign_format import recognise_foreign
+from formats.image_format import ImageHeader
+from formats.image_header import detect_format
+from formats.picture_metadata import read_exif_tags
+from liveness import AttackType, LivenessPolicy, Signal, Verdict, load_fusion_model
+from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieSettings, load_selfie_model
+from matcher import PHOTO_SUBJECT, SubjectRule
+from server.analysis.image import ImageAnalyst
+from server.analysis.results import (
+    ATTACK_CODES,
+    AnalysisCode,
+    AnalysisMode,
+    VideoAnalysis,
+    VideoSource,
+    video_inference_id,
+)
+from server.analysis.stills import FRAME_LIMITS
+from server.analysis.video import VideoAnalyst
+from server.base.errors import Refusal
+from server.edge.analysis_servicer import image_mode, image_to_wire, video_to_wire
+from vision.errors import VisionError
+from vision.face import BgrImage
+from vision.isolation.pool import DecoderPool
+from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline, detect_container
+from vision.isolation.workers import DecoderLimits
+from vision.packs import Pack
+
+__all__ = [
+    "MOST_BYTES",
+    "Analyser",
+    "AnalysisDepth",
+    "LocalAnalyser",
+    "RemoteAnalyser",
+    "kind_of",
+    "read_media",
+    "unreadable",
+]
+
+MOST_BYTES: Final = 50_000_000
+"""Longest file that is read: the limit of a video; the limit of an image is far lower."""
+
+_WALL_SECONDS: Final = 300.0
+"""The time limit of a job includes the models' work on the frames, which has no limit here."""
+_CPU_SECONDS: Final = 60
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_RIFF: Final = b"RIFF"
+_PERCENT: Final = 100.0
+_INVALID_REQUEST: Final = "INVALID_REQUEST"
+"""Seed 002's code for a file that is missing, too large or of an unsupported format."""
+
+_Answer = TypeVar("_Answer")
+
+
+class AnalysisDepth(StrEnum):
+    """How much is done for a picture."""
+
+    BASIC = "basic"
+    FULL = "full"
+
+
+_MODES: Final = {
+    AnalysisDepth.BASIC: analysis_service_pb2.ANALYSIS_MODE_BASIC,
+    AnalysisDepth.FULL: analysis_service_pb2.ANALYSIS_MODE_FULL,
+}
+
+
+class Analyser(ABC):
+    """Analyses one file after the other. Reports the problems of a file in its report."""
+
+    def analyse(self, files: Sequence[Path], *, as_frames: bool = False) -> ExplainedFile:
+        """Analyse an image or a video, or several images, in order, as the frames of one scan.
+
+        Raises:
+            ServerUnusable: The server refuses the call for a reason beyond the file, or is not reached.
+        """
+        blank = blank_finding(tuple(files))
+        try:
+            if as_frames:
+                blank = replace(blank, kind=FileKind.STILLS)
+                frames = [read_media(file, FRAME_LIMITS.max_bytes) for file in files]
+                return self._analyse_frames(blank, frames)
+            content = read_media(files[0])
+            kind = kind_of(content)
+            problem = unreadable(content, kind)
+            if problem is None:
+                blank = replace(blank, kind=kind)
+                analyse = self._analyse_video if kind is FileKind.VIDEO else self._analyse_image
+                return analyse(blank, content)
+        except (CallRefusedError, FileUnusable, Refusal, VisionError) as error:
+            problem = _problem(error)
+        return ExplainedFile(finding=replace(blank, problem=problem, finished=datetime.now(UTC)))
+
+    @abstractmethod
+    def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile: ...
+
+    @abstractmethod
+    def _analyse_video(self, blank: FileReport, content: bytes) -> ExplainedFile: ...
+
+    @abstractmethod
+    def _analyse_frames(self, blank: FileReport, frames: Sequence[bytes]) -> ExplainedFile: ...
+
+
+class LocalAnalyser(Analyser):
+    """Analyses files with a pack of models, and decodes WebP and video in isolated processes."""
+
+    def __init__(
+        self,
+        *,
+        pack: Pack,
+        policy: LivenessPolicy,
+        subject: SubjectRule,
+        mode: AnalysisDepth,
+        keeps_studies: bool,
+        on_frame: Callable[[float], None],
+    ) -> None:
+        """Load the model files of the packages. Decoders start with the first file that needs them.
+
+        Args:
+            pack: The models.
+            policy: Thresholds of the fusion.
+            subject: Defines which faces of a video's frame count as persons.
+            mode: Depth of the analysis of an image.
+            keeps_studies: Whether the material of an analysis is returned; it is large.
+            on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
+        """
+        self._mode: AnalysisMode = image_mode(_MODES[mode])
+        self._keeps_studies = keeps_studies
+        self._on_frame = on_frame
+        self._pools: dict[str, DecoderPool] = {}
+        self._thresholds = Thresholds(
+            spoof=policy.spoof_threshold / _PERCENT, live=policy.live_threshold / _PERCENT
+        )
+        fusion = load_fusion_model()
+        self._images = ImageAnalyst(
+            pack=pack,
+            selfie_settings=SelfieSettings(),
+            selfie_model=load_selfie_model(),
+            fusion=fusion,
+            policy=policy,
+            subject=PHOTO_SUBJECT,
+            still_decoder=self,
+        )
+        self._videos = VideoAnalyst(
+            pack=pack,
+            fusion=fusion,
+            policy=policy,
+            subject=subject,
+            video_decoder=self,
+            still_decoder=self,
+        )
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the decoders."""
+        for pool in self._pools.values():
+            pool.close()
+
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
+        """See ``vision.image.StillDecoder``."""
+        return self._pool("stills").decode_still(data, header=header)
+
+    def stream_video(
+        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
+    ) -> VideoOutline:
+        """See ``server.analysis.video.VideoDecoder``."""
+
+        def reporting() -> TakeFrame:
+            take = begin()
+
+            def taken(pixels: BgrImage, time: float) -> None:
+                self._on_frame(time)
+                take(pixels, time)
+
+            return taken
+
+        return self._pool("videos").stream_video(data, limits=limits, begin=reporting)
+
+    def _pool(self, kind: str) -> DecoderPool:
+        if kind not in self._pools:
+            limits = DecoderLimits(wall_seconds=_WALL_SECONDS, cpu_seconds=_CPU_SECONDS)
+            video = DecoderPool(still_workers=0, video_workers=1, limits=limits)
+            pool = video if kind == "videos" else DecoderPool()
+            pool.start()
+            self._pools[kind] = pool
+        return self._pools[kind]
+
+    def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
+        analysis = self._images.analyse(content, mode=self._mode)
+        study = analysis.study
+        facts = {"format": analysis.header.format.name}
+        if study is not None:
+            facts["size"] = f"{study.pixels.shape[1]} x {study.pixels.shape[0]} pixels"
+            if study.faces:
+                facts["face"] = f"{study.faces[0].box.width:.0f} pixels wide"
+        response = image_to_wire(
+            analysis, request_id=blank.request_id, now=datetime.now(UTC), pack=result_pb2.PackReference()
+        )
+        finding = _of_image(blank, response, facts=facts, thresholds=self._thresholds)
+        if not self._keeps_studies:
+            return ExplainedFile(finding=finding)
+        return ExplainedFile(finding=finding, image=study, exif=read_exif_tags(content))
+
+    def _analyse_video(self, blank: FileReport, content: bytes) -> ExplainedFile:
+        return self._explained_video(blank, self._videos.analyse_video(content))
+
+    def _analyse_frames(self, blank: FileReport, frames: Sequence[bytes]) -> ExplainedFile:
+        return self._explained_video(blank, self._videos.analyse_frames(frames))
+
+    def _explained_video(self, blank: FileReport, analysis: VideoAnalysis) -> ExplainedFile:
+        response = video_to_wire(
+            analysis,
+            inference_id=video_inference_id(secrets.token_bytes),
+            created=blank.started,
+            completed=datetime.now(UTC),
+            pack=result_pb2.PackReference(),
+        )
+        facts = _video_facts(analysis.source)
+        finding = _of_video(blank, response, facts=facts, thresholds=self._thresholds)
+        return ExplainedFile(finding=finding, video=analysis.study if self._keeps_studies else None)
+
+
+class RemoteAnalyser(Analyser):
+    """Lets a server analyse files, through the public client."""
+
+    def __init__(
+        self,
+        target: str,
+        *,
+        mode: AnalysisDepth,
+        api_key_file: Path | None = None,
+        ca: Path | None = None,
+        cert: Path | None = None,
+        key: Path | None = None,
+    ) -> None:
+        """Create the analyser without a connection.
+
+        Args:
+            target: ``host:port`` of the server's service listener.
+            mode: Depth of the analysis of an image.
+            api_key_file: File with the API key; None for none.
+            ca: PEM of the authorities to trust; None for the system's, or plaintext on loopback.
+            cert: PEM of the caller's certificate; None for none.
+            key: PEM of its private key; None for none.
+        """
+        self._target = target
+        self._mode = mode
+        self._api_key_file = api_key_file
+        self._files = {"ca": ca, "certificate": cert, "key": key}
+        self._runner = asyncio.Runner()
+        self._open = AsyncExitStack()
+        self._client: AnalysisClient | None = None
+
+    def __enter__(self) -> Self:
+        """Open the channel.
+
+        Raises:
+            SourceError: A file of the credentials cannot be read.
+            CredentialsError: The credentials cannot be used.
+        """
+        try:
+            self._client = self._runner.run(self._connected())
+        except BaseException:
+            self._runner.close()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the channel."""
+        try:
+            self._runner.run(self._open.aclose())
+        finally:
+            self._runner.close()
+
+    def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
+        mode = _MODES[self._mode]
+        response = self._ask(lambda client: client.analyze_image(content, mode=mode))
+        facts = _pack_facts(response.pack) if response.HasField("result") else {}
+        return ExplainedFile(finding=_of_image(blank, response, facts=facts, thresholds=None))
+
+    def _analyse_video(self, blank: FileReport, content: bytes) -> ExplainedFile:
+        return self._explained_video(blank, self._ask(lambda client: client.analyze_video(content)))
+
+    def _analyse_frames(self, blank: FileReport, frames: Sequence[bytes]) -> ExplainedFile:
+        return self._explained_video(blank, self._ask(lambda client: client.analyze_frames(frames)))
+
+    def _explained_video(
+        self, blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResponse
+    ) -> ExplainedFile:
+        video = response.video
+        blank = replace(blank, started=response.created_at.ToDatetime(UTC))
+        facts = {"container": video.media_type} if video.media_type else {}
+        facts["frames"] = f"{video.frames} analysed, {video.usable_frames} with exactly one face"
+        facts |= _pack_facts(response.pack)
+        return ExplainedFile(finding=_of_video(blank, response, facts=facts, thresholds=None))
+
+    def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
+        if self._client is None:
+            raise RuntimeError("the analyser must be used in its context")
+        client = self._client
+
+        async def answer() -> _Answer:
+            async with certificate_explained(self._target, **self._files):
+                return await call(client)
+
+        try:
+            return self._runner.run(answer())
+        except ConnectionFailedError as error:
+            raise ServerUnusable(_in_one_line(describe_lost_connection(error))) from error
+
+    async def _connected(self) -> AnalysisClient:
+        key = None
+        if self._api_key_file is not None:
+            content = read_file(self._api_key_file, "the API key")
+            key = ApiKey(content.decode("ascii", "replace").strip())
+        channel = open_channel(self._target, tls=read_tls(self._target, **self._files))
+        await self._open.enter_async_context(channel)
+        return AnalysisClient(channel=channel, api_key=key)
+
+
+def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
+    """Return the content of a regular file: at most ``most_bytes + 1`` bytes, which shows if it is too long.
+
+    Raises:
+        FileUnusable: The file cannot be read, or is not a regular file.
+    """
+    name = shown_name(path)
+    try:
+        return read_regular(path, most_bytes=most_bytes)
+    except IsADirectoryError as error:
+        raise FileUnusable(f"{name} is a folder: give the files in it, such as {name}/*.jpg") from error
+    except NotRegular as error:
+        raise FileUnusable(f"{name} is not a regular file: give a file with an image or a video") from error
+    except FileNotFoundError as error:
+        raise FileUnusable(f"{name} does not exist: check the path") from error
+    except (OSError, ValueError) as error:
+        why = getattr(error, "strerror", None) or "it is not a valid path"
+        raise FileUnusable(f"{name} cannot be read: {why}") from error
+
+
+def kind_of(content: bytes) -> FileKind | None:
+    """Return whether the content is an image or a video, by its first bytes; None if it is neither.
+
+    A container that is not a video of a supported format, such as a RIFF file with sound, counts
+    as a video: the decoder gives the better error message.
+    """
+    if detect_format(content) is not None:
+        return FileKind.IMAGE
+    if detect_container(content) is not None or content[:4] in {_EBML, _RIFF}:
+        return FileKind.VIDEO
+    return None
+
+
+def unreadable(content: bytes, kind: FileKind | None) -> Problem | None:
+    """Return the problem of a file that is neither image nor video; None if it is one of them."""
+    if kind is not None:
+        return None
+    if not content:
+        return Problem(_INVALID_REQUEST, "The file is empty: give a file with an image or a video.")
+    foreign = recognise_foreign(content)
+    if foreign is not None:
+        return Problem(
+            _INVALID_REQUEST,
+            f"The file is {foreign.what}. An image (JPEG, PNG, WebP, BMP) or a video (MP4, MOV, AVI, WebM, "
+            f"MKV) is needed: {foreign.instead}.",
+        )
+    return Problem(
+        _INVALID_REQUEST,
+        "The content of the file is neither an image (JPEG, PNG, WebP, BMP) nor a video (MP4, MOV, AVI, "
+        "WebM, MKV): export or record it again as one of these.",
+    )
+
+
+def _problem(error: CallRefusedError | FileUnusable | Refusal | VisionError) -> Problem:
+    """Return the problem of the file.
+
+    Raises:
+        ServerUnusable: The server refuses the call for a reason other than the file.
+    """
+    if isinstance(error, CallRefusedError):
+        refusal = error.refusal
+        if (code := refusal.metadata.get("code")) is None:
+            raise ServerUnusable(_in_one_line(describe_refusal(refusal))) from None
+        return Problem(code, refusal.message, reason=refusal.reason)
+    if isinstance(error, Refusal):
+        code = str(error.details.get("code", AnalysisCode.INFERENCE_ERROR.value))
+        return Problem(code, str(error), reason=error.reason.value)
+    if isinstance(error, FileUnusable):
+        return Problem(_INVALID_REQUEST, str(error))
+    return Problem(AnalysisCode.INFERENCE_ERROR.value, str(error))
+
+
+def _in_one_line(text: str) -> str:
+    """The command escapes line breaks, because a file's name can contain some."""
+    return ". ".join(line.strip().removesuffix(".") for line in text.splitlines()) + "."
+
+
+def _of_image(
+    blank: FileReport,
+    response: analysis_service_pb2.AnalyzeImageResponse,
+    *,
+    facts: Mapping[str, str],
+    thresholds: Thresholds | None,
+) -> FileReport:
+    """Raise ServerUnusable if the response breaks the contract."""
+    blank = replace(
+        blank, request_id=response.request_id, finished=response.timestamp.ToDatetime(UTC), facts=facts
+    )
+    if not response.HasField("result"):
+        return replace(blank, problem=Problem(response.error.code, response.error.message))
+    result = response.result
+    selfie = FileVerdict(
+        verdict=_verdict(result.verdict),
+        confidence=result.confidence,
+        thresholds=Thresholds(
+            spoof=result.threshold - INCONCLUSIVE_MARGIN,
+            live=result.threshold + INCONCLUSIVE_MARGIN,
+            stated=result.threshold,
+        ),
+        signals=tuple(_signal(each, score=each.score, passed=each.passed) for each in result.signals),
+    )
+    return replace(
+        blank,
+        selfie=selfie,
+        face_detected=result.face_detected,
+        fusion=_of_liveness(response.full.liveness, thresholds) if response.HasField("full") else None,
+        assessment=response.assessment,
+    )
+
+
+def _of_video(
+    blank: FileReport,
+    response: analysis_service_pb2.AnalyzeVideoResponse,
+    *,
+    facts: Mapping[str, str],
+    thresholds: Thresholds | None,
+) -> FileReport:
+    """Raise ServerUnusable if the response breaks the contract."""
+    video = response.video
+    return replace(
+        blank,
+        request_id=response.inference_id,
+        inference_id=response.inference_id,
+        finished=response.completed_at.ToDatetime(UTC),
+        fusion=_of_liveness(response.liveness, thresholds),
+        face_detected=True,
+        facts=facts,
+        assessment=response.assessment,
+        values={
+            "media_type": video.media_type,
+            "frames": video.frames,
+            "usable_frames": video.usable_frames,
+            "seconds": video.seconds if video.HasField("seconds") else None,
+            "other_size_frames": video.other_size_frames,
+            "complete": video.complete,
+            "repeated_frames": video.repeated_frames,
+        },
+    )
+
+
+def _of_liveness(result: result_pb2.LivenessResult, thresholds: Thresholds | None) -> FileVerdict:
+    word = enum_word(result_pb2.AttackType.Name, result.attack_type, "ATTACK_TYPE_")
+    try:
+        kind = AttackType(word)
+    except ValueError as error:
+        raise ServerUnusable(
+            "the server's response has an attack type that this version does not know"
+        ) from error
+    return FileVerdict(
+        verdict=_verdict(enum_word(result_pb2.LivenessVerdict.Name, result.verdict, "LIVENESS_VERDICT_")),
+        confidence=result.confidence / _PERCENT,
+        thresholds=thresholds,
+        signals=tuple(
+            _signal(
+                each,
+                score=each.score if each.HasField("score") else None,
+                passed=each.passed if each.HasField("passed") else None,
+            )
+            for each in result.signals
+        ),
+        attack=Attack(
+            number=ATTACK_CODES[kind],
+            name=kind.value.lower(),
+            confidence=result.attack_type_confidence / _PERCENT,
+        ),
+        explanations=tuple(result.explanations),
+    )
+
+
+def _signal(
+    each: analysis_service_pb2.SelfieSignal | result_pb2.Signal, *, score: float | None, passed: bool | None
+) -> Signal:
+    return Signal(
+        name=each.name,
+        label=each.label,
+        score=score,
+        weight=each.weight,
+        passed=passed,
+        detail=each.detail,
+    )
+
+
+def _verdict(word: str) -> Verdict:
+    try:
+        return Verdict(word)
+    except ValueError as error:
+        raise ServerUnusable("the server's response has a verdict that this version does not know") from error
+
+
+def _pack_facts(pack: result_pb2.PackReference) -> dict[str, str]:
+    return {"pack of the server": f"{pack.name} {pack.version}"}
+
+
+def _video_facts(source: VideoSource) -> dict[str, str]:
+    facts = {} if source.container is None else {"container": source.container.name}
+    facts["frames"] = f"{source.frames} analysed, {source.usable} with exactly one face"
+    if source.seconds is not None:
+        facts["length"] = f"{source.seconds:.1f} s"
+    if source.other_size:
+        facts["omitted"] = f"{source.other_size} frames of another size"
+    if source.repeated:
+        facts["repeated"] = f"{source.repeated} frames, omitted"
+    if not source.complete:
+        facts["file"] = "truncated; the frames are those before the end of the data"
+    return facts

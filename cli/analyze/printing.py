@@ -1,0 +1,230 @@
+"""Reports as tables for the terminal, and the progress on standard error if that is a terminal."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from rich import box
+from rich.console import Console, Group, RenderableType
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.table import Table
+from rich.text import Text
+
+from cli.analyze.report import FileReport, FileVerdict
+from cli.shown import printable, shown_name
+from liveness import Signal, Verdict
+from server.analysis.assessment import scope_of
+
+__all__ = ["AnalysisDisplay", "finding_view", "summary_view"]
+
+_NAME: Final = 40
+_STYLES: Final = {
+    Verdict.LIVE: "bold green",
+    Verdict.SPOOF: "bold red",
+    Verdict.INCONCLUSIVE: "bold yellow",
+}
+_NO_VERDICT: Final = Text("NO VERDICT", "bold magenta")
+_PASSED: Final = {True: Text("✓", "green"), False: Text("✗", "red"), None: Text("·", "dim")}
+_NEUTRAL: Final = Text("○", "dim")
+_NEUTRAL_SCORE: Final = 0.5
+"""The score of a signal that counts neither for nor against life."""
+_LEGEND: Final = "✓ passed, ○ neutral, ✗ not passed, · could not be assessed; no single signal decides."
+_CELLS: Final = 6
+_GAUGE_CELLS: Final = 24
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+_GOOD, _FAIR = 0.7, 0.5
+
+
+class AnalysisDisplay:
+    """Counts files, and the frames of a video while it is analysed."""
+
+    def __init__(self, messages: Console) -> None:
+        """Create a display that shows nothing yet."""
+        self._progress = Progress(
+            SpinnerColumn(),
+            TextColumn("analysing"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}", markup=False),
+            console=messages,
+            transient=True,
+            disable=not messages.is_terminal,
+            # Reports go to standard output, which may be a file while standard error is a terminal.
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._task = self._progress.add_task("", total=None)
+        self._name = ""
+        self._frames = 0
+
+    @contextmanager
+    def counting(self, total: int) -> Iterator[None]:
+        """Show the bar while files are analysed."""
+        self._progress.update(self._task, total=total)
+        with self._progress:
+            yield
+
+    @contextmanager
+    def hidden(self) -> Iterator[None]:
+        """Hide the bar while a report is printed."""
+        self._progress.stop()
+        yield
+        self._progress.start()
+
+    def begin(self, file: Path) -> None:
+        """Show the name of the next file."""
+        self._name = printable(file.name)[-_NAME:]
+        self._frames = 0
+        self._progress.update(self._task, description=self._name)
+
+    def at_frame(self, time: float) -> None:
+        """Count a frame of a video."""
+        self._frames += 1
+        text = f"{self._name}: frame {self._frames}, at {time:.1f} s"
+        self._progress.update(self._task, description=text)
+
+    def end(self) -> None:
+        """Count the file as finished."""
+        self._progress.advance(self._task)
+
+
+def finding_view(finding: FileReport) -> RenderableType:
+    """Return the whole report on one file."""
+    parts: list[RenderableType] = [_title(finding)]
+    if finding.assessment:
+        parts.append(Text(f"  {printable(finding.assessment)}", "dim"))
+    if finding.facts:
+        parts.append(
+            Text("  " + printable("; ".join(f"{name} {text}" for name, text in finding.facts.items())), "dim")
+        )
+    problem = finding.problem
+    if problem is not None:
+        code = f"{problem.code} ({problem.reason})" if problem.reason else problem.code
+        parts.append(Text(f"  {printable(code)}: {printable(problem.message)}", "red"))
+        return Group(*parts)
+    if finding.fusion is not None:
+        parts.append(_judgement(finding.fusion, "Fusion"))
+    if finding.selfie is not None:
+        parts.append(_judgement(finding.selfie, "Sum of the eight signals"))
+    parts.append(
+        Text(f"  {_LEGEND} {printable(finding.request_id)}, {1000 * finding.seconds:.0f} ms.", "dim")
+    )
+    return Group(*parts)
+
+
+def summary_view(findings: Sequence[FileReport]) -> RenderableType:
+    """Return one line for each file, and the number of each verdict."""
+    table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
+    table.add_column("file", overflow="fold")
+    table.add_column("verdict", no_wrap=True)
+    table.add_column("confidence", justify="right", no_wrap=True)
+    table.add_column("why", overflow="fold")
+    for finding in findings:
+        judgement = finding.deciding
+        table.add_row(
+            Text(_names(finding)),
+            _verdict(finding),
+            f"{judgement.confidence:.2f}" if judgement is not None else "-",
+            Text(printable(_why(finding))),
+        )
+    answers = [_verdict(finding).plain for finding in findings]
+    counts = ", ".join(f"{answers.count(word)} {word.lower()}" for word in (*Verdict, _NO_VERDICT.plain))
+    return Group(table, Text(f"{len(findings)} analysed: {counts}."))
+
+
+def _title(finding: FileReport) -> Text:
+    text = _verdict(finding).copy()
+    judgement = finding.deciding
+    if judgement is not None:
+        text.append(f" {judgement.confidence:.2f}", "default")
+        attack = judgement.attack
+        if attack is not None and attack.telling and judgement.verdict is Verdict.SPOOF:
+            looks = f", looks like {attack.name.replace('_', ' ')} ({attack.confidence:.2f})"
+            text.append(looks, "default")
+    text.append(f"  {_names(finding)}", "default bold")
+    if judgement is not None and finding.problem is None:
+        text.append(f": {scope_of(judgement.verdict)}", "default")
+    return text
+
+
+def _names(finding: FileReport) -> str:
+    names = [shown_name(file) for file in finding.files]
+    return names[0] if len(names) == 1 else f"{names[0]} to {names[-1]} ({len(names)} still frames)"
+
+
+def _verdict(finding: FileReport) -> Text:
+    judgement = finding.deciding
+    if finding.problem is not None or judgement is None:
+        return _NO_VERDICT
+    return Text(judgement.verdict.value, _STYLES[judgement.verdict])
+
+
+def _why(finding: FileReport) -> str:
+    if finding.problem is not None:
+        return finding.problem.reason or finding.problem.code
+    judgement = finding.deciding
+    if judgement is None:
+        return ""
+    if judgement.explanations:
+        return " ".join(judgement.explanations)
+    return ", ".join(signal.name for signal in judgement.signals if signal.passed is False)
+
+
+def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
+    title = Text.assemble(
+        f"  {name}: ",
+        (judgement.verdict.value, _STYLES[judgement.verdict]),
+        " ",
+        (_gauge(judgement.confidence), _STYLES[judgement.verdict]),
+        f" {judgement.confidence:.2f}",
+    )
+    if judgement.thresholds is not None:
+        title.append(f"\n  {judgement.thresholds.words}.", "dim")
+    if judgement.explanations:
+        title.append(f"\n  Why: {printable(' '.join(judgement.explanations))}")
+    table = Table(box=None, show_header=True, header_style="dim", pad_edge=True, padding=(0, 1))
+    table.add_column("", no_wrap=True)
+    table.add_column("signal", no_wrap=True)
+    table.add_column("score", no_wrap=True)
+    table.add_column("weight", justify="right", no_wrap=True)
+    table.add_column("detail", overflow="fold")
+    # Signals that could not be assessed come last.
+    for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
+        neutral = signal.score is not None and round(signal.score, 2) == _NEUTRAL_SCORE
+        passed, named = _NEUTRAL if neutral else _PASSED[signal.passed], Text(printable(signal.name))
+        table.add_row(passed, named, _score(signal), _weight(signal), _detail(signal))
+    return Group(title, table)
+
+
+def _weight(signal: Signal) -> str:
+    return f"{signal.weight:.2f}" if signal.weight > 0 else "-"
+
+
+def _detail(signal: Signal) -> Text:
+    return Text(printable(signal.detail), "dim" if signal.score is None else "")
+
+
+def _score(signal: Signal) -> Text:
+    score = signal.score
+    if score is None:
+        return Text("")
+    style = "green" if score >= _GOOD else "yellow" if score >= _FAIR else "red"
+    return Text.assemble((_bar(score, _CELLS), style), f" {score:.2f}")
+
+
+def _gauge(share: float) -> str:
+    return _bar(share, _GAUGE_CELLS).replace(" ", "·")
+
+
+def _bar(share: float, cells: int) -> str:
+    eighths = round(share * cells * 8)
+    return ("█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")).ljust(cells)

@@ -1,0 +1,144 @@
+"""Chooses the pack of the demo, the best available one, and the policy of the flash that it can meet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from rich.console import Console
+from rich.markup import escape
+
+from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
+from cli.errors import StageUnusable
+from cli.models.tables import TerminalProgress
+from server.checks.offer import pack_shortfall
+from server.domain.terms import Mode
+from server.policies import load_policies
+from vision.errors import PullError, VisionError
+from vision.packs import CataloguePack, Pack, load_catalogue, load_pack
+from vision.packs.pulling import pull_pack
+
+__all__ = ["ChosenPack", "available_pack", "choose_pack", "flash_policy_of", "liveness_thresholds"]
+
+_PULLED: Final = "open"
+"""The pack that the demo tries to pull if none is installed."""
+
+_LAST_RESORT: Final = "embedded"
+_PULL_SECONDS: Final = 30.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChosenPack:
+    """The pack that judges.
+
+    Attributes:
+        spec: Its name in the server's settings.
+        pack: The loaded pack.
+        policy: Name of the policy that it meets.
+        why: The reason for this choice, in words.
+        obstacles: The reasons against better packs, a sentence each.
+    """
+
+    spec: str
+    pack: Pack
+    policy: str
+    why: str
+    obstacles: tuple[str, ...] = ()
+
+
+async def choose_pack(
+    wanted: str | None, models_dir: Path, *, pull: Callable[[CataloguePack], Awaitable[None]] | None
+) -> ChosenPack:
+    """Return the requested pack, or the best available one.
+
+    The best is the first of the catalogue's packs that is completely installed in the models folder and meets
+    the policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
+    chooses a pack: a server uses the pack in its settings.
+
+    Args:
+        wanted: The requested pack; None to choose.
+        models_dir: The models folder.
+        pull: Pulls a pack into it; None if nothing may be pulled.
+
+    Raises:
+        StageUnusable: The requested pack, or the last candidate, cannot be used.
+    """
+
+    async def load(spec: str, why: str) -> ChosenPack:
+        try:
+            pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
+        except VisionError as error:
+            raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
+        met = load_policies(None).get(TRIAL_POLICY if pack.evaluation_only else POLICY).policy
+        if shortfall := pack_shortfall(met, pack, allow_evaluation_pack=True):
+            raise StageUnusable(f"the pack {spec} cannot meet the demo's policy {met.name}: {shortfall}")
+        return ChosenPack(spec=spec, pack=pack, policy=met.name, why=why, obstacles=tuple(obstacles))
+
+    obstacles: list[str] = []
+    if wanted is not None:
+        return await load(wanted, "it was requested")
+    catalogue = load_catalogue()
+    for candidate in catalogue.packs:
+        if not (models_dir / candidate.name).is_dir():
+            continue
+        try:
+            return await load(candidate.name, "it is the best pack in the models folder")
+        except StageUnusable as error:
+            obstacles.append(str(error))
+    why = "no pack in the models folder can be used" if obstacles else "the models folder contains no pack"
+    best = catalogue.pack(_PULLED)
+    if pull is None or best is None:
+        why += " and none may be pulled"
+    else:
+        try:
+            await pull(best)
+            return await load(_PULLED, "it was pulled just now")
+        except (PullError, StageUnusable) as error:
+            obstacles.append(str(error))
+            why += f" and {_PULLED} could not be pulled"
+    return await load(_LAST_RESORT, f"{why}; this one needs no files")
+
+
+async def available_pack(
+    console: Console, *, wanted: str | None, models_dir: Path, offline: bool
+) -> ChosenPack:
+    """Return the requested pack, or the best available one, and print which and why.
+
+    Raises:
+        StageUnusable: No pack can be used.
+    """
+    with TerminalProgress(console) as progress:
+
+        async def pull(pack: CataloguePack) -> None:
+            console.print(
+                escape(
+                    f"Pulling the pack {pack.name} into {models_dir}, for at most "
+                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models show {pack.name}"
+                ),
+                highlight=False,
+                soft_wrap=True,
+            )
+            await asyncio.to_thread(
+                pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
+            )
+
+        chosen = await choose_pack(wanted, models_dir, pull=None if offline else pull)
+    for obstacle in chosen.obstacles:
+        console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
+    console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
+    return chosen
+
+
+def flash_policy_of(chosen: ChosenPack) -> str:
+    """Return the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
+    name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
+    policy = load_policies(None).get(name).policy
+    shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
+    return FLASH_ALONE_POLICY if shortfall else name
+
+
+def liveness_thresholds(chosen: ChosenPack) -> tuple[float, float]:
+    """Return the confidences, 0..100, up to which a scan is a spoof, and from which it is live."""
+    liveness = load_policies(None).get(chosen.policy).policy.liveness
+    return liveness.spoof_threshold, liveness.live_threshold

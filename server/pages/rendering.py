@@ -1,0 +1,47 @@
+"""Fills templates. A value is text, which is escaped, unless it is `Html`; a missing one is an error."""
+
+import base64
+from pathlib import Path
+from typing import Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup as Html
+
+__all__ = ["TEMPLATES", "Html", "data_uri", "render"]
+
+
+def render(template: str, /, **values: object) -> Html:
+    """Return a filled template.
+
+    Args:
+        template: A file in ``templates``.
+        values: The values that it names.
+
+    Raises:
+        jinja2.UndefinedError: The template names a value that is not given.
+    """
+    return Html(TEMPLATES.get_template(template).render(values))  # noqa: S704 -- it escapes what is no markup
+
+
+def data_uri(content: bytes, *, media_type: str) -> str:
+    """Return a file as a data URI, so that a page needs no other file."""
+    return f"data:{media_type};base64," + base64.b64encode(content).decode("ascii")
+
+
+def _jpeg_uri(content: bytes) -> str:
+    return data_uri(content, media_type="image/jpeg")
+
+
+def _number(value: float) -> str:
+    """Return a coordinate with at most two decimals."""
+    return f"{value:.2f}".rstrip("0").rstrip(".")
+
+
+TEMPLATES: Final = Environment(
+    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    autoescape=True,
+    undefined=StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+TEMPLATES.filters.update({"jpeg_uri": _jpeg_uri, "number": _number})

@@ -1,0 +1,124 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from facegate.v1 import scan_pb2, verification_service_pb2
+
+from cli.errors import OutputUnusable
+from cli.try_.checks import (
+    TrustedImage,
+    accepted_document,
+    as_record,
+    offered_modes,
+    refused_document,
+    write_trial_policy,
+)
+from facegate_client import ServerError
+from matcher.records import Representations, open_trusted_image
+from server.policies import load_policies
+from simulator.photo import builtin_image
+from tests.cli.demo.builders import PACK
+from tests.packs import real_pack
+from vision.image import encode_jpeg
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    tmp_path.chmod(0o700)
+    write_trial_policy(tmp_path)
+    return tmp_path
+
+
+def test_a_pack_for_evaluation_gets_policies_for_trials(folder: Path) -> None:
+    modes = offered_modes(real_pack(), folder=folder)
+    assert [(mode.policy, mode.wanted, mode.shortfall) for mode in modes] == [
+        ("evaluation", scan_pb2.MODE_UNSPECIFIED, ""),
+        ("evaluation-colours", scan_pb2.MODE_UNSPECIFIED, ""),
+        ("evaluation", scan_pb2.MODE_DYNAMIC, ""),
+    ]
+
+
+def test_a_mode_that_the_pack_cannot_serve_states_why(folder: Path) -> None:
+    _, _, dynamic = offered_modes(replace(real_pack(), landmarker=None), folder=folder)
+    assert "it demands a blink" in dynamic.shortfall
+    express, colours, _ = offered_modes(replace(PACK, evaluation_only=False), folder=folder)
+    assert (express.policy, colours.policy) == ("standard", "adaptive")
+    assert express.shortfall
+
+
+def test_the_policy_for_trials_may_be_declined(folder: Path) -> None:
+    policy = load_policies(folder).get("evaluation-colours").policy
+    assert (policy.mode.value, policy.match.max_fmr) == ("EXPRESS", 1e-2)
+
+
+def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
+    with pytest.raises(OutputUnusable, match="cannot be written"):
+        write_trial_policy(tmp_path / "missing")
+
+
+def _photo() -> bytes:
+    return encode_jpeg(builtin_image("astronaut"), quality=90)
+
+
+def test_a_picture_becomes_a_record_with_the_places_of_the_eyes() -> None:
+    photo = _photo()
+    made = as_record(photo, real_pack())
+    content = open_trusted_image(made.data, representations=Representations.FIRST, max_bytes=2_000_000)
+    assert content.image == photo
+    assert content.representation is not None
+    assert len(content.representation.landmarks) == 2
+    assert any("kept byte for byte" in note for note in made.notes)
+
+
+def test_a_record_stays_as_it_is() -> None:
+    record = as_record(_photo(), real_pack()).data
+    assert as_record(record, real_pack()) == TrustedImage(record)
+
+
+def test_what_cannot_be_converted_is_left_to_the_server() -> None:
+    wide = encode_jpeg(builtin_image("astronaut")[:50], quality=90)
+    assert as_record(b"no picture", real_pack()) == TrustedImage(b"no picture")
+    assert as_record(wide, real_pack()) == TrustedImage(wide)
+
+
+def test_findings_have_remedies() -> None:
+    report = verification_service_pb2.PortraitReport(
+        container="ISO/IEC 19794-5:2011",
+        eye_distance_px=100.0,
+        requirements=[
+            verification_service_pb2.PortraitRequirement(
+                code="single_face_present", measured="1", required="1", passed=True
+            ),
+            verification_service_pb2.PortraitRequirement(
+                code="eyes_open",
+                measured="0.1 eyes to chin",
+                score=3,
+                required="score at least 50",
+                passed=False,
+            ),
+            verification_service_pb2.PortraitRequirement(code="no_head_coverings"),
+        ],
+        notes=["the record states another width"],
+    )
+    document = accepted_document(report, TrustedImage(b"", ("The picture is kept.",)), key="k")
+    assert (document["met"], document["assessed"]) == (1, 2)
+    assert [finding["code"] for finding in document["findings"]] == ["eyes_open"]
+    (finding,) = document["findings"]
+    assert finding["measured"] == "0.1 eyes to chin, score 3 of 100"
+    assert finding["required"] == "score at least 50"
+    assert finding["remedy"]
+    assert document["notes"] == ["The picture is kept.", "the record states another width."]
+
+
+def test_a_refusal_states_what_to_do() -> None:
+    document = refused_document(
+        ServerError(
+            code="INVALID_ARGUMENT",
+            reason="EYE_DISTANCE_TOO_SMALL",
+            message="the eyes are 60 pixels apart",
+            metadata={"eyeDistancePx": "60"},
+        )
+    )
+    assert document["message"] == "The eyes are 60 pixels apart."
+    assert document["remedy"].startswith("Ask for a larger picture")
+    assert document["details"] == {"eyeDistancePx": "60"}
