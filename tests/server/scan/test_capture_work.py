@@ -15,7 +15,7 @@ from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
 from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.messages import FrameMessage
-from tests.attempt.frames import undecodable
+from tests.attempt.capturing import undecodable
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
 from tests.server.scan.idle_pool import until_idle

@@ -9,7 +9,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from liveness.watch import FramePace, FrameWork
-from tests.attempt.frames import undecodable
+from tests.attempt.capturing import undecodable
 from tests.server.live import PLAN, LiveServer, Picture, pictures
 from tests.server.raw_device import Ended, RawDevice
 from tests.server.refusals import Refused
