@@ -7,8 +7,8 @@ import pytest
 
 from formats.image_format import ImageFormat
 from tests.protos.make_transcripts import SCHEMA_FILE, TRANSCRIPTS_FILE, rendered
+from tests.protos.test_vectors import Refused, Transcript, verify_transcript
 from tests.protos.tiny_jpeg import tiny_jpeg
-from tests.protos.transcripts import Refused, Transcript, verify_transcript
 from vision.image import DecodeLimits, decode_image
 
 _PUBLISHED: dict[str, Any] = json.loads(TRANSCRIPTS_FILE.read_text(encoding="utf-8"))
