@@ -8,7 +8,7 @@ from formats.der import encode
 from matcher.records import Record39794, RecordVersion, build_record, serialise, wrap_in_dg2
 from matcher.records.der import Element, elements, read_element
 from server.base.errors import Reason
-from tests.hostile import jpeg_files, other_files, png_files
+from tests.hostile import image_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 from tests.hostile.record_files import portrait
 
@@ -103,16 +103,16 @@ REFUSED: tuple[RefusedFace, ...] = (
     _refused("in XML", lambda: b'<a xmlns="http://standards.iso.org/iso-iec/39794/-5"/>', _NOT_READ),
     _refused("of a finger", lambda: b"\x64" + _content(record_39794())[1:], _FOREIGN),
     _refused("text in it", lambda: _around(b"no picture, honestly" * 50), _FOREIGN),
-    _refused("an archive in it", lambda: _around(other_files.archive()), _FOREIGN),
+    _refused("an archive in it", lambda: _around(image_files.archive()), _FOREIGN),
     _refused("a record in it", lambda: _around(record_39794()), _FOREIGN),
     _refused(
         "400 million pixels in it",
-        lambda: _around(png_files.bomb()),
+        lambda: _around(image_files.bomb()),
         frozenset({Reason.IMAGE_TOO_MANY_PIXELS}),
     ),
     _refused(
         "65 535 pixels a side in it",
-        lambda: _around(jpeg_files.declared(65_535, 65_535)),
+        lambda: _around(image_files.declared(65_535, 65_535)),
         frozenset({Reason.IMAGE_TOO_MANY_PIXELS}),
     ),
     _refused("half a picture in it", lambda: _around(portrait()[:400])),
@@ -125,7 +125,7 @@ ACCEPTED: tuple[AcceptedFace, ...] = (
     AcceptedFace("39794-5 record", record_39794),
     AcceptedFace("39794-5 record without its context tag", lambda: _content(record_39794())),
     AcceptedFace("39794-5 record in a DG2", lambda: wrap_in_dg2([record_39794()])),
-    AcceptedFace("39794-5 record, bytes behind its end", lambda: record_39794() + other_files.archive()),
+    AcceptedFace("39794-5 record, bytes behind its end", lambda: record_39794() + image_files.archive()),
     AcceptedFace("39794-5 record, an extension", lambda: _with_extension(b"\x9f\x7f\x03abc")),
     AcceptedFace("39794-5 record, an extension 10 000 deep", lambda: _with_extension(_deep(10_000))),
 )

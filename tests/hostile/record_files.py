@@ -14,7 +14,7 @@ from PIL import Image
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
 from matcher.records.iso_19794 import Record2005, Record2011, Representation2005, Representation2011
 from server.base.errors import Reason
-from tests.hostile import face_files, jpeg_files, other_files, png_files
+from tests.hostile import face_files, image_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 
 __all__ = ["ACCEPTED", "REFUSED", "portrait", "record_of", "with_faces"]
@@ -153,11 +153,11 @@ def _records_of_other_pictures() -> list[RefusedFace]:
     return [
         *_of_both("text in it", around(lambda: b"no picture, honestly" * 50), _FOREIGN),
         *_of_both("an archive in it", around(_zip), _FOREIGN),
-        *_of_both("a page in it", around(other_files.page), _FOREIGN),
-        *_of_both("HEIC in it", around(lambda: other_files.iso_media(b"heic")), _FOREIGN),
+        *_of_both("a page in it", around(image_files.page), _FOREIGN),
+        *_of_both("HEIC in it", around(lambda: image_files.iso_media(b"heic")), _FOREIGN),
         *_of_both("a record in it", around(lambda: record_of(_2005)), _FOREIGN),
-        *_of_both("400 million pixels in it", around(png_files.bomb), huge),
-        *_of_both("65 535 pixels a side in it", around(lambda: jpeg_files.declared(65_535, 65_535)), huge),
+        *_of_both("400 million pixels in it", around(image_files.bomb), huge),
+        *_of_both("65 535 pixels a side in it", around(lambda: image_files.declared(65_535, 65_535)), huge),
         *_of_both("half a picture in it", around(lambda: portrait()[:400]), _BROKEN),
         *_of_both("two faces in its picture", around(face_files.REFUSED[0].make), _SEVERAL),
     ]
@@ -215,8 +215,8 @@ ACCEPTED: tuple[AcceptedFace, ...] = (
     AcceptedFace("DG2", lambda: wrap_in_dg2([record_of(_2005)])),
     AcceptedFace("DG2 without its outermost tag", lambda: _group(record_of(_2005))),
     AcceptedFace("2011 record in a DG2", lambda: _tlv(0x75, _group(record_of(_2011)))),
-    AcceptedFace("2005 record, bytes behind its end", lambda: record_of(_2005) + other_files.archive()),
-    AcceptedFace("2011 record, bytes behind its end", lambda: record_of(_2011) + other_files.archive()),
+    AcceptedFace("2005 record, bytes behind its end", lambda: record_of(_2005) + image_files.archive()),
+    AcceptedFace("2011 record, bytes behind its end", lambda: record_of(_2011) + image_files.archive()),
     AcceptedFace("2005 record, wrong size declared", lambda: _around(portrait(), _2005)),
     AcceptedFace("2005 record, total length of garbage", lambda: _number(_2005, 8, ">I", 7)),
 )

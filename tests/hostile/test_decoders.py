@@ -1,14 +1,24 @@
-"""Every hostile file in the decoder: the outcome and the cost."""
+"""Hostile files in the decoder, and any declared header: the outcome and the cost."""
+
+import tracemalloc
 
 import numpy as np
 import pytest
+from hypothesis import HealthCheck, given, settings
 from PIL import Image
 
-from tests.hostile import jpeg_files, png_files
-from tests.hostile.decoding import decode, measured
+from formats.errors import ImageUnreadable
+from formats.exif import read_orientation
+from formats.image_header import detect_format, parse_header
+from tests.formats.samples import jpeg_head, jpeg_segment
+from tests.hostile import image_files
+from tests.hostile.decoding import LIMITS, decode, measured
 from tests.hostile.files import CASES, HEIGHT, PICTURE, WIDTH, Case, colours
-from tests.hostile.png_files import saved
+from tests.hostile.image_files import saved
+from tests.hostile.strategies import exif_blocks, headers
 from vision.errors import ImageError, ImageFault
+
+# Every hostile file in the decoder: the outcome and the cost.
 
 SECONDS = 2.0
 """Processor time that any single file may take."""
@@ -76,7 +86,7 @@ def test_every_orientation_gives_the_same_upright_picture(orientation: int, form
     for turn in _TURNS[orientation]:
         turned = turned.transpose(turn)
     if format_ == "PNG":
-        data = png_files.with_exif(saved(turned, "PNG"), orientation)
+        data = image_files.with_exif(saved(turned, "PNG"), orientation)
     else:
         tags = Image.Exif()
         tags[0x0112] = orientation
@@ -90,11 +100,11 @@ def test_every_orientation_gives_the_same_upright_picture(orientation: int, form
 
 
 def test_the_thumbnail_s_orientation_is_not_the_picture_s() -> None:
-    inner = jpeg_files.with_segments(
-        saved(PICTURE, "JPEG"), jpeg_files.exif_with_thumbnail(b"", orientation=6)
+    inner = image_files.with_segments(
+        saved(PICTURE, "JPEG"), image_files.exif_with_thumbnail(b"", orientation=6)
     )
-    outer = jpeg_files.with_segments(
-        saved(PICTURE, "JPEG"), jpeg_files.exif_with_thumbnail(inner, orientation=1)
+    outer = image_files.with_segments(
+        saved(PICTURE, "JPEG"), image_files.exif_with_thumbnail(inner, orientation=1)
     )
     assert decode(outer).pixels.shape == (HEIGHT, WIDTH, 3)
 
@@ -108,8 +118,62 @@ def test_the_thumbnail_s_orientation_is_not_the_picture_s() -> None:
 def test_the_largest_picture_that_may_be_declared_costs_no_more_than_its_pixels(
     width: int, height: int, colour: int
 ) -> None:
-    data = png_files.plain(width, height, colour=colour)
+    data = image_files.plain(width, height, colour=colour)
     with measured() as cost:
         pixels = decode(data).pixels
     assert pixels.shape == (height, width, 3)
     assert cost.bytes < 3 * pixels.nbytes
+
+
+# Any declared header gives a header or an ImageUnreadable, and no memory is allocated beyond the limits.
+
+_PARSING_BYTES = 100_000
+_DECODING_BYTES = 500_000_000
+"""A multiple of the largest image within the limits; each file here has less than a kilobyte."""
+_REFUSED_BYTES = 20_000_000
+
+
+@settings(max_examples=250, deadline=None)
+@given(headers())
+def test_any_declaration_gives_a_header_or_an_image_error(data: bytes) -> None:
+    reason: ImageFault | None = None
+    tracemalloc.start()
+    try:
+        header = parse_header(data)
+    except ImageUnreadable as error:
+        reason = error.reason
+    else:
+        assert header.format is detect_format(data)
+        assert header.width > 0
+        assert header.height > 0
+        assert header.channels in range(1, 5)
+        assert header.orientation in range(1, 9)
+    finally:
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert reason in {None, ImageFault.MALFORMED, ImageFault.UNSUPPORTED_FORMAT, ImageFault.ANIMATED}
+    assert peak < _PARSING_BYTES
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(headers())
+def test_nothing_beyond_the_limits_is_allocated(data: bytes) -> None:
+    with measured() as cost:
+        try:
+            pixels = decode(data).pixels
+        except ImageError as error:
+            beyond = error.reason is not ImageFault.MALFORMED
+        else:
+            beyond = False
+            assert pixels.shape[0] * pixels.shape[1] <= LIMITS.max_pixels
+            assert max(pixels.shape[:2]) <= LIMITS.max_side
+    assert cost.bytes < (_REFUSED_BYTES if beyond else _DECODING_BYTES)
+
+
+@given(exif_blocks())
+def test_any_exif_gives_an_orientation(block: bytes) -> None:
+    orientation = read_orientation(block)
+    assert orientation in range(1, 9)
+    stored = jpeg_head(8, 8)
+    header = parse_header(stored[:2] + jpeg_segment(0xE1, b"Exif\0\0" + block) + stored[2:])
+    assert header.orientation == orientation

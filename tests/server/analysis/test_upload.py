@@ -11,7 +11,7 @@ from server.analysis.upload import (
 )
 from server.analysis.video import MAXIMUM_STILLS
 from server.base.errors import Reason
-from tests.hostile.other_files import iso_media
+from tests.hostile.image_files import iso_media
 from vision.isolation.video import VideoContainer
 
 _AVI = b"RIFF\0\0\0\0AVI "

@@ -22,7 +22,7 @@ from server.domain.terms import Mode
 from server.policies import load_policies
 from server.storage.database import open_database
 from server.storage.tables import checks
-from tests.hostile.other_files import iso_media
+from tests.hostile.image_files import iso_media
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.refusals import Refused, refused

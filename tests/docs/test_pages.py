@@ -1,11 +1,13 @@
-"""The commands in the pages exist, with their options."""
+"""The commands, names and links of the pages exist."""
 
 import re
+import tomllib
 from collections.abc import Iterator
 from functools import cache
 from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import typer
@@ -13,10 +15,28 @@ import typer.main
 from typer._click.core import Command, Context
 from typer._click.exceptions import BadOptionUsage, BadParameter, NoArgsIsHelpError, UsageError
 from typer.core import TyperGroup
+from typer.testing import CliRunner
 
 from cli.main import app
-from tests.docs.commands import commands, program_of, simple_commands
-from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, code_spans, pages
+from server.access.api_keys import load_api_keys
+from server.configuration.settings import Settings
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
+from tests.docs.pages import (
+    REPOSITORY,
+    CodeBlock,
+    anchors,
+    code_blocks,
+    code_spans,
+    commands,
+    links,
+    pages,
+    program_of,
+    prose,
+    simple_commands,
+)
+
+# The commands in the pages exist, with their options.
 
 _NAMES = [str(page.relative_to(REPOSITORY)) for page in pages()]
 
@@ -194,3 +214,140 @@ def test_commands_are_taken_out_of_a_block() -> None:
         ("tee", ["entry"]),
         ("make", ["demo"]),
     ]
+
+
+# Every dotted name of the project's own code that a docstring or a comment mentions exists.
+
+_ROOTS = {
+    **{
+        room: REPOSITORY / room
+        for room in (
+            "attempt",
+            "cli",
+            "device_integrity",
+            "evaluation",
+            "formats",
+            "liveness",
+            "matcher",
+            "research",
+            "server",
+            "simulator",
+            "vision",
+        )
+    },
+    "facegate_client": REPOSITORY / "client" / "facegate_client",
+    "facegate_protocol": REPOSITORY / "protos" / "facegate_protocol",
+}
+_NAME = re.compile(rf"`((?:{'|'.join(_ROOTS)})(?:\.\w+)+)`")
+_SETTINGS = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+
+
+def _exists(name: str) -> bool:
+    """Returns whether a dotted name is that of a module, or of something in its module."""
+    room, *parts = name.split(".")
+    place = _ROOTS[room]
+    while parts and ((place / parts[0]).is_dir() or (place / f"{parts[0]}.py").is_file()):
+        place = place / parts.pop(0)
+    module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    code = module.read_text(encoding="utf-8")
+    return not parts or re.search(rf"\b{parts[0]}\b", code) is not None
+
+
+def test_the_dotted_names_in_the_code_exist() -> None:
+    missing = [
+        f"{file.relative_to(REPOSITORY)}: {name}"
+        for root in _ROOTS.values()
+        for file in sorted(root.rglob("*.py"))
+        for name in _NAME.findall(file.read_text(encoding="utf-8"))
+        if not _exists(name) and f"[{name.rpartition('.')[0]}]" not in _SETTINGS
+    ]
+    assert missing == []
+
+
+# Every relative link of the pages has a target.
+
+
+def _broken(page: Path) -> list[str]:
+    found = []
+    for link in links(page):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.is_relative_to(REPOSITORY) or not target.exists():
+            found.append(f"{link}: no such file")
+        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+            found.append(f"{link}: no such heading")
+    return found
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_links_resolve(name: str) -> None:
+    assert _broken(REPOSITORY / name) == []
+
+
+def test_links_are_found() -> None:
+    assert sum(len(links(page)) for page in pages()) > 150
+
+
+def test_anchors_are_those_of_the_host(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# `[a.b]` and *c*: D\n\n```sh\n# no heading\n```\n\n## Same\n\n## Same\n")
+    assert anchors(page) == {"ab-and-c-d", "same", "same-1"}
+
+
+def test_every_page_is_on_the_map() -> None:
+    docs = REPOSITORY / "docs"
+    linked = {(docs / link.partition("#")[0]).resolve() for link in links(docs / "README.md")}
+    listed = {page for page in docs.glob("*.md") if page.name != "README.md"}
+    assert listed - linked == set()
+    assert (docs / "adr" / "README.md") in linked
+
+
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    named = {
+        path
+        for span in code_spans(REPOSITORY / "CONTRIBUTING.md")
+        for path in re.findall(r"(?:^|(?<= ))[\w-]+(?:/[\w-]+)*/[\w.-]+\.\w+", span.partition("::")[0])
+    }
+    assert len(named) > 40
+    assert [path for path in sorted(named) if not (REPOSITORY / path).is_file()] == []
+
+
+def test_the_pages_name_no_path_of_a_machine() -> None:
+    assert [name for name in _NAMES if "/work/" in prose(REPOSITORY / name)] == []
+
+
+# The operator's guide: its settings are valid, and its commands for a server's data run in its order.
+
+_PAGE = REPOSITORY / "docs" / "operating.md"
+_RUN = {("config", "show"), ("policy", "list"), ("db", "upgrade"), ("db", "status"), ("db", "forget-devices")}
+_RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
+"""Commands that need no server, no network and no models."""
+
+_TOML = [block for block in code_blocks(_PAGE) if block.language == "toml"]
+
+
+@pytest.mark.parametrize("block", _TOML, ids=lambda block: f"line {block.line}")
+def test_its_settings_are_valid(block: CodeBlock) -> None:
+    Settings(**tomllib.loads(block.text))
+
+
+def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    # As the first start of a server leaves them.
+    KeyFolder(KeyFiles(tmp_path / "keys"))
+    ran = set()
+    for block in code_blocks(_PAGE):
+        for program, arguments in map(program_of, commands(block)):
+            if program == "facegate" and tuple(arguments[:2]) in _RUN:
+                here = [word.replace("/etc/facegate", str(tmp_path)) for word in arguments]
+                done = CliRunner().invoke(app, here)
+                # Of the person in the page, this deployment has nothing.
+                expected = 1 if arguments[1] == "forget-devices" else 0
+                assert done.exit_code == expected, (arguments, done.output)
+                ran.add(tuple(arguments[:2]))
+    assert ran == _RUN
+    # The file that the page's command made is one that the server accepts.
+    (key,) = load_api_keys(tmp_path / "api_keys.toml").keys
+    assert key.caller.name == "onboarding-backend"
