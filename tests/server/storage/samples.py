@@ -6,6 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import Connection, Executable, Select, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement
+
 from device_integrity import Assurance
 from server.domain.terms import CheckStatus, FailureReason, Mode
 from server.keyring.sealing import Sealed
@@ -18,6 +22,8 @@ from server.storage.records import (
     RequestKey,
     SealedRecord,
 )
+
+__all__ = ["plan_of"]
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
@@ -119,3 +125,31 @@ def decision(*evidence: EvidenceEntry, result: bytes = b"result", retain_seconds
         decide_time=after(20),
         retain_until=after(retain_seconds),
     )
+
+
+# The plan that a database makes for a query, as text.
+
+
+class _Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, query: Select[Any]) -> None:
+        self.query = query
+
+
+@compiles(_Explain, "postgresql")
+def _postgresql(element: _Explain, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN {compiler.process(element.query, **options)}"
+
+
+@compiles(_Explain, "sqlite")
+def _sqlite(element: _Explain, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN QUERY PLAN {compiler.process(element.query, **options)}"
+
+
+def plan_of(connection: Connection, query: Select[Any]) -> str:
+    """The plan of a query. PostgreSQL scans small tables unless it must not, so it must not."""
+    if connection.dialect.name == "postgresql":
+        for setting in ("enable_seqscan", "enable_bitmapscan"):
+            connection.execute(text(f"SET LOCAL {setting} = off"))
+    return "\n".join(str(tuple(row)) for row in connection.execute(_Explain(query)))
