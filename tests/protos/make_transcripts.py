@@ -29,8 +29,8 @@ from facegate_protocol import (
     resume_message,
     sha256,
 )
-from tests.protos.test_vectors import Transcript
 from tests.protos.tiny_jpeg import tiny_jpeg
+from tests.protos.transcripts import Transcript
 
 FOLDER = Path(__file__).resolve().parents[2] / "protos" / "conformance"
 TRANSCRIPTS_FILE = FOLDER / "transcripts.json"
