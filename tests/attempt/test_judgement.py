@@ -31,7 +31,7 @@ from matcher.persons import SCAN_SUBJECT
 from matcher.template import TemplateSample
 from tests.attempt.capturing import frame_of
 from tests.liveness.builders import as_head, as_plane, face_at, observation, observations, scan, segment
-from tests.liveness.results import assert_consistent
+from tests.liveness.fusing import assert_consistent
 from tests.matcher.calibrations import THREE_DECADES
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack

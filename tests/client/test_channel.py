@@ -44,8 +44,8 @@ from facegate_client.send_gate import SendGate, StopSignal
 from facegate_client.stream_call import StreamCall
 from facegate_client.tally import AttemptTally, ScanTally
 from tests.client.conftest import FAST, pictures
-from tests.client.cut_proxy import cutting
 from tests.client.fake_server import FakeServer, serving
+from tests.client.fakes import cutting
 
 
 @pytest.fixture(scope="module")

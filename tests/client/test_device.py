@@ -33,10 +33,8 @@ from facegate_client import (
 )
 from facegate_protocol import evidence_challenge
 from tests.client.conftest import FAST, Scanning, pictures
-from tests.client.cut_proxy import CutProxy, cutting
-from tests.client.fake_server import FakeServer, serving
-from tests.client.recorder import Recorder
-from tests.client.stream_plan import LOST, RETRY, SUCCESS, Refuse, Send, StreamPlan
+from tests.client.fake_server import LOST, RETRY, SUCCESS, FakeServer, Refuse, Send, StreamPlan, serving
+from tests.client.fakes import CutProxy, Recorder, cutting
 
 # Attempts and their frames.
 
@@ -562,7 +560,7 @@ _RETRIES = 1000
 _SERVER = f"""
 import asyncio
 from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import RETRY, SUCCESS, StreamPlan
+from tests.client.fake_server import RETRY, SUCCESS, StreamPlan
 
 async def serve():
     results = [RETRY] * {_RETRIES} + [SUCCESS]

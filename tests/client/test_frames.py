@@ -47,9 +47,8 @@ from facegate_client.jpeg_header import JpegHeader, read_jpeg_header
 from facegate_client.send_gate import StopSignal
 from tests import films
 from tests.client.conftest import FAST, pictures
-from tests.client.fake_screen import FakeScreen
-from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import Send, StreamPlan
+from tests.client.fake_server import FakeServer, Send, StreamPlan, serving
+from tests.client.fakes import FakeScreen
 from tests.vision.decoders import decoders
 from vision.face import BgrImage
 from vision.isolation.video import VideoLimits

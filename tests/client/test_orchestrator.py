@@ -46,8 +46,7 @@ from facegate_client import (
 )
 from facegate_client.compact_jws import CompactJws, base64url, from_base64url
 from facegate_client.key_set import ResultKey
-from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import Refuse
+from tests.client.fake_server import FakeServer, Refuse, serving
 
 
 @asynccontextmanager

@@ -45,7 +45,7 @@ from liveness.shown_picture import TrustedFace
 from liveness.verdict import DOUBTS, TOO_LITTLE_SEEN, AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT
 from tests.liveness.builders import as_head, as_plane, face_at, observation, observations, scan, segment
-from tests.liveness.results import assert_consistent, express_results
+from tests.liveness.fusing import assert_consistent, express_results
 from tests.packs import shared_pack
 from vision.face_chip import CHIP_SHAPE
 

@@ -52,9 +52,8 @@ from server.storage.objects import ObjectStore, open_object_store
 from server.storage.schema import needed_revision
 from server.storage.tables import UtcTime, Word, Words, metadata, schema_floor
 from tests.server.compliance.office import Office, open_office
-from tests.server.databases import make_tables
+from tests.server.databases import PostgresServer, make_tables
 from tests.server.live import settings_for
-from tests.server.postgres import PostgresServer
 
 
 @pytest_asyncio.fixture

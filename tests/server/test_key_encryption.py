@@ -37,7 +37,7 @@ from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from tests.canaries import Canaries
 from tests.server.key_services import Bao, bao_program, running_bao
-from tests.server.s3_process import S3, running_s3
+from tests.server.object_stores import S3, running_s3
 
 
 @pytest.fixture(scope="session")

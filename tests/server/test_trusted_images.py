@@ -50,7 +50,7 @@ from server.trusted_images.settings import (
     tenant_segment,
 )
 from server.trusted_images.stores import CredentialsUnusable, ImageBucket, ImageFolder, read_credentials
-from tests.server.s3_process import S3, running_s3
+from tests.server.object_stores import S3, running_s3
 
 
 @pytest.mark.parametrize(

@@ -37,13 +37,13 @@ from server.storage.errors import SchemaOutdated
 from server.storage.schema import upgrade
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
+from tests.server.databases import PostgresServer
 from tests.server.live import FAST, PATIENT, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.models_once import remembering_pack
+from tests.server.object_stores import running_s3
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
-from tests.server.postgres import PostgresServer
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import refusal_of, refused
-from tests.server.s3_process import running_s3
 from vision.packs.interfaces import FaceDetector
 
 # API keys and client certificates against a whole server.

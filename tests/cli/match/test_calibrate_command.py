@@ -7,7 +7,7 @@ from cli.calibrate import app
 from cli.match import calibrate_command
 from matcher.similarity import fmr_bound
 from tests.cli.match.samples import plain, small_set
-from tests.evaluation.match.crowds import pack_of
+from tests.evaluation.match.reports import pack_of
 from vision.packs.calibration import parse_calibration
 from vision.packs.operator_calibration import read_operator_calibration
 

@@ -7,7 +7,7 @@ from cli.pad.description import describe
 from cli.pad.sheets import sheets
 from cli.report import Chart, Sheet, render_page, report_view
 from tests.cli.match.samples import plain
-from tests.evaluation.pad.reports import made_report
+from tests.evaluation.pad.samples import made_report
 from tests.server.pages.reading import Page
 
 

@@ -1,7 +1,7 @@
 from cli.pad.description import describe
 from cli.pad.sheets import sheets
 from cli.report import render_markdown
-from tests.evaluation.pad.reports import made_report
+from tests.evaluation.pad.samples import made_report
 
 
 def test_every_table_is_there_and_names_are_no_markup() -> None:

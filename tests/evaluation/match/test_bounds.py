@@ -23,7 +23,7 @@ from evaluation.match.impostor_scores import THRESHOLDS as IMPOSTORS_THRESHOLDS
 from evaluation.match.impostor_scores import PersonPairs
 from evaluation.match.operating_points import NotSupported, OperatingPoint, operating_point, samples_at
 from matcher.similarity import fmr_bound
-from tests.evaluation.match.crowds import crowd, pack_of
+from tests.evaluation.match.reports import crowd, pack_of
 from vision.packs.calibration import CalibrationRecord, MatchCalibration, ScorePoint, parse_calibration
 
 THRESHOLDS = np.round(np.arange(-1.0, 1.005, 0.05), 2)

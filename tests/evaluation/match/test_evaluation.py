@@ -31,8 +31,7 @@ from evaluation.match.portrait_rates import PortraitResult, evaluate_portraits
 from evaluation.match.portraits import Degradation
 from evaluation.match.promises import Promise, promise_of
 from evaluation.match.templates import AcquisitionFault, TemplateRun
-from tests.evaluation.match.crowds import crowd
-from tests.evaluation.match.reports import made_report
+from tests.evaluation.match.reports import crowd, made_report
 from tests.evaluation.match.scale import main
 from vision.errors import ImageError, ImageFault
 from vision.image import encode_jpeg

@@ -22,7 +22,7 @@ from evaluation.match.portraits import PORTRAIT_SIZE, Degradation, degraded_port
 from evaluation.match.templates import AcquisitionFault, LabelledTemplate, embed_photos
 from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
-from tests.evaluation.match.crowds import crowd
+from tests.evaluation.match.reports import crowd
 from vision.errors import ModelFailed
 from vision.face import BgrImage, Box, DetectedFace, Embedding
 from vision.image import encode_jpeg

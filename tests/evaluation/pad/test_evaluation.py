@@ -31,8 +31,7 @@ from evaluation.pad.points import FixedApcer, NotSupported, held_out, in_sample
 from evaluation.pad.report import describe_material
 from evaluation.pad.resampling import Bootstrap, draw, interval_of, resampled_auc, resampled_bpcer
 from evaluation.pad.runs import NonResponse, ScorerKind
-from tests.evaluation.pad.reports import made_report
-from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, attack, crowd, live, scored
+from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, attack, crowd, live, made_report, scored
 
 
 @pytest.mark.parametrize(

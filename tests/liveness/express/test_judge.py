@@ -24,8 +24,7 @@ from simulator.photos import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
-from tests.liveness.express.paper_mask import WornMask, wear
-from tests.liveness.express.repeated_clips import Replay, repeat
+from tests.liveness.express.recordings import Replay, WornMask, repeat, wear
 from tests.packs import real_pack, real_photo, shared_pack
 from vision.packs.pack import Pack
 

@@ -36,8 +36,7 @@ from server.storage.database import open_database
 from server.storage.tables import checks
 from server.telemetry.logging import configure_logging
 from tests.hostile.image_files import iso_media
-from tests.hostile.iso_39794_files import with_faces_39794
-from tests.hostile.record_files import record_of, with_faces
+from tests.hostile.record_files import record_of, with_faces, with_faces_39794
 from tests.logs import log_plainly
 from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack

@@ -90,7 +90,7 @@ from server.storage.tables import (
 )
 from server.verdict.record import EvidenceRecord
 from tests.server.compliance.office import Office, open_office
-from tests.server.postgres import postgres_server
+from tests.server.databases import postgres_server
 from tests.server.raw_device import Ended
 
 __all__ = ["fill"]

@@ -45,9 +45,9 @@ from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
+from tests.server.databases import PostgresServer
 from tests.server.live import portrait
-from tests.server.postgres import PostgresServer
-from tests.server.s3_process import running_s3
+from tests.server.object_stores import running_s3
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

@@ -22,10 +22,10 @@ from server.keyring.key_files import KeyFiles
 from server.storage.objects import open_object_store
 from tests.server.crash.deployment import BANK, EXPIRED, FIRST, OWNER, SECOND, Deployment, seed
 from tests.server.crash.inspection import canaries_of, entries, erased, no_copy_of, sound, swept, traces_of
+from tests.server.crash.operations import KILLED, run
 from tests.server.crash.points import POINTS, CrashPoint
-from tests.server.crash.processes import KILLED, run
 from tests.server.crash.tripwire import Moment, Trip
-from tests.server.postgres import PostgresServer
+from tests.server.databases import PostgresServer
 
 _REFUSED = 2
 """The exit status of a command that finds its work done already, such as a key that is gone."""

@@ -38,8 +38,19 @@ from simulator.phone.phone import SimulatedPhone
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.server.databases import make_tables
-from tests.server.device.devices import APPLE, IPHONE, AppleAttestor, at_time, believing_server, scan
-from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, playing_apple, write_key
+from tests.server.device.devices import (
+    APPLE,
+    IPHONE,
+    KEY_ID,
+    TEAM_ID,
+    AppleAttestor,
+    ReceiptServer,
+    at_time,
+    believing_server,
+    playing_apple,
+    scan,
+    write_key,
+)
 from tests.server.flash_phone import phone
 from tests.server.live import PATIENT, LiveServer
 from tests.server.storage.samples import new_check

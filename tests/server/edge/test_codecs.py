@@ -88,7 +88,7 @@ from server.scan.messages import (
     StartMessage,
 )
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
-from tests.liveness.results import express_results
+from tests.liveness.fusing import express_results
 from tests.server.live import portrait
 from tests.server.models_once import remembering_pack
 from tests.server.storage.samples import entry

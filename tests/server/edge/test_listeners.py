@@ -39,8 +39,7 @@ from tests.server.live import (
     settings_for,
     until,
 )
-from tests.server.raw_device import RawDevice
-from tests.server.web_call import WebCall
+from tests.server.raw_device import RawDevice, WebCall
 
 # The methods of the listeners, and their required permissions.
 

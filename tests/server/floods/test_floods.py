@@ -1,11 +1,14 @@
-"""What callers can hold: connections, streams, and the places of other tenants."""
+"""A server with callers of several tenants, of which one calls endlessly."""
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypeAlias
+from time import sleep
+from typing import Any, Final, TypeAlias
+from uuid import uuid4
 
 import aiohttp
 import grpc
@@ -18,15 +21,116 @@ from prometheus_client import CollectorRegistry
 from facegate_client.stream_call import answer_of
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import Portrait
+from server.access.api_keys import new_api_key
 from server.edge.listeners import Listener
 from server.telemetry.metrics import Metrics
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import genuine, numbered
 from tests.server.floods.http2 import Connection, Gone
-from tests.server.floods.tenants import LOUD, QUIET, SANDBOX, Tenants, calling_on_and_on, cancelled, tenants
 from tests.server.live import LiveServer, over_web, pictures, portrait, serving, settings_for, until
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refused
+from vision.face import BgrImage, DetectedFace
+from vision.packs.interfaces import FaceDetector
+
+LOUD: Final = "loud"
+QUIET: Final = "quiet"
+SANDBOX: Final = "quiet-sandbox"
+"""A sandbox caller of the quiet tenant."""
+_AT_ONCE: Final = 12
+
+Metadata = tuple[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """A server, and the keys of its callers."""
+
+    live: LiveServer
+    keys: dict[str, str]
+
+    def metadata(self, caller: str) -> Metadata:
+        """The credentials of a caller."""
+        return (("authorization", f"Bearer {self.keys[caller]}"),)
+
+    async def upload(self, caller: str) -> service_pb2.UploadTrustedImageResponse:
+        return await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
+            metadata=self.metadata(caller),
+        )
+
+    async def metrics(self) -> str:
+        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.text()
+
+
+class _Slow:
+    """A detector that is slow for each image, like one without a cache."""
+
+    def __init__(self, model: FaceDetector, seconds: float) -> None:
+        self._model, self._seconds = model, seconds
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        sleep(self._seconds)
+        return self._model.detect(image)
+
+
+@asynccontextmanager
+async def tenants(folder: Path, *, detection_seconds: float = 0.0, **tables: Any) -> AsyncIterator[Tenants]:
+    """Serves until the block ends; ``tables`` are settings."""
+    keys = {caller: new_api_key() for caller in (LOUD, QUIET, SANDBOX)}
+    path = folder / "keys.toml"
+    path.touch(0o600)
+    path.write_text(
+        "".join(
+            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
+            f'tenant = "{caller.partition("-")[0]}"\nsandbox = {str(caller == SANDBOX).lower()}\n'
+            for caller, (_, digest) in keys.items()
+        )
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": path}, "admin": {"port": 0}}
+    pack = remembering_pack()
+    pack = replace(pack, detector=_Slow(pack.detector, detection_seconds))
+    async with serving(settings_for(folder, listeners=listeners, **tables), pack=pack) as live:
+        yield Tenants(live, {caller: key for caller, (key, _) in keys.items()})
+
+
+async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: a call that ends at the same moment may swallow one cancellation."""
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=0.5)
+
+
+@asynccontextmanager
+async def calling_on_and_on(call: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Keeps twelve calls running, each made anew as soon as it is answered or refused."""
+
+    served = 0
+
+    async def on_and_on() -> None:
+        nonlocal served
+        while True:
+            try:
+                await call()
+                served += 1
+            except grpc.RpcError:
+                await asyncio.sleep(0.005)
+
+    loops = [asyncio.create_task(on_and_on()) for _ in range(_AT_ONCE)]
+    try:
+        await asyncio.sleep(0.5)
+        yield
+        assert served
+        assert not any(loop.done() for loop in loops)
+    finally:
+        await cancelled(loops)
+
+
+# What callers can hold: connections, streams, and the places of other tenants.
 
 # The resources that unauthenticated callers can hold on a listener, over real sockets.
 

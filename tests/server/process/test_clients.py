@@ -22,8 +22,7 @@ from tests.docs.pages import REPOSITORY, code_blocks
 from tests.server.analysis.uploads import genuine, video
 from tests.server.live import portrait
 from tests.server.package_backend import backend_of_the_package
-from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.process.shell import run_facegate
+from tests.server.process.server_process import DataFolder, ServerProcess, run_facegate
 
 # Mutual TLS with a real server: the error that a caller without a valid certificate gets, and the log.
 

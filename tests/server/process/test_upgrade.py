@@ -24,9 +24,9 @@ from facegate_client.result_signature import verify_response
 from server.keyring.key_files import KeyFiles
 from server.keyring.key_rotation import rotate_key
 from server.storage.schema import needed_revision, upgrade
+from tests.server.databases import PostgresServer
 from tests.server.live import pictures, until
 from tests.server.policy_files import write_policy
-from tests.server.postgres import PostgresServer
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refused

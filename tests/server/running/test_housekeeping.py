@@ -33,7 +33,7 @@ from server.running.housekeeping import Housekeeper
 from server.running.timestamps import TimestampAuthority, TimestampFailed, TimestampRoots
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
-from tests.server.authority import LocalAuthority, local_authority
+from tests.server.certificates import LocalAuthority, local_authority
 from tests.server.live import until
 
 # Housekeeping continues if one of its steps fails.

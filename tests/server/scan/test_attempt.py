@@ -34,7 +34,7 @@ from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
 from tests.attempt.capturing import undecodable
-from tests.client.cut_proxy import cutting
+from tests.client.fakes import cutting
 from tests.packs import shared_pack
 from tests.sampling import some_fast
 from tests.server.live import FAST, PLAN, LiveServer, Picture, pictures, serving, settings_for

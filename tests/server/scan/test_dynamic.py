@@ -23,9 +23,8 @@ from server.scan.judging import AttemptJudge
 from server.scan.messages import Outbound
 from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
-from tests.client.cut_proxy import cutting
-from tests.server.flash_checks import check, flash_server, scanned
-from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
+from tests.client.fakes import cutting
+from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
 from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream
 

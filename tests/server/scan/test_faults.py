@@ -30,11 +30,11 @@ from server.storage.schema import upgrade
 from server.verdict import FailureReason
 from simulator.scene import ScanKind
 from tests.sampling import some_fast
+from tests.server.databases import PostgresServer, postgres_server
 from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
-from tests.server.postgres import PostgresServer, postgres_server
+from tests.server.object_stores import silent_store
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import Refused
-from tests.server.silent_store import silent_store
 
 # Attempts that end without a signature: an adverse judgement stands, however the connection was lost.
 #

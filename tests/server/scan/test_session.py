@@ -24,7 +24,7 @@ from server.scan.messages import CaptureBudget
 from server.storage.records import ImagePurpose
 from server.verdict import CheckStatus, FailureReason
 from simulator.scene import ScanKind
-from tests.client.fake_screen import FakeScreen
+from tests.client.fakes import FakeScreen
 from tests.sampling import some_fast
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
 from tests.server.models_once import remembering_pack

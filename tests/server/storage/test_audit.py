@@ -40,8 +40,7 @@ from server.storage.audit_reader import AuditFilter, AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import Database, open_database
 from server.storage.errors import StorageUnavailable
-from tests.server.databases import make_tables
-from tests.server.postgres import PostgresServer
+from tests.server.databases import PostgresServer, make_tables
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")

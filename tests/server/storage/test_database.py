@@ -32,7 +32,7 @@ from server.storage.repository import CheckRepository
 from server.storage.schema import current_revision, expect_usable, needed_revision, prepare_database, upgrade
 from server.storage.tables import Word, Words, metadata
 from tests.sampling import some_fast
-from tests.server.postgres import PostgresServer
+from tests.server.databases import PostgresServer
 from tests.server.storage.samples import after, decision, entry, new_check
 
 # Transactions of both databases: atomic, on separate threads, and with one writer at a time.

@@ -23,8 +23,7 @@ from server.storage.objects import ObjectStore, open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.tables import checks, evidence, metadata
 from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository
-from tests.server.s3_process import S3, running_s3
-from tests.server.silent_store import silent_store
+from tests.server.object_stores import S3, running_s3, silent_store
 from tests.server.storage import samples
 
 

@@ -28,16 +28,19 @@ from server.storage.records import AttemptEnding, ImagePurpose
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import metadata
-from tests.server.postgres import PostgresServer
-from tests.server.storage.lives import created, end, lease, scanning
+from tests.server.databases import PostgresServer
 from tests.server.storage.samples import (
     NOW,
     SESSION_KEY,
     after,
+    created,
     decision,
+    end,
     entry,
+    lease,
     new_check,
     request,
+    scanning,
     sealed_record,
 )
 

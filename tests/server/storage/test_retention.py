@@ -38,15 +38,17 @@ from server.storage.retention import DueChecks, RetentionRepository
 from server.storage.tables import attempts, checks, evidence_records, pending_approvals, record_terms
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from server.verdict.outcome import CheckOutcome
-from tests.server.storage.lives import created, end, scanning
 from tests.server.storage.samples import (
     NOW,
     after,
+    created,
     decision,
+    end,
     entry,
     new_check,
     plan_of,
     request,
+    scanning,
     sealed_record,
 )
 from tests.server.verdict.samples import OUTCOME, camera_sign

@@ -42,7 +42,7 @@ from server.verdict.outcome import (
     outcome_to_bytes,
 )
 from server.verdict.record import RecordUnreadable, delivery_from_bytes, record_from_bytes, record_to_bytes
-from tests.liveness.results import express_results
+from tests.liveness.fusing import express_results
 from tests.server.verdict.samples import ATTEMPT, NOW, OUTCOME, RECORD
 
 # The one function that decides a check: missing is never pass.

@@ -8,8 +8,7 @@ import pytest
 from attempt.judgement import StandingLine
 from liveness.fusion_model import load_fusion_model
 from tests.packs import shared_pack
-from tests.server.scan.early_departure.cuts import Cut, ScanCutter
-from tests.server.scan.early_departure.scans import clip_scans
+from tests.server.scan.early_departure import Cut, ScanCutter, clip_scans
 
 pytestmark = pytest.mark.accuracy
 

@@ -3,7 +3,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from liveness.verdict import Verdict
-from tests.attempt.equality.rows import differences, line
+from tests.attempt.equality import differences, line
 
 
 @dataclass(frozen=True)
