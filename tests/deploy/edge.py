@@ -24,7 +24,7 @@ from tests.server.certificates import authority_pem, client_certificate
 from tests.server.live import PAGE_ORIGIN
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.raw_device import WebStub
+from tests.server.web_call import WebStub
 
 __all__ = ["PROXIES", "Edge", "EdgeFiles", "has_proxy", "require_proxy"]
 

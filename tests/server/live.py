@@ -42,7 +42,7 @@ from tests.packs import real_photo
 from tests.server.databases import make_tables
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import shipped_for_trials, write_policy
-from tests.server.raw_device import WebStub
+from tests.server.web_call import WebStub
 from vision.image import DecodeLimits, decode_image, encode_jpeg
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack

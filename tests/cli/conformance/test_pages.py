@@ -12,7 +12,7 @@ from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Ticket
 from server.edge.listeners import SCAN_METHOD
 from tests.cli.conformance.playing import failures, played
-from tests.server.raw_device import WebCall, WebStub
+from tests.server.web_call import WebCall, WebStub
 
 _ORIGIN = "https://shop.example"
 _QUICK = ("success", "lost-line", "refused")

@@ -39,7 +39,8 @@ from tests.server.live import (
     settings_for,
     until,
 )
-from tests.server.raw_device import RawDevice, WebCall
+from tests.server.raw_device import RawDevice
+from tests.server.web_call import WebCall
 
 # The methods of the listeners, and their required permissions.
 
