@@ -34,7 +34,7 @@ UNIMPLEMENTED with the reason WRONG_LISTENER.
 
 This page is made by `python -m docs.make_roles` from the descriptors in `protos/`,
 `server/edge/listeners.py` and `server/access/callers.py`; do not edit it by hand.
-`tests/server/edge/test_roles.py` calls every method in every role on both listeners.
+`tests/server/edge/test_callers.py` calls every method in every role on both listeners.
 
 """
 

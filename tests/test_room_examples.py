@@ -12,7 +12,7 @@ from attempt import persons_of
 from attempt.frame import DecodedPicture
 from formats.image_format import ImageFormat
 from matcher import SCAN_SUBJECT, PortraitPolicy, accept_portrait
-from tests.attempt.frames import frame_of
+from tests.attempt.capturing import frame_of
 from tests.device_integrity.web.authenticator_in_software import Authenticator, client_data
 from tests.server.live import Picture, pictures, portrait
 from tests.server.models_once import remembering_pack

@@ -12,7 +12,7 @@ the sum is net of chance (``bits_beyond_chance``).
 most 2^-b, however long it is and whichever steps it omits: 1 in 1024 for 10 bits, 1 in 4096 for 12, 1 in
 65536 for 16. Every further attempt of a check adds as much. This presumes that response matrix, lag and
 drift are known, but they are fitted to the same frames, and after few colours they may fit guesses. In
-``tests/liveness/dynamic/test_guessing.py`` the bound holds for whole scripts. If the scan may end after any
+``tests/liveness/dynamic/test_judge.py`` the bound holds for whole scripts. If the scan may end after any
 colour from the fifth on, it does not hold strictly: a guess may reach 10 bits in up to 1 of 100 scans by the
 colours alone. The bits give no protection against an attacker who knows the colours: lag, shape and the
 device tests address relighting in real time.

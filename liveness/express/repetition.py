@@ -142,7 +142,7 @@ _CARRIED = 0.3
 """The mean difference of sampled pixels, grey levels, below which an encoder that copies pixels from the last
 frame may copy all of them. Without this rule, several live clips count as frozen or looped once x264 encodes
 them at crf 46 or 51. With it none does, and 10 of 19 clips that stall for 1.5 s at crf 34 are still found
-(``tests/liveness/express/test_strong_compression.py``)."""
+(``tests/liveness/express/test_repetition.py``)."""
 
 _BESIDE = 0.8
 """The time on either side of a run in which changes of the image are measured, seconds."""

@@ -1,6 +1,7 @@
-"""Builds a capture over real frames, and a challenge whose state the test sets."""
+"""Captures, challenges, networks and frames made by hand."""
 
 from dataclasses import replace
+from typing import Any
 
 from attempt.analyst import FrameAnalyst
 from attempt.capture import AttemptCapture
@@ -9,10 +10,14 @@ from attempt.frame import Frame, FrameLimits
 from attempt.placement import CapturePlan
 from liveness.guidance import GuidanceSettings, Oval
 from matcher.persons import SCAN_SUBJECT
-from tests.attempt.frames import frame_of
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
+from vision.face import BgrImage, DetectedFace
 from vision.packs import PadNetwork
+
+__all__ = ["CountingNetwork", "frame_of", "undecodable"]
+
+# Builds a capture over real frames, and a challenge whose state the test sets.
 
 
 def capture_of(
@@ -79,3 +84,50 @@ class ScriptedChallenge:
 def examine_ahead(capture: AttemptCapture) -> None:
     if (examination := capture.next_examination()) is not None:
         capture.examiner.add([examination()])
+
+
+# Frames made by hand.
+
+
+def frame_of(index: int = 0, **changes: Any) -> Frame:
+    """A frame, with ``changes``."""
+    fields: dict[str, Any] = {
+        "image": b"image %d" % index,
+        "index": index,
+        "capture_time_us": 1000 + index * 40_000,
+        "rotation_degrees": 0,
+        "mirrored": False,
+        "width": 360,
+        "height": 480,
+    }
+    return Frame(**(fields | changes))
+
+
+def undecodable(jpeg: bytes) -> bytes:
+    """A JPEG with the header of another, and nothing behind it that decodes."""
+    tables = jpeg.index(b"\xff\xdb"), jpeg.index(b"\xff\xc4")
+    assert jpeg.index(b"\xff\xc0") > tables[0]
+    return jpeg.replace(b"\xff\xc4\x00", b"\xff\xc4\xff")
+
+
+# A PAD network that records how often it is asked.
+
+
+class CountingNetwork:
+    """Gives every face the same probability; implements ``vision.packs.interfaces.PadNetwork``.
+
+    Attributes:
+        name: Its name.
+        asked: The number of faces it has scored.
+    """
+
+    def __init__(self, name: str = "counting", *, real: float = 0.5) -> None:
+        """Starts at 0; ``real`` is the probability of a real face."""
+        self.name = name
+        self.asked = 0
+        self._real = real
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        """The probability of a real face, whatever the image shows."""
+        self.asked += 1
+        return self._real

@@ -1,29 +1,49 @@
-"""The measurements of a frame for the flash."""
+"""The measurements of a frame, of stills and of whole films."""
 
 import itertools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt.analyst import FrameAnalyst, PadFrames, SeenFrame
+from attempt.films import FileFrames, FilmCapture, StillFrames, capture_clip, examine, judge_clip
 from attempt.flash_run import flash_sample
-from attempt.frame import Frame, FrameLimits
+from attempt.frame import Frame, FrameDecoder, FrameLimits, FramePicture, FrameUnusable
+from attempt.judgement import judge_attempt
+from attempt.stills import (
+    judge_still,
+    landmarks_of,
+    measure_still,
+    observe_still,
+    pad_scores,
+    persons_in,
+    sample_of,
+)
 from liveness.dynamic.sample import FlashSample
 from liveness.express.pad_network import PadScore
-from matcher.persons import SCAN_SUBJECT
-from tests.attempt.frames import frame_of
-from tests.attempt.networks import CountingNetwork
+from liveness.fusion_model import load_fusion_model
+from liveness.policy import CaptureKind, LivenessPolicy
+from liveness.selection import DEFAULT_COUNT
+from liveness.verdict import Verdict, VerdictReason
+from matcher.comparison import MatchPolicy
+from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT
+from tests.attempt.capturing import CountingNetwork, frame_of, undecodable
 from tests.liveness.builders import observation
+from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.live import pictures
 from tests.server.models_once import remembering_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, HeadPose
-from vision.packs import PadNetwork
+from vision.image import DecodedImage, DecodedLuma, encode_jpeg, rotate_upright
+from vision.packs import Pack, PadNetwork
+
+# The measurements of a frame for the flash.
 
 _RATE = 15.0
 
@@ -224,3 +244,377 @@ def test_scores_of_a_file_are_spread_evenly_over_all_of_it(seconds: float) -> No
     assert np.diff(spread).max() < 2 * seconds / _WANTED
     in_the_first_half = sum(time < seconds / 2 for time in spread)
     assert 0.4 <= in_the_first_half / len(spread) <= 0.65
+
+
+def test_luma_is_the_grey_of_the_colours() -> None:
+    message = frame_of(0, image=pictures()[0].jpeg)
+    picture = FramePicture(FrameDecoder(FrameLimits()), message)
+    grey = cv2.cvtColor(picture.colour(), cv2.COLOR_BGR2GRAY).astype(int)
+    difference = np.abs(picture.grey() - grey)
+    assert difference.mean() < 0.5
+    assert np.percentile(difference, 99) <= 2
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_both_are_turned_alike(degrees: int, mirrored: bool) -> None:
+    upright = cv2.imdecode(np.frombuffer(pictures()[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert upright is not None
+    stored = rotate_upright(np.asarray(upright, np.uint8), degrees=0, mirrored=mirrored)
+    stored = np.ascontiguousarray(rotate_upright(stored, degrees=(360 - degrees) % 360, mirrored=False))
+    message = frame_of(
+        0,
+        image=encode_jpeg(stored, quality=95),
+        rotation_degrees=degrees,
+        mirrored=mirrored,
+        width=stored.shape[1],
+        height=stored.shape[0],
+    )
+    decoder = FrameDecoder(FrameLimits())
+    for seen in (decoder.colour(message), decoder.luma(message)):
+        assert seen.shape[:2] == upright.shape[:2]
+        assert seen.flags.c_contiguous
+    colours = decoder.colour(message).astype(int)
+    assert np.abs(colours - upright).mean() < 4
+    grey = cv2.cvtColor(decoder.colour(message), cv2.COLOR_BGR2GRAY).astype(int)
+    assert np.abs(decoder.luma(message) - grey).mean() < 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"image": b"no picture"}, {"image": b""}, {"width": 361}, {"height": 1}],
+    ids=["no picture", "empty", "width", "height"],
+)
+def test_both_decoders_refuse_the_same_images(change: dict[str, object]) -> None:
+    message = frame_of(3, image=pictures()[0].jpeg)
+    broken = replace(message, **change)  # type: ignore[arg-type]  # names of fields
+    decoder = FrameDecoder(FrameLimits())
+    messages = []
+    for decode in (decoder.colour, decoder.luma):
+        with pytest.raises(FrameUnusable) as caught:
+            decode(broken)
+        assert caught.value.details["frame_index"] == 3
+        messages.append(str(caught.value))
+    assert messages[0] == messages[1]
+
+    with pytest.raises(FrameUnusable) as caught:
+        decoder.validate_header(broken)
+    assert str(caught.value) == messages[0]
+
+
+def test_a_check_decodes_nothing() -> None:
+    message = frame_of(0, image=undecodable(pictures()[0].jpeg))
+    decoder = FrameDecoder(FrameLimits())
+    decoder.validate_header(message)
+    with pytest.raises(FrameUnusable):
+        decoder.luma(message)
+
+
+def test_a_frame_has_colours() -> None:
+    done, grey = cv2.imencode(".jpg", np.zeros((480, 360), np.uint8))
+    assert done
+    message = frame_of(3, image=grey.tobytes())
+    with pytest.raises(FrameUnusable) as caught:
+        FrameDecoder(FrameLimits()).validate_header(message)
+    assert caught.value.details == {"frame_index": 3, "fault": "UNSUPPORTED_FORMAT"}
+
+
+def test_limits_hold_for_luma_too() -> None:
+    message = frame_of(0, image=pictures()[0].jpeg)
+    decoder = FrameDecoder(FrameLimits(max_pixels=360 * 480 - 1))
+    for decode in (decoder.colour, decoder.luma):
+        with pytest.raises(FrameUnusable, match="pixels"):
+            decode(message)
+
+
+def _small_message(width: int, height: int, **turned: object) -> Frame:
+    stored = cv2.imdecode(np.frombuffer(pictures()[0].jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert stored is not None
+    sized = np.asarray(cv2.resize(stored, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+    return frame_of(0, image=encode_jpeg(sized, quality=95), width=width, height=height, **turned)
+
+
+@pytest.mark.parametrize("in_colour", [False, True])
+def test_a_frame_is_decoded_once(monkeypatch: pytest.MonkeyPatch, in_colour: bool) -> None:
+    decoder = FrameDecoder(FrameLimits())
+    decoded: list[str] = []
+    real_colour, real_luma = decoder.coded_colour, decoder.coded_luma
+
+    def colour(message: Frame) -> DecodedImage:
+        decoded.append("colour")
+        return real_colour(message)
+
+    def luma(message: Frame) -> DecodedLuma:
+        decoded.append("luma")
+        return real_luma(message)
+
+    monkeypatch.setattr(decoder, "coded_colour", colour)
+    monkeypatch.setattr(decoder, "coded_luma", luma)
+    picture = FramePicture(decoder, frame_of(0, image=pictures()[0].jpeg), in_colour=in_colour)
+    for _ in range(2):
+        picture.grey()
+    assert decoded == (["colour"] if in_colour else ["luma"])
+    for _ in range(2):
+        picture.colour()
+        picture.light()
+    assert decoded == (["colour"] if in_colour else ["luma", "colour"])
+
+
+def test_the_grey_of_colours_is_the_luma() -> None:
+    message = frame_of(0, image=pictures()[0].jpeg)
+    decoder = FrameDecoder(FrameLimits())
+    in_colour = FramePicture(decoder, message, in_colour=True)
+    difference = np.abs(in_colour.grey().astype(int) - decoder.luma(message))
+    assert np.percentile(difference, 99) <= 2
+    assert np.array_equal(in_colour.coded, in_colour.grey()), "not turned, and grey where that is at hand"
+    assert FramePicture(decoder, message).coded.ndim == 2
+    looked = FramePicture(decoder, message)
+    looked.colour()
+    assert looked.coded.ndim == 3
+
+
+@pytest.mark.parametrize(
+    ("width", "height", "halved"), [(480, 640, True), (400, 401, True), (399, 640, False), (640, 399, False)]
+)
+def test_light_is_measured_at_half_the_size_of_large_frames(width: int, height: int, halved: bool) -> None:
+    picture = FramePicture(FrameDecoder(FrameLimits()), _small_message(width, height))
+    light, whole = picture.light(), picture.colour()
+    assert light.shape == ((height // 2, width // 2, 3) if halved else (height, width, 3))
+    assert light.reshape(-1, 3).mean(axis=0) == pytest.approx(whole.reshape(-1, 3).mean(axis=0), abs=0.6)
+
+
+@pytest.mark.parametrize("degrees", [0, 90, 180, 270])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_light_is_turned_as_the_frame_is(degrees: int, mirrored: bool) -> None:
+    message = _small_message(480, 640, rotation_degrees=degrees, mirrored=mirrored)
+    picture = FramePicture(FrameDecoder(FrameLimits()), message)
+    light, whole = picture.light(), picture.colour()
+    assert light.flags.c_contiguous
+    shrunk = cv2.resize(whole, light.shape[1::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(light.astype(int) - shrunk).max() <= 1
+
+
+def test_light_that_does_not_decode_is_refused() -> None:
+    broken = frame_of(3, image=b"no picture")
+    with pytest.raises(FrameUnusable):
+        FramePicture(FrameDecoder(FrameLimits()), broken, in_colour=True).grey()
+
+
+_FILMS_RATE = 10.0
+_Kind = Callable[[Sequence[BgrImage]], FileFrames]
+
+
+def _pack() -> Pack:
+    return replace(remembering_pack(), pad_networks=(CountingNetwork(),))
+
+
+def _film(frames: Sequence[BgrImage]) -> FilmCapture:
+    film = FilmCapture(_pack(), subject=SCAN_SUBJECT)
+    for index, pixels in enumerate(frames):
+        film.take(pixels, index / _FILMS_RATE)
+    return film
+
+
+def _stills(frames: Sequence[BgrImage]) -> StillFrames:
+    stills = StillFrames(_pack(), subject=SCAN_SUBJECT)
+    for pixels in frames:
+        stills.take(pixels)
+    return stills
+
+
+def _films_scored(frames: FileFrames) -> list[int]:
+    return [score.frame_index for score in frames.pad_scores]
+
+
+def _blurred(frames: Sequence[BgrImage]) -> list[BgrImage]:
+    """The second half shows the face badly, so that frames of it are not selected."""
+    half = len(frames) // 2
+    return [
+        *frames[:half],
+        *(np.asarray(cv2.GaussianBlur(frame, (0, 0), 3), np.uint8) for frame in frames[half:]),
+    ]
+
+
+@pytest.mark.parametrize("kind", [_film, _stills])
+def test_how_well_frames_show_the_face_does_not_choose_the_scored_ones(kind: _Kind) -> None:
+    clear, blurred = kind(genuine()), kind(_blurred(genuine()))
+    assert _films_scored(blurred) == _films_scored(clear)
+    if kind is _stills:
+        # A film of two seconds has fewer detections than frames to select.
+        selected = [[frame.index for frame in one.selected] for one in (clear, blurred)]
+        assert selected[0] != selected[1]
+
+
+@pytest.mark.parametrize("kind", [_film, _stills])
+def test_the_scored_frames_are_spread_over_the_file(kind: _Kind) -> None:
+    file = kind(genuine())
+    scored = _films_scored(file)
+    assert scored[0] == 0
+    assert len(genuine()) - scored[-1] <= 4
+    assert np.diff(scored).max() <= 4
+    study = examine(file, pack=_pack())
+    assert study.pad_scores == file.pad_scores
+    assert len(study.selected) == DEFAULT_COUNT or kind is _film
+
+
+_POLICY = LivenessPolicy()
+_FUSION = load_fusion_model()
+
+
+def _frames(**changes: object) -> list[Frame]:
+    return [
+        frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1, **changes)
+        for index, picture in enumerate(pictures())
+    ]
+
+
+def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() -> None:
+    pack = replace(remembering_pack(), pad_networks=(CountingNetwork(real=0.99),))
+    capture = capture_clip(_frames(), pack=pack, subject=SCAN_SUBJECT)
+    capture.examine_rest()
+    cues = [frame.cues for frame in capture.examined if frame.cues is not None]
+    found = judge_clip(capture, pad_scores=capture.pad_scores, cues=cues, policy=_POLICY, fusion=_FUSION)
+    attempt = judge_attempt(
+        scan=capture.observations,
+        examined=capture.examined,
+        witnesses=capture.witnesses,
+        pad_scores=capture.pad_scores,
+        portrait=capture.examined[0].sample.template,
+        calibration=pack.match_calibration,
+        liveness_policy=_POLICY,
+        match_policy=MatchPolicy(max_fmr=0.01),
+        fusion=_FUSION,
+        hints=capture.hints,
+        too_slow=None,
+    )
+    # The signal of constancy is all that an attempt adds.
+    assert replace(attempt.liveness, signals=attempt.liveness.signals[:-1]) == found
+    assert attempt.liveness.signals[-1].name == "identity_constancy"
+    assert capture.pad_scores
+
+
+def test_a_rotated_recording_shows_no_person() -> None:
+    capture = capture_clip(_frames(rotation_degrees=180), pack=remembering_pack(), subject=SCAN_SUBJECT)
+    capture.examine_rest()
+    found = judge_clip(capture, pad_scores=(), cues=(), policy=_POLICY, fusion=_FUSION)
+    assert not capture.examined
+    assert found.verdict is Verdict.INCONCLUSIVE
+    assert found.reasons[0] is VerdictReason.WRONG_ROTATION
+
+
+class _Shown:
+    """A detector that records its inputs."""
+
+    def __init__(self, pack: Pack) -> None:
+        self.sizes: list[tuple[int, int]] = []
+        self._detector = pack.detector
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        self.sizes.append((image.shape[1], image.shape[0]))
+        return self._detector.detect(image)
+
+
+def test_the_faces_of_a_large_picture_are_found_in_a_small_copy_and_given_at_full_size() -> None:
+    pack = remembering_pack()
+    small = genuine()[0]
+    large = np.asarray(cv2.resize(small, None, fx=5, fy=5, interpolation=cv2.INTER_CUBIC), np.uint8)
+    shown = _Shown(pack)
+    (face,) = persons_in(large, replace(pack, detector=shown), rule=PHOTO_SUBJECT)
+    assert shown.sizes == [(900, 1200)]
+    (expected,) = persons_in(small, pack, rule=PHOTO_SUBJECT)
+    assert face.box.width == pytest.approx(5 * expected.box.width, rel=0.1)
+    assert face.five_points / 5 == pytest.approx(expected.five_points, abs=0.04 * expected.box.width)
+
+
+def test_small_pictures_are_shown_as_they_are() -> None:
+    shown = _Shown(remembering_pack())
+    assert len(persons_in(genuine()[0], replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT)) == 1
+    assert shown.sizes == [(360, 480)]
+
+
+def test_no_model_is_asked_about_a_speck() -> None:
+    shown = _Shown(remembering_pack())
+    assert (
+        persons_in(
+            np.zeros((63, 4000, 3), np.uint8), replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT
+        )
+        == ()
+    )
+    assert shown.sizes == []
+
+
+@pytest.mark.parametrize("shape", [(64, 16_384), (16_384, 65), (127, 3000), (129, 6400)])
+def test_a_strip_is_not_halved_away(shape: tuple[int, int]) -> None:
+    shown = _Shown(remembering_pack())
+    strip = np.full((*shape, 3), 90, np.uint8)
+    assert persons_in(strip, replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT) == ()
+    assert min(shown.sizes[0]) >= 64
+
+
+def test_persons_are_counted() -> None:
+    assert len(persons_in(two_persons()[0], remembering_pack(), rule=PHOTO_SUBJECT)) == 2
+    assert persons_in(blank()[0], remembering_pack(), rule=PHOTO_SUBJECT) == ()
+
+
+def test_landmarks_decide_whether_a_frame_is_compared_and_not_an_estimate() -> None:
+    pack = remembering_pack()
+    pixels = genuine()[0]
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
+    observation = observe_still(pixels, faces=(face,), landmarks=None, index=0, capture_time=0.0)
+    estimated = replace(observation, pose=HeadPose(yaw=0.0, pitch=40.0, roll=0.0))
+    assert sample_of(pixels, face, estimated, pack).comparable
+    assert not sample_of(pixels, face, estimated, replace(pack, landmarker=None)).comparable
+    assert not sample_of(pixels, face, replace(estimated, yaw=0.0), pack).comparable
+
+
+def test_models_that_the_pack_lacks_are_not_called() -> None:
+    pack = replace(remembering_pack(), landmarker=None, pad_networks=())
+    pixels = genuine()[0]
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
+    assert landmarks_of(pixels, face, pack) is None
+    assert pad_scores(pixels, face, pack, frame_index=3) == ()
+    observation = observe_still(pixels, faces=(face,), landmarks=None, index=2, capture_time=0.5)
+    assert (observation.index, observation.capture_time, observation.faces) == (2, 0.5, 1)
+    assert observation.eyes is None
+    assert observation.pose is not None
+
+
+def test_each_network_is_asked_about_the_face() -> None:
+    class Half:
+        name = "half"
+
+        def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+            return 0.5
+
+    pack = replace(remembering_pack(), pad_networks=(Half(), Half()))
+    (face,) = persons_in(genuine()[0], pack, rule=PHOTO_SUBJECT)
+    scores = pad_scores(genuine()[0], face, pack, frame_index=3)
+    assert [(score.frame_index, score.network, score.real_probability) for score in scores] == [
+        (3, "half", 0.5)
+    ] * 2
+
+
+@pytest.mark.parametrize(("real", "verdict"), [(0.999, Verdict.LIVE), (0.001, Verdict.SPOOF)])
+def test_the_networks_decide_on_one_image(real: float, verdict: Verdict) -> None:
+    network = CountingNetwork("minifas_v2se", real=real)
+    pack = replace(remembering_pack(), pad_networks=(network,))
+    (face,) = persons_in(genuine()[0], pack, rule=PHOTO_SUBJECT)
+    landmarks = landmarks_of(genuine()[0], face, pack)
+    measured = measure_still(genuine()[0], face, landmarks=landmarks, pack=pack)
+    assert (network.asked, len(measured.cues)) == (1, 1)
+    # A minimum of frames or seconds does not apply, although the policy is that of a scan.
+    judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
+    assert judged.verdict is verdict
+    assert judged.policy.capture is CaptureKind.FRAME
+
+
+@pytest.mark.parametrize("real", [0.999, 0.001])
+def test_the_networks_do_not_decide_on_a_grey_image(real: float) -> None:
+    pack = replace(remembering_pack(), pad_networks=(CountingNetwork("minifas_v2se", real=real),))
+    grey = cv2.cvtColor(cv2.cvtColor(genuine()[0], cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
+    pixels = np.asarray(grey, np.uint8)
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
+    measured = measure_still(pixels, face, landmarks=landmarks_of(pixels, face, pack), pack=pack)
+    judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
+    assert judged.verdict is Verdict.INCONCLUSIVE
+    assert judged.reasons[0] is VerdictReason.NO_COLOURS

@@ -1,5 +1,8 @@
-"""One attempt's capture over real frames: hints, selected and examined frames, and its end."""
+"""One attempt's capture over real frames: hints, selected and examined frames, its challenge and its end."""
 
+import random
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -7,19 +10,39 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attempt.analyst import FrameAnalyst
+from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture, RoundTrip
 from attempt.frame import FrameLimits, FrameUnusable
-from attempt.placement import FEEDBACK_CODES
-from liveness.guidance import GuidanceCode
+from attempt.judgement import _ADVICE
+from attempt.placement import FEEDBACK_CODES, CapturePlan, Placement
+from attempt.selection import FrameExaminer, FrameSample, KeptFrames
+from liveness.doubt import _COVERED_BY
+from liveness.dynamic.challenge import MoveOval, Reveal
+from liveness.dynamic.challenge.script import ColourScript
+from liveness.gestures import Gesture, GestureRequest
+from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from liveness.observation import ScanObservations
+from liveness.occlusion import Cover
 from liveness.selection import CUE_FRAMES
 from matcher.persons import SCAN_SUBJECT
-from tests.attempt.capturing import capture_of, examine_ahead, frame_at
-from tests.attempt.frames import frame_of, undecodable
-from tests.attempt.networks import CountingNetwork
+from matcher.template import TemplateSample
+from tests.attempt.capturing import (
+    CountingNetwork,
+    ScriptedChallenge,
+    capture_of,
+    examine_ahead,
+    frame_at,
+    frame_of,
+    undecodable,
+)
+from tests.liveness.builders import observation
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
+from vision.face import HeadPose
 from vision.image import encode_jpeg
+from vision.packs import Template
+
+# One attempt's capture over real frames: hints, selected and examined frames, and its end.
 
 
 @pytest.fixture
@@ -359,3 +382,305 @@ def test_it_is_never_less_than_the_network_needs(exchanges: list[_Exchange], cro
     taken = [one.network + one.camera for one in exchanges]
     assert trip.seconds == pytest.approx(min(taken))
     assert trip.seconds >= min(one.network for one in exchanges) - 1e-6
+
+
+# One attempt's capture with a challenge, or with a request at its end.
+
+
+@pytest.mark.parametrize("challenged", [False, True])
+def test_frames_are_examined_ahead_in_step_with_those_that_come(challenged: bool) -> None:
+    # A challenge may go from a fifth to its end in one step: its own progress does not count.
+    capture = capture_of(ScriptedChallenge() if challenged else None)
+    begun, behind = [], []
+    for index in range(PLAN.frames):
+        capture.take(frame_at(index), arrival=0.0)
+        examine_ahead(capture)
+        begun.append(len(capture.examined) > 0)
+        behind.append(PLAN.selected * (index + 1) / PLAN.frames - len(capture.examined))
+    assert 0.25 * PLAN.frames < begun.index(True) < 0.5 * PLAN.frames
+    assert max(behind[begun.index(True) :]) < 3
+    left = PLAN.selected - len(capture.examined)
+    assert left <= 1
+
+
+def test_the_judged_frames_are_fixed_before_the_closing_step_ends() -> None:
+    challenge = ScriptedChallenge()
+    challenge.progress = 1.0
+    capture = capture_of(challenge)
+    states = []
+    for index in range(PLAN.frames + 4):
+        capture.take(frame_at(index), arrival=0.0)
+        states.append((capture.settled, capture.complete))
+        challenge.settled = True
+    # Even if the challenge is settled, an attempt needs its frames.
+    assert states.index((True, False)) >= PLAN.frames - 1
+    challenge.over = True
+    assert (capture.settled, capture.complete) == (True, True)
+
+
+def test_a_challenge_is_reported_when_the_attempt_has_its_frames() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge)
+    for index in range(PLAN.frames + 2):
+        capture.take(frame_at(index), arrival=0.0)
+    given = [frame.captured for frame in challenge.frames]
+    assert given == sorted(given)
+    assert given.index(True) >= PLAN.frames - 1
+
+
+def test_a_skipped_frame_still_records_the_displayed_step() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge)
+    capture.skip(frame_at(0), arrival=4.0)
+    assert not challenge.received, "nothing is settled before the first frame"
+    capture.take(frame_at(0), arrival=5.0)
+    late = frame_at(3)
+    capture.skip(late, arrival=6.0)
+    assert challenge.received == [(late, frame_at(0).capture_time_us, 6.0)]
+    assert len(capture.observations.frames) == 1
+
+
+def test_a_closing_step_is_part_of_the_captures_time() -> None:
+    challenge = ScriptedChallenge()
+    plan = CapturePlan(frames=32, seconds=4.0)
+    beside = replace(plan, apart_seconds=0.0, motion_seconds=0.0)
+    assert plan.with_challenge(challenge) == beside
+    challenge.closing_seconds = 0.5
+    assert plan.with_challenge(challenge) == replace(beside, frames=28, seconds=3.5)
+    challenge.closing_seconds = 9.0
+    assert plan.with_challenge(challenge) == replace(beside, frames=1, seconds=0.0)
+
+
+@pytest.mark.parametrize(("awaits", "given"), [(False, "LOOK_STRAIGHT"), (True, "TURN_HEAD_SLIGHTLY")])
+def test_a_person_asked_to_turn_gets_no_look_straight_hint(awaits: bool, given: str) -> None:
+    challenge = ScriptedChallenge()
+    challenge.awaits_depth, challenge.asks = awaits, "TURN_HEAD_SLIGHTLY"
+    capture = capture_of(challenge, GuidanceSettings(turned=0.0))
+    feedback = [capture.take(frame_at(index), arrival=0.0) for index in range(10)]
+    assert {message.code for message in feedback if message is not None} == {given}
+
+
+def test_an_open_mouth_is_requested_once_the_challenge_is_settled() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge, plan=replace(PLAN, open_mouth=True))
+    for index in range(PLAN.frames + 4):
+        capture.take(frame_at(index), arrival=0.0)
+    assert capture.gestures == (GestureRequest(Gesture.OPEN_MOUTH, asked_at=None),)
+    taken = len(challenge.frames)
+    challenge.settled = challenge.over = True
+    late = frame_at(PLAN.frames + 4)
+    capture.take(late, arrival=7.0)
+    assert capture.gestures[0].asked_at is not None
+    assert not capture.settled
+    # The challenge judges no further frame, but hears which step is on display.
+    assert len(challenge.frames) == taken
+    assert challenge.received == [(late, frame_at(0).capture_time_us, 7.0)]
+
+
+def test_no_gesture_is_requested_after_a_challenge_without_its_proof() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge, plan=replace(PLAN, open_mouth=True))
+    for index in range(PLAN.frames + 4):
+        capture.take(frame_at(index), arrival=0.0)
+    challenge.settled = challenge.over = challenge.unproven = True
+    capture.take(frame_at(PLAN.frames + 4), arrival=7.0)
+    assert capture.gestures == (GestureRequest(Gesture.OPEN_MOUTH, asked_at=None),)
+    assert capture.complete
+
+
+def test_depth_is_measured_when_the_challenge_wants_it() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge)
+    for index in range(20):
+        challenge.depth_due = index in {12, 15}
+        capture.take(frame_at(index), arrival=0.0)
+    measured = [index for index, frame in enumerate(challenge.frames) if frame.seen.depth is not None]
+    assert measured == [12, 15]
+
+
+def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge)
+    for index in range(PLAN.frames):
+        challenge.measures_light = index >= 4
+        capture.take(frame_at(index), arrival=0.0)
+    lit = [frame.seen.light is not None for frame in challenge.frames]
+    assert lit == [index >= 4 for index in range(PLAN.frames)]
+    assert capture.best is not None
+    kept = (capture.best, *capture.audit_frames(PLAN.selected))
+    assert {seen.light for seen in kept} == {None}
+
+
+def test_the_oval_moves_when_the_challenge_requests_it() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge)
+    capture.take(frame_at(0), arrival=0.0)
+    assert capture.act(0.0, frame_index=0) == ()
+    challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5),)
+    assert capture.act(1.0, frame_index=0) == challenge.wants
+    given = [capture.take(frame_at(index), arrival=0.0) for index in range(1, 8)]
+    assert "MOVE_BACK" in {feedback.code for feedback in given if feedback is not None}
+
+
+def test_a_step_counts_from_when_it_was_sent() -> None:
+    challenge = ScriptedChallenge()
+    capture = capture_of(challenge)
+    capture.take(frame_at(0), arrival=0.0)
+    step = ColourScript(bytes).lead_in()
+    challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5), Reveal(step))
+    for at, action in enumerate(capture.act(1.0, frame_index=0)):
+        capture.note_sent(action, at=3.0 + at)
+    assert challenge.reported == [4.0]
+    capture.take(replace(frame_at(1), flash_step=step.number), arrival=4.25)
+    assert capture.round_trip.seconds == pytest.approx(0.25)
+
+
+# The feedback and the count of a capture whose frames show a covered face.
+
+_COVERS = [cover for cover in Cover if cover is not Cover.NOTHING]
+
+
+@pytest.mark.parametrize("cover", _COVERS)
+def test_a_covered_face_is_reported_and_its_frames_count(cover: Cover) -> None:
+    placement = Placement(plan=CapturePlan(frames=8, seconds=0.2), oval=Oval(), settings=GuidanceSettings())
+    codes = [placement.take(observation(i, cover=cover), turned=False).code for i in range(12)]
+    assert placement.captured
+    assert placement.hints == ()
+    assert codes[-1] not in (None, GuidanceCode.OK)
+
+
+@pytest.mark.parametrize("cover", _COVERS)
+def test_the_hint_of_a_scan_and_the_advice_after_it_are_one_code(cover: Cover) -> None:
+    reason = _COVERED_BY[cover]
+    assert _ADVICE[reason] == FEEDBACK_CODES[GuidanceCode(reason.value)] == reason.value
+
+
+_FRONTAL, _PROFILE = HeadPose(yaw=2.0, pitch=0.0, roll=0.0), HeadPose(yaw=50.0, pitch=0.0, roll=0.0)
+_TEMPLATE = Template(np.array([1.0, 0.0], np.float32), "form")
+
+
+def _identified(poses: Sequence[HeadPose], *, examined: Sequence[ExaminedFrame] = ()) -> list[int]:
+    """Returns which frames would be identified of a face that is lost after every frame."""
+    kept = KeptFrames(count=1)
+    frames = tuple(observation(index, pose=pose) for index, pose in enumerate(poses))
+    for frame in frames:
+        kept.offer(SeenFrame(frame_of(frame.index), None, frame))
+    scan = ScanObservations(frames=frames, motion=())
+    return [observed.index for _, observed in kept.unidentified(scan, examined=examined)]
+
+
+def test_a_face_that_was_lost_is_identified_by_frontal_frames_only() -> None:
+    assert _identified([_FRONTAL, _PROFILE, _FRONTAL]) == [0, 2]
+
+
+def test_a_frame_is_not_identified_twice() -> None:
+    sample = TemplateSample(_TEMPLATE, 0.5)
+    # The pose of frame 1 was estimated; its landmarks showed that the head is turned after all.
+    averted = TemplateSample(_TEMPLATE, 0.5, comparable=False)
+    examined = [ExaminedFrame(0, sample), ExaminedFrame(1, averted)]
+    assert _identified([_FRONTAL, _FRONTAL, _FRONTAL], examined=examined) == [2]
+
+
+def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
+    draws = random.Random(7)
+    drawn: Counter[int] = Counter()
+    for _ in range(3000):
+        sample = FrameSample(random=draws.randbytes, size=4)
+        for index in range(20):
+            sample.offer(frame_of(index))
+        assert len({frame.index for frame in sample.drawn}) == 4
+        drawn.update(frame.index for frame in sample.drawn)
+    assert set(drawn) == set(range(20))
+    # 600 each, with a standard deviation of 22.
+    assert all(abs(count - 600) < 110 for count in drawn.values())
+
+
+def test_fewer_frames_than_wanted_are_all_drawn() -> None:
+    sample = FrameSample(random=bytes, size=4)
+    for index in range(3):
+        sample.offer(frame_of(index))
+    assert [frame.index for frame in sample.drawn] == [0, 1, 2]
+
+
+class _Setting:
+    def __init__(self, frames: int = 5) -> None:
+        self.network = CountingNetwork()
+        pack = replace(remembering_pack(), pad_networks=(self.network,))
+        analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
+        self.kept: dict[int, SeenFrame] = {}
+        for index in range(frames):
+            picture = pictures()[index]
+            frame = frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1)
+            watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
+            self.kept[index] = analyst.measure_frame(frame, picture.time_us / 1e6, watcher=watcher)
+        self.examiner = FrameExaminer(analyst=analyst, kept=self.kept)
+
+    def ahead(self, wanted: list[int]) -> int | None:
+        """Does the next examination; returns the number of its frame."""
+        examination = self.examiner.next(wanted)
+        if examination is None:
+            return None
+        self.examiner.add([examination()])
+        return examination.index
+
+    def pending(self, selected: list[int], *, begun: int | None = None) -> list[int]:
+        examinations = self.examiner.pending(selected, begun=begun)
+        self.examiner.add(examination() for examination in examinations)
+        return [examination.index for examination in examinations]
+
+    @property
+    def known(self) -> list[int]:
+        return [examined.frame_index for examined in self.examiner.examined]
+
+
+def test_the_wanted_come_first_and_none_twice() -> None:
+    setting = _Setting()
+    assert [setting.ahead(wanted) for wanted in ([3, 1], [3, 1], [3, 1], [1, 0])] == [3, 1, None, 0]
+    assert setting.known == [0, 1, 3]
+
+
+def test_a_started_examination_is_not_started_again() -> None:
+    setting = _Setting()
+    assert setting.pending([0, 4], begun=4) == [0]
+
+
+def test_a_frame_that_was_replaced_meanwhile_counts_no_more() -> None:
+    setting = _Setting()
+    assert [setting.ahead([1]), setting.ahead([2])] == [1, 2]
+    del setting.kept[1]
+    assert setting.pending([0, 2]) == [0]
+    assert setting.known == [0, 2]
+
+
+def test_so_many_frames_have_cues_and_no_replaced_one_takes_a_place() -> None:
+    setting = _Setting()
+    setting.ahead([0])
+    del setting.kept[0]
+    setting.pending([1, 2, 3, 4])
+    assert sum(examined.cues is not None for examined in setting.examiner.examined) == CUE_FRAMES
+
+
+def test_only_a_frame_with_a_detection_can_be_examined() -> None:
+    setting = _Setting()
+    object.__setattr__(setting.kept[2], "pixels", None)
+    with pytest.raises(ValueError, match="only a frame with a face"):
+        setting.ahead([2])
+
+
+def test_no_more_than_eight_frames_are_identified() -> None:
+    setting = _Setting(frames=11)
+    looks = [(seen.frame, seen.observation) for seen in setting.kept.values()]
+    witnesses = [identify() for identify in setting.examiner.identifications(looks)]
+    assert [examined.frame_index for examined in witnesses] == list(range(8))
+    assert all(examined.cues is None for examined in witnesses)
+    assert not setting.known
+
+
+def test_no_examination_or_identification_runs_a_network() -> None:
+    setting = _Setting()
+    setting.ahead([3])
+    setting.pending([0, 4])
+    looks = [(seen.frame, seen.observation) for seen in setting.kept.values()]
+    assert [identify() for identify in setting.examiner.identifications(looks)]
+    assert setting.known == [0, 3, 4]
+    assert setting.network.asked == 0

@@ -6,9 +6,9 @@ that passes here has kept the protocol.
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import grpc
@@ -23,6 +23,8 @@ from facegate.v1 import (
     verification_service_pb2_grpc,
 )
 from google.protobuf.duration_pb2 import Duration
+from google.rpc import code_pb2, error_details_pb2, status_pb2
+from grpc_status import rpc_status
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 
@@ -41,10 +43,155 @@ from facegate_protocol import (
     sign,
     verify,
 )
-from tests.client.fake_calls import Context, Inbox, ViolationError, refuse, require
-from tests.client.stream_plan import Refuse, StreamPlan
 
-__all__ = ["FakeServer", "serving"]
+__all__ = [
+    "LOST",
+    "RETRY",
+    "SUCCESS",
+    "Context",
+    "FakeServer",
+    "Inbox",
+    "Refuse",
+    "Send",
+    "StreamPlan",
+    "ViolationError",
+    "refuse",
+    "require",
+    "serving",
+]
+
+# The behaviour of the fake server in a stream, as a test sets it.
+
+Send = Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]]
+
+RETRY = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK])
+SUCCESS = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refuse:
+    """An error with its ErrorInfo; without a reason, an error as a transport gives it."""
+
+    code: grpc.StatusCode
+    reason: str = ""
+    retry_after_s: float | None = None
+    metadata: dict[str, str] = field(default_factory=dict)
+
+
+LOST = Refuse(code=grpc.StatusCode.UNAVAILABLE)
+
+
+@dataclass(kw_only=True)
+class StreamPlan:
+    """How the server behaves in one stream.
+
+    Attributes:
+        refuse: Refuse the stream before the Challenge.
+        other_key: Sign with, and show, a key that is not the pinned one.
+        bad_signature: Show the pinned key but sign other bytes.
+        body_changes: Applied to the ChallengeBody before it is signed.
+        first: Sent instead of the Challenge.
+        result_first: Sent after the handshake instead of an AttemptStart.
+        results: One for each attempt of the stream.
+        frames_wanted: Frames after which CaptureComplete is sent; 0 for never.
+        credit: Frames of credit; each accepted frame gives one back unless `withhold_credit`.
+        credit_bytes: Bytes of credit.
+        withhold_credit: Give no credit back.
+        extra_credit: Frames of credit that `act` gives.
+        act: Called after each accepted frame with the frame's number in the attempt, from 1.
+        break_after: Frames after which the stream ends with `breaking`.
+        breaking: How the stream breaks: an error, a Goodbye, or None for closing in order.
+        break_after_end: Break after AttemptEnd instead of sending a result.
+        decide_s: Time from AttemptEnd to the result, seconds.
+        silent: Never answer the start.
+        ready_within_s: Time to wait for ``attempt_ready`` between attempts, seconds; None for no wait.
+        lost_between: Break between the first attempt's result and the next attempt, with `breaking`.
+    """
+
+    refuse: Refuse | None = None
+    other_key: bool = False
+    bad_signature: bool = False
+    body_changes: Callable[[scan_pb2.ChallengeBody], None] = lambda body: None
+    first: scan_pb2.ScanFaceResponse | None = None
+    result_first: scan_pb2.ScanResult | None = None
+    results: list[scan_pb2.ScanResult] = field(
+        default_factory=lambda: [scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)]
+    )
+    plan: scan_pb2.Plan.ValueType = scan_pb2.PLAN_EXPRESS
+    frames_wanted: int = 6
+    credit: int = 3
+    credit_bytes: int = 1024 * 1024
+    withhold_credit: bool = False
+    extra_credit: int = 0
+    act: Callable[[int, Send], Awaitable[None]] | None = None
+    break_after: int | None = None
+    breaking: Refuse | scan_pb2.Goodbye | None = None
+    break_after_end: bool = False
+    decide_s: float = 0.0
+    silent: bool = False
+    ready_within_s: int | None = None
+    lost_between: bool = False
+
+
+# Helpers of the fake server: they read a call's messages, enforce the protocol, and refuse.
+
+Context = grpc.aio.ServicerContext[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse]
+
+
+class ViolationError(AssertionError):
+    """The client broke the protocol."""
+
+
+class Inbox:
+    """The client's messages; a wait for one may be abandoned without losing the message."""
+
+    def __init__(self, requests: AsyncIterator[scan_pb2.ScanFaceRequest]) -> None:
+        self._requests = requests
+        self._pending: asyncio.Task[scan_pb2.ScanFaceRequest | None] | None = None
+
+    async def has_more(self, *, within_s: float) -> bool:
+        """Whether a message, or the end, comes within a time."""
+        return bool((await asyncio.wait({self._read()}, timeout=within_s))[0])
+
+    def __aiter__(self) -> "Inbox":
+        return self
+
+    async def __anext__(self) -> scan_pb2.ScanFaceRequest:
+        message = await self._read()
+        self._pending = None
+        if message is None:
+            raise StopAsyncIteration
+        return message
+
+    def _read(self) -> "asyncio.Task[scan_pb2.ScanFaceRequest | None]":
+        if self._pending is None:
+            self._pending = asyncio.create_task(self._one())
+        return self._pending
+
+    async def _one(self) -> scan_pb2.ScanFaceRequest | None:
+        return await anext(self._requests, None)
+
+
+def require(holds: bool, what: str) -> None:
+    """Raises ``ViolationError`` if the condition does not hold."""
+    if not holds:
+        raise ViolationError(f"not so: {what}")
+
+
+async def refuse(context: Context, refusal: Refuse) -> None:
+    """Ends the call with ``refusal``."""
+    if not refusal.reason:
+        await context.abort(refusal.code, "the transport broke")
+    status = status_pb2.Status(code=code_pb2.Code.Value(refusal.code.name), message="refused by the test")
+    info = error_details_pb2.ErrorInfo(
+        domain="facegate.org", reason=refusal.reason, metadata=refusal.metadata
+    )
+    status.details.add().Pack(info)
+    if refusal.retry_after_s is not None:
+        delay = Duration()
+        delay.FromNanoseconds(int(refusal.retry_after_s * 1e9))
+        status.details.add().Pack(error_details_pb2.RetryInfo(retry_delay=delay))
+    await context.abort_with_status(rpc_status.to_status(status))
 
 
 @dataclass(frozen=True, kw_only=True)

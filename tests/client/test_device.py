@@ -1,25 +1,42 @@
-"""Attempts and their frames."""
+"""A device: attempts and their frames, challenges, evidence, and streams that break."""
 
 import asyncio
 import itertools
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
+import grpc
 import pytest
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
+from google.protobuf.duration_pb2 import Duration
+from hypothesis import given
+from hypothesis import strategies as st
 
 from facegate_client import (
+    CallRefusedError,
     CapturedImage,
+    ConnectionFailedError,
     FaceScanner,
+    ProtocolViolatedError,
+    ReconnectPolicy,
+    ScanEndedError,
     ScanEvents,
     ScanSettings,
     ScanTicket,
+    ServerNotTrustedError,
     SourceError,
     generated_source,
     open_channel,
 )
+from facegate_protocol import evidence_challenge
 from tests.client.conftest import FAST, Scanning, pictures
-from tests.client.fake_server import FakeServer, serving
-from tests.client.recorder import Recorder
-from tests.client.stream_plan import RETRY, SUCCESS, Send, StreamPlan
+from tests.client.fake_server import LOST, RETRY, SUCCESS, FakeServer, Refuse, Send, StreamPlan, serving
+from tests.client.fakes import CutProxy, Recorder, cutting
+
+# Attempts and their frames.
 
 Cause = scan_pb2.AttemptEndBody
 
@@ -276,3 +293,551 @@ def _pause(*, paused: bool) -> scan_pb2.ScanFaceResponse:
     return scan_pb2.ScanFaceResponse(
         capture_pause=scan_pb2.CapturePause(paused=paused, reason=feedback_pb2.FEEDBACK_CODE_CENTER_FACE)
     )
+
+
+# The device's tests of the server's challenge before it sends a frame.
+
+
+@pytest.mark.parametrize(
+    "plan", [StreamPlan(other_key=True), StreamPlan(bad_signature=True)], ids=["key", "signature"]
+)
+async def test_untrusted_challenge_gets_no_frame(scanning: Scanning, plan: StreamPlan) -> None:
+    fake = FakeServer(plan)
+    async with scanning(fake) as scanner:
+        with pytest.raises(ServerNotTrustedError):
+            await scanner.scan()
+    assert fake.frames == []
+    assert fake.attestations == []
+
+
+async def test_wrong_pin_refuses_the_genuine_server(scanning: Scanning) -> None:
+    fake = FakeServer()
+    ticket = ScanTicket(token=fake.token, challenge_key_sha256=bytes(32))
+    async with scanning(fake, ticket=ticket) as scanner:
+        with pytest.raises(ServerNotTrustedError, match="pinned"):
+            await scanner.scan()
+
+
+def _other_version(body: scan_pb2.ChallengeBody) -> None:
+    body.protocol_version = 2
+
+
+def _short_nonce(body: scan_pb2.ChallengeBody) -> None:
+    body.nonce = bytes(31)
+
+
+def _small_order_share(body: scan_pb2.ChallengeBody) -> None:
+    body.key_share = bytes(32)
+
+
+@pytest.mark.parametrize("change", [_other_version, _short_nonce, _small_order_share])
+async def test_unusable_challenge_is_a_violation(
+    scanning: Scanning, change: Callable[[scan_pb2.ChallengeBody], None]
+) -> None:
+    async with scanning(FakeServer(StreamPlan(body_changes=change))) as scanner:
+        with pytest.raises(ProtocolViolatedError):
+            await scanner.scan()
+
+
+async def test_first_message_must_be_the_challenge(scanning: Scanning) -> None:
+    first = scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=1))
+    async with scanning(FakeServer(StreamPlan(first=first))) as scanner:
+        with pytest.raises(ProtocolViolatedError, match="not a Challenge"):
+            await scanner.scan()
+
+
+async def test_flash_that_was_not_announced_is_a_violation(scanning: Scanning) -> None:
+    async with scanning(FakeServer(StreamPlan(plan=scan_pb2.PLAN_FLASH))) as scanner:
+        with pytest.raises(ProtocolViolatedError, match="PLAN_FLASH"):
+            await scanner.scan()
+
+
+# Evidence of the platform: its messages and their times.
+
+
+class Pieces:
+    """A platform that makes a set number of pieces of evidence for each stream."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self.bindings: list[bytes] = []
+
+    async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
+        self.bindings.append(binding)
+        for number in range(self.count):
+            assertion = device_pb2.AppAttestAssertion(key_id=bytes([number]) * 32, assertion=binding)
+            yield device_pb2.Attestation(app_attest_assertion=assertion)
+
+
+@pytest.mark.parametrize(("made", "sent"), [(0, 0), (1, 1), (2, 2), (4, 4), (6, 4)])
+async def test_pieces_are_sent_in_order_up_to_the_protocols_limit(made: int, sent: int) -> None:
+    fake, platform = FakeServer(), Pieces(made)
+    async with serving(fake) as target, open_channel(target) as channel:
+        outcome = await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            attestor=platform,
+            settings=FAST,
+        ).scan()
+    assert fake.violations == []
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert [one.app_attest_assertion.key_id[0] for one in fake.attestations] == list(range(sent))
+    (binding,) = platform.bindings
+    assert {one.app_attest_assertion.assertion for one in fake.attestations} <= {binding}
+
+
+async def test_the_platforms_words_on_device_and_camera_are_sent() -> None:
+    fake = FakeServer()
+    device = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_IOS, model="iPhone16,1")
+    camera = device_pb2.CameraProfile(label="Front", facing=device_pb2.CAMERA_FACING_FRONT)
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            profile=device,
+            camera=camera,
+            settings=FAST,
+        ).scan()
+    (start,) = fake.starts
+    assert (start.device, start.camera) == (device, camera)
+
+
+@pytest.mark.parametrize("takes", [True, False])
+async def test_findings_go_with_the_evidence_to_servers_that_take_them(takes: bool) -> None:
+    def announce(body: scan_pb2.ChallengeBody) -> None:
+        body.attestation.runtime_findings = takes
+
+    fake, platform = FakeServer(StreamPlan(body_changes=announce)), Pieces(2)
+    findings = device_pb2.RuntimeFindings(looked_for=[device_pb2.RUNTIME_FINDING_KIND_ROOT])
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            attestor=platform,
+            runtime_findings=findings,
+            settings=FAST,
+        ).scan()
+    assert fake.violations == []
+    (start,) = fake.starts
+    assert scan_pb2.CAPABILITY_RUNTIME_FINDINGS in start.capabilities
+    sent = findings.SerializeToString() if takes else b""
+    assert [one.runtime_findings for one in fake.attestations] == [sent, sent]
+    assert platform.bindings == [evidence_challenge(binding=fake.bindings[0], findings=sent)]
+
+
+async def test_a_client_without_findings_announces_none() -> None:
+    fake = FakeServer()
+    async with serving(fake) as target, open_channel(target) as channel:
+        await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(12), pace="fast"),
+            settings=FAST,
+        ).scan()
+    (start,) = fake.starts
+    assert scan_pb2.CAPABILITY_RUNTIME_FINDINGS not in start.capabilities
+    assert [one.runtime_findings for one in fake.attestations] == [b""]
+
+
+# A person who gets ready between two attempts, and the time until a device reconnects.
+
+
+class _Person:
+    """A person who gets ready when the test sets it."""
+
+    def __init__(self) -> None:
+        self.scan_results: list[scan_pb2.ScanResult] = []
+        self.asked = asyncio.Event()
+        self.ready = asyncio.Event()
+        self.left_alone = False
+
+    async def __call__(self, result: scan_pb2.ScanResult) -> None:
+        self.scan_results.append(result)
+        self.asked.set()
+        try:
+            await self.ready.wait()
+        except asyncio.CancelledError:
+            self.left_alone = True
+            raise
+
+
+async def test_the_device_announces_ready_and_is_ready_at_once(scanning: Scanning) -> None:
+    fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5))
+    async with scanning(fake, frames=60) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert scan_pb2.CAPABILITY_READY in fake.starts[0].capabilities
+    assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 3, 2)
+
+
+async def test_a_server_that_does_not_wait_gets_no_report(scanning: Scanning) -> None:
+    fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS])), _Person()
+    async with scanning(fake, frames=60, get_ready=person) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert (outcome.status, fake.readies, person.scan_results) == (scan_pb2.SCAN_STATUS_SUCCESS, 0, [])
+
+
+async def test_the_next_attempt_waits_for_the_person(scanning: Scanning) -> None:
+    fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5)), _Person()
+    async with scanning(fake, frames=60, get_ready=person) as scanner:
+        scan = asyncio.ensure_future(scanner.scan())
+        await person.asked.wait()
+        await asyncio.sleep(0.2)
+        assert (fake.readies, len(fake.ends)) == (0, 1)
+        person.ready.set()
+        outcome = await scan
+    assert fake.violations == []
+    assert list(person.scan_results[0].feedback) == [feedback_pb2.FEEDBACK_CODE_TOO_DARK]
+    assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 2, 1)
+
+
+async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is_ready(
+    scanning: Scanning,
+) -> None:
+    fake = FakeServer(
+        StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5, lost_between=True, breaking=LOST), StreamPlan()
+    )
+    person, events = _Person(), Recorder()
+    async with scanning(fake, frames=60, get_ready=person, events=events) as scanner:
+        scan = asyncio.ensure_future(scanner.scan())
+        await person.asked.wait()
+        await events.lost.wait()
+        await asyncio.sleep(0.2)
+        assert len(fake.starts) == 1
+        person.ready.set()
+        outcome = await scan
+    assert fake.violations == []
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+    assert len(person.scan_results) == 1
+    assert not person.left_alone
+
+
+async def test_cancelling_between_attempts_ends_the_next_attempt(scanning: Scanning) -> None:
+    fake, person = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5)), _Person()
+    async with scanning(fake, frames=60, get_ready=person) as scanner:
+        scan = asyncio.ensure_future(scanner.scan())
+        await person.asked.wait()
+        scanner.cancel()
+        outcome = await scan
+    assert fake.violations == []
+    assert fake.ends[-1].cause == scan_pb2.AttemptEndBody.CAUSE_CANCELLED
+    assert (outcome.attempts, person.left_alone) == (2, True)
+
+
+async def test_an_error_of_the_person_callback_ends_the_scan(scanning: Scanning) -> None:
+    async def broken(_: scan_pb2.ScanResult) -> None:
+        raise RuntimeError("the app broke")
+
+    fake = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5))
+    async with scanning(fake, frames=60, get_ready=broken) as scanner:
+        with pytest.raises(RuntimeError, match="the app broke"):
+            await scanner.scan()
+    assert len(fake.starts) == 1
+
+
+async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
+    lost = StreamPlan(break_after=1, breaking=LOST)
+    fake = FakeServer(
+        lost, lost, lost, StreamPlan(results=[RETRY, SUCCESS], lost_between=True, breaking=LOST), StreamPlan()
+    )
+    events = Recorder()
+    policy = ReconnectPolicy(initial_s=0.02, cap_s=5.0)
+    settings = ScanSettings(max_field=64, reconnect=policy)
+    async with scanning(fake, frames=80, events=events, settings=settings) as scanner:
+        outcome = await scanner.scan()
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 5)
+    assert [number for number, _ in events.waits] == [1, 2, 3, 4]
+    waits = [seconds for _, seconds in events.waits]
+    assert waits[2] >= 0.5 * 4 * policy.initial_s
+    assert waits[3] <= policy.initial_s
+
+
+_RETRIES = 1000
+_SERVER = f"""
+import asyncio
+from tests.client.fake_server import FakeServer, serving
+from tests.client.fake_server import RETRY, SUCCESS, StreamPlan
+
+async def serve():
+    results = [RETRY] * {_RETRIES} + [SUCCESS]
+    fake = FakeServer(StreamPlan(results=results, ready_within_s=60, frames_wanted=1))
+    async with serving(fake) as target:
+        print(target, fake.token, fake.challenge_key_sha256.hex(), flush=True)
+        await asyncio.Event().wait()
+
+asyncio.run(serve())
+"""
+
+
+@pytest.mark.slow
+async def test_no_stream_is_lost_when_the_next_attempt_overtakes_the_report() -> None:
+    """The answer of a server in another process may be seen before the report is known to be sent."""
+    server = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _SERVER, stdout=subprocess.PIPE, limit=1024
+    )
+    try:
+        assert server.stdout is not None
+        target, token, fingerprint = (await server.stdout.readline()).decode().split()
+        async with open_channel(target) as channel:
+            scanner = FaceScanner(
+                channel=channel,
+                ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
+                # The client may send more than the one frame that is wanted before it hears that.
+                source=generated_source(pictures(10 * _RETRIES), pace="fast"),
+                settings=replace(
+                    FAST,
+                    max_attempts=_RETRIES + 1,
+                    stream_timeout_s=600,
+                    handshake_timeout_s=60,
+                    result_timeout_s=60,
+                ),
+            )
+            outcome = await scanner.scan()
+    finally:
+        server.kill()
+        await server.wait()
+    assert (outcome.streams, outcome.attempts) == (1, _RETRIES + 1)
+
+
+# Streams that break, are left, or are refused, and the device's reaction.
+
+
+async def test_lost_connection_is_resumed_with_the_same_session_key(scanning: Scanning) -> None:
+    fake = FakeServer(
+        StreamPlan(break_after=3, breaking=LOST), StreamPlan(break_after=2, breaking=LOST), StreamPlan()
+    )
+    events = Recorder()
+    async with scanning(fake, frames=60, events=events) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert (outcome.streams, fake.resume_proofs, len(events.losses)) == (3, 2, 2)
+    assert [start.resume for start in fake.starts] == [False, True, True]
+    assert len({start.session_public_key for start in fake.starts}) == 1
+    assert len({start.key_share for start in fake.starts}) == 3
+    times = [frame.header.capture_time_us for frame in fake.frames]
+    assert times == sorted(set(times))
+
+
+async def test_stream_that_closes_without_a_result_is_resumed(scanning: Scanning) -> None:
+    fake = FakeServer(StreamPlan(break_after=2, breaking=None), StreamPlan())
+    async with scanning(fake, frames=40) as scanner:
+        outcome = await scanner.scan()
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+
+
+async def test_reconnects_are_bounded(scanning: Scanning) -> None:
+    fake = FakeServer(StreamPlan(break_after=1, breaking=LOST))
+    settings = ScanSettings(max_field=64, reconnect=ReconnectPolicy(limit=3, initial_s=0.01, cap_s=0.01))
+    async with scanning(fake, frames=200, settings=settings) as scanner:
+        with pytest.raises(ConnectionFailedError):
+            await scanner.scan()
+    assert len(fake.starts) == 4
+
+
+async def test_a_refused_connection_is_reported_soon() -> None:
+    async with open_channel("127.0.0.1:1") as channel:
+        scanner = FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token="t", challenge_key_sha256=bytes(32)),
+            source=generated_source(pictures(3), pace="fast"),
+            settings=FAST,
+        )
+        with pytest.raises(ConnectionFailedError):
+            await asyncio.wait_for(scanner.scan(), timeout=5)
+
+
+async def test_silent_server_is_given_up(scanning: Scanning) -> None:
+    fake = FakeServer(StreamPlan(silent=True))
+    settings = ScanSettings(
+        handshake_timeout_s=0.1, reconnect=ReconnectPolicy(first_limit=1, initial_s=0.01, cap_s=0.01)
+    )
+    async with scanning(fake, settings=settings) as scanner:
+        with pytest.raises(ConnectionFailedError, match="no Challenge"):
+            await scanner.scan()
+
+
+async def test_draining_server_is_left_and_met_again(scanning: Scanning) -> None:
+    goodbye = scan_pb2.Goodbye(
+        reason=scan_pb2.Goodbye.REASON_DRAINING, reconnect_after=Duration(nanos=50_000_000)
+    )
+    fake, events = FakeServer(StreamPlan(break_after=2, breaking=goodbye), StreamPlan()), Recorder()
+    began = time.monotonic()
+    async with scanning(fake, frames=40, events=events) as scanner:
+        outcome = await scanner.scan()
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+    assert time.monotonic() - began >= 0.05
+    assert "DRAINING" in events.losses[0]
+
+
+@pytest.mark.parametrize("reason", ["SUPERSEDED", "DEADLINE", "CHECK_CLOSED"])
+async def test_goodbye_for_good_ends_the_scan(scanning: Scanning, reason: str) -> None:
+    goodbye = scan_pb2.Goodbye(reason=scan_pb2.Goodbye.Reason.Value(f"REASON_{reason}"))
+    fake = FakeServer(StreamPlan(break_after=2, breaking=goodbye))
+    async with scanning(fake) as scanner:
+        with pytest.raises(ScanEndedError) as caught:
+            await scanner.scan()
+    assert caught.value.reason == reason
+    assert len(fake.starts) == 1
+
+
+async def test_result_that_a_lost_connection_withheld_is_fetched(scanning: Scanning) -> None:
+    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(result_first=SUCCESS))
+    async with scanning(fake) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+
+
+async def test_check_that_was_decided_while_the_connection_was_lost_is_completed(scanning: Scanning) -> None:
+    closed = Refuse(
+        code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED", metadata={"decidedByAttempt": "1"}
+    )
+    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(refuse=closed))
+    async with scanning(fake) as scanner:
+        outcome = await scanner.scan()
+    assert outcome.status == scan_pb2.SCAN_STATUS_COMPLETED
+
+
+@pytest.mark.parametrize("metadata", [{}, {"maxAttempts": "1"}])
+async def test_a_check_that_no_attempt_decided_is_not_completed(
+    scanning: Scanning, metadata: dict[str, str]
+) -> None:
+    closed = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED", metadata=metadata)
+    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(refuse=closed))
+    async with scanning(fake) as scanner:
+        with pytest.raises(CallRefusedError) as caught:
+            await scanner.scan()
+    assert caught.value.refusal.reason == "CHECK_CLOSED"
+
+
+async def test_closed_check_is_refused_where_nothing_was_sent(scanning: Scanning) -> None:
+    closed = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED")
+    fake = FakeServer(StreamPlan(refuse=closed))
+    async with scanning(fake) as scanner:
+        with pytest.raises(CallRefusedError) as caught:
+            await scanner.scan()
+    assert caught.value.refusal.reason == "CHECK_CLOSED"
+    assert len(fake.starts) == 1
+
+
+async def test_an_overloaded_server_is_asked_again_after_its_delay(scanning: Scanning) -> None:
+    busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=0.05)
+    fake = FakeServer(StreamPlan(refuse=busy), StreamPlan())
+    async with scanning(fake) as scanner:
+        outcome = await scanner.scan()
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert [start.resume for start in fake.starts] == [False, False]
+
+
+async def test_lasting_overload_raises_the_error_of_the_server(scanning: Scanning) -> None:
+    busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", metadata={"limit": "4"})
+    fake = FakeServer(StreamPlan(refuse=busy))
+    async with scanning(fake) as scanner:
+        with pytest.raises(CallRefusedError) as caught:
+            await scanner.scan()
+    assert caught.value.refusal.reason == "OVERLOADED"
+    assert caught.value.refusal.metadata == {"limit": "4"}
+
+
+async def test_refusal_in_the_middle_is_reported_with_its_reason(scanning: Scanning) -> None:
+    refuse = Refuse(code=grpc.StatusCode.INVALID_ARGUMENT, reason="FRAME_IMAGE_INVALID")
+    fake = FakeServer(StreamPlan(break_after=2, breaking=refuse))
+    async with scanning(fake) as scanner:
+        with pytest.raises(CallRefusedError) as caught:
+            await scanner.scan()
+    assert caught.value.refusal.code == "INVALID_ARGUMENT"
+    assert caught.value.refusal.reason == "FRAME_IMAGE_INVALID"
+
+
+# Connections that really break during a scan.
+
+
+class _CutAt(ScanEvents):
+    """Cuts the connection after each frame with one of these numbers in the scan."""
+
+    def __init__(self, proxy: CutProxy, *frames: int) -> None:
+        self._proxy, self._frames, self._sent = proxy, frames, 0
+        self.losses = 0
+
+    def frame_sent(self, attempt: int, index: int, size: int) -> None:
+        self._sent += 1
+        if self._sent in self._frames:
+            self._proxy.cut()
+
+    def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
+        self.losses += 1
+
+
+class _CutAfterEnd(ScanEvents):
+    """Cuts the connection once, right after the first AttemptEnd."""
+
+    def __init__(self, proxy: CutProxy) -> None:
+        self._proxy, self._cut = proxy, False
+
+    def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
+        if not self._cut:
+            self._cut = True
+            self._proxy.cut()
+
+
+@pytest.mark.parametrize("cuts", [(3,), (1, 4, 8)])
+async def test_scan_survives_a_cut_connection(cuts: tuple[int, ...]) -> None:
+    fake = FakeServer(StreamPlan(frames_wanted=10))
+    async with (
+        serving(fake) as target,
+        cutting(target) as (proxy, through),
+        open_channel(through) as channel,
+    ):
+        events = _CutAt(proxy, *cuts)
+        scanner = FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(80), pace="fast"),
+            events=events,
+            settings=FAST,
+        )
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert outcome.streams == len(cuts) + 1 == fake.resume_proofs + 1
+    assert events.losses >= len(cuts)
+    assert proxy.connections >= len(cuts) + 1
+
+
+async def test_scan_survives_a_cut_while_the_server_decides() -> None:
+    slow = StreamPlan(frames_wanted=4, decide_s=0.3)
+    fake = FakeServer(slow, StreamPlan(frames_wanted=4))
+    async with (
+        serving(fake) as target,
+        cutting(target) as (proxy, through),
+        open_channel(through) as channel,
+    ):
+        scanner = FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
+            source=generated_source(pictures(80), pace="fast"),
+            events=_CutAfterEnd(proxy),
+            settings=FAST,
+        )
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
+
+
+@given(reconnect=st.integers(1, 10_000), jitter=st.floats(0, 1), asked=st.floats(0, 1e6))
+def test_wait_grows_to_its_cap_and_honours_the_server(reconnect: int, jitter: float, asked: float) -> None:
+    policy = ReconnectPolicy(initial_s=0.25, cap_s=8.0, longest_asked_s=30.0)
+    delay = policy.delay(reconnect, asked_s=asked, jitter=jitter)
+    assert min(asked, 30.0) <= delay <= max(8.0, min(asked, 30.0))
+    assert delay >= min(8.0, 0.25 * 2.0 ** min(reconnect - 1, 30)) / 2
+
+
+def test_wait_doubles() -> None:
+    policy = ReconnectPolicy(initial_s=0.25, cap_s=8.0)
+    waits = [policy.delay(number, asked_s=0.0, jitter=1.0) for number in range(1, 8)]
+    assert waits == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 8.0]

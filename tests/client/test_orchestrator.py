@@ -1,37 +1,51 @@
+"""Orchestrators, and the verification of what they receive: results, keys and archives."""
+
 import asyncio
 import base64
 import hmac
+import io
 import json
+import ssl
 import time
+import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import grpc
 import pytest
+import trustme
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from facegate.v1.verification_service_pb2 import CheckProgress
+from hypothesis import given
+from hypothesis import strategies as st
 from joserfc import jws
-from joserfc.jwk import ECKey
+from joserfc.jwk import ECKey, OKPKey, RSAKey
 
 from facegate_client import (
     ApiKey,
     CallRefusedError,
     ConnectionFailedError,
+    KeySet,
     Orchestrator,
     ReconnectPolicy,
     SandboxResultError,
     ServerNotTrustedError,
+    fetch_key_set,
     load_key_set,
     open_channel,
     ticket_of,
+    verify_archive,
+    verify_record_jws,
     verify_result_jws,
 )
-from facegate_client.result_signature import base64url
-from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import Refuse
+from facegate_client.result_signature import CompactJws, ResultKey, base64url, from_base64url
+from tests.client.fake_server import FakeServer, Refuse, serving
 
 
 @asynccontextmanager
@@ -413,3 +427,338 @@ def test_anything_but_a_jwks_is_refused(content: str | bytes) -> None:
 def test_jwks_is_read_as_json_and_as_an_object() -> None:
     fake = FakeServer()
     assert len(load_key_set(json.dumps(fake.jwks)).keys) == len(load_key_set(fake.jwks).keys) == 1
+
+
+ANSWERS = {
+    "/jwks.json": json.dumps(FakeServer().jwks),
+    "/large.json": " " * 70_000,
+    "/other.json": "{}",
+}
+
+
+@pytest.fixture
+async def site() -> AsyncIterator[TestServer]:
+    async def answer(request: web.Request) -> web.Response:
+        if request.path not in ANSWERS:
+            raise web.HTTPNotFound
+        return web.Response(text=ANSWERS[request.path])
+
+    app = web.Application()
+    app.router.add_get("/{path}", answer)
+    server = TestServer(app)
+    async with server:
+        yield server
+
+
+async def test_keys_are_fetched(site: TestServer) -> None:
+    keys = await fetch_key_set(str(site.make_url("/jwks.json")))
+    assert [key.kid for key in keys.keys] == ["result-1"]
+
+
+@pytest.mark.parametrize(
+    ("path", "cause"), [("/large.json", "larger than 65536 bytes"), ("/missing.json", "the status is 404")]
+)
+async def test_a_failed_fetch_raises_connection_failed(site: TestServer, path: str, cause: str) -> None:
+    with pytest.raises(ConnectionFailedError, match=cause):
+        await fetch_key_set(str(site.make_url(path)))
+
+
+async def test_anything_but_a_jwks_is_not_trusted(site: TestServer) -> None:
+    with pytest.raises(ServerNotTrustedError):
+        await fetch_key_set(str(site.make_url("/other.json")))
+
+
+@pytest.mark.parametrize(
+    ("url", "cause"),
+    [
+        ("http://127.0.0.1:1/jwks.json", "refuses the connection"),
+        ("http://", "not http or https"),
+        ("nonsense", "not http or https"),
+    ],
+)
+async def test_unreachable_or_malformed_address_is_a_failed_connection(url: str, cause: str) -> None:
+    with pytest.raises(ConnectionFailedError, match=cause):
+        await fetch_key_set(url, timeout_s=60)
+
+
+_JWKS = ANSWERS["/jwks.json"].encode()
+_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+@asynccontextmanager
+async def _answering(
+    *parts: bytes, pause_s: float = 0.0, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[str]:
+    """An address that answers each connection with these bytes, whatever the request."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(pause_s)
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        yield f"http{'s' if tls else ''}://localhost:{port}/jwks.json?a=b"
+
+
+async def test_an_answer_in_chunks_is_read() -> None:
+    half = len(_JWKS) // 2
+    chunks = [b"%x\r\n%s\r\n" % (len(part), part) for part in (_JWKS[:half], _JWKS[half:], b"")]
+    async with _answering(_HEAD + b"Transfer-Encoding: chunked\r\n\r\n", *chunks) as url:
+        assert len((await fetch_key_set(url)).keys) == 1
+
+
+@pytest.mark.parametrize(
+    ("answer", "cause"),
+    [
+        (b"", "not valid HTTP"),
+        (b"nonsense", "not valid HTTP"),
+        (_HEAD + b"Content-Length: %d\r\n\r\n" % (len(_JWKS) + 1) + _JWKS, "cut off"),
+        (_HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nab", "cut off"),
+        (
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\nContent-Length: 0\r\n\r\n",
+            "the status is 302",
+        ),
+        (b"HTTP/1.1 204 No Content\r\n\r\n", "the status is 204"),
+        (_HEAD + b"X: y\r\n" * 200_000, "larger than 65536 bytes"),
+    ],
+    ids=["empty", "no-http", "cut", "cut-chunk", "redirect", "no-content", "endless"],
+)
+async def test_an_answer_that_is_no_whole_200_is_a_failed_connection(answer: bytes, cause: str) -> None:
+    async with _answering(answer) as url:
+        with pytest.raises(ConnectionFailedError, match=cause):
+            await fetch_key_set(url)
+
+
+async def test_the_time_is_of_the_whole_answer() -> None:
+    async with _answering(_HEAD, *(b"X: y\r\n" for _ in range(600)), pause_s=0.1) as url:
+        began = time.monotonic()
+        with pytest.raises(ConnectionFailedError, match=r"no complete answer arrived within 0\.5 s"):
+            await fetch_key_set(url, timeout_s=0.5)
+    assert time.monotonic() - began < 30
+
+
+async def test_a_certificate_of_a_stranger_is_a_failed_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    authority = trustme.CA()
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(context)
+    async with _answering(_HEAD + b"\r\n" + _JWKS, tls=context) as url:
+        with pytest.raises(ConnectionFailedError, match="TLS certificate is not trusted"):
+            await fetch_key_set(url)
+        with authority.cert_pem.tempfile() as trusted:
+            monkeypatch.setenv("SSL_CERT_FILE", trusted)
+            assert len((await fetch_key_set(url)).keys) == 1
+
+
+async def test_other_addresses_are_not_asked() -> None:
+    async with _answering(_HEAD + b"\r\n" + _JWKS) as url:
+        assert len((await fetch_key_set(url)).keys) == 1
+        for other in (url.replace("http", "ftp"), url + " b", url + "\r\nX: y", "file:///etc/hostname"):
+            with pytest.raises(ConnectionFailedError):
+                await fetch_key_set(other)
+
+
+FIRST: dict[str, Any] = dict(ECKey.generate_key("P-256", parameters={"kid": "1"}).as_dict(private=False))
+SECOND: dict[str, Any] = dict(ECKey.generate_key("P-256", parameters={"kid": "2"}).as_dict(private=False))
+
+
+def test_keys_are_found_by_their_identifier() -> None:
+    keys = load_key_set({"keys": [FIRST, SECOND]})
+    assert [key.kid for key in keys.keys] == ["1", "2"]
+    assert keys.find("2") == keys.keys[1]
+    assert keys.find("3") is None
+    assert keys.find(None) is None
+
+
+def test_a_kept_set_is_read_again() -> None:
+    keys = load_key_set(json.dumps({"keys": [FIRST, SECOND]}))
+    kept = keys.as_dict()
+    assert load_key_set(json.dumps(kept)) == keys
+    assert kept["keys"][0] == FIRST | {"use": "sig", "alg": "ES256"}
+
+
+def test_private_parts_are_not_kept() -> None:
+    private = ECKey.generate_key("P-256", parameters={"kid": "1"}).as_dict(private=True)
+    assert "d" not in load_key_set({"keys": [private]}).as_dict()["keys"][0]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        dict(RSAKey.generate_key(2048, parameters={"kid": "2"}).as_dict(private=False)),
+        dict(OKPKey.generate_key("Ed25519", parameters={"kid": "2"}).as_dict(private=False)),
+        dict(ECKey.generate_key("P-384", parameters={"kid": "2"}).as_dict(private=False)),
+        SECOND | {"use": "enc"},
+        SECOND | {"alg": "ES384"},
+        SECOND | {"key_ops": ["sign"]},
+        SECOND | {"kid": 2},
+        {name: value for name, value in SECOND.items() if name != "kid"},
+    ],
+    ids=["rsa", "ed25519", "p-384", "encryption", "algorithm", "signing", "number", "unnamed"],
+)
+def test_keys_that_sign_no_results_are_left_out(other: dict[str, Any]) -> None:
+    assert [key.kid for key in load_key_set({"keys": [other, FIRST]}).keys] == ["1"]
+    with pytest.raises(ServerNotTrustedError, match="no keys"):
+        load_key_set({"keys": [other]})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        FIRST | {"x": FIRST["y"]},
+        FIRST | {"x": FIRST["x"] + "="},
+        FIRST | {"x": "AA"},
+        FIRST | {"x": 1},
+        FIRST | {"y": None},
+        {name: value for name, value in FIRST.items() if name != "y"},
+    ],
+    ids=["not-on-the-curve", "padding", "short", "number", "null", "missing"],
+)
+def test_a_broken_key_of_results_is_refused(broken: dict[str, Any]) -> None:
+    with pytest.raises(ServerNotTrustedError, match="cannot be read"):
+        load_key_set({"keys": [SECOND, broken]})
+
+
+def test_an_identifier_that_is_there_twice_is_refused() -> None:
+    with pytest.raises(ServerNotTrustedError, match="same identifier"):
+        load_key_set({"keys": [FIRST, SECOND | {"kid": "1"}]})
+
+
+KEY = ECKey.generate_key("P-256")
+PUBLIC = KEY.public_key
+HEADER = {"alg": "ES256", "kid": "a"}
+
+
+def _signed(payload: bytes = b"payload", header: dict[str, str] | None = None) -> str:
+    return jws.serialize_compact(header or HEADER, payload, KEY)
+
+
+def _public() -> ec.EllipticCurvePublicKey:
+    assert isinstance(PUBLIC, ec.EllipticCurvePublicKey)
+    return PUBLIC
+
+
+@given(st.binary(max_size=100))
+def test_signatures_of_another_library_are_verified(payload: bytes) -> None:
+    signed = CompactJws.parse(_signed(payload))
+    assert signed.header == HEADER
+    assert signed.payload == payload
+    assert signed.is_signed_by(_public())
+
+
+def test_a_signature_of_another_key_is_not_accepted() -> None:
+    other = ec.generate_private_key(ec.SECP256R1()).public_key()
+    assert not CompactJws.parse(_signed()).is_signed_by(other)
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+def test_any_altered_character_breaks_it(part: int) -> None:
+    parts = _signed().split(".")
+    for at, character in enumerate(parts[part]):
+        altered = parts[part][:at] + ("A" if character != "A" else "B") + parts[part][at + 1 :]
+        try:
+            signed = CompactJws.parse(".".join((*parts[:part], altered, *parts[part + 1 :])))
+        except ValueError:
+            continue
+        assert not signed.is_signed_by(_public())
+
+
+@pytest.mark.parametrize("algorithm", ["none", "HS256", "ES384", "es256", "", None, 1, ["ES256"]])
+def test_only_es256_is_verified(algorithm: object) -> None:
+    _, payload, signature = _signed().split(".")
+    head = base64url(json.dumps({"alg": algorithm}).encode())
+    assert not CompactJws.parse(f"{head}.{payload}.{signature}").is_signed_by(_public())
+
+
+@pytest.mark.parametrize("signature", [b"", bytes(64), bytes(63), bytes(65), b"\xff" * 64])
+def test_a_malformed_signature_is_refused(signature: bytes) -> None:
+    text = _signed().rpartition(".")[0] + "." + base64url(signature)
+    assert not CompactJws.parse(text).is_signed_by(_public())
+
+
+def _with_header(header: bytes) -> str:
+    return f"{base64url(header)}.e30.AA"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "a.b",
+        _signed() + ".",
+        _signed() + ".e30",
+        _signed() + "=",
+        _signed() + "\n",
+        " " + _signed(),
+        _signed().replace(".", "..", 1),
+        "\udcff.e30.AA",
+        "\u00e9.e30.AA",
+        "e30.e30.AB",  # bits that are not used
+        "e30.e30.A",
+        _with_header(b"[]"),
+        _with_header(b"{"),
+        _with_header(b"\xff"),
+        _with_header('{"alg":"ES256"}'.encode("utf-16")),
+        _with_header(b'{"alg":"ES256","alg":"none"}'),
+        _with_header(b'{"a":' + b"[" * 100_000),
+    ],
+)
+def test_anything_but_a_compact_jws_raises_value_error(text: str) -> None:
+    with pytest.raises(ValueError, match=r".*"):
+        CompactJws.parse(text)
+
+
+@given(st.binary(max_size=50))
+def test_base64url_is_read_as_it_is_written(data: bytes) -> None:
+    assert from_base64url(base64url(data)) == data
+
+
+@given(st.text(max_size=12))
+def test_base64url_has_one_spelling(text: str) -> None:
+    try:
+        data = from_base64url(text)
+    except ValueError:
+        return
+    assert base64url(data) == text
+
+
+# Verification of archives: whatever bytes are given, only what the server signed is accepted.
+
+_KEYS = KeySet((ResultKey(kid="k", public_key=ec.generate_private_key(ec.SECP256R1()).public_key()),))
+
+
+@given(st.binary(max_size=400))
+def test_other_bytes_are_no_archive(data: bytes) -> None:
+    for content in (data, b"PK\x03\x04" + data):
+        with pytest.raises(ServerNotTrustedError):
+            verify_archive(content, _KEYS)
+
+
+@given(st.text(max_size=100))
+def test_other_text_is_no_record(text: str) -> None:
+    with pytest.raises(ServerNotTrustedError):
+        verify_record_jws(text, _KEYS)
+
+
+def _zip(**files: bytes) -> bytes:
+    target = io.BytesIO()
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in files.items():
+            archive.writestr(name.replace("_", "."), content)
+    return target.getvalue()
+
+
+def test_an_archive_that_unpacks_without_bound_is_refused_before_it_is_unpacked() -> None:
+    bomb = _zip(manifest_json=bytes(80 * 1024 * 1024), manifest_jws=b"")
+    assert len(bomb) < 200_000
+    with pytest.raises(ServerNotTrustedError, match="larger"):
+        verify_archive(bomb, _KEYS)
+
+
+def test_a_zip_file_without_a_manifest_is_no_archive() -> None:
+    with pytest.raises(ServerNotTrustedError, match=r"manifest\.json"):
+        verify_archive(_zip(report_html=b"x"), _KEYS)

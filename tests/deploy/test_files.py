@@ -1,7 +1,11 @@
-"""The files that make and start an image. No engine builds it here, so they are read and compared."""
+"""The files that make and start an image, the bundle without a network, and the bill of materials."""
 
 import json
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -9,7 +13,10 @@ from typing import Any
 import pytest
 import yaml
 
+from deploy.sbom import locked_packages, main
 from server.configuration.settings import Settings
+
+# The files that make and start an image. No engine builds it here, so they are read and compared.
 
 _ROOT = Path(__file__).parents[2]
 _DOCKERFILE = (_ROOT / "deploy" / "Dockerfile").read_text()
@@ -99,3 +106,114 @@ def test_every_volume_and_dependency_of_compose_exists() -> None:
     for service in compose["services"].values():
         assert {volume.split(":")[0] for volume in service.get("volumes", [])} <= set(compose["volumes"])
         assert set(service.get("depends_on", {})) <= set(compose["services"])
+
+
+# The installation without a network: the bundle is made, carried over, and works.
+
+_SCRIPTS = Path(__file__).parents[2] / "deploy" / "airgap"
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("airgap") / "bundle"
+    subprocess.run(["bash", _SCRIPTS / "bundle.sh", folder], check=True, env=_environment(), timeout=900)
+    return folder
+
+
+def _environment() -> dict[str, str]:
+    # pip compiles every module; that takes long and shows nothing about the bundle.
+    return {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
+
+
+def _offline(*command: str | Path) -> "subprocess.CompletedProcess[str]":
+    """Runs a command without a network, where a user namespace can take it away."""
+    alone = ["unshare", "--net", "--map-root-user"]
+    probe = shutil.which("unshare") and subprocess.run([*alone, "true"], check=False, capture_output=True)
+    prefix = alone if probe and probe.returncode == 0 else []
+    return subprocess.run(
+        [*prefix, *map(str, command)],
+        check=False,
+        capture_output=True,
+        text=True,
+        env=_environment(),
+        timeout=900,
+    )
+
+
+@pytest.mark.slow
+def test_a_bundle_installs_without_a_network(bundle: Path, tmp_path: Path) -> None:
+    carried = tmp_path / "carried"
+    shutil.copytree(bundle, carried)
+    done = _offline("bash", carried / "install.sh", tmp_path / "facegate")
+    assert done.returncode == 0, done.stderr
+    facegate = tmp_path / "facegate" / "venv" / "bin" / "facegate"
+    listed = _offline(facegate, "models", "show", "--json")
+    assert listed.returncode == 0, listed.stderr
+    assert "embedded" in listed.stdout
+    examined = _offline(facegate, "doctor", "--only", "models", "--only", "machine", "--json")
+    assert examined.returncode in {0, 4}, examined.stdout
+    assert {finding["area"] for finding in json.loads(examined.stdout)["findings"]} >= {"models"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("change", ["altered", "added"])
+def test_a_changed_bundle_is_not_installed(bundle: Path, tmp_path: Path, change: str) -> None:
+    carried = tmp_path / "carried"
+    shutil.copytree(bundle, carried)
+    wheel = next((carried / "own").glob("facegate-*.whl"))
+    if change == "altered":
+        wheel.write_bytes(wheel.read_bytes() + b" ")
+    else:
+        (carried / "own" / "facegate-9.9-py3-none-any.whl").write_bytes(b"")
+    done = _offline("bash", carried / "install.sh", tmp_path / "facegate")
+    assert done.returncode != 0
+    assert not (tmp_path / "facegate").exists()
+
+
+# The bill of materials and the licences: complete, valid, and of the packages that the lock file pins.
+
+_LOCK = (_ROOT / "requirements" / "cpu.lock").read_text()
+
+
+@pytest.fixture(scope="module")
+def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("sbom")
+    main(["--out", str(folder)])
+    return folder
+
+
+def test_it_has_every_installed_package_of_the_lock_with_its_hashes(written: Path) -> None:
+    components = json.loads((written / "facegate.cdx.json").read_text())["components"]
+    packages = {one["name"]: one for one in components if one["type"] == "library"}
+    assert set(packages) == {package.name for package in locked_packages(_LOCK)}
+    assert {"grpcio", "numpy", "cryptography", "onnxruntime", "opencv-python-headless"} <= set(packages)
+    grpcio = packages["grpcio"]
+    assert f"grpcio=={grpcio['version']}" in _LOCK
+    assert grpcio["purl"] == f"pkg:pypi/grpcio@{grpcio['version']}"
+    hashes = [one["value"] for one in grpcio["properties"] if one["name"] == "facegate:file_sha256"]
+    assert hashes
+    assert all(f"--hash=sha256:{digest}" in _LOCK for digest in hashes)
+
+
+def test_it_has_every_model_with_its_hash_and_its_terms(written: Path) -> None:
+    catalogue = tomllib.loads((_ROOT / "vision" / "packs" / "catalogue.toml").read_text())["model"]
+    components = json.loads((written / "facegate.cdx.json").read_text())["components"]
+    models = {one["version"]: one for one in components if one["type"] == "machine-learning-model"}
+    assert set(models) == {model["sha256"] for model in catalogue}
+    for model in catalogue:
+        found = models[model["sha256"]]
+        assert found["hashes"] == [{"alg": "SHA-256", "content": model["sha256"]}]
+        assert found["licenses"][0]["license"]["name"] == model["weights"]
+        assert found["properties"] == [{"name": "facegate:training_data", "value": model["training_data"]}]
+
+
+def test_the_licences_are_those_that_packages_state(written: Path) -> None:
+    page = (written / "licences.md").read_text()
+    lines = [line for line in page.splitlines() if line.startswith("| ")]
+    assert next(line for line in lines if line.startswith("| grpcio |")).endswith("| Apache-2.0 |")
+    catalogue = tomllib.loads((_ROOT / "vision" / "packs" / "catalogue.toml").read_text())["model"]
+    assert all(model["training_data"] in page for model in catalogue)
+
+
+def test_a_package_of_another_version_is_left_out() -> None:
+    assert locked_packages("grpcio==0.0.1 \\\n    --hash=sha256:" + "0" * 64) == ()

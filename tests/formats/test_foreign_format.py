@@ -14,7 +14,7 @@ from PIL import Image
 
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat
-from tests.hostile.other_files import iso_media, page
+from tests.hostile.image_files import iso_media, page
 from vision.errors import ImageError, ImageFault
 from vision.image import DecodeLimits, decode_image
 from vision.isolation.video import VideoContainer, detect_container

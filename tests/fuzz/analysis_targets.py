@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from server.analysis.upload import MOST_BYTES, UploadKind, VideoUpload
 from server.base.errors import Refusal
 from server.edge.analysis_servicer import upload_plan
-from tests.fuzz.sound import assert_sound
+from tests.fuzz.engine import assert_sound
 
 __all__ = ["read_upload", "upload_seeds"]
 

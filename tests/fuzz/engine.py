@@ -1,10 +1,31 @@
-"""Mutations of a seed in one case."""
+"""Requirements for every refusal."""
 
 import random
 import zlib
 from collections.abc import Callable, Sequence
 
-__all__ = ["MAX_BYTES", "case_bytes"]
+from facegate.v1 import error_reason_pb2
+
+from server.base.errors import Refusal
+from server.edge.status import to_status
+
+__all__ = ["MAX_BYTES", "assert_sound", "case_bytes"]
+
+_LARGEST_STATUS = 4096
+"""Details of a refusal travel as metadata, of which clients accept 8 KiB by default."""
+
+
+def assert_sound(refusal: Refusal) -> None:
+    """A refusal that every client can receive, without internal text."""
+    status = to_status(refusal)
+    size = sum(len(key) + len(value) for key, value in status.trailing_metadata or ())
+    assert size < _LARGEST_STATUS, f"{size} bytes of details"
+    assert len(status.details.encode()) < _LARGEST_STATUS
+    assert "Traceback" not in status.details
+    assert f"ERROR_REASON_{refusal.reason.value}" in error_reason_pb2.ErrorReason.DESCRIPTOR.values_by_name
+
+
+# Mutations of a seed in one case.
 
 MAX_BYTES = 65_536
 """Maximum length of a case: limits on bytes are tested elsewhere, and long cases are slow."""

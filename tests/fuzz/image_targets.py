@@ -16,9 +16,9 @@ from formats.image_header import detect_format, parse_header
 from formats.picture_metadata import read_exif_tags
 from tests.formats.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
 from tests.formats.tiff_samples import phone
-from tests.hostile import jpeg_files
+from tests.hostile import image_files
 from tests.hostile.decoding import decoders
-from tests.hostile.png_files import SIGNATURE, apng, insert_chunks
+from tests.hostile.image_files import SIGNATURE, apng, insert_chunks
 from vision.errors import ImageError
 from vision.image import DecodeLimits, decode_image
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
@@ -70,11 +70,11 @@ def jpeg_seeds() -> tuple[bytes, ...]:
         plain,
         _saved(picture.convert("L"), "JPEG"),
         _saved(picture.convert("CMYK"), "JPEG"),
-        jpeg_files.adobe_ycck(picture),
+        image_files.adobe_ycck(picture),
         _saved(picture, "JPEG", progressive=True),
         _saved(picture, "JPEG", subsampling=0, restart_marker_blocks=2),
-        jpeg_files.with_segments(plain, jpeg_files.exif_with_thumbnail(plain, orientation=6)),
-        jpeg_files.with_segments(plain, jpeg_files.icc_chunks(bytes(300))),
+        image_files.with_segments(plain, image_files.exif_with_thumbnail(plain, orientation=6)),
+        image_files.with_segments(plain, image_files.icc_chunks(bytes(300))),
         jpeg_head(_SIDE, _SIDE),
     )
 
@@ -127,7 +127,7 @@ def every_seed() -> tuple[bytes, ...]:
 @functools.cache
 def exif_seeds() -> tuple[bytes, ...]:
     """EXIF data of either byte order."""
-    thumbnail = jpeg_files.exif_with_thumbnail(b"\xff\xd8\xff\xd9", orientation=8)
+    thumbnail = image_files.exif_with_thumbnail(b"\xff\xd8\xff\xd9", orientation=8)
     return (exif(3), exif(6, order="<"), thumbnail[10:], phone(software="17.1"), phone(order="<"))
 
 

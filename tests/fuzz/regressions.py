@@ -10,7 +10,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from formats.der import encode
 from tests.formats.samples import png_chunk
-from tests.fuzz import android_targets, attest_targets, text_targets
+from tests.fuzz import device_targets, text_targets
 
 __all__ = ["REGRESSIONS"]
 
@@ -65,11 +65,11 @@ REGRESSIONS: Mapping[str, tuple[str, bytes]] = MappingProxyType(
         "certificates of version 6": (
             "attest-inspect",
             3
-            * attest_targets.certificate_seed().replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x06", 1),
+            * device_targets.certificate_seed().replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x06", 1),
         ),
         "Android chain of version 11": (
             "android-chain",
-            android_targets.chain_seeds()[0].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x0a", 1),
+            device_targets.chain_seeds()[0].replace(b"\xa0\x03\x02\x01\x02", b"\xa0\x03\x02\x01\x0a", 1),
         ),
         # The tag 0 was written as no byte at all.
         "DG2 whose header holds a data object with tag 0": (

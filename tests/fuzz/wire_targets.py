@@ -38,8 +38,8 @@ from server.scan.handshake import validate_start
 from server.scan.messages import FrameMessage, StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
 from server.telemetry.metrics import Metrics
+from tests.fuzz.engine import assert_sound
 from tests.fuzz.secret_targets import SESSION_KEY, SESSION_KEY_DER, tokens
-from tests.fuzz.sound import assert_sound
 from vision.packs.calibration import load_calibration
 from vision.packs.catalogue import load_catalogue
 

@@ -11,8 +11,8 @@ from PIL import Image
 
 from server.base.errors import Reason
 from simulator.photo import builtin_image
-from tests.hostile import jpeg_files, other_files, png_files
-from tests.hostile.png_files import saved
+from tests.hostile import image_files
+from tests.hostile.image_files import saved
 from vision.face import BgrImage
 
 __all__ = ["ACCEPTED", "REFUSED", "AcceptedFace", "RefusedFace", "person", "turned"]
@@ -81,7 +81,7 @@ def _translucent() -> Image.Image:
 
 def _other_thumbnail() -> bytes:
     small = _jpeg(cv2.resize(person("red-shirt"), (120, 160)).astype(np.uint8))
-    return jpeg_files.with_segments(_jpeg(person()), jpeg_files.exif_with_thumbnail(small))
+    return image_files.with_segments(_jpeg(person()), image_files.exif_with_thumbnail(small))
 
 
 def _side_by_side() -> BgrImage:
@@ -100,13 +100,13 @@ def _without_the_right_half() -> BgrImage:
 ACCEPTED: tuple[AcceptedFace, ...] = (
     *(AcceptedFace(f"orientation {n}", functools.partial(turned, n)) for n in range(1, 9)),
     AcceptedFace("CMYK", lambda: saved(_picture().convert("CMYK"), "JPEG", quality=90)),
-    AcceptedFace("YCCK", lambda: jpeg_files.adobe_ycck(_picture())),
+    AcceptedFace("YCCK", lambda: image_files.adobe_ycck(_picture())),
     AcceptedFace("progressive", lambda: saved(_picture(), "JPEG", quality=90, progressive=True)),
     AcceptedFace("grey", lambda: saved(_picture().convert("L"), "JPEG", quality=90)),
     AcceptedFace("another face in the thumbnail", _other_thumbnail),
-    AcceptedFace("an archive behind its end", lambda: _jpeg(person()) + other_files.archive()),
+    AcceptedFace("an archive behind its end", lambda: _jpeg(person()) + image_files.archive()),
     AcceptedFace("palette", lambda: saved(_picture().quantize(256), "PNG"), "image/png"),
-    AcceptedFace("16 bits", lambda: png_files.deep(_picture()), "image/png"),
+    AcceptedFace("16 bits", lambda: image_files.deep(_picture()), "image/png"),
     AcceptedFace("translucent png", lambda: saved(_translucent(), "PNG"), "image/png"),
     AcceptedFace(
         "translucent jp2",

@@ -14,8 +14,8 @@ from PIL import Image
 
 from formats.image_format import ImageFormat
 from tests.formats.samples import exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
-from tests.hostile import jpeg_files, other_files, png_files
-from tests.hostile.png_files import insert_chunks, saved
+from tests.hostile import image_files
+from tests.hostile.image_files import insert_chunks, saved
 from vision.errors import ImageFault
 from vision.face import BgrImage
 
@@ -100,15 +100,15 @@ def _png_cases() -> list[Case]:
         Case("png, grey", lambda: saved(GREY, "PNG"), shows=GREY, tolerance=0),
         Case("png, 1 bit", lambda: saved(bits, "PNG"), shows=bits, tolerance=0),
         Case("png, palette", lambda: saved(palette, "PNG"), shows=palette, tolerance=0),
-        Case("png, 16 bits", lambda: png_files.deep(PICTURE), shows=red, tolerance=0),
+        Case("png, 16 bits", lambda: image_files.deep(PICTURE), shows=red, tolerance=0),
         Case("png, wholly transparent", lambda: saved(clear, "PNG"), shows=blank, tolerance=0),
         Case("png, late acTL", lambda: insert_chunks(stored(), animation, before=b"IEND"), tolerance=0),
         Case(
             "png, EXIF of garbage",
             lambda: insert_chunks(stored(), png_chunk(b"eXIf", b"II*\0" + b"\xff" * 40)),
         ),
-        Case("png, page behind its end", lambda: stored() + other_files.page(), tolerance=0),
-        Case("png, archive behind its end", lambda: stored() + other_files.archive(), tolerance=0),
+        Case("png, page behind its end", lambda: stored() + image_files.page(), tolerance=0),
+        Case("png, archive behind its end", lambda: stored() + image_files.archive(), tolerance=0),
         Case(
             "png, page in a comment",
             lambda: insert_chunks(stored(), png_chunk(b"tEXt", b"Comment\0<script>")),
@@ -123,8 +123,8 @@ def _png_cases() -> list[Case]:
         _refused(
             "png, too many chunks", lambda: insert_chunks(stored(), png_chunk(b"abCd", b"") * 20_000), _BROKEN
         ),
-        _refused("png, animated", lambda: png_files.apng(PICTURE), ImageFault.ANIMATED),
-        _refused("png, 400 million pixels in 400 kB", png_files.bomb, _HUGE),
+        _refused("png, animated", lambda: image_files.apng(PICTURE), ImageFault.ANIMATED),
+        _refused("png, 400 million pixels in 400 kB", image_files.bomb, _HUGE),
         _refused("png, 2**31 - 1 pixels a side", lambda: png(2**31 - 1, 2**31 - 1), _HUGE),
         _refused("png, 2**32 - 1 pixels wide", lambda: png(2**32 - 1, 1), _BROKEN),
         _refused("png, a line of 10 001 pixels", lambda: png(10_001, 1), _HUGE),
@@ -136,12 +136,12 @@ def _png_cases() -> list[Case]:
         _refused(
             "png, endless chunk", lambda: stored()[:33] + b"\xff\xff\xff\xfftEXt" + stored()[33:], _BROKEN
         ),
-        _refused("png, jpeg inside", lambda: png_files.SIGNATURE + _stored("JPEG"), _BROKEN),
+        _refused("png, jpeg inside", lambda: image_files.SIGNATURE + _stored("JPEG"), _BROKEN),
     ]
 
 
 def _unfolding(kind: bytes) -> bytes:
-    return png_files.with_unfolding_chunk(_stored("PNG"), kind, 3)
+    return image_files.with_unfolding_chunk(_stored("PNG"), kind, 3)
 
 
 def _flipped(data: bytes, place: int) -> bytes:
@@ -152,59 +152,59 @@ def _flipped(data: bytes, place: int) -> bytes:
 
 def _jpeg_cases() -> list[Case]:
     stored = functools.partial(_stored, "JPEG")
-    with_segments = jpeg_files.with_segments
+    with_segments = image_files.with_segments
     looped = b"MM\x00*" + struct.pack(">I", 8) + struct.pack(">H", 0) + struct.pack(">I", 8)
     far = b"II*\x00" + struct.pack("<I", 0xFFFFFFF0)
     endless = b"MM\x00*" + struct.pack(">IH", 8, 0xFFFF) + b"\xff" * 64
     thumbnail = saved(Image.new("RGB", (48, 32), "red"), "JPEG")
-    trapped = jpeg_files.declared(65_535, 65_535)
+    trapped = image_files.declared(65_535, 65_535)
     app1 = functools.partial(jpeg_segment, 0xE1)
     zeros = bytes(1_500_000)
     return [
         Case("jpeg", stored),
         Case("jpeg, grey", lambda: saved(GREY, "JPEG"), shows=GREY),
         Case("jpeg, CMYK", lambda: saved(PICTURE.convert("CMYK"), "JPEG", quality=95)),
-        Case("jpeg, YCCK", lambda: jpeg_files.adobe_ycck(PICTURE), tolerance=3),
+        Case("jpeg, YCCK", lambda: image_files.adobe_ycck(PICTURE), tolerance=3),
         Case("jpeg, progressive", lambda: saved(PICTURE, "JPEG", progressive=True, quality=95)),
-        _refused("jpeg, 50 scans without data", lambda: jpeg_files.many_scans(PICTURE, 50), _BROKEN),
+        _refused("jpeg, 50 scans without data", lambda: image_files.many_scans(PICTURE, 50), _BROKEN),
         Case("jpeg, EXIF that loops", lambda: with_segments(stored(), app1(b"Exif\0\0" + looped))),
         Case("jpeg, EXIF far away", lambda: with_segments(stored(), app1(b"Exif\0\0" + far))),
         Case("jpeg, EXIF of 65 535 entries", lambda: with_segments(stored(), app1(b"Exif\0\0" + endless))),
         Case("jpeg, orientation 99", lambda: with_segments(stored(), app1(b"Exif\0\0" + exif(99)))),
         Case(
             "jpeg, thumbnail of something else",
-            lambda: with_segments(stored(), jpeg_files.exif_with_thumbnail(thumbnail)),
+            lambda: with_segments(stored(), image_files.exif_with_thumbnail(thumbnail)),
         ),
         Case(
             "jpeg, thumbnail that is a bomb",
-            lambda: with_segments(stored(), jpeg_files.exif_with_thumbnail(trapped)),
+            lambda: with_segments(stored(), image_files.exif_with_thumbnail(trapped)),
         ),
-        Case("jpeg, huge ICC profile", lambda: with_segments(stored(), jpeg_files.icc_chunks(zeros))),
+        Case("jpeg, huge ICC profile", lambda: with_segments(stored(), image_files.icc_chunks(zeros))),
         Case(
             "jpeg, ICC profile numbered wrongly",
-            lambda: with_segments(stored(), jpeg_files.icc_chunks(bytes(130_000), count=0, numbers=[9, 9])),
+            lambda: with_segments(stored(), image_files.icc_chunks(bytes(130_000), count=0, numbers=[9, 9])),
         ),
         Case("jpeg, a thousand segments", lambda: with_segments(stored(), jpeg_segment(0xEF, b"x") * 1000)),
-        Case("jpeg, archive behind its end", lambda: stored() + other_files.archive()),
+        Case("jpeg, archive behind its end", lambda: stored() + image_files.archive()),
         Case(
-            "jpeg, page in a comment", lambda: with_segments(stored(), jpeg_segment(0xFE, other_files.page()))
+            "jpeg, page in a comment", lambda: with_segments(stored(), jpeg_segment(0xFE, image_files.page()))
         ),
         Case("jpeg, two glued together", lambda: stored() + thumbnail),
-        _refused("jpeg, 100 000 scans", lambda: jpeg_files.many_scans(PICTURE, 100_000), _BROKEN),
-        _refused("jpeg, 65 535 pixels a side", lambda: jpeg_files.declared(65_535, 65_535), _HUGE),
-        _refused("jpeg, nothing but a header", lambda: jpeg_files.declared(5_000, 5_000), _BROKEN),
-        _refused("jpeg, progressive header", lambda: jpeg_files.declared(5_000, 5_000, sof=0xC2), _BROKEN),
-        _refused("jpeg, no height", lambda: jpeg_files.declared(640, 0), _BROKEN),
-        _refused("jpeg, 12 bits", lambda: jpeg_files.declared(96, 64, sof=0xC1, bits=12), _FOREIGN),
+        _refused("jpeg, 100 000 scans", lambda: image_files.many_scans(PICTURE, 100_000), _BROKEN),
+        _refused("jpeg, 65 535 pixels a side", lambda: image_files.declared(65_535, 65_535), _HUGE),
+        _refused("jpeg, nothing but a header", lambda: image_files.declared(5_000, 5_000), _BROKEN),
+        _refused("jpeg, progressive header", lambda: image_files.declared(5_000, 5_000, sof=0xC2), _BROKEN),
+        _refused("jpeg, no height", lambda: image_files.declared(640, 0), _BROKEN),
+        _refused("jpeg, 12 bits", lambda: image_files.declared(96, 64, sof=0xC1, bits=12), _FOREIGN),
         *(
             _refused(
                 f"jpeg, coding process {sof:#x}",
-                functools.partial(jpeg_files.declared, 96, 64, sof=sof),
+                functools.partial(image_files.declared, 96, 64, sof=sof),
                 _FOREIGN,
             )
             for sof in (0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF)
         ),
-        _refused("jpeg, 2 channels", lambda: jpeg_files.declared(96, 64, channels=2), _FOREIGN),
+        _refused("jpeg, 2 channels", lambda: image_files.declared(96, 64, channels=2), _FOREIGN),
         _refused("jpeg, two frame headers", lambda: jpeg_head(96, 64) + stored()[2:], _BROKEN),
         _refused(
             "jpeg, too many segments",
@@ -221,13 +221,13 @@ def _jpeg_cases() -> list[Case]:
 
 def _jpeg2000_cases() -> list[Case]:
     stored = functools.partial(_stored, "JPEG2000")
-    jp2_of = other_files.jp2_of
+    jp2_of = image_files.jp2_of
     head = j2k_head(WIDTH, HEIGHT)
     return [
         Case("jp2", stored),
-        Case("jp2, grey", lambda: other_files.stored_jp2(GREY), shows=GREY),
-        Case("j2k", lambda: other_files.stored_jp2(PICTURE, no_jp2=True)),
-        Case("jp2, archive behind its end", lambda: stored() + other_files.archive()),
+        Case("jp2, grey", lambda: image_files.stored_jp2(GREY), shows=GREY),
+        Case("j2k", lambda: image_files.stored_jp2(PICTURE, no_jp2=True)),
+        Case("jp2, archive behind its end", lambda: stored() + image_files.archive()),
         _refused(
             "jp2, 2**31 - 1 pixels a side",
             lambda: jp2_of(j2k_head(2**31 - 1, 2**31 - 1), 2**31 - 1, 2**31 - 1),
@@ -271,7 +271,7 @@ def _other_cases() -> list[Case]:
             ImageFault.ANIMATED,
             _FOREIGN,
         ),
-        *(_refused(name, make, _FOREIGN) for name, make in other_files.FOREIGN.items()),
+        *(_refused(name, make, _FOREIGN) for name, make in image_files.FOREIGN.items()),
     ]
 
 

@@ -1,14 +1,23 @@
-"""The contract of a refusal: the documented reasons, their statuses, and no internal text."""
+"""The contract of a refusal, and calls with raw bytes as messages, which need not be valid."""
 
 import functools
 import re
+from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import grpc
+import pytest
 from facegate.v1 import error_reason_pb2
 
-from tests.server.refusals import Refused
+from facegate_client import StreamLostError
+from facegate_client.stream_call import StreamCall
+from tests.server.refusals import Refused, refused
 
-__all__ = ["assert_documented", "documented"]
+__all__ = ["End", "assert_documented", "documented", "raw_stream", "raw_unary"]
+
+# The contract of a refusal: the documented reasons, their statuses, and no internal text.
 
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
 _ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| ([A-Z_]+) \|", re.MULTILINE)
@@ -37,3 +46,43 @@ def assert_documented(refused: Refused) -> None:
     text = " ".join([refused.message, *refused.metadata.values()])
     assert not _INTERNAL.search(text), refused
     assert 0 < len(refused.message) < _MOST_CHARACTERS, refused
+
+
+# Calls with raw bytes as messages, which need not be valid.
+
+_PATH = "/facegate.v1.VerificationService/"
+_WAIT_SECONDS = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """The end of a call: its code, and the refusal if it carries one."""
+
+    code: grpc.StatusCode
+    refused: Refused | None
+
+
+async def raw_stream(channel: grpc.aio.Channel, message: bytes) -> End:
+    """Sends bytes as the only message of a scan; returns the refusal."""
+    call: Any = channel.stream_stream(f"{_PATH}ScanFace")
+    stream: StreamCall[bytes, bytes] = StreamCall(call(timeout=_WAIT_SECONDS))
+    with suppress(StreamLostError):
+        await stream.send(message)
+        await stream.half_close()
+    with pytest.raises(grpc.RpcError) as caught:
+        await stream.receive()
+    return _end(caught.value)
+
+
+async def raw_unary(channel: grpc.aio.Channel, method: str, message: bytes) -> End:
+    """Sends bytes as a request; returns the refusal."""
+    call: Any = channel.unary_unary(_PATH + method)
+    with pytest.raises(grpc.RpcError) as caught:
+        await call(message, timeout=_WAIT_SECONDS)
+    return _end(caught.value)
+
+
+def _end(error: grpc.RpcError) -> End:
+    assert isinstance(error, grpc.aio.AioRpcError)
+    has_details = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())
+    return End(error.code(), refused(error) if has_details else None)

@@ -11,7 +11,7 @@ from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from server.base.errors import Reason
-from tests.hostile import face_files, iso_39794_files, record_files
+from tests.hostile import face_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 from tests.hostile.files import CASES, Case
 from tests.hostile.refusals import assert_documented
@@ -81,7 +81,7 @@ async def test_a_picture_without_a_face_is_refused_or_has_none(
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", [*face_files.ACCEPTED, *record_files.ACCEPTED, *iso_39794_files.ACCEPTED], ids=_id
+    "case", [*face_files.ACCEPTED, *record_files.ACCEPTED, *record_files.ACCEPTED_39794], ids=_id
 )
 async def test_an_odd_selfie_is_analysed_and_a_record_is_refused(
     live: LiveServer, storage: Storage, case: AcceptedFace

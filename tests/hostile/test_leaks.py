@@ -22,8 +22,7 @@ from matcher.persons import SCAN_SUBJECT
 from tests.fuzz.engine import case_bytes
 from tests.fuzz.targets import TARGETS
 from tests.hostile.files import CASES
-from tests.hostile.raw_calls import raw_stream, raw_unary
-from tests.hostile.refusals import assert_documented
+from tests.hostile.refusals import assert_documented, raw_stream, raw_unary
 from tests.hostile.storage import Kept, Storage
 from tests.packs import real_pack
 from tests.server.live import LiveServer, Traces, serving, settings_for, until

@@ -12,9 +12,8 @@ from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from server.base.errors import Reason
 from tests.formats.samples import jpeg_segment
 from tests.hostile.files import CASES, PICTURE, Case
-from tests.hostile.jpeg_files import declared, many_scans, with_segments
-from tests.hostile.raw_calls import End, raw_stream, raw_unary
-from tests.hostile.refusals import assert_documented
+from tests.hostile.image_files import declared, many_scans, with_segments
+from tests.hostile.refusals import End, assert_documented, raw_stream, raw_unary
 from tests.hostile.storage import Storage
 from tests.sampling import some_fast
 from tests.server.live import LiveServer, Picture, over_web, pictures

@@ -7,7 +7,7 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.base.errors import Reason
-from tests.hostile import face_files, iso_39794_files, record_files
+from tests.hostile import face_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 from tests.hostile.files import CASES, Case
 from tests.hostile.refusals import assert_documented
@@ -69,7 +69,7 @@ async def test_no_picture_without_a_face_becomes_a_check(
 
 
 @pytest.mark.parametrize(
-    "case", [*face_files.REFUSED, *record_files.REFUSED, *iso_39794_files.REFUSED], ids=_id
+    "case", [*face_files.REFUSED, *record_files.REFUSED, *record_files.REFUSED_39794], ids=_id
 )
 async def test_a_portrait_that_cannot_serve_is_refused(
     live: LiveServer, storage: Storage, case: RefusedFace
@@ -79,7 +79,7 @@ async def test_a_portrait_that_cannot_serve_is_refused(
 
 @pytest.mark.parametrize(
     "case",
-    some_fast([*face_files.ACCEPTED, *record_files.ACCEPTED, *iso_39794_files.ACCEPTED], step=4),
+    some_fast([*face_files.ACCEPTED, *record_files.ACCEPTED, *record_files.ACCEPTED_39794], step=4),
     ids=_id,
 )
 async def test_an_odd_portrait_is_accepted_and_is_the_same_upright_picture(

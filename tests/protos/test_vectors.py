@@ -1,21 +1,23 @@
-"""The published vectors, against the code and against a second derivation from the page."""
+"""The published vectors and recorded scans, against the code and a second derivation from the page."""
 
 import hashlib
 import hmac
 import json
+from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from facegate.v1 import device_pb2, scan_pb2
 
 from facegate_protocol import load_public_key, verify
-from tests.protos.make_vectors import (
-    DOCUMENT,
-    VECTORS_FILE,
-    Vectors,
-    document_with,
-    make_vectors,
-)
+from formats.image_format import ImageFormat
+from tests.protos.make_transcripts import SCHEMA_FILE, TRANSCRIPTS_FILE, rendered
+from tests.protos.make_vectors import DOCUMENT, VECTORS_FILE, Vectors, document_with, make_vectors
+from tests.protos.tiny_jpeg import tiny_jpeg
+from tests.protos.transcripts import Refused, Transcript, verify_transcript
+from vision.image import DecodeLimits, decode_image
+
+# The published vectors, against the code and against a second derivation from the page.
 
 
 @pytest.fixture(scope="module")
@@ -158,3 +160,48 @@ def test_published_messages_are_the_wires(published: Vectors) -> None:
     assert device_pb2.RuntimeFindings.FromString(raw).findings[0].name == "frida"
     end = scan_pb2.AttemptEndBody.FromString(_hex(published, "chain", "attempt_end_body_bytes"))
     assert end.last_mac == _hex(published, "chain", "frame_1_mac")
+
+
+# The recorded scans for authors of SDKs, against the code and their schema.
+
+_PUBLISHED: dict[str, Any] = json.loads(TRANSCRIPTS_FILE.read_text(encoding="utf-8"))
+
+
+def _by_name(kind: str) -> dict[str, Transcript]:
+    return {transcript["name"]: transcript for transcript in _PUBLISHED[kind]}
+
+
+def test_code_gives_the_published_scans_byte_for_byte() -> None:
+    assert rendered() == TRANSCRIPTS_FILE.read_text(encoding="utf-8")
+
+
+def test_the_published_scans_keep_to_their_schema() -> None:
+    # Imported here: its grammars take every process seconds that collects the tests.
+    import jsonschema
+
+    schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(schema)
+    jsonschema.validate(_PUBLISHED, schema)
+
+
+@pytest.mark.parametrize("name", _by_name("accepted"))
+def test_a_right_scan_is_accepted(name: str) -> None:
+    verify_transcript(_by_name("accepted")[name])
+
+
+@pytest.mark.parametrize("name", _by_name("refused"))
+def test_a_wrong_scan_is_refused_where_it_says_so(name: str) -> None:
+    transcript = _by_name("refused")[name]
+    with pytest.raises(Refused) as refused:
+        verify_transcript(transcript)
+    assert refused.value == Refused(transcript["stream"], transcript["message"], transcript["reason"])
+    sender = transcript["streams"][transcript["stream"]]["messages"][transcript["message"]]["from"]
+    assert sender != transcript["refused_by"]
+
+
+def test_a_frame_is_a_jpeg_of_three_channels() -> None:
+    limits = DecodeLimits(max_bytes=4096, max_pixels=64, max_side=8)
+    formats = frozenset({ImageFormat.JPEG})
+    decoded = decode_image(tiny_jpeg(100), limits=limits, formats=formats, honour_exif_orientation=False)
+    assert decoded.pixels.shape == (8, 8, 3)
+    assert decoded.header.channels == 3

@@ -3,8 +3,8 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.server.databases import PostgresServer, postgres_server
 from tests.server.live_fixtures import live, log, scene, temporary
-from tests.server.postgres import PostgresServer, postgres_server
 
 __all__ = ["live", "log", "postgres", "scene", "temporary"]
 

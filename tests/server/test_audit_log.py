@@ -25,7 +25,7 @@ from server.keyring.keys import read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from tests.sampling import some_fast
-from tests.server.authority import local_authority
+from tests.server.certificates import local_authority
 from tests.server.live import LiveServer, serving, settings_for, until
 from tests.server.refusals import refusal_of
 

@@ -15,8 +15,8 @@ from typer.testing import CliRunner
 
 from cli.analyze.command import analyze
 from tests.cli.analyze.samples import BEGUN, clip, picture
-from tests.client.fake_analysis import FakeAnalysis, serving_analysis
-from tests.client.stream_plan import Refuse
+from tests.client.fake_server import Refuse
+from tests.client.test_analysis import FakeAnalysis, serving_analysis
 from vision.image import encode_jpeg
 
 _app = typer.Typer()

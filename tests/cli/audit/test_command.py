@@ -27,7 +27,7 @@ from server.running.timestamps import TimestampAuthority, TimestampRoots
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import open_database
-from tests.server.authority import local_authority
+from tests.server.certificates import local_authority
 
 _RUN = CliRunner()
 _NOW = datetime(2027, 3, 1, 12, tzinfo=UTC)

@@ -24,9 +24,9 @@ from server.keyring.key_encryption import KeyFileCipher
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.schema import upgrade
+from tests.server.databases import PostgresServer, postgres_server
+from tests.server.object_stores import S3, running_s3
 from tests.server.policy_files import write_policy
-from tests.server.postgres import PostgresServer, postgres_server
-from tests.server.s3_process import S3, running_s3
 
 _RUN = CliRunner()
 _LIST = b'{"entries": {"2c8cdddfd5e03bfc": {"status": "REVOKED"}}}'

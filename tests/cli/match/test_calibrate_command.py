@@ -7,7 +7,7 @@ from cli import calibrate as calibrate_command
 from cli.calibrate import app
 from matcher.similarity import fmr_bound
 from tests.cli.match.samples import plain, small_set
-from tests.evaluation.match.crowds import pack_of
+from tests.evaluation.match.reports import pack_of
 from vision.packs.calibration import parse_calibration
 from vision.packs.pack import read_operator_calibration
 

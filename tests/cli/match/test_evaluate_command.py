@@ -13,8 +13,7 @@ from evaluation.match.measuring import Material
 from evaluation.match.operating_points import FmrAt, Promise
 from evaluation.match.report import MatchReport
 from tests.cli.match.samples import plain, small_set
-from tests.evaluation.match.crowds import pack_of
-from tests.evaluation.match.reports import made_report
+from tests.evaluation.match.reports import made_report, pack_of
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:

@@ -5,7 +5,7 @@ from rich.console import Console
 from cli.report import Chart, Sheet, render_page, report_view
 from evaluation.pad.reporting import describe, draw_charts, sheets
 from tests.cli.match.samples import plain
-from tests.evaluation.pad.reports import made_report
+from tests.evaluation.pad.samples import made_report
 from tests.server.pages.reading import Page
 
 

@@ -1,6 +1,6 @@
 from cli.report import render_markdown
 from evaluation.pad.reporting import describe, sheets
-from tests.evaluation.pad.reports import made_report
+from tests.evaluation.pad.samples import made_report
 
 
 def test_every_table_is_there_and_names_are_no_markup() -> None:

@@ -22,8 +22,7 @@ from cli.verify.command import verify
 from simulator import FlashKind, FlashScanSettings
 from simulator.phone import knob_lines
 from simulator.photo import builtin_image
-from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import Refuse, Send, StreamPlan
+from tests.client.fake_server import FakeServer, Refuse, Send, StreamPlan, serving
 from tests.packs import shared_pack
 
 _app = typer.Typer()

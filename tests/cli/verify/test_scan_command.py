@@ -12,11 +12,9 @@ from facegate.v1 import result_pb2, scan_pb2
 from typer.testing import CliRunner, Result
 
 from cli.main import app
-from tests.client.fake_server import FakeServer, serving
-from tests.client.stream_plan import Refuse, StreamPlan
+from tests.client.fake_server import FakeServer, Refuse, StreamPlan, serving
 from tests.server.analysis.uploads import genuine, video
-from tests.server.process.server_process import DataFolder
-from tests.server.process.shell import run_facegate
+from tests.server.process.server_process import DataFolder, run_facegate
 
 
 @pytest.fixture

@@ -1,19 +1,73 @@
-"""A report over simulated persons."""
+"""Simulated persons, and a report over them."""
 
 import functools
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 
 from evaluation.bench import Machine
+from evaluation.match.comparisons import Comparisons, compare_all
 from evaluation.match.evaluation import Bootstrap, differences, evaluate_sets
 from evaluation.match.groups import evaluate_groups
 from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
-from evaluation.match.templates import AcquisitionFault, TemplateRun
+from evaluation.match.templates import AcquisitionFault, LabelledTemplate, TemplateRun
 from matcher.persons import PHOTO_SUBJECT
-from tests.evaluation.match.crowds import crowd
+from tests.evaluation.bench.packs import burning_pack
+from vision.packs import Pack
+from vision.packs.pack import PackFile
 
-__all__ = ["BOOTSTRAP", "made_report"]
+__all__ = ["BOOTSTRAP", "crowd", "made_report", "pack_of"]
+
+# Simulated persons, each with templates drawn around one direction, and packs without models.
+
+
+def crowd(
+    *,
+    persons: int,
+    photos: int,
+    seed: int,
+    spread: float = 0.6,
+    apart: int = 0,
+    failing: tuple[int, ...] = (),
+) -> tuple[TemplateRun, Comparisons]:
+    """Templates of persons, and all their comparisons.
+
+    Args:
+        persons: Number of persons.
+        photos: Number of photos of each.
+        seed: Of the draws.
+        spread: Distance of a photo from its person; at 1 the distance of its person from others.
+        apart: Number of persons that are measured separately.
+        failing: Positions of photos without a template.
+    """
+    rng = np.random.default_rng(seed)
+    templates = []
+    for person in range(persons):
+        centre = rng.normal(size=32)
+        for number in range(photos):
+            vector = centre + spread * rng.normal(size=32)
+            templates.append(
+                LabelledTemplate(
+                    (vector / np.linalg.norm(vector)).astype(np.float32),
+                    f"p{person:03}",
+                    apart=person < apart,
+                    photo=person * photos + number,
+                )
+            )
+    kept = tuple(template for template in templates if template.photo not in failing)
+    run = TemplateRun(templates=kept, photos=len(templates), milliseconds=(5.0,) * len(kept))
+    return run, compare_all(kept)
+
+
+def pack_of(embedder_sha256: str) -> Pack:
+    """A pack that names an embedder."""
+    pack = burning_pack()
+    files = (PackFile(name="embedder.onnx", role="embedder", sha256=embedder_sha256),)
+    return replace(pack, files=files)
+
+
+# A report over simulated persons.
 
 BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
 

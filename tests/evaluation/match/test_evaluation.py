@@ -1,8 +1,17 @@
+"""A whole evaluation, and its report and charts."""
+
+import json
+import sys
+from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
+from evaluation.figures import FiguresUnavailable, require_figures
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.evaluation import (
     MAIN_SET,
@@ -12,10 +21,16 @@ from evaluation.match.evaluation import (
     differences,
     evaluate_sets,
 )
-from evaluation.match.groups import evaluate_groups, group_photos
-from evaluation.match.operating_points import NotSupported
-from evaluation.match.photos import FacePhoto, NothingToMeasure, PhotoListError
-from tests.evaluation.match.crowds import crowd
+from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
+from evaluation.match.operating_points import FmrAt, NotSupported, Promise, promise_of
+from evaluation.match.photos import FacePhoto, NothingToMeasure, PhotoListError, read_picture
+from evaluation.match.portrait_rates import PortraitResult, evaluate_portraits
+from evaluation.match.report import det_chart, histogram_chart, histogram_counts
+from evaluation.match.templates import AcquisitionFault, Degradation, TemplateRun
+from tests.evaluation.match.reports import crowd, made_report
+from tests.evaluation.match.scale import main
+from vision.errors import ImageError, ImageFault
+from vision.image import encode_jpeg
 
 BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)
 
@@ -130,3 +145,285 @@ def test_a_pack_does_not_differ_from_itself_and_that_proves_little() -> None:
 def test_without_two_photos_of_anybody_there_is_no_difference_to_tell() -> None:
     _, same = crowd(persons=30, photos=1, seed=9)
     assert differences(same, same, acquired=(acquired(30, ()),) * 2, bootstrap=BOOTSTRAP) == ()
+
+
+@pytest.mark.parametrize(
+    ("lower", "fmr", "upper", "lowest", "expected"),
+    [
+        (0.0, 0.005, 0.01, 0.001, Promise.KEPT),
+        (0.0, 0.005, 0.02, 0.001, Promise.NOT_SHOWN),
+        (0.005, 0.02, 0.03, 0.001, Promise.ABOVE),
+        (0.011, 0.02, 0.03, 0.001, Promise.BROKEN),
+        (0.0, 0.0, 0.02, 0.02, Promise.NOT_SUPPORTED),
+        # Few persons cannot show that a promise is kept, but many matches show that it is broken.
+        (0.1, 0.3, 0.6, 0.02, Promise.BROKEN),
+    ],
+)
+def test_whether_a_promise_is_kept(
+    lower: float, fmr: float, upper: float, lowest: float, expected: Promise
+) -> None:
+    found = FmrAt(0.3, fmr, upper, lower, None)
+    assert promise_of(0.01, found, lowest_bound=lowest) is expected
+
+
+def grouped(*, cosine: float, target: float) -> tuple[GroupResult, ...]:
+    run, comparisons = crowd(persons=40, photos=2, seed=6, spread=0.8)
+    odd = (np.arange(run.photos) // 2) % 2 == 1
+    return evaluate_groups(
+        comparisons,
+        groups={("kind", "even"): ~odd, ("kind", "odd"): odd},
+        failed=(),
+        main=evaluate_sets(comparisons, BOOTSTRAP)[0],
+        calibrated=[(target, cosine)],
+        bootstrap=BOOTSTRAP,
+    )
+
+
+def test_a_broken_promise_is_named_with_its_group() -> None:
+    found = grouped(cosine=0.0, target=0.1)
+    assert [(group.value, group.pooled) for group in found] == [("even", False), ("odd", False), ("", True)]
+    for group in found:
+        (broken,) = group.broken
+        assert broken.target == 0.1
+        assert broken.rates.lower_bound > 0.1
+
+
+def test_what_few_persons_cannot_show_is_not_supported() -> None:
+    even, odd, pooled = grouped(cosine=0.9, target=0.01)
+    assert even.promises[0].promise is odd.promises[0].promise is Promise.NOT_SUPPORTED
+    # 2 times 190 pairs of persons support what 190 do not.
+    assert pooled.lowest_bound < 0.01 < even.lowest_bound
+    assert pooled.promises[0].promise is Promise.KEPT
+    assert pooled.broken == ()
+
+
+def test_pooled_comparisons_are_those_within_each_group() -> None:
+    even, odd, pooled = grouped(cosine=0.5, target=0.1)
+    assert pooled.impostors == even.impostors + odd.impostors
+    assert pooled.genuine == even.genuine + odd.genuine
+    assert pooled.persons == 40
+
+
+def test_a_person_in_two_groups_is_not_compared_across_them() -> None:
+    run, comparisons = crowd(persons=10, photos=2, seed=6)
+    within = comparisons.within(np.arange(run.photos) % 2)
+    assert within.identities == 20
+    assert within.same.cosines.size == 0
+    assert within.impostors.comparisons == 2 * 10 * 9 // 2
+
+
+PORTRAITS_BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
+
+
+def result(*, noise: float) -> PortraitResult:
+    run, comparisons = crowd(persons=40, photos=2, seed=3, spread=0.8)
+    rng = np.random.default_rng(5)
+    degraded = []
+    for each in run.templates[1:]:
+        vector = each.embedding + noise * rng.normal(size=each.embedding.size) / 5.0
+        degraded.append(replace(each, embedding=(vector / np.linalg.norm(vector)).astype(np.float32)))
+    portraits = TemplateRun(templates=tuple(degraded), photos=80, faults={0: AcquisitionFault.NO_FACE})
+    return evaluate_portraits(
+        Degradation.GREY,
+        portraits,
+        main=evaluate_sets(comparisons, PORTRAITS_BOOTSTRAP)[0],
+        calibrated=[(0.05, 0.3)],
+        confidence=0.95,
+    )
+
+
+def test_portraits_like_their_photos_have_their_rates() -> None:
+    found = result(noise=0.0)
+    assert (found.portraits, found.failures) == (80, 1)
+    # Each portrait with the other photo of its person; one portrait has failed.
+    assert (found.genuine, found.persons, found.impostors) == (79, 40, 79 * 78)
+    assert [(rates.target, rates.calibrated) for rates in found.rates] == [
+        (0.1, False),
+        (0.01, False),
+        (0.05, True),
+    ]
+    for rates in found.rates:
+        assert rates.fnmr is not None
+        assert rates.plain is not None
+        assert rates.fnmr.rate == pytest.approx(rates.plain.rate, abs=0.02)
+    assert found.rates[0].fmr == pytest.approx(0.1, abs=0.01)
+
+
+def test_worse_portraits_are_missed_more_often() -> None:
+    for good, bad in zip(result(noise=0.0).rates, result(noise=1.5).rates, strict=True):
+        assert good.fnmr is not None
+        assert bad.fnmr is not None
+        assert bad.fnmr.rate > good.fnmr.rate + 0.1
+        assert bad.fnmr.lower <= bad.fnmr.rate <= bad.fnmr.upper
+        assert bad.threshold == good.threshold
+
+
+def test_the_json_has_every_figure_and_no_person() -> None:
+    text = made_report(apart=10).to_json()
+    document = json.loads(text)
+    assert document["schema"] == 1
+    assert document["photos"]["left_out"] == {"without an identity": 3}
+    first, second = document["packs"]
+    assert [found["name"] for found in first["sets"]] == ["main", "apart"]
+    main = first["sets"][0]
+    assert (main["persons"], main["person_pairs"]) == (20, 190)
+    assert (main["genuine_comparisons"], main["impostor_comparisons"]) == (20, 190 * 4)
+    assert [point["supported"] for point in main["points"]] == [True, False]
+    assert main["points"][0]["measured"]["fnmr"]["upper"] > 0
+    assert main["points"][1]["persons_needed"] == 26
+    assert sum(main["histogram"]["genuine"]) == 20
+    assert sum(main["histogram"]["impostor"]) == 190 * 4
+    assert len(main["histogram"]["edges"]) == len(main["histogram"]["genuine"]) + 1
+    assert first["failures_to_acquire"] == {
+        "photos": 61,
+        "failures": 1,
+        "rate": pytest.approx(1 / 61),
+        "reasons": {"no face": 1},
+    }
+    assert {(group["column"], group["value"]) for group in second["groups"]} == {("sex", "<f>"), ("sex", "")}
+    assert document["differences"][0]["fnmr"][0]["target"] == 0.1
+    # No name of a person, and no template.
+    assert "p001" not in text
+    assert "embedding" not in text
+
+
+def test_curves_run_over_the_scores_and_one_way() -> None:
+    curve = made_report().packs[0].main
+    document = json.loads(made_report().to_json())["packs"][0]["sets"][0]["curve"]
+    assert len(document["threshold"]) <= 200
+    assert document["threshold"] == sorted(document["threshold"])
+    assert document["fmr"][0] == 1.0
+    assert document["fmr"] == sorted(document["fmr"], reverse=True)
+    assert document["fnmr"] == sorted(document["fnmr"])
+    assert document["fnmr"][-1] == pytest.approx(1.0)
+    assert min(document["fmr_upper_bound"]) >= float(curve.fmr.upper_bounds[-1]) - 1e-6
+
+
+def test_without_pairs_of_one_person_there_is_no_fnmr() -> None:
+    document = json.loads(made_report(photos=1).to_json())["packs"][0]["sets"][0]
+    assert document["genuine_comparisons"] == 0
+    assert "fnmr" not in document["curve"]
+    assert document["points"][0]["measured"]["fnmr"] is None
+
+
+BLUE = (178, 114, 0)
+"""The first curve's colour in OpenCV's order."""
+
+
+def picture(png: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
+    assert png.startswith(b"\x89PNG")
+    pixels = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return pixels.astype(np.uint8)
+
+
+def coloured(pixels: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]) -> int:
+    return int((np.abs(pixels.astype(int) - BLUE).max(axis=2) < 12).sum())
+
+
+def test_a_det_chart_shows_each_pack_and_is_the_same_again() -> None:
+    pytest.importorskip("matplotlib")
+    report = made_report()
+    both, one = det_chart(report.of_set("main"), title="t"), det_chart(report.of_set("main")[1:], title="t")
+    assert coloured(picture(both)) > 300
+    assert both == det_chart(report.of_set("main"), title="t")
+    assert both != one
+
+
+def test_without_genuine_comparisons_there_is_no_curve() -> None:
+    pytest.importorskip("matplotlib")
+    chart = det_chart(made_report(photos=1).of_set("main"), title="t")
+    assert coloured(picture(chart)) == 0
+
+
+def test_histograms_have_a_panel_for_each_pack() -> None:
+    pytest.importorskip("matplotlib")
+    series = made_report().of_set("main")
+    both, one = (picture(histogram_chart(each, title="t")) for each in (series, series[:1]))
+    assert both.shape[0] > one.shape[0] * 1.4
+
+
+def test_each_comparison_is_in_one_bin() -> None:
+    (_, result), _ = made_report().of_set("main")
+    edges, genuine, impostors = histogram_counts(result)
+    assert genuine.sum() == result.comparisons.same.cosines.size
+    assert impostors.sum() == result.comparisons.impostors.comparisons
+    cosines = np.concatenate([result.comparisons.same.cosines, result.comparisons.impostors.scores])
+    assert 0 <= cosines.min() - edges[0] < 0.001
+    assert 0 <= edges[-1] - cosines.max() <= 0.001
+
+
+def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
+        require_figures()
+
+
+RAMP = (np.arange(30 * 20 * 3) % 251).astype(np.uint8).reshape(30, 20, 3)
+
+
+def test_the_format_of_a_photo_does_not_depend_on_its_name(tmp_path: Path) -> None:
+    file = tmp_path / "photo.png"
+    file.write_bytes(encode_jpeg(RAMP))
+    assert read_picture(file, still_decoder=None).shape == (30, 20, 3)
+
+
+@pytest.mark.parametrize(("suffix", "stored"), [(".pgm", RAMP[:, :, 0]), (".ppm", RAMP)])
+def test_netpbm_files_are_read_as_opencv_reads_them(
+    tmp_path: Path, suffix: str, stored: np.ndarray[tuple[int, ...], np.dtype[np.uint8]]
+) -> None:
+    file = tmp_path / f"photo{suffix}"
+    assert cv2.imwrite(str(file), stored)
+    np.testing.assert_array_equal(
+        read_picture(file, still_decoder=None), cv2.imread(str(file), cv2.IMREAD_COLOR)
+    )
+
+
+def test_a_comment_in_the_header_is_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "photo.pgm"
+    file.write_bytes(b"P5\n# made by hand\n2 # width\n1\n255\n\x00\xff")
+    assert read_picture(file, still_decoder=None).tolist() == [[[0, 0, 0], [255, 255, 255]]]
+
+
+@pytest.mark.parametrize(
+    ("content", "fault"),
+    [
+        (b"P5 20 30 255\nshort", ImageFault.MALFORMED),
+        (b"P5 0 30 255\n", ImageFault.MALFORMED),
+        (b"P5 2 1 65535\n" + bytes(4), ImageFault.MALFORMED),
+        (b"P5 60000 60000 255\n", ImageFault.TOO_MANY_PIXELS),
+        (b"no picture", ImageFault.UNSUPPORTED_FORMAT),
+        (b"", ImageFault.EMPTY),
+        (b"RIFF\x00\x00\x00\x00WEBPVP8L" + bytes(30), ImageFault.MALFORMED),
+    ],
+)
+def test_anything_but_an_image_is_refused(tmp_path: Path, content: bytes, fault: ImageFault) -> None:
+    file = tmp_path / "photo"
+    file.write_bytes(content)
+    with pytest.raises(ImageError) as caught:
+        read_picture(file, still_decoder=None)
+    assert caught.value.reason is fault
+
+
+@given(st.binary(max_size=60))
+def test_any_header_gives_a_picture_or_a_typed_error(
+    tmp_path_factory: pytest.TempPathFactory, content: bytes
+) -> None:
+    file = tmp_path_factory.mktemp("netpbm") / "photo"
+    file.write_bytes(b"P5 " + content)
+    try:
+        picture = read_picture(file, still_decoder=None)
+    except ImageError:
+        return
+    assert picture.ndim == 3
+
+
+# The measurement of many templates, with few.
+
+
+def test_more_memory_than_is_allowed_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(200) == 0
+    assert main(200, most=1) == 1
+    output = capsys.readouterr().out
+    assert output.count("200 templates, 19,800 impostor comparisons") == 2
+    assert output.count("GiB that are allowed") == 1

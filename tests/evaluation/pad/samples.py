@@ -1,16 +1,25 @@
-"""Simulated presentations and the answers of simulated scorers."""
+"""Simulated presentations, the answers of simulated scorers, and a report of one pack."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 
+from evaluation.bench import describe_machine
+from evaluation.pad.conclusion import conclude
 from evaluation.pad.dataset import PadLabel, PadSample
-from evaluation.pad.resampling import Bootstrap
+from evaluation.pad.evaluation import evaluate_run
+from evaluation.pad.report import PackReport, PadReport, SetReport, describe_material
+from evaluation.pad.resampling import Bootstrap, draw
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName, ScoreRun, collect_run
 from liveness.verdict import Verdict
+from matcher.persons import PHOTO_SUBJECT
 
-__all__ = ["BOOTSTRAP", "SAMPLES", "answers", "attack", "crowd", "live", "scored"]
+__all__ = ["BOOTSTRAP", "SAMPLES", "answers", "attack", "crowd", "live", "made_report", "scored"]
+
+# Simulated presentations and the answers of simulated scorers.
 
 
 def live(number: int, *, source: str = "a", person: str = "p") -> PadSample:
@@ -98,3 +107,45 @@ BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=5)
 SAMPLES = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen")) + [
     attack(number, species="deepfake", source="o1/r") for number in range(4)
 ]
+
+
+# A simulated report of one pack.
+
+
+@cache
+def made_report() -> PadReport:
+    """Images of six sources with two species and a few deepfakes, a network, and a fusion."""
+    bootstrap = Bootstrap(resamples=100, confidence=0.95, seed=5)
+    samples = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen"))
+    samples += [attack(number, species="deepfake", source="o1/r") for number in range(4)]
+    draws = draw(samples, bootstrap)
+    runs = (
+        scored(samples, apart=0.6, seed=1, name="net<work>", silent=(0,)),
+        scored(samples, apart=1.5, seed=2, name="fusion", kind=ScorerKind.FUSION, decides=True),
+    )
+    results = tuple(evaluate_run(run, draws=draws, bootstrap=bootstrap) for run in runs)
+    return PadReport(
+        command="facegate evaluate pad --dataset pad",
+        made=datetime(2026, 11, 20, 12, tzinfo=UTC),
+        version="1.2.3",
+        machine=describe_machine(),
+        bootstrap=bootstrap,
+        fusion_model="2",
+        subjects={"pictures": PHOTO_SUBJECT},
+        packs=(
+            PackReport(
+                name="open",
+                version="v7",
+                evaluation_only=True,
+                networks={"net.onnx": "00"},
+                sets=(
+                    SetReport(
+                        material=describe_material("pictures", samples, left_out=2),
+                        runs=runs,
+                        results=results,
+                        conclusion=conclude(runs, results, draws=draws, bootstrap=bootstrap),
+                    ),
+                ),
+            ),
+        ),
+    )

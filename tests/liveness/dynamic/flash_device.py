@@ -1,19 +1,51 @@
-"""The challenge's two partners: a device in virtual time, and a meter with set answers."""
+"""A flash challenge for tests and its two partners: a device in virtual time, a meter with set answers."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 
-from liveness.dynamic.challenge.actions import Action, Complete, FallBack, Pause, Resume, Reveal, Wait
+from liveness.dynamic.challenge.actions import (
+    Action,
+    Complete,
+    FallBack,
+    Hint,
+    HintCode,
+    Pause,
+    Resume,
+    Reveal,
+    Wait,
+)
 from liveness.dynamic.challenge.flash import FlashChallenge
 from liveness.dynamic.challenge.proof import Disturbance, Light, StepReading
-from liveness.dynamic.challenge.script import ColourStep
+from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourScript, ColourStep, RandomBytes
+from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from liveness.guidance import GuidanceCode
 from tests.liveness.builders import face_at
 
-__all__ = ["FlashDevice", "ScriptedMeter", "sample"]
+__all__ = [
+    "DEPTH_LINE",
+    "FlashDevice",
+    "ScriptedMeter",
+    "assert_never_early",
+    "assert_safe",
+    "flash_challenge",
+    "hints_given",
+    "sample",
+    "seeded",
+]
+
+# Reproducible random bytes.
+
+
+def seeded(seed: int) -> RandomBytes:
+    """Bytes of a generator that starts at ``seed``."""
+    return np.random.default_rng(seed).bytes
+
+
+# The challenge's two partners: a device in virtual time, and a meter with set answers.
 
 _LINEAR = np.full((len(Region), 3), np.nan, np.float32)
 _PATCH = np.full((PATCH_SIDE, PATCH_SIDE, 3), np.nan, np.float32)
@@ -222,3 +254,46 @@ class FlashDevice:
                 case _:
                     pass
         raise AssertionError("the challenge has too much to say")
+
+
+# A flash challenge for tests, and the invariants of every one.
+
+DEPTH_LINE = 3.0
+
+
+def flash_challenge(
+    meter: ScriptedMeter | None = None, policy: DynamicPolicy | None = None, seed: int = 0
+) -> FlashChallenge:
+    return FlashChallenge(
+        script=ColourScript(seeded(seed)),
+        meter=meter or ScriptedMeter(),
+        policy=policy or DynamicPolicy(),
+        depth_line=DEPTH_LINE,
+    )
+
+
+def hints_given(device: FlashDevice) -> list[HintCode]:
+    return [action.code for _, action in device.actions if isinstance(action, Hint)]
+
+
+def assert_never_early(device: FlashDevice) -> None:
+    """Asserts by the frames that each reveal follows frames captured a whole hold after the appearance."""
+    for (at, step), (next_at, following) in pairwise(device.reveals):
+        assert next_at - at >= step.transition_seconds + step.hold_seconds - 1e-9
+        if following.last:
+            continue
+        held = [
+            frame
+            for frame in device.arrivals_before[following.number]
+            if frame.step == step.number
+            and frame.step_since is not None
+            and frame.capture_time >= frame.step_since + step.transition_seconds + step.hold_seconds
+        ]
+        assert len(held) >= 2
+
+
+def assert_safe(reveals: list[tuple[float, ColourStep]]) -> None:
+    times = [at for at, _ in reveals]
+    for began in times:
+        assert sum(began <= at < began + 1 for at in times) <= 3
+    assert all(later - earlier >= SHORTEST_HOLD_SECONDS - 1e-9 for earlier, later in pairwise(times))

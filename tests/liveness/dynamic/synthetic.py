@@ -2,22 +2,26 @@
 
 A Lambertian ellipsoid with a nose in front of a wall, a screen of four bands with inverse-square fall-off, a
 directed and a diffuse ambient light, a camera with exposure and white-balance loops, noise and a tone curve.
-Light is in lux; 0.25 m to the face and a 400 cd/m2 screen give about 45.
-"""
+Light is in lux; 0.25 m to the face and a 400 cd/m2 screen give about 45."""
 
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
+from functools import cache
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep
+from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.measurement.sampling import sample_frame
+from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import ExposureReading, FlashSample
 from vision.face import Box, DetectedFace
+
+__all__ = ["judged", "rendered"]
 
 Floats = NDArray[np.float64]
 
@@ -357,3 +361,17 @@ def _times(scene: Scene, rng: np.random.Generator) -> Iterator[float]:
     for _ in range(300):
         yield time
         time += (1 + 0.1 * float(np.clip(rng.normal(), -2, 2))) / scene.frames_per_second
+
+
+# Rendered scans that several tests share; each is rendered once.
+
+
+@cache
+def rendered(kind: RenderedKind, lux: float = 150.0, seed: int = 1) -> Scan:
+    return run_scan(Scene(kind=kind, ambient_lux=lux, seed=seed))
+
+
+@cache
+def judged(kind: RenderedKind, lux: float = 150.0, seed: int = 1) -> FlashResult:
+    scan = rendered(kind, lux, seed)
+    return judge_flash(samples=scan.samples, revealed=scan.sent, model=load_flash_model())

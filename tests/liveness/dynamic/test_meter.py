@@ -1,5 +1,8 @@
+"""The meter of a running flash, and the model and policy that it reads."""
+
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -10,12 +13,13 @@ from liveness.dynamic.challenge.proof import Disturbance, Light, Meter
 from liveness.dynamic.challenge.script import RevealedStep
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter
-from liveness.dynamic.model import FlashModel, load_flash_model
-from liveness.dynamic.sample import ExposureReading, FlashSample, Region
+from liveness.dynamic.model import FlashModel, load_flash_model, parse_flash_model
+from liveness.dynamic.policy import BitFloor, DynamicPolicy
+from liveness.dynamic.sample import LINEAR_LIGHT, ExposureReading, FlashSample, Region
+from liveness.errors import FlashModelError, LivenessPolicyError
 from tests.liveness.builders import face_at
-from tests.liveness.dynamic.flash_scans import rendered
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
-from tests.liveness.dynamic.synthetic import RenderedKind
+from tests.liveness.dynamic.synthetic import RenderedKind, judged, rendered
 
 
 def _fed(
@@ -243,3 +247,90 @@ def test_no_order_of_claims_breaks_it(seed: int) -> None:
     for reading in meter.readings():
         assert np.isfinite(reading.snr)
         assert reading.frames >= 0
+
+
+TEXT = files("liveness.dynamic").joinpath("flash_model.toml").read_text(encoding="utf-8")
+
+
+def test_every_signal_has_a_weight() -> None:
+    names = {signal.name for signal in judged(RenderedKind.GENUINE).signals}
+    assert names == set(load_flash_model().judge.weights)
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("margin = 2.0", "margin = true"),
+        ("margin = 2.0", 'margin = "4"'),
+        ("margin = 2.0", "margin = nan"),
+        ("margin = 2.0", "margin = inf"),
+        ("margin = 2.0\n", ""),
+        ("margin = 2.0", "margin = 2.0\nother = 1.0"),
+        ("least_frames = 3", "least_frames = 3.5"),
+        ("[glare]", "[glimmer]"),
+        ("bend_degree = 5", "bend_degree = 5.5"),
+        ("no_depth = 0.25\n", ""),
+        ("[movement.came_closer]", "[movement.came_nearer]"),
+        ("[record]", "[other]"),
+        ('version = "14"', "version = 3"),
+        ('version = "14"', ""),
+        ("[judge.weights]", "[judge.weight]"),
+        ("[lag]", "[lag"),
+    ],
+)
+def test_a_broken_model_is_refused(old: str, new: str) -> None:
+    assert old in TEXT
+    with pytest.raises(FlashModelError):
+        parse_flash_model(TEXT.replace(old, new, 1))
+
+
+@pytest.mark.usefixtures("without_collection")
+def test_a_model_nested_beyond_reason_is_refused() -> None:
+    with pytest.raises(FlashModelError):
+        parse_flash_model("a = " + "[" * 5000)
+
+
+@given(text=st.text())
+def test_no_text_breaks_it(text: str) -> None:
+    with pytest.raises(FlashModelError):
+        parse_flash_model(text)
+
+
+def test_the_floors_are_those_of_the_product() -> None:
+    assert [floor.value for floor in BitFloor] == [10, 12, 16]
+    assert DynamicPolicy().minimum_bits == BitFloor.STANDARD
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"minimum_bits": 9.9},
+        {"minimum_bits": 20.1},
+        {"minimum_bits": float("nan")},
+        {"maximum_steps": 3},
+        {"maximum_steps": 41},
+        {"maximum_seconds": 2.0},
+        {"maximum_seconds": float("inf")},
+        {"light_patience_seconds": -1.0},
+        {"blink_patience_seconds": 31.0},
+        {"blink_patience_seconds": float("nan")},
+        {"depth_patience_seconds": 31.0},
+        {"depth_patience_seconds": -1.0},
+    ],
+)
+def test_policies_that_contradict_themselves_are_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(LivenessPolicyError):
+        DynamicPolicy(**changes)  # type: ignore[arg-type]  # the class checks
+
+
+def test_light_of_known_values() -> None:
+    # 0.5 encoded is 21.4 % of the light; up to 10 of 255 the curve is a line.
+    assert LINEAR_LIGHT[[0, 255]].tolist() == [0.0, 1.0]
+    assert np.interp(127.5, np.arange(256), LINEAR_LIGHT) == pytest.approx(0.2140, abs=2e-4)
+    assert LINEAR_LIGHT[10] == pytest.approx(10 / 255 / 12.92)
+
+
+def test_light_rises_and_cannot_be_changed() -> None:
+    assert (np.diff(LINEAR_LIGHT) > 0).all()
+    with pytest.raises(ValueError, match="read-only"):
+        LINEAR_LIGHT[0] = 1.0

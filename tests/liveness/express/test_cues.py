@@ -1,8 +1,16 @@
+"""The cues over time: motion, depth and the face itself."""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
+from evaluation.scans import clip_windows, observe_scan
 from liveness.express.cues import (
     CROP_FACE,
     WIDE_FACE,
@@ -12,9 +20,40 @@ from liveness.express.cues import (
     shrink,
     summarise_cue,
 )
-from liveness.express.settings import CueLine
-from tests.liveness.builders import face_at
+from liveness.express.face import Blink, EyesOpen, FaceArea, HeadPoseSignal, Sharpness
+from liveness.express.judge import ExpressSignal
+from liveness.express.motion import (
+    MicroMotion,
+    PlanarMotion,
+    PoseConsistency,
+    Stillness,
+    Surroundings,
+    depth_odds,
+    has_sign_of_life,
+    left_over_ratio,
+    life_signs,
+    measure_depth,
+    measure_nose,
+    motion_steps,
+    typical_face_width,
+)
+from liveness.express.settings import CueLine, ExpressSettings
+from liveness.observation import MotionSegment, RegionChange, ScanObservations
+from liveness.verdict import Signal, assessed, not_assessed
+from matcher.persons import SCAN_SUBJECT
+from tests.liveness.builders import (
+    as_head,
+    as_plane,
+    face_at,
+    observation,
+    observations,
+    rendered_scan,
+    scan,
+    segment,
+)
 from tests.liveness.express.portrait import FACE, cues_of, portrait, small
+from tests.packs import shared_pack
+from vision.face import HeadPose
 
 
 def test_a_close_crop_holds_the_face_at_its_size_in_its_place() -> None:
@@ -105,3 +144,418 @@ def test_a_score_is_a_half_on_the_line_and_more_on_the_live_side(
         assert score >= 0.5
     else:
         assert score <= 0.5
+
+
+_SETTINGS = ExpressSettings()
+_LIVELY = RegionChange(eyes=0.01, mouth=0.003, rest=0.002)
+
+
+def _score(signal: ExpressSignal, seen: ScanObservations) -> float:
+    found = signal.assess(seen, _SETTINGS)
+    assert found.score is not None, found.detail
+    assert found.passed is (found.score >= 0.5)
+    return found.score
+
+
+@pytest.mark.parametrize("size", [0.08, 0.15, 0.3])
+def test_a_turning_head_is_no_plane(size: float) -> None:
+    seen = scan(motion=[segment(as_head(size), seed=seed) for seed in range(3)])
+    assert _score(PlanarMotion(), seen) > 0.8
+
+
+@pytest.mark.parametrize("size", [0.03, 0.1, 0.4])
+def test_a_sheet_is_a_plane_however_it_is_waved(size: float) -> None:
+    seen = scan(motion=[segment(as_plane(size), seed=seed) for seed in range(3)])
+    assert _score(PlanarMotion(), seen) < 0.2
+
+
+def test_noise_alone_is_no_depth() -> None:
+    still = scan(motion=[segment(lambda _, points: points, noise=0.001, seed=seed) for seed in range(3)])
+    found = PlanarMotion().assess(still, _SETTINGS)
+    assert found.score is None
+    assert "too little" in found.detail
+    assert _score(Stillness(), still) < 0.1
+
+
+def test_strong_noise_over_a_plane_is_no_depth() -> None:
+    noisy = scan(
+        motion=[segment(as_plane(0.05), noise=0.0015, face_width=80, seed=seed) for seed in range(3)]
+    )
+    assert _score(PlanarMotion(), noisy) < 0.3
+
+
+def test_movement_is_no_sign_of_life_and_stillness_a_sign_against() -> None:
+    waved = scan(motion=[segment(as_plane(0.2))] * 2)
+    assert _score(Stillness(), waved) == 0.5
+    swaying = scan(motion=[segment(as_head(0.06))] * 2)
+    assert _score(Stillness(), swaying) == 0.5
+
+
+def test_a_background_that_goes_along_is_a_sheet() -> None:
+    sheet = scan(motion=[segment(as_plane(0.1), background=as_plane(0.1))] * 2)
+    assert _score(Surroundings(), sheet) < 0.1
+    apart = scan(motion=[segment(as_plane(0.1))] * 2)
+    assert _score(Surroundings(), apart) == 0.5
+
+
+def test_eyes_that_change_by_themselves_are_alive() -> None:
+    alive = scan(motion=[segment(as_plane(0.02), change=_LIVELY)] * 2)
+    assert _score(MicroMotion(), alive) > 0.9
+    picture = scan(motion=[segment(as_plane(0.02))] * 2)
+    assert _score(MicroMotion(), picture) < 0.3
+
+
+def test_a_turning_head_hides_its_eyes_and_is_not_blamed_for_it() -> None:
+    found = MicroMotion().assess(scan(motion=[segment(as_head(0.3))] * 2), _SETTINGS)
+    assert found.score is None
+    assert "depth" in found.detail
+
+
+@pytest.mark.parametrize("signal", [PlanarMotion(), Surroundings(), MicroMotion(), Stillness()])
+@pytest.mark.parametrize(
+    "seen",
+    [
+        scan(frames=()),
+        scan(),
+        scan(motion=[segment(as_head(0.1), steps=5)]),
+    ],
+    ids=["no frame", "no motion", "too short"],
+)
+def test_too_little_is_not_assessed(signal: ExpressSignal, seen: ScanObservations) -> None:
+    found = signal.assess(seen, _SETTINGS)
+    assert (found.name, found.score, found.passed) == (signal.name, None, None)
+    assert found.detail
+
+
+@pytest.mark.parametrize("signal", [PlanarMotion(), Surroundings(), MicroMotion()])
+def test_small_faces_are_not_assessed(signal: ExpressSignal) -> None:
+    tiny = scan(motion=[segment(as_head(0.1), face_width=45)] * 2)
+    assert signal.assess(tiny, _SETTINGS).score is None
+
+
+def test_steps_separate_shift_and_residual() -> None:
+    steps = motion_steps(scan(motion=[segment(lambda phase, points: points + 0.1 * phase, noise=0)]))
+    assert steps[-1].moved == pytest.approx(steps[-1].shifted, rel=1e-3)
+    assert left_over_ratio(steps) < 1e-3
+    assert typical_face_width(scan(motion=[segment(as_plane())])) == 140
+    assert typical_face_width(scan()) == 0
+
+
+def test_rendered_sheet_and_rendered_head() -> None:
+    def sheet(time: float, x: object, y: object) -> tuple[object, object]:
+        turn = 0.05 * np.sin(4 * time)
+        across, down = np.asarray(x) - 240, np.asarray(y) - 300
+        depth = 1 + 8e-4 * turn * 20 * across
+        return 240 + (across + 12 * turn * down / 12) / depth, 300 + (down - turn * across) / depth
+
+    def head(time: float, x: object, y: object) -> tuple[object, object]:
+        across, down = (np.asarray(x) - 240) / 230, (np.asarray(y) - 300) / 230
+        radius = across**2 + down**2
+        relief = 0.35 * np.sqrt(np.clip(1 - radius / 0.5, 0, None)) + 0.14 * np.exp(-radius / 0.01)
+        return np.asarray(x) - 230 * 0.1 * np.sin(4 * time) * relief, y
+
+    assert _score(PlanarMotion(), rendered_scan(sheet, frames=20)) < 0.3
+    assert _score(PlanarMotion(), rendered_scan(head, frames=20)) > 0.7
+    still = rendered_scan(lambda _, x, y: (x, y), frames=20)
+    assert PlanarMotion().assess(still, _SETTINGS).score is None
+    assert _score(Stillness(), still) < 0.1
+    assert _score(MicroMotion(), still) < 0.4
+
+
+_NOSE_TIP = 0.093
+"""Its place in the builders' face: face widths below the middle of its extent."""
+
+HeadPath = Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
+
+
+def _head(size: float = 0.15) -> HeadPath:
+    """A head that turns with its neck behind it: an ellipsoid with a nose."""
+
+    def relief(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+        skull = 0.45 * np.sqrt(np.clip(1 - (x / 0.55) ** 2 - (y / 0.75) ** 2, 0, None))
+        ridge = np.clip(1 + (y - _NOSE_TIP) / 0.2, 0, 1) * (y <= _NOSE_TIP + 0.03)
+        return np.asarray(skull + 0.16 * ridge * np.exp(-((x / 0.07) ** 2) / 2))
+
+    return _turning(relief, size)
+
+
+def _mask(size: float = 0.15) -> HeadPath:
+    """Paper around a head: a cylinder."""
+    return _turning(lambda x, y: np.sqrt(np.clip(0.6**2 - x**2, 0, None)) + 0 * y, size)
+
+
+def _turning(
+    relief: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]], size: float
+) -> HeadPath:
+    def path(phase: float, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        angle = size * np.sin(2 * np.pi * phase)
+        depth = 0.4 + relief(points[:, 0], points[:, 1])
+        moved: NDArray[np.float64] = points + np.stack([angle * depth, 0.3 * angle * depth], axis=1)
+        return moved
+
+    return path
+
+
+def _scan(path: HeadPath, *, yaw: float, seed: int = 0, **changes: float) -> ScanObservations:
+    """Three segments along ``path``, of frames with a pose that swings by ``yaw`` degrees to either side."""
+    frames = [
+        observation(index, pose=HeadPose(yaw=yaw * float(np.sin(index)), pitch=0, roll=0))
+        for index in range(45)
+    ]
+    motion = [segment(path, seed=seed + at, **changes) for at in range(3)]  # type: ignore[arg-type]
+    return scan(frames, motion)
+
+
+def _assess(seen: ScanObservations) -> Signal:
+    return PoseConsistency().assess(seen, _SETTINGS)
+
+
+def test_a_turning_head_shows_its_nose() -> None:
+    found = _assess(_scan(_head(), yaw=12))
+    assert found.score is not None
+    assert found.score > 0.8
+    assert "nose stood out" in found.detail
+
+
+def test_a_nose_shows_before_the_pose_does() -> None:
+    assert _assess(_scan(_head(0.06), yaw=2)).passed is True
+
+
+@pytest.mark.parametrize("path", [_mask(), _mask(0.3), as_plane(0.2)], ids=["mask", "swinging mask", "sheet"])
+def test_paper_that_turns_shows_none(path: HeadPath) -> None:
+    found = [_assess(_scan(path, yaw=12, seed=seed)) for seed in range(0, 24, 3)]
+    # The remainder of paper is noise, with a correlation to a nose that is sometimes above the line by
+    # chance.
+    assert sum(signal.passed is False for signal in found) >= 5
+    assert all(signal.score is not None and signal.score < 0.85 for signal in found)
+
+
+@pytest.mark.parametrize("path", [_mask(), as_plane(0.2)], ids=["mask", "sheet"])
+def test_a_face_without_turn_is_not_assessed(path: HeadPath) -> None:
+    found = _assess(_scan(path, yaw=2))
+    assert found.score is None
+    assert "too little" in found.detail
+
+
+def test_noise_of_a_still_face_is_no_depth() -> None:
+    found = _assess(_scan(lambda _, points: points, yaw=12, noise=0.0005))
+    assert found.score is None
+    assert "too little" in found.detail
+
+
+def test_small_faces_are_not_assessed_for_depth() -> None:
+    assert "too small" in _assess(_scan(_head(), yaw=12, face_width=45)).detail
+
+
+def _without_points(motion: MotionSegment) -> MotionSegment:
+    lost = motion.left_over.copy()
+    lost[:, :60] = np.nan
+    return MotionSegment(
+        frames=motion.frames,
+        times=motion.times,
+        positions=motion.positions,
+        left_over=lost,
+        on_face=motion.on_face,
+        face_width=motion.face_width,
+        tracking_error=motion.tracking_error,
+        changes=motion.changes,
+    )
+
+
+@pytest.mark.parametrize(
+    "motion",
+    [(), (segment(_head(), steps=3),), (_without_points(segment(_head())),)],
+    ids=["no motion", "too short", "points lost"],
+)
+def test_too_little_is_not_assessed_for_depth(motion: Sequence[MotionSegment]) -> None:
+    seen = scan(motion=motion)
+    assert measure_nose(seen) is None
+    assert _assess(seen).score is None
+
+
+def test_a_frame_in_which_all_points_are_lost_is_left_out() -> None:
+    whole = segment(_head())
+    left_over, positions = whole.left_over.copy(), whole.positions.copy()
+    left_over[-1], positions[-1] = np.nan, np.nan
+    torn = MotionSegment(
+        frames=whole.frames,
+        times=whole.times,
+        positions=positions,
+        left_over=left_over,
+        on_face=whole.on_face,
+        face_width=whole.face_width,
+        tracking_error=whole.tracking_error,
+        changes=whole.changes,
+    )
+    found = measure_nose(scan(motion=[torn]))
+    assert found is not None
+    assert found.evidence > _SETTINGS.nose_evidence
+
+
+def _signal(name: str, score: float | None) -> Signal:
+    if score is None:
+        return not_assessed(name=name, label=name, reason="Too still.")
+    return assessed(name=name, label=name, score=score, detail="")
+
+
+@pytest.mark.parametrize(
+    ("planar", "nose", "odds"),
+    [
+        (None, None, 0.0),
+        (0.8, None, math.log(4)),
+        (0.8, 0.9, math.log(4) + math.log(9)),
+        (0.8, 0.2, 0.0),
+        # A single signal has at most this effect, however certain it is.
+        (1.0, None, math.log(99)),
+        (0.0, None, -math.log(99)),
+    ],
+)
+def test_both_signals_of_depth_add_up(planar: float | None, nose: float | None, odds: float) -> None:
+    signals = (_signal("planar_motion", planar), _signal("pose_consistency", nose), _signal("blink", 0.99))
+    assert depth_odds(signals) == pytest.approx(odds)
+
+
+def test_a_head_shows_depth_and_a_sheet_does_not() -> None:
+    head = measure_depth(scan(motion=[segment(as_head(0.15), seed=seed) for seed in range(3)]))
+    sheet = measure_depth(scan(motion=[segment(as_plane(0.15), seed=seed) for seed in range(3)]))
+    assert head > 1.3
+    assert sheet < -1.3
+
+
+def test_a_still_head_shows_no_depth() -> None:
+    assert measure_depth(scan(motion=[segment(lambda _, points: points)] * 3)) == 0
+    assert measure_depth(scan()) == 0
+
+
+def test_only_assessed_signals_of_motion_are_signs() -> None:
+    planar = assessed(name="planar_motion", label="", score=0.9, detail="")
+    still = assessed(name="micro_motion", label="", score=0.1, detail="")
+    others = (
+        assessed(name="blink", label="", score=0.95, detail=""),
+        assessed(name="pad_network", label="", score=1.0, detail=""),
+        not_assessed(name="planar_motion", label="", reason="the face is too small"),
+    )
+    assert life_signs((planar, still, *others)) == (planar, still)
+    assert life_signs(others) == ()
+
+
+def test_a_scan_without_motion_has_none() -> None:
+    assert not has_sign_of_life(scan())
+
+
+@pytest.mark.parametrize(
+    ("clip", "moves"),
+    [
+        ("video/live/KwaiVGI__assets__examples__driving__d3.mp4", True),
+        ("video_more/live/rohintangirala__videos__face.mp4", False),
+    ],
+)
+def test_a_moving_person_has_a_life_sign_and_a_still_one_has_none(
+    clip: str, moves: bool, assets: Path
+) -> None:
+    pack = shared_pack(f"open:{assets / 'models'}")
+    window = next(clip_windows(assets / "data" / clip))
+    assert has_sign_of_life(observe_scan(window, pack, subject=SCAN_SUBJECT)) is moves
+
+
+_OPEN = 0.30
+
+
+def _face_score(openness: list[float | None]) -> float | None:
+    frames = [
+        observation(index, eyes=None if value is None else (value, value + 0.01))
+        for index, value in enumerate(openness)
+    ]
+    return Blink().assess(scan(frames), _SETTINGS).score
+
+
+def _with_dip(*values: float) -> list[float | None]:
+    return [*[_OPEN] * 15, *values, *[_OPEN] * 15]
+
+
+@pytest.mark.parametrize("dip", [(0.15,), (0.22, 0.1, 0.2), (0.2, 0.1, 0.1, 0.12, 0.24)])
+def test_a_dip_that_comes_back_is_a_blink(dip: tuple[float, ...]) -> None:
+    score = _face_score(_with_dip(*dip))
+    assert score is not None
+    assert score > 0.9
+
+
+@pytest.mark.parametrize(
+    "openness",
+    [
+        [_OPEN] * 40,
+        _with_dip(0.25),
+        _with_dip(*[0.1] * 12),
+        [_OPEN] * 30 + [0.1] * 5,
+        [0.1] * 5 + [_OPEN] * 30,
+        [0.1] * 30,
+        [None] * 30,
+        [_OPEN] * 5,
+        [0.3, 0.21] * 15,
+        [0.3, 0.3, 0.2, 0.2] * 10,
+        [0.3, 0.3, 0.3, 0.3, 0.3, 0.15] * 8,
+    ],
+    ids=[
+        *("none", "shallow", "long", "no end", "no begin", "shut", "no landmarks", "few", "jitter"),
+        *("jitter of values that stay", "jitter now and then"),
+    ],
+)
+def test_all_else_proves_nothing(openness: list[float | None]) -> None:
+    assert _face_score(openness) is None
+
+
+@pytest.mark.parametrize("level", [0.11, 0.13, 0.2])
+def test_narrow_eyes_blink(level: float) -> None:
+    """A scan of narrow eyes, or of one, as of a person who squints."""
+    for wide in (level, _OPEN):
+        dip = [observation(at, eyes=(level, wide)) for at in range(15)]
+        dip += [observation(at, eyes=(0.4 * level, 0.4 * wide)) for at in (15, 16)]
+        dip += [observation(at, eyes=(level, wide)) for at in range(17, 32)]
+        assert Blink().assess(scan(dip), _SETTINGS).passed
+
+
+def test_shut_eyes_do_not_blink() -> None:
+    openness = [*[0.08] * 15, 0.03, 0.03, *[0.08] * 15]
+    frames = [observation(at, eyes=(value, value)) for at, value in enumerate(openness)]
+    assert Blink().assess(scan(frames), _SETTINGS).score is None
+
+
+def test_a_wink_of_one_eye_is_no_blink() -> None:
+    frames = [observation(index, eyes=(0.1 if index in {15, 16} else 0.3, 0.3)) for index in range(30)]
+    assert Blink().assess(scan(frames), _SETTINGS).score is None
+
+
+def test_blinks_are_counted() -> None:
+    twice = [*_with_dip(0.1), *_with_dip(0.1)]
+    frames = [observation(index, eyes=(value or 0, value or 0)) for index, value in enumerate(twice)]
+    assert Blink().assess(scan(frames), _SETTINGS).detail.startswith("2 blinks")
+
+
+@pytest.mark.parametrize(
+    ("signal", "good", "bad"),
+    [
+        (Sharpness(), {"sharpness": 200.0}, {"sharpness": 8.0}),
+        (HeadPoseSignal(), {"pose": HeadPose(3, -4, 0)}, {"pose": HeadPose(-40, 0, 0)}),
+        (HeadPoseSignal(), {"pose": HeadPose(0, 0, 20)}, {"pose": HeadPose(0, 35, 0)}),
+        (EyesOpen(), {"eyes": (0.3, 0.3)}, {"eyes": (0.05, 0.06)}),
+        (FaceArea(), {"face": face_at(width=230)}, {"face": face_at(width=50)}),
+        (FaceArea(), {"face": face_at(width=160)}, {"face": face_at(width=600)}),
+    ],
+)
+def test_good_passes_and_bad_does_not(
+    signal: ExpressSignal, good: dict[str, object], bad: dict[str, object]
+) -> None:
+    better, worse = (signal.assess(scan(observations(20, **change)), _SETTINGS) for change in (good, bad))
+    assert (better.passed, worse.passed) == (True, False)
+    assert better.score is not None
+    assert worse.score is not None
+    assert better.score > 0.7
+    assert worse.score < 0.45
+
+
+@pytest.mark.parametrize("signal", [Sharpness(), HeadPoseSignal(), EyesOpen(), FaceArea()])
+def test_without_a_face_there_is_nothing_to_assess(signal: ExpressSignal) -> None:
+    blank = scan(observations(20, face=None, faces=0, sharpness=None, pose=None, eyes=None, luminance=None))
+    found = signal.assess(blank, _SETTINGS)
+    assert (found.name, found.label, found.score) == (signal.name, signal.label, None)
+    assert signal.assess(scan(()), _SETTINGS).score is None

@@ -1,18 +1,25 @@
+"""The cues of single frames."""
+
+import math
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from evaluation.pad.dataset import read_dataset, without_unusable
 from liveness.express.frame_cues import (
     FRAME_CUES,
     BlurDepth,
     ColourGamut,
+    MediumBorder,
     Moire,
     SpecularHighlights,
     measure_frame_cues,
 )
+from liveness.express.pad_network import PadNetworks, PadScore, network_medians, stretch_medians
 from liveness.express.settings import CueLine, ExpressSettings
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, scan
 from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small, through_camera
@@ -320,3 +327,119 @@ def test_the_signal_rises_with_the_shine() -> None:
     assert flat.passed is False
     assert "flatter" in flat.detail
     assert SpecularHighlights(()).assess(scan(), settings).score is None
+
+
+_MEDIUM_BORDER_LINES = ExpressSettings().medium_border
+
+
+def _on_medium(degrees: float, *, low: int) -> BgrImage:
+    """The portrait on a rotated sheet before a dark wall, with its lower edge at row ``low``."""
+    image = portrait()
+    sheet = np.zeros(image.shape[:2], np.uint8)
+    cv2.rectangle(sheet, (110, 130), (370, low), 255, -1)
+    turn = cv2.getRotationMatrix2D((240, 300), degrees, 1.0)
+    covered = cv2.warpAffine(sheet, turn, (image.shape[1], image.shape[0]))[..., None] > 127
+    return np.where(covered, image, np.uint8(12))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_person_in_a_room_has_no_border(seed: int) -> None:
+    value = measured(portrait(seed), FACE, "medium_border")
+    assert value is not None
+    assert value < _MEDIUM_BORDER_LINES.line
+
+
+@pytest.mark.parametrize("degrees", [-6.0, 0.0, 3.0])
+@pytest.mark.parametrize("low", [500, 900])
+def test_a_sheet_has_one_whether_its_lower_edge_is_in_the_picture_or_not(degrees: float, low: int) -> None:
+    value = measured(_on_medium(degrees, low=low), FACE, "medium_border")
+    assert value is not None
+    assert value > _MEDIUM_BORDER_LINES.line
+
+
+def test_a_door_frame_that_the_shoulders_hide_is_no_border() -> None:
+    behind = portrait()
+    bright = np.clip(behind.astype(np.int16) + 90, 0, 255).astype(np.uint8)
+    room = np.zeros(behind.shape[:2], bool)
+    room[:, :115] = room[:, 365:] = True
+    room[455:] = False
+    value = measured(np.where(room[..., None], bright, behind), FACE, "medium_border")
+    assert value is not None
+    assert value < _MEDIUM_BORDER_LINES.line
+
+
+def test_a_tight_crop_is_not_measured() -> None:
+    assert measured(portrait()[150:450, 150:330], face_at(90.0, 150.0, 200.0), "medium_border") is None
+
+
+def test_most_frames_must_show_the_border() -> None:
+    settings = ExpressSettings()
+    once = MediumBorder(cues_of("medium_border", [0.95, 0.5, 0.5])).assess(scan(), settings)
+    assert once.passed
+    mostly = MediumBorder(cues_of("medium_border", [0.95, 0.96, 0.5])).assess(scan(), settings)
+    assert mostly.passed is False
+    assert "95 %" in mostly.detail
+    assert MediumBorder(()).assess(scan(), settings).score is None
+
+
+_SCORE = st.floats(0, 1)
+
+
+def _score(scores: list[PadScore]) -> float | None:
+    return PadNetworks(scores).assess(scan(), ExpressSettings()).score
+
+
+def _frames(network: str, *values: float) -> list[PadScore]:
+    return [PadScore(index, network, value) for index, value in enumerate(values)]
+
+
+def test_without_a_network_nothing_is_assessed() -> None:
+    assert _score([]) is None
+
+
+def test_one_odd_frame_decides_nothing() -> None:
+    assert _score(_frames("n", *[0.95] * 7, 0.0)) == pytest.approx(0.95)
+    assert _score(_frames("n", 0.2)) == pytest.approx(0.2)
+
+
+def test_four_good_frames_of_ten_do_not_hide_an_attack() -> None:
+    assert _score(_frames("n", *[1.0] * 4, *[0.02] * 6)) == pytest.approx(0.02)
+    assert _score(_frames("n", *[0.02] * 4, *[1.0] * 6)) == pytest.approx(1.0, abs=1e-3)
+
+
+@given(st.lists(_SCORE, max_size=9), st.data())
+def test_a_minority_of_frames_decides_nothing(minority: list[float], data: st.DataObject) -> None:
+    more = len(minority) + 1
+    majority = data.draw(st.lists(_SCORE, min_size=more, max_size=more + 5))
+    drawn = data.draw(st.permutations([*minority, *majority]))
+    (median,) = network_medians(_frames("n", *drawn)).values()
+    assert min(majority) <= median <= max(majority)
+
+
+def test_every_network_counts_the_same_for_any_number_of_frames() -> None:
+    many = _frames("a", *[1.0] * 8)
+    assert _score([*many, PadScore(0, "b", 0.0)]) == pytest.approx(0.5)
+    found = PadNetworks([*many, PadScore(0, "b", 0.0)]).assess(scan(), ExpressSettings())
+    assert "a 1.00" in found.detail
+    assert "b 0.00" in found.detail
+    assert "frames examined: 8" in found.detail
+
+
+def test_the_score_is_the_mean_of_the_networks_log_odds() -> None:
+    found = _score([*_frames("a", 0.9), *_frames("b", 0.6)])
+    assert found == pytest.approx(1 / (1 + math.sqrt(1 / 9 * 2 / 3)))
+
+
+def test_each_network_has_its_own_median_for_the_fusion() -> None:
+    scores = _frames("b", 0.0, 0.3, 0.9, 0.95, 1.0)
+    medians = network_medians([*scores, PadScore(0, "a", 0.2)])
+    assert medians == pytest.approx({"a": 0.2, "b": 0.9})
+    assert list(medians) == ["a", "b"]
+    assert network_medians([]) == {}
+
+
+def test_each_half_of_the_scored_frames_is_a_stretch() -> None:
+    scores = [PadScore(index, "n", 0.9 if index < 5 else 0.1) for index in range(10)]
+    assert stretch_medians(scores) == ({"n": 0.9}, {"n": 0.1})
+    assert stretch_medians(scores[:5]) == ()
+    assert stretch_medians([]) == ()

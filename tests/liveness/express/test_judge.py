@@ -1,4 +1,4 @@
-"""Whole scans to a verdict: rendered ones, simulated ones, and real clips."""
+"""Whole scans to a verdict, and the signals over time on clips."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -7,8 +7,12 @@ import numpy as np
 import pytest
 
 from evaluation.scans import clip_windows, observe_scan
-from liveness.express.judge import judge_express
+from liveness.express.judge import ExpressSignal, judge_express
+from liveness.express.motion import PoseConsistency
 from liveness.express.pad_network import PadScore
+from liveness.express.repetition import FrozenFrames, Repetition, find_repetition
+from liveness.express.settings import ExpressSettings
+from liveness.extent import face_extent
 from liveness.fusion_model import load_fusion_model
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import LivenessPolicy
@@ -20,8 +24,11 @@ from simulator.photo import builtin_photos
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
+from tests.liveness.express.recordings import Replay, WornMask, repeat, wear
 from tests.packs import real_pack, real_photo, shared_pack
 from vision.packs.pack import Pack
+
+# Whole scans to a verdict: rendered ones, simulated ones, and real clips.
 
 _SCORED = 10
 """Frames that the networks score, spread over the scan (``attempt.analyst``)."""
@@ -184,3 +191,73 @@ def test_replayed_screens_do_not_pass_the_network(assets: Path) -> None:
     verdicts = [result.verdict for found in replays for result in found]
     assert Verdict.LIVE not in verdicts
     assert Verdict.SPOOF in verdicts
+
+
+# The signals over time on recorded clips, paper masks made from them, and clips played back and forth.
+
+_SETTINGS = ExpressSettings()
+
+
+@pytest.fixture(scope="module")
+def pack(assets: Path) -> Pack:
+    return shared_pack(f"insightface:{assets / 'models'}")
+
+
+def _live(assets: Path, name: str) -> Path:
+    (clip,) = (assets / "data/video/live").glob(f"*{name}*")
+    return clip
+
+
+def _observed(clip: Path, pack: Pack) -> ScanObservations:
+    return observe_scan(next(clip_windows(clip, most=1)), pack, subject=SCAN_SUBJECT)
+
+
+def _score(signal: ExpressSignal, scan: ScanObservations) -> float | None:
+    return signal.assess(scan, _SETTINGS).score
+
+
+def _alarms(scan: ScanObservations) -> list[str]:
+    signals: tuple[ExpressSignal, ...] = (
+        PoseConsistency(),
+        FrozenFrames(find_repetition(scan, _SETTINGS)),
+    )
+    found = [signal.assess(scan, _SETTINGS) for signal in signals]
+    return [f"{signal.name}: {signal.detail}" for signal in found if signal.passed is False]
+
+
+def test_a_broadcast_talk_shows_its_nose_and_raises_no_alarm(assets: Path, pack: Pack) -> None:
+    scan = _observed(_live(assets, "johndpope"), pack)
+    assert _alarms(scan) == []
+    nose = _score(PoseConsistency(), scan)
+    assert nose is not None
+    assert nose > 0.6
+
+
+@pytest.mark.accuracy
+def test_no_live_clip_raises_an_alarm(assets: Path, pack: Pack) -> None:
+    clips = sorted((assets / "data/video/live").iterdir())
+    alarms = {clip.stem: _alarms(_observed(clip, pack)) for clip in clips}
+    assert {clip: found for clip, found in alarms.items() if found} == {}
+
+
+@pytest.mark.accuracy
+def test_paper_masks_show_no_nose(assets: Path, pack: Pack) -> None:
+    scores = []
+    for number, clip in enumerate(sorted((assets / "data/video/live").iterdir())[:10]):
+        image = next(clip_windows(clip, most=1))[5][1]
+        extent = face_extent(pack.detector.detect(image)[0])
+        face = (extent.x, extent.y, extent.width)
+        mask = WornMask(image, face, image[::-1], yaw=20, pitch=6, seed=number)
+        worn = observe_scan(wear(mask), pack, subject=SCAN_SUBJECT)
+        scores.append(_score(PoseConsistency(), worn))
+    assert sum(score is not None and score < 0.5 for score in scores) >= 7, scores
+
+
+@pytest.mark.accuracy
+def test_a_clip_played_back_and_forth_is_looped(assets: Path, pack: Pack) -> None:
+    kinds = []
+    for clip in sorted((assets / "data/video/live").iterdir())[:10]:
+        shown = repeat(next(clip_windows(clip, most=1)), Replay.BACK_AND_FORTH, 0.6)
+        finding = find_repetition(observe_scan(shown, pack, subject=SCAN_SUBJECT), _SETTINGS)
+        kinds.append(None if finding is None else finding.kind)
+    assert kinds.count(Repetition.LOOPED) >= 6, kinds

@@ -1,18 +1,22 @@
-"""FinishCheck with a real server: early, twice, late, and by which caller."""
+"""FinishCheck with a real server, and the evidence that a check leaves."""
 
 import asyncio
+import hashlib
 import json
 import sqlite3
 from collections import Counter
+from collections.abc import AsyncIterator
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import aiohttp
 import grpc
 import pytest
-from facegate.v1 import result_pb2
+import pytest_asyncio
+from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client.result_keys import fetch_key_set
@@ -20,14 +24,36 @@ from facegate_client.result_signature import load_key_set, verify_response, veri
 from server.access.api_keys import new_api_key
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries
-from server.domain.terms import CheckState
+from server.domain.terms import CheckState, PortraitKept
+from server.evidence.records import RecordVault
+from server.evidence.store import EvidenceStore
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
+from server.storage.database import open_database
+from server.storage.evidence_records import EvidenceRecordRepository, remove_record
+from server.storage.objects import open_object_store
+from server.storage.records import ImagePurpose
+from server.storage.repository import CheckRepository
 from server.verdict import FailureReason
-from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for, until
+from server.verdict.record import EvidenceRecord
+from tests.server.checks.asking import dropped, finish, progress_of, reasons_of, scanning, state_of
+from tests.server.live import (
+    FAST,
+    LiveServer,
+    fresh_pictures,
+    pictures,
+    portrait,
+    serving,
+    settings_for,
+    until,
+)
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream
-from tests.server.refusals import Refused, refused
+from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.refusals import Refused, refusal_of, refused
 from tests.server.scan.records import check_record
 from tests.server.storage.samples import new_check
+
+# FinishCheck with a real server: early, twice, late, and by which caller.
 
 _C = grpc.StatusCode
 _LISTED_AT_ONCE = 100
@@ -300,3 +326,363 @@ def test_repeats_of_more_checks_than_are_counted_separately_are_recorded_by_call
         assert event.action is AuditAction.RESULT_REPEATED
         recorded[event.actor.name, event.check_id is not None] += int(event.detail["count"])
     assert recorded == {("backend", True): 1025, ("backend", False): 6, ("other", False): 1}
+
+
+# FinishCheck while a scan runs or may still be resumed, with a real server.
+
+
+async def test_a_check_that_is_closing_takes_no_stream(scene: LiveServer) -> None:
+    check_id, device = await dropped(scene)
+    await scene.repository.request_close(UUID(check_id), FailureReason.CANCELLED)
+    with pytest.raises(Ended, match="CHECK_CLOSED"):
+        await device.resume()
+    # Also if the replica that had to close it died before.
+    assert reasons_of(await scene.finish(check_id))[0] == "CANCELLED"
+
+
+@pytest.mark.parametrize(
+    "seconds", [0.44, pytest.param(1.5, marks=pytest.mark.slow), pytest.param(5.0, marks=pytest.mark.slow)]
+)
+async def test_polling_for_the_verdict_leaves_a_dropped_scan_open(scene: LiveServer, seconds: float) -> None:
+    check_id, device = await dropped(scene)
+
+    async def verdict() -> service_pb2.FinishCheckResponse:
+        # As in docs/errors.md.
+        while True:
+            try:
+                return await scene.finish(check_id)
+            except grpc.aio.AioRpcError as error:
+                refusal = refused(error)
+                assert (refusal.code, refusal.reason) == (
+                    grpc.StatusCode.FAILED_PRECONDITION,
+                    "SCAN_IN_PROGRESS",
+                )
+                assert refusal.retry_seconds is not None
+                assert 0 < refusal.retry_seconds <= 2
+                await asyncio.sleep(refusal.retry_seconds)
+
+    polling = asyncio.ensure_future(verdict())
+    await asyncio.sleep(seconds)
+    again = await device.resume()
+    result = await again.run_attempt(pictures())
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await again.outcome() is None
+    async with asyncio.timeout(10):
+        answer = await polling
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert answer.result.transcript.streams == 2
+
+
+async def test_how_long_a_scan_may_be_resumed_is_reported(scene: LiveServer) -> None:
+    check_id, _ = await dropped(scene)
+    refusal = await refusal_of(finish(scene, check_id))
+    assert refusal.metadata["state"] == "INTERRUPTED"
+    assert 10 < float(refusal.metadata["resumeSeconds"]) <= 20
+    assert refusal.retry_seconds == 2
+    scene.clock.ahead = timedelta(seconds=20)
+    try:
+        answer = await scene.finish(check_id)
+    finally:
+        scene.clock.ahead = timedelta()
+    assert reasons_of(answer)[0] == "ABANDONED"
+
+
+async def test_a_device_may_return_late_to_an_open_check(scene: LiveServer) -> None:
+    check_id, device = await dropped(scene)
+    scene.clock.ahead = timedelta(seconds=30)
+    try:
+        again = await device.resume()
+        assert (await again.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+        assert await again.outcome() is None
+    finally:
+        scene.clock.ahead = timedelta()
+    assert not reasons_of(await scene.finish(check_id))
+
+
+async def test_closing_does_not_wait_for_a_device_that_left(scene: LiveServer) -> None:
+    check_id, device = await dropped(scene, 14)
+    answer = await finish(scene, check_id, close_now=True)
+    # As for a running scan: it does not matter whether the server has already noticed the lost connection.
+    assert reasons_of(answer)[0] == "CANCELLED"
+    assert answer.evidence_frame.image
+    with pytest.raises(Ended, match="CHECK_CLOSED"):
+        await device.open(resume=True)
+
+
+async def test_closing_now_ends_a_running_scan(scene: LiveServer) -> None:
+    check_id, _, stream = await scanning(scene, 14)
+    answer = await finish(scene, check_id, close_now=True)
+    assert reasons_of(answer)[0] == "CANCELLED"
+    assert answer.evidence_frame.image
+    assert await state_of(scene, check_id) == "CLOSED"
+    await stream.outcome()
+    assert stream.goodbyes() == ["CHECK_CLOSED"]
+
+
+async def test_an_unscanned_check_has_no_stream_to_close(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    refusal = await refusal_of(finish(scene, upload.check_id, close_now=True))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_SCANNED_YET")
+    assert (await scene.record(upload.check_id)).state is CheckState.CREATED
+
+
+async def test_a_device_that_may_not_return_is_not_awaited(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path)
+    write_policy(tmp_path / "policies", "one-stream", reconnects=0, resume_seconds=20)
+    write_policy(tmp_path / "policies", "one-attempt", maximum=1, resume_seconds=20)
+    async with serving(settings) as live:
+        for policy in ("one-stream", "one-attempt"):
+            check_id, _, stream = await scanning(live, 9, policy=policy)
+            await stream.vanish()
+            await live.reaches(check_id, CheckState.WAITING)
+            assert not (await progress_of(live, check_id)).HasField("resumable_until")
+            assert reasons_of(await live.finish(check_id))[0] == "ABANDONED", policy
+
+
+async def test_a_half_close_ends_the_scan_at_once(scene: LiveServer) -> None:
+    check_id, _, stream = await scanning(scene, 5)
+    await stream.half_close()
+    assert await stream.outcome() is None
+    assert await state_of(scene, check_id) == "DECIDED"
+    assert reasons_of(await scene.finish(check_id))[0] == "ABANDONED"
+
+
+# Lost, altered or unavailable evidence: FinishCheck reports it, and still returns the result.
+
+_Problem = service_pb2.EvidenceProblem
+_FEWER = service_pb2.AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED
+_POLICY = service_pb2.AUDIT_IMAGE_SHORTFALL_POLICY
+_PROBLEMS = service_pb2.AUDIT_IMAGE_SHORTFALL_PROBLEMS
+_NONE = service_pb2.AUDIT_IMAGE_SHORTFALL_UNSPECIFIED
+
+
+async def _decided(live: LiveServer) -> tuple[str, list[Path]]:
+    """A check that succeeded, and the files of its images, the evidence frame's first."""
+    upload = await live.upload()
+    stream = await RawDevice(live.device, upload).open()
+    await stream.run_attempt(pictures())
+    assert await stream.outcome() is None
+    folder = Path(live.settings.objects_url)
+    return upload.check_id, [folder / entry.object_key for entry in await live.evidence(upload.check_id)]
+
+
+def _alter(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[len(content) // 2] ^= 1
+    file.write_bytes(content)
+
+
+async def _counted(live: LiveServer, problem: str) -> float:
+    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        lines = (await answer.text()).splitlines()
+    start = f'facegate_evidence_problems_total{{problem="{problem}"}} '
+    return sum(float(line.removeprefix(start)) for line in lines if line.startswith(start))
+
+
+async def test_lost_and_altered_pictures_are_reported_and_counted(scene: LiveServer) -> None:
+    check_id, files = await _decided(scene)
+    whole = await scene.finish(check_id, audit_images=2)
+    assert not whole.evidence_problems
+    before = await _counted(scene, "ALTERED"), await _counted(scene, "LOST")
+    await asyncio.to_thread(_alter, files[0])
+    await asyncio.to_thread(files[2].unlink)
+
+    answer = await scene.finish(check_id, audit_images=2)
+
+    assert answer.result == whole.result
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    keys = await fetch_key_set(f"http://127.0.0.1:{scene.server.admin_port}/.well-known/jwks.json")
+    verify_response(answer, keys, check_id=check_id, accept_sandbox=True)
+    assert not answer.HasField("evidence_frame")
+    assert list(answer.audit_images) == [whole.audit_images[0]]
+    assert [(problem.kind, problem.picture) for problem in answer.evidence_problems] == [
+        (_Problem.KIND_ALTERED, answer.result.evidence_frame),
+        (_Problem.KIND_LOST, answer.result.audit_images[1]),
+    ]
+    assert answer.audit_image_shortfall == _PROBLEMS
+    after = await _counted(scene, "ALTERED"), await _counted(scene, "LOST")
+    assert after == (before[0] + 1, before[1] + 1)
+
+
+@pytest.mark.parametrize(
+    ("asked", "given", "shortfall"), [(0, 0, _NONE), (1, 1, _NONE), (2, 2, _NONE), (3, 2, _POLICY)]
+)
+async def test_a_policy_that_keeps_fewer_is_named(
+    scene: LiveServer, asked: int, given: int, shortfall: int
+) -> None:
+    check_id, _ = await _decided(scene)
+    answer = await scene.finish(check_id, audit_images=asked)
+    assert (len(answer.audit_images), answer.audit_image_shortfall) == (given, shortfall)
+    assert not answer.evidence_problems
+
+
+async def test_a_scan_with_fewer_frames_is_named(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:2])
+    await stream.taken(2)
+    await stream.half_close()
+    assert await stream.outcome() is None
+    answer = await scene.finish(upload.check_id, audit_images=2)
+    assert (len(answer.audit_images), answer.audit_image_shortfall) == (0, _FEWER)
+
+
+async def test_a_store_that_is_out_of_reach_is_distinguished(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path)) as live:
+        check_id, _ = await _decided(live)
+        store = Path(live.settings.objects_url)
+        await asyncio.to_thread(_put_away, store)
+        answer = await live.finish(check_id, audit_images=2)
+        assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        assert [problem.kind for problem in answer.evidence_problems] == [_Problem.KIND_UNAVAILABLE] * 3
+        await asyncio.to_thread(_put_back, store)
+        answer = await live.finish(check_id, audit_images=2)
+        assert not answer.evidence_problems
+        assert answer.evidence_frame.image
+
+
+def _put_away(folder: Path) -> None:
+    folder.rename(folder.with_name("away"))
+    folder.write_bytes(b"")
+
+
+def _put_back(folder: Path) -> None:
+    folder.unlink()
+    folder.with_name("away").rename(folder)
+
+
+# The evidence record that a whole check leaves, and what FinishCheck makes of it.
+
+
+@pytest_asyncio.fixture
+async def evidence_live(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    settings = settings_for(tmp_path)
+    for kept in PortraitKept:
+        write_policy(tmp_path / "policies", f"portrait-{kept}", portrait=kept.value)
+    write_policy(tmp_path / "policies", "three-days", evidence_seconds=3 * 86_400)
+    async with serving(settings) as live:
+        yield live
+
+
+def _vault(live: LiveServer) -> RecordVault:
+    keys = KeyFolder(KeyFiles(live.settings.key_folder)).keys
+    return RecordVault(
+        wrapping_keys=keys.wrapping_keys,
+        tenant_key=keys.memory.tenant_key,
+        sign=keys.results.sign,
+        random=bytes,
+    )
+
+
+async def _record(live: LiveServer, check_id: str) -> EvidenceRecord:
+    database = open_database(live.settings.database_url)
+    stored = await EvidenceRecordRepository(database).find(UUID(check_id))
+    await database.close()
+    assert stored is not None
+    return _vault(live).open(stored)
+
+
+async def _scanned(live: LiveServer, policy: str = "test") -> str:
+    upload = await live.upload(policy=policy, subject_reference="anna", consent_reference="c-1")
+    stream = await RawDevice(live.device, upload).open()
+    await stream.run_attempt(pictures())
+    assert await stream.outcome() is None
+    return upload.check_id
+
+
+@pytest.mark.parametrize(
+    ("asked", "kept"), [(200_000, 200_000), (5, None), (400_000, 259_200), (None, 259_200)]
+)
+async def test_an_upload_only_shortens_the_retention(
+    evidence_live: LiveServer, asked: int | None, kept: int | None
+) -> None:
+    upload = await evidence_live.upload(policy="three-days", retention_seconds=asked)
+    await evidence_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
+    database = open_database(evidence_live.settings.database_url)
+    check = await CheckRepository(database).get(UUID(upload.check_id))
+    await database.close()
+    assert check is not None
+    assert check.decide_time is not None
+    # Never before the deadline of the result.
+    expected = check.result_deadline if kept is None else check.decide_time + timedelta(seconds=kept)
+    assert check.retain_until == expected
+
+
+async def test_the_record_has_everything_that_the_check_was_decided_by(evidence_live: LiveServer) -> None:
+    check_id = await _scanned(evidence_live)
+    record = await _record(evidence_live, check_id)
+    answer = await evidence_live.finish(check_id, audit_images=4)
+
+    assert result_pb2.CheckResult.FromString(record.result) == answer.result
+    assert (record.subject_reference, record.consent_reference, record.tenant) == ("anna", "c-1", "default")
+    assert record.outcome.liveness is not None
+    assert record.outcome.liveness.policy.live_threshold > 0
+    assert record.times.source.startswith("system clock of ")
+    (frames,) = record.frames
+    assert frames.complete
+    assert len(frames.sha256) == answer.result.transcript.frames
+    assert {image.sha256 for image in record.images} <= set(frames.sha256)
+    assert answer.evidence_frame.sha256 in frames.sha256
+    assert record.portrait.sha256 == hashlib.sha256(portrait()).digest()
+    assert record.result_jws.split(".")[1] == answer.result_jws.split(".")[1]
+
+
+@pytest.mark.parametrize("kept", PortraitKept)
+async def test_the_policy_states_what_is_kept_of_the_portrait(
+    evidence_live: LiveServer, kept: PortraitKept
+) -> None:
+    upload = await evidence_live.upload(policy=f"portrait-{kept}")
+    await evidence_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
+    record = await _record(evidence_live, upload.check_id)
+    assert record.portrait.kept is kept
+    entries = await evidence_live.evidence(upload.check_id)
+    if kept is not PortraitKept.BYTES:
+        assert entries == ()
+        return
+    (entry,) = entries
+    assert entry.kind is ImagePurpose.PORTRAIT
+    keys = KeyFolder(KeyFiles(evidence_live.settings.key_folder)).keys
+    store = EvidenceStore(
+        open_object_store(evidence_live.settings.objects_url), wrapping_keys=keys.wrapping_keys, random=bytes
+    )
+    assert await store.load(UUID(upload.check_id), entry, tenant="default") == portrait()
+    answer = await evidence_live.finish(upload.check_id, audit_images=4)
+    assert not answer.HasField("evidence_frame")
+    assert not answer.audit_images
+
+
+async def test_a_repeated_request_leaves_no_second_portrait(evidence_live: LiveServer) -> None:
+    request_id = "0f0e0d0c-0b0a-4908-8706-050403020100"
+    first, again = [
+        await evidence_live.upload(policy="portrait-bytes", request_id=request_id) for _ in range(2)
+    ]
+    assert first.check_id == again.check_id
+    assert await evidence_live.orphans() == set()
+
+
+async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(evidence_live: LiveServer) -> None:
+    check_id = await _scanned(evidence_live)
+    database = open_database(evidence_live.settings.database_url)
+    await database.write(remove_record, UUID(check_id))
+    await database.close()
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await evidence_live.finish(check_id)
+    refusal = refused(caught.value)
+    assert (refusal.reason, refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
+
+
+async def test_the_frames_of_every_attempt_are_in_the_record(evidence_live: LiveServer) -> None:
+    upload = await evidence_live.upload()
+    device = RawDevice(evidence_live.device, upload)
+    lost = await device.open()
+    await lost.begin()
+    await lost.send_frames(fresh_pictures()[:10])
+    await lost.vanish()
+    await evidence_live.unattended()
+    stream = await device.resume()
+    await stream.run_attempt(pictures())
+    record = await _record(evidence_live, upload.check_id)
+    assert [(one.attempt, one.complete) for one in record.frames] == [(1, True), (2, True)]
+    assert 1 <= len(record.frames[0].sha256) <= 10

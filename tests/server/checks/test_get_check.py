@@ -1,7 +1,8 @@
-"""GetCheck, and the permissions of calls about a check, with a real server."""
+"""The calls about a check: GetCheck, WatchCheck and CancelCheck, and the progress that they report."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -13,23 +14,34 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
+from liveness import VerdictReason
 from server.access.api_keys import new_api_key
-from server.domain.terms import CheckState
+from server.checks.progress import CheckProgress, ProgressState, most_attempts
+from server.checks.progress import progress_of as derived_progress_of
+from server.domain.terms import AttemptOutcome, CheckState
+from server.policies import Policy, load_policies, parse_policy
 from server.storage.database import open_database
+from server.verdict import FailureReason
 from tests.server.checks.asking import (
+    SOMEBODY_ELSE,
+    Watcher,
     cancel,
     dropped,
     named,
     progress_of,
     reasons_of,
+    scanning,
     state_of,
     three_calls,
     watching,
 )
-from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
+from tests.server.live import LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import Ended, RawDevice
 from tests.server.refusals import refusal_of
+from tests.server.scan.records import NOW, attempt_record, check_record
+
+# GetCheck, and the permissions of calls about a check, with a real server.
 
 
 async def test_the_state_is_reported_from_the_upload_to_the_verdict(scene: LiveServer) -> None:
@@ -185,3 +197,283 @@ async def test_nothing_is_reported_of_an_erased_check(tmp_path: Path) -> None:
         for name, call in three_calls(live, upload.check_id).items():
             refusal = await refusal_of(call)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "RESULT_EXPIRED"), name
+
+
+# WatchCheck with a real server.
+
+
+async def test_a_watcher_sees_every_change(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="resumable")
+    device = RawDevice(scene.device, upload)
+    async with watching(scene, upload.check_id) as watcher:
+        await watcher.sees("WAITING")
+        stream = await device.open()
+        await stream.begin()
+        await stream.send_frames(pictures()[:5])
+        await stream.taken(5)
+        await watcher.sees("SCANNING")
+        await stream.vanish()
+        await watcher.sees("INTERRUPTED")
+        again = await device.resume()
+        await again.begin()
+        await watcher.sees("SCANNING")
+        await again.run_rest(pictures())
+        assert await again.outcome() is None
+        await watcher.over()
+        assert watcher.states == ["WAITING", "SCANNING", "INTERRUPTED", "SCANNING", "DECIDED"]
+        # No state is reported twice.
+        assert all(one != next_ for one, next_ in zip(watcher.seen, watcher.seen[1:], strict=False))
+    await scene.finish(upload.check_id)
+    async with watching(scene, upload.check_id) as watcher:
+        await watcher.over()
+        assert watcher.states == ["CLOSED"]
+
+
+async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="brief")
+    async with watching(scene, upload.check_id) as watcher:
+        await watcher.over()
+        assert watcher.states == ["WAITING", "EXPIRED"]
+
+
+async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path, limits={"max_watches": 2, "max_unary": 1})) as live:
+        upload = await live.upload()
+        async with watching(live, upload.check_id) as first, watching(live, upload.check_id) as second:
+            await first.sees("WAITING")
+            await second.sees("WAITING")
+            third = Watcher(live, upload.check_id)
+            refusal = await refusal_of(third.over())
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+            assert refusal.metadata == {"limit": "2", "retrySeconds": "1.0"}
+            assert refusal.retry_seconds
+            # Unary calls are served nevertheless.
+            assert await state_of(live, upload.check_id) == "WAITING"
+
+        async def free() -> bool:
+            async with watching(live, upload.check_id) as watcher:
+                await asyncio.sleep(0.1)
+                return watcher.states == ["WAITING"]
+
+        # A watcher that leaves frees its place.
+        await until(free)
+
+
+async def test_a_server_that_drains_sends_watchers_away(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path)) as live:
+        upload = await live.upload()
+        async with watching(live, upload.check_id) as watcher:
+            await watcher.sees("WAITING")
+            await live.server.drain()
+            refusal = await refusal_of(watcher.over())
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+            assert refusal.retry_seconds
+        assert (await refusal_of(Watcher(live, upload.check_id).over())).reason == "NOT_SERVING"
+
+
+# CancelCheck against a real server.
+
+
+async def test_a_check_without_a_scan_is_cancelled(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    assert named(await cancel(scene, upload.check_id)) == "DECIDED"
+    assert named(await cancel(scene, upload.check_id)) == "DECIDED"
+    refusal = await RawDevice(scene.device, upload).refusal()
+    assert refusal.reason == "CHECK_CLOSED"
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert reasons_of(answer) == ["CANCELLED"]
+    assert named(await cancel(scene, upload.check_id)) == "CLOSED"
+
+
+async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
+    check_id, device, stream = await scanning(scene, 14)
+    progress = await cancel(scene, check_id)
+    assert named(progress) == "DECIDED"
+    assert [a.outcome for a in progress.attempts] == [result_pb2.AttemptSummary.OUTCOME_INTERRUPTED]
+    # The device is notified although it sends nothing.
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CHECK_CLOSED")
+    assert stream.goodbyes() == ["CHECK_CLOSED"]
+    with pytest.raises(Ended, match="CHECK_CLOSED"):
+        await device.open(resume=True)
+    answer = await scene.finish(check_id, audit_images=1)
+    assert reasons_of(answer)[0] == "CANCELLED"
+    # The judgement until then is in the result.
+    assert answer.evidence_frame.image
+    assert answer.result.HasField("liveness")
+
+
+async def test_cancelling_does_not_help_another_person_under_scan(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(SOMEBODY_ELSE)
+    await stream.taken(len(SOMEBODY_ELSE))
+    progress = await cancel(scene, upload.check_id)
+    assert named(progress) == "DECIDED"
+    assert [a.ended_by for a in progress.attempts] == [result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED]
+    await stream.outcome()
+    assert stream.goodbyes() == ["CHECK_CLOSED"]
+    answer = await scene.finish(upload.check_id)
+    assert reasons_of(answer)[0] == "NOT_SAME_PERSON"
+    assert "CANCELLED" not in reasons_of(answer)
+    assert answer.evidence_frame.image
+
+
+async def test_cancelling_does_not_undo_a_verdict(scene: LiveServer) -> None:
+    check_id, _, stream = await scanning(scene, 14)
+    await stream.send_frames(pictures()[14:])
+    await stream.send(stream.end())
+    await stream.result()
+    assert await stream.outcome() is None
+    decided = await scene.record(check_id)
+    assert named(await cancel(scene, check_id)) == "DECIDED"
+    assert await scene.record(check_id) == decided
+    assert (await scene.finish(check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_concurrent_cancellations_cancel_once(scene: LiveServer) -> None:
+    check_id, _, stream = await scanning(scene, 4)
+    states = await asyncio.gather(*(cancel(scene, check_id) for _ in range(6)))
+    assert {named(progress) for progress in states} == {"DECIDED"}
+    await stream.outcome()
+    assert reasons_of(await scene.finish(check_id))[0] == "CANCELLED"
+
+
+async def test_cancelling_an_expired_check_leaves_it_expired(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="brief")
+    scene.clock.ahead = timedelta(seconds=2)
+    try:
+        assert named(await cancel(scene, upload.check_id)) == "EXPIRED"
+    finally:
+        scene.clock.ahead = timedelta()
+    assert reasons_of(await scene.finish(upload.check_id))[0] == "EXPIRED"
+
+
+async def test_another_replica_watches_and_cancels(tmp_path: Path) -> None:
+    settings = settings_for(tmp_path, limits={"lease_seconds": 2.0})
+    async with serving(settings) as first, serving(settings) as second:
+        for shown, reason in ((pictures()[:9], "CANCELLED"), (SOMEBODY_ELSE, "NOT_SAME_PERSON")):
+            upload = await first.upload()
+            async with watching(second, upload.check_id) as watcher:
+                await watcher.sees("WAITING")
+                stream = await RawDevice(first.device, upload).open()
+                await stream.begin()
+                await stream.send_frames(shown)
+                await stream.taken(len(shown))
+                await watcher.sees("SCANNING")
+                assert named(await cancel(second, upload.check_id)) == "DECIDED"
+                await watcher.over()
+            refusal = await stream.outcome()
+            assert refusal is not None
+            assert refusal.reason == "CHECK_CLOSED"
+            assert stream.goodbyes() == ["CHECK_CLOSED"]
+            answer = await first.finish(upload.check_id)
+            assert reasons_of(answer)[0] == reason
+            # The judgement until then stands, whichever replica made it.
+            assert answer.evidence_frame.image
+            ended_by = [attempt.ended_by for attempt in answer.result.attempts]
+            assert ended_by == [result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED]
+
+
+# The state of a check, derived from its record.
+
+_S = ProgressState
+
+
+def _policy() -> Policy:
+    source = (files("server.policies") / "shipped" / "standard.toml").read_bytes()
+    return parse_policy(source, origin="standard").policy
+
+
+POLICY = _policy()
+
+
+def _after(seconds: float) -> Any:
+    return NOW + timedelta(seconds=seconds)
+
+
+def _progress(*attempts: Any, at: float = 0, **changes: Any) -> CheckProgress:
+    return derived_progress_of(check_record(**changes), attempts, policy=POLICY, now=_after(at))
+
+
+def _lost(**changes: Any) -> dict[str, Any]:
+    return {"state": CheckState.WAITING, "streams": 1, "resume_until": _after(20)} | changes
+
+
+@pytest.mark.parametrize(
+    ("at", "record", "state"),
+    [
+        (0, {}, _S.WAITING),
+        (179, {}, _S.WAITING),
+        (180, {}, _S.EXPIRED),
+        (9, {"state": CheckState.SCANNING, "lease_until": _after(15)}, _S.SCANNING),
+        (15, {"state": CheckState.SCANNING, "lease_until": _after(15)}, _S.INTERRUPTED),
+        # A stream that holds its check at the deadline ends it itself.
+        (181, {"state": CheckState.SCANNING, "lease_until": _after(190)}, _S.SCANNING),
+        (191, {"state": CheckState.SCANNING, "lease_until": _after(190)}, _S.EXPIRED),
+        (9, _lost(), _S.INTERRUPTED),
+        (30, _lost(), _S.INTERRUPTED),
+        (180, _lost(), _S.EXPIRED),
+        (9, {"state": CheckState.DECIDED}, _S.DECIDED),
+        (9, {"state": CheckState.DECIDED, "reasons": (FailureReason.SPOOF,)}, _S.DECIDED),
+        (9, {"state": CheckState.DECIDED, "reasons": (FailureReason.EXPIRED,)}, _S.EXPIRED),
+        (9, {"state": CheckState.FINISHED, "reasons": (FailureReason.EXPIRED,)}, _S.CLOSED),
+    ],
+)
+def test_the_progress_states_the_state(at: float, record: dict[str, Any], state: ProgressState) -> None:
+    progress = _progress(at=at, **record)
+    assert progress.state is state
+    assert progress.over is (state in {_S.DECIDED, _S.CLOSED, _S.EXPIRED})
+    assert (progress.resumable_until is None) or state is _S.INTERRUPTED
+
+
+def test_a_lost_scan_may_be_resumed_until_its_time_is_over_or_the_deadline() -> None:
+    assert _progress(at=9, **_lost()).resumable_until == _after(20)
+    assert _progress(at=170, **_lost(resume_until=_after(185))).resumable_until == _after(180)
+
+
+def test_the_scan_of_a_replica_that_died_may_be_resumed_after_its_lease() -> None:
+    dead = {"state": CheckState.SCANNING, "streams": 1, "lease_until": _after(15)}
+    assert _progress(at=16, **dead).resumable_until == _after(15 + POLICY.deadlines.resume_seconds)
+    assert POLICY.deadlines.resume_seconds == 20
+
+
+def test_the_scan_of_a_device_that_may_not_come_back_may_not_be_resumed() -> None:
+    counted = [attempt_record(n, counted=True, outcome=AttemptOutcome.RETRY) for n in (1, 2, 3)]
+    assert POLICY.attempts.maximum == 3
+    assert _progress(*counted[:2], at=9, **_lost()).resumable_until is not None
+    assert _progress(*counted, at=9, **_lost()).resumable_until is None
+    judged = attempt_record(1, outcome=AttemptOutcome.DECIDED)
+    assert _progress(judged, at=9, **_lost()).resumable_until is None
+    assert _progress(at=9, **_lost(closing=FailureReason.CANCELLED)).resumable_until is None
+    most = POLICY.attempts.reconnects
+    assert _progress(at=9, **_lost(streams=most)).resumable_until is not None
+    assert _progress(at=9, **_lost(streams=most + 1)).resumable_until is None
+
+
+def test_doubt_allows_one_attempt_more() -> None:
+    doubts = (VerdictReason.NOT_SURE,)
+    counted = [attempt_record(n, counted=True, outcome=AttemptOutcome.RETRY) for n in (1, 2)]
+    last = attempt_record(3, counted=True, outcome=AttemptOutcome.RETRY, doubts=doubts)
+    assert _progress(*counted, last, at=9, **_lost()).attempts_remaining == 1
+    further = attempt_record(4, counted=True, outcome=AttemptOutcome.RETRY, doubts=doubts)
+    assert _progress(*counted, last, further, at=9, **_lost()).attempts_remaining == 0
+
+
+def test_a_scan_that_begins_with_a_challenge_gets_no_further_one_for_doubt() -> None:
+    adaptive = load_policies().get("adaptive").policy
+    doubted = attempt_record(1, counted=True, outcome=AttemptOutcome.RETRY, doubts=(VerdictReason.NOT_SURE,))
+    assert most_attempts([doubted], POLICY) == POLICY.attempts.maximum + 1
+    assert most_attempts([doubted], adaptive) == adaptive.attempts.maximum
+
+
+def test_attempts_that_count_are_taken_from_those_that_remain() -> None:
+    attempts = attempt_record(1, counted=True), attempt_record(2)
+    scanning = {"state": CheckState.SCANNING, "lease_until": _after(15)}
+    progress = _progress(*attempts, **scanning)
+    assert progress.attempts_remaining == 2
+    assert [attempt.attempt for attempt in progress.attempts] == [1, 2]
+    assert _progress(*attempts, state=CheckState.DECIDED).attempts_remaining == 0

@@ -1,32 +1,52 @@
-"""UploadTrustedImage with a real server: refusals, and the answers to repeated requests."""
+"""UploadTrustedImage with a real server: portraits, facial records, references and refusals."""
 
 import asyncio
 import base64
 import gzip
 import io
-from dataclasses import replace
+import logging
+import os
+import signal
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aiohttp
 import cv2
 import grpc
 import numpy as np
 import pytest
-from facegate.v1 import scan_pb2
+import pytest_asyncio
+from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from PIL import Image
 from sqlalchemy import func, select
 
+from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
+from server.access.api_keys import new_api_key
+from server.base.errors import ConfigurationError
+from server.configuration.settings import LogLevel, LogSettings
 from server.domain.terms import Mode
 from server.policies import load_policies
+from server.running.app import FacegateServer
 from server.storage.database import open_database
 from server.storage.tables import checks
-from tests.hostile.other_files import iso_media
-from tests.server.live import LiveServer, portrait, serving, settings_for
+from server.telemetry.logging import configure_logging
+from tests.hostile.image_files import iso_media
+from tests.hostile.record_files import record_of, with_faces, with_faces_39794
+from tests.logs import log_plainly
+from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
+from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refused
+from vision.errors import DecoderUnavailable
 from vision.image import encode_jpeg
+from vision.isolation.pool import DecoderPool
+
+# UploadTrustedImage with a real server: refusals, and the answers to repeated requests.
 
 _C = grpc.StatusCode
 
@@ -250,3 +270,492 @@ async def test_a_refused_request_may_be_made_again(scene: LiveServer) -> None:
 
 async def test_without_an_identifier_every_request_is_new(scene: LiveServer) -> None:
     assert (await scene.upload()).check_id != (await scene.upload()).check_id
+
+
+# JPEG 2000 portraits, which only a separate process decodes, through a whole server.
+
+
+def _jpeg2000(**options: object) -> bytes:
+    stored = io.BytesIO()
+    with Image.open(io.BytesIO(portrait())) as picture:
+        picture.save(stored, format="JPEG2000", **options)
+    return stored.getvalue()
+
+
+async def _uploaded(live: LiveServer, image: bytes) -> service_pb2.UploadTrustedImageResponse:
+    return await live.service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=image))
+
+
+async def _isolation_upload_refused(live: LiveServer, image: bytes) -> Refused:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await _uploaded(live, image)
+    return refused(caught.value)
+
+
+@pytest.mark.parametrize(("bare", "media_type"), [(False, "image/jp2"), (True, "image/j2c")])
+async def test_a_jpeg2000_portrait_is_accepted(scene: LiveServer, bare: bool, media_type: str) -> None:
+    before = set(scene.server.decoder_processes)
+    upload = await _uploaded(scene, _jpeg2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
+    assert upload.portrait.media_type == media_type
+    # The process that decoded it decodes nothing else.
+    assert before - set(scene.server.decoder_processes)
+
+
+async def test_a_broken_one_is_refused(scene: LiveServer) -> None:
+    data = _jpeg2000()
+    refusal = await _isolation_upload_refused(scene, data[: len(data) // 2])
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
+
+
+async def test_webp_and_bmp_are_no_trusted_images(scene: LiveServer) -> None:
+    for format_ in ("WEBP", "BMP"):
+        stored = io.BytesIO()
+        Image.new("RGB", (400, 400)).save(stored, format=format_)
+        refusal = await _isolation_upload_refused(scene, stored.getvalue())
+        assert refusal.reason == "IMAGE_FORMAT_NOT_SUPPORTED", format_
+
+
+async def test_kill_9_of_the_decoder_between_two_uploads_does_no_harm(scene: LiveServer) -> None:
+    await _uploaded(scene, _jpeg2000())
+    for process in scene.server.decoder_processes:
+        os.kill(process, signal.SIGKILL)
+    assert (await _uploaded(scene, _jpeg2000())).check_id
+
+
+async def test_no_free_decoder_means_later_and_not_never(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def busy(*_: object, **__: object) -> None:
+        raise DecoderUnavailable("all are busy", retry_after=2.5)
+
+    monkeypatch.setattr(DecoderPool, "decode_still", busy)
+    refusal = await _isolation_upload_refused(scene, _jpeg2000())
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
+    assert refusal.retry_seconds == 2.5
+
+
+async def test_a_stopped_server_leaves_no_decoder(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path, isolation={"workers": 2})) as live:
+        await _uploaded(live, _jpeg2000())
+        processes = live.server.decoder_processes
+        assert processes
+    assert not any(_exists(process) for process in processes)
+
+
+def _exists(process: int) -> bool:
+    return Path(f"/proc/{process}").exists()
+
+
+# Facial records through UploadTrustedImage: real ones, and the policies' rules for records.
+
+_2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
+_39794 = RecordVersion.ISO_39794_5
+_PORTRAITS = {
+    "first-face": 'representations = "first"',
+    "sharper": '[portrait.requirements.sharpness]\nseverity = "hard"\nminimum_score = 100',
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def records_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    settings = settings_for(tmp_path_factory.mktemp("server"))
+    folder = settings.policies.folder
+    assert folder is not None
+    plain = (folder / "test.toml").read_text()
+    for name, rules in _PORTRAITS.items():
+        text = plain.replace('name = "test"', f'name = "{name}"')
+        (folder / f"{name}.toml").write_text(f"{text}\n[portrait]\n{rules}\n")
+    async with serving(settings) as server:
+        yield server
+
+
+async def _upload(live: LiveServer, image: bytes, policy: str = "") -> service_pb2.UploadTrustedImageResponse:
+    return await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(image=image, policy=policy)
+    )
+
+
+async def _refusal(live: LiveServer, image: bytes, policy: str = "") -> Refused:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await _upload(live, image, policy)
+    return refused(caught.value)
+
+
+@dataclass(frozen=True, slots=True)
+class Accepted:
+    """The findings on a real record."""
+
+    container: str
+    size: tuple[int, int]
+    eye_distance: float
+
+
+_ACCEPTED = {
+    "E3V3A__abandoned__passporthostapi-test__samples__loes2006__ef0102.bin": Accepted(
+        "ISO/IEC 19794-5:2005 in ICAO DG2", (449, 598), 130.4
+    ),
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_Face.jpg": Accepted("", (413, 531), 121.0),
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_AllFields.dat": Accepted(
+        "ISO/IEC 39794-5", (413, 531), 121.0
+    ),
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields.dat": Accepted(
+        "ISO/IEC 39794-5", (413, 531), 121.0
+    ),
+    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_AllFields.dat": Accepted(
+        "ISO/IEC 39794-5 in ICAO DG2", (413, 531), 121.0
+    ),
+    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_MandFields.dat": Accepted(
+        "ISO/IEC 39794-5 in ICAO DG2", (413, 531), 121.0
+    ),
+}
+
+_TOO_SMALL = ("EYE_DISTANCE_TOO_SMALL", {"minEyeDistancePx": "85.0"})
+_REFUSED: dict[str, tuple[str, dict[str, str]]] = {
+    "gmrtd__document__iso19794__test_data__ISO19794_Test1_Data.bin": ("FACE_NOT_FOUND", {"faces": "0"}),
+    "gmrtd__document__iso19794__test_data__ISO19794_Test2_Data_InvalidImage.bin": (
+        "IMAGE_FORMAT_NOT_SUPPORTED",
+        {},
+    ),
+    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields_InvalidImage.dat": (
+        "IMAGE_FORMAT_NOT_SUPPORTED",
+        {},
+    ),
+    "mosip__test__BiometricInfo__Face__info_face_auth.iso": _TOO_SMALL,
+    "mosip__test__BiometricInfo__Face__info_face_auth.jp2": _TOO_SMALL,
+    "usnistgov__Sampledata__fingerminutia__ISO-19794-2_2005__Appendix-C2_Example.raw": (
+        "IMAGE_FORMAT_NOT_SUPPORTED",
+        {"modality": "finger minutiae", "format": "ISO/IEC 19794-2"},
+    ),
+    "usnistgov__irisimage2011__src__test__iris01.iso2011": (
+        "IMAGE_FORMAT_NOT_SUPPORTED",
+        {"modality": "iris image", "format": "ISO/IEC 19794-6"},
+    ),
+    "usnistgov__src__test__test_data__img.jp2": ("FACE_NOT_FOUND", {"faces": "0"}),
+}
+
+
+@pytest.mark.parametrize(
+    ("version", "wrapped"), [(_2005, False), (_2011, False), (_39794, False), (_2005, True), (_39794, True)]
+)
+async def test_a_record_with_an_incomplete_picture_is_refused(
+    records_live: LiveServer, version: RecordVersion, wrapped: bool
+) -> None:
+    whole = portrait()
+    record = serialise(build_record(whole[: len(whole) * 2 // 5] + b"\xff\xd9", version=version))
+    refusal = await _refusal(records_live, wrap_in_dg2([record]) if wrapped else record)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
+
+
+@pytest.mark.parametrize("name", _ACCEPTED)
+async def test_real_records_with_a_face_large_enough_are_accepted(
+    records_live: LiveServer, assets: Path, name: str
+) -> None:
+    expected = _ACCEPTED[name]
+    portrait = (await _upload(records_live, (assets / "data" / "iso" / name).read_bytes())).portrait
+    assert portrait.container == expected.container
+    assert portrait.media_type == "image/jp2"
+    assert (portrait.width, portrait.height) == expected.size
+    assert portrait.eye_distance_px == pytest.approx(expected.eye_distance, rel=0.05)
+
+
+@pytest.mark.parametrize("name", _REFUSED)
+async def test_other_real_records_are_refused_with_their_reason(
+    records_live: LiveServer, assets: Path, name: str
+) -> None:
+    reason, metadata = _REFUSED[name]
+    answer = await _refusal(records_live, (assets / "data" / "iso" / name).read_bytes())
+    assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
+    assert metadata.items() <= answer.metadata.items()
+
+
+async def test_a_39794_record_in_xml_has_a_reason_of_its_own(records_live: LiveServer) -> None:
+    answer = await _refusal(records_live, b'<a xmlns="http://standards.iso.org/iso-iec/39794/-5"/>')
+    assert (answer.reason, answer.metadata) == ("ISO_39794_NOT_SUPPORTED", {"format": "ISO/IEC 39794-5"})
+
+
+async def test_a_39794_record_with_two_faces_is_refused_by_every_policy(records_live: LiveServer) -> None:
+    record = with_faces_39794(2)
+    for policy in ("", "first-face"):
+        answer = await _refusal(records_live, record, policy)
+        assert answer.reason == "MULTIPLE_FACES"
+        assert answer.metadata == {"representations": "2", "requiredRepresentations": "1"}
+
+
+async def test_the_eyes_of_the_real_2011_record_are_measured_in_its_own_picture(
+    records_live: LiveServer, assets: Path
+) -> None:
+    folder = assets / "data" / "iso"
+    record, picture = [
+        await _refusal(
+            records_live, (folder / f"mosip__test__BiometricInfo__Face__info_face_auth.{kind}").read_bytes()
+        )
+        for kind in ("iso", "jp2")
+    ]
+    assert record.metadata == picture.metadata
+    assert float(record.metadata["eyeDistancePx"]) == pytest.approx(59, abs=3)
+
+
+async def test_the_report_is_that_of_the_picture_in_the_record(records_live: LiveServer) -> None:
+    reports = [
+        (await _upload(records_live, data)).portrait
+        for data in (
+            record_of(_2005),
+            record_of(_2011),
+            record_of(_39794),
+            wrap_in_dg2([record_of(_2005)]),
+            wrap_in_dg2([record_of(_39794)]),
+        )
+    ]
+    assert [report.container for report in reports] == [
+        "ISO/IEC 19794-5:2005",
+        "ISO/IEC 19794-5:2011",
+        "ISO/IEC 39794-5",
+        "ISO/IEC 19794-5:2005 in ICAO DG2",
+        "ISO/IEC 39794-5 in ICAO DG2",
+    ]
+    assert len({(report.width, report.height, report.eye_distance_px) for report in reports}) == 1
+    assert {report.media_type for report in reports} == {"image/jpeg"}
+
+
+@pytest.mark.parametrize("version", [_2005, _39794])
+async def test_a_person_is_verified_against_a_record(
+    records_live: LiveServer, version: RecordVersion
+) -> None:
+    upload = await _upload(records_live, wrap_in_dg2([record_of(version)]))
+    stream = await RawDevice(records_live.device, upload).open()
+    await stream.run_attempt(pictures())
+    assert await stream.outcome() is None
+    answer = await records_live.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+@pytest.mark.parametrize("version", [_2005, _2011])
+async def test_a_policy_may_take_the_first_of_several_faces(
+    records_live: LiveServer, version: RecordVersion
+) -> None:
+    record = with_faces(version, 2)
+    answer = await _refusal(records_live, record)
+    assert answer.reason == "MULTIPLE_FACES"
+    assert answer.metadata == {"representations": "2", "requiredRepresentations": "1"}
+    assert (await _upload(records_live, record, "first-face")).check_id
+
+
+async def test_a_hard_requirement_is_refused_by_its_name(records_live: LiveServer) -> None:
+    assert (await _upload(records_live, record_of(_2011))).check_id
+    answer = await _refusal(records_live, record_of(_2011), "sharper")
+    assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_NOT_CONFORMANT")
+    assert answer.metadata["requirement"] == "sharpness"
+    assert "required" in answer.metadata
+
+
+# UploadTrustedImage by reference with a real server: two tenants, each with a separate folder.
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A server, its store of trusted images, and the keys of its two tenants."""
+
+    live: LiveServer
+    images: Path
+    keys: dict[str, str]
+
+    async def upload(self, reference: str, *, tenant: str = "one", **fields: Any) -> Any:
+        request = service_pb2.UploadTrustedImageRequest(image_reference=reference, **fields)
+        return await self.call(request, tenant)
+
+    async def call(self, request: service_pb2.UploadTrustedImageRequest, tenant: str = "one") -> Any:
+        metadata = (("authorization", f"Bearer {self.keys[tenant]}"),)
+        return await self.live.service.UploadTrustedImage(request, metadata=metadata)
+
+    async def refusal(self, reference: str, **fields: Any) -> Refused:
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await self.upload(reference, **fields)
+        return refused(caught.value)
+
+    async def metrics(self) -> str:
+        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as response:
+            return await response.text()
+
+
+def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
+    keys = {tenant: new_api_key() for tenant in tenants}
+    file = folder / "keys.toml"
+    file.touch(0o600)
+    file.write_text(
+        "\n".join(
+            f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]'
+            for tenant, (_, digest) in keys.items()
+        )
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    settings = settings_for(
+        folder, listeners=listeners, trusted_images={"source": source, "timeout_seconds": 5}
+    )
+    return settings, {tenant: key for tenant, (key, _) in keys.items()}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def references_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Scene]:
+    folder = tmp_path_factory.mktemp("references")
+    images = folder / "images"
+    (images / "one" / "2031").mkdir(parents=True)
+    (images / "two").mkdir()
+    (images / "one" / "2031" / "anna.jpg").write_bytes(portrait())
+    (images / "two" / "bert.jpg").write_bytes(portrait())
+    (images / "one" / "notes.txt").write_text("no picture at all\n" * 20)
+    (images / "one" / "empty.jpg").touch()
+    (images / "one" / "large.jpg").write_bytes(portrait().ljust(2_000_001, b"\0"))
+    (images / "one" / "link.jpg").symlink_to(images / "two" / "bert.jpg")
+    (images / "one" / "friend").symlink_to(images / "two")
+    (folder / "elsewhere.jpg").write_bytes(portrait())
+    (images / "one" / "hard.jpg").hardlink_to(folder / "elsewhere.jpg")
+    settings, keys = _settings(folder, ("one", "two"), f"{images}/{{tenant}}")
+    async with serving(settings) as live:
+        yield Scene(live, images, keys)
+
+
+async def test_a_reference_is_resolved_to_its_bytes(references_scene: Scene) -> None:
+    by_reference = await references_scene.upload("2031/anna.jpg")
+    by_bytes = await references_scene.call(service_pb2.UploadTrustedImageRequest(image=portrait()))
+    assert by_reference.portrait == by_bytes.portrait
+    assert by_reference.check_id != by_bytes.check_id
+    record = await references_scene.live.record(by_reference.check_id)
+    assert record.tenant == "one"
+    assert "anna" not in repr(record)
+
+
+REFUSALS: dict[str, tuple[str, grpc.StatusCode, str]] = {
+    "nothing there": ("2031/carla.jpg", _C.NOT_FOUND, "IMAGE_REFERENCE_NOT_FOUND"),
+    "a folder": ("2031", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "nothing at all": ("", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "too long": ("x" * 513, _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "another tenant's": ("../two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "the way round": ("2031/../../two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "encoded": ("%2e%2e/two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "full width": ("\uff0e\uff0e/two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "absolute": ("/etc/passwd", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "a URL": ("https://127.0.0.1/x.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "NUL": ("2031/anna.jpg\0", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "a link": ("link.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "a hard link": ("hard.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "over a link": ("friend/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
+    "text": ("notes.txt", _C.INVALID_ARGUMENT, "IMAGE_FORMAT_NOT_SUPPORTED"),
+    "empty": ("empty.jpg", _C.INVALID_ARGUMENT, "IMAGE_EMPTY"),
+    "large": ("large.jpg", _C.INVALID_ARGUMENT, "IMAGE_TOO_LARGE"),
+}
+
+
+@contextmanager
+def _logged() -> Iterator[io.StringIO]:
+    stream, handlers, level = io.StringIO(), logging.getLogger().handlers[:], logging.getLogger().level
+    configure_logging(LogSettings(level=LogLevel.DEBUG), stream=stream)
+    try:
+        yield stream
+    finally:
+        log_plainly()
+        logging.getLogger().handlers[:] = handlers
+        logging.getLogger().setLevel(level)
+
+
+@pytest.mark.parametrize("case", REFUSALS)
+async def test_an_unusable_reference_is_refused_and_never_repeated(
+    references_scene: Scene, case: str
+) -> None:
+    reference, code, reason = REFUSALS[case]
+    with _logged() as log:
+        answer = await references_scene.refusal(reference)
+    assert (answer.code, answer.reason) == (code, reason)
+    output = " ".join(
+        [answer.message, *answer.metadata.values(), log.getvalue(), await references_scene.metrics()]
+    )
+    assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in output
+    for word in ("anna", "bert", "carla", "notes.txt", "xxxx", "passwd", "127.0.0.1/x"):
+        assert word not in output
+
+
+async def test_refused_references_leave_nothing_open(references_scene: Scene) -> None:
+    await references_scene.refusal("2031/carla.jpg")
+    before = references_scene.live.traces()
+    for reference, _, _ in REFUSALS.values():
+        await asyncio.gather(*(references_scene.refusal(reference) for _ in range(3)))
+    await references_scene.live.settled(before)
+
+
+async def test_a_large_image_is_refused_with_its_numbers(references_scene: Scene) -> None:
+    answer = await references_scene.refusal("large.jpg")
+    assert answer.metadata == {"bytes": "2000001", "maxBytes": "2000000"}
+
+
+async def test_each_tenant_has_its_own_images(references_scene: Scene) -> None:
+    assert (await references_scene.upload("bert.jpg", tenant="two")).check_id
+    assert (await references_scene.refusal("bert.jpg")).reason == "IMAGE_REFERENCE_NOT_FOUND"
+    assert (
+        await references_scene.refusal("2031/anna.jpg", tenant="two")
+    ).reason == "IMAGE_REFERENCE_NOT_FOUND"
+
+
+async def test_a_repeated_request_is_the_same_check_whatever_became_of_the_image(
+    references_scene: Scene,
+) -> None:
+    image, request_id = references_scene.images / "one" / "soon-gone.jpg", str(uuid4())
+    image.write_bytes(portrait())
+    first = await references_scene.upload("soon-gone.jpg", request_id=request_id)
+    image.write_bytes(b"something else")
+    assert await references_scene.upload("soon-gone.jpg", request_id=request_id) == first
+    image.unlink()
+    assert await references_scene.upload("soon-gone.jpg", request_id=request_id) == first
+    assert (await references_scene.refusal("soon-gone.jpg")).reason == "IMAGE_REFERENCE_NOT_FOUND"
+    assert (
+        await references_scene.refusal("2031/anna.jpg", request_id=request_id)
+    ).reason == "REQUEST_ID_REUSED"
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await references_scene.call(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id)
+        )
+    assert refused(caught.value).reason == "REQUEST_ID_REUSED"
+
+
+async def test_a_refused_reference_may_be_tried_again(references_scene: Scene) -> None:
+    image, request_id = references_scene.images / "one" / "late.jpg", str(uuid4())
+    assert (
+        await references_scene.refusal("late.jpg", request_id=request_id)
+    ).reason == "IMAGE_REFERENCE_NOT_FOUND"
+    image.write_bytes(portrait())
+    assert (await references_scene.upload("late.jpg", request_id=request_id)).check_id
+
+
+async def test_the_same_request_at_the_same_time_creates_one_check(references_scene: Scene) -> None:
+    request_id = str(uuid4())
+    answers = await asyncio.gather(
+        *(references_scene.upload("2031/anna.jpg", request_id=request_id) for _ in range(4))
+    )
+    assert len({answer.check_id for answer in answers}) == 1
+
+
+async def test_a_store_that_is_away_is_unavailable_and_comes_back(references_scene: Scene) -> None:
+    away = references_scene.images.rename(references_scene.images.with_name("away"))
+    with _logged() as log:
+        answer = await references_scene.refusal("2031/anna.jpg")
+    assert (answer.code, answer.reason) == (_C.UNAVAILABLE, "IMAGE_REFERENCE_UNAVAILABLE")
+    assert answer.retry_seconds == 2
+    assert '"cause": "ENOENT"' in log.getvalue()
+    away.rename(references_scene.images)
+    assert (await references_scene.upload("2031/anna.jpg")).check_id
+
+
+async def test_tenants_must_not_share_a_store_by_mistake(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    settings, _ = _settings(tmp_path, ("one", "two"), str(tmp_path / "images"))
+    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
+    with pytest.raises(ConfigurationError, match=r"\{tenant\}"):
+        await server.start()
+    await server.stop()
+
+
+async def test_a_missing_store_prevents_the_start(tmp_path: Path) -> None:
+    settings, _ = _settings(tmp_path, ("one",), str(tmp_path / "images"))
+    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
+    with pytest.raises(ConfigurationError, match=r"trusted_images\.source.*No such file"):
+        await server.start()
+    await server.stop()

@@ -1,11 +1,26 @@
+"""The records of attempts, the templates at rest, and the refusals."""
+
+from dataclasses import replace
+from uuid import uuid4
+
+import numpy as np
 import pytest
 
+from liveness import TrustedFace
+from matcher.errors import RefusalReason, TrustedImageRefused
+from server.base.errors import Reason, Refusal
 from server.checks.recorder import result_images, server_fault
-from server.domain.terms import AttemptOutcome, EndedBy
+from server.checks.refusals import refusal_of
+from server.checks.templates import open_template, seal_template
+from server.domain.terms import AttemptOutcome, EndedBy, SealedKind
+from server.edge.status import CODE_OF
+from server.keyring.sealing import SealError, WrappingKeys, context, seal
 from server.storage.records import AttemptRecord, ImagePurpose
 from server.verdict import FailureReason
-from tests.server.scan.records import attempt_record
+from tests.server.scan.records import attempt_record, check_record
 from tests.server.storage.samples import entry
+from vision.geometry import CHIP_SHAPE
+from vision.packs import Template
 
 
 def _ended(
@@ -79,3 +94,109 @@ def test_without_a_judgement_the_last_face_is_shown() -> None:
     entries = (entry("a", attempt=1), entry("c", attempt=2, kind=AUDIT), entry("d", attempt=2))
     attempts = (attempt_record(1), attempt_record(2), attempt_record(3))
     assert result_images(entries, attempts) == (entries[2], entries[1])
+
+
+# Portrait templates at rest.
+
+KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
+
+
+def _random(count: int) -> bytes:
+    return bytes(range(7, 7 + count))
+
+
+def test_a_template_opens_for_its_own_check_only() -> None:
+    template = Template(np.linspace(-1, 1, 128, dtype=np.float32), "model/abc/128/five points")
+    record = check_record()
+    sealed = seal_template(
+        template,
+        trusted=None,
+        tenant=record.tenant,
+        check_id=record.check_id,
+        wrapping_keys=KEYS,
+        random=_random,
+    )
+
+    portrait = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
+    assert portrait.trusted is None
+    opened = portrait.template
+    assert opened.vector.dtype == np.float32
+    assert np.array_equal(opened.vector, template.vector)
+    assert opened.form_id == template.form_id
+    assert template.vector.tobytes() not in sealed.ciphertext
+    with pytest.raises(SealError):
+        open_template(replace(record, check_id=uuid4(), portrait_template=sealed), wrapping_keys=KEYS)
+    with pytest.raises(SealError):
+        open_template(replace(record, tenant="other", portrait_template=sealed), wrapping_keys=KEYS)
+
+
+@pytest.mark.parametrize("document", [False, True])
+def test_the_aligned_face_is_sealed_with_the_template(document: bool) -> None:
+    template = Template(np.linspace(-1, 1, 128, dtype=np.float32), "model/abc/128/five points")
+    chip = np.arange(CHIP_SHAPE[0] * CHIP_SHAPE[1], dtype=np.uint32).astype(np.uint8).reshape(CHIP_SHAPE)
+    record = check_record()
+    sealed = seal_template(
+        template,
+        trusted=TrustedFace(chip, document=document),
+        tenant=record.tenant,
+        check_id=record.check_id,
+        wrapping_keys=KEYS,
+        random=_random,
+    )
+    opened = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
+    assert np.array_equal(opened.template.vector, template.vector)
+    assert opened.trusted is not None
+    assert np.array_equal(opened.trusted.chip, chip)
+    assert opened.trusted.document is document
+    assert chip.tobytes() not in sealed.ciphertext
+
+
+def test_a_destroyed_template_closes_the_check() -> None:
+    with pytest.raises(Refusal) as caught:
+        open_template(replace(check_record(), portrait_template=None), wrapping_keys=KEYS)
+    assert caught.value.reason is Reason.CHECK_CLOSED
+
+
+def test_a_template_of_another_version_is_refused_by_name() -> None:
+    record = check_record()
+    other = seal(
+        b"FGT3" + bytes(512),
+        wrapping_keys=KEYS,
+        aad=context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
+        random=_random,
+    )
+    with pytest.raises(Refusal) as caught:
+        open_template(replace(record, portrait_template=other), wrapping_keys=KEYS)
+    assert caught.value.reason is Reason.PACK_CHANGED
+
+
+@pytest.mark.parametrize("reason", RefusalReason)
+def test_every_refusal_of_the_matcher_has_a_reason_on_the_wire(reason: RefusalReason) -> None:
+    refusal = refusal_of(TrustedImageRefused(reason, "what is wrong"))
+    assert CODE_OF[refusal.reason].name == "INVALID_ARGUMENT"
+    assert refusal.reason.value.startswith(("IMAGE_", "FACE_", "MULTIPLE_", "EYE_", "ISO_"))
+
+
+@pytest.mark.parametrize(
+    ("reason", "on_the_wire"),
+    [
+        (RefusalReason.RECORD_MALFORMED, Reason.IMAGE_MALFORMED),
+        (RefusalReason.RECORD_NOT_ONE_FACE, Reason.MULTIPLE_FACES),
+        (RefusalReason.RECORD_WRONG_MODALITY, Reason.IMAGE_FORMAT_NOT_SUPPORTED),
+        (RefusalReason.ISO_39794_NOT_SUPPORTED, Reason.ISO_39794_NOT_SUPPORTED),
+        (RefusalReason.NOT_CONFORMANT, Reason.IMAGE_NOT_CONFORMANT),
+        (RefusalReason.IMAGE_TOO_SMALL, Reason.EYE_DISTANCE_TOO_SMALL),
+    ],
+)
+def test_reasons_that_differ(reason: RefusalReason, on_the_wire: Reason) -> None:
+    refusal = refusal_of(TrustedImageRefused(reason, "m", details={"required_faces": 1, "faces": 2}))
+    assert refusal.reason is on_the_wire
+    assert str(refusal) == "m"
+    assert refusal.details == {"requiredFaces": 1, "faces": 2}
+
+
+def test_a_record_of_no_face_is_one_without_a_face() -> None:
+    details = {"representations": 0, "required_representations": 1}
+    refusal = refusal_of(TrustedImageRefused(RefusalReason.RECORD_NOT_ONE_FACE, "m", details=details))
+    assert refusal.reason is Reason.FACE_NOT_FOUND
+    assert refusal.details == {"representations": 0, "requiredRepresentations": 1}

@@ -1,7 +1,8 @@
-"""Simulated phones and browsers that scan over the real protocol, under test roots."""
+"""Simulated phones and browsers over the real protocol, and Apple's receipt server, under test roots."""
 
+import base64
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,11 +10,15 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import grpc.aio
+from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
 from facegate.v1 import device_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
+from device_integrity.apple import parse_receipt
 from facegate_client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
 from facegate_client import ScanSettings as ClientSettings
 from facegate_client.attestation import Attestor
@@ -22,29 +27,120 @@ from facegate_protocol import attestation_message, public_key_der, sign
 from server.configuration.settings import Settings
 from server.device.revocation import write_revocation_files
 from server.running.assembly import Tuning
+from simulator.devices.app_attest import AppAttestKey
 from simulator.phone import SimulatedPhone
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
+from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple
 from tests.device_integrity.web import authenticator_in_software as browsers
-from tests.server.device.receipt_server import KEY_ID, TEAM_ID, ReceiptServer, write_key
 from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
 
 __all__ = [
     "ANDROID",
     "APPLE",
     "IPHONE",
+    "KEY_ID",
     "PAGE",
+    "TEAM_ID",
     "AndroidAttestor",
     "AppleAttestor",
     "PlayAttestor",
+    "ReceiptServer",
     "WebCryptoAttestor",
     "at_time",
     "believing_server",
     "camera_of",
     "device_settings",
+    "playing_apple",
     "scan",
     "write_device_policy",
+    "write_key",
 ]
+
+# Apple's receipt server for App Attest, played by a real HTTP server under a test root.
+
+KEY_ID, TEAM_ID = "ABCDEFGHIJ", "TEAM123456"
+
+
+@dataclass
+class ReceiptServer:
+    """The answers of the server, and the requests that it received.
+
+    Attributes:
+        apple: Signs the receipts.
+        now: The time of the receipts.
+        url: The server's URL.
+        keys: The known App Attest keys, by SubjectPublicKeyInfo.
+        risk_metric: The risk metric of its answers.
+        status: The status of its answers.
+        body: Replaces the receipt.
+        asked: The requests' bodies.
+        credentials: Verifies the requests' tokens.
+    """
+
+    apple: SoftwareApple
+    now: Callable[[], datetime]
+    url: str = ""
+    keys: dict[bytes, AppAttestKey] = field(default_factory=dict)
+    risk_metric: int = 1
+    status: int = 200
+    body: bytes | None = None
+    asked: list[bytes] = field(default_factory=list)
+    credentials: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
+
+    def know(self, key: AppAttestKey) -> None:
+        """Makes the server exchange receipts of a key."""
+        self.keys[key.public_key] = key
+
+    async def answer(self, request: web.Request) -> web.Response:
+        """Answers one exchange."""
+        body = await request.read()
+        self.asked.append(body)
+        token = jwt.decode(request.headers["Authorization"], self.credentials, algorithms=["ES256"])
+        assert token.header["kid"] == KEY_ID
+        assert token.claims.keys() == {"iss", "iat"}
+        assert token.claims["iss"] == TEAM_ID
+        assert abs(token.claims["iat"] - self.now().timestamp()) < 5.0
+        if self.status != 200:
+            return web.Response(status=self.status, headers={"Location": f"{self.url}/elsewhere"})
+        if self.body is not None:
+            return web.Response(body=self.body)
+        old = parse_receipt(base64.b64decode(body, validate=True)).receipt
+        if old.public_key not in self.keys:
+            return web.Response(status=404)
+        new = self.apple.receipt(
+            self.keys[old.public_key], app_id=APP, made=self.now(), risk_metric=self.risk_metric
+        )
+        return web.Response(body=base64.b64encode(new) + b"\n")
+
+
+@asynccontextmanager
+async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> AsyncIterator[ReceiptServer]:
+    """Plays Apple on its own port."""
+    server = ReceiptServer(apple, now)
+    application = web.Application()
+    application.router.add_post("/v1/attestationData", server.answer)
+    runner = web.AppRunner(application)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    host, port = runner.addresses[0][:2]
+    server.url = f"http://{host}:{port}"
+    try:
+        yield server
+    finally:
+        await runner.cleanup()
+
+
+def write_key(server: ReceiptServer, folder: Path) -> Path:
+    """Writes the key file of the developer account."""
+    path = folder / "AuthKey.p8"
+    path.touch(0o600)
+    path.write_bytes(server.credentials.as_pem(private=True))
+    return path
+
+
+# Simulated phones and browsers that scan over the real protocol, under test roots.
 
 APPLE = apples.SoftwareApple()
 """The phone whose certificates are valid around ``apples.NOW``."""

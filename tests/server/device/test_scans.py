@@ -1,17 +1,35 @@
-"""Whole scans of test devices on a real server: the effect of their evidence on a check."""
+"""Whole scans of test devices on a real server: their evidence, its times, and limits on tries."""
 
-from collections.abc import AsyncIterator
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
+import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 
-from facegate_client.attestation import NoAttestation
+from facegate_client import CallRefusedError
+from facegate_client.attestation import Attestor, NoAttestation
+from facegate_protocol import evidence_challenge
+from server.base.sandbox import memory_scope
+from server.configuration import tables
+from server.domain.terms import CheckState
+from server.domain.tries import SANDBOX_RULES
 from server.running.assembly import Tuning
+from server.storage.database import open_database
+from server.storage.devices import DeviceRepository, KeyKind
+from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers
+from tests.sampling import some_fast
 from tests.server.device.devices import (
     ANDROID,
     IPHONE,
@@ -22,10 +40,16 @@ from tests.server.device.devices import (
     WebCryptoAttestor,
     at_time,
     believing_server,
+    camera_of,
+    device_settings,
     scan,
+    write_device_policy,
 )
 from tests.server.flash_phone import phone
-from tests.server.live import LiveServer
+from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, portrait, serving, until
+from tests.server.raw_device import RawDevice, RawStream, Request
+
+# Whole scans of test devices on a real server: the effect of their evidence on a check.
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -209,3 +233,462 @@ async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: Liv
         outcome = await scan(believing, upload, ANDROID, PlayAttestor())
         assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
         assert _outcomes(await _result(believing, upload.check_id))["play_integrity.token"] == reported
+
+
+# Evidence that arrives late, never, or before a lost connection; and its storage and erasure.
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def devices(believing: LiveServer) -> AsyncIterator[DeviceRepository]:
+    """The device repository over the server's database."""
+    database = open_database(believing.settings.database_url)
+    yield DeviceRepository(database)
+    await database.close()
+
+
+async def _open(live: LiveServer, policy: str) -> tuple[str, RawDevice, RawStream]:
+    upload = await live.upload(policy=policy)
+    device = RawDevice(live.device, upload)
+    stream = await device.open(device=ANDROID, camera=camera_of(ANDROID))
+    return upload.check_id, device, stream
+
+
+async def _evidence(stream: RawStream, *, binding: bytes | None = None) -> scan_pb2.ScanFaceRequest:
+    made = [one async for one in AndroidAttestor().attest(binding=binding or stream.binding)]
+    return scan_pb2.ScanFaceRequest(attestation=made[0])
+
+
+async def test_evidence_within_the_grace_counts(believing: LiveServer) -> None:
+    check_id, _, stream = await _open(believing, "patient")
+    await stream.begin()
+    await stream.send_frames(fresh_pictures())
+    await stream.send(stream.end())
+    await asyncio.sleep(0.3)
+    await stream.send(await _evidence(stream))
+    result = await stream.result()
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+    assert not (await believing.finish(check_id)).result.reasons
+
+
+async def test_the_grace_ends(believing: LiveServer) -> None:
+    check_id, _, stream = await _open(believing, "attested")
+    await stream.begin()
+    await stream.send_frames(fresh_pictures())
+    await stream.send(stream.end())
+    ended = time.monotonic()
+    result = await stream.result()
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert time.monotonic() - ended >= 1.0
+    await stream.outcome()
+    assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
+
+
+async def test_evidence_is_not_awaited_from_a_device_without_any(believing: LiveServer) -> None:
+    check_id, _, stream = await _open(believing, "patient")
+    unavailable = device_pb2.AttestationUnavailable(
+        reason=device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED
+    )
+    await stream.send(scan_pb2.ScanFaceRequest(attestation=device_pb2.Attestation(unavailable=unavailable)))
+    await stream.begin()
+    await stream.send_frames(fresh_pictures())
+    await stream.send(stream.end())
+    ended = time.monotonic()
+    await stream.result()
+    assert time.monotonic() - ended < 10
+    await stream.outcome()
+    assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
+
+
+_MALFORMED = scan_pb2.ScanFaceRequest(
+    attestation=device_pb2.Attestation(app_attest=device_pb2.AppAttestAttestation(key_id=b"short"))
+)
+
+
+@pytest.mark.parametrize(
+    "leaving", some_fast(["another end", "malformed evidence", "half-close", "lost connection"], step=2)
+)
+async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
+    believing: LiveServer, leaving: str
+) -> None:
+    check_id, _, stream = await _open(believing, "patient")
+    await stream.begin()
+    await stream.send_frames(fresh_pictures())
+    await stream.send(stream.end())
+    await asyncio.sleep(0.2)
+    match leaving:
+        case "another end":
+            await stream.send(stream.end())
+        case "malformed evidence":
+            await stream.send(_MALFORMED)
+        case "half-close":
+            await stream.half_close()
+        case _:
+            await stream.vanish()
+    began = time.monotonic()
+    await believing.reaches(check_id, CheckState.DECIDED)
+    assert time.monotonic() - began < 10
+    result = (await believing.finish(check_id)).result
+    assert result.reasons == _NOT_TRUSTED
+    assert result.match.same_person
+
+
+async def test_evidence_of_another_size_than_the_contracts_ends_the_stream(believing: LiveServer) -> None:
+    _, _, stream = await _open(believing, "attested")
+    await stream.begin()
+    await stream.send(_MALFORMED)
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.app_attest.key_id")
+
+
+async def test_evidence_of_a_lost_stream_vouches_for_its_session_key(believing: LiveServer) -> None:
+    check_id, device, stream = await _open(believing, "attested")
+    await stream.send(await _evidence(stream))
+    await stream.begin()
+    await stream.send_frames(fresh_pictures()[:4])
+    await stream.taken(4)
+    await asyncio.sleep(0.2)
+    await stream.vanish()
+    await believing.reaches(check_id, CheckState.WAITING)
+    resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
+    await resumed.prove()
+    assert resumed.binding != stream.binding
+    result = await resumed.run_attempt(fresh_pictures())
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await resumed.outcome() is None
+
+
+async def test_evidence_of_a_lost_stream_is_none_of_a_later_one(believing: LiveServer) -> None:
+    check_id, device, stream = await _open(believing, "attested")
+    await stream.begin()
+    await stream.vanish()
+    await believing.reaches(check_id, CheckState.WAITING)
+    resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
+    await resumed.prove()
+    await resumed.send(await _evidence(resumed, binding=stream.binding))
+    await resumed.run_attempt(fresh_pictures())
+    await resumed.outcome()
+    assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
+
+
+async def test_a_fifth_piece_is_refused_over_all_streams(
+    believing: LiveServer, devices: DeviceRepository
+) -> None:
+    check_id, device, stream = await _open(believing, "advisory")
+    await stream.begin()
+    for _ in range(2):
+        await stream.send(await _evidence(stream))
+
+    async def kept() -> bool:
+        return len(await devices.findings(UUID(check_id))) == 2
+
+    await until(kept)
+    await stream.vanish()
+    await believing.reaches(check_id, CheckState.WAITING)
+    resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
+    await resumed.prove()
+    await resumed.begin()
+    for _ in range(3):
+        await resumed.send(await _evidence(resumed))
+    refusal = await resumed.outcome()
+    assert refusal is not None
+    assert refusal.reason == "SCAN_BUDGET_EXCEEDED"
+
+
+async def _memory_checks(live: LiveServer, policy: str, shown: Sequence[Picture]) -> dict[str, str]:
+    check_id, _, stream = await _open(live, policy)
+    await stream.send(await _evidence(stream))
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = (await live.finish(check_id)).result
+    return {check.name: check.reason for check in result.device.checks if check.name.startswith("memory.")}
+
+
+async def test_frames_of_an_earlier_check_are_recognised(believing: LiveServer) -> None:
+    shown = fresh_pictures()
+    assert (await _memory_checks(believing, "advisory", shown))["memory.frames"] != "FRAMES_SEEN_BEFORE"
+    found = await _memory_checks(believing, "advisory", shown)
+    assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
+    assert found["memory.attestation_key"] == "KEY_NEW"
+
+
+async def test_frames_of_an_attempt_that_was_to_be_repeated_are_recognised(believing: LiveServer) -> None:
+    shown = fresh_pictures()
+    few = fresh_pictures(shown[:10])
+    _, _, stream = await _open(believing, "advisory")
+    first = await stream.run_attempt(few)
+    assert (first.status, first.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    # The capture clock rises over the whole stream.
+    await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in shown])
+    assert await stream.outcome() is None
+    others = fresh_pictures(shown[10:])
+    found = await _memory_checks(believing, "advisory", [*few, *others])
+    assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
+
+
+async def test_a_policy_without_scan_memory_compares_with_that_of_others(believing: LiveServer) -> None:
+    shown = fresh_pictures()
+    for _ in range(2):
+        found = await _memory_checks(believing, "forgetful", shown)
+        assert found["memory.frames"] != "FRAMES_SEEN_BEFORE"
+    await _memory_checks(believing, "advisory", shown)
+    assert (await _memory_checks(believing, "forgetful", shown))["memory.frames"] == "FRAMES_SEEN_BEFORE"
+
+
+async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServer) -> None:
+    shown = fresh_pictures()
+    # A file that is played again has the very bytes of earlier frames.
+    looped = [replace(shown[at % 9], time_us=picture.time_us) for at, picture in enumerate(shown)]
+    check_id, _, stream = await _open(believing, "attested")
+    await stream.send(await _evidence(stream))
+    result = await stream.run_attempt(looped)
+    assert not result.another_attempt
+    await stream.outcome()
+    answer = (await believing.finish(check_id)).result
+    assert result_pb2.FAILURE_REASON_DEVICE_MANIPULATED in answer.reasons
+    spoof = answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    assert (result_pb2.FAILURE_REASON_SPOOF in answer.reasons) == spoof
+    assert result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED in answer.reasons
+    assert "stream.duplicates" in {check.name for check in answer.device.checks if check.decisive}
+    assert answer.device.injection_instrument == "recorded_video"
+
+
+@pytest.mark.slow
+async def test_erasure_includes_the_memory_of_the_device(
+    believing: LiveServer, devices: DeviceRepository
+) -> None:
+    at_time(believing, apples.NOW)
+    phone = AppleAttestor()
+    upload = await believing.upload(policy="attested", subject_reference="carla")
+    check_id = UUID(upload.check_id)
+    await scan(believing, upload, IPHONE, phone)
+    await believing.finish(upload.check_id)
+    assert await devices.count_rows(check_id) > 20
+    at_time(believing, apples.NOW + timedelta(days=40))
+
+    async def gone() -> bool:
+        return await devices.count_rows(check_id) == 0
+
+    await until(gone)
+    key = await devices.find_key(memory_scope("default", sandbox=True), KeyKind.APP_ATTEST, phone.key.key_id)
+    assert key is not None
+    assert key.subject_hash == ""
+    at_time(believing, phones.NOW)
+
+
+# Limits on failed checks of one device, whatever the subject and the portrait, on a real server.
+
+_ATTACK = pictures(kind=ScanKind.FROZEN_FRAME)
+_RULES = replace(SANDBOX_RULES, maximum=2, lock=timedelta(minutes=10), block=timedelta(days=1))
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def tries_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[LiveServer]:
+    """A server that trusts test devices, whose sandbox checks may fail twice."""
+    demands = {"web": {"web_key": "required"}}
+    write_device_policy(tmp_path / "policies", "attested", demands, assurance="LOW", grace=15)
+    write_device_policy(tmp_path / "policies", "advisory", {"web": {}})
+    monkeypatch.setattr(tables, "SANDBOX_RULES", _RULES)
+    async with serving(device_settings(tmp_path), tuning=PATIENT) as server:
+        at_time(server, phones.NOW)
+        yield server
+
+
+async def _upload(live: LiveServer, subject: str) -> service_pb2.UploadTrustedImageResponse:
+    # Bytes after the end of a JPEG change only its hash, so each check has another portrait.
+    return await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(
+            image=portrait() + subject.encode(), policy="attested", subject_reference=subject
+        )
+    )
+
+
+async def _refused(live: LiveServer, subject: str, device: WebCryptoAttestor) -> CallRefusedError:
+    upload = await _upload(live, subject)
+    with pytest.raises(CallRefusedError) as caught:
+        await scan(live, upload, PAGE, device)
+    # The check is not decided because its deadline has not passed.
+    assert (await live.record(upload.check_id)).status is None
+    return caught.value
+
+
+def _history(result: result_pb2.CheckResult) -> dict[str, tuple[float, bool, float]]:
+    return {signal.name: (signal.score, signal.passed, signal.weight) for signal in result.history}
+
+
+@pytest.mark.slow
+async def test_a_device_that_spoofs_under_many_names_is_locked(tries_live: LiveServer) -> None:
+    device, honest = WebCryptoAttestor(), WebCryptoAttestor()
+    # One success does not reset the device's failures.
+    for subject, shown in (("anna", _ATTACK), ("own", pictures()), ("bert", _ATTACK)):
+        upload = await _upload(tries_live, subject)
+        outcome = await scan(tries_live, upload, PAGE, device, shown=shown)
+        succeeds = shown is not _ATTACK
+        assert (outcome.status == scan_pb2.SCAN_STATUS_SUCCESS) == succeeds
+        reported = _history((await tries_live.finish(upload.check_id)).result)
+        earlier = 0 if subject == "anna" else 1
+        assert reported == {
+            "history_subject_spoofs": (1.0, True, 0.0),
+            "history_device_spoofs": (1 / (1 + earlier), earlier == 0, 0.0),
+        }
+    refusal = (await _refused(tries_live, "carl", device)).refusal
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED.name, "TOO_MANY_FAILURES")
+    assert refusal.retry_after_s is not None
+    assert 500 < refusal.retry_after_s <= 600
+    assert set(refusal.metadata) == {"retrySeconds"}
+    # Another device is not affected; the subjects have the failures of their own checks.
+    upload = await _upload(tries_live, "anna")
+    outcome = await scan(tries_live, upload, PAGE, honest)
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    result = (await tries_live.finish(upload.check_id)).result
+    assert _history(result)["history_subject_spoofs"] == (0.5, False, 0.0)
+    tries_live.clock.ahead += timedelta(seconds=601)
+    outcome = await scan(tries_live, await _upload(tries_live, "dora"), PAGE, device)
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+
+
+async def test_an_unscanned_check_reports_earlier_attacks_of_its_subject(tries_live: LiveServer) -> None:
+    await scan(tries_live, await _upload(tries_live, "anna"), PAGE, WebCryptoAttestor(), shown=_ATTACK)
+    upload = await _upload(tries_live, "anna")
+    await tries_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
+    result = (await tries_live.finish(upload.check_id)).result
+    assert not result.attempts
+    assert _history(result)["history_subject_spoofs"] == (0.5, False, 0.0)
+
+
+@pytest.mark.slow
+async def test_an_attack_by_a_locked_device_is_reported(tries_live: LiveServer) -> None:
+    device = WebCryptoAttestor()
+    for subject in ("anna", "bert"):
+        await scan(tries_live, await _upload(tries_live, subject), PAGE, device, shown=_ATTACK)
+    upload = await _upload(tries_live, "carl")
+    with pytest.raises(CallRefusedError):
+        await scan(tries_live, upload, PAGE, device, shown=_ATTACK)
+    await tries_live.unattended()
+    result = (await tries_live.finish(upload.check_id)).result
+    assert result_pb2.FAILURE_REASON_SPOOF in result.reasons
+
+
+# The attestation fails if the report beside it was changed, removed or inserted.
+
+_FAIL, _PASS = result_pb2.DeviceCheck.OUTCOME_FAIL, result_pb2.DeviceCheck.OUTCOME_PASS
+_RUNTIME_NOT_TRUSTED = result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED
+_NOTHING = device_pb2.RuntimeFindings(
+    looked_for=[device_pb2.RUNTIME_FINDING_KIND_ROOT, device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK]
+)
+_ROOTED = device_pb2.RuntimeFindings(
+    findings=[device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_ROOT, name="su")]
+)
+_HOOKED = device_pb2.RuntimeFindings(
+    findings=[device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK, name="frida")]
+)
+_ANDROID = (ANDROID, AndroidAttestor, "android_key.challenge", phones.NOW)
+_APPLE = (IPHONE, AppleAttestor, "app_attest.challenge", apples.NOW)
+_BROWSER = (PAGE, WebCryptoAttestor, "web_crypto.signature", phones.NOW)
+_Device = tuple[device_pb2.DeviceProfile, type[Any], str, datetime]
+
+
+def _runtime_outcomes(result: result_pb2.CheckResult) -> dict[str, int]:
+    return {check.name: check.outcome for check in result.device.checks}
+
+
+async def _tampered(
+    live: LiveServer,
+    profile: device_pb2.DeviceProfile,
+    attestor: Attestor,
+    *,
+    made_for: bytes,
+    sent: bytes,
+) -> result_pb2.CheckResult:
+    """Runs a scan whose evidence was made for one report and arrives with another."""
+    upload = await live.upload(policy="attested")
+    stream = await RawDevice(live.device, upload).open(
+        device=profile,
+        camera=camera_of(profile),
+        capabilities=[scan_pb2.CAPABILITY_RUNTIME_FINDINGS],
+    )
+    challenge = evidence_challenge(binding=stream.binding, findings=made_for)
+    async for evidence in attestor.attest(binding=challenge):
+        evidence.runtime_findings = sent
+        await stream.send(Request(attestation=evidence))
+    await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    return (await live.finish(upload.check_id)).result
+
+
+@pytest.mark.parametrize("device", [_ANDROID, _APPLE, _BROWSER], ids=["android", "apple", "browser"])
+async def test_evidence_holds_with_the_report_that_it_was_made_for(
+    believing: LiveServer, device: _Device
+) -> None:
+    profile, attestor, bound, now = device
+    at_time(believing, now)
+    upload = await believing.upload(policy="attested")
+    outcome = await scan(believing, upload, profile, attestor(), findings=_NOTHING)
+    result = (await believing.finish(upload.check_id)).result
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result
+    assert _runtime_outcomes(result)[bound] == _PASS
+    assert _runtime_outcomes(result)["runtime.hooking"] == result_pb2.DeviceCheck.OUTCOME_NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    "device", some_fast([_ANDROID, _APPLE, _BROWSER], step=3), ids=["android", "apple", "browser"]
+)
+@pytest.mark.parametrize(
+    ("made_for", "sent"),
+    [(_ROOTED, _NOTHING), (_ROOTED, None), (None, _NOTHING)],
+    ids=["changed", "taken away", "slipped in"],
+)
+async def test_another_report_than_the_evidence_was_made_for_fails_it(
+    believing: LiveServer,
+    device: _Device,
+    made_for: device_pb2.RuntimeFindings | None,
+    sent: device_pb2.RuntimeFindings | None,
+) -> None:
+    profile, attestor, bound, now = device
+    at_time(believing, now)
+    result = await _tampered(
+        believing,
+        profile,
+        attestor(),
+        made_for=b"" if made_for is None else made_for.SerializeToString(),
+        sent=b"" if sent is None else sent.SerializeToString(),
+    )
+    assert _runtime_outcomes(result)[bound] == _FAIL
+    assert list(result.reasons) == [_RUNTIME_NOT_TRUSTED]
+    assert "man_in_the_middle" in {signal.name for signal in result.device.signals}
+
+
+async def test_a_sound_attestation_does_not_outweigh_a_hooking_framework(believing: LiveServer) -> None:
+    at_time(believing, phones.NOW)
+    upload = await believing.upload(policy="attested")
+    await scan(believing, upload, ANDROID, AndroidAttestor(), findings=_HOOKED)
+    result = (await believing.finish(upload.check_id)).result
+    assert result.match.same_person
+    assert list(result.reasons) == [_MANIPULATED, _RUNTIME_NOT_TRUSTED]
+    assert _runtime_outcomes(result)["android_key.challenge"] == _PASS
+    assert _runtime_outcomes(result)["runtime.hooking"] == _FAIL
+    assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_NONE
+
+
+async def test_a_report_counts_though_the_policy_ignores_the_evidence(believing: LiveServer) -> None:
+    at_time(believing, phones.NOW)
+    upload = await believing.upload(policy="without-play")
+    await scan(believing, upload, ANDROID, PlayAttestor(), findings=_HOOKED)
+    result = (await believing.finish(upload.check_id)).result
+    assert list(result.reasons) == [_MANIPULATED]
+
+
+async def test_in_a_sandbox_check_debuggers_are_tolerated_and_hooks_are_not(believing: LiveServer) -> None:
+    debugger = device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_DEBUGGER)
+    at_time(believing, phones.NOW)
+    upload = await believing.upload(policy="advisory")
+    findings = device_pb2.RuntimeFindings(findings=[debugger])
+    outcome = await scan(believing, upload, ANDROID, AndroidAttestor(), findings=findings)
+    result = (await believing.finish(upload.check_id)).result
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    (reported,) = (check for check in result.device.checks if check.name == "runtime.debugger")
+    assert (reported.decisive, reported.tolerated) == (True, True)
+    upload = await believing.upload(policy="advisory")
+    await scan(believing, upload, ANDROID, AndroidAttestor(), findings=_HOOKED)
+    assert _MANIPULATED in (await believing.finish(upload.check_id)).result.reasons

@@ -1,19 +1,54 @@
-"""Identification of the callers of the service listener."""
+"""The callers of the service listener: keys, certificates and roles."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
+import aiohttp
+import grpc
 import pytest
+import pytest_asyncio
 import trustme
+from cryptography.x509.oid import ExtendedKeyUsageOID
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+from google.protobuf.message_factory import GetMessageClass
 
-from server.access.api_keys import load_api_keys
-from server.access.callers import SCOPES, Role
+from docs.make_roles import PAGE, roles_page
+from server.access.api_keys import load_api_keys, new_api_key
+from server.access.callers import SCOPES, Role, Scope
+from server.access.callers import SCOPES as OF_ROLE
 from server.access.client_certificates import ClientCertificateEntry, ClientCertificates
+from server.audit import SERVER_TENANT, AuditEntry
 from server.base.errors import Reason, Refusal
 from server.base.private_files import WatchedFile
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
+from server.edge.listeners import DEVICE_METHODS, SERVICES
+from server.edge.listeners import SCOPES as ROLES_SCOPES
+from server.running.app import FacegateServer
+from server.storage.audit_reader import AuditReader
+from server.storage.database import open_database
+from tests.server.certificates import ClientCertificate, authority_pem, client_certificate
+from tests.server.live import (
+    FAST,
+    LiveServer,
+    ShiftedClock,
+    fresh_pictures,
+    portrait,
+    serving,
+    settings_for,
+    until,
+)
+from tests.server.models_once import remembering_pack
+from tests.server.raw_device import RawDevice
+from tests.server.refusals import Refused, refused
+
+# Identification of the callers of the service listener.
 
 _KEY = "fg1_abcdef"
 _NOW = datetime(2026, 11, 24, tzinfo=UTC)
@@ -200,3 +235,455 @@ def test_the_tenants_are_those_of_the_orchestrators(file: Path) -> None:
     )
     assert _identifier(file).tenants == {"one"}
     assert _identifier().tenants == {LOCAL_TENANT}
+
+
+# Callers that authenticate with a certificate, over real TLS connections to a real server.
+
+_ROLES = {"roles": ["orchestrator"]}
+
+
+class _Bank:
+    """A server with two tenants that share an authority."""
+
+    def __init__(
+        self, server: FacegateServer, clock: ShiftedClock, authority: trustme.CA, own: ClientCertificate
+    ) -> None:
+        self.server = server
+        self.clock = clock
+        self.own = own
+        self._authority = authority
+
+    @asynccontextmanager
+    async def connected_with(self, certificate: ClientCertificate) -> AsyncIterator[grpc.aio.Channel]:
+        """A connection that presents a certificate."""
+        credentials = grpc.ssl_channel_credentials(
+            root_certificates=self._authority.cert_pem.bytes(),
+            private_key=certificate.key_pem,
+            certificate_chain=certificate.pem,
+        )
+        async with grpc.aio.secure_channel(self.server.service_target, credentials) as channel:
+            yield channel
+
+    @asynccontextmanager
+    async def called_with(self, certificate: ClientCertificate) -> AsyncIterator[Any]:
+        """A stub over such a connection."""
+        async with self.connected_with(certificate) as channel:
+            yield VerificationServiceStub(channel)
+
+    async def scan(self, upload: service_pb2.UploadTrustedImageResponse) -> None:
+        """A whole scan of a check."""
+        async with grpc.aio.insecure_channel(self.server.device_target) as channel:
+            stream = await RawDevice(VerificationServiceStub(channel), upload).open()
+            await stream.run_attempt(fresh_pictures())
+            await stream.outcome()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]:
+    """The server, with entries for onboarding, marketing and a board with the scope to watch."""
+    folder = tmp_path_factory.mktemp("bank")
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    (folder / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
+    (folder / "server.key").touch(0o600)
+    (folder / "server.key").write_bytes(issued.private_key_pem.bytes())
+    # The authority also issued the server's certificate, as is usual inside a company.
+    (folder / "ca.pem").write_bytes(authority_pem() + authority.cert_pem.bytes())
+    clients = [
+        {"identity": "uri:spiffe://bank/onboarding", "name": "onboarding", "tenant": "onboarding", **_ROLES},
+        {"identity": "uri:spiffe://bank/marketing", "name": "marketing", "tenant": "marketing", **_ROLES},
+        {
+            "identity": "dns:board.bank",
+            "name": "board",
+            "tenant": "onboarding",
+            "scopes": ["checks.read"],
+            **_ROLES,
+        },
+    ]
+    tls = {"certificate": folder / "server.pem", "key": folder / "server.key", "client_ca": folder / "ca.pem"}
+    listeners = {
+        "device": {"port": 0},
+        "service": {"port": 0, "tls": tls, "clients": clients},
+        "admin": {"port": 0},
+    }
+    clock = ShiftedClock()
+    server = FacegateServer(
+        settings_for(folder, listeners=listeners), pack=remembering_pack(), tuning=FAST, now=clock
+    )
+    own = ClientCertificate(pem=issued.cert_chain_pems[0].bytes(), key_pem=issued.private_key_pem.bytes())
+    await server.start()
+    try:
+        yield _Bank(server, clock, authority, own)
+    finally:
+        await server.stop()
+
+
+async def _refusal(call: Any) -> Refused:
+    with pytest.raises(grpc.RpcError) as caught:
+        await asyncio.wait_for(call, 20)
+    return refused(caught.value)
+
+
+async def test_no_tenant_sees_anothers_checks(bank: _Bank) -> None:
+    async with bank.called_with(client_certificate(uris=["spiffe://bank/onboarding"])) as stub:
+        upload = await stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
+        await bank.scan(upload)
+        finish = service_pb2.FinishCheckRequest(check_id=upload.check_id, audit_image_limit=1)
+        finished = await stub.FinishCheck(finish)
+        assert finished.HasField("evidence_frame")
+    async with bank.called_with(client_certificate(uris=["spiffe://bank/marketing"])) as stub:
+        watch = stub.WatchCheck(service_pb2.WatchCheckRequest(check_id=upload.check_id))
+        for call in (
+            stub.GetCheck(service_pb2.GetCheckRequest(check_id=upload.check_id)),
+            stub.FinishCheck(finish),
+            stub.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id)),
+            watch.read(),
+        ):
+            assert (await _refusal(call)).reason == "CHECK_NOT_FOUND"
+
+
+_REFUSED = {
+    "not listed": client_certificate(uris=["spiffe://bank/sales"]),
+    "wrong kind": client_certificate(common="spiffe://bank/onboarding"),
+    "mail": client_certificate(mails=["board.bank"]),
+    "no usage": client_certificate(uris=["spiffe://bank/onboarding"], usages=None),
+    "two entries": client_certificate(uris=["spiffe://bank/onboarding"], names=["board.bank"]),
+    "nameless": client_certificate(),
+}
+
+
+async def _upload_refusal(stub: Any) -> Refused:
+    return await _refusal(stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait())))
+
+
+@pytest.mark.parametrize("certificate", _REFUSED.values(), ids=_REFUSED.keys())
+async def test_a_certificate_of_the_authority_alone_is_not_enough(
+    bank: _Bank, certificate: ClientCertificate
+) -> None:
+    async with bank.called_with(certificate) as stub:
+        refusal = await _upload_refusal(stub)
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+
+
+async def test_the_servers_own_certificate_is_no_callers(bank: _Bank) -> None:
+    async with bank.called_with(bank.own) as stub:
+        assert (await _upload_refusal(stub)).reason == "UNAUTHENTICATED"
+
+
+async def test_a_servers_certificate_is_no_callers(bank: _Bank) -> None:
+    certificate = client_certificate(
+        uris=["spiffe://bank/onboarding"], usages=[ExtendedKeyUsageOID.SERVER_AUTH]
+    )
+    async with bank.called_with(certificate) as stub:
+        with pytest.raises(grpc.RpcError) as caught:
+            await asyncio.wait_for(stub.GetCheck(service_pb2.GetCheckRequest(check_id="c")), 20)
+    # The TLS library refuses it in the handshake, in most versions.
+    error: Any = caught.value
+    assert error.code() in {grpc.StatusCode.UNAUTHENTICATED, grpc.StatusCode.UNAVAILABLE}
+
+
+async def test_a_refused_caller_keeps_its_message(bank: _Bank) -> None:
+    async with bank.connected_with(_REFUSED["not listed"]) as channel:
+        # A streaming client sends the headers alone.
+        call: Any = channel.stream_unary("/facegate.v1.VerificationService/UploadTrustedImage")()
+        assert (await _refusal(call)).reason == "UNAUTHENTICATED"
+
+
+async def test_a_connection_may_not_outlive_its_certificate(bank: _Bank) -> None:
+    async with bank.called_with(client_certificate(uris=["spiffe://bank/onboarding"])) as stub:
+        upload = await stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
+        request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
+        watch = stub.WatchCheck(request)
+        assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+        bank.clock.ahead = timedelta(days=31)
+        try:
+            assert (await _refusal(watch.read())).reason == "UNAUTHENTICATED"
+            assert (await _upload_refusal(stub)).reason == "UNAUTHENTICATED"
+        finally:
+            bank.clock.ahead = timedelta(0)
+
+
+async def test_a_caller_has_the_rights_of_its_scopes(bank: _Bank) -> None:
+    async with bank.called_with(client_certificate(uris=["spiffe://bank/onboarding"])) as stub:
+        upload = await stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
+    async with bank.called_with(client_certificate(names=["board.bank"])) as stub:
+        assert (await stub.GetCheck(service_pb2.GetCheckRequest(check_id=upload.check_id))).HasField(
+            "progress"
+        )
+        for call in (
+            stub.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait())),
+            stub.FinishCheck(service_pb2.FinishCheckRequest(check_id=upload.check_id)),
+            stub.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id)),
+        ):
+            assert (await _refusal(call)).reason == "PERMISSION_DENIED"
+
+
+async def test_a_key_and_a_certificate_are_needed_where_there_are_both(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("localhost", "127.0.0.1")
+    file, private = tmp_path / "keys.toml", tmp_path / "server.key"
+    for secret in (file, private):
+        secret.touch(0o600)
+    private.write_bytes(issued.private_key_pem.bytes())
+    (tmp_path / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
+    (tmp_path / "ca.pem").write_bytes(authority_pem())
+    file.write_text(
+        "".join(
+            f'[[key]]\nname = "{tenant}"\nsha256 = "{sha256(tenant.encode()).hexdigest()}"\n'
+            f'tenant = "{tenant}"\n{more}roles = ["orchestrator"]\n'
+            for tenant, more in (("onboarding", 'scopes = ["checks.read"]\n'), ("marketing", ""))
+        )
+    )
+    tls = {"certificate": tmp_path / "server.pem", "key": private, "client_ca": tmp_path / "ca.pem"}
+    entry = {"identity": "cn:onboarding", "name": "onboarding", "tenant": "onboarding", **_ROLES}
+    listeners = {
+        "device": {"port": 0},
+        "service": {"port": 0, "tls": tls, "clients": [entry], "api_keys_file": file},
+        "admin": {"port": 0},
+    }
+    server = FacegateServer(settings_for(tmp_path, listeners=listeners), pack=remembering_pack(), tuning=FAST)
+    await server.start()
+    bank = _Bank(server, ShiftedClock(), authority, client_certificate())
+    try:
+        for common, key, reason in (
+            ("onboarding", "onboarding", "CHECK_NOT_FOUND"),
+            ("onboarding", "marketing", "UNAUTHENTICATED"),
+            ("onboarding", "", "UNAUTHENTICATED"),
+            ("marketing", "marketing", "UNAUTHENTICATED"),
+        ):
+            async with bank.called_with(client_certificate(common=common)) as stub:
+                held = (("authorization", f"Bearer {key}"),) if key else ()
+                check = service_pb2.GetCheckRequest(check_id=str(uuid4()))
+                assert (await _refusal(stub.GetCheck(check, metadata=held))).reason == reason
+        async with bank.called_with(client_certificate(common="onboarding")) as stub:
+            # The key's entry sets the permissions, not the certificate's.
+            upload = service_pb2.UploadTrustedImageRequest(image=portrait())
+            held = (("authorization", "Bearer onboarding"),)
+            assert (await _refusal(stub.UploadTrustedImage(upload, metadata=held))).reason == (
+                "PERMISSION_DENIED"
+            )
+    finally:
+        await server.stop()
+
+
+# API keys that are added, removed and broken while a server runs.
+
+
+def _reload_entry(key: str, more: str = "") -> str:
+    digest = sha256(key.encode()).hexdigest()
+    return f'[[key]]\nname = "{key[4:]}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n{more}'
+
+
+def _held(key: str) -> tuple[tuple[str, str]]:
+    return (("authorization", f"Bearer {key}"),)
+
+
+async def test_a_removed_key_works_no_more_and_its_watches_end(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    file.touch(0o600)
+    file.write_text(_reload_entry("fg1_old"))
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+        upload = await live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=_held("fg1_old")
+        )
+        watch = live.service.WatchCheck(
+            service_pb2.WatchCheckRequest(check_id=upload.check_id), metadata=_held("fg1_old")
+        )
+        assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+
+        async def works(key: str) -> bool:
+            request = service_pb2.GetCheckRequest(check_id=upload.check_id)
+            try:
+                await live.service.GetCheck(request, metadata=_held(key))
+            except grpc.RpcError as error:
+                return refused(error).reason != "UNAUTHENTICATED"
+            return True
+
+        # A file that cannot be used changes nothing.
+        file.write_text("[[key]")
+        await until(lambda: _shows(live, "facegate_api_keys_file_unusable 1.0"))
+        assert await works("fg1_old")
+
+        file.write_text(_reload_entry("fg1_new"))
+        await until(lambda: works("fg1_new"))
+        assert not await works("fg1_old")
+        with pytest.raises(grpc.RpcError) as caught:
+            await asyncio.wait_for(watch.read(), 20)
+        assert refused(caught.value).reason == "UNAUTHENTICATED"
+
+
+@pytest.mark.parametrize(
+    ("file_text", "reason_of_next"),
+    [
+        # The last key is removed: a file with an explicit empty list is applied.
+        ("key = []\n", "UNAUTHENTICATED"),
+        (_reload_entry("fg1_old", 'scopes = ["checks.create"]\n'), "PERMISSION_DENIED"),
+        (_reload_entry("fg1_old", 'tenant = "another"\n'), "CHECK_NOT_FOUND"),
+        (_reload_entry("fg1_old", "expires = 2020-01-01T00:00:00Z\n"), "UNAUTHENTICATED"),
+    ],
+    ids=["removed", "narrowed", "moved", "expired"],
+)
+async def test_a_watch_ends_when_its_key_may_do_less(
+    tmp_path: Path, file_text: str, reason_of_next: str
+) -> None:
+    file = tmp_path / "keys.toml"
+    file.touch(0o600)
+    file.write_text(_reload_entry("fg1_old"))
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+        upload = await live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=_held("fg1_old")
+        )
+        request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
+        watch = live.service.WatchCheck(request, metadata=_held("fg1_old"))
+        assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+        file.write_text(file_text)
+        assert await _reason(watch) == "UNAUTHENTICATED"
+        again = live.service.WatchCheck(request, metadata=_held("fg1_old"))
+        assert await _reason(again) == reason_of_next
+
+
+async def _reason(watch: Any) -> str:
+    with pytest.raises(grpc.RpcError) as caught:
+        await asyncio.wait_for(watch.read(), 20)
+    return refused(caught.value).reason
+
+
+async def _shows(live: LiveServer, line: str) -> bool:
+    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        return line in (await response.text()).splitlines()
+
+
+# Every method in every role on both listeners, over real gRPC; and docs/roles.md.
+
+_METHODS = {
+    f"/{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods
+}
+_CREDENTIALS = (*(role.value for role in Role), "none", "wrong")
+_ROLES_REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
+
+
+def test_the_page_is_up_to_date() -> None:
+    assert PAGE.read_text() == roles_page(), "run: python -m docs.make_roles"
+
+
+def test_every_method_is_of_one_listener_and_has_a_scope() -> None:
+    assert set(_METHODS) == set(ROLES_SCOPES) | DEVICE_METHODS
+    assert not set(ROLES_SCOPES) & DEVICE_METHODS
+
+
+def test_every_scope_is_of_a_role() -> None:
+    assert {scope for scopes in OF_ROLE.values() for scope in scopes} == set(Scope)
+
+
+class _Scene:
+    def __init__(self, live: LiveServer, keys: dict[str, str], database_url: str) -> None:
+        self.live = live
+        self.keys = keys
+        self.database_url = database_url
+
+    async def call(self, path: str, *, listener: str, credentials: str) -> str:
+        """The reason with which an empty call of a method ends; ``"OK"`` if it succeeds."""
+        method = _METHODS[path]
+        target = self.live.server.service_target if listener == "service" else self.live.server.device_target
+        metadata = ()
+        if credentials != "none":
+            metadata = (("authorization", f"Bearer {self.keys.get(credentials, 'fg1_wrong')}"),)  # type: ignore[assignment]
+        request = GetMessageClass(method.input_type)()
+        async with grpc.aio.insecure_channel(target) as channel:
+            kind = "stream" if method.client_streaming else "unary"
+            kind += "_stream" if method.server_streaming else "_unary"
+            call: Any = getattr(channel, kind)(
+                path,
+                request_serializer=GetMessageClass(method.input_type).SerializeToString,
+                response_deserializer=GetMessageClass(method.output_type).FromString,
+            )
+            given = iter([request]) if method.client_streaming else request
+            answer = call(given, metadata=metadata, timeout=10)
+            try:
+                if method.server_streaming:
+                    async for _ in answer:
+                        pass
+                else:
+                    await answer
+            except grpc.aio.AioRpcError as error:
+                return refused(error).reason
+        return "OK"
+
+    async def entries(self, tenant: str, *, method: str | None = None) -> tuple[AuditEntry, ...]:
+        database = open_database(self.database_url)
+        entries = await AuditReader(database).entries(tenant)
+        await database.close()
+        return tuple(
+            entry
+            for entry in entries
+            if entry.action == "access.refused" and method in {None, entry.details["method"]}
+        )
+
+
+@pytest_asyncio.fixture(scope="module")
+async def roles_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Scene]:
+    folder = tmp_path_factory.mktemp("roles")
+    keys = {role.value: new_api_key() for role in Role}
+    file = folder / "keys.toml"
+    file.touch(0o600)
+    await asyncio.to_thread(
+        file.write_text,
+        "\n".join(
+            f'[[key]]\nname = "{role}"\nsha256 = "{digest}"\ntenant = "{role}"\nroles = ["{role}"]'
+            for role, (_, digest) in keys.items()
+        ),
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    settings = settings_for(Path(folder), listeners=listeners)
+    async with serving(settings) as live:
+        yield _Scene(live, {role: key for role, (key, _) in keys.items()}, settings.database_url)
+
+
+@pytest.mark.parametrize("credentials", _CREDENTIALS)
+@pytest.mark.parametrize("path", sorted(ROLES_SCOPES))
+async def test_a_method_answers_the_roles_that_have_its_scope(
+    roles_scene: _Scene, path: str, credentials: str
+) -> None:
+    reason = await roles_scene.call(path, listener="service", credentials=credentials)
+    if credentials in {"none", "wrong"}:
+        assert reason == "UNAUTHENTICATED"
+    elif ROLES_SCOPES[path] in OF_ROLE[Role(credentials)]:
+        assert reason not in _ROLES_REFUSED
+    else:
+        assert reason == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("credentials", _CREDENTIALS)
+async def test_every_method_is_refused_on_the_other_listener(roles_scene: _Scene, credentials: str) -> None:
+    for path in ROLES_SCOPES:
+        assert await roles_scene.call(path, listener="device", credentials=credentials) == "WRONG_LISTENER"
+    for path in DEVICE_METHODS:
+        assert await roles_scene.call(path, listener="service", credentials=credentials) == "WRONG_LISTENER"
+        # No role opens a scan: that takes the token of a check.
+        assert await roles_scene.call(path, listener="device", credentials=credentials) not in {
+            "OK",
+            "WRONG_LISTENER",
+            "PERMISSION_DENIED",
+        }
+
+
+async def test_refused_access_is_in_the_audit_log(roles_scene: _Scene) -> None:
+    path = next(path for path, scope in ROLES_SCOPES.items() if scope is Scope.CREATE_CHECKS)
+    for _ in range(5):
+        await roles_scene.call(path, listener="service", credentials="operator")
+        await roles_scene.call(path, listener="service", credentials="none")
+    async with asyncio.timeout(30):
+        while not (known := await roles_scene.entries("operator", method=path)):  # noqa: ASYNC110 - polled
+            await asyncio.sleep(0.1)
+        while not (unknown := await roles_scene.entries(SERVER_TENANT)):  # noqa: ASYNC110 - as above
+            await asyncio.sleep(0.1)
+    # Repeats are counted for a minute, so each kind has one entry.
+    (entry,) = known
+    assert (entry.actor, entry.role, entry.address) == ("operator", "operator", "127.0.0.1")
+    assert entry.details == {"method": path, "reason": "PERMISSION_DENIED", "count": "1"}
+    assert {entry.actor for entry in unknown} == {"unknown"}
+    assert {entry.details["reason"] for entry in unknown} == {"UNAUTHENTICATED"}
+    assert len(unknown) <= 8

@@ -22,6 +22,8 @@ from server.storage.repository import CheckRepository
 from tests.server.live import portrait, write_policies
 from tests.server.refusals import refused
 
+__all__ = ["FACEGATE", "run_facegate"]
+
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
 
@@ -257,3 +259,18 @@ def _inline(value: object) -> str:
     if isinstance(value, list):
         return "[" + ", ".join(map(_inline, value)) + "]"
     return json.dumps(value)
+
+
+# The ``facegate`` command in a process of its own.
+
+FACEGATE = str(Path(sys.executable).with_name("facegate"))
+
+
+async def run_facegate(*arguments: str) -> tuple[int, str, str]:
+    """Runs the command; its exit status, output and messages."""
+    process = await asyncio.create_subprocess_exec(
+        FACEGATE, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+    )
+    output, messages = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, output.decode(), messages.decode()

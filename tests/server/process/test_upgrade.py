@@ -1,11 +1,12 @@
-"""A server of an older version meets a database that a newer one upgraded, while it runs."""
+"""Servers that share a database: an upgrade, rotated keys, and the permissions of their files."""
 
 import asyncio
 import json
 import shutil
 import sqlite3
+import stat
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,15 +19,18 @@ import pytest_asyncio
 from facegate.v1 import result_pb2
 
 import server.storage.migrations
+from facegate_client.result_signature import KeySet, load_key_set, verify_response
+from server.keyring.key_files import KeyFiles
+from server.keyring.key_rotation import rotate_key
 from server.storage.schema import needed_revision, upgrade
+from tests.server.databases import PostgresServer
 from tests.server.live import pictures, until
 from tests.server.policy_files import write_policy
-from tests.server.postgres import PostgresServer
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refused
 
-pytestmark = pytest.mark.slow
+# A server of an older version meets a database that a newer one upgraded, while it runs.
 
 _FRAMES = 9
 """Enough for an attempt that counts."""
@@ -113,6 +117,7 @@ async def readiness(process: ServerProcess) -> tuple[int, dict[str, Any]]:
         return answer.status, body
 
 
+@pytest.mark.slow
 async def test_an_older_server_goes_on_while_a_newer_version_only_expands(url: str, tmp_path: Path) -> None:
     home = deployment(tmp_path, url)
     migrations = next_version(tmp_path, expands=True)
@@ -133,6 +138,7 @@ async def test_an_older_server_goes_on_while_a_newer_version_only_expands(url: s
         assert (await older.upload(str(uuid4()))).check_id
 
 
+@pytest.mark.slow
 async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url: str, tmp_path: Path) -> None:
     home = deployment(tmp_path, url)
     migrations = next_version(tmp_path, expands=False)
@@ -185,6 +191,7 @@ async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url:
         assert (await readiness(next_server))[0] == 200
 
 
+@pytest.mark.slow
 async def test_a_server_whose_file_is_locked_by_another_process_is_not_ready(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     async with home.serving() as process:
@@ -195,6 +202,7 @@ async def test_a_server_whose_file_is_locked_by_another_process_is_not_ready(tmp
         await _becomes(process, 200)
 
 
+@pytest.mark.slow
 async def test_a_server_of_a_read_only_database_is_not_ready(
     postgres: PostgresServer, postgres_url: str, tmp_path: Path
 ) -> None:
@@ -219,3 +227,79 @@ async def _becomes(process: ServerProcess, status: int) -> None:
         return found == status and (status == 200) is (body["parts"]["database"] is True)
 
     await until(reached)
+
+
+# Two servers over one database and one key folder while keys are rotated.
+
+
+async def _read(server: ServerProcess, files: int) -> None:
+    """Waits until a server read that many key files again."""
+
+    async def read() -> bool:
+        entries = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]
+        return any(entry["event"] == "keys_read" and len(entry["files"]) == files for entry in entries)
+
+    await until(read)
+
+
+async def _published(server: ServerProcess) -> KeySet:
+    url = f"http://127.0.0.1:{server.admin_port}/.well-known/jwks.json"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return load_key_set(await answer.read())
+
+
+@pytest.mark.slow
+async def test_checks_keep_their_keys_across_a_rotation_and_replicas(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path)
+    keys = home.data / "keys"
+    async with home.serving() as first:
+        before = await first.upload(str(uuid4()))
+        for purpose in ("token", "challenge", "result", "evidence"):
+            rotate_key(KeyFiles(keys), purpose)
+        await _read(first, files=10)
+        async with home.serving() as second:
+            after = await second.upload(str(uuid4()))
+            assert after.challenge_key_sha256 != before.challenge_key_sha256
+            # Each is scanned and finished at the server that did not make it: the device verifies the
+            # Challenge with the key that it pinned.
+            for server, upload in ((second, before), (first, after)):
+                stream = await RawDevice(server.device, upload).open()
+                await stream.run_attempt(pictures()[:9])
+                assert await stream.outcome() is None
+                answer = await server.finish(upload.check_id)
+                assert answer.evidence_frame.image
+                # Either server publishes the keys of both.
+                for publisher in (first, second):
+                    published = await _published(publisher)
+                    verify_response(answer, published, check_id=upload.check_id, accept_sandbox=True)
+
+
+# Whatever the umask, only the owner may read or change a server's files.
+
+
+async def _check(server: ServerProcess) -> None:
+    """A whole check, with an image as evidence."""
+    upload = await server.upload(str(uuid4()))
+    stream = await RawDevice(server.device, upload).open()
+    await stream.run_attempt(pictures()[:9])
+    assert await stream.outcome() is None
+    assert (await server.finish(upload.check_id)).evidence_frame.image
+
+
+def _modes(folder: Path) -> Iterator[tuple[str, int]]:
+    for path in (folder, *folder.rglob("*")):
+        status = path.stat()
+        yield f"{path.relative_to(folder)}{'/' if path.is_dir() else ''}", stat.S_IMODE(status.st_mode)
+
+
+@pytest.mark.slow
+async def test_a_server_makes_files_for_its_owner_only(tmp_path: Path) -> None:
+    home = DataFolder(tmp_path)
+    async with home.serving(umask=0) as server:
+        await _check(server)
+        found = dict(_modes(home.data))
+    assert {"./", "keys/", "objects/", "facegate.db", "facegate.db-wal", "facegate.db-shm"} <= found.keys()
+    assert any(name.startswith("objects/evidence/") and not name.endswith("/") for name in found)
+    assert {
+        name: mode for name, mode in found.items() if mode != (0o700 if name.endswith("/") else 0o600)
+    } == {}

@@ -1,10 +1,14 @@
-"""The whole server: how it starts and stops, its listeners, health and reflection."""
+"""The whole server: how it starts and stops, its listeners, health, readiness, TLS and administration."""
 
 import asyncio
+import contextlib
+import hashlib
 import json
 import shutil
+import ssl
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +16,37 @@ import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
+import trustme
+from cryptography import x509
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
+from grpc_health.v1.health import aio as health
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
+from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
 from facegate_client import StreamLostError
 from facegate_client.stream_call import StreamCall
 from server.base.errors import ConfigurationError, ListenerUnusable
+from server.configuration.settings import ServiceTls, Tls
 from server.policies.loading import PolicyInvalid
+from server.running.admin import AdminServer, CachedProbe, disk_probe, object_store_probe, storage_readiness
 from server.running.app import FacegateServer
+from server.running.capacity import ADMIN_CONNECTIONS
+from server.running.tls import CertificateUnusable, TlsFiles
+from server.storage.errors import StorageUnavailable
+from server.storage.objects import open_object_store
+from server.telemetry.metrics import Metrics
 from tests.server.live import FAST, LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.refusals import refusal_of
 from vision.errors import PackNotFound
 from vision.packs import Pack
+
+# The whole server: how it starts and stops, its listeners, health and reflection.
 
 _SERVICES = ("", "facegate.v1.VerificationService")
 
@@ -165,14 +183,14 @@ async def test_the_configured_pack_is_loaded_from_the_models_folder(tmp_path: Pa
 
 
 @pytest_asyncio.fixture
-async def live(tmp_path: Path) -> AsyncIterator[LiveServer]:
+async def app_live(tmp_path: Path) -> AsyncIterator[LiveServer]:
     async with serving(settings_for(tmp_path)) as server:
         yield server
 
 
-async def test_a_call_on_the_wrong_listener_is_unimplemented(live: LiveServer) -> None:
-    wrong_device = VerificationServiceStub(live.service_channel)
-    wrong_service = VerificationServiceStub(live.device_channel)
+async def test_a_call_on_the_wrong_listener_is_unimplemented(app_live: LiveServer) -> None:
+    wrong_device = VerificationServiceStub(app_live.service_channel)
+    wrong_service = VerificationServiceStub(app_live.device_channel)
     refusals = {
         "ScanFace": await refusal_of(_first(wrong_device.ScanFace())),
         "UploadTrustedImage": await refusal_of(
@@ -200,9 +218,9 @@ async def _services(channel: Any) -> set[str]:
 
 
 async def test_reflection_is_off_unless_asked_for_and_never_on_the_device_listener(
-    live: LiveServer, tmp_path: Path
+    app_live: LiveServer, tmp_path: Path
 ) -> None:
-    for channel in (live.device_channel, live.service_channel):
+    for channel in (app_live.device_channel, app_live.service_channel):
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await _services(channel)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
@@ -212,3 +230,415 @@ async def test_reflection_is_off_unless_asked_for_and_never_on_the_device_listen
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await _services(open_server.device_channel)
         assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+
+
+_JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}
+_AUDIT_JWKS = {"keys": [{"kty": "EC", "kid": "2"}]}
+
+
+class Parts:
+    """Parts of a server with a readiness that a test sets."""
+
+    def __init__(self) -> None:
+        self.models: Any = True
+        self.database: Any = True
+
+    async def of_models(self) -> bool:
+        return await self._answer(self.models)
+
+    async def of_database(self) -> bool:
+        return await self._answer(self.database)
+
+    async def _answer(self, value: Any) -> bool:
+        if isinstance(value, Exception):
+            raise value
+        return bool(value)
+
+
+@pytest.fixture
+def parts() -> Parts:
+    return Parts()
+
+
+@pytest_asyncio.fixture
+async def address(parts: Parts) -> AsyncIterator[str]:
+    server = AdminServer(
+        host="127.0.0.1",
+        port=0,
+        metrics=Metrics(CollectorRegistry()),
+        jwks=lambda: _JWKS,
+        audit_jwks=lambda: _AUDIT_JWKS,
+        readiness={"models": parts.of_models, "database": parts.of_database},
+    )
+    await server.start()
+    port = server.port
+    yield f"http://127.0.0.1:{port}"
+    await server.stop()
+
+
+async def get(url: str) -> tuple[int, str, str]:
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return answer.status, answer.headers["Content-Type"], await answer.text()
+
+
+async def test_metrics_are_served(address: str) -> None:
+    status, media_type, body = await get(f"{address}/metrics")
+    assert status == 200
+    assert media_type.startswith("text/plain")
+    assert "facegate_scans_in_progress 0.0" in body
+
+
+async def test_health_is_that_the_process_answers(address: str, parts: Parts) -> None:
+    parts.models = parts.database = False
+    assert (await get(f"{address}/healthz"))[0] == 200
+
+
+async def test_readiness_is_that_of_every_part(address: str, parts: Parts) -> None:
+    assert (await get(f"{address}/readyz"))[0] == 200
+    parts.database = False
+    status, _, body = await get(f"{address}/readyz")
+    assert status == 503
+    assert '"database": false' in body
+    assert '"models": true' in body
+
+
+async def test_a_part_that_fails_is_not_ready_and_its_text_is_not_shown(address: str, parts: Parts) -> None:
+    parts.database = RuntimeError("postgresql://user:hunter2@host")
+    status, _, body = await get(f"{address}/readyz")
+    assert status == 503
+    assert "hunter2" not in body
+
+
+async def test_a_part_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.running.admin._READY_SECONDS", 0.05)
+
+    async def hang() -> bool:
+        await asyncio.sleep(60)
+        return True
+
+    server = AdminServer(
+        host="127.0.0.1",
+        port=0,
+        metrics=Metrics(CollectorRegistry()),
+        jwks=lambda: _JWKS,
+        audit_jwks=lambda: _AUDIT_JWKS,
+        readiness={"database": hang},
+    )
+    await server.start()
+    port = server.port
+    try:
+        assert (await get(f"http://127.0.0.1:{port}/readyz"))[0] == 503
+    finally:
+        await server.stop()
+
+
+async def test_the_result_keys_are_published(address: str) -> None:
+    status, media_type, body = await get(f"{address}/.well-known/jwks.json")
+    assert (status, media_type) == (200, "application/jwk-set+json")
+    assert '"kid": "1"' in body
+
+
+async def test_any_page_may_read_the_result_keys(address: str) -> None:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{address}/.well-known/jwks.json", headers={"Origin": "https://a.example"}) as answer,
+    ):
+        assert answer.headers["Access-Control-Allow-Origin"] == "*"
+
+
+async def test_anything_else_is_not_there(address: str) -> None:
+    assert (await get(f"{address}/checks"))[0] == 404
+
+
+async def test_a_taken_port_is_reported(address: str) -> None:
+    port = int(address.rsplit(":", 1)[1])
+    server = AdminServer(
+        host="127.0.0.1",
+        port=port,
+        metrics=Metrics(CollectorRegistry()),
+        jwks=lambda: _JWKS,
+        audit_jwks=lambda: _AUDIT_JWKS,
+        readiness={},
+    )
+    with pytest.raises(ListenerUnusable, match=str(port)):
+        await server.start()
+
+
+async def test_the_oldest_connection_gives_way(address: str) -> None:
+    host, _, port = address.removeprefix("http://").rpartition(":")
+    held = [await asyncio.open_connection(host, int(port)) for _ in range(ADMIN_CONNECTIONS + 5)]
+    # They came one after the other, and only the newest ones are open.
+    for reader, _ in held[:5]:
+        with contextlib.suppress(ConnectionError):
+            assert await asyncio.wait_for(reader.read(), 10) == b""
+    status, _, _ = await get(f"{address}/healthz")
+    assert status == 200
+    for _, writer in held:
+        writer.close()
+
+
+@dataclass
+class Files:
+    ca: trustme.CA
+    certificate: Path
+    key: Path
+    client_ca: Path
+
+
+@pytest.fixture
+def files(tmp_path: Path) -> Files:
+    ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    issued = ca.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
+    made = Files(ca, tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "ca.pem")
+    made.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    made.key.write_bytes(issued.private_key_pem.bytes())
+    made.key.chmod(0o600)
+    made.client_ca.write_bytes(ca.cert_pem.bytes())
+    return made
+
+
+async def tls_serving(credentials: grpc.ServerCredentials) -> AsyncIterator[str]:
+    server = grpc.aio.server()
+    health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
+    port = server.add_secure_port("localhost:0", credentials)
+    await server.start()
+    yield f"localhost:{port}"
+    await server.stop(None)
+
+
+async def call(address: str, credentials: grpc.ChannelCredentials) -> int:
+    async with grpc.aio.secure_channel(address, credentials) as channel:
+        check = channel.unary_unary(
+            "/grpc.health.v1.Health/Check",
+            request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
+            response_deserializer=health_pb2.HealthCheckResponse.FromString,
+        )
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=5)
+        return int(answer.status)
+
+
+async def test_a_device_that_trusts_the_authority_connects(files: Files) -> None:
+    async for address in tls_serving(
+        TlsFiles(Tls(certificate=files.certificate, key=files.key)).credentials()
+    ):
+        trusting = grpc.ssl_channel_credentials(files.ca.cert_pem.bytes())
+        assert await call(address, trusting) == health_pb2.HealthCheckResponse.SERVING
+        stranger = grpc.ssl_channel_credentials(trustme.CA().cert_pem.bytes())
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(address, stranger)
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+async def test_with_a_client_ca_only_its_certificates_connect(files: Files) -> None:
+    tls = ServiceTls(certificate=files.certificate, key=files.key, client_ca=files.client_ca)
+    async for address in tls_serving(TlsFiles(tls).credentials()):
+        root = files.ca.cert_pem.bytes()
+
+        def with_client(ca: trustme.CA, root: bytes = root) -> grpc.ChannelCredentials:
+            client = ca.issue_cert("orchestrator@example.org", common_name="bank-a")
+            chain = b"".join(blob.bytes() for blob in client.cert_chain_pems)
+            return grpc.ssl_channel_credentials(root, client.private_key_pem.bytes(), chain)
+
+        assert await call(address, with_client(files.ca)) == health_pb2.HealthCheckResponse.SERVING
+        for refused in (grpc.ssl_channel_credentials(root), with_client(trustme.CA())):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await call(address, refused)
+            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+def test_the_fingerprint_is_that_of_the_public_key(files: Files) -> None:
+    certificate = x509.load_pem_x509_certificates(files.certificate.read_bytes())[0]
+    spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    held = TlsFiles(Tls(certificate=files.certificate, key=files.key))
+    assert held.spki_sha256 == hashlib.sha256(spki).digest()
+    assert held.not_after == certificate.not_valid_after_utc
+
+
+def test_a_key_that_is_open_to_others_is_refused(files: Files) -> None:
+    files.key.chmod(0o644)
+    with pytest.raises(CertificateUnusable, match=r"0644.*chmod 600"):
+        TlsFiles(Tls(certificate=files.certificate, key=files.key))
+
+
+def test_a_key_of_another_certificate_is_refused(files: Files) -> None:
+    files.key.write_bytes(files.ca.issue_cert("localhost").private_key_pem.bytes())
+    with pytest.raises(CertificateUnusable, match="not the private key of"):
+        TlsFiles(Tls(certificate=files.certificate, key=files.key))
+
+
+@pytest.mark.parametrize("name", ["certificate", "key", "client_ca"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no PEM", b"x" * 1_048_577, None], ids=["empty", "junk", "huge", "missing"]
+)
+def test_an_invalid_file_is_named(files: Files, name: str, content: bytes | None) -> None:
+    path: Path = getattr(files, name)
+    if content is None:
+        path.unlink()
+    else:
+        path.write_bytes(content)
+    with pytest.raises(CertificateUnusable, match=path.name):
+        TlsFiles(ServiceTls(certificate=files.certificate, key=files.key, client_ca=files.client_ca))
+
+
+def _renew(files: Files, ca: trustme.CA | None = None) -> None:
+    issued = (ca or files.ca).issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
+    files.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    files.key.write_bytes(issued.private_key_pem.bytes())
+
+
+async def _shown(address: str) -> bytes:
+    """SHA-256 of the key that the server presents to a new connection."""
+    host, _, port = address.rpartition(":")
+    pem = await asyncio.to_thread(ssl.get_server_certificate, (host, int(port)))
+    key = x509.load_pem_x509_certificate(pem.encode()).public_key()
+    return hashlib.sha256(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).digest()
+
+
+async def test_a_renewed_certificate_is_shown_without_a_restart(files: Files) -> None:
+    held = TlsFiles(Tls(certificate=files.certificate, key=files.key))
+    trusting = grpc.ssl_channel_credentials(files.ca.cert_pem.bytes())
+    first = held.spki_sha256
+    async for address in tls_serving(held.credentials()):
+        async with grpc.aio.secure_channel(address, trusting) as standing:
+            health_of: Any = health_pb2_grpc.HealthStub(standing)
+            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            assert await _shown(address) == first
+            _renew(files)
+            # Nothing changes before the files are read again.
+            assert await _shown(address) == first
+            assert held.refresh()
+            assert held.spki_sha256 != first
+            assert await _shown(address) == held.spki_sha256
+            assert await _shown(address) == held.spki_sha256
+            # The existing connection continues.
+            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=5)
+        assert await call(address, trusting) == health_pb2.HealthCheckResponse.SERVING
+
+
+async def test_files_that_do_not_fit_each_other_change_nothing(files: Files) -> None:
+    held = TlsFiles(Tls(certificate=files.certificate, key=files.key))
+    first, key = held.spki_sha256, files.key.read_bytes()
+    async for address in tls_serving(held.credentials()):
+        # Between the renewal of the certificate and that of its key.
+        _renew(files)
+        renewed = files.key.read_bytes()
+        for content in (key, b"no PEM"):
+            files.key.write_bytes(content)
+            assert not held.refresh()
+            assert await _shown(address) == held.spki_sha256 == first
+        files.key.write_bytes(renewed)
+        files.key.chmod(0o644)
+        assert not held.refresh()
+        files.key.chmod(0o600)
+        assert held.refresh()
+        assert await _shown(address) == held.spki_sha256 != first
+
+
+async def test_another_client_authority_counts_for_new_connections(files: Files) -> None:
+    held = TlsFiles(ServiceTls(certificate=files.certificate, key=files.key, client_ca=files.client_ca))
+    other = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    root = files.ca.cert_pem.bytes()
+
+    def shows(ca: trustme.CA) -> grpc.ChannelCredentials:
+        client = ca.issue_cert("a@example.org", key_type=trustme.KeyType.ECDSA)
+        chain = b"".join(blob.bytes() for blob in client.cert_chain_pems)
+        return grpc.ssl_channel_credentials(root, client.private_key_pem.bytes(), chain)
+
+    async for address in tls_serving(held.credentials()):
+        assert await call(address, shows(files.ca)) == health_pb2.HealthCheckResponse.SERVING
+        files.client_ca.write_bytes(other.cert_pem.bytes())
+        assert held.refresh()
+        assert await call(address, shows(other)) == health_pb2.HealthCheckResponse.SERVING
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await call(address, shows(files.ca))
+        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
+class Probe:
+    """Counts its calls."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.error: Exception | None = None
+        self.release = asyncio.Event()
+        self.release.set()
+
+    async def __call__(self) -> None:
+        self.asked += 1
+        await self.release.wait()
+        if self.error is not None:
+            raise self.error
+
+
+class HandClock:
+    """A clock that a test advances."""
+
+    def __init__(self) -> None:
+        self.time = 100.0
+
+    def __call__(self) -> float:
+        return self.time
+
+
+async def test_an_answer_holds_for_a_few_seconds() -> None:
+    probe, clock = Probe(), HandClock()
+    part = CachedProbe(probe, seconds=5.0, monotonic=clock)
+    assert await part()
+    probe.error = OSError("full")
+    clock.time += 4.9
+    assert await part()
+    assert probe.asked == 1
+    clock.time += 0.2
+    with pytest.raises(OSError, match="full"):
+        await part()
+    probe.error = None
+    with pytest.raises(OSError, match="full"):
+        await part()
+    clock.time += 5.0
+    assert await part()
+    assert probe.asked == 3
+
+
+async def test_a_probe_that_hangs_is_asked_once_and_not_given_up() -> None:
+    probe, clock = Probe(), HandClock()
+    probe.release.clear()
+    part = CachedProbe(probe, seconds=5.0, monotonic=clock)
+    for _ in range(3):
+        with pytest.raises(TimeoutError):
+            await asyncio.wait_for(part(), 0.01)
+        clock.time += 60.0
+    assert probe.asked == 1
+    probe.release.set()
+    assert await part()
+
+
+async def test_the_object_store_is_written_read_and_left_clean(tmp_path: Path) -> None:
+    folder = tmp_path / "objects"
+    objects = open_object_store(str(folder))
+    probe = object_store_probe(objects, name="one")
+    await probe()
+    assert not [path for path in folder.rglob("*") if path.is_file()]
+    for path in sorted(folder.rglob("*"), reverse=True):
+        path.rmdir()
+    folder.rmdir()
+    folder.write_bytes(b"")
+    with pytest.raises(StorageUnavailable):
+        await probe()
+
+
+def test_the_disk_is_written_and_left_clean(tmp_path: Path) -> None:
+    asyncio.run(disk_probe(tmp_path)())
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OSError, match="absent"):
+        asyncio.run(disk_probe(tmp_path / "absent")())
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("sqlite:////data/facegate.db", {"objects", "disk"}),
+        ("postgresql+asyncpg://user@host/db", {"objects"}),
+    ],
+)
+def test_the_disk_is_a_part_where_the_database_is_a_file(url: str, parts: set[str]) -> None:
+    assert set(storage_readiness(open_object_store("memory://"), database_url=url)) == parts

@@ -1,17 +1,35 @@
-"""Housekeeping continues if one of its steps fails."""
+"""What a server does beside calls: files read again, housekeeping, events and time stamps."""
 
 import asyncio
+import json
+import math
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from pathlib import Path
+from typing import Any, ClassVar
 
 import pytest
+import pytest_asyncio
+from aiohttp import web
+from hypothesis import given
+from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from server.audit import SERVER_TENANT, AuditAction
+from server.base.errors import ConfigurationError
 from server.checks.expiry import ErasedChecks
-from server.running.housekeeping import Housekeeper
+from server.configuration.settings import Settings
+from server.policies import load_policies
+from server.running.audit_keeping import COMPARED, callers_event, keys_event, policies_event, settings_event
+from server.running.housekeeping import FileWatch, Housekeeper
+from server.running.timestamps import TimestampAuthority, TimestampFailed, TimestampRoots
 from server.storage.errors import StorageUnavailable
 from server.telemetry.metrics import Metrics
+from tests.server.certificates import LocalAuthority, local_authority
+from tests.server.live import until
+
+# Housekeeping continues if one of its steps fails.
 
 _FIRST = ["sweep", "erase", "devices", "orphans", "sweep"]
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
@@ -129,3 +147,211 @@ async def test_an_empty_database_makes_no_orphans_of_anothers_objects() -> None:
         await _rounds(work, 3)
     assert "orphans" not in work.done
     assert "orphans_not_swept" in [entry["event"] for entry in logs]
+
+
+# Files of the operator that are read again.
+
+
+class _Read:
+    """Represents one of the files that are read again."""
+
+    seconds_to_next_expiry = 60.0
+    not_after = NOW + timedelta(days=3)
+    max_age = timedelta(days=2)
+    signing_since: ClassVar = {"results": NOW - timedelta(days=4), "audit": None}
+
+    def __init__(self, name: str, *, fails: bool, usable: bool) -> None:
+        self.name = name
+        self.times = 0
+        self._fails, self._usable = fails, usable
+
+    def refresh(self, now: datetime = NOW) -> bool:
+        assert now == NOW
+        self.times += 1
+        if self._fails:
+            raise RuntimeError(self.name)
+        return self._usable
+
+    def age(self, now: datetime) -> timedelta:
+        assert now == NOW
+        return timedelta(hours=7)
+
+
+_NAMES = ["callers", "device", "keys", "server_keys", "revocation"]
+
+
+class _Scene:
+    def __init__(self, *, fails: tuple[str, ...] = (), unusable: tuple[str, ...] = ()) -> None:
+        self.read: dict[str, Any] = {
+            name: _Read(name, fails=name in fails, usable=name not in unusable) for name in _NAMES
+        }
+        self.registry = CollectorRegistry()
+        self.watch = FileWatch(
+            callers=self.read["callers"],
+            tls={"device": self.read["device"]},
+            keys=self.read["keys"],
+            server_keys=self.read["server_keys"],
+            revocation=self.read["revocation"],
+            metrics=Metrics(self.registry),
+            now=lambda: NOW,
+            seconds=0.001,
+        )
+
+    def metric(self, name: str, **labels: str) -> float | None:
+        return self.registry.get_sample_value(name, labels)
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_one_that_fails_keeps_no_other_from_being_read(name: str) -> None:
+    scene = _Scene(fails=(name,))
+    with capture_logs() as logs:
+        scene.watch.refresh()
+    assert [entry["event"] for entry in logs] == ["file_watch_failed"]
+    assert {read.times for read in scene.read.values()} == {1}
+
+
+def test_metrics_report_the_state_of_the_files() -> None:
+    scene = _Scene(unusable=("device", "keys"))
+    scene.watch.refresh()
+    assert scene.metric("facegate_tls_certificate_seconds_to_expiry", listener="device") == 3 * 86_400
+    assert scene.metric("facegate_tls_files_unusable", listener="device") == 1
+    assert scene.metric("facegate_keys_unusable") == 1
+    assert scene.metric("facegate_signing_key_age_seconds", purpose="results") == 4 * 86_400
+    assert math.isnan(scene.metric("facegate_signing_key_age_seconds", purpose="audit") or 0.0)
+    scene = _Scene()
+    scene.watch.refresh()
+    assert scene.metric("facegate_tls_files_unusable", listener="device") == 0
+
+
+async def test_the_watch_repeats_until_it_is_stopped() -> None:
+    scene = _Scene(fails=("server_keys",))
+    scene.watch.start()
+
+    async def looked_thrice() -> bool:
+        return bool(scene.read["revocation"].times >= 3)
+
+    await until(looked_thrice)
+    await scene.watch.stop()
+    # A read that a thread had begun may still end.
+    looked = scene.read["revocation"].times
+    await asyncio.sleep(0.05)
+    assert scene.read["revocation"].times <= looked + 1
+
+
+_SECRET = "hunter2"
+
+
+def _settings(**values: object) -> Settings:
+    return Settings.model_validate({"data_dir": Path("/data"), **values})
+
+
+def test_only_the_table_that_changed_has_another_hash() -> None:
+    before, after = (settings_event(_settings(drain_seconds=seconds)).detail for seconds in (1, 2))
+    assert {key for key in before if before[key] != after[key]} == {COMPARED, "drain_seconds"}
+    assert settings_event(_settings()).detail == settings_event(_settings()).detail
+
+
+def test_no_secret_of_a_setting_is_hashed_or_shown() -> None:
+    def event(password: str) -> object:
+        url = f"postgresql+asyncpg://facegate:{password}@db/facegate"
+        return settings_event(_settings(storage={"database_url": url})).detail
+
+    assert event(_SECRET) == event("other")
+    assert _SECRET not in json.dumps(dict(event(_SECRET)))  # type: ignore[call-overload]
+
+
+def test_policies_are_named_with_version_and_hash() -> None:
+    event = policies_event(load_policies(None))
+    assert (event.tenant, event.action) == (SERVER_TENANT, AuditAction.POLICIES_CHANGED)
+    assert event.detail["standard"].startswith("version ")
+    assert event.actor.role == "server"
+
+
+def test_many_callers_and_long_identities_are_an_event() -> None:
+    entries = {f"key {number:016x}": "caller backend" for number in range(5000)}
+    many = callers_event(entries)
+    assert (many.detail["described"], len(many.detail)) == ("5000", 102)
+    changed = callers_event({**entries, f"key {4999:016x}": "caller other"})
+    assert changed.detail[COMPARED] != many.detail[COMPARED]
+    long = callers_event({"certificate 1": "uri:" + "x" * 2048, "certificate 2": "cn:a\nb"})
+    assert (len(long.detail["certificate 1"]), long.detail["certificate 2"]) == (1000, "cn:a?b")
+
+
+def test_keys_are_listed_by_purpose() -> None:
+    event = keys_event({"token-0002.key", "token-0001.key", "audit-0001.pem"})
+    assert event.detail["token"] == "token-0001.key token-0002.key"
+    assert event.detail["audit"] == "audit-0001.pem"
+
+
+_MESSAGE = b"a checkpoint"
+
+
+@pytest_asyncio.fixture(scope="module")
+async def authority(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LocalAuthority]:
+    async with local_authority(tmp_path_factory.mktemp("tsa") / "authority") as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def roots(authority: LocalAuthority) -> TimestampRoots:
+    return TimestampRoots(authority.roots)
+
+
+async def test_a_time_stamp_proves_the_time_of_a_message(
+    authority: LocalAuthority, roots: TimestampRoots
+) -> None:
+    timestamp = await TimestampAuthority(authority.url, roots).stamp(_MESSAGE)
+    assert abs(roots.verify(timestamp, _MESSAGE) - datetime.now(UTC)) < timedelta(minutes=1)
+    with pytest.raises(TimestampFailed):
+        roots.verify(timestamp, _MESSAGE + b".")
+
+
+async def test_another_authority_is_not_believed(
+    authority: LocalAuthority, roots: TimestampRoots, tmp_path: Path
+) -> None:
+    async with local_authority(tmp_path / "other") as other:
+        with pytest.raises(TimestampFailed):
+            await TimestampAuthority(other.url, roots).stamp(_MESSAGE)
+        timestamp = await TimestampAuthority(other.url, TimestampRoots(other.roots)).stamp(_MESSAGE)
+    with pytest.raises(TimestampFailed):
+        roots.verify(timestamp, _MESSAGE)
+
+
+async def test_the_answer_to_another_request_is_refused(
+    authority: LocalAuthority, roots: TimestampRoots
+) -> None:
+    earlier = await TimestampAuthority(authority.url, roots).stamp(_MESSAGE)
+    authority.answer = web.Response(body=earlier)
+    with pytest.raises(TimestampFailed, match=r"[Nn]once"):
+        await TimestampAuthority(authority.url, roots).stamp(_MESSAGE)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(500, b""), (302, b""), (200, b""), (200, b"0" * 65_537), (200, b"<html>")]
+)
+async def test_other_answers_are_no_time_stamps(
+    authority: LocalAuthority, roots: TimestampRoots, status: int, body: bytes
+) -> None:
+    authority.answer = web.Response(status=status, body=body)
+    with pytest.raises(TimestampFailed):
+        await TimestampAuthority(authority.url, roots).stamp(_MESSAGE)
+
+
+async def test_an_authority_that_is_not_there(roots: TimestampRoots) -> None:
+    with pytest.raises(TimestampFailed):
+        await TimestampAuthority("http://127.0.0.1:1/tsa", roots).stamp(_MESSAGE)
+
+
+@given(st.binary(max_size=200))
+def test_hostile_bytes_are_refused(roots: TimestampRoots, content: bytes) -> None:
+    with pytest.raises(TimestampFailed):
+        roots.verify(content, _MESSAGE)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"-----BEGIN CERTIFICATE-----\n"])
+def test_a_file_of_no_roots_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    file = tmp_path / "roots.pem"
+    if content is not None:
+        file.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="timestamp_roots"):
+        TimestampRoots(file)

@@ -1,13 +1,17 @@
 """Records, starts and frames for tests."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
+from server.base.worker_pool import WorkerPool
 from server.domain.terms import CheckState, Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
+
+__all__ = ["until_idle"]
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
@@ -113,3 +117,13 @@ def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
         "height": 480,
     }
     return FrameMessage(**(fields | changes))
+
+
+# Waiting for background work of a pool.
+
+
+async def until_idle(pool: WorkerPool) -> None:
+    """Returns once a pool of one worker has finished all work, including work that no caller awaits."""
+    loop, idle = asyncio.get_running_loop(), asyncio.Event()
+    pool.run_later(loop.call_soon_threadsafe, idle.set)
+    await idle.wait()

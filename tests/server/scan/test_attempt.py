@@ -1,29 +1,52 @@
-"""Frames and ends that break a rule, sent to a real server: the documented error and the stored state."""
+"""Frames and ends that break a rule or cannot be used, sent to a real server."""
 
+import asyncio
+import functools
 import itertools
-from collections.abc import Awaitable, Callable
+import math
+import os
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
 
+import cv2
 import grpc
+import numpy as np
 import pytest
-from facegate.v1 import device_pb2, result_pb2, scan_pb2
+import pytest_asyncio
+from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attempt.placement import CapturePlan
+from liveness.watch import FramePace, FrameWork
 from server.base.errors import Reason, Refusal
 from server.domain.terms import CheckState, EndedBy
 from server.scan.attempt import AttemptClocks, CaptureRate
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget
 from server.verdict import FailureReason
+from tests.attempt.capturing import undecodable
+from tests.client.fakes import cutting
+from tests.packs import shared_pack
 from tests.sampling import some_fast
-from tests.server.live import FAST, LiveServer, pictures, serving, settings_for
+from tests.server.live import FAST, PLAN, LiveServer, Picture, pictures, serving, settings_for
+from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request, after_two_frames
+from tests.server.refusals import Refused
 from tests.server.scan.records import NOW, check_record
+from vision.face import BgrImage, DetectedFace
+from vision.image import encode_jpeg
+from vision.packs import FaceDetector
+
+# Frames and ends that break a rule, sent to a real server: the documented error and the stored state.
 
 Misbehave = Callable[[RawStream], Awaitable[None]]
 
@@ -530,3 +553,483 @@ def test_pauses_never_make_up_for_more_than_the_server_asked(events: list[tuple[
                 asked, since = asked + now - since, None
         assert 0.0 <= rate.paused_seconds <= asked + 1e-9
         assert rate.seconds >= 0.0
+
+
+# Images and headers of frames that cannot be used, sent to a real server.
+
+_C = grpc.StatusCode
+
+
+def _padded(picture: Picture, size: int) -> Picture:
+    return replace(picture, jpeg=picture.jpeg + bytes(size - len(picture.jpeg)))
+
+
+def _blank(width: int, height: int, time_us: int) -> Picture:
+    jpeg = encode_jpeg(np.full((height, width, 3), 128, np.uint8), quality=50)
+    return Picture(jpeg, time_us, width, height)
+
+
+def _as(extension: str, picture: Picture) -> Picture:
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    done, data = cv2.imencode(extension, pixels)
+    assert done
+    return replace(picture, jpeg=data.tobytes())
+
+
+def _bad_images() -> dict[str, tuple[Picture, grpc.StatusCode, str]]:
+    good = pictures()[2]
+    return {
+        "empty": (replace(good, jpeg=b""), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "no JPEG": (
+            replace(good, jpeg=b"not a picture" * 9),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "PNG": (_as(".png", good), _C.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID"),
+        "header only": (
+            replace(good, jpeg=good.jpeg[:120]),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "cut short": (
+            replace(good, jpeg=good.jpeg[: len(good.jpeg) // 2]),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "cut short and closed": (
+            replace(good, jpeg=good.jpeg[: len(good.jpeg) // 2] + b"\xff\xd9"),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "declared too wide": (
+            replace(good, width=361),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "declared too low": (
+            replace(good, height=479),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "turned on paper": (
+            replace(good, width=480, height=360),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "too many pixels": (
+            _blank(2000, 1900, good.time_us),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "too few pixels": (
+            _blank(160, 160, good.time_us),
+            _C.INVALID_ARGUMENT,
+            "FRAME_IMAGE_INVALID",
+        ),
+        "too many bytes": (_padded(good, 524_289), _C.RESOURCE_EXHAUSTED, "FRAME_TOO_LARGE"),
+    }
+
+
+@pytest.mark.parametrize(
+    "case",
+    some_fast(
+        [
+            "empty",
+            "no JPEG",
+            "PNG",
+            "header only",
+            "cut short",
+            "declared too wide",
+            "declared too low",
+            "turned on paper",
+            "too many pixels",
+            "too few pixels",
+            "too many bytes",
+        ],
+        step=4,
+    ),
+)
+async def test_an_image_that_cannot_be_used_ends_the_stream_and_not_the_check(
+    scene: LiveServer, case: str
+) -> None:
+    picture, code, reason = _bad_images()[case]
+    device, stream, check_id = await after_two_frames(scene)
+
+    await stream.send(stream.frame(picture))
+    refusal = await stream.outcome()
+
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (code, reason)
+    record = await scene.record(check_id)
+    assert record.state is CheckState.WAITING
+    assert record.lease_until is None
+    assert record.bytes_received > 0
+    again = await device.resume()
+    assert (await again.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await again.outcome() is None
+
+
+@pytest.mark.parametrize(
+    ("part", "value", "field"),
+    [
+        ("header", b"\xff\xff", "frame.header"),
+        ("header", bytes(1025), "frame.header"),
+    ],
+    ids=["garbage", "giant"],
+)
+async def test_a_malformed_header_is_refused(scene: LiveServer, part: str, value: bytes, field: str) -> None:
+    _, stream, _ = await after_two_frames(scene)
+    frame = stream.frame(pictures()[2])
+    setattr(frame.frame, part, value)
+    await stream.send(frame)
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert refusal.metadata["field"] == field
+
+
+async def test_an_invalid_rotation_is_refused(scene: LiveServer) -> None:
+    _, stream, _ = await after_two_frames(scene)
+    await stream.send(stream.frame(pictures()[2], rotation=7))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.rotation")
+
+
+# Frames that are not measured: the tests of all of them, and of the few that are drawn.
+
+_RATE = 24.0
+_SENT = 62
+
+
+def _unmeasured(sent: Sequence[Picture]) -> set[int]:
+    """Returns the frames that are not measured, which anyone can compute from the pace."""
+    pace = FramePace(apart_seconds=PLAN.apart_seconds)
+    works = [pace.next(picture.time_us / 1e6, restless=False) for picture in sent]
+    return {index for index, work in enumerate(works) if work is FrameWork.NOTE}
+
+
+def _spoilt(spoil: Callable[[bytes], bytes]) -> list[Picture]:
+    sent = pictures(count=_SENT, rate=_RATE)
+    unmeasured = _unmeasured(sent)
+    assert len(unmeasured) > _SENT / 3
+    return [
+        replace(picture, jpeg=spoil(picture.jpeg)) if index in unmeasured else picture
+        for index, picture in enumerate(sent)
+    ]
+
+
+async def _refused(live: LiveServer, sent: Sequence[Picture]) -> tuple[Refused, str]:
+    """Returns the refusal of a scan of these frames, and its check."""
+    for _ in range(5):
+        upload = await live.upload()
+        stream = await RawDevice(live.device, upload).open()
+        await stream.begin()
+        with suppress(Ended):
+            await stream.send_frames(sent)
+            await stream.send(stream.end())
+        # grpc.aio's client sometimes loses the status of a stream that it writes to.
+        if (refusal := await stream.outcome()) is not None:
+            return refusal, upload.check_id
+    raise AssertionError("it was not refused")
+
+
+@pytest.mark.parametrize(
+    "spoil", [lambda jpeg: os.urandom(len(jpeg)), undecodable], ids=["random bytes", "undecodable"]
+)
+async def test_frames_that_nothing_is_measured_of_must_be_pictures(
+    scene: LiveServer, spoil: Callable[[bytes], bytes]
+) -> None:
+    refusal, check_id = await _refused(scene, _spoilt(spoil))
+    assert refusal.reason == "FRAME_IMAGE_INVALID"
+    await scene.unattended()
+    answer = await scene.finish(check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+
+
+async def test_the_result_states_the_number_of_examined_frames(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    result = await stream.run_attempt(pictures(count=_SENT, rate=_RATE))
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+    transcript = (await scene.finish(upload.check_id)).result.transcript
+    unmeasured = [index for index in _unmeasured(pictures(count=_SENT, rate=_RATE)) if index < stream.frames]
+    assert transcript.frames == stream.frames
+    most = stream.frames - len(unmeasured) + 4
+    # The frames in flight when the capture was complete are not measured either.
+    assert most - 8 <= transcript.frames_examined <= most < transcript.frames
+
+
+# Frames whose rotation differs from their header, sent to a real server.
+
+_ROTATIONS = (scan_pb2.ROTATION_90, scan_pb2.ROTATION_180, scan_pb2.ROTATION_270)
+
+
+@functools.cache
+def _turned(turns: int) -> tuple[Picture, ...]:
+    """Returns the frames of a genuine scan, each turned counter-clockwise by this number of quarters."""
+    return tuple(_turn(picture, turns) for picture in pictures())
+
+
+def _turn(picture: Picture, turns: int) -> Picture:
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    turned = np.ascontiguousarray(np.rot90(pixels, turns)).astype(np.uint8)
+    height, width = turned.shape[:2]
+    return replace(picture, jpeg=encode_jpeg(turned, quality=90), width=width, height=height)
+
+
+def _hints(stream: RawStream) -> list[str]:
+    return [
+        feedback_pb2.FeedbackCode.Name(message.feedback.code).removeprefix("FEEDBACK_CODE_")
+        for message in stream.seen
+        if message.WhichOneof("message") == "feedback"
+    ]
+
+
+async def _send(stream: RawStream, frames: tuple[Picture, ...], **header: object) -> scan_pb2.ScanResult:
+    await stream.begin()
+    late = stream.attempt.attempt * 10_000_000
+    for picture in frames:
+        while not stream.credit and not stream.complete:
+            await stream.read()
+        if stream.complete:
+            break
+        await stream.send(stream.frame(replace(picture, time_us=picture.time_us + late), **header))
+        stream.credit -= 1
+    await stream.send(stream.end())
+    return await stream.result()
+
+
+@pytest.mark.parametrize("turns", [1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (2, 3))])
+async def test_a_wrong_rotation_is_named_and_may_be_put_right(scene: LiveServer, turns: int) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    result = await _send(stream, _turned(turns))
+    assert result.status == scan_pb2.SCAN_STATUS_RETRY
+    assert result.another_attempt
+    assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_WRONG_ROTATION
+    assert feedback_pb2.FEEDBACK_CODE_NO_FACE not in result.feedback
+    assert feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY not in result.feedback
+    assert "WRONG_ROTATION" in _hints(stream)
+    assert "GOOD" not in _hints(stream)
+
+    result = await _send(stream, _turned(turns), rotation=_ROTATIONS[turns - 1])
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
+
+
+async def test_the_last_attempt_fails_by_conditions_and_not_by_its_person(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="once", person="astronaut")
+    stream = await RawDevice(scene.device, upload).open()
+    result = await _send(stream, _turned(1))
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    answer = (await scene.finish(upload.check_id)).result
+    assert answer.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_CONDITIONS in answer.reasons
+    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON not in answer.reasons
+    assert result_pb2.FAILURE_REASON_SPOOF not in answer.reasons
+    assert answer.liveness.explanations[0].startswith("The frames are rotated")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def open_server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server whose detector also detects faces in turned images, with upright landmarks."""
+    settings = settings_for(tmp_path_factory.mktemp("open"))
+    pack = shared_pack(f"open:{assets / 'models'}")
+    async with serving(settings, pack=pack, tuning=FAST) as server:
+        yield server
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("turns", [1, 2, 3])
+async def test_a_rotated_face_is_not_another_person(open_server: LiveServer, turns: int) -> None:
+    upload = await open_server.upload()
+    stream = await RawDevice(open_server.device, upload).open()
+    result = await _send(stream, _turned(turns))
+    assert result.status == scan_pb2.SCAN_STATUS_RETRY
+    assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_WRONG_ROTATION
+    await stream.half_close()
+    assert await stream.outcome() is None
+    answer = (await open_server.finish(upload.check_id)).result
+    assert FailureReason.NOT_SAME_PERSON not in {
+        result_pb2.FailureReason.Name(reason).removeprefix("FAILURE_REASON_") for reason in answer.reasons
+    }
+
+
+# Attempts that last as long as the server allows, with large frames, against a real server.
+
+_LARGE, _LONG_RATE = 46_000, 20.0
+_WIDTH, _HEIGHT = 240, 320
+
+
+class _Blind:
+    """Finds no face in this camera's images without a search, which would take most of the test's time."""
+
+    def __init__(self, detector: FaceDetector) -> None:
+        self._detector = detector
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        return () if image.shape[:2] == (_HEIGHT, _WIDTH) else self._detector.detect(image)
+
+
+class _Camera:
+    """Takes images without a face, so that no attempt succeeds; complies with requests for smaller frames."""
+
+    def __init__(self, stream: RawStream) -> None:
+        self._stream = stream
+        self._noise = np.random.default_rng(0)
+        self.bytes = 0
+        self.requests: list[scan_pb2.CaptureAdjustment] = []
+
+    async def attempt(self, *, seconds: float) -> int:
+        """Runs one attempt of the longest duration; returns the bytes of its frames."""
+        await self._stream.begin()
+        before, start, time, seen = (
+            self.bytes,
+            30.0 * self._stream.attempt.attempt,
+            0.0,
+            len(self._stream.seen),
+        )
+        self._rate, self._size = _LONG_RATE, _LARGE
+        while time <= seconds and not self._stream.complete:
+            image = self._image()
+            picture = Picture(image, round((start + time) * 1e6), _WIDTH, _HEIGHT)
+            await self._stream.send_frames([picture])
+            self.bytes += len(image)
+            for request in self._requests(seen):
+                self._follow(request)
+            seen = len(self._stream.seen)
+            time += 1 / self._rate
+        return self.bytes - before
+
+    def _requests(self, seen: int) -> Iterator[scan_pb2.CaptureAdjustment]:
+        for message in self._stream.seen[seen:]:
+            if message.WhichOneof("message") == "capture_adjustment":
+                yield message.capture_adjustment
+
+    def _follow(self, request: scan_pb2.CaptureAdjustment) -> None:
+        self.requests.append(request)
+        self._rate = min(self._rate, request.max_frames_per_second or math.inf)
+        self._size = min(self._size, request.max_frame_bytes or self._size)
+
+    def _image(self) -> bytes:
+        """A JPEG of the current size; a comment fills it up. No two images are alike."""
+        blocks = self._noise.integers(60, 120, (20, 15, 1), dtype=np.uint8)
+        jpeg = encode_jpeg(np.repeat(blocks.repeat(16, axis=0).repeat(16, axis=1), 3, axis=2), quality=60)
+        filling = self._size - len(jpeg) - 4
+        return jpeg[:2] + b"\xff\xfe" + (filling + 2).to_bytes(2, "big") + bytes(filling) + jpeg[2:]
+
+
+@pytest.mark.slow
+async def test_three_long_attempts_of_large_frames_fit(tmp_path: Path) -> None:
+    budget, pack = CaptureBudget(), remembering_pack()
+    blind = replace(pack, detector=_Blind(pack.detector))
+    async with serving(settings_for(tmp_path), pack=blind, tuning=replace(FAST, budget=budget)) as live:
+        stream = await RawDevice(live.device, await live.upload()).open()
+        camera = _Camera(stream)
+        again, used = True, []
+        for number in range(1, 4):
+            assert again, f"attempt {number} is refused"
+            used.append(await camera.attempt(seconds=budget.max_attempt_seconds))
+            await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_TIMED_OUT))
+            again = (await stream.result()).another_attempt
+        assert await stream.outcome() is None
+    assert sum(used) <= budget.max_scan_bytes
+    assert used == sorted(used, reverse=True)
+    assert {request.max_frames_per_second for request in camera.requests} == {0.0, 12.0}
+
+
+# Credit over the wire: a device that ignores it is refused, and no other device is, whatever the latency.
+
+WINDOW = 8
+_BRIEF = replace(
+    FAST, plan=CapturePlan(frames=12, seconds=1.0, selected=3, motion_seconds=0.0), end_seconds=20.0
+)
+"""Sixteen concurrent scans; their decisions do not matter."""
+ROUND_TRIP_SECONDS = 0.3
+
+
+class _SlowDetector:
+    """Detects the same faces as the real detector, slowly."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._model = remembering_pack().detector
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        time.sleep(self._seconds)
+        return self._model.detect(image)
+
+
+def _endless() -> Iterator[Picture]:
+    """Repeats the same images on one clock."""
+    once = pictures()
+    step = once[1].time_us - once[0].time_us
+    for number in itertools.count():
+        yield replace(once[number % len(once)], time_us=once[0].time_us + number * step)
+
+
+async def _begun(live: LiveServer) -> tuple[RawStream, str]:
+    upload = await live.upload()
+    stream = await RawDevice(live.device, upload).open()
+    await stream.begin()
+    return stream, upload.check_id
+
+
+async def test_frames_are_held_to_the_credit_as_they_arrive(tmp_path: Path) -> None:
+    slow = replace(remembering_pack(), detector=_SlowDetector(0.3))
+    async with serving(settings_for(tmp_path), pack=slow) as live:
+        stream, check_id = await _begun(live)
+        for picture in itertools.islice(_endless(), WINDOW + 1):
+            await stream.send(stream.frame(picture))
+        refusal = await stream.outcome()
+        assert refusal is not None
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "CREDIT_EXCEEDED")
+        assert refusal.metadata["creditFrames"] == "0"
+        await live.reaches(check_id, CheckState.WAITING)
+        # The frames that arrived within the credit were processed.
+        assert [attempt.frames for attempt in await live.attempts(check_id)] == [WINDOW]
+
+
+async def test_a_stream_that_ignores_its_credit_does_not_get_far(tmp_path: Path) -> None:
+    slow = replace(remembering_pack(), detector=_SlowDetector(0.3))
+    async with serving(settings_for(tmp_path), pack=slow) as live:
+        stream, check_id = await _begun(live)
+        for picture in itertools.islice(_endless(), 399):
+            if stream.call.done():
+                break
+            await stream.send(stream.frame(picture))
+            await asyncio.sleep(0.02)
+        assert stream.frames < 399
+        await live.reaches(check_id, CheckState.WAITING)
+        (attempt,) = await live.attempts(check_id)
+        assert WINDOW <= attempt.frames <= 3 * WINDOW
+
+
+@pytest.mark.slow
+async def test_a_device_within_its_credit_is_never_refused(tmp_path: Path) -> None:
+    async with (
+        serving(settings_for(tmp_path), tuning=_BRIEF) as live,
+        cutting(live.server.device_target, delay_s=ROUND_TRIP_SECONDS / 2) as (_, through),
+        grpc.aio.insecure_channel(through) as channel,
+    ):
+        stub = VerificationServiceStub(channel)
+
+        async def scan(upload: service_pb2.UploadTrustedImageResponse) -> scan_pb2.ScanResult:
+            stream = await RawDevice(stub, upload).open()
+            result = await stream.run_attempt(pictures()[:20])
+            assert stream.complete
+            assert stream.frames > WINDOW
+            await stream.half_close()
+            assert await stream.outcome() is None
+            return result
+
+        uploads = [await live.upload() for _ in range(16)]
+        began = time.monotonic()
+        results = await asyncio.gather(*map(scan, uploads))
+        # The latency takes effect: handshake, frames against credit, end, result.
+        assert time.monotonic() - began > 3 * ROUND_TRIP_SECONDS
+        assert len(results) == 16

@@ -4,24 +4,28 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
+from attempt import Action, FlashRun, Reveal
 from facegate_client import DisplayedStep, FlashScreen
 from server.device.assessment import assess_device
 from server.domain.terms import CheckState
 from server.scan.attempt import AttemptRun
+from server.scan.handshake import Send
 from server.scan.judging import AttemptJudge
+from server.scan.messages import Outbound
 from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
-from tests.client.cut_proxy import cutting
-from tests.server.flash_checks import check, flash_server, scanned
-from tests.server.flash_phone import HEIGHT, WIDTH, Wire, phone, scan
-from tests.server.live import LiveServer, fresh_pictures, pictures
+from tests.client.fakes import cutting
+from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
+from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
@@ -437,3 +441,192 @@ async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
     numbers = [step.step for step, _ in wire.steps]
     # The step numbers continue over the attempts of a stream.
     assert numbers == list(range(1, len(numbers) + 1))
+
+
+# The demands of a policy besides colours, over the wire: a blink, and the depth of a head.
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def asked_real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server with an operator's settings."""
+    async with flash_server(tmp_path_factory.mktemp("asked")) as server:
+        yield server
+
+
+async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
+    """Whether one of three scans of a person succeeds; none may be a spoof."""
+    for seed in (5, 6, 7):
+        result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR, policy=policy, seed=seed)
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            return True
+    return False
+
+
+@pytest.mark.slow
+async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
+    asked_real: LiveServer,
+) -> None:
+    masked, wire = await check(asked_real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
+    assert masked.status == result_pb2.CHECK_STATUS_FAILURE
+    assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+    if masked.liveness.verified_bits >= masked.liveness.required_bits:
+        assert "BLINK" in wire.hints
+    assert await _a_person_passes(asked_real, policy="blinking")
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
+    asked_real: LiveServer,
+) -> None:
+    asked = 0
+    for seed, ambient in ((5, AmbientPreset.DARK), (5, AmbientPreset.INDOOR), (6, AmbientPreset.INDOOR)):
+        worn, wire = await check(asked_real, FlashKind.CUT_OUT_PRINT, ambient, policy="turning", seed=seed)
+        assert worn.status == result_pb2.CHECK_STATUS_FAILURE
+        assert worn.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+        asked += "TURN_HEAD_SLIGHTLY" in wire.hints
+    assert asked
+    assert await _a_person_passes(asked_real, policy="turning")
+
+
+@pytest.mark.slow
+async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
+    asked_real: LiveServer,
+) -> None:
+    for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
+        masked, wire = await check(asked_real, FlashKind.RIGID_MASK, ambient, policy="standard")
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        # The colours fit; the missing blink is the only sign against the face.
+        assert masked.liveness.confidence < 70
+        assert masked.liveness.requested_mode == scan_pb2.MODE_DYNAMIC
+        assert masked.status == result_pb2.CHECK_STATUS_FAILURE
+        assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
+
+
+@pytest.mark.slow
+async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(
+    asked_real: LiveServer,
+) -> None:
+    assert await _a_person_passes(asked_real, policy="standard")
+
+
+# When a step of the flash counts as sent: when the transport gets it, whatever happens before and after.
+
+WAIT_SECONDS = 0.4
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def paged(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    async with serving(settings_for(tmp_path_factory.mktemp("server"), web=True)) as live:
+        yield live
+
+
+async def _until_lead_in(stream: RawStream) -> None:
+    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    for picture in pictures(count=60):
+        while not stream.credit:
+            await stream.read()
+        if any(one.WhichOneof("message") == "flash_step" for one in stream.seen):
+            return
+        await stream.send(stream.frame(picture))
+        stream.credit -= 1
+    raise AssertionError("no step was revealed")
+
+
+@pytest.mark.parametrize("over", ["grpc", "web"])
+async def test_neither_the_servers_queue_nor_the_wait_for_the_device_changes_it(
+    paged: LiveServer, monkeypatch: pytest.MonkeyPatch, over: str
+) -> None:
+    """The server is busy after the draw, and the write waits for the device, which does not read."""
+    drawn: list[float] = []
+    handed: list[float] = []
+    written: list[float] = []
+    sent: list[float] = []
+    done = asyncio.Event()
+    do = AttemptRun._do
+
+    async def busy(run: AttemptRun, actions: tuple[Action, ...], send: Send) -> None:
+        async def slow(message: Outbound) -> None:
+            handed.append(time.monotonic())
+            await send(message)
+            await asyncio.sleep(WAIT_SECONDS)
+            written.append(time.monotonic())
+
+        if not (actions and isinstance(actions[0], Reveal)):
+            await do(run, actions, send)
+            return
+        drawn.append(time.monotonic())
+        await asyncio.sleep(WAIT_SECONDS)
+        await do(run, actions, slow)
+        assert isinstance(run.challenge, FlashRun)
+        sent.append(run.challenge.evidence.steps[-1].at)
+        done.set()
+
+    monkeypatch.setattr(AttemptRun, "_do", busy)
+    upload = await paged.upload(mode=scan_pb2.MODE_DYNAMIC)
+    async with over_web(paged) as web:
+        stub = paged.device if over == "grpc" else web.device
+        stream = await RawDevice(stub, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+        await _until_lead_in(stream)
+        await asyncio.wait_for(done.wait(), 10)
+        await stream.vanish()
+    assert drawn[0] + WAIT_SECONDS <= sent[0] <= handed[0]
+    assert handed[0] - sent[0] < WAIT_SECONDS / 2
+    assert written[0] >= handed[0] + WAIT_SECONDS
+
+
+# The round trip over the wire, and the request for leaner frames when answers to the flash come too late.
+
+DELAY_SECONDS = 0.3
+
+
+@pytest.mark.slow
+async def test_a_slow_network_is_measured_by_the_servers_clock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured: list[float] = []
+    judge_ahead = AttemptJudge.judge_ahead
+
+    def watched(judge: AttemptJudge, run: AttemptRun) -> None:
+        measured.append(run.capture.round_trip.seconds)
+        judge_ahead(judge, run)
+
+    monkeypatch.setattr(AttemptJudge, "judge_ahead", watched)
+    async with (
+        serving(settings_for(tmp_path)) as live,
+        cutting(live.server.device_target, delay_s=DELAY_SECONDS / 2) as (_, through),
+        grpc.aio.insecure_channel(through) as channel,
+    ):
+        for stub in (live.device, VerificationServiceStub(channel)):
+            stream = await RawDevice(stub, await live.upload()).open()
+            await stream.run_attempt(pictures())
+            await stream.half_close()
+            assert await stream.outcome() is None
+    direct, slow = measured
+    assert 0 < direct < DELAY_SECONDS
+    assert slow >= DELAY_SECONDS
+
+
+async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(FlashRun, "late", property(lambda _run: True))
+    upload = await scene.upload(mode=scan_pb2.MODE_DYNAMIC)
+    stream = await RawDevice(scene.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    shots = pictures()[:6]
+    for picture in shots:
+        while not stream.credit:
+            await stream.read()
+        await stream.send(stream.frame(picture))
+        stream.credit -= 1
+    while not any(one.WhichOneof("message") == "capture_adjustment" for one in stream.seen):
+        await stream.read()
+    await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
+    await stream.result()
+    [asked] = [
+        one.capture_adjustment for one in stream.seen if one.WhichOneof("message") == "capture_adjustment"
+    ]
+    assert asked.max_frames_per_second == 12
+    assert 8 * 1024 <= asked.max_frame_bytes <= max(8 * 1024, max(len(one.jpeg) for one in shots) // 3)

@@ -1,13 +1,16 @@
-"""The rows that are written when a stream ends, for each ending, with the lease held and with it lost."""
+"""The end of a stream: its rules, the rows that are written, and what the app may know of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
 from typing import Any, TypeVar, cast
 
 import pytest
+import pytest_asyncio
+from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -16,15 +19,172 @@ from liveness import VerdictReason
 from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy
-from server.scan.endings import AttemptFacts, Images
+from server.policies.schema import AppDisclosure
+from server.scan.endings import (
+    NO_FACTS,
+    RULES,
+    TAMPERING,
+    AttemptFacts,
+    Ending,
+    Images,
+    LeaseLost,
+    ScanDeadlinePassed,
+    State,
+    ending_of,
+    follow,
+    settle_left,
+    settle_signed,
+)
 from server.scan.ends import ScanEnds
+from server.scan.inbox import ConnectionLost, StreamEnded
+from server.scan.messages import ScanStatus, feedback_for_app, final_status
 from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from tests.sampling import some_fast
+from tests.server.device.devices import ANDROID, camera_of
+from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
+from tests.server.policy_files import write_policy
+from tests.server.raw_device import RawDevice
 from tests.server.scan.records import NOW, check_record
-from tests.server.scan.test_endings import ERRORS
+
+# The state machine of endings: every rule, and the invariants over all endings and all facts.
+
+_CONFLICT = Conflict("the lease is another's", state=CheckState.SCANNING, lease_epoch=2)
+_BROKEN, _CANCELLED = FailureReason.TRANSCRIPT_BROKEN, FailureReason.CANCELLED
+
+ERRORS: list[tuple[BaseException | None, Ending, FailureReason | None]] = [
+    # The error, the event that ended the stream, and the reason to close its check (None: it stays open).
+    (None, Ending(EndedBy.SERVER_STOPPED), None),
+    (StreamEnded(), Ending(EndedBy.HALF_CLOSED), FailureReason.ABANDONED),
+    (ConnectionLost(), Ending(EndedBy.CONNECTION_LOST), None),
+    (asyncio.CancelledError(), Ending(EndedBy.CONNECTION_LOST), None),
+    (LeaseLost(), Ending(EndedBy.SUPERSEDED), None),
+    (_CONFLICT, Ending(EndedBy.SUPERSEDED), None),
+    (Refusal(Reason.STREAM_IDLE, "idle"), Ending(EndedBy.REFUSED), None),
+    *((Refusal(reason, "broken"), Ending(EndedBy.REFUSED, _BROKEN), _BROKEN) for reason in sorted(TAMPERING)),
+    (ScanDeadlinePassed(), Ending(EndedBy.DEADLINE), FailureReason.EXPIRED),
+    (CheckClosing(_CANCELLED), Ending(EndedBy.CHECK_CLOSED, _CANCELLED), _CANCELLED),
+    (
+        CheckClosing(FailureReason.INTERRUPTED),
+        Ending(EndedBy.CHECK_CLOSED, FailureReason.INTERRUPTED),
+        FailureReason.INTERRUPTED,
+    ),
+    (StorageUnavailable("away"), Ending(EndedBy.SERVER_FAULT), None),
+    (ZeroDivisionError(), Ending(EndedBy.SERVER_FAULT), None),
+]
+
+_flag = st.booleans()
+_facts = st.builds(
+    AttemptFacts, counts=_flag, adverse=_flag, stands=_flag, retryable=_flag, doubted=_flag, manipulated=_flag
+)
+_endings = st.sampled_from([ending for _, ending, _ in ERRORS])
+
+
+@pytest.mark.parametrize(("error", "ending", "closes"), ERRORS, ids=lambda each: type(each).__name__)
+def test_the_raised_error_determines_the_ending(
+    error: BaseException | None, ending: Ending, closes: FailureReason | None
+) -> None:
+    assert ending_of(error, failed=False, draining=False, cancelled=False) == ending
+    assert ending.closes is closes
+
+
+def test_every_ending_but_the_signed_one_has_a_rule_and_an_error() -> None:
+    assert RULES.keys() == set(EndedBy) - {EndedBy.SIGNED}
+    assert {ending.by for _, ending, _ in ERRORS} == RULES.keys()
+
+
+@pytest.mark.parametrize("error", [ConnectionLost(), asyncio.CancelledError()])
+def test_a_line_that_is_cut_is_the_devices_doing_unless_the_server_failed_or_stops(
+    error: BaseException,
+) -> None:
+    stops = ending_of(error, failed=False, draining=True, cancelled=False)
+    assert stops.by is EndedBy.SERVER_STOPPED
+    for draining in (False, True):
+        failed = ending_of(error, failed=True, draining=draining, cancelled=False)
+        assert failed.by is EndedBy.SERVER_FAULT
+
+
+def test_a_device_that_cancels_and_leaves_has_cancelled() -> None:
+    assert ending_of(StreamEnded(), failed=False, draining=False, cancelled=True).closes is _CANCELLED
+
+
+@pytest.mark.parametrize("ended_by", EndedBy)
+def test_an_attempt_is_signed_once_and_left_once(ended_by: EndedBy) -> None:
+    if ended_by is EndedBy.SIGNED:
+        assert follow(State.RUNNING, ended_by) is State.SIGNED
+    else:
+        assert follow(State.RUNNING, ended_by) is follow(State.SIGNED, ended_by) is State.LEFT
+    for state in (State.SIGNED, State.LEFT) if ended_by is EndedBy.SIGNED else (State.LEFT,):
+        with pytest.raises(ValueError, match=state):
+            follow(state, ended_by)
+
+
+def test_each_ending_determines_return_and_blame() -> None:
+    comes_back = {by for by, rule in RULES.items() if rule.resumable}
+    assert comes_back == {
+        EndedBy.CONNECTION_LOST,
+        EndedBy.REFUSED,
+        EndedBy.SERVER_FAULT,
+        EndedBy.SERVER_STOPPED,
+    }
+    closed = {by for by, rule in RULES.items() if rule.closes is not None}
+    assert closed == {EndedBy.HALF_CLOSED, EndedBy.DEADLINE, EndedBy.CHECK_CLOSED}
+    assert RULES.keys() - comes_back - closed == {EndedBy.SUPERSEDED}
+    assert {by for by, rule in RULES.items() if rule.without_frames} == {
+        EndedBy.SERVER_FAULT,
+        EndedBy.SERVER_STOPPED,
+    }
+    assert {by for by, rule in RULES.items() if rule.fenced is not EndedBy.SUPERSEDED} == {
+        EndedBy.SERVER_FAULT
+    }
+
+
+@given(facts=_facts, ending=_endings)
+def test_leaving_changes_no_earlier_finding(facts: AttemptFacts, ending: Ending) -> None:
+    settled = settle_left(facts, ending)
+    against = facts.manipulated or (facts.counts and facts.stands)
+    assert settled.outcome is (AttemptOutcome.DECIDED if against else AttemptOutcome.INTERRUPTED)
+    if against:
+        # Independent of the cause of the end and of the holder of the lease.
+        assert (settled.judgement, settled.images) == (True, Images.NAMED)
+        assert settled.reason is (_BROKEN if ending.reason is _BROKEN else None)
+        return
+    assert settled.reason is None
+    assert settled.judgement == (facts.counts and not facts.adverse and ending.by is not EndedBy.SERVER_FAULT)
+    nobody_keeps = ending.by in {EndedBy.SUPERSEDED, EndedBy.SERVER_FAULT}
+    assert settled.images is (Images.NONE if nobody_keeps else Images.ALL_OR_NONE)
+
+
+@given(ending=_endings)
+def test_an_unjudged_attempt_decides_nothing(ending: Ending) -> None:
+    settled = settle_left(NO_FACTS, ending)
+    assert settled.outcome is AttemptOutcome.INTERRUPTED
+    assert not settled.judgement
+
+
+@given(facts=_facts, another=_flag, cancelled=_flag)
+def test_only_conditions_and_cancelled_attempts_are_retried(
+    facts: AttemptFacts, another: bool, cancelled: bool
+) -> None:
+    settled = settle_signed(facts, another=another, cancelled=cancelled)
+    undecided = not facts.manipulated and (facts.retryable or (cancelled and not facts.adverse))
+    assert (settled.outcome is AttemptOutcome.RETRY) == (undecided and another)
+    assert settled.outcome is not AttemptOutcome.INTERRUPTED
+    assert settled.judgement
+    if undecided and not another:
+        conditions = None if facts.doubted else FailureReason.CONDITIONS
+        assert settled.reason is (_CANCELLED if cancelled else conditions)
+    else:
+        assert settled.reason is None
+    # Only an adverse judgement holds without its evidence.
+    against = facts.adverse or facts.manipulated
+    assert settled.images is (Images.NAMED if against else Images.NEEDED)
+
+
+# The rows that are written when a stream ends, for each ending, with the lease held and with it lost.
 
 _T = TypeVar("_T")
 _PICTURE = "a picture"
@@ -428,3 +588,152 @@ def test_whatever_comes_together_a_scan_ends_once(
         assert {end for end, _ in world.check} <= {"decided"}
     if facts is not _ATTACK:
         assert {end for end, _ in world.check} <= {"waits", "closed"}
+
+
+# The disclosure of outcomes to the app.
+
+SUCCESS = CheckVerdict(CheckStatus.SUCCESS, ())
+FAILURE = CheckVerdict(CheckStatus.FAILURE, (FailureReason.SPOOF,))
+ADVICE = ("NO_FACE", "TURN_HEAD_SLIGHTLY")
+SHOWN = ("TOO_DARK", "GOOD", "MOVE_CLOSER")
+
+
+def _reported(
+    status: ScanStatus, disclosure: AppDisclosure, *, shown: Sequence[str] = SHOWN
+) -> tuple[str, ...]:
+    return feedback_for_app(advice=ADVICE, shown=shown, status=status, disclosure=disclosure)
+
+
+@pytest.mark.parametrize("verdict", [SUCCESS, FAILURE])
+def test_an_app_that_may_know_nothing_is_measured_that_it_is_over(verdict: CheckVerdict) -> None:
+    assert final_status(verdict, AppDisclosure.NOTHING) is ScanStatus.COMPLETED
+    assert _reported(ScanStatus.COMPLETED, AppDisclosure.NOTHING) == ()
+
+
+@pytest.mark.parametrize("disclosure", [AppDisclosure.PASS_FAIL, AppDisclosure.PASS_FAIL_AND_HINTS])
+def test_others_get_pass_or_fail(disclosure: AppDisclosure) -> None:
+    assert final_status(SUCCESS, disclosure) is ScanStatus.SUCCESS
+    assert final_status(FAILURE, disclosure) is ScanStatus.FAILURE
+
+
+def test_a_failure_discloses_only_earlier_feedback() -> None:
+    reported = _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS)
+    assert reported == ("FAILED", "TOO_DARK", "MOVE_CLOSER")
+    assert _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=()) == ("FAILED",)
+    assert _reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL) == ()
+    assert _reported(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
+
+
+@pytest.mark.parametrize("slow", ["CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"])
+def test_a_failure_discloses_that_camera_or_network_was_too_slow(slow: str) -> None:
+    reported = feedback_for_app(
+        advice=(slow, *ADVICE),
+        shown=SHOWN,
+        status=ScanStatus.FAILURE,
+        disclosure=AppDisclosure.PASS_FAIL_AND_HINTS,
+    )
+    assert reported == ("FAILED", slow, "TOO_DARK", "MOVE_CLOSER")
+
+
+def test_a_failure_discloses_at_most_eight_codes() -> None:
+    many = [f"HINT_{number}" for number in range(20)]
+    assert len(_reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8
+
+
+@pytest.mark.parametrize("disclosure", AppDisclosure)
+def test_a_repeated_attempt_comes_with_advice(disclosure: AppDisclosure) -> None:
+    assert _reported(ScanStatus.RETRY, disclosure) == ADVICE
+
+
+# The app cannot infer the cause of a failure over the wire, neither from codes nor from the time.
+
+_GRACE_SECONDS = 2
+_SHOWN_BY_ALL = {feedback_pb2.FEEDBACK_CODE_GOOD}
+_DEMANDS = """
+[device.demands.android]
+android_key = "required"
+camera = "required"
+"""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def discreet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that waits for evidence that never arrives."""
+    android = {
+        "apps": [{"package": "org.example.bank", "certificate_sha256": ["ab" * 32]}],
+        "revocation_file": "never-read.json",
+    }
+    settings = settings_for(
+        tmp_path_factory.mktemp("discreet"), sandbox=False, device_integrity={"android": android}
+    )
+    folder = settings.policies.folder
+    assert folder is not None
+    write_policy(folder, "discreet")
+    path = folder / "discreet.toml"
+    text = path.read_text().replace(
+        "[deadlines]\n", f"[deadlines]\nattestation_grace_seconds = {_GRACE_SECONDS}\n"
+    )
+    path.write_text(text + _DEMANDS)
+    async with serving(settings) as server:
+        yield server
+
+
+def _virtual() -> device_pb2.CameraProfile:
+    camera = device_pb2.CameraProfile()
+    camera.CopyFrom(camera_of(ANDROID))
+    camera.label = "OBS Virtual Camera"
+    return camera
+
+
+def _frozen() -> tuple[Picture, ...]:
+    first, *_ = pictures()
+    return tuple(replace(first, time_us=picture.time_us) for picture in pictures())
+
+
+@dataclass(frozen=True, slots=True)
+class _Cause:
+    """A person and a device, and the reason that the orchestrator gets for the failure."""
+
+    shown: Sequence[Picture]
+    camera: device_pb2.CameraProfile
+    reason: "result_pb2.FailureReason.ValueType"
+
+
+_R = result_pb2
+
+
+def _honest() -> device_pb2.CameraProfile:
+    return camera_of(ANDROID)
+
+
+_CAUSES: dict[str, Callable[[], _Cause]] = {
+    "another person": lambda: _Cause(pictures("red-shirt"), _honest(), _R.FAILURE_REASON_NOT_SAME_PERSON),
+    "a spoof": lambda: _Cause(_frozen(), _honest(), _R.FAILURE_REASON_SPOOF),
+    "a virtual camera": lambda: _Cause(pictures(), _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED),
+    "a virtual camera that shows too little": lambda: _Cause(
+        pictures()[:10], _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED
+    ),
+    "no evidence": lambda: _Cause(pictures(), _honest(), _R.FAILURE_REASON_DEVICE_NOT_TRUSTED),
+}
+
+
+@pytest.mark.parametrize("name", some_fast(_CAUSES, step=len(_CAUSES)))
+async def test_the_app_cannot_distinguish_causes_of_a_failure(discreet: LiveServer, name: str) -> None:
+    cause = _CAUSES[name]()
+    upload = await discreet.upload(policy="discreet")
+    stream = await RawDevice(discreet.device, upload).open(device=ANDROID, camera=cause.camera)
+    await stream.begin()
+    await stream.send_frames(cause.shown)
+    began = time.monotonic()
+    await stream.send(stream.end())
+    result = await stream.result()
+    waited = time.monotonic() - began
+    assert await stream.outcome() is None
+
+    assert cause.reason in (await discreet.finish(upload.check_id)).result.reasons
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    shown = {message.feedback.code for message in stream.seen if message.WhichOneof("message") == "feedback"}
+    assert set(result.feedback) - {feedback_pb2.FEEDBACK_CODE_FAILED} == shown - _SHOWN_BY_ALL
+    assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_FAILED
+    # All causes wait for the whole grace period, whatever was known before its end.
+    assert waited >= _GRACE_SECONDS

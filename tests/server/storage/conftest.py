@@ -8,8 +8,7 @@ from server.storage.database import Database, open_database
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from tests.server.databases import make_tables
-from tests.server.postgres import PostgresServer
+from tests.server.databases import PostgresServer, make_tables
 
 
 @pytest.fixture

@@ -6,11 +6,17 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+from sqlalchemy import Connection, Executable, Select, text
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.expression import ClauseElement
+
 from device_integrity import Assurance
-from server.domain.terms import CheckStatus, FailureReason, Mode
+from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, Mode
 from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.records import (
+    AttemptEnding,
+    AttemptRecord,
     CheckRecord,
     Decision,
     EvidenceEntry,
@@ -18,6 +24,9 @@ from server.storage.records import (
     RequestKey,
     SealedRecord,
 )
+from server.storage.repository import CheckRepository
+
+__all__ = ["plan_of"]
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
@@ -118,4 +127,80 @@ def decision(*evidence: EvidenceEntry, result: bytes = b"result", retain_seconds
         evidence=evidence,
         decide_time=after(20),
         retain_until=after(retain_seconds),
+    )
+
+
+# The plan that a database makes for a query, as text.
+
+
+class _Explain(Executable, ClauseElement):
+    inherit_cache = False
+
+    def __init__(self, query: Select[Any]) -> None:
+        self.query = query
+
+
+@compiles(_Explain, "postgresql")
+def _postgresql(element: _Explain, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN {compiler.process(element.query, **options)}"
+
+
+@compiles(_Explain, "sqlite")
+def _sqlite(element: _Explain, compiler: Any, **options: Any) -> str:
+    return f"EXPLAIN QUERY PLAN {compiler.process(element.query, **options)}"
+
+
+def plan_of(connection: Connection, query: Select[Any]) -> str:
+    """The plan of a query. PostgreSQL scans small tables unless it must not, so it must not."""
+    if connection.dialect.name == "postgresql":
+        for setting in ("enable_seqscan", "enable_bitmapscan"):
+            connection.execute(text(f"SET LOCAL {setting} = off"))
+    return "\n".join(str(tuple(row)) for row in connection.execute(_Explain(query)))
+
+
+# Checks in every state, for tests of the repository.
+
+
+async def created(repository: CheckRepository) -> CheckRecord:
+    return await repository.create(new_check(), None)
+
+
+async def scanning(repository: CheckRepository) -> CheckRecord:
+    record = await created(repository)
+    return await lease(repository, record)
+
+
+async def lease(repository: CheckRepository, record: CheckRecord, *, seconds: float = 15) -> CheckRecord:
+    return await repository.acquire_lease(
+        record.check_id,
+        session_key=SESSION_KEY,
+        proven=True,
+        owner="replica-1",
+        now=after(1),
+        lease_seconds=seconds,
+    )
+
+
+async def end(
+    repository: CheckRepository,
+    check_id: UUID,
+    *,
+    epoch: int,
+    judgement: bytes | None = None,
+    evidence: tuple[EvidenceEntry, ...] = (),
+) -> AttemptRecord:
+    return await repository.end_attempt(
+        check_id,
+        epoch=epoch,
+        ending=AttemptEnding(
+            number=1,
+            outcome=AttemptOutcome.RETRY,
+            frames=11,
+            dropped=2,
+            feedback=("TOO_DARK", "HOLD_STILL"),
+            end_time=after(9),
+            final_mac_sha256=b"m" * 32,
+            judgement=judgement,
+        ),
+        evidence=evidence,
     )

@@ -29,8 +29,7 @@ from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import AttemptEnding
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from tests.server.databases import make_tables
-from tests.server.postgres import PostgresServer
+from tests.server.databases import PostgresServer, make_tables
 from tests.server.storage.samples import after, decision, entry, new_check
 
 _CLOSED = {CheckState.DECIDED, CheckState.FINISHED}

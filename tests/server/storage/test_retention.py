@@ -1,26 +1,598 @@
-"""Erasure: the results that are due, the rows that remain, and the rows that must not remain."""
+"""The evidence records of checks, their lists, holds on them, and their erasure."""
 
+import asyncio
+import random
 import sqlite3
-from dataclasses import replace
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import select
+import pytest_asyncio
+from sqlalchemy import Connection, func, select
 
+from device_integrity.check import Manipulation
+from liveness import AttackType, Verdict
 from server.audit import Actor, AuditAction, AuditEvent
-from server.domain.terms import CheckState, CheckStatus
+from server.compliance.listing import CheckFilter
+from server.domain.terms import HOLD, AttemptOutcome, CheckState
+from server.evidence.records import record_terms as lists_record_terms
+from server.storage.approvals import ApprovalRequest, PendingApproval
 from server.storage.audit_reader import AuditReader
-from server.storage.database import Database
-from server.storage.errors import Conflict, OnHold
-from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.database import Database, open_database
+from server.storage.errors import Conflict, HoldNotFound, OnHold
+from server.storage.evidence_records import (
+    EvidenceRecordRepository,
+    Place,
+    count_query,
+    list_query,
+    rarest_first,
+)
 from server.storage.holds import HoldRepository, StoredHold
+from server.storage.records import AttemptEnding
 from server.storage.repository import CheckRepository
 from server.storage.retention import DueChecks, RetentionRepository
-from server.storage.tables import checks
-from tests.server.storage.lives import created, end, scanning
-from tests.server.storage.plans import plan_of
-from tests.server.storage.samples import after, decision, entry, new_check, request
+from server.storage.tables import attempts, checks, evidence_records, pending_approvals, record_terms
+from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from server.verdict.outcome import CheckOutcome
+from tests.server.storage.samples import (
+    NOW,
+    after,
+    created,
+    decision,
+    end,
+    entry,
+    new_check,
+    plan_of,
+    request,
+    scanning,
+    sealed_record,
+)
+from tests.server.verdict.samples import OUTCOME, camera_sign
+
+# The evidence records of checks: their terms, the order and stability of lists, and the plans of queries.
+
+_ALL = (("all",),)
+
+
+async def _decided(repository: CheckRepository, second: float, *terms: str, tenant: str = "default") -> UUID:
+    record = await repository.create(new_check(tenant=tenant), None)
+    made = replace(decision(), decide_time=after(second), record=sealed_record(terms=terms))
+    await repository.decide(record.check_id, epoch=None, decision=made)
+    return record.check_id
+
+
+async def test_a_list_is_newest_first_and_knows_what_filters_need(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    old = await _decided(repository, 1, "status:FAILURE", "attack:PRINT", "sign:emulator")
+    new = await _decided(repository, 2, "status:SUCCESS")
+    await _decided(repository, 3, tenant="another")
+    await created(repository)
+
+    listed = await records.list("default", _ALL, limit=10)
+    assert [line.check_id for line in listed] == [new, old]
+    assert (listed[1].words("attack"), listed[1].words("sign")) == (("PRINT",), ("emulator",))
+    assert (listed[1].policy_name, listed[1].policy_version, listed[1].on_hold) == ("standard", 3, False)
+    assert (listed[1].decide_time, listed[1].retain_until) == (after(1), after(1000))
+
+
+async def test_all_conditions_of_a_list_hold(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    both = await _decided(repository, 1, "status:FAILURE", "policy:high")
+    await _decided(repository, 2, "status:FAILURE", "policy:low")
+    other = await _decided(repository, 3, "status:SUCCESS", "policy:high")
+
+    async def found(*terms: Sequence[str], since: datetime | None = None) -> list[UUID]:
+        return [line.check_id for line in await records.list("default", terms, since=since, limit=10)]
+
+    assert await found(("policy:high",), ("status:FAILURE",)) == [both]
+    assert await found(("policy:high",), since=after(2)) == [other]
+    assert await found(("subject:1", "subject:2")) == []
+    # A reference may be hashed under several keys.
+    either = await found(("policy:high", "status:FAILURE"), ("status:FAILURE",))
+    assert either == await found(("status:FAILURE",))
+
+
+async def test_the_rarest_condition_drives_a_list(repository: CheckRepository, database: Database) -> None:
+    for second in (1, 2, 3):
+        await _decided(repository, second, "status_policy:FAILURE:high", "reason_policy:SPOOF:high")
+    await _decided(repository, 4, "status_policy:FAILURE:high")
+    await _decided(repository, 5, "reason_status:SPOOF:FAILURE", tenant="another")
+    terms = [("status_policy:FAILURE:high",), ("reason_policy:SPOOF:high",), ("reason_status:SPOOF:FAILURE",)]
+
+    def drive(since: datetime | None) -> Callable[[Connection], Sequence[Sequence[str]]]:
+        return lambda connection: rarest_first(connection, "default", terms, since=since, before=None)
+
+    assert await database.read(drive(None)) == terms[::-1]
+    # Both frequent conditions have one entry from then on, or none.
+    assert await database.read(drive(after(4))) == [terms[1], terms[2], terms[0]]
+
+
+async def test_pages_are_stable_while_checks_are_decided(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    # Several checks of the same microsecond, and one that is decided between two pages.
+    made = [await _decided(repository, second) for second in (1, 2, 2, 2, 3)]
+    seen: list[UUID] = []
+    place: Place | None = None
+    while page := await records.list("default", _ALL, after=place, limit=2):
+        seen += [line.check_id for line in page]
+        place = page[-1].place
+        await _decided(repository, 10)
+    assert len(seen) == len(set(seen)) == len(made)
+    assert set(seen) == set(made)
+
+
+async def test_a_decision_leaves_no_reference_and_no_result_in_clear(
+    repository: CheckRepository, database: Database
+) -> None:
+    check_id = (await scanning(repository)).check_id
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    ending = AttemptEnding(
+        number=1,
+        outcome=AttemptOutcome.DECIDED,
+        frames=1,
+        dropped=0,
+        feedback=(),
+        end_time=after(3),
+        final_mac_sha256=None,
+        judgement=b"judged",
+        frame_hashes=b"h" * 32,
+    )
+    await repository.decide(check_id, epoch=1, decision=decision(), ending=ending)
+
+    def rows(connection: Connection) -> tuple[object, object]:
+        check = connection.execute(select(checks).where(checks.c.check_id == check_id)).mappings().one()
+        attempt = connection.execute(select(attempts)).mappings().one()
+        return (
+            (
+                check["subject_reference"],
+                check["consent_reference"],
+                check["portrait_sha256"],
+            ),
+            (attempt["judgement"], attempt["frame_hashes"]),
+        )
+
+    assert await database.read(rows) == (("", "", None), (None, None))
+
+
+async def test_an_erased_check_has_neither_record_nor_terms(
+    repository: CheckRepository, retention: RetentionRepository, database: Database
+) -> None:
+    check_id = await _decided(repository, 1, "status:FAILURE")
+    await retention.erase(check_id, after(2000))
+
+    def left(connection: Connection) -> list[int]:
+        return [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (evidence_records, record_terms)
+        ]
+
+    assert await database.read(left) == [0, 0]
+
+
+async def test_the_checks_of_a_person_are_found_by_record_and_by_clear_reference(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    open_one = (await created(repository)).check_id
+    decided = await _decided(repository, 1, "subject:hash")
+    await _decided(repository, 2, "subject:other")
+    found = await records.of_subject("default", ("subject:hash", "subject:older"), "subject-1")
+    assert set(found) == {open_one, decided}
+    assert await records.of_subject("another", ("subject:hash",), "subject-1") == ()
+
+
+_FILTERS = {
+    "all": _ALL,
+    "one term": (("status:FAILURE",),),
+    "several": (("subject:1",), ("status:FAILURE",), ("policy:high",)),
+}
+
+
+@pytest.mark.parametrize("terms", _FILTERS.values(), ids=_FILTERS)
+@pytest.mark.parametrize("after_place", [False, True], ids=["first page", "later page"])
+async def test_a_list_is_read_from_the_index_without_a_sort(
+    database: Database, terms: Sequence[Sequence[str]], *, after_place: bool
+) -> None:
+    query = list_query(
+        "default",
+        terms,
+        since=NOW,
+        before=after(5),
+        after=Place(after(3), uuid4()) if after_place else None,
+        limit=51,
+    )
+
+    words = await database.write(plan_of, query)
+    for slow in ("SCAN", "Seq Scan", "TEMP B-TREE", "Sort"):
+        assert slow not in words, words
+
+
+async def test_the_entries_of_conditions_are_counted_in_the_index(database: Database) -> None:
+    query = count_query("default", _FILTERS["several"], since=NOW, before=after(5))
+    words = await database.write(plan_of, query)
+    assert ("USING COVERING INDEX" in words) or ("Index Only Scan" in words), words
+    for slow in ("SCAN record_terms", "Seq Scan", "TEMP B-TREE", "Sort"):
+        assert slow not in words, words
+
+
+# A list by any combination of conditions has the checks that a plain loop over the outcomes finds.
+
+_KEY = bytes(32)
+_CHECKS = 80
+_LISTS_FILTERS = 400
+_STATUSES = (CheckStatus.SUCCESS, CheckStatus.FAILURE)
+_REASONS = (FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON)
+_ATTACKS = (AttackType.PRINT, AttackType.INJECTION)
+_SIGNS = (Manipulation.VIRTUAL_CAMERA, Manipulation.EMULATOR)
+_POLICIES = ("standard", "high")
+_PEOPLE = ("anna", "bert")
+
+
+@dataclass(frozen=True, slots=True)
+class _Check:
+    outcome: CheckOutcome
+    second: int
+    held: bool
+
+    def meets(self, chosen: CheckFilter) -> bool:
+        outcome = self.outcome
+        assert outcome.liveness is not None
+        moment = after(self.second)
+        return (
+            (chosen.since is None or moment >= chosen.since)
+            and (chosen.before is None or moment < chosen.before)
+            and chosen.subject_reference in {"", outcome.subject_reference}
+            and chosen.consent_reference in {"", outcome.consent_reference}
+            and chosen.status in {None, outcome.verdict.status}
+            and chosen.reason in {None, *outcome.verdict.reasons}
+            and (
+                chosen.attack is None
+                or (outcome.liveness.verdict is Verdict.SPOOF and chosen.attack is outcome.liveness.attack)
+            )
+            and chosen.policy in {"", outcome.policy_name}
+            and chosen.sign in {"", *(sign.of.value for sign in outcome.device.signs)}
+            and chosen.sandbox in {None, outcome.sandbox}
+            and (self.held or not chosen.on_hold)
+        )
+
+
+def _made(choice: random.Random, second: int) -> _Check:
+    assert OUTCOME.liveness is not None
+    verdict, score = choice.choice(((Verdict.LIVE, 90.0), (Verdict.SPOOF, 10.0)))
+    liveness = replace(OUTCOME.liveness, verdict=verdict, score=score, attack=choice.choice(_ATTACKS))
+    reasons = tuple(choice.sample(_REASONS, choice.randint(0, 2)))
+    signs = tuple(
+        replace(camera_sign(1.0), of=of) for of in choice.sample(_SIGNS, choice.choice((0, 0, 1, 2)))
+    )
+    outcome = replace(
+        OUTCOME,
+        verdict=CheckVerdict(choice.choice(_STATUSES), reasons),
+        liveness=liveness,
+        device=replace(OUTCOME.device, signs=signs),
+        policy_name=choice.choice(_POLICIES),
+        sandbox=choice.random() < 0.5,
+        subject_reference=choice.choice(_PEOPLE),
+        consent_reference=choice.choice(_PEOPLE),
+    )
+    return _Check(outcome, second, held=choice.random() < 0.5)
+
+
+def _chosen(choice: random.Random) -> CheckFilter:
+    return CheckFilter(
+        since=choice.choice((None, None, after(_CHECKS // 4))),
+        before=choice.choice((None, None, after(_CHECKS // 2))),
+        subject_reference=choice.choice(("", "", "", *_PEOPLE)),
+        consent_reference=choice.choice(("", "", "", *_PEOPLE)),
+        status=choice.choice((None, None, *_STATUSES)),
+        reason=choice.choice((None, None, *_REASONS)),
+        attack=choice.choice((None, None, *_ATTACKS)),
+        policy=choice.choice(("", "", *_POLICIES)),
+        sign=choice.choice(("", "", *(sign.value for sign in _SIGNS))),
+        sandbox=choice.choice((None, None, True, False)),
+        on_hold=choice.random() < 0.2,
+    )
+
+
+async def test_every_combination_of_conditions_finds_what_a_loop_finds(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    choice = random.Random(33)
+    made = {}
+    for second in range(_CHECKS):
+        check = _made(choice, second)
+        terms = (*lists_record_terms(check.outcome, tenant_key=_KEY), *((HOLD,) if check.held else ()))
+        record = await repository.create(new_check(), None)
+        sealed = replace(sealed_record(), terms=terms)
+        decided = replace(decision(), decide_time=after(second), record=sealed)
+        await repository.decide(record.check_id, epoch=None, decision=decided)
+        made[record.check_id] = check
+    newest = sorted(made, key=lambda check_id: -made[check_id].second)
+    found_any = 0
+    for _ in range(_LISTS_FILTERS):
+        chosen = _chosen(choice)
+        listed = await records.list(
+            "default", chosen.terms((_KEY,)), since=chosen.since, before=chosen.before, limit=_CHECKS
+        )
+        found = [line.check_id for line in listed]
+        assert found == [check_id for check_id in newest if made[check_id].meets(chosen)], chosen
+        found_any += bool(found)
+    assert _LISTS_FILTERS / 4 < found_any < _LISTS_FILTERS
+
+
+# Holds, requests for a second person, and what they do to erasure; with the entries of the audit log.
+
+
+@pytest.fixture
+def holds(database: Database) -> HoldRepository:
+    return HoldRepository(database)
+
+
+def _event(
+    action: AuditAction, check_id: UUID, *, by: str = "anna", detail: Mapping[str, str] | None = None
+) -> AuditEvent:
+    return AuditEvent(
+        tenant="default",
+        action=action,
+        actor=Actor(name=by, role="compliance_admin"),
+        check_id=check_id,
+        purpose="case",
+        detail=detail or {},
+    )
+
+
+def _hold(reference: str = "case-17") -> StoredHold:
+    return StoredHold(reference=reference, reason="court", placed_by="anna", place_time=after(30))
+
+
+async def _holds_decided(repository: CheckRepository) -> UUID:
+    check_id = (await created(repository)).check_id
+    await repository.decide(check_id, epoch=None, decision=decision())
+    return check_id
+
+
+async def _actions(database: Database) -> list[str]:
+    return [entry.action for entry in await AuditReader(database).entries("default")]
+
+
+async def test_a_hold_keeps_a_check_from_retention_and_from_every_erasure(
+    repository: CheckRepository,
+    retention: RetentionRepository,
+    records: EvidenceRecordRepository,
+    holds: HoldRepository,
+    database: Database,
+) -> None:
+    check_id = await _holds_decided(repository)
+    await holds.place(check_id, _hold(), event=_event(AuditAction.HOLD_PLACED, check_id))
+    # The same reference again changes nothing and is not logged again.
+    again = StoredHold(reference="case-17", reason="other", placed_by="bert", place_time=after(60))
+    assert await holds.place(check_id, again, event=_event(AuditAction.HOLD_PLACED, check_id)) == _hold()
+    await holds.place(check_id, _hold("case-18"), event=_event(AuditAction.HOLD_PLACED, check_id))
+    assert await retention.expired_results(after(5000), 10) == []
+    with pytest.raises(OnHold) as caught:
+        await retention.erase(check_id, after(5000))
+    assert caught.value.holds == 2
+    (line,) = await records.list("default", (("hold",),), limit=10)
+    assert line.on_hold
+
+    release = _event(AuditAction.HOLD_RELEASED, check_id)
+    assert await holds.release(check_id, "case-18", event=release, now=after(70)) == 1
+    assert await holds.release(check_id, "case-17", event=release, now=after(71)) == 0
+    with pytest.raises(HoldNotFound):
+        await holds.release(check_id, "case-17", event=release, now=after(72))
+    assert await records.list("default", (("hold",),), limit=10) == ()
+    assert [one.check_id for one in await retention.expired_results(after(5000), 10)] == [check_id]
+    deleted = _event(AuditAction.EVIDENCE_DELETED, check_id)
+    assert await retention.erase(check_id, after(5000), event=deleted) == ()
+    # An erased check is not erased, and not logged, again.
+    assert await retention.erase(check_id, after(5001), event=deleted) == ()
+    assert await _actions(database) == [
+        "hold.placed",
+        "hold.placed",
+        "hold.released",
+        "hold.released",
+        "evidence.deleted",
+    ]
+
+
+async def test_only_a_decided_check_can_be_held(
+    repository: CheckRepository, retention: RetentionRepository, holds: HoldRepository, database: Database
+) -> None:
+    open_one = (await created(repository)).check_id
+    erased = await _holds_decided(repository)
+    await retention.erase(erased, after(2000))
+    for check_id in (open_one, erased):
+        with pytest.raises(Conflict):
+            await holds.place(check_id, _hold(), event=_event(AuditAction.HOLD_PLACED, check_id))
+    assert await _actions(database) == []
+
+
+def _request(check_id: UUID, *, by: str, arguments: bytes = b"a" * 32) -> ApprovalRequest:
+    return ApprovalRequest(
+        action="delete",
+        arguments_sha256=arguments,
+        event=_event(AuditAction.EVIDENCE_DELETED, check_id, by=by),
+        valid=timedelta(hours=1),
+    )
+
+
+async def test_a_second_person_confirms_what_the_first_one_requested(
+    repository: CheckRepository, retention: RetentionRepository, database: Database
+) -> None:
+    check_id = await _holds_decided(repository)
+    anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
+    first = await retention.erase(check_id, after(30), event=anna.event, approval=anna)
+    assert first == PendingApproval("anna", after(30), after(3630))
+    # The same person again, and another person with other arguments, confirm nothing.
+    assert await retention.erase(check_id, after(31), event=anna.event, approval=anna) == first
+    other = _request(check_id, by="bert", arguments=b"b" * 32)
+    assert isinstance(
+        await retention.erase(check_id, after(32), event=other.event, approval=other), PendingApproval
+    )
+    assert await repository.get(check_id) is not None
+    assert await retention.erase(check_id, after(33), event=bert.event, approval=bert) == ()
+    assert await _actions(database) == [
+        "approval.requested",
+        "approval.requested",
+        "approval.given",
+        "evidence.deleted",
+    ]
+
+
+async def test_a_request_expires(repository: CheckRepository, retention: RetentionRepository) -> None:
+    check_id = await _holds_decided(repository)
+    anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
+    await retention.erase(check_id, after(30), event=anna.event, approval=anna)
+    late = await retention.erase(check_id, after(3630), event=bert.event, approval=bert)
+    assert late == PendingApproval("bert", after(3630), after(7230))
+    assert await retention.expire_approvals(after(7000)) == 0
+    assert await retention.expire_approvals(after(7230)) == 1
+
+
+async def test_a_confirmation_is_used_up_by_the_last_step_only(
+    repository: CheckRepository, retention: RetentionRepository, database: Database
+) -> None:
+    check_id = await _holds_decided(repository)
+    anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
+    assert await retention.confirmed(anna, after(30)) is not None
+    for _ in range(2):
+        # The call of the second person failed half-way and is repeated.
+        assert await retention.confirmed(bert, after(31)) is None
+    await retention.forget_subject(
+        "default",
+        "subject-1",
+        after(32),
+        hashes=[],
+        check_ids=[check_id],
+        event=bert.event,
+        approval=bert,
+        forget_pseudonym=[],
+    )
+    assert await retention.confirmed(bert, after(33)) == PendingApproval("bert", after(33), after(3633))
+    # The same person confirmed twice, and both are logged before anything is erased.
+    assert (await _actions(database))[:3] == ["approval.requested", "approval.given", "approval.given"]
+
+
+@pytest_asyncio.fixture
+async def replica(url: str, database: Database) -> AsyncIterator[RetentionRepository]:
+    """The same database, as another server uses it."""
+    other = open_database(url)
+    yield RetentionRepository(other)
+    await other.close()
+
+
+async def _pending(database: Database) -> list[str]:
+    query = select(pending_approvals.c.requested_by)
+    return await database.read(lambda connection: list(connection.scalars(query)))
+
+
+async def test_two_people_who_confirm_at_once_leave_no_request(
+    repository: CheckRepository,
+    retention: RetentionRepository,
+    replica: RetentionRepository,
+    database: Database,
+) -> None:
+    check_id = await _holds_decided(repository)
+    await retention.confirmed(_request(check_id, by="anna"), after(30))
+
+    async def erased(by: str, at: RetentionRepository) -> None:
+        request = _request(check_id, by=by)
+        assert await at.confirmed(request, after(31)) is None
+        both_confirmed.release()
+        await everybody.wait()
+        await at.forget_subject(
+            "default",
+            "subject-1",
+            after(31),
+            hashes=[],
+            check_ids=[check_id],
+            event=request.event,
+            approval=request,
+            forget_pseudonym=[],
+        )
+
+    both_confirmed, everybody = asyncio.Semaphore(0), asyncio.Event()
+
+    async def start() -> None:
+        for _ in range(2):
+            await both_confirmed.acquire()
+        everybody.set()
+
+    await asyncio.gather(erased("bert", retention), erased("carol", replica), start())
+    assert await _pending(database) == []
+    assert await _actions(database) == [
+        "approval.requested",
+        *["approval.given"] * 2,
+        *["evidence.deleted"] * 2,
+    ]
+
+
+async def test_a_request_that_is_recorded_during_an_erasure_stays(
+    repository: CheckRepository,
+    retention: RetentionRepository,
+    replica: RetentionRepository,
+    database: Database,
+) -> None:
+    check_id = await _holds_decided(repository)
+    await retention.confirmed(_request(check_id, by="anna"), after(30))
+    forget = {"check_ids": [check_id], "forget_pseudonym": []}
+    bert, carol = _request(check_id, by="bert"), _request(check_id, by="carol")
+    for asked in (bert, carol):
+        assert await retention.confirmed(asked, after(31)) is None
+    for asked in (bert, carol):
+        await retention.forget_subject(
+            "default",
+            "subject-1",
+            after(31),
+            hashes=[],
+            event=asked.event,
+            approval=asked,
+            **forget,  # type: ignore[arg-type]  # its fields
+        )
+        if asked is bert:
+            await replica.confirmed(_request(check_id, by="dora"), after(32))
+    assert await _pending(database) == ["dora"]
+
+
+async def test_of_two_people_who_ask_at_once_one_requests_and_the_other_confirms(
+    repository: CheckRepository,
+    retention: RetentionRepository,
+    replica: RetentionRepository,
+    database: Database,
+) -> None:
+    for _ in range(5):
+        check_id = await _holds_decided(repository)
+        arguments = check_id.bytes * 2
+        first, second = await asyncio.gather(
+            *(
+                at.confirmed(_request(check_id, by=by, arguments=arguments), after(30))
+                for by, at in (("anna", retention), ("bert", replica))
+            )
+        )
+        assert [first, second].count(None) == 1
+        assert (await _actions(database))[-2:] == ["approval.requested", "approval.given"]
+
+
+async def test_the_entry_of_retention_has_the_pseudonym_of_the_check(
+    repository: CheckRepository, retention: RetentionRepository, holds: HoldRepository, database: Database
+) -> None:
+    check_id, other = await _holds_decided(repository), await _holds_decided(repository)
+    placed = replace(_event(AuditAction.HOLD_PLACED, check_id), subject=b"s" * 32)
+    await holds.place(check_id, _hold(), event=placed)
+    await holds.release(check_id, "case-17", event=_event(AuditAction.HOLD_RELEASED, check_id), now=after(40))
+    for one in (check_id, other):
+        await retention.expire(one, after(5000), event=_event(AuditAction.EVIDENCE_EXPIRED, one))
+    first, *same, of_other = [entry.pseudonym for entry in await AuditReader(database).entries("default")]
+    assert first is not None
+    assert set(same) == {first}
+    assert of_other is None
+
+
+# Erasure: the results that are due, the rows that remain, and the rows that must not remain.
 
 
 async def test_erasure_leaves_a_tombstone(
@@ -123,7 +695,7 @@ def _expired(check_id: UUID) -> AuditEvent:
     )
 
 
-async def _decided(repository: CheckRepository, *, retain_seconds: float) -> UUID:
+async def _retention_decided(repository: CheckRepository, *, retain_seconds: float) -> UUID:
     check_id = (await created(repository)).check_id
     await repository.decide(check_id, epoch=None, decision=decision(retain_seconds=retain_seconds))
     return check_id
@@ -133,9 +705,9 @@ async def test_what_is_due_is_counted_apart_from_what_a_hold_keeps(
     repository: CheckRepository, retention: RetentionRepository, database: Database
 ) -> None:
     assert await retention.due(after(5000)) == ()
-    first = await _decided(repository, retain_seconds=1000)
-    second = await _decided(repository, retain_seconds=2000)
-    held = await _decided(repository, retain_seconds=500)
+    first = await _retention_decided(repository, retain_seconds=1000)
+    second = await _retention_decided(repository, retain_seconds=2000)
+    held = await _retention_decided(repository, retain_seconds=500)
     hold = StoredHold(reference="case-17", reason="court", placed_by="anna", place_time=after(30))
     await HoldRepository(database).place(held, hold, event=_expired(held))
 
@@ -158,7 +730,7 @@ async def test_what_is_due_is_counted_apart_from_what_a_hold_keeps(
 async def test_a_check_expires_once_and_not_before_its_time(
     repository: CheckRepository, retention: RetentionRepository, database: Database
 ) -> None:
-    check_id = await _decided(repository, retain_seconds=1000)
+    check_id = await _retention_decided(repository, retain_seconds=1000)
     with pytest.raises(Conflict):
         await retention.expire(check_id, after(999), event=_expired(check_id))
     assert await retention.expire(check_id, after(1000), event=_expired(check_id)) == ()

@@ -1,15 +1,26 @@
-"""The export to a collector: what is sent, what the settings decide, and what a dead collector costs."""
+"""A collector in this process, made from OpenTelemetry's own protocol definitions."""
 
 import asyncio
 import secrets
 import socket
+import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
 import trustme
+from facegate.v1 import device_pb2, result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+from opentelemetry.proto.metrics.v1 import metrics_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
@@ -20,9 +31,111 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.otlp import open_otlp
 from server.telemetry.otlp_senders import CountingProcessor
 from server.telemetry.stages import Stage
-from tests.server.live import serving, settings_for
+from tests.canaries import Canaries
+from tests.server.live import fresh_pictures, portrait, serving, settings_for
 from tests.server.live_fixtures import good_check
-from tests.server.telemetry.otlp_receiver import Receiver, receiving
+from tests.server.raw_device import RawDevice
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSpan:
+    """A span as the collector received it."""
+
+    name: str
+    trace_id: str
+    span_id: str
+    parent_id: str
+    attributes: dict[str, str | int]
+    error: str | None
+    began: float
+    seconds: float
+
+
+@dataclass
+class Receiver:
+    """What a collector received."""
+
+    port: int = 0
+    requests: list[bytes] = field(default_factory=list)
+    spans: list[ReceivedSpan] = field(default_factory=list)
+    metrics: dict[str, metrics_pb2.Metric] = field(default_factory=dict)
+    headers: list[dict[str, str]] = field(default_factory=list)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def tree(self, trace_id: str) -> list[tuple[str, float]]:
+        """The spans of a trace, indented below their parents, in the order in which they began; seconds."""
+        of_trace = [span for span in self.spans if span.trace_id == trace_id]
+        known = {span.span_id for span in of_trace}
+
+        def below(parent: str, depth: int) -> Iterator[tuple[str, float]]:
+            for span in of_trace:
+                if span.parent_id == parent or (depth == 0 and span.parent_id not in known):
+                    yield "  " * depth + span.name, span.seconds
+                    yield from below(span.span_id, depth + 1)
+
+        return list(below("", 0))
+
+
+class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def Export(self, request: Any, context: Any) -> Any:
+        with self._receiver.lock:
+            self._receiver.requests.append(request.SerializeToString())
+            self._receiver.headers.append(dict(context.invocation_metadata()))
+            for resource in request.resource_spans:
+                for scope in resource.scope_spans:
+                    self._receiver.spans += [_span(span) for span in scope.spans]
+            self._receiver.spans.sort(key=lambda span: span.began)
+        return trace_service_pb2.ExportTraceServiceResponse()
+
+
+class _Metrics(metrics_service_pb2_grpc.MetricsServiceServicer):
+    def __init__(self, receiver: Receiver) -> None:
+        self._receiver = receiver
+
+    def Export(self, request: Any, context: Any) -> Any:
+        with self._receiver.lock:
+            self._receiver.requests.append(request.SerializeToString())
+            for resource in request.resource_metrics:
+                for scope in resource.scope_metrics:
+                    self._receiver.metrics |= {metric.name: metric for metric in scope.metrics}
+        return metrics_service_pb2.ExportMetricsServiceResponse()
+
+
+def _span(span: trace_pb2.Span) -> ReceivedSpan:
+    return ReceivedSpan(
+        name=span.name,
+        trace_id=span.trace_id.hex(),
+        span_id=span.span_id.hex(),
+        parent_id=span.parent_span_id.hex(),
+        attributes={each.key: each.value.string_value or each.value.int_value for each in span.attributes},
+        error=span.status.message if span.status.code == trace_pb2.Status.STATUS_CODE_ERROR else None,
+        began=span.start_time_unix_nano / 1e9,
+        seconds=(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
+    )
+
+
+@contextmanager
+def receiving(credentials: grpc.ServerCredentials | None = None) -> Iterator[Receiver]:
+    """Receives on a free port of loopback until the block ends."""
+    receiver = Receiver()
+    server = grpc.server(ThreadPoolExecutor(max_workers=2))
+    trace_service_pb2_grpc.add_TraceServiceServicer_to_server(_Traces(receiver), server)  # type: ignore[no-untyped-call]
+    metrics_service_pb2_grpc.add_MetricsServiceServicer_to_server(_Metrics(receiver), server)  # type: ignore[no-untyped-call]
+    if credentials is None:
+        receiver.port = server.add_insecure_port("127.0.0.1:0")
+    else:
+        receiver.port = server.add_secure_port("127.0.0.1:0", credentials)
+    server.start()
+    try:
+        yield receiver
+    finally:
+        server.stop(None).wait()
+
+
+# The export to a collector: what is sent, what the settings decide, and what a dead collector costs.
 
 _METHOD = "/facegate.v1.VerificationService/GetCheck"
 
@@ -246,3 +359,77 @@ def test_a_full_queue_drops_and_counts() -> None:
     provider.shutdown()
     assert sum(dropped) == 7
     assert exporter.sent == 4096
+
+
+# A trace of one whole check, as a collector received it.
+
+_SERVICE = "facegate.v1.VerificationService"
+_SUBJECT, _CONSENT = "subject-4711-canary", "consent-4711-canary"
+
+_STAGES = [
+    ("caller", f"{_SERVICE}/UploadTrustedImage"),
+    (f"{_SERVICE}/UploadTrustedImage", "portrait"),
+    ("portrait", "embedding"),
+    (f"{_SERVICE}/UploadTrustedImage", "store_check"),
+    ("caller", f"{_SERVICE}/ScanFace"),
+    (f"{_SERVICE}/ScanFace", "handshake"),
+    (f"{_SERVICE}/ScanFace", "attempt"),
+    ("attempt", "capture"),
+    ("attempt", "device_evidence"),
+    ("attempt", "judge"),
+    ("attempt", "store_images"),
+    ("attempt", "assess_device"),
+    ("attempt", "verdict"),
+    ("verdict", "store_verdict"),
+    ("attempt", "result"),
+    ("caller", f"{_SERVICE}/FinishCheck"),
+    (f"{_SERVICE}/FinishCheck", "load_result"),
+    (f"{_SERVICE}/FinishCheck", "store_delivery"),
+    (f"{_SERVICE}/FinishCheck", "load_images"),
+]
+"""Each span of a check with one attempt, after the name of its parent."""
+
+
+async def test_one_trace_has_every_stage_of_a_check(tmp_path: Path) -> None:
+    trace_id, parent = secrets.token_hex(16), secrets.token_hex(8)
+    metadata = (("traceparent", f"00-{trace_id}-{parent}-01"), ("tracestate", "vendor=canary"))
+    canaries = Canaries()
+    canaries.plant("subject", _SUBJECT)
+    canaries.plant("consent", _CONSENT)
+    canaries.plant("portrait", portrait())
+    frames = fresh_pictures()
+    with receiving() as receiver:
+        otlp = {"endpoint": f"http://127.0.0.1:{receiver.port}"}
+        async with serving(settings_for(tmp_path, telemetry={"otlp": otlp})) as live:
+            upload = await live.service.UploadTrustedImage(
+                service_pb2.UploadTrustedImageRequest(
+                    image=portrait(), subject_reference=_SUBJECT, consent_reference=_CONSENT
+                ),
+                metadata=metadata,
+            )
+            canaries.plant("scan token", upload.scan_token)
+            stream = await RawDevice(live.device, upload, metadata=metadata).open()
+            await stream.begin()
+            unavailable = device_pb2.Attestation(unavailable=device_pb2.AttestationUnavailable())
+            await stream.send(scan_pb2.ScanFaceRequest(attestation=unavailable))
+            await stream.run_rest(frames)
+            assert await stream.outcome() is None
+            answer = await live.service.FinishCheck(
+                service_pb2.FinishCheckRequest(check_id=upload.check_id, audit_image_limit=4),
+                metadata=metadata,
+            )
+            assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    spans = [span for span in receiver.spans if span.trace_id == trace_id]
+    names = {span.span_id: span.name for span in spans}
+    # What runs at the same time begins in any order.
+    assert sorted((names.get(span.parent_id, "caller"), span.name) for span in spans) == sorted(_STAGES)
+    calls = [span for span in spans if span.name.startswith(_SERVICE)]
+    assert {span.parent_id for span in calls} == {parent}
+    assert {span.attributes["facegate.check_id"] for span in calls} == {upload.check_id}
+    attempt = {"attempt", "capture", "judge", "store_images", "assess_device", "verdict", "store_verdict"}
+    for span in spans:
+        assert span.error is None
+        if span.name in attempt:
+            assert span.attributes == {"facegate.check_id": upload.check_id, "facegate.attempt": 1}
+    assert [leak for request in receiver.requests for leak in canaries.leaks(request)] == []
+    assert b"vendor" not in b"".join(receiver.requests)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from evaluation.match.calibration import render_calibration
-from tests.evaluation.match.crowds import pack_of
+from tests.evaluation.match.reports import pack_of
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
 from vision.packs.calibration import Provenance, fit_cohort

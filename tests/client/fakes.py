@@ -1,0 +1,159 @@
+"""What a device has around it: a screen, a recorder of events, and a connection that is cut."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import AsyncIterator
+
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
+
+from cli.relay import carry
+from facegate_client import DisplayedStep, ScanEvents
+
+# A screen that records its steps, and shows them after a fixed delay.
+
+_DELAY_US = 5_000
+
+
+class FakeScreen:
+    """Implements `facegate_client.FlashScreen` over the monotonic clock, as recordings in real time do.
+
+    Attributes:
+        received: Number of each step and the loop's time at which it came; 0 for "back to normal".
+        ovals: The oval changes.
+        hints: The feedback.
+    """
+
+    def __init__(self, *, oval: bool = True, read: bool = False) -> None:
+        self._oval = oval
+        self._read = read
+        self._shown: list[DisplayedStep] = []
+        self.received: list[tuple[int, float]] = []
+        self.ovals: list[scan_pb2.OvalChange] = []
+        self.hints: list[feedback_pb2.Feedback] = []
+
+    @property
+    def profile(self) -> device_pb2.ScreenProfile:
+        return device_pb2.ScreenProfile(width=1080, height=2340, brightness=1.0)
+
+    @property
+    def capabilities(self) -> tuple[scan_pb2.Capability.ValueType, ...]:
+        drawn = (scan_pb2.CAPABILITY_OVAL_CHANGE,) if self._oval else ()
+        gestures = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
+        return (*drawn, *gestures) if self._read else drawn
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        self._tell(step.step)
+
+    def show_oval(self, change: scan_pb2.OvalChange) -> None:
+        self.ovals.append(change)
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        self.hints.append(feedback)
+
+    def restore(self) -> None:
+        if self.received and self.received[-1][0]:
+            self._tell(0)
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        shown = [step for step in self._shown if step.since_us <= capture_time_us]
+        return shown[-1] if shown and shown[-1].number else DisplayedStep()
+
+    def _tell(self, number: int) -> None:
+        self.received.append((number, asyncio.get_running_loop().time()))
+        self._shown.append(DisplayedStep(number, time.monotonic_ns() // 1000 + _DELAY_US))
+
+
+class Recorder(ScanEvents):
+    """Records the events of a scan."""
+
+    def __init__(self) -> None:
+        self.hints: list[int] = []
+        self.losses: list[str] = []
+        self.waits: list[tuple[int, float]] = []
+        self.lost = asyncio.Event()
+        self.finished: list[int] = []
+        self.pauses: list[bool] = []
+        self.sent = 0
+
+    def feedback(self, feedback: feedback_pb2.Feedback) -> None:
+        self.hints.append(feedback.code)
+
+    def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
+        self.losses.append(cause)
+        self.waits.append((reconnect, wait_s))
+        self.lost.set()
+
+    def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
+        self.finished.append(result.attempt)
+
+    def paused(self, pause: scan_pb2.CapturePause) -> None:
+        self.pauses.append(pause.paused)
+
+    def frame_sent(self, attempt: int, index: int, size: int) -> None:
+        self.sent += 1
+
+
+# A TCP proxy that can cut its connections, as a network does, start them slowly, or delay them.
+
+
+class CutProxy:
+    """Forwards connections to a target until they are cut.
+
+    Args:
+        target: ``host:port``.
+        silent_s: Seconds in which a new connection receives nothing.
+        delay_s: Delay in each direction, seconds: half of the added round-trip time.
+    """
+
+    def __init__(self, target: str, *, silent_s: float = 0.0, delay_s: float = 0.0) -> None:
+        host, _, port = target.rpartition(":")
+        self._silent_s = silent_s
+        self._delay_s = delay_s
+        self._target = (host, int(port))
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[object]] = set()
+        self.connections = 0
+
+    def cut(self) -> None:
+        """Resets every open connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """Cuts all connections and waits until they are closed."""
+        self.cut()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Serves one connection."""
+        self.connections += 1
+        if task := asyncio.current_task():
+            self._tasks.add(task)
+        await asyncio.sleep(self._silent_s)
+        remote_reader, remote_writer = await asyncio.open_connection(*self._target)
+        self._writers |= {writer, remote_writer}
+        try:
+            await asyncio.gather(
+                carry(reader, remote_writer, delay_s=self._delay_s),
+                carry(remote_reader, writer, delay_s=self._delay_s),
+            )
+        finally:
+            self._writers -= {writer, remote_writer}
+            writer.transport.abort()
+            remote_writer.transport.abort()
+
+
+@contextlib.asynccontextmanager
+async def cutting(
+    target: str, *, silent_s: float = 0.0, delay_s: float = 0.0
+) -> AsyncIterator[tuple[CutProxy, str]]:
+    """A proxy to ``target`` on a free port of loopback, with its ``host:port``."""
+    proxy = CutProxy(target, silent_s=silent_s, delay_s=delay_s)
+    server = await asyncio.start_server(proxy.accept, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield proxy, f"127.0.0.1:{port}"
+    finally:
+        server.close()
+        await proxy.close()

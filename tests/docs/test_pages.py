@@ -1,0 +1,434 @@
+"""The commands, names and links of the pages exist."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
+from inspect import cleandoc
+from pathlib import Path
+from urllib.parse import unquote
+
+import pytest
+import typer
+import typer.main
+from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
+from google.protobuf.descriptor import EnumDescriptor
+from typer._click.core import Command, Context
+from typer._click.exceptions import BadOptionUsage, BadParameter, NoArgsIsHelpError, UsageError
+from typer.core import TyperGroup
+from typer.testing import CliRunner
+
+from cli.main import app
+from docs.make_texts import documented_values, made_files
+from facegate_protocol.texts import REFUSALS, ScanEffect
+from server.access.api_keys import load_api_keys
+from server.configuration.settings import Settings
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
+from server.scan.endings import TAMPERING
+from tests.docs.pages import (
+    REPOSITORY,
+    CodeBlock,
+    anchors,
+    code_blocks,
+    code_spans,
+    commands,
+    links,
+    pages,
+    program_of,
+    prose,
+    simple_commands,
+)
+
+# The commands in the pages exist, with their options.
+
+_NAMES = [str(page.relative_to(REPOSITORY)) for page in pages()]
+
+
+@cache
+def _facegate() -> TyperGroup:
+    command = typer.main.get_command(app)
+    assert isinstance(command, TyperGroup)
+    return command
+
+
+def _parse(arguments: list[str]) -> None:
+    """Parses as ``facegate`` does, without running a command.
+
+    Raises:
+        UsageError: The command or option does not exist, or a value is invalid.
+    """
+    command: Command = _facegate()
+    context: Context | None = None
+    name, rest = "facegate", arguments
+    while True:
+        with command.make_context(name, list(rest), parent=context) as context:
+            if not isinstance(command, TyperGroup):
+                return
+            chosen, found, rest = command.resolve_command(context, _left(context))
+            assert found is not None
+            assert chosen is not None
+            command, name = found, chosen
+
+
+def _left(context: Context) -> list[str]:
+    return [*context._protected_args, *context.args]
+
+
+def _shown(page: Path) -> Iterator[tuple[CodeBlock, str, list[str]]]:
+    for block in code_blocks(page):
+        for words in commands(block):
+            yield block, *program_of(words)
+
+
+def _problem(arguments: list[str], *, whole: bool) -> str | None:
+    """The error of ``facegate``; ``whole`` is false if values may be missing, as in running text."""
+    try:
+        _parse(arguments)
+    except NoArgsIsHelpError:
+        return None if not whole else "arguments are missing"
+    except (BadParameter, BadOptionUsage) as error:
+        return error.format_message() if whole else None
+    except UsageError as error:
+        return error.format_message()
+    except typer.Exit:
+        return None
+    return None
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_commands_in_blocks_are_right(name: str) -> None:
+    problems = [
+        f"line {block.line}: facegate {' '.join(arguments)}: {problem}"
+        for block, program, arguments in _shown(REPOSITORY / name)
+        if program == "facegate" and (problem := _problem(arguments, whole=True))
+    ]
+    assert problems == []
+
+
+def _examples(command: Command) -> Iterator[str]:
+    """The commands that a help shows: paragraphs, which may be wrapped."""
+    for paragraph in re.split(r"\n\s*\n", cleandoc(command.help or "")):
+        text = " ".join(paragraph.split()).removeprefix("Examples: ")
+        if text.startswith("facegate "):
+            yield text
+
+
+@cache
+def _leaves() -> dict[str, Command]:
+    found: dict[str, Command] = {}
+    waiting: list[tuple[str, Command]] = [("facegate", _facegate())]
+    while waiting:
+        name, command = waiting.pop()
+        if isinstance(command, TyperGroup):
+            waiting += [(f"{name} {word}", sub) for word, sub in command.commands.items()]
+        else:
+            found[name] = command
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(_leaves()))
+def test_the_examples_of_a_help_are_right(name: str) -> None:
+    problems = [
+        f"{example}: {problem}"
+        for example in _examples(_leaves()[name])
+        for words in simple_commands(example)
+        if program_of(words)[0] == "facegate"
+        and (problem := _problem(program_of(words)[1], whole=True)) is not None
+    ]
+    assert problems == []
+
+
+def test_examples_of_helps_are_found() -> None:
+    assert sum(len(list(_examples(command))) for command in _leaves().values()) > 60
+
+
+@pytest.mark.parametrize("name", [name for name in sorted(_leaves()) if name.startswith("facegate checks ")])
+def test_a_help_of_checks_shows_how_to_reach_a_server(name: str) -> None:
+    assert any(
+        all(option in example for option in ("--service", "--ca", "--api-key-file"))
+        for example in _examples(_leaves()[name])
+    )
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_commands_in_the_text_exist(name: str) -> None:
+    problems = [
+        f"{span}: {problem}"
+        for span in code_spans(REPOSITORY / name)
+        if span.startswith("facegate ")
+        for _, arguments in (program_of(next(simple_commands(span))),)
+        if (problem := _problem(arguments, whole=False))
+    ]
+    assert problems == []
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_targets_of_make_exist(name: str) -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    page = REPOSITORY / name
+    shown = [arguments for _, program, arguments in _shown(page) if program == "make"]
+    shown += [span.split()[1:] for span in code_spans(page) if re.match(r"make [a-z]", span)]
+    named = {word for arguments in shown for word in arguments[:1] if re.fullmatch(r"[a-z-]+", word)}
+    assert named <= targets
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_modules_that_are_run_exist(name: str) -> None:
+    page = REPOSITORY / name
+    shown = [arguments for _, program, arguments in _shown(page) if program.startswith("python")]
+    shown += [span.split()[1:] for span in code_spans(page) if re.match(r"python3? -m ", span)]
+    modules = [
+        arguments[1]
+        for arguments in shown
+        if arguments[:1] == ["-m"] and re.fullmatch(r"[\w.]+", arguments[1])
+    ]
+    assert [module for module in modules if find_spec(module) is None] == []
+
+
+def test_commands_are_found() -> None:
+    found = [arguments for page in pages() for _, program, arguments in _shown(page) if program == "facegate"]
+    assert len(found) > 40
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [
+        (["serve", "--config", "facegate.toml"], None),
+        (["serve", "--confg", "facegate.toml"], "No such option: --confg"),
+        (["swerve"], "No such command 'swerve'"),
+        (["keys", "rotate"], "Missing argument"),
+        (["keys", "rotate", "password"], "Invalid value"),
+    ],
+)
+def test_invalid_commands_are_found(arguments: list[str], problem: str | None) -> None:
+    found = _problem(arguments, whole=True)
+    assert found is None if problem is None else found is not None and problem in found
+
+
+def test_commands_are_taken_out_of_a_block() -> None:
+    text = (
+        "$ A=1 .venv/bin/facegate models \\\n    pull open  # a comment\noutput\n"
+        "$ facegate keys new-api-key a --expires-days 180 2>key >>entries | tee entry && make demo\n"
+    )
+    block = CodeBlock(page=REPOSITORY / "README.md", line=1, language="console", text=text)
+    assert [program_of(words) for words in commands(block)] == [
+        ("facegate", ["models", "pull", "open"]),
+        ("facegate", ["keys", "new-api-key", "a", "--expires-days", "180"]),
+        ("tee", ["entry"]),
+        ("make", ["demo"]),
+    ]
+
+
+# Every dotted name of the project's own code that a docstring or a comment mentions exists.
+
+_ROOTS = {
+    **{
+        room: REPOSITORY / room
+        for room in (
+            "attempt",
+            "cli",
+            "device_integrity",
+            "evaluation",
+            "formats",
+            "liveness",
+            "matcher",
+            "research",
+            "server",
+            "simulator",
+            "vision",
+        )
+    },
+    "facegate_client": REPOSITORY / "client" / "facegate_client",
+    "facegate_protocol": REPOSITORY / "protos" / "facegate_protocol",
+}
+_NAME = re.compile(rf"`((?:{'|'.join(_ROOTS)})(?:\.\w+)+)`")
+_SETTINGS = (REPOSITORY / "docs" / "settings.md").read_text(encoding="utf-8")
+
+
+def _exists(name: str) -> bool:
+    """Returns whether a dotted name is that of a module, or of something in its module."""
+    room, *parts = name.split(".")
+    place = _ROOTS[room]
+    while parts and ((place / parts[0]).is_dir() or (place / f"{parts[0]}.py").is_file()):
+        place = place / parts.pop(0)
+    module = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+    code = module.read_text(encoding="utf-8")
+    return not parts or re.search(rf"\b{parts[0]}\b", code) is not None
+
+
+def test_the_dotted_names_in_the_code_exist() -> None:
+    missing = [
+        f"{file.relative_to(REPOSITORY)}: {name}"
+        for root in _ROOTS.values()
+        for file in sorted(root.rglob("*.py"))
+        for name in _NAME.findall(file.read_text(encoding="utf-8"))
+        if not _exists(name) and f"[{name.rpartition('.')[0]}]" not in _SETTINGS
+    ]
+    assert missing == []
+
+
+# Every relative link of the pages has a target.
+
+
+def _broken(page: Path) -> list[str]:
+    found = []
+    for link in links(page):
+        if "://" in link or link.startswith("mailto:"):
+            continue
+        path, _, anchor = unquote(link).partition("#")
+        target = (page.parent / path).resolve() if path else page
+        if not target.is_relative_to(REPOSITORY) or not target.exists():
+            found.append(f"{link}: no such file")
+        elif anchor and target.suffix == ".md" and anchor not in anchors(target):
+            found.append(f"{link}: no such heading")
+    return found
+
+
+@pytest.mark.parametrize("name", _NAMES)
+def test_links_resolve(name: str) -> None:
+    assert _broken(REPOSITORY / name) == []
+
+
+def test_links_are_found() -> None:
+    assert sum(len(links(page)) for page in pages()) > 150
+
+
+def test_anchors_are_those_of_the_host(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text("# `[a.b]` and *c*: D\n\n```sh\n# no heading\n```\n\n## Same\n\n## Same\n")
+    assert anchors(page) == {"ab-and-c-d", "same", "same-1"}
+
+
+def test_every_page_is_on_the_map() -> None:
+    docs = REPOSITORY / "docs"
+    linked = {(docs / link.partition("#")[0]).resolve() for link in links(docs / "README.md")}
+    listed = {page for page in docs.glob("*.md") if page.name != "README.md"}
+    assert listed - linked == set()
+    assert (docs / "adr" / "README.md") in linked
+
+
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    named = {
+        path
+        for span in code_spans(REPOSITORY / "CONTRIBUTING.md")
+        for path in re.findall(r"(?:^|(?<= ))[\w-]+(?:/[\w-]+)*/[\w.-]+\.\w+", span.partition("::")[0])
+    }
+    assert len(named) > 40
+    assert [path for path in sorted(named) if not (REPOSITORY / path).is_file()] == []
+
+
+def test_the_pages_name_no_path_of_a_machine() -> None:
+    assert [name for name in _NAMES if "/work/" in prose(REPOSITORY / name)] == []
+
+
+# The operator's guide: its settings are valid, and its commands for a server's data run in its order.
+
+_PAGE = REPOSITORY / "docs" / "operating.md"
+_RUN = {("config", "show"), ("policy", "show"), ("db", "upgrade"), ("db", "forget-devices")}
+_RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
+"""Commands that need no server, no network and no models."""
+
+_TOML = [block for block in code_blocks(_PAGE) if block.language == "toml"]
+
+
+@pytest.mark.parametrize("block", _TOML, ids=lambda block: f"line {block.line}")
+def test_its_settings_are_valid(block: CodeBlock) -> None:
+    Settings(**tomllib.loads(block.text))
+
+
+def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
+    # As the first start of a server leaves them.
+    KeyFolder(KeyFiles(tmp_path / "keys"))
+    ran = set()
+    for block in code_blocks(_PAGE):
+        for program, arguments in map(program_of, commands(block)):
+            if program == "facegate" and tuple(arguments[:2]) in _RUN:
+                here = [word.replace("/etc/facegate", str(tmp_path)) for word in arguments]
+                done = CliRunner().invoke(app, here)
+                # Of the person in the page, this deployment has nothing.
+                expected = 1 if arguments[1] == "forget-devices" else 0
+                assert done.exit_code == expected, (arguments, done.output)
+                ran.add(tuple(arguments[:2]))
+    assert ran == _RUN
+    # The file that the page's command made is one that the server accepts.
+    (key,) = load_api_keys(tmp_path / "api_keys.toml").keys
+    assert key.caller.name == "onboarding-backend"
+
+
+# What ``docs.make_texts`` writes matches the texts, the contract and the server.
+
+_REPOSITORY = Path(__file__).resolve().parents[2]
+_ROOMS = ("attempt", "formats", "server", "matcher", "vision")
+_OF_ANALYSES = {"code"}
+"""In the metadata of every error of AnalysisService."""
+
+
+def _sources() -> Iterator[str]:
+    for room in _ROOMS:
+        for path in (_REPOSITORY / room).rglob("*.py"):
+            yield path.read_text()
+
+
+def _refusals() -> Iterator[tuple[str, set[str]]]:
+    """Reason and literal keys of the details of every refusal in the server's code."""
+    for source in _sources():
+        for node in ast.walk(ast.parse(source)):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            if node.func.id not in {"Refusal", "AnalysisRefused"} or not isinstance(
+                node.args[0], ast.Attribute
+            ):
+                continue
+            details = next((word.value for word in node.keywords if word.arg == "details"), None)
+            keys = details.keys if isinstance(details, ast.Dict) else []
+            yield node.args[0].attr, {str(key.value) for key in keys if isinstance(key, ast.Constant)}
+
+
+def test_the_files_are_up_to_date() -> None:
+    stale = [path.name for path, content in made_files().items() if path.read_text("utf-8") != content]
+    assert stale == [], "run: python -m docs.make_texts"
+
+
+@pytest.mark.parametrize(
+    ("file", "prefix", "enum"),
+    [
+        ("result.proto", "FAILURE_REASON_", result_pb2.FailureReason.DESCRIPTOR),
+        ("result.proto", "OUTCOME_", result_pb2.AttemptSummary.Outcome.DESCRIPTOR),
+        ("result.proto", "OUTCOME_", result_pb2.DeviceCheck.Outcome.DESCRIPTOR),
+        ("feedback.proto", "FEEDBACK_CODE_", feedback_pb2.FeedbackCode.DESCRIPTOR),
+        ("scan.proto", "SCAN_STATUS_", scan_pb2.ScanStatus.DESCRIPTOR),
+    ],
+)
+def test_no_value_is_left_out(file: str, prefix: str, enum: EnumDescriptor) -> None:
+    name = enum.full_name.removeprefix("facegate.v1.")
+    listed = [prefix + value.name for value in documented_values(file, name, prefix)]
+    assert listed == [value.name for value in enum.values if value.number]
+
+
+def test_an_enumeration_that_is_not_there_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"result\.proto has no enum Absent"):
+        documented_values("result.proto", "Absent", "")
+
+
+def test_every_key_of_a_refusal_is_documented() -> None:
+    found = list(_refusals())
+    assert len(found) > 80
+    for reason, keys in found:
+        assert keys - _OF_ANALYSES <= set(REFUSALS[reason].metadata), reason
+
+
+def test_every_documented_key_is_in_the_code() -> None:
+    words = {word for source in _sources() for word in re.findall(r"\w+", source)}
+    for reason, advice in REFUSALS.items():
+        for key in advice.metadata:
+            snake = re.sub(r"[A-Z]", lambda letter: f"_{letter[0].lower()}", key)
+            assert {key, snake} & words, (reason, key)
+
+
+def test_the_server_decides_against_a_check_for_the_same_reasons() -> None:
+    decided = {reason for reason, advice in REFUSALS.items() if advice.scan is ScanEffect.DECIDED}
+    assert decided == {reason.value for reason in TAMPERING}

@@ -1,0 +1,454 @@
+"""The training of a PAD network of our own."""
+
+import csv
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from numpy.typing import NDArray
+from scipy.signal import correlate
+
+from research.pad_network import held_out, stages
+from research.pad_network.__main__ import main
+from research.pad_network.export import State, fit_calibration, student_to_onnx
+from research.pad_network.held_out import held_out_names
+from research.pad_network.held_out import main as held_out_main
+from research.pad_network.material import (
+    HELD_OUT,
+    LARGEST_SOURCE,
+    UNUSED,
+    MaterialError,
+    Region,
+    divide,
+    load_regions,
+    pad_pictures,
+    persons,
+    portrait_pictures,
+    read_plan,
+    save_regions,
+)
+from research.pad_network.pool import RIM, load_shard, make_shard, save_shard
+from research.pad_network.recapture import as_print, as_screen, captured, jittered, turned_about
+from research.pad_network.stages import Workplace
+from research.pad_network.teachers import FEATURES, load_teachers
+from tests.research.parts import part_of, small_assets, some_photos
+from vision.face import BgrImage, Box
+from vision.onnx_sessions import RuntimeOptions, create_session
+from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE
+
+# Simulated regions and weights for these tests, without images of persons.
+
+BOX = Box(40, 30, 120, 130)
+
+
+def noise_image(seed: int = 0, *, height: int = 160, width: int = 150) -> BgrImage:
+    """Smooth noise with tones and edges, and without a face."""
+    coarse = np.random.default_rng(seed).integers(0, 256, size=(8, 8, 3)).astype(np.uint8)
+    rows, columns = np.arange(height) * 8 // height, np.arange(width) * 8 // width
+    return np.ascontiguousarray(coarse[rows][:, columns])
+
+
+def unit(*values: float) -> NDArray[np.float32]:
+    """A template that starts with ``values``, of length 1."""
+    vector = np.zeros(128, dtype=np.float32)
+    vector[: len(values)] = values
+    return (vector / np.linalg.norm(vector)).astype(np.float32)
+
+
+def region(
+    name: str,
+    *,
+    source: str = LARGEST_SOURCE,
+    session: str = "numbers",
+    species: str = "live",
+    template: NDArray[np.float32] | None = None,
+    seed: int = 0,
+) -> Region:
+    return Region(
+        source=source,
+        session=session,
+        is_live=species in {"live", "portrait"},
+        species=species,
+        name=name,
+        image=noise_image(seed),
+        boxes=(BOX,),
+        template=np.zeros(128, dtype=np.float32) if template is None else template,
+    )
+
+
+def student_state(seed: int = 0) -> dict[str, NDArray[np.float32]]:
+    """Weights of the network's shapes, drawn, so that exporting needs no PyTorch."""
+    random = np.random.default_rng(seed)
+    state: dict[str, NDArray[np.float32]] = {}
+
+    def convolution(name: str, inward: int, outward: int) -> None:
+        spread = (2 / (9 * inward)) ** 0.5
+        state[f"{name}.0.weight"] = random.normal(0, spread, (outward, inward, 3, 3)).astype(np.float32)
+        for part, low, high in (("weight", 0.8, 1.2), ("bias", -0.1, 0.1), ("running_mean", -0.1, 0.1)):
+            state[f"{name}.1.{part}"] = random.uniform(low, high, outward).astype(np.float32)
+        state[f"{name}.1.running_var"] = random.uniform(0.5, 1.5, outward).astype(np.float32)
+
+    for trunk, channels in (("tight", (4, 6, 8)), ("wide", (4, 6))):
+        convolution(f"{trunk}.stem", 3, channels[0])
+        for stage, (inward, outward) in enumerate(itertools.pairwise(channels)):
+            convolution(f"{trunk}.stages.{stage}.halve", inward, outward)
+            convolution(f"{trunk}.stages.{stage}.first", outward, outward)
+            convolution(f"{trunk}.stages.{stage}.second", outward, outward)
+    for name, inward, outward in (("join", 28, 5), ("last", 5, 1)):
+        state[f"{name}.weight"] = random.normal(0, 0.4, (outward, inward)).astype(np.float32)
+        state[f"{name}.bias"] = random.normal(0, 0.1, outward).astype(np.float32)
+    return state
+
+
+# The calibration of logits on the scores of the cross-validation.
+
+
+def test_calibration_finds_the_scale_that_was_lost() -> None:
+    random = np.random.default_rng(5)
+    truth = random.normal(0, 2, size=4000)
+    is_live = random.random(4000) < 1 / (1 + np.exp(-truth))
+    weights = np.where(is_live, is_live.mean(), 1 - is_live.mean())
+    found = fit_calibration(4 * truth - 1, is_live, weights)
+    assert found.scale == pytest.approx(0.25, rel=0.1)
+    assert found.shift == pytest.approx(0.25, abs=0.12)
+    assert found.probabilities(np.array([-1e3, 1.0, 1e3])) == pytest.approx([0, 0.62, 1], abs=0.04)
+
+
+def test_calibration_needs_both_kinds() -> None:
+    with pytest.raises(ValueError, match="bona fide pictures and attacks"):
+        fit_calibration(np.zeros(4), np.ones(4, dtype=bool), np.ones(4))
+
+
+# ``prepare``; ``validate`` and ``train`` need PyTorch, which tests do not install.
+
+
+def _pictures(folder: Path) -> list[str]:
+    """Two live images and two attacks of the source with the most, and two images of another one."""
+    with (folder / "manifest.csv").open(encoding="utf-8", newline="") as stream:
+        rows = [row for row in csv.DictReader(stream) if row["usable"] == "1"]
+    large = [row for row in rows if "Silent-Face" in row["source_repo"]]
+    others = [row for row in rows if row["source_repo"].startswith("Krzysiek354/")]
+    parts = ([row for row in large if (row["label"] == "live") is live][:2] for live in (True, False))
+    return [row["file"] for part in (*parts, others[:2]) for row in part]
+
+
+@pytest.mark.timeout(300)
+def test_preparation_writes_regions_a_shard_and_the_held_out_list(
+    assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stages, "_SHARD", 8)
+    photos = some_photos(assets / "data/faces", people=1, each=1)
+    made = small_assets(assets, tmp_path / "assets", photos=photos)
+    part_of(assets / "data/pad", made / "data/pad", _pictures(assets / "data/pad"))
+    work = tmp_path / "work"
+    assert main(["prepare", "--assets", str(made), "--work", str(work), "--shards", "1"]) == 0
+    regions = load_regions(work / "regions.npz")
+    assert {region.is_live for region in regions} == {True, False}
+    with np.load(work / "shard_000.npz") as shard:
+        assert all(len(values) == 8 for values in shard.values())
+    listed = tmp_path / "held_out.txt"
+    assert held_out.main(["--work", str(work), "--out", str(listed)]) == 0
+    assert "Left out" in listed.read_text("utf-8")
+
+
+# The exported graph computes the network of the weights.
+
+CPU = RuntimeOptions(providers="cpu")
+
+
+def _halved(value: NDArray[np.float64], state: State, name: str, *, stride: int) -> NDArray[np.float64]:
+    """Convolution and batch normalisation, straight from their definitions; shape (channels, h, w)."""
+    padded = np.pad(value, ((0, 0), (1, 1), (1, 1)))
+    weights = state[f"{name}.0.weight"].astype(np.float64)
+    made = np.array([correlate(padded, kernel, mode="valid")[0] for kernel in weights])[:, ::stride, ::stride]
+    mean, variance = state[f"{name}.1.running_mean"], state[f"{name}.1.running_var"]
+    scaled = (made - mean[:, None, None]) / np.sqrt(variance + 1e-5)[:, None, None]
+    return np.asarray(
+        scaled * state[f"{name}.1.weight"][:, None, None] + state[f"{name}.1.bias"][:, None, None]
+    )
+
+
+def _expected(state: State, crops: dict[str, NDArray[np.float32]]) -> float:
+    pooled = []
+    for trunk, count in (("tight", 2), ("wide", 1)):
+        value = (crops[trunk][0].astype(np.float64) - 127.5) / 127.5
+        value = np.maximum(_halved(value, state, f"{trunk}.stem", stride=2), 0)
+        for stage in range(count):
+            part = f"{trunk}.stages.{stage}"
+            value = np.maximum(_halved(value, state, f"{part}.halve", stride=2), 0)
+            inner = np.maximum(_halved(value, state, f"{part}.first", stride=1), 0)
+            value = np.maximum(value + _halved(inner, state, f"{part}.second", stride=1), 0)
+        pooled += [value.mean(axis=(1, 2)), value.max(axis=(1, 2))]
+    hidden = np.maximum(state["join.weight"] @ np.concatenate(pooled) + state["join.bias"], 0)
+    return float((state["last.weight"] @ hidden + state["last.bias"])[0])
+
+
+def test_the_graph_computes_the_same_as_the_layers() -> None:
+    state = student_state()
+    random = np.random.default_rng(3)
+    crops = {
+        "tight": random.uniform(0, 255, (1, 3, 112, 112)).astype(np.float32),
+        "wide": random.uniform(0, 255, (1, 3, 80, 80)).astype(np.float32),
+    }
+    plain = create_session(student_to_onnx(state), CPU).run(None, crops)[0]
+    assert plain.shape == (1, 1)
+    # Numbers are stored as float16.
+    assert plain[0, 0] == pytest.approx(_expected(state, crops), rel=2e-2, abs=2e-2)
+    calibrated = create_session(student_to_onnx(state, scale=0.5, shift=1.25), CPU).run(None, crops)[0]
+    assert calibrated[0, 0] == pytest.approx(0.5 * plain[0, 0] + 1.25, rel=1e-2, abs=1e-2)
+
+
+def test_the_same_weights_give_the_same_bytes() -> None:
+    assert student_to_onnx(student_state()) == student_to_onnx(student_state())
+
+
+def test_the_graph_has_no_slow_activation() -> None:
+    model = onnx.load_from_string(student_to_onnx(student_state()))
+    assert "PRelu" not in {node.op_type for node in model.graph.node}
+
+
+def test_missing_weights_are_named() -> None:
+    state = student_state()
+    del state["join.bias"]
+    with pytest.raises(KeyError, match=r"join\.bias"):
+        student_to_onnx(state)
+
+
+def held_out_region(name: str, *, is_live: bool) -> Region:
+    nothing = np.zeros((4, 4, 3), np.uint8)
+    return Region("a", "s", is_live, "" if is_live else "print", name, nothing, (), np.zeros(3, np.float32))
+
+
+def test_held_out_files_have_the_names_of_the_manifest() -> None:
+    place = Workplace(
+        folder=Path("work"),
+        regions=[
+            held_out_region("1.jpg", is_live=True),
+            held_out_region("2.jpg", is_live=True),
+            held_out_region("3.jpg", is_live=False),
+        ],
+        fold=np.array([HELD_OUT, 0, HELD_OUT]),
+        person=np.array([0, 1, 2]),
+    )
+    assert held_out_names(place) == ("live/1.jpg", "spoof/3.jpg")
+
+
+def test_missing_regions_are_reported(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert held_out_main(["--work", str(tmp_path), "--out", str(tmp_path / "list.txt")]) == 2
+    assert "could not list" in capsys.readouterr().err
+    assert not (tmp_path / "list.txt").exists()
+
+
+# Manifests to images, images to regions, regions to samples and back from files.
+
+HEADER = "file,source_repo,path,label,identity,attack_type,usable\n"
+
+
+def _manifest(folder: Path, *lines: str) -> Path:
+    (folder / "manifest.csv").write_text(HEADER + "\n".join(lines) + "\n")
+    return folder
+
+
+def test_names_contain_sessions_and_species(tmp_path: Path) -> None:
+    rows = [
+        ("a.jpg", LARGEST_SOURCE, "data/All_Real_aspect_resized/1600515590.jpg", "live", ""),
+        ("b.jpg", LARGEST_SOURCE, "data/All_Real_aspect_resized/img_1600515999 2.jpg", "live", ""),
+        ("c.jpg", LARGEST_SOURCE, "data/Real_aspect_resized/20240119_194241.jpg", "live", ""),
+        ("d.jpg", LARGEST_SOURCE, "data/All_Paper_aspect_resized/A4 BW_img_25.jpg", "spoof", "print:A4"),
+        ("e.jpg", "a/b", "dataset/fake/7.png", "spoof", "screen (an author)"),
+        ("f.jpg", "a/b", "dataset/fake/8.png", "spoof", "screen?"),
+    ]
+    lines = [f"{file},{source},{path},{label},,{attack},1" for file, source, path, label, attack in rows]
+    pictures = pad_pictures(_manifest(tmp_path, *lines, "g.jpg,a/b,x/9.png,live,,,0"))
+    assert [picture.path.name for picture in pictures] == [row[0] for row in rows]
+    assert [picture.species for picture in pictures] == ["live"] * 3 + ["print", "screen", "screen"]
+    assert [picture.session for picture in pictures[:4]] == [
+        "time 1600515",
+        "time 1600515",
+        "Real 20240119",
+        "All_Paper A BW_img",
+    ]
+
+
+def test_a_missing_manifest_is_reported(tmp_path: Path) -> None:
+    for read in (pad_pictures, portrait_pictures):
+        with pytest.raises(MaterialError, match=r"manifest\.csv"):
+            read(tmp_path)
+
+
+def test_every_real_source_is_in_the_plan(assets: Path) -> None:
+    plan = read_plan()
+    planned = plan.held_out_sources.union(*plan.folds, {LARGEST_SOURCE})
+    pictures = pad_pictures(assets / "data" / "pad")
+    assert {picture.source for picture in pictures} == planned
+    assert plan.held_out_sessions <= {picture.session for picture in pictures}
+    assert not {p.source for p in portrait_pictures(assets / "data" / "faces")} & planned
+
+
+def test_regions_survive_a_file(tmp_path: Path) -> None:
+    kept = [region("1"), region("2", species="print", seed=4)]
+    save_regions(tmp_path / "regions.npz", kept)
+    read = load_regions(tmp_path / "regions.npz")
+    for one, other in zip(kept, read, strict=True):
+        np.testing.assert_array_equal(one.image, other.image)
+        np.testing.assert_array_equal(one.template, other.template)
+        assert (one.name, one.is_live, one.species, one.boxes) == (
+            other.name,
+            other.is_live,
+            other.species,
+            other.boxes,
+        )
+
+
+@pytest.mark.parametrize("content", [b"", b"PK\x03\x04", b"text"])
+def test_other_files_hold_no_regions_or_shards(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "file.npz"
+    path.write_bytes(content)
+    for load in (load_regions, load_shard):
+        with pytest.raises(MaterialError, match=r"file\.npz"):
+            load(path)
+
+
+def test_a_shard_is_decided_by_its_seed(assets: Path, tmp_path: Path) -> None:
+    teachers = load_teachers(assets / "models")
+    regions = [region("1"), region("2", species="print", seed=1), replace(region("3"), name="left out")]
+    first, again, other = (
+        make_shard(regions, [0, 1], teachers=teachers, count=6, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first.tight.shape == (6, TIGHT_SIDE + 2 * RIM, TIGHT_SIDE + 2 * RIM, 3)
+    assert first.wide.shape == (6, WIDE_SIDE, WIDE_SIDE, 3)
+    assert first.features.shape == (6, len(teachers), FEATURES)
+    assert ((first.probabilities >= 0) & (first.probabilities <= 1)).all()
+    assert set(first.region.tolist()) <= {0, 1}
+    np.testing.assert_array_equal(first.tight, again.tight)
+    assert not np.array_equal(first.tight, other.tight)
+    # Only a bona fide image becomes a simulated attack, and every attack is labelled as one.
+    assert not first.is_live[first.is_simulated].any()
+    assert (first.is_live[(first.region == 1)] == 0).all()
+    save_shard(tmp_path / "shard.npz", first)
+    np.testing.assert_array_equal(load_shard(tmp_path / "shard.npz").features, first.features)
+
+
+# Simulated recaptures and cameras: same shapes, always another image, repeatable.
+
+
+@pytest.mark.parametrize("attack", [as_print, as_screen])
+def test_a_recapture_changes_the_picture_and_can_be_repeated(attack: Callable[..., BgrImage]) -> None:
+    image = noise_image()
+    for seed in range(12):
+        made = attack(image, BOX, random=np.random.default_rng(seed))
+        assert (made.shape, made.dtype) == (image.shape, image.dtype)
+        assert np.abs(made.astype(int) - image).mean() > 2
+        np.testing.assert_array_equal(made, attack(image, BOX, random=np.random.default_rng(seed)))
+
+
+def test_prints_have_a_narrower_range_of_tones() -> None:
+    image = noise_image()
+    image[:80], image[80:] = 0, 255
+    spans = []
+    for seed in range(12):
+        made = as_print(image, BOX, random=np.random.default_rng(seed))
+        face = made[int(BOX.top) : int(BOX.bottom), int(BOX.left) : int(BOX.right)]
+        spans.append(float(np.percentile(face, 90)) - float(np.percentile(face, 10)))
+    assert np.median(spans) < 235
+
+
+def test_a_camera_keeps_the_face_in_the_picture() -> None:
+    image = noise_image(height=300, width=260)
+    for seed in range(30):
+        made, box = captured(image, BOX, random=np.random.default_rng(seed))
+        assert made.dtype == np.uint8
+        assert min(made.shape[:2]) >= 24
+        assert box.inside_fraction(made.shape[1], made.shape[0]) > 0.9
+
+
+def test_the_mirror_image_of_the_mirror_image() -> None:
+    image = noise_image()
+    turned, box = turned_about(image, BOX)
+    assert box.left == image.shape[1] - BOX.right
+    again, back = turned_about(turned, box)
+    np.testing.assert_array_equal(again, image)
+    assert back == BOX
+
+
+def test_jitter_is_bounded() -> None:
+    for seed in range(50):
+        box = jittered(BOX, random=np.random.default_rng(seed))
+        assert 0.83 < box.width / BOX.width < 1.2
+        assert abs(box.centre[0] - BOX.centre[0]) <= 0.081 * BOX.width
+
+
+# No person and no session on both sides.
+
+PLAN = """
+held_out_sources = ["a/held"]
+held_out_sessions = ["time 7"]
+held_out_one_in = 1000000007
+few_pictures = 6
+folds = [["b/small"], ["c/small"]]
+"""
+
+
+def test_the_packaged_plan_names_every_source_once() -> None:
+    plan = read_plan()
+    named = [*plan.held_out_sources, *(source for fold in plan.folds for source in fold)]
+    assert len(named) == len(set(named)) == 11
+    assert plan.held_out_sessions
+
+
+@pytest.mark.parametrize(
+    "text", ["", "held_out_sources = 3", "folds = [", PLAN.replace("few_pictures = 6", "")]
+)
+def test_another_text_is_no_plan(text: str) -> None:
+    with pytest.raises(MaterialError):
+        read_plan(text)
+
+
+def test_pictures_of_one_face_are_one_person() -> None:
+    who = persons(
+        [
+            region("1", template=unit(1, 0.1)),
+            region("2", template=unit(1, 0.2)),
+            region("3", template=unit(0, 0, 1)),
+            region("4"),
+            region("5"),
+        ]
+    )
+    assert who[0] == who[1]
+    assert len(set(who.tolist())) == 4
+
+
+def test_held_out_persons_train_nowhere() -> None:
+    regions = [
+        region("1", session="time 7", template=unit(1)),
+        region("2", session="time 8", template=unit(1, 0.1)),
+        region("3", source="b/small", template=unit(0, 1)),
+        region("4", source="a/held", template=unit(0, 0, 1)),
+        region("5", source="c/small", template=unit(0, 0, 1, 0.1)),
+        region("6", source="d/faces", species="portrait", template=unit(0, 0, 0, 1)),
+        region("7", source="d/faces", species="portrait", template=unit(1, 0.05)),
+    ]
+    fold = divide(regions, persons(regions), read_plan(PLAN))
+    assert fold.tolist() == [HELD_OUT, UNUSED, 0, HELD_OUT, UNUSED, 2, UNUSED]
+
+
+def test_persons_of_the_large_source_stay_together_and_fill_the_folds() -> None:
+    directions = [unit(*np.eye(12)[who]) for who in range(12)]
+    regions = [
+        region(f"{who}-{shot}", template=template)
+        for who, template in enumerate(directions)
+        for shot in range(3)
+    ]
+    fold = divide(regions, persons(regions), read_plan(PLAN)).reshape(12, 3)
+    assert (fold == fold[:, :1]).all()
+    assert np.bincount(fold[:, 0]).tolist() == [6, 6]
+
+
+def test_a_source_without_a_fold_is_a_mistake() -> None:
+    regions = [region("1", source="e/unknown")]
+    with pytest.raises(MaterialError, match="e/unknown"):
+        divide(regions, persons(regions), read_plan(PLAN))

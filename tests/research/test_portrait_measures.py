@@ -1,0 +1,253 @@
+"""The measures of portraits."""
+
+import io
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from rich.console import Console
+from skimage.metrics import structural_similarity as reference
+
+from evaluation.match.photos import PhotoListError
+from formats.image_format import ImageFormat
+from formats.image_header import detect_format
+from matcher.conformance.detail import UNBLOCKED, mean_luma_step
+from research.portrait_measures import faces
+from research.portrait_measures.__main__ import main
+from research.portrait_measures.faces import portrait_at, studied_faces
+from research.portrait_measures.measures import (
+    Mouth,
+    as_jpeg,
+    as_jpeg2000,
+    blurred,
+    exact_bounds,
+    farthest,
+    fit_logistic,
+    in_first_half,
+    ladder_of,
+    left_out_evidence,
+    mean_errors,
+    mean_mask,
+    moved,
+    ordered_pairs,
+    print_mouths,
+    structural_similarity,
+)
+from tests.matcher.conformance.pictures import drawn_face, portrait_of
+from vision.face import Landmarks
+from vision.mouth_colours import MouthColours
+from vision.onnx_sessions import RuntimeOptions
+from vision.packs.loading import load_folder_pack
+from vision.packs.pack import Pack
+
+
+@pytest.mark.parametrize("quality", [90, 30, 5])
+def test_the_similarity_is_that_of_scikit_image(quality: int) -> None:
+    one = cv2.cvtColor(drawn_face(), cv2.COLOR_BGR2GRAY).astype(np.uint8)
+    other = cv2.imdecode(
+        cv2.imencode(".jpg", one, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_GRAYSCALE
+    )
+    expected = reference(
+        one, other, gaussian_weights=True, sigma=1.5, use_sample_covariance=False, data_range=255
+    )
+    assert structural_similarity(one, np.asarray(other, dtype=np.uint8)) == pytest.approx(expected, abs=1e-6)
+    assert structural_similarity(one, one) == pytest.approx(1)
+
+
+def test_a_jpeg_2000_has_the_bits_that_were_asked_for() -> None:
+    file = as_jpeg2000(drawn_face(), 0.5)
+    assert detect_format(file) in {ImageFormat.JP2, ImageFormat.J2K}
+    assert 8 * len(file) / (616 * 616) == pytest.approx(0.5, rel=0.05)
+
+
+def test_a_jpeg_has_the_tables_of_its_quality() -> None:
+    assert mean_luma_step(as_jpeg(drawn_face(), 50)) == pytest.approx(45.3, abs=0.1)
+
+
+def test_the_halves_are_fixed_and_both_there() -> None:
+    halves = [in_first_half(f"person {at}") for at in range(100)]
+    assert halves == [in_first_half(f"person {at}") for at in range(100)]
+    assert 30 < sum(halves) < 70
+
+
+def test_a_ladder_and_its_own_tables() -> None:
+    portrait = portrait_at(portrait_of(drawn_face()), eyes=100)
+    ladder = ladder_of(portrait)
+    assert (np.diff(ladder.jpeg[:, 0]) > 0).all()
+    assert ladder.jpeg[0, 1] > 0.99 > ladder.jpeg[5, 1] > ladder.jpeg[-1, 1]
+    assert ladder.jpeg2000[-1, 1] > ladder.jpeg2000[5, 1] > ladder.jpeg2000[0, 1]
+    assert ladder.unblocked.max() < UNBLOCKED
+    jpeg, jpeg2000 = mean_errors([ladder], ladder)
+    np.testing.assert_allclose(jpeg[0, :, 0], 0, atol=1e-9)
+    np.testing.assert_allclose(jpeg2000, 0, atol=1e-9)
+    shifted = replace(
+        ladder, jpeg=ladder.jpeg + np.array([0, 0.01, 0]), jpeg2000=ladder.jpeg2000 + np.array([0, 0.02])
+    )
+    jpeg, jpeg2000 = mean_errors([shifted], ladder)
+    np.testing.assert_allclose(jpeg[0, :, 0], 0.01, atol=1e-9)
+    np.testing.assert_allclose(jpeg2000, 0.02, atol=1e-9)
+
+
+@pytest.fixture(scope="module")
+def pack(assets: Path) -> Pack:
+    return load_folder_pack("open", assets / "models", runtime=RuntimeOptions(providers="cpu"))
+
+
+def test_a_reduced_portrait_keeps_its_points_on_the_same_pixels() -> None:
+    view = portrait_of(drawn_face())
+    points = np.random.default_rng(1).uniform(200, 400, (68, 2)).astype(np.float32)
+    view = replace(view, landmarks=Landmarks(points=points, scheme="ibug68"))
+    small = portrait_at(view, eyes=60)
+    assert small.face.eye_distance == pytest.approx(60, abs=0.1)
+    assert small.landmarks is not None
+    moved = small.landmarks.points - small.face.five_points[0]
+    np.testing.assert_allclose(
+        moved / 60, (points - view.face.five_points[0]) / view.face.eye_distance, atol=1e-3
+    )
+    for large, reduced in zip(view.face.five_points, small.face.five_points, strict=True):
+        (x, y), (u, v) = large.round().astype(int), reduced.round().astype(int)
+        assert np.abs(view.image[y, x].astype(int) - small.image[v, u]).max() < 60
+
+
+def test_folders_without_a_manifest_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "models").mkdir()
+    assert main(["--assets", str(tmp_path), "--part", "mouth"]) == 2
+    assert "could not measure" in capsys.readouterr().err
+
+
+def test_labels_that_contradict_each_other_are_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A name in two lists would silently count as the first."""
+    labels = tmp_path / "labels.toml"
+    labels.write_text('covered = ["a.jpg"]\nbare = ["a.jpg"]\nleft_out = []\n')
+    monkeypatch.setattr(faces, "_LABELS", labels)
+    for folder in ("faces", "pad"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / "manifest.csv").write_text(
+            "file,source_repo,label,identity,attack_type,note\na.jpg,o/r,live,,,\n"
+        )
+    with pytest.raises(PhotoListError, match="several labels"):
+        next(studied_faces(tmp_path, pack=None, name="none"))  # type: ignore[arg-type]
+
+
+@pytest.mark.slow
+def test_some_photos_are_studied(assets: Path, pack: Pack, capsys: pytest.CaptureFixture[str]) -> None:
+    known = [face.covered for face in studied_faces(assets / "data", pack=pack, name="open", every=12)]
+    assert 40 < len(known) < 80
+    assert 3 < known.count(True) < known.count(False)
+    arguments = ["--part", "sharpness", "--part", "compression", "--every", "8"]
+    assert main(["--assets", str(assets), *arguments]) == 0
+    printed = capsys.readouterr().out
+    assert "Sharp (blur 0 or 0.8) above blurred (2 to 4): 9" in printed
+    assert "Never cut into blocks: 0 of" in printed
+
+
+def drawn(offset: float, slope: float, *, count: int = 4000) -> tuple[np.ndarray, np.ndarray]:
+    rng = np.random.default_rng(5)
+    features = rng.normal(0, 2, (count, 1))
+    chance = 1 / (1 + np.exp(-(offset + slope * features[:, 0])))
+    return features, rng.uniform(size=count) < chance
+
+
+def test_the_fit_finds_the_slope_that_the_data_were_drawn_with() -> None:
+    features, covered = drawn(0.0, 1.5)
+    offset, slope = fit_logistic(features, covered)
+    assert slope == pytest.approx(1.5, abs=0.15)
+    assert offset == pytest.approx(0.0, abs=0.15)
+
+
+def test_many_bare_photos_count_no_more_than_few() -> None:
+    features, covered = drawn(0.0, 1.5)
+    again = np.concatenate([np.arange(covered.size), *[np.flatnonzero(~covered)] * 4])
+    np.testing.assert_allclose(
+        fit_logistic(features[again], covered[again]), fit_logistic(features, covered), atol=1e-3
+    )
+
+
+def test_a_fold_is_judged_by_the_others() -> None:
+    """The fold's own labels are reversed; a function that was fitted to them would follow."""
+    rng = np.random.default_rng(5)
+    found = []
+    for at in range(400):
+        lips, cheek, skin = rng.uniform((-10, 0, 20), (30, 30, 80)).tolist()
+        colours = MouthColours(lips=lips, cheek=cheek, skin=skin)
+        turned = at < 150
+        found.append(
+            Mouth("s", "turned" if turned else "as drawn", (lips + rng.normal(0, 3) < 10) != turned, colours)
+        )
+    said = left_out_evidence(found, fitted_on=found) > 0
+    true = np.array([each.colours.lips < 10 for each in found])
+    assert np.mean(said[:150] == true[:150]) > 0.9
+    assert np.mean(said[150:] == true[150:]) < 0.1
+
+
+@pytest.mark.parametrize(
+    ("count", "trials", "low", "high"),
+    [(0, 10, 0.0, 0.3085), (10, 10, 0.6915, 1.0), (5, 10, 0.1871, 0.8129), (1, 100, 0.0003, 0.0545)],
+)
+def test_bounds_are_those_of_the_tables(count: int, trials: int, low: float, high: float) -> None:
+    assert exact_bounds(count, trials) == pytest.approx((low, high), abs=1e-4)
+
+
+def test_the_table_counts_by_source() -> None:
+    mask, bare = MouthColours(lips=0, cheek=15, skin=70), MouthColours(lips=15, cheek=3, skin=70)
+    found = [Mouth(source="masks", fold=str(at % 3), covered=True, colours=mask) for at in range(6)] + [
+        Mouth(source="faces", fold=str(at % 3), covered=False, colours=bare) for at in range(9)
+    ]
+    found.append(Mouth(source="faces", fold="0", covered=False, colours=mask))
+    text = io.StringIO()
+    print_mouths(found, Console(file=text, width=150), name="pack", fitted_on=found)
+    rows = [line.replace("│", " ").split() for line in text.getvalue().splitlines()]
+    assert ["masks", "covered", "6", "of", "6", "6", "of", "6"] in rows
+    assert ["faces", "bare", "1", "of", "10", "1", "of", "10"] in rows
+
+
+def test_bare_mouths_alone_are_no_measurement() -> None:
+    bare = Mouth("s", "f", covered=False, colours=MouthColours(lips=15, cheek=3, skin=70))
+    with pytest.raises(ValueError, match="found 0 of 1"):
+        print_mouths([bare], Console(file=io.StringIO()), name="pack", fitted_on=[bare])
+
+
+def square(left: int, right: int) -> np.ndarray:
+    mask = np.zeros((100, 100), np.uint8)
+    mask[30:70, left:right] = 1
+    return mask
+
+
+def test_borders_are_as_far_apart_as_they_were_put() -> None:
+    assert farthest(square(30, 70), square(30, 70)) == 0
+    assert farthest(square(30, 70), square(30, 77)) == pytest.approx(7, abs=0.5)
+    assert farthest(square(30, 77), square(30, 70)) == pytest.approx(7, abs=0.5)
+
+
+def test_the_mean_is_the_majority_and_symmetric() -> None:
+    np.testing.assert_array_equal(mean_mask([square(30, 70), square(30, 70), square(10, 90)]), square(30, 70))
+    mean = mean_mask([square(20, 70), square(25, 75), square(30, 80)])
+    np.testing.assert_array_equal(mean, mean[:, ::-1])
+
+
+def dot() -> np.ndarray:
+    image = np.zeros((41, 41, 3), np.uint8)
+    image[20, 20] = 255
+    return image
+
+
+def test_a_movement_draws_a_line_and_keeps_the_light() -> None:
+    line = moved(dot(), 11, degrees=0)[..., 0]
+    assert np.count_nonzero(line.any(axis=0)) == 11
+    assert np.count_nonzero(line.any(axis=1)) == 1
+    assert line.sum() == pytest.approx(255, abs=11)
+    upright = moved(dot(), 11, degrees=90)[..., 0]
+    assert np.count_nonzero(upright.any(axis=0)) == 1
+
+
+def test_no_blur_is_no_change() -> None:
+    np.testing.assert_array_equal(blurred(dot(), 0.0), dot())
+    assert blurred(dot(), 2.0).max() < 20
+
+
+def test_pairs_in_order_are_counted_and_ties_are_half() -> None:
+    assert ordered_pairs(np.array([3.0, 2.0]), np.array([1.0, 2.0])) == 3.5 / 4

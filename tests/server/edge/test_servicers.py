@@ -1,0 +1,751 @@
+"""AnalysisService through a real server, and the device's servicer."""
+
+import asyncio
+import base64
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1 import result_pb2
+from facegate.v1.analysis_service_pb2_grpc import AnalysisServiceStub
+from google.protobuf import json_format
+from grpc_health.v1 import health_pb2, health_pb2_grpc
+from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
+
+from attempt.films import VideoStudy
+from facegate_client.stream_call import answer_of
+from formats.image_format import ImageFormat, ImageHeader
+from liveness.observation import ScanObservations
+from liveness.policy import LivenessPolicy
+from liveness.selfie import SIGNAL_NAMES, SelfieResult
+from liveness.verdict import (
+    AttackType,
+    LivenessResult,
+    Signal,
+    Verdict,
+    VerdictReason,
+    assessed,
+    not_assessed,
+)
+from server.analysis.assessment import Assessment
+from server.analysis.results import (
+    AnalysisCode,
+    AnalysisMode,
+    AnalysisProblem,
+    AnalysisRefused,
+    ImageAnalysis,
+    VideoAnalysis,
+    VideoSource,
+)
+from server.analysis.upload import UploadKind, UploadPlan
+from server.base.errors import Reason, Refusal
+from server.base.errors import Reason as RefusalReason
+from server.edge import analysis_servicer
+from server.edge.analysis_servicer import image_mode, image_to_wire, upload_plan, video_to_wire
+from server.edge.device_servicer import DeviceServicer, _send
+from server.edge.places import PlaceRules, Places
+from server.edge.web_listener import WebStream
+from server.scan.messages import CompleteMessage
+from server.telemetry.metrics import Metrics
+from tests.hostile.refusals import assert_documented
+from tests.server.analysis.uploads import (
+    blank,
+    genuine,
+    numbered,
+    sound_only,
+    two_persons,
+    video,
+    with_bystander,
+)
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.refusals import Refused, refused
+from vision.image import encode_jpeg
+from vision.isolation.video import VideoContainer
+
+# AnalysisService through a real server.
+
+_Config = analysis_pb2.AnalyzeVideoConfig
+_Request = analysis_pb2.AnalyzeVideoRequest
+_CHUNK = 65_536
+_URL = b"https://example.com/selfie.jpg"
+_SHORT_IDLE = 0.6
+_SHORT_UPLOAD = 4.0
+_MEDIA = {".mp4", ".mov", ".avi", ".webm", ".mkv", ".jpg", ".png", ".webp", ".bmp", ".tmp", ".bin"}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that decodes videos, with a short time limit for them."""
+    settings = settings_for(
+        tmp_path_factory.mktemp("analyses"),
+        limits={"wait_seconds": 0.1},
+        analysis={"video_workers": 1, "max_videos": 2, "max_images": 2},
+    )
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(analysis_servicer, "IDLE_SECONDS", _SHORT_IDLE)
+        patched.setattr(analysis_servicer, "UPLOAD_SECONDS", _SHORT_UPLOAD)
+        async with serving(settings) as server:
+            yield server
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """The files in the places where a server could leave some."""
+
+    temporary: frozenset[Path]
+    working: frozenset[Path]
+    data: frozenset[Path]
+
+
+@pytest.fixture
+def left(analysing: LiveServer, temporary: Path) -> Callable[[], _Left]:
+    """Returns the files on the disk now."""
+
+    def look() -> _Left:
+        data = analysing.settings.data_dir
+        return _Left(
+            frozenset(temporary.rglob("*")),
+            # Other processes may use the checkout's folder meanwhile, with other files.
+            frozenset(path for path in Path().iterdir() if path.suffix in _MEDIA),
+            # The server writes its database and the witness of its audit log at any time.
+            frozenset(
+                path
+                for path in data.rglob("*")
+                if path.is_file() and not path.name.startswith("facegate.db") and path.suffix != ".jws"
+            ),
+        )
+
+    return look
+
+
+def _upload(content: bytes, *, config: analysis_pb2.AnalyzeVideoConfig | None = None) -> list[Any]:
+    chunks = [content[start : start + _CHUNK] for start in range(0, len(content), _CHUNK)]
+    announced = config or _Config(kind=_Config.KIND_VIDEO)
+    return [_Request(config=announced), *(_Request(chunk=chunk) for chunk in chunks)]
+
+
+def _stills(contents: Iterable[bytes]) -> list[Any]:
+    return [_Request(config=_Config(kind=_Config.KIND_FRAMES)), *(_Request(frame=c) for c in contents)]
+
+
+async def _sent(
+    live: LiveServer, requests: Sequence[Any], *, pause_at: int | None = None
+) -> analysis_pb2.AnalyzeVideoResponse:
+    async def messages() -> AsyncIterator[Any]:
+        for number, request in enumerate(requests):
+            if number == pause_at:
+                await asyncio.sleep(20)
+            yield request
+
+    return await answer_of(live.analysis.AnalyzeVideo(messages(), timeout=30))
+
+
+async def _refusal(live: LiveServer, requests: Sequence[Any], **options: int) -> Refused:
+    with pytest.raises(grpc.RpcError) as caught:
+        await _sent(live, requests, **options)
+    answer = refused(caught.value)
+    assert_documented(answer)
+    return answer
+
+
+async def _image_refusal(live: LiveServer, request: analysis_pb2.AnalyzeImageRequest) -> Refused:
+    with pytest.raises(grpc.RpcError) as caught:
+        await live.analysis.AnalyzeImage(request)
+    answer = refused(caught.value)
+    assert_documented(answer)
+    return answer
+
+
+async def test_a_selfie_is_answered_in_both_modes_and_leaves_nothing(
+    analysing: LiveServer, left: Callable[[], _Left]
+) -> None:
+    before = left()
+    basic = await analysing.analysis.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=portrait()))
+    full = await analysing.analysis.AnalyzeImage(
+        analysis_pb2.AnalyzeImageRequest(image=portrait(), mode=analysis_pb2.ANALYSIS_MODE_FULL)
+    )
+    assert (basic.status, full.status) == ("success", "success")
+    assert basic.request_id != full.request_id
+    assert basic.result == full.result
+    assert len(basic.result.signals) == 8
+    assert not basic.HasField("full")
+    assert full.full.liveness.signals
+    assert full.pack.name == "embedded"
+    assert left() == before
+
+
+async def test_a_selfie_without_a_face_and_one_with_two_are_answers(analysing: LiveServer) -> None:
+    for pixels, code in (
+        (blank()[0], "NO_FACE_DETECTED"),
+        (two_persons()[0], "MULTIPLE_FACES_DETECTED"),
+    ):
+        answer = await analysing.analysis.AnalyzeImage(
+            analysis_pb2.AnalyzeImageRequest(image=encode_jpeg(pixels))
+        )
+        assert (answer.status, answer.error.code) == ("error", code)
+        assert not answer.HasField("result")
+
+
+@pytest.mark.parametrize(
+    ("request_", "reason"),
+    [
+        (analysis_pb2.AnalyzeImageRequest(), Reason.IMAGE_EMPTY),
+        (
+            analysis_pb2.AnalyzeImageRequest(image=b"https://example.com/selfie.jpg"),
+            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ),
+        (analysis_pb2.AnalyzeImageRequest(image=b"\xff\xd8\xff" * 3_400_000), Reason.IMAGE_TOO_LARGE),
+        (analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000]), Reason.IMAGE_MALFORMED),
+        (
+            analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000] + b"\xff\xd9"),
+            Reason.IMAGE_MALFORMED,
+        ),
+        (
+            analysis_pb2.AnalyzeImageRequest(image=base64.b64encode(portrait())),
+            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ),
+        (analysis_pb2.AnalyzeImageRequest(image=portrait(), mode=7), Reason.INVALID_FIELD),  # type: ignore[arg-type]  # no value of the enumeration, on purpose
+    ],
+    ids=["empty", "a URL", "10.2 MB", "cut off", "cut off and closed", "base64", "mode 7"],
+)
+async def test_selfies_that_cannot_be_read(
+    analysing: LiveServer, request_: analysis_pb2.AnalyzeImageRequest, reason: Reason
+) -> None:
+    answer = await _image_refusal(analysing, request_)
+    assert answer.reason == reason
+    assert answer.metadata["code"] == "INVALID_REQUEST"
+    assert answer.metadata["requestId"].startswith("lv_")
+
+
+async def test_a_server_error_discloses_no_detail(
+    analysing: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr("server.analysis.image.ImageAnalyst.analyse", fail)
+    with capture_logs() as logs, pytest.raises(grpc.RpcError) as caught:
+        await analysing.analysis.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=portrait()))
+    answer = refused(caught.value)
+    assert (answer.code, answer.reason) == (grpc.StatusCode.INTERNAL, Reason.INTERNAL)
+    assert answer.metadata["code"] == "SERVER_ERROR"
+    assert "hunter2" not in answer.message
+    failed = next(line for line in logs if line["event"] == "analysis_failed")
+    assert failed["name"] == answer.metadata["requestId"] == answer.metadata["incidentId"]
+
+
+@pytest.mark.parametrize(
+    "container",
+    ["mp4", "webm", *(pytest.param(other, marks=pytest.mark.slow) for other in ("mov", "avi", "matroska"))],
+)
+async def test_a_video_of_every_container_is_answered_and_leaves_nothing(
+    analysing: LiveServer, left: Callable[[], _Left], container: str
+) -> None:
+    before = left()
+    answer = await _sent(analysing, _upload(video(genuine(9), container)))
+    assert answer.inference_id.startswith("inf_")
+    assert answer.status == "completed"
+    assert answer.video.usable_frames >= 8
+    assert answer.video.complete
+    assert 0.5 <= answer.result.confidence <= 1.0
+    assert not (answer.result.is_real and answer.result.is_spoof)
+    assert answer.liveness.signals
+    assert answer.completed_at.ToMilliseconds() >= answer.created_at.ToMilliseconds()
+    assert left() == before
+
+
+async def test_still_frames_are_answered_without_claims_over_time(analysing: LiveServer) -> None:
+    answer = await _sent(analysing, _stills(numbered(genuine(9))))
+    assert (answer.video.frames, answer.video.usable_frames) == (9, 9)
+    assert not answer.video.HasField("seconds")
+    motion = next(signal for signal in answer.liveness.signals if signal.name == "planar_motion")
+    assert not motion.HasField("score")
+
+
+async def test_a_bystander_does_not_count(analysing: LiveServer) -> None:
+    stills = _stills(numbered(with_bystander(count=8)))
+    assert (await _sent(analysing, stills)).video.usable_frames == 8
+
+
+def _half(content: bytes) -> bytes:
+    return content[: len(content) // 2]
+
+
+_UNUSABLE: dict[str, tuple[Callable[[], bytes], set[Reason]]] = {
+    "an empty AVI": (
+        lambda: b"RIFF\0\0\0\0AVI " + bytes(50_000),
+        {Reason.VIDEO_MALFORMED, Reason.VIDEO_WITHOUT_PICTURES},
+    ),
+    "a PNG": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(50_000), {Reason.VIDEO_FORMAT_NOT_SUPPORTED}),
+    "a play list": (lambda: b"#EXTM3U\nhttp://127.0.0.1/video.ts\n", {Reason.VIDEO_FORMAT_NOT_SUPPORTED}),
+    "sound only": (sound_only, {Reason.VIDEO_WITHOUT_PICTURES}),
+    "an MP4 cut in half": (lambda: _half(video(genuine(9), "mp4")), {Reason.VIDEO_MALFORMED}),
+    "an AVI cut in half": (lambda: _half(video(genuine(9), "avi")), {Reason.TOO_FEW_FRAMES}),
+    "nobody": (lambda: video(blank(10), "avi"), {Reason.FACE_NOT_FOUND}),
+    "two persons": (lambda: video(two_persons(9), "avi"), {Reason.MULTIPLE_FACES}),
+    "a face that leaves": (
+        lambda: video([*genuine(6), *[np.full((480, 360, 3), 90, np.uint8)] * 6], "avi"),
+        {Reason.TOO_FEW_FRAMES},
+    ),
+    "fifteen minutes in a few kilobytes": (
+        lambda: video(blank(3) * 300, "avi", rate=1),
+        {Reason.VIDEO_TOO_LONG},
+    ),
+}
+
+
+@pytest.mark.parametrize("name", _UNUSABLE)
+async def test_videos_that_cannot_be_judged(
+    analysing: LiveServer, left: Callable[[], _Left], name: str
+) -> None:
+    make, reasons = _UNUSABLE[name]
+    content = make()
+    before = left()
+    answer = await _refusal(analysing, _upload(content))
+    assert answer.reason in reasons, answer
+    assert answer.metadata["code"]
+    assert answer.metadata["inferenceId"].startswith("inf_")
+    assert left() == before
+
+
+async def test_uploads_that_break_the_order(analysing: LiveServer) -> None:
+    config = _Request(config=_Config(kind=_Config.KIND_VIDEO))
+    head = _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(5000))
+    still = _Request(frame=b"x")
+    table: list[tuple[list[Any], Reason]] = [
+        ([], Reason.VIDEO_EMPTY),
+        ([config], Reason.VIDEO_EMPTY),
+        ([head], Reason.UNEXPECTED_MESSAGE),
+        ([_Request()], Reason.UNEXPECTED_MESSAGE),
+        ([config, config], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, config], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, _Request()], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, still], Reason.UNEXPECTED_MESSAGE),
+        ([config, _Request(chunk=b"")], Reason.INVALID_FIELD),
+        ([config, head, _Request(chunk=b"a"), _Request(chunk=b"b")], Reason.UNEXPECTED_MESSAGE),
+        ([_Request(config=_Config())], Reason.INVALID_FIELD),
+        ([*_stills([]), head], Reason.UNEXPECTED_MESSAGE),
+        ([*_stills([b"x"])], Reason.IMAGE_FORMAT_NOT_SUPPORTED),
+        ([*_stills([b""])], Reason.IMAGE_EMPTY),
+        ([*_stills([])], Reason.VIDEO_EMPTY),
+        ([*_stills(numbered(genuine(2)))], Reason.TOO_FEW_FRAMES),
+        (
+            [_Request(config=_Config(kind=_Config.KIND_VIDEO, total_bytes=9000)), head],
+            Reason.VIDEO_MALFORMED,
+        ),
+        (
+            [
+                _Request(config=_Config(kind=_Config.KIND_VIDEO, container=_Config.CONTAINER_MP4)),
+                head,
+            ],
+            Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+        ),
+    ]
+    for requests, reason in table:
+        answer = await _refusal(analysing, requests)
+        assert answer.reason == reason, (requests, answer)
+
+
+async def test_a_malformed_message_is_refused(analysing: LiveServer) -> None:
+    call: Any = analysing.service_channel.stream_unary("/facegate.v1.AnalysisService/AnalyzeVideo")
+
+    async def messages() -> AsyncIterator[bytes]:
+        yield b"\xff\xff\xff"
+
+    with pytest.raises(grpc.RpcError):
+        await answer_of(call(messages(), timeout=10))
+    assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
+
+
+def _refused_while_sending(live: LiveServer, messages: Iterator[Any]) -> Refused:
+    """The asynchronous client would report its own failed write instead of the server's answer."""
+    with grpc.insecure_channel(live.server.service_target) as channel:
+        stub: Any = AnalysisServiceStub(channel)
+        with pytest.raises(grpc.RpcError) as caught:
+            stub.AnalyzeVideo(messages, timeout=60)
+        return refused(caught.value)
+
+
+async def test_the_upload_ends_where_the_limit_is(analysing: LiveServer) -> None:
+    sent = 0
+
+    def messages() -> Iterator[Any]:
+        nonlocal sent
+        yield _Request(config=_Config(kind=_Config.KIND_VIDEO))
+        yield _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(1_048_564))
+        while sent < 200_000_000:
+            sent += 1_048_576
+            yield _Request(chunk=bytes(1_048_576))
+
+    late = await asyncio.to_thread(_refused_while_sending, analysing, messages())
+    assert (late.code, late.reason) == (grpc.StatusCode.INVALID_ARGUMENT, Reason.VIDEO_TOO_LARGE)
+    assert sent < 80_000_000
+
+
+@pytest.mark.slow
+async def test_a_pause_and_a_trickle_end_the_upload(analysing: LiveServer) -> None:
+    answer = await _refusal(analysing, _upload(bytes(10)), pause_at=1)
+    assert (answer.reason, answer.metadata["idleSeconds"]) == (Reason.STREAM_IDLE, str(_SHORT_IDLE))
+
+    def trickle() -> Iterator[Any]:
+        yield _Request(config=_Config(kind=_Config.KIND_VIDEO))
+        yield _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(5000))
+        for _ in range(60):
+            time.sleep(0.3)
+            yield _Request(chunk=bytes(4096))
+
+    late = await asyncio.to_thread(_refused_while_sending, analysing, trickle())
+    assert_documented(late)
+    assert late.reason == Reason.DEADLINE_EXCEEDED
+
+
+async def test_beyond_the_servers_number_callers_are_sent_away_with_a_wait(analysing: LiveServer) -> None:
+    release = asyncio.Event()
+
+    async def held() -> AsyncIterator[Any]:
+        for request in _upload(video(genuine(9))):
+            yield request
+        await release.wait()
+
+    async def hold() -> None:
+        await answer_of(analysing.analysis.AnalyzeVideo(held(), timeout=120))
+
+    holders = [asyncio.create_task(hold()) for _ in range(2)]
+    try:
+        async with asyncio.timeout(60):
+            while True:
+                await asyncio.sleep(0.01)
+                answer = await _refusal(analysing, [_Request(config=_Config(kind=_Config.KIND_VIDEO))])
+                if answer.reason == Reason.OVERLOADED:
+                    break
+        assert answer.code is grpc.StatusCode.RESOURCE_EXHAUSTED
+        assert (answer.reason, answer.retry_seconds) == (Reason.OVERLOADED, 4.0)
+    finally:
+        release.set()
+        await asyncio.gather(*holders, return_exceptions=True)
+    assert (await _sent(analysing, _stills(numbered(genuine(8))))).status == "completed"
+
+
+async def test_health_is_reported_where_it_is_served(analysing: LiveServer) -> None:
+    asked = health_pb2.HealthCheckRequest(service="facegate.v1.AnalysisService")
+    service: Any = health_pb2_grpc.HealthStub(analysing.service_channel)
+    assert (await service.Check(asked)).status == health_pb2.HealthCheckResponse.SERVING
+    device: Any = health_pb2_grpc.HealthStub(analysing.device_channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        await device.Check(asked)
+    assert caught.value.code() is grpc.StatusCode.NOT_FOUND
+
+
+async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> None:
+    stub: Any = AnalysisServiceStub(analysing.device_channel)
+    with pytest.raises(grpc.RpcError) as caught:
+        await stub.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x"))
+    assert refused(caught.value).reason == Reason.WRONG_LISTENER
+    with pytest.raises(grpc.RpcError) as caught:
+        await answer_of(stub.AnalyzeVideo(iter([_Request(chunk=b"x")])))
+    assert refused(caught.value).reason == Reason.WRONG_LISTENER
+
+
+async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> None:
+    keys = tmp_path / "keys.toml"
+    digest = sha256(b"fg1_known").hexdigest()
+    keys.touch(0o600)
+    keys.write_text(
+        f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": keys}, "admin": {"port": 0}}
+    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+        unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))
+        assert unknown.reason == Reason.UNAUTHENTICATED
+        with pytest.raises(grpc.RpcError) as caught:
+            await answer_of(live.analysis.AnalyzeVideo(iter(_upload(b""))))
+        assert refused(caught.value).reason == Reason.UNAUTHENTICATED
+        authorised = (("authorization", "Bearer fg1_known"),)
+        with pytest.raises(grpc.RpcError) as caught:
+            await live.analysis.AnalyzeImage(
+                analysis_pb2.AnalyzeImageRequest(image=b"x"), metadata=authorised
+            )
+        assert refused(caught.value).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
+        # This server decodes no videos, and reports it only to authorised callers.
+        with pytest.raises(grpc.RpcError) as caught:
+            await answer_of(live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised))
+        assert refused(caught.value).reason == Reason.VIDEO_NOT_AVAILABLE
+
+
+_NOW = datetime(2026, 2, 7, 10, 4, 55, tzinfo=UTC)
+_PACK = result_pb2.PackReference(name="embedded")
+_HEADER = ImageHeader(ImageFormat.JPEG, 3000, 4000, 3, 8)
+_FULL = LivenessResult(
+    verdict=Verdict.SPOOF,
+    score=12.0,
+    policy=LivenessPolicy(),
+    attack=AttackType.INJECTION,
+    signals=(
+        assessed(name="moire", label="No moiré", score=0.1, detail="A pixel grid shows."),
+        not_assessed(name="blink", label="Blinks", reason="One frame."),
+    ),
+    reasons=(VerdictReason.NETWORK_SEES_ATTACK,),
+)
+
+
+def _selfie() -> SelfieResult:
+    signals = tuple(
+        Signal(name, name.replace("_", " ").title(), 0.75, 0.125, True, f"Found {name}.")
+        for name in SIGNAL_NAMES
+    )
+    return SelfieResult(
+        verdict=Verdict.LIVE,
+        confidence=0.75,
+        threshold=0.58,
+        face_detected=True,
+        signals=signals,
+        not_assessed=(),
+        version="1",
+    )
+
+
+def _as_json(message: Any) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(
+        json_format.MessageToJson(
+            message, preserving_proto_field_name=True, always_print_fields_with_no_presence=True
+        )
+    )
+    return made
+
+
+def test_success_is_the_older_contracts_answer_field_by_field() -> None:
+    analysis = ImageAnalysis(header=_HEADER, selfie=_selfie(), problem=None)
+    answer = _as_json(image_to_wire(analysis, request_id="lv_0123456789abcdef", now=_NOW, pack=_PACK))
+    assert set(answer) == {"status", "request_id", "timestamp", "result", "pack", "assessment"}
+    assert answer["status"] == "success"
+    assert answer["request_id"] == "lv_0123456789abcdef"
+    assert answer["timestamp"] == "2026-02-07T10:04:55Z"
+    result = answer["result"]
+    assert set(result) == {"verdict", "confidence", "threshold", "face_detected", "signals"}
+    assert (result["verdict"], result["confidence"], result["threshold"]) == ("LIVE", 0.75, 0.58)
+    assert [signal["name"] for signal in result["signals"]] == list(SIGNAL_NAMES)
+    for signal in result["signals"]:
+        assert set(signal) == {"name", "label", "score", "weight", "passed", "detail"}
+    assert sum(signal["weight"] for signal in result["signals"]) == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        AnalysisCode.NO_FACE_DETECTED,
+        AnalysisCode.MULTIPLE_FACES_DETECTED,
+        AnalysisCode.INFERENCE_ERROR,
+    ],
+)
+def test_a_problem_is_an_error_without_a_result(code: AnalysisCode) -> None:
+    analysis = ImageAnalysis(header=_HEADER, selfie=None, problem=AnalysisProblem(code, "Take another."))
+    answer = _as_json(image_to_wire(analysis, request_id="lv_0", now=_NOW, pack=_PACK))
+    assert answer["status"] == "error"
+    assert answer["error"] == {"code": code.value, "message": "Take another."}
+    assert "result" not in answer
+    assert "full" not in answer
+
+
+def test_the_full_answer_accompanies_the_older_one() -> None:
+    analysis = ImageAnalysis(header=_HEADER, selfie=_selfie(), problem=None, full=_FULL)
+    answer = image_to_wire(analysis, request_id="lv_0", now=_NOW, pack=_PACK)
+    assert answer.result.verdict == "LIVE"
+    liveness = answer.full.liveness
+    assert liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    assert liveness.attack_type == result_pb2.ATTACK_TYPE_INJECTION
+    assert [signal.HasField("score") for signal in liveness.signals] == [True, False]
+    assert list(liveness.explanations) == ["The PAD network detects an attack."]
+
+
+def _video(container: VideoContainer | None = VideoContainer.WEBM) -> VideoAnalysis:
+    nothing = ScanObservations(frames=(), motion=())
+    return VideoAnalysis(
+        source=VideoSource(
+            container=container,
+            frames=31,
+            usable=29,
+            seconds=None if container is None else 5.5,
+            other_size=2,
+            repeated=1,
+            complete=False,
+        ),
+        liveness=_FULL,
+        study=VideoStudy(observations=nothing, selected=(), identified=frozenset(), pad_scores=(), cues=()),
+        assessment=Assessment(networks=("net",), missing=(), cues=True, motion=True, one_person=True),
+    )
+
+
+def test_a_video_is_the_older_contracts_answer_field_by_field() -> None:
+    answer = _as_json(
+        video_to_wire(
+            _video(),
+            inference_id="inf_000102030405060708",
+            created=_NOW,
+            completed=_NOW + timedelta(seconds=2.1),
+            pack=_PACK,
+        )
+    )
+    older = {
+        "inference_id",
+        "model_id",
+        "model_name",
+        "moderation_type",
+        "status",
+        "result",
+        "response_time_ms",
+        "created_at",
+        "completed_at",
+    }
+    assert set(answer) == older | {"liveness", "video", "pack", "assessment"}
+    assert answer["assessment"].startswith("Deepfakes and injected recordings were not assessed. ")
+    assert (answer["model_id"], answer["model_name"]) == ("face_liveness", "Face Liveness Detection")
+    assert (answer["status"], answer["moderation_type"]) == ("completed", "video")
+    assert answer["response_time_ms"] == 2100
+    assert answer["created_at"] == "2026-02-07T10:04:55Z"
+    assert answer["completed_at"] == "2026-02-07T10:04:57.100Z"
+    assert answer["result"] == {
+        "is_real": False,
+        "is_spoof": True,
+        "real_probability": 0.12,
+        "confidence": 0.88,
+        "attack_type": 6,
+        "attack_type_name": "injection",
+        "attack_type_confidence": 0.88,
+    }
+    assert answer["video"] == {
+        "media_type": "video/webm",
+        "frames": 31,
+        "usable_frames": 29,
+        "seconds": 5.5,
+        "other_size_frames": 2,
+        "complete": False,
+        "repeated_frames": 1,
+    }
+
+
+def test_still_frames_have_no_length_and_no_container() -> None:
+    answer = video_to_wire(_video(None), inference_id="inf_0", created=_NOW, completed=_NOW, pack=_PACK)
+    assert not answer.video.HasField("seconds")
+    assert answer.video.media_type == ""
+
+
+def test_a_clock_that_was_set_back_gives_no_negative_time() -> None:
+    answer = video_to_wire(
+        _video(), inference_id="inf_0", created=_NOW, completed=_NOW - timedelta(hours=1), pack=_PACK
+    )
+    assert answer.response_time_ms == 0
+
+
+def test_modes() -> None:
+    assert image_mode(analysis_pb2.ANALYSIS_MODE_UNSPECIFIED) is AnalysisMode.BASIC
+    assert image_mode(analysis_pb2.ANALYSIS_MODE_BASIC) is AnalysisMode.BASIC
+    assert image_mode(analysis_pb2.ANALYSIS_MODE_FULL) is AnalysisMode.FULL
+    with pytest.raises(AnalysisRefused) as caught:
+        image_mode(9)
+    assert caught.value.reason is RefusalReason.INVALID_FIELD
+
+
+@pytest.mark.parametrize(
+    ("container", "expected"),
+    [
+        (_Config.CONTAINER_UNSPECIFIED, None),
+        *((_Config.Container.Value(f"CONTAINER_{each.name}"), each) for each in VideoContainer),
+    ],
+)
+def test_every_container_can_be_announced(container: Any, expected: VideoContainer | None) -> None:
+    plan = upload_plan(_Config(kind=_Config.KIND_VIDEO, container=container, total_bytes=12))
+    assert plan == UploadPlan(kind=UploadKind.VIDEO, container=expected, total_bytes=12)
+
+
+@pytest.mark.parametrize(
+    ("config", "field"),
+    [
+        (_Config(), "kind"),
+        (_Config(kind=7), "kind"),  # type: ignore[arg-type]  # no value of the enumeration, on purpose
+        (_Config(kind=_Config.KIND_VIDEO, container=9), "container"),  # type: ignore[arg-type]  # likewise
+        (
+            _Config(kind=_Config.KIND_FRAMES, container=_Config.CONTAINER_MP4),
+            "container",
+        ),
+    ],
+)
+def test_announcements_that_make_no_sense(config: analysis_pb2.AnalyzeVideoConfig, field: str) -> None:
+    with pytest.raises(AnalysisRefused) as caught:
+        upload_plan(config)
+    assert caught.value.reason is RefusalReason.INVALID_FIELD
+    assert caught.value.details["field"] == field
+
+
+def test_an_announcement_of_too_much_is_refused_before_any_byte_comes() -> None:
+    with pytest.raises(AnalysisRefused) as caught:
+        upload_plan(_Config(kind=_Config.KIND_VIDEO, total_bytes=50_000_001))
+    assert caught.value.reason is RefusalReason.VIDEO_TOO_LARGE
+
+
+# Behaviour of the device's servicer outside the scan tests.
+
+
+class _Deaf:
+    """A context, or a socket, with a device that reads nothing."""
+
+    async def write(self, _message: object) -> None:
+        await asyncio.Event().wait()
+
+    async def send_bytes(self, message: bytes) -> None:
+        await self.write(message)
+
+
+async def test_a_device_that_does_not_read_is_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("device_servicer", "web_listener"):
+        monkeypatch.setattr(f"server.edge.{module}.WRITE_SECONDS", 0.05)
+    context: Any = _Deaf()
+    web = WebStream(max_message_bytes=1)
+    web._socket = context
+    for send in (partial(_send, context), web.send):
+        with pytest.raises(Refusal) as caught:
+            await send(CompleteMessage(1))
+        assert caught.value.reason is Reason.STREAM_IDLE
+
+
+async def test_a_message_is_handed_over_before_its_sender_waits() -> None:
+    """So the time immediately before ``send`` is that of the hand-over; the age of an answer relies on it."""
+    handed: list[object] = []
+
+    class _Slow(_Deaf):
+        async def write(self, message: object) -> None:
+            handed.append(message)
+            await super().write(message)
+
+    context: Any = _Slow()
+    web = WebStream(max_message_bytes=1)
+    web._socket = context
+    for send in (partial(_send, context), web.send):
+        sending = asyncio.create_task(send(CompleteMessage(1)))
+        # One turn of the loop runs the task up to its first wait.
+        await asyncio.sleep(0)
+        assert handed.pop()
+        sending.cancel()
+
+
+async def test_the_servicer_serves_nothing_before_it_is_opened() -> None:
+    metrics = Metrics(CollectorRegistry())
+    servicer = DeviceServicer(scans=Places("scans", PlaceRules(most=1), metrics=metrics), metrics=metrics)
+    nothing: Any = None
+    with pytest.raises(Refusal) as caught:
+        await servicer.serve(nothing, nothing, header_origin=None)
+    assert caught.value.reason is Reason.NOT_SERVING
+    assert caught.value.retry_after
+    assert servicer.scans == 0
+    await asyncio.wait_for(servicer.idle(), 1)

@@ -1,0 +1,505 @@
+"""A server with callers of several tenants, of which one calls endlessly."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from time import sleep
+from typing import Any, Final, TypeAlias
+from uuid import uuid4
+
+import aiohttp
+import grpc
+import pytest
+from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1 import scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from prometheus_client import CollectorRegistry
+
+from facegate_client.stream_call import answer_of
+from matcher.portrait import accept_portrait
+from matcher.portrait_report import Portrait
+from server.access.api_keys import new_api_key
+from server.edge.listeners import Listener
+from server.telemetry.metrics import Metrics
+from tests.hostile.refusals import assert_documented
+from tests.server.analysis.uploads import genuine, numbered
+from tests.server.floods.http2 import Connection, Gone
+from tests.server.live import LiveServer, over_web, pictures, portrait, serving, settings_for, until
+from tests.server.models_once import remembering_pack
+from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.refusals import refused
+from vision.face import BgrImage, DetectedFace
+from vision.packs.interfaces import FaceDetector
+
+LOUD: Final = "loud"
+QUIET: Final = "quiet"
+SANDBOX: Final = "quiet-sandbox"
+"""A sandbox caller of the quiet tenant."""
+_AT_ONCE: Final = 12
+
+Metadata = tuple[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Tenants:
+    """A server, and the keys of its callers."""
+
+    live: LiveServer
+    keys: dict[str, str]
+
+    def metadata(self, caller: str) -> Metadata:
+        """The credentials of a caller."""
+        return (("authorization", f"Bearer {self.keys[caller]}"),)
+
+    async def upload(self, caller: str) -> service_pb2.UploadTrustedImageResponse:
+        return await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
+            metadata=self.metadata(caller),
+        )
+
+    async def metrics(self) -> str:
+        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.text()
+
+
+class _Slow:
+    """A detector that is slow for each image, like one without a cache."""
+
+    def __init__(self, model: FaceDetector, seconds: float) -> None:
+        self._model, self._seconds = model, seconds
+
+    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
+        sleep(self._seconds)
+        return self._model.detect(image)
+
+
+@asynccontextmanager
+async def tenants(folder: Path, *, detection_seconds: float = 0.0, **tables: Any) -> AsyncIterator[Tenants]:
+    """Serves until the block ends; ``tables`` are settings."""
+    keys = {caller: new_api_key() for caller in (LOUD, QUIET, SANDBOX)}
+    path = folder / "keys.toml"
+    path.touch(0o600)
+    path.write_text(
+        "".join(
+            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
+            f'tenant = "{caller.partition("-")[0]}"\nsandbox = {str(caller == SANDBOX).lower()}\n'
+            for caller, (_, digest) in keys.items()
+        )
+    )
+    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": path}, "admin": {"port": 0}}
+    pack = remembering_pack()
+    pack = replace(pack, detector=_Slow(pack.detector, detection_seconds))
+    async with serving(settings_for(folder, listeners=listeners, **tables), pack=pack) as live:
+        yield Tenants(live, {caller: key for caller, (key, _) in keys.items()})
+
+
+async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
+    """Cancels until all have ended: a call that ends at the same moment may swallow one cancellation."""
+    while not all(task.done() for task in tasks):
+        for task in tasks:
+            task.cancel()
+        await asyncio.wait(tasks, timeout=0.5)
+
+
+@asynccontextmanager
+async def calling_on_and_on(call: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
+    """Keeps twelve calls running, each made anew as soon as it is answered or refused."""
+
+    served = 0
+
+    async def on_and_on() -> None:
+        nonlocal served
+        while True:
+            try:
+                await call()
+                served += 1
+            except grpc.RpcError:
+                await asyncio.sleep(0.005)
+
+    loops = [asyncio.create_task(on_and_on()) for _ in range(_AT_ONCE)]
+    try:
+        await asyncio.sleep(0.5)
+        yield
+        assert served
+        assert not any(loop.done() for loop in loops)
+    finally:
+        await cancelled(loops)
+
+
+# What callers can hold: connections, streams, and the places of other tenants.
+
+# The resources that unauthenticated callers can hold on a listener, over real sockets.
+
+
+@asynccontextmanager
+async def _listening(*, connections: int = 100) -> AsyncIterator[Listener]:
+    listener = Listener(
+        name="device",
+        host="127.0.0.1",
+        port=0,
+        credentials=None,
+        max_message_bytes=64 * 1024,
+        max_connections=connections,
+        grace_seconds=1.0,
+        servicers=[],
+        other="service",
+        reflection_enabled=False,
+        streaming=True,
+        metrics=Metrics(CollectorRegistry()),
+    )
+    await listener.start()
+    try:
+        yield listener
+    finally:
+        await listener.stop(0)
+
+
+async def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
+    async with _listening(connections=2) as listener:
+        held = [await Connection.dial(listener.target) for _ in range(2)]
+        for connection in held:
+            await connection.wait_ready()
+        late = await Connection.dial(listener.target)
+        await asyncio.wait_for(late.wait_ended(), 10)
+        assert not any(connection.ended for connection in held)
+        await held.pop().close()
+        async with asyncio.timeout(10):
+            while True:
+                again = await Connection.dial(listener.target)
+                try:
+                    await again.wait_ready()
+                    break
+                except ConnectionError:
+                    await again.close()
+        for connection in (*held, late, again):
+            await connection.close()
+
+
+async def test_an_idle_connection_is_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.listeners._HANDSHAKE_MS", 200)
+    async with _listening() as listener:
+        host, _, port = listener.target.rpartition(":")
+        reader, writer = await asyncio.open_connection(host, int(port))
+        async with asyncio.timeout(10):
+            while await reader.read(1000):
+                pass
+        writer.close()
+
+
+async def test_health_checks_keep_no_connection_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.listeners._AGE_OF_PHONES_MS", 1_000)
+    async with _listening() as listener:
+        connection = await Connection.dial(listener.target)
+        await connection.wait_ready()
+        async with asyncio.timeout(10):
+            while not connection.ended:
+                await asyncio.sleep(0.2)
+                with suppress(ConnectionError, Gone):
+                    stream = await connection.call("/grpc.health.v1.Health/Check")
+                    await connection.begin_message(stream, 0)
+        await connection.close()
+
+
+async def test_a_message_that_never_ends_is_refused_unread() -> None:
+    async with _listening() as listener:
+        connection = await Connection.dial(listener.target)
+        for method in (
+            "facegate.v1.VerificationService/FinishCheck",
+            "grpc.health.v1.Health/Nothing",
+            "a.B/C",
+        ):
+            stream = await connection.call(f"/{method}")
+            await connection.begin_message(stream, 60_000)
+            await asyncio.wait_for(connection.wait_over(stream), 10)
+        assert not connection.ended
+        await connection.close()
+
+
+async def test_pings_that_come_too_often_end_the_connection_as_the_pages_state() -> None:
+    async with _listening() as listener:
+        connection = await Connection.dial(listener.target)
+        await connection.wait_ready()
+        async with asyncio.timeout(20):
+            # One is on time, two are too early.
+            for _ in range(3):
+                await connection.ping()
+            assert not connection.ended
+            await connection.ping()
+            await connection.wait_ended()
+        assert connection.goaway == b"too_many_pings"
+        await connection.close()
+
+
+# Streams that open and send nothing.
+
+SCAN = "/facegate.v1.VerificationService/ScanFace"
+_SILENT = 8
+_Over: TypeAlias = Callable[[], Awaitable[None]]
+
+
+@asynccontextmanager
+async def _silent_calls(live: LiveServer) -> AsyncIterator[_Over]:
+    """Opens streams of gRPC and sends nothing; yields what waits for their end."""
+    attacker = await Connection.dial(live.server.device_target)
+    numbers = [await attacker.call(SCAN) for _ in range(_SILENT)]
+
+    async def over() -> None:
+        for number in numbers:
+            await attacker.wait_over(number)
+
+    yield over
+    await attacker.close()
+
+
+@asynccontextmanager
+async def _silent_sockets(live: LiveServer) -> AsyncIterator[_Over]:
+    """Opens WebSockets and sends nothing; yields what waits for their end."""
+    async with over_web(live) as paged:
+        assert paged.web is not None
+        calls = [paged.web.ScanFace() for _ in range(_SILENT)]
+        for call in calls:
+            await call.socket()
+
+        async def over() -> None:
+            for call in calls:
+                with pytest.raises(grpc.RpcError):
+                    await call.read()
+                assert call.close_reason == "STREAM_IDLE"
+
+        yield over
+
+
+@pytest.mark.parametrize("silent", [_silent_calls, _silent_sockets], ids=["grpc", "web"])
+async def test_streams_without_a_token_keep_no_phone_out(
+    tmp_path: Path, silent: Callable[[LiveServer], AbstractAsyncContextManager[_Over]]
+) -> None:
+    settings = settings_for(tmp_path, web=True, limits={"max_scans": 1})
+    async with serving(settings) as live, silent(live) as over, over_web(live) as paged:
+        forger = RawDevice(paged.device, await live.upload())
+        forger.token = "A" * len(forger.token)
+        forged = await forger.refusal()
+        assert forged.reason == "TOKEN_INVALID"
+        for number, stub in enumerate((live.device, paged.device), start=1):
+            stream = await RawDevice(stub, await live.upload()).open()
+            result = await stream.run_attempt(pictures())
+            assert result.attempt == 1, number
+            assert await stream.outcome() is None
+            await live.unattended()
+        # And those that sent nothing within a second are closed.
+        async with asyncio.timeout(10):
+            await over()
+        text = await _metrics(live.server.admin_port)
+        sent_away = 'facegate_streams_sent_away_total{awaited="scan_start",cause="too_late"}'
+        assert f"{sent_away} {_SILENT}.0" in text
+        assert 'facegate_streams_waiting{awaited="scan_start"} 0.0' in text
+
+
+async def _metrics(port: int) -> str:
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/metrics") as answer:
+        return await answer.text()
+
+
+# One tenant calls endlessly, and all calls of another are served.
+
+_CALLS = 20
+_DETECTION_SECONDS = 0.05
+_PORTRAIT_SECONDS = 0.6
+
+
+async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
+    """The number of twenty sequential calls, each made once, that were served."""
+    served = 0
+    for _ in range(_CALLS):
+        try:
+            await call()
+            served += 1
+        except (grpc.RpcError, Ended) as error:
+            print(error)
+    return served
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("flooder", [LOUD, SANDBOX])
+async def test_uploads_of_one_caller_keep_no_other_out(tmp_path: Path, flooder: str) -> None:
+    async with (
+        tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served,
+        calling_on_and_on(lambda: served.upload(flooder)),
+    ):
+        assert await _got_through(lambda: served.upload(QUIET)) == _CALLS
+
+
+async def test_unary_calls_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_unary": 2}) as served:
+        checks = {caller: (await served.upload(caller)).check_id for caller in (LOUD, QUIET)}
+
+        async def ask(caller: str) -> object:
+            request = service_pb2.GetCheckRequest(check_id=checks[caller])
+            return await served.live.service.GetCheck(request, metadata=served.metadata(caller))
+
+        async with calling_on_and_on(lambda: ask(LOUD)):
+            assert await _got_through(lambda: ask(QUIET)) == _CALLS
+
+
+@pytest.mark.slow
+async def test_selfies_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served:
+
+        async def analyse(caller: str) -> object:
+            request = analysis_pb2.AnalyzeImageRequest(image=portrait())
+            return await served.live.analysis.AnalyzeImage(request, metadata=served.metadata(caller))
+
+        async with calling_on_and_on(lambda: analyse(LOUD)):
+            assert await _got_through(lambda: analyse(QUIET)) == _CALLS
+
+
+@pytest.mark.slow
+async def test_videos_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    config = analysis_pb2.AnalyzeVideoConfig(kind=analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES)
+    messages: list[Any] = [analysis_pb2.AnalyzeVideoRequest(config=config)]
+    messages += [analysis_pb2.AnalyzeVideoRequest(frame=frame) for frame in numbered(genuine(8))]
+    async with tenants(tmp_path) as served:
+
+        async def analyse(caller: str) -> object:
+            return await answer_of(
+                served.live.analysis.AnalyzeVideo(iter(messages), metadata=served.metadata(caller))
+            )
+
+        async with calling_on_and_on(lambda: analyse(LOUD)):
+            assert await _got_through(lambda: analyse(QUIET)) == _CALLS
+
+
+async def _begun(served: Tenants, upload: service_pb2.UploadTrustedImageResponse) -> RawStream:
+    stream = await RawDevice(served.live.device, upload).open()
+    await stream.begin()
+    return stream
+
+
+@pytest.mark.slow
+async def test_scans_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_scans": 4}) as served:
+        uploads = [await served.upload(LOUD) for _ in range(12)]
+
+        async def hold(upload: service_pb2.UploadTrustedImageResponse) -> None:
+            device = RawDevice(served.live.device, upload)
+            bound = False
+            while True:
+                try:
+                    stream = await (device.resume() if bound else device.open())
+                    bound = True
+                    await stream.begin()
+                    await asyncio.sleep(1.0)
+                    await stream.vanish()
+                except Ended:
+                    await asyncio.sleep(0.01)
+
+        loops = [asyncio.create_task(hold(upload)) for upload in uploads]
+        try:
+            await asyncio.sleep(0.5)
+
+            async def scan() -> None:
+                stream = await _begun(served, await served.upload(QUIET))
+                await stream.vanish()
+
+            assert await _got_through(scan) == _CALLS
+            whole = await RawDevice(served.live.device, await served.upload(QUIET)).open()
+            assert (await whole.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+        finally:
+            await cancelled(loops)
+
+
+async def test_portraits_that_take_long_hold_no_frame_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with tenants(tmp_path) as served:
+        device = RawDevice(served.live.device, await served.upload(QUIET))
+
+        def slow(*args: Any, **kwargs: Any) -> Portrait:
+            time.sleep(_PORTRAIT_SECONDS)
+            return accept_portrait(*args, **kwargs)
+
+        monkeypatch.setattr("server.checks.intake.accept_portrait", slow)
+        async with calling_on_and_on(lambda: served.upload(LOUD)):
+            began = time.monotonic()
+            stream = await device.open()
+            assert (await stream.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+            # A portrait before each of its frames would make it longer.
+            assert time.monotonic() - began < len(pictures()) * _PORTRAIT_SECONDS / 2
+
+
+async def test_a_scan_that_its_tenants_share_refuses_uses_nothing_up(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_scans": 4}) as served:
+        held = [await _begun(served, await served.upload(LOUD)) for _ in range(3)]
+        fourth = RawDevice(served.live.device, await served.upload(LOUD))
+        refusal = await fourth.refusal()
+        assert_documented(refusal)
+        assert refusal.reason == "OVERLOADED"
+        assert refusal.retry_seconds
+        assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "3.0"}
+        assert "this tenant" in refusal.message
+        text = await served.metrics()
+        assert 'facegate_places_in_use{kind="scans"} 3.0' in text
+        assert 'facegate_places_refused_total{cause="tenant_limit",kind="scans"}' in text
+        # Others have the remaining place.
+        other = await _begun(served, await served.upload(QUIET))
+        await other.vanish()
+        for stream in held:
+            await stream.vanish()
+        await served.live.unattended()
+        # Another device may still use the token, and no attempt is used up.
+        another = RawDevice(served.live.device, await served.upload(LOUD))
+        another.token, another.pinned = fourth.token, fourth.pinned
+        stream = await another.open()
+        assert stream.challenge.attempts_remaining == 3
+        assert (await stream.run_attempt(pictures())).attempt == 1
+
+
+async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
+    async with tenants(tmp_path, limits={"max_watches": 4}) as served:
+        checks = {caller: (await served.upload(caller)).check_id for caller in (LOUD, QUIET)}
+        calls = []
+
+        async def watch(caller: str) -> None:
+            request = service_pb2.WatchCheckRequest(check_id=checks[caller])
+            call = served.live.service.WatchCheck(request, metadata=served.metadata(caller))
+            calls.append(call)
+            assert isinstance(await call.read(), service_pb2.WatchCheckResponse)
+
+        for _ in range(3):
+            await watch(LOUD)
+        with pytest.raises(grpc.RpcError) as caught:
+            await watch(LOUD)
+        refusal = refused(caught.value)
+        assert_documented(refusal)
+        assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "1.0"}
+        await watch(QUIET)
+        for call in calls:
+            call.cancel()
+
+
+@pytest.mark.slow
+async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) -> None:
+    limits = {"tenants": {QUIET: {"max_uploads": 1}}, "wait_seconds": 0.0}
+    async with tenants(tmp_path, detection_seconds=1.0, limits=limits) as served:
+        first = asyncio.ensure_future(served.upload(QUIET))
+
+        async def runs() -> bool:
+            return 'facegate_places_in_use{kind="uploads"} 1.0' in await served.metrics()
+
+        await until(runs)
+        with pytest.raises(grpc.RpcError) as caught:
+            await served.upload(QUIET)
+        refusal = refused(caught.value)
+        assert_documented(refusal)
+        assert refusal.metadata == {"limit": "4", "tenantLimit": "1", "retrySeconds": "1.0"}
+        await asyncio.gather(first, served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))
+
+
+async def test_a_tenant_alone_may_scan_as_much_as_the_server_takes_on(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path, limits={"max_scans": 4})) as live:
+        streams = [await RawDevice(live.device, await live.upload()).open() for _ in range(4)]
+        for stream in streams:
+            await stream.vanish()

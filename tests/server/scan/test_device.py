@@ -1,0 +1,1085 @@
+"""What decides about devices and pictures over the wire: signs, findings, and scans sent again."""
+
+import functools
+import secrets
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import cv2
+import grpc
+import numpy as np
+import pytest
+import pytest_asyncio
+import trustme
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from facegate.v1 import device_pb2, result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+from sqlalchemy import select
+from structlog.testing import capture_logs
+
+from device_integrity.policy import RAISED_NAMES
+from device_integrity.stream import key_mark
+from facegate_protocol import load_public_key, public_key_der
+from liveness import VerdictReason
+from server.base.sandbox import TOLERATED
+from server.base.worker_pool import WorkerPool
+from server.device.evidence import EvidenceFinding
+from server.domain.terms import CheckState
+from server.edge.result_codec import EXPLANATIONS
+from server.keyring.keys import MemoryKey
+from server.keyring.sealing import WrappingKeys
+from server.running.app import FacegateServer
+from server.running.tls import TlsFiles
+from server.scan.device_memory import DeviceMemory
+from server.storage.database import open_database
+from server.storage.devices import DeviceRepository
+from server.storage.repository import CheckRepository
+from server.storage.scan_memory import DatabaseScanMemory
+from server.storage.tables import device_key_uses
+from simulator.photo import builtin_image
+from simulator.scan import simulate_scan
+from simulator.scene import ScanKind, SceneSettings
+from simulator.warped_photo import bulge, warp_photo
+from tests.packs import real_photo
+from tests.sampling import some_fast
+from tests.server.databases import make_tables
+from tests.server.live import (
+    FAST,
+    PLAN,
+    LiveServer,
+    Picture,
+    ShiftedClock,
+    fresh_pictures,
+    pictures,
+    serving,
+    settings_for,
+    until,
+)
+from tests.server.models_once import remembering_pack
+from tests.server.policy_files import write_policy
+from tests.server.raw_device import RawDevice, RawStream, Request
+from tests.server.storage.samples import NOW, new_check
+from vision.face import BgrImage
+from vision.image import encode_jpeg
+
+# Decided signs over the wire: they fail a check under every policy, and no later stream undoes them.
+
+_MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED
+_SUCCESS = result_pb2.CHECK_STATUS_SUCCESS
+_KEYS_FILE = "server-keys.txt"
+_FLASH = scan_pb2.CAPABILITY_FLASH
+
+_PHONE = device_pb2.DeviceProfile(
+    platform=device_pb2.PLATFORM_ANDROID, manufacturer="Google", model="Pixel 9", os_version="16"
+)
+_CAMERA = device_pb2.CameraProfile(id="1", label="front camera", facing=device_pb2.CAMERA_FACING_FRONT)
+_EMULATOR = device_pb2.DeviceProfile(
+    platform=device_pb2.PLATFORM_ANDROID, manufacturer="Google", model="sdk_gphone64_x86_64", os_version="16"
+)
+_OBS = device_pb2.CameraProfile(id="1", label="OBS Virtual Camera", facing=device_pb2.CAMERA_FACING_FRONT)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def signs_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server with TLS for devices and a complete list of its keys."""
+    folder = tmp_path_factory.mktemp("server")
+    authority = trustme.CA(key_type=trustme.KeyType.ECDSA)
+    issued = authority.issue_cert("localhost", "127.0.0.1", key_type=trustme.KeyType.ECDSA)
+    certificate, key = folder / "server.pem", folder / "server.key"
+    certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
+    key.write_bytes(issued.private_key_pem.bytes())
+    key.chmod(0o600)
+    free = {"port": 0}
+    settings = settings_for(
+        folder,
+        listeners={
+            "device": free | {"tls": {"certificate": certificate, "key": key}},
+            "service": free,
+            "admin": free,
+        },
+        device_integrity={"server_keys": "complete", "server_keys_file": folder / _KEYS_FILE},
+    )
+    (folder / _KEYS_FILE).write_text("# none but the listener's own\n")
+    clock = ShiftedClock()
+    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST, now=clock)
+    await server.start()
+    database = open_database(settings.database_url)
+    trusting = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
+    try:
+        async with (
+            grpc.aio.secure_channel(server.device_target, trusting) as device,
+            grpc.aio.insecure_channel(server.service_target) as service,
+        ):
+            yield LiveServer(server, settings, clock, device, service, CheckRepository(database))
+    finally:
+        await database.close()
+        await server.stop()
+
+
+@pytest.fixture(scope="module")
+def own_key(signs_live: LiveServer) -> bytes:
+    """The key that an honest device sees."""
+    tls = signs_live.settings.listeners.device.tls
+    assert tls is not None
+    return TlsFiles(tls).spki_sha256
+
+
+async def _open(
+    live: LiveServer,
+    policy: str,
+    seen: bytes,
+    *,
+    device: device_pb2.DeviceProfile = _PHONE,
+    camera: device_pb2.CameraProfile = _CAMERA,
+) -> tuple[str, RawDevice, RawStream]:
+    upload = await live.upload(policy=policy)
+    raw = RawDevice(VerificationServiceStub(live.device_channel), upload)
+    stream = await raw.open(device=device, camera=camera, server_spki_sha256=seen, capabilities=[_FLASH])
+    return upload.check_id, raw, stream
+
+
+async def _result(live: LiveServer, check_id: str) -> result_pb2.CheckResult:
+    return (await live.finish(check_id)).result
+
+
+def _decisive(result: result_pb2.CheckResult) -> set[str]:
+    return {check.name for check in result.device.checks if check.decisive}
+
+
+@pytest.mark.parametrize("policy", some_fast(["standard", "low", "dynamic", "adaptive", "no-flash"], step=5))
+async def test_a_manipulated_device_fails_under_every_policy(
+    signs_live: LiveServer, own_key: bytes, policy: str
+) -> None:
+    shown = fresh_pictures()
+    _, _, honest = await _open(signs_live, "standard", own_key)
+    await honest.run_attempt(shown)
+    await honest.outcome()
+    check_id, _, stream = await _open(signs_live, policy, bytes(range(32)), device=_EMULATOR, camera=_OBS)
+    answer = await stream.run_attempt(shown)
+    assert (answer.status, answer.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    assert await stream.outcome() is None
+    result = await _result(signs_live, check_id)
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert _MANIPULATED in result.reasons
+    assert _decisive(result) == {"camera.name", "device.emulator", "server_key.tls", "memory.frames"}
+    assert not any(check.tolerated for check in result.device.checks)
+    assert not result.device.tolerated_checks
+
+
+@pytest.mark.parametrize(
+    "sign", some_fast(["camera.name", "device.emulator", "server_key.tls", "memory.frames"], step=2)
+)
+async def test_each_sign_alone_refuses_a_scan_that_succeeds_without_it(
+    signs_live: LiveServer, own_key: bytes, sign: str
+) -> None:
+    shown = fresh_pictures()
+    check_id, _, stream = await _open(signs_live, "evaluation", own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    assert (await _result(signs_live, check_id)).status == _SUCCESS
+    check_id, _, stream = await _open(
+        signs_live,
+        "evaluation",
+        bytes(range(32)) if sign == "server_key.tls" else own_key,
+        device=_EMULATOR if sign == "device.emulator" else _PHONE,
+        camera=_OBS if sign == "camera.name" else _CAMERA,
+    )
+    await stream.run_attempt(shown if sign == "memory.frames" else fresh_pictures())
+    await stream.outcome()
+    result = await _result(signs_live, check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {sign}
+
+
+async def test_the_next_key_counts_once_it_is_listed(signs_live: LiveServer) -> None:
+    file, following = signs_live.settings.device_integrity.server_keys_file, bytes([7] * 32)
+    assert file is not None
+    fresh = file.with_suffix(".new")
+    fresh.write_text(f"{following.hex()}  next.pem\n")
+    fresh.replace(file)
+
+    async def read() -> bool:
+        return any(entry["event"] == "server_keys_read" for entry in logs)
+
+    with capture_logs() as logs:
+        await until(read)
+    check_id, _, stream = await _open(signs_live, "evaluation", following)
+    await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    assert (await _result(signs_live, check_id)).status == _SUCCESS
+
+
+async def test_a_session_key_of_another_check_decides(signs_live: LiveServer, own_key: bytes) -> None:
+    _, device, stream = await _open(signs_live, "evaluation", own_key)
+    await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    upload = await signs_live.upload(policy="evaluation")
+    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
+    again.session_key = device.session_key
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    result = await _result(signs_live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {"memory.session_key"}
+
+
+@pytest.mark.parametrize("left", some_fast(["dropped", "half-closed", "cancelled", "closed"], step=2))
+@pytest.mark.parametrize("frames", some_fast([0, 4], step=2))
+async def test_a_sign_decides_however_little_was_shown(
+    signs_live: LiveServer, own_key: bytes, frames: int, left: str
+) -> None:
+    check_id, device, stream = await _open(signs_live, "evaluation", own_key, camera=_OBS)
+    await stream.begin()
+    await stream.send_frames(fresh_pictures()[:frames])
+    await stream.taken(frames)
+    match left:
+        case "dropped":
+            await stream.vanish()
+            await signs_live.reaches(check_id, CheckState.DECIDED if frames else CheckState.WAITING)
+        case "half-closed":
+            await stream.half_close()
+            await stream.outcome()
+        case "cancelled":
+            await signs_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
+        case _:
+            await signs_live.finish(check_id, close_now=True)
+    result = (await signs_live.finish(check_id, close_now=True)).result
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.reasons[0] == _MANIPULATED
+    assert _decisive(result) == {"camera.name"}
+    refusal = await device.refusal()
+    assert refusal.reason == "CHECK_CLOSED"
+
+
+async def test_a_camera_renamed_in_a_later_stream_still_counts(
+    signs_live: LiveServer, own_key: bytes
+) -> None:
+    check_id, device, stream = await _open(signs_live, "evaluation", own_key, camera=_OBS)
+    await stream.begin()
+    await stream.vanish()
+    await signs_live.reaches(check_id, CheckState.WAITING)
+    resumed = await device.open(resume=True, device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await resumed.prove()
+    await resumed.run_attempt(fresh_pictures())
+    await resumed.outcome()
+    result = await _result(signs_live, check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {"camera.name"}
+
+
+async def test_frames_of_an_earlier_check_count_after_a_lost_connection(
+    signs_live: LiveServer, own_key: bytes
+) -> None:
+    shown = fresh_pictures()
+    _, _, first = await _open(signs_live, "evaluation", own_key)
+    await first.run_attempt(shown)
+    await first.outcome()
+    check_id, _, stream = await _open(signs_live, "evaluation", own_key)
+    await stream.begin()
+    sent = await stream.send_frames(shown)
+    await stream.taken(sent)
+    await stream.vanish()
+    await signs_live.reaches(check_id, CheckState.DECIDED)
+    result = await _result(signs_live, check_id)
+    assert _MANIPULATED in result.reasons
+    assert _decisive(result) == {"memory.frames"}
+
+
+@pytest.mark.parametrize("left", some_fast(["dropped", "half-closed", "cancelled"], step=3))
+async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
+    signs_live: LiveServer, own_key: bytes, left: str
+) -> None:
+    shown = fresh_pictures()
+    check_id, device, first = await _open(signs_live, "evaluation", own_key)
+    await first.begin()
+    await first.taken(await first.send_frames(shown))
+    match left:
+        case "dropped":
+            await first.vanish()
+        case "half-closed":
+            await first.half_close()
+            await first.outcome()
+        case _:
+            await signs_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
+    await signs_live.unattended()
+    upload = await signs_live.upload(policy="evaluation")
+    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
+    again.session_key = device.session_key
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(signs_live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {"memory.frames", "memory.session_key"}
+
+
+async def test_an_attempt_is_recognised_while_its_scan_goes_on(
+    signs_live: LiveServer, own_key: bytes
+) -> None:
+    shown = fresh_pictures()
+    _, device, first = await _open(signs_live, "evaluation", own_key)
+    # The attempt has too few frames to decide, so another attempt may follow on the same stream.
+    answer = await first.run_attempt(shown[:10])
+    assert answer.another_attempt
+    upload = await signs_live.upload(policy="evaluation")
+    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
+    again.session_key = device.session_key
+
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(signs_live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    assert _decisive(result) == {"memory.frames", "memory.session_key"}
+    await first.vanish()
+
+
+@pytest.mark.slow
+async def test_an_earlier_clip_without_its_first_frame_is_recognised(
+    signs_live: LiveServer, own_key: bytes
+) -> None:
+    shown = fresh_pictures()
+    _, _, first = await _open(signs_live, "evaluation", own_key)
+    await first.run_attempt(shown)
+    await first.outcome()
+    for skipped in (1, 3):
+        check_id, _, stream = await _open(signs_live, "evaluation", own_key)
+        await stream.run_attempt(shown[skipped:])
+        await stream.outcome()
+        assert _decisive(await _result(signs_live, check_id)) == {"memory.frames"}
+
+
+@pytest.mark.parametrize("again", [True, False])
+async def test_another_attempt_is_offered_to_honest_devices_only(
+    signs_live: LiveServer, own_key: bytes, again: bool
+) -> None:
+    check_id, _, stream = await _open(signs_live, "evaluation", own_key, camera=_CAMERA if again else _OBS)
+    # The attempt has too few frames to decide anything else.
+    answer = await stream.run_attempt(fresh_pictures()[:10])
+    assert answer.another_attempt is again
+    if again:
+        await stream.half_close()
+    await stream.outcome()
+    result = await _result(signs_live, check_id)
+    assert (result.reasons[0] == _MANIPULATED) is not again
+    if not again:
+        assert result_pb2.FAILURE_REASON_CONDITIONS not in result.reasons
+
+
+async def test_a_waiver_is_in_the_result(signs_live: LiveServer, own_key: bytes) -> None:
+    shown = fresh_pictures()
+    _, _, stream = await _open(signs_live, "test", own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    check_id, _, stream = await _open(signs_live, "test", own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(signs_live, check_id)
+    assert result.status == _SUCCESS
+    assert list(result.device.tolerated_checks) == ["memory.frames"]
+    (check,) = (check for check in result.device.checks if check.name == "memory.frames")
+    assert (check.reason, check.decisive, check.tolerated) == ("FRAMES_SEEN_BEFORE", True, True)
+    # The other signs are still decisive under that policy.
+    check_id, _, stream = await _open(signs_live, "test", own_key, camera=_OBS)
+    await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    assert (await _result(signs_live, check_id)).reasons == [_MANIPULATED]
+
+
+# Run-time findings that apps report over the wire, in real checks under different policies.
+
+_Check = result_pb2.DeviceCheck
+_REPORTS: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH, scan_pb2.CAPABILITY_RUNTIME_FINDINGS]}
+_HOOKED, _DEBUGGED = "HOOKING_FRAMEWORK", "DEBUGGER"
+_SOFT = {
+    "ROOT": "runtime.root",
+    "EMULATOR": "runtime.emulator",
+    "NETWORK_INTERCEPTION": "runtime.network",
+    "SCREEN_SHARING": "runtime.screen_sharing",
+    "AUTOMATION": "runtime.automation",
+    "UNSPECIFIED": "runtime.other",
+}
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def runtime_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server whose callers create real checks, with a policy under which every finding is decisive."""
+    folder = tmp_path_factory.mktemp("server")
+    settings = settings_for(folder, sandbox=False)
+    write_policy(folder / "policies", "wary", decide=sorted(RAISED_NAMES))
+    write_policy(folder / "policies", "waived", tolerate=["runtime.hooking"])
+    async with serving(settings) as server:
+        yield server
+
+
+def _findings(*kinds: str) -> bytes:
+    words = device_pb2.RuntimeFindingKind
+    return device_pb2.RuntimeFindings(
+        looked_for=[kind for kind in words.values() if kind],
+        findings=[
+            device_pb2.RuntimeFinding(kind=words.Value(f"RUNTIME_FINDING_KIND_{kind}"), name="a trait")
+            for kind in kinds
+        ],
+    ).SerializeToString()
+
+
+def _report(findings: bytes) -> Request:
+    return Request(attestation=device_pb2.Attestation(runtime_findings=findings))
+
+
+async def _runtime_open(live: LiveServer, policy: str) -> tuple[str, RawDevice, RawStream]:
+    upload = await live.upload(policy=policy)
+    device = RawDevice(live.device, upload)
+    return upload.check_id, device, await device.open(**_REPORTS)
+
+
+async def _scanned(live: LiveServer, policy: str, findings: bytes) -> result_pb2.CheckResult:
+    check_id, _, stream = await _runtime_open(live, policy)
+    if findings:
+        await stream.send(_report(findings))
+    answer = await stream.run_attempt(fresh_pictures())
+    await stream.outcome()
+    result = await _result(live, check_id)
+    if _MANIPULATED in result.reasons:
+        assert (answer.status, answer.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    return result
+
+
+def _reported(result: result_pb2.CheckResult) -> dict[str, tuple[int, str]]:
+    return {
+        check.name: (check.outcome, check.reason)
+        for check in result.device.checks
+        if check.name.startswith("runtime.")
+    }
+
+
+@pytest.mark.parametrize("policy", some_fast(["standard", "low", "dynamic", "adaptive", "no-flash"], step=5))
+@pytest.mark.parametrize(("found", "name"), [(_HOOKED, "runtime.hooking"), (_DEBUGGED, "runtime.debugger")])
+async def test_a_hooking_framework_or_a_debugger_fails_under_every_policy(
+    runtime_live: LiveServer, policy: str, found: str, name: str
+) -> None:
+    result = await _scanned(runtime_live, policy, _findings(found))
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert _MANIPULATED in result.reasons
+    assert _decisive(result) == {name}
+    assert not result.device.tolerated_checks
+    assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_NONE
+    assert result.device.injection_method == "function_hooking"
+
+
+@pytest.mark.parametrize("found", some_fast(_SOFT, step=len(_SOFT)))
+async def test_findings_common_on_honest_phones_fail_only_by_policy(
+    runtime_live: LiveServer, found: str
+) -> None:
+    reported = await _scanned(runtime_live, "evaluation", _findings(found))
+    assert (reported.status, list(reported.reasons), _decisive(reported)) == (_SUCCESS, [], set())
+    assert _reported(reported)[_SOFT[found]][0] == _Check.OUTCOME_FAIL
+    decided = await _scanned(runtime_live, "wary", _findings(found))
+    assert list(decided.reasons) == [_MANIPULATED]
+    assert _decisive(decided) == {_SOFT[found]}
+
+
+async def test_a_policy_can_tolerate_a_finding(runtime_live: LiveServer) -> None:
+    result = await _scanned(runtime_live, "waived", _findings(_HOOKED))
+    assert result.status == _SUCCESS
+    assert list(result.device.tolerated_checks) == ["runtime.hooking"]
+
+
+async def test_an_empty_report_and_a_missing_one_differ_and_count_the_same(runtime_live: LiveServer) -> None:
+    clean, silent = (
+        await _scanned(runtime_live, "wary", _findings()),
+        await _scanned(runtime_live, "wary", b""),
+    )
+    assert clean.status == silent.status == _SUCCESS
+    assert clean.device.assurance == silent.device.assurance
+    assert set(_reported(clean).values()) == {(_Check.OUTCOME_NOT_EVALUATED, "NOTHING_FOUND")}
+    assert _reported(silent) == {"runtime.report": (_Check.OUTCOME_NOT_EVALUATED, "NO_REPORT")}
+    # A report is not an attestation.
+    reasons = {check.reason for check in clean.device.checks if check.name == "attestation.evidence"}
+    assert reasons == {"ATTESTATION_MISSING"}
+
+
+async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(
+    runtime_live: LiveServer,
+) -> None:
+    check_id, device, stream = await _runtime_open(runtime_live, "evaluation")
+    await stream.send(_report(_findings(_HOOKED)))
+    database = open_database(runtime_live.settings.database_url)
+    try:
+        devices = DeviceRepository(database)
+
+        async def kept() -> bool:
+            return bool(await devices.findings(UUID(check_id)))
+
+        await until(kept)
+    finally:
+        await database.close()
+    await stream.vanish()
+    await runtime_live.reaches(check_id, CheckState.WAITING)
+    resumed = await device.open(resume=True, **_REPORTS)
+    await resumed.prove()
+    await resumed.send(_report(_findings()))
+    await resumed.run_attempt(fresh_pictures())
+    await resumed.outcome()
+    result = await _result(runtime_live, check_id)
+    assert list(result.reasons) == [_MANIPULATED]
+    assert _decisive(result) == {"runtime.hooking"}
+
+
+async def test_a_finding_decides_an_attempt_that_is_left_at_once(runtime_live: LiveServer) -> None:
+    check_id, _, stream = await _runtime_open(runtime_live, "evaluation")
+    await stream.send(_report(_findings(_HOOKED)))
+    await stream.begin()
+    await stream.send_frames(fresh_pictures()[:4])
+    await stream.taken(4)
+    await stream.vanish()
+    await runtime_live.reaches(check_id, CheckState.DECIDED)
+    assert _decisive(await _result(runtime_live, check_id)) == {"runtime.hooking"}
+
+
+async def test_a_finding_offers_no_other_attempt(runtime_live: LiveServer) -> None:
+    check_id, _, stream = await _runtime_open(runtime_live, "evaluation")
+    await stream.send(_report(_findings(_HOOKED)))
+    answer = await stream.run_attempt(fresh_pictures()[:4])
+    assert (answer.status, answer.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    await stream.outcome()
+    assert _MANIPULATED in (await _result(runtime_live, check_id)).reasons
+
+
+async def test_reports_are_for_devices_that_announce_them(runtime_live: LiveServer) -> None:
+    upload = await runtime_live.upload(policy="evaluation")
+    stream = await RawDevice(runtime_live.device, upload).open()
+    assert not stream.challenge.attestation.runtime_findings
+    await stream.send(_report(_findings()))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "UNEXPECTED_MESSAGE"
+    _, _, announced = await _runtime_open(runtime_live, "evaluation")
+    assert announced.challenge.attestation.runtime_findings
+
+
+async def test_a_report_that_cannot_be_read_leaves_the_check_open(runtime_live: LiveServer) -> None:
+    check_id, device, stream = await _runtime_open(runtime_live, "evaluation")
+    await stream.send(_report(b"\xff"))
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.runtime_findings")
+    again = await device.resume()
+    await again.run_attempt(fresh_pictures())
+    assert await again.outcome() is None
+    assert (await _result(runtime_live, check_id)).status == _SUCCESS
+
+
+# A recording of an earlier check that succeeded, sent again in a new check of a real server.
+
+_FAILURE = result_pb2.CHECK_STATUS_FAILURE
+_NOT_TRUSTED = result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED
+_REQUIRED = """
+[device.demands.unspecified]
+memory = "required"
+stream = "required"
+"""
+
+_LONGER = replace(FAST, plan=replace(PLAN, frames=26, seconds=2.5))
+"""Long enough to compare movements."""
+
+Sent = Callable[[bytes], bytes]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def sent_again_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server whose callers are real ones."""
+    folder = tmp_path_factory.mktemp("sent-again")
+    settings = settings_for(folder, sandbox=False)
+    policies = folder / "policies"
+    write_policy(policies, "plain", tolerate=())
+    write_policy(policies, "waived")
+    write_policy(policies, "required", tolerate=())
+    with (policies / "required.toml").open("a") as file:
+        file.write(_REQUIRED)
+    async with serving(settings, tuning=_LONGER) as served:
+        yield served
+
+
+def _shown() -> Sequence[Picture]:
+    """A genuine scan, taken anew."""
+    return fresh_pictures(pictures(count=36))
+
+
+async def _check(live: LiveServer, shown: Sequence[Picture], policy: str) -> result_pb2.CheckResult:
+    upload = await live.upload(policy=policy)
+    stream = await RawDevice(live.device, upload).open()
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    await live.unattended()
+    return (await live.finish(upload.check_id)).result
+
+
+def _memory(result: result_pb2.CheckResult, name: str) -> result_pb2.DeviceCheck:
+    return next(check for check in result.device.checks if check.name == name)
+
+
+def _inserted(segment: bytes, jpeg: bytes) -> bytes:
+    return jpeg[:2] + segment + jpeg[2:]
+
+
+def _pixels(jpeg: bytes) -> BgrImage:
+    return np.asarray(cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR_BGR), np.uint8)
+
+
+def _written(pixels: BgrImage, *settings: int) -> bytes:
+    return cv2.imencode(".jpg", pixels, settings)[1].tobytes()
+
+
+def _packed(shown: Sequence[Picture], how: Sent) -> list[Picture]:
+    return [replace(picture, jpeg=how(picture.jpeg)) for picture in shown]
+
+
+_COMMENT = b"\xff\xfe\x00\x07again"
+_EXIF = b"\xff\xe1\x00\x10Exif\0\0II*\0\x08\0\0\0"
+
+_SAME_PICTURE: dict[str, Sent] = {
+    "comment": partial(_inserted, _COMMENT),
+    "bytes after the end": lambda jpeg: jpeg + bytes(16),
+    "fill byte": partial(_inserted, b"\xff"),
+    "EXIF": partial(_inserted, _EXIF),
+}
+
+
+@pytest.mark.parametrize("policy", some_fast(["plain", "required"], step=2))
+@pytest.mark.parametrize("how", some_fast(_SAME_PICTURE, step=4))
+async def test_the_same_pictures_in_other_files_are_decisive(
+    sent_again_live: LiveServer, how: str, policy: str
+) -> None:
+    shown = _shown()
+    assert (await _check(sent_again_live, shown, policy)).status == _SUCCESS
+    result = await _check(sent_again_live, _packed(shown, _SAME_PICTURE[how]), policy)
+    untrusted = [_NOT_TRUSTED] if policy == "required" else []
+    assert (result.status, list(result.reasons)) == (_FAILURE, [_MANIPULATED, *untrusted])
+    found = _memory(result, "memory.frames")
+    assert (found.reason, found.decisive, found.tolerated) == ("FRAMES_SHOWN_BEFORE", True, False)
+    assert result.device.injection_instrument == "recorded_video"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "coding",
+    [
+        (cv2.IMWRITE_JPEG_OPTIMIZE, 1),
+        (cv2.IMWRITE_JPEG_PROGRESSIVE, 1),
+        (cv2.IMWRITE_JPEG_RST_INTERVAL, 4),
+    ],
+    ids=["Huffman tables", "progressive", "restart markers"],
+)
+async def test_the_same_coefficients_in_another_coding_are_decisive(
+    sent_again_live: LiveServer, coding: tuple[int, int]
+) -> None:
+    pixels = [(picture, _pixels(picture.jpeg)) for picture in _shown()]
+    quality = (cv2.IMWRITE_JPEG_QUALITY, 90)
+    first = [replace(picture, jpeg=_written(shown, *quality)) for picture, shown in pixels]
+    again = [replace(picture, jpeg=_written(shown, *quality, *coding)) for picture, shown in pixels]
+    assert not {one.jpeg for one in first} & {one.jpeg for one in again}
+    assert (await _check(sent_again_live, first, "plain")).status == _SUCCESS
+    found = _memory(await _check(sent_again_live, again, "plain"), "memory.frames")
+    assert (found.reason, found.decisive) == ("FRAMES_SHOWN_BEFORE", True)
+
+
+@pytest.mark.slow
+async def test_frames_that_were_not_measured_are_recognised(sent_again_live: LiveServer) -> None:
+    shown = _shown()
+    # At ten frames a second every second frame is measured; these begin with another one.
+    assert (await _check(sent_again_live, shown, "plain")).status == _SUCCESS
+    found = _memory(
+        await _check(sent_again_live, _packed(shown[1:], _SAME_PICTURE["comment"]), "plain"), "memory.frames"
+    )
+    assert found.reason == "FRAMES_SHOWN_BEFORE"
+
+
+async def test_a_policy_and_the_sandbox_tolerate_the_same_pictures(sent_again_live: LiveServer) -> None:
+    shown = _shown()
+    assert (await _check(sent_again_live, shown, "waived")).status == _SUCCESS
+    result = await _check(sent_again_live, _packed(shown, _SAME_PICTURE["comment"]), "waived")
+    assert result.status == _SUCCESS
+    found = _memory(result, "memory.frames")
+    assert (found.reason, found.decisive, found.tolerated) == ("FRAMES_SHOWN_BEFORE", True, True)
+    # The sandbox tolerates a test whatever its reason (tests/server/test_sandbox.py).
+    assert "memory.frames" in TOLERATED
+
+
+@pytest.mark.slow
+async def test_another_attempt_of_the_same_check_may_show_the_same_pictures(
+    sent_again_live: LiveServer,
+) -> None:
+    upload = await sent_again_live.upload(policy="plain")
+    device = RawDevice(sent_again_live.device, upload)
+    stream = await device.open()
+    shown = _shown()
+    assert (await stream.run_attempt(shown[:10])).another_attempt
+    again = _packed(shown, _SAME_PICTURE["comment"])
+    await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in again])
+    await stream.outcome()
+    result = (await sent_again_live.finish(upload.check_id)).result
+    assert result.status == _SUCCESS
+    assert _memory(result, "memory.frames").reason != "FRAMES_SHOWN_BEFORE"
+
+
+def _scaled(pixels: BgrImage, scale: float) -> BgrImage:
+    """The picture at another size, with noise."""
+    small = cv2.resize(pixels, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+    noise = np.random.default_rng(5).normal(0, 3, small.shape)
+    return np.asarray(np.clip(small + noise, 0, 255), np.uint8)
+
+
+_ALTERED: dict[str, Callable[[BgrImage], BgrImage]] = {
+    "mirrored": lambda pixels: np.ascontiguousarray(pixels[:, ::-1]),
+    "quality 84": lambda pixels: pixels,
+    "97 % with noise": lambda pixels: _scaled(pixels, 0.97),
+    "without its margin": lambda pixels: np.ascontiguousarray(pixels[12:-12, 8:-8]),
+}
+
+
+@pytest.mark.parametrize("policy", some_fast(["plain", "required"], step=2))
+@pytest.mark.parametrize("how", some_fast(_ALTERED, step=4))
+async def test_altered_pictures_are_a_doubt_that_decides_nothing(
+    sent_again_live: LiveServer, how: str, policy: str
+) -> None:
+    shown = _shown()
+    first = await _check(sent_again_live, shown, policy)
+    again = []
+    for picture in shown:
+        pixels = _ALTERED[how](_pixels(picture.jpeg))
+        jpeg = _written(pixels, cv2.IMWRITE_JPEG_QUALITY, 84)
+        again.append(replace(picture, jpeg=jpeg, width=pixels.shape[1], height=pixels.shape[0]))
+    result = await _check(sent_again_live, again, policy)
+    assert (first.status, result.status) == (_SUCCESS, _SUCCESS)
+    assert _memory(result, "memory.frames").reason == "FRAMES_NEW"
+    found = _memory(result, "memory.similarity")
+    assert (found.reason, found.outcome) == ("SIMILAR_TO_EARLIER_SCAN", result_pb2.DeviceCheck.OUTCOME_FAIL)
+    assert not found.decisive
+
+
+@pytest.mark.slow
+async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(sent_again_live: LiveServer) -> None:
+    for day in (11, 12):
+        settings = SceneSettings(
+            kind=ScanKind.GENUINE, seed=day, seconds=3.6, frames_per_second=10, width=360, height=480
+        )
+        frames = simulate_scan(real_photo("astronaut"), settings)
+        taken = [
+            Picture(encode_jpeg(one.pixels, quality=80), round(one.capture_time * 1e6), 360, 480)
+            for one in frames
+        ]
+        upload = await sent_again_live.upload(policy="plain", subject_reference="daily")
+        stream = await RawDevice(sent_again_live.device, upload).open()
+        await stream.run_attempt(taken)
+        await stream.outcome()
+        await sent_again_live.unattended()
+        result = (await sent_again_live.finish(upload.check_id)).result
+        assert result.status == _SUCCESS
+        assert _memory(result, "memory.frames").reason == "FRAMES_NEW"
+        assert _memory(result, "memory.similarity").reason == "MOVES_ANEW"
+
+
+# The recognition of repeated scans with the database's scan memory.
+
+# SubjectPublicKeyInfo of P-256 with a compressed point of 33 octets (RFC 5480), up to the point.
+_COMPRESSED_HEAD = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
+
+
+def _compressed(key: ec.EllipticCurvePublicKey) -> bytes:
+    return _COMPRESSED_HEAD + key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+
+
+@pytest.mark.parametrize("first", ["whole", "compressed"])
+async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path: Path, first: str) -> None:
+    public = ec.generate_private_key(ec.SECP256R1()).public_key()
+    whole, compressed = public_key_der(public), _compressed(public)
+    assert whole != compressed
+    assert load_public_key(compressed) == public
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
+    await make_tables(url)
+    database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
+    store = DatabaseScanMemory(
+        database,
+        tenant_key=key.tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
+    checks = CheckRepository(database)
+    outcomes = []
+    for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
+        record = await checks.create(new_check(), None)
+        frames = await memory.compare_frames(record, (), images=(), pictures={})
+        found = await memory.compare_scan(
+            record, frames=frames, findings=(), session_key=session_key, now=NOW
+        )
+        await memory.keep(record, found, now=NOW)
+        reasons = {test.name: test.reason for test in found.tests}
+        assert "memory.attestation_key" not in reasons
+        outcomes.append(reasons["memory.session_key"])
+    assert outcomes == ["KEY_NEW", "KEY_REUSED"]
+    pool.close()
+    await database.close()
+
+
+async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> None:
+    session_key = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
+    await make_tables(url)
+    database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
+    store = DatabaseScanMemory(
+        database,
+        tenant_key=key.tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
+    checks = CheckRepository(database)
+    outcomes = []
+    for sandbox in (True, False, True, False):
+        record = await checks.create(replace(new_check(), sandbox=sandbox), None)
+        frames = await memory.compare_frames(record, (), images=(), pictures={})
+        found = await memory.compare_scan(
+            record, frames=frames, findings=(), session_key=session_key, now=NOW
+        )
+        await memory.keep(record, found, now=NOW)
+        outcomes.append({test.name: test.reason for test in found.tests}["memory.session_key"])
+    assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
+    # Erasing a subject covers both, also after a rotation of the memory key.
+    devices = DeviceRepository(database)
+    hashes = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),)).subject_hashes("default", "subject-1")
+    assert await devices.forget_subject("default", "subject-1", hashes=hashes) == 4
+    pool.close()
+    await database.close()
+
+
+async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tmp_path: Path) -> None:
+    session = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
+    await make_tables(url)
+    database, pool, first = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
+    store = DatabaseScanMemory(
+        database,
+        tenant_key=first.tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    checks = CheckRepository(database)
+    # The mark of the device's key, as a verifier that has not read the next memory key makes it.
+    finding = EvidenceFinding(
+        verifier="app_attest",
+        checks=(),
+        lasting_key=key_mark(b"device", tenant_key=first.tenant_key("default")),
+    )
+    counted = []
+    for key in (first, MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))):
+        memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
+        for subject in ("anna", "bert", "anna"):
+            record = await checks.create(replace(new_check(), subject_reference=subject), None)
+            frames = await memory.compare_frames(record, (), images=(), pictures={})
+            found = await memory.compare_scan(
+                record, frames=frames, findings=[finding], session_key=session, now=NOW
+            )
+            await memory.keep(record, found, now=NOW)
+            counted.append({test.name: test.detail for test in found.tests}["memory.subjects"])
+    assert [detail.split("for ")[1].split()[0] for detail in counted] == ["1", "2", "2", "2", "2", "2"]
+    stored = await database.read(
+        lambda connection: set(connection.scalars(select(device_key_uses.c.subject_hash)))
+    )
+    assert stored == {first.subject_hash("default", "anna"), first.subject_hash("default", "bert")}
+    pool.close()
+    await database.close()
+
+
+# A scan on a whole server in which one person replaces another.
+
+_OURS, _THEIRS = "astronaut", "red-shirt"
+_BLUR = 2.5
+
+
+@functools.cache
+def _blurred(picture: Picture) -> Picture:
+    """Blurs an image, so that its frame is not selected while there are better ones."""
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    soft = cv2.GaussianBlur(pixels, (0, 0), _BLUR)
+    jpeg = bytes(cv2.imencode(".jpg", soft, [cv2.IMWRITE_JPEG_QUALITY, 80])[1])
+    return Picture(jpeg, picture.time_us, picture.width, picture.height)
+
+
+def _covered(picture: Picture) -> Picture:
+    """Returns the frame of a camera that a hand covers."""
+    dark = np.zeros((picture.height, picture.width, 3), np.uint8)
+    return replace(picture, jpeg=bytes(cv2.imencode(".jpg", dark)[1]))
+
+
+@functools.cache
+def _resized(picture: Picture) -> Picture:
+    """Returns an image of another size."""
+    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    small = cv2.resize(pixels, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
+    height, width = small.shape[:2]
+    return Picture(bytes(cv2.imencode(".jpg", small)[1]), picture.time_us, width, height)
+
+
+_MADE: dict[str, Callable[[Picture], Picture]] = {
+    "B": lambda picture: picture,
+    "b": _blurred,
+    "k": _covered,
+    "S": _resized,
+}
+
+
+def _scan(letters: str) -> tuple[Picture, ...]:
+    """Returns a frame for each letter.
+
+    A is the portrait's person, B another, b another and blurred, k a covered camera, and S another in frames
+    of another size.
+    """
+    ours, theirs = pictures(_OURS), pictures(_THEIRS)
+    assert len(letters) == len(ours)
+    return tuple(
+        ours[place] if letter == "A" else _MADE[letter](theirs[place]) for place, letter in enumerate(letters)
+    )
+
+
+def _constancy(result: result_pb2.CheckResult) -> result_pb2.Signal:
+    (signal,) = [signal for signal in result.liveness.signals if signal.name == "identity_constancy"]
+    return signal
+
+
+async def test_the_result_states_one_person_throughout(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.run_attempt(_scan("A" * 26))
+    result = (await scene.finish(upload.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    signal = _constancy(result)
+    assert signal.passed
+    assert signal.weight == 0.0
+    assert "The face was identified in" in signal.detail
+
+
+@pytest.mark.parametrize(
+    "letters",
+    some_fast(
+        [
+            "A" * 13 + "B" * 13,
+            "B" * 13 + "A" * 13,
+            "A" * 14 + "B" * 12,
+            "A" * 8 + "B" * 6 + "A" * 12,
+            "AAB" * 8 + "AA",
+            "A" * 5 + "bb" + "A" * 19,
+            "A" * 12 + "kk" + "B" * 12,
+            "A" * 12 + "bbb" + "B" * 11,
+            "A" * 13 + "S" * 13,
+        ],
+        step=3,
+    ),
+    ids=[
+        "A then B",
+        "B then A",
+        "B at the end",
+        "B in between",
+        "B every third",
+        "B blurred in between",
+        "hidden by a cover",
+        "hidden by a blur",
+        "another frame size",
+    ],
+)
+async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
+    scene: LiveServer, letters: str
+) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    reported = await stream.run_attempt(_scan(letters))
+    assert reported.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert not reported.another_attempt
+    result = (await scene.finish(upload.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons
+    signal = _constancy(result)
+    assert not signal.passed
+    assert signal.HasField("passed")
+
+
+async def test_a_person_in_no_selected_frame_is_detected(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.run_attempt(_scan("A" * 5 + "bb" + "A" * 19))
+    result = (await scene.finish(upload.check_id)).result
+    # The match is with the portrait's person, and another person was detected, too.
+    assert result.match.same_person
+    assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons
+    assert ", 0 of them" not in _constancy(result).detail
+
+
+# A script that warps the trusted image itself, against a real server.
+
+_WIDTH, _HEIGHT = 480, 510
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def trusted_image_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server whose callers create real checks."""
+    async with serving(settings_for(tmp_path_factory.mktemp("server"), sandbox=False)) as server:
+        yield server
+
+
+@functools.cache
+def _portrait() -> bytes:
+    return encode_jpeg(builtin_image("astronaut"), quality=90)
+
+
+def _trusted_image_shown(seed: int) -> tuple[Picture, ...]:
+    """The same photo, bent by a script."""
+    photo = real_photo("astronaut")
+    picture = np.asarray(cv2.resize(photo.pixels, (_WIDTH, _HEIGHT), interpolation=cv2.INTER_AREA), np.uint8)
+    marks = photo.landmarks * np.float32(_WIDTH / photo.pixels.shape[1])
+    x, y = marks.mean(axis=0).tolist()
+    face = (x, y, float(np.ptp(marks[:, 0])))
+    bent = bulge(picture, face, strength=0.03, seed=seed)
+    frames = warp_photo(picture, face, bent, noise=1.5, rate=10, seconds=2.6, seed=seed)
+    return tuple(
+        Picture(encode_jpeg(f.pixels, quality=90), round(f.capture_time * 1e6), _WIDTH, _HEIGHT)
+        for f in frames
+    )
+
+
+async def _trusted_image_scanned(live: LiveServer, *, document: bool) -> result_pb2.LivenessResult:
+    upload = await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(
+            image=_portrait(), policy="once", document_portrait=document, request_id=str(uuid4())
+        )
+    )
+    stream = await RawDevice(live.device, upload).open()
+    await stream.run_attempt(_trusted_image_shown(seed=int(document)))
+    await stream.outcome()
+    result = (await live.finish(upload.check_id)).result
+    assert EXPLANATIONS[VerdictReason.SHOWS_TRUSTED_IMAGE] in result.liveness.explanations
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    return result.liveness
+
+
+async def test_the_portrait_of_a_document_that_a_script_sends_is_a_spoof(
+    trusted_image_live: LiveServer,
+) -> None:
+    liveness = await _trusted_image_scanned(trusted_image_live, document=True)
+    assert liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+
+
+async def test_a_portrait_that_is_not_declared_as_a_documents_is_a_doubt(
+    trusted_image_live: LiveServer,
+) -> None:
+    liveness = await _trusted_image_scanned(trusted_image_live, document=False)
+    assert liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE

@@ -1,0 +1,725 @@
+"""Attempts without a signed end, and a store or database that is away: no failure of the person."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import grpc
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from facegate_client.result_keys import fetch_key_set
+from facegate_client.result_signature import verify_response
+from server.checks.recorder import CheckRecorder
+from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode, Plan
+from server.evidence.store import EvidenceStore
+from server.scan.attempt import AttemptClocks, AttemptRun
+from server.scan.endings import ScanDeadlinePassed
+from server.scan.ends import ScanEnds
+from server.storage.errors import StorageUnavailable
+from server.storage.repository import CheckRepository
+from server.storage.schema import upgrade
+from server.verdict import FailureReason
+from simulator.scene import ScanKind
+from tests.sampling import some_fast
+from tests.server.databases import PostgresServer, postgres_server
+from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
+from tests.server.object_stores import silent_store
+from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.refusals import Refused
+
+# Attempts that end without a signature: an adverse judgement stands, however the connection was lost.
+#
+# The attack here is a frozen image, which is detected whatever colours are drawn.
+
+_ENOUGH = 36
+"""Images that are enough to decide an attempt that is left early, at ten per second."""
+
+_TOO_FEW = 14
+"""Images that are enough for an attempt to count, but not to decide against it."""
+
+_GENUINE = pictures(count=_ENOUGH)
+_ATTACK = pictures(kind=ScanKind.FROZEN_FRAME, count=_ENOUGH)
+_SOMEBODY_ELSE = pictures("red-shirt", count=_ENOUGH)
+
+_SPOOF, _ANOTHER = FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON
+_MODES = {Mode.EXPRESS: scan_pb2.MODE_EXPRESS, Mode.DYNAMIC: scan_pb2.MODE_DYNAMIC}
+_PLANS = {Mode.EXPRESS: Plan.EXPRESS, Mode.DYNAMIC: Plan.FLASH}
+_FLASH = [scan_pb2.CAPABILITY_FLASH]
+
+
+@pytest.fixture
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server does not end a stream that sends nothing: on a busy machine a newer one may come late."""
+    monkeypatch.setattr(AttemptClocks, "require_activity", lambda *_: None)
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """A stream whose first attempt has frames and was not ended."""
+
+    check_id: str
+    device: RawDevice
+    stream: RawStream
+    mode: Mode
+
+
+async def _show(
+    scene: LiveServer,
+    shown: Sequence[Picture],
+    *,
+    mode: Mode = Mode.EXPRESS,
+    policy: str = "",
+    frames: int = _ENOUGH,
+) -> _Shown:
+    upload = await scene.upload(mode=_MODES[mode], policy=policy)
+    device = RawDevice(scene.device, upload)
+    stream = await device.open(capabilities=_FLASH)
+    await stream.begin()
+    await stream.send_frames(shown[:frames])
+    await stream.taken(frames)
+    return _Shown(upload.check_id, device, stream, mode)
+
+
+async def _assert_stands(
+    scene: LiveServer, shown: _Shown, reason: FailureReason, ended_by: EndedBy, *also: FailureReason
+) -> None:
+    """Asserts that the left attempt decided the check, which is closed to its device."""
+    record = await scene.record(shown.check_id)
+    assert record.state is CheckState.DECIDED
+    assert record.reasons
+    assert record.reasons[: len(also) + 1] == (*also, reason)
+    assert FailureReason.ABANDONED not in record.reasons
+    attempt, *_ = await scene.attempts(shown.check_id)
+    assert attempt.outcome is AttemptOutcome.DECIDED
+    assert (attempt.mode, attempt.plan) == (shown.mode, _PLANS[shown.mode])
+    assert attempt.ended_by is ended_by
+    answer = await scene.finish(shown.check_id, audit_images=2)
+    result = answer.result
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.liveness.used_mode == _MODES[shown.mode]
+    assert not result.transcript.intact
+    assert result.transcript.frames >= result.transcript.frames_examined > 0
+    reported = result.attempts[0]
+    assert reported.mode == _MODES[shown.mode]
+    assert reported.plan == scan_pb2.Plan.Value(f"PLAN_{_PLANS[shown.mode]}")
+    assert reported.ended_by == result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{ended_by}")
+    assert reported.verdict == result.liveness.verdict
+    assert reported.outcome == result_pb2.AttemptSummary.OUTCOME_DECIDED
+    if reason is _SPOOF:
+        assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+    if reason is _ANOTHER:
+        assert not result.match.same_person
+    assert answer.evidence_frame.sha256 == result.evidence_frame.sha256
+    assert len(answer.audit_images) == 2
+    assert (await shown.device.refusal()).reason == "CHECK_CLOSED"
+
+
+async def _vanishes(stream: RawStream) -> EndedBy:
+    await stream.vanish()
+    return EndedBy.CONNECTION_LOST
+
+
+async def _half_closes(stream: RawStream) -> EndedBy:
+    await stream.half_close()
+    assert await stream.outcome() is None
+    return EndedBy.HALF_CLOSED
+
+
+async def _breaks_a_rule(stream: RawStream) -> EndedBy:
+    await stream.prove()
+    refusal = await stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "UNEXPECTED_MESSAGE"
+    return EndedBy.REFUSED
+
+
+Leave = Callable[[RawStream], Awaitable[EndedBy]]
+
+
+@pytest.mark.parametrize("leave", some_fast([_vanishes, _half_closes, _breaks_a_rule], step=3))
+@pytest.mark.parametrize("mode", list(Mode))
+async def test_a_detected_attack_counts_after_an_early_departure(
+    scene: LiveServer, mode: Mode, leave: Leave
+) -> None:
+    shown = await _show(scene, _ATTACK, mode=mode)
+    ended_by = await leave(shown.stream)
+    await scene.unattended()
+    await _assert_stands(scene, shown, _SPOOF, ended_by)
+
+
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
+async def test_a_detected_other_person_counts_after_an_early_departure(scene: LiveServer, mode: Mode) -> None:
+    shown = await _show(scene, _SOMEBODY_ELSE, mode=mode)
+    await shown.stream.vanish()
+    await scene.unattended()
+    await _assert_stands(scene, shown, _ANOTHER, EndedBy.CONNECTION_LOST)
+
+
+async def test_a_change_of_person_counts_after_an_early_departure(scene: LiveServer) -> None:
+    shown = await _show(scene, [*_GENUINE[:9], *_SOMEBODY_ELSE[9:]])
+    await shown.stream.vanish()
+    await scene.unattended()
+    await _assert_stands(scene, shown, FailureReason.IDENTITY_CHANGED, EndedBy.CONNECTION_LOST)
+
+
+async def test_a_broken_transcript_is_reported_beside_the_attack(scene: LiveServer) -> None:
+    shown = await _show(scene, _ATTACK)
+    await shown.stream.send(shown.stream.end(frame_count=3))
+    refusal = await shown.stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "ATTEMPT_END_INVALID"
+    await scene.unattended()
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.REFUSED, FailureReason.TRANSCRIPT_BROKEN)
+
+
+@pytest.mark.parametrize(
+    "shown", some_fast([_ATTACK, _SOMEBODY_ELSE], step=2), ids=["attack", "another person"]
+)
+async def test_too_short_a_scan_never_counts_against_the_person(
+    scene: LiveServer, shown: Sequence[Picture]
+) -> None:
+    left = await _show(scene, shown, frames=_TOO_FEW)
+    await left.stream.vanish()
+    await scene.reaches(left.check_id, CheckState.WAITING)
+    result = (await scene.finish(left.check_id, close_now=True)).result
+    assert list(result.reasons) == [result_pb2.FAILURE_REASON_ABANDONED]
+    assert not result.HasField("liveness")
+    assert result.match.frames_used == 0
+    assert not result.match.HasField("similarity")
+    (reported,) = result.attempts
+    assert reported.outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
+    assert reported.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+    assert reported.frames == _TOO_FEW
+
+
+async def test_withholding_the_end_does_not_prevent_the_judgement(scene: LiveServer) -> None:
+    shown = await _show(scene, _ATTACK)
+    await shown.stream.wait_complete()
+    refusal = await shown.stream.outcome()
+    assert refusal is not None
+    assert refusal.reason == "STREAM_IDLE"
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.REFUSED)
+
+
+async def test_the_deadline_does_not_hide_an_attack(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = await _show(scene, _ATTACK, mode=Mode.DYNAMIC)
+
+    async def passed(run: AttemptRun) -> None:
+        raise ScanDeadlinePassed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(AttemptRun, "renew_lease", passed)
+        assert await shown.stream.outcome() is None
+    assert shown.stream.goodbyes() == ["DEADLINE"]
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.DEADLINE)
+
+
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
+async def test_a_newer_stream_elsewhere_does_not_undo_findings_of_the_older(
+    scene: LiveServer, mode: Mode
+) -> None:
+    shown = await _show(scene, _ATTACK, mode=mode)
+    record = await scene.record(shown.check_id)
+    assert record.session_key is not None
+    # This is the effect of a newer stream on another replica.
+    await scene.repository.acquire_lease(
+        UUID(shown.check_id),
+        session_key=record.session_key,
+        proven=True,
+        owner="another replica",
+        now=datetime.now(UTC),
+        lease_seconds=60.0,
+    )
+    await shown.stream.vanish()
+    await scene.unattended()
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.SUPERSEDED)
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
+async def test_a_stream_that_is_fenced_and_silent_is_judged_before_the_newer_one_is_far(
+    scene: LiveServer, mode: Mode
+) -> None:
+    shown = await _show(scene, _ATTACK, mode=mode)
+    newer = await shown.device.open(resume=True, capabilities=_FLASH)
+    await newer.prove()
+    await newer.begin()
+    async with asyncio.timeout(60.0):
+        await scene.reaches(shown.check_id, CheckState.DECIDED)
+    await shown.stream.outcome()
+    refusal = await newer.outcome()
+    assert refusal is not None
+    assert refusal.reason == "CHECK_CLOSED"
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.SUPERSEDED)
+
+
+@pytest.mark.usefixtures("patience")
+async def test_a_faster_newer_stream_waits_for_findings_of_the_older(scene: LiveServer) -> None:
+    shown = await _show(scene, _SOMEBODY_ELSE)
+    newer = await shown.device.resume()
+    await newer.begin()
+    # Faster than any camera, and finished before the older stream can notice that it was superseded.
+    await newer.send_frames(_GENUINE)
+    await newer.send(newer.end())
+    refusal = await newer.outcome()
+    assert refusal is not None
+    assert refusal.reason == "CHECK_CLOSED"
+    await shown.stream.outcome()
+    await scene.unattended()
+    await _assert_stands(scene, shown, _ANOTHER, EndedBy.SUPERSEDED)
+    answer = await scene.finish(shown.check_id)
+    assert [attempt.ended_by for attempt in answer.result.attempts] == [
+        result_pb2.AttemptSummary.ENDED_BY_SUPERSEDED,
+        result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED,
+    ]
+
+
+@pytest.mark.slow
+@pytest.mark.usefixtures("patience")
+async def test_an_older_attempt_ends_with_the_decision_that_it_brings(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    decide = CheckRecorder.decide
+
+    async def slowly(recorder: CheckRecorder, *args: Any, epoch: int | None, **kwargs: Any) -> Any:
+        if epoch is None:
+            # Without the wait, a newer stream would decide the check by its own attempt.
+            await asyncio.sleep(1.0)
+        return await decide(recorder, *args, epoch=epoch, **kwargs)
+
+    monkeypatch.setattr(CheckRecorder, "decide", slowly)
+    shown = await _show(scene, _ATTACK)
+    newer = await shown.device.resume()
+    await newer.begin()
+    await newer.send_frames(_GENUINE)
+    await newer.send(newer.end())
+    refusal = await newer.outcome()
+    assert refusal is not None
+    assert refusal.reason == "CHECK_CLOSED"
+    await shown.stream.outcome()
+    await scene.unattended()
+    await _assert_stands(scene, shown, _SPOOF, EndedBy.SUPERSEDED)
+
+
+@pytest.mark.usefixtures("patience")
+@pytest.mark.parametrize("frames", [_ENOUGH, 4])
+async def test_a_newer_stream_that_leaves_at_once_hides_nothing(scene: LiveServer, frames: int) -> None:
+    shown = await _show(scene, _SOMEBODY_ELSE, frames=frames)
+    newer = await shown.device.resume()
+    await newer.half_close()
+    await newer.outcome()
+    await shown.stream.outcome()
+    await scene.unattended()
+    if frames == _ENOUGH:
+        await _assert_stands(scene, shown, _ANOTHER, EndedBy.SUPERSEDED)
+        return
+    result = (await scene.finish(shown.check_id)).result
+    # The device left; the server has no fault.
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result.reasons == [result_pb2.FAILURE_REASON_ABANDONED]
+    assert result.attempts[0].ended_by == result_pb2.AttemptSummary.ENDED_BY_SUPERSEDED
+
+
+async def test_an_earlier_result_does_not_keep_a_later_attack_from_standing(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    stream = await device.open(capabilities=_FLASH)
+    assert (await stream.run_attempt(_GENUINE[:9])).another_attempt
+    await stream.begin()
+    await stream.send_frames(_SOMEBODY_ELSE[9:])
+    await stream.wait_complete()
+    await stream.vanish()
+    await scene.unattended()
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.reasons[0] == result_pb2.FAILURE_REASON_NOT_SAME_PERSON
+    summary = result_pb2.AttemptSummary
+    assert [(each.outcome, each.ended_by) for each in answer.result.attempts] == [
+        (summary.OUTCOME_RETRY, summary.ENDED_BY_SIGNED),
+        (summary.OUTCOME_DECIDED, summary.ENDED_BY_CONNECTION_LOST),
+    ]
+    assert answer.result.attempts[0].verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert answer.result.attempts[0].feedback
+
+
+@pytest.mark.parametrize("mode", some_fast(Mode, step=2))
+async def test_a_genuine_scan_continues_after_a_lost_connection(scene: LiveServer, mode: Mode) -> None:
+    shown = await _show(scene, _GENUINE, mode=mode)
+    await shown.stream.vanish()
+    await scene.unattended()
+    assert (await scene.record(shown.check_id)).state is CheckState.WAITING
+    (attempt,) = await scene.attempts(shown.check_id)
+    assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.CONNECTION_LOST)
+    assert attempt.verdict is not None
+    again = await shown.device.open(resume=True, capabilities=_FLASH)
+    await again.prove()
+    if mode is Mode.DYNAMIC:
+        assert (await again.begin()).plan == scan_pb2.PLAN_FLASH
+        await again.vanish()
+        return
+    assert (await again.run_attempt(_GENUINE)).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await again.outcome() is None
+
+
+async def test_too_little_of_an_attack_decides_nothing_and_costs_an_attempt(scene: LiveServer) -> None:
+    shown = await _show(scene, _ATTACK, frames=14)
+    await shown.stream.vanish()
+    await scene.unattended()
+    assert (await scene.record(shown.check_id)).state is CheckState.WAITING
+    (attempt,) = await scene.attempts(shown.check_id)
+    assert attempt.counted
+    assert attempt.outcome is AttemptOutcome.INTERRUPTED
+
+
+# A store that fails during a scan: it is no failure of the person, and adverse judgements stand.
+
+_Summary = result_pb2.AttemptSummary
+_Problem = service_pb2.EvidenceProblem
+_BEFORE = 10
+"""Frames before the store fails; images are stored once there are enough frames."""
+
+
+@contextmanager
+def _store_away(live: LiveServer) -> Iterator[None]:
+    """Makes the store fail every read and write inside the block."""
+    folder = Path(live.settings.objects_url)
+    away = folder.with_name("away")
+    folder.rename(away)
+    folder.write_bytes(b"")
+    try:
+        yield
+    finally:
+        folder.unlink()
+        away.rename(folder)
+
+
+async def _ended(stream: RawStream) -> Refused:
+    """Returns how the server ended a stream that waits for its result."""
+    with pytest.raises(Ended) as caught:
+        await stream.result()
+    assert caught.value.refusal is not None
+    return caught.value.refusal
+
+
+async def _undecided(live: LiveServer, check_id: str, reason: str) -> service_pb2.FinishCheckResponse:
+    """Returns the result of FinishCheck, which must be signed and not concern the person."""
+    answer = await live.finish(check_id, close_now=True, audit_images=2)
+    result = answer.result
+    assert result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
+    assert [result_pb2.FailureReason.Name(each) for each in result.reasons] == [f"FAILURE_REASON_{reason}"]
+    assert not result.HasField("liveness")
+    assert not result.HasField("match")
+    keys = await fetch_key_set(f"http://127.0.0.1:{live.server.admin_port}/.well-known/jwks.json")
+    assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True) == result
+    return answer
+
+
+async def test_an_unavailable_store_is_no_failure_of_the_person(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="once")
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(pictures()[_BEFORE:])
+        await stream.send(stream.end())
+        refusal = await _ended(stream)
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+        assert refusal.retry_seconds
+        assert stream.goodbyes() == ["SERVER_FAULT"]
+        assert next(
+            message.goodbye.HasField("reconnect_after")
+            for message in stream.seen
+            if message.WhichOneof("message") == "goodbye"
+        )
+        await scene.reaches(upload.check_id, CheckState.WAITING)
+    (attempt,) = await scene.attempts(upload.check_id)
+    assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT)
+    assert not attempt.counted
+    assert attempt.judgement is None
+    assert attempt.verdict is None
+    assert await scene.evidence(upload.check_id) == ()
+
+    answer = await _undecided(scene, upload.check_id, "SERVER_FAULT")
+
+    (summary,) = answer.result.attempts
+    assert summary.ended_by == _Summary.ENDED_BY_SERVER_FAULT
+    assert summary.verdict == result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+    assert not answer.HasField("evidence_frame")
+
+
+@pytest.mark.slow
+async def test_a_hanging_store_is_no_failure_of_the_person_within_seconds(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with silent_store() as silent:
+        for name, value in silent.environment.items():
+            monkeypatch.setenv(name, value)
+        settings = settings_for(tmp_path, storage={"objects_url": "s3://evidence"})
+        async with serving(settings) as live:
+            upload = await live.upload(policy="once")
+            stream = await RawDevice(live.device, upload).open()
+            await stream.begin()
+            await stream.send_frames(pictures())
+            begun = time.monotonic()
+            await stream.send(stream.end())
+            refusal = await _ended(stream)
+            assert time.monotonic() - begun < 15
+            assert any(line.startswith(b"PUT /evidence/evidence/") for line in silent.asked)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+            assert stream.goodbyes() == ["SERVER_FAULT"]
+            (attempt,) = await live.attempts(upload.check_id)
+            assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT)
+            assert not attempt.counted
+            await _undecided(live, upload.check_id, "SERVER_FAULT")
+
+
+async def test_a_return_after_a_fault_loses_no_attempt(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="once")
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(pictures()[_BEFORE:])
+        await stream.send(stream.end())
+        await _ended(stream)
+    again = await device.resume()
+    assert again.challenge.attempts_remaining == 1
+    result = await again.run_attempt(pictures())
+    assert await again.outcome() is None
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert [summary.ended_by for summary in answer.result.attempts] == [
+        _Summary.ENDED_BY_SERVER_FAULT,
+        _Summary.ENDED_BY_SIGNED,
+    ]
+
+
+async def test_giving_up_after_a_fault_is_not_judged(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(pictures()[_BEFORE:])
+        await stream.send(stream.end())
+        await _ended(stream)
+    again = await device.resume()
+    await again.begin()
+    await again.half_close()
+    assert await again.outcome() is None
+    await _undecided(scene, upload.check_id, "SERVER_FAULT")
+
+
+@pytest.mark.parametrize("sent", [pictures("red-shirt")], ids=["another person"])
+async def test_findings_against_the_person_survive_a_store_fault(
+    scene: LiveServer, sent: tuple[Picture, ...]
+) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(sent[:_BEFORE])
+    with _store_away(scene):
+        await stream.send_frames(sent[_BEFORE:])
+        await stream.send(stream.end())
+        result = await stream.result()
+        assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+        assert await stream.outcome() is None
+        answer = await scene.finish(upload.check_id)
+        assert {problem.kind for problem in answer.evidence_problems} == {_Problem.KIND_UNAVAILABLE}
+    answer = await scene.finish(upload.check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in answer.result.reasons
+    # The result names the adverse frame, and FinishCheck reports that its image is lost.
+    assert not answer.HasField("evidence_frame")
+    assert [(problem.kind, problem.picture) for problem in answer.evidence_problems] == [
+        (_Problem.KIND_LOST, answer.result.evidence_frame)
+    ]
+
+
+async def test_a_device_that_leaves_is_not_excused_by_a_store_that_is_away(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    await stream.send_frames(pictures()[:10])
+    await stream.taken(10)
+    with _store_away(scene):
+        await stream.vanish()
+        await scene.reaches(upload.check_id, CheckState.WAITING)
+        answer = await scene.finish(upload.check_id, close_now=True)
+    assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
+    assert answer.result.reasons[0] == result_pb2.FAILURE_REASON_ABANDONED
+    (summary,) = answer.result.attempts
+    assert summary.ended_by == _Summary.ENDED_BY_CONNECTION_LOST
+    assert summary.verdict != result_pb2.LIVENESS_VERDICT_UNSPECIFIED
+
+
+@pytest.mark.parametrize(("write", "frames"), [("start_attempt", 1), ("count_attempt", 8)])
+async def test_a_database_error_is_recorded_in_the_attempt(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, write: str, frames: int
+) -> None:
+    genuine = getattr(CheckRepository, write)
+    failed: list[str] = []
+
+    async def failing(*args: Any, **kwargs: Any) -> Any:
+        if not failed:
+            failed.append(write)
+            raise StorageUnavailable("the database failed")
+        return await genuine(*args, **kwargs)
+
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    monkeypatch.setattr(CheckRepository, write, failing)
+    await stream.begin()
+    await stream.send_frames(pictures()[:frames])
+    refusal = await _ended(stream)
+    assert refusal.reason == "NOT_SERVING"
+    assert failed
+    await scene.reaches(upload.check_id, CheckState.WAITING)
+    (attempt,) = await scene.attempts(upload.check_id)
+    assert (attempt.ended_by, attempt.counted) == (EndedBy.SERVER_FAULT, False)
+    await _undecided(scene, upload.check_id, "SERVER_FAULT")
+
+
+async def test_a_fault_that_shows_after_the_device_came_back_is_still_a_fault(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storing, concluding = asyncio.Event(), asyncio.Event()
+    genuine, conclude = EvidenceStore.put, ScanEnds.conclude
+
+    async def concluded(ends: ScanEnds, *args: Any) -> Any:
+        concluding.set()
+        return await conclude(ends, *args)
+
+    async def fail_the_first(store: EvidenceStore, *picture: Any) -> None:
+        # The other images of the attempt were stored and must be deleted.
+        if storing.is_set():
+            await genuine(store, *picture)
+            return
+        storing.set()
+        await asyncio.sleep(1.5)
+        raise StorageUnavailable("the object store failed")
+
+    upload = await scene.upload()
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    with monkeypatch.context() as patched:
+        patched.setattr(EvidenceStore, "put", fail_the_first)
+        patched.setattr(ScanEnds, "conclude", concluded)
+        await stream.send_frames(pictures())
+        await stream.send(stream.end())
+        await storing.wait()
+        await concluding.wait()
+    # The device does not wait as long as the server.
+    await stream.vanish()
+    again = await device.resume()
+    result = await again.run_attempt(pictures())
+    assert await again.outcome() is None
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    first, second = await scene.attempts(upload.check_id)
+    assert (first.ended_by, first.counted) == (EndedBy.SERVER_FAULT, False)
+    assert (second.ended_by, second.counted) == (EndedBy.SIGNED, True)
+
+
+# A database that is away for seconds in the middle of scans: no failure of the person.
+
+_AWAY_SECONDS = 5.0
+_OUTAGE_BEFORE = 12
+"""Frames before the database fails: the attempt counts already."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def outage(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> AsyncIterator[tuple[LiveServer, PostgresServer]]:
+    """A server over a PostgreSQL of its own."""
+    folder: Path = tmp_path_factory.mktemp("outage")
+    with postgres_server() as postgres:
+        url = await postgres.new_database()
+        await upgrade(url)
+        async with serving(
+            settings_for(folder, storage={"database_url": url}, limits={"lease_seconds": 60})
+        ) as live:
+            yield live, postgres
+
+
+async def _fault(
+    outage: tuple[LiveServer, PostgresServer], shown: Sequence[Picture], *, signed: bool
+) -> tuple[str, RawDevice]:
+    """A check whose scan an outage of seconds ended, and its device; the database is back."""
+    live, postgres = outage
+    upload = await live.upload(policy="once")
+    device = RawDevice(live.device, upload)
+    stream = await device.open()
+    await stream.begin()
+    shown = shown if signed else shown[:_OUTAGE_BEFORE]
+    await stream.send_frames(shown)
+    await stream.taken(len(shown))
+    await asyncio.to_thread(postgres.kill)
+    try:
+        if signed:
+            with suppress(Ended):
+                await stream.send(stream.end())
+        # The device does not wait for the database.
+        await _ended_by_a_fault(stream)
+        await asyncio.sleep(_AWAY_SECONDS)
+    finally:
+        await asyncio.to_thread(postgres.start)
+    return upload.check_id, device
+
+
+async def _ended_by_a_fault(stream: RawStream) -> None:
+    # The server may notice the outage before the device signs the end, or when it judges.
+    with pytest.raises(Ended) as caught:
+        await stream.result()
+    assert caught.value.refusal is not None
+    assert caught.value.refusal.reason == "NOT_SERVING"
+    assert stream.goodbyes() == ["SERVER_FAULT"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("signed", [False, True], ids=["capturing", "signed"])
+@pytest.mark.parametrize("close_now", [False, True])
+async def test_an_outage_during_a_scan_is_not_decided(
+    outage: tuple[LiveServer, PostgresServer], *, signed: bool, close_now: bool
+) -> None:
+    live, _ = outage
+    check_id, _ = await _fault(outage, pictures(), signed=signed)
+    if not close_now:
+        await live.reaches(check_id, CheckState.WAITING)
+    answer = await live.finish(check_id, close_now=close_now)
+    assert answer.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED
+    assert list(answer.result.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
+    keys = await fetch_key_set(f"http://127.0.0.1:{live.server.admin_port}/.well-known/jwks.json")
+    assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True) == answer.result
+    (attempt,) = await live.attempts(check_id)
+    assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.SERVER_FAULT)
+    assert not attempt.counted
+
+
+@pytest.mark.slow
+async def test_a_device_that_comes_back_after_an_outage_has_lost_no_attempt(
+    outage: tuple[LiveServer, PostgresServer],
+) -> None:
+    live, _ = outage
+    check_id, device = await _fault(outage, pictures(), signed=False)
+    await live.reaches(check_id, CheckState.WAITING)
+    again = await device.resume()
+    result = await again.run_attempt(pictures())
+    assert await again.outcome() is None
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    answer = await live.finish(check_id)
+    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS

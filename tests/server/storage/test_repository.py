@@ -1,0 +1,492 @@
+"""Checks in the repository: created, leased, tried and decided."""
+
+import asyncio
+import hashlib
+import time
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import pytest_asyncio
+from sqlalchemy import text
+
+from liveness.verdict import Verdict
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason
+from server.storage.database import open_database
+from server.storage.errors import (
+    CheckNotFound,
+    Conflict,
+    RequestIdReused,
+    SessionKeyMismatch,
+    SessionKeyUnproven,
+    StorageUnavailable,
+)
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.records import AttemptEnding, ImagePurpose
+from server.storage.repository import CheckRepository
+from server.storage.schema import upgrade
+from server.storage.tables import metadata
+from tests.server.databases import PostgresServer
+from tests.server.storage.samples import (
+    NOW,
+    SESSION_KEY,
+    after,
+    created,
+    decision,
+    end,
+    entry,
+    lease,
+    new_check,
+    request,
+    scanning,
+    sealed_record,
+)
+
+
+@pytest_asyncio.fixture(scope="package", loop_scope="session")
+async def shared_postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
+    url = await postgres.new_database()
+    await upgrade(url)
+    yield url
+    await postgres.drop_database(url)
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres: PostgresServer, shared_postgres_url: str) -> AsyncIterator[str]:
+    """One database for all tests of this folder, emptied after each test, because creating one is slow."""
+    yield shared_postgres_url
+    # The audit log refuses that, and these tests write none.
+    tables = (name for name in metadata.tables if not name.startswith("audit_"))
+    await postgres.execute(f"TRUNCATE {', '.join(tables)}", shared_postgres_url)
+
+
+# Checks that are created, by a request once, and read back.
+
+
+async def test_a_created_check_is_read_back_as_it_was_given(repository: CheckRepository) -> None:
+    check = new_check()
+    record = await repository.create(check, request())
+    assert record == await repository.get(check.check_id)
+    for name in set(check.__slots__) - {"tries", "images"}:
+        assert getattr(record, name) == getattr(check, name), name
+    assert (record.state, record.lease_epoch, record.streams, record.bytes_received) == (
+        CheckState.CREATED, 0, 0, 0,
+    )  # fmt: skip
+    assert (record.status, record.session_key, record.decide_time) == (None,) * 3
+    assert record.reasons == ()
+
+
+async def test_times_come_back_in_utc_whatever_zone_they_were_given_in(repository: CheckRepository) -> None:
+    record = await created(repository)
+    assert record.create_time == NOW
+    assert record.create_time.utcoffset() == NOW.utcoffset()
+
+
+async def test_another_tenant_does_not_see_the_check(repository: CheckRepository) -> None:
+    check = new_check(tenant="bank-a")
+    await repository.create(check, None)
+    assert await repository.get(check.check_id, "bank-b") is None
+    assert await repository.get(check.check_id, "bank-a") is not None
+    assert await repository.get(uuid4()) is None
+
+
+async def test_a_repeated_request_gives_the_first_check(repository: CheckRepository) -> None:
+    first = await repository.create(new_check(), request())
+    again = await repository.create(new_check(), request())
+    assert again == first
+    assert await repository.find_by_request(request()) == first
+
+
+async def test_a_request_id_with_another_payload_is_refused_and_creates_nothing(
+    repository: CheckRepository,
+) -> None:
+    await repository.create(new_check(), request())
+    other = new_check()
+    with pytest.raises(RequestIdReused):
+        await repository.create(other, request(payload=b"other"))
+    with pytest.raises(RequestIdReused):
+        await repository.find_by_request(request(payload=b"other"))
+    assert await repository.get(other.check_id) is None
+
+
+async def test_request_ids_of_tenants_do_not_meet(repository: CheckRepository) -> None:
+    first = await repository.create(new_check(tenant="a"), request(tenant="a"))
+    assert await repository.find_by_request(request(tenant="b")) is None
+    second = await repository.create(new_check(tenant="b"), request(tenant="b", payload=b"other"))
+    assert first.check_id != second.check_id
+
+
+async def test_the_same_request_made_at_once_creates_one_check(repository: CheckRepository) -> None:
+    records = await asyncio.gather(*(repository.create(new_check(), request()) for _ in range(12)))
+    assert len({record.check_id for record in records}) == 1
+
+
+async def test_the_first_checks_of_a_policy_may_come_at_once(repository: CheckRepository) -> None:
+    # In each round all calls find the policy missing, and one call of each pair finds its request created.
+    for n in range(4):
+        made = await asyncio.gather(
+            *(
+                repository.create(new_check(policy=b"%d" % n), request(f"{n} {k // 2}", payload=b"same"))
+                for k in range(12)
+            )
+        )
+        assert len({record.check_id for record in made}) == 6
+
+
+async def test_two_checks_share_one_stored_policy(repository: CheckRepository, url: str) -> None:
+    await repository.create(new_check(policy=b"one"), None)
+    await repository.create(new_check(policy=b"one"), None)
+    record = await repository.create(new_check(policy=b"two"), None)
+    assert record.policy_source == b"two"
+    database = open_database(url)
+    query = text("select count(*) from policies")
+    assert await database.read(lambda connection: connection.execute(query).scalar_one()) == 2
+    await database.close()
+
+
+async def test_the_repository_reports_if_any_check_exists(repository: CheckRepository) -> None:
+    assert not await repository.any_check()
+    await created(repository)
+    assert await repository.any_check()
+
+
+async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepository) -> None:
+    began = time.monotonic()
+    for delay in range(25):
+        task = asyncio.create_task(repository.create(new_check(), None))
+        await asyncio.sleep(delay * 0.0005)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await repository.ping()
+    assert (await scanning(repository)).state is CheckState.SCANNING
+    # Far below the busy timeout, so no cancelled call kept the write lock.
+    assert time.monotonic() - began < 5
+
+
+async def test_a_database_without_tables_is_unavailable_and_discloses_no_values(tmp_path: Path) -> None:
+    database = open_database(f"sqlite:///{tmp_path / 'empty.db'}", make=True)
+    repository = CheckRepository(database)
+    with pytest.raises(StorageUnavailable) as caught:
+        await repository.ping()
+    with pytest.raises(StorageUnavailable):
+        await repository.create(new_check(), None)
+    assert "select" not in str(caught.value).lower()
+    await database.close()
+
+
+# The lease of a check: one stream holds it, and a newer one fences the older.
+
+
+async def test_the_first_stream_binds_its_session_key(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    assert record.state is CheckState.SCANNING
+    assert (record.lease_epoch, record.streams, record.lease_owner) == (1, 1, "replica-1")
+    assert record.lease_until == after(16)
+    assert record.session_key == SESSION_KEY
+    assert record.session_key_sha256 == hashlib.sha256(SESSION_KEY).digest()
+
+
+async def test_another_session_key_is_refused_and_does_not_fence(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    with pytest.raises(SessionKeyMismatch):
+        await repository.acquire_lease(
+            record.check_id, session_key=b"another", proven=True, owner="x", now=after(2), lease_seconds=15
+        )
+    assert await repository.get(record.check_id) == record
+
+
+async def test_a_bound_session_key_needs_its_proof_and_does_not_fence_without(
+    repository: CheckRepository,
+) -> None:
+    record = await scanning(repository)
+    with pytest.raises(SessionKeyUnproven):
+        await repository.acquire_lease(
+            record.check_id, session_key=SESSION_KEY, proven=False, owner="x", now=after(2), lease_seconds=15
+        )
+    assert await repository.get(record.check_id) == record
+
+
+async def test_a_newer_stream_fences_the_older_in_everything(repository: CheckRepository) -> None:
+    old = await scanning(repository)
+    check_id = old.check_id
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    new = await lease(repository, old)
+    assert (new.lease_epoch, new.streams) == (2, 2)
+
+    with pytest.raises(Conflict) as caught:
+        await repository.start_attempt(check_id, epoch=1, number=2, start_time=after(3))
+    assert (caught.value.state, caught.value.lease_epoch) == (CheckState.SCANNING, 2)
+    with pytest.raises(Conflict):
+        await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)
+    with pytest.raises(Conflict):
+        await end(repository, check_id, epoch=1)
+    with pytest.raises(Conflict):
+        await repository.decide(check_id, epoch=1, decision=decision(entry("fenced")))
+    with pytest.raises(Conflict):
+        await repository.suspend(check_id, epoch=1, bytes_received=5, resume_until=after(9))
+    assert not await repository.renew_lease(check_id, epoch=1, now=after(3), lease_seconds=15)
+    assert await repository.evidence(check_id) == ()
+    assert await repository.get(check_id) == new
+
+
+async def test_a_renewed_lease_lasts_and_notes_the_bytes(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    assert await repository.renew_lease(
+        record.check_id, epoch=1, now=after(10), lease_seconds=15, bytes_received=4096
+    )
+    renewed = await repository.get(record.check_id)
+    assert renewed is not None
+    assert (renewed.lease_until, renewed.bytes_received) == (after(25), 4096)
+    assert await repository.renew_lease(record.check_id, epoch=1, now=after(11), lease_seconds=15)
+    again = await repository.get(record.check_id)
+    assert again is not None
+    assert again.bytes_received == 4096
+    assert not await repository.renew_lease(uuid4(), epoch=1, now=NOW, lease_seconds=15)
+
+
+async def test_a_suspended_check_waits_and_may_be_resumed(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    waiting = await repository.suspend(record.check_id, epoch=1, bytes_received=77, resume_until=after(21))
+    assert (waiting.state, waiting.lease_owner, waiting.lease_until) == (CheckState.WAITING, None, None)
+    assert (waiting.bytes_received, waiting.resume_until) == (77, after(21))
+    assert not await repository.renew_lease(record.check_id, epoch=1, now=after(2), lease_seconds=15)
+    resumed = await lease(repository, waiting)
+    assert (resumed.state, resumed.lease_epoch) == (CheckState.SCANNING, 2)
+    assert resumed.resume_until is None
+
+
+async def test_due_are_passed_deadlines_that_no_stream_holds(repository: CheckRepository) -> None:
+    waiting_long = await repository.create(new_check(scan_seconds=10), None)
+    dead = await lease(repository, await repository.create(new_check(scan_seconds=500), None), seconds=20)
+    alive = await lease(repository, await repository.create(new_check(scan_seconds=600), None), seconds=690)
+    decided = await repository.create(new_check(scan_seconds=5), None)
+    await repository.decide(decided.check_id, epoch=None, decision=decision())
+
+    assert await repository.due(after(9.9), 10) == []
+    assert [r.check_id for r in await repository.due(after(10), 10)] == [waiting_long.check_id]
+    assert [r.check_id for r in await repository.due(after(501), 10)] == [
+        waiting_long.check_id,
+        dead.check_id,
+    ]
+    assert [r.check_id for r in await repository.due(after(501), 1)] == [waiting_long.check_id]
+    assert len(await repository.due(after(601), 10)) == 2
+    first, second = await repository.due(after(601), 10)
+    assert await repository.due(after(601), 10, after=first) == [second]
+    assert await repository.due(after(601), 10, after=second) == []
+    assert alive.check_id in {r.check_id for r in await repository.due(after(700), 10)}
+
+
+# Attempts, from their start to the end that they or others give them.
+
+
+async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    started = await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    assert (started.counted, started.outcome, started.end_time, started.epoch) == (False, None, None, 1)
+    counted = await repository.count_attempt(check_id, epoch=1, attempt=1, frames=8)
+    assert counted.counted
+    kept = entry("kept", kind=ImagePurpose.AUDIT_IMAGE)
+    ended = await end(repository, check_id, epoch=1, judgement=b"judged", evidence=(kept,))
+    assert ended.outcome is AttemptOutcome.RETRY
+    assert (ended.frames, ended.dropped, ended.feedback) == (11, 2, ("TOO_DARK", "HOLD_STILL"))
+    assert (ended.end_time, ended.final_mac_sha256, ended.judgement) == (after(9), b"m" * 32, b"judged")
+    assert await repository.attempts(check_id) == (ended,)
+    assert await repository.evidence(check_id) == (kept,)
+    with pytest.raises(Conflict, match="no attempt 1 runs"):
+        await end(repository, check_id, epoch=1)
+    with pytest.raises(Conflict, match="already an attempt 1"):
+        await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(9))
+
+
+async def test_evidence_of_an_attempt_that_cannot_end_is_not_kept(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    with pytest.raises(Conflict):
+        await end(repository, check_id, epoch=1, evidence=(entry("never"),))
+    assert await repository.referenced(["evidence/never"]) == frozenset()
+
+
+async def test_a_reconnect_interrupts_the_attempt_that_ran(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    await repository.start_attempt(record.check_id, epoch=1, number=1, start_time=after(2))
+    await lease(repository, record)
+    (attempt,) = await repository.attempts(record.check_id)
+    assert (attempt.outcome, attempt.end_time) == (AttemptOutcome.INTERRUPTED, after(1))
+
+
+async def test_a_fenced_stream_stores_the_ending_of_its_own_attempt(
+    repository: CheckRepository,
+) -> None:
+    record = await scanning(repository)
+    check_id = record.check_id
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    ending = AttemptEnding(
+        number=1,
+        outcome=AttemptOutcome.INTERRUPTED,
+        ended_by=EndedBy.SUPERSEDED,
+        verdict=Verdict.LIVE,
+        frames=11,
+        dropped=2,
+        feedback=("TOO_DARK",),
+        end_time=after(9),
+        final_mac_sha256=b"m" * 32,
+        judgement=b"judged",
+    )
+    with pytest.raises(Conflict):
+        # It is still running.
+        await repository.end_superseded(check_id, epoch=1, ending=ending)
+    await lease(repository, record)
+    assert (await repository.attempts(check_id))[0].ended_by is None
+    with pytest.raises(Conflict):
+        await repository.end_superseded(check_id, epoch=2, ending=ending)
+    ended = await repository.end_superseded(check_id, epoch=1, ending=ending)
+    assert (ended.ended_by, ended.verdict, ended.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
+    assert (ended.end_time, ended.judgement) == (after(1), b"judged")
+    assert await repository.attempts(check_id) == (ended,)
+    with pytest.raises(Conflict):
+        await repository.end_superseded(check_id, epoch=1, ending=ending)
+    await repository.decide(check_id, epoch=2, decision=decision())
+    # The evidence record takes over the judgement.
+    assert await repository.attempts(check_id) == (replace(ended, judgement=None),)
+
+
+async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    check_id = record.check_id
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    await lease(repository, record)
+    ending = AttemptEnding(
+        number=1,
+        outcome=AttemptOutcome.DECIDED,
+        ended_by=EndedBy.SUPERSEDED,
+        verdict=Verdict.SPOOF,
+        frames=30,
+        dropped=0,
+        feedback=(),
+        end_time=after(9),
+        final_mac_sha256=None,
+        judgement=b"judged",
+    )
+    for fenced in (None, 2):
+        # It does not run under the current lease, and did not run under that one.
+        with pytest.raises(Conflict):
+            await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=fenced)
+    assert (await repository.attempts(check_id))[0].ended_by is None
+    await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=1)
+    (attempt,) = await repository.attempts(check_id)
+    assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.DECIDED, EndedBy.SUPERSEDED)
+    decided = await repository.get(check_id)
+    assert decided is not None
+    assert decided.state is CheckState.DECIDED
+
+
+async def test_an_attempt_of_a_server_that_is_gone_ended_with_it(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    check_id = record.check_id
+    for number, epoch in ((1, 1), (2, 2), (3, 3)):
+        await repository.start_attempt(check_id, epoch=epoch, number=number, start_time=after(2))
+        await lease(repository, record, seconds=0 if number == 1 else 15)
+    # The first lease was held when the second was acquired, the second had expired, and the third is held.
+    assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
+        None,
+        EndedBy.SERVER_STOPPED,
+        None,
+    ]
+    await repository.start_attempt(check_id, epoch=4, number=4, start_time=after(3))
+    await repository.decide(check_id, epoch=None, decision=replace(decision(), decide_time=after(5)))
+    # The first and the third stream never stored their end; the decision ended the fourth.
+    assert [attempt.ended_by for attempt in await repository.attempts(check_id)] == [
+        EndedBy.SERVER_STOPPED,
+        EndedBy.SERVER_STOPPED,
+        EndedBy.SERVER_STOPPED,
+        EndedBy.CHECK_CLOSED,
+    ]
+
+
+# Decisions with their evidence, and what follows them.
+
+
+async def test_a_decision_is_one_with_its_evidence(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    check_id = (await scanning(repository)).check_id
+    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    await end(repository, check_id, epoch=1, evidence=(entry("first"),))
+    await repository.start_attempt(check_id, epoch=1, number=2, start_time=after(10))
+    kept = (entry("b", attempt=2), entry("a", kind=ImagePurpose.AUDIT_IMAGE, attempt=2))
+    await repository.decide(check_id, epoch=1, decision=decision(*kept))
+    decided = await repository.get(check_id)
+    assert decided is not None
+    assert decided.state is CheckState.DECIDED
+    assert decided.status is CheckStatus.FAILURE
+    assert decided.reasons == (FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON)
+    assert (decided.decide_time, decided.retain_until) == (after(20), after(1000))
+    assert (decided.subject_reference, decided.consent_reference) == ("", "")
+    stored = await records.find(check_id)
+    assert stored is not None
+    assert (stored.tenant, stored.version, stored.decide_time) == ("default", 1, after(20))
+    assert stored.sealed == sealed_record().sealed
+    assert await records.find(check_id, "another") is None
+    assert (decided.lease_owner, decided.lease_until, decided.portrait_template) == (None, None, None)
+    assert await repository.evidence(check_id) == (entry("first"), *kept)
+    interrupted = (await repository.attempts(check_id))[1]
+    assert interrupted.outcome is AttemptOutcome.INTERRUPTED
+    # No stream held the lease any more.
+    assert interrupted.ended_by is EndedBy.SERVER_STOPPED
+    for again in (1, None):
+        with pytest.raises(Conflict) as caught:
+            await repository.decide(check_id, epoch=again, decision=decision())
+        assert caught.value.state is CheckState.DECIDED
+    with pytest.raises(Conflict):
+        await lease(repository, decided)
+
+
+async def test_a_decision_whose_evidence_cannot_be_written_is_not_taken(repository: CheckRepository) -> None:
+    record = await scanning(repository)
+    twice = entry("the same object")
+    with pytest.raises(StorageUnavailable):
+        await repository.decide(record.check_id, epoch=1, decision=decision(twice, twice))
+    assert await repository.get(record.check_id) == record
+    assert await repository.evidence(record.check_id) == ()
+
+
+async def test_only_one_of_many_deciders_wins(
+    repository: CheckRepository, records: EvidenceRecordRepository
+) -> None:
+    check_id = (await scanning(repository)).check_id
+    outcomes = await asyncio.gather(
+        *(repository.decide(check_id, epoch=None, decision=decision(result=bytes([n]))) for n in range(10)),
+        return_exceptions=True,
+    )
+    won = [number for number, outcome in enumerate(outcomes) if outcome is None]
+    assert len(won) == 1
+    assert sum(isinstance(outcome, Conflict) for outcome in outcomes) == 9
+    stored = await records.find(check_id)
+    assert stored is not None
+    assert stored.sealed.ciphertext == bytes(won)
+
+
+async def test_finishing_is_idempotent_and_needs_a_decision(repository: CheckRepository) -> None:
+    check_id = (await scanning(repository)).check_id
+    with pytest.raises(Conflict):
+        await repository.finish(check_id, after(30))
+    await repository.decide(check_id, epoch=1, decision=decision())
+    first = await repository.finish(check_id, after(31))
+    assert (first.state, first.finish_time) == (CheckState.FINISHED, after(31))
+    assert await repository.finish(check_id, after(99)) == first
+
+
+async def test_referenced_distinguishes_kept_objects_from_orphans(repository: CheckRepository) -> None:
+    check_id = (await created(repository)).check_id
+    await repository.decide(check_id, epoch=None, decision=decision(entry("kept")))
+    assert await repository.referenced(["evidence/kept", "evidence/orphan"]) == {"evidence/kept"}
+    assert await repository.referenced([]) == frozenset()
+
+
+async def test_an_unknown_check_raises_not_found(repository: CheckRepository) -> None:
+    with pytest.raises(CheckNotFound):
+        await repository.finish(uuid4(), NOW)
+    with pytest.raises(CheckNotFound):
+        await repository.decide(uuid4(), epoch=None, decision=decision())
+    assert await repository.attempts(uuid4()) == ()

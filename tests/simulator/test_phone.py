@@ -1,0 +1,435 @@
+"""A simulated phone as the client's camera and screen: frames show the colours that they claim."""
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from facegate.v1 import feedback_pb2, scan_pb2
+from google.protobuf.duration_pb2 import Duration
+from PIL import Image
+
+import vision.packs
+from facegate_client import CapturedImage, SourceError
+from matcher.records import RecordVersion, build_record, serialise
+from simulator import (
+    AmbientPreset,
+    AppGuide,
+    FlashKind,
+    FlashScanSettings,
+    PhoneSettings,
+    ScanKind,
+    SceneSettings,
+    ScreenLight,
+    SimulatedExposure,
+    SimulatedFrame,
+    builtin_photos,
+)
+from simulator.app_guide import RestingFace
+from simulator.geometry import ReliefPose
+from simulator.phone import (
+    SimulatedPhone,
+    apply_changes,
+    knob_lines,
+    needs_screen,
+    open_simulated,
+    open_simulated_phone,
+)
+from tests.packs import real_pack, shared_pack
+from vision.face import Box, DetectedFace
+
+_RATE = 50.0
+_EXPOSURE = SimulatedExposure(
+    exposure_seconds=0.01,
+    iso=200,
+    white_balance_kelvin=4000,
+    rolling_shutter_seconds=0.02,
+    exposure_locked=True,
+    white_balance_locked=False,
+)
+
+
+class _Rendered:
+    """Frames with the light of the screen at the time of their capture as pixels."""
+
+    def __init__(self, light: ScreenLight, count: int) -> None:
+        self._light = light
+        self._count = count
+
+    def __iter__(self) -> Iterator[SimulatedFrame]:
+        for index in range(self._count):
+            time = index / _RATE
+            band = self._light.bands(np.array([time]), bands=1)[0, 0]
+            full = self._light.settings.luminance * self._light.settings.coverage
+            pixels = np.full((8, 8, 3), np.round(255 * band / full), np.uint8)
+            yield SimulatedFrame(pixels, time, _EXPOSURE)
+
+
+def _phone(count: int = 200) -> SimulatedPhone:
+    light = ScreenLight(
+        PhoneSettings(latency_jitter_seconds=0.0, hidden_seconds=0.0, panel_seconds=0.0, idle_grey=0.0)
+    )
+    return SimulatedPhone(
+        iter(_Rendered(light, count)),
+        light,
+        label="simulated",
+        frames_per_second=_RATE,
+    )
+
+
+def _step(number: int, level: int) -> scan_pb2.FlashStep:
+    return scan_pb2.FlashStep(
+        step=number,
+        color=scan_pb2.Rgb(red=level, green=level, blue=level),
+        minimum_hold=Duration(nanos=350_000_000),
+    )
+
+
+def _level(image: CapturedImage) -> int:
+    assert isinstance(image.image, np.ndarray)
+    return int(image.image[0, 0, 0])
+
+
+async def test_a_colour_lies_on_the_frames_that_claim_it() -> None:
+    phone = _phone()
+    phone.begin_attempt()
+    seen = []
+    for index in range(60):
+        if index == 10:
+            phone.show_step(_step(4, 255))
+        if index == 35:
+            phone.show_step(_step(5, 128))
+        image = await anext(phone)
+        seen.append((image, phone.displayed(image.capture_time_us)))
+    numbers = [shown.number for _, shown in seen]
+    assert numbers == sorted(numbers)
+    assert set(numbers) == {0, 4, 5}
+    for image, shown in seen:
+        assert _level(image) == {0: 0, 4: 255, 5: 55}[shown.number]
+        assert (shown.since_us > 0) is (shown.number > 0)
+        assert shown.since_us <= image.capture_time_us
+    # The appearance time of a step does not change once it was claimed.
+    assert len({shown for _, shown in seen}) == 3
+    times = [image.capture_time_us for image, _ in seen]
+    assert all(later > time for time, later in pairwise(times))
+    await phone.aclose()
+
+
+async def test_the_screen_returns_to_normal_and_counts_no_step_for_it() -> None:
+    phone = _phone()
+    phone.begin_attempt()
+    await anext(phone)
+    phone.restore()
+    phone.show_step(_step(1, 255))
+    image = [await anext(phone) for _ in range(15)][-1]
+    assert phone.displayed(image.capture_time_us).number == 1
+    phone.restore()
+    image = [await anext(phone) for _ in range(15)][-1]
+    assert phone.displayed(image.capture_time_us).number == 0
+    assert _level(image) == 0
+    await phone.aclose()
+
+
+async def test_a_second_attempt_goes_on_later_on_the_same_clock() -> None:
+    phone = _phone(40)
+    phone.begin_attempt()
+    before = await anext(phone)
+    phone.begin_attempt()
+    after = await anext(phone)
+    assert after.capture_time_us > before.capture_time_us
+    images = [image async for image in phone]
+    assert len(images) == 38
+    await phone.aclose()
+    await phone.aclose()
+
+
+async def test_the_phone_states_its_camera_settings_and_screen() -> None:
+    phone = _phone()
+    assert phone.pace == "realtime"
+    assert phone.camera.reports_exposure
+    assert phone.capabilities == (scan_pb2.CAPABILITY_FLASH_SCROLL,)
+    assert phone.profile.width_mm == 65
+    phone.begin_attempt()
+    exposure = (await anext(phone)).exposure
+    assert exposure is not None
+    assert (exposure.exposure_time_ns, exposure.iso, exposure.exposure_locked) == (10_000_000, 200, True)
+    await phone.aclose()
+
+
+async def test_a_screen_that_returns_to_normal_late_does_not_hold_up_the_next_colour() -> None:
+    phone = _phone()
+    phone.begin_attempt()
+    phone.show_step(_step(1, 255))
+    [await anext(phone) for _ in range(10)]
+    await asyncio.sleep(0.5)
+    phone.restore()
+    phone.begin_attempt()
+    phone.show_step(_step(2, 128))
+    image = [await anext(phone) for _ in range(8)][-1]
+    assert phone.displayed(image.capture_time_us).number == 2
+    assert _level(image) == 55
+    await phone.aclose()
+
+
+_FACE = DetectedFace(
+    box=Box(2, 2, 6, 6),
+    confidence=1.0,
+    five_points=np.array([[3, 3], [5, 3], [4, 4], [3, 5.3], [5, 5.3]], np.float32),
+)
+
+
+def _phone_with_ovals(guide: AppGuide) -> SimulatedPhone:
+    light = ScreenLight(PhoneSettings())
+    return SimulatedPhone(
+        iter(_Rendered(light, 200)),
+        light,
+        label="simulated",
+        frames_per_second=_RATE,
+        guide=guide,
+        find_faces=lambda picture: [_FACE],
+    )
+
+
+async def test_the_simulated_person_follows_an_oval_and_then_moves_back() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    assert scan_pb2.CAPABILITY_OVAL_CHANGE in phone.capabilities
+    assert scan_pb2.CAPABILITY_OVAL_CHANGE not in _phone().capabilities
+    phone.begin_attempt()
+    await anext(phone)
+    oval = scan_pb2.Oval(center_x=0.4, center_y=0.5, width=0.8, height=0.6)
+    phone.show_oval(scan_pb2.OvalChange(oval=oval, transition_duration=Duration(nanos=100_000_000), change=1))
+    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+    assert guide.placement(0.0, face=face).approach == 0
+    assert guide.placement(3.0, face=face).approach == pytest.approx(0.375, abs=0.03)
+    # The detected face is narrower than the oval, so the person comes closer.
+    for _ in range(70):
+        await anext(phone)
+    assert guide.placement(3.0, face=face).approach > 0.42
+    phone.begin_attempt()
+    assert guide.placement(5.0, face=face) == ReliefPose()
+
+
+async def test_the_simulated_person_blinks_on_request() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    await anext(phone)
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_HOLD_STILL))
+    times = np.arange(0, 3, 1 / 24)
+    assert max(guide.closure(float(time)) for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK))
+    assert max(guide.closure(float(time)) for time in times) > 0.8
+
+
+async def test_the_simulated_person_opens_the_mouth_on_request() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH in phone.capabilities
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH not in _phone().capabilities
+    await anext(phone)
+    times = np.arange(0, 4, 1 / 24)
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK))
+    assert max(guide.opening(float(time)) for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH))
+    assert max(guide.opening(float(time)) for time in times) >= 0.55
+    await phone.aclose()
+
+
+async def test_the_simulated_person_turns_the_head_on_request() -> None:
+    guide = AppGuide(seed=2)
+    phone = _phone_with_ovals(guide)
+    await anext(phone)
+    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+    times = np.arange(0, 5, 1 / 24)
+    assert max(guide.placement(float(time), face=face).yaw for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY))
+    assert max(guide.placement(float(time), face=face).yaw for time in times) > 7
+
+
+async def test_an_attempt_may_begin_while_a_frame_is_waited_for() -> None:
+    phone = _phone()
+    first = await anext(phone)
+    waiting = asyncio.create_task(anext(phone))
+    await asyncio.sleep(0)
+    phone.begin_attempt()
+    assert first.capture_time_us < (await waiting).capture_time_us < (await anext(phone)).capture_time_us
+
+
+# Knobs by name: valid values, and the errors for invalid ones.
+
+_FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
+
+
+def test_knobs_of_every_kind_are_turned() -> None:
+    settings = apply_changes(
+        _FLASH,
+        [
+            "ambient.preset=office",
+            "ambient.lux = 250",
+            "injection.shadowing=no",
+            "injection.latency_seconds=0.2",
+            "width=320",
+            "frames_per_second=15",
+            "injection.latency_seconds=0.4",
+        ],
+    )
+    assert settings.ambient.preset is AmbientPreset.OFFICE
+    assert settings.ambient.lux == 250
+    assert not settings.injection.shadowing
+    assert settings.injection.latency_seconds == 0.4
+    assert (settings.width, settings.frames_per_second) == (320, 15)
+    assert apply_changes(_FLASH, []) == _FLASH
+
+
+def test_scans_without_a_flash_have_knobs_too() -> None:
+    settings = apply_changes(SceneSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
+    assert (settings.motion.yaw_degrees, settings.face_width) == (4, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("ambient.preset", "write NAME=VALUE"),
+        ("ambient.preset=moon", "it can be dark, indoor, office, shade, sun"),
+        ("ambient.lux=bright", "it can be a number"),
+        ("ambient.lux=nan", "it can be a number"),
+        ("ambient.lux=1e9", "Lux|lux"),
+        ("ambient=office", "a group of knobs"),
+        ("ambient.preset.name=x", "there is no knob"),
+        ("weather=rain", "at 'weather' there are .*ambient"),
+        ("injection.linear=maybe", "it can be yes, no"),
+        ("width=32.5", "a whole number"),
+        ("kind=print", "there is no knob"),
+        ("seed=2", "there is no knob"),
+        ("=1", "there is no knob"),
+    ],
+)
+def test_an_unknown_knob_is_reported(change: str, message: str) -> None:
+    with pytest.raises(SourceError, match=message):
+        apply_changes(_FLASH, [change])
+
+
+def test_every_listed_knob_can_be_set_to_its_default() -> None:
+    lines = knob_lines(_FLASH)
+    assert len({line.name for line in lines}) == len(lines) > 40
+    defaults = [f"{line.name}={line.default}" for line in lines if line.default != "drawn"]
+    assert apply_changes(_FLASH, defaults) == _FLASH
+    lux = next(line for line in lines if line.name == "ambient.lux")
+    assert (lux.values, lux.default) == ("0.1 to 100000", "drawn")
+    assert "lux" in lux.text
+
+
+@pytest.mark.parametrize("settings", [_FLASH, SceneSettings(kind=ScanKind.GENUINE)])
+def test_every_listed_knob_has_a_description(settings: FlashScanSettings | SceneSettings) -> None:
+    assert [line.name for line in knob_lines(settings) if len(line.text) < 5] == []
+
+
+def test_defaults_are_those_of_the_scan_that_is_made() -> None:
+    (length,) = [line for line in knob_lines(replace(_FLASH, seconds=55.0)) if line.name == "seconds"]
+    assert length.default == "55"
+    shift = {line.name: line for line in knob_lines(_FLASH)}["motion.shift"]
+    assert shift.text == "Movement of the head relative to the phone, as a share of the frame's width"
+
+
+@pytest.fixture
+def _loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(vision.packs, "load_pack", shared_pack)
+
+
+@pytest.fixture(scope="module")
+def photo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    pack = real_pack()
+    (person,) = builtin_photos(
+        detector=pack.detector, landmarker=pack.landmarker, names=("astronaut",)
+    ).values()
+    path = tmp_path_factory.mktemp("photo") / "person.png"
+    cv2.imwrite(str(path), person.pixels)
+    return path
+
+
+@pytest.mark.usefixtures("_loaded_once")
+async def test_simulated_person_is_a_source(photo: Path) -> None:
+    source = open_simulated("genuine", photo, seed=1)
+    source.begin_attempt()
+    first, second = await anext(source), await anext(source)
+    assert isinstance(first.image, np.ndarray)
+    assert first.image.shape == (640, 480, 3)
+    assert second.capture_time_us > first.capture_time_us
+    assert source.camera.label == "simulated genuine"
+    await source.aclose()
+
+
+@pytest.mark.usefixtures("_loaded_once")
+async def test_a_photo_may_be_of_any_format_that_is_known(photo: Path, tmp_path: Path) -> None:
+    path = tmp_path / "person.jp2"
+    with Image.open(photo) as picture:
+        picture.save(path, format="JPEG2000")
+    source = open_simulated("genuine", path, seed=1)
+    assert source.camera.label == "simulated genuine"
+    await source.aclose()
+
+
+@pytest.fixture
+def record(photo: Path) -> Path:
+    path = photo.with_name("person.fac")
+    path.write_bytes(serialise(build_record(photo.read_bytes(), version=RecordVersion.ISO_19794_5_2011)))
+    return path
+
+
+@pytest.mark.usefixtures("_loaded_once")
+async def test_a_photo_may_come_in_a_facial_record(record: Path) -> None:
+    source = open_simulated("genuine", record, seed=1)
+    assert source.camera.label == "simulated genuine"
+    await source.aclose()
+
+
+@pytest.mark.usefixtures("_loaded_once")
+def test_an_empty_image_cannot_be_simulated(tmp_path: Path) -> None:
+    path = tmp_path / "grey.png"
+    cv2.imwrite(str(path), np.full((200, 200, 3), 128, np.uint8))
+    with pytest.raises(SourceError, match="no person can be simulated"):
+        open_simulated("genuine", path, seed=1)
+    path.write_bytes(b"FAC\x00030\x00 and no record")
+    with pytest.raises(SourceError, match="no person can be simulated"):
+        open_simulated("genuine", path, seed=1)
+    path.write_bytes(b"no picture")
+    with pytest.raises(SourceError, match="no person can be simulated"):
+        open_simulated("genuine", path, seed=1)
+    with pytest.raises(SourceError, match="cannot be read"):
+        open_simulated("genuine", tmp_path / "missing.png", seed=1)
+
+
+@pytest.mark.usefixtures("_loaded_once")
+async def test_a_simulated_phone_is_a_source_with_a_screen(photo: Path) -> None:
+    phone = open_simulated_phone(
+        "genuine", photo, seed=1, knobs=["width=240", "height=320", "ambient.preset=dark"]
+    )
+    phone.begin_attempt()
+    first, second = await anext(phone), await anext(phone)
+    assert isinstance(first.image, np.ndarray)
+    assert first.image.shape == (320, 240, 3)
+    assert second.capture_time_us > first.capture_time_us
+    assert phone.displayed(second.capture_time_us).number == 0
+    await phone.aclose()
+
+
+@pytest.mark.usefixtures("_loaded_once")
+def test_kinds_and_knobs_that_are_none_are_reported(photo: Path) -> None:
+    with pytest.raises(SourceError, match="known: genuine"):
+        open_simulated("injected-tint", photo, seed=1)
+    with pytest.raises(SourceError, match="known: genuine"):
+        open_simulated_phone("looped-clip", photo, seed=1)
+    with pytest.raises(SourceError, match="no knob"):
+        open_simulated_phone("genuine", photo, seed=1, knobs=["sky=blue"])
+
+
+@pytest.mark.usefixtures("_loaded_once")
+@pytest.mark.parametrize(
+    ("kind", "needs"), [("injected-tint", True), ("genuine", False), ("looped-clip", False), ("x", False)]
+)
+def test_kinds_that_are_about_the_flash_need_a_screen(kind: str, needs: bool) -> None:
+    assert needs_screen(kind) is needs
