@@ -16,6 +16,7 @@ from cli.analyze.finding import Attack, FileKind, FileReport, FileVerdict, Probl
 from cli.analyze.kinds import kind_of
 from cli.analyze.options import AnalysisDepth
 from cli.errors import FileUnusable
+from facegate_protocol.texts import VERDICTS
 from formats.picture_metadata import read_exif_tags
 from liveness import LivenessPolicy, LivenessResult, load_fusion_model
 from liveness.selfie import INCONCLUSIVE_MARGIN, SelfieResult, SelfieSettings, load_selfie_model
@@ -33,7 +34,6 @@ from server.analysis.results import (
 from server.analysis.stills import FRAME_LIMITS
 from server.analysis.video import VideoAnalyst
 from server.base.errors import Refusal
-from server.edge.result_codec import EXPLANATIONS
 from vision.errors import VisionError
 from vision.packs import Pack
 
@@ -177,7 +177,7 @@ class LocalAnalyser:
                 name=result.attack_type.value.lower(),
                 confidence=result.attack_type_confidence / _PERCENT,
             ),
-            explanations=tuple(EXPLANATIONS[reason] for reason in result.reasons),
+            explanations=tuple(VERDICTS[reason] for reason in result.reasons),
         )
 
 

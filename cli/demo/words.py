@@ -1,10 +1,13 @@
 """Results in words."""
 
+from typing import Final
+
 from cli.demo.record import DemoRecord
 from cli.demo.scenarios import UNDECIDED, ExpectedOutcome, Scenario, Status
 from facegate_protocol.texts import FAILURES
 
 __all__ = [
+    "SUCCESS",
     "expectation_text",
     "expected_reasons",
     "mode_word",
@@ -12,6 +15,8 @@ __all__ = [
     "reason_sentence",
     "reason_sentences",
 ]
+
+SUCCESS: Final = "The scan shows the right person, a living person, now."
 
 
 def mode_word(scenario: Scenario) -> str:
@@ -51,7 +56,7 @@ def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
     if record.attack_passed:
         return ("This attack passed: it was accepted as the living person.",)
     if record.status is Status.SUCCESS:
-        return ("The scan shows the right person, a living person, now.",)
+        return (SUCCESS,)
     return tuple(map(reason_sentence, record.reasons))
 
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.assurance import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
+from facegate_protocol.texts import VERDICTS
 from liveness.dynamic.challenge.steps import ColourStep, ScreenColour, Transition
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.conformance.interface import Component, Method
@@ -20,7 +21,6 @@ from matcher.portrait_report import PortraitPolicy, PortraitReport, Severity
 from server.checks.completion import HandedOut
 from server.domain.terms import AttemptOutcome, Mode
 from server.edge.result_codec import (
-    EXPLANATIONS,
     UNATTESTED,
     add_images,
     parse_report,
@@ -198,8 +198,8 @@ def test_every_word_of_the_inside_is_on_the_wire() -> None:
 
 
 def test_every_liveness_reason_has_plain_words() -> None:
-    assert set(EXPLANATIONS) == set(VerdictReason)
-    assert len(set(EXPLANATIONS.values())) == len(EXPLANATIONS)
+    assert set(VERDICTS) == set(VerdictReason)
+    assert len(set(VERDICTS.values())) == len(VERDICTS)
 
 
 @pytest.mark.parametrize(

@@ -11,8 +11,8 @@ import pytest_asyncio
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
-from server.edge.result_codec import EXPLANATIONS
 from simulator.attacks.warped_photo import bulge, warp_photo
 from simulator.photos import builtin_image
 from tests.packs import real_photo
@@ -60,7 +60,7 @@ async def _scanned(live: LiveServer, *, document: bool) -> result_pb2.LivenessRe
     await stream.run_attempt(_shown(seed=int(document)))
     await stream.outcome()
     result = (await live.finish(upload.check_id)).result
-    assert EXPLANATIONS[VerdictReason.SHOWS_TRUSTED_IMAGE] in result.liveness.explanations
+    assert VERDICTS[VerdictReason.SHOWS_TRUSTED_IMAGE] in result.liveness.explanations
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     return result.liveness
 
