@@ -78,6 +78,7 @@ from attempt.frame import (
     FrameUnusable,
 )
 from attempt.judgement import (
+    MOST_FEEDBACK,
     AttemptJudgement,
     ChallengeStepOutcome,
     evidence_of,
@@ -99,6 +100,7 @@ from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
     "MINIMUM_FRAMES",
+    "MOST_FEEDBACK",
     "Action",
     "AttemptCapture",
     "AttemptChallenge",

@@ -107,7 +107,8 @@ def _detail(constancy: IdentityConstancy, frames: Sequence[int], *, witnesses: i
     )
 
 
-_MOST_FEEDBACK = 8
+MOST_FEEDBACK = 8
+"""The maximum number of codes of feedback that a device gets with a result."""
 MINIMUM_MATCH_FRAMES = 3
 """The least number of selected frames for a comparison, because one unlucky frame must not decide."""
 
@@ -362,7 +363,7 @@ def judge_attempt(
         match_frames=len(fused) if match is not None else 0,
         identity_constant=constant,
         retryable=retryable,
-        feedback=tuple(feedback[:_MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
+        feedback=tuple(feedback[:MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
         # Bits of a movement do not count towards the required bits of a flash.
         verified_bits=0.0 if flash is None else flash.verified_bits,
         challenge_steps=_steps(challenge, flash),

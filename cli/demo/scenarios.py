@@ -16,6 +16,7 @@ from simulator.devices import DeviceKind
 
 __all__ = [
     "SCENARIOS",
+    "SUCCESS",
     "UNDECIDED",
     "DemoRecord",
     "ExpectedOutcome",
@@ -31,6 +32,8 @@ __all__ = [
     "reason_sentence",
     "reason_sentences",
 ]
+
+SUCCESS: Final = "The scan shows the right person, a living person, now."
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -478,7 +481,7 @@ def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
     if record.attack_passed:
         return ("This attack passed: it was accepted as the living person.",)
     if record.status is Status.SUCCESS:
-        return ("The scan shows the right person, a living person, now.",)
+        return (SUCCESS,)
     return tuple(map(reason_sentence, record.reasons))
 
 

@@ -6,13 +6,12 @@ from typing import Any, Final
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from cli.demo.scenarios import reason_sentence
+from cli.demo.scenarios import SUCCESS, reason_sentence
 from cli.verdict import enum_word, failure_words, match_words, result_json
 from server.pages import data_uri
 
 __all__ = ["verdict_document"]
 
-_SUCCESS: Final = "The scan shows the right person, a living person, now."
 _FLASH: Final = "flash_"
 _COLOURS: Final = "flash_colours"
 _IDLE: Final = " It did not count, because the face answered no colour measurably."
@@ -83,7 +82,7 @@ def verdict_document(
 
 def _reasons(result: result_pb2.CheckResult) -> list[dict[str, str]]:
     if result.status == result_pb2.CHECK_STATUS_SUCCESS:
-        return [{"name": "", "text": _SUCCESS}]
+        return [{"name": "", "text": SUCCESS}]
     return [{"name": name, "text": reason_sentence(name)} for name in failure_words(result)]
 
 

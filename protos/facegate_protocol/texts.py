@@ -18,6 +18,7 @@ __all__ = [
     "FAILURES",
     "HINTS",
     "REFUSALS",
+    "VERDICTS",
     "FailureAdvice",
     "RefusalAdvice",
     "ScanEffect",
@@ -71,11 +72,12 @@ class FailureAdvice:
 
 @dataclass(frozen=True, slots=True)
 class Texts:
-    """The three tables of the data file, each by the name of the code."""
+    """The tables of the data file, each by the name of the code."""
 
     hints: Mapping[str, str]
     refusals: Mapping[str, RefusalAdvice]
     failures: Mapping[str, FailureAdvice]
+    verdicts: Mapping[str, str]
 
 
 def read_texts(source: str) -> Texts:
@@ -87,12 +89,17 @@ def read_texts(source: str) -> Texts:
     try:
         data = json.loads(source)
         return Texts(
-            hints=MappingProxyType({code: _text(text) for code, text in data["hints"].items()}),
+            hints=_sentences(data["hints"]),
             refusals=MappingProxyType({reason: _refusal(**row) for reason, row in data["refusals"].items()}),
             failures=MappingProxyType({reason: _failure(**row) for reason, row in data["failures"].items()}),
+            verdicts=_sentences(data["verdicts"]),
         )
     except (AttributeError, KeyError, RecursionError, TypeError, ValueError) as error:
         raise TextsUnusable(f"{_DATA_FILE}: {error!r:.200}") from error
+
+
+def _sentences(rows: Mapping[str, object]) -> Mapping[str, str]:
+    return MappingProxyType({code: _text(text) for code, text in rows.items()})
 
 
 def _refusal(
@@ -125,3 +132,5 @@ REFUSALS: Final = _TEXTS.refusals
 """What to do about an ``ErrorReason``."""
 FAILURES: Final = _TEXTS.failures
 """What a ``FailureReason`` means, and what to do about it."""
+VERDICTS: Final = _TEXTS.verdicts
+"""Why a scan or a file was judged as it was, by ``liveness.VerdictReason``."""

@@ -4,7 +4,6 @@ The result (``facegate.v1.CheckResult``) and the report are stored as bytes; the
 """
 
 import uuid
-from collections.abc import Mapping
 from typing import Final
 
 from facegate.v1 import result_pb2, scan_pb2
@@ -12,7 +11,8 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from attempt import ChallengeStepOutcome
 from device_integrity.policy import Sign
-from liveness import LivenessResult, Signal, Verdict, VerdictReason
+from facegate_protocol.texts import VERDICTS
+from liveness import LivenessResult, Signal, Verdict
 from matcher import MatchResult, PortraitReport, Requirement, Severity
 from matcher.conformance import Method
 from server.base.errors import Reason, Refusal
@@ -40,7 +40,6 @@ from server.verdict.outcome import (
 from server.verdict.record import ImageFacts
 
 __all__ = [
-    "EXPLANATIONS",
     "UNATTESTED",
     "add_images",
     "check_id_of",
@@ -62,55 +61,6 @@ _ROTATIONS = {
     270: scan_pb2.ROTATION_270,
 }
 
-
-EXPLANATIONS: Mapping[VerdictReason, str] = {
-    VerdictReason.TOO_FEW_FRAMES: "Too few frames arrived for a decision.",
-    VerdictReason.TOO_SHORT: "The scan was too short for a decision.",
-    VerdictReason.TOO_FEW_USABLE_FACES: "Too few frames show exactly one usable face.",
-    VerdictReason.WRONG_ROTATION: "The frames are rotated: the rotation that the device states is wrong.",
-    VerdictReason.NO_PAD_NETWORK: "The policy demands a PAD network, and none scored the scan.",
-    VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE: "Nothing in the scan allowed a sign of life to be measured.",
-    VerdictReason.FROZEN_FRAMES: "The same frame was sent many times, which no camera does.",
-    VerdictReason.LOOPED_FRAMES: "A sequence of frames was repeated, which no camera does.",
-    VerdictReason.NO_SIGN_OF_LIFE: "The face shows none of the changes that a living face shows.",
-    VerdictReason.MOVES_AS_A_PLANE: "The face moves like a flat image.",
-    VerdictReason.NETWORK_SEES_ATTACK: "The PAD network detects an attack.",
-    VerdictReason.SHOWS_A_MEDIUM: "The frames show traces of a print or a screen.",
-    VerdictReason.SHOWS_TRUSTED_IMAGE: "The frames look like the trusted image itself.",
-    VerdictReason.ONE_PICTURE_MOVED: "The frames look like one picture that is moved, bent or warped.",
-    VerdictReason.EYES_CLOSED: "The eyes were closed for most of the scan.",
-    VerdictReason.SUNGLASSES: "Sunglasses hid the eyes in most of the scan.",
-    VerdictReason.EYES_NOT_VISIBLE: "Something hid the eyes in most of the scan.",
-    VerdictReason.FACE_MASK: "A mask covered mouth and nose in most of the scan.",
-    VerdictReason.MOUTH_NOT_VISIBLE: "Something covered the mouth in most of the scan.",
-    VerdictReason.FACE_OBSTRUCTED: "Eyes and mouth were covered in most of the scan.",
-    VerdictReason.ANOTHER_CHALLENGE_ANSWERED: "The face is lit by colours that the screen did not show.",
-    VerdictReason.LIGHT_FITS_NO_FACE: "The screen's light does not appear as it would on a face.",
-    VerdictReason.CHALLENGE_NOT_ANSWERED: "The screen's light would be measurable, but is not on the face.",
-    VerdictReason.TOO_BRIGHT_TO_MEASURE: "Other light was too strong to measure the screen's light.",
-    VerdictReason.TOO_DARK_TO_MEASURE: "The face was too dark to measure the screen's light.",
-    VerdictReason.SCREEN_TOO_DIM: "The screen was too dim to measure its light.",
-    VerdictReason.CHALLENGE_ANSWERED_LATE: "The screen's light appeared too late to be attributed to it.",
-    VerdictReason.CHALLENGE_NOT_MEASURABLE: "The response to the challenge could not be measured.",
-    VerdictReason.TOO_FEW_CHALLENGE_BITS: "Too little of the challenge was verified.",
-    VerdictReason.SEVERAL_PERSONS: "The frames show different persons, one after another.",
-    VerdictReason.BLINK_NOT_SEEN: "No blink was measured, which the policy demands.",
-    VerdictReason.DEPTH_NOT_SEEN: "Neither light nor motion shows whether the face is flat.",
-    VerdictReason.MOUTH_NOT_OPENED: "The mouth was not opened on request, which the policy demands.",
-    VerdictReason.HEAD_NOT_TURNED: "The head was not turned to the requested side, which the policy demands.",
-    VerdictReason.EVIDENCE_TOO_WEAK: "The evidence is too weak for either verdict.",
-    VerdictReason.EVIDENCE_TOO_DARK: "The frames are too dark to show who is there.",
-    VerdictReason.EVIDENCE_TOO_BRIGHT: "Too much light falls on the face, into the camera, or from behind.",
-    VerdictReason.EVIDENCE_BLURRED: "The frames are too blurred to show who is there.",
-    VerdictReason.EVIDENCE_TOO_NOISY: "The frames have more noise than any from which liveness was learned.",
-    VerdictReason.FACE_TOO_SMALL: "The face has too few pixels to show who is there.",
-    VerdictReason.FACE_TOO_LARGE: "The face is larger than any from which liveness was learned.",
-    VerdictReason.NO_COLOURS: "The frames have no colours, so liveness cannot be judged by them.",
-    VerdictReason.NOT_SURE: "The PAD networks are not sure enough to decide without a challenge.",
-    VerdictReason.LOOKS_ALIVE: "The scan shows signs of a living face.",
-    VerdictReason.LOOKS_GENUINE: "The frames show no trace of an attack; movement was not judged.",
-}
-"""The explanation of each liveness reason in English."""
 
 UNATTESTED: Final = (
     "The device is not attested: only the frames and its own claims indicate that its camera took the frames."
@@ -166,7 +116,7 @@ def liveness_to_wire(liveness: LivenessResult) -> result_pb2.LivenessResult:
         attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{liveness.attack_type}"),
         attack_type_confidence=liveness.attack_type_confidence,
         signals=[_signal(signal) for signal in liveness.signals],
-        explanations=[EXPLANATIONS[reason] for reason in liveness.reasons],
+        explanations=[VERDICTS[reason] for reason in liveness.reasons],
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import structlog
 
-from attempt import AttemptJudgement, judge_attempt
+from attempt import MOST_FEEDBACK, AttemptJudgement, judge_attempt
 from liveness import VerdictReason
 from matcher import MatchPolicy
 from server.base.sandbox import tolerated_checks
@@ -30,7 +30,6 @@ from server.verdict.outcome import DeviceOutcome, TranscriptOutcome
 
 __all__ = ["AttemptJudge"]
 
-_MOST_FEEDBACK = 8
 _log = structlog.get_logger(__name__)
 
 
@@ -405,7 +404,7 @@ class AttemptJudge:
             verdict=judged.judgement.liveness.verdict if judged else None,
             frames=run.frames,
             dropped=stream.transcript.dropped,
-            feedback=judged.judgement.feedback if judged else run.capture.hints[:_MOST_FEEDBACK],
+            feedback=judged.judgement.feedback if judged else run.capture.hints[:MOST_FEEDBACK],
             end_time=now,
             final_mac_sha256=stream.transcript.final_mac_sha256,
             judgement=interim,

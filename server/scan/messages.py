@@ -9,7 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from attempt import Feedback, Frame, FrameLimits, MoveOval, PauseCapture, Reveal
+from attempt import MOST_FEEDBACK, Feedback, Frame, FrameLimits, MoveOval, PauseCapture, Reveal
 from device_integrity import RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim
 from liveness import Oval
@@ -305,7 +305,6 @@ CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW = "CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"
 _FAILED, _GOOD = "FAILED", "GOOD"
 _SLOW = (CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW)
 """The advice that discloses nothing of the judgement, because the device knows its own frame rate."""
-_MOST_FEEDBACK = 8
 
 
 def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus:
@@ -333,5 +332,5 @@ def feedback_for_app(
     if status is ScanStatus.FAILURE and disclosure is AppDisclosure.PASS_FAIL_AND_HINTS:
         slow = tuple(code for code in _SLOW if code in advice)
         earlier = (code for code in shown if code != _GOOD and code not in _SLOW)
-        return (_FAILED, *slow, *earlier)[:_MOST_FEEDBACK]
+        return (_FAILED, *slow, *earlier)[:MOST_FEEDBACK]
     return ()

@@ -21,6 +21,7 @@ from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Expo
 from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
+from facegate_protocol.texts import VERDICTS
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
@@ -46,7 +47,6 @@ from server.device.evidence import (
 from server.domain.terms import AttemptOutcome, Mode, Plan
 from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of, audit_page_size
 from server.edge.result_codec import (
-    EXPLANATIONS,
     UNATTESTED,
     add_images,
     parse_report,
@@ -614,8 +614,8 @@ def test_every_word_of_the_inside_is_on_the_wire() -> None:
 
 
 def test_every_liveness_reason_has_plain_words() -> None:
-    assert set(EXPLANATIONS) == set(VerdictReason)
-    assert len(set(EXPLANATIONS.values())) == len(EXPLANATIONS)
+    assert set(VERDICTS) == set(VerdictReason)
+    assert len(set(VERDICTS.values())) == len(VERDICTS)
 
 
 @pytest.mark.parametrize(

@@ -26,12 +26,12 @@ from structlog.testing import capture_logs
 from device_integrity.policy import RAISED_NAMES
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
+from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
 from server.base.sandbox import TOLERATED
 from server.base.worker_pool import WorkerPool
 from server.device.evidence import EvidenceFinding
 from server.domain.terms import CheckState
-from server.edge.result_codec import EXPLANATIONS
 from server.keyring.keys import MemoryKey
 from server.keyring.sealing import WrappingKeys
 from server.running.app import FacegateServer
@@ -1066,7 +1066,7 @@ async def _trusted_image_scanned(live: LiveServer, *, document: bool) -> result_
     await stream.run_attempt(_trusted_image_shown(seed=int(document)))
     await stream.outcome()
     result = (await live.finish(upload.check_id)).result
-    assert EXPLANATIONS[VerdictReason.SHOWS_TRUSTED_IMAGE] in result.liveness.explanations
+    assert VERDICTS[VerdictReason.SHOWS_TRUSTED_IMAGE] in result.liveness.explanations
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     return result.liveness
 

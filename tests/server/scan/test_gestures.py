@@ -11,9 +11,9 @@ import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
 from facegate_client import FlashScreen
+from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
 from server.configuration.settings import Settings
-from server.edge.result_codec import EXPLANATIONS
 from server.running.assembly import Tuning
 from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack, shared_pack
@@ -152,7 +152,7 @@ async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds
     assert (_SIDES[0] if left else _SIDES[1]) in result.feedback
     answer = (await real.finish(upload.check_id)).result
     assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
-    assert list(answer.liveness.explanations) == [EXPLANATIONS[VerdictReason.HEAD_NOT_TURNED]]
+    assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]
 
 
 async def test_once_the_first_gesture_is_missing_the_second_is_not_requested(real: LiveServer) -> None:
@@ -170,7 +170,7 @@ async def _assert_not_opened(real: LiveServer, check_id: str) -> None:
     answer = (await real.finish(check_id)).result
     assert answer.status == result_pb2.CHECK_STATUS_FAILURE
     assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
-    assert list(answer.liveness.explanations) == [EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]]
+    assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.MOUTH_NOT_OPENED]]
 
 
 class _Unread(WatchedScreen):
@@ -229,7 +229,7 @@ async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: Live
         assert result.status == result_pb2.CHECK_STATUS_FAILURE
         assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
         # About one draw of colours in ten is not conclusive by itself.
-        if result.liveness.explanations[0] == EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]:
+        if result.liveness.explanations[0] == VERDICTS[VerdictReason.MOUTH_NOT_OPENED]:
             break
     else:
         raise AssertionError("no flash was conclusive")
@@ -271,7 +271,7 @@ async def test_a_mask_with_living_eyes_does_not_pass(lived: LiveServer) -> None:
             lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=True, kind=FlashKind.MASK_WITH_EYES
         )
         assert result.status == result_pb2.CHECK_STATUS_FAILURE
-        if list(result.liveness.explanations) == [EXPLANATIONS[VerdictReason.MOUTH_NOT_OPENED]]:
+        if list(result.liveness.explanations) == [VERDICTS[VerdictReason.MOUTH_NOT_OPENED]]:
             assert "OPEN_MOUTH" in wire.hints
             return
     raise AssertionError("nothing but the mouth should have stopped one of the masks")
@@ -305,7 +305,7 @@ async def test_a_head_that_turns_to_the_other_side_ends_the_attempt(lived: LiveS
     for seed in (5, 6, 7):
         result, wire = await _turn(lived, "turn", seed=seed, confused=True)
         assert result.status == result_pb2.CHECK_STATUS_FAILURE
-        if list(result.liveness.explanations) == [EXPLANATIONS[VerdictReason.HEAD_NOT_TURNED]]:
+        if list(result.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]:
             assert wire.hints.count("TURN_LEFT") + wire.hints.count("TURN_RIGHT") < 5, "it does not wait"
             return
     raise AssertionError("nothing but the turn should have stopped one of the scans")
