@@ -34,7 +34,7 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     given = []
     taken = 0
     while not capture.complete:
-        feedback = capture.take(frame_at(taken), arrival=0.0)
+        feedback = capture.capture_frame(frame_at(taken), arrival=0.0)
         taken += 1
         if feedback is not None:
             given.append(feedback)
@@ -67,7 +67,7 @@ def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: py
     codes, asked = [], []
     for index in range(PLAN.frames + 6):
         opened[0] = index >= PLAN.frames + 4
-        feedback = capture.take(frame_at(index), arrival=0.0)
+        feedback = capture.capture_frame(frame_at(index), arrival=0.0)
         codes.append(None if feedback is None else feedback.code)
         (request,) = capture.gestures
         asked.append(request.asked_at is not None)
@@ -80,7 +80,7 @@ def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: py
 
 def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> None:
     for index in range(len(pictures())):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     frames = capture.observations.frames
     assert len(frames) == len(pictures())
     looked = [frame for frame in frames if not frame.followed]
@@ -97,7 +97,7 @@ def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() 
     network = CountingNetwork()
     capture = capture_of(network=network)
     for index in range(len(pictures())):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     frames = {frame.index: frame for frame in capture.observations.frames}
     scored = [frames[score.frame_index] for score in capture.pad_scores]
     assert network.asked == len(scored) <= 11
@@ -118,29 +118,33 @@ def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() 
 def test_a_frame_that_is_not_measured_is_not_scored() -> None:
     network = CountingNetwork()
     capture = capture_of(network=network)
-    capture.take(replace(frame_at(0), capture_time_us=1), arrival=0.0)
+    capture.capture_frame(replace(frame_at(0), capture_time_us=1), arrival=0.0)
     # The second frame is only sampled, and the third one arrives after the attempt is settled.
-    capture.take(replace(frame_at(1), capture_time_us=1 + 33_000), arrival=0.0)
-    capture.skip(replace(frame_at(2), capture_time_us=1 + 900_000), arrival=0.0)
+    capture.capture_frame(replace(frame_at(1), capture_time_us=1 + 33_000), arrival=0.0)
+    capture.skip_frame(replace(frame_at(2), capture_time_us=1 + 900_000), arrival=0.0)
     assert [score.frame_index for score in capture.pad_scores] == [0]
     assert network.asked == 1
 
 
 def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
     start, unreadable = 1_000_000, undecodable(pictures()[5].jpeg)
-    capture.take(replace(frame_at(0), capture_time_us=start), arrival=0.0)
+    capture.capture_frame(replace(frame_at(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
         # In the first second they are also sampled, to be compared with later ones.
         too_soon = replace(frame_at(early), capture_time_us=start + early * 33_000)
-        assert capture.take(too_soon, arrival=0.0) is None
+        assert capture.capture_frame(too_soon, arrival=0.0) is None
     with pytest.raises(FrameUnusable):
-        capture.take(replace(frame_at(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
+        capture.capture_frame(
+            replace(frame_at(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0
+        )
     assert [passed.samples is not None for passed in capture.observations.passed] == [True, True]
-    capture.take(replace(frame_at(4), capture_time_us=start + 1_200_000), arrival=0.0)
+    capture.capture_frame(replace(frame_at(4), capture_time_us=start + 1_200_000), arrival=0.0)
     progress = capture.progress
     # After that they are not even decoded; their bytes are known.
-    capture.take(replace(frame_at(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
-    capture.take(replace(frame_at(6), capture_time_us=start + 1_333_000), arrival=0.0)
+    capture.capture_frame(
+        replace(frame_at(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0
+    )
+    capture.capture_frame(replace(frame_at(6), capture_time_us=start + 1_333_000), arrival=0.0)
     scan = capture.observations
     assert [frame.index for frame in scan.frames] == [0, 4, 6]
     assert [passed.index for passed in scan.passed] == [1, 2, 5]
@@ -157,13 +161,13 @@ def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCa
 def test_a_mode_that_needs_every_frame_gets_it() -> None:
     capture = capture_of(plan=replace(PLAN, apart_seconds=0.0))
     for index in range(4):
-        capture.take(replace(frame_at(index), capture_time_us=1 + index * 33_000), arrival=0.0)
+        capture.capture_frame(replace(frame_at(index), capture_time_us=1 + index * 33_000), arrival=0.0)
     assert len(capture.observations.frames) == 4
 
 
 def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames - 1):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     assert not capture.complete
     for _ in range(PLAN.selected):
         examine_ahead(capture)
@@ -177,14 +181,16 @@ def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapt
 
 
 def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:
-    capture.take(frame_at(0), arrival=0.0)
+    capture.capture_frame(frame_at(0), arrival=0.0)
     assert capture.act(0.0, frame_index=0) == ()
 
 
 def test_decoded_frames_are_passed_on_with_their_coded_bytes(capture: AttemptCapture) -> None:
     shown: list[tuple[int, tuple[int, ...]]] = []
     turned = replace(frame_at(0), mirrored=True)
-    capture.take(turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape)))
+    capture.capture_frame(
+        turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape))
+    )
     assert [(index, shape[:2]) for index, shape in shown] == [(0, (turned.height, turned.width))]
 
 
@@ -192,7 +198,7 @@ def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
     given = []
     for index in range(10):
-        feedback = capture.take(frame_of(index, image=empty), arrival=0.0)
+        feedback = capture.capture_frame(frame_of(index, image=empty), arrival=0.0)
         if feedback is not None:
             given.append(feedback.code)
     assert set(given) == {"NO_FACE"}
@@ -207,7 +213,7 @@ def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -
 def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames + 4):
         hurried = replace(frame_at(index), capture_time_us=1 + index * 1000)
-        capture.take(hurried, arrival=0.0)
+        capture.capture_frame(hurried, arrival=0.0)
     assert not capture.complete
 
 
@@ -233,7 +239,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     assert turned.pixels is not None
     assert turned.pixels.shape == upright.pixels.shape
     assert turned.observation.faces == upright.observation.faces == 1
-    assert capture.take(frame_at(0), arrival=0.0) is None or capture.progress == 0.0
+    assert capture.capture_frame(frame_at(0), arrival=0.0) is None or capture.progress == 0.0
 
 
 @pytest.mark.parametrize(
@@ -243,7 +249,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
 )
 def test_an_image_that_cannot_be_used_is_refused(capture: AttemptCapture, change: dict[str, object]) -> None:
     with pytest.raises(FrameUnusable) as caught:
-        capture.take(replace(frame_at(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
+        capture.capture_frame(replace(frame_at(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
     assert caught.value.details["frame_index"] == 0
 
 

@@ -33,14 +33,14 @@ def _pack() -> Pack:
 def _film(frames: Sequence[BgrImage]) -> FilmCapture:
     film = FilmCapture(_pack(), subject=SCAN_SUBJECT)
     for index, pixels in enumerate(frames):
-        film.take(pixels, index / _RATE)
+        film.take_film_frame(pixels, index / _RATE)
     return film
 
 
 def _stills(frames: Sequence[BgrImage]) -> StillFrames:
     stills = StillFrames(_pack(), subject=SCAN_SUBJECT)
     for pixels in frames:
-        stills.take(pixels)
+        stills.take_still_frame(pixels)
     return stills
 
 

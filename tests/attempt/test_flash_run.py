@@ -67,9 +67,9 @@ class _Phone:
         step = self.step if claim is None else claim
         if self.run.settled:
             message = self._frame_of(next(self._index), time, step, self.since)
-            self.run.skip(message, origin_us=1_000_000, arrival=self.now)
+            self.run.note_claim(message, origin_us=1_000_000, arrival=self.now)
             return self._said(time)
-        self.run.take(
+        self.run.measure_answer(
             ChallengeFrame(
                 seen=replace(self._seen, frame=self._frame_of(next(self._index), time, step, self.since)),
                 capture_time=time,
@@ -177,7 +177,7 @@ def test_a_face_that_leaves_pauses_the_capture() -> None:
     for _ in range(40):
         if not (pauses and pauses[-1].paused):
             time = phone.now - 100
-            phone.run.take(
+            phone.run.measure_answer(
                 ChallengeFrame(
                     seen=replace(phone._seen, frame=phone._frame_of(index, time, phone.step, phone.since)),
                     capture_time=time,

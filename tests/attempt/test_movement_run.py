@@ -50,7 +50,7 @@ class _Person:
             pixels=None,
             observation=observation(index, face=face),
         )
-        self.run.take(
+        self.run.measure_answer(
             ChallengeFrame(
                 seen=seen,
                 capture_time=self.now - 50,

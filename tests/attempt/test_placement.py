@@ -15,7 +15,7 @@ _COVERS = [cover for cover in Cover if cover is not Cover.NOTHING]
 @pytest.mark.parametrize("cover", _COVERS)
 def test_a_covered_face_is_reported_and_its_frames_count(cover: Cover) -> None:
     placement = Placement(plan=CapturePlan(frames=8, seconds=0.2), oval=Oval(), settings=GuidanceSettings())
-    codes = [placement.take(observation(i, cover=cover), turned=False).code for i in range(12)]
+    codes = [placement.place_frame(observation(i, cover=cover), turned=False).code for i in range(12)]
     assert placement.captured
     assert placement.hints == ()
     assert codes[-1] not in (None, GuidanceCode.OK)

@@ -30,7 +30,7 @@ def _identified(poses: Sequence[HeadPose], *, examined: Sequence[ExaminedFrame] 
     kept = KeptFrames(count=1)
     frames = tuple(observation(index, pose=pose) for index, pose in enumerate(poses))
     for frame in frames:
-        kept.offer(SeenFrame(frame_of(frame.index), None, frame))
+        kept.keep_frame(SeenFrame(frame_of(frame.index), None, frame))
     scan = ScanObservations(frames=frames, motion=())
     return [observed.index for _, observed in kept.unidentified(scan, examined=examined)]
 
@@ -53,7 +53,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
     for _ in range(3000):
         sample = FrameSample(random=draws.randbytes, size=4)
         for index in range(20):
-            sample.offer(frame_of(index))
+            sample.draw_frame(frame_of(index))
         assert len({frame.index for frame in sample.drawn}) == 4
         drawn.update(frame.index for frame in sample.drawn)
     assert set(drawn) == set(range(20))
@@ -64,7 +64,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
 def test_fewer_frames_than_wanted_are_all_drawn() -> None:
     sample = FrameSample(random=bytes, size=4)
     for index in range(3):
-        sample.offer(frame_of(index))
+        sample.draw_frame(frame_of(index))
     assert [frame.index for frame in sample.drawn] == [0, 1, 2]
 
 
@@ -86,12 +86,12 @@ class _Setting:
         examination = self.examiner.next(wanted)
         if examination is None:
             return None
-        self.examiner.add([examination()])
+        self.examiner.keep_examined([examination()])
         return examination.index
 
     def pending(self, selected: list[int], *, begun: int | None = None) -> list[int]:
         examinations = self.examiner.pending(selected, begun=begun)
-        self.examiner.add(examination() for examination in examinations)
+        self.examiner.keep_examined(examination() for examination in examinations)
         return [examination.index for examination in examinations]
 
     @property

@@ -100,7 +100,7 @@ def trace_flash(attempt: TapedAttempt, *, find_faces: FaceFinder, model: FlashMo
         sample = _sample(frame, index, find_faces)
         samples.append(sample)
         points.append(None if sample.face is None else _enlarged(sample.face.five_points))
-        track.add(sample)
+        track.append_sample(sample)
     view = track.view()
     sent = [Sent(step=_colour_step(step), at=0.0, after_capture=-math.inf) for step in attempt.steps]
     shown = appearances(view, sent)

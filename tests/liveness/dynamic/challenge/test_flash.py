@@ -674,7 +674,7 @@ def test_silence_after_a_pause_leads_to_another_pause() -> None:
     index = 0
     while not isinstance(action := challenge.next_action(now=index / 15), Pause):
         time = index / 15
-        challenge.add(sample(index, capture_time=time, arrival_time=time, face=index < 10))
+        challenge.add_flash_frame(sample(index, capture_time=time, arrival_time=time, face=index < 10))
         index += 1
     paused = index / 15
     assert challenge.next_action(now=paused + 1.0) == Resume()

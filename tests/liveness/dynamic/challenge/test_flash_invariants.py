@@ -101,7 +101,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
         claims = max(0, len(reveals) + stray)
         frames[claims] += 1
         frame = sample(index, capture_time=now + 50, arrival_time=now, step=claims, step_since=now + claimed)
-        challenge.add(frame, code)
+        challenge.add_flash_frame(frame, code)
         ask()
     assert_safe([(at, step) for at, step in reveals])
     assert [step.number for _, step in reveals] == list(range(1, len(reveals) + 1))

@@ -45,7 +45,7 @@ def test_a_step_is_held_once_two_frames_show_it() -> None:
     held: list[tuple[int, float | None]] = []
     nearly: list[bool] = []
     for after in (-0.1, 0.1, 0.2, 0.3):
-        shown.update(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
+        shown.count_claim(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
         held.append((shown.held, shown.held_at))
         nearly.append(shown.nearly_held)
     assert held == [(0, None), (1, None), (2, 20.2), (3, 20.2)]
@@ -56,13 +56,13 @@ def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() 
     shown = _shown()
     least = shown.at + shown.lasts
     assert least + 0.3 < shown.closed_at < least + 1.0
-    shown.update(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
+    shown.count_claim(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
     assert shown.closed_at == least
 
 
 def test_the_display_records_every_step_and_the_last_frame_before_it() -> None:
     script, display = ColourScript(seeded(0)), Display()
-    display.update(_frame(1.0, step=0, since=None), at=1.0)
+    display.display_claim(_frame(1.0, step=0, since=None), at=1.0)
     assert (display.current, display.revealed, display.closing) == (None, (), False)
     for at, step in enumerate((script.lead_in(), script.draw(), script.close())):
         display.show(step, now=10.0 + at)
@@ -71,13 +71,13 @@ def test_the_display_records_every_step_and_the_last_frame_before_it() -> None:
         assert display.closing is step.last
         # A frame that arrives late is older than the latest.
         for late in (0.0, -0.5):
-            display.update(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
+            display.display_claim(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
     assert [one.at for one in display.revealed] == [10.0, 11.0, 12.0]
 
 
 def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() -> None:
     script, display = ColourScript(seeded(0)), Display()
-    display.update(_frame(1.0, step=0, since=None), at=101.0)
+    display.display_claim(_frame(1.0, step=0, since=None), at=101.0)
     display.show(script.lead_in(), now=110.0)
     display.note_sent(110.4)
     shown = display.current
@@ -86,7 +86,7 @@ def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() ->
     assert shown.earliest == 1.0
     # The first waited at the server when the step was sent, so the step was not on display yet.
     for time, earliest in ((10.3, 10.3), (10.5, 10.3)):
-        display.update(_frame(time, step=0, since=None), at=time + 100)
+        display.display_claim(_frame(time, step=0, since=None), at=time + 100)
         assert shown.earliest == earliest
 
 

@@ -97,7 +97,7 @@ def _shown(meter: ScriptedMeter, colours: int = 5) -> tuple[Proof, list[Revealed
 def _add(proof: Proof, step: ColourStep, *, captured: bool = True) -> None:
     index = len(proof.samples)
     frame = sample(index, capture_time=float(index), arrival_time=float(index), step=step.number)
-    proof.add(frame, captured=captured)
+    proof.prove_frame(frame, captured=captured)
 
 
 def test_frames_that_come_once_it_is_complete_take_no_part() -> None:

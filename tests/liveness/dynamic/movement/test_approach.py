@@ -34,7 +34,7 @@ def test_a_picture_that_grows_is_followed_without_left_over() -> None:
     tracker = ApproachTracker()
     assert tracker.begin(_frame(0, 1.0))
     for index, growth in enumerate(_growths(), start=1):
-        tracker.add(_frame(index, growth, shift=2.0 * index))
+        tracker.track_frame(_frame(index, growth, shift=2.0 * index))
     parallax = tracker.parallax()
     assert parallax is not None
     assert parallax.closeups[-1].growth > 1.55
@@ -49,11 +49,11 @@ def test_a_picture_that_grows_is_followed_without_left_over() -> None:
 def test_a_leap_loses_the_face() -> None:
     tracker = ApproachTracker()
     tracker.begin(_frame(0, 1.0))
-    tracker.add(_frame(1, 1.02))
+    tracker.track_frame(_frame(1, 1.02))
     before = tracker.following
-    tracker.add(_frame(2, 1.7))
+    tracker.track_frame(_frame(2, 1.7))
     assert (before, tracker.following) == (True, False)
-    tracker.add(_frame(3, 1.02))
+    tracker.track_frame(_frame(3, 1.02))
     parallax = tracker.parallax()
     assert parallax is not None
     assert [closeup.frame for closeup in parallax.closeups] == [1]
@@ -62,7 +62,7 @@ def test_a_leap_loses_the_face() -> None:
 def test_a_frame_of_another_size_loses_the_face() -> None:
     tracker = ApproachTracker()
     tracker.begin(_frame(0, 1.0))
-    tracker.add(replace(_frame(1, 1.0), width=960))
+    tracker.track_frame(replace(_frame(1, 1.0), width=960))
     assert not tracker.following
 
 
@@ -70,5 +70,5 @@ def test_a_frame_of_another_size_loses_the_face() -> None:
 def test_only_one_face_with_its_view_can_be_followed(changes: dict[str, object]) -> None:
     tracker = ApproachTracker()
     assert not tracker.begin(replace(_frame(0, 1.0), **changes))  # type: ignore[arg-type]
-    tracker.add(_frame(1, 1.0))
+    tracker.track_frame(_frame(1, 1.0))
     assert tracker.parallax() is None
