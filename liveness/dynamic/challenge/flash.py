@@ -373,8 +373,9 @@ class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
     The caller calls ``add_flash_frame`` for every frame (``record_claim`` suffices once ``settled`` is
-    true). After each frame, and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait`` or an end. The caller
-    must perform every returned action. It calls ``note_sent`` for a ``Reveal`` before the next frame.
+    true). After each frame, and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait``
+    or an end. The caller must perform every returned action. It calls ``note_sent`` for a ``Reveal`` before
+    the next frame.
     """
 
     def __init__(
