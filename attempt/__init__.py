@@ -3,8 +3,8 @@
 The package is pure: no input or output, no clock, no log, no wire types. Time, randomness and models are
 passed in. The server, the analysis of files and the studies drive the same loop:
 
-- ``AttemptCapture`` takes an attempt's frames one by one. ``take`` measures a frame and returns a hint for
-  the person, ``act`` returns the actions that the device must perform, and ``examine_rest`` runs the
+- ``AttemptCapture`` takes an attempt's frames one by one. ``capture_frame`` measures a frame and returns a
+  hint for the person, ``act`` returns the actions that the device must perform, and ``examine_rest`` runs the
   embedder at the end.
 - ``FlashRun`` and ``MovementRun`` are the challenges that an attempt may have.
 - ``judge_attempt`` alone joins liveness, match and constancy of an attempt.

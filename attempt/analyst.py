@@ -78,7 +78,7 @@ class PacedWatch:
         """
         return self._pace.next(capture_time, restless=attentive or self.watcher.restless)
 
-    def take(
+    def watch_frame(
         self, picture: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
     ) -> WatchedFrame | None:
         """Does the work of the next frame; returns its measurements, or ``None`` if it is not measured.
@@ -92,7 +92,7 @@ class PacedWatch:
         if in_any_case or work is FrameWork.MEASURE:
             return self.watcher.measure(picture, index=index, capture_time=capture_time)
         samples = sample_frame(picture.grey()) if work is FrameWork.SAMPLE else None
-        self.watcher.skip(
+        self.watcher.pass_frame(
             SkippedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)
         )
         return None
@@ -142,7 +142,7 @@ class PadFrames:
                 last = time
         return tuple(chosen)
 
-    def offer(self, observed: FrameObservation, pixels: BgrImage | None) -> None:
+    def score_when_due(self, observed: FrameObservation, pixels: BgrImage | None) -> None:
         """Scores a frame if the detector found exactly one face in it and the last score is old enough.
 
         Args:
@@ -337,7 +337,7 @@ class FrameAnalyst:
             FrameUnusable: As for ``measure_frame``.
         """
         picture = FramePicture(self._decoder, frame)
-        watcher.skip(
+        watcher.pass_frame(
             SkippedFrame(
                 index=frame.index,
                 capture_time=capture_time,

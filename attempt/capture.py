@@ -265,7 +265,9 @@ class AttemptCapture:
         """Returns up to ``limit`` further kept frames, spread over the attempt."""
         return self._kept.audit_frames(limit)
 
-    def take(self, frame: Frame, *, arrival: float, coded: CodedPicture | None = None) -> Feedback | None:
+    def capture_frame(
+        self, frame: Frame, *, arrival: float, coded: CodedPicture | None = None
+    ) -> Feedback | None:
         """Takes the next frame and returns feedback for the person; ``None`` if there is nothing new.
 
         Args:
@@ -286,7 +288,7 @@ class AttemptCapture:
             case FrameWork.SAMPLE:
                 self._analyst.sample(frame, time, watcher=self._watch.watcher, measure=measure)
                 self._decoded.add(frame.index)
-                self._placement.skip()
+                self._placement.count_skipped_frame()
                 return None
             case FrameWork.NOTE:
                 self._note(frame, time)
@@ -306,12 +308,12 @@ class AttemptCapture:
         self._decoded.add(frame.index)
         # The models know frontal faces with closed mouths.
         poses = self._requests.begun
-        self._kept.offer(seen, selectable=not poses)
-        self._pad_frames.offer(seen.observation, None if poses else seen.pixels)
+        self._kept.keep_frame(seen, selectable=not poses)
+        self._pad_frames.score_when_due(seen.observation, None if poses else seen.pixels)
         turned = self._watch.turned
-        guidance = self._placement.take(seen.observation, turned=turned)
+        guidance = self._placement.place_frame(seen.observation, turned=turned)
         if challenge is not None:
-            challenge.take(
+            challenge.measure_answer(
                 ChallengeFrame(
                     seen=seen,
                     capture_time=time,
@@ -325,9 +327,11 @@ class AttemptCapture:
                 )
             )
         elif self.challenge is not None:
-            self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
+            self.challenge.note_claim(frame, origin_us=self._origin, arrival=arrival)
         if self._placement.captured and not self._unproven:
-            self._requests.take(self._watch.observations, time, arrival=arrival, settled=challenge is None)
+            self._requests.check_requests(
+                self._watch.observations, time, arrival=arrival, settled=challenge is None
+            )
         done = self._placement.share
         if self.challenge is not None:
             done = min(done, self.challenge.progress)
@@ -342,19 +346,19 @@ class AttemptCapture:
             code = self._requests.instead_of(guidance.code) or code
         return self._feedback.due_feedback(Feedback(code, self._progress, frame.index), time)
 
-    def skip(self, frame: Frame, *, arrival: float) -> None:
+    def skip_frame(self, frame: Frame, *, arrival: float) -> None:
         """Gives a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
 
         Args:
-            arrival: Its arrival time, as for ``take``.
+            arrival: Its arrival time, as for ``capture_frame``.
 
         Raises:
-            FrameUnusable: As for ``take``.
+            FrameUnusable: As for ``capture_frame``.
         """
         self._analyst.validate_header(frame)
-        self._sample.offer(frame)
+        self._sample.draw_frame(frame)
         if self.challenge is not None and self._origin is not None:
-            self.challenge.skip(frame, origin_us=self._origin, arrival=arrival)
+            self.challenge.note_claim(frame, origin_us=self._origin, arrival=arrival)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """Returns the due actions of the challenge, if there is one. A ``MoveOval`` also moves the oval here.
@@ -392,11 +396,11 @@ class AttemptCapture:
     def _note(self, frame: Frame, time: float) -> None:
         """Takes a frame that is not decoded."""
         self._analyst.validate_header(frame)
-        self._sample.offer(frame)
-        self._watch.watcher.skip(
+        self._sample.draw_frame(frame)
+        self._watch.watcher.pass_frame(
             SkippedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)
         )
-        self._placement.skip()
+        self._placement.count_skipped_frame()
 
     def next_examination(self) -> Examination | None:
         """Returns an examination to run now, during the capture; ``None`` if all of them can wait.
@@ -435,7 +439,7 @@ class AttemptCapture:
         Raises:
             FrameUnusable: An image does not decode.
         """
-        self.examiner.add(examination() for examination in self.examinations())
+        self.examiner.keep_examined(examination() for examination in self.examinations())
         self.examiner.witnesses = tuple(identify() for identify in self.identifications())
 
     def verify_sample(self) -> None:

@@ -163,7 +163,7 @@ class AttemptChallenge(Protocol):
         """Whether the next frame has to be measured for the depth of a head."""
         ...
 
-    def take(self, frame: ChallengeFrame) -> None:
+    def measure_answer(self, frame: ChallengeFrame) -> None:
         """Takes a measured frame.
 
         Raises:
@@ -171,7 +171,7 @@ class AttemptChallenge(Protocol):
         """
         ...
 
-    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Takes a frame that arrives after it is settled, and is not measured.
 
         Args:

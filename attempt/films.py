@@ -129,8 +129,8 @@ class FileFrames(ABC):
 
     def _offer(self, observation: FrameObservation, pixels: BgrImage | None) -> None:
         """Selects and scores a measured frame if it is worth it."""
-        self._pad_frames.offer(observation, pixels)
-        offer = self._selector.offer(observation)
+        self._pad_frames.score_when_due(observation, pixels)
+        offer = self._selector.select_frame(observation)
         if offer.keep and pixels is not None and observation.face is not None:
             self._frames[observation.index] = SelectedFrame(
                 index=observation.index,
@@ -151,7 +151,7 @@ class FilmCapture(FileFrames):
         self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack, rule=subject))
         self._taken = self._watched = self._usable = 0
 
-    def take(self, pixels: BgrImage, capture_time: float) -> None:
+    def take_film_frame(self, pixels: BgrImage, capture_time: float) -> None:
         """Takes the next frame.
 
         Args:
@@ -162,7 +162,7 @@ class FilmCapture(FileFrames):
             ModelFailed: A model failed.
         """
         index, self._taken = self._taken, self._taken + 1
-        watched = self._watch.take(
+        watched = self._watch.watch_frame(
             DecodedPicture(_shrunk(pixels)),
             index=index,
             capture_time=capture_time,
@@ -194,7 +194,7 @@ class StillFrames(FileFrames):
         self._subject = subject
         self._observed: list[FrameObservation] = []
 
-    def take(self, pixels: BgrImage) -> None:
+    def take_still_frame(self, pixels: BgrImage) -> None:
         """Takes the next frame.
 
         Args:
@@ -313,7 +313,7 @@ def capture_clip(frames: Iterable[Frame], *, pack: Pack, subject: SubjectRule) -
         subject=subject,
     )
     for frame in frames:
-        capture.take(frame, arrival=frame.capture_time_us / 1e6)
+        capture.capture_frame(frame, arrival=frame.capture_time_us / 1e6)
     return capture
 
 

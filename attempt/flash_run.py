@@ -238,7 +238,7 @@ class FlashRun:
         """The number of the first step of a later attempt."""
         return self._latest_step + 1
 
-    def take(self, frame: ChallengeFrame) -> None:
+    def measure_answer(self, frame: ChallengeFrame) -> None:
         """Measures the light of a frame and passes it to the controller."""
         if self.over:
             return
@@ -252,7 +252,7 @@ class FlashRun:
             round_trip=frame.round_trip,
             waited=frame.waited,
         )
-        self._challenge.add(
+        self._challenge.add_flash_frame(
             sample,
             frame.guidance,
             blinked=frame.blinked,
@@ -260,11 +260,11 @@ class FlashRun:
             captured=frame.captured,
         )
 
-    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Passes the step that a frame claims to the controller, until the closing step has been held."""
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6
-        self._challenge.update(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
+        self._challenge.record_claim(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
 
     def note_sent(self, at: float) -> None:
         """See ``FlashChallenge.note_sent``."""

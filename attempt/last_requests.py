@@ -21,7 +21,7 @@ class MotionWait:
     """
 
     def __init__(self, *, seconds: float) -> None:
-        """Initialises a wait that begins with the first call of ``take``.
+        """Initialises a wait that begins with the first call of ``check_motion``.
 
         Args:
             seconds: The longest wait, seconds of capture time; 0 for no wait.
@@ -37,7 +37,7 @@ class MotionWait:
         """Whether the person is to turn the head now."""
         return self._begun is not None and not self.over
 
-    def take(self, scan: ScanObservations, time: float) -> None:
+    def check_motion(self, scan: ScanObservations, time: float) -> None:
         """Tests the measurements so far, and begins or ends the wait.
 
         Call it for each frame from the end of the capture on.
@@ -69,7 +69,7 @@ class GestureWait:
     """
 
     def __init__(self, gesture: Gesture, *, seconds: float) -> None:
-        """Initialises a request that is made with the first call of ``take``.
+        """Initialises a request that is made with the first call of ``check_gesture``.
 
         Args:
             seconds: The longest wait, seconds of capture time.
@@ -86,7 +86,7 @@ class GestureWait:
         """Whether the person is to make the gesture now."""
         return self.request.asked_at is not None and self.made is None
 
-    def take(self, scan: ScanObservations, time: float, *, arrival: float, since: float) -> None:
+    def check_gesture(self, scan: ScanObservations, time: float, *, arrival: float, since: float) -> None:
         """Makes the request, or tests whether it is met or the wait is over.
 
         Call it for each frame from the first one on before which nothing else was missing.
@@ -198,7 +198,7 @@ class LastRequests:
         """The requests for gestures, for the judge, in order; those without a time were not made."""
         return tuple(wait.request for wait in self._gestures)
 
-    def take(self, scan: ScanObservations, time: float, *, arrival: float, settled: bool) -> None:
+    def check_requests(self, scan: ScanObservations, time: float, *, arrival: float, settled: bool) -> None:
         """Makes a request, or tests whether it is answered. Call it for each frame once enough are captured.
 
         Args:
@@ -208,7 +208,7 @@ class LastRequests:
             settled: Whether a challenge, if there is one, needed no further frame before this one.
         """
         nothing_else_missing = self._motion.over and settled
-        self._motion.take(scan, time)
+        self._motion.check_motion(scan, time)
         gesture = self._next
         if not nothing_else_missing or gesture is None:
             return
@@ -218,7 +218,7 @@ class LastRequests:
         if self._asks_from is None:
             self._asks_from = time + _MOST_DELAY_SECONDS * self._random(1)[0] / 255
         if gesture.asking or self._may_ask(gesture, scan, waited=time - self._asks_from, since=self._due_at):
-            gesture.take(scan, time, arrival=arrival, since=self._due_at)
+            gesture.check_gesture(scan, time, arrival=arrival, since=self._due_at)
             if gesture.made is not None:
                 self._asks_from = None
 

@@ -122,7 +122,7 @@ class MovementRun:
         """The record of the movement, for the judge."""
         return self._challenge.record
 
-    def take(self, frame: ChallengeFrame) -> None:
+    def measure_answer(self, frame: ChallengeFrame) -> None:
         """Passes a frame to the controller, with a view fine enough to show the motion of its points.
 
         Raises:
@@ -132,9 +132,9 @@ class MovementRun:
             return
         view, scale = self._analyst.fine_view(frame.seen.frame)
         observation = replace(frame.seen.observation, view=view, view_scale=scale)
-        self._challenge.add(observation, blinked=frame.blinked)
+        self._challenge.add_movement_frame(observation, blinked=frame.blinked)
 
-    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         """Does nothing, because it is over once it is settled."""
 
     def note_sent(self, at: float) -> None:

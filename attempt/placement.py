@@ -135,7 +135,7 @@ class Placement:
         """Feedback codes of the obstacles, the most frequent first."""
         return tuple(code for code, _ in self._hints.most_common())
 
-    def take(self, observation: FrameObservation, *, turned: bool) -> Guidance:
+    def place_frame(self, observation: FrameObservation, *, turned: bool) -> Guidance:
         """Takes a measured frame and returns its guidance.
 
         Args:
@@ -153,7 +153,7 @@ class Placement:
             self._hints[feedback_code(guidance.frame_code, turned=turned)] += 1
         return guidance
 
-    def skip(self) -> None:
+    def count_skipped_frame(self) -> None:
         """Counts a skipped frame. It counts as well placed if the last measured frame was."""
         self._good += self._well_placed
 

@@ -46,7 +46,7 @@ class FrameSample:
         """The sample of the frames offered so far."""
         return tuple(self._drawn)
 
-    def offer(self, frame: Frame) -> None:
+    def draw_frame(self, frame: Frame) -> None:
         """Takes a frame that is not measured."""
         self._offered += 1
         if len(self._drawn) < self._size:
@@ -92,7 +92,7 @@ class KeptFrames:
         step = len(others) / limit if limit else 0.0
         return tuple(others[int(place * step)] for place in range(limit))
 
-    def offer(self, seen: SeenFrame, *, selectable: bool = True) -> None:
+    def keep_frame(self, seen: SeenFrame, *, selectable: bool = True) -> None:
         """Takes a measured frame, and keeps it without its light if it is selected.
 
         Args:
@@ -103,7 +103,7 @@ class KeptFrames:
             self._detected[observation.index] = (seen.frame, observation)
         if not selectable:
             return
-        offer = self._selector.offer(observation)
+        offer = self._selector.select_frame(observation)
         if offer.keep:
             self.frames[observation.index] = replace(seen, light=None)
         if offer.replaced is not None:
@@ -175,7 +175,7 @@ class FrameExaminer:
     """Keeps the templates and cues of an attempt's frames, and lists the examinations that have not run.
 
     It runs no model itself. The caller runs the examinations, on any thread, and passes their results to
-    ``add``. The PAD networks score other frames (``attempt.analyst``).
+    ``keep_examined``. The PAD networks score other frames (``attempt.analyst``).
 
     Attributes:
         witnesses: Frames that were identified only for constancy, one for each stretch of the scan without an
@@ -217,7 +217,7 @@ class FrameExaminer:
             self._examination(index) for index in selected if index not in self._examined and index != begun
         )
 
-    def add(self, examined: Iterable[ExaminedFrame]) -> None:
+    def keep_examined(self, examined: Iterable[ExaminedFrame]) -> None:
         """Keeps the results of examinations."""
         self._examined.update((one.frame_index, one) for one in examined)
 

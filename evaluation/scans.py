@@ -76,7 +76,7 @@ def observe_scan(
     """
     watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
     for index, (time, image) in enumerate(frames):
-        watch.take(DecodedPicture(image), index=index, capture_time=time)
+        watch.watch_frame(DecodedPicture(image), index=index, capture_time=time)
     return watch.observations
 
 

@@ -82,7 +82,7 @@ class KnownEyes:
         """The ratios of the latest open eyes; ``None`` if there were none."""
         return None if self._open is None else self._open.eyes
 
-    def add(self, patches: Eyes, eyes: EyeRatios, *, opened: bool) -> None:
+    def remember_eyes(self, patches: Eyes, eyes: EyeRatios, *, opened: bool) -> None:
         """Adds measured eyes.
 
         Args:
@@ -428,7 +428,7 @@ class EyeWatch:
         else:
             self._fall.add(sight, eyes)
         self._blinks.note(sight.time, eyes)
-        self._known.add(sight.patches, eyes, opened=opened)
+        self._known.remember_eyes(sight.patches, eyes, opened=opened)
         if not opened:
             self._blinks.saw_shut()
         return eyes

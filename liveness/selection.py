@@ -72,7 +72,7 @@ class FrameSelector:
         self._count = count
         self._kept: list[_Kept] = []
 
-    def offer(self, observation: FrameObservation) -> Offer:
+    def select_frame(self, observation: FrameObservation) -> Offer:
         """Offers the next frame, in order. A frame without exactly one detected face is never kept.
 
         Raises:
@@ -138,7 +138,7 @@ def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFA
     """
     selector = FrameSelector(count=count)
     for observation in observations:
-        selector.offer(observation)
+        selector.select_frame(observation)
     return selector.selected
 
 

@@ -192,7 +192,7 @@ class ScanCollector:
         last frame of a segment needs it too, because the next segment starts with a detected face.
 
         Args:
-            seen: The next frame. The next call of ``add`` must pass the observation of the same frame.
+            seen: The next frame. The next call of ``collect_frame`` must pass the same frame's observation.
             capture_time: The capture time of the frame, seconds on the device's clock.
         """
         detected, running = self._detected, self._running
@@ -217,7 +217,7 @@ class ScanCollector:
         face = carry_face(detected.frame.face, since_detection, seen.scale)
         return None if face is None else FollowedFace(face=face, detected=detected.frame)
 
-    def add(self, observation: FrameObservation) -> FrameObservation:
+    def collect_frame(self, observation: FrameObservation) -> FrameObservation:
         """Adds the next frame, follows the points to it, and returns its observation without the view.
 
         Raises:
@@ -249,7 +249,7 @@ class ScanCollector:
                 replace(frame, eyes=eyes.get(frame.capture_time, frame.eyes)) for frame in self._frames
             ]
 
-    def skip(self, passed: SkippedFrame) -> None:
+    def collect_passed(self, passed: SkippedFrame) -> None:
         """Adds the next frame, which is not measured."""
         self._passed.append(passed)
 
@@ -559,15 +559,15 @@ class FrameWatcher:
         chip = None
         if observation.face is not None and (not observation.followed or observation.yaw is not None):
             chip = cut_chip(seen.grey, observation.face)
-        kept = self._collector.add(replace(observation, fingerprint=fingerprint, chip=chip))
+        kept = self._collector.collect_frame(replace(observation, fingerprint=fingerprint, chip=chip))
         if kept.face is not None and kept.face.box.width * kept.view_scale < _SMALL_FACE:
             self._side = FINE_SIDE
         depth = measure_depth(self.observations) if expects_depth else None
         return WatchedFrame(observation=kept, pixels=pixels, depth=depth)
 
-    def skip(self, passed: SkippedFrame) -> None:
+    def pass_frame(self, passed: SkippedFrame) -> None:
         """Records a frame that is not measured, but sampled or compared by its bytes."""
-        self._collector.skip(passed)
+        self._collector.collect_passed(passed)
 
     def _detect(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
         faces = self._find_faces(pixels)

@@ -77,7 +77,7 @@ def _in_order(body: Sequence[ast.stmt]) -> list[str]:
 
 def test_the_drawing_has_the_functions_whose_calls_are_compared() -> None:
     assert {name for name, _ in _DRAWN} >= {
-        "attempt.capture.AttemptCapture.take",
+        "attempt.capture.AttemptCapture.capture_frame",
         "attempt.analyst.FrameAnalyst.measure_frame",
         "server.scan.capture_work.CaptureWork.measure_frame",
         "attempt.judgement.judge_attempt",
@@ -96,7 +96,7 @@ def test_a_function_calls_what_is_drawn_below_it_in_this_order(name: str, below:
 
 
 def test_every_part_that_takes_a_measured_frame_is_drawn() -> None:
-    take = "attempt.capture.AttemptCapture.take"
+    take = "attempt.capture.AttemptCapture.capture_frame"
     (tree,) = ast.parse(textwrap.dedent(inspect.getsource(resolve_name(take)))).body
     given = [
         call.func.attr

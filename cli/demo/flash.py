@@ -233,7 +233,7 @@ def flash_strip(
     samples = [_sample(frame, index, find_faces) for index, frame in enumerate(attempt.frames)]
     track = FlashTrack()
     for sample in samples:
-        track.add(sample)
+        track.append_sample(sample)
     view = track.view()
     sent = [Sent(step=_colour_step(step), at=0.0, after_capture=-math.inf) for step in attempt.steps]
     shown = appearances(view, sent)

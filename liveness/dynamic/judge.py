@@ -209,7 +209,7 @@ def _measure(
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             sent.append(Sent(step=one.step, at=one.at, after_capture=collected.latest_capture))
-        if collected.add(sample):
+        if collected.append_sample(sample):
             taken.append(sample)
     sent.extend(Sent(one.step, one.at, collected.latest_capture) for one in waiting)
     track = collected.view()

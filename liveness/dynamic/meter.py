@@ -129,9 +129,9 @@ class FlashMeter:
         self._due = False
         self._readings: tuple[StepReading, ...] = ()
 
-    def add(self, sample: FlashSample) -> None:
+    def meter_frame(self, sample: FlashSample) -> None:
         """Adds the next frame; ignores a frame that is out of order."""
-        if not self._track.add(sample):
+        if not self._track.append_sample(sample):
             return
         if self._sent and sample.arrival_time <= self._sent[-1].at:
             # It had arrived when the step was sent, and waited to be processed.

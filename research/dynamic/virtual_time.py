@@ -56,11 +56,11 @@ def turns(
         feedback = None
         if frame is not None:
             if examine and (examination := capture.next_examination()) is not None:
-                capture.examiner.add([examination()])
+                capture.examiner.keep_examined([examination()])
             if capture.settled:
-                capture.skip(frame, arrival=arrival)
+                capture.skip_frame(frame, arrival=arrival)
             else:
-                feedback = capture.take(frame, arrival=arrival)
+                feedback = capture.capture_frame(frame, arrival=arrival)
             taken, latest = taken + 1, frame.index
         free = max(free, arrival) + processing
         until = free + (0.0 if before is None else arrival - before)

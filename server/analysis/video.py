@@ -159,7 +159,7 @@ class VideoAnalyst:
 
         def take(pixels: BgrImage, capture_time: float) -> None:
             require_wanted()
-            frames.take(pixels, capture_time)
+            frames.take_film_frame(pixels, capture_time)
 
         try:
             outline = decoder.stream_video(content, limits=self._video_limits, begin=begin)
@@ -231,7 +231,7 @@ class VideoAnalyst:
                     repeated += 1
                 else:
                     seen.add(mark)
-                    frames.take(pixels)
+                    frames.take_still_frame(pixels)
             most = max(sizes, key=lambda size: (sizes[size], size == usual))
             if most == usual:
                 break

@@ -184,13 +184,13 @@ class CaptureWork:
         return await self._pool.run(self._act, self._latest)
 
     def pass_over(self, frame: Frame, *, arrival: float) -> None:
-        """Skips a frame that arrives after the attempt is settled; see ``AttemptCapture.skip``.
+        """Skips a frame that arrives after the attempt is settled; see ``AttemptCapture.skip_frame``.
 
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
         """
         with _refused():
-            self.capture.skip(frame, arrival=arrival)
+            self.capture.skip_frame(frame, arrival=arrival)
         self.trace.arrived_late(frame)
 
     async def examine_ahead(self) -> None:
@@ -200,7 +200,7 @@ class CaptureWork:
             if not work.done:
                 return
             self._ahead = None
-            self.capture.examiner.add([await work.result()])
+            self.capture.examiner.keep_examined([await work.result()])
         if (examination := self.capture.next_examination()) is not None:
             self._ahead = examination.index, self._pool.run_later(examination)
 
@@ -216,7 +216,7 @@ class CaptureWork:
         if began is not None and began[0] in self.capture.selected:
             self._ahead = None
             working.append(began[1].result())
-        self.capture.examiner.add(await _all_of(working))
+        self.capture.examiner.keep_examined(await _all_of(working))
         with _refused():
             identifications = await self._pool.run_first(self.capture.identifications)
             self.capture.examiner.witnesses = await _all_of(
@@ -242,7 +242,9 @@ class CaptureWork:
     def _measure_and_act(
         self, frame: Frame, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        feedback = self.capture.take(frame, arrival=arrival, coded=self.trace.measurer(arrival=arrival))
+        feedback = self.capture.capture_frame(
+            frame, arrival=arrival, coded=self.trace.measurer(arrival=arrival)
+        )
         self.trace.record_picture(frame)
         return feedback, self._act(frame.index) if then_act else ()
 

@@ -65,10 +65,10 @@ class ScriptedChallenge:
     def hint(self, now: float) -> str | None:
         return self.asks
 
-    def take(self, frame: ChallengeFrame) -> None:
+    def measure_answer(self, frame: ChallengeFrame) -> None:
         self.frames.append(frame)
 
-    def skip(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
+    def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
         self.received.append((frame, origin_us, arrival))
 
     def note_sent(self, at: float) -> None:
@@ -83,7 +83,7 @@ class ScriptedChallenge:
 
 def examine_ahead(capture: AttemptCapture) -> None:
     if (examination := capture.next_examination()) is not None:
-        capture.examiner.add([examination()])
+        capture.examiner.keep_examined([examination()])
 
 
 # Frames made by hand.

@@ -105,7 +105,7 @@ def _scored(seen: Iterable[SeenFrame], *, seconds: float = _SECONDS) -> list[int
     """The indices of the frames that a network scores."""
     frames = _pad_frames(CountingNetwork(), seconds=seconds)
     for one in seen:
-        frames.offer(one.observation, one.pixels)
+        frames.score_when_due(one.observation, one.pixels)
     return [score.frame_index for score in frames.scores]
 
 
@@ -209,7 +209,7 @@ def test_however_frames_come_the_scored_ones_are_bounded_and_apart(times: list[f
 def test_every_network_scores_each_of_the_frames() -> None:
     frames = _pad_frames(CountingNetwork("one", real=0.9), CountingNetwork("other", real=0.1))
     for index, time in enumerate((0.0, 0.2, 0.5)):
-        frames.offer(observation(index, capture_time=time), _PIXELS)
+        frames.score_when_due(observation(index, capture_time=time), _PIXELS)
     assert frames.scores == (
         PadScore(0, "one", 0.9),
         PadScore(0, "other", 0.1),
@@ -220,7 +220,7 @@ def test_every_network_scores_each_of_the_frames() -> None:
 
 def test_a_pack_without_networks_has_no_scores() -> None:
     frames = _pad_frames()
-    frames.offer(observation(0), _PIXELS)
+    frames.score_when_due(observation(0), _PIXELS)
     assert frames.scores == ()
 
 
@@ -230,7 +230,7 @@ def test_a_failed_network_differs_from_one_that_did_not_run() -> None:
             raise ModelFailed("broken")
 
     with pytest.raises(ModelFailed):
-        _pad_frames(Broken()).offer(observation(0), _PIXELS)
+        _pad_frames(Broken()).score_when_due(observation(0), _PIXELS)
 
 
 @pytest.mark.parametrize("seconds", [1.0, 4.0, 9.0, 60.0])
@@ -238,7 +238,7 @@ def test_scores_of_a_file_are_spread_evenly_over_all_of_it(seconds: float) -> No
     frames = _pad_frames(CountingNetwork(), seconds=1.0)
     times = _steady(rate=30.0, seconds=seconds)
     for index, time in enumerate(times):
-        frames.offer(observation(index, capture_time=time), _PIXELS)
+        frames.score_when_due(observation(index, capture_time=time), _PIXELS)
     spread = [times[score.frame_index] for score in frames.spread]
     assert 6 <= len(spread) <= _WANTED + 1
     assert np.diff(spread).max() < 2 * seconds / _WANTED
@@ -411,14 +411,14 @@ def _pack() -> Pack:
 def _film(frames: Sequence[BgrImage]) -> FilmCapture:
     film = FilmCapture(_pack(), subject=SCAN_SUBJECT)
     for index, pixels in enumerate(frames):
-        film.take(pixels, index / _FILMS_RATE)
+        film.take_film_frame(pixels, index / _FILMS_RATE)
     return film
 
 
 def _stills(frames: Sequence[BgrImage]) -> StillFrames:
     stills = StillFrames(_pack(), subject=SCAN_SUBJECT)
     for pixels in frames:
-        stills.take(pixels)
+        stills.take_still_frame(pixels)
     return stills
 
 

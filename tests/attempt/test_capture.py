@@ -57,7 +57,7 @@ def test_a_good_capture_is_complete_after_enough_frames_over_enough_time(
     given = []
     taken = 0
     while not capture.complete:
-        feedback = capture.take(frame_at(taken), arrival=0.0)
+        feedback = capture.capture_frame(frame_at(taken), arrival=0.0)
         taken += 1
         if feedback is not None:
             given.append(feedback)
@@ -90,7 +90,7 @@ def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: py
     codes, asked = [], []
     for index in range(PLAN.frames + 6):
         opened[0] = index >= PLAN.frames + 4
-        feedback = capture.take(frame_at(index), arrival=0.0)
+        feedback = capture.capture_frame(frame_at(index), arrival=0.0)
         codes.append(None if feedback is None else feedback.code)
         (request,) = capture.gestures
         asked.append(request.asked_at is not None)
@@ -103,7 +103,7 @@ def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: py
 
 def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> None:
     for index in range(len(pictures())):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     frames = capture.observations.frames
     assert len(frames) == len(pictures())
     looked = [frame for frame in frames if not frame.followed]
@@ -120,7 +120,7 @@ def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() 
     network = CountingNetwork()
     capture = capture_of(network=network)
     for index in range(len(pictures())):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     frames = {frame.index: frame for frame in capture.observations.frames}
     scored = [frames[score.frame_index] for score in capture.pad_scores]
     assert network.asked == len(scored) <= 11
@@ -141,29 +141,33 @@ def test_networks_score_frames_spread_by_time_and_not_those_that_are_selected() 
 def test_a_frame_that_is_not_measured_is_not_scored() -> None:
     network = CountingNetwork()
     capture = capture_of(network=network)
-    capture.take(replace(frame_at(0), capture_time_us=1), arrival=0.0)
+    capture.capture_frame(replace(frame_at(0), capture_time_us=1), arrival=0.0)
     # The second frame is only sampled, and the third one arrives after the attempt is settled.
-    capture.take(replace(frame_at(1), capture_time_us=1 + 33_000), arrival=0.0)
-    capture.skip(replace(frame_at(2), capture_time_us=1 + 900_000), arrival=0.0)
+    capture.capture_frame(replace(frame_at(1), capture_time_us=1 + 33_000), arrival=0.0)
+    capture.skip_frame(replace(frame_at(2), capture_time_us=1 + 900_000), arrival=0.0)
     assert [score.frame_index for score in capture.pad_scores] == [0]
     assert network.asked == 1
 
 
 def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCapture) -> None:
     start, unreadable = 1_000_000, undecodable(pictures()[5].jpeg)
-    capture.take(replace(frame_at(0), capture_time_us=start), arrival=0.0)
+    capture.capture_frame(replace(frame_at(0), capture_time_us=start), arrival=0.0)
     for early in range(1, 3):
         # In the first second they are also sampled, to be compared with later ones.
         too_soon = replace(frame_at(early), capture_time_us=start + early * 33_000)
-        assert capture.take(too_soon, arrival=0.0) is None
+        assert capture.capture_frame(too_soon, arrival=0.0) is None
     with pytest.raises(FrameUnusable):
-        capture.take(replace(frame_at(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0)
+        capture.capture_frame(
+            replace(frame_at(3), capture_time_us=start + 90_000, image=unreadable), arrival=0.0
+        )
     assert [passed.samples is not None for passed in capture.observations.passed] == [True, True]
-    capture.take(replace(frame_at(4), capture_time_us=start + 1_200_000), arrival=0.0)
+    capture.capture_frame(replace(frame_at(4), capture_time_us=start + 1_200_000), arrival=0.0)
     progress = capture.progress
     # After that they are not even decoded; their bytes are known.
-    capture.take(replace(frame_at(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0)
-    capture.take(replace(frame_at(6), capture_time_us=start + 1_333_000), arrival=0.0)
+    capture.capture_frame(
+        replace(frame_at(5), capture_time_us=start + 1_233_000, image=unreadable), arrival=0.0
+    )
+    capture.capture_frame(replace(frame_at(6), capture_time_us=start + 1_333_000), arrival=0.0)
     scan = capture.observations
     assert [frame.index for frame in scan.frames] == [0, 4, 6]
     assert [passed.index for passed in scan.passed] == [1, 2, 5]
@@ -180,13 +184,13 @@ def test_frames_that_come_faster_than_needed_are_not_measured(capture: AttemptCa
 def test_a_mode_that_needs_every_frame_gets_it() -> None:
     capture = capture_of(plan=replace(PLAN, apart_seconds=0.0))
     for index in range(4):
-        capture.take(replace(frame_at(index), capture_time_us=1 + index * 33_000), arrival=0.0)
+        capture.capture_frame(replace(frame_at(index), capture_time_us=1 + index * 33_000), arrival=0.0)
     assert len(capture.observations.frames) == 4
 
 
 def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames - 1):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     assert not capture.complete
     for _ in range(PLAN.selected):
         examine_ahead(capture)
@@ -200,14 +204,16 @@ def test_a_frame_that_may_be_replaced_is_not_examined_early(capture: AttemptCapt
 
 
 def test_without_a_challenge_nothing_is_wanted(capture: AttemptCapture) -> None:
-    capture.take(frame_at(0), arrival=0.0)
+    capture.capture_frame(frame_at(0), arrival=0.0)
     assert capture.act(0.0, frame_index=0) == ()
 
 
 def test_decoded_frames_are_passed_on_with_their_coded_bytes(capture: AttemptCapture) -> None:
     shown: list[tuple[int, tuple[int, ...]]] = []
     turned = replace(frame_at(0), mirrored=True)
-    capture.take(turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape)))
+    capture.capture_frame(
+        turned, arrival=0.0, coded=lambda frame, pixels: shown.append((frame.index, pixels.shape))
+    )
     assert [(index, shape[:2]) for index, shape in shown] == [(0, (turned.height, turned.width))]
 
 
@@ -215,7 +221,7 @@ def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -
     empty = encode_jpeg(np.full((480, 360, 3), 128, np.uint8), quality=60)
     given = []
     for index in range(10):
-        feedback = capture.take(frame_of(index, image=empty), arrival=0.0)
+        feedback = capture.capture_frame(frame_of(index, image=empty), arrival=0.0)
         if feedback is not None:
             given.append(feedback.code)
     assert set(given) == {"NO_FACE"}
@@ -230,7 +236,7 @@ def test_an_empty_room_is_reported_and_never_complete(capture: AttemptCapture) -
 def test_frames_without_time_between_them_are_not_enough(capture: AttemptCapture) -> None:
     for index in range(PLAN.frames + 4):
         hurried = replace(frame_at(index), capture_time_us=1 + index * 1000)
-        capture.take(hurried, arrival=0.0)
+        capture.capture_frame(hurried, arrival=0.0)
     assert not capture.complete
 
 
@@ -256,7 +262,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
     assert turned.pixels is not None
     assert turned.pixels.shape == upright.pixels.shape
     assert turned.observation.faces == upright.observation.faces == 1
-    assert capture.take(frame_at(0), arrival=0.0) is None or capture.progress == 0.0
+    assert capture.capture_frame(frame_at(0), arrival=0.0) is None or capture.progress == 0.0
 
 
 @pytest.mark.parametrize(
@@ -266,7 +272,7 @@ def test_a_turned_frame_is_seen_upright(capture: AttemptCapture) -> None:
 )
 def test_an_image_that_cannot_be_used_is_refused(capture: AttemptCapture, change: dict[str, object]) -> None:
     with pytest.raises(FrameUnusable) as caught:
-        capture.take(replace(frame_at(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
+        capture.capture_frame(replace(frame_at(0), **change), arrival=0.0)  # type: ignore[arg-type]  # names of fields
     assert caught.value.details["frame_index"] == 0
 
 
@@ -393,7 +399,7 @@ def test_frames_are_examined_ahead_in_step_with_those_that_come(challenged: bool
     capture = capture_of(ScriptedChallenge() if challenged else None)
     begun, behind = [], []
     for index in range(PLAN.frames):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
         examine_ahead(capture)
         begun.append(len(capture.examined) > 0)
         behind.append(PLAN.selected * (index + 1) / PLAN.frames - len(capture.examined))
@@ -409,7 +415,7 @@ def test_the_judged_frames_are_fixed_before_the_closing_step_ends() -> None:
     capture = capture_of(challenge)
     states = []
     for index in range(PLAN.frames + 4):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
         states.append((capture.settled, capture.complete))
         challenge.settled = True
     # Even if the challenge is settled, an attempt needs its frames.
@@ -422,7 +428,7 @@ def test_a_challenge_is_reported_when_the_attempt_has_its_frames() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge)
     for index in range(PLAN.frames + 2):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     given = [frame.captured for frame in challenge.frames]
     assert given == sorted(given)
     assert given.index(True) >= PLAN.frames - 1
@@ -431,11 +437,11 @@ def test_a_challenge_is_reported_when_the_attempt_has_its_frames() -> None:
 def test_a_skipped_frame_still_records_the_displayed_step() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge)
-    capture.skip(frame_at(0), arrival=4.0)
+    capture.skip_frame(frame_at(0), arrival=4.0)
     assert not challenge.received, "nothing is settled before the first frame"
-    capture.take(frame_at(0), arrival=5.0)
+    capture.capture_frame(frame_at(0), arrival=5.0)
     late = frame_at(3)
-    capture.skip(late, arrival=6.0)
+    capture.skip_frame(late, arrival=6.0)
     assert challenge.received == [(late, frame_at(0).capture_time_us, 6.0)]
     assert len(capture.observations.frames) == 1
 
@@ -456,7 +462,7 @@ def test_a_person_asked_to_turn_gets_no_look_straight_hint(awaits: bool, given: 
     challenge = ScriptedChallenge()
     challenge.awaits_depth, challenge.asks = awaits, "TURN_HEAD_SLIGHTLY"
     capture = capture_of(challenge, GuidanceSettings(turned=0.0))
-    feedback = [capture.take(frame_at(index), arrival=0.0) for index in range(10)]
+    feedback = [capture.capture_frame(frame_at(index), arrival=0.0) for index in range(10)]
     assert {message.code for message in feedback if message is not None} == {given}
 
 
@@ -464,12 +470,12 @@ def test_an_open_mouth_is_requested_once_the_challenge_is_settled() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge, plan=replace(PLAN, open_mouth=True))
     for index in range(PLAN.frames + 4):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     assert capture.gestures == (GestureRequest(Gesture.OPEN_MOUTH, asked_at=None),)
     taken = len(challenge.frames)
     challenge.settled = challenge.over = True
     late = frame_at(PLAN.frames + 4)
-    capture.take(late, arrival=7.0)
+    capture.capture_frame(late, arrival=7.0)
     assert capture.gestures[0].asked_at is not None
     assert not capture.settled
     # The challenge judges no further frame, but hears which step is on display.
@@ -481,9 +487,9 @@ def test_no_gesture_is_requested_after_a_challenge_without_its_proof() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge, plan=replace(PLAN, open_mouth=True))
     for index in range(PLAN.frames + 4):
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     challenge.settled = challenge.over = challenge.unproven = True
-    capture.take(frame_at(PLAN.frames + 4), arrival=7.0)
+    capture.capture_frame(frame_at(PLAN.frames + 4), arrival=7.0)
     assert capture.gestures == (GestureRequest(Gesture.OPEN_MOUTH, asked_at=None),)
     assert capture.complete
 
@@ -493,7 +499,7 @@ def test_depth_is_measured_when_the_challenge_wants_it() -> None:
     capture = capture_of(challenge)
     for index in range(20):
         challenge.depth_due = index in {12, 15}
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     measured = [index for index, frame in enumerate(challenge.frames) if frame.seen.depth is not None]
     assert measured == [12, 15]
 
@@ -503,7 +509,7 @@ def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
     capture = capture_of(challenge)
     for index in range(PLAN.frames):
         challenge.measures_light = index >= 4
-        capture.take(frame_at(index), arrival=0.0)
+        capture.capture_frame(frame_at(index), arrival=0.0)
     lit = [frame.seen.light is not None for frame in challenge.frames]
     assert lit == [index >= 4 for index in range(PLAN.frames)]
     assert capture.best is not None
@@ -514,24 +520,24 @@ def test_light_is_for_the_challenge_that_measures_it_and_is_not_kept() -> None:
 def test_the_oval_moves_when_the_challenge_requests_it() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge)
-    capture.take(frame_at(0), arrival=0.0)
+    capture.capture_frame(frame_at(0), arrival=0.0)
     assert capture.act(0.0, frame_index=0) == ()
     challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5),)
     assert capture.act(1.0, frame_index=0) == challenge.wants
-    given = [capture.take(frame_at(index), arrival=0.0) for index in range(1, 8)]
+    given = [capture.capture_frame(frame_at(index), arrival=0.0) for index in range(1, 8)]
     assert "MOVE_BACK" in {feedback.code for feedback in given if feedback is not None}
 
 
 def test_a_step_counts_from_when_it_was_sent() -> None:
     challenge = ScriptedChallenge()
     capture = capture_of(challenge)
-    capture.take(frame_at(0), arrival=0.0)
+    capture.capture_frame(frame_at(0), arrival=0.0)
     step = ColourScript(bytes).lead_in()
     challenge.wants = (MoveOval(1, Oval(width=0.2, height=0.2), 0.5), Reveal(step))
     for at, action in enumerate(capture.act(1.0, frame_index=0)):
         capture.note_sent(action, at=3.0 + at)
     assert challenge.reported == [4.0]
-    capture.take(replace(frame_at(1), flash_step=step.number), arrival=4.25)
+    capture.capture_frame(replace(frame_at(1), flash_step=step.number), arrival=4.25)
     assert capture.round_trip.seconds == pytest.approx(0.25)
 
 
@@ -543,7 +549,7 @@ _COVERS = [cover for cover in Cover if cover is not Cover.NOTHING]
 @pytest.mark.parametrize("cover", _COVERS)
 def test_a_covered_face_is_reported_and_its_frames_count(cover: Cover) -> None:
     placement = Placement(plan=CapturePlan(frames=8, seconds=0.2), oval=Oval(), settings=GuidanceSettings())
-    codes = [placement.take(observation(i, cover=cover), turned=False).code for i in range(12)]
+    codes = [placement.place_frame(observation(i, cover=cover), turned=False).code for i in range(12)]
     assert placement.captured
     assert placement.hints == ()
     assert codes[-1] not in (None, GuidanceCode.OK)
@@ -564,7 +570,7 @@ def _identified(poses: Sequence[HeadPose], *, examined: Sequence[ExaminedFrame] 
     kept = KeptFrames(count=1)
     frames = tuple(observation(index, pose=pose) for index, pose in enumerate(poses))
     for frame in frames:
-        kept.offer(SeenFrame(frame_of(frame.index), None, frame))
+        kept.keep_frame(SeenFrame(frame_of(frame.index), None, frame))
     scan = ScanObservations(frames=frames, motion=())
     return [observed.index for _, observed in kept.unidentified(scan, examined=examined)]
 
@@ -587,7 +593,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
     for _ in range(3000):
         sample = FrameSample(random=draws.randbytes, size=4)
         for index in range(20):
-            sample.offer(frame_of(index))
+            sample.draw_frame(frame_of(index))
         assert len({frame.index for frame in sample.drawn}) == 4
         drawn.update(frame.index for frame in sample.drawn)
     assert set(drawn) == set(range(20))
@@ -598,7 +604,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
 def test_fewer_frames_than_wanted_are_all_drawn() -> None:
     sample = FrameSample(random=bytes, size=4)
     for index in range(3):
-        sample.offer(frame_of(index))
+        sample.draw_frame(frame_of(index))
     assert [frame.index for frame in sample.drawn] == [0, 1, 2]
 
 
@@ -620,12 +626,12 @@ class _Setting:
         examination = self.examiner.next(wanted)
         if examination is None:
             return None
-        self.examiner.add([examination()])
+        self.examiner.keep_examined([examination()])
         return examination.index
 
     def pending(self, selected: list[int], *, begun: int | None = None) -> list[int]:
         examinations = self.examiner.pending(selected, begun=begun)
-        self.examiner.add(examination() for examination in examinations)
+        self.examiner.keep_examined(examination() for examination in examinations)
         return [examination.index for examination in examinations]
 
     @property

@@ -609,7 +609,7 @@ def _judged(monkeypatch: pytest.MonkeyPatch, change: Callable[[BgrImage], BgrIma
     for index, picture in enumerate(pictures()[:_FRAMES]):
         decoded = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
         jpeg = encode_jpeg(change(np.asarray(decoded, np.uint8)), quality=90)
-        capture.take(frame_of(index, image=jpeg, capture_time_us=picture.time_us + 1), arrival=0.0)
+        capture.capture_frame(frame_of(index, image=jpeg, capture_time_us=picture.time_us + 1), arrival=0.0)
     capture.examine_rest()
     best, kept = best_frame(capture.observations.frames), capture.best
     assert best is not None

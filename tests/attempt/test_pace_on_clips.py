@@ -116,7 +116,7 @@ def _verdict(window: Sequence[_Picture], plan: CapturePlan, *, pack: Pack, fusio
             width=picture.width,
             height=picture.height,
         )
-        capture.take(frame, arrival=picture.time)
+        capture.capture_frame(frame, arrival=picture.time)
         if capture.complete:
             break
     capture.examine_rest()

@@ -80,9 +80,9 @@ class _Phone:
         step = self.step if claim is None else claim
         if self.run.settled:
             message = self._frame_of(next(self._index), time, step, self.since)
-            self.run.skip(message, origin_us=1_000_000, arrival=self.now)
+            self.run.note_claim(message, origin_us=1_000_000, arrival=self.now)
             return self._said(time)
-        self.run.take(
+        self.run.measure_answer(
             ChallengeFrame(
                 seen=replace(self._seen, frame=self._frame_of(next(self._index), time, step, self.since)),
                 capture_time=time,
@@ -190,7 +190,7 @@ def test_a_face_that_leaves_pauses_the_capture() -> None:
     for _ in range(40):
         if not (pauses and pauses[-1].paused):
             time = phone.now - 100
-            phone.run.take(
+            phone.run.measure_answer(
                 ChallengeFrame(
                     seen=replace(phone._seen, frame=phone._frame_of(index, time, phone.step, phone.since)),
                     capture_time=time,
@@ -245,7 +245,7 @@ class _Person:
             pixels=None,
             observation=observation(index, face=face),
         )
-        self.run.take(
+        self.run.measure_answer(
             ChallengeFrame(
                 seen=seen,
                 capture_time=self.now - 50,
@@ -347,7 +347,7 @@ def _play(requests: LastRequests, *, opens: bool = True, turns: bool = True) -> 
                 mouth=0.1 + min(2.0, max(0.0, 6 * since[1])) * opens,
             )
         )
-        requests.take(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
+        requests.check_requests(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
         hints.append(requests.instead_of(GuidanceCode.OK))
         if requests.over:
             break
@@ -380,7 +380,7 @@ def test_a_head_that_was_turned_is_asked_once_it_is_back_at_rest(moved: Callable
     requests, frames, asked = _requests(), [], None
     for index in range(120):
         frames.append(observation(index, yaw=0.0 if index >= 45 else moved(index)))
-        requests.take(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 30)
+        requests.check_requests(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 30)
         if requests.asks_gesture:
             asked = index
             break
@@ -392,7 +392,7 @@ def test_a_head_that_is_never_at_rest_is_asked_all_the_same() -> None:
     requests, frames = _requests(), []
     for index in range(120):
         frames.append(observation(index, yaw=15.0 * (-1) ** (index // 5)))
-        requests.take(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
+        requests.check_requests(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
         if requests.asks_gesture:
             break
     assert index == pytest.approx(20 + 3.0 * RATE, abs=1.5)
@@ -413,7 +413,7 @@ def test_a_request_replaces_all_other_guidance() -> None:
     requests = _requests()
     for index in range(25):
         shown = followed([observation(at, yaw=0.0) for at in range(index + 1)])
-        requests.take(shown, index / RATE, arrival=index / RATE, settled=True)
+        requests.check_requests(shown, index / RATE, arrival=index / RATE, settled=True)
     assert requests.asks_gesture
     assert {requests.instead_of(code) for code in GuidanceCode} == {"TURN_RIGHT"}
 
@@ -433,7 +433,7 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 def test_no_turn_is_requested_of_a_person_that_moved(measured: list[bool]) -> None:
     measured.append(True)
     wait = MotionWait(seconds=4.0)
-    wait.take(scan(), 5.0)
+    wait.check_motion(scan(), 5.0)
     assert wait.over
     assert not wait.asking
 
@@ -441,11 +441,11 @@ def test_no_turn_is_requested_of_a_person_that_moved(measured: list[bool]) -> No
 def test_a_turn_is_requested_until_the_head_turns(measured: list[bool]) -> None:
     measured.extend([False, False, True])
     wait = MotionWait(seconds=4.0)
-    wait.take(scan(), 5.0)
+    wait.check_motion(scan(), 5.0)
     assert wait.asking
-    wait.take(scan(), 5.5)
+    wait.check_motion(scan(), 5.5)
     assert wait.asking
-    wait.take(scan(), 6.0)
+    wait.check_motion(scan(), 6.0)
     assert wait.over
     assert not wait.asking
 
@@ -454,17 +454,17 @@ def test_the_wait_ends_without_motion(measured: list[bool]) -> None:
     measured.append(False)
     wait = MotionWait(seconds=4.0)
     for time in (5.0, 6.0, 8.9):
-        wait.take(scan(), time)
+        wait.check_motion(scan(), time)
         assert wait.asking
-    wait.take(scan(), 9.0)
+    wait.check_motion(scan(), 9.0)
     assert wait.over
 
 
 def test_the_motion_is_measured_a_few_times_a_second(measured: list[bool]) -> None:
     measured.extend([False, True])
     wait = MotionWait(seconds=4.0)
-    wait.take(scan(), 5.0)
-    wait.take(scan(), 5.1)
+    wait.check_motion(scan(), 5.0)
+    wait.check_motion(scan(), 5.1)
     assert wait.asking
     assert measured == [True]
 
@@ -472,7 +472,7 @@ def test_the_motion_is_measured_a_few_times_a_second(measured: list[bool]) -> No
 def test_a_plan_without_time_for_it_waits_for_nothing() -> None:
     wait = MotionWait(seconds=0.0)
     assert wait.over
-    wait.take(scan(), 5.0)
+    wait.check_motion(scan(), 5.0)
     assert not wait.asking
 
 
@@ -494,7 +494,7 @@ def _gesture_wait_play(
     for index in range(first, frames):
         shown = followed([observation(at, mouth=gap) for at, gap in enumerate(gaps[: index + 1])])
         arrival = 50 + index / RATE + (stalls if index > first else 0.0)
-        wait.take(shown, index / RATE, arrival=arrival, since=_SINCE)
+        wait.check_gesture(shown, index / RATE, arrival=arrival, since=_SINCE)
         if wait.made is not None:
             return index
         assert wait.asking
@@ -527,7 +527,7 @@ def test_the_wait_ends_when_the_head_turns_to_the_other_side() -> None:
     for index in range(20, 60):
         yaw = [0.0] * min(index + 1, 30) + [-20.0] * max(0, index - 29)
         shown = followed([observation(at, yaw=one) for at, one in enumerate(yaw)])
-        wait.take(shown, index / RATE, arrival=50.0, since=_SINCE)
+        wait.check_gesture(shown, index / RATE, arrival=50.0, since=_SINCE)
         if wait.made is not None:
             break
     assert (wait.made, index) == (False, 31)

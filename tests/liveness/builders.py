@@ -185,5 +185,7 @@ def rendered_scan(
         clean = cv2.remap(picture, from_x, from_y, cv2.INTER_LINEAR).astype(np.float32)
         grain = noise * rng.standard_normal((HEIGHT, WIDTH, 1), dtype=np.float32)
         image = np.clip(clean + grain, 0, 255).astype(np.uint8)
-        collector.add(observe_frame(image, index=index, capture_time=index / RATE, faces=[face_at()]))
+        collector.collect_frame(
+            observe_frame(image, index=index, capture_time=index / RATE, faces=[face_at()])
+        )
     return collector.observations()

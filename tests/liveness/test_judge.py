@@ -617,7 +617,7 @@ def test_the_best_frame_is_the_one_that_the_selector_keeps_as_evidence(
     ]
     selector = FrameSelector(count=3)
     for one in offered:
-        selector.offer(one)
+        selector.select_frame(one)
     best = best_frame(offered)
     assert (None if best is None else best.index) == selector.best
     assert best is None or frame_quality(best) > 0

@@ -214,7 +214,7 @@ def test_nested_scans_give_the_available_frames(count: int) -> None:
 @pytest.mark.parametrize("change", [{"faces": 0, "face": None}, {"faces": 2}, {"sharpness": None}])
 def test_frames_without_exactly_one_face_are_never_kept(change: dict[str, object]) -> None:
     selector = FrameSelector()
-    offer = selector.offer(observation(0, **change))
+    offer = selector.select_frame(observation(0, **change))
     assert (offer.keep, offer.replaced, selector.selected, selector.best) == (False, None, (), None)
 
 
@@ -242,7 +242,7 @@ def test_the_best_frame_stays_whatever_comes_after() -> None:
     selector = FrameSelector(count=3)
     frames = [observation(index, sharpness=400.0 if index == 4 else 60.0) for index in range(50)]
     for frame in frames:
-        selector.offer(frame)
+        selector.select_frame(frame)
     assert 4 in selector.selected
     assert selector.best == 4
 
@@ -251,7 +251,7 @@ def test_the_best_frame_stays_whatever_comes_after() -> None:
 def test_the_server_keeps_exactly_the_selected_frames(sharpness: list[float], count: int) -> None:
     selector, held = FrameSelector(count=count), set[int]()
     for index, value in enumerate(sharpness):
-        offer = selector.offer(observation(index, sharpness=value))
+        offer = selector.select_frame(observation(index, sharpness=value))
         if offer.keep:
             held.add(index)
         if offer.replaced is not None:
@@ -277,7 +277,7 @@ def test_a_followed_frame_is_never_kept() -> None:
 def test_the_best_frame_stays_longest_and_then_isolated_ones() -> None:
     selector = FrameSelector(count=5)
     for index in (0, 1, 2, 10, 20):
-        selector.offer(observation(index, sharpness=200.0 if index == 10 else 100.0))
+        selector.select_frame(observation(index, sharpness=200.0 if index == 10 else 100.0))
     assert selector.likeliest_to_stay == (10, 20, 2, 0, 1)
     assert selector.likeliest_to_stay[0] == selector.best
 
@@ -285,7 +285,7 @@ def test_the_best_frame_stays_longest_and_then_isolated_ones() -> None:
 def test_before_the_second_frame_there_is_not_much_to_order() -> None:
     assert not FrameSelector().likeliest_to_stay
     selector = FrameSelector(count=3)
-    selector.offer(observation(0))
+    selector.select_frame(observation(0))
     assert selector.likeliest_to_stay == (0,)
 
 
@@ -297,7 +297,7 @@ def test_dropped_frames_were_mostly_the_predicted_ones() -> None:
         selector = FrameSelector()
         for index in range(40):
             before = selector.likeliest_to_stay
-            offer = selector.offer(observation(index, sharpness=float(random.uniform(50, 200))))
+            offer = selector.select_frame(observation(index, sharpness=float(random.uniform(50, 200))))
             if offer.replaced is not None:
                 places.append(before.index(offer.replaced))
     assert len(places) > 100

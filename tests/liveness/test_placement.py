@@ -589,9 +589,11 @@ def _observed(pictures: list[BgrImage]) -> ScanObservations:
         followed = collector.follow(seen, time)
         if followed is None:
             faces = real_pack().detector.detect(picture)
-            collector.add(observe_frame(picture, index=index, capture_time=time, faces=faces, seen=seen))
+            collector.collect_frame(
+                observe_frame(picture, index=index, capture_time=time, faces=faces, seen=seen)
+            )
         else:
-            collector.add(
+            collector.collect_frame(
                 observe_followed(
                     seen, index=index, capture_time=time, face=followed.face, detected=followed.detected
                 )

@@ -84,7 +84,7 @@ def test_of_frames_at_nearly_one_moment_one_is_measured() -> None:
 
 def test_frames_must_go_forward() -> None:
     collector = ScanCollector()
-    collector.add(observation(3))
+    collector.collect_frame(observation(3))
     for wrong in (
         observation(3),
         observation(2),
@@ -92,7 +92,7 @@ def test_frames_must_go_forward() -> None:
         observation(5, capture_time=0.2),
     ):
         with pytest.raises(ObservationError):
-            collector.add(wrong)
+            collector.collect_frame(wrong)
     assert [frame.index for frame in collector.observations().frames] == [3]
 
 
@@ -102,7 +102,7 @@ def test_views_are_not_kept() -> None:
         seen = observe_frame(
             texture()[:HEIGHT, :WIDTH], index=index, capture_time=index / 15, faces=[face_at()]
         )
-        assert collector.add(seen).view is None
+        assert collector.collect_frame(seen).view is None
     scan = collector.observations()
     assert all(frame.view is None for frame in scan.frames)
     assert scan.duration == pytest.approx(19 / 15)
@@ -143,7 +143,7 @@ def test_a_face_that_goes_and_comes_back_starts_anew() -> None:
             capture_time=index / 15,
             faces=[] if away else [face_at()],
         )
-        collector.add(seen)
+        collector.collect_frame(seen)
     starts = [int(segment.frames[0]) for segment in collector.observations().motion]
     assert starts[0] == 0
     assert 20 in starts
@@ -167,10 +167,10 @@ def _take(
     seen = view_frame(image)
     followed = collector.follow(seen, time)
     if followed is None:
-        collector.add(observe_frame(image, index=index, capture_time=time, faces=faces, seen=seen))
+        collector.collect_frame(observe_frame(image, index=index, capture_time=time, faces=faces, seen=seen))
         return True
     assert followed.detected.followed is False
-    collector.add(
+    collector.collect_frame(
         observe_followed(seen, index=index, capture_time=time, face=followed.face, detected=followed.detected)
     )
     return False
@@ -208,7 +208,7 @@ def test_motion_is_the_same_for_followed_and_detected_faces() -> None:
     found, followed = ScanCollector(), ScanCollector()
     for index in range(24):
         image, faces = _shifted(3 * index), (face_at(FACE[0] - 3 * index),)
-        found.add(observe_frame(image, index=index, capture_time=index / 15, faces=faces))
+        found.collect_frame(observe_frame(image, index=index, capture_time=index / 15, faces=faces))
         _take(followed, image, index, time=index / 15, faces=faces)
     one, other = found.observations().motion, followed.observations().motion
     assert len(one) > 1
@@ -237,7 +237,7 @@ def test_nothing_is_followed_where_the_detector_must_look() -> None:
     assert ScanCollector().follow(seen, 0.0) is None
     for faces in ((), (face_at(), face_at(60, 60, 120))):
         collector = ScanCollector()
-        collector.add(observe_frame(image, index=0, capture_time=0, faces=faces, seen=seen))
+        collector.collect_frame(observe_frame(image, index=0, capture_time=0, faces=faces, seen=seen))
         assert collector.follow(view_frame(image), 0.05) is None
 
 
@@ -515,7 +515,7 @@ def test_frames_that_are_passed_over_stand_in_the_scan() -> None:
     watcher = _watcher(_Models())
     watcher.measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.0)
     passed = SkippedFrame(index=1, capture_time=0.04, fingerprint=7, samples=None)
-    watcher.skip(passed)
+    watcher.pass_frame(passed)
     assert watcher.observations.passed == (passed,)
     with pytest.raises(ObservationError):
         watcher.measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.1)

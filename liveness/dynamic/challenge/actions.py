@@ -243,7 +243,7 @@ class AskedSign:
         """Expects the sign from now on, without waiting yet; does nothing if the patience is 0."""
         self._expected = self._patience > 0
 
-    def update(self, shown: bool | None) -> None:
+    def record_sign(self, shown: bool | None) -> None:
         """Records whether the frames so far show the sign; ``None`` if this was not measured."""
         if shown is not None:
             self._shown = shown
@@ -332,7 +332,7 @@ class AskedSigns:
             return self._depth.asks
         return self._blink.asks if self._blink.pending else None
 
-    def update(self, *, blinked: bool, depth: float | None, at: float) -> None:
+    def record_signs(self, *, blinked: bool, depth: float | None, at: float) -> None:
         """Adds the measurements of a frame.
 
         Args:
@@ -340,10 +340,10 @@ class AskedSigns:
             depth: The log odds of depth from the frames so far; ``None`` if not measured with this frame.
             at: The arrival time of the frame, seconds on the server's monotonic clock.
         """
-        self._blink.update(blinked)
+        self._blink.record_sign(blinked)
         if depth is not None:
             self._depth_at = at
-            self._depth.update(depth >= self._depth_line)
+            self._depth.record_sign(depth >= self._depth_line)
 
     def missing(self, now: float, *, shape_shows: bool) -> Missing | None:
         """Returns the sign for which the challenge waits; ``None`` if it waits for none.

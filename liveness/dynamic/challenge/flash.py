@@ -99,7 +99,7 @@ class StepOnDisplay:
         at: When it was sent, seconds on the server's clock; when it was drawn, until ``Display.note_sent``.
         earliest: The capture time of the last frame that had arrived by then, seconds on the device's clock.
             The step cannot have appeared before.
-        held: The number of frames that show that the step was held; ``update`` counts them.
+        held: The number of frames that show that the step was held; ``count_claim`` counts them.
         held_at: The arrival time of the frame that completed the required number of these, seconds on the
             server's clock; ``None`` before.
         away: Whether the face was away, or the capture paused, while the step was on display.
@@ -132,7 +132,7 @@ class StepOnDisplay:
         least = self.at + self.lasts
         return least if self.held else least + _CLOSING_PATIENCE_SECONDS
 
-    def update(self, claim: DisplayClaim, *, at: float) -> None:
+    def count_claim(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
         if claim.arrival_time <= self.at:
             # It had arrived when the step was sent, and waited to be processed.
@@ -196,10 +196,10 @@ class Display:
         self._current.at = max(self._current.at, at)
         self._history[-1] = RevealedStep(self._current.step, self._current.at)
 
-    def update(self, claim: DisplayClaim, *, at: float) -> None:
+    def display_claim(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
         if self._current is not None:
-            self._current.update(claim, at=at)
+            self._current.count_claim(claim, at=at)
         self._latest_capture = max(self._latest_capture, claim.capture_time)
 
     def let_pass(self) -> None:
@@ -263,7 +263,7 @@ class Presence:
         """The hint that brings the face back."""
         return self._code
 
-    def update(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
+    def record_placement(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
         """Adds a frame.
 
         Args:
@@ -319,7 +319,7 @@ class LightWatch:
         self._drowned_since: float | None = None
         self._verified = 0
 
-    def update(
+    def follow_light(
         self, light: Light, *, coloured: int, verified: int, now: float
     ) -> HintCode | FallBack | Complete | None:
         """Returns what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
@@ -372,9 +372,10 @@ class _Phase(Enum):
 class FlashChallenge:
     """One flash challenge. Not safe to call from several threads at once.
 
-    The caller calls ``add`` for every frame (``update`` suffices once ``settled`` is true). After each frame,
-    and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait`` or an end. The caller
-    must perform every returned action. It calls ``note_sent`` for a ``Reveal`` before the next frame.
+    The caller calls ``add_flash_frame`` for every frame (``record_claim`` suffices once ``settled`` is
+    true). After each frame, and when a ``Wait`` is over, it calls ``next_action`` until this returns ``Wait``
+    or an end. The caller must perform every returned action. It calls ``note_sent`` for a ``Reveal`` before
+    the next frame.
     """
 
     def __init__(
@@ -477,7 +478,7 @@ class FlashChallenge:
         """The share of a full script that was shown, 0..1; never falls, 1 at the end. Reveals no score."""
         return min(1.0, self._display.passed / self._script.settings.steps) if self.ended is None else 1.0
 
-    def add(
+    def add_flash_frame(
         self,
         sample: FlashSample,
         guidance: GuidanceCode | None = None,
@@ -497,14 +498,16 @@ class FlashChallenge:
             captured: Whether the scan now has the number of frames that every scan requires.
         """
         at = self._clock.not_before(sample.arrival_time)
-        self._asked.update(blinked=blinked, depth=depth, at=at)
-        self._proof.add(sample, captured=captured)
-        self._presence.update(face=sample.face is not None, guidance=guidance, at=at)
-        self.update(DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time))
+        self._asked.record_signs(blinked=blinked, depth=depth, at=at)
+        self._proof.prove_frame(sample, captured=captured)
+        self._presence.record_placement(face=sample.face is not None, guidance=guidance, at=at)
+        self.record_claim(
+            DisplayClaim(sample.step, sample.step_since, sample.capture_time, sample.arrival_time)
+        )
 
-    def update(self, claim: DisplayClaim) -> None:
+    def record_claim(self, claim: DisplayClaim) -> None:
         """Adds only a frame's claim about the display. This suffices once ``settled`` is true."""
-        self._display.update(claim, at=self._clock.not_before(claim.arrival_time))
+        self._display.display_claim(claim, at=self._clock.not_before(claim.arrival_time))
 
     def note_sent(self, at: float) -> None:
         """Records when the step drawn last was sent: when the server handed it to the transport.
@@ -657,7 +660,7 @@ class FlashChallenge:
 
     def _light_action(self) -> Action | None:
         """Returns the action that the light requires; ``None`` if it requires none."""
-        asks = self._light.update(
+        asks = self._light.follow_light(
             self._proof.light(),
             coloured=self._script.coloured,
             verified=len(self._answers().verified),

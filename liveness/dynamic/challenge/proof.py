@@ -71,7 +71,7 @@ class StepReading:
 class Meter(Protocol):
     """The part of ``liveness.dynamic.meter.FlashMeter`` that the challenge uses."""
 
-    def add(self, sample: FlashSample) -> None:
+    def meter_frame(self, sample: FlashSample) -> None:
         """Adds the measurement of the next frame."""
 
     def note_drawn(self, step: ColourStep, at: float) -> None:
@@ -245,7 +245,7 @@ class Proof:
         """Whether the colours are proven, and their light is that on a face."""
         return self._right
 
-    def add(self, sample: FlashSample, *, captured: bool) -> None:
+    def prove_frame(self, sample: FlashSample, *, captured: bool) -> None:
         """Adds the next frame.
 
         Args:
@@ -255,7 +255,7 @@ class Proof:
         self._captured = captured
         if self._since is None:
             self._samples.append(sample)
-            self._meter.add(sample)
+            self._meter.meter_frame(sample)
 
     def note_drawn(self, step: ColourStep, at: float) -> None:
         """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""

@@ -130,7 +130,7 @@ class FlashTrack:
         """The capture time of the last sample; minus infinity before the first."""
         return -math.inf if self._latest is None else self._latest.capture_time
 
-    def add(self, sample: FlashSample) -> bool:
+    def append_sample(self, sample: FlashSample) -> bool:
         """Adds the next sample; returns False if it is out of order, not finite, or one too many."""
         if self._count >= MOST_SAMPLES or not sample.capture_time > self.latest_capture:
             return False

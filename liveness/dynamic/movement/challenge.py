@@ -97,7 +97,7 @@ class ShownOval:
         """Discards the run so far, because the face filled the oval by chance."""
         self._run.clear()
 
-    def add(self, observation: FrameObservation) -> None:
+    def follow_oval(self, observation: FrameObservation) -> None:
         """Adds the next frame."""
         extent = None if observation.face is None else face_extent(observation.face)
         if extent is None or observation.faces != 1:
@@ -162,9 +162,9 @@ class Approaches:
         """The approach that is not complete; ``None`` if none has begun."""
         return self._tracker.parallax()
 
-    def add(self, observation: FrameObservation) -> None:
+    def follow_approach(self, observation: FrameObservation) -> None:
         """Adds the next frame, which must have its view."""
-        self._tracker.add(observation)
+        self._tracker.track_frame(observation)
 
     def begin(self, observation: FrameObservation) -> None:
         """Begins an approach at this frame, whose face fills a far oval."""
@@ -241,8 +241,8 @@ class MovementRecord:
 class MovementChallenge:
     """One movement challenge. Not safe to call from several threads at once.
 
-    Its use is that of ``challenge.flash.FlashChallenge``: call ``add`` for every frame, and ``next_action``
-    after it until this returns ``Wait`` or ``Complete``.
+    Its use is that of ``challenge.flash.FlashChallenge``: call ``add_movement_frame`` for every frame, and
+    ``next_action`` after it until this returns ``Wait`` or ``Complete``.
     """
 
     def __init__(self, script: OvalScript, settings: MovementSettings, *, blink: bool = False) -> None:
@@ -294,20 +294,20 @@ class MovementChallenge:
         """Whether a far oval was filled, and the next near one was not yet."""
         return len(self._held) % CHANGES != 0
 
-    def add(self, observation: FrameObservation, *, blinked: bool = False) -> None:
+    def add_movement_frame(self, observation: FrameObservation, *, blinked: bool = False) -> None:
         """Adds the next frame.
 
         Args:
             observation: The measurements of the frame, with ``liveness.observe.fine_view`` as its view.
             blinked: Whether the frames so far show a blink.
         """
-        self._blink.update(blinked)
+        self._blink.record_sign(blinked)
         if self._done:
             self._lost = self._lost or observation.faces != 1
             return
-        self._approaches.add(observation)
+        self._approaches.follow_approach(observation)
         if self._shown is not None and self._end is None:
-            self._shown.add(observation)
+            self._shown.follow_oval(observation)
 
     def next_action(self, *, now: float) -> Action:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.

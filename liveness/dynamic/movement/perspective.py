@@ -128,7 +128,7 @@ class ApproachTracker:
             self._began = start, observation, observation.face
         return start is not None
 
-    def add(self, observation: FrameObservation) -> None:
+    def track_frame(self, observation: FrameObservation) -> None:
         """Follows the face to the next frame, which must have its view. Does nothing once it is lost."""
         if self._began is None or self._lost or observation.view is None:
             return

@@ -115,10 +115,10 @@ def follow_ovals(
                 seen, index=index, capture_time=time, face=followed.face, detected=followed.detected
             )
         view, scale = fine_view(seen.grey)
-        challenge.add(replace(observation, view=view, view_scale=scale))
+        challenge.add_movement_frame(replace(observation, view=view, view_scale=scale))
         if oval is not None and observation.face is not None and time - moved_at > _ADJUSTING_FROM:
             start = target = _adjusted(target, oval, face_extent(observation.face), rest, settings)
-        collector.add(observation)
+        collector.collect_frame(observation)
     raise AssertionError("the movement challenge never ends")
 
 

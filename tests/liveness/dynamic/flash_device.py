@@ -104,7 +104,7 @@ class ScriptedMeter:
     frames: dict[int, int] = field(default_factory=dict)
     refreshed: int = 0
 
-    def add(self, sample: FlashSample) -> None:
+    def meter_frame(self, sample: FlashSample) -> None:
         if sample.step:
             self.frames[sample.step] = self.frames.get(sample.step, 0) + 1
 
@@ -221,7 +221,7 @@ class FlashDevice:
                 )
                 index += 1
                 self.samples.append(frame)
-                self.challenge.add(
+                self.challenge.add_flash_frame(
                     frame,
                     code,
                     blinked=self.blinked(captured),

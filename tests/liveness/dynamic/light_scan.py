@@ -147,7 +147,7 @@ def _level(shown: list[tuple[float, float, float, NDArray[np.float64]]], time: f
 def track_of(scan: LightScan) -> TrackView:
     track = FlashTrack()
     for sample in scan.samples:
-        track.add(sample)
+        track.append_sample(sample)
     return track.view()
 
 

@@ -77,15 +77,15 @@ def test_something_else_is_reported_after_half_a_second() -> None:
 
 def test_a_sign_is_awaited_from_the_request_until_it_is_seen_or_patience_ends() -> None:
     blink = AskedSign(HintCode.BLINK, patience_seconds=3)
-    blink.update(False)
+    blink.record_sign(False)
     pending = [blink.pending]
     assert blink.wait_until(10.0) == blink.wait_until(12.9) == 13
     pending.append(blink.pending)
-    blink.update(True)
+    blink.record_sign(True)
     pending.append(blink.pending)
     assert blink.wait_until(12.9) is None
     # The apparent blink was none.
-    blink.update(False)
+    blink.record_sign(False)
     pending.append(blink.pending)
     assert blink.wait_until(12.9) == 13
     assert blink.wait_until(13.0) is None
@@ -98,11 +98,11 @@ def test_no_request_before_the_movement_so_far_is_measured() -> None:
     asked = []
     # A value that is not measured in a frame keeps its last value.
     for shown in (None, False, None):
-        depth.update(shown)
+        depth.record_sign(shown)
         assert depth.pending
         asked.append(depth.asks)
     assert asked == [None, HintCode.TURN_HEAD_SLIGHTLY, HintCode.TURN_HEAD_SLIGHTLY]
-    depth.update(True)
+    depth.record_sign(True)
     assert depth.wait_until(11.0) is None
 
 
@@ -111,14 +111,14 @@ def test_a_movement_that_was_awaited_is_measured_to_the_end() -> None:
     matters = [depth.matters]
     depth.wait_until(10.0)
     matters.append(depth.matters)
-    depth.update(True)
+    depth.record_sign(True)
     matters.append(depth.matters)
     assert matters == [False, True, True]
 
 
 def test_an_earlier_movement_is_not_awaited() -> None:
     blink = AskedSign(HintCode.BLINK, patience_seconds=3)
-    blink.update(True)
+    blink.record_sign(True)
     assert blink.wait_until(10.0) is None
     assert not blink.pending
 
@@ -132,7 +132,7 @@ def test_depth_is_waited_for_before_a_blink() -> None:
     signs = _signs(depth=True, blink=True)
     wanted = []
     for now, depth, blinked in ((10.0, 2.9, False), (11.0, 3.0, False), (12.0, 3.0, True), (13.0, 2.9, True)):
-        signs.update(blinked=blinked, depth=depth, at=now)
+        signs.record_signs(blinked=blinked, depth=depth, at=now)
         wanted.append(signs.missing(now, shape_shows=True))
     # If depth decreases during the wait for the blink, the challenge waits for it again, within its time.
     turn, blink = Missing(15.0, HintCode.TURN_HEAD_SLIGHTLY), Missing(14.0, HintCode.BLINK)
@@ -152,7 +152,7 @@ def test_depth_is_waited_for_before_a_blink() -> None:
 )
 def test_only_received_frames_are_awaited(depth: bool, blink: bool, shape_shows: bool, waits: bool) -> None:
     signs = _signs(depth=depth, blink=blink)
-    signs.update(blinked=False, depth=0.0, at=10.0)
+    signs.record_signs(blinked=False, depth=0.0, at=10.0)
     assert (signs.missing(10.0, shape_shows=shape_shows) is not None) is waits
     assert signs.awaits_depth is (depth or not shape_shows)
     assert signs.awaits_blink is blink
@@ -166,7 +166,7 @@ def test_a_blink_is_requested_at_the_middle_of_the_colours() -> None:
     wanted = []
     for share, blinked in ((0.0, False), (0.49, False), (0.5, False), (0.75, False), (0.75, True)):
         signs.prepare(share=share, last=False, shape_shows=True)
-        signs.update(blinked=blinked, depth=None, at=10.0)
+        signs.record_signs(blinked=blinked, depth=None, at=10.0)
         wanted.append((signs.ahead(0.1), signs.awaits_blink))
     assert wanted == [(None, False), (None, False), (_BLINK, True), (_BLINK, True), (None, False)]
     assert not signs.awaits_depth
@@ -174,17 +174,17 @@ def test_a_blink_is_requested_at_the_middle_of_the_colours() -> None:
 
 def test_the_head_is_asked_for_as_the_last_colour_nears_its_end() -> None:
     signs = _signs(depth=True, blink=True)
-    signs.update(blinked=False, depth=0.0, at=9.0)
+    signs.record_signs(blinked=False, depth=0.0, at=9.0)
     signs.prepare(share=0.75, last=True, shape_shows=True)
-    signs.update(blinked=False, depth=2.9, at=10.0)
+    signs.record_signs(blinked=False, depth=2.9, at=10.0)
     # A person asked sooner would move in that colour; until then there is time for a blink.
     assert [signs.ahead(seconds) for seconds in (0.7, 0.41, 0.4, -0.1)] == [_BLINK, _BLINK, _TURN, _TURN]
     awaits = [signs.awaits_blink]
-    signs.update(blinked=False, depth=3.0, at=10.2)
+    signs.record_signs(blinked=False, depth=3.0, at=10.2)
     assert signs.ahead(0.1) == _BLINK
     awaits.append(signs.awaits_blink)
     assert awaits == [False, True], "landmarks of a head that turns are not looked at for it"
-    signs.update(blinked=False, depth=2.0, at=10.4)
+    signs.record_signs(blinked=False, depth=2.0, at=10.4)
     assert signs.missing(11.0, shape_shows=True) == Missing(16.0, _TURN), "its time begins here"
 
 
@@ -213,7 +213,7 @@ def test_without_a_wait_there_is_no_early_request() -> None:
     policy = DynamicPolicy(depth=True, depth_patience_seconds=0.0, blink=True, blink_patience_seconds=0.0)
     signs = AskedSigns(policy, depth_line=3.0)
     signs.prepare(share=1.0, last=True, shape_shows=False)
-    signs.update(blinked=False, depth=0.0, at=10.0)
+    signs.record_signs(blinked=False, depth=0.0, at=10.0)
     assert signs.ahead(0.0) is None
     assert not signs.awaits_depth
     assert not signs.awaits_blink
@@ -224,8 +224,8 @@ def test_depth_is_measured_a_few_times_a_second_and_with_the_frame_that_decides(
     assert not signs.depth_due(10.0, decides=True), "it is not looked for"
     signs.prepare(share=1.0, last=True, shape_shows=True)
     assert signs.depth_due(10.0, decides=False), "it never was measured"
-    signs.update(blinked=False, depth=5.0, at=10.0)
-    signs.update(blinked=False, depth=None, at=10.1)
+    signs.record_signs(blinked=False, depth=5.0, at=10.0)
+    signs.record_signs(blinked=False, depth=None, at=10.1)
     due = [
         signs.depth_due(now, decides=decides)
         for now, decides in ((10.2, False), (10.2, True), (10.25, False))
@@ -273,7 +273,7 @@ def test_a_step_is_held_once_two_frames_show_it() -> None:
     held: list[tuple[int, float | None]] = []
     nearly: list[bool] = []
     for after in (-0.1, 0.1, 0.2, 0.3):
-        shown.update(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
+        shown.count_claim(_frame(_SINCE + shown.lasts + after), at=20.0 + after)
         held.append((shown.held, shown.held_at))
         nearly.append(shown.nearly_held)
     assert held == [(0, None), (1, None), (2, 20.2), (3, 20.2)]
@@ -284,13 +284,13 @@ def test_a_closing_step_is_over_once_one_frame_holds_it_or_none_came_for_long() 
     shown = _shown()
     least = shown.at + shown.lasts
     assert least + 0.3 < shown.closed_at < least + 1.0
-    shown.update(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
+    shown.count_claim(_frame(_SINCE + shown.lasts + 0.1), at=20.0)
     assert shown.closed_at == least
 
 
 def test_the_display_records_every_step_and_the_last_frame_before_it() -> None:
     script, display = ColourScript(seeded(0)), Display()
-    display.update(_frame(1.0, step=0, since=None), at=1.0)
+    display.display_claim(_frame(1.0, step=0, since=None), at=1.0)
     assert (display.current, display.revealed, display.closing) == (None, (), False)
     for at, step in enumerate((script.lead_in(), script.draw(), script.close())):
         display.show(step, now=10.0 + at)
@@ -299,13 +299,13 @@ def test_the_display_records_every_step_and_the_last_frame_before_it() -> None:
         assert display.closing is step.last
         # A frame that arrives late is older than the latest.
         for late in (0.0, -0.5):
-            display.update(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
+            display.display_claim(_frame(2.0 + at + late, step=0, since=None), at=11.0 + at)
     assert [one.at for one in display.revealed] == [10.0, 11.0, 12.0]
 
 
 def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() -> None:
     script, display = ColourScript(seeded(0)), Display()
-    display.update(_frame(1.0, step=0, since=None), at=101.0)
+    display.display_claim(_frame(1.0, step=0, since=None), at=101.0)
     display.show(script.lead_in(), now=110.0)
     display.note_sent(110.4)
     shown = display.current
@@ -314,7 +314,7 @@ def test_a_step_counts_from_when_it_was_sent_and_not_from_when_it_was_drawn() ->
     assert shown.earliest == 1.0
     # The first waited at the server when the step was sent, so the step was not on display yet.
     for time, earliest in ((10.3, 10.3), (10.5, 10.3)):
-        display.update(_frame(time, step=0, since=None), at=time + 100)
+        display.display_claim(_frame(time, step=0, since=None), at=time + 100)
         assert shown.earliest == earliest
 
 
@@ -412,19 +412,19 @@ def test_an_oval_that_fills_the_frame_leaves_no_room() -> None:
 def test_frames_in_place_are_counted_in_a_row() -> None:
     presence = Presence()
     for at in range(3):
-        presence.update(face=True, guidance=None, at=float(at))
+        presence.record_placement(face=True, guidance=None, at=float(at))
     assert (presence.frames_in_place, presence.away_since) == (3, None)
-    presence.update(face=True, guidance=GuidanceCode.MOVE_BACK, at=3.0)
-    presence.update(face=True, guidance=GuidanceCode.CENTER_FACE, at=4.0)
+    presence.record_placement(face=True, guidance=GuidanceCode.MOVE_BACK, at=3.0)
+    presence.record_placement(face=True, guidance=GuidanceCode.CENTER_FACE, at=4.0)
     assert (presence.frames_in_place, presence.away_since) == (0, 3.0)
     assert presence.code is HintCode.CENTER_FACE, "the newest hint helps most"
-    presence.update(face=True, guidance=GuidanceCode.OK, at=5.0)
+    presence.record_placement(face=True, guidance=GuidanceCode.OK, at=5.0)
     assert (presence.frames_in_place, presence.away_since) == (1, None)
 
 
 def test_a_missing_face_is_absent_whatever_the_guidance_shows() -> None:
     presence = Presence()
-    presence.update(face=False, guidance=GuidanceCode.OK, at=1.0)
+    presence.record_placement(face=False, guidance=GuidanceCode.OK, at=1.0)
     assert (presence.away_since, presence.code) == (1.0, HintCode.NO_FACE)
 
 
@@ -434,24 +434,24 @@ def test_a_missing_face_is_absent_whatever_the_guidance_shows() -> None:
 )
 def test_only_guidance_about_position_interrupts(code: GuidanceCode) -> None:
     presence = Presence()
-    presence.update(face=True, guidance=code, at=1.0)
+    presence.record_placement(face=True, guidance=code, at=1.0)
     assert presence.frames_in_place == 1
 
 
 def test_after_a_pause_the_face_has_to_show_again() -> None:
     presence = Presence()
-    presence.update(face=True, guidance=None, at=1.0)
+    presence.record_placement(face=True, guidance=None, at=1.0)
     presence.reset(5.0)
     assert (presence.frames_in_place, presence.away_since, presence.unseen_since) == (0, None, 5.0)
-    presence.update(face=True, guidance=None, at=5.8)
+    presence.record_placement(face=True, guidance=None, at=5.8)
     assert (presence.frames_in_place, presence.away_since, presence.unseen_since) == (1, None, None)
 
 
 def test_after_a_pause_a_face_is_away_from_the_first_frame_on_that_shows_it_so() -> None:
     presence = Presence()
-    presence.update(face=False, guidance=None, at=1.0)
+    presence.record_placement(face=False, guidance=None, at=1.0)
     presence.reset(5.0)
-    presence.update(face=False, guidance=None, at=5.8)
+    presence.record_placement(face=False, guidance=None, at=5.8)
     assert (presence.away_since, presence.unseen_since) == (5.8, None)
 
 
@@ -466,33 +466,35 @@ def test_a_face_that_is_away_again_and_again_pauses_nothing_any_more() -> None:
 
 def test_light_is_blamed_only_after_two_colours() -> None:
     watch = LightWatch(DynamicPolicy(falls_back=True, light_patience_seconds=0))
-    assert watch.update(Light.TOO_BRIGHT, coloured=1, verified=0, now=0.0) is None
-    assert watch.update(Light.TOO_BRIGHT, coloured=2, verified=0, now=1.0) == FallBack(HintCode.TOO_BRIGHT)
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=1, verified=0, now=0.0) is None
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=2, verified=0, now=1.0) == FallBack(
+        HintCode.TOO_BRIGHT
+    )
 
 
 def test_patience_begins_anew_when_a_colour_is_verified() -> None:
     watch = LightWatch(DynamicPolicy(light_patience_seconds=3))
-    assert watch.update(Light.WEAK, coloured=2, verified=1, now=0.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
-    assert watch.update(Light.OK, coloured=3, verified=2, now=2.0) is None
-    assert watch.update(Light.WEAK, coloured=3, verified=2, now=6.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
-    assert watch.update(Light.TOO_BRIGHT, coloured=4, verified=3, now=8.0) is HintCode.TOO_BRIGHT
-    assert watch.update(Light.TOO_BRIGHT, coloured=5, verified=3, now=10.9) is HintCode.TOO_BRIGHT
-    assert watch.update(Light.TOO_BRIGHT, coloured=5, verified=3, now=11.0) == Complete(EndReason.LIGHT)
+    assert watch.follow_light(Light.WEAK, coloured=2, verified=1, now=0.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
+    assert watch.follow_light(Light.OK, coloured=3, verified=2, now=2.0) is None
+    assert watch.follow_light(Light.WEAK, coloured=3, verified=2, now=6.0) is HintCode.RAISE_SCREEN_BRIGHTNESS
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=4, verified=3, now=8.0) is HintCode.TOO_BRIGHT
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=5, verified=3, now=10.9) is HintCode.TOO_BRIGHT
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=5, verified=3, now=11.0) == Complete(EndReason.LIGHT)
 
 
 @pytest.mark.parametrize("falls_back", [False, True])
 def test_light_that_seems_good_between_without_a_right_answer_does_not_prolong_it(falls_back: bool) -> None:
     watch = LightWatch(DynamicPolicy(light_patience_seconds=3, falls_back=falls_back))
-    assert watch.update(Light.TOO_BRIGHT, coloured=2, verified=1, now=4.0) is HintCode.TOO_BRIGHT
-    assert watch.update(Light.OK, coloured=3, verified=1, now=5.0) is None
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=2, verified=1, now=4.0) is HintCode.TOO_BRIGHT
+    assert watch.follow_light(Light.OK, coloured=3, verified=1, now=5.0) is None
     end = FallBack(HintCode.TOO_BRIGHT) if falls_back else Complete(EndReason.LIGHT)
-    assert watch.update(Light.TOO_BRIGHT, coloured=4, verified=1, now=7.0) == end
+    assert watch.follow_light(Light.TOO_BRIGHT, coloured=4, verified=1, now=7.0) == end
 
 
 def test_darkness_is_reported_and_ends_nothing() -> None:
     watch = LightWatch(DynamicPolicy(falls_back=True))
     for now in (0.0, 50.0):
-        told = watch.update(Light.TOO_DARK_TO_SEE_FACE, coloured=9, verified=0, now=now)
+        told = watch.follow_light(Light.TOO_DARK_TO_SEE_FACE, coloured=9, verified=0, now=now)
         assert told is HintCode.TOO_DARK
 
 
@@ -586,7 +588,7 @@ def _proof_shown(meter: ScriptedMeter, colours: int = 5) -> tuple[Proof, list[Re
 def _add(proof: Proof, step: ColourStep, *, captured: bool = True) -> None:
     index = len(proof.samples)
     frame = sample(index, capture_time=float(index), arrival_time=float(index), step=step.number)
-    proof.add(frame, captured=captured)
+    proof.prove_frame(frame, captured=captured)
 
 
 def test_frames_that_come_once_it_is_complete_take_no_part() -> None:

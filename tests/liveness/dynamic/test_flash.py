@@ -680,7 +680,7 @@ def test_silence_after_a_pause_leads_to_another_pause() -> None:
     index = 0
     while not isinstance(action := challenge.next_action(now=index / 15), Pause):
         time = index / 15
-        challenge.add(sample(index, capture_time=time, arrival_time=time, face=index < 10))
+        challenge.add_flash_frame(sample(index, capture_time=time, arrival_time=time, face=index < 10))
         index += 1
     paused = index / 15
     assert challenge.next_action(now=paused + 1.0) == Resume()
@@ -812,7 +812,7 @@ def test_whatever_happens_it_is_safe_never_early_and_ends(
         claims = max(0, len(reveals) + stray)
         frames[claims] += 1
         frame = sample(index, capture_time=now + 50, arrival_time=now, step=claims, step_since=now + claimed)
-        challenge.add(frame, code)
+        challenge.add_flash_frame(frame, code)
         ask()
     assert_safe([(at, step) for at, step in reveals])
     assert [step.number for _, step in reveals] == list(range(1, len(reveals) + 1))

@@ -368,7 +368,7 @@ def _late_in(scan: LightScan, *, queued: float) -> tuple[set[int], set[int]]:
             one = waiting.pop(0)
             meter.note_drawn(one.step, one.at - queued)
             meter.note_sent(one.at)
-        meter.add(sample)
+        meter.meter_frame(sample)
     meter.refresh()
     return {one.step for one in meter.readings() if one.late}, set(_judge(scan).late)
 
@@ -448,7 +448,7 @@ def test_frames_that_somebody_held_back_are_delayed() -> None:
     rng = np.random.default_rng(1)
     track = FlashTrack()
     for sample in scan.samples:
-        track.add(replace(sample, arrival_time=sample.arrival_time + float(rng.uniform(0, 2))))
+        track.append_sample(replace(sample, arrival_time=sample.arrival_time + float(rng.uniform(0, 2))))
     fresh = measure_freshness(track.view(), [], [], lag=LAG, settings=FRESHNESS_SETTINGS)
     assert fresh.age is None
     assert fresh.delay > 1.5

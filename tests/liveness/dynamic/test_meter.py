@@ -31,7 +31,7 @@ def _fed(
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             meter.note_drawn(one.step, one.at)
-        meter.add(sample)
+        meter.meter_frame(sample)
         meter.readings()
     assert isinstance(meter, FlashMeter)
     return meter
@@ -67,7 +67,7 @@ def _doubtful(samples: Sequence[FlashSample], revealed: Sequence[RevealedStep]) 
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             meter.note_drawn(one.step, one.at)
-        meter.add(sample)
+        meter.meter_frame(sample)
     return meter.doubtful()
 
 
@@ -97,7 +97,7 @@ def test_a_step_is_reported_while_it_is_on_display() -> None:
                 late.append(before[number].agrees)
             one = waiting.pop(0)
             meter.note_drawn(one.step, one.at)
-        meter.add(sample)
+        meter.meter_frame(sample)
     assert late.count(True) >= len(late) - 1
 
 
@@ -113,7 +113,7 @@ def test_a_refreshed_meter_agrees_with_the_judge_of_the_whole_scan(seed: int, lo
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             fresh.note_drawn(one.step, one.at)
-        fresh.add(sample)
+        fresh.meter_frame(sample)
     for meter in (asked, fresh):
         meter.refresh()
     assert asked.readings() == fresh.readings()

@@ -56,7 +56,7 @@ def test_a_picture_that_grows_is_followed_without_left_over() -> None:
     tracker = ApproachTracker()
     assert tracker.begin(_frame(0, 1.0))
     for index, growth in enumerate(_growths(), start=1):
-        tracker.add(_frame(index, growth, shift=2.0 * index))
+        tracker.track_frame(_frame(index, growth, shift=2.0 * index))
     parallax = tracker.parallax()
     assert parallax is not None
     assert parallax.closeups[-1].growth > 1.55
@@ -71,11 +71,11 @@ def test_a_picture_that_grows_is_followed_without_left_over() -> None:
 def test_a_leap_loses_the_face() -> None:
     tracker = ApproachTracker()
     tracker.begin(_frame(0, 1.0))
-    tracker.add(_frame(1, 1.02))
+    tracker.track_frame(_frame(1, 1.02))
     before = tracker.following
-    tracker.add(_frame(2, 1.7))
+    tracker.track_frame(_frame(2, 1.7))
     assert (before, tracker.following) == (True, False)
-    tracker.add(_frame(3, 1.02))
+    tracker.track_frame(_frame(3, 1.02))
     parallax = tracker.parallax()
     assert parallax is not None
     assert [closeup.frame for closeup in parallax.closeups] == [1]
@@ -84,7 +84,7 @@ def test_a_leap_loses_the_face() -> None:
 def test_a_frame_of_another_size_loses_the_face() -> None:
     tracker = ApproachTracker()
     tracker.begin(_frame(0, 1.0))
-    tracker.add(replace(_frame(1, 1.0), width=960))
+    tracker.track_frame(replace(_frame(1, 1.0), width=960))
     assert not tracker.following
 
 
@@ -92,7 +92,7 @@ def test_a_frame_of_another_size_loses_the_face() -> None:
 def test_only_one_face_with_its_view_can_be_followed(changes: dict[str, object]) -> None:
     tracker = ApproachTracker()
     assert not tracker.begin(replace(_frame(0, 1.0), **changes))  # type: ignore[arg-type]
-    tracker.add(_frame(1, 1.0))
+    tracker.track_frame(_frame(1, 1.0))
     assert tracker.parallax() is None
 
 
@@ -116,7 +116,7 @@ def _hold(
     """Fills ``oval`` from ``start`` on until the challenge continues; returns its action and time."""
     time = start
     for step in range(60):
-        challenge.add(_in_oval(index + step, oval), blinked=blinked)
+        challenge.add_movement_frame(_in_oval(index + step, oval), blinked=blinked)
         action = challenge.next_action(now=time)
         if not isinstance(action, Wait):
             return action, time
@@ -192,7 +192,7 @@ def test_not_following_is_reported_and_then_ends_the_challenge() -> None:
     challenge, first = _start()
     hints, time, index = [], 0.0, 0
     while True:
-        challenge.add(_in_oval(index, first.oval, size=1.6))
+        challenge.add_movement_frame(_in_oval(index, first.oval, size=1.6))
         action = challenge.next_action(now=time)
         if isinstance(action, Hint):
             hints.append(action.code)
@@ -219,7 +219,7 @@ def test_not_following_is_reported_and_then_ends_the_challenge() -> None:
 def test_the_hint_names_the_problem(changes: dict[str, float], code: HintCode) -> None:
     challenge, first = _start()
     challenge.next_action(now=2.0)
-    challenge.add(_in_oval(0, first.oval, **changes))
+    challenge.add_movement_frame(_in_oval(0, first.oval, **changes))
     assert challenge.next_action(now=2.1) == Hint(code)
 
 
@@ -232,7 +232,7 @@ def test_no_face_and_two_faces_fill_no_oval(changes: dict[str, object], code: Hi
     challenge.next_action(now=2.0)
     for index in range(20):
         frame = replace(_in_oval(index, first.oval), **changes)  # type: ignore[arg-type]
-        challenge.add(frame)
+        challenge.add_movement_frame(frame)
     assert challenge.next_action(now=2.1) == Hint(code)
 
 
@@ -248,7 +248,7 @@ def test_a_capture_clock_that_creeps_fills_no_memory() -> None:
         frame = replace(frame, capture_time=1.0 + index * 1e-6, view=view.copy(), view_scale=1.0)
         assert frame.view is not None
         alive.append(weakref.ref(frame.view))
-        challenge.add(frame)
+        challenge.add_movement_frame(frame)
         del frame
         assert sum(one() is not None for one in alive[-20:]) <= 1
         action = challenge.next_action(now=2.0 + index / 60)
@@ -262,7 +262,7 @@ def test_a_face_that_passes_by_has_not_held_it() -> None:
     challenge, first = _start()
     challenge.next_action(now=2.0)
     for index in range(40):
-        challenge.add(_in_oval(index, first.oval, aside=0.0 if index % 4 else 0.5))
+        challenge.add_movement_frame(_in_oval(index, first.oval, aside=0.0 if index % 4 else 0.5))
         assert not isinstance(challenge.next_action(now=2.0 + index / 15), MoveOval)
 
 
@@ -273,7 +273,7 @@ def test_filling_another_oval_better_is_not_following() -> None:
     assert first.oval == step.oval
     challenge.next_action(now=2.0)
     for index in range(40):
-        challenge.add(_in_oval(index, step.others[index % len(step.others)]))
+        challenge.add_movement_frame(_in_oval(index, step.others[index % len(step.others)]))
         assert not isinstance(challenge.next_action(now=2.0 + index / 15), MoveOval)
 
 
@@ -346,7 +346,7 @@ def _ask_to_blink(monkeypatch: pytest.MonkeyPatch) -> tuple[MovementChallenge, M
 def test_a_head_without_the_required_blink_is_asked_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
     challenge, near, time = _ask_to_blink(monkeypatch)
     assert isinstance(challenge.next_action(now=time + 0.1), Wait)
-    challenge.add(_in_oval(200, near.oval), blinked=True)
+    challenge.add_movement_frame(_in_oval(200, near.oval), blinked=True)
     assert challenge.next_action(now=time + 0.2) == Complete(EndReason.PROVEN)
     assert not challenge.unproven
     assert challenge.record.followed
@@ -357,7 +357,7 @@ def test_the_wait_for_a_blink_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     actions: list[object] = []
     while not isinstance(action := challenge.next_action(now=time + len(actions) / 15), Complete):
         actions.append(action)
-        challenge.add(_in_oval(200 + len(actions), near.oval))
+        challenge.add_movement_frame(_in_oval(200 + len(actions), near.oval))
     assert action == Complete(EndReason.PROVEN)
     assert challenge.unproven
     assert 2 <= actions.count(Hint(HintCode.BLINK)) <= 3
@@ -367,8 +367,8 @@ def test_the_wait_for_a_blink_ends(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("faces", [0, 2])
 def test_a_face_that_is_lost_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, faces: int) -> None:
     challenge, near, time = _ask_to_blink(monkeypatch)
-    challenge.add(replace(_in_oval(200, near.oval), faces=faces))
-    challenge.add(_in_oval(201, near.oval))
+    challenge.add_movement_frame(replace(_in_oval(200, near.oval), faces=faces))
+    challenge.add_movement_frame(_in_oval(201, near.oval))
     assert challenge.next_action(now=time + 0.2) == Complete(EndReason.PROVEN)
     assert challenge.unproven
 
@@ -376,7 +376,7 @@ def test_a_face_that_is_lost_is_not_waited_for(monkeypatch: pytest.MonkeyPatch, 
 def test_who_blinked_before_is_not_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     _showing(monkeypatch, HEAD)
     challenge, first = _start(blink=True)
-    challenge.add(_in_oval(0, first.oval), blinked=True)
+    challenge.add_movement_frame(_in_oval(0, first.oval), blinked=True)
     assert _play(challenge, first, blinked=True) == (2, Complete(EndReason.PROVEN))
     assert not challenge.unproven
 
@@ -458,7 +458,7 @@ def test_an_oval_is_held_after_four_frames_and_its_time() -> None:
     assert shown.arrives == 2.0 + _STEP.transition_seconds
     held = []
     for index in range(5):
-        shown.add(_challenge_frame(index))
+        shown.follow_oval(_challenge_frame(index))
         held.append(shown.held)
     assert held == [False, False, False, False, True]
     assert [frame.index for frame in shown.run] == [0, 1, 2, 3, 4]
@@ -481,8 +481,8 @@ def test_an_oval_is_held_after_four_frames_and_its_time() -> None:
 def test_leaving_the_oval_ends_the_run_with_a_hint(frame: FrameObservation, hint: HintCode) -> None:
     shown = ShownOval(_STEP, moved_at=0.0)
     for index in range(4):
-        shown.add(_challenge_frame(index))
-    shown.add(frame)
+        shown.follow_oval(_challenge_frame(index))
+    shown.follow_oval(frame)
     assert (shown.run, shown.hint) == ((), hint)
 
 

@@ -435,7 +435,7 @@ def _surface_measured(kind: RenderedKind, *, answered: bool = True) -> Surface:
         while waiting and sample.arrival_time > waiting[0].at:
             one = waiting.pop(0)
             sent.append(Sent(one.step, one.at, track.latest_capture))
-        if track.add(sample):
+        if track.append_sample(sample):
             taken.append(sample)
     sent.extend(Sent(one.step, one.at, track.latest_capture) for one in waiting)
     view = track.view()

@@ -169,7 +169,7 @@ class ScanCutter:
         )
         cuts = []
         for index, frame in enumerate(scan.frames):
-            capture.take(_frame(frame, index), arrival=frame.time)
+            capture.capture_frame(_frame(frame, index), arrival=frame.time)
             sent, whole = index + 1, capture.complete or index + 1 == len(scan.frames)
             if whole or sent % self._every == 0:
                 capture.examine_rest()
