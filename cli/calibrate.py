@@ -34,14 +34,14 @@ from evaluation.match import (
     calibrate,
     common_embedder,
     compare_all,
+    embed_with_progress,
     measure_comparisons,
+    not_supported,
     persons_needed,
     read_photo_list,
     render_calibration,
     without_folder,
 )
-from evaluation.match.measuring import embed_with_progress
-from evaluation.match.reporting import not_supported
 from formats.private_files import write_atomically
 from matcher import PHOTO_SUBJECT, similarity_for_fmr, threshold_cosine
 from vision.errors import VisionError

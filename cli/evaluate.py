@@ -21,31 +21,34 @@ from evaluation.match import (
     Degradation,
     FacePhoto,
     MatchEvaluationError,
+    Material,
     NothingToMeasure,
     PhotoListError,
+    describe,
+    draw_charts,
     group_photos,
+    measure_packs,
     read_corrections,
     read_pairs,
     read_photo_list,
+    suspected_files,
     without_folder,
 )
-from evaluation.match.measuring import Material, measure_packs
-from evaluation.match.reporting import describe, draw_charts, suspected_files
 from evaluation.pad import Bootstrap as PadBootstrap
-from evaluation.pad import NothingToMeasure as NoPadMeasurement
 from evaluation.pad import (
+    MeasurementPlan,
     PadEvaluationError,
     SampleKind,
     ScorerKind,
+    draw_mistakes,
     only_listed,
     read_dataset,
     without_unusable,
 )
-from evaluation.pad.measuring import MeasurementPlan
-from evaluation.pad.measuring import measure_packs as measure_pad
-from evaluation.pad.reporting import describe as describe_pad
-from evaluation.pad.reporting import draw_charts as draw_pad_charts
-from evaluation.pad.reporting import draw_mistakes
+from evaluation.pad import NothingToMeasure as NoPadMeasurement
+from evaluation.pad import describe as describe_pad
+from evaluation.pad import draw_charts as draw_pad_charts
+from evaluation.pad import measure_packs as measure_pad
 from liveness import LivenessError, load_fusion_model
 from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule
 from server.base.version import server_version

@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.errors import OutputUnusable
-from evaluation.reporting import Chart, ReportDocument, Sheet, render_markdown
+from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from server.pages import data_uri, render
 
 __all__ = [

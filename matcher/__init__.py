@@ -33,6 +33,7 @@ from matcher.comparison import (
 from matcher.constancy import IdentityConstancy, measure_constancy
 from matcher.errors import (
     CalibrationTooWeak,
+    ConversionImpossible,
     MatcherError,
     PortraitPolicyInvalid,
     RecordInvalid,
@@ -50,6 +51,7 @@ from matcher.portrait_report import (
     RuleChange,
     Severity,
 )
+from matcher.records.conversion import EyeFinder, TargetFormat, Wishes, convert, format_of, suffix_of
 from matcher.similarity import fmr_bound, similarity_for_fmr, similarity_in_words, threshold_cosine
 from matcher.template import TemplateSample, fuse_templates, is_comparable, sample_quality
 
@@ -57,6 +59,8 @@ __all__ = [
     "PHOTO_SUBJECT",
     "SCAN_SUBJECT",
     "CalibrationTooWeak",
+    "ConversionImpossible",
+    "EyeFinder",
     "IdentityConstancy",
     "MatchPolicy",
     "MatchResult",
@@ -72,14 +76,18 @@ __all__ = [
     "RuleChange",
     "Severity",
     "SubjectRule",
+    "TargetFormat",
     "TemplateSample",
     "TrustedImageRefused",
+    "Wishes",
     "accept_portrait",
     "compare",
+    "convert",
     "cosine_similarity",
     "examine_portrait",
     "faces_in_words",
     "fmr_bound",
+    "format_of",
     "fuse_templates",
     "is_comparable",
     "measure_constancy",
@@ -88,5 +96,6 @@ __all__ = [
     "sample_quality",
     "similarity_for_fmr",
     "similarity_in_words",
+    "suffix_of",
     "threshold_cosine",
 ]

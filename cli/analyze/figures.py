@@ -50,7 +50,7 @@ _CLOSE: Final = 1.6
 _BRIGHTEST: Final = 99.8
 """Percentile of a spectrum that is shown brightest. The few values above it would darken all others."""
 _LOWEST: Final = 0.1
-"""Cycles per pixel, as in ``liveness.express.moire``."""
+"""Cycles per pixel, as in ``liveness.express.frame_cues``."""
 _STRONG: Final = 12.0
 """Ratio to the power of nearby frequencies that is shown brightest; about 2 is usual."""
 

@@ -23,8 +23,8 @@ from cli.bench.devices import DeviceJob, make_scans
 from cli.bench.phone import FRAME_QUALITY, PORTRAIT_QUALITY, RecordedScan, decoded
 from cli.bench.scans import Bench
 from cli.errors import ScanNotMeasured
+from evaluation import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from evaluation.bench import Measurement
-from evaluation.check_cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from matcher import cosine_similarity, fmr_bound
 from vision.face import Embedding

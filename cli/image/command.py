@@ -29,18 +29,23 @@ from cli.shown import section_table
 from formats.image_format import ImageFormat, ImageHeader
 from formats.image_header import detect_format
 from matcher import (
+    ConversionImpossible,
+    EyeFinder,
     MatcherError,
     PortraitPolicy,
     PortraitReport,
     Requirement,
     Severity,
+    TargetFormat,
     TrustedImageRefused,
+    Wishes,
+    convert,
     examine_portrait,
+    format_of,
+    suffix_of,
 )
 from matcher.conformance import Method, remedy_for
-from matcher.errors import ConversionImpossible
 from matcher.records import Discrepancy, EyeCentres, Representations, open_trusted_image
-from matcher.records.conversion import EyeFinder, TargetFormat, Wishes, convert, format_of, suffix_of
 from server.policies import Policy
 from vision.errors import VisionError
 from vision.face import BgrImage

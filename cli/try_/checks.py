@@ -21,11 +21,9 @@ from cli.image.command import decode_picture, eye_finder
 from cli.try_.verdict import verdict_document
 from cli.words import measured_words, refusal_advice
 from facegate_client import KeySet, Orchestrator, ServerError
-from matcher import MatcherError
+from matcher import ConversionImpossible, MatcherError, TargetFormat, Wishes, convert
 from matcher.conformance import remedy_for
-from matcher.errors import ConversionImpossible
 from matcher.records import Representations, open_trusted_image
-from matcher.records.conversion import TargetFormat, Wishes, convert
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.policies import load_policies

@@ -23,6 +23,7 @@ from evaluation.match.evaluation import (
 )
 from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
 from evaluation.match.impostor_scores import THRESHOLDS, place_of
+from evaluation.match.measuring import Material, embed_with_progress, measure_packs
 from evaluation.match.operating_points import (
     TARGETS,
     FmrAt,
@@ -44,6 +45,7 @@ from evaluation.match.photos import (
 )
 from evaluation.match.portrait_rates import evaluate_portraits
 from evaluation.match.report import Comparison, MatchReport, PackReport, Photos, det_chart, histogram_chart
+from evaluation.match.reporting import describe, draw_charts, not_supported, suspected_files
 from evaluation.match.templates import (
     AcquisitionFault,
     Degradation,
@@ -72,6 +74,7 @@ __all__ = [
     "LabelledTemplate",
     "MatchEvaluationError",
     "MatchReport",
+    "Material",
     "NotSupported",
     "NothingToMeasure",
     "OperatingPoint",
@@ -87,9 +90,12 @@ __all__ = [
     "common_embedder",
     "compare_all",
     "compare_pairs",
+    "describe",
     "det_chart",
     "differences",
+    "draw_charts",
     "embed_photos",
+    "embed_with_progress",
     "embedder_sha256",
     "evaluate_groups",
     "evaluate_portraits",
@@ -97,6 +103,8 @@ __all__ = [
     "group_photos",
     "histogram_chart",
     "measure_comparisons",
+    "measure_packs",
+    "not_supported",
     "persons_needed",
     "place_of",
     "rates_at",
@@ -105,5 +113,6 @@ __all__ = [
     "read_photo_list",
     "render_calibration",
     "suspected_duplicates",
+    "suspected_files",
     "without_folder",
 ]

@@ -13,33 +13,22 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evaluation.bench import describe_machine
-from evaluation.match import (
-    MOST_TEMPLATES,
-    TARGETS,
-    THRESHOLDS,
+from evaluation.match.calibration import embedder_sha256
+from evaluation.match.comparisons import MOST_TEMPLATES, Comparisons, compare_all, compare_pairs
+from evaluation.match.duplicates import suspected_duplicates
+from evaluation.match.evaluation import Bootstrap, differences, evaluate_sets
+from evaluation.match.groups import evaluate_groups
+from evaluation.match.impostor_scores import THRESHOLDS, place_of
+from evaluation.match.operating_points import TARGETS, rates_at
+from evaluation.match.photos import FacePhoto, NothingToMeasure
+from evaluation.match.portrait_rates import evaluate_portraits
+from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
+from evaluation.match.templates import (
     AcquisitionFault,
-    Bootstrap,
-    Comparison,
-    Comparisons,
     Degradation,
-    FacePhoto,
     LabelledTemplate,
-    MatchReport,
-    NothingToMeasure,
-    PackReport,
-    Photos,
     TemplateRun,
-    compare_all,
-    compare_pairs,
-    differences,
     embed_photos,
-    embedder_sha256,
-    evaluate_groups,
-    evaluate_portraits,
-    evaluate_sets,
-    place_of,
-    rates_at,
-    suspected_duplicates,
 )
 from formats.image_header import detect_format
 from matcher import SubjectRule, threshold_cosine

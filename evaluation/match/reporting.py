@@ -7,24 +7,12 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
-from evaluation.match import (
-    MAIN_SET,
-    SEPARATE_SET,
-    Difference,
-    FacePhoto,
-    FmrAt,
-    FnmrCurve,
-    GroupResult,
-    MatchReport,
-    NotSupported,
-    OperatingPoint,
-    PackReport,
-    Promise,
-    RateInterval,
-    SetResult,
-    det_chart,
-    histogram_chart,
-)
+from evaluation.match.error_bounds import FnmrCurve
+from evaluation.match.evaluation import MAIN_SET, SEPARATE_SET, Difference, SetResult
+from evaluation.match.groups import GroupResult
+from evaluation.match.operating_points import FmrAt, NotSupported, OperatingPoint, Promise, RateInterval
+from evaluation.match.photos import FacePhoto
+from evaluation.match.report import MatchReport, PackReport, det_chart, histogram_chart
 from evaluation.reporting import Chart, ReportDocument, Sheet
 
 __all__ = [

@@ -11,6 +11,7 @@ from evaluation.pad.dataset import (
     without_unusable,
 )
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult, VerdictCounts, evaluate_run
+from evaluation.pad.measuring import MeasurementPlan, measure_packs
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
 from evaluation.pad.points import FixedApcer, NotSupported, SourceRates
 from evaluation.pad.report import (
@@ -22,6 +23,7 @@ from evaluation.pad.report import (
     det_chart,
     histogram_chart,
 )
+from evaluation.pad.reporting import describe, draw_charts, draw_mistakes
 from evaluation.pad.resampling import Bootstrap, Interval, draw
 from evaluation.pad.runs import ScorerKind, ScoreRun
 from evaluation.pad.scoring import Scorer, clip_scorers, picture_scorers, score_clips, score_pictures
@@ -34,6 +36,7 @@ __all__ = [
     "FixedApcer",
     "Interval",
     "Material",
+    "MeasurementPlan",
     "NotSupported",
     "NothingToMeasure",
     "PackReport",
@@ -50,11 +53,15 @@ __all__ = [
     "VerdictCounts",
     "clip_scorers",
     "conclude",
+    "describe",
     "describe_material",
     "det_chart",
     "draw",
+    "draw_charts",
+    "draw_mistakes",
     "evaluate_run",
     "histogram_chart",
+    "measure_packs",
     "mistakes_sheet",
     "only_listed",
     "picture_scorers",

@@ -6,27 +6,14 @@ Only the sheets of errors show persons.
 from collections.abc import Iterator
 from typing import Final
 
-from evaluation import Proportion
-from evaluation.pad import (
-    EVERY_SPECIES,
-    POOLED,
-    Difference,
-    FixedApcer,
-    Interval,
-    NotSupported,
-    PackReport,
-    PadReport,
-    ScorerKind,
-    ScorerResult,
-    ScoreRun,
-    SetReport,
-    SourceRates,
-    VerdictCounts,
-    det_chart,
-    histogram_chart,
-    mistakes_sheet,
-    worst_mistakes,
-)
+from evaluation.binomial import Proportion
+from evaluation.pad.conclusion import Difference
+from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult, VerdictCounts
+from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
+from evaluation.pad.points import FixedApcer, NotSupported, SourceRates
+from evaluation.pad.report import PackReport, PadReport, SetReport, det_chart, histogram_chart
+from evaluation.pad.resampling import Interval
+from evaluation.pad.runs import ScorerKind, ScoreRun
 from evaluation.reporting import Chart, ReportDocument, Sheet
 
 __all__ = [
