@@ -27,7 +27,7 @@ For example, judge an EXPRESS attempt::
         subject=SCAN_SUBJECT,
     )
     for frame in frames:
-        hint = capture.take(frame, arrival=clock())
+        hint = capture.capture_frame(frame, arrival=clock())
         if hint is not None:
             show(hint)
         if capture.complete:
