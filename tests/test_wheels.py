@@ -234,7 +234,7 @@ def test_a_check_succeeds(installed: Installed) -> None:
         assert str(installed.packages / "facegate_app") in _decoder_command(installed.python)
         verified = installed.run(
             *("verify", "--trusted", "portrait.jp2", "--photo", "photo.jpg", "--simulate", "genuine"),
-            *("--seed", "3", "--device", device, "--service", service, "--json"),
+            *("--set", "seed=3", "--device", device, "--service", service, "--json"),
             program="facegate",
         )
     assert verified.returncode == 0, verified.stdout + verified.stderr

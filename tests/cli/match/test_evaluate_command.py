@@ -9,9 +9,7 @@ from typer.testing import CliRunner
 from cli import evaluate as evaluate_command
 from cli.evaluate import app
 from evaluation.match.groups import GroupPromise
-from evaluation.match.measuring import Material
 from evaluation.match.operating_points import FmrAt, Promise
-from evaluation.match.report import MatchReport
 from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.reports import made_report, pack_of
 
@@ -190,21 +188,3 @@ def test_photos_and_pairs_exclude_each_other(tmp_path: Path) -> None:
     status, _, said = evaluate("--identities", folder, "--pairs", tmp_path / "pairs.csv")
     assert status == 2
     assert "both were given: give either --identities DIR or --pairs FILE" in said
-
-
-def test_the_settings_decide_which_faces_of_a_photo_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    chosen: list[float] = []
-
-    def measure(material: Material, **_: object) -> MatchReport:
-        chosen.append(material.subject.background_width)
-        return made_report()
-
-    monkeypatch.setattr(evaluate_command, "measure_packs", measure)
-    monkeypatch.setattr(evaluate_command, "load_packs", lambda *_, **__: ())
-    faces = people(tmp_path / "faces", "a.jpg,ann,f", "b.jpg,bob,m")
-    evaluate("--identities", faces)
-    monkeypatch.setenv("FACEGATE_ANALYSIS__SUBJECT__BACKGROUND_WIDTH", "0.25")
-    evaluate("--identities", faces)
-    assert chosen == [0.8, 0.25]

@@ -106,11 +106,3 @@ def test_insightface_files_are_not_fetched_unseen(assets: Path, tmp_path: Path) 
     assert "WebFace600K" in output
     assert "facegate models pull buffalo_s --accept" in " ".join(output.split())
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.slow
-def test_the_open_pack_can_be_measured(published: Path, tmp_path: Path) -> None:
-    assert run("pull", "open", "--mirror", published, "--models-dir", tmp_path)[0] == 0
-    status, output = run("bench", "--pack", "open", "--runs", "3", "--models-dir", tmp_path)
-    assert status == 0, output
-    assert "pad:minifas_v2se" in output
