@@ -200,9 +200,8 @@ class PlanarMotion(_MotionSignal):
 
 # The signal of eyes and mouth that move independently of the rest of the face.
 #
-# The face is aligned with an earlier frame of itself by the motion of its plane. All parts of a flat image
-# then match equally well. In a living face, a blink, a glance or a word changes eyes or mouth more than the
-# rest.
+# Two frames of the face are aligned as if the face were flat. All parts of a flat image then match equally
+# well. In a living face, a blink, a glance or a word changes the eyes or the mouth more than the rest.
 
 _PART_STEEPNESS = 3.0
 _MOUTH_SHARE = 0.8

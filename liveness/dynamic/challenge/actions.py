@@ -1,9 +1,9 @@
 """The actions that a challenge requests: its clock, its hints, and its requests for signs of life.
 
-A blink or a turn of the head is asked for during the colours. A blink does not disturb the measurement of the
-light, so a person who has not blinked by the middle of the colours is asked then. A turn of the head does
-disturb it. A person whose head's depth is not measured yet is therefore asked shortly before the end of the
-last colour that may be needed: reading the hint takes time.
+The person is asked to blink, or to turn the head, while the colours are shown. A blink does not disturb the
+measurement of the light: if none was seen by the middle of the colours, the request comes then. A turn of the
+head does disturb it: if the depth of the head is not measured yet, the request comes shortly before the end
+of the last colour that may be needed, because reading the hint takes time.
 """
 
 import math
