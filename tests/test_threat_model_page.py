@@ -30,7 +30,7 @@ def test_every_row_names_how_it_is_repeated() -> None:
 
 def test_one_command_runs_every_row() -> None:
     # The empty expression replaces the one of addopts, so no test is deselected and no row needs a mark.
-    assert '`.venv/bin/python -m pytest -m "" -k <test>`' in _attacks()
+    assert '`.venv/bin/python -m pytest -m "" $(grep -rl "def <test>" tests) -k <test>`' in _attacks()
     assert "slow*" not in _attacks()
 
 
