@@ -7,8 +7,8 @@
     python -m research.pad_network train --work DIR --out FILE.onnx
 
 ``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), ``prepare`` does not. The stages
-take about 25 (``prepare``), 15 and 8 minutes of CPU time. Seeds are fixed and training uses one thread; another
-processor still gives other bytes.
+take about 25 (``prepare``), 15 and 8 minutes of CPU time. Seeds are fixed and training uses one thread;
+another processor still gives other bytes.
 
 A sample is an image (a source's share grows with the square root of its number of images), altered as cameras
 and codecs do, in the same ways for live images and attacks. A fifth are simulated recaptures of live images
