@@ -6,7 +6,7 @@ logistic function; ``python -m research.occlusion`` fits and evaluates it). If c
 colour, which is not the skin's, a mask covers the mouth; if only the mouth differs, something else does.
 
 On 56 scans of live clips without a cover, none is covered. With MediaPipe's landmarks both clips with a mask
-are. ``docs/liveness_signals.md`` ("Covered faces") has all figures.
+are. ``docs/liveness.md`` ("Covered faces") has the figures.
 
 One hidden eye is not measured: 15 of 2,472 photos without a cover have one eye unlike an eye, most of them in
 the shadow of light from one side. A hand in the colour of skin is not detected, and grey images show no mask.

@@ -3,7 +3,7 @@
 Photos: the labelled ones of ``faces`` and ``pad`` (masked and bare mouths), and the unlabelled ones of
 ``faces_lfw`` and ``faces_groups``, as they are and with painted covers. Clips: scans as the server observes
 them. ``--fit`` also fits ``MOUTH_COEFFICIENTS`` of ``liveness/occlusion.py``, on the labelled photos,
-``faces_groups`` and painted masks. ``docs/liveness_signals.md`` ("Covered faces") has the figures.
+``faces_groups`` and painted masks. ``docs/liveness.md`` ("Covered faces") has the figures.
 """
 
 import argparse

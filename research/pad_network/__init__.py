@@ -1,1 +1,1 @@
-"""Trains, exports and evaluates Facegate's own PAD network (``docs/pad_network.md``)."""
+"""Trains, exports and evaluates Facegate's own PAD network (``docs/evaluating.md``)."""

@@ -7,7 +7,15 @@
     python -m research.pad_network train --work DIR --out FILE.onnx
 
 ``validate`` and ``train`` need PyTorch (``pip install facegate[training]``), ``prepare`` does not. The stages
-are described in ``docs/pad_network.md``. ``facegate evaluate pad`` judges the network, on the images that
+take about 25 (``prepare``), 15 and 8 minutes of CPU time. Seeds are fixed and training uses one thread;
+another processor still gives other bytes.
+
+A sample is an image (a source's share grows with the square root of its number of images), altered as cameras
+and codecs do, in the same ways for live images and attacks. A fifth are simulated recaptures of live images
+(``research.pad_network.recapture``). MiniFAS v2SE and Silent-Face's pair are teachers: the network predicts
+their features, and their outputs where these agree with the label. It contains none of their weights.
+
+``docs/evaluating.md`` is the network's card. ``facegate evaluate pad`` judges it, on the images that
 ``research.pad_network.held_out`` lists.
 """
 

@@ -239,7 +239,7 @@ def test_assumed_thresholds_are_no_lower_than_a_weaker_embedder_s_measured_ones(
 @pytest.mark.parametrize(
     ("name", "refused"),
     [
-        # More than the goal of 5 %: the worst group decides (docs/calibration.md, "Policies and packs").
+        # More than the goal of 5 %: the worst group decides (docs/evaluating.md, "Policies and packs").
         ("edgeface_xs_q_scrfd", 0.0985),
         ("edgeface_xs_q_yunet", 0.1004),
         ("mobilefacenet_foamliu_mesh", 0.0933),

@@ -1,4 +1,4 @@
-"""The painted covers and the command; its figures are in docs/liveness_signals.md."""
+"""The painted covers and the command; its figures are in docs/liveness.md."""
 
 from pathlib import Path
 

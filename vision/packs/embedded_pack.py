@@ -2,7 +2,7 @@
 
 It needs nothing but package registries, so the first command works anywhere. It is for
 evaluation: its landmarks and its PAD network were trained on data that exclude commercial use, and its
-matcher is weaker than the other packs' (``docs/accuracy.md``, ``docs/pad_network.md``).
+matcher is weaker than the other packs' (``docs/accuracy.md``, ``docs/evaluating.md``).
 
 dlib's own code detects faces and points. Its two networks are read from dlib's files and run by ONNX
 Runtime.

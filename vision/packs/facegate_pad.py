@@ -1,6 +1,6 @@
 """Facegate's own PAD network: verifies and loads the weights that come with this package.
 
-``docs/pad_network.md`` has its training data, terms and accuracy.
+``docs/evaluating.md`` has its training data, terms and accuracy.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ __all__ = [
 # Facegate's own PAD network: one classifier over two crops of the same face.
 #
 # The tight crop shows the texture of skin, ink or pixels. The wide one shows the surroundings of the face,
-# such as the edge of a sheet or a device. ``docs/pad_network.md`` describes the network.
+# such as the edge of a sheet or a device. ``docs/evaluating.md`` describes the network.
 
 TIGHT_SIDE: Final = 112
 """Side of the tight crop, pixels; it spans the face's box."""
