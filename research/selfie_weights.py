@@ -5,7 +5,7 @@
     python -m research.selfie_weights --assets DIR --pack embedded --pack open:DIR/models
 
 The command tries all weights in steps of 0.05, and chooses those with the least error at 0.58, the threshold
-of the older selfie API (docs/analysis_service.md). The error is the mean of two shares: live images below the
+of the older selfie API (docs/analysis.md). The error is the mean of two shares: live images below the
 threshold, and attacks at or above it. It is averaged over three groups of images and over the packs. To
 validate the choice, each source, and each half of the largest one, is judged by weights that were chosen on
 the rest. The figures are not error rates, because images of one source share persons and cameras.

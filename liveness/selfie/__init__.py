@@ -1,6 +1,6 @@
 """The liveness of one selfie, the weighted sum of eight explainable signals.
 
-It implements the older selfie API, which docs/analysis_service.md describes.
+It implements the older selfie API, which docs/analysis.md describes.
 
 Start with ``judge_selfie``. Other functions give its intermediate steps: ``texture_crop`` with ``lbp_codes``
 and ``lbp_histogram``, ``inner_square`` with ``face_spectrum``, and ``symmetric_pairs``.

@@ -1,6 +1,6 @@
 """The verdict on one selfie by the weighted sum of eight signals.
 
-This is the result of ``AnalyzeImage`` for compatibility. It is explainable and weak (docs/selfie_signals.md
+This is the result of ``AnalyzeImage`` for compatibility. It is explainable and weak (docs/analysis.md
 has its figures), and it never decides a scan: ``liveness.fusion`` does that.
 
 Here are also the weights, and the signal of a file's metadata: whether it is from a camera, or from
@@ -214,7 +214,7 @@ class SelfieSignal(Protocol):
 
     @property
     def name(self) -> str:
-        """``Signal.name``, as in the older selfie API (docs/analysis_service.md)."""
+        """``Signal.name``, as in the older selfie API (docs/analysis.md)."""
         ...
 
     @property
@@ -229,7 +229,7 @@ class SelfieSignal(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfieResult:
-    """The result for one image, as in the older selfie API (docs/analysis_service.md).
+    """The result for one image, as in the older selfie API (docs/analysis.md).
 
     Attributes:
         verdict: LIVE, SPOOF or INCONCLUSIVE.

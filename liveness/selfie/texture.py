@@ -29,7 +29,7 @@ class SelfieSharpness(NamedSignal):
     The contract measures the whole image, so that a camera with more pixels or a patterned wall makes a face
     look sharper. This signal measures the face at a fixed size, at which one value of ``min_blur_variance``
     suits all cameras: at 160 pixels, 95 of 100 live phone selfies of the development images lie above the
-    default (docs/selfie_signals.md). The score is 0.5 at the floor and 0.8 at two and a half times the floor.
+    default (docs/analysis.md). The score is 0.5 at the floor and 0.8 at two and a half times the floor.
     """
 
     name = "sharpness"
@@ -155,7 +155,7 @@ class LbpTexture(NamedSignal):
     """Uniform local binary patterns of the face at 96 x 96 pixels: the worse of two scores.
 
     Entropy of the histogram: linear between 0 at 0 bits, 0.35 at 4.8, 0.55 at 5.0, 0.80 at 5.25 and 1 at
-    5.45, derived from the development images (docs/selfie_signals.md). Share of the most frequent pattern: 1
+    5.45, derived from the development images (docs/analysis.md). Share of the most frequent pattern: 1
     at 0, 0.5 at ``lbp_dominant_bin_spoof_threshold``, 0 if it is the only pattern.
     """
 

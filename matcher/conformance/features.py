@@ -200,7 +200,7 @@ def expression_neutrality(portrait: PortraitView) -> Assessment:
     An approximation: the standard uses the features of two networks, which no pack has. If the landmarker
     gives blendshapes, they are used; else the mouth's width over the eye distance, the lift of its corners
     and its opening. The native measure is 0 or less for a neutral mouth, and 1 halfway to a smile or an open
-    mouth. Smiles are distinguished from neutral faces (docs/conformance.md has the counts); frowns, raised
+    mouth. Smiles are distinguished from neutral faces (docs/trusted_images.md has the counts); frowns, raised
     brows and pouts are not detected.
     """
     features = features_of(portrait.landmarks)

@@ -1,4 +1,4 @@
-"""The command; ``docs/conformance.md`` and the measures' docstrings have its figures.
+"""The command; ``docs/trusted_images.md`` and the measures' docstrings have its figures.
 
 *Expression*: photos that were labelled by hand (``expressions.csv``, clear cases only) and score below 50.
 *Eyes visible*: photos that score below 50 unchanged, and with dark lenses or hair painted over the eyes; and

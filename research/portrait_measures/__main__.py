@@ -1,4 +1,4 @@
-"""The command of the study; ``docs/conformance.md`` and the measures' docstrings have its figures.
+"""The command of the study; ``docs/trusted_images.md`` and the measures' docstrings have its figures.
 
 *mouth*: detection of masks, in folds and with the shipped function. *sharpness*: sharp photos against blurred
 and moved ones. *compression*: tables, and the errors of the tables of one half on the other. *outline*: the

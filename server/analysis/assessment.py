@@ -36,7 +36,7 @@ hand: they order the cases, and are no probabilities.
 _WITHOUT_MOTION: Final = (70.0, 75.0, 80.0)
 """The same for images, in which no motion is measured: 96 of 540 attacks are LIVE with all three networks, 53
 of 540 with MiniFAS v2SE, and the sum of eight signals passes more than half of the prints
-(``left_out_standard_stills``; ``docs/selfie_signals.md``)."""
+(``left_out_standard_stills``; ``docs/analysis.md``)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,6 @@
 """The results and errors of analyses, independent of the wire, and the data that they used, for display.
 
-The codes are those of the older selfie API (docs/analysis_service.md). An error of the request is an
+The codes are those of the older selfie API (docs/analysis.md). An error of the request is an
 ``AnalysisRefused``, which is a ``server.base.errors.Refusal`` with that API's code beside its reason. An
 image without a face and a model that failed are responses of a successful call (``AnalysisProblem``).
 """

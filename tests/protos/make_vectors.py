@@ -1,12 +1,11 @@
 """Makes the test vectors of docs/device_protocol.md.
 
 Run ``python -m tests.protos.make_vectors`` from the repository's root. It writes
-vectors.json beside this file, and the same numbers between the markers in the page. All inputs are
-fixed and signatures are deterministic (RFC 6979), so nothing changes without a change of the protocol.
+vectors.json beside this file. All inputs are fixed and signatures are deterministic (RFC 6979), so
+nothing changes without a change of the protocol.
 """
 
 import json
-import textwrap
 from pathlib import Path
 from typing import TypeAlias
 
@@ -34,9 +33,6 @@ Vectors: TypeAlias = dict[str, dict[str, str]]
 
 HERE = Path(__file__).resolve().parent
 VECTORS_FILE = HERE / "vectors.json"
-DOCUMENT = HERE.parents[1] / "docs" / "device_protocol.md"
-BEGIN = "<!-- vectors: begin (made by tests/protos/make_vectors.py) -->"
-END = "<!-- vectors: end -->"
 
 # The two private keys of RFC 7748, section 6.1: their shared secret is printed there.
 DEVICE_X25519 = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"
@@ -50,7 +46,6 @@ CHALLENGE_P256 = sha256(b"facegate test challenge key").hex()
 ATTESTED_P256 = sha256(b"facegate test attested key").hex()
 
 TOKEN = "test-token-7f3a"
-_WRAP = 64
 
 
 def make_vectors() -> Vectors:
@@ -178,36 +173,13 @@ def _chain(mac_key: bytes, binding: bytes, session: ec.EllipticCurvePrivateKey) 
     return vectors
 
 
-def rendered(vectors: Vectors) -> str:
-    """The vectors as the document shows them."""
-    blocks = []
-    for section, values in vectors.items():
-        lines = [f"### Vectors: {section}", "", "```text"]
-        for name, value in values.items():
-            first, *rest = textwrap.wrap(value, _WRAP)
-            lines.append(f"{name} =")
-            lines.extend(f"    {part}" for part in (first, *rest))
-        blocks.append("\n".join([*lines, "```"]))
-    return "\n\n".join(blocks)
-
-
-def document_with(document: str, vectors: Vectors) -> str:
-    """``document`` with the vectors between its markers."""
-    before, _, rest = document.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{rendered(vectors)}\n\n{END}{after}"
-
-
 def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> str:
     return key.sign(message, ec.ECDSA(SHA256(), deterministic_signing=True)).hex()
 
 
 def main() -> None:
-    """Writes the file and the document."""
-    vectors = make_vectors()
-    VECTORS_FILE.write_text(json.dumps(vectors, indent=2) + "\n", encoding="utf-8")
-    document = DOCUMENT.read_text(encoding="utf-8")
-    DOCUMENT.write_text(document_with(document, vectors), encoding="utf-8")
+    """Writes the file."""
+    VECTORS_FILE.write_text(json.dumps(make_vectors(), indent=2) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The command's own computations; its figures are in docs/conformance.md."""
+"""The command's own computations; its figures are in docs/trusted_images.md."""
 
 import csv
 from importlib.resources import files
