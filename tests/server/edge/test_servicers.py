@@ -748,4 +748,4 @@ async def test_the_servicer_serves_nothing_before_it_is_opened() -> None:
     assert caught.value.reason is Reason.NOT_SERVING
     assert caught.value.retry_after
     assert servicer.scans == 0
-    await asyncio.wait_for(servicer.idle(), 1)
+    await asyncio.wait_for(servicer.idle(), 30)

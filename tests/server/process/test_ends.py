@@ -274,7 +274,7 @@ _CALLERS = 32
 
 
 async def _draining(server: ServerProcess) -> None:
-    for _ in range(400):
+    for _ in range(3000):
         if '"event": "draining"' in await server.written():
             return
         await asyncio.sleep(0.02)
@@ -555,7 +555,7 @@ def _decoders_of(server: int) -> list[int]:
 
 
 async def _gone(processes: list[int]) -> None:
-    for _ in range(200):
+    for _ in range(3000):
         if not any(_runs(pid) for pid in processes):
             return
         await asyncio.sleep(0.02)
