@@ -302,6 +302,13 @@ def _cpu_seconds(pid: int) -> float:
     return (int(user) + int(system)) / os.sysconf("SC_CLK_TCK")
 
 
+def _wants_to_run(pid: int) -> bool:
+    states = (
+        stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")
+    )
+    return "R" in states
+
+
 async def _flood(target: str, edge: Edge, name: str, pid: int, block: bytes) -> tuple[int, float]:
     """The growth in bytes, and CPU seconds, of a server's process that one flood of header blocks costs."""
     before, begun = _resident(pid), _cpu_seconds(pid)
@@ -318,12 +325,13 @@ async def _flood(target: str, edge: Edge, name: str, pid: int, block: bytes) -> 
     )
     quiet = 0
     last = begun
-    # The server works on what it has received after the flood, until its CPU time stands still.
+    # The server works on what it has received after the flood, until its CPU time stands still and none of its
+    # threads waits for a processor.
     while not flood.done() or quiet < 5:
         await asyncio.sleep(0.1)
         most = max(most, _resident(pid))
         now = _cpu_seconds(pid)
-        quiet = quiet + 1 if now - last < 0.03 else 0
+        quiet = quiet + 1 if now - last < 0.03 and not _wants_to_run(pid) else 0
         last = now
     assert await flood > 0
     return most - before, _cpu_seconds(pid) - begun
