@@ -303,10 +303,8 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def _wants_to_run(pid: int) -> bool:
-    states = (
-        stat.read_text().rpartition(")")[2].split()[0] for stat in Path(f"/proc/{pid}/task").glob("*/stat")
-    )
-    return "R" in states
+    threads = Path(f"/proc/{pid}/task").glob("*/stat")
+    return "R" in {thread.read_text().rpartition(")")[2].split()[0] for thread in threads}
 
 
 async def _flood(target: str, edge: Edge, name: str, pid: int, block: bytes) -> tuple[int, float]:
@@ -325,8 +323,8 @@ async def _flood(target: str, edge: Edge, name: str, pid: int, block: bytes) -> 
     )
     quiet = 0
     last = begun
-    # The server works on what it has received after the flood, until its CPU time stands still and none of its
-    # threads waits for a processor.
+    # The server works on what it has received after the flood, until its CPU time stands still and none of
+    # its threads waits for a processor.
     while not flood.done() or quiet < 5:
         await asyncio.sleep(0.1)
         most = max(most, _resident(pid))
