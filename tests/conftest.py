@@ -30,8 +30,8 @@ logging.getLogger("grpc").setLevel(logging.INFO)
 
 log_plainly()
 
-# A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores. The examples
-# of a test are the same in every run; `pytest --hypothesis-profile explore` looks at others.
+# A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores. The
+# examples of a test are the same in every run; `pytest --hypothesis-profile explore` looks at others.
 settings.register_profile(
     "facegate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
 )
