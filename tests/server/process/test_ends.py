@@ -364,11 +364,18 @@ async def test_a_device_between_attempts_must_come_back(tmp_path: Path) -> None:
         assert await server.ended() == 0
 
 
+_PATIENT = (
+    "from server.edge import listeners; listeners._QUIET_SECONDS = 2.0; "
+    "import sys; from cli.main import main; sys.argv[0] = 'facegate'; main()"
+)
+"""A server whose listeners wait longer for calls before they close: a busy machine holds callers up."""
+
+
 @pytest.mark.slow
 async def test_a_call_that_comes_while_the_server_stops_learns_why(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     ends: Counter[str] = Counter()
-    async with home.serving() as server:
+    async with home.serving(program=(sys.executable, "-c", _PATIENT)) as server:
         upload = await server.upload(str(uuid4()))
         request = service_pb2.FinishCheckRequest(check_id=upload.check_id)
         begun = asyncio.Event()
