@@ -231,12 +231,12 @@ class Edge:
             self._process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
         loop = asyncio.get_running_loop()
         limit = loop.time() + _START_SECONDS
-        while not await self._reached():
+        while not await self.reached():
             assert self._process.returncode is None, await asyncio.to_thread(log.read_text)
             assert loop.time() < limit, await asyncio.to_thread(log.read_text)
             await asyncio.sleep(0.1)
 
-    async def _reached(self) -> bool:
+    async def reached(self) -> bool:
         """Whether the server, and not only the proxy, refuses a call without a message."""
         async with self.phone_channel() as channel:
             code: grpc.StatusCode = (
