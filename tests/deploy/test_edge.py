@@ -82,7 +82,7 @@ async def _scan_of_phone(edge: Edge, files: EdgeFiles) -> None:
     await _succeeded(edge, files, upload.check_id)
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("proxy", _ALL)
 async def test_scans_of_phones_and_pages_pass_and_a_lost_one_is_resumed(tmp_path: Path, proxy: str) -> None:
     require_proxy(proxy)
@@ -137,7 +137,7 @@ async def _state(
     return response.progress.state
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_a_watch_lasts_longer_than_five_minutes(tmp_path: Path) -> None:
     """Through every proxy that is there, at once; nothing but HTTP/2 pings crosses them in that time."""
     for proxy in ("nginx", "haproxy"):
@@ -348,7 +348,7 @@ async def _recovered(edge: Edge) -> None:
             await asyncio.sleep(1.0)
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("proxy", _ALL)
 async def test_floods_of_headers_end_at_the_edge(tmp_path: Path, proxy: str) -> None:
     require_proxy(proxy)

@@ -181,7 +181,7 @@ def _says_nothing_secret(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_a_kill_at_any_moment_of_a_scan_loses_nothing_acknowledged(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     moments = random.Random(5)
