@@ -75,10 +75,12 @@ async def _succeeded(edge: Edge, files: EdgeFiles, check_id: str) -> None:
 
 
 async def _scan_of_phone(edge: Edge, files: EdgeFiles) -> None:
+    # Rendered before the stream is open, because the attempt has its time.
+    shown = _large_pictures()
     upload = await _upload(edge)
     async with edge.phone_channel() as channel:
         device = RawDevice(VerificationServiceStub(channel), upload)
-        await _scan(await device.open(server_spki_sha256=files.edge_spki_sha256), _large_pictures())
+        await _scan(await device.open(server_spki_sha256=files.edge_spki_sha256), shown)
     await _succeeded(edge, files, upload.check_id)
 
 
@@ -90,10 +92,11 @@ async def test_scans_of_phones_and_pages_pass_and_a_lost_one_is_resumed(tmp_path
     async with files.data.serving() as server, files.edge(proxy, server) as edge:
         await _scan_of_phone(edge, files)
 
+        of_page, interrupted, resumed = (_large_pictures() for _ in range(3))
         upload = await _upload(edge)
         async with edge.page() as page:
             device = RawDevice(page, upload)
-            await _scan(await device.open(), _large_pictures())
+            await _scan(await device.open(), of_page)
         finished = await _finish(edge, upload.check_id)
         assert finished.result.status == result_pb2.CHECK_STATUS_SUCCESS
 
@@ -102,7 +105,7 @@ async def test_scans_of_phones_and_pages_pass_and_a_lost_one_is_resumed(tmp_path
             device = RawDevice(VerificationServiceStub(channel), upload)
             stream = await device.open(server_spki_sha256=files.edge_spki_sha256)
             await stream.begin()
-            await stream.send_live(_large_pictures()[:4])
+            await stream.send_live(interrupted[:4])
             # The proxy ends in the middle of the scan, with all its connections, and comes back.
             await edge.stop()
             await edge.start()
@@ -110,7 +113,7 @@ async def test_scans_of_phones_and_pages_pass_and_a_lost_one_is_resumed(tmp_path
             device.rebind(VerificationServiceStub(channel))
             stream = await device.open(resume=True, server_spki_sha256=files.edge_spki_sha256)
             await stream.prove()
-            await _scan(stream, _large_pictures())
+            await _scan(stream, resumed)
         await _succeeded(edge, files, upload.check_id)
 
         # The reason of a refusal arrives; HAProxy before 3.2 replaces the status by CANCELLED (docs/edge.md).

@@ -438,6 +438,9 @@ _Summary = result_pb2.AttemptSummary
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
     home = DataFolder(tmp_path_factory.mktemp("left"), limits={"lease_seconds": 15.0})
+    for shown in (_PRINT, _SOMEBODY_ELSE, _GENUINE):
+        # Rendered now, because the server's attempts have their time.
+        assert len(shown)
     async with home.serving() as process:
         yield process
 
