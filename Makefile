@@ -77,7 +77,7 @@ web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser S
 	@npm --prefix web/sdk test
 	@npm --prefix web/sdk run build
 	@npm --prefix web/sdk run compare:try
-	@$(BIN)/python -m pytest -q -m slow tests/web
+	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
 
 SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from tests.logs import log_plainly
 
@@ -30,8 +30,12 @@ logging.getLogger("grpc").setLevel(logging.INFO)
 
 log_plainly()
 
-# A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores.
-settings.register_profile("facegate", deadline=None)
+# A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores. The
+# examples of a test are the same in every run; `pytest --hypothesis-profile explore` looks at others.
+settings.register_profile(
+    "facegate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.register_profile("explore", settings.get_profile("facegate"), derandomize=False)
 settings.load_profile("facegate")
 
 

@@ -39,12 +39,12 @@ async def test_data_return_after_one_round_trip(line: int) -> None:
 
 
 async def test_the_connection_has_delay_and_full_bandwidth(line: int) -> None:
-    sent = bytes(range(256)) * 8192
+    sent = bytes(range(256)) * 32_768
     reader, writer = await asyncio.open_connection("127.0.0.1", line)
     began = time.monotonic()
     writer.write(sent)
     writer.write_eof()
     assert await reader.read(-1) == sent
-    # Far less than a round trip for each of its 32 chunks.
-    assert time.monotonic() - began < 10 * _ROUND_TRIP
+    # Far less than a round trip for each of its 128 chunks.
+    assert time.monotonic() - began < 50 * _ROUND_TRIP
     writer.close()

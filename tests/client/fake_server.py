@@ -546,6 +546,9 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
                     return True
                 case kind:
                     raise ViolationError(f"{kind} is not expected in an attempt")
+        if frames == 0:
+            # It left between two attempts, and its half-close came late.
+            self.half_closed += 1
         return False
 
     def _check_end(self, link: Link, end: scan_pb2.AttemptEnd, frames: int, dropped: int) -> None:

@@ -89,16 +89,16 @@ async def test_fast_source_waits_for_credit_and_drops_nothing(scanning: Scanning
 async def test_realtime_source_drops_before_the_index_without_credit(scanning: Scanning) -> None:
     async def credit_late(frame: int, send: Send) -> None:
         if frame == 2:
-            await asyncio.sleep(0.3)
+            await asyncio.sleep(1.0)
             await send(scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=50, bytes=500_000)))
 
     plan = StreamPlan(frames_wanted=0, credit=2, withhold_credit=True, extra_credit=50, act=credit_late)
     fake = FakeServer(plan)
-    async with scanning(fake, frames=25, pace="realtime") as scanner:
+    async with scanning(fake, frames=45, pace="realtime") as scanner:
         outcome = await scanner.scan()
     assert fake.violations == []
     assert outcome.dropped >= 4
-    assert outcome.frames + outcome.dropped == 25
+    assert outcome.frames + outcome.dropped == 45
     assert [frame.header.index for frame in fake.frames] == list(range(outcome.frames))
     assert fake.frames[2].header.dropped_before >= 4
     assert fake.ends[0].dropped_count == outcome.dropped
@@ -106,7 +106,7 @@ async def test_realtime_source_drops_before_the_index_without_credit(scanning: S
 
 async def test_bytes_of_credit_bind_too(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(frames_wanted=0, credit=100, credit_bytes=3_000, withhold_credit=True))
-    settings = ScanSettings(max_field=64, result_timeout_s=3.0)
+    settings = ScanSettings(max_field=64, result_timeout_s=30.0)
     async with scanning(fake, frames=30, pace="realtime", settings=settings) as scanner:
         outcome = await scanner.scan()
     assert fake.violations == []
@@ -176,7 +176,7 @@ async def test_pause_holds_frames_back(scanning: Scanning) -> None:
     async def pause(frame: int, send: Send) -> None:
         if frame == 3:
             await send(_pause(paused=True))
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(1.0)
             await send(_pause(paused=False))
 
     fake, events = FakeServer(StreamPlan(act=pause, credit=5, frames_wanted=8)), Recorder()
@@ -648,7 +648,7 @@ async def test_a_refused_connection_is_reported_soon() -> None:
             settings=FAST,
         )
         with pytest.raises(ConnectionFailedError):
-            await asyncio.wait_for(scanner.scan(), timeout=5)
+            await asyncio.wait_for(scanner.scan(), timeout=30)
 
 
 async def test_silent_server_is_given_up(scanning: Scanning) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import io
 import itertools
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -64,10 +65,14 @@ def _intervals(images: list[CapturedImage]) -> list[int]:
 
 @pytest.fixture
 def video(tmp_path: Path) -> Path:
-    path = tmp_path / "clip.avi"
+    return _video(tmp_path, frames=10)
+
+
+def _video(folder: Path, *, frames: int) -> Path:
+    path = folder / "clip.avi"
     writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 20.0, (64, 48))
-    for shade in range(10):
-        writer.write(np.full((48, 64, 3), shade * 20, np.uint8))
+    for number in range(frames):
+        writer.write(np.full((48, 64, 3), number % 10 * 20, np.uint8))
     writer.release()
     return path
 
@@ -88,13 +93,16 @@ async def test_video_in_real_time_takes_its_time(video: Path) -> None:
     began = time.monotonic()
     images = await _all(open_video(video))
     assert time.monotonic() - began >= 0.4
-    assert len(images) + sum(image.lost_before for image in images) == 10
+    # A busy machine may lose the very last ones, which no image reports.
+    last = round(float(np.asarray(images[-1].image).mean()) / 20)
+    assert len(images) + sum(image.lost_before for image in images) == last + 1
     now_us = time.monotonic_ns() // 1000
     assert abs(images[-1].capture_time_us - now_us) < 10_000_000
 
 
-async def test_late_frames_of_a_recording_are_lost_as_a_cameras_would_be(video: Path) -> None:
-    source = open_video(video)
+async def test_late_frames_of_a_recording_are_lost_as_a_cameras_would_be(tmp_path: Path) -> None:
+    # Longer than any pause of a busy machine.
+    source = open_video(_video(tmp_path, frames=1200))
     source.begin_attempt()
     first = await anext(source)
     await asyncio.sleep(0.4)
@@ -111,8 +119,8 @@ async def test_recording_pauses_between_attempts(video: Path) -> None:
     await asyncio.sleep(0.4)
     source.begin_attempt()
     second = await anext(source)
-    # Without the pause, these 0.4 seconds would have lost 8; a busy machine may lose a few.
-    assert second.lost_before < 6
+    # It is the anchor of the recording's times, so that nothing before it can be late.
+    assert second.lost_before == 0
     assert second.capture_time_us - first.capture_time_us >= 400_000
     await source.aclose()
 
@@ -128,12 +136,13 @@ async def test_closed_recording_has_no_more_frames(video: Path) -> None:
 
 async def test_image_of_a_cancelled_wait_comes_next_and_closing_waits_for_the_reader() -> None:
     reading, closed_while_reading = False, None
+    may_read = threading.Semaphore(0)
 
     def slow() -> Iterator[tuple[Pixels | bytes, int]]:
         nonlocal reading
         for picture, at in pictures(3):
             reading = True
-            time.sleep(0.1)
+            assert may_read.acquire(timeout=60)
             reading = False
             yield picture, round(at * 1_000_000)
 
@@ -145,13 +154,19 @@ async def test_image_of_a_cancelled_wait_comes_next_and_closing_waits_for_the_re
     source = Recording(slow(), camera=camera, pace="fast", skip_late=False, close=close)
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(anext(source), timeout=0.02)
+    may_read.release()
     first, second = await anext(source), asyncio.create_task(anext(source))
     assert not isinstance(first.image, bytes)
     assert np.array_equal(first.image, np.asarray(pictures(1)[0][0]))
-    await asyncio.sleep(0.02)
+    while not reading:  # noqa: ASYNC110 - a thread sets it
+        await asyncio.sleep(0.01)
     second.cancel()
     await asyncio.gather(second, return_exceptions=True)
-    await source.aclose()
+    closing = asyncio.create_task(source.aclose())
+    await asyncio.sleep(0.02)
+    assert closed_while_reading is None
+    may_read.release()
+    await closing
     assert closed_while_reading is False
 
 
@@ -289,14 +304,18 @@ async def test_times_that_do_not_rise_are_made_to() -> None:
 
 
 async def test_slow_generator_loses_nothing() -> None:
+    made_us: list[int] = []
+
     def slow() -> Iterator[tuple[Pixels | bytes, float]]:
         for picture, at in pictures(3, fps=50):
             time.sleep(0.25)
+            made_us.append(time.monotonic_ns() // 1000)
             yield picture, at
 
     images = await _all(generated_source(slow()))
     assert [image.lost_before for image in images] == [0, 0, 0]
-    assert abs(images[-1].capture_time_us - time.monotonic_ns() // 1000) < 300_000
+    # The time of arrival, up to the 200 ms from which an image is late.
+    assert made_us[-1] - 200_000 <= images[-1].capture_time_us <= time.monotonic_ns() // 1000
 
 
 class _Capture:
@@ -311,18 +330,20 @@ class _Capture:
     def read(self) -> tuple[bool, Pixels | None]:
         time.sleep(0.02)
         self.left -= 1
-        return (False, None) if self.left < 0 else (True, np.full((4, 4, 3), self.left, np.uint8))
+        return (False, None) if self.left < 0 else (True, np.full((4, 4, 3), self.left % 256, np.uint8))
 
     def release(self) -> None:
         self.released += 1
 
 
 async def test_camera_gives_the_newest_image_and_counts_the_lost() -> None:
-    capture = _Capture(50)
+    capture = _Capture(10_000)
     source = CameraSource(capture, 0)  # type: ignore[arg-type]  # a stand-in for the hardware
     source.begin_attempt()
     first = await anext(source)
-    await asyncio.sleep(0.15)
+    left = capture.left
+    while capture.left > left - 8:  # noqa: ASYNC110 - a thread counts
+        await asyncio.sleep(0.02)
     second = await anext(source)
     assert second.lost_before >= 2
     assert second.capture_time_us > first.capture_time_us
@@ -332,7 +353,7 @@ async def test_camera_gives_the_newest_image_and_counts_the_lost() -> None:
 
 
 async def test_the_camera_discards_frames_from_before_the_attempt() -> None:
-    source = CameraSource(_Capture(50), 0)  # type: ignore[arg-type]  # a stand-in for the hardware
+    source = CameraSource(_Capture(10_000), 0)  # type: ignore[arg-type]  # a stand-in for the hardware
     await anext(source)
     await asyncio.sleep(0.1)
     began_us = time.monotonic_ns() // 1000

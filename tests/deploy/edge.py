@@ -20,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import scan_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
+from tests.ports import held_port
 from tests.server.certificates import authority_pem, client_certificate
 from tests.server.live import PAGE_ORIGIN
 from tests.server.policy_files import write_policy
@@ -124,19 +125,26 @@ class EdgeFiles:
             server: The server.
             changed: Texts of the shipped file to replace, for a test of what they are for.
         """
-        edge = Edge(self, proxy, server, changed or {})
-        try:
-            await edge.start()
-            yield edge
-        finally:
-            await edge.stop()
+        with held_port() as phones, held_port() as backends:
+            edge = Edge(self, proxy, server, changed or {}, ports=(phones, backends))
+            try:
+                await edge.start()
+                yield edge
+            finally:
+                await edge.stop()
 
 
 class Edge:
     """A proxy that runs the shipped file, of which addresses, networks and paths are replaced."""
 
     def __init__(
-        self, files: EdgeFiles, proxy: str, server: ServerProcess, changed: Mapping[str, str]
+        self,
+        files: EdgeFiles,
+        proxy: str,
+        server: ServerProcess,
+        changed: Mapping[str, str],
+        *,
+        ports: tuple[int, int],
     ) -> None:
         self._files = files
         self._program = require_proxy(proxy)
@@ -144,7 +152,7 @@ class Edge:
         self._folder.mkdir(exist_ok=True)
         self._process: asyncio.subprocess.Process | None = None
         self.proxy = proxy
-        self.phones_port, self.backends_port = _free_port(), _free_port()
+        self.phones_port, self.backends_port = ports
         self._config = self._folder / PROXIES[proxy]
         text = (_SHIPPED / PROXIES[proxy]).read_text()
         for old, new in (*self._replaced(server).items(), *changed.items()):
@@ -223,12 +231,12 @@ class Edge:
             self._process = await asyncio.create_subprocess_exec(*command, stdout=output, stderr=output)
         loop = asyncio.get_running_loop()
         limit = loop.time() + _START_SECONDS
-        while not await self._reached():
+        while not await self.reached():
             assert self._process.returncode is None, await asyncio.to_thread(log.read_text)
             assert loop.time() < limit, await asyncio.to_thread(log.read_text)
             await asyncio.sleep(0.1)
 
-    async def _reached(self) -> bool:
+    async def reached(self) -> bool:
         """Whether the server, and not only the proxy, refuses a call without a message."""
         async with self.phone_channel() as channel:
             code: grpc.StatusCode = (
@@ -298,9 +306,3 @@ def _channel(
     credentials = grpc.ssl_channel_credentials(root, key, chain)
     options = [("grpc.ssl_target_name_override", name), ("grpc.use_local_subchannel_pool", 1)]
     return grpc.aio.secure_channel(f"127.0.0.1:{port}", credentials, options=options)
-
-
-def _free_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return int(free.getsockname()[1])

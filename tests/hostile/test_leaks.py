@@ -157,7 +157,7 @@ async def _send(inputs: Iterator[Awaitable[None]], count: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 async def test_ten_thousand_bad_inputs_leave_nothing_behind(live: LiveServer, storage: Storage) -> None:
     inputs = _inputs(live)
     await _send(inputs, _WARM_UP)

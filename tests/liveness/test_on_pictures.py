@@ -69,7 +69,7 @@ def photos(assets: Path, pack: Pack) -> list[tuple[BgrImage, float, float, float
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize("case", list(_CASES))
 def test_guidance_fires_as_it_should(
     case: str, pack: Pack, photos: list[tuple[BgrImage, float, float, float]]

@@ -46,7 +46,7 @@ def test_missing_assets_are_reported_in_one_line(tmp_path: Path, capsys: pytest.
     assert capsys.readouterr().err.startswith("could not measure: ")
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_photos_and_a_clip_are_judged(
     assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -215,7 +215,7 @@ def _pictures(assets: Path) -> tuple[str, str]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_our_network_scores_only_rows_outside_its_training_data(assets: Path, tmp_path: Path) -> None:
     trained, unseen = _pictures(assets)
     part_of(assets / "data/pad", tmp_path / "data/pad", [trained, unseen])

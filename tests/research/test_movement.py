@@ -44,7 +44,7 @@ def test_attackers_match_their_names() -> None:
     assert settings_of(_case(Approacher.STILL)).motion.yaw_degrees < 0.5
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_a_print_comes_closer_to_both_heads(
     assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -136,7 +136,7 @@ def _pictures(folder: Path) -> list[str]:
     return [row["file"] for part in (*parts, others[:2]) for row in part]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_preparation_writes_regions_a_shard_and_the_held_out_list(
     assets: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,7 +35,7 @@ _DEBIAN = Path("/usr/lib/postgresql")
 _NEEDED = ("initdb", "postgres", "pg_isready")
 # On a busy machine initdb once ended by SIGBUS, and never again.
 _TRIES = 3
-_START_SECONDS = 30.0
+_START_SECONDS = 90.0
 
 
 class ProgramError(Exception):

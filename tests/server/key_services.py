@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import socket
 import subprocess
 import time
 import urllib.error
@@ -13,6 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from tests.ports import held_port
 
 __all__ = ["Bao", "bao_program", "running_bao"]
 
@@ -50,7 +51,7 @@ class Bao:
             headers={"X-Vault-Token": self.token},
             method=method,
         )
-        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=60) as answer:  # noqa: S310
             text = answer.read()
         return dict(json.loads(text).get("data") or {}) if text else {}
 
@@ -58,30 +59,25 @@ class Bao:
 @contextmanager
 def running_bao(program: str, folder: Path) -> Iterator[Bao]:
     """Runs a server with a Transit engine and its key ``facegate`` until the block ends."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    bao = Bao(f"http://127.0.0.1:{port}", "root-of-this-test")
-    command = [program, "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}"]
-    environment = {**os.environ, "HOME": str(folder), "BAO_DEV_ROOT_TOKEN_ID": bao.token}
-    with (
-        (folder / "bao.log").open("wb") as log,
-        subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process,
-    ):
-        try:
-            _wait(bao, process, folder / "bao.log")
-            bao.call("sys/mounts/transit", {"type": "transit"})
-            bao.call("transit/keys/facegate", {})
-            yield bao
-        finally:
-            process.terminate()
+    with held_port() as port, (folder / "bao.log").open("wb") as log:
+        bao = Bao(f"http://127.0.0.1:{port}", "root-of-this-test")
+        command = [program, "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}"]
+        environment = {**os.environ, "HOME": str(folder), "BAO_DEV_ROOT_TOKEN_ID": bao.token}
+        with subprocess.Popen(command, stdout=log, stderr=log, env=environment) as process:
+            try:
+                _wait(bao, process, folder / "bao.log")
+                bao.call("sys/mounts/transit", {"type": "transit"})
+                bao.call("transit/keys/facegate", {})
+                yield bao
+            finally:
+                process.terminate()
 
 
 def _wait(bao: Bao, process: subprocess.Popen[bytes], log: Path) -> None:
     until = time.monotonic() + _START_SECONDS
     while time.monotonic() < until and process.poll() is None:
         try:
-            with urllib.request.urlopen(f"{bao.address}/v1/sys/health", timeout=1):  # noqa: S310
+            with urllib.request.urlopen(f"{bao.address}/v1/sys/health", timeout=10):  # noqa: S310
                 return
         except (urllib.error.URLError, OSError):
             time.sleep(0.1)

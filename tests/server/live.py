@@ -297,7 +297,7 @@ class LiveServer:
 
         Fails if it takes longer than a busy machine explains.
         """
-        for _ in range(200):
+        for _ in range(1000):
             now = self.traces()
             if now.tasks <= before.tasks and len(now.files) <= len(before.files):
                 return
@@ -325,7 +325,9 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "silent", app="nothing")
     write_policy(folder, "no-reconnect", reconnects=0)
     write_policy(folder, "resumable", resume_seconds=20)
-    write_policy(folder, "hasty", idle_seconds=1, attempt_seconds=2, ready_seconds=2)
+    write_policy(folder, "hasty", idle_seconds=2, attempt_seconds=2, ready_seconds=2)
+    write_policy(folder, "short", attempt_seconds=2)
+    write_policy(folder, "unready", ready_seconds=2)
     write_policy(folder, "one-page", web_origins=[PAGE_ORIGIN])
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
     write_policy(folder, "doubting", maximum=1, challenges=["flash", "movement"])

@@ -243,15 +243,16 @@ async def test_a_cancelled_call_does_not_delay_others() -> None:
 
 async def test_cancellation_is_raised_once_the_running_call_has_ended() -> None:
     pool = WorkerPool(workers=1)
-    release, done = threading.Event(), list[str]()
+    begun, release, done = threading.Event(), threading.Event(), list[str]()
 
     def changes_what_the_caller_holds() -> None:
+        begun.set()
         release.wait(20)
         done.append("changed")
         raise LookupError
 
     caller = asyncio.ensure_future(pool.run(changes_what_the_caller_holds))
-    await asyncio.sleep(0.02)
+    assert await asyncio.to_thread(begun.wait, 20)
     for _ in range(3):
         caller.cancel()
         await asyncio.sleep(0.02)
@@ -309,9 +310,15 @@ async def test_later_work_can_be_awaited_repeatedly() -> None:
 
 async def test_closing_drops_calls_that_have_not_begun() -> None:
     pool = WorkerPool(workers=1)
-    release, done = threading.Event(), list[str]()
-    held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
-    await asyncio.sleep(0.02)
+    begun, release, done = threading.Semaphore(0), threading.Event(), list[str]()
+
+    def hold() -> bool:
+        begun.release()
+        return release.wait(20)
+
+    held = asyncio.gather(*(run(hold) for run in (pool.run, pool.run_first)))
+    for _ in range(2):
+        assert await asyncio.to_thread(begun.acquire, timeout=20)
     dropped = [asyncio.ensure_future(run(done.append, "late")) for run in (pool.run, pool.run_first)]
     await asyncio.sleep(0.02)
     later = pool.run_later(done.append, "later")

@@ -370,7 +370,7 @@ def test_a_person_has_one_hash_before_and_after_rotations() -> None:
     assert (key.subject_hash("bank", ""), key.subject_hashes("bank", "")) == ("", ())
 
 
-_LATER = datetime.now(UTC) + timedelta(hours=1)
+_LATER = datetime.now(UTC) + timedelta(days=1)
 _KEK, _OTHER_KEK = LocalKey("file:a", os.urandom(32)), LocalKey("file:b", os.urandom(32))
 
 

@@ -314,7 +314,7 @@ class TestDamage:
             else:
                 assert pixels.ndim == 3
                 conforming += 1
-            assert time.perf_counter() - before < 10, path.name
+            assert time.perf_counter() - before < 60, path.name
         assert conforming >= enough
         assert reasons[ImageFault.MALFORMED] >= enough
         assert set(reasons) <= {ImageFault.MALFORMED, ImageFault.TOO_MANY_PIXELS}

@@ -8,8 +8,7 @@ import base64
 import json
 import os
 import shutil
-import socket
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -23,12 +22,13 @@ import pytest_asyncio
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.packs import shared_pack
+from tests.ports import held_port
 from tests.server.live import PATIENT, LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy
 from vision.face import BgrImage
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
-_JOB_SECONDS = 150
+_JOB_SECONDS = 300
 _LONG_SIDE = 720
 _LONGEST_SECONDS = 20
 """A camera starts its clip again at its end, and frames that return are an attack: the clip outlasts most
@@ -46,18 +46,11 @@ def _browser() -> None:
         pytest.skip("web/sdk is not built: run 'make web'")
 
 
-def free_port() -> int:
-    """A free port of loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
-
-
 @pytest.fixture(scope="session")
-def page_port() -> int:
+def page_port() -> Iterator[int]:
     """The port of the pages, which the server's list of origins names."""
-    return free_port()
+    with held_port() as port:
+        yield port
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tests.packs import shared_pack
+from tests.ports import held_port
 from tests.server.live import PATIENT, serving, settings_for
-from tests.web.conftest import Browser, free_port, read_recording
+from tests.web.conftest import Browser, read_recording
 
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
@@ -25,13 +26,13 @@ _NOBODY = "ws://127.0.0.1:9"
 
 @asynccontextmanager
 async def _browser(folder: Path, assets: Path) -> AsyncIterator[Browser]:
-    port = free_port()
-    origins = [f"http://localhost:{port}"]
-    settings = settings_for(
-        folder, web=True, device_integrity={"web": {"rp_id": "localhost", "origins": origins}}
-    )
-    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
-        yield Browser(live, port)
+    with held_port() as port:
+        origins = [f"http://localhost:{port}"]
+        settings = settings_for(
+            folder, web=True, device_integrity={"web": {"rp_id": "localhost", "origins": origins}}
+        )
+        async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+            yield Browser(live, port)
 
 
 async def make_screens(folder: Path, assets: Path, *, size: str, scheme: str) -> None:

@@ -76,7 +76,7 @@ async def _page(port: int) -> AsyncIterator[_PageClient]:
         await reading
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 async def test_a_page_passes_every_scenario(page_port: int) -> None:
     quick = [name for name in BY_NAME if name not in {*SLOW, *_RATED}]
     origin = f"http://localhost:{page_port}"

@@ -8,7 +8,8 @@ from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.domain.terms import AttemptOutcome
-from tests.web.conftest import Browser, Recording, free_port
+from tests.ports import held_port
+from tests.web.conftest import Browser, Recording
 from tests.web.lines import line
 
 pytestmark = pytest.mark.slow
@@ -170,7 +171,8 @@ async def test_a_server_that_is_not_there_is_not_a_lost_connection(
 ) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, server=f"ws://127.0.0.1:{free_port()}", script="walk")
+    with held_port() as port:
+        answer = await browser.scan(upload, person.camera, server=f"ws://127.0.0.1:{port}", script="walk")
     assert answer["error"] == "ConnectionFailedError"
     assert "The server cannot be reached. Trying again…" in answer["seen"]
     assert "The connection was lost. Connecting again…" not in answer["seen"]

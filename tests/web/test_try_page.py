@@ -18,7 +18,7 @@ _WALK = Path(__file__).resolve().parents[2] / "web" / "sdk" / "e2e" / "try.mjs"
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
 _BLINKING = "live/KwaiVGI__assets__examples__driving__d10.mp4"
-_JOB_SECONDS = 110
+_JOB_SECONDS = 300
 _PHONE = {"width": 390, "height": 844}
 
 

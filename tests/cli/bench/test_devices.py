@@ -1,4 +1,3 @@
-import socket
 from pathlib import Path
 
 import pytest
@@ -6,6 +5,7 @@ import pytest
 from cli.bench import devices as module
 from cli.bench.devices import DeviceJob, make_scans, open_devices, run_job
 from cli.errors import DeviceProcessFailed
+from tests.ports import held_port
 
 
 def job(target: str, frames: Path, tickets: int) -> DeviceJob:
@@ -17,15 +17,9 @@ def job(target: str, frames: Path, tickets: int) -> DeviceJob:
     )
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        port: int = listener.getsockname()[1]
-        return port
-
-
 def test_a_scan_without_frames_reports_the_reason(tmp_path: Path) -> None:
-    times = run_job(job(f"127.0.0.1:{free_port()}", tmp_path, 2))
+    with held_port() as port:
+        times = run_job(job(f"127.0.0.1:{port}", tmp_path, 2))
     assert len(times) == 2
     assert all("SourceError" in scan.error and scan.seconds_to_result is None for scan in times)
 

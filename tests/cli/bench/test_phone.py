@@ -60,18 +60,19 @@ async def _frames(phone: TintedPhone, count: int) -> list[CapturedImage]:
 
 
 async def test_frames_come_in_real_time_and_none_before_it_was_captured() -> None:
-    phone = _phone(5, frames_per_second=50.0)
+    # Longer than a busy machine holds the test up, because frames that were due meanwhile are not captured.
+    phone = _phone(1000, frames_per_second=50.0)
     began = time.monotonic_ns() // 1000
-    frames = [frame async for frame in phone]
-    assert len(frames) >= 2
+    frames = await _frames(phone, 5)
     times = [frame.capture_time_us for frame in frames]
     assert times == sorted(set(times))
     assert times[0] >= began
     assert times[-1] <= time.monotonic_ns() // 1000
+    assert 1 <= len([frame async for frame in _phone(2, frames_per_second=50.0)]) <= 2
 
 
 async def test_a_colour_is_claimed_at_once_and_seen_a_little_later() -> None:
-    phone = _phone(200, frames_per_second=100.0)
+    phone = _phone(1000, frames_per_second=100.0)
     (before,) = await _frames(phone, 1)
     assert phone.displayed(before.capture_time_us).number == 0
     phone.show_step(scan_pb2.FlashStep(step=3, color=scan_pb2.Rgb(red=255, green=255, blue=255)))

@@ -60,7 +60,7 @@ def facegate(*words: str) -> "subprocess.CompletedProcess[str]":
         [sys.executable, "-c", "from cli.main import main; main()", *words],
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=600,
         env={name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")},
     )
 
@@ -94,7 +94,7 @@ def check_written_files(out: Path, *, pack: str) -> None:
 # `make demo`, which CI runs, is the demo without models.
 @pytest.mark.slow
 @pytest.mark.alone
-@pytest.mark.timeout(460)
+@pytest.mark.timeout(1200)
 def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Path) -> None:
     out, models = tmp_path / "demo", tmp_path / "models"
     pack = load_catalogue().pack("open")

@@ -26,7 +26,7 @@ def _checks(scan: Sequence[Frame]) -> list[DeviceCheck]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_live_clips_fail_nothing_hard_and_noise_alone_softly(assets: Path) -> None:
     scans = [scan for clip in sorted((assets / "data/video/live").iterdir()) for scan in clip_scans(clip)]
     failed = {

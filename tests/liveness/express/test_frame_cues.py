@@ -74,7 +74,7 @@ def test_a_picture_of_one_colour_has_no_cue_beyond_reason(shade: int) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 def test_lines_on_selfies_prints_and_screens_of_the_largest_source(assets: Path) -> None:
     pack = shared_pack(f"insightface:{assets / 'models'}")
     samples = [

@@ -117,7 +117,7 @@ def test_a_simulated_person_is_live() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("name", ["astronaut", "black-top", "grey-shirt", "long-hair", "red-shirt"])
 def test_every_simulated_person_and_every_attack_with_their_photo(name: str) -> None:
     for seed in (1, 2):
@@ -127,7 +127,7 @@ def test_every_simulated_person_and_every_attack_with_their_photo(name: str) -> 
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", list(AttackKind))
 def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: AttackKind) -> None:
     for number, name in enumerate(("astronaut", "grey-shirt", "long-hair")):
@@ -169,7 +169,7 @@ def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("spec", "share"), [("embedded", 0.75), ("insightface", 0.9)])
 def test_live_clips_raise_few_false_alarms(spec: str, share: float, assets: Path) -> None:
     """A sanity check on 19 clips, not an error rate. The embedded pack's network is weak."""
@@ -181,7 +181,7 @@ def test_live_clips_raise_few_false_alarms(spec: str, share: float, assets: Path
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 def test_replayed_screens_do_not_pass_the_network(assets: Path) -> None:
     """The three screen replays; the two deepfake files have no medium that this mode could detect."""
     pack = shared_pack(f"insightface:{assets / 'models'}")

@@ -371,7 +371,7 @@ def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
 def test_real_clips_are_judged_whole_and_by_their_frames(assets: Path) -> None:
     # Not the embedded pack, because its network scores the stills of one of these persons as an attack.
     pack = load_pack(f"open:{assets / 'models'}")
-    limits = DecoderLimits(cpu_seconds=60, wall_seconds=90)
+    limits = DecoderLimits(cpu_seconds=200, wall_seconds=600)
     with DecoderPool(still_workers=0, video_workers=1, limits=limits) as decoders:
         analyst = VideoAnalyst(
             pack=pack,
@@ -413,7 +413,7 @@ class _GreyCamera:
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
     ("clip", "verdicts"),
     [
@@ -426,7 +426,7 @@ class _GreyCamera:
 def test_a_film_of_a_grey_camera_is_no_attack_and_never_live(
     assets: Path, clip: str, verdicts: set[Verdict]
 ) -> None:
-    limits = DecoderLimits(cpu_seconds=60, wall_seconds=200)
+    limits = DecoderLimits(cpu_seconds=200, wall_seconds=600)
     with DecoderPool(still_workers=0, video_workers=1, limits=limits) as decoders:
         analyst = VideoAnalyst(
             pack=shared_pack(f"open:{assets / 'models'}"),

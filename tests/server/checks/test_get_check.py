@@ -230,10 +230,15 @@ async def test_a_watcher_sees_every_change(scene: LiveServer) -> None:
 
 
 async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="brief")
-    async with watching(scene, upload.check_id) as watcher:
-        await watcher.over()
-        assert watcher.states == ["WAITING", "EXPIRED"]
+    upload = await scene.upload()
+    try:
+        async with watching(scene, upload.check_id) as watcher:
+            await watcher.sees("WAITING")
+            scene.clock.ahead = timedelta(seconds=181)
+            await watcher.over()
+            assert watcher.states == ["WAITING", "EXPIRED"]
+    finally:
+        scene.clock.ahead = timedelta()
 
 
 async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:

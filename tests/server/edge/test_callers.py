@@ -625,7 +625,12 @@ class _Scene:
 
 @pytest_asyncio.fixture(scope="module")
 async def roles_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Scene]:
-    folder = tmp_path_factory.mktemp("roles")
+    async with _scene(tmp_path_factory.mktemp("roles")) as scene:
+        yield scene
+
+
+@asynccontextmanager
+async def _scene(folder: Path) -> AsyncIterator[_Scene]:
     keys = {role.value: new_api_key() for role in Role}
     file = folder / "keys.toml"
     file.touch(0o600)
@@ -637,7 +642,7 @@ async def roles_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
         ),
     )
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
-    settings = settings_for(Path(folder), listeners=listeners)
+    settings = settings_for(folder, listeners=listeners)
     async with serving(settings) as live:
         yield _Scene(live, {role: key for role, (key, _) in keys.items()}, settings.database_url)
 
@@ -670,15 +675,15 @@ async def test_every_method_is_refused_on_the_other_listener(roles_scene: _Scene
         }
 
 
-async def test_refused_access_is_in_the_audit_log(roles_scene: _Scene) -> None:
+async def test_refused_access_is_in_the_audit_log(tmp_path: Path) -> None:
     path = next(path for path, scope in ROLES_SCOPES.items() if scope is Scope.CREATE_CHECKS)
-    for _ in range(5):
-        await roles_scene.call(path, listener="service", credentials="operator")
-        await roles_scene.call(path, listener="service", credentials="none")
-    async with asyncio.timeout(30):
-        while not (known := await roles_scene.entries("operator", method=path)):  # noqa: ASYNC110 - polled
+    async with _scene(tmp_path) as scene, asyncio.timeout(30):
+        for _ in range(5):
+            await scene.call(path, listener="service", credentials="operator")
+            await scene.call(path, listener="service", credentials="none")
+        while not (known := await scene.entries("operator", method=path)):  # noqa: ASYNC110 - polled
             await asyncio.sleep(0.1)
-        while not (unknown := await roles_scene.entries(SERVER_TENANT)):  # noqa: ASYNC110 - as above
+        while not (unknown := await scene.entries(SERVER_TENANT)):  # noqa: ASYNC110 - as above
             await asyncio.sleep(0.1)
     # Repeats are counted for a minute, so each kind has one entry.
     (entry,) = known

@@ -113,7 +113,7 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
 
     def work(place: Place) -> None:
         begun.set()
-        go_on.wait(5)
+        go_on.wait(60)
         refusal_details.append("begun")
         place.require_wanted()
         refusal_details.append("ended")
@@ -123,7 +123,7 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
             await place.run(pool, work, place)
 
     calls = [asyncio.create_task(call()) for _ in range(2)]
-    await asyncio.to_thread(begun.wait, 5)
+    await asyncio.to_thread(begun.wait, 30)
     for left in calls:
         left.cancel()
     await asyncio.gather(*calls, return_exceptions=True)
@@ -132,7 +132,7 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
     with _refused():
         await call()
     go_on.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await places.wait_until_idle()
     assert refusal_details == ["begun"]
 

@@ -87,17 +87,14 @@ _MEDIA = {".mp4", ".mov", ".avi", ".webm", ".mkv", ".jpg", ".png", ".webp", ".bm
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server that decodes videos, with a short time limit for them."""
+    """A server that decodes videos."""
     settings = settings_for(
         tmp_path_factory.mktemp("analyses"),
         limits={"wait_seconds": 0.1},
         analysis={"video_workers": 1, "max_videos": 2, "max_images": 2},
     )
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(analysis_servicer, "IDLE_SECONDS", _SHORT_IDLE)
-        patched.setattr(analysis_servicer, "UPLOAD_SECONDS", _SHORT_UPLOAD)
-        async with serving(settings) as server:
-            yield server
+    async with serving(settings) as server:
+        yield server
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,9 +392,14 @@ async def test_the_upload_ends_where_the_limit_is(analysing: LiveServer) -> None
 
 
 @pytest.mark.slow
-async def test_a_pause_and_a_trickle_end_the_upload(analysing: LiveServer) -> None:
-    answer = await _refusal(analysing, _upload(bytes(10)), pause_at=1)
+async def test_a_pause_and_a_trickle_end_the_upload(
+    analysing: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(analysis_servicer, "IDLE_SECONDS", _SHORT_IDLE)
+        answer = await _refusal(analysing, _upload(bytes(10)), pause_at=1)
     assert (answer.reason, answer.metadata["idleSeconds"]) == (Reason.STREAM_IDLE, str(_SHORT_IDLE))
+    monkeypatch.setattr(analysis_servicer, "UPLOAD_SECONDS", _SHORT_UPLOAD)
 
     def trickle() -> Iterator[Any]:
         yield _Request(config=_Config(kind=_Config.KIND_VIDEO))
@@ -748,4 +750,4 @@ async def test_the_servicer_serves_nothing_before_it_is_opened() -> None:
     assert caught.value.reason is Reason.NOT_SERVING
     assert caught.value.retry_after
     assert servicer.scans == 0
-    await asyncio.wait_for(servicer.idle(), 1)
+    await asyncio.wait_for(servicer.idle(), 30)

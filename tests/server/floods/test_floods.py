@@ -1,6 +1,7 @@
 """A server with callers of several tenants, of which one calls endlessly."""
 
 import asyncio
+import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -67,18 +68,21 @@ class Tenants:
 
 
 class _Slow:
-    """A detector that is slow for each image, like one without a cache."""
+    """A detector that is slow for each image, like one without a cache, and waits for ``go_on``, if given."""
 
-    def __init__(self, model: FaceDetector, seconds: float) -> None:
-        self._model, self._seconds = model, seconds
+    def __init__(self, model: FaceDetector, seconds: float, go_on: threading.Event | None) -> None:
+        self._model, self._seconds, self._go_on = model, seconds, go_on
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         sleep(self._seconds)
+        assert self._go_on is None or self._go_on.wait(60)
         return self._model.detect(image)
 
 
 @asynccontextmanager
-async def tenants(folder: Path, *, detection_seconds: float = 0.0, **tables: Any) -> AsyncIterator[Tenants]:
+async def tenants(
+    folder: Path, *, detection_seconds: float = 0.0, go_on: threading.Event | None = None, **tables: Any
+) -> AsyncIterator[Tenants]:
     """Serves until the block ends; ``tables`` are settings."""
     keys = {caller: new_api_key() for caller in (LOUD, QUIET, SANDBOX)}
     path = folder / "keys.toml"
@@ -92,7 +96,7 @@ async def tenants(folder: Path, *, detection_seconds: float = 0.0, **tables: Any
     )
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": path}, "admin": {"port": 0}}
     pack = remembering_pack()
-    pack = replace(pack, detector=_Slow(pack.detector, detection_seconds))
+    pack = replace(pack, detector=_Slow(pack.detector, detection_seconds, go_on))
     async with serving(settings_for(folder, listeners=listeners, **tables), pack=pack) as live:
         yield Tenants(live, {caller: key for caller, (key, _) in keys.items()})
 
@@ -483,7 +487,8 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
 @pytest.mark.slow
 async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) -> None:
     limits = {"tenants": {QUIET: {"max_uploads": 1}}, "wait_seconds": 0.0}
-    async with tenants(tmp_path, detection_seconds=1.0, limits=limits) as served:
+    go_on = threading.Event()
+    async with tenants(tmp_path, go_on=go_on, limits=limits) as served:
         first = asyncio.ensure_future(served.upload(QUIET))
 
         async def runs() -> bool:
@@ -495,7 +500,14 @@ async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) ->
         refusal = refused(caught.value)
         assert_documented(refusal)
         assert refusal.metadata == {"limit": "4", "tenantLimit": "1", "retrySeconds": "1.0"}
-        await asyncio.gather(first, served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))
+        others = asyncio.gather(served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))
+
+        async def all_run() -> bool:
+            return 'facegate_places_in_use{kind="uploads"} 4.0' in await served.metrics()
+
+        await until(all_run)
+        go_on.set()
+        await asyncio.gather(first, others)
 
 
 async def test_a_tenant_alone_may_scan_as_much_as_the_server_takes_on(tmp_path: Path) -> None:

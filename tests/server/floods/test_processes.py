@@ -225,7 +225,7 @@ async def test_the_soft_limit_is_raised(tmp_path: Path) -> None:
     assert line.split()[3:5] == ["2048", "2048"]
 
 
-@pytest.mark.timeout(900)
+@pytest.mark.timeout(1800)
 async def test_a_flood_of_headers_stops_scans_until_its_memory_is_back(tmp_path: Path) -> None:
     async with DataFolder(tmp_path, limits={"memory_mib": 800, "lease_seconds": 2.0}).serving() as server:
         await _scan(server)

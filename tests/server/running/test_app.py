@@ -413,7 +413,7 @@ async def call(address: str, credentials: grpc.ChannelCredentials) -> int:
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=5)
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=30)
         return int(answer.status)
 
 
@@ -501,7 +501,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(files: Files) ->
     async for address in tls_serving(held.credentials()):
         async with grpc.aio.secure_channel(address, trusting) as standing:
             health_of: Any = health_pb2_grpc.HealthStub(standing)
-            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=30)
             assert await _shown(address) == first
             _renew(files)
             # Nothing changes before the files are read again.
@@ -511,7 +511,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(files: Files) ->
             assert await _shown(address) == held.spki_sha256
             assert await _shown(address) == held.spki_sha256
             # The existing connection continues.
-            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=5)
+            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=30)
         assert await call(address, trusting) == health_pb2.HealthCheckResponse.SERVING
 
 

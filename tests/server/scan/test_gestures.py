@@ -45,6 +45,8 @@ def _pack(assets: Path) -> Pack:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def real(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """A server that takes frames as fast as they come."""
+    # Rendered now, because an attempt has its time.
+    assert len(pictures(count=140))
     async with serving(_settings(tmp_path_factory.mktemp("mouth")), pack=_pack(assets)) as server:
         yield server
 

@@ -376,10 +376,15 @@ async def test_an_image_that_cannot_be_used_is_refused(pool: WorkerPool) -> None
 
 
 async def test_a_frame_is_worked_in_to_its_end_when_the_device_vanishes(pool: WorkerPool) -> None:
-    setting, release = _Setting(pool), threading.Event()
-    setting.analyst.before = lambda: release.wait(20)
+    setting, begun, release = _Setting(pool), threading.Event(), threading.Event()
+
+    def hold() -> bool:
+        begun.set()
+        return release.wait(20)
+
+    setting.analyst.before = hold
     taking = asyncio.ensure_future(setting.take(0))
-    await asyncio.sleep(0.02)
+    assert await asyncio.to_thread(begun.wait, 20)
     taking.cancel()
     await asyncio.sleep(0.02)
     assert not taking.done(), "the attempt must not be read while a thread writes it"

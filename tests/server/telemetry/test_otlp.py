@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -32,6 +31,7 @@ from server.telemetry.otlp import open_otlp
 from server.telemetry.otlp_senders import CountingProcessor
 from server.telemetry.stages import Stage
 from tests.canaries import Canaries
+from tests.ports import held_port
 from tests.server.live import fresh_pictures, portrait, serving, settings_for
 from tests.server.live_fixtures import good_check
 from tests.server.raw_device import RawDevice
@@ -160,11 +160,11 @@ def _call(metrics: Metrics, *, traceparent: str | None = None, trusted: bool = T
         pass
 
 
-def _dead_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-        return port
+@pytest.fixture
+def dead_collector() -> Iterator[str]:
+    """An endpoint that refuses connections."""
+    with held_port() as port:
+        yield f"http://127.0.0.1:{port}"
 
 
 def test_without_an_endpoint_nothing_is_opened() -> None:
@@ -302,10 +302,9 @@ def test_the_environment_changes_nothing(receiver: Receiver, monkeypatch: pytest
     assert b"canary" not in b"".join(receiver.requests)
 
 
-def test_what_a_dead_collector_does_not_get_is_counted() -> None:
+def test_what_a_dead_collector_does_not_get_is_counted(dead_collector: str) -> None:
     metrics = _metrics()
-    endpoint = f"http://127.0.0.1:{_dead_port()}"
-    settings = OtlpSettings.model_validate({"endpoint": endpoint, "metrics_seconds": 0})
+    settings = OtlpSettings.model_validate({"endpoint": dead_collector, "metrics_seconds": 0})
     export = open_otlp(settings, metrics)
     assert export is not None
     _call(metrics)
@@ -316,8 +315,8 @@ def test_what_a_dead_collector_does_not_get_is_counted() -> None:
 
 
 @pytest.mark.slow
-async def test_a_dead_collector_costs_spans_and_nothing_else(tmp_path: Path) -> None:
-    otlp = {"endpoint": f"http://127.0.0.1:{_dead_port()}"}
+async def test_a_dead_collector_costs_spans_and_nothing_else(tmp_path: Path, dead_collector: str) -> None:
+    otlp = {"endpoint": dead_collector}
     async with serving(settings_for(tmp_path, telemetry={"otlp": otlp})) as live:
         await good_check(live)
         metrics = live.server._metrics

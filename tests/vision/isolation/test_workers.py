@@ -232,7 +232,7 @@ def test_no_worker_outlives_a_server_that_is_killed() -> None:
         workers = [int(pid) for pid in parent.stdout.readline().split()]
         assert len(workers) == 2
         parent.kill()
-    for _ in range(200):
+    for _ in range(3000):
         if not any(_runs(pid) for pid in workers):
             return
         time.sleep(0.02)

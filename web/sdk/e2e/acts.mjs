@@ -1,7 +1,7 @@
 /** What happens to a page while its scan runs. Each returns what the person sees of it. */
 
 const HOST = "facegate-scan";
-const LATE_MS = 3000;
+const LATE_MS = 2500;
 
 /** Chromium without a head shows every page, so the page is told what a browser would tell it. */
 function setVisibility(page, state) {

@@ -5,7 +5,7 @@
  */
 import { jobFromInput, opened } from "./drive.mjs";
 
-const KEPT_MS = 500;
+const KEPT_MS = 2000;
 const job = await jobFromInput();
 const { page, context, close } = await opened({ ...job, page: "scan.html" });
 const session = await context.newCDPSession(page);

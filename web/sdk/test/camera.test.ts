@@ -39,7 +39,7 @@ class Canvas {
 async function opened(...frames: Metadata[]): Promise<{ camera: Camera; seen: CapturedFrame[] }> {
   const opening = Camera.open(video);
   const [first, ...others] = frames;
-  await vi.waitFor(() => expect(callback).toBeDefined());
+  await vi.waitFor(() => expect(callback).toBeDefined(), { timeout: 30_000 });
   if (first !== undefined) {
     callback?.(0, { ...first, presentedFrames: first.presentedFrames - 1 });
     callback?.(0, first);
@@ -145,7 +145,7 @@ it.each([
 it("waits for a camera whose first pictures are black", async () => {
   brightness = 0;
   const opening = Camera.open(video);
-  await vi.waitFor(() => expect(callback).toBeDefined());
+  await vi.waitFor(() => expect(callback).toBeDefined(), { timeout: 30_000 });
   for (const presentedFrames of [1, 2, 3]) callback?.(0, { presentationTime: presentedFrames, presentedFrames });
   brightness = 40;
   callback?.(0, { presentationTime: 4, presentedFrames: 4 });

@@ -96,7 +96,7 @@ async function open(transcript: Transcript, { device_x25519_private, messages }:
   const ticket = { token, challengeKeySha256: fromHex(challenge_key_sha256) };
   const opening = ScanStream.open("wss://scan.example", ticket, await sessionOf(transcript, start.sessionPublicKey), start);
   opening.catch(() => undefined);
-  await vi.waitFor(() => expect(RecordedSocket.sent).toHaveLength(1));
+  await vi.waitFor(() => expect(RecordedSocket.sent).toHaveLength(1), { timeout: 30_000 });
   expect(RecordedSocket.sent.pop()).toEqual(first);
   // From 1.0.0 on, the package's major version is the protocol's.
   expect([0, start.protocolVersion]).toContain(Number.parseInt(VERSION, 10));
