@@ -204,6 +204,17 @@ def test_the_short_view_fits_a_screen_and_names_the_failed_tests() -> None:
     assert "signal_1" not in shown
 
 
+def test_the_short_view_states_what_decided_against_the_device() -> None:
+    result, found = _long_result(), "12 frames have the same bytes as frames of an earlier check."
+    failed = result.device.checks[2]
+    failed.detail = found
+    assert found not in _shown(result, verbose=False)
+    failed.decisive = True
+    assert found in _shown(result, verbose=False)
+    failed.tolerated = True
+    assert found not in _shown(result, verbose=False)
+
+
 @pytest.mark.parametrize(
     ("pack", "words"),
     [
