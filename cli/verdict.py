@@ -184,9 +184,9 @@ def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
 
 
 def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
-    return tuple(
-        check.name for check in device.checks if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
-    )
+    """Returns each name once: the evidence of every stream was tested."""
+    failed = result_pb2.DeviceCheck.OUTCOME_FAIL
+    return tuple(dict.fromkeys(check.name for check in device.checks if check.outcome == failed))
 
 
 def _deciding_detail(device: result_pb2.DeviceResult) -> str:
