@@ -246,7 +246,7 @@ def show_command(
 
         facegate audit show --actor anna --since 2027-03-01
 
-        facegate audit show --subject customer-4711 --service localhost:9091
+        facegate audit show --subject customer-4711 --service localhost:8444
     """
     with log_errors():
         connection = remote_connection(context, tenant=tenant)

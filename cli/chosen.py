@@ -80,7 +80,6 @@ ModelsDirOption = Annotated[
         show_default=False,
     ),
 ]
-PackArgument = Annotated[str, typer.Argument(help="The pack's name.", show_default=False)]
 
 
 def models_folder(given: Path | None = None, config: Path | None = None) -> Path:

@@ -1,6 +1,5 @@
 """Common options of several commands."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -9,8 +8,4 @@ __all__ = [
     "JsonOption",
 ]
 
-ConfigOption = Annotated[
-    Path | None,
-    typer.Option("--config", envvar="FACEGATE_CONFIG", help="Settings file (TOML)."),
-]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]

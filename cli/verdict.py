@@ -55,7 +55,7 @@ def result_json(result: result_pb2.CheckResult) -> str:
 
 def save_verdict(
     response: verification_service_pb2.FinishCheckResponse, folder: Path
-) -> tuple[SavedPicture, ...]:
+) -> tuple[SavedPicture | Path, ...]:
     """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
 
     Args:
@@ -63,7 +63,7 @@ def save_verdict(
         folder: The folder; it is created if needed.
 
     Returns:
-        The images, the evidence frame first.
+        The images, the evidence frame first, and then the other files.
 
     Raises:
         OSError: A file cannot be written.
@@ -77,10 +77,13 @@ def save_verdict(
         pictures.append(_save(response.evidence_frame, folder / f"{check_id}-evidence"))
     for number, picture in enumerate(response.audit_images, start=1):
         pictures.append(_save(picture, folder / f"{check_id}-audit-{number}"))
-    (folder / f"{check_id}.json").write_text(result_json(response.result) + "\n", encoding="utf-8")
-    if response.result_jws:
-        (folder / f"{check_id}.jws").write_text(response.result_jws + "\n", encoding="ascii")
-    return tuple(pictures)
+    texts = {".json": result_json(response.result), ".jws": response.result_jws}
+    files = []
+    for suffix, text in texts.items():
+        if text:
+            files.append(folder / f"{check_id}{suffix}")
+            files[-1].write_text(text + "\n", encoding="utf-8")
+    return (*pictures, *files)
 
 
 def _save(picture: result_pb2.EvidenceImage, stem: Path) -> SavedPicture:
@@ -166,6 +169,8 @@ def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
     table.add_row("device", _device(result.device))
     if failed := _failed_tests(result.device):
         table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
+    if decided := _deciding_detail(result.device):
+        table.add_row("", Text(decided, "red"))
     if waivers := waiver_words(result):
         table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
@@ -179,9 +184,19 @@ def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
 
 
 def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
-    return tuple(
-        check.name for check in device.checks if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
+    """Returns each name once: the evidence of every stream was tested."""
+    failed = result_pb2.DeviceCheck.OUTCOME_FAIL
+    return tuple(dict.fromkeys(check.name for check in device.checks if check.outcome == failed))
+
+
+def _deciding_detail(device: result_pb2.DeviceResult) -> str:
+    """Returns what the first test found whose failure fails the check by itself; empty if there is none."""
+    found = (
+        check.detail
+        for check in device.checks
+        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL and check.decisive and not check.tolerated
     )
+    return next(found, "")
 
 
 def _titled_summary(result: result_pb2.CheckResult) -> Table:

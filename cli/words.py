@@ -35,6 +35,8 @@ def describe_refusal(refusal: ServerError) -> str:
     lines = [f"{refusal.reason or refusal.code}: {' '.join(refusal.message.split())}"]
     lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))
     advice = refusal_advice(refusal.reason)
+    if refusal.reason == "UNAUTHENTICATED":
+        advice = "Give --api-key-file with a known key, or --cert and --key with a client certificate."
     if not refusal.reason and refusal.code == "DEADLINE_EXCEEDED":
         advice = (
             "The server accepts connections but does not answer: it is stopped, stuck or overloaded. Read "

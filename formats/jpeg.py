@@ -47,7 +47,6 @@ _MAX_SCANS = 64
 _COEFFICIENTS = 64
 _NEVER_SENT = 255
 _JFIF, _ADOBE = b"JFIF\x00", b"Adobe"
-_ADOBE_TRANSFORM = 11
 
 
 class JpegSegment(NamedTuple):

@@ -566,7 +566,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = 
     Raises:
         SourceError: There is no such kind or knob, or no head can be made from the photo.
     """
-    _check(kind, [known.value for known in ScanKind])
+    _check(kind, flashes=False)
     settings = apply_changes(scan_settings(ScanKind(kind), seed=seed), knobs)
     person = _person(photo)
 
@@ -589,7 +589,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[s
     Raises:
         SourceError: As for ``open_simulated``.
     """
-    _check(kind, [known.value for known in FlashKind])
+    _check(kind, flashes=True)
     settings = apply_changes(flash_settings(FlashKind(kind), seed=seed), knobs)
     return SimulatedPhone.in_hand(_person(photo), settings, find_faces=_find_faces)
 
@@ -604,9 +604,12 @@ def _embedded() -> packs.Pack:
     return packs.load_pack("embedded")
 
 
-def _check(kind: str, known: Sequence[str]) -> None:
-    if kind not in known:
-        raise SourceError(f"{kind!r} cannot be simulated; known: {', '.join(known)}")
+def _check(kind: str, *, flashes: bool) -> None:
+    if kind not in tuple(FlashKind if flashes else ScanKind):
+        raise SourceError(
+            f"{kind!r} cannot be simulated {'with' if flashes else 'without'} a flash. Known without one: "
+            f"{', '.join(ScanKind)}; with one: {', '.join(FlashKind)}"
+        )
 
 
 def _person(photo: Path) -> Photo:

@@ -21,13 +21,14 @@ from cli.bench.naive import measure_naive
 from cli.bench.phone import make_material
 from cli.bench.portraits import measure_portraits
 from cli.bench.scans import Bench, measure_flash_scans, measure_scans, running_server
-from cli.errors import BenchFailed
+from cli.chosen import models_folder
+from cli.errors import CommandError
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
 from server.configuration.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from vision.errors import VisionError
-from vision.packs import default_models_dir, load_pack
+from vision.packs import load_pack
 
 __all__ = ["bench", "report_view"]
 
@@ -122,7 +123,7 @@ def bench(
         )
         if json_file is not None:
             json_file.write_text(report.to_json() + "\n", encoding="utf-8")
-    except (BenchError, BenchFailed, VisionError) as error:
+    except (BenchError, CommandError, VisionError) as error:
         _fail(console, str(error))
     except OSError as error:
         _fail(console, f"{error.filename or json_file} cannot be written: {error.strerror}")
@@ -153,9 +154,7 @@ async def _measure(
             with open_devices() as devices:
                 for number, spec in enumerate(packs):
                     status.update(escape(f"{spec}: loading"))
-                    loaded = await asyncio.to_thread(
-                        load_pack, spec, models_dir=default_models_dir(os.environ, Path.home())
-                    )
+                    loaded = await asyncio.to_thread(load_pack, spec, models_dir=models_folder())
                     runtimes[spec] = loaded.runtime
                     clock = ModelClock()
                     async with running_server(loaded, clock, data=Path(folder) / str(number)) as server:

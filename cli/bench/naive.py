@@ -22,6 +22,7 @@ from facegate.v1 import result_pb2
 from cli.bench.devices import DeviceJob, make_scans
 from cli.bench.phone import FRAME_QUALITY, PORTRAIT_QUALITY, RecordedScan, decoded
 from cli.bench.scans import Bench
+from cli.chosen import models_folder
 from cli.errors import ScanNotMeasured
 from evaluation import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from evaluation.bench import Measurement
@@ -29,7 +30,7 @@ from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from matcher import cosine_similarity, fmr_bound
 from vision.face import Embedding
 from vision.image import encode_jpeg
-from vision.packs import Pack, default_models_dir, load_pack
+from vision.packs import Pack, load_pack
 
 __all__ = [
     "Comparison",
@@ -187,9 +188,7 @@ async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
         ScanNotMeasured: A check could not be made.
         DeviceProcessFailed: The devices cannot be used.
     """
-    pack = await asyncio.to_thread(
-        load_pack, bench.pack, models_dir=default_models_dir(os.environ, Path.home())
-    )
+    pack = await asyncio.to_thread(load_pack, bench.pack, models_dir=models_folder())
     compared = []
     bench.say(f"{bench.pack}: the naive pipeline, warming up")
     await _compare(bench, bench.material, pack, load="1 scan")

@@ -9,6 +9,7 @@ import numpy as np
 
 from cli.bench.phone import PERSON
 from cli.bench.scans import Bench
+from cli.chosen import models_folder
 from cli.errors import BenchFailed
 from evaluation.bench import Measurement, ModelClock, timed_pack
 from matcher import PortraitPolicy, TrustedImageRefused, accept_portrait
@@ -52,7 +53,7 @@ def two_megabytes(photo: BgrImage) -> bytes:
 
 def _measure(spec: str, runs: int) -> Measurement:
     clock = ModelClock(clock=time.process_time)
-    pack, policy = timed_pack(load_pack(spec), clock), PortraitPolicy()
+    pack, policy = timed_pack(load_pack(spec, models_dir=models_folder()), clock), PortraitPolicy()
     data = two_megabytes(builtin_photos(names=(PERSON,))[PERSON].pixels)
     accept_portrait(data, pack=pack, policy=policy)
     clock.read_and_reset()

@@ -214,10 +214,12 @@ def _file_json(file: InstalledFile) -> dict[str, Any]:
 
 
 def _size(installed: InstalledPack) -> str:
-    """Return the size of the required files; "unknown" unless the size of each is known."""
+    """Return the size of the required files, of those with a known size if the catalogue lacks one."""
     sizes = [file.entry.size for file in installed.files if file.required]
     known = [size for size in sizes if size is not None]
-    return size_text(sum(known)) if len(known) == len(sizes) else "unknown"
+    if not known:
+        return "unknown"
+    return ("" if len(known) == len(sizes) else "over ") + size_text(sum(known))
 
 
 def _licences(pack: CataloguePack) -> str:

@@ -251,7 +251,7 @@ def verify(
     messages = Console(stderr=True)
     try:
         response = asyncio.run(run_check(options, messages))
-        pictures = () if out is None else save_verdict(response, out)
+        saved = () if out is None else save_verdict(response, out)
     except (ClientError, PlatformUnusable) as error:
         fail(messages, failure_text(error))
     except (OSError, ValueError) as error:
@@ -263,8 +263,8 @@ def verify(
         Console().print(verdict_view(response.result, signature=signature, verbose=verbose))
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
-    for picture in pictures:
-        messages.print(escape(f"saved {picture}"), highlight=False)
+    for file in saved:
+        messages.print(escape(f"saved {file}"), highlight=False)
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
         messages.print("The server had a fault, and nothing was verified. Try again with a new check.")
     raise typer.Exit(_EXITS.get(response.result.status, FAILURE))

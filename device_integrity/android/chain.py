@@ -182,7 +182,6 @@ ATTESTATION_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.17"
 PROVISIONING_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.30"
 """The extension of a remotely provisioned attestation certificate with the number of issued ones."""
 
-_BASIC_CONSTRAINTS: Final = "2.5.29.19"
 _UNREADABLE: Final = (
     ValueError,
     TypeError,

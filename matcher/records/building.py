@@ -67,7 +67,6 @@ __all__ = [
 ]
 
 _LARGEST_SIDE: Final = 0xFFFF
-_LARGEST_LEVEL: Final = 7
 _FACIAL_2005: Final = b"FAC\x00010\x00"
 _SMILES: Final = frozenset({Expression.SMILE_CLOSED, Expression.SMILE_OPEN})
 _BEST_SCORE: Final = 100

@@ -203,7 +203,7 @@ async def test_a_server_that_refuses_whatever_the_file_is_ends_the_command(selfi
     run = await _run(fake, selfie, selfie)
     assert (run.code, run.output) == (2, "")
     assert "UNAUTHENTICATED" in run.messages
-    assert "Send a known API key" in run.messages
+    assert "--api-key-file" in run.messages
     assert len(fake.images) == 1
 
 

@@ -30,6 +30,20 @@ def test_an_unknown_pack_is_reported(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     assert "nobody's" in result.output
 
 
+def test_a_pulled_pack_is_sought_in_the_folder_of_the_settings(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(module, "make_material", lambda folder, **_: None)
+    settings = tmp_path / "facegate.toml"
+    settings.write_text(f'models_dir = "{tmp_path / "models"}"\n')
+    settings.chmod(0o600)
+    monkeypatch.delenv("FACEGATE_MODELS_DIR", raising=False)
+    monkeypatch.setenv("FACEGATE_CONFIG", str(settings))
+    result = CliRunner(env={"COLUMNS": "1000"}).invoke(app, ["--pack", "open"])
+    assert result.exit_code == 2
+    assert str(tmp_path / "models") in result.output
+
+
 def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("FACEGATE_TEST_ASSETS", raising=False)
     assert module._default_packs() == ("embedded",)

@@ -1,8 +1,19 @@
+from pathlib import Path
+
 import pytest
 
-from cli.bench.portraits import two_megabytes
+from cli.bench.portraits import _measure, two_megabytes
 from formats.image_header import parse_header
 from simulator import builtin_photos
+from vision.errors import PackNotFound
+
+
+def test_a_pulled_pack_is_sought_in_the_models_folder(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("FACEGATE_MODELS_DIR", str(tmp_path))
+    with pytest.raises(PackNotFound, match=str(tmp_path)):
+        _measure("open", 1)
 
 
 @pytest.mark.slow

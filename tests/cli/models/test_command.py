@@ -42,6 +42,12 @@ def test_the_real_catalogue_is_listed(tmp_path: Path) -> None:
     assert {one["installed"] for one in listed.values()} == {"no"}
 
 
+def test_the_known_part_of_a_size_is_listed(tmp_path: Path) -> None:
+    output = run("show", models_dir=tmp_path)[1]
+    (row,) = (line for line in output.splitlines() if line.split()[:1] == ["open"])
+    assert "over 9.9 MB" in row  # The catalogue does not know the size of two PAD networks.
+
+
 def test_the_embedded_pack_is_listed_as_installed(tmp_path: Path) -> None:
     row = next(line for line in run("show", models_dir=tmp_path)[1].splitlines() if "embedded" in line)
     assert "yes" in row

@@ -204,6 +204,23 @@ def test_the_short_view_fits_a_screen_and_names_the_failed_tests() -> None:
     assert "signal_1" not in shown
 
 
+def test_a_test_that_failed_in_two_streams_is_named_once() -> None:
+    result = _long_result()
+    result.device.checks.append(result.device.checks[0])
+    assert _shown(result, verbose=False).count("camera.test_0,") == 2  # Also among the tolerated tests.
+
+
+def test_the_short_view_states_what_decided_against_the_device() -> None:
+    result, found = _long_result(), "12 frames have the same bytes as frames of an earlier check."
+    failed = result.device.checks[2]
+    failed.detail = found
+    assert found not in _shown(result, verbose=False)
+    failed.decisive = True
+    assert found in _shown(result, verbose=False)
+    failed.tolerated = True
+    assert found not in _shown(result, verbose=False)
+
+
 @pytest.mark.parametrize(
     ("pack", "words"),
     [

@@ -80,6 +80,7 @@ async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Pa
     assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence
     assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
     assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
+    assert all(f"saved {file}" in run.messages.replace("\n", "") for file in out.iterdir())
     assert "Good, keep still." in run.messages
     assert scan_pb2.CAPABILITY_OPEN_MOUTH in fake.starts[0].capabilities
     assert fake.token not in run.output + run.messages
@@ -240,6 +241,7 @@ async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path:
     refused = await _run(FakeServerWithKey(), *arguments)
     assert refused.code == 2
     assert "UNAUTHENTICATED" in refused.messages
+    assert "--api-key-file" in refused.messages
 
 
 class FakeServerWithKey(FakeServer):
