@@ -1,6 +1,8 @@
 """Takes a screenshot of every screen of the element, on a phone and a desktop, in light and dark.
 
-``python -m tests.web.make_screens FOLDER`` needs what ``make web`` needs, and ``FACEGATE_TEST_ASSETS``.
+``python -m tests.web.make_screens FOLDER`` needs what ``make web`` needs, and ``FACEGATE_TEST_ASSETS``. With
+``--verdict`` it writes ``docs/verdict.webp``, the README's picture, instead: the page of ``facegate try``
+after a scan of a rendered head, whose photo (NASA's) is in the public domain.
 """
 
 import argparse
@@ -12,16 +14,26 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
+import cv2
+
+from simulator import ScanKind, SceneSettings, builtin_photos, simulate_scan
+from simulator.photo import builtin_image
+from tests.cli.try_.running import running_try
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.server.live import PATIENT, serving, settings_for
 from tests.web.conftest import Browser, read_recording
+from tests.web.test_try_page import walk
+from vision.image import encode_jpeg
 
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _SIZES = {"phone": {"width": 390, "height": 844}, "desktop": {"width": 1280, "height": 800}}
 _SCHEMES = ("light", "dark")
 _NO_CAMERA = ["--use-fake-device-for-media-stream=device-count=0"]
 _NOBODY = "ws://127.0.0.1:9"
+_VERDICT = Path(__file__).resolve().parents[2] / "docs" / "verdict.webp"
+_VERDICT_HEIGHT = 1260
+"""As far as the list of signals."""
 
 
 @asynccontextmanager
@@ -63,15 +75,44 @@ async def make_screens(folder: Path, assets: Path, *, size: str, scheme: str) ->
             await walk("network", server=_NOBODY)
 
 
+async def make_verdict(folder: Path, assets: Path) -> None:
+    """Writes the picture of a verdict; the colours are laid over the rendered head's face as it is filmed."""
+    photo = builtin_photos()["astronaut"]
+    settings = SceneSettings(kind=ScanKind.GENUINE, seed=5, seconds=20)
+    camera, portrait = folder / "camera.mjpeg", folder / "portrait.jpg"
+    camera.write_bytes(b"".join(encode_jpeg(f.pixels, quality=92) for f in simulate_scan(photo, settings)))
+    portrait.write_bytes(encode_jpeg(builtin_image("astronaut"), quality=92))
+    with running_try(folder, "--sandbox", "--pack", f"open:{assets / 'models'}") as command:
+        answer = await walk(
+            command.address,
+            video=str(camera),
+            portrait=str(portrait),
+            mode="colours",
+            relight=True,
+            pictures=str(folder),
+            name="try",
+            viewport={"width": 1100, "height": 800},
+        )
+    if not answer.get("verdict", "").startswith("It is you."):
+        raise SystemExit(f"the scan did not succeed; try again on an idle machine: {answer}")
+    page = cv2.imread(str(folder / "try-verdict.png"))
+    if page is None or not cv2.imwrite(str(_VERDICT), page[:_VERDICT_HEIGHT], [cv2.IMWRITE_WEBP_QUALITY, 85]):
+        raise SystemExit(f"{_VERDICT} could not be written")
+
+
 def main() -> None:
     """Runs the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=tuple(_SIZES), action="append", help="default: all")
     parser.add_argument("--scheme", choices=_SCHEMES, action="append", help="default: all")
+    parser.add_argument("--verdict", action="store_true", help="the README's picture instead")
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
     assets = Path(os.environ["FACEGATE_TEST_ASSETS"])
+    if chosen.verdict:
+        asyncio.run(make_verdict(chosen.folder, assets))
+        return
     for size in chosen.size or _SIZES:
         for scheme in chosen.scheme or _SCHEMES:
             asyncio.run(make_screens(chosen.folder, assets, size=size, scheme=scheme))
