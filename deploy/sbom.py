@@ -1,9 +1,9 @@
 """Writes the bill of materials and the table of licences: ``make sbom``.
 
-``facegate.cdx.json`` is a CycloneDX bill of materials: the distributions of this repository, the packages that
-a lock file pins for this system and this Python, the npm packages that the browser SDK contains, and every model
-of the catalogue. ``licences.md`` is a table of their licences; those of Python packages are read from what is
-installed here.
+``facegate.cdx.json`` is a CycloneDX bill of materials: the distributions of this repository, the packages
+that a lock file pins for this system and this Python, the npm packages that the browser SDK contains, and all
+models of the catalogue. ``licences.md`` is a table of their licences; those of Python packages are read from
+what is installed here.
 """
 
 import argparse
