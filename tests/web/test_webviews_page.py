@@ -65,7 +65,7 @@ def test_its_component_of_react_native_has_the_right_types(tmp_path: Path) -> No
     (tmp_path / "node_modules").symlink_to(SDK / "node_modules")
     (tmp_path / "web_view.d.ts").write_text(_WEB_VIEW)
     (tmp_path / "scan.tsx").write_text(_code("tsx"))
-    tsc = [SDK / "node_modules" / ".bin" / "tsc", "--noEmit", "--strict", "--jsx", "react-jsx"]
+    tsc = [str(SDK / "node_modules" / ".bin" / "tsc"), "--noEmit", "--strict", "--jsx", "react-jsx"]
     options = ["--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--types", ""]
     done = subprocess.run(
         [*tsc, *options, "web_view.d.ts", "scan.tsx"], cwd=tmp_path, capture_output=True, text=True
