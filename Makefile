@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help reference install dev demo test test-slow crash accuracy check chart sbom web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo test test-slow crash accuracy check chart sbom version dist web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -82,6 +82,20 @@ web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser S
 SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).
 	@$(BIN)/python -m deploy.sbom --lock requirements/$(RUNTIME).lock --out $(SBOM)
+
+version: dev ## Write the version VERSION into every file that states it (VERSION=1.0.0rc2).
+	@test -n "$(VERSION)" || { echo "say which version: make version VERSION=1.0.0rc2" >&2; exit 1; }
+	@$(BIN)/python -m deploy.version $(VERSION)
+
+# Everything that a release publishes; docs/release.md has the steps before and after.
+dist: dev $(BIN)/helm web/sdk/node_modules/.package-lock.json ## Build wheels, source distributions, npm package, chart, SBOM and SHA256SUMS into dist/.
+	@rm -rf dist && mkdir dist
+	@for project in protos client .; do \
+	  (cd $$project && $(abspath $(BIN))/python -m hatchling build -d $(CURDIR)/dist) || exit 1; done
+	@cd web/sdk && npm pack --silent --pack-destination $(CURDIR)/dist
+	@$(BIN)/helm package helm/facegate --destination dist
+	@$(MAKE) --no-print-directory sbom SBOM=dist
+	@cd dist && sha256sum * > SHA256SUMS
 
 check: dev protos-check ## Lint, types, import contracts, generated stubs, the wire contract, the Helm chart.
 	@! git grep -nE '^(<{7}|>{7}) ' || { echo "these lines are left of a merge: resolve them" >&2; exit 1; }

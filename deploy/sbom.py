@@ -1,11 +1,14 @@
 """Writes the bill of materials and the table of licences: ``make sbom``.
 
-``facegate.cdx.json`` is a CycloneDX bill of materials: the packages that a lock file pins and that are
-installed here, and every model of the catalogue. ``licences.md`` is a table of their licences.
+``facegate.cdx.json`` is a CycloneDX bill of materials: the distributions of this repository, the packages
+that a lock file pins for this system and this Python, the npm packages that the browser SDK contains, and all
+models of the catalogue. ``licences.md`` is a table of their licences; those of Python packages are read from
+what is installed here.
 """
 
 import argparse
 import importlib.metadata
+import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
@@ -21,8 +24,19 @@ from cyclonedx.model.license import DisjunctiveLicense
 from cyclonedx.output.json import JsonV1Dot6
 from cyclonedx.schema import SchemaVersion
 from packageurl import PackageURL
+from packaging.markers import Marker
 
-__all__ = ["LockedPackage", "bill_of_materials", "licences_page", "locked_packages", "main"]
+from deploy.version import own_version
+
+__all__ = [
+    "ListedPackage",
+    "bill_of_materials",
+    "bundled_packages",
+    "licences_page",
+    "locked_packages",
+    "main",
+    "own_packages",
+]
 
 _ROOT: Final = Path(__file__).parents[1]
 _PIN: Final = re.compile(
@@ -32,46 +46,66 @@ _HASH: Final = re.compile(r"--hash=sha256:(?P<digest>[0-9a-f]{64})")
 _CLASSIFIER: Final = "License :: OSI Approved :: "
 _LONGEST: Final = 80
 _UNKNOWN: Final = "not stated in the package"
+_NOT_HERE: Final = "not known: not installed where this was written"
+_OWN: Final = ("facegate-client", "facegate-protocol")
+_BUNDLED: Final = ("@bufbuild/protobuf",)
+"""The npm packages whose code is in the builds of the browser SDK and of the pages of ``facegate try``."""
 
 
 @dataclass(frozen=True, slots=True)
-class LockedPackage:
-    """A package that a lock file pins and that is installed here.
+class ListedPackage:
+    """A package of the bill of materials.
 
     Attributes:
-        name: Its name.
+        name: Its name; that of an npm package begins with its scope.
         version: Its version.
         sha256: SHA-256 of each of its files, as hexadecimal digits.
-        licence: Its licence, as the installed package states it.
+        licence: Its licence, as the package states it.
+        registry: ``pypi`` or ``npm``.
     """
 
     name: str
     version: str
     sha256: tuple[str, ...]
     licence: str
+    registry: str = "pypi"
 
 
-def locked_packages(lock: str) -> tuple[LockedPackage, ...]:
-    """Returns the packages of a lock file that are installed here, in its order.
+def locked_packages(lock: str) -> tuple[ListedPackage, ...]:
+    """Returns the packages that a lock file pins for this system and this Python, in its order.
 
-    Packages that the lock file pins only for other platforms or Python versions are left out, and so is any
-    package that is installed in another version.
+    Each has the version that the lock file pins, also where another one, or none, is installed.
     """
     found: list[tuple[str, str, list[str]]] = []
+    hashes: list[str] = []
     for line in lock.splitlines():
         pin = _PIN.match(line)
         if pin is not None:
-            found.append((pin["name"], pin["version"], []))
-        elif (digest := _HASH.search(line)) is not None and found:
-            found[-1][2].append(digest["digest"])
+            hashes = []
+            if pin["marker"] is None or Marker(pin["marker"]).evaluate():
+                found.append((pin["name"], pin["version"], hashes))
+        elif (digest := _HASH.search(line)) is not None:
+            hashes.append(digest["digest"])
     return tuple(
-        LockedPackage(name, version, tuple(hashes), _licence(metadata))
-        for name, version, hashes in found
-        if (metadata := _installed(name, version)) is not None
+        ListedPackage(name, version, tuple(hashes), _licence(name)) for name, version, hashes in found
     )
 
 
-def bill_of_materials(packages: tuple[LockedPackage, ...], models: tuple[Mapping[str, Any], ...]) -> str:
+def own_packages() -> tuple[ListedPackage, ...]:
+    """Returns the distributions of this repository that ``facegate`` needs."""
+    return tuple(ListedPackage(name, own_version(), (), _licence(name)) for name in _OWN)
+
+
+def bundled_packages() -> tuple[ListedPackage, ...]:
+    """Returns the npm packages that the browser SDK contains, as its lock file pins them."""
+    locked = json.loads((_ROOT / "web" / "sdk" / "package-lock.json").read_text())["packages"]
+    pinned = ((name, locked[f"node_modules/{name}"]) for name in _BUNDLED)
+    return tuple(
+        ListedPackage(name, one["version"], (), one["license"].strip("()"), "npm") for name, one in pinned
+    )
+
+
+def bill_of_materials(packages: tuple[ListedPackage, ...], models: tuple[Mapping[str, Any], ...]) -> str:
     """Returns the bill of materials as CycloneDX 1.6, JSON.
 
     Args:
@@ -83,7 +117,7 @@ def bill_of_materials(packages: tuple[LockedPackage, ...], models: tuple[Mapping
     """
     bom = Bom()
     bom.metadata.component = Component(
-        name="facegate", version=_version(), type=ComponentType.APPLICATION, bom_ref="facegate"
+        name="facegate", version=own_version(), type=ComponentType.APPLICATION, bom_ref="facegate"
     )
     for package in packages:
         bom.components.add(
@@ -91,8 +125,8 @@ def bill_of_materials(packages: tuple[LockedPackage, ...], models: tuple[Mapping
                 name=package.name,
                 version=package.version,
                 type=ComponentType.LIBRARY,
-                bom_ref=f"pypi/{package.name}",
-                purl=PackageURL("pypi", None, package.name, package.version),
+                bom_ref=f"{package.registry}/{package.name}",
+                purl=_purl(package),
                 licenses=[DisjunctiveLicense(name=package.licence)],
                 # A package has one file for each platform, and a component has one hash of a kind.
                 properties=[Property(name="facegate:file_sha256", value=digest) for digest in package.sha256],
@@ -111,7 +145,7 @@ def bill_of_materials(packages: tuple[LockedPackage, ...], models: tuple[Mapping
     return text + "\n"
 
 
-def licences_page(packages: tuple[LockedPackage, ...], models: tuple[Mapping[str, Any], ...]) -> str:
+def licences_page(packages: tuple[ListedPackage, ...], models: tuple[Mapping[str, Any], ...]) -> str:
     """Returns the licences of packages and models as two tables in Markdown."""
     lines = ["# Licences\n\n## Packages\n\n| Package | Version | Licence |\n| --- | --- | --- |\n"]
     lines += [f"| {one.name} | {one.version} | {one.licence} |\n" for one in packages]
@@ -139,7 +173,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--lock", type=Path, default=_ROOT / "requirements" / "cpu.lock", help="lock file")
     parser.add_argument("--out", type=Path, default=Path("sbom"), help="folder for the files")
     chosen = parser.parse_args(arguments)
-    packages, models = locked_packages(chosen.lock.read_text()), tuple(_models())
+    packages = (*own_packages(), *locked_packages(chosen.lock.read_text()), *bundled_packages())
+    models = tuple(_models())
     chosen.out.mkdir(parents=True, exist_ok=True)
     bom, page = chosen.out / "facegate.cdx.json", chosen.out / "licences.md"
     bom.write_text(bill_of_materials(packages, models))
@@ -169,16 +204,17 @@ def _model(model: Mapping[str, Any]) -> Component:
     )
 
 
-def _installed(name: str, version: str) -> Message | None:
+def _purl(package: ListedPackage) -> PackageURL:
+    scope, _, name = package.name.rpartition("/")
+    return PackageURL(package.registry, scope or None, name, package.version)
+
+
+def _licence(name: str) -> str:
     try:
-        found = importlib.metadata.distribution(name)
+        # The stubs give the metadata a protocol of its own; it is a message.
+        metadata = cast("Message", importlib.metadata.distribution(name).metadata)
     except importlib.metadata.PackageNotFoundError:
-        return None
-    # The stubs give the metadata a protocol of its own; it is a message.
-    return cast("Message", found.metadata) if found.version == version else None
-
-
-def _licence(metadata: Message) -> str:
+        return _NOT_HERE
     expression = metadata.get("License-Expression")
     if expression:
         return str(expression)
@@ -192,11 +228,6 @@ def _licence(metadata: Message) -> str:
     # Some packages put the whole text of their licence there.
     lines = str(metadata.get("License") or "").strip().splitlines()
     return lines[0][:_LONGEST] if lines else _UNKNOWN
-
-
-def _version() -> str:
-    version: str = tomllib.loads((_ROOT / "pyproject.toml").read_text())["project"]["version"]
-    return version
 
 
 if __name__ == "__main__":

@@ -1,13 +1,15 @@
-"""The installation: the lock files, the one runtime of each kind."""
+"""The installation: the lock files, the one runtime of each kind, the one version of everything."""
 
 import importlib.metadata
 import re
+import shutil
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from deploy.version import own_version, stale_files, version_for_npm, write_version
 from vision.runtime_check import require_runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
@@ -71,6 +73,87 @@ def test_the_distributions_have_one_version_and_ask_for_it() -> None:
     assert {f"facegate-protocol=={version}", f"facegate-client[camera,video]=={version}"} <= {
         *application["dependencies"]
     }
+
+
+_STATE_A_VERSION = (
+    *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "helm/facegate/Chart.yaml"),
+    *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
+)
+
+
+def test_every_file_states_the_version_of_its_owner() -> None:
+    assert stale_files() == [], f"run: make version VERSION={own_version()}"
+    for name in _STATE_A_VERSION:
+        text = (_ROOT / name).read_text()
+        assert own_version() in text or version_for_npm(own_version()) in text, name
+
+
+def test_this_environment_has_that_version() -> None:
+    for name in ("facegate", "facegate-client", "facegate-protocol"):
+        assert importlib.metadata.version(name) == own_version(), "run: make dev"
+
+
+def test_the_changelog_begins_with_that_version() -> None:
+    newest = re.search(r"^## \[(.+?)\]", (_ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert newest[1] in {own_version(), "Unreleased"}
+
+
+@pytest.fixture
+def copies(tmp_path: Path) -> Path:
+    """The files of this repository that state a version, in a folder of their own."""
+    for name in _STATE_A_VERSION:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(_ROOT / name, tmp_path / name)
+    return tmp_path
+
+
+def test_a_new_version_is_written_into_every_file(copies: Path) -> None:
+    before = own_version()
+    assert sorted(write_version("98.7.6rc5", copies)) == sorted(_STATE_A_VERSION)
+    assert stale_files(copies) == []
+    for name in _STATE_A_VERSION:
+        old = (_ROOT / name).read_text().splitlines()
+        new = (copies / name).read_text().splitlines()
+        changed = [pair for pair in zip(old, new, strict=True) if pair[0] != pair[1]]
+        assert changed
+        for was, now in changed:
+            here = was.replace(version_for_npm(before), "98.7.6-rc.5").replace(before, "98.7.6rc5")
+            assert now == here
+
+
+def test_a_copy_that_differs_is_found(copies: Path) -> None:
+    chart = copies / "helm/facegate/Chart.yaml"
+    chart.write_text(chart.read_text().replace(own_version(), "98.7.6"))
+    assert stale_files(copies) == ["helm/facegate/Chart.yaml"]
+
+
+@pytest.mark.parametrize("version", ["", "1.0", "v1.0.0", "1.0.0-rc.1", "1.0.0.dev1", "1.0.0rc"])
+def test_a_text_that_is_no_version_is_written_nowhere(copies: Path, version: str) -> None:
+    with pytest.raises(ValueError, match=r"is no version: expected one such as"):
+        write_version(version, copies)
+    assert own_version(copies) == own_version()
+    assert stale_files(copies) == []
+
+
+def test_a_file_that_states_no_version_is_named(copies: Path) -> None:
+    (copies / "web/sdk/src/version.ts").write_text("export const OTHER = 1;\n")
+    with pytest.raises(ValueError, match=r"version\.ts states no version"):
+        write_version("98.7.6", copies)
+    assert own_version(copies) == own_version()
+
+
+@pytest.mark.parametrize(
+    ("version", "semver"),
+    [
+        ("1.2.3", "1.2.3"),
+        ("1.2.3a1", "1.2.3-alpha.1"),
+        ("1.2.3b2", "1.2.3-beta.2"),
+        ("1.0.0rc10", "1.0.0-rc.10"),
+    ],
+)
+def test_npm_and_helm_get_a_version_of_semver(version: str, semver: str) -> None:
+    assert version_for_npm(version) == semver
 
 
 def test_the_client_asks_for_the_wires_libraries_only() -> None:

@@ -1,20 +1,25 @@
-"""The three wheels: their contents, and that they work beside a customer's own `server` and `client`."""
+"""The three distributions: their contents, and that they work beside a customer's own packages."""
 
+import importlib.metadata
 import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
+import tarfile
 import time
 import zipfile
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 from PIL import Image
 
+from deploy.version import own_version
 from simulator.photo import builtin_image
 from tests.packs import real_pack
 
@@ -26,22 +31,79 @@ _SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port 
 pytestmark = pytest.mark.slow
 
 
+def _build(project: Path, folder: Path, *kinds: str) -> None:
+    """Builds distributions with the pinned hatchling: ``wheel``, ``sdist``."""
+    chosen = [word for kind in kinds for word in ("-t", kind)]
+    subprocess.run(
+        [sys.executable, "-m", "hatchling", "build", *chosen, "-d", str(folder)],
+        cwd=project,
+        check=True,
+        capture_output=True,
+    )
+
+
 @pytest.fixture(scope="module")
-def wheels(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Path]:
-    """The wheels of this checkout, by their distributions."""
-    folder = tmp_path_factory.mktemp("wheels")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the wheels and the source distributions of this checkout, and nothing else."""
+    folder = tmp_path_factory.mktemp("built")
     for project in _PROJECTS.values():
-        subprocess.run(
-            [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(folder)],
-            cwd=_ROOT / project,
-            check=True,
-            capture_output=True,
-        )
-    return {name: next(folder.glob(f"{name}-0*.whl")) for name in _PROJECTS}
+        _build(_ROOT / project, folder, "sdist", "wheel")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheels(built: Path) -> Mapping[str, Path]:
+    """The wheels of this checkout, by their distributions."""
+    return {name: built / f"{name}-{own_version()}-py3-none-any.whl" for name in _PROJECTS}
 
 
 def _names(wheel: Path) -> set[str]:
     return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
+
+
+def test_a_release_is_three_wheels_and_three_source_distributions(built: Path) -> None:
+    version = own_version()
+    assert {file.name for file in built.iterdir() if file.name != ".gitignore"} == {
+        *(f"{name}-{version}-py3-none-any.whl" for name in _PROJECTS),
+        *(f"{name}-{version}.tar.gz" for name in _PROJECTS),
+    }
+
+
+def test_no_file_is_in_two_wheels(wheels: Mapping[str, Path]) -> None:
+    count = Counter(name for wheel in wheels.values() for name in zipfile.ZipFile(wheel).namelist())
+    assert [name for name, wheels_with_it in count.items() if wheels_with_it > 1] == []
+
+
+def test_the_wheels_install_four_top_level_packages(wheels: Mapping[str, Path]) -> None:
+    """Their names are promised in docs/release.md: nothing generic, such as `server`, among them."""
+    top = {name.partition("/")[0] for wheel in wheels.values() for name in _names(wheel)}
+    assert top == {"facegate", "facegate_app", "facegate_client", "facegate_protocol"}
+
+
+@pytest.mark.parametrize("name", _PROJECTS)
+def test_nothing_for_developers_is_in_a_distribution(
+    built: Path, wheels: Mapping[str, Path], name: str
+) -> None:
+    with tarfile.open(built / f"{name}-{own_version()}.tar.gz") as archive:
+        source = [member.name.partition("/")[2] for member in archive.getmembers()]
+    assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= set(source)
+    for path in (*_names(wheels[name]), *source):
+        assert not {"tests", "docs", "research", ".ci", "__pycache__"} & set(path.split("/")), path
+
+
+@pytest.mark.parametrize("name", _PROJECTS)
+def test_a_source_distribution_builds_the_same_wheel(
+    built: Path, wheels: Mapping[str, Path], tmp_path: Path, name: str
+) -> None:
+    stem = f"{name}-{own_version()}"
+    with tarfile.open(built / f"{stem}.tar.gz") as archive:
+        archive.extractall(tmp_path, filter="data")
+    _build(tmp_path / stem, tmp_path / "again", "wheel")
+    again = zipfile.ZipFile(tmp_path / "again" / wheels[name].name)
+    first = zipfile.ZipFile(wheels[name])
+    assert {name: again.read(name) for name in again.namelist()} == {
+        name: first.read(name) for name in first.namelist()
+    }
 
 
 def test_the_protocol_is_stubs_contract_and_transcript(wheels: Mapping[str, Path]) -> None:
@@ -205,6 +267,72 @@ def test_the_command_runs(installed: Installed) -> None:
     done = installed.run("--help", program="facegate")
     assert done.returncode == 0, done.stderr
     assert "Run a server" in done.stdout
+    assert installed.run("--version", program="facegate").stdout == f"facegate {own_version()}\n"
+
+
+def _required(name: str, extra: str = "") -> Iterator[str]:
+    """The installed distributions that a distribution needs, itself first; those of an extra too."""
+    yield name
+    for line in importlib.metadata.requires(name) or ():
+        requirement = Requirement(line)
+        if requirement.marker is None or requirement.marker.evaluate({"extra": extra}):
+            for further in requirement.extras or {""}:
+                yield from _required(requirement.name, further)
+
+
+def _link_into(packages: Path, names: set[str]) -> None:
+    """Puts installed distributions into another environment, as links to their files."""
+    for name in names:
+        for file in importlib.metadata.files(name) or ():
+            # Programs lie outside of the packages.
+            if ".." in file.parts or "__pycache__" in file.parts:
+                continue
+            (packages / file).parent.mkdir(parents=True, exist_ok=True)
+            (packages / file).symlink_to(file.locate())
+
+
+_EVERY_MODULE = """
+import importlib, json, pkgutil, sys
+missing = {}
+for name in sys.argv[1:]:
+    package = importlib.import_module(name)
+    for module in pkgutil.walk_packages(package.__path__, f"{name}."):
+        try:
+            importlib.import_module(module.name)
+        except ModuleNotFoundError as error:
+            missing[module.name] = error.name
+print(json.dumps(missing))
+"""
+
+
+@pytest.mark.parametrize(
+    ("distribution", "packages", "for_extras"),
+    [
+        ("facegate-protocol", ["facegate", "facegate_protocol"], {}),
+        (
+            "facegate-client",
+            ["facegate", "facegate_protocol", "facegate_client"],
+            {"facegate_client.pixel_codec": "cv2"},
+        ),
+    ],
+)
+def test_client_and_protocol_need_what_they_state_and_no_more(
+    built: Path, tmp_path: Path, distribution: str, packages: list[str], for_extras: dict[str, str]
+) -> None:
+    """Installed by pip, with its dependencies, from the wheels; everything else is absent."""
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(tmp_path)], check=True)
+    python = tmp_path / "bin" / "python"
+    (site,) = (tmp_path / "lib").glob("python*/site-packages")
+    own = {"facegate-client", "facegate-protocol"}
+    _link_into(site, {*_required(distribution)} - own)
+    pip = [sys.executable, "-m", "pip", "--python", str(python), "--disable-pip-version-check"]
+    install = [*pip, "install", "--quiet", "--no-index", "--find-links", str(built), distribution]
+    for command in (install, [*pip, "check"]):
+        done = subprocess.run(command, capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+    done = subprocess.run([str(python), "-I", "-c", _EVERY_MODULE, *packages], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == for_extras
 
 
 def test_processes_of_the_application_find_its_code(installed: Installed) -> None:

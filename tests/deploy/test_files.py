@@ -12,8 +12,12 @@ from typing import Any
 
 import pytest
 import yaml
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packaging.markers import Marker
 
-from deploy.sbom import locked_packages, main
+from deploy.sbom import bundled_packages, locked_packages, main, own_packages
+from deploy.version import own_version
 from server.configuration.settings import Settings
 
 # The files that make and start an image. No engine builds it here, so they are read and compared.
@@ -182,10 +186,28 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_it_has_every_installed_package_of_the_lock_with_its_hashes(written: Path) -> None:
+def test_it_is_a_valid_bill_of_this_version(written: Path) -> None:
+    text = (written / "facegate.cdx.json").read_text()
+    assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
+    bill = json.loads(text)
+    about = bill["metadata"]["component"]
+    assert (about["name"], about["version"]) == ("facegate", own_version())
+    own = {one["name"]: one["version"] for one in bill["components"] if one["name"].startswith("facegate-")}
+    assert own == {"facegate-client": own_version(), "facegate-protocol": own_version()}
+    (root,) = (one for one in bill["dependencies"] if one["ref"] == "facegate")
+    assert len(root["dependsOn"]) == len(bill["components"])
+
+
+def test_it_has_every_package_of_the_lock_with_its_version_and_hashes(written: Path) -> None:
     components = json.loads((written / "facegate.cdx.json").read_text())["components"]
     packages = {one["name"]: one for one in components if one["type"] == "library"}
-    assert set(packages) == {package.name for package in locked_packages(_LOCK)}
+    listed = (*own_packages(), *locked_packages(_LOCK), *bundled_packages())
+    assert set(packages) == {package.name for package in listed}
+    pinned = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; (.+?))?(?: \\)?$", _LOCK, re.MULTILINE)
+    assert len(pinned) > 100
+    for name, version, marker in pinned:
+        if not marker or Marker(marker).evaluate():
+            assert packages[name]["version"] == version
     assert {"grpcio", "numpy", "cryptography", "onnxruntime", "opencv-python-headless"} <= set(packages)
     grpcio = packages["grpcio"]
     assert f"grpcio=={grpcio['version']}" in _LOCK
@@ -215,5 +237,33 @@ def test_the_licences_are_those_that_packages_state(written: Path) -> None:
     assert all(model["training_data"] in page for model in catalogue)
 
 
-def test_a_package_of_another_version_is_left_out() -> None:
-    assert locked_packages("grpcio==0.0.1 \\\n    --hash=sha256:" + "0" * 64) == ()
+def test_a_package_that_is_installed_in_another_version_or_not_at_all_is_listed() -> None:
+    lock = "".join(
+        f"{name}==0.0.1 \\\n    --hash=sha256:{'0' * 64}\n" for name in ("grpcio", "no-such-package")
+    )
+    grpcio, absent = locked_packages(lock)
+    assert (grpcio.version, grpcio.sha256, grpcio.licence) == ("0.0.1", ("0" * 64,), "Apache-2.0")
+    assert (absent.version, absent.licence) == ("0.0.1", "not known: not installed where this was written")
+
+
+def test_a_package_for_another_system_is_left_out_with_its_hashes() -> None:
+    lock = (
+        f"numpy==1.0 ; sys_platform == 'never' \\\n    --hash=sha256:{'0' * 64}\n"
+        f"numpy==2.0 ; sys_platform != 'never' \\\n    --hash=sha256:{'1' * 64}\n"
+        f"colorama==3.0 ; sys_platform == 'win32' \\\n    --hash=sha256:{'2' * 64}\n"
+    )
+    (numpy,) = locked_packages(lock)
+    assert (numpy.version, numpy.sha256) == ("2.0", ("1" * 64,))
+
+
+def test_the_bundled_packages_are_all_that_the_browser_sdk_contains() -> None:
+    """What its sources import, but React, which the page brings, and what only runs in tests and builds."""
+    sources = (_ROOT / "web" / "sdk" / "src").rglob("*.ts")
+    imported = {
+        "/".join(name.split("/")[: 2 if name[0] == "@" else 1])
+        for source in sources
+        for name in re.findall(r'from "([@a-z][^"]*)"', source.read_text())
+    }
+    assert imported - {"react"} == {package.name for package in bundled_packages()}
+    (one,) = bundled_packages()
+    assert one.licence == "Apache-2.0 AND BSD-3-Clause"

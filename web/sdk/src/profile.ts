@@ -43,9 +43,11 @@ export async function scanProfile(
 
 /** Makes the session key of a scan. Rejects with `UnsupportedBrowserError` if the browser lacks what a scan needs. */
 export async function sessionKey(): Promise<SigningKey> {
-  if (globalThis.crypto?.subtle === undefined || typeof OffscreenCanvas === "undefined") {
-    throw new UnsupportedBrowserError("a scan needs a secure context (https or localhost) and OffscreenCanvas");
+  // First, because it hides camera and WebCrypto, and looks like a browser that is too old.
+  if (!globalThis.isSecureContext) {
+    throw new UnsupportedBrowserError(`the page is not secure: serve it by https, or from localhost, not as ${location.origin}`);
   }
+  if (typeof OffscreenCanvas === "undefined") throw new UnsupportedBrowserError("the browser has no OffscreenCanvas");
   try {
     await crypto.subtle.generateKey("X25519", false, ["deriveKey"]);
   } catch {

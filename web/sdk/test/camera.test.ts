@@ -182,3 +182,15 @@ it.each([
   refusal = new DOMException("no", name);
   await expect(Camera.open(video)).rejects.toMatchObject({ problem });
 });
+
+it("names the cause if the camera's picture may not be played, and gives the camera back", async () => {
+  const stopped = vi.spyOn(track, "stop");
+  vi.spyOn(video, "play").mockRejectedValueOnce(new DOMException("only on a touch", "NotAllowedError"));
+  await expect(Camera.open(video)).rejects.toMatchObject({
+    name: "CameraError",
+    problem: "failed",
+    message: "the camera's picture cannot be shown: NotAllowedError",
+  });
+  expect(stopped).toHaveBeenCalledOnce();
+  expect(video.srcObject).toBeNull();
+});

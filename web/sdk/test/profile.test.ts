@@ -1,7 +1,9 @@
 /** What a page announces before a scan. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Camera } from "../src/capture/camera.js";
-import { scanProfile } from "../src/profile.js";
+import { errorText } from "../src/element/error_text.js";
+import { LANGUAGES, type Strings } from "../src/element/strings.js";
+import { scanProfile, sessionKey } from "../src/profile.js";
 import { Capability } from "../src/protocol/generated/facegate/v1/scan_pb.js";
 import type { ScanOptions } from "../src/scan.js";
 
@@ -40,4 +42,32 @@ it("does not announce them if nobody would see the requests", async () => {
 it("announces colours only on a screen that flashes, and a movement only with a fine camera", async () => {
   expect(await announced({ screen: screen(false) })).toEqual(["OVAL_CHANGE"]);
   expect(await announced({ screen: screen(true) }, 480)).toEqual(["FLASH", "FLASH_SCROLL"]);
+});
+
+it("names the origin of a page that is not secure, before anything that such a page lacks", async () => {
+  vi.stubGlobal("isSecureContext", false);
+  vi.stubGlobal("crypto", {});
+  vi.stubGlobal("location", { origin: "http://bank.example" });
+  const error = await sessionKey().catch((reason: unknown) => reason);
+  expect(error).toMatchObject({
+    name: "UnsupportedBrowserError",
+    message: "the page is not secure: serve it by https, or from localhost, not as http://bank.example",
+  });
+  for (const strings of Object.values(LANGUAGES)) expect(errorText(strings as Strings, error)).toBe(strings?.unsupported);
+});
+
+it.each([
+  ["OffscreenCanvas", undefined, "the browser has no OffscreenCanvas"],
+  ["crypto", { subtle: { generateKey: () => Promise.reject(new Error()) } }, "the browser's WebCrypto has no X25519"],
+])("names what an old browser lacks: %s", async (name, value, message) => {
+  vi.stubGlobal("isSecureContext", true);
+  vi.stubGlobal("OffscreenCanvas", class {});
+  vi.stubGlobal(name, value);
+  await expect(sessionKey()).rejects.toMatchObject({ name: "UnsupportedBrowserError", message });
+});
+
+it("makes a session key in a secure page", async () => {
+  vi.stubGlobal("isSecureContext", true);
+  vi.stubGlobal("OffscreenCanvas", class {});
+  expect((await sessionKey()).publicDer).toBeInstanceOf(Uint8Array);
 });

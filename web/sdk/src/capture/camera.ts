@@ -90,7 +90,10 @@ export class Camera {
     } catch (error) {
       track.stop();
       video.srcObject = null;
-      throw error instanceof CameraError ? error : new CameraError("failed", "the camera's picture cannot be shown");
+      if (error instanceof CameraError) throw error;
+      const { name } = error as DOMException;
+      // A web view that plays media only on a touch, or only in full screen, refuses with NotAllowedError.
+      throw new CameraError("failed", `the camera's picture cannot be shown: ${name}`);
     }
   }
 

@@ -152,10 +152,10 @@ Done. It is you.
 Thank you. The scan is complete.
 That did not work.
 The scan was cancelled.
-This page may not use your camera. Allow it in the settings of your browser and start again.
+This page may not use your camera. Allow it in the settings of your browser or of this app and start again.
 No camera was found. Connect one, or use another device.
 Another app uses the camera. Close it and start again.
-This browser cannot make a scan. Update it, or use another one.
+This browser or app cannot make a scan. Update it, or use another one.
 The server cannot be reached. Check your connection and start again.
 This server cannot be trusted. Do not go on. Close this page, and tell the service that sent you here.
 The scan took too long. Please start again.
@@ -188,10 +188,10 @@ Fertig. Sie sind es.
 Danke. Der Scan ist abgeschlossen.
 Das hat nicht geklappt.
 Der Scan wurde abgebrochen.
-Diese Seite darf Ihre Kamera nicht verwenden. Erlauben Sie es in den Einstellungen des Browsers und starten Sie neu.
+Diese Seite darf Ihre Kamera nicht verwenden. Erlauben Sie es in den Einstellungen des Browsers oder dieser App und starten Sie neu.
 Es wurde keine Kamera gefunden. Schließen Sie eine an, oder verwenden Sie ein anderes Gerät.
 Eine andere App verwendet die Kamera. Schließen Sie diese und starten Sie neu.
-Dieser Browser kann keinen Scan machen. Aktualisieren Sie ihn oder verwenden Sie einen anderen.
+Dieser Browser oder diese App kann keinen Scan machen. Machen Sie ein Update oder verwenden Sie etwas anderes.
 Der Server ist nicht erreichbar. Prüfen Sie Ihre Verbindung und starten Sie neu.
 Diesem Server kann nicht vertraut werden. Fahren Sie nicht fort. Schließen Sie diese Seite und informieren Sie den Dienst, der Sie hierher geschickt hat.
 Der Scan hat zu lange gedauert. Bitte starten Sie neu.
@@ -260,10 +260,10 @@ Terminé. C’est bien vous.
 Merci. Le scan est terminé.
 Cela n’a pas fonctionné.
 Le scan a été annulé.
-Cette page ne peut pas utiliser votre caméra. Autorisez-la dans les réglages du navigateur et recommencez.
+Cette page ne peut pas utiliser votre caméra. Autorisez-la dans les réglages du navigateur ou de cette application et recommencez.
 Aucune caméra n’a été trouvée. Branchez-en une ou utilisez un autre appareil.
 Une autre application utilise la caméra. Fermez-la et recommencez.
-Ce navigateur ne permet pas le scan. Mettez-le à jour ou utilisez-en un autre.
+Ce navigateur ou cette application ne permet pas le scan. Faites une mise à jour ou utilisez-en un autre.
 Le serveur est injoignable. Vérifiez votre connexion et recommencez.
 Ce serveur n’est pas fiable. Ne continuez pas. Fermez cette page et prévenez le service qui vous a envoyé ici.
 Le scan a duré trop longtemps. Veuillez recommencer.
@@ -332,10 +332,10 @@ Listo. Es usted.
 Gracias. El escaneo ha terminado.
 No ha funcionado.
 El escaneo se ha cancelado.
-Esta página no puede usar la cámara. Permítalo en los ajustes del navegador y empiece de nuevo.
+Esta página no puede usar la cámara. Permítalo en los ajustes del navegador o de esta aplicación y empiece de nuevo.
 No se encontró ninguna cámara. Conecte una o use otro dispositivo.
 Otra aplicación usa la cámara. Ciérrela y empiece de nuevo.
-Este navegador no permite el escaneo. Actualícelo o use otro.
+Este navegador o esta aplicación no permite el escaneo. Actualice o use otro.
 No se puede acceder al servidor. Compruebe la conexión y empiece de nuevo.
 Este servidor no es de confianza. No continúe. Cierre esta página y avise al servicio que le envió aquí.
 El escaneo tardó demasiado. Empiece de nuevo.
@@ -404,10 +404,10 @@ Pronto. É você.
 Obrigado. A verificação terminou.
 Não funcionou.
 A verificação foi cancelada.
-Esta página não pode usar a câmera. Permita o uso nas configurações do navegador e comece de novo.
+Esta página não pode usar a câmera. Permita o uso nas configurações do navegador ou deste aplicativo e comece de novo.
 Nenhuma câmera foi encontrada. Conecte uma ou use outro dispositivo.
 Outro aplicativo usa a câmera. Feche-o e comece de novo.
-Este navegador não permite a verificação. Atualize-o ou use outro.
+Este navegador ou aplicativo não permite a verificação. Atualize-o ou use outro.
 Não é possível acessar o servidor. Verifique a conexão e comece de novo.
 Este servidor não é confiável. Não continue. Feche esta página e avise o serviço que enviou você para cá.
 A verificação demorou demais. Comece de novo.
@@ -476,10 +476,10 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 धन्यवाद। स्कैन पूरा हुआ।
 यह नहीं हो सका।
 स्कैन रद्द कर दिया गया।
-यह पेज आपका कैमरा इस्तेमाल नहीं कर सकता। ब्राउज़र की सेटिंग में अनुमति दें और फिर से शुरू करें।
+यह पेज आपका कैमरा इस्तेमाल नहीं कर सकता। ब्राउज़र या इस ऐप की सेटिंग में अनुमति दें और फिर से शुरू करें।
 कोई कैमरा नहीं मिला। कैमरा जोड़ें या किसी दूसरे डिवाइस का उपयोग करें।
 कोई दूसरा ऐप कैमरा इस्तेमाल कर रहा है। उसे बंद करें और फिर से शुरू करें।
-यह ब्राउज़र स्कैन नहीं कर सकता। इसे अपडेट करें या दूसरा इस्तेमाल करें।
+यह ब्राउज़र या ऐप स्कैन नहीं कर सकता। इसे अपडेट करें या दूसरा इस्तेमाल करें।
 सर्वर तक नहीं पहुँचा जा सका। अपना कनेक्शन जाँचें और फिर से शुरू करें।
 इस सर्वर पर भरोसा नहीं किया जा सकता। आगे न बढ़ें। यह पेज बंद करें और उस सेवा को बताएँ जिसने आपको यहाँ भेजा।
 स्कैन में बहुत समय लगा। कृपया फिर से शुरू करें।
@@ -548,10 +548,10 @@ Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e pro
 شكرًا. اكتمل المسح.
 لم ينجح ذلك.
 أُلغي المسح.
-لا يُسمح لهذه الصفحة باستخدام الكاميرا. اسمح بذلك في إعدادات المتصفح وابدأ من جديد.
+لا يُسمح لهذه الصفحة باستخدام الكاميرا. اسمح بذلك في إعدادات المتصفح أو هذا التطبيق وابدأ من جديد.
 لم يُعثر على كاميرا. وصِّل كاميرا أو استخدم جهازًا آخر.
 يستخدم تطبيق آخر الكاميرا. أغلقه وابدأ من جديد.
-لا يدعم هذا المتصفح المسح. حدّثه أو استخدم متصفحًا آخر.
+لا يدعم هذا المتصفح أو التطبيق المسح. حدّثه أو استخدم غيره.
 تعذّر الوصول إلى الخادم. تحقق من اتصالك وابدأ من جديد.
 لا يمكن الوثوق بهذا الخادم. لا تتابع. أغلق هذه الصفحة وأخبر الجهة التي أرسلتك إلى هنا.
 استغرق المسح وقتًا طويلًا. يُرجى البدء من جديد.

@@ -1,0 +1,73 @@
+"""The code of docs/webviews.md: its settings are valid, its page is a module, its component has its types."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from server.configuration.settings import Settings
+from tests.docs.pages import REPOSITORY, code_blocks
+from tests.web.conftest import SDK
+
+pytestmark = pytest.mark.slow
+
+_PAGE = REPOSITORY / "docs" / "webviews.md"
+# The properties of react-native-webview that decide about a camera, by its reference.
+_WEB_VIEW = """
+declare module "react-native-webview" {
+  import type { FunctionComponent } from "react";
+  type Grant = "grantIfSameHostElsePrompt" | "grantIfSameHostElseDeny" | "deny" | "grant" | "prompt";
+  export const WebView: FunctionComponent<{
+    source: { uri: string };
+    originWhitelist?: string[];
+    allowsInlineMediaPlayback?: boolean;
+    mediaPlaybackRequiresUserAction?: boolean;
+    mediaCapturePermissionGrantType?: Grant;
+    onMessage?: (event: { nativeEvent: { data: string; url: string } }) => void;
+  }>;
+}
+"""
+
+
+def _code(language: str) -> str:
+    (found,) = (block.text for block in code_blocks(_PAGE) if block.language == language)
+    return found
+
+
+def test_its_settings_are_valid() -> None:
+    web = Settings(**tomllib.loads(_code("toml"))).device_integrity.web
+    assert web is not None
+    assert "https://verify.bank.example" in web.origins
+
+
+def test_every_app_has_the_bridge_of_the_page() -> None:
+    apps = [
+        block.text for block in code_blocks(_PAGE) if block.language in {"kotlin", "swift", "dart", "tsx"}
+    ]
+    assert len(apps) == 5
+    page = _code("html")
+    for app in apps:
+        assert '"facegate"' in app or "'facegate'" in app or "onMessage" in app
+    for bridge in ("window.facegate", "webkit?.messageHandlers.facegate", "window.ReactNativeWebView"):
+        assert bridge in page
+
+
+def test_the_script_of_its_page_is_a_module(tmp_path: Path) -> None:
+    script = re.search(r'<script type="module">(.*?)</script>', _code("html"), re.DOTALL)
+    assert script is not None
+    (tmp_path / "page.mjs").write_text(script[1])
+    subprocess.run(["node", "--check", tmp_path / "page.mjs"], check=True)
+
+
+def test_its_component_of_react_native_has_the_right_types(tmp_path: Path) -> None:
+    (tmp_path / "node_modules").symlink_to(SDK / "node_modules")
+    (tmp_path / "web_view.d.ts").write_text(_WEB_VIEW)
+    (tmp_path / "scan.tsx").write_text(_code("tsx"))
+    tsc = [str(SDK / "node_modules" / ".bin" / "tsc"), "--noEmit", "--strict", "--jsx", "react-jsx"]
+    options = ["--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--types", ""]
+    done = subprocess.run(
+        [*tsc, *options, "web_view.d.ts", "scan.tsx"], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stdout
