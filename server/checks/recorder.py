@@ -153,6 +153,7 @@ class OutcomeMaker:
             policy_name=record.policy_name,
             policy_version=record.policy_version,
             policy_sha256=record.policy_sha256,
+            policy_oid=policy.oid or "",
             pack=self.pack,
             create_time=record.create_time,
             decide_time=now,
@@ -482,7 +483,7 @@ class CheckRecorder:
             result=result,
             result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
             images=tuple(facts_of(entry) for entry in (*earlier, *evidence)),
-            frames=tuple(_frames(attempt) for attempt in attempts),
+            frames=tuple(_frames(attempt) for attempt in attempts) if retention.biometrics else (),
             portrait=_portrait(record, policy),
             times=RecordTimes(
                 source=self._clock_source,

@@ -329,8 +329,11 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "one-page", web_origins=[PAGE_ORIGIN])
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
     write_policy(folder, "doubting", maximum=1, challenges=["flash", "movement"])
+    write_policy(folder, "consenting", top=f'consent = "required"\noid = "{POLICY_OID}"')
 
 
+POLICY_OID = "1.3.6.1.4.1.32473.1"
+"""The object identifier of the policy ``consenting``."""
 PAGE_ORIGIN = "http://localhost:5173"
 """The origin of the pages that may scan."""
 OTHER_ORIGIN = "http://localhost:5174"

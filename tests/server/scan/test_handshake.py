@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -434,6 +435,38 @@ def test_a_page_without_an_origin_may_not_scan_if_the_policy_lists_origins() -> 
 
 def test_an_app_has_no_origin() -> None:
     _admit(check_record(), policy=NARROW, device=DeviceClaim(platform=Platform.ANDROID))
+
+
+_SDKS = POLICY.model_copy(
+    update={
+        "device": DeviceRules.model_validate(
+            {
+                "sdks": {
+                    "facegate-web": {
+                        "minimum": "1.0",
+                        "next_minimum": "1.4",
+                        "supported_until": NOW.date() - timedelta(days=1),
+                    }
+                }
+            }
+        )
+    }
+)
+
+
+def test_a_device_with_an_sdk_below_the_minimum_may_not_scan() -> None:
+    old = DeviceClaim(platform=Platform.WEB, sdk_version="facegate-web 1.3.9")
+    with pytest.raises(Refusal) as caught:
+        _admit(check_record(), policy=_SDKS, device=old)
+    assert caught.value.reason is Reason.PROTOCOL_VERSION_NOT_SUPPORTED
+    assert caught.value.details == {"sdkVersion": "facegate-web 1.3.9", "minimumVersion": "1.4"}
+    _admit(check_record(), policy=_SDKS, device=replace(old, sdk_version="facegate-web 1.4"))
+    _admit(check_record(), policy=POLICY, device=old)
+
+
+def test_an_sdk_is_supported_on_the_day_on_which_its_check_was_created() -> None:
+    old = DeviceClaim(platform=Platform.WEB, sdk_version="facegate-web 1.3.9")
+    _admit(check_record(create_time=NOW - timedelta(days=1)), policy=_SDKS, device=old)
 
 
 @pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])
