@@ -5,6 +5,7 @@ The evidence is sealed first, then the decision is written in one transaction, a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -508,6 +509,10 @@ class CheckRecorder:
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,
         )
+        if not retention.biometrics:
+            # The portrait's template is overwritten, and SQLite's log may still have it.
+            with suppress(StorageUnavailable):
+                await self._repository.forget_overwritten()
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:
