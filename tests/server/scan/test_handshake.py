@@ -12,7 +12,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
-from facegate.v1 import scan_pb2
+from facegate.v1 import device_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.camera import DeviceClaim, Platform
@@ -29,7 +29,7 @@ from server.scan.lease import check_closed
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from simulator.scene import ScanKind
-from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
+from tests.server.live import SDK_LAST_DAY, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
 from tests.server.refusals import Refused, refused
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
@@ -336,6 +336,21 @@ def _signed_by_another(stream: RawStream) -> bytes:
     signature = stream.proof()
     stream.device.session_key = own
     return signature
+
+
+async def test_an_old_sdk_is_refused_and_one_whose_support_ends_is_named(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="new-sdks")
+    old = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP, sdk_version="facegate-web 0.9")
+    refusal = await _opening_refused(RawDevice(scene.device, upload), device=old)
+    assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "PROTOCOL_VERSION_NOT_SUPPORTED")
+    assert refusal.metadata["minimumVersion"] == "1.0"
+    # The check is still open for a device with an update.
+    ending = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP, sdk_version="facegate-web 1.9")
+    stream = await RawDevice(scene.device, upload).open(device=ending)
+    await stream.run_attempt(pictures())
+    assert await stream.outcome() is None
+    device = (await scene.finish(upload.check_id)).result.device
+    assert (device.sdk_version, device.sdk_supported_until) == ("facegate-web 1.9", SDK_LAST_DAY)
 
 
 KEY = ec.derive_private_key(99, ec.SECP256R1()).public_key()
