@@ -45,7 +45,7 @@ async def _refusal(stream: RawStream) -> Refused:
     return refusal
 
 
-async def _opening_refused(device: RawDevice, *, resume: bool = False, **start: Any) -> Refused:
+async def _opening_refused(device: RawDevice, /, *, resume: bool = False, **start: Any) -> Refused:
     stream = device.connect()
     with pytest.raises(Ended):
         await stream.start(resume=resume, **start)
