@@ -10,7 +10,8 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cli.errors import FileUnusable
+from cli.errors import FileUnusable, OutputUnusable
+from cli.shown import shown_name
 from facegate_protocol import public_key_der
 from formats.private_files import write_atomically
 
@@ -23,7 +24,9 @@ __all__ = [
     "read_public_key",
     "read_regular",
     "read_whole",
+    "require_page_path",
     "write_image",
+    "write_page",
     "write_whole",
 ]
 
@@ -178,3 +181,45 @@ def read_public_key(path: Path) -> bytes:
     if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
         raise FileUnusable(f"the key in {path} is not on the curve P-256")
     return public_key_der(key)
+
+
+_OWNER_ONLY: Final = 0o600
+
+
+def require_page_path(path: Path, *, force: bool) -> None:
+    """Verify before the work that the page can be written.
+
+    Raises:
+        OutputUnusable: The file exists and ``force`` is not set, the path is not a regular file, or its
+            folder does not exist.
+    """
+    name = shown_name(path)
+    try:
+        if path.is_dir():
+            raise OutputUnusable(f"{name} is a folder: give a file, such as {name}/page.html")
+        if not path.parent.is_dir():
+            raise OutputUnusable(
+                f"the folder {shown_name(path.parent)} for the page does not exist: create it"
+            )
+        there = kind_there(path)
+    except OSError as error:
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
+    if there is not None and not stat.S_ISREG(there):
+        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: give another file")
+    if there is not None and not force:
+        raise OutputUnusable(f"{name} already exists: give another file, or use --force")
+
+
+def write_page(path: Path, page: str, *, force: bool) -> None:
+    """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``.
+
+    Raises:
+        OutputUnusable: The file exists and ``force`` is not set, or it cannot be written.
+    """
+    name = shown_name(path)
+    try:
+        write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
+    except FileExistsError as error:
+        raise OutputUnusable(f"{name} already exists: give another file, or use --force") from error
+    except OSError as error:
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error

@@ -19,7 +19,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.errors import FileUnusable
-from cli.verdict import enum_word, failure_words, waiver_words
+from cli.verdict import enum_word, failure_words, policy_words, sdk_words, waiver_words
 from facegate_client import (
     ClientError,
     KeySet,
@@ -266,9 +266,9 @@ def _view(saved: VerifiedFile) -> Table:
     table.add_row("check", Text(result.check_id))
     table.add_row("decided", Text(result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")))
     policy = result.policy
-    table.add_row(
-        "policy", Text(f"{policy.name} version {policy.version}, SHA-256 {policy.sha256.hex()[:16]}...")
-    )
+    table.add_row("policy", Text(f"{policy_words(policy)}, SHA-256 {policy.sha256.hex()[:16]}..."))
+    if ending := sdk_words(result):
+        table.add_row("SDK", Text(ending, "yellow"))
     if waivers := waiver_words(result):
         table.add_row("waivers", Text(waivers, "yellow"))
     if manifest is not None:

@@ -1,10 +1,14 @@
-"""``facegate retention``: erases the checks whose retention has ended."""
+"""``facegate retention``: erases the checks whose retention has ended, and prints the retention schedule."""
 
 import asyncio
-from collections.abc import Sequence
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from typing import Annotated
+from pathlib import Path
+from textwrap import fill
+from typing import Annotated, Final
 
 import typer
 from rich.console import Console
@@ -12,11 +16,21 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli.audited import audited_database, shell_actor
-from cli.errors import errors_reported
+from cli.errors import CommandError, errors_reported
+from cli.files import require_page_path, write_page
+from cli.options import JsonOption
+from cli.shown import printable, shown_name
+from server.base.version import server_version
 from server.checks.expiry import CheckExpiry
+from server.compliance.schedule import RetentionSchedule, ScheduledDatum, retention_schedule
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
+from server.device.configured import missing_settings
 from server.evidence.store import delete_objects
+from server.pages import render
+from server.policies import load_policies
+from server.policies.availability import availabilities
+from server.policies.loading import PolicyError
 from server.storage.errors import StorageError
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository
@@ -25,14 +39,14 @@ __all__ = [
     "app",
 ]
 
-app = typer.Typer(help="Erase checks whose retention has ended.", no_args_is_help=True)
+app = typer.Typer(help="Erase checks whose retention has ended, or print the schedule.", no_args_is_help=True)
 
 _BATCH = 100
 
 
 @app.callback()
 def retention() -> None:
-    """Erase checks whose retention has ended."""
+    """Erase checks whose retention has ended, or print the schedule."""
 
 
 @app.command("run")
@@ -124,3 +138,91 @@ def _show(due: Sequence[DueChecks]) -> None:
             one.policy, f"{one.due:,}", f"{one.images:,}", f"{one.held:,}", f"{one.since:%Y-%m-%d %H:%M:%S}"
         )
     Console().print(table)
+
+
+_WIDTH: Final = 100
+_INDENT: Final = "    "
+_ABOUT: Final = (
+    "Times are those of the settings and policies that this server reads now. A check keeps the policy under "
+    "which it was created. Retention means that every server erases the checks whose time has ended, at most "
+    "100 a minute, and facegate retention run erases all of them; facegate checks erase, or a shorter "
+    "retention_seconds of the upload, erases earlier. Sealed data are encrypted under a key of their own, "
+    "which is destroyed with them. The software is not certified, and this is no legal advice: whether these "
+    "times and purposes are lawful is yours to judge."
+)
+
+
+@app.command("schedule")
+def schedule_command(
+    *,
+    html: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Write a page to print.", show_default=False)
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the page if it is there.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Print the retention schedule: each datum, where it is, why, how long, and what destroys it.
+
+    It is made from the settings and the policies that the server reads, so it is true for this server. BIPA
+    and CUBI want such a schedule with the purpose and the time of destruction. For example:
+
+        facegate retention schedule --config /etc/facegate.toml --html schedule.html
+    """
+    with errors_reported(SettingsInvalid, PolicyError, CommandError):
+        if html is not None:
+            require_page_path(html, force=force)
+        settings = load_settings().settings
+        book = load_policies(settings.policies.folder)
+        found = availabilities(book, missing=missing_settings(settings))
+        served = tuple(book.get(name).policy for name in book.names if found[name].available)
+        schedule = retention_schedule(settings, served)
+        about = f"Facegate {server_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
+        if left_out := [name for name in book.names if not found[name].available]:
+            about += f". Not served with these settings: {', '.join(left_out)}"
+        if html is not None:
+            page = render(
+                "retention.html", title="Retention schedule", about=about, note=_ABOUT, schedule=schedule
+            )
+            write_page(html, page, force=force)
+            typer.echo(f"wrote {shown_name(html)}", err=True)
+    if as_json:
+        typer.echo(json.dumps({"about": about, "note": _ABOUT} | asdict(schedule), indent=2))
+    elif html is None:
+        typer.echo("\n".join(_lines(schedule, about)))
+
+
+def _lines(schedule: RetentionSchedule, about: str) -> Iterator[str]:
+    yield "RETENTION SCHEDULE"
+    yield fill(about, _WIDTH)
+    yield ""
+    yield fill(_ABOUT, _WIDTH)
+    for policy in schedule.policies:
+        yield ""
+        yield f"CHECKS OF THE POLICY {policy.policy}, VERSION {policy.version}"
+        for text in (printable(policy.description), policy.summary, policy.consent):
+            yield fill(text, _WIDTH)
+        yield from _printed(policy.data)
+    yield ""
+    yield "DATA OF NO POLICY"
+    yield from _printed(schedule.others)
+
+
+def _printed(data: Sequence[ScheduledDatum]) -> Iterator[str]:
+    for datum in data:
+        yield ""
+        yield fill(f"{datum.name}{' (biometric)' if datum.biometric else ''}", _WIDTH)
+        for name, text in (
+            ("Where", "; ".join(datum.places)),
+            ("Purpose", datum.purpose),
+            ("Kept", datum.kept),
+            ("Destroyed by", datum.destroyed_by),
+            ("A legal hold", datum.hold),
+        ):
+            yield fill(
+                text,
+                _WIDTH,
+                initial_indent=f"{_INDENT}{name + ':':14}",
+                subsequent_indent=_INDENT + " " * 14,
+                break_long_words=False,
+                break_on_hyphens=False,
+            )

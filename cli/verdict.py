@@ -17,8 +17,10 @@ __all__ = [
     "enum_word",
     "failure_words",
     "match_words",
+    "policy_words",
     "result_json",
     "save_verdict",
+    "sdk_words",
     "verdict_view",
     "waiver_words",
 ]
@@ -139,6 +141,19 @@ def waiver_words(result: result_pb2.CheckResult) -> str:
     return names and f"Waived by the policy{' or the sandbox' if result.sandbox else ''}: {names}"
 
 
+def policy_words(policy: result_pb2.PolicyReference) -> str:
+    """Returns the name and the version of a policy, and its object identifier if it has one."""
+    return f"{policy.name} version {policy.version}{policy.oid and f', OID {policy.oid}'}"
+
+
+def sdk_words(result: result_pb2.CheckResult) -> str:
+    """Returns until when the device's SDK is supported; empty without an end."""
+    device = result.device
+    if not device.sdk_supported_until:
+        return ""
+    return f"{device.sdk_version} is supported until {device.sdk_supported_until}; update the app"
+
+
 def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: bool = True) -> Group:
     """Returns a result as tables.
 
@@ -174,7 +189,9 @@ def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
     if waivers := waiver_words(result):
         table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
-    table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    if ending := sdk_words(result):
+        table.add_row("SDK", Text(ending, "yellow"))
+    table.add_row("policy", Text(policy_words(result.policy)))
     if result.pack.evaluation_only or result.pack.missing_pad_networks:
         table.add_row("pack", _pack(result.pack))
     table.add_row("signature", Text(signature))
@@ -226,7 +243,9 @@ def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
         table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
     table.add_row("attempts", _attempts(result))
-    table.add_row("policy", Text(f"{result.policy.name} version {result.policy.version}"))
+    if ending := sdk_words(result):
+        table.add_row("SDK", Text(ending, "yellow"))
+    table.add_row("policy", Text(policy_words(result.policy)))
     table.add_row("pack", _pack(result.pack))
     table.add_row("signature", Text(signature))
     table.add_row("check", Text(result.check_id))

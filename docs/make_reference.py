@@ -8,6 +8,7 @@ Run it after a change::
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import Enum
 from itertools import groupby
 from operator import itemgetter
@@ -54,7 +55,14 @@ This page is the output of `python -m docs.make_reference`; do not edit it by ha
 _BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
 _KIND: Final = "#"
 """Separates the name of a table from the kind that selects its schema."""
-_NAMES: Final = {bool: "true or false", int: "integer", float: "number", str: "text", Path: "path"}
+_NAMES: Final = {
+    bool: "true or false",
+    int: "integer",
+    float: "number",
+    str: "text",
+    Path: "path",
+    date: "date, such as 2027-03-31",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,16 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.analyze.analysers import Analyser, AnalysisDepth, LocalAnalyser, RemoteAnalyser
-from cli.analyze.page import (
-    explained_file,
-    page_html,
-    require_page_path,
-    write_page,
-)
+from cli.analyze.page import explained_file, page_html
 from cli.analyze.printing import AnalysisDisplay, finding_view, summary_view
 from cli.analyze.report import FileReport, as_json_line
 from cli.chosen import ModelsDirOption, chosen_pack, chosen_policy, models_folder
 from cli.errors import errors_reported
+from cli.files import require_page_path, write_page
 from cli.shown import printable, shown_name
 from facegate_client import ClientError
 from liveness import Verdict

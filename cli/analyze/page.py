@@ -1,25 +1,20 @@
-"""The page that explains the verdicts on files: one HTML file, which only its owner can read."""
+"""The page that explains the verdicts on files: one HTML file."""
 
-import stat
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from cli.analyze.figures import image_groups, video_groups
 from cli.analyze.report import ExplainedFile, FileKind, FileReport, FileVerdict
-from cli.errors import OutputUnusable
-from cli.files import kind_there, write_whole
 from cli.shown import printable, shown_name
 from liveness import Verdict
 from server.analysis.assessment import UNASSESSED
 from server.pages import Explanation, Group, Judgement, Measure, explanation_page
 from vision.packs import Pack
 
-__all__ = ["explained_file", "page_html", "require_page_path", "write_page"]
+__all__ = ["explained_file", "page_html"]
 
-_OWNER_ONLY: Final = 0o600
 _TONES: Final = {Verdict.LIVE: "good", Verdict.SPOOF: "bad", Verdict.INCONCLUSIVE: "warn"}
 
 
@@ -177,42 +172,3 @@ def _groups(each: ExplainedFile, pack: Pack) -> Iterator[Group]:
     elif each.video is not None:
         timed = each.finding.kind is FileKind.VIDEO
         yield from video_groups(each.video, networks=pack.pad_networks, timed=timed)
-
-
-def require_page_path(path: Path, *, force: bool) -> None:
-    """Verify before the work that the page can be written.
-
-    Raises:
-        OutputUnusable: The file exists and ``force`` is not set, the path is not a regular file, or its
-            folder does not exist.
-    """
-    name = shown_name(path)
-    try:
-        if path.is_dir():
-            raise OutputUnusable(f"{name} is a folder: give a file, such as {name}/explained.html")
-        if not path.parent.is_dir():
-            raise OutputUnusable(
-                f"the folder {shown_name(path.parent)} for the page does not exist: create it"
-            )
-        there = kind_there(path)
-    except OSError as error:
-        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
-    if there is not None and not stat.S_ISREG(there):
-        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: give another file")
-    if there is not None and not force:
-        raise OutputUnusable(f"{name} already exists: give another file, or use --force")
-
-
-def write_page(path: Path, page: str, *, force: bool) -> None:
-    """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``.
-
-    Raises:
-        OutputUnusable: The file exists and ``force`` is not set, or it cannot be written.
-    """
-    name = shown_name(path)
-    try:
-        write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
-    except FileExistsError as error:
-        raise OutputUnusable(f"{name} already exists: give another file, or use --force") from error
-    except OSError as error:
-        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error

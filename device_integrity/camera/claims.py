@@ -39,6 +39,7 @@ class DeviceClaim:
     model: str = ""
     os_version: str = ""
     app_id: str = ""
+    sdk_version: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,7 +21,8 @@ from server.domain.terms import Mode, PortraitKept
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
-from server.policies import Policy, PolicyFile
+from server.policies import Policy, PolicyFile, parse_policy
+from server.policies.schema import ConsentReference
 from server.storage.errors import RequestIdReused, TriesExceeded
 from server.storage.records import (
     CheckRecord,
@@ -323,10 +324,15 @@ _RECORD_TYPE = "application/octet-stream"
 
 @dataclass(frozen=True, slots=True)
 class AcceptedUpload:
-    """A check that waits for its scan, and the scan token for the device."""
+    """A check that waits for its scan, and the scan token for the device.
+
+    Attributes:
+        policy_oid: Object identifier of its frozen policy; empty without one.
+    """
 
     record: CheckRecord
     scan_token: str
+    policy_oid: str
 
 
 class CheckIntake:
@@ -376,11 +382,18 @@ class CheckIntake:
         """
         validate_fields(upload)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
+        _expect_consent(upload, policy_file.policy)
         request = _request(upload)
         record = await self._known(request)
         if record is None:
             record = await self._create(upload, request, policy_file, mode, now)
-        return AcceptedUpload(record=record, scan_token=self._keys.tokens.issue(record.check_id))
+        # An earlier call with the same request_id may have frozen an earlier version of the policy.
+        frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        return AcceptedUpload(
+            record=record,
+            scan_token=self._keys.tokens.issue(record.check_id),
+            policy_oid=frozen.oid or "",
+        )
 
     async def _known(self, request: RequestKey | None) -> CheckRecord | None:
         if request is None:
@@ -474,6 +487,16 @@ class CheckIntake:
         )
         await self._evidence.put(entry, ciphertext)
         return entry
+
+
+def _expect_consent(upload: TrustedImageUpload, policy: Policy) -> None:
+    if policy.consent is ConsentReference.REQUIRED and not upload.consent_reference.strip():
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"consent_reference is empty, and the policy {policy.name} requires one; name the person's "
+            "consent or another legal basis",
+            details={"field": "consent_reference", "policy": policy.name},
+        )
 
 
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:

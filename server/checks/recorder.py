@@ -5,6 +5,7 @@ The evidence is sealed first, then the decision is written in one transaction, a
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -153,6 +154,7 @@ class OutcomeMaker:
             policy_name=record.policy_name,
             policy_version=record.policy_version,
             policy_sha256=record.policy_sha256,
+            policy_oid=policy.oid or "",
             pack=self.pack,
             create_time=record.create_time,
             decide_time=now,
@@ -482,7 +484,7 @@ class CheckRecorder:
             result=result,
             result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
             images=tuple(facts_of(entry) for entry in (*earlier, *evidence)),
-            frames=tuple(_frames(attempt) for attempt in attempts),
+            frames=tuple(_frames(attempt) for attempt in attempts) if retention.biometrics else (),
             portrait=_portrait(record, policy),
             times=RecordTimes(
                 source=self._clock_source,
@@ -507,6 +509,10 @@ class CheckRecorder:
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,
         )
+        if not retention.biometrics:
+            # The portrait's template is overwritten, and SQLite's log may still have it.
+            with suppress(StorageUnavailable):
+                await self._repository.forget_overwritten()
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:

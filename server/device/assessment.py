@@ -193,6 +193,8 @@ def assess_device(
         injected=bool(injecting),
         decided=decided_by(weighed),
         tolerated=tuple(sorted(tolerated)),
+        sdk_version=device.sdk_version,
+        sdk_supported_until=rules.sdk_supported_until(device.sdk_version),
     )
 
 

@@ -176,7 +176,10 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         attempts=[_attempt(one, about_person=outcome.verdict.about_person) for one in outcome.attempts],
         audit_images=[_mark(mark) for mark in outcome.audit_images],
         policy=result_pb2.PolicyReference(
-            name=outcome.policy_name, version=outcome.policy_version, sha256=outcome.policy_sha256
+            name=outcome.policy_name,
+            version=outcome.policy_version,
+            sha256=outcome.policy_sha256,
+            oid=outcome.policy_oid,
         ),
         pack=pack_to_wire(outcome.pack),
         create_time=timestamp(outcome.create_time),
@@ -276,6 +279,10 @@ def _device(device: DeviceOutcome) -> result_pb2.DeviceResult:
         injection_method="" if injection is None else injection.method.value,
         injection_instrument="" if injection is None else injection.instrument.value,
         tolerated_checks=device.tolerated,
+        sdk_version=device.sdk_version,
+        sdk_supported_until=""
+        if device.sdk_supported_until is None
+        else device.sdk_supported_until.isoformat(),
     )
 
 

@@ -108,6 +108,7 @@ def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
         model=profile.model,
         os_version=profile.os_version,
         app_id=profile.app_id,
+        sdk_version=profile.sdk_version,
     )
 
 

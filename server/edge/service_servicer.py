@@ -79,7 +79,10 @@ class ServiceServicer:
             portrait=parse_report(record.portrait_report),
             mode=mode_to_wire(record.requested_mode),
             policy=result_pb2.PolicyReference(
-                name=record.policy_name, version=record.policy_version, sha256=record.policy_sha256
+                name=record.policy_name,
+                version=record.policy_version,
+                sha256=record.policy_sha256,
+                oid=accepted.policy_oid,
             ),
         )
 

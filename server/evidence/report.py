@@ -223,6 +223,8 @@ def _basis(record: EvidenceRecord) -> Iterable[tuple[str, str]]:
     outcome, times = record.outcome, record.times
     pack = outcome.pack
     yield "Policy", f"{outcome.policy_name}, version {outcome.policy_version}"
+    if outcome.policy_oid:
+        yield "Policy's object identifier", outcome.policy_oid
     yield "SHA-256 of the policy", outcome.policy_sha256.hex()
     yield "Model pack", f"{pack.name} {pack.version}" + (" (evaluation only)" if pack.evaluation_only else "")
     yield "SHA-256 of the pack", pack.sha256.hex()

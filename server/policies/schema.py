@@ -5,12 +5,15 @@ passes the packages that judge their part of it.
 """
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import date
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Discriminator,
@@ -46,6 +49,7 @@ __all__ = [
     "AttemptRules",
     "ChallengeDemands",
     "ChallengeRules",
+    "ConsentReference",
     "DeadlineRules",
     "DemandRules",
     "DeviceRules",
@@ -65,6 +69,7 @@ __all__ = [
     "RequirementRules",
     "RequirementSeverity",
     "RetentionRules",
+    "SdkRules",
     "SubjectRules",
     "liveness_policy",
     "render_schema",
@@ -97,6 +102,13 @@ class AppDisclosure(StrEnum):
     NOTHING = "nothing"
     PASS_FAIL = "pass_fail"  # noqa: S105 - a word of the policy file, not a secret
     PASS_FAIL_AND_HINTS = "pass_fail_and_hints"  # noqa: S105 - likewise
+
+
+class ConsentReference(StrEnum):
+    """Whether an upload has to name the person's consent or another legal basis."""
+
+    OPTIONAL = "optional"
+    REQUIRED = "required"
 
 
 class RequirementSeverity(StrEnum):
@@ -236,6 +248,63 @@ _MinimumAssurance = Annotated[
 ]
 
 
+_VERSION: Final = re.compile(r"\d{1,9}(?:\.\d{1,9}){0,3}")
+_NO_VERSION: Final = (0, 0, 0, 0)
+
+
+def _numbers(version: str) -> tuple[int, ...]:
+    """Returns the numbers with which a version begins, four of them; zeros if it begins with none."""
+    found = _VERSION.match(version)
+    numbers = () if found is None else tuple(int(number) for number in found[0].split("."))
+    return (*numbers, *_NO_VERSION[len(numbers) :])
+
+
+def _plain_version(version: str) -> str:
+    if _VERSION.fullmatch(version) is None:
+        raise ValueError(
+            f'{version!r:.68} is no version; write one to four numbers, such as "1.4" or "1.4.2"'
+        )
+    return version
+
+
+_Version = Annotated[
+    str,
+    AfterValidator(_plain_version),
+    WithJsonSchema({"type": "string", "pattern": f"^{_VERSION.pattern}$"}),
+]
+
+
+class SdkRules(PolicyTable):
+    """The versions of one SDK with which a device may scan.
+
+    Versions are compared by the numbers with which they begin: 1.4.0rc1 is 1.4.0, and a device that states no
+    number has version 0.
+    """
+
+    minimum: _Version = "0"
+    """The lowest version that may scan. A lower one is refused with ``PROTOCOL_VERSION_NOT_SUPPORTED`` before
+    its scan begins."""
+    next_minimum: _Version | None = None
+    """The minimum for checks that are created after ``supported_until``."""
+    supported_until: date | None = None
+    """The last day, in UTC, for versions below ``next_minimum``. The results of their scans state it in
+    ``device.sdk_supported_until``, so that the app can be updated in time. TOML has dates without quotes."""
+
+    @model_validator(mode="after")
+    def _dated(self) -> Self:
+        if (self.next_minimum is None) != (self.supported_until is None):
+            raise ValueError("next_minimum and supported_until belong together: give both, or neither")
+        if self.next_minimum is not None and _numbers(self.next_minimum) <= _numbers(self.minimum):
+            raise ValueError(f"next_minimum ({self.next_minimum}) must be above minimum ({self.minimum})")
+        return self
+
+    def least(self, day: date) -> str:
+        """Returns the lowest version for checks that are created on ``day``, in UTC."""
+        if self.next_minimum is not None and self.supported_until is not None and day > self.supported_until:
+            return self.next_minimum
+        return self.minimum
+
+
 class DeviceRules(PolicyTable):
     """Demands on the device."""
 
@@ -260,6 +329,36 @@ class DeviceRules(PolicyTable):
     """Origins of the pages that may scan under this policy, out of ``device_integrity.web.origins`` of the
     settings, such as ``https://verify.bank.example``; if none is listed, all of them. A page of another
     origin is refused with ``ORIGIN_NOT_ALLOWED`` after its ScanStart, and the check stays open."""
+    sdks: dict[Annotated[str, Field(min_length=1, max_length=64)], SdkRules] = Field(default_factory=dict)
+    """The supported versions of SDKs, by name, such as ``facegate-web``. SDKs without a table may have any
+    version. Name and version are the device's own claim (``DeviceProfile.sdk_version``), so this ends the
+    support of old apps and stops no attacker."""
+
+    def missed_sdk_version(self, sdk_version: str, *, day: date) -> str | None:
+        """Returns the version that a device's SDK would need; ``None`` if it is supported.
+
+        Args:
+            sdk_version: Name and version as the device states them.
+            day: The day on which its check was created, in UTC.
+        """
+        rules, version = self._sdk(sdk_version)
+        if rules is None or _numbers(version) >= _numbers(least := rules.least(day)):
+            return None
+        return least
+
+    def sdk_supported_until(self, sdk_version: str) -> date | None:
+        """Returns the last day of support for a device's SDK, in UTC; ``None`` without one."""
+        rules, version = self._sdk(sdk_version)
+        if rules is None or rules.next_minimum is None or _numbers(version) >= _numbers(rules.next_minimum):
+            return None
+        return rules.supported_until
+
+    def _sdk(self, sdk_version: str) -> tuple[SdkRules | None, str]:
+        """Returns the rules for a device's SDK, and its version."""
+        name, _, version = sdk_version.rpartition(" ")
+        if sdk_version in self.sdks:  # It states no version.
+            return self.sdks[sdk_version], ""
+        return self.sdks.get(name), version
 
     def as_table(self) -> DemandTable:
         """Returns the demands in the terms of ``device_integrity``."""
@@ -668,6 +767,11 @@ class RetentionRules(PolicyTable):
     with the result. The record still states their SHA-256."""
     audit_images: int = Field(default=2, ge=0, le=4)
     """Number of frames to keep beside the evidence frame."""
+    biometrics: bool = True
+    """Whether biometric data outlive the decision. With false, no image of the scan is written at all, and
+    neither are the hashes of its frames nor the marks by which a recording of it would be recognised; the
+    template of the portrait is kept, sealed, until the decision, as always. What stays is the result: status,
+    reasons, scores and signature. ``audit_images`` must then be 0, and ``portrait`` "hash" or "none"."""
     portrait: PortraitKept = Field(default=PortraitKept.HASH, strict=False)
     """The data of the trusted image that the evidence record keeps: "bytes" (the image as uploaded, sealed,
     and its SHA-256), "hash" (only its SHA-256, with which the holder of an image can verify that it is the
@@ -679,6 +783,45 @@ class RetentionRules(PolicyTable):
             raise ValueError("images_seconds is greater than evidence_seconds")
         return self
 
+    @model_validator(mode="after")
+    def _no_biometrics(self) -> Self:
+        if self.biometrics:
+            return self
+        for contradicted, remedy in (
+            (self.audit_images > 0, "set audit_images = 0"),
+            (self.portrait is PortraitKept.BYTES, 'set portrait to "hash" or "none"'),
+            (self.images_seconds is not None, "remove images_seconds"),
+        ):
+            if contradicted:
+                raise ValueError(f"biometrics is false, so that no image is kept: {remedy}")
+        return self
+
+
+_ARCS: Final = re.compile(r"[012](?:\.(?:0|[1-9]\d*))+")
+_LONGEST_OID: Final = 128
+
+
+def _object_identifier(text: str) -> str:
+    arcs = text.split(".")
+    if (
+        len(text) > _LONGEST_OID
+        or _ARCS.fullmatch(text) is None
+        or (arcs[0] != "2" and (len(arcs[1]) > 2 or int(arcs[1]) > 39))
+    ):
+        raise ValueError(
+            f"{text!r:.68} is no object identifier; write two or more numbers with dots and without leading "
+            f"zeros, at most {_LONGEST_OID} characters, the first 0, 1 or 2, and the second below 40 after 0 "
+            'and 1, such as "1.3.6.1.4.1.32473.1"'
+        )
+    return text
+
+
+_Oid = Annotated[
+    str,
+    AfterValidator(_object_identifier),
+    WithJsonSchema({"type": "string", "pattern": f"^{_ARCS.pattern}$", "maxLength": _LONGEST_OID}),
+]
+
 
 class Policy(PolicyTable):
     """Named settings of a use case."""
@@ -689,6 +832,12 @@ class Policy(PolicyTable):
     """Version of the file. Raise it with every change."""
     description: str = Field(min_length=1, max_length=500)
     """Purpose of the policy, as text for people."""
+    oid: _Oid | None = None
+    """Object identifier of your identity proofing policy (ETSI TS 119 461). Signed results state it beside
+    name and version."""
+    consent: ConsentReference = Field(default=ConsentReference.OPTIONAL, strict=False)
+    """Whether an upload must have a ``consent_reference``; without one it is then refused with
+    ``INVALID_FIELD``. The server does not test what the reference refers to."""
     for_tests: bool = False
     """Marks the policy for servers that trust apps that were built for tests
     (``device_integrity.apple.environment = "development"``). Such servers accept no other policies."""

@@ -324,8 +324,8 @@ def admit(
     """Decides whether a stream of this check may begin.
 
     Raises:
-        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, ORIGIN_NOT_ALLOWED, CAPABILITY_MISSING,
-            SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
+        Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, ORIGIN_NOT_ALLOWED,
+            PROTOCOL_VERSION_NOT_SUPPORTED, CAPABILITY_MISSING, SESSION_KEY_MISMATCH or TOO_MANY_RECONNECTS.
     """
     # 1. Has the deadline passed? This comes first, so that the error does not depend on whether the expired
     #    check is closed already.
@@ -359,7 +359,18 @@ def admit(
             "the check's policy does not list the page's origin in device.web_origins",
             details={"origin": header_origin or ""},
         )
-    # 5. Can the device do what the check demands?
+    # 5. Does the policy support the device's SDK? The day is that of the check, so that a scan that began
+    #    before midnight may be resumed.
+    stated = start.device.sdk_version
+    least = policy.device.missed_sdk_version(stated, day=record.create_time.date())
+    if least is not None:
+        raise Refusal(
+            Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
+            f"the device's SDK is {stated!r:.68}, and the check's policy supports it from version {least} "
+            "on; update the app",
+            details={"sdkVersion": stated, "minimumVersion": least},
+        )
+    # 6. Can the device do what the check demands?
     for capability, demand in _demanded(policy, record.requested_mode):
         if capability not in start.capabilities:
             # This test precedes the binding to this device's key, so that another device may still scan.
@@ -369,10 +380,10 @@ def admit(
                 "with a device that does, or create a check of another policy or mode",
                 details={"capability": capability.value, "mode": record.requested_mode.value},
             )
-    # 6. Is it the device that the scan began with?
+    # 7. Is it the device that the scan began with?
     if record.session_key is not None and record.session_key != start.session_public_key:
         raise other_session_key()
-    # 7. Are reconnects and attempts left?
+    # 8. Are reconnects and attempts left?
     if record.streams > policy.attempts.reconnects:
         raise Refusal(
             Reason.TOO_MANY_RECONNECTS,

@@ -224,12 +224,15 @@ class AttemptJudge:
 
     async def _keep_images(self, run: AttemptRun) -> KeptImages:
         stream = self._stream
+        retention = stream.policy.retention
+        if not retention.biometrics:
+            return KeptImages(entries=(), failure=None)
         with self._env.metrics.stages.stage(Stage.STORE_IMAGES):
             return await self._env.recorder.keep_images(
                 stream.record,
                 attempt=run.number,
                 best=run.capture.best,
-                audit=run.capture.audit_frames(stream.policy.retention.audit_images),
+                audit=run.capture.audit_frames(retention.audit_images),
             )
 
     async def assess_device(
@@ -324,7 +327,8 @@ class AttemptJudge:
         A failure of the database is logged and does not affect the decision.
         """
         stream = self._stream
-        if stream.policy.retention.evidence_seconds <= 0 or not self._counted:
+        retention = stream.policy.retention
+        if retention.evidence_seconds <= 0 or not retention.biometrics or not self._counted:
             return
         counted = merge_marks(tuple(self._counted.values()))
         self._counted.clear()
@@ -408,6 +412,6 @@ class AttemptJudge:
             end_time=now,
             final_mac_sha256=stream.transcript.final_mac_sha256,
             judgement=interim,
-            frame_hashes=b"".join(run.trace.all_images),
+            frame_hashes=b"".join(run.trace.all_images) if stream.policy.retention.biometrics else None,
             doubts=doubts,
         )

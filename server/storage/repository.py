@@ -78,6 +78,10 @@ class CheckRepository(Repository):
         """
         connection.execute(update(schema_floor).values(probes=schema_floor.c.probes + 1))
 
+    async def forget_overwritten(self) -> bool:
+        """Removes overwritten data from the database's log; see ``Database.forget_overwritten``."""
+        return await self._database.forget_overwritten()
+
     @uncancelled
     async def create(
         self,

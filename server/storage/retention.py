@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, case, exists, func, or_, select, update
+from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
 from server.audit import AuditEvent
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState
@@ -15,7 +15,6 @@ from server.storage.check_rows import (
     CHECKS,
     change_check,
     conflict,
-    erase_judgements,
     list_checks,
     load_in_state,
     remove_evidence,
@@ -25,7 +24,7 @@ from server.storage.devices import erase_device_rows, forget_subject_rows
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
 from server.storage.records import CheckRecord, EvidenceEntry
-from server.storage.tables import checks, holds, policies, requests
+from server.storage.tables import attempts, checks, holds, policies, requests
 
 __all__ = ["DueChecks", "RetentionRepository"]
 
@@ -347,7 +346,7 @@ def _erase(
     """
     removed = remove_evidence(connection, check_id)
     remove_record(connection, check_id)
-    erase_judgements(connection, check_id)
+    connection.execute(delete(attempts).where(attempts.c.check_id == check_id))
     erase_device_rows(connection, check_id)
     # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
     # request's identifier stays and leads to the tombstone.

@@ -1,7 +1,7 @@
 """The data of a decision, from which the result of a check is built."""
 
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, ValidationError
@@ -29,6 +29,9 @@ class DeviceOutcome:
         injected: Whether the demanded evidence proves that no camera took the frames.
         decided: Names of the failed decisive tests; each of them fails the check by itself.
         tolerated: Names of the decisive tests that the policy or the sandbox tolerates, failed or not.
+        sdk_version: Name and version of the SDK, as the device stated them; may be empty.
+        sdk_supported_until: The last day on which the policy supports that version, in UTC; ``None`` without
+            an end.
         earlier: Earlier attacks by the device or with the same subject; reported only, never decisive.
     """
 
@@ -40,6 +43,8 @@ class DeviceOutcome:
     injected: bool = False
     decided: tuple[str, ...] = ()
     tolerated: tuple[str, ...] = ()
+    sdk_version: str = ""
+    sdk_supported_until: date | None = None
     earlier: EarlierAttacks = field(default_factory=EarlierAttacks)
 
     @property
@@ -159,6 +164,7 @@ class CheckOutcome:
         policy_name: Name of the frozen policy.
         policy_version: Version of the frozen policy.
         policy_sha256: SHA-256 of the policy file's bytes.
+        policy_oid: Object identifier of the frozen policy; empty without one.
         pack: The model pack that judged.
         sandbox: Whether a sandbox caller created the check.
     """
@@ -190,6 +196,7 @@ class CheckOutcome:
     decide_time: datetime
     server_version: str
     sandbox: bool
+    policy_oid: str = ""
 
     @property
     def history(self) -> tuple[Signal, ...]:

@@ -201,3 +201,39 @@ def test_a_database_of_another_revision_is_left_alone(
     answer = _run()
     assert answer.exit_code == 2
     assert "facegate db upgrade" in answer.stderr
+
+
+def test_the_schedule_is_that_of_the_served_policies(settings: Settings, tmp_path: Path) -> None:
+    result = _RUN.invoke(app, ["retention", "schedule"])
+    assert result.exit_code == 0, result.output
+    assert "CHECKS OF THE POLICY standard, VERSION" in result.output
+    assert "Not served with these settings: high" in result.output
+    assert "CHECKS OF THE POLICY high" not in result.output
+    assert "The last biometric datum is destroyed 30 days after the decision" in result.output
+    assert max(map(len, result.output.splitlines())) <= 100
+
+    folder = tmp_path / "policies"
+    folder.mkdir()
+    (folder / "mine.toml").write_text(
+        'name = "mine"\nversion = 3\ndescription = "<b>Ours</b>"\nmode = "EXPRESS"\nconsent = "required"\n'
+        "[match]\nmax_fmr = 1e-2\n[retention]\nevidence_seconds = 604800\naudit_images = 0\n"
+        'portrait = "none"\nbiometrics = false\n'
+    )
+    page = tmp_path / "schedule.html"
+    config = tmp_path / "facegate.toml"
+    config.write_text(f'[policies]\nfolder = "{folder}"\n')
+    asked = ["--config", str(config), "retention", "schedule"]
+    assert _RUN.invoke(app, [*asked, "--html", str(page)]).exit_code == 0
+    written = page.read_text()
+    assert "Checks of the policy mine, version 3" in written
+    assert "No biometric datum outlives the decision." in written
+    assert "&lt;b&gt;Ours&lt;/b&gt;" in written
+    assert _RUN.invoke(app, [*asked, "--html", str(page)]).exit_code != 0
+    assert _RUN.invoke(app, [*asked, "--html", str(page), "--force"]).exit_code == 0
+
+    found = json.loads(_RUN.invoke(app, [*asked, "--json"]).stdout)
+    (mine,) = [policy for policy in found["policies"] if policy["policy"] == "mine"]
+    assert (mine["biometric_seconds"], mine["consent_required"]) == (0, True)
+    kept = {datum["name"]: datum["kept"] for datum in mine["data"]}
+    assert kept["Result: status, reasons, scores, device tests, signature"] == "7 days from the decision"
+    assert kept["Evidence frame"] == "not kept"

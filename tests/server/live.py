@@ -331,8 +331,19 @@ def write_policies(folder: Path) -> None:
     write_policy(folder, "one-page", web_origins=[PAGE_ORIGIN])
     write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
     write_policy(folder, "doubting", maximum=1, challenges=["flash", "movement"])
+    write_policy(
+        folder,
+        "new-sdks",
+        tables='[device.sdks.facegate-web]\nminimum = "1.0"\nnext_minimum = "2.0"\n'
+        f"supported_until = {SDK_LAST_DAY}\n",
+    )
+    write_policy(folder, "consenting", top=f'consent = "required"\noid = "{POLICY_OID}"')
 
 
+SDK_LAST_DAY = "2999-12-31"
+"""The last day of ``facegate-web`` below 2.0 under the policy ``new-sdks``."""
+POLICY_OID = "1.3.6.1.4.1.32473.1"
+"""The object identifier of the policy ``consenting``."""
 PAGE_ORIGIN = "http://localhost:5173"
 """The origin of the pages that may scan."""
 OTHER_ORIGIN = "http://localhost:5174"

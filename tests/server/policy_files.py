@@ -13,6 +13,7 @@ name = "{name}"
 version = 1
 description = "For tests."
 mode = "EXPRESS"
+{top}
 
 [match]
 max_fmr = 1e-2
@@ -47,6 +48,7 @@ app = "{app}"
 evidence_seconds = {evidence_seconds}
 audit_images = {audit_images}
 portrait = "{portrait}"
+biometrics = {biometrics}
 {images}
 """
 
@@ -73,8 +75,11 @@ def write_policy(
     decide: Sequence[str] = (),
     web_origins: Sequence[str] = (),
     challenges: Sequence[str] = (),
+    biometrics: bool = True,
+    top: str = "",
+    tables: str = "",
 ) -> None:
-    """Writes a policy file; ``challenges`` follow doubt."""
+    """Writes a policy file; ``challenges`` follow doubt, ``top`` and ``tables`` are TOML."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(
         POLICY.format(
@@ -96,8 +101,11 @@ def write_policy(
             tolerate=json.dumps(list(tolerate)),
             decide=json.dumps(list(decide)),
             web_origins=json.dumps(list(web_origins)),
+            biometrics=json.dumps(biometrics),
+            top=top,
         )
         + (f"[doubt]\norder = {json.dumps(list(challenges))}\n" if challenges else "")
+        + tables
     )
 
 

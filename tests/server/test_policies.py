@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,7 @@ from matcher.portrait_report import Representations
 from server.domain.terms import Mode
 from server.policies import load_policies, parse_policy, read_policy
 from server.policies.loading import PolicyInvalid, PolicyNotFound
-from server.policies.schema import Policy, liveness_policy, render_schema
+from server.policies.schema import ConsentReference, Policy, liveness_policy, render_schema
 from vision.packs.calibration import parse_calibration
 
 _MINE = b"""
@@ -361,12 +362,116 @@ def test_the_required_fields_of_a_policy_suffice() -> None:
         (_EXPRESS, "retention.images_seconds", -1),
         (_EXPRESS, "retention.images_seconds", 30 * 86_400 + 1),
         (_EXPRESS, "retention.portrait", "thumbnail"),
+        (_EXPRESS, "retention.biometrics", "no"),
+        (_EXPRESS, "consent", "asked"),
+        (_EXPRESS, "consent", True),
+        (_EXPRESS, "oid", ""),
+        (_EXPRESS, "oid", "1"),
+        (_EXPRESS, "oid", "3.1"),
+        (_EXPRESS, "oid", "1.40.1"),
+        (_EXPRESS, "oid", "0.100"),
+        (_EXPRESS, "oid", "1.3.06"),
+        (_EXPRESS, "oid", "1.3."),
+        (_EXPRESS, "oid", "1.3.x"),
+        (_EXPRESS, "oid", "1.3.6\n"),
+        (_EXPRESS, "oid", "urn:oid:1.3.6"),
+        (_EXPRESS, "oid", "1.3" + ".4" * 63),
+        (_EXPRESS, "oid", 1.3),
+        (_EXPRESS, "device.sdks.facegate-web", {"minimum": "1.2rc1"}),
+        (_EXPRESS, "device.sdks.facegate-web", {"minimum": "v1"}),
+        (_EXPRESS, "device.sdks.facegate-web", {"minimum": "1.2.3.4.5"}),
+        (_EXPRESS, "device.sdks.facegate-web", {"minimum": 1.2}),
+        (_EXPRESS, "device.sdks.facegate-web", {"maximum": "2"}),
+        (_EXPRESS, "device.sdks.facegate-web", {"next_minimum": "2"}),
+        (_EXPRESS, "device.sdks.facegate-web", {"supported_until": date(2027, 3, 31)}),
+        (
+            _EXPRESS,
+            "device.sdks.facegate-web",
+            {"next_minimum": "2", "supported_until": "2027-03-31"},
+        ),
+        (
+            _EXPRESS,
+            "device.sdks.facegate-web",
+            {"minimum": "2", "next_minimum": "2.0", "supported_until": date(2027, 3, 31)},
+        ),
     ],
 )
 def test_anything_out_of_its_range_is_refused(base: dict[str, Any], key: str, value: Any) -> None:
     Policy.model_validate(base)
     with pytest.raises(ValidationError):
         Policy.model_validate(changed(base, key, value))
+
+
+@pytest.mark.parametrize(
+    "oid", ["0.0", "1.3.6.1.4.1.32473.1", "2.999", "2.25.329800735698586629295641978511506172918"]
+)
+def test_a_policy_may_have_an_object_identifier(oid: str) -> None:
+    assert Policy.model_validate(_EXPRESS | {"oid": oid}).oid == oid
+
+
+def test_a_wrong_object_identifier_is_answered_with_the_form() -> None:
+    with pytest.raises(PolicyInvalid) as caught:
+        parse_policy(b'oid = "1.3.06"\n' + _MINE, origin="x.toml")
+    (problem,) = caught.value.problems
+    assert problem.startswith("x.toml: oid: '1.3.06' is no object identifier; write two or more numbers")
+    assert '"1.3.6.1.4.1.32473.1"' in problem
+
+
+def test_shipped_policies_demand_no_consent_and_no_sdk_and_keep_evidence() -> None:
+    book = load_policies()
+    for policy in (book.get(name).policy for name in book.names):
+        assert (policy.consent, policy.oid, policy.device.sdks) == (ConsentReference.OPTIONAL, None, {})
+        assert policy.retention.biometrics
+
+
+@pytest.mark.parametrize(
+    ("retention", "remedy"),
+    [
+        ({}, "set audit_images = 0"),
+        ({"audit_images": 0, "portrait": "bytes"}, 'set portrait to "hash" or "none"'),
+        ({"audit_images": 0, "images_seconds": 0}, "remove images_seconds"),
+    ],
+)
+def test_a_policy_without_biometrics_keeps_no_image(retention: dict[str, Any], remedy: str) -> None:
+    with pytest.raises(ValidationError, match=remedy):
+        Policy.model_validate(_EXPRESS | {"retention": {"biometrics": False} | retention})
+    Policy.model_validate(_EXPRESS | {"retention": {"biometrics": False, "audit_images": 0}})
+
+
+_SDKS = b"""
+[device.sdks.facegate-web]
+minimum = "1.2"
+next_minimum = "1.10.3"
+supported_until = 2027-03-31
+"""
+_LAST_DAY, _DAY_AFTER = date(2027, 3, 31), date(2027, 4, 1)
+
+
+@pytest.mark.parametrize(
+    ("stated", "missed", "missed_later", "until"),
+    [
+        ("facegate-web 1.1.9", "1.2", "1.10.3", _LAST_DAY),
+        ("facegate-web 1.2", None, "1.10.3", _LAST_DAY),
+        ("facegate-web 1.9.9", None, "1.10.3", _LAST_DAY),
+        ("facegate-web 1.10.3", None, None, None),
+        ("facegate-web 1.10.3rc1", None, None, None),
+        ("facegate-web 2", None, None, None),
+        ("facegate-web 10.0.0+build", None, None, None),
+        ("facegate-web latest", "1.2", "1.10.3", _LAST_DAY),
+        ("facegate-web", "1.2", "1.10.3", _LAST_DAY),
+        ("facegate-web ", "1.2", "1.10.3", _LAST_DAY),
+        ("facegate-python 0.1", None, None, None),
+        ("their own SDK", None, None, None),
+        ("", None, None, None),
+    ],
+)
+def test_the_support_of_an_sdk_ends_on_a_day(
+    stated: str, missed: str | None, missed_later: str | None, until: date | None
+) -> None:
+    rules = parse_policy(_MINE + _SDKS, origin="x.toml").policy.device
+    assert rules.missed_sdk_version(stated, day=_LAST_DAY) == missed
+    assert rules.missed_sdk_version(stated, day=_DAY_AFTER) == missed_later
+    assert rules.sdk_supported_until(stated) == until
 
 
 def test_decisive_checks_are_tolerated_by_name() -> None:

@@ -126,7 +126,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_RESUME_PROOF_INVALID: _ErrorReason.ValueType  # 64
     """The proof of the session key is missing or wrong. [PERMISSION_DENIED]"""
     ERROR_REASON_PROTOCOL_VERSION_NOT_SUPPORTED: _ErrorReason.ValueType  # 65
-    """The client speaks another version of the protocol. [FAILED_PRECONDITION]"""
+    """The client speaks another version of the protocol, or the check's policy does not support its version of the SDK;
+    the metadata `minimumVersion` then states the lowest that is supported. [FAILED_PRECONDITION]
+    """
     ERROR_REASON_UNEXPECTED_MESSAGE: _ErrorReason.ValueType  # 66
     """The protocol does not allow this message at this point. [INVALID_ARGUMENT]"""
     ERROR_REASON_FRAME_OUT_OF_ORDER: _ErrorReason.ValueType  # 67
@@ -315,7 +317,9 @@ ERROR_REASON_SESSION_KEY_MISMATCH: ErrorReason.ValueType  # 63
 ERROR_REASON_RESUME_PROOF_INVALID: ErrorReason.ValueType  # 64
 """The proof of the session key is missing or wrong. [PERMISSION_DENIED]"""
 ERROR_REASON_PROTOCOL_VERSION_NOT_SUPPORTED: ErrorReason.ValueType  # 65
-"""The client speaks another version of the protocol. [FAILED_PRECONDITION]"""
+"""The client speaks another version of the protocol, or the check's policy does not support its version of the SDK;
+the metadata `minimumVersion` then states the lowest that is supported. [FAILED_PRECONDITION]
+"""
 ERROR_REASON_UNEXPECTED_MESSAGE: ErrorReason.ValueType  # 66
 """The protocol does not allow this message at this point. [INVALID_ARGUMENT]"""
 ERROR_REASON_FRAME_OUT_OF_ORDER: ErrorReason.ValueType  # 67

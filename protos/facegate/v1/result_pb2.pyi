@@ -589,6 +589,8 @@ class DeviceResult(_message.Message):
     INJECTION_METHOD_FIELD_NUMBER: _builtins.int
     INJECTION_INSTRUMENT_FIELD_NUMBER: _builtins.int
     TOLERATED_CHECKS_FIELD_NUMBER: _builtins.int
+    SDK_VERSION_FIELD_NUMBER: _builtins.int
+    SDK_SUPPORTED_UNTIL_FIELD_NUMBER: _builtins.int
     assurance: Global___DeviceAssurance.ValueType
     """The assurance level."""
     required_assurance: Global___DeviceAssurance.ValueType
@@ -597,6 +599,12 @@ class DeviceResult(_message.Message):
     """Injection attack method (CEN/TS 18099), such as "virtual_camera"; empty for none."""
     injection_instrument: _builtins.str
     """Injection attack instrument (CEN/TS 18099), such as "video"; empty for none."""
+    sdk_version: _builtins.str
+    """Name and version of the SDK, as the device stated them; empty if it stated none, or no attempt was judged."""
+    sdk_supported_until: _builtins.str
+    """The last day on which the policy supports this version of the SDK, in UTC, such as "2027-03-31"; empty if no end is
+    set. From the next day on, devices with this version cannot scan for new checks: publish an update of the app.
+    """
     @_builtins.property
     def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___DeviceCheck]:
         """All device tests."""
@@ -622,10 +630,12 @@ class DeviceResult(_message.Message):
         injection_method: _builtins.str = ...,
         injection_instrument: _builtins.str = ...,
         tolerated_checks: _abc.Iterable[_builtins.str] | None = ...,
+        sdk_version: _builtins.str = ...,
+        sdk_supported_until: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "checks", b"checks", "injection_instrument", b"injection_instrument", "injection_method", b"injection_method", "required_assurance", b"required_assurance", "signals", b"signals", "tolerated_checks", b"tolerated_checks"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["assurance", b"assurance", "checks", b"checks", "injection_instrument", b"injection_instrument", "injection_method", b"injection_method", "required_assurance", b"required_assurance", "sdk_supported_until", b"sdk_supported_until", "sdk_version", b"sdk_version", "signals", b"signals", "tolerated_checks", b"tolerated_checks"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -902,22 +912,28 @@ class PolicyReference(_message.Message):
     NAME_FIELD_NUMBER: _builtins.int
     VERSION_FIELD_NUMBER: _builtins.int
     SHA256_FIELD_NUMBER: _builtins.int
+    OID_FIELD_NUMBER: _builtins.int
     name: _builtins.str
     """Name."""
     version: _builtins.int
     """Version of the policy file."""
     sha256: _builtins.bytes
     """SHA-256 of the policy file's bytes, 32 bytes."""
+    oid: _builtins.str
+    """Object identifier of the policy of identity proofing (ETSI TS 119 461), such as "1.3.6.1.4.1.32473.1"; empty if the
+    policy names none.
+    """
     def __init__(
         self,
         *,
         name: _builtins.str = ...,
         version: _builtins.int = ...,
         sha256: _builtins.bytes = ...,
+        oid: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "sha256", b"sha256", "version", b"version"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["name", b"name", "oid", b"oid", "sha256", b"sha256", "version", b"version"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -98,7 +98,9 @@ class UploadTrustedImageRequest(_message.Message):
     subject_reference: _builtins.str
     """The orchestrator's opaque reference to the person, at most 256 bytes. Never personal data."""
     consent_reference: _builtins.str
-    """Reference to the person's consent or another legal basis, at most 256 bytes."""
+    """Reference to the person's consent or another legal basis, at most 256 bytes. A policy may require it; an upload
+    without one is then INVALID_ARGUMENT with reason INVALID_FIELD.
+    """
     request_id: _builtins.str
     """A UUID that makes the call idempotent (AIP-155); kept as long as the check."""
     retention_seconds: _builtins.int

@@ -7,9 +7,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cli.analyze.analysers import MOST_BYTES, kind_of, read_media, unreadable
-from cli.analyze.page import require_page_path, write_page
 from cli.analyze.report import FileKind
 from cli.errors import FileUnusable, OutputUnusable
+from cli.files import require_page_path, write_page
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:

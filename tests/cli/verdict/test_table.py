@@ -268,3 +268,20 @@ def test_every_page_says_the_same_of_a_match_and_no_more_than_the_scans_support(
         assert sentence in shown, name
         assert len(re.findall(r"1 in [0-9,]+", shown)) == 1, name
         assert "100,000" not in shown, name
+
+
+@pytest.mark.parametrize("verbose", [True, False])
+def test_the_policys_identifier_and_the_end_of_an_sdk_are_shown(verbose: bool) -> None:
+    result = result_pb2.CheckResult(
+        status=result_pb2.CHECK_STATUS_SUCCESS,
+        policy=result_pb2.PolicyReference(name="ours", version=3),
+        device=result_pb2.DeviceResult(sdk_version="facegate-web 1.2"),
+    )
+    shown = _shown(result, verbose=verbose)
+    assert "OID" not in shown
+    assert "SDK" not in shown
+    result.policy.oid = "1.3.6.1.4.1.32473.1"
+    result.device.sdk_supported_until = "2027-03-31"
+    shown = _shown(result, verbose=verbose)
+    assert "ours version 3, OID 1.3.6.1.4.1.32473.1" in shown
+    assert "facegate-web 1.2 is supported until 2027-03-31; update the app" in shown

@@ -38,7 +38,7 @@ from server.telemetry.logging import configure_logging
 from tests.hostile.image_files import iso_media
 from tests.hostile.record_files import record_of, with_faces, with_faces_39794
 from tests.logs import log_plainly
-from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for
+from tests.server.live import FAST, POLICY_OID, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refused
@@ -209,6 +209,23 @@ async def test_fields_that_cannot_be_served(scene: LiveServer, case: str) -> Non
     refusal = await _upload_refused(scene, **(image | fields))
     assert (refusal.code, refusal.reason) == (code, reason)
     assert await _count(scene) == before
+
+
+@pytest.mark.parametrize("reference", ["", " \t"])
+async def test_a_policy_may_require_a_consent_reference(scene: LiveServer, reference: str) -> None:
+    before = await _count(scene)
+    refusal = await _upload_refused(scene, image=portrait(), policy="consenting", consent_reference=reference)
+    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
+    assert (refusal.metadata["field"], refusal.metadata["policy"]) == ("consent_reference", "consenting")
+    assert await _count(scene) == before
+    upload = await scene.upload(policy="consenting", consent_reference="consent-7")
+    assert (await scene.record(upload.check_id)).consent_reference == "consent-7"
+
+
+async def test_the_upload_states_the_object_identifier_of_its_policy(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="consenting", consent_reference="consent-7")
+    assert upload.policy.oid == POLICY_OID
+    assert not (await scene.upload()).policy.oid
 
 
 async def test_the_orchestrator_may_raise_the_mode(scene: LiveServer) -> None:

@@ -461,6 +461,11 @@ def test_a_round_trip_keeps_everything() -> None:
     message = parse_result(serialise_result(OUTCOME))
     assert message.check_id == str(OUTCOME.check_id)
     assert message.sandbox
+    assert (message.policy.name, message.policy.oid) == ("standard", "1.3.6.1.4.1.32473.1")
+    assert (message.device.sdk_version, message.device.sdk_supported_until) == (
+        "facegate-web 1.2",
+        "2027-03-31",
+    )
     (attempt,) = message.attempts
     assert (attempt.mode, attempt.plan) == (scan_pb2.MODE_EXPRESS, scan_pb2.PLAN_MOVEMENT)
     assert attempt.ended_by == result_pb2.AttemptSummary.ENDED_BY_CONNECTION_LOST

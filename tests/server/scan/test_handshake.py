@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import grpc
 import pytest
 import pytest_asyncio
 from cryptography.hazmat.primitives.asymmetric import ec
-from facegate.v1 import scan_pb2
+from facegate.v1 import device_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.camera import DeviceClaim, Platform
@@ -28,7 +29,7 @@ from server.scan.lease import check_closed
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from simulator.scene import ScanKind
-from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
+from tests.server.live import SDK_LAST_DAY, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
 from tests.server.refusals import Refused, refused
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
@@ -44,7 +45,7 @@ async def _refusal(stream: RawStream) -> Refused:
     return refusal
 
 
-async def _opening_refused(device: RawDevice, *, resume: bool = False, **start: Any) -> Refused:
+async def _opening_refused(device: RawDevice, /, *, resume: bool = False, **start: Any) -> Refused:
     stream = device.connect()
     with pytest.raises(Ended):
         await stream.start(resume=resume, **start)
@@ -337,6 +338,21 @@ def _signed_by_another(stream: RawStream) -> bytes:
     return signature
 
 
+async def test_an_old_sdk_is_refused_and_one_whose_support_ends_is_named(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="new-sdks")
+    old = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP, sdk_version="facegate-web 0.9")
+    refusal = await _opening_refused(RawDevice(scene.device, upload), device=old)
+    assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "PROTOCOL_VERSION_NOT_SUPPORTED")
+    assert refusal.metadata["minimumVersion"] == "1.0"
+    # The check is still open for a device with an update.
+    ending = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP, sdk_version="facegate-web 1.9")
+    stream = await RawDevice(scene.device, upload).open(device=ending)
+    await stream.run_attempt(pictures())
+    assert await stream.outcome() is None
+    device = (await scene.finish(upload.check_id)).result.device
+    assert (device.sdk_version, device.sdk_supported_until) == ("facegate-web 1.9", SDK_LAST_DAY)
+
+
 KEY = ec.derive_private_key(99, ec.SECP256R1()).public_key()
 POLICY: Policy = load_policies().get("standard").policy
 ALLOWED = "https://verify.bank.example"
@@ -434,6 +450,38 @@ def test_a_page_without_an_origin_may_not_scan_if_the_policy_lists_origins() -> 
 
 def test_an_app_has_no_origin() -> None:
     _admit(check_record(), policy=NARROW, device=DeviceClaim(platform=Platform.ANDROID))
+
+
+_SDKS = POLICY.model_copy(
+    update={
+        "device": DeviceRules.model_validate(
+            {
+                "sdks": {
+                    "facegate-web": {
+                        "minimum": "1.0",
+                        "next_minimum": "1.4",
+                        "supported_until": NOW.date() - timedelta(days=1),
+                    }
+                }
+            }
+        )
+    }
+)
+
+
+def test_a_device_with_an_sdk_below_the_minimum_may_not_scan() -> None:
+    old = DeviceClaim(platform=Platform.WEB, sdk_version="facegate-web 1.3.9")
+    with pytest.raises(Refusal) as caught:
+        _admit(check_record(), policy=_SDKS, device=old)
+    assert caught.value.reason is Reason.PROTOCOL_VERSION_NOT_SUPPORTED
+    assert caught.value.details == {"sdkVersion": "facegate-web 1.3.9", "minimumVersion": "1.4"}
+    _admit(check_record(), policy=_SDKS, device=replace(old, sdk_version="facegate-web 1.4"))
+    _admit(check_record(), policy=POLICY, device=old)
+
+
+def test_an_sdk_is_supported_on_the_day_on_which_its_check_was_created() -> None:
+    old = DeviceClaim(platform=Platform.WEB, sdk_version="facegate-web 1.3.9")
+    _admit(check_record(create_time=NOW - timedelta(days=1)), policy=_SDKS, device=old)
 
 
 @pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])

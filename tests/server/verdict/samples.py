@@ -1,6 +1,6 @@
 """An outcome for tests."""
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from uuid import UUID
 
 from device_integrity.check import Assurance, Manipulation, passed_test
@@ -73,6 +73,8 @@ OUTCOME = CheckOutcome(
         assurance=Assurance.NONE,
         required=Assurance.LOW,
         checks=(passed_test("server_key.tls", "SAME_KEY", "words"),),
+        sdk_version="facegate-web 1.2",
+        sdk_supported_until=date(2027, 3, 31),
     ),
     transcript=TranscriptOutcome(
         intact=True, frames=30, examined=21, dropped=2, streams=1, final_mac_sha256=bytes(32)
@@ -83,6 +85,7 @@ OUTCOME = CheckOutcome(
     policy_name="standard",
     policy_version=1,
     policy_sha256=b"p" * 32,
+    policy_oid="1.3.6.1.4.1.32473.1",
     pack=PackIdentity(
         name="embedded",
         version="v",

@@ -1,0 +1,336 @@
+"""The retention schedule: which data a server keeps, where, why, how long, and what destroys them.
+
+It is made from the settings and the policies that the server itself reads. A test compares it with the tables
+of the database.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Final
+
+from server.configuration.settings import Settings
+from server.domain.terms import PortraitKept
+from server.policies import Policy
+from server.policies.schema import ConsentReference
+
+__all__ = ["PolicySchedule", "RetentionSchedule", "ScheduledDatum", "retention_schedule", "span"]
+
+_UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
+_YEAR: Final = 365 * 86_400
+
+_JUDGE: Final = (
+    "To compare the person in front of the camera with the trusted image, and to tell a living person."
+)
+_PROVE: Final = "To show later how the decision came about, and who was there."
+_RECOGNISE: Final = "To recognise a recording that is sent again."
+_DECISION: Final = "The decision overwrites it, in its transaction."
+_RETENTION: Final = "Retention."
+_FORGOTTEN: Final = "Of one person also at once, by `facegate checks erase`."
+_WITH_CHECK: Final = f"Retention. {_FORGOTTEN}"
+_HELD: Final = "Keeps it, until the last hold is released."
+_NOT_HELD: Final = "None."
+_NOT_KEPT: Final = "not kept"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledDatum:
+    """One line of the schedule.
+
+    Attributes:
+        places: Where it is: names of tables of the database, "object store", "memory" or another place.
+        biometric: Whether it is an image of a face, or made from one.
+        kept: How long, in words.
+        seconds: The longest time from the decision, in seconds; 0 if nothing outlives it, ``None`` if it does
+            not depend on a decision.
+        destroyed_by: What destroys it.
+        hold: The effect of a legal hold.
+    """
+
+    name: str
+    places: tuple[str, ...]
+    biometric: bool = False
+    purpose: str
+    kept: str
+    seconds: int | None = None
+    destroyed_by: str
+    hold: str = _NOT_HELD
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PolicySchedule:
+    """The schedule of the checks of one policy.
+
+    Attributes:
+        consent_required: Whether an upload is refused without a consent reference.
+        biometric_seconds: The longest time from the decision until the last biometric datum is destroyed.
+    """
+
+    policy: str
+    version: int
+    description: str
+    consent_required: bool
+    biometric_seconds: int
+    data: tuple[ScheduledDatum, ...]
+
+    @property
+    def summary(self) -> str:
+        """The time in which biometric data are destroyed, beside that of BIPA and CUBI."""
+        if self.biometric_seconds == 0:
+            return "No biometric datum outlives the decision."
+        limit = ""
+        for years, law in ((1, "CUBI, if the purpose ends with the decision"), (3, "BIPA")):
+            if self.biometric_seconds > years * _YEAR:
+                limit += f" This is longer than {span(years * _YEAR)} ({law})."
+        return (
+            f"The last biometric datum is destroyed {span(self.biometric_seconds)} after the decision, "
+            f"unless a hold keeps it.{limit}"
+        )
+
+    @property
+    def consent(self) -> str:
+        """Whether a consent reference is required, in words."""
+        if self.consent_required:
+            return "An upload without a consent reference is refused."
+        return "An upload may have a consent reference; the policy does not require one."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RetentionSchedule:
+    """The schedule of a server.
+
+    Attributes:
+        policies: The data of checks, by policy.
+        others: The data that depend on no policy.
+    """
+
+    policies: tuple[PolicySchedule, ...]
+    others: tuple[ScheduledDatum, ...]
+
+
+def retention_schedule(settings: Settings, policies: tuple[Policy, ...]) -> RetentionSchedule:
+    """Returns the schedule of a server with these settings that serves these policies."""
+    return RetentionSchedule(
+        policies=tuple(_of_policy(policy, settings) for policy in policies), others=tuple(_others(settings))
+    )
+
+
+def span(seconds: int) -> str:
+    """Returns a time in the largest units in which it is a whole number: ``30 days``, ``90 seconds``."""
+    unit, name = next((unit, name) for unit, name in _UNITS if seconds % unit == 0)
+    count = seconds // unit
+    return f"{count:,} {name}{'' if count == 1 else 's'}"
+
+
+def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
+    data = tuple(_of_check(policy, settings))
+    return PolicySchedule(
+        policy=policy.name,
+        version=policy.version,
+        description=policy.description,
+        consent_required=policy.consent is ConsentReference.REQUIRED,
+        biometric_seconds=max(datum.seconds or 0 for datum in data if datum.biometric),
+        data=data,
+    )
+
+
+def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
+    """Yields the data of the checks of a policy, in the order in which they arise."""
+    retention, deadlines = policy.retention, policy.deadlines
+    record, record_seconds = _kept(retention.evidence_seconds, policy)
+    images, image_seconds = record, record_seconds
+    if retention.images_seconds is not None:
+        images, image_seconds = _kept(retention.images_seconds, policy)
+    bytes_kept = retention.portrait is PortraitKept.BYTES
+    hash_kept = retention.portrait is not PortraitKept.NONE
+    remembered = retention.biometrics and retention.evidence_seconds > 0
+
+    def retained(
+        name: str, *places: str, purpose: str, kept: bool = True, biometric: bool = False
+    ) -> ScheduledDatum:
+        return ScheduledDatum(
+            name=name,
+            places=places,
+            biometric=biometric,
+            purpose=purpose,
+            kept=record if kept else _NOT_KEPT,
+            seconds=record_seconds if kept else 0,
+            destroyed_by=_RETENTION if kept else "-",
+            hold=_HELD if kept else _NOT_HELD,
+        )
+
+    yield ScheduledDatum(
+        name="Trusted image as uploaded",
+        places=("memory", "object store, sealed", "evidence") if bytes_kept else ("memory",),
+        biometric=True,
+        purpose=_PROVE if bytes_kept else "To make its template.",
+        kept=images if bytes_kept else "the call of UploadTrustedImage",
+        seconds=image_seconds if bytes_kept else 0,
+        destroyed_by=f"Its key first, then the object. {_RETENTION}"
+        if bytes_kept
+        else "The end of the call.",
+        hold=_HELD if bytes_kept else _NOT_HELD,
+    )
+    yield ScheduledDatum(
+        name="Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
+        places=("checks, sealed",),
+        biometric=True,
+        purpose=_JUDGE,
+        kept=f"until the decision, at the latest {span(deadlines.scan_seconds)} after the upload",
+        seconds=0,
+        destroyed_by=f"{_DECISION} A check that nobody scans is decided by its deadline.",
+    )
+    yield ScheduledDatum(
+        name="Frames of the scan, and templates made of them",
+        places=("memory",),
+        biometric=True,
+        purpose=_JUDGE,
+        kept=f"the attempt, at most {span(deadlines.attempt_seconds)} and the time to judge it",
+        seconds=0,
+        destroyed_by="The end of the attempt.",
+    )
+    audit = f" and at most {retention.audit_images} audit images" if retention.audit_images else ""
+    yield ScheduledDatum(
+        name=f"Evidence frame{audit}",
+        places=("object store, sealed", "evidence"),
+        biometric=True,
+        purpose=_PROVE,
+        kept=images if retention.biometrics else _NOT_KEPT,
+        seconds=image_seconds if retention.biometrics else 0,
+        destroyed_by=f"Its key first, then the object. {_RETENTION}" if retention.biometrics else "-",
+        hold=_HELD if retention.biometrics else _NOT_HELD,
+    )
+    yield ScheduledDatum(
+        name="Keyed hashes of frames, of what they show, and the movement of each attempt",
+        places=("scan_marks", "scan_memories, sealed"),
+        biometric=True,
+        purpose=_RECOGNISE,
+        kept=f"{record}; the oldest go earlier where a tenant has more than "
+        f"{settings.device_integrity.remembered_scans:,} scans"
+        if remembered
+        else _NOT_KEPT,
+        seconds=record_seconds if remembered else 0,
+        destroyed_by=_WITH_CHECK if remembered else "-",
+        hold="Keeps it with its check, but not against that number." if remembered else _NOT_HELD,
+    )
+    yield retained(
+        "Result: status, reasons, scores, device tests, signature",
+        "evidence_records, sealed",
+        "status, reasons and words of the index: checks, record_terms",
+        purpose="The decision and its reasons.",
+    )
+    yield retained(
+        "SHA-256 of the trusted image",
+        "checks until the decision",
+        "evidence_records, sealed",
+        purpose="To show later which image was compared.",
+        kept=hash_kept,
+    )
+    yield retained(
+        "SHA-256 of each frame",
+        "attempts until the decision",
+        "evidence_records, sealed",
+        purpose="To show later which frames were judged.",
+        kept=retention.biometrics,
+    )
+    yield retained(
+        "Subject and consent reference, and keyed hashes of them",
+        "checks until the decision",
+        "evidence_records, sealed",
+        "record_terms",
+        purpose="To find a check, and to attribute it.",
+    )
+    yield retained(
+        "Attempts: times, numbers of frames, hints",
+        "attempts",
+        purpose="To limit attempts, and to list them.",
+    )
+    yield ScheduledDatum(
+        name="Keyed hashes of the device's keys; findings on its evidence",
+        places=("device_key_uses", "device_evidence"),
+        purpose="To recognise a device after an attack; to go on after a lost connection.",
+        kept=record,
+        seconds=record_seconds,
+        destroyed_by=_WITH_CHECK,
+        hold=_HELD,
+    )
+    yield ScheduledDatum(
+        name="What stays of an erased check: identifier, tenant, times, policy, status",
+        places=("checks", "requests"),
+        purpose="To prove the erasure, and to answer a repeated request.",
+        kept="for ever; it names no person",
+        destroyed_by="Nothing.",
+    )
+
+
+def _kept(seconds: int, policy: Policy) -> tuple[str, int]:
+    """Returns how long something is kept, in words, and the longest time from the decision, in seconds.
+
+    Until the result's deadline, FinishCheck returns everything; the decision is never before the upload.
+    """
+    result = policy.deadlines.result_seconds
+    if seconds >= result:
+        return f"{span(seconds)} from the decision", seconds
+    after = f", and {span(seconds)} from the decision if that is later" if seconds else ""
+    return f"{span(result)} from the upload{after}", result
+
+
+def _others(settings: Settings) -> Iterator[ScheduledDatum]:
+    failures = settings.limits.failures
+    yield ScheduledDatum(
+        name="Keyed hashes of subject, trusted image and device of checks that failed or run",
+        places=("check_tries",),
+        purpose="To limit guessing, and to report earlier attacks.",
+        kept=f"{span(failures.remember_days * 86_400)} from the decision",
+        destroyed_by=f"Every server, each minute. {_FORGOTTEN}",
+    )
+    yield ScheduledDatum(
+        name="Public keys of devices (App Attest, WebAuthn), with Apple's receipt",
+        places=("enrolled_keys",),
+        purpose="To recognise the same device in a later scan.",
+        kept=f"{span(settings.device_integrity.enrolment_days * 86_400)} without use",
+        destroyed_by=f"Every server, each minute. {_FORGOTTEN}",
+    )
+    yield ScheduledDatum(
+        name="Hashes of used tokens",
+        places=("one_time_tokens",),
+        purpose="A token counts once.",
+        kept="until the token would expire",
+        destroyed_by="Every server, each minute.",
+    )
+    yield ScheduledDatum(
+        name="Holds",
+        places=("holds",),
+        purpose="Legal holds on checks.",
+        kept="until released",
+        destroyed_by="`facegate checks release`.",
+    )
+    yield ScheduledDatum(
+        name="Requests that wait for a second person",
+        places=("pending_approvals",),
+        purpose="Actions that two people confirm.",
+        kept=span(settings.compliance.approval_hours * 3_600),
+        destroyed_by="The action, or every server, each minute.",
+    )
+    yield ScheduledDatum(
+        name="Audit log: names of callers, purposes, times, pseudonyms of subjects",
+        places=("audit_events", "audit_heads", "audit_checkpoints", "audit_subjects", "witness"),
+        purpose="To prove who read or changed what.",
+        kept="for ever",
+        destroyed_by="Nothing; `facegate checks erase` destroys the key of the person's pseudonym.",
+    )
+    yield ScheduledDatum(
+        name="Policy files; the oldest server that the database admits",
+        places=("policies", "schema_floor"),
+        purpose="Each check is decided by the policy that was frozen into it.",
+        kept="for ever; no personal data",
+        destroyed_by="Nothing.",
+    )
+    yield ScheduledDatum(
+        name="Backups, and logs of the server",
+        places=("where you store them",),
+        biometric=True,
+        purpose="Recovery; operation. Logs have no image, template or reference.",
+        kept="as you expire them: not later than what they copy, or what you promise to people",
+        destroyed_by="You.",
+        hold="Yours to observe.",
+    )
