@@ -34,6 +34,13 @@ class _Callers:
             raise Refusal(Reason.UNAUTHENTICATED, "no key")
         return _READER
 
+    async def prepare(self, context: Any) -> None:
+        """Has every key."""
+
+    def seconds_left(self, caller: Caller) -> float | None:
+        """Has no credentials that expire."""
+        return None
+
 
 async def _echo(request: bytes, _context: Any) -> bytes:
     return request
