@@ -305,7 +305,7 @@ class Issuer:
         if self._file is not None:
             return
         now = self._monotonic()
-        known = self._answer is not None and identifier in self._answer.keys
+        known = identifier in (self._keys() or {})
         if known and now - self._answered < FRESH_SECONDS:
             return
         if self._fetching is None and now - self._tried >= RETRY_SECONDS:
