@@ -16,7 +16,9 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 
 from cli.doctor.finding import Deployment, Finding, Level, failure, fine, warning
 from device_integrity import ReferenceDataMalformed
+from server.access.access_tokens import OidcSettings
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
+from server.access.signing_keys import SigningKeysInvalid, fetch_issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.key_validity import validity_of
 from server.configuration.settings import ServiceTls, Tls
@@ -310,19 +312,38 @@ def _shape(name: str, chain: list[x509.Certificate]) -> Iterator[Finding]:
 
 
 async def examine_callers(deployment: Deployment) -> list[Finding]:
-    """Reads the API keys."""
-    return await asyncio.to_thread(lambda: list(_callers(deployment)))
+    """Reads the API keys, and the keys of the issuer of access tokens."""
+    oidc = deployment.settings.listeners.service.oidc
+    of_issuer = [] if oidc is None else [await _issuer(oidc)]
+    return [*await asyncio.to_thread(lambda: list(_callers(deployment))), *of_issuer]
+
+
+async def _issuer(oidc: OidcSettings) -> Finding:
+    try:
+        if oidc.jwks_file is None:
+            keys = (await fetch_issuer(oidc.issuer)).keys
+        else:
+            keys = await asyncio.to_thread(read_jwks_file, oidc.jwks_file)
+    except (ConfigurationError, SigningKeysInvalid) as error:
+        return failure(
+            "ISSUER_UNUSABLE",
+            str(error),
+            expected=f"the public keys of the issuer {oidc.issuer}",
+            remedy="correct listeners.service.oidc, or the network between; see docs/oidc.md",
+        )
+    return fine("ISSUER_READ", f"{oidc.issuer}: {len(keys)} keys, {len(oidc.grants)} grants")
 
 
 def _callers(deployment: Deployment) -> Iterator[Finding]:
     service = deployment.settings.listeners.service
     if service.api_keys_file is None:
-        found = (
-            f"{len(service.clients)} client certificates"
-            if service.clients
-            else "loopback only, no credentials"
-        )
-        yield fine("CALLERS_READ", found)
+        if service.clients or service.oidc is None:
+            found = (
+                f"{len(service.clients)} client certificates"
+                if service.clients
+                else "loopback only, no credentials"
+            )
+            yield fine("CALLERS_READ", found)
         return
     try:
         keys = load_api_keys(service.api_keys_file).keys

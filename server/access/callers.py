@@ -5,7 +5,8 @@ scopes narrows its roles to those.
 """
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Final, Self
 
@@ -15,7 +16,7 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 from server.base.sandbox import LONGEST_TENANT, memory_scope
 from server.base.table import Table
 
-__all__ = ["COMPLIANCE_ROLES", "SCOPES", "Caller", "CallerEntry", "Name", "Role", "Scope"]
+__all__ = ["COMPLIANCE_ROLES", "SCOPES", "Caller", "CallerEntry", "Name", "Rights", "Role", "Scope"]
 
 _log = structlog.get_logger(__name__)
 
@@ -85,6 +86,7 @@ class Caller:
     Attributes:
         tenant: The tenant whose checks the caller can access.
         sandbox: Whether the checks of the caller are sandbox checks.
+        expires: When the credentials of this call expire, which ends its stream; ``None`` for never.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Caller:
     roles: frozenset[Role] = frozenset({Role.ORCHESTRATOR})
     scopes: frozenset[Scope] = _ORCHESTRATION
     sandbox: bool = False
+    expires: datetime | None = field(default=None, compare=False)
 
     @property
     def described(self) -> str:
@@ -115,11 +118,9 @@ def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")]
 
 
-class CallerEntry(Table):
-    """The holder of credentials: the common fields of entries for API keys and client certificates."""
+class Rights(Table):
+    """What a caller may do, and for whom: the common fields of every entry that admits one."""
 
-    name: Name
-    """Name of the caller in logs."""
     tenant: Name
     """Tenant whose checks the caller can access."""
     roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
@@ -148,17 +149,28 @@ class CallerEntry(Table):
             )
         return self
 
-    @property
-    def caller(self) -> Caller:
-        """The caller."""
+    def of_caller(self, name: str) -> Caller:
+        """Returns a caller with these rights."""
         allowed = _scopes_of(self.roles)
         return Caller(
-            name=self.name,
+            name=name,
             tenant=self.tenant,
             roles=frozenset(self.roles),
             scopes=allowed if self.scopes is None else allowed & frozenset(self.scopes),
             sandbox=self.sandbox,
         )
+
+
+class CallerEntry(Rights):
+    """The holder of credentials: the common fields of entries for API keys and client certificates."""
+
+    name: Name
+    """Name of the caller in logs."""
+
+    @property
+    def caller(self) -> Caller:
+        """The caller."""
+        return self.of_caller(self.name)
 
 
 def _scopes_of(roles: Collection[Role]) -> frozenset[Scope]:

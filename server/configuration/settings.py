@@ -17,6 +17,7 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
+from server.access.access_tokens import OidcSettings
 from server.access.client_certificates import ClientCertificateEntry
 from server.base.table import Table, is_loopback
 from server.configuration.device import DeviceIntegritySettings
@@ -77,8 +78,8 @@ class ServiceTls(Tls):
 
     client_ca: Path | None = None
     """PEM file: the authorities that issue client certificates (mutual TLS). ``clients`` lists the
-    certificates that may call. If ``api_keys_file`` is set, ``clients`` may be empty, and every certificate
-    may connect."""
+    certificates that may call. If ``api_keys_file`` or ``oidc`` is set, ``clients`` may be empty, and every
+    certificate may connect."""
 
 
 def _validate_tls(host: str, tls: Tls | None) -> None:
@@ -132,22 +133,27 @@ class ServiceListener(Table):
     """Certificate and client authorities. Mandatory unless ``host`` is loopback."""
     api_keys_file: Path | None = None
     """TOML file with the hashes of API keys; see ``server.access.api_keys``. The server reads it again when
-    it changes. This or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
+    it changes. This, ``oidc`` or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
+    oidc: OidcSettings | None = None
+    """The OIDC issuer whose access tokens may call, beside API keys or instead of them; see
+    ``docs/oidc.md``."""
     clients: tuple[ClientCertificateEntry, ...] = ()
-    """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` is
-    also set, a call needs a certificate and a key of the same tenant, and the key determines the scopes."""
+    """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` or
+    ``oidc`` is also set, a call needs a certificate and a key or access token of the same tenant, and the key
+    or token determines the scopes."""
     local_sandbox: bool = False
-    """Whether callers without credentials are sandbox callers: on loopback, without ``api_keys_file`` and
-    ``tls.client_ca``. Otherwise, the entry of a caller states whether it is one."""
+    """Whether callers without credentials are sandbox callers: on loopback, without ``api_keys_file``,
+    ``oidc`` and ``tls.client_ca``. Otherwise, the entry of a caller states whether it is one."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
         client_ca = None if self.tls is None else self.tls.client_ca
-        if client_ca is not None and not self.clients and self.api_keys_file is None:
+        bearer = self.api_keys_file is not None or self.oidc is not None
+        if client_ca is not None and not self.clients and not bearer:
             raise ValueError(
                 "tls.client_ca accepts client certificates, but no entry lists the ones that may call: add "
                 '[[listeners.service.clients]] with identity = "uri:spiffe://..." (or dns:, cn:), name, '
-                "tenant and roles, or set api_keys_file"
+                "tenant and roles, or set api_keys_file or oidc"
             )
         if self.clients and client_ca is None:
             raise ValueError("clients are identified by their certificates: set tls.client_ca")
@@ -156,10 +162,10 @@ class ServiceListener(Table):
         _validate_tls(self.host, self.tls)
         if self.tls is None or is_loopback(self.host):
             return self
-        if self.tls.client_ca is None and self.api_keys_file is None:
+        if self.tls.client_ca is None and not bearer:
             raise ValueError(
                 f"host {self.host} is reachable from other machines and callers must authenticate: set "
-                "tls.client_ca (mutual TLS) or api_keys_file"
+                "tls.client_ca (mutual TLS), oidc or api_keys_file"
             )
         return self
 
@@ -169,7 +175,8 @@ class ServiceListener(Table):
                 f"local_sandbox is for loopback, and host {self.host} is reachable from other machines: "
                 "remove it, and set sandbox = true in the entry of a caller"
             )
-        if self.api_keys_file is not None or (self.tls is not None and self.tls.client_ca is not None):
+        bearer = self.api_keys_file is not None or self.oidc is not None
+        if bearer or (self.tls is not None and self.tls.client_ca is not None):
             raise ValueError(
                 "local_sandbox is for callers without credentials, and this listener requires credentials: "
                 "remove it, and set sandbox = true in the entry of a caller"

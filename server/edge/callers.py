@@ -1,6 +1,7 @@
-"""Identifies callers of the service listener: by API key, by client certificate, or any on loopback."""
+"""Identifies callers of the service listener: by API key, access token or certificate, or any on loopback."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 from urllib.parse import unquote
@@ -8,6 +9,7 @@ from urllib.parse import unquote
 import structlog
 from grpc.aio import ServicerContext
 
+from server.access.access_tokens import MAX_TOKEN_CHARACTERS, AccessTokens
 from server.access.api_keys import ApiKeys
 from server.access.callers import Caller, Role
 from server.access.client_certificates import ClientCertificates
@@ -19,7 +21,7 @@ from server.telemetry.stages import Metadata
 _LONGEST_ADDRESS = 64
 
 _SCHEME = "bearer "
-_MAX_KEY_CHARACTERS = 512
+_PARTS_OF_TOKENS = 3
 LOCAL_TENANT = "default"
 """The tenant of callers without credentials, possible on loopback only."""
 
@@ -35,20 +37,23 @@ class CallerIdentifier:
         api_keys: WatchedFile[ApiKeys] | None,
         certificates: ClientCertificates | None,
         now: Callable[[], datetime],
+        tokens: AccessTokens | None = None,
         local_sandbox: bool = False,
     ) -> None:
         """Sets the credentials that the listener accepts.
 
-        If both are configured, the API key identifies the caller, and the certificate must be of the same
-        tenant.
+        If certificates are configured beside API keys or access tokens, the key or token identifies the
+        caller, and the certificate must be of the same tenant.
 
         Args:
             api_keys: The file of keys; ``None`` if none is configured.
             certificates: The client certificates that may call; ``None`` if none are listed.
-            now: Wall clock, UTC; keys expire.
+            now: Wall clock, UTC; keys and tokens expire.
+            tokens: The access tokens that may call; ``None`` if no issuer is configured.
             local_sandbox: Whether callers without credentials are sandbox callers.
         """
         self._api_keys = api_keys
+        self._tokens = tokens
         self._certificates = certificates
         self._now = now
         self._local = Caller(name="local", tenant=LOCAL_TENANT, sandbox=local_sandbox)
@@ -62,9 +67,12 @@ class CallerIdentifier:
     def entries(self) -> Mapping[str, str]:
         """The entries of all callers in words, for the audit log, by a fingerprint of the credentials.
 
-        API keys are named by the beginning of the hash in their file, certificates by their identity.
+        API keys are named by the beginning of the hash in their file, certificates by their identity, and
+        what access tokens grant by a claim.
         """
         described = {} if self._certificates is None else dict(self._certificates.described)
+        if self._tokens is not None:
+            described |= self._tokens.described
         if self._api_keys is not None:
             for key in self._api_keys.content.keys:
                 expires = "never" if key.expires is None else f"{key.expires:%Y-%m-%dT%H:%M:%SZ}"
@@ -93,10 +101,16 @@ class CallerIdentifier:
         return None if expiry is None else (expiry - self._now()).total_seconds()
 
     def refresh(self) -> bool:
-        """Reads the file of keys again if it changed; returns whether the file is in force.
+        """Reads the files of keys again if they changed; returns whether that of API keys is in force.
 
-        If the file cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
+        If a file cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
         """
+        if self._tokens is not None:
+            try:
+                if self._tokens.issuer.read_file():
+                    _log.info("jwks_file_read")
+            except ConfigurationError as error:
+                _log.error("jwks_file_unusable", why=str(error))
         if self._api_keys is None:
             return True
         try:
@@ -109,13 +123,19 @@ class CallerIdentifier:
             return False
         return True
 
+    async def prepare(self, context: ServicerContext[Any, Any]) -> None:
+        """Gets the keys of the issuer if the access token of a call needs them; decides nothing."""
+        if self._tokens is not None and (sent := _bearer(context.invocation_metadata())) is not None:
+            await self._tokens.refresh(sent)
+
     def identify(self, context: ServicerContext[Any, Any]) -> Caller:
         """Returns the caller.
 
         Raises:
-            Refusal: UNAUTHENTICATED.
+            Refusal: UNAUTHENTICATED. For an access token also PERMISSION_DENIED, if it grants nothing, or
+                NOT_SERVING, if the issuer is away and its key not known.
         """
-        holder = None if self._api_keys is None else self._holder(self._api_keys.content, context)
+        holder = self._holder(context)
         if self._certificates is None:
             return holder or self._local
         shown = context.auth_context().get("x509_pem_cert") or [b""]
@@ -123,9 +143,14 @@ class CallerIdentifier:
         if holder is not None and holder.tenant != certified.tenant:
             raise Refusal(
                 Reason.UNAUTHENTICATED,
-                "the API key and the client certificate are of different tenants; both must be of the same",
+                "the API key or access token and the client certificate are of different tenants; both must "
+                "be of the same",
             )
         return holder or certified
+
+    def seconds_left(self, caller: Caller) -> float | None:
+        """Seconds until the credentials of a call expire; ``None`` if they do not."""
+        return None if caller.expires is None else (caller.expires - self._now()).total_seconds()
 
     def identify_again(self, context: ServicerContext[Any, Any], *, caller: Caller) -> None:
         """Refuses a running call if its credentials no longer identify the caller that was admitted.
@@ -141,20 +166,38 @@ class CallerIdentifier:
 
     @property
     def _callers(self) -> tuple[Caller, ...]:
-        if self._api_keys is not None:
-            return tuple(key.caller for key in self._api_keys.content.keys)
-        return (self._local,) if self._certificates is None else self._certificates.callers
+        if self._api_keys is None and self._tokens is None:
+            return (self._local,) if self._certificates is None else self._certificates.callers
+        keys = () if self._api_keys is None else self._api_keys.content.keys
+        return (*(key.caller for key in keys), *(() if self._tokens is None else self._tokens.callers))
 
-    def _holder(self, keys: ApiKeys, context: ServicerContext[Any, Any]) -> Caller:
-        key = keys.find(_bearer(context.invocation_metadata()))
-        if key is None:
+    def _holder(self, context: ServicerContext[Any, Any]) -> Caller | None:
+        """Returns the caller of an API key or access token; ``None`` if neither is configured."""
+        if self._api_keys is None and self._tokens is None:
+            return None
+        wanted = " or ".join(
+            word
+            for word, there in (("API key", self._api_keys), ("access token", self._tokens))
+            if there is not None
+        )
+        sent = _bearer(context.invocation_metadata())
+        if sent is None:
             raise Refusal(
-                Reason.UNAUTHENTICATED,
-                "the API key is not known; send `authorization: Bearer <key>` with a key of this server",
+                Reason.UNAUTHENTICATED, f"no {wanted}: send the metadata `authorization: Bearer <{wanted}>`"
             )
-        if key.expires is not None and self._now() >= key.expires:
-            raise Refusal(Reason.UNAUTHENTICATED, "the API key has expired; ask the operator for a new one")
-        return key.caller
+        key = None if self._api_keys is None else self._api_keys.content.find(sent)
+        if key is not None:
+            if key.expires is not None and self._now() >= key.expires:
+                raise Refusal(
+                    Reason.UNAUTHENTICATED, "the API key has expired; ask the operator for a new one"
+                )
+            return replace(key.caller, expires=key.expires)
+        if self._tokens is not None and len(sent.split(".")) == _PARTS_OF_TOKENS:
+            return self._tokens.find(sent, now=self._now())
+        raise Refusal(
+            Reason.UNAUTHENTICATED,
+            f"the {wanted} is not known; send `authorization: Bearer <{wanted}>` with one for this server",
+        )
 
 
 def actor_of(caller: Caller, context: ServicerContext[Any, Any]) -> Actor:
@@ -170,8 +213,9 @@ def address_of(context: ServicerContext[Any, Any]) -> str:
     return "".join(character for character in address if character.isprintable())[:_LONGEST_ADDRESS]
 
 
-def _bearer(metadata: Metadata | None) -> str:
+def _bearer(metadata: Metadata | None) -> str | None:
     for key, value in metadata or ():
         if key == "authorization" and isinstance(value, str) and value.lower().startswith(_SCHEME):
-            return value[len(_SCHEME) :].strip()[:_MAX_KEY_CHARACTERS]
-    raise Refusal(Reason.UNAUTHENTICATED, "no API key: send the metadata `authorization: Bearer <key>`")
+            # One character more than is accepted, so that a longer one is refused and not shortened.
+            return value[len(_SCHEME) :].strip()[: MAX_TOKEN_CHARACTERS + 1]
+    return None

@@ -15,7 +15,7 @@ import asyncio
 import inspect
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
@@ -271,14 +271,15 @@ class Gate(ServerInterceptor):
                 )
             raise
 
-    def _admit(self, method: str, context: _Context) -> WaitingRoom:
-        """Admits a call, and returns the waiting room for its message.
+    async def _admit(self, method: str, context: _Context) -> "_Admission":
+        """Admits a call.
 
         Raises:
-            Refusal: UNAUTHENTICATED or PERMISSION_DENIED.
+            Refusal: UNAUTHENTICATED or PERMISSION_DENIED, or NOT_SERVING; see ``CallerIdentifier.identify``.
         """
         if self._callers is None or method.startswith(_HEALTH):
-            return self._public
+            return _Admission(self._public, None)
+        await self._callers.prepare(context)
         caller = self._callers.identify(context)
         needed = self._scopes.get(method)
         if needed is not None and needed not in caller.scopes:
@@ -293,41 +294,75 @@ class Gate(ServerInterceptor):
             pending = self._of_scopes[caller.scope] = WaitingRoom(
                 "request", places=self._max_messages, seconds=_CALLER_SECONDS, metrics=self._metrics
             )
-        return pending
+        return _Admission(pending, self._callers.seconds_left(caller))
+
+
+@dataclass(frozen=True, slots=True)
+class _Admission:
+    """An admitted call.
+
+    Attributes:
+        pending: The waiting room for its message.
+        seconds: The time until its credentials expire; ``None`` if they do not.
+    """
+
+    pending: WaitingRoom
+    seconds: float | None
+
+
+@asynccontextmanager
+async def _until_expiry(seconds: float | None) -> AsyncIterator[None]:
+    """Ends a stream when the credentials of its caller expire."""
+    limit = asyncio.timeout(seconds)
+    try:
+        async with limit:
+            yield
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise Refusal(
+            Reason.UNAUTHENTICATED, "the credentials of the stream have expired; call again with new ones"
+        ) from error
 
 
 def _served(
     handler: "grpc.RpcMethodHandler[Any, Any]",
     *,
-    admit: Callable[[_Context], WaitingRoom],
+    admit: Callable[[_Context], Awaitable[_Admission]],
     noted: Callable[[_Context], AbstractContextManager[None]],
 ) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Returns ``handler`` as a streaming one that admits a call before it reads a unary call's message."""
+    """Returns ``handler`` as a streaming one that admits a call before it reads a unary call's message.
+
+    A call that streams in the contract ends when the credentials of its caller expire.
+    """
     inner: Any = (
         (handler.stream_stream if handler.request_streaming else handler.unary_stream)
         if handler.response_streaming
         else (handler.stream_unary if handler.request_streaming else handler.unary_unary)
     )
     streaming = handler.request_streaming
+    limited = streaming or handler.response_streaming
     read = handler.request_deserializer or bytes
     if handler.response_streaming and inspect.isasyncgenfunction(inner):
 
         async def generate(requests: _Requests, context: _Context) -> AsyncIterator[Any]:
             with noted(context):
-                pending = admit(context)
-                given = [requests] if streaming else [await _message(pending, requests, read)]
-                async for response in inner(given.pop(), context):
-                    yield response
+                admission = await admit(context)
+                async with _until_expiry(admission.seconds if limited else None):
+                    given = [requests] if streaming else [await _message(admission.pending, requests, read)]
+                    async for response in inner(given.pop(), context):
+                        yield response
 
         behaviour: Any = generate
     else:
 
         async def call(requests: _Requests, context: _Context) -> Any:
             with noted(context):
-                pending = admit(context)
-                # No name of this frame refers to it: grpc keeps the frames of a refused call after the call.
-                given = [requests] if streaming else [await _message(pending, requests, read)]
-                return await inner(given.pop(), context)
+                admission = await admit(context)
+                async with _until_expiry(admission.seconds if limited else None):
+                    # No name of this frame refers to it: grpc keeps the frames of a refused call after it.
+                    given = [requests] if streaming else [await _message(admission.pending, requests, read)]
+                    return await inner(given.pop(), context)
 
         behaviour = call
     make = (

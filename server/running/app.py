@@ -176,8 +176,14 @@ class FacegateServer:
         if trusted_images is not None:
             self._opened.callback(trusted_images.close)
         listeners = self._listeners = make_listeners(
-            settings, analyses=self._workers.analyses, metrics=self._metrics, now=self._clock.now
+            settings,
+            analyses=self._workers.analyses,
+            metrics=self._metrics,
+            now=self._clock.now,
+            monotonic=self._clock.monotonic,
         )
+        if listeners.issuer is not None:
+            self._opened.push_async_callback(listeners.issuer.close)
         server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
         authority = await asyncio.to_thread(open_authority, settings.audit)
         objects = open_object_store(

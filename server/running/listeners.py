@@ -7,9 +7,11 @@ from pathlib import Path
 
 import structlog
 
+from server.access.access_tokens import AccessTokens, OidcSettings
 from server.access.api_keys import ApiKeys, load_api_keys
 from server.access.callers import Role
 from server.access.client_certificates import ClientCertificates
+from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
 from server.base.private_files import WatchedFile
@@ -51,6 +53,7 @@ class Listeners:
         analysis_servicer: The servicer of single files behind ``service``.
         evidence_servicer: The servicer of compliance behind ``service``.
         callers: Identifies the callers of ``service``.
+        issuer: The issuer of their access tokens, which is closed after the listeners; ``None`` without one.
         refused: The refused calls of ``service``, for the audit log.
         tls: The certificates by listener name; a listener without TLS has none.
     """
@@ -63,12 +66,18 @@ class Listeners:
     analysis_servicer: AnalysisServicer
     evidence_servicer: EvidenceServicer
     callers: CallerIdentifier
+    issuer: Issuer | None
     refused: RefusedAccess
     tls: Mapping[str, TlsFiles]
 
 
 def make_listeners(
-    settings: Settings, *, analyses: Analyses, metrics: Metrics, now: Callable[[], datetime]
+    settings: Settings,
+    *,
+    analyses: Analyses,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+    monotonic: Callable[[], float],
 ) -> Listeners:
     """Makes the listeners and their servicers. They do not listen yet.
 
@@ -76,6 +85,7 @@ def make_listeners(
         analyses: Makes the servicer of single files.
         metrics: Counts calls.
         now: Wall clock, UTC.
+        monotonic: A clock that is never set, in seconds.
 
     Raises:
         ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too
@@ -87,7 +97,10 @@ def make_listeners(
     if listeners.web is not None:
         named["web"] = listeners.web.tls
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
-    callers = _callers(settings, now=now)
+    oidc = listeners.service.oidc
+    issuer = None if oidc is None else _issuer(oidc, monotonic=monotonic)
+    tokens = None if oidc is None or issuer is None else AccessTokens(oidc, issuer)
+    callers = _callers(settings, tokens=tokens, now=now)
     refused = RefusedAccess(now)
     _validate_test_roots(settings, callers)
     _warn_of_unused_quotas(limits, tenants=callers.tenants)
@@ -143,6 +156,7 @@ def make_listeners(
         analysis_servicer=analysis_servicer,
         evidence_servicer=evidence_servicer,
         callers=callers,
+        issuer=issuer,
         refused=refused,
         tls=tls,
     )
@@ -176,12 +190,21 @@ def _web_listener(
     )
 
 
-def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdentifier:
+def _issuer(oidc: OidcSettings, *, monotonic: Callable[[], float]) -> Issuer:
+    file = None if oidc.jwks_file is None else WatchedFile(oidc.jwks_file, read_jwks_file)
+    return Issuer(oidc.issuer, file=file, monotonic=monotonic)
+
+
+def _callers(
+    settings: Settings, *, tokens: AccessTokens | None, now: Callable[[], datetime]
+) -> CallerIdentifier:
     service = settings.listeners.service
+    of_tokens = () if tokens is None else tokens.callers
 
     def read(path: Path) -> ApiKeys:
         keys = load_api_keys(path)
-        tenants = {key.caller.tenant for key in keys.keys if Role.ORCHESTRATOR in key.caller.roles}
+        callers = (*(key.caller for key in keys.keys), *of_tokens)
+        tenants = {caller.tenant for caller in callers if Role.ORCHESTRATOR in caller.roles}
         require_tenancy(settings.trusted_images, tenants=tenants)
         return keys
 
@@ -189,6 +212,7 @@ def _callers(settings: Settings, *, now: Callable[[], datetime]) -> CallerIdenti
         api_keys=None if service.api_keys_file is None else WatchedFile(service.api_keys_file, read),
         certificates=ClientCertificates(service.clients) if service.clients else None,
         now=now,
+        tokens=tokens,
         local_sandbox=service.local_sandbox,
     )
     require_tenancy(settings.trusted_images, tenants=callers.tenants)

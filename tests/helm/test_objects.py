@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from server.configuration.settings import Settings
 from server.keyring.key_encryption import KeyFileCipher
 from server.keyring.key_files import KeyFiles
 from tests.helm.chart_values import CHART
@@ -116,6 +118,23 @@ def test_warnings_of_the_doctor_need_not_fail_its_job(status: int, expected: int
     path = os.pathsep.join([str(tmp_path), os.environ["PATH"]])
     done = subprocess.run([*lenient["command"], *lenient["args"]], env={"PATH": path}, check=False)
     assert done.returncode == expected
+
+
+def test_access_tokens_replace_api_keys() -> None:
+    settings = "settings.listeners.service.oidc"
+    issuer = "https://login.bank.example"
+    objects = rendered(
+        "single.yaml",
+        "apiKeys.existingSecret=",
+        f"{settings}.issuer={issuer},{settings}.audience=facegate",
+        f"{settings}.grants[0].value=checks,{settings}.grants[0].tenant=bank",
+        f"{settings}.grants[0].roles={{orchestrator}}",
+    )
+    (config,) = (one for one in objects if "facegate.toml" in one.get("data", {}))
+    service = Settings.model_validate(tomllib.loads(config["data"]["facegate.toml"])).listeners.service
+    assert service.api_keys_file is None
+    assert service.oidc is not None
+    assert service.oidc.issuer == issuer
 
 
 def test_the_keys_of_a_tenant_lie_in_its_folder(tmp_path: Path) -> None:

@@ -123,7 +123,10 @@ def test_no_other_text_is_a_key(text: str) -> None:
         ("", "key = []"),
         ("# nothing\n", "key = []"),
         ("[[key]\n", "not TOML"),
-        (entry("a", "k") + "more = 1\n", "key.0.more: there is no such field; there are name, tenant, roles"),
+        (
+            entry("a", "k") + "more = 1\n",
+            "key.0.more: there is no such field; there are tenant, roles, scopes, sandbox, name",
+        ),
         (entry("a", "k").replace('roles = ["orchestrator"]', 'role = "x"'), "did you mean roles?"),
         ("[[keys]]\n", "did you mean key?"),
         (entry("a", "k", role="admin"), "key.0.roles"),

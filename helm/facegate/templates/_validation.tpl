@@ -90,8 +90,8 @@ does not say which one it renders first. */}}
 {{- fail "certificate.deviceNames: list the host names that devices connect to" -}}
 {{- end -}}
 {{- end -}}
-{{- if not (or .Values.apiKeys.existingSecret .Values.tls.service.clientCaSecret) -}}
-{{- fail "apiKeys.existingSecret: backends must authenticate; name the Secret with the file of API keys, or tls.service.clientCaSecret for mutual TLS" -}}
+{{- if not (or .Values.apiKeys.existingSecret .Values.tls.service.clientCaSecret (dig "listeners" "service" "oidc" "" .Values.settings)) -}}
+{{- fail "apiKeys.existingSecret: backends must authenticate; name the Secret with the file of API keys, or tls.service.clientCaSecret for mutual TLS, or set settings.listeners.service.oidc" -}}
 {{- end -}}
 {{- if and (eq .Values.models.source "claim") (not .Values.models.existingClaim) -}}
 {{- fail "models.existingClaim: name the claim with the models folder" -}}

@@ -27,7 +27,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INVALID_FIELD: _ErrorReason.ValueType  # 1
     """A field is missing, too long or malformed; the metadata `field` names it. [INVALID_ARGUMENT]"""
     ERROR_REASON_UNAUTHENTICATED: _ErrorReason.ValueType  # 2
-    """No credentials, or wrong ones. [UNAUTHENTICATED]"""
+    """No credentials, wrong ones, or ones that have expired, also during a stream. [UNAUTHENTICATED]"""
     ERROR_REASON_PERMISSION_DENIED: _ErrorReason.ValueType  # 3
     """The credentials do not permit this call. [PERMISSION_DENIED]"""
     ERROR_REASON_WRONG_LISTENER: _ErrorReason.ValueType  # 4
@@ -35,7 +35,9 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_INTERNAL: _ErrorReason.ValueType  # 5
     """A fault of the server; the metadata `incidentId` identifies it in the server's log. [INTERNAL]"""
     ERROR_REASON_NOT_SERVING: _ErrorReason.ValueType  # 6
-    """The server is starting or shutting down, or cannot reach its storage: call again. [UNAVAILABLE, with RetryInfo]"""
+    """The server is starting or shutting down, or cannot reach its storage, or the issuer whose key an access token names: call
+    again. [UNAVAILABLE, with RetryInfo]
+    """
     ERROR_REASON_OVERLOADED: _ErrorReason.ValueType  # 7
     """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
     ERROR_REASON_DEADLINE_EXCEEDED: _ErrorReason.ValueType  # 8
@@ -218,7 +220,7 @@ ERROR_REASON_UNSPECIFIED: ErrorReason.ValueType  # 0
 ERROR_REASON_INVALID_FIELD: ErrorReason.ValueType  # 1
 """A field is missing, too long or malformed; the metadata `field` names it. [INVALID_ARGUMENT]"""
 ERROR_REASON_UNAUTHENTICATED: ErrorReason.ValueType  # 2
-"""No credentials, or wrong ones. [UNAUTHENTICATED]"""
+"""No credentials, wrong ones, or ones that have expired, also during a stream. [UNAUTHENTICATED]"""
 ERROR_REASON_PERMISSION_DENIED: ErrorReason.ValueType  # 3
 """The credentials do not permit this call. [PERMISSION_DENIED]"""
 ERROR_REASON_WRONG_LISTENER: ErrorReason.ValueType  # 4
@@ -226,7 +228,9 @@ ERROR_REASON_WRONG_LISTENER: ErrorReason.ValueType  # 4
 ERROR_REASON_INTERNAL: ErrorReason.ValueType  # 5
 """A fault of the server; the metadata `incidentId` identifies it in the server's log. [INTERNAL]"""
 ERROR_REASON_NOT_SERVING: ErrorReason.ValueType  # 6
-"""The server is starting or shutting down, or cannot reach its storage: call again. [UNAVAILABLE, with RetryInfo]"""
+"""The server is starting or shutting down, or cannot reach its storage, or the issuer whose key an access token names: call
+again. [UNAVAILABLE, with RetryInfo]
+"""
 ERROR_REASON_OVERLOADED: ErrorReason.ValueType  # 7
 """Too many calls or scans at once. [RESOURCE_EXHAUSTED, with RetryInfo]"""
 ERROR_REASON_DEADLINE_EXCEEDED: ErrorReason.ValueType  # 8

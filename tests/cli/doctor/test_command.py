@@ -160,6 +160,18 @@ def _expired_api_key(one: _Deployment) -> None:
     one.add(f'[listeners.service]\nport = 0\napi_keys_file = "{path}"')
 
 
+def _lose_the_issuer(one: _Deployment) -> None:
+    one.add(
+        '[listeners.service.oidc]\nissuer = "http://127.0.0.1:1/realm"\naudience = "facegate"\n'
+        '[[listeners.service.oidc.grants]]\nvalue = "checks"\ntenant = "bank"\nroles = ["orchestrator"]'
+    )
+
+
+def _lose_the_issuers_keys(one: _Deployment) -> None:
+    _lose_the_issuer(one)
+    one.tables[-1] = one.tables[-1].replace("audience", 'jwks_file = "/missing.json"\naudience')
+
+
 def _missing_pack(one: _Deployment) -> None:
     one.tables.insert(0, f'pack = "open"\nmodels_dir = "{one.folder / "models"}"')
 
@@ -184,6 +196,8 @@ _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_expired_certificate_of_pages, "tls", "TLS_EXPIRED", Level.FAILURE),
     (_expiring_certificate, "tls", "TLS_EXPIRES", Level.WARNING),
     (_foreign_key, "tls", "TLS_UNUSABLE", Level.FAILURE),
+    (_lose_the_issuer, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
+    (_lose_the_issuers_keys, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_list_another_origin, "policies", "POLICY_ORIGINS_NOT_LISTED", Level.WARNING),
     (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
 ]

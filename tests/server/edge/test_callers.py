@@ -1,6 +1,7 @@
 """The callers of the service listener: keys, certificates and roles."""
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -18,12 +19,16 @@ from cryptography.x509.oid import ExtendedKeyUsageOID
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from google.protobuf.message_factory import GetMessageClass
+from joserfc import jwt
+from joserfc.jwk import ECKey
 
 from docs.make_roles import PAGE, roles_page
+from server.access.access_tokens import AccessTokens, OidcSettings
 from server.access.api_keys import load_api_keys, new_api_key
 from server.access.callers import SCOPES, Role, Scope
 from server.access.callers import SCOPES as OF_ROLE
 from server.access.client_certificates import ClientCertificateEntry, ClientCertificates
+from server.access.signing_keys import Issuer, read_jwks_file
 from server.audit import SERVER_TENANT, AuditEntry
 from server.base.errors import Reason, Refusal
 from server.base.private_files import WatchedFile
@@ -85,12 +90,17 @@ def file(tmp_path: Path) -> Path:
 
 
 def _identifier(
-    file: Path | None = None, certificates: ClientCertificates | None = None, *, local_sandbox: bool = False
+    file: Path | None = None,
+    certificates: ClientCertificates | None = None,
+    *,
+    tokens: AccessTokens | None = None,
+    local_sandbox: bool = False,
 ) -> CallerIdentifier:
     return CallerIdentifier(
         api_keys=None if file is None else WatchedFile(file, load_api_keys),
         certificates=certificates,
         now=lambda: _NOW,
+        tokens=tokens,
         local_sandbox=local_sandbox,
     )
 
@@ -235,6 +245,90 @@ def test_the_tenants_are_those_of_the_orchestrators(file: Path) -> None:
     )
     assert _identifier(file).tenants == {"one"}
     assert _identifier().tenants == {LOCAL_TENANT}
+
+
+# -- access tokens
+
+_TOKEN_KEY = ECKey.generate_key("P-256", {"kid": "a", "use": "sig"})
+_AN_HOUR = timedelta(hours=1)
+
+
+def _tokens(folder: Path, tenant: str = "one") -> AccessTokens:
+    file = folder / "jwks.json"
+    file.write_text(json.dumps({"keys": [_TOKEN_KEY.as_dict(private=False)]}))
+    settings = OidcSettings.model_validate(
+        {
+            "issuer": "https://login.bank.example",
+            "audience": "facegate",
+            "grants": [{"value": "checks", "tenant": tenant, "roles": ["orchestrator"]}],
+        }
+    )
+    keys = WatchedFile(file, read_jwks_file)
+    return AccessTokens(settings, Issuer(settings.issuer, file=keys, monotonic=lambda: 0.0))
+
+
+def _access_token(scope: str = "checks", expires: datetime = _NOW + _AN_HOUR) -> str:
+    claims = {
+        "iss": "https://login.bank.example",
+        "aud": "facegate",
+        "sub": "anna",
+        "scope": scope,
+        "iat": int(_NOW.timestamp()),
+        "exp": int(expires.timestamp()),
+    }
+    return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "a"}, claims, _TOKEN_KEY)
+
+
+async def test_an_access_token_identifies_a_caller_beside_api_keys(file: Path, tmp_path: Path) -> None:
+    identifier = _identifier(file, tokens=_tokens(tmp_path, "two"))
+    context = _context(_access_token())
+    await identifier.prepare(context)
+    caller = identifier.identify(context)
+    assert (caller.name, caller.tenant, caller.expires) == (
+        "anna@login.bank.example",
+        "two",
+        _NOW + _AN_HOUR,
+    )
+    assert identifier.seconds_left(caller) == 3600
+    assert identifier.identify(_context(_KEY)).name == "backend"
+    assert identifier.tenants == {"one", "two"}
+    assert identifier.has_several_scopes
+    assert sorted(name.split()[0] for name in identifier.entries) == ["key", "token"]
+    for credential in (None, "fg1_other", "a.b.c", "a.b"):
+        assert "access token" in _refused(identifier, _context(credential))
+
+
+def test_an_access_token_alone_needs_no_api_keys(tmp_path: Path) -> None:
+    identifier = _identifier(tokens=_tokens(tmp_path))
+    assert identifier.identify(_context(_access_token())).tenant == "one"
+    assert "API key" not in _refused(identifier, _context())
+    with pytest.raises(Refusal) as caught:
+        identifier.identify(_context(_access_token("other")))
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+
+
+def test_without_an_issuer_no_access_token_is_a_credential(file: Path) -> None:
+    assert "access token" not in _refused(_identifier(file), _context(_access_token()))
+
+
+def test_an_access_token_and_a_certificate_must_be_of_one_tenant(tmp_path: Path, certificate: bytes) -> None:
+    for tenant, works in (("one", True), ("two", False)):
+        identifier = _identifier(None, _certificates(("cn:backend", tenant)), tokens=_tokens(tmp_path))
+        if works:
+            assert identifier.identify(_context(_access_token(), certificate)).name.startswith("anna@")
+        else:
+            _refused(identifier, _context(_access_token(), certificate))
+        _refused(identifier, _context(certificate=certificate))
+        _refused(identifier, _context(_access_token()))
+
+
+def test_a_running_call_goes_on_with_a_token_that_is_still_valid(tmp_path: Path) -> None:
+    identifier = _identifier(tokens=_tokens(tmp_path))
+    context = _context(_access_token())
+    identifier.identify_again(context, caller=identifier.identify(context))
+    (tmp_path / "jwks.json").write_text("broken")
+    assert identifier.refresh()
+    identifier.identify_again(context, caller=identifier.identify(context))
 
 
 # Callers that authenticate with a certificate, over real TLS connections to a real server.

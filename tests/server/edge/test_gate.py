@@ -34,6 +34,14 @@ class _Callers:
             raise Refusal(Reason.UNAUTHENTICATED, "no key")
         return _READER
 
+    seconds: float | None = None
+
+    async def prepare(self, context: Any) -> None:
+        """Has every key."""
+
+    def seconds_left(self, caller: Caller) -> float | None:
+        return self.seconds
+
 
 async def _echo(request: bytes, _context: Any) -> bytes:
     return request
@@ -52,6 +60,21 @@ async def _joined(requests: AsyncIterator[bytes], _context: Any) -> bytes:
     return b"".join([request async for request in requests])
 
 
+async def _slow(request: bytes, _context: Any) -> bytes:
+    await asyncio.sleep(0.2)
+    return request
+
+
+async def _forever(request: bytes, _context: Any) -> AsyncIterator[bytes]:
+    yield request
+    await asyncio.Event().wait()
+
+
+async def _never_written(request: bytes, context: Any) -> None:
+    await context.write(request)
+    await asyncio.Event().wait()
+
+
 _HANDLERS: Any = {
     "Read": grpc.unary_unary_rpc_method_handler(_echo),
     "Create": grpc.unary_unary_rpc_method_handler(_echo),
@@ -59,6 +82,9 @@ _HANDLERS: Any = {
     "Twice": grpc.unary_stream_rpc_method_handler(_twice),
     "Written": grpc.unary_stream_rpc_method_handler(_written),
     "Joined": grpc.stream_unary_rpc_method_handler(_joined),
+    "Slow": grpc.unary_unary_rpc_method_handler(_slow),
+    "Forever": grpc.unary_stream_rpc_method_handler(_forever),
+    "NeverWritten": grpc.unary_stream_rpc_method_handler(_never_written),
     "Elsewhere": grpc.unary_unary_rpc_method_handler(_echo),
 }
 _SCOPES = {"/test.Test/Read": Scope.READ_CHECKS, "/test.Test/Create": Scope.CREATE_CHECKS}
@@ -77,8 +103,9 @@ async def _channel(gate: Gate) -> AsyncIterator[Any]:
         await server.stop(0)
 
 
-def _gate(scopes: Mapping[str, Scope] = _SCOPES) -> Gate:
+def _gate(scopes: Mapping[str, Scope] = _SCOPES, *, seconds_left: float | None = None) -> Gate:
     callers: Any = _Callers()
+    callers.seconds = seconds_left
     return Gate(
         elsewhere={"/test.Test/Elsewhere": "device"},
         scopes=scopes,
@@ -119,6 +146,31 @@ async def test_a_call_that_may_not_be_made_is_refused_before_its_message_arrives
             await asyncio.wait_for(call, 10)
     refusal = refused(caught.value)
     assert (refusal.code, refusal.reason) == (code, reason)
+
+
+@pytest.mark.parametrize("seconds", [0.1, 0.0, -1.0])
+async def test_a_stream_ends_when_the_credentials_of_its_caller_expire(seconds: float) -> None:
+    async with _channel(_gate(seconds_left=seconds)) as channel:
+        joined = channel.stream_unary("/test.Test/Joined")(metadata=_GOOD)
+        streams = [
+            channel.unary_stream(f"/test.Test/{name}")(b"one", metadata=_GOOD)
+            for name in ("Forever", "NeverWritten")
+        ]
+        for ended in (joined, *(_read_to_the_end(stream) for stream in streams)):
+            with pytest.raises(grpc.RpcError) as caught:
+                await asyncio.wait_for(ended, 10)
+            refusal = refused(caught.value)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+
+
+async def test_a_unary_call_that_was_admitted_ends_by_itself() -> None:
+    async with _channel(_gate(seconds_left=0.1)) as channel:
+        assert await channel.unary_unary("/test.Test/Slow")(b"one", metadata=_GOOD) == b"one"
+
+
+async def _read_to_the_end(stream: Any) -> None:
+    async for _ in stream:
+        pass
 
 
 async def test_a_call_without_a_message_is_refused() -> None:

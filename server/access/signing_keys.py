@@ -1,0 +1,377 @@
+"""The keys with which an OIDC issuer signs: from its JWKS, or from a file with one.
+
+The issuer is asked by OpenID Connect Discovery 1.0: its document names the JWKS, and must state the very
+issuer that the settings name. Answers are bounded in size and time, and redirects are not followed. Every use
+of the issuer, such as access tokens and the log-in of people, shares one ``Issuer``, and so its document and
+keys.
+
+::
+
+    SigningKeysInvalid      a JWKS or a discovery document cannot be used
+"""
+
+import asyncio
+import json
+from base64 import urlsafe_b64decode
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+from joserfc.errors import JoseError
+from joserfc.jwk import ECKey, OKPKey, RSAKey
+
+from server.base.errors import ConfigurationError, Reason, Refusal
+from server.base.private_files import WatchedFile, read_trusted_file
+from server.base.table import is_loopback
+
+__all__ = [
+    "ALGORITHMS",
+    "FRESH_SECONDS",
+    "KEPT_SECONDS",
+    "RETRY_SECONDS",
+    "Issuer",
+    "IssuerAnswer",
+    "SigningKey",
+    "SigningKeys",
+    "SigningKeysInvalid",
+    "fetch_issuer",
+    "parse_jwks",
+    "read_jwks_file",
+    "require_encrypted",
+]
+
+FRESH_SECONDS: Final = 300.0
+"""The age from which keys are fetched again, so that a withdrawn key is refused."""
+RETRY_SECONDS: Final = 30.0
+"""The issuer is asked at most once in this time, however many unknown keys callers name."""
+KEPT_SECONDS: Final = 24 * 3600.0
+"""How long the last keys are used while the issuer is away."""
+_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+_MAX_BYTES: Final = 256 * 1024
+_MAX_KEYS: Final = 64
+_LONGEST_ID: Final = 256
+_RSA_BITS: Final = range(2048, 8192 + 1)
+_OK: Final = 200
+
+_OF_TYPE: Final = {
+    "EC": frozenset({"ES256"}),
+    "OKP": frozenset({"EdDSA", "Ed25519"}),
+    "RSA": frozenset({"RS256", "PS256"}),
+}
+ALGORITHMS: Final = frozenset().union(*_OF_TYPE.values())
+"""The signature algorithms that are accepted: asymmetric ones only. ``Ed25519`` is the name that RFC 9864
+gives EdDSA on that curve."""
+
+_log = structlog.get_logger(__name__)
+
+
+class SigningKeysInvalid(Exception):
+    """A JWKS or a discovery document cannot be used. The message repeats nothing of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A public key of the issuer.
+
+    Attributes:
+        algorithms: The algorithms of ``ALGORITHMS`` that the key may be used with.
+    """
+
+    key: ECKey | OKPKey | RSAKey
+    algorithms: frozenset[str]
+
+
+SigningKeys = Mapping[str, SigningKey]
+"""The keys of an issuer by their identifier (``kid``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class IssuerAnswer:
+    """What an issuer answered: its discovery document, and the keys of its JWKS."""
+
+    document: Mapping[str, Any]
+    keys: SigningKeys
+
+
+def parse_jwks(data: bytes) -> SigningKeys:
+    """Returns the keys of a JWKS (RFC 7517, 5) that signatures can be verified with.
+
+    Ignored are keys for encryption, of other types, curves, sizes or algorithms, and keys without ``kid``.
+
+    Raises:
+        SigningKeysInvalid: It is no JWKS, has too many keys or none that can be used, has two of one ``kid``,
+            or has a private or symmetric key.
+    """
+    document = _object(data, "the JWKS")
+    entries = document.get("keys")
+    if not isinstance(entries, list) or len(entries) > _MAX_KEYS:
+        raise SigningKeysInvalid(f"the JWKS has no list of at most {_MAX_KEYS} keys")
+    found: dict[str, SigningKey] = {}
+    for entry in entries:
+        if not isinstance(entry, dict):
+            continue
+        if "d" in entry or "k" in entry:
+            raise SigningKeysInvalid("the JWKS has a private or symmetric key; publish public keys only")
+        key = _signing_key(entry)
+        if key is None:
+            continue
+        if entry["kid"] in found:
+            raise SigningKeysInvalid("the JWKS has two keys of one kid")
+        found[entry["kid"]] = key
+    if not found:
+        raise SigningKeysInvalid("the JWKS has no key that can be used, for ES256, RS256, PS256 or EdDSA")
+    return MappingProxyType(found)
+
+
+def _signing_key(entry: Mapping[str, Any]) -> SigningKey | None:
+    identifier, kind, operations = entry.get("kid"), entry.get("kty"), entry.get("key_ops", ["verify"])
+    if not isinstance(identifier, str) or not 0 < len(identifier) <= _LONGEST_ID:
+        return None
+    if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
+        return None
+    algorithms = _OF_TYPE.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
+    if "alg" in entry:
+        algorithms = frozenset(name for name in algorithms if name == entry["alg"])
+    if not algorithms:
+        return None
+    key: ECKey | OKPKey | RSAKey
+    try:
+        match kind, entry.get("crv"):
+            case "EC", "P-256":
+                key = ECKey.import_key({name: entry[name] for name in ("kty", "crv", "x", "y")})
+            case "OKP", "Ed25519":
+                key = OKPKey.import_key({name: entry[name] for name in ("kty", "crv", "x")})
+            case "RSA", _:
+                if _bits(entry["n"]) not in _RSA_BITS:
+                    return None
+                key = RSAKey.import_key({name: entry[name] for name in ("kty", "n", "e")})
+            case _:
+                return None
+        # Read now, because joserfc reads the numbers of a key when it is first used.
+        _ = key.public_key
+    except (JoseError, KeyError, TypeError, ValueError, AttributeError):
+        return None
+    return SigningKey(key, algorithms)
+
+
+def _bits(number: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(number + "=" * (-len(number) % 4))).bit_length()
+
+
+def _object(data: bytes, what: str) -> dict[str, Any]:
+    try:
+        document = json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise SigningKeysInvalid(f"{what} is not JSON") from error
+    if not isinstance(document, dict):
+        raise SigningKeysInvalid(f"{what} is not a JSON object")
+    return document
+
+
+def read_jwks_file(path: Path) -> SigningKeys:
+    """Reads the keys of an issuer from a file.
+
+    Raises:
+        ConfigurationError: The file cannot be read, others may write it, or it is no JWKS with usable keys.
+    """
+    try:
+        data = read_trusted_file(path, max_bytes=_MAX_BYTES)
+        if len(data) > _MAX_BYTES:
+            raise SigningKeysInvalid(f"it has more than {_MAX_BYTES} bytes")
+        return parse_jwks(data)
+    except (OSError, SigningKeysInvalid) as error:
+        raise ConfigurationError(
+            f"{path}: {error}; save the document that jwks_uri of the issuer names (jwks_file)"
+        ) from error
+
+
+def require_encrypted(url: str) -> str:
+    """Returns the URL of an issuer or of its JWKS.
+
+    Raises:
+        ValueError: It is not ``https://``, or ``http://`` on this machine; or has credentials, a query or a
+            fragment. The message does not repeat it.
+    """
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError as error:
+        raise ValueError("it is not a URL") from error
+    if not host or parts.scheme not in {"http", "https"}:
+        raise ValueError("write a URL such as https://login.bank.example/realms/bank")
+    if parts.scheme == "http" and not is_loopback(host):
+        raise ValueError("write https://: whoever is on the network between could replace the keys")
+    if "@" in parts.netloc or "?" in url or "#" in url:
+        raise ValueError("leave out credentials, query and fragment")
+    return url
+
+
+async def fetch_issuer(issuer: str) -> IssuerAnswer:
+    """Fetches the discovery document and the keys of an issuer, within 5 seconds.
+
+    Proxies and certificate authorities come from the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``).
+
+    Raises:
+        SigningKeysInvalid: The issuer does not answer in time, or what it answers cannot be used.
+    """
+    try:
+        async with asyncio.timeout(_TIMEOUT.total):
+            document = _object(
+                await _get(issuer.removesuffix("/") + "/.well-known/openid-configuration"),
+                "the discovery document",
+            )
+            if document.get("issuer") != issuer:
+                raise SigningKeysInvalid("the discovery document is of another issuer than the setting names")
+            location = document.get("jwks_uri")
+            if not isinstance(location, str):
+                raise SigningKeysInvalid("the discovery document has no jwks_uri")
+            try:
+                # Some issuers have a query there.
+                require_encrypted(location.partition("?")[0])
+            except ValueError as error:
+                raise SigningKeysInvalid(f"jwks_uri: {error}") from error
+            return IssuerAnswer(MappingProxyType(document), parse_jwks(await _get(location)))
+    except TimeoutError as error:
+        raise SigningKeysInvalid("the issuer did not answer in time") from error
+    except (aiohttp.ClientError, OSError, ValueError) as error:
+        # Messages of the library may contain the address of a proxy, or parts of an answer.
+        raise SigningKeysInvalid(f"the issuer cannot be reached ({type(error).__name__})") from error
+
+
+async def _get(url: str) -> bytes:
+    async with (
+        # Nothing on this machine is behind a proxy.
+        aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=url.startswith("https:")) as session,
+        session.get(url, allow_redirects=False, headers={"Accept": "application/json"}) as answer,
+    ):
+        if answer.status != _OK:
+            raise SigningKeysInvalid(f"the issuer answered with the HTTP status {answer.status}")
+        body = bytearray()
+        async for part in answer.content.iter_any():
+            body += part
+            if len(body) > _MAX_BYTES:
+                raise SigningKeysInvalid(f"the answer of the issuer has more than {_MAX_BYTES} bytes")
+        return bytes(body)
+
+
+class Issuer:
+    """The keys of an issuer, and its discovery document. Use it on the event loop only.
+
+    Keys are fetched when a call needs them: at the first one, when they are older than ``FRESH_SECONDS``, and
+    for an unknown ``kid``; at most once in ``RETRY_SECONDS``. While the issuer is away, the last keys are
+    used for ``KEPT_SECONDS``. With a file, the issuer is never asked, and there is no document.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        file: WatchedFile[SigningKeys] | None,
+        monotonic: Callable[[], float],
+        fetch: Callable[[str], Awaitable[IssuerAnswer]] = fetch_issuer,
+    ) -> None:
+        """Sets the issuer; nothing is fetched before ``refresh``.
+
+        Args:
+            url: The issuer, in the exact form of its tokens.
+            file: The file with its keys; ``None`` if the issuer is asked.
+            monotonic: A clock that is never set, in seconds.
+            fetch: Asks the issuer, or raises ``SigningKeysInvalid``.
+        """
+        self.url = url
+        self._file = file
+        self._monotonic = monotonic
+        self._fetch = fetch
+        self._answer: IssuerAnswer | None = None
+        self._answered = self._tried = float("-inf")
+        self._away = False
+        self._fetching: asyncio.Task[None] | None = None
+
+    @property
+    def document(self) -> Mapping[str, Any] | None:
+        """The discovery document as last fetched; ``None`` before that, and with a file."""
+        return None if self._answer is None else self._answer.document
+
+    async def refresh(self, identifier: str) -> None:
+        """Fetches the keys if that of ``identifier`` (``kid``) is unknown or old, unless that was just tried.
+
+        Does not wait for an issuer that is away if the key is known.
+        """
+        if self._file is not None:
+            return
+        now = self._monotonic()
+        known = identifier in (self._keys() or {})
+        if known and now - self._answered < FRESH_SECONDS:
+            return
+        if self._fetching is None and now - self._tried >= RETRY_SECONDS:
+            self._tried = now
+            # A task of its own: a caller that gives up must not end the fetch for the others.
+            self._fetching = asyncio.create_task(self._fetch_keys())
+        if self._fetching is not None and not (known and self._away):
+            await asyncio.wait({self._fetching})
+
+    def find(self, identifier: str) -> SigningKey:
+        """Returns a key.
+
+        Args:
+            identifier: Its ``kid``.
+
+        Raises:
+            Refusal: UNAUTHENTICATED: the issuer publishes no such key. NOT_SERVING: it is not known whether
+                it does, because the issuer is away.
+        """
+        keys = self._keys()
+        key = None if keys is None else keys.get(identifier)
+        if key is not None:
+            return key
+        if keys is None or self._away:
+            wait = RETRY_SECONDS - (self._monotonic() - self._tried)
+            raise Refusal(
+                Reason.NOT_SERVING,
+                "the server does not know the key of this access token, and cannot get the keys of the "
+                "issuer at present; try again",
+                retry_after=min(max(wait, 1.0), RETRY_SECONDS),
+            )
+        raise Refusal(
+            Reason.UNAUTHENTICATED,
+            "the access token is signed with a key that its issuer does not publish; get a new one",
+        )
+
+    def read_file(self) -> bool:
+        """Reads the file of keys again if it changed; returns whether it did. Blocks for a moment.
+
+        Raises:
+            ConfigurationError: The file cannot be used; the keys stay in force.
+        """
+        return self._file is not None and self._file.refresh()
+
+    async def close(self) -> None:
+        """Ends a fetch that still runs."""
+        if self._fetching is not None:
+            self._fetching.cancel()
+            await asyncio.gather(self._fetching, return_exceptions=True)
+
+    def _keys(self) -> SigningKeys | None:
+        if self._file is not None:
+            return self._file.content
+        if self._answer is None or self._monotonic() - self._answered >= KEPT_SECONDS:
+            return None
+        return self._answer.keys
+
+    async def _fetch_keys(self) -> None:
+        try:
+            answer = await self._fetch(self.url)
+        except SigningKeysInvalid as error:
+            self._away = True
+            _log.error("issuer_unavailable", issuer=self.url, why=str(error))
+        else:
+            if self._answer is None or answer.keys.keys() != self._answer.keys.keys():
+                _log.info("issuer_read", issuer=self.url, entries=len(answer.keys))
+            self._answer, self._answered, self._away = answer, self._monotonic(), False
+        finally:
+            self._fetching = None

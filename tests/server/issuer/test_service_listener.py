@@ -1,0 +1,279 @@
+"""Access tokens of a certified OIDC provider, at a real server."""
+
+import asyncio
+import base64
+import hmac
+import json
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from io import StringIO
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import aiohttp
+import grpc
+import pytest
+import pytest_asyncio
+from facegate.v1 import evidence_service_pb2 as evidence_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+from facegate.v1.evidence_service_pb2_grpc import EvidenceServiceStub
+from joserfc import jwt
+from joserfc.jwk import ECKey, KeySet
+
+from server.access import signing_keys
+from server.configuration.settings import LogLevel, LogSettings
+from server.storage.audit_reader import AuditReader
+from server.storage.database import open_database
+from server.telemetry.logging import configure_logging
+from tests.logs import log_plainly
+from tests.server.issuer.provider import AUDIENCE, Provider, running_provider
+from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.refusals import Refused, refused
+
+pytestmark = pytest.mark.slow
+
+_CHECKS, _EVIDENCE = "facegate.checks", "facegate.evidence"
+
+
+@pytest.fixture(scope="module")
+def provider() -> Iterator[Provider]:
+    with running_provider() as running:
+        yield running
+
+
+@asynccontextmanager
+async def _serving(provider: Provider, folder: Path, **more: object) -> AsyncIterator[LiveServer]:
+    grants = [
+        {"value": _CHECKS, "tenant": "bank", "roles": ["orchestrator"]},
+        {"value": _EVIDENCE, "tenant": "bank", "roles": ["compliance_reader"]},
+    ]
+    oidc = {"issuer": provider.issuer, "audience": AUDIENCE, "grants": grants, **more}
+    free = {"port": 0}
+    listeners = {"device": free, "service": free | {"oidc": oidc}, "admin": free}
+    async with serving(settings_for(folder, listeners=listeners)) as live:
+        yield live
+
+
+@pytest_asyncio.fixture(scope="module")
+async def bank(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that accepts the tokens of the provider, and nothing else."""
+    async with _serving(provider, tmp_path_factory.mktemp("bank")) as live:
+        yield live
+
+
+def _held(token: str) -> tuple[tuple[str, str]]:
+    return (("authorization", f"Bearer {token}"),)
+
+
+async def _refusal(call: Any) -> Refused:
+    with pytest.raises(grpc.RpcError) as caught:
+        await asyncio.wait_for(call, 30)
+    return refused(caught.value)
+
+
+async def _get_check(live: LiveServer, token: str) -> Refused:
+    """The refusal of GetCheck for a check that does not exist: CHECK_NOT_FOUND with a good token."""
+    request = service_pb2.GetCheckRequest(check_id=str(uuid4()))
+    return await _refusal(live.service.GetCheck(request, metadata=_held(token)))
+
+
+async def _upload(live: LiveServer, token: str) -> service_pb2.UploadTrustedImageResponse:
+    request = service_pb2.UploadTrustedImageRequest(image=portrait())
+    return await live.service.UploadTrustedImage(request, metadata=_held(token))
+
+
+def _list_checks(live: LiveServer, token: str) -> Any:
+    evidence: Any = EvidenceServiceStub(live.service_channel)
+    return evidence.ListChecks(evidence_pb2.ListChecksRequest(page_size=1), metadata=_held(token))
+
+
+def _part(value: object) -> str:
+    return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
+
+
+def _read(token: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    header, claims = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in token.split(".")[:2])
+    return header, claims
+
+
+@pytest.mark.parametrize("algorithm", ["ES256", "RS256", "PS256", "EdDSA"])
+async def test_a_token_has_the_role_of_its_scope_and_only_it(
+    provider: Provider, bank: LiveServer, algorithm: str
+) -> None:
+    resource = f"{AUDIENCE}:{algorithm}"
+    token = await provider.token(_CHECKS, resource=resource)
+    assert _read(token)[0]["alg"] == algorithm
+    assert (await _upload(bank, token)).check_id
+    assert (await _refusal(_list_checks(bank, token))).reason == "PERMISSION_DENIED"
+    reader = await provider.token(_EVIDENCE, resource=resource)
+    assert await _list_checks(bank, reader) is not None
+    assert (await _refusal(_upload(bank, reader))).reason == "PERMISSION_DENIED"
+    both = await provider.token(f"{_CHECKS} {_EVIDENCE}", resource=resource)
+    assert await _list_checks(bank, both) is not None
+    assert (await _upload(bank, both)).check_id
+
+
+async def test_a_token_without_a_scope_of_the_settings_has_no_role(
+    provider: Provider, bank: LiveServer
+) -> None:
+    refusal = await _get_check(bank, await provider.token("facegate.other"))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "PERMISSION_DENIED")
+
+
+async def test_a_token_for_another_audience_is_refused(provider: Provider, bank: LiveServer) -> None:
+    refusal = await _get_check(bank, await provider.token(_CHECKS, resource="urn:other"))
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+    assert "audience" in refusal.message
+
+
+async def test_forged_tokens_are_refused(provider: Provider, bank: LiveServer) -> None:
+    token = await provider.token(_CHECKS)
+    assert (await _get_check(bank, token)).reason == "CHECK_NOT_FOUND"
+    header, claims = _read(token)
+    more = claims | {"scope": f"{_CHECKS} {_EVIDENCE}"}
+    head, _, signature = token.split(".")
+    # The public key as the secret of a MAC, as confused verifiers take it.
+    public = next(
+        key
+        for key in KeySet.import_key_set(json.loads(await provider.jwks())).keys
+        if key.kid == header["kid"]
+    )
+    confused = f"{_part(header | {'alg': 'HS256'})}.{_part(more)}"
+    assert isinstance(public, ECKey)
+    mac = hmac.digest(public.as_pem(private=False), confused.encode(), "sha256")
+    own = ECKey.generate_key("P-256")
+    forged = {
+        "none": f"{_part(header | {'alg': 'none'})}.{_part(more)}.",
+        "confused": f"{confused}.{base64.urlsafe_b64encode(mac).decode().rstrip('=')}",
+        "changed": f"{head}.{_part(more)}.{signature}",
+        "own key": jwt.encode(header, more, own),
+        "own key, named": jwt.encode(header | {"kid": "own"}, more, own),
+        "own key, carried": jwt.encode(header | {"jwk": own.as_dict(private=False)}, more, own),
+        "unsigned": f"{head}.{_part(more)}.",
+        "cut": token[:-20],
+        "no token": "fg1_key",
+        "empty": "",
+    }
+    for name, one in forged.items():
+        assert (await _get_check(bank, one)).reason == "UNAUTHENTICATED", name
+
+
+async def test_an_expired_token_is_refused(provider: Provider, bank: LiveServer) -> None:
+    token = await provider.token(_CHECKS)
+    try:
+        bank.clock.ahead = timedelta(seconds=290)
+        assert (await _get_check(bank, token)).reason == "CHECK_NOT_FOUND"
+        bank.clock.ahead = timedelta(seconds=301)
+        refusal = await _get_check(bank, token)
+        assert refusal.reason == "UNAUTHENTICATED"
+        assert "expired" in refusal.message
+        # A server whose clock is behind that of the issuer accepts 30 seconds.
+        bank.clock.ahead = timedelta(seconds=-60)
+        assert "clocks" in (await _get_check(bank, token)).message
+    finally:
+        bank.clock.ahead = timedelta()
+
+
+async def test_a_stream_ends_when_its_token_expires(provider: Provider, bank: LiveServer) -> None:
+    token = await provider.token(_CHECKS)
+    upload = await _upload(bank, token)
+    request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
+    watch = bank.service.WatchCheck(request, metadata=_held(token))
+    assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+    try:
+        bank.clock.ahead = timedelta(seconds=301)
+        refusal = await _refusal(watch.read())
+    finally:
+        bank.clock.ahead = timedelta()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
+
+
+async def test_keys_that_the_issuer_rotated_are_fetched_once(
+    provider: Provider, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with _serving(provider, tmp_path) as live:
+        old = await provider.token(_CHECKS)
+        assert (await _get_check(live, old)).reason == "CHECK_NOT_FOUND"
+        fetched = await provider.fetches()
+        await provider.rotate()
+        new = await provider.token(_CHECKS)
+        assert _read(old)[0]["kid"] != _read(new)[0]["kid"]
+        # The issuer was asked a moment ago, and is not asked again for any unknown key.
+        refusals = await asyncio.gather(*(_get_check(live, new) for _ in range(8)))
+        assert {refusal.reason for refusal in refusals} == {"UNAUTHENTICATED"}
+        assert await provider.fetches() == fetched
+        monkeypatch.setattr(signing_keys, "RETRY_SECONDS", 0.0)
+        refusals = await asyncio.gather(*(_get_check(live, new) for _ in range(8)))
+        assert {refusal.reason for refusal in refusals} == {"CHECK_NOT_FOUND"}
+        assert await provider.fetches() == fetched + 1
+        # What was signed with a withdrawn key is refused.
+        refusal = await _get_check(live, old)
+        assert refusal.reason == "UNAUTHENTICATED"
+        assert "does not publish" in refusal.message
+
+
+async def test_while_the_issuer_is_away_known_keys_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signing_keys, "RETRY_SECONDS", 0.0)
+    with running_provider() as provider:
+        async with _serving(provider, tmp_path) as live:
+            known = await provider.token(_CHECKS)
+            assert (await _get_check(live, known)).reason == "CHECK_NOT_FOUND"
+            await provider.rotate()
+            unknown = await provider.token(_CHECKS)
+            provider.stop()
+            refusal = await _get_check(live, unknown)
+            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
+            assert refusal.retry_seconds is not None
+            assert (await _get_check(live, known)).reason == "CHECK_NOT_FOUND"
+
+
+async def test_a_server_that_cannot_reach_the_issuer_has_its_keys_in_a_file(tmp_path: Path) -> None:
+    with running_provider() as provider:
+        file = tmp_path / "jwks.json"
+        file.write_bytes(await provider.jwks())
+        token = await provider.token(_CHECKS)
+        await provider.rotate()
+        unknown = await provider.token(_CHECKS)
+        provider.stop()
+    async with _serving(provider, tmp_path, jwks_file=file) as live:
+        assert (await _get_check(live, token)).reason == "CHECK_NOT_FOUND"
+        assert (await _get_check(live, unknown)).reason == "UNAUTHENTICATED"
+
+
+async def test_the_audit_log_names_subject_and_issuer_and_no_place_the_token(
+    provider: Provider, tmp_path: Path
+) -> None:
+    lines = StringIO()
+    configure_logging(LogSettings(level=LogLevel.DEBUG), stream=lines)
+    try:
+        async with _serving(provider, tmp_path) as live:
+            token = await provider.token(f"{_CHECKS} {_EVIDENCE}")
+            other = await provider.token(_CHECKS, resource="urn:other")
+            await _list_checks(live, token)
+            refusals = [await _get_check(live, one) for one in (token, other, token[:-8])]
+            async with (
+                aiohttp.ClientSession() as session,
+                session.get(f"http://127.0.0.1:{live.server.admin_port}/metrics") as answer,
+            ):
+                metrics = await answer.text()
+            database = open_database(live.settings.database_url)
+            try:
+                reader = AuditReader(database)
+                entries = {tenant: await reader.entries(tenant) for tenant in await reader.tenants()}
+            finally:
+                await database.close()
+    finally:
+        log_plainly()
+    (listed,) = [entry for entry in entries["bank"] if entry.action == "checks.listed"]
+    assert listed.actor == "backend@127.0.0.1"
+    assert listed.role == "compliance_reader,orchestrator"
+    (callers,) = [entry for entry in entries["_server"] if entry.action == "callers.changed"]
+    assert provider.issuer in callers.detail
+    assert "scope=facegate.checks" in callers.detail
+    said = [lines.getvalue(), metrics, *map(str, refusals), str(entries)]
+    for part in (*token.split("."), *other.split(".")):
+        assert not any(part in text for text in said)
