@@ -1,4 +1,4 @@
-"""``docs/compliance.md`` has every datum."""
+"""``docs/evidence.md`` has every datum."""
 
 import re
 from pathlib import Path
