@@ -31,7 +31,7 @@ refused call of a compliance role. On the other listener, every call is UNIMPLEM
 WRONG_LISTENER.
 
 `make reference` writes this page from `protos/`, `server/edge/listeners.py` and `server/access/callers.py`;
-do not edit it by hand. `tests/server/edge/test_callers.py` calls every method in every role on both listeners.
+do not edit it by hand. A test calls every method in every role on both listeners.
 
 """
 

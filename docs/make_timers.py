@@ -274,8 +274,8 @@ def _calls() -> list[_Row]:
         ),
         (
             "`RetryInfo` of `TOO_MANY_FAILURES`",
-            f"{busy} while {most:g} checks of one subject, portrait or device are being scanned; else until the "
-            "lock or block ends",
+            f"{busy} while {most:g} checks of one subject, portrait or device are being scanned; else until "
+            "the lock or block ends",
             "",
             "the check stays open; call or reconnect then",
         ),
