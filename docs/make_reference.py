@@ -1,9 +1,4 @@
-"""Writes docs/settings.md, docs/policies.md and the JSON Schema of policy files, from their schemas.
-
-Run it after a change::
-
-    python -m docs.make_reference
-"""
+"""Writes docs/reference/settings.md, policies.md and the JSON Schema of policy files, from their schemas."""
 
 import json
 from collections.abc import Iterator, Sequence
@@ -25,7 +20,7 @@ from typing_extensions import TypeIs
 from server.configuration.settings import Settings
 from server.policies.schema import Policy, render_schema
 
-__all__ = ["ReferenceField", "policies_page", "reference_fields", "settings_page"]
+__all__ = ["REFERENCE", "ReferenceField", "policies_page", "reference_fields", "settings_page"]
 
 _SETTINGS: Final = """\
 # Settings
@@ -35,7 +30,7 @@ Every setting of the server. A settings file is TOML. Environment variables take
 effective values and their sources. Settings are read at the start; those that are read again while the server
 runs say so.
 
-This page is the output of `python -m docs.make_reference`; do not edit it by hand.
+`make reference` writes this page; do not edit it by hand.
 """
 
 _POLICIES: Final = """\
@@ -45,18 +40,22 @@ A policy is a TOML file with the demands of one use case. The server freezes it 
 hash. `facegate policy show` lists the policies of a server, and with a name prints one. `facegate policy
 check FILE` validates a file before a server reads it; `server/policies/policy.schema.json` is the JSON Schema
 for editors. A policy that no device can meet with a server's settings is unavailable there: `facegate policy
-show` names the missing settings ([how to configure them](device_integrity.md#configure-it)). Put your own
+show` names the missing settings ([how to configure them](../device_integrity.md#configure-it)). Put your own
 policies into the folder that the [setting](settings.md) `policies.folder` names, and raise `version` with
-every change. Terms are defined in the [glossary](glossary.md).
+every change.
 
-This page is the output of `python -m docs.make_reference`; do not edit it by hand.
+`make reference` writes this page; do not edit it by hand.
 """
 
+REFERENCE: Final = Path(__file__).resolve().parent / "reference"
+"""The folder of the generated pages."""
 _BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
+_WORTH_REPEATING: Final = 60
+"""Characters up to which a description is written again instead of a reference to its first table."""
 _KIND: Final = "#"
 """Separates the name of a table from the kind that selects its schema."""
 _NAMES: Final = {
-    bool: "true or false",
+    bool: "boolean",
     int: "integer",
     float: "number",
     str: "text",
@@ -104,6 +103,7 @@ def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
 def _page(introduction: str, model: type[BaseModel]) -> str:
     lines = [introduction.rstrip()]
     table = None
+    described: dict[tuple[str, str], str] = {}
     for field in reference_fields(model):
         if field.table != table:
             table = field.table
@@ -116,7 +116,11 @@ def _page(introduction: str, model: type[BaseModel]) -> str:
                 "| --- | --- | --- | --- |",
             ]
         default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
-        cells = (f"`{field.name}`", field.kind, default, field.description)
+        meaning = field.description
+        first = described.setdefault((field.name, meaning), table)
+        if first != table and len(meaning) > _WORTH_REPEATING:
+            meaning = f"As in {_heading(first)}."
+        cells = (f"`{field.name}`", field.kind, default, meaning)
         lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
@@ -212,6 +216,8 @@ def _kind(info: FieldInfo) -> str:
         for mark in info.metadata
         if isinstance(mark, kind)
     ]
+    if len(bounds) == 2 and bounds[0].startswith("at least ") and bounds[1].startswith("at most "):
+        bounds = [" to ".join(bound.split()[-1] for bound in bounds)]
     unit = "entries" if words.startswith("list") else "characters"
     bounds += [f"at least {mark.min_length} {unit}" for mark in info.metadata if isinstance(mark, MinLen)]
     bounds += [f"at most {mark.max_length} {unit}" for mark in info.metadata if isinstance(mark, MaxLen)]
@@ -252,8 +258,7 @@ def _default(info: FieldInfo) -> str | None:
 
 
 if __name__ == "__main__":
-    folder = Path(__file__).resolve().parent
-    (folder / "settings.md").write_text(settings_page(), encoding="utf-8")
-    (folder / "policies.md").write_text(policies_page(), encoding="utf-8")
-    schema = folder.parent / "server" / "policies" / "policy.schema.json"
+    (REFERENCE / "settings.md").write_text(settings_page(), encoding="utf-8")
+    (REFERENCE / "policies.md").write_text(policies_page(), encoding="utf-8")
+    schema = REFERENCE.parents[1] / "server" / "policies" / "policy.schema.json"
     schema.write_text(render_schema(), encoding="utf-8")

@@ -1,9 +1,7 @@
-"""Writes docs/roles.md.
+"""Writes docs/reference/roles.md.
 
 Methods come from the descriptors of the services, scopes from ``server.edge.listeners`` and roles from
-``server.access.callers``. Run it after a change::
-
-    python -m docs.make_roles
+``server.access.callers``.
 """
 
 import ast
@@ -20,21 +18,20 @@ from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
 
 _Kind = TypeVar("_Kind", bound=StrEnum)
 
-PAGE = Path(__file__).resolve().parent / "roles.md"
+PAGE = Path(__file__).resolve().parent / "reference" / "roles.md"
 
 _INTRODUCTION = """\
 # Roles and calls
 
-This page lists the calls that each role may make. A caller of the service listener is the holder of an API
-key or of a client certificate, and its entry names its roles ([how to write one](results.md#callers)). A call
-needs a scope; each role has some, and an entry that lists `scopes` narrows its roles to those. Without the
-scope, a call is PERMISSION_DENIED; without known credentials, UNAUTHENTICATED. Both are in the [audit
-log](audit.md), and so is every refused call of a compliance role. On the other listener, every call is
-UNIMPLEMENTED with the reason WRONG_LISTENER.
+A caller of the service listener is the holder of an API key or of a client certificate, and its entry names
+its roles ([how to write one](../orchestrator.md#callers)). A call needs a scope; each role has some, and an
+entry that lists `scopes` narrows its roles to those. Without the scope, a call is PERMISSION_DENIED; without
+known credentials, UNAUTHENTICATED. Both are in the [audit log](../evidence.md#the-audit-log), and so is every
+refused call of a compliance role. On the other listener, every call is UNIMPLEMENTED with the reason
+WRONG_LISTENER.
 
-This page is made by `python -m docs.make_roles` from the descriptors in `protos/`,
-`server/edge/listeners.py` and `server/access/callers.py`; do not edit it by hand.
-`tests/server/edge/test_callers.py` calls every method in every role on both listeners.
+`make reference` writes this page from `protos/`, `server/edge/listeners.py` and `server/access/callers.py`;
+do not edit it by hand. A test calls every method in every role on both listeners.
 
 """
 

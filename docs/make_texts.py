@@ -1,9 +1,7 @@
 """Writes what shows the texts of ``facegate_protocol.texts`` and the comments of the contract.
 
-These are ``docs/errors.md``, ``docs/reasons.md``, two tables of ``docs/device_protocol.md``, and the hints of
-the browser SDK. Run it after a change of either::
-
-    python -m docs.make_texts
+These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, and the
+hints of the browser SDK.
 """
 
 import json
@@ -18,8 +16,8 @@ _REPOSITORY = Path(__file__).resolve().parents[1]
 _CONTRACT = _REPOSITORY / "protos" / "facegate" / "v1"
 _DOCS = _REPOSITORY / "docs"
 _ERRORS_PAGE, _REASONS_PAGE, _PROTOCOL = (
-    _DOCS / "errors.md",
-    _DOCS / "reasons.md",
+    _DOCS / "reference" / "errors.md",
+    _DOCS / "reference" / "reasons.md",
     _DOCS / "device_protocol.md",
 )
 _SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
@@ -129,7 +127,7 @@ _OTHERS: Final = (
     _Section(
         "Feedback codes",
         "`Feedback.code` in an attempt; `ScanResult.feedback` and `AttemptSummary.feedback` after it. "
-        "The texts to show are in [device_protocol.md](device_protocol.md#feedback-codes).",
+        "The texts to show are in [device_protocol.md](../device_protocol.md#feedback-codes).",
         "feedback.proto",
         "FeedbackCode",
         "FEEDBACK_CODE_",
@@ -165,8 +163,8 @@ limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
 of `AnalysisService` also has `code` and `requestId` or `inferenceId`.
 
-This page is made by `python -m docs.make_texts` from `protos/facegate_protocol/texts.json` and the comments
-of `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
+`make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
+`protos/facegate/v1/error_reason.proto`; do not edit it by hand.
 
 | Reason | Status | Retry | Scan | Seen by | What happened | What to do | Metadata |
 | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -177,10 +175,10 @@ _REASONS_INTRODUCTION: Final = """\
 The values of a result, of feedback and of a scan's end, without the prefix that each has in the contract:
 SPOOF is `FAILURE_REASON_SPOOF`. Treat a value that your stubs do not know as UNSPECIFIED, and a status that
 they do not know as "not verified". Reasons of errors are in [errors.md](errors.md); how to read a result is
-in [results.md](results.md).
+in [orchestrator.md](../orchestrator.md).
 
-This page is made by `python -m docs.make_texts` from `protos/facegate_protocol/texts.json` and the comments
-of `protos/facegate/v1`; do not edit it by hand.
+`make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
+`protos/facegate/v1`; do not edit it by hand.
 """
 
 

@@ -98,7 +98,12 @@ def doctor(
     except SettingsInvalid as error:
         found = {
             _SETTINGS: [
-                failure("SETTINGS_INVALID", problem, expected="valid settings", remedy="docs/settings.md")
+                failure(
+                    "SETTINGS_INVALID",
+                    problem,
+                    expected="valid settings",
+                    remedy="docs/reference/settings.md",
+                )
                 for problem in error.problems
             ]
         }

@@ -6,7 +6,7 @@
     name = "onboarding-backend"             # for logs
     sha256 = "9f86d08..."                   # of the key, lower-case hex
     tenant = "default"
-    roles = ["orchestrator"]                # see docs/roles.md
+    roles = ["orchestrator"]                # see docs/reference/roles.md
     scopes = ["checks.create"]              # narrows the roles; default: all scopes of the roles
     expires = 2027-06-30T00:00:00Z          # default: never
     sandbox = false                         # true: for tests; see server.base.sandbox

@@ -124,11 +124,11 @@ class Rights(Table):
     tenant: Name
     """Tenant whose checks the caller can access."""
     roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
-    """``orchestrator``, ``compliance_reader``, ``compliance_admin`` or ``operator``; see ``docs/roles.md``.
-    ``compliance``, an earlier name, means ``compliance_reader``."""
+    """What it may do; ``docs/reference/roles.md`` has the calls of each role. ``compliance``, an earlier
+    name, means ``compliance_reader``."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
     """Scopes of the caller, such as ``checks.read`` or ``evidence.images``; by default all scopes of its
-    roles. ``docs/roles.md`` lists them."""
+    roles."""
     sandbox: StrictBool = False
     """Whether the checks of the caller are sandbox checks."""
 

@@ -1,6 +1,6 @@
 """The audit log without its storage: events, the hash chain, its verification, checkpoints and pseudonyms.
 
-This package is pure. ``server.storage.audit`` stores the entries; ``docs/audit.md`` describes the log.
+This package is pure. ``server.storage.audit`` stores the entries; ``docs/evidence.md`` describes the log.
 """
 
 from server.audit.chain import (

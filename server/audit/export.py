@@ -1,4 +1,4 @@
-"""The export of the audit log: JSON objects, one a line, in the schema of ``docs/audit.md``.
+"""The export of the audit log: JSON objects, one a line, in the schema of ``docs/evidence.md``.
 
 For each tenant, an export has a ``start`` (unless it begins with the first entry), the entries, the
 checkpoints, and a ``head`` (unless newer entries are left out); an export of all logs ends with a ``head`` of

@@ -1,7 +1,7 @@
 """The memory of the server: freed memory goes back to the system, and new scans wait before it runs out.
 
 gRPC decodes the headers of a call before any code of the server sees the call, and no option limits the
-memory that it takes for that (docs/floods.md). What remains is to notice it in time.
+memory that it takes for that (docs/operating.md). What remains is to notice it in time.
 """
 
 import asyncio

@@ -1,14 +1,11 @@
-"""The reference pages match the schemas."""
-
-from pathlib import Path
+"""The reference pages match the schemas and the code."""
 
 import pytest
 
-from docs.make_reference import ReferenceField, policies_page, reference_fields, settings_page
+from docs.make_reference import REFERENCE, ReferenceField, policies_page, reference_fields, settings_page
+from docs.make_timers import PAGE, timers_page
 from server.configuration.settings import Settings
 from server.policies.schema import Policy
-
-_DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def _by_name(fields: list[ReferenceField]) -> dict[tuple[str, str], ReferenceField]:
@@ -16,11 +13,21 @@ def _by_name(fields: list[ReferenceField]) -> dict[tuple[str, str], ReferenceFie
 
 
 def test_the_page_of_settings_is_up_to_date() -> None:
-    assert (_DOCS / "settings.md").read_text() == settings_page()
+    assert (REFERENCE / "settings.md").read_text() == settings_page(), "run: make reference"
 
 
 def test_the_page_of_policies_is_up_to_date() -> None:
-    assert (_DOCS / "policies.md").read_text() == policies_page()
+    assert (REFERENCE / "policies.md").read_text() == policies_page(), "run: make reference"
+
+
+def test_the_page_of_timers_is_up_to_date() -> None:
+    assert PAGE.read_text() == timers_page(), "run: make reference"
+
+
+def test_a_long_description_is_written_once() -> None:
+    page = policies_page()
+    assert page.count("A blind guess of a whole script") == 1
+    assert "| `required_bits` | number, 10 to 20 | `12.0` | As in `[challenge]`. |" in page
 
 
 @pytest.mark.parametrize("model", [Settings, Policy])
@@ -33,7 +40,7 @@ def test_ranges_defaults_and_tables_are_named() -> None:
     assert settings["limits", "max_scans"] == ReferenceField(
         table="limits",
         name="max_scans",
-        kind="integer, at least 1, at most 10,000",
+        kind="integer, 1 to 10,000",
         default="32",
         required=False,
         description="Maximum number of scans at once.",

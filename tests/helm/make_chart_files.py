@@ -1,11 +1,11 @@
 """Writes the generated files of the chart, ``values.schema.json`` and ``README.md``.
 
-Run it after a change of ``helm/facegate/values.yaml`` or of the settings: ``python -m
-tests.helm.make_chart_files``.
+Run ``make reference`` after a change of ``helm/facegate/values.yaml`` or of the settings.
 """
 
 import json
 import re
+from itertools import groupby
 from typing import Any, Final
 
 from server.configuration.settings import Settings
@@ -16,24 +16,15 @@ __all__ = ["readme", "schema"]
 _README: Final = """\
 # The Helm chart of Facegate
 
-Installs [Facegate](../../README.md), a gRPC server for face verification with liveness, on Kubernetes 1.30 or
-newer. [docs/kubernetes.md](../../docs/kubernetes.md) has the steps of an installation.
-
-The chart holds no secret: it refers to Secrets by name. It refuses values that cannot work, such as several
-replicas with SQLite, a number where Kubernetes wants text, or a section that is null, and names the value to
-set. `values.schema.json` knows every setting of the server, so `helm lint` and `helm install` refuse a
-misspelt one.
-
-The probes use the admin listener, `/readyz` and `/healthz`: the kubelet's gRPC probe speaks no TLS, which the
-gRPC listeners demand outside of loopback.
+Installs [Facegate](../../README.md) on Kubernetes 1.30 or newer;
+[docs/kubernetes.md](../../docs/kubernetes.md) has the steps. The chart holds no secret: it refers to Secrets.
+It refuses values that cannot work, such as several replicas with SQLite, and misspelt settings of the server.
 
 ## Values
 
-| Value | Default | Meaning |
-| --- | --- | --- |
-"""
-_FOOT: Final = """
-This page is the output of `python -m tests.helm.make_chart_files`; do not edit it by hand.
+A value without a default is empty or off. `make reference` writes this page from `values.yaml`; do not edit
+it by hand.
+
 """
 _TYPES: Final = {
     bool: "boolean",
@@ -96,11 +87,17 @@ def schema() -> str:
 
 def readme() -> str:
     """Returns the README of the chart."""
-    rows = (
-        f"| `{'.'.join(value.path)}` | {_shown(value.default)} | {value.description} |\n"
-        for value in chart_values()
-    )
-    return _README + "".join(rows) + _FOOT
+    lines = [_README]
+    for name, values in groupby(chart_values(), key=lambda value: value.path[0]):
+        group = list(values)
+        if len(group[0].path) > 1:
+            lines.append(f"- `{name}`\n")
+        for value in group:
+            inner = value.path[1:]
+            lines.append(
+                f"{'  ' if inner else ''}- `{'.'.join(inner) or name}`{_shown(value)}: {value.description}\n"
+            )
+    return "".join(lines)
 
 
 def _typed(value: ChartValue) -> dict[str, Any]:
@@ -116,8 +113,10 @@ def _typed(value: ChartValue) -> dict[str, Any]:
     return described
 
 
-def _shown(default: Any) -> str:
-    return f"`{json.dumps(default, ensure_ascii=False)}`"
+def _shown(value: ChartValue) -> str:
+    """The default; empty if it is empty or off, or a table, which ``values.yaml`` shows."""
+    hidden = not value.default or isinstance(value.default, dict)
+    return "" if hidden else f" = `{json.dumps(value.default, ensure_ascii=False)}`"
 
 
 def main() -> None:

@@ -227,7 +227,8 @@ def test_the_autoscaler_counts_a_metric_of_the_server() -> None:
     (scaler,) = of_kind("autoscaling.yaml", "HorizontalPodAutoscaler")
     assert "replicas" not in server("autoscaling.yaml")["spec"]
     (pods,) = (metric["pods"] for metric in scaler["spec"]["metrics"] if metric["type"] == "Pods")
-    assert f"`{pods['metric']['name']}`" in (CHART.parents[1] / "docs" / "metrics.md").read_text()
+    page = CHART.parents[1] / "docs" / "reference" / "metrics.md"
+    assert f"`{pods['metric']['name']}`" in page.read_text()
 
 
 @needs_helm

@@ -30,8 +30,8 @@ _MOST_CHARACTERS = 400
 
 @functools.cache
 def documented() -> dict[str, str]:
-    """The status of each reason, from docs/errors.md."""
-    found = dict(_ROW.findall((_REPOSITORY / "docs" / "errors.md").read_text()))
+    """The status of each reason, from docs/reference/errors.md."""
+    found = dict(_ROW.findall((_REPOSITORY / "docs" / "reference" / "errors.md").read_text()))
     known = {
         value.name.removeprefix("ERROR_REASON_") for value in error_reason_pb2.ErrorReason.DESCRIPTOR.values
     }

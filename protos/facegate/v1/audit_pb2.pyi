@@ -4,7 +4,7 @@ isort:skip_file
 Entries of the audit log. An entry records who acted or was refused, on what, when, from where and why.
 
 Entries are never changed or removed. Each entry contains its own hash, which also covers the hash of the previous
-entry. The server signs checkpoints of the log. docs/audit.md describes the hashes and the checkpoints, and how to
+entry. The server signs checkpoints of the log. docs/evidence.md describes the hashes and the checkpoints, and how to
 verify them offline.
 """
 
@@ -93,7 +93,7 @@ class AuditEvent(_message.Message):
     sequence: _builtins.int
     """The position in the tenant's log, from 1 without gaps."""
     action: _builtins.str
-    """What happened, such as "evidence.read". docs/audit.md lists the actions; newer servers may add some."""
+    """What happened, such as "evidence.read". docs/evidence.md lists the actions; newer servers may add some."""
     check_id: _builtins.str
     """The check that the entry concerns; empty if it concerns none."""
     pseudonym: _builtins.bytes
@@ -258,7 +258,7 @@ class ExportAuditLogResponse(_message.Message):
 
     CHUNK_FIELD_NUMBER: _builtins.int
     chunk: _builtins.bytes
-    """The next bytes of the lines that docs/audit.md describes; a line may continue in the next part."""
+    """The next bytes of the lines that docs/evidence.md describes; a line may continue in the next part."""
     def __init__(
         self,
         *,

@@ -4,7 +4,7 @@ isort:skip_file
 Entries of the audit log. An entry records who acted or was refused, on what, when, from where and why.
 
 Entries are never changed or removed. Each entry contains its own hash, which also covers the hash of the previous
-entry. The server signs checkpoints of the log. docs/audit.md describes the hashes and the checkpoints, and how to
+entry. The server signs checkpoints of the log. docs/evidence.md describes the hashes and the checkpoints, and how to
 verify them offline.
 """
 

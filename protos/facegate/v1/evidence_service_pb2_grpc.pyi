@@ -4,7 +4,7 @@ isort:skip_file
 The calls of compliance: find decided checks, read and export their evidence, keep it, erase it.
 
 Served on the service listener only. Each call needs a scope, which the roles compliance_reader and
-compliance_admin have; docs/roles.md has the table of roles and methods. A caller sees the checks of its
+compliance_admin have; docs/reference/roles.md has the table of roles and methods. A caller sees the checks of its
 own tenant, real ones and those of its sandbox. Every answer is an entry of the audit log, which is
 durable before the first byte of evidence leaves the server.
 

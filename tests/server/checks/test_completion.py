@@ -347,7 +347,7 @@ async def test_polling_for_the_verdict_leaves_a_dropped_scan_open(scene: LiveSer
     check_id, device = await dropped(scene)
 
     async def verdict() -> service_pb2.FinishCheckResponse:
-        # As in docs/errors.md.
+        # As in docs/reference/errors.md.
         while True:
             try:
                 return await scene.finish(check_id)

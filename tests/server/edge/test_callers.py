@@ -650,7 +650,7 @@ async def _shows(live: LiveServer, line: str) -> bool:
         return line in (await response.text()).splitlines()
 
 
-# Every method in every role on both listeners, over real gRPC; and docs/roles.md.
+# Every method in every role on both listeners, over real gRPC; and docs/reference/roles.md.
 
 _METHODS = {
     f"/{service.full_name}/{method.name}": method for service in SERVICES for method in service.methods
@@ -660,7 +660,7 @@ _ROLES_REFUSED = {"UNAUTHENTICATED", "PERMISSION_DENIED"}
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == roles_page(), "run: python -m docs.make_roles"
+    assert PAGE.read_text() == roles_page(), "run: make reference"
 
 
 def test_every_method_is_of_one_listener_and_has_a_scope() -> None:

@@ -9,6 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
+from docs.make_metrics import PAGE, documented_metrics, metrics_page
 from server.telemetry.metrics import Metrics, staged_embedder, timed_pack
 from simulator.photo import builtin_image
 from tests.docs.pages import REPOSITORY, anchors, code_blocks, pages
@@ -20,7 +21,6 @@ from tests.server.telemetry.chart_files import (
     panel_expressions,
     used_metrics,
 )
-from tests.server.telemetry.make_metrics_page import PAGE, documented_metrics, metrics_page
 from vision.face import BgrImage, DetectedFace
 
 
@@ -114,13 +114,11 @@ def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
     assert all(family.documentation for family in families)
 
 
-# docs/metrics.md matches the server's metrics.
-
-_DOCS = Path(PAGE).parent
+# docs/reference/metrics.md matches the server's metrics.
 
 
 def test_the_page_is_up_to_date() -> None:
-    assert PAGE.read_text() == metrics_page(), "run: python -m tests.server.telemetry.make_metrics_page"
+    assert PAGE.read_text() == metrics_page(), "run: make reference"
 
 
 def test_every_name_is_the_one_that_is_published() -> None:
@@ -158,7 +156,7 @@ def test_labels_are_those_of_the_definition() -> None:
 
 # The dashboard and the alerts use metrics that the server has, and every alert is explained.
 
-_GUIDE = REPOSITORY / "docs" / "operations.md"
+_GUIDE = REPOSITORY / "docs" / "operating.md"
 _GROUPS = ["Traffic", "Verdicts", "Latency by stage", "Capacity", "Storage and keys", "Device evidence"]
 _QUERIES = [block for block in code_blocks(_GUIDE) if block.language == "promql"]
 _EVERY = [
@@ -212,7 +210,7 @@ def test_panels_are_grouped_and_numbered() -> None:
 def test_every_alert_has_its_section() -> None:
     headings = anchors(_GUIDE)
     for alert in alerts():
-        assert alert.runbook == f"docs/operations.md#{alert.name.lower()}"
+        assert alert.runbook == f"docs/operating.md#{alert.name.lower()}"
         assert alert.name.lower() in headings, alert.name
         assert alert.severity in {"critical", "warning", "info"}
     names = [alert.name for alert in alerts()]

@@ -1,11 +1,11 @@
-"""``docs/compliance.md`` has every datum."""
+"""``docs/evidence.md`` has every datum."""
 
 import re
 from pathlib import Path
 
 from server.storage.tables import metadata
 
-_PAGE = Path(__file__).parents[1] / "docs" / "compliance.md"
+_PAGE = Path(__file__).parents[1] / "docs" / "evidence.md"
 
 
 def _rows(heading: str) -> list[list[str]]:

@@ -1,9 +1,6 @@
-"""Writes docs/metrics.md.
+"""Writes docs/reference/metrics.md.
 
-Names, types, labels and descriptions come from ``server.telemetry.metrics``, the alerts from the chart. Run
-it after a change::
-
-    python -m tests.server.telemetry.make_metrics_page
+Names, types, labels and descriptions come from ``server.telemetry.metrics``, the alerts from the chart.
 """
 
 from collections.abc import Iterator
@@ -16,7 +13,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from server.telemetry.metrics import Metrics
 from tests.server.telemetry.chart_files import alerts, used_metrics
 
-PAGE = Path(__file__).resolve().parents[3] / "docs" / "metrics.md"
+PAGE = Path(__file__).resolve().parent / "reference" / "metrics.md"
 
 _INTRODUCTION = """\
 # Metrics
@@ -25,12 +22,11 @@ The admin listener publishes these metrics under `/metrics`, in Prometheus' text
 under the same names, without `_total`. No label contains an identifier of a check, a person or a device. No
 label contains the name of a tenant unless `telemetry.tenant_names` is set.
 
-[operating.md](operating.md#telemetry) describes how to collect the metrics, and
-[operations.md](operations.md#alerts) what to do after an alert. The alerting rules and a Grafana dashboard
-are in `helm/facegate/files`.
+[operating.md](../operating.md#telemetry) describes how to collect the metrics, and [what to do after an
+alert](../operating.md#alerts): each alert has a section of its name there. The alerting rules and a Grafana
+dashboard are in `helm/facegate/files`.
 
-This page is made by `python -m tests.server.telemetry.make_metrics_page` from
-`server/telemetry`; do not edit it by hand.
+`make reference` writes this page from `server/telemetry`; do not edit it by hand.
 
 | Metric | Type | Labels | What it measures | Alerts |
 | --- | --- | --- | --- | --- |
@@ -86,8 +82,8 @@ def _alerts_of_metrics() -> dict[str, str]:
     for alert in alerts():
         for series in used_metrics(alert.expression):
             name = series.removesuffix("_bucket")
-            found.setdefault(name, []).append(f"[{alert.name}](operations.md#{alert.name.lower()})")
-    return {name: ", ".join(links) for name, links in found.items()}
+            found.setdefault(name, []).append(alert.name)
+    return {name: ", ".join(names) for name, names in found.items()}
 
 
 if __name__ == "__main__":
