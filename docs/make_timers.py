@@ -263,8 +263,8 @@ def _calls() -> list[_Row]:
             _constant("server.access.signing_keys", "FRESH_SECONDS"),
             "their fetch",
             "fetched again by the next call; for an unknown `kid` at most once in "
-            f"{_constant('server.access.signing_keys', 'RETRY_SECONDS')}; while the issuer is away the last ones "
-            f"work for {_constant('server.access.signing_keys', 'KEPT_SECONDS')}",
+            f"{_constant('server.access.signing_keys', 'RETRY_SECONDS')}; while the issuer is away the last "
+            f"ones work for {_constant('server.access.signing_keys', 'KEPT_SECONDS')}",
         ),
         (
             "`CancelCheck`, and `FinishCheck` with `close_now`",
