@@ -144,8 +144,8 @@ def export_command(
 ) -> None:
     """Print the audit log as JSON lines.
 
-    The schema is in `docs/evidence.md`. The server may be running. For example, to a file that can be verified
-    on another machine, and to a collector of logs:
+    The schema is in `docs/evidence.md`. The server may be running. For example, to a file that can be
+    verified on another machine, and to a collector of logs:
 
         facegate audit export > audit.jsonl
 

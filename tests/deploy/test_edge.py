@@ -116,7 +116,8 @@ async def test_scans_of_phones_and_pages_pass_and_a_lost_one_is_resumed(tmp_path
             await _scan(stream, resumed)
         await _succeeded(edge, files, upload.check_id)
 
-        # The reason of a refusal arrives; HAProxy before 3.2 replaces the status by CANCELLED (docs/operating.md).
+        # The reason of a refusal arrives; HAProxy before 3.2 replaces the status by CANCELLED
+        # (docs/operating.md).
         if proxy != "haproxy":
             async with edge.phone_channel() as channel:
                 upload.scan_token = "0" * len(upload.scan_token)
