@@ -160,7 +160,7 @@ async def test_forged_tokens_are_refused(provider: Provider, bank: LiveServer) -
         assert (await _get_check(bank, one)).reason == "UNAUTHENTICATED", name
 
 
-async def test_an_expired_token_is_refused(provider: Provider, bank: LiveServer) -> None:
+async def test_an_access_token_that_expired_is_refused(provider: Provider, bank: LiveServer) -> None:
     token = await provider.token(_CHECKS)
     try:
         bank.clock.ahead = timedelta(seconds=290)
