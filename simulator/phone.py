@@ -2,7 +2,8 @@
 
 The phone is the client's source of frames, and the client's screen. Its time runs with the computer's clock.
 If rendering is slower than real time, simulated time slows down: the phone then seems to move and to flash
-more slowly. The capture clock never runs ahead, and never backwards.
+more slowly. A server in the same process can share a ``WorldTime`` with the phone: then time stands still
+for both instead. The capture clock never runs ahead, and never backwards.
 
 ``SimulationKnobs`` are the parameters of `facegate verify --simulate`, whose scans need the `embedded` extra,
 for its landmarks. This module and ``simulator.devices.client`` are all of the simulator that knows the
@@ -70,15 +71,42 @@ FindFaces = Callable[[BgrImage], Sequence[DetectedFace]]
 """Detects the faces of a frame, largest first."""
 
 
+class WorldTime:
+    """A monotonic clock that stands still while a phone is late with a frame, as on a busy computer.
+
+    It stands for at most some seconds a frame: whoever waits for time to pass, not for a frame, goes on.
+    """
+
+    _LONGEST_SECONDS = 5.0
+
+    def __init__(self) -> None:
+        self._behind = 0.0
+        self._frame_due: float | None = None
+
+    def monotonic(self) -> float:
+        """The time in seconds."""
+        now = time.monotonic() - self._behind
+        if self._frame_due is None or now <= self._frame_due:
+            return now
+        return max(self._frame_due, now - self._LONGEST_SECONDS)
+
+    def expect_frame(self, due: float | None) -> None:
+        """Lets time pass until the next frame is due; ``None``: no frame is expected."""
+        self._behind = time.monotonic() - self.monotonic()
+        self._frame_due = due
+
+
 class _PhoneTime:
     """Decides when each frame of a simulated phone is due, and gives it a time on the capture clock."""
 
-    def __init__(self, *, frames_per_second: float) -> None:
+    def __init__(self, *, frames_per_second: float, world: WorldTime | None) -> None:
         """Starts before the first frame.
 
         Args:
             frames_per_second: Mean rate of the frames.
+            world: The time outside; ``None``: the computer's clock.
         """
+        self._world = world
         self._interval_us = round(1e6 / frames_per_second)
         self._offset_us: int | None = None
         self._last_us = 0
@@ -95,11 +123,13 @@ class _PhoneTime:
         if self._offset_us is None:
             return self.rendered
         due = self._rendered_us + self._interval_us
-        return min(due, max(self._rendered_us, _now_us() - self._offset_us)) / 1e6
+        return min(due, max(self._rendered_us, self._now_us() - self._offset_us)) / 1e6
 
     def stand_still(self) -> None:
         """Stops simulated time until the next frame is requested."""
         self._offset_us = None
+        if self._world is not None:
+            self._world.expect_frame(None)
 
     async def until_due(self) -> int:
         """Waits until the next frame is due.
@@ -108,7 +138,7 @@ class _PhoneTime:
             The offset of the capture clock from simulated time, microseconds, to pass to ``take``.
         """
         due = self._rendered_us + self._interval_us
-        now = _now_us()
+        now = self._now_us()
         if self._offset_us is None:
             # The capture clock never runs backwards: it also counts the time between attempts.
             self._offset_us = max(now, self._last_us + 1) - due
@@ -130,6 +160,8 @@ class _PhoneTime:
         """
         self._rendered_us = round(rendered * 1e6)
         self._last_us = max(self._last_us + 1, self._rendered_us + offset_us)
+        if self._world is not None and self._offset_us is not None:
+            self._world.expect_frame((self._last_us + self._interval_us) / 1e6)
         return self._last_us
 
     def simulated(self, capture_time_us: int) -> float:
@@ -139,6 +171,9 @@ class _PhoneTime:
     def captured(self, simulated: float) -> int:
         """Converts simulated seconds to microseconds of the capture clock."""
         return round(simulated * 1e6) + (self._offset_us or 0)
+
+    def _now_us(self) -> int:
+        return round((time.monotonic() if self._world is None else self._world.monotonic()) * 1e6)
 
 
 class _PhoneScreen:
@@ -248,6 +283,7 @@ class SimulatedPhone:
         locks_exposure: bool = False,
         guide: AppGuide | None = None,
         find_faces: FindFaces | None = None,
+        world: WorldTime | None = None,
     ) -> None:
         """Creates the phone.
 
@@ -258,9 +294,10 @@ class SimulatedPhone:
             locks_exposure: Whether the app locks exposure or white balance.
             guide: Instructs the person in ``frames``; without one the phone draws no oval.
             find_faces: Lets the person see their face on the screen; without it they fill ovals by guess.
+            world: The time that the phone shares with a server in this process.
         """
         self._frames = frames
-        self._time = _PhoneTime(frames_per_second=frames_per_second)
+        self._time = _PhoneTime(frames_per_second=frames_per_second, world=world)
         self._screen = _PhoneScreen(light, self._time)
         self._onlooker = None if guide is None else _Onlooker(guide, find_faces)
         self._camera = CameraDescription(
@@ -274,7 +311,12 @@ class SimulatedPhone:
 
     @classmethod
     def in_hand(
-        cls, photo: Photo, settings: FlashScanSettings, *, find_faces: FindFaces | None = None
+        cls,
+        photo: Photo,
+        settings: FlashScanSettings,
+        *,
+        find_faces: FindFaces | None = None,
+        world: WorldTime | None = None,
     ) -> Self:
         """Return a phone in front of a person or an attacker, at the beginning of a scan.
 
@@ -282,6 +324,7 @@ class SimulatedPhone:
             photo: The person, or the victim of the attack.
             settings: Settings of the scan.
             find_faces: Lets the person see their face on the screen, to fill an oval.
+            world: The time that the phone shares with a server in this process.
         """
         light, guide = ScreenLight(settings.phone, seed=settings.seed), AppGuide(seed=settings.seed)
         return cls(
@@ -292,6 +335,7 @@ class SimulatedPhone:
             locks_exposure=settings.camera.exposure_locked or settings.camera.white_balance_locked,
             guide=guide,
             find_faces=find_faces,
+            world=world,
         )
 
     # -- the camera
@@ -343,6 +387,7 @@ class SimulatedPhone:
     async def aclose(self) -> None:
         """Closes the phone. May be called twice."""
         self._closed = True
+        self._time.stand_still()
 
     # -- the screen
 
@@ -392,10 +437,6 @@ def _exposure(exposure: SimulatedExposure) -> Exposure:
         exposure_locked=exposure.exposure_locked,
         white_balance_locked=exposure.white_balance_locked,
     )
-
-
-def _now_us() -> int:
-    return time.monotonic_ns() // 1000
 
 
 _NOT_KNOBS = frozenset({"kind", "seed"})

@@ -62,6 +62,7 @@ class FacegateServer:
         decoders: DecoderPool | None = None,
         tuning: Tuning | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         """Sets the settings; nothing is opened before ``start``.
 
@@ -70,11 +71,12 @@ class FacegateServer:
             decoders: A running pool of decoders, which its owner closes; ``None`` starts the configured ones.
             tuning: Values for tests and benchmarks.
             now: Wall clock, UTC.
+            monotonic: A clock that is never set, in seconds.
         """
         self._settings = settings
         self._given_pack = pack
         self._tuning = tuning or Tuning()
-        self._clock = Clock(now=now, monotonic=time.monotonic)
+        self._clock = Clock(now=now, monotonic=monotonic)
         self._metrics = Metrics(CollectorRegistry(), tenant_names=settings.telemetry.tenant_names)
         self._running = RunningScans()
         self._workers = Workers(settings, metrics=self._metrics, decoders=decoders)

@@ -22,7 +22,7 @@ from facegate_client import (
 )
 from server.running.assembly import Tuning
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
-from simulator.phone import SimulatedPhone
+from simulator.phone import SimulatedPhone, WorldTime
 from tests.packs import real_pack, real_photo
 from tests.server.live import LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy
@@ -41,6 +41,7 @@ def _photo(person: str) -> Photo:
 
 
 def phone(
+    world: WorldTime | None,
     kind: FlashKind = FlashKind.GENUINE,
     *,
     seed: int = 5,
@@ -49,7 +50,11 @@ def phone(
     size: tuple[int, int] = (WIDTH, HEIGHT),
     settings: FlashScanSettings | None = None,
 ) -> SimulatedPhone:
-    """A phone in front of a simulated person or attacker; ``size`` is its camera's, (width, height)."""
+    """A phone in front of a simulated person or attacker; ``size`` is its camera's, (width, height).
+
+    ``world`` is the time of the server that judges, so that a busy machine makes no slow camera of it;
+    ``None`` is the computer's.
+    """
     base = settings or FlashScanSettings(kind=kind)
     chosen = replace(
         base,
@@ -61,7 +66,7 @@ def phone(
         height=size[1],
         ambient=AmbientSettings(preset=ambient),
     )
-    return SimulatedPhone.in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect)
+    return SimulatedPhone.in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect, world=world)
 
 
 @dataclass
@@ -216,8 +221,12 @@ async def scanned(
     max_attempts: int = 1,
     channel: grpc.aio.Channel | None = None,
 ) -> tuple[result_pb2.CheckResult, Wire]:
-    """The same with a portrait that was uploaded before; ``channel`` leads to the server by another way."""
-    device, wire = phone(kind, ambient=ambient, seed=seed, person=person, size=size), Wire()
+    """The same with a portrait that was uploaded before.
+
+    ``channel`` leads to the server by another way, whose delays the phone feels: time does not wait for it.
+    """
+    world = real.world if channel is None else None
+    device, wire = phone(world, kind, ambient=ambient, seed=seed, person=person, size=size), Wire()
     await scan(
         real.device_channel if channel is None else channel,
         upload,

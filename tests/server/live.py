@@ -35,6 +35,7 @@ from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
+from simulator.phone import WorldTime
 from simulator.photo import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ExpressionSettings, ScanKind, SceneSettings
@@ -183,6 +184,7 @@ class LiveServer:
     server: FacegateServer
     settings: Settings
     clock: ShiftedClock
+    world: WorldTime
     device_channel: grpc.aio.Channel
     service_channel: grpc.aio.Channel
     repository: CheckRepository
@@ -387,11 +389,16 @@ async def serving(
     settings: Settings, *, pack: Pack | None = None, tuning: Tuning = FAST
 ) -> AsyncIterator[LiveServer]:
     """Serves until the block ends."""
-    clock = ShiftedClock()
+    clock, world = ShiftedClock(), WorldTime()
     # The server owns decoders that a test configures.
     decoders = None if "isolation" in settings.model_fields_set else shared_decoders()
     server = FacegateServer(
-        settings, pack=pack or remembering_pack(), decoders=decoders, tuning=tuning, now=clock
+        settings,
+        pack=pack or remembering_pack(),
+        decoders=decoders,
+        tuning=tuning,
+        now=clock,
+        monotonic=world.monotonic,
     )
     if settings.storage.database_url is None:
         await make_tables(settings.database_url)
@@ -403,7 +410,7 @@ async def serving(
             grpc.aio.insecure_channel(server.service_target) as service,
         ):
             await asyncio.gather(device.channel_ready(), service.channel_ready())
-            yield LiveServer(server, settings, clock, device, service, CheckRepository(database))
+            yield LiveServer(server, settings, clock, world, device, service, CheckRepository(database))
     finally:
         await database.close()
         await server.stop()

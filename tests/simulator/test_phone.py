@@ -33,6 +33,7 @@ from simulator.app_guide import RestingFace
 from simulator.geometry import ReliefPose
 from simulator.phone import (
     SimulatedPhone,
+    WorldTime,
     apply_changes,
     knob_lines,
     needs_screen,
@@ -62,11 +63,11 @@ class _Rendered:
 
     def __iter__(self) -> Iterator[SimulatedFrame]:
         for index in range(self._count):
-            time = index / _RATE
-            band = self._light.bands(np.array([time]), bands=1)[0, 0]
+            at = index / _RATE
+            band = self._light.bands(np.array([at]), bands=1)[0, 0]
             full = self._light.settings.luminance * self._light.settings.coverage
             pixels = np.full((8, 8, 3), np.round(255 * band / full), np.uint8)
-            yield SimulatedFrame(pixels, time, _EXPOSURE)
+            yield SimulatedFrame(pixels, at, _EXPOSURE)
 
 
 def _phone(count: int = 200) -> SimulatedPhone:
@@ -433,3 +434,26 @@ def test_kinds_and_knobs_that_are_none_are_reported(photo: Path) -> None:
 )
 def test_kinds_that_are_about_the_flash_need_a_screen(kind: str, needs: bool) -> None:
     assert needs_screen(kind) is needs
+
+
+async def test_a_shared_time_stands_still_for_a_late_frame_and_never_runs_backwards() -> None:
+    world = WorldTime()
+    light = ScreenLight(PhoneSettings())
+    phone = SimulatedPhone(
+        iter(_Rendered(light, 6)), light, label="late", frames_per_second=_RATE, world=world
+    )
+    phone.begin_attempt()
+    captured, read = [], [world.monotonic()]
+    async for image in phone:
+        captured.append(image.capture_time_us)
+        for _ in range(20):
+            read.append(world.monotonic())
+            await asyncio.sleep(0.01)
+    assert len(captured) == 6
+    # Each frame was asked for 0.2 s after the one before, and is due a frame's time after it.
+    assert all(later - earlier == round(1e6 / _RATE) for earlier, later in pairwise(captured))
+    assert read == sorted(read)
+    await phone.aclose()
+    before = world.monotonic()
+    await asyncio.sleep(0.3)
+    assert world.monotonic() - before >= 0.3

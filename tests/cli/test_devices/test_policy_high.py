@@ -27,6 +27,7 @@ from simulator.devices.client import (
     device_profile_of,
     runtime_findings_of,
 )
+from simulator.phone import WorldTime
 from tests.cli.test_devices.played import failed, platform_settings, reasons
 from tests.packs import shared_pack
 from tests.server.flash_phone import phone
@@ -53,8 +54,9 @@ async def test_high_completes_a_check_with_an_attested_phone(tmp_path: Path, ass
     settings = settings_for(tmp_path, **platform_settings(stored), listeners=listeners)
     tls = TlsSettings(root_certificates=authority.cert_pem.bytes())
     device = make_device(DeviceKind.ANDROID, stored.platform)
-    screen = phone(FlashKind.GENUINE, seed=5)
-    server = FacegateServer(settings, pack=pack, tuning=Tuning())
+    world = WorldTime()
+    screen = phone(world, FlashKind.GENUINE, seed=5)
+    server = FacegateServer(settings, pack=pack, tuning=Tuning(), monotonic=world.monotonic)
     await server.start()
     target = f"localhost:{server.device_target.rpartition(':')[2]}"
     try:

@@ -151,11 +151,12 @@ async def test_with_the_flash_an_honest_phone_gets_high_and_constant_exposure_is
     tmp_path: Path,
 ) -> None:
     async with believing(tmp_path, tuning=Tuning()) as field:
-        honest = await field.check(field.device(DeviceKind.ANDROID), screen=phone(seed=5))
+        honest = await field.check(field.device(DeviceKind.ANDROID), screen=phone(field.live.world, seed=5))
         assert (honest.status, reasons(honest), failed(honest)) == (SUCCESS, [], set())
         assert honest.device.assurance == result_pb2.DEVICE_ASSURANCE_HIGH
 
-        renamed = await field.check(field.device(DeviceKind.RENAMED_CAMERA), screen=phone(seed=6))
+        screen = phone(field.live.world, seed=6)
+        renamed = await field.check(field.device(DeviceKind.RENAMED_CAMERA), screen=screen)
         assert failed(renamed) == {"camera.exposure", "camera.timestamps"}
         (sign,) = renamed.device.signals
         # Two soft tests of the camera are a suspicion: they decide nothing, and the device is not HIGH.

@@ -445,7 +445,7 @@ async def test_a_device_of_many_keys_does_not_reach_high(
 ) -> None:
     async with _asking(tmp_path, tuning=Tuning()) as (live, apple, attestor):
         apple.risk_metric = risk_metric
-        status, result, _ = await _scanned(live, attestor, "highest", phone())
+        status, result, _ = await _scanned(live, attestor, "highest", phone(live.world))
         assert status == expected
         assert (result.device.assurance == _MEDIUM) is (expected == _FAILURE)
         if expected == _FAILURE:

@@ -98,7 +98,7 @@ async def test_an_attested_android_phone_succeeds(believing: LiveServer) -> None
 async def test_an_attested_phone_that_answers_the_flash_reaches_high(tmp_path: Path) -> None:
     async with believing_server(tmp_path, tuning=Tuning()) as live:
         upload = await live.upload(policy="highest")
-        outcome = await scan(live, upload, ANDROID, AndroidAttestor(), flash=phone())
+        outcome = await scan(live, upload, ANDROID, AndroidAttestor(), flash=phone(live.world))
         result = await _result(live, upload.check_id)
         assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result
         assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_HIGH

@@ -42,6 +42,7 @@ from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.tables import device_key_uses
+from simulator.phone import WorldTime
 from simulator.photo import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
@@ -116,7 +117,7 @@ async def signs_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
             grpc.aio.secure_channel(server.device_target, trusting) as device,
             grpc.aio.insecure_channel(server.service_target) as service,
         ):
-            yield LiveServer(server, settings, clock, device, service, CheckRepository(database))
+            yield LiveServer(server, settings, clock, WorldTime(), device, service, CheckRepository(database))
     finally:
         await database.close()
         await server.stop()

@@ -23,6 +23,7 @@ from server.scan.judging import AttemptJudge
 from server.scan.messages import Outbound
 from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind, builtin_photo_names
+from simulator.phone import WorldTime
 from tests.client.fakes import cutting
 from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
 from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for
@@ -309,12 +310,13 @@ async def test_a_recording_without_this_flash_fails(real: LiveServer, kind: Flas
 class _DarkScreen:
     """Displays nothing and reports it as displayed at once; implements `facegate_client.FlashScreen`."""
 
-    def __init__(self, screen: FlashScreen) -> None:
+    def __init__(self, screen: FlashScreen, world: WorldTime) -> None:
         self.profile, self.capabilities = screen.profile, screen.capabilities
+        self._world = world
         self._displayed = [DisplayedStep()]
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        self._displayed.append(DisplayedStep(step.step, time.monotonic_ns() // 1000))
+        self._displayed.append(DisplayedStep(step.step, round(self._world.monotonic() * 1e6)))
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
         raise AssertionError("no oval was announced")
@@ -332,8 +334,8 @@ class _DarkScreen:
 @pytest.mark.slow
 async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
     upload = await real.upload(policy="single", mode=_DYNAMIC)
-    device, wire = phone(FlashKind.GENUINE), Wire()
-    await scan(real.device_channel, upload, device, screen=_DarkScreen(device), wire=wire)
+    device, wire = phone(real.world, FlashKind.GENUINE), Wire()
+    await scan(real.device_channel, upload, device, screen=_DarkScreen(device, real.world), wire=wire)
     assert len(wire.steps) > 4
     result = (await real.finish(upload.check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
@@ -403,7 +405,7 @@ async def _in_the_sun(
     real: LiveServer, kind: FlashKind, *, mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED
 ) -> tuple[result_pb2.CheckResult, Wire]:
     upload = await real.upload(policy="approach", mode=mode)
-    device, wire = phone(kind, ambient=AmbientPreset.SUN), Wire()
+    device, wire = phone(real.world, kind, ambient=AmbientPreset.SUN), Wire()
     await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=4)
     return (await real.finish(upload.check_id)).result, wire
 

@@ -217,7 +217,7 @@ async def _check(
     kind: FlashKind = FlashKind.GENUINE,
 ) -> tuple[result_pb2.CheckResult, Wire]:
     upload = await lived.upload(policy="mouth", mode=mode)
-    device, wire = phone(kind, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    device, wire = phone(lived.world, kind, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
     screen = wire.watched(device) if reads else _Unread(device, wire.claims)
     await scan(lived.device_channel, upload, device, screen=screen, wire=wire)
     return (await lived.finish(upload.check_id)).result, wire
@@ -283,7 +283,7 @@ async def _turn(
     lived: LiveServer, policy: str, *, seed: int, confused: bool = False
 ) -> tuple[result_pb2.CheckResult, Wire]:
     upload = await lived.upload(policy=policy)
-    device, wire = phone(FlashKind.GENUINE, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    device, wire = phone(lived.world, FlashKind.GENUINE, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
     screen = _Reversed(device, wire.claims) if confused else wire.watched(device)
     await scan(lived.device_channel, upload, device, screen=screen, wire=wire)
     return (await lived.finish(upload.check_id)).result, wire
