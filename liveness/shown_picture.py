@@ -23,13 +23,15 @@ from liveness.verdict import (
     not_assessed,
     score_against_line,
 )
+from vision.face import Points
 from vision.geometry import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 
 # How far one face is another one moved and warped: both are aligned, and what is left is measured.
 #
-# A face that moves in front of a camera shows something new: lids, pupils, lips and the light on the skin
-# change, and parts turn out of sight. A picture that is shifted, turned, bent or warped shows nothing new. A
-# smooth optical flow (DIS, Kroeger et al., ECCV 2016) explains every such change, but not new content.
+# A face that moves in front of a camera shows something new: the light on the skin and its folds change, and
+# parts turn out of sight. A picture that is shifted, turned, bent or warped shows nothing new, but for lids,
+# pupils and lips if software draws them. A smooth optical flow (DIS, Kroeger et al., ECCV 2016) explains all
+# of it, but no new content.
 
 _Plane = NDArray[np.float32]
 _Picture = TypeVar("_Picture", NDArray[np.float32], NDArray[np.uint8])
@@ -51,19 +53,24 @@ _CELL: Final = 8
 """The side of a part, pixels, of which the change is measured."""
 _WHOLE: Final = 0.95
 """The share of a part that lies on the face if the part is measured."""
-_PARTS: Final = 3
-"""The number of parts that must have changed. The least of them counts."""
-_STRUCTURED: Final = 75
-"""The strength of the fine structure is that of the quarter of the face's pixels with the steepest slopes."""
+_CHANGED: Final = 0.8
+"""The share of the parts that changed less than the one that counts."""
 _SPARSE: Final = 7
 """Of the flow on the face, every seventh pixel is used for ``PictureChange.bend``."""
 _RELATIVE_GAIN: Final = (0.5, 2.0)
 """The range in which a face may be lighter or of more contrast than the reference."""
-_LEAST_STRENGTH: Final = 1.0
+_LEAST_STRUCTURE: Final = 1.5
+"""Squared grey levels, added to the structure of a part, so that noise on smooth skin is no change."""
 _LEAST_WEIGHT: Final = 0.3
 """Squared grey levels, added so that a face without structure gives no infinite ratios."""
 _ACROSS, _DOWN, _LOWER = 0.93, 1.2, 0.47
 """Half axes of the ellipse of the face, and its middle below the eyes, eye distances."""
+_EYE: Final = (0.42, 0.38)
+_MOUTH: Final = (0.62, 0.42)
+"""Half axes of the ellipses around an eye and the mouth, eye distances. What lies in them can be drawn into a
+picture: lids, pupils, lips. So it proves nothing."""
+_MOUTH_LOWER: Final = 0.05
+"""How far the middle of the mouth's ellipse lies below its corners, eye distances."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +78,9 @@ class PictureChange:
     """The difference of a face from the reference face, after dense alignment.
 
     Attributes:
-        new: The mean squared difference of the parts that changed most, over that of the reference's own fine
-            structure: 0 for the same picture, about 1 and more for another one.
+        new: The mean squared difference of a part of the face, over that of the part's own fine structure: 0
+            for the same picture, about 1 for another one. Of the parts beside eyes and mouth, a fifth changed
+            more.
         bend: The movement that no motion of a plane explains, root mean square, eye distances.
     """
 
@@ -85,9 +93,7 @@ class ReferenceFace:
 
     def __init__(self, chip: FaceChip) -> None:
         self._face = _Structure(chip)
-        structure, slope = self._face.fine[_FACE], self._face.slope[_FACE]
-        strong = np.percentile(slope, _STRUCTURED)
-        self._strength = float(np.square(structure[slope >= strong]).mean()) + _LEAST_STRENGTH
+        self._structure = _of_parts(np.square(self._face.fine)) + _LEAST_STRUCTURE
         self._weight = _averaged(self._face.slope) + _LEAST_WEIGHT
         self._weights = _averaged(_averaged(self._weight))
         self._finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
@@ -100,14 +106,11 @@ class ReferenceFace:
         moved = _moved(other.fine, flow, cv2.INTER_CUBIC)
         ours, theirs = self._face.fine[_FACE], moved[_FACE]
         gain = float(np.clip((ours @ theirs) / (theirs @ theirs + 1e-6), *_RELATIVE_GAIN))
-        squared = np.square(self._face.fine - np.float32(gain) * moved)
-        parts = np.sort(
-            _box(squared, _CELL)[_CELL // 2 :: _CELL // 2, _CELL // 2 :: _CELL // 2][_WHOLE_PARTS]
-        )
+        changed = _of_parts(np.square(self._face.fine - np.float32(gain) * moved)) / self._structure
         shift = flow[_FACE][::_SPARSE].T.ravel() / CHIP_EYE_DISTANCE
         bent = shift - _PLANE_MOTION @ (_PLANE_MOTION.T @ shift)
         return PictureChange(
-            new=float(parts[-_PARTS]) / self._strength,
+            new=float(np.quantile(changed, _CHANGED)),
             bend=float(np.sqrt(2 * np.square(bent).mean())),
         )
 
@@ -139,6 +142,16 @@ def _box(values: _Plane, side: int) -> _Plane:
     return np.asarray(cv2.boxFilter(values, cv2.CV_32F, (side, side)), np.float32)
 
 
+def _parts(values: _Plane) -> _Plane:
+    """Returns the averages over all parts, which overlap by half."""
+    return _box(values, _CELL)[_CELL // 2 :: _CELL // 2, _CELL // 2 :: _CELL // 2]
+
+
+def _of_parts(values: _Plane) -> _Plane:
+    """Returns the averages over the parts that lie on the face, beside eyes and mouth."""
+    return np.asarray(_parts(values)[_WHOLE_PARTS], np.float32)
+
+
 def _averaged(values: _Plane) -> _Plane:
     return _box(values, _SMOOTH)
 
@@ -150,12 +163,17 @@ def _moved(picture: _Picture, flow: _Plane, interpolation: int) -> _Picture:
     return found.astype(picture.dtype, copy=False)
 
 
-def _face_mask() -> NDArray[np.bool_]:
-    middle = CHIP_POINTS[:2].mean(axis=0) + np.array([0, _LOWER * CHIP_EYE_DISTANCE])
-    axes = (round(_ACROSS * CHIP_EYE_DISTANCE), round(_DOWN * CHIP_EYE_DISTANCE))
+def _ellipse(middle: Points, axes: tuple[float, float]) -> NDArray[np.bool_]:
+    """Returns the pixels of a chip in an ellipse: its middle, pixels, and its half axes, eye distances."""
     drawn = np.zeros(CHIP_SHAPE, np.uint8)
-    cv2.ellipse(drawn, (round(float(middle[0])), round(float(middle[1]))), axes, 0, 0, 360, 1, -1)
+    across, down = (round(axis * CHIP_EYE_DISTANCE) for axis in axes)
+    cv2.ellipse(drawn, (round(float(middle[0])), round(float(middle[1]))), (across, down), 0, 0, 360, 1, -1)
     return drawn.astype(bool)
+
+
+def _below(points: Points, by: float) -> Points:
+    """Returns the place that lies below the middle of points by so many eye distances."""
+    return np.asarray(points.mean(axis=0) + np.array([0, by * CHIP_EYE_DISTANCE]), np.float32)
 
 
 def _plane_motions(face: NDArray[np.bool_]) -> NDArray[np.float64]:
@@ -168,12 +186,15 @@ def _plane_motions(face: NDArray[np.bool_]) -> NDArray[np.float64]:
     return np.asarray(np.linalg.qr(np.concatenate([across, down]))[0], np.float64)
 
 
-_FACE: Final = _face_mask()
-_PLANE_MOTION: Final = _plane_motions(_FACE)
-_WHOLE_PARTS: Final = (
-    _box(_FACE.astype(np.float32), _CELL)[_CELL // 2 :: _CELL // 2, _CELL // 2 :: _CELL // 2] > _WHOLE
+_FACE: Final = _ellipse(_below(CHIP_POINTS[:2], _LOWER), (_ACROSS, _DOWN))
+_DRAWN: Final = (
+    _ellipse(CHIP_POINTS[0], _EYE)
+    | _ellipse(CHIP_POINTS[1], _EYE)
+    | _ellipse(_below(CHIP_POINTS[3:], _MOUTH_LOWER), _MOUTH)
 )
-"""The parts that lie on the face."""
+_PLANE_MOTION: Final = _plane_motions(_FACE)
+_WHOLE_PARTS: Final = _parts((_FACE & ~_DRAWN).astype(np.float32)) > _WHOLE
+"""The parts that lie on the face, beside eyes and mouth."""
 _NO_FLOW: Final = np.zeros((*CHIP_SHAPE, 2), np.float32)
 """The flow between equal chips, pixels."""
 _PLACES: Final = np.dstack(np.meshgrid(np.arange(CHIP_SHAPE[1]), np.arange(CHIP_SHAPE[0]))).astype(np.float32)
@@ -189,7 +210,7 @@ _FEWEST: Final = 4
 
 _SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
-_ONE_PICTURE, _SURELY_ONE = 7.5, 1.5
+_ONE_PICTURE, _SURELY_ONE = 5.0, 1.9
 """The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
 docs/accuracy.md)."""
 LEAST_BEND: Final = 0.012

@@ -1,10 +1,11 @@
 """Measures when a scan shows a picture: ``python -m research.shown_picture ASSETS PACK``.
 
 People are live clips, cut into scans of 6 s, at 16 and at 5 frames a second. Attacks are photos of other
-people, each warped in all ways of ``WAYS``; the photo is also the trusted image. The rows say how many scans
-are a doubt, and how many are certain. The last rows test the lines of ``one_picture``: each time they are set
-anew on half of the clips, by a rule that uses no attack, and tested on the other half and on all attacks.
-The lines in ``liveness/shown_picture.py`` rest on it.
+people, each warped in all ways of ``WARPS``, as it is and with lids, gaze and mouth that software draws; the
+photo is also the trusted image. And one frame of each live clip, warped in one way, with the same drawn. The
+rows say how many scans are a doubt, and how many are certain. The last rows test the lines of
+``one_picture``: each time they are set anew on half of the clips, by a rule that uses no attack, and tested
+on the other half and on all attacks. The lines in ``liveness/shown_picture.py`` rest on it.
 """
 
 import sys
@@ -23,6 +24,7 @@ from scipy.interpolate import RBFInterpolator, griddata
 from evaluation.binomial import proportion
 from evaluation.scans import as_sent, clip_windows, observe_scan
 from liveness import TrustedFace, face_extent
+from liveness.observation import ScanObservations
 from liveness.shown_picture import (
     LEAST_BEND,
     PictureChange,
@@ -33,11 +35,13 @@ from liveness.shown_picture import (
 )
 from matcher import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import large_faces
+from simulator.errors import PhotoUnusable
 from simulator.motion import Sway
-from simulator.warped_photo import Warp, bulge, warp_photo
-from vision.face import BgrImage, DetectedFace, Landmarks
+from simulator.photo import photo_from_image
+from simulator.warped_photo import Warp, bulge, drawn_alive, warp_photo
+from vision.face import BgrImage, DetectedFace, Landmarks, Points
 from vision.geometry import cut_chip
-from vision.packs import Pack, load_pack
+from vision.packs import Pack, load_embedded_pack, load_pack
 
 Face = tuple[float, float, float]
 
@@ -282,36 +286,80 @@ def _people(assets: Path, pack: Pack) -> Iterator[Row]:
 
 
 def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
-    landmarker = pack.landmarker
-    if landmarker is None:
+    if pack.landmarker is None:
         raise SystemExit("the pack needs a landmarker: it gives the depth of a photo")
-    for number, (photo_name, picture) in enumerate(_photos(assets, pack)):
-        face = pack.detector.detect(picture)[0]
-        marks = landmarker.locate(picture, face)
-        if marks is None:
+    for number, (name, picture) in enumerate(_photos(assets, pack)):
+        photo = _framed(picture, pack)
+        points = _drawable(picture)
+        if photo is None:
             continue
-        extent = face_extent(face)
-        place = (extent.x, extent.y, extent.width)
-        photo = FramedPhoto(picture, place, face, marks)
-        chip = cut_chip(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), face)
-        rng = np.random.default_rng(number)
-        for name, make in WARPS.items():
-            strength = float(np.exp(rng.uniform(np.log(_WEAKEST), np.log(_STRONGEST))))
-            frames = warp_photo(
-                picture,
-                place,
-                make(photo, strength, number),
-                noise=float(rng.uniform(0.5, 4)),
-                rate=float(rng.uniform(12, 25)),
-                seconds=_SECONDS,
-                seed=number,
-            )
-            sent = [(frame.capture_time, as_sent(frame.pixels)) for frame in frames]
-            scan = observe_scan(sent, pack, subject=SCAN_SUBJECT)
-            change = measure_moved_picture(scan)
-            yield Row(f"warped: {name}", photo_name, find_moved_picture(scan), change)
-            shown = find_trusted_image(scan, TrustedFace(chip, document=True))
-            yield Row(f"trusted image, warped: {name}", photo_name, shown)
+        chip = cut_chip(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), photo.found)
+        trusted = TrustedFace(chip, document=True)
+        for warp in WARPS:
+            for kind, drawn in (("warped", None), ("warped and drawn alive", points)):
+                if drawn is None and kind != "warped":
+                    continue
+                scan = _warped(photo, warp, number, pack, drawn)
+                change = measure_moved_picture(scan)
+                yield Row(f"{kind}: {warp}", name, find_moved_picture(scan), change)
+                yield Row(f"trusted image, {kind}: {warp}", name, find_trusted_image(scan, trusted))
+    for number, (name, picture) in enumerate(_frames(assets)):
+        photo, points = _framed(picture, pack), _drawable(picture)
+        if photo is not None and points is not None:
+            scan = _warped(photo, sorted(WARPS)[number % len(WARPS)], number, pack, points)
+            kind = "frame of a clip, warped and drawn alive"
+            yield Row(kind, name, find_moved_picture(scan), measure_moved_picture(scan))
+
+
+def _warped(
+    photo: FramedPhoto, warp: str, number: int, pack: Pack, points: Points | None
+) -> ScanObservations:
+    """Returns the scan of a warped photo, with what is drawn into it if the face's 68 landmarks are given."""
+    rng = np.random.default_rng([number, *warp.encode()])
+    strength = float(np.exp(rng.uniform(np.log(_WEAKEST), np.log(_STRONGEST))))
+    alive = None if points is None else drawn_alive(photo.picture, points, seconds=_SECONDS, seed=number)
+    frames = warp_photo(
+        photo.picture,
+        photo.face,
+        WARPS[warp](photo, strength, number),
+        noise=float(rng.uniform(0.5, 4)),
+        rate=float(rng.uniform(12, 25)),
+        seconds=_SECONDS,
+        seed=number,
+        alive=alive,
+    )
+    sent = [(frame.capture_time, as_sent(frame.pixels)) for frame in frames]
+    return observe_scan(sent, pack, subject=SCAN_SUBJECT)
+
+
+def _framed(picture: BgrImage, pack: Pack) -> FramedPhoto | None:
+    """Returns a picture with what warps need of its face; ``None`` if that is not found."""
+    faces = pack.detector.detect(picture)
+    marks = pack.landmarker.locate(picture, faces[0]) if faces and pack.landmarker is not None else None
+    if marks is None:
+        return None
+    extent = face_extent(faces[0])
+    return FramedPhoto(picture, (extent.x, extent.y, extent.width), faces[0], marks)
+
+
+def _drawable(picture: BgrImage) -> Points | None:
+    """Returns the 68 landmarks of the face; ``None`` if lids and mouth cannot be drawn into it."""
+    embedded = load_embedded_pack()
+    if embedded.landmarker is None:
+        return None
+    try:
+        photo = photo_from_image(picture, detector=embedded.detector, landmarker=embedded.landmarker)
+    except PhotoUnusable:
+        return None
+    return photo.landmarks
+
+
+def _frames(assets: Path) -> Iterator[tuple[str, BgrImage]]:
+    """Yields the middle frame of the first window of each live clip."""
+    for folder in _FOLDERS:
+        for clip in sorted((assets / "data" / folder / "live").iterdir()):
+            for window in clip_windows(clip, seconds=_SECONDS, most=1, rate=max(_SCANS)):
+                yield clip.name, window[len(window) // 2][1]
 
 
 def _photos(assets: Path, pack: Pack) -> Sequence[tuple[str, BgrImage]]:

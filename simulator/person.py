@@ -157,6 +157,12 @@ def _tidy(person: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
 _FACE_MILLIMETRES = 145.0
 _PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
 _SKIN_GRAIN = 2.2
+_FOLDS = 0.012
+"""The width of the skin's folds, face widths."""
+_FOLD_LIGHT = 5.0
+"""How much the light on them changes while the head turns, grey levels."""
+_FOLD_TURN = 2.0
+"""The turn that changes it, degrees."""
 
 
 def viewport_of(settings: SceneSettings) -> Viewport:
@@ -258,6 +264,7 @@ class Person:
             colours = recolour(colours, Layout(landmarks=landmarks, fit=fit, depth=depth, mask=mask))
         colours = _add_grain(colours, rng)
         self._layer = np.dstack([colours, np.round(mask * 255).astype(np.uint8)])
+        self._unlit = np.zeros_like(mask)
         self._eyelids = Eyelids(self._layer, landmarks)
         self._mouth = Mouth(MouthPlace.of_68(landmarks), chin_moves=chin_moves)
         self._depth = depth
@@ -265,6 +272,7 @@ class Person:
         self._backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
+        self._folds = tuple(_folds(mask.shape, rng, width=_FOLDS * self._face_pixels) for _ in range(2))
 
     @property
     def face_pixels(self) -> float:
@@ -325,13 +333,20 @@ class Person:
         depth = self._mouth.lowered(self._depth, state.gap, step=Relief.grid_step())
         sight = self._relief.look_up(state.head, morph=morph, pan=state.pan, depth=depth)
         layer = cv2.remap(
-            self._mouth.opened(self._layer, state.gap),
+            self._lit(self._mouth.opened(self._layer, state.gap), state),
             sight.map_x,
             sight.map_y,
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_REPLICATE,
         )
         return PersonView(layer=np.asarray(layer, dtype=np.uint8), sight=sight)
+
+    def _lit(self, layer: NDArray[np.uint8], state: PersonState) -> NDArray[np.uint8]:
+        """Return the layer in the light on the folds of the skin of a turned head, which no photo shows."""
+        turned, raised = _FOLD_LIGHT * np.sin(np.array((state.head.yaw, state.head.pitch)) / _FOLD_TURN)
+        light = cv2.addWeighted(self._folds[0], turned, self._folds[1], raised, 0)
+        colours = cv2.merge((light, light, light, self._unlit))
+        return np.asarray(cv2.add(layer, colours, dtype=cv2.CV_8U), np.uint8)
 
     def show(self, state: PersonState) -> BgrImage:
         """Return the frame with person and room, before any camera effect."""
@@ -368,6 +383,12 @@ def _add_grain(picture: BgrImage, rng: np.random.Generator) -> BgrImage:
     grain = cv2.GaussianBlur(rng.standard_normal(picture.shape[:2]).astype(np.float32), (0, 0), 1.0)
     grain = grain * np.float32(_SKIN_GRAIN / grain.std())
     return np.asarray(np.clip(picture + grain[..., None], 0, 255), dtype=np.uint8)
+
+
+def _folds(shape: tuple[int, ...], rng: np.random.Generator, *, width: float) -> NDArray[np.float32]:
+    """Return a random relief of skin, of mean 0 and standard deviation 1."""
+    folds = cv2.GaussianBlur(rng.standard_normal(shape).astype(np.float32), (0, 0), width)
+    return np.asarray(folds / np.float32(folds.std()), np.float32)
 
 
 def _head(

@@ -271,15 +271,25 @@ def _warped() -> tuple[FaceChip, ...]:
     return tuple(_chip(frame.pixels) for frame in frames)
 
 
-def _changed(chip: FaceChip, seed: int) -> FaceChip:
-    """A chip whose eyes and mouth show something else, as a person's do."""
+def _redrawn(chip: FaceChip, seed: int, places: Sequence[tuple[slice, slice]]) -> FaceChip:
     rng = np.random.default_rng(seed)
     changed = chip.copy()
-    for rows, columns in ((slice(34, 52), slice(14, 82)), (slice(84, 104), slice(26, 70))):
+    for rows, columns in places:
         part = rng.normal(0, 1, changed[rows, columns].shape)
         drawn = changed[rows, columns] + 400 * cv2.GaussianBlur(part, (0, 0), 3)
         changed[rows, columns] = np.clip(drawn, 0, 255).astype(np.uint8)
     return changed
+
+
+def _changed(chip: FaceChip, seed: int) -> FaceChip:
+    """A chip on which skin and folds show something else, as a person's do."""
+    return _redrawn(chip, seed, [(slice(None), slice(None))])
+
+
+def _drawn(chip: FaceChip, seed: int) -> FaceChip:
+    """A chip whose eyes and mouth show something else, as software draws them into a photo."""
+    eyes = [(slice(36, 50), slice(12, 40)), (slice(36, 50), slice(56, 84))]
+    return _redrawn(chip, seed, [*eyes, (slice(86, 104), slice(28, 68))])
 
 
 def _scan(chips: Sequence[FaceChip]) -> ScanObservations:
@@ -299,6 +309,16 @@ def test_one_picture_that_a_script_warps_is_found() -> None:
     found = find_moved_picture(_scan(_warped()))
     assert found.possible
     assert found.signal.passed is False
+
+
+def test_one_picture_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
+    found = find_moved_picture(_scan([_drawn(chip, at) for at, chip in enumerate(_warped())]))
+    assert found.possible
+
+
+def test_the_trusted_image_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
+    shown = _scan([_drawn(chip, at) for at, chip in enumerate(_warped())])
+    assert find_trusted_image(shown, TrustedFace(_chip(_photo()[0]), document=False)).possible
 
 
 def test_a_face_that_changes_while_it_moves_is_no_picture() -> None:
