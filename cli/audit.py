@@ -35,6 +35,7 @@ from server.audit import (
     AuditEvent,
     AuditExportInvalid,
     CheckpointKeys,
+    ExportedEntry,
     ExportLine,
     Head,
     LostCheckpoints,
@@ -616,7 +617,9 @@ def _verify_remote(
         call_server(connection, partial(write_remote, file=file, purpose=purpose))
         path = Path(file.name)
         _verify_export(path, None, found, keys=keys, stamps=stamps, copies=copies)
-        if not any(isinstance(line, AuditEntry) and line.purpose == purpose for line in _lines(path)):
+        if not any(
+            isinstance(line, ExportedEntry) and line.entry.purpose == purpose for line in _lines(path)
+        ):
             found.problems.append(
                 Problem(
                     tenant=ALL_LOGS,
