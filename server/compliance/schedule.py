@@ -158,6 +158,17 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
             hold=_HELD if kept else _NOT_HELD,
         )
 
+    def until_decision(name: str, place: str, *, purpose: str, biometric: bool = False) -> ScheduledDatum:
+        return ScheduledDatum(
+            name=name,
+            places=(place,),
+            biometric=biometric,
+            purpose=purpose,
+            kept=f"until the decision, at the latest {span(deadlines.scan_seconds)} after the upload",
+            seconds=0,
+            destroyed_by=f"{_DECISION} A check that nobody scans is decided by its deadline.",
+        )
+
     yield ScheduledDatum(
         name="Trusted image as uploaded",
         places=("memory", "object store, sealed", "evidence") if bytes_kept else ("memory",),
@@ -170,14 +181,21 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         else "The end of the call.",
         hold=_HELD if bytes_kept else _NOT_HELD,
     )
-    yield ScheduledDatum(
-        name="Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
-        places=("checks, sealed",),
+    yield until_decision(
+        "Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
+        "checks, sealed",
         biometric=True,
         purpose=_JUDGE,
-        kept=f"until the decision, at the latest {span(deadlines.scan_seconds)} after the upload",
-        seconds=0,
-        destroyed_by=f"{_DECISION} A check that nobody scans is decided by its deadline.",
+    )
+    yield until_decision(
+        "Measurements of the trusted image: its size, and whether it meets the requirements",
+        "checks",
+        purpose="To answer a repeated UploadTrustedImage.",
+    )
+    yield until_decision(
+        "Public key of the scan, which the device makes for it, and its SHA-256",
+        "checks",
+        purpose="To let only the same device go on with the scan.",
     )
     yield ScheduledDatum(
         name="Frames of the scan, and templates made of them",

@@ -44,6 +44,8 @@ def test_the_times_are_those_of_the_policy() -> None:
     for begin, kept in {
         "Trusted image as": "7 days from the decision",
         "Template of": "until the decision, at the latest 3 minutes after the upload",
+        "Measurements of": "until the decision, at the latest 3 minutes after the upload",
+        "Public key of the scan": "until the decision, at the latest 3 minutes after the upload",
         "Evidence frame and at most 3": "7 days from the decision",
         "Keyed hashes of frames": "90 days from the decision; the oldest go earlier",
         "Result": "90 days from the decision",
