@@ -412,6 +412,24 @@ def test_entries_are_shown(scene: _Scene) -> None:
     assert count("--since", "2027-03-01T12:05:00") == 2
 
 
+def test_entries_that_are_not_shown_are_mentioned(scene: _Scene) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        result = _RUN.invoke(app, ["audit", "show", "--tenant", "bank", "--json", *words])
+        return len(result.stdout.splitlines()), result.stderr
+
+    count, said = run("--last", "2")
+    assert count == 2
+    assert "these are the newest 2" in said
+    assert "--last" in said
+    assert run("--last", "6") == (6, "")
+    assert run() == (6, "")
+    assert run("--last", "1", "--since", "2027-03-01T12:05:00") == (1, "")
+    scene.append(15, start=6)
+    count, said = run()
+    assert count == 20
+    assert "these are the newest 20" in said
+
+
 def test_rotation_in_a_new_folder_makes_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "new"))
     assert _RUN.invoke(app, ["keys", "rotate", "audit"]).exit_code == 0
