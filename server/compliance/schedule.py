@@ -62,13 +62,15 @@ class PolicySchedule:
 
     Attributes:
         consent_required: Whether an upload is refused without a consent reference.
-        biometric_seconds: The longest time from the decision until the last biometric datum is destroyed.
+        biometric_kept: How long the last biometric datum is kept, in words.
+        biometric_seconds: The longest time from the decision until it is destroyed.
     """
 
     policy: str
     version: int
     description: str
     consent_required: bool
+    biometric_kept: str
     biometric_seconds: int
     data: tuple[ScheduledDatum, ...]
 
@@ -81,10 +83,7 @@ class PolicySchedule:
         for years, law in ((1, "CUBI, if the purpose ends with the decision"), (3, "BIPA")):
             if self.biometric_seconds > years * _YEAR:
                 limit += f" This is longer than {span(years * _YEAR)} ({law})."
-        return (
-            f"The last biometric datum is destroyed {span(self.biometric_seconds)} after the decision, "
-            f"unless a hold keeps it.{limit}"
-        )
+        return f"Biometric data are kept at most {self.biometric_kept}, unless a hold keeps them.{limit}"
 
     @property
     def consent(self) -> str:
@@ -123,12 +122,14 @@ def span(seconds: int) -> str:
 
 def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
     data = tuple(_of_check(policy, settings))
+    last = max((datum for datum in data if datum.biometric), key=lambda datum: datum.seconds or 0)
     return PolicySchedule(
         policy=policy.name,
         version=policy.version,
         description=policy.description,
         consent_required=policy.consent is ConsentReference.REQUIRED,
-        biometric_seconds=max(datum.seconds or 0 for datum in data if datum.biometric),
+        biometric_kept=last.kept,
+        biometric_seconds=last.seconds or 0,
         data=data,
     )
 
@@ -222,12 +223,12 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         places=("scan_marks", "scan_memories, sealed"),
         biometric=True,
         purpose=_RECOGNISE,
-        kept=f"{record}; the oldest go earlier where a tenant has more than "
-        f"{settings.device_integrity.remembered_scans:,} scans"
-        if remembered
-        else _NOT_KEPT,
+        kept=record if remembered else _NOT_KEPT,
         seconds=record_seconds if remembered else 0,
-        destroyed_by=_WITH_CHECK if remembered else "-",
+        destroyed_by=f"{_WITH_CHECK} The oldest go earlier where a tenant has more than "
+        f"{settings.device_integrity.remembered_scans:,} scans."
+        if remembered
+        else "-",
         hold="Keeps it with its check, but not against that number." if remembered else _NOT_HELD,
     )
     yield retained(
