@@ -189,7 +189,7 @@ def schedule_command(
         if policies:
             chosen = {policy.name: policy for policy in map(chosen_policy, policies)}
         else:
-            book = load_policies(settings.policies.folder)
+            book = load_policies(settings.policies.folder, served=settings.policies.served)
             found = availabilities(book, missing=missing_settings(settings))
             chosen = {name: book.get(name).policy for name in book.names if found[name].available}
             if left_out := [name for name in book.names if name not in chosen]:

@@ -203,7 +203,9 @@ def test_a_database_of_another_revision_is_left_alone(
     assert "facegate db upgrade" in answer.stderr
 
 
-def test_the_schedule_is_that_of_the_served_policies(settings: Settings, tmp_path: Path) -> None:
+def test_the_schedule_is_that_of_the_served_policies(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = _RUN.invoke(app, ["retention", "schedule"])
     assert result.exit_code == 0, result.output
     assert "CHECKS OF THE POLICY standard, VERSION" in result.output
@@ -223,6 +225,11 @@ def test_the_schedule_is_that_of_the_served_policies(settings: Settings, tmp_pat
     config = tmp_path / "facegate.toml"
     config.write_text(f'[policies]\nfolder = "{folder}"\n')
     asked = ["--config", str(config), "retention", "schedule"]
+    monkeypatch.setenv("FACEGATE_POLICIES__SERVED", '["mine", "high"]')
+    answer = json.loads(_RUN.invoke(app, [*asked, "--json"]).stdout)
+    assert [policy["policy"] for policy in answer["policies"]] == ["mine"]
+    assert answer["about"].endswith("Not served with these settings: high")
+    monkeypatch.delenv("FACEGATE_POLICIES__SERVED")
     assert _RUN.invoke(app, [*asked, "--html", str(page)]).exit_code == 0
     written = page.read_text()
     assert "Checks of the policy mine, version 3" in written
