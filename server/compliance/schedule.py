@@ -257,6 +257,11 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         kept=retention.portrait is not PortraitKept.NONE,
     )
     yield retained(
+        "SHA-256 of the upload that named a request_id, with its image and references",
+        "requests",
+        purpose="To tell a repeated upload from another one with its request_id.",
+    )
+    yield retained(
         "SHA-256 of each frame",
         "attempts until the decision",
         "evidence_records, sealed",

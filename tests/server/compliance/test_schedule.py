@@ -49,6 +49,7 @@ def test_the_times_are_those_of_the_policy() -> None:
         "Evidence frame and at most 3": "7 days from the decision",
         "Keyed hashes of frames": "90 days from the decision",
         "Result": "90 days from the decision",
+        "SHA-256 of the upload": "90 days from the decision",
         "SHA-256 of each frame": "90 days from the decision",
         "Attempts": "90 days from the decision",
     }.items():
