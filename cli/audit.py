@@ -35,6 +35,7 @@ from server.audit import (
     AuditEvent,
     AuditExportInvalid,
     CheckpointKeys,
+    ExportedEntry,
     ExportLine,
     Head,
     LostCheckpoints,
@@ -257,23 +258,32 @@ def show_command(
             check_id=None if check is None else str(check),
         )
         if connection is not None:
-            entries = call_server(connection, partial(_ask, chosen=chosen, subject=subject, last=last))
+            entries = call_server(connection, partial(_ask, chosen=chosen, subject=subject, last=last + 1))
             nothing = f"The server {connection.service} has no such entry of your tenant."
         else:
             settings = load_settings().settings
             tenant = LOCAL_TENANT if tenant is None else tenant
-            entries, others = asyncio.run(_read(settings, tenant, chosen=chosen, subject=subject, last=last))
+            entries, others = asyncio.run(
+                _read(settings, tenant, chosen=chosen, subject=subject, last=last + 1)
+            )
             nothing = f"The log of {tenant} in {database_name(settings)} has no such entry. " + (
                 f"Tenants with a log: {', '.join(others)}." if others else "No tenant has a log there."
             )
     if not entries:
         typer.echo(nothing, err=True)
         return
+    shown = entries[-last:]
     if as_json:
-        for entry in entries:
+        for entry in shown:
             typer.echo(entry_line(entry))
-        return
-    Console(width=_WIDTH).print(_table(entries))
+    else:
+        Console(width=_WIDTH).print(_table(shown))
+    if len(entries) > last:
+        typer.echo(
+            f"There are older entries: these are the newest {last:,}. --last shows more, --since those of a "
+            "time, and `facegate audit export` all.",
+            err=True,
+        )
 
 
 async def _read(
@@ -616,7 +626,9 @@ def _verify_remote(
         call_server(connection, partial(write_remote, file=file, purpose=purpose))
         path = Path(file.name)
         _verify_export(path, None, found, keys=keys, stamps=stamps, copies=copies)
-        if not any(isinstance(line, AuditEntry) and line.purpose == purpose for line in _lines(path)):
+        if not any(
+            isinstance(line, ExportedEntry) and line.entry.purpose == purpose for line in _lines(path)
+        ):
             found.problems.append(
                 Problem(
                     tenant=ALL_LOGS,

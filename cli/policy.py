@@ -40,7 +40,9 @@ def show_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """List a server's policies and what they lack (settings, or a pack that meets them), or show one in full.
+    """List the policies that a server serves, and what they lack, or show one in full.
+
+    They may lack settings, or a pack that meets them.
 
     Of one policy, every setting is shown, with defaults, and the hash that checks contain; settings of
     challenges that it never starts have no effect, and are left out. Loads the pack that the settings name,
@@ -149,7 +151,7 @@ def _offers(name: str | None = None) -> list[_Offer]:
     """Returns the named policy, or all in the order of their names."""
     with errors_reported(SettingsInvalid, PolicyError):
         settings = load_settings().settings
-        book = load_policies(settings.policies.folder)
+        book = load_policies(settings.policies.folder, served=settings.policies.served)
         files = [book.get(each) for each in (book.names if name is None else [name])]
     found = availabilities(book, missing=missing_settings(settings))
     try:

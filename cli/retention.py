@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 from cli.audited import audited_database, shell_actor
+from cli.chosen import chosen_policy
 from cli.errors import CommandError, errors_reported
 from cli.files import require_page_path, write_page
 from cli.options import JsonOption
@@ -155,6 +156,16 @@ _ABOUT: Final = (
 @app.command("schedule")
 def schedule_command(
     *,
+    policies: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--policy",
+            help="Only of this policy. A name, or a policy file (TOML); may be repeated. By default of all "
+            "that the server serves.",
+            metavar="NAME|FILE",
+            show_default=False,
+        ),
+    ] = None,
     html: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Write a page to print.", show_default=False)
     ] = None,
@@ -167,18 +178,23 @@ def schedule_command(
     and CUBI want such a schedule with the purpose and the time of destruction. For example:
 
         facegate retention schedule --config /etc/facegate.toml --html schedule.html
+
+        facegate retention schedule --policy standard --policy mine.toml
     """
     with errors_reported(SettingsInvalid, PolicyError, CommandError):
         if html is not None:
             require_page_path(html, force=force)
         settings = load_settings().settings
-        book = load_policies(settings.policies.folder)
-        found = availabilities(book, missing=missing_settings(settings))
-        served = tuple(book.get(name).policy for name in book.names if found[name].available)
-        schedule = retention_schedule(settings, served)
         about = f"Facegate {server_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        if left_out := [name for name in book.names if not found[name].available]:
-            about += f". Not served with these settings: {', '.join(left_out)}"
+        if policies:
+            chosen = {policy.name: policy for policy in map(chosen_policy, policies)}
+        else:
+            book = load_policies(settings.policies.folder, served=settings.policies.served)
+            found = availabilities(book, missing=missing_settings(settings))
+            chosen = {name: book.get(name).policy for name in book.names if found[name].available}
+            if left_out := [name for name in book.names if name not in chosen]:
+                about += f". Not served with these settings: {', '.join(left_out)}"
+        schedule = retention_schedule(settings, tuple(chosen.values()))
         if html is not None:
             page = render(
                 "retention.html", title="Retention schedule", about=about, note=_ABOUT, schedule=schedule

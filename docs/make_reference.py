@@ -42,7 +42,8 @@ check FILE` validates a file before a server reads it; `server/policies/policy.s
 for editors. A policy that no device can meet with a server's settings is unavailable there: `facegate policy
 show` names the missing settings ([how to configure them](../device_integrity.md#configure-it)). Put your own
 policies into the folder that the [setting](settings.md) `policies.folder` names, and raise `version` with
-every change.
+every change. The setting `policies.served` names those that the server serves, by default all: list them to
+take the shipped ones that you do not use out of service.
 
 `make reference` writes this page; do not edit it by hand.
 """

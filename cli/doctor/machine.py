@@ -311,9 +311,7 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
     """Loads the policies, and compares the default one with the pack and the settings, as a server does."""
     settings = deployment.settings
     try:
-        policies = load_served_policies(
-            settings.policies.folder, for_tests=settings.device_integrity.for_tests
-        )
+        policies = load_served_policies(settings.policies, for_tests=settings.device_integrity.for_tests)
         availabilities = require_available(policies, settings)
         pack: Pack = await asyncio.to_thread(load_configured_pack, settings)
         require_servable(

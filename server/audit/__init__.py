@@ -45,7 +45,7 @@ from server.audit.event import (
     subject_hash,
     subject_hashes,
 )
-from server.audit.export import checkpoint_line, entry_line, mark_line, parse_line
+from server.audit.export import ExportedEntry, checkpoint_line, entry_line, mark_line, parse_line
 from server.audit.export_verification import (
     ExportLine,
     VerifiedExport,
@@ -75,6 +75,7 @@ __all__ = [
     "CheckpointKeys",
     "CheckpointSigner",
     "ExportLine",
+    "ExportedEntry",
     "Head",
     "LogChanged",
     "LostCheckpoints",

@@ -18,7 +18,7 @@ in its chain, and each later checkpoint follows the one before it.
 """
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -309,6 +309,14 @@ class ChainVerifier:
         self._compare(entry.sequence, entry.hash)
         self._sequence = max(self._sequence, entry.sequence)
         self._previous = _hash_bytes(entry.hash) or computed
+
+    def report_unhashed(self, sequence: int, fields: Sequence[str]) -> None:
+        """Reports fields of an entry's line in an export that are not what its hash covers."""
+        self._add(
+            ProblemKind.ALTERED,
+            sequence,
+            f"fields of its line are not what its hash covers: {', '.join(fields)}",
+        )
 
     def before_the_first(self, sequence: int) -> None:
         """Reports a row with a number below 1, the number of the first entry."""

@@ -9,13 +9,14 @@ import base64
 import binascii
 import json
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from server.audit.chain import AuditEntry, Head
 from server.audit.checkpoint import SignedCheckpoint
 from server.audit.event import AuditExportInvalid
 
-__all__ = ["Mark", "checkpoint_line", "entry_line", "mark_line", "parse_line"]
+__all__ = ["ExportedEntry", "Mark", "checkpoint_line", "entry_line", "mark_line", "parse_line"]
 
 _VERSION: Final = 1
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
@@ -26,6 +27,19 @@ Mark = tuple[str, str, Head]
 The head of ``ALL_LOGS`` has the position and the SHA-256 of the newest checkpoint of all tenants; only an
 export of all logs has one.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedEntry:
+    """An entry of an export.
+
+    Attributes:
+        unhashed: The names of the line's fields that are not what the entry's hash covers, as where somebody
+            changed one that repeats a hashed field for readers.
+    """
+
+    entry: AuditEntry
+    unhashed: tuple[str, ...] = ()
 
 
 def entry_line(entry: AuditEntry) -> str:
@@ -66,19 +80,20 @@ def mark_line(kind: str, tenant: str, head: Head) -> str:
     return _line(kind, tenant, sequence=head.sequence, hash=head.hash)
 
 
-def parse_line(line: str) -> AuditEntry | SignedCheckpoint | Mark:
+def parse_line(line: str) -> ExportedEntry | SignedCheckpoint | Mark:
     """Parses a line of an export.
 
     Raises:
         AuditExportInvalid: It is no such line.
     """
     try:
-        found = json.loads(line)
+        found = json.loads(line, object_pairs_hook=_object)
         if not isinstance(found, Mapping) or found["version"] != _VERSION:
             raise AuditExportInvalid("it is not a line of an export of version 1")
         match found["type"]:
             case "entry":
-                return _entry(found)
+                entry = _entry(found)
+                return ExportedEntry(entry, _differing(found, json.loads(entry_line(entry))))
             case "checkpoint":
                 return _checkpoint(found)
             case "start" | "head" as kind:
@@ -95,6 +110,24 @@ def _line(kind: str, tenant: str, **fields: Any) -> str:
     return json.dumps(line, ensure_ascii=False, separators=(",", ":"))
 
 
+def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    # Of a name that occurs twice, readers may take another value than the one that is verified.
+    if len(found) != len(pairs):
+        raise AuditExportInvalid("it has a field twice")
+    return found
+
+
+def _differing(found: Mapping[str, Any], expected: Mapping[str, Any]) -> tuple[str, ...]:
+    """Returns the names of fields that one of the two lacks, or whose values differ, also in their type."""
+    names = found.keys() | expected.keys()
+    return tuple(sorted(name for name in names if _value(found, name) != _value(expected, name)))
+
+
+def _value(line: Mapping[str, Any], name: str) -> str | None:
+    return json.dumps(line[name], sort_keys=True) if name in line else None
+
+
 def _entry(found: Mapping[str, Any]) -> AuditEntry:
     actor = found["actor"]
     check_id, pseudonym = found["check_id"], found["pseudonym"]
@@ -106,8 +139,9 @@ def _entry(found: Mapping[str, Any]) -> AuditEntry:
         actor=_typed(actor, "name", str),
         role=_typed(actor, "role", str),
         address=_typed(actor, "address", str),
-        check_id=None if check_id is None else _typed(found, "check_id", str),
-        pseudonym=None if pseudonym is None else _typed(found, "pseudonym", str),
+        # The hash does not tell an empty text from null, which is what an export has.
+        check_id=None if check_id is None else _typed(found, "check_id", str) or None,
+        pseudonym=None if pseudonym is None else _typed(found, "pseudonym", str) or None,
         purpose=_typed(found, "purpose", str),
         detail=_typed(found, "detail_json", str),
         hash=_typed(found, "hash", str),

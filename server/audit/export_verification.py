@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from server.audit.chain import (
     ALL_LOGS,
-    AuditEntry,
     ChainVerifier,
     CheckpointChain,
     Head,
@@ -15,7 +14,7 @@ from server.audit.chain import (
 )
 from server.audit.checkpoint import CheckpointKeys, SignedCheckpoint, digest_of
 from server.audit.event import CheckpointInvalid
-from server.audit.export import Mark
+from server.audit.export import ExportedEntry, Mark
 
 __all__ = [
     "ExportLine",
@@ -26,7 +25,7 @@ __all__ = [
     "without_lost",
 ]
 
-ExportLine = AuditEntry | SignedCheckpoint | Mark
+ExportLine = ExportedEntry | SignedCheckpoint | Mark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,8 +66,8 @@ def verify_export(
     for line in lines():
         if isinstance(line, SignedCheckpoint):
             checkpoints.setdefault(line.tenant, []).append(line)
-        elif isinstance(line, AuditEntry):
-            checkpoints.setdefault(line.tenant, [])
+        elif isinstance(line, ExportedEntry):
+            checkpoints.setdefault(line.entry.tenant, [])
         else:
             kind, name, head = line
             (starts if kind == "start" else heads)[name] = head
@@ -103,8 +102,11 @@ def verify_export(
         if tenant in {None, name}
     }
     for line in lines():
-        if isinstance(line, AuditEntry) and line.tenant in verifiers:
-            verifiers[line.tenant].verify_entry(line)
+        if isinstance(line, ExportedEntry) and line.entry.tenant in verifiers:
+            verifier = verifiers[line.entry.tenant]
+            verifier.verify_entry(line.entry)
+            if line.unhashed:
+                verifier.report_unhashed(line.entry.sequence, line.unhashed)
     logs = tuple(
         (verifier.finish(heads.get(name)), checkpoints[name]) for name, verifier in verifiers.items()
     )

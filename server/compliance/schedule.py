@@ -6,6 +6,7 @@ of the database.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from server.configuration.settings import Settings
@@ -22,11 +23,11 @@ _JUDGE: Final = (
     "To compare the person in front of the camera with the trusted image, and to tell a living person."
 )
 _PROVE: Final = "To show later how the decision came about, and who was there."
-_RECOGNISE: Final = "To recognise a recording that is sent again."
 _DECISION: Final = "The decision overwrites it, in its transaction."
 _RETENTION: Final = "Retention."
 _FORGOTTEN: Final = "Of one person also at once, by `facegate checks erase`."
 _WITH_CHECK: Final = f"Retention. {_FORGOTTEN}"
+_EACH_MINUTE: Final = "Every server, each minute."
 _HELD: Final = "Keeps it, until the last hold is released."
 _NOT_HELD: Final = "None."
 _NOT_KEPT: Final = "not kept"
@@ -62,13 +63,15 @@ class PolicySchedule:
 
     Attributes:
         consent_required: Whether an upload is refused without a consent reference.
-        biometric_seconds: The longest time from the decision until the last biometric datum is destroyed.
+        biometric_kept: How long the last biometric datum is kept, in words.
+        biometric_seconds: The longest time from the decision until it is destroyed.
     """
 
     policy: str
     version: int
     description: str
     consent_required: bool
+    biometric_kept: str
     biometric_seconds: int
     data: tuple[ScheduledDatum, ...]
 
@@ -81,10 +84,7 @@ class PolicySchedule:
         for years, law in ((1, "CUBI, if the purpose ends with the decision"), (3, "BIPA")):
             if self.biometric_seconds > years * _YEAR:
                 limit += f" This is longer than {span(years * _YEAR)} ({law})."
-        return (
-            f"The last biometric datum is destroyed {span(self.biometric_seconds)} after the decision, "
-            f"unless a hold keeps it.{limit}"
-        )
+        return f"Biometric data are kept at most {self.biometric_kept}, unless a hold keeps them.{limit}"
 
     @property
     def consent(self) -> str:
@@ -123,12 +123,14 @@ def span(seconds: int) -> str:
 
 def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
     data = tuple(_of_check(policy, settings))
+    last = max((datum for datum in data if datum.biometric), key=lambda datum: datum.seconds or 0)
     return PolicySchedule(
         policy=policy.name,
         version=policy.version,
         description=policy.description,
         consent_required=policy.consent is ConsentReference.REQUIRED,
-        biometric_seconds=max(datum.seconds or 0 for datum in data if datum.biometric),
+        biometric_kept=last.kept,
+        biometric_seconds=last.seconds or 0,
         data=data,
     )
 
@@ -136,81 +138,110 @@ def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
 def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
     """Yields the data of the checks of a policy, in the order in which they arise."""
     retention, deadlines = policy.retention, policy.deadlines
-    record, record_seconds = _kept(retention.evidence_seconds, policy)
-    images, image_seconds = record, record_seconds
+    with_record = _kept(retention.evidence_seconds, policy)
+    with_images = with_record
     if retention.images_seconds is not None:
-        images, image_seconds = _kept(retention.images_seconds, policy)
-    bytes_kept = retention.portrait is PortraitKept.BYTES
-    hash_kept = retention.portrait is not PortraitKept.NONE
-    remembered = retention.biometrics and retention.evidence_seconds > 0
+        with_images = _kept(retention.images_seconds, policy)
 
     def retained(
-        name: str, *places: str, purpose: str, kept: bool = True, biometric: bool = False
+        name: str,
+        *places: str,
+        purpose: str,
+        kept: bool = True,
+        biometric: bool = False,
+        times: tuple[str, int] = with_record,
+        destroyed_by: str = _RETENTION,
+        hold: str = _HELD,
     ) -> ScheduledDatum:
+        words, seconds = times
         return ScheduledDatum(
             name=name,
             places=places,
             biometric=biometric,
             purpose=purpose,
-            kept=record if kept else _NOT_KEPT,
-            seconds=record_seconds if kept else 0,
-            destroyed_by=_RETENTION if kept else "-",
-            hold=_HELD if kept else _NOT_HELD,
+            kept=words if kept else _NOT_KEPT,
+            seconds=seconds if kept else 0,
+            destroyed_by=destroyed_by if kept else "-",
+            hold=hold if kept else _NOT_HELD,
         )
 
-    yield ScheduledDatum(
-        name="Trusted image as uploaded",
-        places=("memory", "object store, sealed", "evidence") if bytes_kept else ("memory",),
-        biometric=True,
-        purpose=_PROVE if bytes_kept else "To make its template.",
-        kept=images if bytes_kept else "the call of UploadTrustedImage",
-        seconds=image_seconds if bytes_kept else 0,
-        destroyed_by=f"Its key first, then the object. {_RETENTION}"
-        if bytes_kept
-        else "The end of the call.",
-        hold=_HELD if bytes_kept else _NOT_HELD,
-    )
-    yield ScheduledDatum(
-        name="Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
-        places=("checks, sealed",),
-        biometric=True,
-        purpose=_JUDGE,
+    def image(name: str, *places: str, kept: bool = True) -> ScheduledDatum:
+        return retained(
+            name,
+            *places,
+            purpose=_PROVE,
+            kept=kept,
+            biometric=True,
+            times=with_images,
+            destroyed_by=f"Its key first, then the object. {_RETENTION}",
+        )
+
+    def not_retained(
+        name: str, place: str, *, purpose: str, kept: str, destroyed_by: str, biometric: bool = True
+    ) -> ScheduledDatum:
+        return ScheduledDatum(
+            name=name,
+            places=(place,),
+            biometric=biometric,
+            purpose=purpose,
+            kept=kept,
+            seconds=0,
+            destroyed_by=destroyed_by,
+        )
+
+    until_decision = partial(
+        not_retained,
         kept=f"until the decision, at the latest {span(deadlines.scan_seconds)} after the upload",
-        seconds=0,
         destroyed_by=f"{_DECISION} A check that nobody scans is decided by its deadline.",
     )
-    yield ScheduledDatum(
-        name="Frames of the scan, and templates made of them",
-        places=("memory",),
-        biometric=True,
+
+    uploaded = "Trusted image as uploaded"
+    if retention.portrait is PortraitKept.BYTES:
+        yield image(uploaded, "memory", "object store, sealed", "evidence")
+    else:
+        yield not_retained(
+            uploaded,
+            "memory",
+            purpose="To make its template.",
+            kept="the call of UploadTrustedImage",
+            destroyed_by="The end of the call.",
+        )
+    yield until_decision(
+        "Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
+        "checks, sealed",
+        purpose=_JUDGE,
+    )
+    yield until_decision(
+        "Measurements of the trusted image: its size, and whether it meets the requirements",
+        "checks",
+        purpose="To answer a repeated UploadTrustedImage.",
+        biometric=False,
+    )
+    yield until_decision(
+        "Public key of the scan, which the device makes for it, and its SHA-256",
+        "checks",
+        purpose="To let only the same device go on with the scan.",
+        biometric=False,
+    )
+    yield not_retained(
+        "Frames of the scan, and templates made of them",
+        "memory",
         purpose=_JUDGE,
         kept=f"the attempt, at most {span(deadlines.attempt_seconds)} and the time to judge it",
-        seconds=0,
         destroyed_by="The end of the attempt.",
     )
     audit = f" and at most {retention.audit_images} audit images" if retention.audit_images else ""
-    yield ScheduledDatum(
-        name=f"Evidence frame{audit}",
-        places=("object store, sealed", "evidence"),
+    yield image(f"Evidence frame{audit}", "object store, sealed", "evidence", kept=retention.biometrics)
+    yield retained(
+        "Keyed hashes of frames, of what they show, and the movement of each attempt",
+        "scan_marks",
+        "scan_memories, sealed",
+        purpose="To recognise a recording that is sent again.",
+        kept=retention.biometrics and retention.evidence_seconds > 0,
         biometric=True,
-        purpose=_PROVE,
-        kept=images if retention.biometrics else _NOT_KEPT,
-        seconds=image_seconds if retention.biometrics else 0,
-        destroyed_by=f"Its key first, then the object. {_RETENTION}" if retention.biometrics else "-",
-        hold=_HELD if retention.biometrics else _NOT_HELD,
-    )
-    yield ScheduledDatum(
-        name="Keyed hashes of frames, of what they show, and the movement of each attempt",
-        places=("scan_marks", "scan_memories, sealed"),
-        biometric=True,
-        purpose=_RECOGNISE,
-        kept=f"{record}; the oldest go earlier where a tenant has more than "
-        f"{settings.device_integrity.remembered_scans:,} scans"
-        if remembered
-        else _NOT_KEPT,
-        seconds=record_seconds if remembered else 0,
-        destroyed_by=_WITH_CHECK if remembered else "-",
-        hold="Keeps it with its check, but not against that number." if remembered else _NOT_HELD,
+        destroyed_by=f"{_WITH_CHECK} The oldest go earlier where a tenant has more than "
+        f"{settings.device_integrity.remembered_scans:,} scans.",
+        hold="Keeps it with its check, but not against that number.",
     )
     yield retained(
         "Result: status, reasons, scores, device tests, signature",
@@ -223,7 +254,12 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         "checks until the decision",
         "evidence_records, sealed",
         purpose="To show later which image was compared.",
-        kept=hash_kept,
+        kept=retention.portrait is not PortraitKept.NONE,
+    )
+    yield retained(
+        "SHA-256 of the upload that named a request_id, with its image and references",
+        "requests",
+        purpose="To tell a repeated upload from another one with its request_id.",
     )
     yield retained(
         "SHA-256 of each frame",
@@ -244,14 +280,12 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         "attempts",
         purpose="To limit attempts, and to list them.",
     )
-    yield ScheduledDatum(
-        name="Keyed hashes of the device's keys; findings on its evidence",
-        places=("device_key_uses", "device_evidence"),
+    yield retained(
+        "Keyed hashes of the device's keys; findings on its evidence",
+        "device_key_uses",
+        "device_evidence",
         purpose="To recognise a device after an attack; to go on after a lost connection.",
-        kept=record,
-        seconds=record_seconds,
         destroyed_by=_WITH_CHECK,
-        hold=_HELD,
     )
     yield ScheduledDatum(
         name="What stays of an erased check: identifier, tenant, times, policy, status",
@@ -281,21 +315,21 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         places=("check_tries",),
         purpose="To limit guessing, and to report earlier attacks.",
         kept=f"{span(failures.remember_days * 86_400)} from the decision",
-        destroyed_by=f"Every server, each minute. {_FORGOTTEN}",
+        destroyed_by=f"{_EACH_MINUTE} {_FORGOTTEN}",
     )
     yield ScheduledDatum(
         name="Public keys of devices (App Attest, WebAuthn), with Apple's receipt",
         places=("enrolled_keys",),
         purpose="To recognise the same device in a later scan.",
         kept=f"{span(settings.device_integrity.enrolment_days * 86_400)} without use",
-        destroyed_by=f"Every server, each minute. {_FORGOTTEN}",
+        destroyed_by=f"{_EACH_MINUTE} {_FORGOTTEN}",
     )
     yield ScheduledDatum(
         name="Hashes of used tokens",
         places=("one_time_tokens",),
         purpose="A token counts once.",
         kept="until the token would expire",
-        destroyed_by="Every server, each minute.",
+        destroyed_by=_EACH_MINUTE,
     )
     yield ScheduledDatum(
         name="Holds",

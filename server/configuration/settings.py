@@ -251,6 +251,9 @@ class PolicySettings(Table):
 
     folder: Path | None = None
     """A folder with policy files, which add to the shipped ones or replace those of the same name."""
+    served: tuple[str, ...] = ()
+    """The names of the policies that the server serves, shipped ones and those of the folder; empty for all.
+    A name without a policy keeps the server from starting. Checks that began under another policy go on."""
     default: str = "standard"
     """The policy of a check that names none. Without a settings file, a server that listens on loopback only
     and uses the pack ``embedded`` has ``evaluation`` by default."""

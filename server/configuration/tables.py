@@ -98,7 +98,8 @@ class ComplianceSettings(Table):
     two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(_each_once)] = Field(default=(), strict=False)
     """The actions that a second person has to confirm: ``delete`` (the evidence of a check), ``erase`` (a
     person), ``release_hold``, ``destroy_key``. The first call records a request; the same call by a caller of
-    another name performs the action."""
+    another name performs the action. Each name must belong to one person, and each person must have one: an
+    API key and a token of one person have two."""
     approval_hours: int = Field(default=24, ge=1, le=720)
     """How long a second person may confirm a request."""
 

@@ -33,6 +33,7 @@ from server.configuration.device import (
     PlayDecoderChoice,
     PlaySettings,
 )
+from server.configuration.settings import PolicySettings
 from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
 from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
 from server.policies import PolicyBook, load_policies
@@ -147,28 +148,27 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
     )
 
 
-def load_served_policies(folder: Path | None, *, for_tests: bool) -> PolicyBook:
+def load_served_policies(settings: PolicySettings, *, for_tests: bool) -> PolicyBook:
     """Loads the policies that a server serves.
 
     A server that trusts apps that were built for tests serves only policies that are marked for tests, and
     none of the shipped policies. It never serves production policies at the same time.
 
     Args:
-        folder: The operator's policies.
         for_tests: Whether the server trusts apps that were built for tests.
 
     Raises:
-        PolicyInvalid: A file violates the schema.
+        PolicyInvalid: A file violates the schema, or ``settings.served`` names a policy that does not exist.
         ConfigurationError: A policy of a test server is not marked for tests, or there is none.
     """
-    policies = load_policies(folder, shipped=not for_tests)
+    policies = load_policies(settings.folder, shipped=not for_tests, served=settings.served)
     if not for_tests:
         return policies
     production = [name for name in policies.names if not policies.get(name).policy.for_tests]
     if production or not policies.names:
         raise ConfigurationError(
             "device_integrity.apple.environment = development makes this a test server: "
-            "every policy in policies.folder must have for_tests = true, "
+            "every policy that it serves must be in policies.folder and have for_tests = true, "
             + (f"which {', '.join(production)} do not have" if production else "and there is none")
         )
     return policies

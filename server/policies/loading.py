@@ -4,7 +4,7 @@ Exceptions of pydantic, ``tomllib`` and the file system do not leave this module
 """
 
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from importlib.resources import files
@@ -152,21 +152,31 @@ def read_policy(path: Path) -> PolicyFile:
     return parse_policy(source, origin=str(path))
 
 
-def load_policies(folder: Path | None = None, *, shipped: bool = True) -> PolicyBook:
+def load_policies(
+    folder: Path | None = None, *, shipped: bool = True, served: Sequence[str] = ()
+) -> PolicyBook:
     """Loads the shipped policies, and those of the operator, which add to them or replace them.
 
     Args:
         folder: A folder whose ``*.toml`` files are policies; a file with the name of a shipped policy
             replaces it.
         shipped: Whether to load the shipped policies.
+        served: The names of those to return (``policies.served``); empty for all.
 
     Raises:
         PolicyInvalid: A file violates the schema, or two files of the folder have the same name; the problems
-            of all files are listed.
+            of all files are listed. Or there is no policy of a name in ``served``.
     """
     found = {file.policy.name: file for file in _shipped()} if shipped else {}
     if folder is not None:
         found |= _operators(folder)
+    if served:
+        if unknown := [name for name in dict.fromkeys(served) if name not in found]:
+            known = ", ".join(sorted(found))
+            raise PolicyInvalid(
+                tuple(f"policies.served: no policy is named {name!r}; there are {known}" for name in unknown)
+            )
+        found = {name: found[name] for name in served}
     return PolicyBook(MappingProxyType(dict(sorted(found.items()))))
 
 

@@ -148,7 +148,7 @@ class FacegateServer:
         if otlp is not None:
             self._opened.push_async_callback(asyncio.to_thread, otlp.stop)
         for_tests = settings.device_integrity.for_tests
-        policies = load_served_policies(settings.policies.folder, for_tests=for_tests)
+        policies = load_served_policies(settings.policies, for_tests=for_tests)
         if for_tests:
             _log.warning("test_apps_are_believed", policies=list(policies.names))
         if settings.device_integrity.test_roots.configured:

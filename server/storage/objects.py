@@ -31,6 +31,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 _THREADS: Final = 16
+_TRIES: Final = 4
+"""How often a file is written whose folder is removed at the same moment, which is rare."""
 _CALL_SECONDS: Final = 4.0
 """How long a call to a remote store may take, including retries and the wait for a thread.
 
@@ -126,7 +128,7 @@ class ObjectStore(Protocol):
     async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
         """Deletes the unfinished objects of processes that were killed during ``put``; returns their number.
 
-        ``list`` does not show such objects.
+        ``list`` does not show such objects. In a folder, old folders without files are removed, too.
 
         Args:
             prefix: As in ``list``.
@@ -284,11 +286,19 @@ class _FolderObjects(_Objects):
         self._folder = folder
 
     async def put(self, key: str, data: bytes) -> None:
-        await super().put(key, data)
         try:
+            await self._run(_write, self._store, key, data)
             await asyncio.to_thread(_keep, self._folder / key, self._folder)
-        except OSError as error:
+        except _FAILURES as error:
             raise self._failure("put", error) from error
+
+    async def delete(self, key: str) -> None:
+        await super().delete(key)
+        folder = (self._folder / key).parent
+        if folder != self._folder:
+            # Its name tells the check whose images it had. It stays if it is not empty.
+            with suppress(OSError):
+                await asyncio.to_thread(folder.rmdir)
 
     async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
         try:
@@ -297,14 +307,31 @@ class _FolderObjects(_Objects):
             raise self._failure("delete", error) from error
 
 
+def _write(store: obstore.store.ObjectStore, key: str, data: bytes) -> None:
+    # obstore makes the folder, and fails if another process, which removes it when it is empty, does so at
+    # that moment. A store that failed for another reason fails again.
+    for _ in range(_TRIES - 1):
+        with suppress(BaseError):
+            obstore.put(store, key, data)
+            return
+    obstore.put(store, key, data)
+
+
 def _remove_staged(folder: Path, older_than: float) -> int:
+    """Removes old parts of files, and old folders without files; returns the number of parts."""
     removed = 0
-    for path in folder.rglob("*#*"):
-        with suppress(FileNotFoundError):
-            # Another process has just completed or removed it.
-            if _STAGED.search(path.name) and path.stat().st_mtime < older_than:
-                path.unlink()
-                removed += 1
+    # What vanishes meanwhile was completed or removed by another process.
+    for place, _, names in os.walk(folder, topdown=False):
+        here = Path(place)
+        for path in (here / name for name in names if _STAGED.search(name)):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < older_than:
+                    path.unlink()
+                    removed += 1
+        # A process that was killed between a deletion and the removal of the folder left it.
+        with suppress(OSError):
+            if here != folder and here.stat().st_mtime < older_than:
+                here.rmdir()
     return removed
 
 

@@ -68,7 +68,7 @@ class CheckRecord:
         consent_reference: Reference to the legal basis; likewise.
         portrait_template: The sealed template; None once the check is decided, because nothing may be
             compared with it any more.
-        portrait_report: The report on the portrait, opaque; empty after erasure.
+        portrait_report: The report on the portrait, opaque; empty once the check is decided.
         pack_name: Name of the model pack that made the template.
         pack_sha256: Hash of the pack, 32 bytes.
         create_time: When the trusted image was accepted.
@@ -81,8 +81,8 @@ class CheckRecord:
             policy keeps nothing of it.
         retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
         session_key: SubjectPublicKeyInfo (DER) of the first stream's session key; None before the first
-            stream.
-        session_key_sha256: SHA-256 of the session key, 32 bytes; None before the first stream.
+            stream, and once the check is decided.
+        session_key_sha256: SHA-256 of the session key, 32 bytes; likewise.
         lease_owner: The replica whose stream holds the lease; None without a lease.
         lease_epoch: Incremented by every stream that acquires the lease; 0 before the first stream.
         lease_until: When the lease ends unless it is renewed; None without a lease.

@@ -414,9 +414,9 @@ class CheckRepository(Repository):
     ) -> None:
         """Stores the decision and its evidence in one transaction.
 
-        The lease ends, and the portrait's template is destroyed, because nothing may be compared with it any
-        more. Running attempts end as INTERRUPTED: by the decision or, if no lease was held, by the stop of
-        their server.
+        The lease ends, and the session key and the portrait's template and report are destroyed, because
+        nothing may be compared with them any more. Running attempts end as INTERRUPTED: by the decision or,
+        if no lease was held, by the stop of their server.
 
         Args:
             epoch: The caller's lease epoch; None for the sweeper of deadlines and for a fenced stream.
@@ -458,7 +458,10 @@ class CheckRepository(Repository):
             reasons=decision.reasons,
             subject_reference="",
             consent_reference="",
+            portrait_report=b"",
             portrait_sha256=None,
+            session_key=None,
+            session_key_sha256=None,
             decide_time=now,
             retain_until=decision.retain_until,
             images_until=decision.images_until,

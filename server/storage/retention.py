@@ -359,9 +359,6 @@ def _erase(
         images_until=None,
         subject_reference="",
         consent_reference="",
-        portrait_report=b"",
-        session_key=None,
-        session_key_sha256=None,
     )
     if event is not None:
         append(connection, event, now=now)

@@ -57,6 +57,15 @@ def test_list_names_every_policy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     )
 
 
+def test_list_names_the_served_policies_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_POLICIES__SERVED", '["standard", "high"]')
+    answer = _RUN.invoke(app, ["show", "--json"])
+    assert [policy["name"] for policy in json.loads(answer.stdout)] == ["high", "standard"]
+    refused = _RUN.invoke(app, ["show", "low"])
+    assert refused.exit_code == 2
+    assert "there are high, standard" in refused.stderr
+
+
 _ATTESTED = """[device]
 minimum_assurance = { default = "MEDIUM", web = "LOW" }
 [device.demands.ios]

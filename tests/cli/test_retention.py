@@ -203,13 +203,15 @@ def test_a_database_of_another_revision_is_left_alone(
     assert "facegate db upgrade" in answer.stderr
 
 
-def test_the_schedule_is_that_of_the_served_policies(settings: Settings, tmp_path: Path) -> None:
+def test_the_schedule_is_that_of_the_served_policies(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     result = _RUN.invoke(app, ["retention", "schedule"])
     assert result.exit_code == 0, result.output
     assert "CHECKS OF THE POLICY standard, VERSION" in result.output
     assert "Not served with these settings: high" in result.output
     assert "CHECKS OF THE POLICY high" not in result.output
-    assert "The last biometric datum is destroyed 30 days after the decision" in result.output
+    assert "Biometric data are kept at most 30 days from the decision" in result.output
     assert max(map(len, result.output.splitlines())) <= 100
 
     folder = tmp_path / "policies"
@@ -223,6 +225,11 @@ def test_the_schedule_is_that_of_the_served_policies(settings: Settings, tmp_pat
     config = tmp_path / "facegate.toml"
     config.write_text(f'[policies]\nfolder = "{folder}"\n')
     asked = ["--config", str(config), "retention", "schedule"]
+    monkeypatch.setenv("FACEGATE_POLICIES__SERVED", '["mine", "high"]')
+    answer = json.loads(_RUN.invoke(app, [*asked, "--json"]).stdout)
+    assert [policy["policy"] for policy in answer["policies"]] == ["mine"]
+    assert answer["about"].endswith("Not served with these settings: high")
+    monkeypatch.delenv("FACEGATE_POLICIES__SERVED")
     assert _RUN.invoke(app, [*asked, "--html", str(page)]).exit_code == 0
     written = page.read_text()
     assert "Checks of the policy mine, version 3" in written
@@ -237,3 +244,25 @@ def test_the_schedule_is_that_of_the_served_policies(settings: Settings, tmp_pat
     kept = {datum["name"]: datum["kept"] for datum in mine["data"]}
     assert kept["Result: status, reasons, scores, device tests, signature"] == "7 days from the decision"
     assert kept["Evidence frame"] == "not kept"
+
+
+def test_the_schedule_of_chosen_policies_has_no_other(settings: Settings, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(
+        'name = "mine"\nversion = 3\ndescription = "Ours"\nmode = "EXPRESS"\n[match]\nmax_fmr = 1e-2\n'
+    )
+
+    def names(*words: str) -> list[str]:
+        result = _RUN.invoke(app, ["retention", "schedule", "--json", *words])
+        assert result.exit_code == 0, result.output
+        found = json.loads(result.stdout)
+        assert "Not served" not in found["about"] or not words
+        return [policy["policy"] for policy in found["policies"]]
+
+    assert {"standard", "low"} <= set(names())
+    assert names("--policy", "low") == ["low"]
+    # Also one that these settings cannot serve, and one that no server reads yet.
+    assert names("--policy", "high", "--policy", str(file), "--policy", "high") == ["high", "mine"]
+    unknown = _RUN.invoke(app, ["retention", "schedule", "--policy", "none"])
+    assert unknown.exit_code == 2
+    assert "no policy is named 'none'" in unknown.stderr

@@ -32,6 +32,7 @@ from server.audit import (
     CheckpointInvalid,
     CheckpointKeys,
     CheckpointSigner,
+    ExportedEntry,
     Head,
     ProblemKind,
     Report,
@@ -421,8 +422,8 @@ _EXPORT_CHAIN = chain(3)
 def test_lines_are_read_back_as_they_were() -> None:
     stamped = SignedCheckpoint(tenant="bank", number=1, sequence=2, jws="a.b.c", timestamp=b"\x30\x00")
     for line, expected in (
-        (entry_line(_EXPORT_CHAIN[0]), _EXPORT_CHAIN[0]),
-        (entry_line(_EXPORT_CHAIN[1]), _EXPORT_CHAIN[1]),
+        (entry_line(_EXPORT_CHAIN[0]), ExportedEntry(_EXPORT_CHAIN[0])),
+        (entry_line(_EXPORT_CHAIN[1]), ExportedEntry(_EXPORT_CHAIN[1])),
         (checkpoint_line(checkpoint(_EXPORT_CHAIN[0])), None),
         (checkpoint_line(stamped), stamped),
         (mark_line("head", "bank", Head(3, "ab")), ("head", "bank", Head(3, "ab"))),
@@ -465,7 +466,7 @@ def test_hostile_fields_are_refused_or_read(field: str, value: object) -> None:
     line = json.loads(entry_line(_EXPORT_CHAIN[0]))
     line[field] = value
     with suppress(AuditExportInvalid):
-        assert isinstance(parse_line(json.dumps(line)), AuditEntry)
+        assert isinstance(parse_line(json.dumps(line)), ExportedEntry)
 
 
 @given(st.text(max_size=60))

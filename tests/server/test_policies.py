@@ -180,6 +180,17 @@ def test_the_operators_folder_adds_and_replaces(tmp_path: Path) -> None:
     assert book.get("standard").policy.version == 7
 
 
+def test_only_the_served_policies_are_loaded(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_bytes(_MINE)
+    assert load_policies(tmp_path, served=("standard", "mine")).names == ("mine", "standard")
+    assert "low" in load_policies(tmp_path, served=()).names
+    with pytest.raises(PolicyInvalid) as caught:
+        load_policies(tmp_path, served=("standard", "hihg", "other"))
+    first, second = caught.value.problems
+    assert first.startswith("policies.served: no policy is named 'hihg'; there are adaptive, dynamic")
+    assert "'other'" in second
+
+
 def test_the_problems_of_all_files_are_listed_with_file_and_key(tmp_path: Path) -> None:
     (tmp_path / "a.toml").write_bytes(_MINE.replace(b"0.005", b"5"))
     (tmp_path / "b.toml").write_bytes(_MINE + b"[nothing]\nx = 1\n")

@@ -174,7 +174,7 @@ class UploadTrustedImageResponse(_message.Message):
 
     @_builtins.property
     def portrait(self) -> Global___PortraitReport:
-        """Measurements of the portrait."""
+        """Measurements of the portrait; empty for a repeated `request_id` once the check is decided."""
 
     @_builtins.property
     def policy(self) -> _result_pb2.PolicyReference:

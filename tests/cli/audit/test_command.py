@@ -7,9 +7,10 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -42,7 +43,15 @@ class _Scene:
         self.keys = KeyFolder(KeyFiles(folder / "keys")).keys
         self.url = load_settings(None).settings.database_url
 
-    def append(self, count: int, *, tenant: str = "bank", start: int = 0, subject: str = "") -> None:
+    def append(
+        self,
+        count: int,
+        *,
+        tenant: str = "bank",
+        start: int = 0,
+        subject: str = "",
+        detail: dict[str, str] | None = None,
+    ) -> None:
         async def work() -> None:
             database = open_database(self.url)
             for index in range(start, start + count):
@@ -53,6 +62,7 @@ class _Scene:
                     check_id=_CHECK,
                     subject=subject_hash(self.keys.memory.tenant_key(tenant), subject),
                     purpose="[red]complaint[/red]",
+                    detail=detail or {},
                 )
                 await AuditLog(database).append(event, now=_NOW + timedelta(minutes=index))
             await database.close()
@@ -190,6 +200,49 @@ def test_a_changed_export_is_reported(scene: _Scene, change: str) -> None:
     changed = _CHANGES[change](export.read_text().splitlines())
     export.write_text("\n".join(changed) + "\n")
     assert "CHANGED" in scene.run("verify", "--export", str(export), "--jwks", str(keys), code=1)
+
+
+def _changed(value: Any) -> Iterator[tuple[str, Any]]:
+    """Yields values that differ in one place, also in the type alone, with the place."""
+    match value:
+        case dict():
+            for name, inner in value.items():
+                for place, other in _changed(inner):
+                    yield f"{name} {place}", value | {name: other}
+                yield f"without {name}", {key: kept for key, kept in value.items() if key != name}
+            yield "with more", value | {"comment": "approved"}
+        case int():
+            yield from ((repr(other), other) for other in (value + 1, -value, float(value), True, str(value)))
+        case str():
+            others = (f"{value}1", value[1:], value.upper(), None)
+            yield from ((repr(other), other) for other in others if other != value)
+        case _:
+            yield from ((repr(other), other) for other in ("", "1", 0, False))
+
+
+def test_a_change_of_any_field_of_an_exported_entry_is_reported(scene: _Scene) -> None:
+    scene.append(1, start=6, subject="customer-1", detail={"images": "2", "Ärger": "groß"})
+    scene.append(1, start=7)
+    export, keys = scene.save("audit.jsonl", "export", "--tenant", "bank"), scene.save("jwks.json", "keys")
+    lines = export.read_text().splitlines()
+    words = ["audit", "verify", "--export", str(export), "--jwks", str(keys)]
+    missed = []
+    for index in (6, 5):
+        assert json.loads(lines[index])["sequence"] == index + 1
+        for change, changed in _changed(json.loads(lines[index])):
+            export.write_text("\n".join([*lines[:index], json.dumps(changed), *lines[index + 1 :]]) + "\n")
+            if _RUN.invoke(app, words).exit_code == 0:
+                missed.append((index, change))
+    assert missed == []
+    export.write_text("\n".join([*lines[:6], lines[6].replace('"groß"', '"klein"', 1), *lines[7:]]) + "\n")
+    assert "altered at 7: fields of its line are not what its hash covers: detail\n" in scene.run(
+        *words[1:], code=1
+    )
+    doubled = lines[6].replace('"time":', '"time":"2020-01-01T00:00:00.000000Z","time":')
+    export.write_text("\n".join([*lines[:6], doubled, *lines[7:]]) + "\n")
+    result = _RUN.invoke(app, words)
+    assert result.exit_code == 2
+    assert "line 7: it has a field twice" in result.stderr
 
 
 def test_keys_of_another_installation_do_not_verify(scene: _Scene, tmp_path: Path) -> None:
@@ -357,6 +410,24 @@ def test_entries_are_shown(scene: _Scene) -> None:
     assert count("--actor", "nobody") == 0
     assert count("--action", "hold.placed") == 0
     assert count("--since", "2027-03-01T12:05:00") == 2
+
+
+def test_entries_that_are_not_shown_are_mentioned(scene: _Scene) -> None:
+    def run(*words: str) -> tuple[int, str]:
+        result = _RUN.invoke(app, ["audit", "show", "--tenant", "bank", "--json", *words])
+        return len(result.stdout.splitlines()), result.stderr
+
+    count, said = run("--last", "2")
+    assert count == 2
+    assert "these are the newest 2" in said
+    assert "--last" in said
+    assert run("--last", "6") == (6, "")
+    assert run() == (6, "")
+    assert run("--last", "1", "--since", "2027-03-01T12:05:00") == (1, "")
+    scene.append(15, start=6)
+    count, said = run()
+    assert count == 20
+    assert "these are the newest 20" in said
 
 
 def test_rotation_in_a_new_folder_makes_the_database(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -67,6 +67,9 @@ async def test_the_log_of_ones_tenant_is_shown(shell: Shell) -> None:
     (entry,) = map(json.loads, shown.stdout.splitlines())
     assert (entry["tenant"], entry["actor"]["name"]) == ("bank", "anna")
     assert "hold.placed" in (await shell.run("show", "--last", "1000")).stdout
+    newest = await shell.run("show", "--last", "1", "--json")
+    assert len(newest.stdout.splitlines()) == 1
+    assert "these are the newest 1." in newest.stderr
     nothing = await shell.run("show", "--actor", "nobody")
     assert (nothing.exit_code, nothing.stdout) == (0, "")
     assert shell.office.live.server.service_target in nothing.stderr

@@ -44,16 +44,19 @@ def test_the_times_are_those_of_the_policy() -> None:
     for begin, kept in {
         "Trusted image as": "7 days from the decision",
         "Template of": "until the decision, at the latest 3 minutes after the upload",
+        "Measurements of": "until the decision, at the latest 3 minutes after the upload",
+        "Public key of the scan": "until the decision, at the latest 3 minutes after the upload",
         "Evidence frame and at most 3": "7 days from the decision",
-        "Keyed hashes of frames": "90 days from the decision; the oldest go earlier",
+        "Keyed hashes of frames": "90 days from the decision",
         "Result": "90 days from the decision",
+        "SHA-256 of the upload": "90 days from the decision",
         "SHA-256 of each frame": "90 days from the decision",
         "Attempts": "90 days from the decision",
     }.items():
         assert _datum(schedule, begin).kept.startswith(kept), begin
     # Marks of a recording are made from the face, and are there as long as the record.
     assert schedule.policies[0].biometric_seconds == 90 * _DAY
-    assert "90 days after the decision" in schedule.policies[0].summary
+    assert "90 days from the decision" in schedule.policies[0].summary
 
 
 def test_what_retention_erases_a_hold_keeps() -> None:
@@ -70,6 +73,11 @@ def test_nothing_is_erased_before_the_deadline_of_the_result() -> None:
         == "1 day from the upload, and 1 minute from the decision if that is later"
     )
     assert schedule.policies[0].biometric_seconds == _DAY
+    assert _datum(schedule, "Evidence frame").kept in schedule.policies[0].summary
+    nothing = _schedule({"evidence_seconds": 0, "portrait": "bytes"})
+    assert nothing.policies[0].summary.startswith("Biometric data are kept at most 1 day from the upload,")
+    for begin in ("Trusted image as", "Evidence frame"):
+        assert _datum(nothing, begin).kept == "1 day from the upload"
     assert _datum(_schedule({"evidence_seconds": 0}), "Result").kept == "1 day from the upload"
     assert _datum(_schedule({"evidence_seconds": 0}), "Keyed hashes of frames").kept == "not kept"
 
@@ -114,7 +122,7 @@ def test_the_times_of_no_policy_are_those_of_the_settings() -> None:
     assert _datum(schedule, "Keyed hashes of subject, trusted").kept == "44 days from the decision"
     assert _datum(schedule, "Public keys").kept == "33 days without use"
     assert _datum(schedule, "Requests that wait").kept == "36 hours"
-    assert "1,234 scans" in _datum(schedule, "Keyed hashes of frames").kept
+    assert "1,234 scans" in _datum(schedule, "Keyed hashes of frames").destroyed_by
 
 
 @pytest.mark.parametrize(

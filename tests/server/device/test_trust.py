@@ -28,7 +28,7 @@ from device_integrity.errors import ReferenceDataMalformed
 from device_integrity.policy import Demand, Evidence
 from server.base.errors import ConfigurationError
 from server.configuration.device import DeviceIntegritySettings
-from server.configuration.settings import Settings
+from server.configuration.settings import PolicySettings, Settings
 from server.device.apple_receipts import AppleReceiptExchange
 from server.device.configured import missing_settings, require_available, unlisted_origins
 from server.device.revocation import RevocationFile, record_path, write_revocation_files
@@ -159,14 +159,16 @@ def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_
 def test_a_server_that_believes_test_apps_serves_test_policies_only(tmp_path: Path) -> None:
     assert _settings(apple={"environment": "development"}).for_tests
     with pytest.raises(ConfigurationError, match="there is none"):
-        load_served_policies(None, for_tests=True)
+        load_served_policies(PolicySettings(), for_tests=True)
     write_policy(tmp_path, "mine")
     (tmp_path / "mine.toml").write_text("for_tests = true\n" + (tmp_path / "mine.toml").read_text())
-    assert load_served_policies(tmp_path, for_tests=True).names == ("mine",)
+    assert load_served_policies(PolicySettings(folder=tmp_path), for_tests=True).names == ("mine",)
     write_policy(tmp_path, "production")
     with pytest.raises(ConfigurationError, match="which production do not have"):
-        load_served_policies(tmp_path, for_tests=True)
-    assert "high" in load_served_policies(tmp_path, for_tests=False).names
+        load_served_policies(PolicySettings(folder=tmp_path), for_tests=True)
+    served = PolicySettings(folder=tmp_path, served=("mine",))
+    assert load_served_policies(served, for_tests=True).names == ("mine",)
+    assert "high" in load_served_policies(PolicySettings(folder=tmp_path), for_tests=False).names
 
 
 async def _refused_start(settings: Settings) -> str:

@@ -163,7 +163,8 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
     unknown = settings_for(tmp_path / "a", policies={"default": "none"})
     phones = {"apple": {"app_ids": ["TEAM123456.org.example.bank"]}, "proxy_spki_sha256": ["ab" * 32]}
     strict = settings_for(tmp_path / "b", policies={"default": "high"}, device_integrity=phones)
-    for settings in (unknown, strict):
+    unserved = settings_for(tmp_path / "d", policies={"default": "standard", "served": ["evaluation"]})
+    for settings in (unknown, strict, unserved):
         server = FacegateServer(settings, pack=remembering_pack())
         with pytest.raises(ConfigurationError, match=r"policies\.default|default policy"):
             await server.start()
@@ -172,6 +173,23 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
     with pytest.raises(PolicyInvalid):
         await missing.start()
     await missing.stop()
+    mistyped = FacegateServer(settings_for(tmp_path / "e", policies={"served": ["standard", "evaluatoin"]}))
+    with pytest.raises(PolicyInvalid, match=r"policies\.served: no policy is named 'evaluatoin'"):
+        await mistyped.start()
+    await mistyped.stop()
+
+
+async def test_a_policy_that_is_not_served_is_refused_and_its_open_checks_go_on(tmp_path: Path) -> None:
+    folder = tmp_path / "policies"
+    async with serving(settings_for(tmp_path, policies={"folder": folder, "default": "test"})) as live:
+        begun = await live.upload(policy="short")
+    served = settings_for(tmp_path, policies={"folder": folder, "default": "test", "served": ["test"]})
+    async with serving(served) as live:
+        await live.upload()
+        refused = await refusal_of(live.upload(policy="short"))
+        assert (refused.reason, refused.metadata["policies"]) == ("POLICY_NOT_FOUND", "test")
+        await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=begun.check_id))
+        assert (await live.finish(begun.check_id)).result.policy.name == "short"
 
 
 async def test_the_configured_pack_is_loaded_from_the_models_folder(tmp_path: Path) -> None:

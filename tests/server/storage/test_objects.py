@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import obstore
 import pytest
+from obstore.exceptions import GenericError
 from sqlalchemy import Connection, LargeBinary, insert, select, update
 
 from server.domain.terms import SealedKind
@@ -140,6 +142,59 @@ async def test_nothing_temporary_is_left(tmp_path: Path) -> None:
 
 def _files(folder: Path) -> list[str]:
     return [path.name for path in folder.rglob("*") if path.is_file()]
+
+
+async def test_an_empty_folder_goes_with_its_last_object(tmp_path: Path) -> None:
+    objects = tmp_path / "objects"
+    store = open_object_store(str(objects))
+    for key in ("evidence/a/1", "evidence/a/2", "top"):
+        await store.put(key, b"data")
+    await store.delete("evidence/a/1")
+    assert await store.exists("evidence/a/2")
+    await store.delete("evidence/a/2")
+    assert not (objects / "evidence" / "a").exists()
+    await store.delete("evidence/a/2")
+    await store.delete("top")
+    assert objects.is_dir()
+
+
+async def test_an_empty_folder_that_a_killed_process_left_is_removed_once_it_is_old(tmp_path: Path) -> None:
+    store, now = open_object_store(str(tmp_path)), datetime.now(UTC)
+    await store.put("evidence/b/1", b"data")
+    (tmp_path / "evidence" / "a").mkdir()
+    for older_than, left in ((now - timedelta(hours=1), {"a", "b"}), (now + timedelta(hours=1), {"b"})):
+        assert await store.remove_interrupted("evidence", older_than=older_than) == 0
+        assert {path.name for path in (tmp_path / "evidence").iterdir()} == left
+
+
+async def test_a_write_survives_the_removal_of_its_empty_folder(tmp_path: Path) -> None:
+    # Two stores of one folder, as of two servers.
+    stores = [open_object_store(str(tmp_path)) for _ in range(2)]
+
+    async def write_and_delete(index: int) -> None:
+        store, key = stores[index % 2], f"evidence/a/{index}"
+        for _ in range(150):
+            await store.put(key, b"data")
+            assert await store.get(key) == b"data"
+            await store.delete(key)
+
+    await asyncio.gather(*(write_and_delete(index) for index in range(6)))
+
+
+async def test_a_folder_that_vanishes_while_a_file_is_written_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put, failures = obstore.put, [GenericError("Unable to create dir: File exists")]
+
+    def fail_once(*args: Any) -> Any:
+        if failures:
+            raise failures.pop()
+        return put(*args)
+
+    monkeypatch.setattr(obstore, "put", fail_once)
+    store = open_object_store(str(tmp_path))
+    await store.put("evidence/a/1", b"data")
+    assert await store.get("evidence/a/1") == b"data"
 
 
 @pytest.mark.parametrize("key", ["../outside", "evidence/../../outside"])

@@ -429,6 +429,7 @@ async def test_a_decision_is_one_with_its_evidence(
     assert stored.sealed == sealed_record().sealed
     assert await records.find(check_id, "another") is None
     assert (decided.lease_owner, decided.lease_until, decided.portrait_template) == (None, None, None)
+    assert (decided.portrait_report, decided.session_key, decided.session_key_sha256) == (b"", None, None)
     assert await repository.evidence(check_id) == (entry("first"), *kept)
     interrupted = (await repository.attempts(check_id))[1]
     assert interrupted.outcome is AttemptOutcome.INTERRUPTED
