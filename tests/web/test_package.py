@@ -17,7 +17,7 @@ from tests.web.conftest import SDK, Recording, run_script
 
 pytestmark = pytest.mark.slow
 
-_PERSON = "live/tranvanluyt220__videos__real.mp4"
+_PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 
 _RENDER = """
 import * as element from "@facegate/web/element";
