@@ -359,11 +359,10 @@ class CheckCompletion:
                 "the record of this check cannot be opened; restore the database or keys from their backup",
                 details={"problem": "KEY_MISSING" if isinstance(error, WrappingKeyUnknown) else "ALTERED"},
             ) from error
-        found = {(entry.sha256, entry.attempt, entry.frame_index): entry for entry in entries}
-        marks = [(mark.sha256, mark.attempt, mark.frame_index) for mark in delivery.marks]
+        found = {facts_of(entry).mark: entry for entry in entries}
         return _KeptResult(
             delivery.result,
-            tuple(found[mark] for mark in marks if mark in found),
+            tuple(found[mark] for mark in delivery.marks if mark in found),
             delivery.subject_reference,
         )
 

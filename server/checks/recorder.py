@@ -41,7 +41,6 @@ from server.verdict.outcome import (
     AttemptOutline,
     CheckOutcome,
     DeviceOutcome,
-    EvidenceMark,
     OutcomeUnreadable,
     PackIdentity,
     TranscriptOutcome,
@@ -130,7 +129,7 @@ class OutcomeMaker:
             ),
         )
         closed = attempt is not None or record.held(now)
-        marks = [(e.kind, EvidenceMark(e.sha256, e.attempt, e.frame_index)) for e in images]
+        marks = [(entry.kind, facts_of(entry).mark) for entry in images]
         return CheckOutcome(
             check_id=record.check_id,
             subject_reference=record.subject_reference,
