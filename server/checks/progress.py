@@ -13,7 +13,7 @@ import structlog
 
 from server.base.errors import Reason, Refusal
 from server.checks.refusals import check_not_found
-from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy, Mode, Plan
+from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy
 from server.evidence.records import RecordVault
 from server.keyring.sealing import SealError
 from server.policies import Policy, parse_policy
@@ -21,10 +21,10 @@ from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
 from server.verdict import FailureReason
+from server.verdict.outcome import AttemptOutline
 from server.verdict.record import RecordUnreadable
 
 __all__ = [
-    "AttemptProgress",
     "CheckInquiry",
     "CheckProgress",
     "ProgressState",
@@ -56,33 +56,11 @@ _OVER = frozenset({ProgressState.DECIDED, ProgressState.CLOSED, ProgressState.EX
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AttemptProgress:
-    """One attempt, without its findings.
-
-    Attributes:
-        attempt: Its number in the check, from 1.
-        outcome: How it ended; ``None`` while it runs.
-        frames: Frames received so far.
-        end_time: When it ended; ``None`` while it runs.
-        ended_by: Why it ended; ``None`` while it runs, and if no process could record the end.
-    """
-
-    attempt: int
-    outcome: AttemptOutcome | None
-    frames: int
-    start_time: datetime
-    end_time: datetime | None
-    mode: Mode
-    plan: Plan
-    ended_by: EndedBy | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckProgress:
     """The progress of a check.
 
     Attributes:
-        attempts: The attempts so far, by number.
+        attempts: The attempts so far, by number, without their findings.
         resumable_until: Until when the orchestrator has to wait for the device to reconnect; ``None`` unless
             the state is INTERRUPTED and the device may reconnect.
         scan_deadline: When the scan must be over.
@@ -93,7 +71,7 @@ class CheckProgress:
 
     check_id: UUID
     state: ProgressState
-    attempts: tuple[AttemptProgress, ...]
+    attempts: tuple[AttemptOutline, ...]
     resumable_until: datetime | None
     scan_deadline: datetime
     result_deadline: datetime
@@ -184,8 +162,8 @@ def _resumable_until(record: CheckRecord, policy: Policy) -> datetime | None:
     return None if until is None else min(until, record.scan_deadline)
 
 
-def _attempt(attempt: AttemptRecord) -> AttemptProgress:
-    return AttemptProgress(
+def _attempt(attempt: AttemptRecord) -> AttemptOutline:
+    return AttemptOutline(
         attempt=attempt.number,
         outcome=attempt.outcome,
         frames=attempt.frames,
@@ -194,6 +172,8 @@ def _attempt(attempt: AttemptRecord) -> AttemptProgress:
         mode=attempt.mode,
         plan=attempt.plan,
         ended_by=attempt.ended_by,
+        verdict=None,
+        feedback=(),
     )
 
 

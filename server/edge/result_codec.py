@@ -17,7 +17,7 @@ from matcher import MatchResult, PortraitReport, Requirement, Severity
 from matcher.conformance import Method
 from server.base.errors import Reason, Refusal
 from server.checks.completion import HandedOut
-from server.checks.progress import AttemptProgress, CheckProgress
+from server.checks.progress import CheckProgress
 from server.edge.scan_codec import (
     feedback_code,
     mode_to_wire,
@@ -309,17 +309,19 @@ def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:
     )
 
 
-def _attempt(attempt: AttemptOutline, *, about_person: bool) -> result_pb2.AttemptSummary:
+def _attempt(attempt: AttemptOutline, *, about_person: bool = False) -> result_pb2.AttemptSummary:
     message = result_pb2.AttemptSummary(
         attempt=attempt.attempt,
-        outcome=result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}"),
         mode=mode_to_wire(attempt.mode),
         plan=plan_to_wire(attempt.plan),
-        ended_by=result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}"),
         frames=attempt.frames,
         feedback=[feedback_code(code) for code in attempt.feedback],
         start_time=timestamp(attempt.start_time),
     )
+    if attempt.outcome is not None:
+        message.outcome = result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}")
+    if attempt.ended_by is not None:
+        message.ended_by = result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}")
     if attempt.verdict is not None and about_person:
         message.verdict = result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{attempt.verdict}")
     if attempt.end_time is not None:
@@ -342,7 +344,7 @@ def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
     message = service_pb2.CheckProgress(
         check_id=str(progress.check_id),
         state=service_pb2.CheckProgress.State.Value(f"STATE_{progress.state}"),
-        attempts=[_progress_of_attempt(attempt) for attempt in progress.attempts],
+        attempts=[_attempt(attempt) for attempt in progress.attempts],
         scan_expire_time=timestamp(progress.scan_deadline),
         result_expire_time=timestamp(progress.result_deadline),
         attempts_remaining=progress.attempts_remaining,
@@ -350,23 +352,6 @@ def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
     )
     if progress.resumable_until is not None:
         message.resumable_until.CopyFrom(timestamp(progress.resumable_until))
-    return message
-
-
-def _progress_of_attempt(attempt: AttemptProgress) -> result_pb2.AttemptSummary:
-    message = result_pb2.AttemptSummary(
-        attempt=attempt.attempt,
-        mode=mode_to_wire(attempt.mode),
-        plan=plan_to_wire(attempt.plan),
-        frames=attempt.frames,
-        start_time=timestamp(attempt.start_time),
-    )
-    if attempt.outcome is not None:
-        message.outcome = result_pb2.AttemptSummary.Outcome.Value(f"OUTCOME_{attempt.outcome}")
-    if attempt.ended_by is not None:
-        message.ended_by = result_pb2.AttemptSummary.EndedBy.Value(f"ENDED_BY_{attempt.ended_by}")
-    if attempt.end_time is not None:
-        message.end_time.CopyFrom(timestamp(attempt.end_time))
     return message
 
 

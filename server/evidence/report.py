@@ -208,8 +208,8 @@ def _attempts(outcome: CheckOutcome) -> list[tuple[str, ...]]:
         (
             str(one.attempt),
             one.mode.value,
-            one.outcome.value,
-            one.ended_by.value,
+            one.outcome.value if one.outcome else _ABSENT,
+            one.ended_by.value if one.ended_by else _ABSENT,
             one.verdict.value if one.verdict else _ABSENT,
             str(one.frames),
             _time(one.start_time),

@@ -84,13 +84,20 @@ class TranscriptOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptOutline:
-    """A summary of one attempt; see ``facegate.v1.AttemptSummary``."""
+    """A summary of one attempt; see ``facegate.v1.AttemptSummary``.
+
+    In a result every attempt has ended; the progress of a check has none of the findings.
+
+    Attributes:
+        outcome: How it ended; ``None`` while it runs.
+        ended_by: Why it ended; ``None`` while it runs, and in progress if no process could record the end.
+    """
 
     attempt: int
     mode: Mode
     plan: Plan
-    outcome: AttemptOutcome
-    ended_by: EndedBy
+    outcome: AttemptOutcome | None
+    ended_by: EndedBy | None
     verdict: Verdict | None
     frames: int
     feedback: tuple[str, ...]
