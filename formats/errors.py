@@ -19,21 +19,21 @@ class FormatError(Exception):
 
 
 class ImageFault(StrEnum):
-    """Why bytes were refused as an image."""
+    """Why bytes were refused as an image. Its values are public: ``facegate image check`` shows them."""
 
-    EMPTY = "EMPTY"
+    EMPTY = "IMAGE_EMPTY"
     """There are no bytes."""
-    TOO_MANY_BYTES = "TOO_MANY_BYTES"
+    TOO_MANY_BYTES = "IMAGE_TOO_LARGE"
     """There are more bytes than the limits allow; they were not parsed."""
-    UNSUPPORTED_FORMAT = "UNSUPPORTED_FORMAT"
+    UNSUPPORTED_FORMAT = "IMAGE_FORMAT_NOT_SUPPORTED"
     """The format is none of those that the caller accepts."""
-    MALFORMED = "MALFORMED"
+    MALFORMED = "IMAGE_MALFORMED"
     """The format is known, but the data break its rules or do not decode."""
-    TOO_MANY_PIXELS = "TOO_MANY_PIXELS"
+    TOO_MANY_PIXELS = "IMAGE_TOO_MANY_PIXELS"
     """The header declares more pixels, or a longer side, than the limits allow."""
-    TOO_SMALL = "TOO_SMALL"
+    TOO_SMALL = "IMAGE_TOO_SMALL"
     """The header declares a shorter side than the limits require."""
-    ANIMATED = "ANIMATED"
+    ANIMATED = "IMAGE_ANIMATED"
     """The file contains several images, and it is unknown which one is meant."""
 
 

@@ -3,7 +3,7 @@
 ::
 
     MatcherError
-    ├── TrustedImageRefused       the upload cannot serve as the trusted image (reason: RefusalReason)
+    ├── TrustedImageRefused       the upload cannot serve as the trusted image, for the reason that it names
     ├── RecordInvalid             a facial record cannot be written: no field can hold a value
     ├── ConversionImpossible      an image or a record cannot be converted to the requested format
     ├── PortraitPolicyInvalid     a number in a portrait policy is out of range
@@ -19,6 +19,8 @@ its errors about a model that fails (``vision.errors.ModelFailed``) pass as they
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
+
+from formats.errors import ImageFault
 
 __all__ = [
     "CalibrationTooWeak",
@@ -38,22 +40,8 @@ class MatcherError(Exception):
 
 
 class RefusalReason(StrEnum):
-    """Why an upload cannot serve as the trusted image. Each reason names the details of its error."""
+    """Why an upload cannot serve as the trusted image, beside an ``ImageFault``, with the details of each."""
 
-    IMAGE_EMPTY = "IMAGE_EMPTY"
-    """The upload has no bytes."""
-    IMAGE_TOO_LARGE = "IMAGE_TOO_LARGE"
-    """More bytes than the policy allows: ``bytes``, ``max_bytes``."""
-    IMAGE_TOO_MANY_PIXELS = "IMAGE_TOO_MANY_PIXELS"
-    """The header declares more pixels, or a longer side, than the policy allows."""
-    IMAGE_TOO_SMALL = "IMAGE_TOO_SMALL"
-    """The header declares an image that is too small for a face of the demanded size."""
-    IMAGE_FORMAT_NOT_SUPPORTED = "IMAGE_FORMAT_NOT_SUPPORTED"
-    """Not PNG, JPEG or JPEG 2000: ``format`` if it was recognised."""
-    IMAGE_ANIMATED = "IMAGE_ANIMATED"
-    """The file contains several images."""
-    IMAGE_MALFORMED = "IMAGE_MALFORMED"
-    """The format is recognised, but the data break its rules or do not decode."""
     RECORD_MALFORMED = "RECORD_MALFORMED"
     """The lengths or the structure of a facial record, or of its wrapping, do not hold: ``format``,
     and if known ``offset`` (bytes from the start of that record or wrapping) and ``field``."""
@@ -84,13 +72,13 @@ class TrustedImageRefused(MatcherError):
     """The upload cannot serve as the trusted image.
 
     Attributes:
-        reason: The rule that was broken.
+        reason: The rule that was broken; an ``ImageFault`` for an image file that is not accepted.
         details: The measurements and demands; each reason names its entries.
     """
 
     def __init__(
         self,
-        reason: RefusalReason,
+        reason: RefusalReason | ImageFault,
         message: str,
         *,
         details: Mapping[str, str | int | float] | None = None,

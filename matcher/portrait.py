@@ -32,17 +32,6 @@ from vision.packs import Pack
 
 __all__ = ["accept_portrait", "examine_portrait"]
 
-_REFUSALS: Final[Mapping[ImageFault, RefusalReason]] = MappingProxyType(
-    {
-        ImageFault.EMPTY: RefusalReason.IMAGE_EMPTY,
-        ImageFault.TOO_MANY_BYTES: RefusalReason.IMAGE_TOO_LARGE,
-        ImageFault.UNSUPPORTED_FORMAT: RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
-        ImageFault.MALFORMED: RefusalReason.IMAGE_MALFORMED,
-        ImageFault.TOO_MANY_PIXELS: RefusalReason.IMAGE_TOO_MANY_PIXELS,
-        ImageFault.TOO_SMALL: RefusalReason.IMAGE_TOO_SMALL,
-        ImageFault.ANIMATED: RefusalReason.IMAGE_ANIMATED,
-    }
-)
 _CONTAINERS: Final[Mapping[Container, str]] = MappingProxyType(
     {
         Container.IMAGE: "",
@@ -160,11 +149,10 @@ def _opened(data: bytes, *, policy: PortraitPolicy, still_decoder: StillDecoder 
             still_decoder=still_decoder,
         )
     except ImageError as error:
-        reason = _REFUSALS[error.reason]
         message = str(error)
-        if reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED and detect_format(content.image) not in FORMATS:
+        if error.reason is ImageFault.UNSUPPORTED_FORMAT and detect_format(content.image) not in FORMATS:
             message = _supported_formats(content)
-        raise TrustedImageRefused(reason, message, details=error.details) from error
+        raise TrustedImageRefused(error.reason, message, details=error.details) from error
     return _Upload(size=len(data), content=content, decoded=decoded)
 
 

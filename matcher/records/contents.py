@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from formats.errors import ImageUnreadable
+from formats.errors import ImageFault, ImageUnreadable
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat, ImageHeader
 from formats.image_header import detect_format, parse_header
@@ -143,13 +143,13 @@ def open_trusted_image(
         foreign = recognise_foreign(data)
         if foreign is not None:
             raise TrustedImageRefused(
-                RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
+                ImageFault.UNSUPPORTED_FORMAT,
                 f"The upload is {foreign.what}. A PNG, JPEG or JPEG 2000 image or a facial record is needed: "
                 f"{foreign.instead}.",
                 details={"format": foreign.name},
             )
         raise TrustedImageRefused(
-            RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
+            ImageFault.UNSUPPORTED_FORMAT,
             "The upload is not a PNG, JPEG or JPEG 2000 image, nor an ISO/IEC 19794-5 or 39794-5 facial "
             "record, bare or in an ICAO DG2. Send one of these.",
         )
@@ -160,12 +160,10 @@ def open_trusted_image(
 
 def _require_size(data: bytes, max_bytes: int) -> None:
     if not data:
-        raise TrustedImageRefused(
-            RefusalReason.IMAGE_EMPTY, "There are no bytes: send the content of the image file."
-        )
+        raise TrustedImageRefused(ImageFault.EMPTY, "There are no bytes: send the content of the image file.")
     if len(data) > max_bytes:
         raise TrustedImageRefused(
-            RefusalReason.IMAGE_TOO_LARGE,
+            ImageFault.TOO_MANY_BYTES,
             f"The upload has {len(data)} bytes, at most {max_bytes} are accepted. Send a smaller image.",
             details={"bytes": len(data), "max_bytes": max_bytes},
         )
@@ -288,7 +286,7 @@ def _unknown_version(version: bytes) -> TrustedImageRefused:
     # Escaped, because text of a file must not control the terminal that shows it.
     shown = ascii(version.rstrip(b"\0").decode("latin-1"))[1:-1]
     return TrustedImageRefused(
-        RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ImageFault.UNSUPPORTED_FORMAT,
         f"The upload is an ISO/IEC 19794-5 facial record of version '{shown}'; versions '010' (2005) and "
         "'030' (2011) are read. Send one of these, or the picture itself.",
         details={"format": _FACIAL_NAME, "version": shown},

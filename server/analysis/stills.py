@@ -1,7 +1,5 @@
 """Decodes selfies and still frames to upright pixels, within limits."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Final
 
 from formats.foreign_format import recognise_foreign
@@ -9,6 +7,7 @@ from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from server.analysis.results import AnalysisRefused
 from server.base.errors import Reason, Refusal, camel
+from server.checks.refusals import REASONS
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 
@@ -22,19 +21,6 @@ SELFIE_LIMITS: Final = DecodeLimits(max_bytes=10_000_000, max_pixels=50_000_000,
 
 FRAME_LIMITS: Final = DecodeLimits(max_bytes=10_000_000, max_pixels=2_100_000, max_side=4_096)
 """Limits of a still frame, which is no larger than a frame of a scan."""
-
-_REASONS: Final[Mapping[ImageFault, Reason]] = MappingProxyType(
-    {
-        ImageFault.EMPTY: Reason.IMAGE_EMPTY,
-        ImageFault.TOO_MANY_BYTES: Reason.IMAGE_TOO_LARGE,
-        ImageFault.UNSUPPORTED_FORMAT: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-        ImageFault.ANIMATED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-        ImageFault.MALFORMED: Reason.IMAGE_MALFORMED,
-        ImageFault.TOO_MANY_PIXELS: Reason.IMAGE_TOO_MANY_PIXELS,
-        # The limits in this module demand no minimum size; small images show no face.
-        ImageFault.TOO_SMALL: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-    }
-)
 
 
 def decode_still(
@@ -82,4 +68,4 @@ def _refused(error: ImageError, content: bytes, frame_index: int | None) -> Anal
     if frame_index is not None:
         message = f"still frame {frame_index}: {message}"
         details["frameIndex"] = frame_index
-    return AnalysisRefused(_REASONS[error.reason], message, details=details)
+    return AnalysisRefused(REASONS[error.reason], message, details=details)

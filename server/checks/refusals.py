@@ -9,19 +9,20 @@ from typing import Final
 from matcher import RefusalReason, TrustedImageRefused
 from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
+from vision.errors import ImageFault
 
-__all__ = ["check_not_found", "other_session_key", "refusal_of", "too_many_failures"]
+__all__ = ["REASONS", "check_not_found", "other_session_key", "refusal_of", "too_many_failures"]
 
-_REASONS: Final[Mapping[RefusalReason, Reason]] = MappingProxyType(
+REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
     {
-        RefusalReason.IMAGE_EMPTY: Reason.IMAGE_EMPTY,
-        RefusalReason.IMAGE_TOO_LARGE: Reason.IMAGE_TOO_LARGE,
-        RefusalReason.IMAGE_TOO_MANY_PIXELS: Reason.IMAGE_TOO_MANY_PIXELS,
+        ImageFault.EMPTY: Reason.IMAGE_EMPTY,
+        ImageFault.TOO_MANY_BYTES: Reason.IMAGE_TOO_LARGE,
+        ImageFault.TOO_MANY_PIXELS: Reason.IMAGE_TOO_MANY_PIXELS,
         # Too small for a face of the demanded eye distance. The remedy is the same: a larger image.
-        RefusalReason.IMAGE_TOO_SMALL: Reason.EYE_DISTANCE_TOO_SMALL,
-        RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-        RefusalReason.IMAGE_ANIMATED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-        RefusalReason.IMAGE_MALFORMED: Reason.IMAGE_MALFORMED,
+        ImageFault.TOO_SMALL: Reason.EYE_DISTANCE_TOO_SMALL,
+        ImageFault.UNSUPPORTED_FORMAT: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ImageFault.ANIMATED: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ImageFault.MALFORMED: Reason.IMAGE_MALFORMED,
         RefusalReason.RECORD_MALFORMED: Reason.IMAGE_MALFORMED,
         RefusalReason.RECORD_NOT_ONE_FACE: Reason.MULTIPLE_FACES,
         RefusalReason.RECORD_WRONG_MODALITY: Reason.IMAGE_FORMAT_NOT_SUPPORTED,
@@ -33,6 +34,7 @@ _REASONS: Final[Mapping[RefusalReason, Reason]] = MappingProxyType(
         RefusalReason.NOT_CONFORMANT: Reason.IMAGE_NOT_CONFORMANT,
     }
 )
+"""The reason on the wire for every rule that an image breaks."""
 
 
 def refusal_of(error: TrustedImageRefused) -> Refusal:
@@ -40,7 +42,7 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
     # RECORD_NOT_ONE_FACE also covers a record that states that it contains no face.
     no_face = error.reason is RefusalReason.RECORD_NOT_ONE_FACE and error.details.get("representations") == 0
     return Refusal(
-        Reason.FACE_NOT_FOUND if no_face else _REASONS[error.reason],
+        Reason.FACE_NOT_FOUND if no_face else REASONS[error.reason],
         str(error),
         details=camel(error.details),
     )

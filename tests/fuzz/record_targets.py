@@ -6,6 +6,7 @@ import zlib
 from dataclasses import replace
 
 from formats.der import encode
+from formats.errors import ImageFault
 from matcher.errors import MatcherError, RefusalReason, TrustedImageRefused
 from matcher.records import (
     EyeCentres,
@@ -41,8 +42,8 @@ _MORE = RecordMetadata(
 )
 _OWN_REASONS = frozenset(
     {
-        RefusalReason.IMAGE_EMPTY,
-        RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
+        ImageFault.EMPTY,
+        ImageFault.UNSUPPORTED_FORMAT,
         RefusalReason.RECORD_MALFORMED,
         RefusalReason.RECORD_NOT_ONE_FACE,
         RefusalReason.RECORD_WRONG_MODALITY,

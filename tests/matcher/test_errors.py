@@ -1,5 +1,6 @@
 import pytest
 
+from formats.errors import ImageFault
 from matcher import errors
 from matcher.errors import MatcherError, RefusalReason, TrustedImageRefused
 
@@ -15,7 +16,7 @@ def test_every_public_exception_belongs_to_the_tree() -> None:
 
 def test_a_refusal_keeps_its_numbers_immutable() -> None:
     numbers: dict[str, str | int | float] = {"bytes": 3, "max_bytes": 2}
-    refusal = TrustedImageRefused(RefusalReason.IMAGE_TOO_LARGE, "too large", details=numbers)
+    refusal = TrustedImageRefused(ImageFault.TOO_MANY_BYTES, "too large", details=numbers)
     numbers["bytes"] = 1
     assert refusal.details == {"bytes": 3, "max_bytes": 2}
     with pytest.raises(TypeError):

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from formats.errors import ImageFault
 from matcher.comparison import MatchPolicy, compare
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode
@@ -124,7 +125,7 @@ def test_jpeg2000_goes_through_the_decoder_that_is_handed_in(embedded: Pack, ast
     assert portrait.report.media_type == "image/jp2"
     with pytest.raises(TrustedImageRefused, match="in isolation only") as caught:
         accept_portrait(data, pack=embedded, policy=policy)
-    assert caught.value.reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED
+    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
 
 
 class _SeesNone:
@@ -152,29 +153,29 @@ class _Blind:
 
 class TestRefused:
     def test_no_bytes(self, pack: Pack) -> None:
-        assert refusal(b"", pack).reason is RefusalReason.IMAGE_EMPTY
+        assert refusal(b"", pack).reason is ImageFault.EMPTY
 
     def test_one_byte_too_many_is_refused(self, pack: Pack) -> None:
         error = refusal(bomb(600, 600), pack, PortraitPolicy(max_bytes=len(bomb(600, 600)) - 1))
-        assert error.reason is RefusalReason.IMAGE_TOO_LARGE
+        assert error.reason is ImageFault.TOO_MANY_BYTES
         assert error.details["bytes"] == error.details["max_bytes"] + 1  # type: ignore[operator]
 
     @pytest.mark.parametrize(("width", "height"), [(20_000, 20_000), (10_001, 100)])
     def test_more_pixels_than_allowed(self, pack: Pack, width: int, height: int) -> None:
         error = refusal(bomb(width, height), pack)
-        assert error.reason is RefusalReason.IMAGE_TOO_MANY_PIXELS
+        assert error.reason is ImageFault.TOO_MANY_PIXELS
         assert error.details["width"] == width
 
     def test_a_declared_thumbnail(self, pack: Pack) -> None:
-        assert refusal(bomb(31, 600), pack).reason is RefusalReason.IMAGE_TOO_SMALL
+        assert refusal(bomb(31, 600), pack).reason is ImageFault.TOO_SMALL
 
     def test_a_truncated_file_is_refused(self, pack: Pack, astronaut: BgrImage) -> None:
-        assert refusal(png(astronaut)[:5000], pack).reason is RefusalReason.IMAGE_MALFORMED
+        assert refusal(png(astronaut)[:5000], pack).reason is ImageFault.MALFORMED
 
     @pytest.mark.parametrize("data", [b"GIF89a" + bytes(50), b"%PDF-1.7\n", b"II*\0" + bytes(50), b"\0" * 99])
     def test_other_formats(self, pack: Pack, data: bytes) -> None:
         error = refusal(data, pack)
-        assert error.reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED
+        assert error.reason is ImageFault.UNSUPPORTED_FORMAT
         assert "PNG, JPEG or JPEG 2000" in str(error)
 
     def test_an_image_without_a_face_is_refused(self, pack: Pack) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from formats.errors import ImageFault
 from matcher.conformance.requirement import IntakeCode
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.portrait import accept_portrait
@@ -103,7 +104,7 @@ class TestRecords:
 
     def test_a_39794_record_with_a_broken_image(self, embedded: Pack, records: Path) -> None:
         broken = next(records.glob("gmrtd__document__iso39794__*InvalidImage.dat")).read_bytes()
-        assert refusal(broken, embedded).reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED
+        assert refusal(broken, embedded).reason is ImageFault.UNSUPPORTED_FORMAT
 
     def test_a_39794_record_in_xml(self, embedded: Pack) -> None:
         xml = b'<faceImageData xmlns="http://standards.iso.org/iso-iec/39794/-5"/>'
@@ -124,9 +125,9 @@ def test_every_file_of_the_records_is_accepted_or_refused(embedded: Pack, record
         except TrustedImageRefused as error:
             reasons.add(error.reason)
     assert reasons >= {
-        RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
-        RefusalReason.IMAGE_MALFORMED,
-        RefusalReason.IMAGE_TOO_MANY_PIXELS,
+        ImageFault.UNSUPPORTED_FORMAT,
+        ImageFault.MALFORMED,
+        ImageFault.TOO_MANY_PIXELS,
         RefusalReason.FACE_NOT_FOUND,
         RefusalReason.EYE_DISTANCE_TOO_SMALL,
         RefusalReason.RECORD_WRONG_MODALITY,

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from formats.der import encode
+from formats.errors import ImageFault
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.records import (
     Container,
@@ -119,12 +120,12 @@ def test_a_2011_record_is_opened(in_dg2: bool) -> None:
 
 
 def test_an_empty_upload_is_refused() -> None:
-    assert _refused(b"").reason is RefusalReason.IMAGE_EMPTY
+    assert _refused(b"").reason is ImageFault.EMPTY
 
 
 def test_an_oversized_upload_is_not_read() -> None:
     error = _refused(b"FAC\x00010\x00" + bytes(MAX_BYTES))
-    assert error.reason is RefusalReason.IMAGE_TOO_LARGE
+    assert error.reason is ImageFault.TOO_MANY_BYTES
     assert error.details == {"bytes": MAX_BYTES + 8, "max_bytes": MAX_BYTES}
     with pytest.raises(TrustedImageRefused, match="at most 100"):
         open_trusted_image(bytes(101), max_bytes=100)
@@ -133,7 +134,7 @@ def test_an_oversized_upload_is_not_read() -> None:
 @pytest.mark.parametrize("data", [b"plain text", b"\0" * 100, b"%PDF-1.7", b"GIF89a", b"FAC", b"unknown"])
 def test_an_unknown_format_is_refused(data: bytes) -> None:
     error = _refused(data)
-    assert error.reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED
+    assert error.reason is ImageFault.UNSUPPORTED_FORMAT
     assert "facial record" in str(error)
 
 
@@ -173,7 +174,7 @@ def test_39794_of_a_finger_is_of_the_wrong_modality() -> None:
 @pytest.mark.parametrize("version", [b"020\0", b"040\0", b"\xff\0\0\0"])
 def test_another_version_is_not_supported(version: bytes) -> None:
     error = _refused(b"FAC\0" + version + bytes(60))
-    assert error.reason is RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED
+    assert error.reason is ImageFault.UNSUPPORTED_FORMAT
     assert error.details["format"] == "ISO/IEC 19794-5"
     assert "'010' (2005) and '030' (2011)" in str(error)
 

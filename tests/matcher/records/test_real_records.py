@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.errors import ImageUnreadable
+from formats.errors import ImageFault, ImageUnreadable
 from formats.image_header import parse_header
 from matcher.errors import MatcherError, RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records import (
@@ -120,12 +120,12 @@ _TABLE: Mapping[str, _Expected] = {
     ),
 }
 
-_REFUSED: Mapping[str, RefusalReason] = {
+_REFUSED: Mapping[str, RefusalReason | ImageFault] = {
     "usnistgov__Sampledata__fingerminutia__ISO-19794-2_2005__Appendix-C2_Example.raw": (
         RefusalReason.RECORD_WRONG_MODALITY
     ),
     "usnistgov__irisimage2011__src__test__iris01.iso2011": RefusalReason.RECORD_WRONG_MODALITY,
-    "manifest.csv": RefusalReason.IMAGE_FORMAT_NOT_SUPPORTED,
+    "manifest.csv": ImageFault.UNSUPPORTED_FORMAT,
 }
 
 

@@ -19,6 +19,7 @@ from server.storage.records import AttemptRecord, ImagePurpose
 from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record, check_record
 from tests.server.storage.samples import entry
+from vision.errors import ImageFault
 from vision.geometry import CHIP_SHAPE
 from vision.packs import Template
 
@@ -170,8 +171,8 @@ def test_a_template_of_another_version_is_refused_by_name() -> None:
     assert caught.value.reason is Reason.PACK_CHANGED
 
 
-@pytest.mark.parametrize("reason", RefusalReason)
-def test_every_refusal_of_the_matcher_has_a_reason_on_the_wire(reason: RefusalReason) -> None:
+@pytest.mark.parametrize("reason", [*RefusalReason, *ImageFault])
+def test_every_refusal_of_the_matcher_has_a_reason_on_the_wire(reason: RefusalReason | ImageFault) -> None:
     refusal = refusal_of(TrustedImageRefused(reason, "what is wrong"))
     assert CODE_OF[refusal.reason].name == "INVALID_ARGUMENT"
     assert refusal.reason.value.startswith(("IMAGE_", "FACE_", "MULTIPLE_", "EYE_", "ISO_"))
@@ -185,10 +186,10 @@ def test_every_refusal_of_the_matcher_has_a_reason_on_the_wire(reason: RefusalRe
         (RefusalReason.RECORD_WRONG_MODALITY, Reason.IMAGE_FORMAT_NOT_SUPPORTED),
         (RefusalReason.ISO_39794_NOT_SUPPORTED, Reason.ISO_39794_NOT_SUPPORTED),
         (RefusalReason.NOT_CONFORMANT, Reason.IMAGE_NOT_CONFORMANT),
-        (RefusalReason.IMAGE_TOO_SMALL, Reason.EYE_DISTANCE_TOO_SMALL),
+        (ImageFault.TOO_SMALL, Reason.EYE_DISTANCE_TOO_SMALL),
     ],
 )
-def test_reasons_that_differ(reason: RefusalReason, on_the_wire: Reason) -> None:
+def test_reasons_that_differ(reason: RefusalReason | ImageFault, on_the_wire: Reason) -> None:
     refusal = refusal_of(TrustedImageRefused(reason, "m", details={"required_faces": 1, "faces": 2}))
     assert refusal.reason is on_the_wire
     assert str(refusal) == "m"
