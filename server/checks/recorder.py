@@ -327,9 +327,10 @@ class CheckRecorder:
             return entry, error
         return entry, None
 
-    async def drop_images(self, images: Sequence[EvidenceEntry]) -> None:
-        """Erases stored images whose rows were never written, because another stream was first."""
-        await self._evidence.erase(images)
+    async def drop_images(self, images: KeptImages) -> None:
+        """Erases images whose rows were never written; the sweep of orphans erases what this cannot."""
+        with suppress(StorageUnavailable):
+            await self._evidence.erase(images.entries)
 
     def interim(
         self,

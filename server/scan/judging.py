@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 
 import structlog
@@ -146,7 +146,7 @@ class AttemptJudge:
         # Images that are being stored are awaited, because only then are their names known.
         *_, images = await asyncio.gather(*tasks, ahead.images, return_exceptions=True)
         if not ahead.images_taken and not isinstance(images, BaseException):
-            await self._drop(images)
+            await self._env.recorder.drop_images(images)
 
     def _ahead_of(self, run: AttemptRun) -> _EarlyWork | None:
         return self._ahead if self._ahead is not None and self._ahead.run is run else None
@@ -205,10 +205,10 @@ class AttemptJudge:
                 raise kept.failure
             else:
                 yield ()
-                await self._drop(kept)
+                await self._env.recorder.drop_images(kept)
         except (Conflict, StorageUnavailable) as error:
             if isinstance(error, Conflict) or error is kept.failure:
-                await self._drop(kept)
+                await self._env.recorder.drop_images(kept)
             raise
 
     async def _stored(self, run: AttemptRun) -> KeptImages:
@@ -217,10 +217,6 @@ class AttemptJudge:
             ahead.images_taken = True
             return await ahead.images
         return await self._keep_images(run)
-
-    async def _drop(self, images: KeptImages) -> None:
-        with suppress(StorageUnavailable):
-            await self._env.recorder.drop_images(images.entries)
 
     async def _keep_images(self, run: AttemptRun) -> KeptImages:
         stream = self._stream
