@@ -12,7 +12,7 @@ import numpy as np
 from liveness import TrustedFace
 from server.base.errors import Reason, Refusal
 from server.domain.terms import SealedKind
-from server.keyring.sealing import Sealed, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Context, Sealed, WrappingKeys, seal, unseal
 from server.storage.records import CheckRecord
 from vision.geometry import CHIP_SHAPE
 from vision.packs import Template
@@ -57,7 +57,7 @@ def seal_template(
         + face
         + template.vector.astype(_LITTLE_ENDIAN_FLOAT32).tobytes(),
         wrapping_keys=wrapping_keys,
-        aad=context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
+        aad=Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
         random=random,
     )
 
@@ -72,7 +72,7 @@ def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> Opened
     """
     if record.portrait_template is None:
         raise Refusal(Reason.CHECK_CLOSED, "the check accepts no more scans; create a new check")
-    aad = context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
+    aad = Context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     plain = unseal(record.portrait_template, wrapping_keys=wrapping_keys, aad=aad)
     if not plain.startswith(_MAGIC):
         raise Refusal(

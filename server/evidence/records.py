@@ -6,7 +6,7 @@ from typing import Protocol
 from liveness import Verdict
 from server.domain.terms import ALL, HOLD, SealedKind, pair_terms, reference_term, term
 from server.keyring.result_signer import RESULT_TYPE
-from server.keyring.sealing import Context, Random, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Context, Random, WrappingKeys, seal, unseal
 from server.storage.evidence_records import ListedCheck, StoredRecord
 from server.storage.records import SealedRecord
 from server.verdict.outcome import CheckOutcome
@@ -138,7 +138,7 @@ class RecordVault:
         return delivery_from_bytes(self._opened(stored))
 
     def _opened(self, stored: StoredRecord) -> bytes:
-        aad = context(
+        aad = Context(
             tenant=stored.tenant,
             check_id=stored.check_id,
             kind=SealedKind.EVIDENCE_RECORD,
@@ -148,7 +148,7 @@ class RecordVault:
 
 
 def _context(tenant: str, record: EvidenceRecord) -> Context:
-    return context(
+    return Context(
         tenant=tenant,
         check_id=record.outcome.check_id,
         kind=SealedKind.EVIDENCE_RECORD,

@@ -7,7 +7,7 @@ from datetime import datetime
 from hashlib import sha256
 from uuid import UUID
 
-from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Context, Random, Sealed, SealError, WrappingKeys, seal, unseal
 from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, ImagePurpose
 from server.verdict.record import ImageFacts
@@ -80,7 +80,7 @@ class EvidenceStore:
             seal,
             image,
             wrapping_keys=self._keys,
-            aad=context(tenant=tenant, check_id=check_id, kind=kind.value),
+            aad=Context(tenant=tenant, check_id=check_id, kind=kind.value),
             random=self._random,
         )
         entry = EvidenceEntry(
@@ -123,7 +123,7 @@ class EvidenceStore:
             wrapped_key=entry.wrapped_key,
             key_id=entry.key_id,
         )
-        aad = context(tenant=tenant, check_id=check_id, kind=entry.kind.value)
+        aad = Context(tenant=tenant, check_id=check_id, kind=entry.kind.value)
         image = await asyncio.to_thread(unseal, sealed, wrapping_keys=self._keys, aad=aad)
         if sha256(image).digest() != entry.sha256:
             raise EvidenceAltered("the SHA-256 of the image is not the recorded one")

@@ -24,7 +24,6 @@ __all__ = [
     "Sealed",
     "WrappingKeyUnknown",
     "WrappingKeys",
-    "context",
     "rewrap",
     "seal",
     "unseal",
@@ -187,11 +186,6 @@ class Context:
     def _parts(self) -> bytes:
         version = self.version.to_bytes(2, "big")
         return _prefixed(self.tenant) + self.check_id.bytes + _prefixed(self.kind) + version
-
-
-def context(*, tenant: str, check_id: UUID, kind: str, version: int = 1) -> Context:
-    """Returns the context of a sealed record; see ``Context``."""
-    return Context(tenant=tenant, check_id=check_id, kind=kind, version=version)
 
 
 def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context, random: Random) -> Sealed:

@@ -24,7 +24,7 @@ from device_integrity.stream import (
     motions_from_bytes,
 )
 from server.domain.terms import CheckState, SealedKind
-from server.keyring.sealing import Random, Sealed, SealError, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Context, Random, Sealed, SealError, WrappingKeys, seal, unseal
 from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RowTaken
 from server.storage.records import values_of
@@ -186,7 +186,7 @@ class DatabaseScanMemory(Repository):
         sealed = seal(
             b"".join(motion.to_bytes() for motion in (*earlier, *motions)[-_MOST_MOTIONS:]),
             wrapping_keys=self._wrapping_keys,
-            aad=context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
+            aad=Context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
             random=self._random,
         )
         memory = {
@@ -258,7 +258,7 @@ class DatabaseScanMemory(Repository):
 
     def _unsealed(self, row: RowMapping) -> tuple[ScanMotion, ...]:
         sealed = Sealed(row["ciphertext"], row["wrapped_key"], row["key_id"])
-        aad = context(tenant=row["tenant"], check_id=row["check_id"], kind=SealedKind.SCAN_MEMORY)
+        aad = Context(tenant=row["tenant"], check_id=row["check_id"], kind=SealedKind.SCAN_MEMORY)
         try:
             data = unseal(sealed, wrapping_keys=self._wrapping_keys, aad=aad)
         except SealError:

@@ -21,7 +21,7 @@ from server.access.api_keys import new_api_key
 from server.domain.terms import SealedKind
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder
-from server.keyring.sealing import WrappingKeys, context, rewrap
+from server.keyring.sealing import Context, WrappingKeys, rewrap
 from server.storage.database import Database, open_database
 from server.storage.tables import checks, evidence, scan_memories
 from server.storage.wrapped_keys import PLACES, keys_in_use
@@ -91,7 +91,7 @@ def under_the_servers_key(connection: Connection, keys: WrappingKeys) -> None:
         row.wrapped_key,
         key_id=row.key_id,
         wrapping_keys=older,
-        aad=context(tenant=row.tenant, check_id=row.check_id, kind=SealedKind.SCAN_MEMORY),
+        aad=Context(tenant=row.tenant, check_id=row.check_id, kind=SealedKind.SCAN_MEMORY),
         random=token_bytes,
     )
     assert key_id == newest

@@ -15,7 +15,7 @@ from facegate_client.result_signature import KeySet, load_key_set, verify_result
 from facegate_protocol import KeyMaterialError, load_public_key, public_key_der, sign, verify
 from server.keyring.keys import ScanTokens
 from server.keyring.result_signer import ResultSigner
-from server.keyring.sealing import SealBroken, Sealed, WrappingKeys, context, seal, unseal
+from server.keyring.sealing import Context, SealBroken, Sealed, WrappingKeys, seal, unseal
 
 SESSION_KEY = ec.derive_private_key(0x1234567890ABCDEF, ec.SECP256R1())
 SESSION_KEY_DER = public_key_der(SESSION_KEY.public_key())
@@ -74,7 +74,7 @@ def read_token(data: bytes) -> None:
 
 
 _WRAPPING = WrappingKeys(newest="1", keys={"1": bytes(32)})
-_AAD = context(tenant="default", check_id=UUID(int=7, version=4), kind="TEMPLATE")
+_AAD = Context(tenant="default", check_id=UUID(int=7, version=4), kind="TEMPLATE")
 
 
 @functools.cache

@@ -44,7 +44,6 @@ from server.keyring.sealing import (
     Sealed,
     WrappingKeys,
     WrappingKeyUnknown,
-    context,
     seal,
     unseal,
 )
@@ -52,7 +51,7 @@ from server.keyring.sealing import (
 _KEY = bytes(range(32))
 _NOW = datetime(2027, 11, 26, 8, 0, tzinfo=UTC)
 _CHECK = UUID("6f2c1f7e-0d35-4c9b-8a41-8f5f7f3c2a11")
-_AAD = context(tenant="default", check_id=_CHECK, kind="TEMPLATE")
+_AAD = Context(tenant="default", check_id=_CHECK, kind="TEMPLATE")
 _ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
 
 
@@ -568,7 +567,7 @@ def test_a_removed_key_leaves_no_copy_of_an_interrupted_write(folder: Path, purp
 
 _OLD = WrappingKeys(newest="old", keys={"old": bytes(range(32))})
 _BOTH = WrappingKeys(newest="new", keys={"old": bytes(range(32)), "new": bytes(range(32, 64))})
-_SEALING_AAD = context(tenant="default", check_id=_CHECK, kind="EVIDENCE_FRAME")
+_SEALING_AAD = Context(tenant="default", check_id=_CHECK, kind="EVIDENCE_FRAME")
 
 
 def counting() -> Random:
@@ -684,7 +683,7 @@ def test_different_contexts_have_different_associated_data(
     one: tuple[str, str], other: tuple[str, str]
 ) -> None:
     first, second = (
-        context(tenant=tenant, check_id=_CHECK, kind=kind).aad(b"\x02") for tenant, kind in (one, other)
+        Context(tenant=tenant, check_id=_CHECK, kind=kind).aad(b"\x02") for tenant, kind in (one, other)
     )
     assert (first == second) is (one == other)
 

@@ -25,7 +25,7 @@ from server.checks.templates import OpenedPortrait, open_template
 from server.configuration.settings import Settings
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
-from server.keyring.sealing import Sealed, WrappingKeys, context, unseal
+from server.keyring.sealing import Context, Sealed, WrappingKeys, unseal
 from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.tables import checks, evidence
@@ -75,7 +75,7 @@ async def _opened(settings: Settings, keys: WrappingKeys) -> list[tuple[str, byt
             else:
                 ciphertext = row["template_ciphertext" if place.table is checks else "ciphertext"]
             sealed = Sealed(ciphertext, row[place.wrapped_key.name], row[place.key_id.name])
-            aad = context(
+            aad = Context(
                 tenant=row["of_tenant"],
                 check_id=row["check_id"],
                 kind=str(row["of_kind"]),

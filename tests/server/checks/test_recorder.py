@@ -14,7 +14,7 @@ from server.checks.refusals import refusal_of
 from server.checks.templates import open_template, seal_template
 from server.domain.terms import AttemptOutcome, EndedBy, SealedKind
 from server.edge.status import CODE_OF
-from server.keyring.sealing import SealError, WrappingKeys, context, seal
+from server.keyring.sealing import Context, SealError, WrappingKeys, seal
 from server.storage.records import AttemptRecord, ImagePurpose
 from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record, check_record
@@ -163,7 +163,7 @@ def test_a_template_of_another_version_is_refused_by_name() -> None:
     other = seal(
         b"FGT3" + bytes(512),
         wrapping_keys=KEYS,
-        aad=context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
+        aad=Context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
         random=_random,
     )
     with pytest.raises(Refusal) as caught:

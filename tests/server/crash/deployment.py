@@ -27,7 +27,7 @@ from server.domain.terms import SealedKind
 from server.domain.tries import TryKind, TryMark
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder, KeyRing
-from server.keyring.sealing import context, seal
+from server.keyring.sealing import Context, seal
 from server.running.assembly import Stores, check_recorder, evidence_environment, open_stores
 from server.storage.devices import EnrolledKey, KeyKind
 from server.storage.holds import StoredHold
@@ -269,7 +269,7 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
 
 def _new_check(check_id: UUID, keys: KeyRing) -> CheckRecord:
     tenant, person = tenant_of(check_id), _PERSON.get(check_id, "customer-2")
-    aad = context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
+    aad = Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     return replace(
         new_check(check_id, tenant=tenant),
         subject_reference=person,

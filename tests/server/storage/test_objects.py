@@ -18,7 +18,7 @@ from obstore.exceptions import GenericError
 from sqlalchemy import Connection, LargeBinary, insert, select, update
 
 from server.domain.terms import SealedKind
-from server.keyring.sealing import Context, Sealed, WrappingKeys, context, rewrap, seal, unseal
+from server.keyring.sealing import Context, Sealed, WrappingKeys, rewrap, seal, unseal
 from server.storage.database import Database
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 from server.storage.objects import ObjectStore, open_object_store
@@ -280,7 +280,7 @@ def keys(database: Database) -> WrappedKeyRepository:
 async def with_template(repository: CheckRepository, database: Database, tenant: str) -> tuple[UUID, Context]:
     """Creates a check whose template is sealed under the old key."""
     check_id = (await repository.create(samples.new_check(tenant=tenant), None)).check_id
-    aad = context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
+    aad = Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     sealed = seal(b"template", wrapping_keys=_OLD, aad=aad, random=secrets.token_bytes)
 
     def work(connection: Connection) -> None:
@@ -351,7 +351,7 @@ async def test_each_image_opens_in_its_own_context(
     sealed: dict[str, Sealed] = {}
     rows = []
     for position, kind in enumerate(("EVIDENCE_FRAME", "AUDIT_IMAGE")):
-        aad = context(tenant="default", check_id=check_id, kind=kind)
+        aad = Context(tenant="default", check_id=check_id, kind=kind)
         sealed[kind] = seal(kind.encode(), wrapping_keys=_OLD, aad=aad, random=secrets.token_bytes)
         rows.append(
             {
@@ -374,7 +374,7 @@ async def test_each_image_opens_in_its_own_context(
     assert batch.changed == 2
     found = await database.read(lambda connection: connection.execute(select(evidence)).mappings().all())
     for row in found:
-        aad = context(tenant="default", check_id=check_id, kind=row["kind"])
+        aad = Context(tenant="default", check_id=check_id, kind=row["kind"])
         now = Sealed(sealed[row["kind"]].ciphertext, row["wrapped_key"], row["key_id"])
         assert row["key_id"] == "new"
         assert unseal(now, wrapping_keys=_NEW, aad=aad) == row["kind"].encode()
