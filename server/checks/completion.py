@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -30,7 +30,7 @@ from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from server.telemetry.stages import Stage, check_bound
 from server.verdict import FailureReason
-from server.verdict.record import RecordUnreadable
+from server.verdict.record import Delivery, RecordUnreadable
 
 _log = structlog.get_logger(__name__)
 
@@ -139,19 +139,6 @@ _MOST: Final = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class DeliveryEvents:
-    """The possible events of one call of FinishCheck. The transaction appends one of them at most.
-
-    Attributes:
-        first: The event to append if this call delivers the result for the first time.
-        again: The event to append if it does not; ``None`` if the repeat is only counted.
-    """
-
-    first: AuditEvent
-    again: AuditEvent | None
-
-
-@dataclass(frozen=True, slots=True)
 class _Repeated:
     tenant: str
     check_id: UUID | None
@@ -173,12 +160,18 @@ class Deliveries:
             most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
         )
 
-    def events_of(self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime) -> DeliveryEvents:
-        """Returns the possible events of one call of FinishCheck.
+    def events_of(
+        self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime
+    ) -> tuple[AuditEvent, AuditEvent | None]:
+        """Returns the possible events of one call of FinishCheck. The transaction appends one at most.
 
         Args:
             record: The check, as it was read before the transaction.
             subject: The subject reference of the evidence record; may be empty.
+
+        Returns:
+            The event to append if this call delivers the result for the first time, and the one to append if
+            it does not; ``None`` if the repeat is only counted.
         """
         hashed = subject_hash(self._tenant_key(record.tenant), subject)
         detail = {"sandbox": "true"} if record.sandbox else {}
@@ -200,7 +193,7 @@ class Deliveries:
         )
         key = _Repeated(record.tenant, record.check_id, actor)
         counted = record.state is CheckState.FINISHED and not self._tally.record_or_count(key, now)
-        return DeliveryEvents(first, None if counted else again)
+        return first, None if counted else again
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:
         """Returns the events of counted repeats; see ``server.audit.Tally.due``."""
@@ -236,19 +229,6 @@ class FinishedCheck:
     record: CheckRecord
     result: bytes
     handed_out: HandedOut
-
-
-@dataclass(frozen=True, slots=True)
-class _KeptResult:
-    """The parts of a decided check that FinishCheck returns.
-
-    Attributes:
-        subject_reference: The orchestrator's reference to the person; may be empty.
-    """
-
-    result: bytes
-    named: tuple[EvidenceEntry, ...]
-    subject_reference: str = field(repr=False)
 
 
 class CheckCompletion:
@@ -313,28 +293,28 @@ class CheckCompletion:
     ) -> FinishedCheck:
         stages = self._metrics.stages
         with stages.stage(Stage.LOAD_RESULT):
-            kept = await self._kept(record)
-        delivery = self._deliveries.events_of(record, subject=kept.subject_reference, actor=actor, now=now)
+            delivery, named = await self._kept(record)
+        first, again = self._deliveries.events_of(
+            record, subject=delivery.subject_reference, actor=actor, now=now
+        )
         with stages.stage(Stage.STORE_DELIVERY):
             try:
-                record = await self._repository.finish(
-                    record.check_id, now, first=delivery.first, again=delivery.again
-                )
+                record = await self._repository.finish(record.check_id, now, first=first, again=again)
             except Conflict as error:
                 # It was erased since it was read; nothing else ends this state.
                 raise _erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
             handed_out = await self._images.hand_out(
                 record.check_id,
-                kept.named,
+                named,
                 tenant=record.tenant,
                 audit_images=audit_images,
                 kept_by_policy=lambda: _policy(record).retention.audit_images,
             )
         check_finished()
-        return FinishedCheck(record=record, result=kept.result, handed_out=handed_out)
+        return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out)
 
-    async def _kept(self, record: CheckRecord) -> _KeptResult:
+    async def _kept(self, record: CheckRecord) -> tuple[Delivery, tuple[EvidenceEntry, ...]]:
         """Returns the result of a decided check, and the images that it names."""
         entries = await self._repository.evidence(record.check_id)
         stored = await self._records.find(record.check_id)
@@ -360,11 +340,7 @@ class CheckCompletion:
                 details={"problem": "KEY_MISSING" if isinstance(error, WrappingKeyUnknown) else "ALTERED"},
             ) from error
         found = {facts_of(entry).mark: entry for entry in entries}
-        return _KeptResult(
-            delivery.result,
-            tuple(found[mark] for mark in delivery.marks if mark in found),
-            delivery.subject_reference,
-        )
+        return delivery, tuple(found[mark] for mark in delivery.marks if mark in found)
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
         """Cancels a check; idempotent. A decided check does not change.

@@ -5,7 +5,6 @@ copied, restored or touched. ``facegate attest revocation`` writes both files.
 """
 
 import json
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
@@ -19,7 +18,6 @@ from formats.private_files import write_atomically
 from server.base.private_files import PrivateFileError, read_trusted_file
 
 __all__ = [
-    "DownloadRecord",
     "RevocationFile",
     "read_revocation_files",
     "record_path",
@@ -28,19 +26,6 @@ __all__ = [
 
 _MAX_RECORD_BYTES: Final = 4096
 _log = structlog.get_logger(__name__)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DownloadRecord:
-    """The record of a list's download.
-
-    Attributes:
-        sha256: SHA-256 of the list's bytes, lower-case hexadecimal.
-        fetched_at: When the list was fetched, with a time zone.
-    """
-
-    sha256: str
-    fetched_at: datetime
 
 
 def record_path(list_path: Path) -> Path:
@@ -77,13 +62,13 @@ def read_revocation_files(path: Path) -> RevocationList:
         data = read_trusted_file(path, max_bytes=MAX_LIST_BYTES)
     except PrivateFileError as error:
         raise ReferenceDataMalformed(str(error)) from error
-    record = _read_record(record_path(path))
-    if record.sha256 != sha256(data).hexdigest():
+    digest, fetched_at = _read_record(record_path(path))
+    if digest != sha256(data).hexdigest():
         raise ReferenceDataMalformed(
             f"{record_path(path)} is the record of another list; fetch the list again with "
             "`facegate attest revocation`"
         )
-    return parse_revocation_list(data, fetched_at=record.fetched_at)
+    return parse_revocation_list(data, fetched_at=fetched_at)
 
 
 class RevocationFile:
@@ -160,13 +145,12 @@ class RevocationFile:
             )
 
 
-def _read_record(path: Path) -> DownloadRecord:
+def _read_record(path: Path) -> tuple[str, datetime]:
+    """Returns SHA-256 of the list, lower-case hexadecimal, and when it was fetched."""
     try:
         document = json.loads(read_trusted_file(path, max_bytes=_MAX_RECORD_BYTES))
-        record = DownloadRecord(
-            sha256=str(document["sha256"]), fetched_at=datetime.fromisoformat(document["fetched_at"])
-        )
-        if record.fetched_at.tzinfo is None:
+        digest, fetched_at = str(document["sha256"]), datetime.fromisoformat(document["fetched_at"])
+        if fetched_at.tzinfo is None:
             raise ValueError("a time without a time zone")
     except PrivateFileError as error:
         raise ReferenceDataMalformed(str(error)) from error
@@ -177,7 +161,7 @@ def _read_record(path: Path) -> DownloadRecord:
         ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ReferenceDataMalformed(f"{path} is not a download record") from error
-    return record
+    return digest, fetched_at
 
 
 def _state(path: Path) -> tuple[int, int, int]:

@@ -317,7 +317,7 @@ def test_repeats_of_more_checks_than_are_counted_separately_are_recorded_by_call
     repeated += [(uuid4(), _OTHER), (repeated[0][0], _BACKEND)]
     for check_id, actor in repeated:
         record = check_record(check_id=check_id, state=CheckState.FINISHED)
-        event = deliveries.events_of(record, subject="s", actor=actor, now=_NOW).again
+        _, event = deliveries.events_of(record, subject="s", actor=actor, now=_NOW)
         if event is not None:
             assert event.check_id == check_id
             recorded[actor.name, True] += int(event.detail["count"])
