@@ -1,14 +1,17 @@
 """``facegate models pull`` as a user runs it."""
 
+import io
 import shlex
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from cli import chosen
 from cli.main import app
 from cli.models import command
+from cli.models.tables import TerminalProgress
 from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
 from vision.packs.catalogue import Catalogue
 from vision.packs.pulling.installed import RECORD, read_acceptance
@@ -100,3 +103,25 @@ def test_ctrl_c_is_no_traceback(tmp_path: Path, mirror_folder: Path, monkeypatch
     status, _, problem = pull("--accept", folder=tmp_path / "m", mirror=mirror_folder)
     assert status == 130
     assert "Stopped. Files that arrived whole are kept" in problem
+
+
+def drive(progress: TerminalProgress) -> None:
+    with progress:
+        progress.planned("a[b].onnx", size=1_000_000)
+        progress.planned("c.onnx", size=None)
+        progress.moved("a[b].onnx", done=500_000)
+        progress.ended("a[b].onnx", how="1.0 MB")
+        progress.ended("c.onnx", how="left out")
+
+
+def test_one_line_a_file_where_there_is_no_terminal() -> None:
+    stream = io.StringIO()
+    drive(TerminalProgress(Console(file=stream, force_terminal=False)))
+    assert stream.getvalue().split("\n") == ["a[b].onnx: 1.0 MB", "c.onnx: left out", ""]
+
+
+def test_bars_on_a_terminal() -> None:
+    stream = io.StringIO()
+    drive(TerminalProgress(Console(file=stream, force_terminal=True, width=120)))
+    assert "all files" in stream.getvalue()
+    assert "a[b].onnx: 1.0 MB\n" in stream.getvalue()

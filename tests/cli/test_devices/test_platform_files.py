@@ -6,13 +6,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from cli.errors import PlatformUnusable
+from cli.main import app
 from cli.test_devices import POLICY_NAME, SETTINGS_FILE, open_played_device, read_platform, write_platform
 from server.configuration.loading import load_settings
 from server.policies import load_policies
 from server.running.app import FacegateServer
-from simulator.devices import AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
+from simulator.devices import KINDS, AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
 from tests.cli.test_devices.played import platform_settings
 from tests.server.live import settings_for
 from tests.server.models_once import remembering_pack
@@ -118,3 +120,42 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(PlatformUnusable, match="cannot be"):
         write_platform(tmp_path / "file" / "below", now=NOW)
+
+
+def test_a_platform_is_made_and_the_next_commands_are_reported(tmp_path: Path) -> None:
+    folder = tmp_path / "platform"
+    result = CliRunner().invoke(
+        app, ["attest", "test-platform", "--out", str(folder)], catch_exceptions=False
+    )
+    assert result.exit_code == 0
+    assert f"facegate serve --config {folder / SETTINGS_FILE}" in result.stdout
+    assert "--test-device android" in result.stdout
+    assert read_platform(folder).folder == folder
+
+
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "platform.json").write_text('{"console": "NES"}')
+    result = CliRunner().invoke(app, ["attest", "test-platform", "--out", str(tmp_path)])
+    assert result.exit_code == 2
+    assert "not a test platform" in result.stderr
+    assert [path.name for path in tmp_path.iterdir()] == ["platform.json"]
+
+
+def test_the_help_of_verify_lists_every_kind_of_device() -> None:
+    result = CliRunner().invoke(
+        app,
+        ["verify", "--trusted", "any", "--simulate", "list"],
+        catch_exceptions=False,
+        env={"COLUMNS": "200"},
+    )
+    assert result.exit_code == 0
+    for kind, facts in KINDS.items():
+        assert f" {kind}  {facts.description}" in result.stdout
+
+
+@pytest.mark.parametrize("options", [["--test-device", "android"], ["--test-platform", "."]])
+def test_a_test_device_needs_its_platform(options: list[str]) -> None:
+    arguments = ["verify", "--trusted", "a.jpg", "--scan", "a.mp4", *options]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "--test-platform together" in " ".join(result.output.split())

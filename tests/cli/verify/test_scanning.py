@@ -1,9 +1,14 @@
 import io
+from pathlib import Path
 
+import cv2
+import numpy as np
+import pytest
 from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
 
-from cli.verify.scanning import ScanDisplay
+from cli.verify.scanning import ScanDisplay, open_scan
+from facegate_client import SourceError
 
 
 def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResult) -> list[str]:
@@ -32,3 +37,18 @@ def test_a_repeated_attempt_states_the_reason() -> None:
         "The conditions did not allow a decision.",
         "It is too dark: find more light.",
     ]
+
+
+async def test_folder_and_video_are_distinguished(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    source = open_scan(str(tmp_path))
+    assert source.camera.label == "image folder"
+    await source.aclose()
+    with pytest.raises(SourceError, match="still image"):
+        open_scan(str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("scan", ["camera:99", "camera:x", "camera:-1"])
+async def test_camera_that_is_not_there_is_reported(scan: str) -> None:
+    with pytest.raises(SourceError, match="camera"):
+        open_scan(scan)
