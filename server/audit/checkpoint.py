@@ -17,7 +17,6 @@ from hashlib import sha256
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jws
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey
@@ -25,7 +24,7 @@ from joserfc.registry import HeaderParameter
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from server.audit.event import AuditKeysInvalid, CheckpointInvalid
-from server.base.key_validity import PublishedKey, Validity
+from server.base.key_validity import PublishedKey, Validity, private_pem, public_jwk, public_pem
 
 __all__ = [
     "Checkpoint",
@@ -107,7 +106,7 @@ class CheckpointKeys:
         self._place = place
         self._keys: dict[str, tuple[ECKey, PublishedKey]] = {}
         for known in keys:
-            key = ECKey.import_key(_public_pem(known.key))
+            key = ECKey.import_key(public_pem(known.key))
             self._keys.setdefault(key.thumbprint(), (key, known))
 
     def verify(self, signed: str) -> Checkpoint:
@@ -144,18 +143,7 @@ class CheckpointKeys:
 
         ``iat`` states when a key was made, and ``exp`` when it was retired, in seconds since 1970.
         """
-        return {
-            "keys": [
-                {
-                    **key.as_dict(private=False),
-                    "kid": key_id,
-                    "use": "sig",
-                    "alg": "ES256",
-                    **_times(known.validity),
-                }
-                for key_id, (key, known) in self._keys.items()
-            ]
-        }
+        return {"keys": [public_jwk(key) | known.validity.claims() for key, known in self._keys.values()]}
 
     @classmethod
     def from_jwks(cls, document: bytes, *, place: str = "the JWK Set") -> "CheckpointKeys":
@@ -191,7 +179,7 @@ class CheckpointSigner:
             published: The keys with which checkpoints are verified; the signing key need not be among them.
             place: See ``CheckpointKeys``.
         """
-        self._key = ECKey.import_key(_private_pem(key))
+        self._key = ECKey.import_key(private_pem(key))
         self._own = PublishedKey(key.public_key())
         self._issuer = issuer
         self._place = place
@@ -226,11 +214,6 @@ def _in_use(key: PublishedKey, time: datetime) -> bool:
     return begun and (validity.not_after is None or time <= validity.not_after + _SECOND)
 
 
-def _times(validity: Validity) -> dict[str, int]:
-    times = {"iat": validity.not_before, "exp": validity.not_after}
-    return {name: int(time.timestamp()) for name, time in times.items() if time is not None}
-
-
 def _from_jwk(entry: Mapping[str, Any]) -> PublishedKey:
     key = ECKey.import_key({name: entry[name] for name in ("kty", "crv", "x", "y")}).public_key
     if not isinstance(key.curve, ec.SECP256R1):
@@ -240,11 +223,3 @@ def _from_jwk(entry: Mapping[str, Any]) -> PublishedKey:
 
 def _time(seconds: int | None) -> datetime | None:
     return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)

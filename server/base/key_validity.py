@@ -12,11 +12,21 @@ Text before a PEM block is allowed by RFC 7468, section 2, and ignored by parser
 
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
+from joserfc.jwk import ECKey
 
-__all__ = ["PublishedKey", "Validity", "stamped", "validity_of"]
+__all__ = [
+    "PublishedKey",
+    "Validity",
+    "private_pem",
+    "public_jwk",
+    "public_pem",
+    "stamped",
+    "validity_of",
+]
 
 _BEGIN: Final = b"-----BEGIN"
 _BEFORE: Final = "Not-Before"
@@ -36,6 +46,11 @@ class Validity:
     not_before: datetime | None = None
     not_after: datetime | None = None
 
+    def claims(self) -> dict[str, int]:
+        """Returns the times as a JWK states them, in seconds since 1970: ``iat`` and ``exp``."""
+        times = {"iat": self.not_before, "exp": self.not_after}
+        return {name: int(time.timestamp()) for name, time in times.items() if time is not None}
+
 
 @dataclass(frozen=True, slots=True)
 class PublishedKey:
@@ -43,6 +58,21 @@ class PublishedKey:
 
     key: ec.EllipticCurvePublicKey
     validity: Validity = Validity()
+
+
+def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    """Returns a private key as PKCS #8 in PEM, unencrypted."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+
+
+def public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
+    """Returns a public key in PEM."""
+    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+
+
+def public_jwk(key: ECKey) -> dict[str, Any]:
+    """Returns the public half of a key that signs, as an entry of a JWK Set."""
+    return {**key.as_dict(private=False), "kid": key.thumbprint(), "use": "sig", "alg": "ES256"}
 
 
 def stamped(pem: bytes, validity: Validity) -> bytes:

@@ -33,15 +33,13 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
-    NoEncryption,
-    PrivateFormat,
     PublicFormat,
     load_pem_private_key,
     load_pem_public_key,
 )
 
 from server.audit import CheckpointSigner
-from server.base.key_validity import PublishedKey, Validity, stamped, validity_of
+from server.base.key_validity import PublishedKey, Validity, private_pem, public_pem, stamped, validity_of
 from server.base.sandbox import memory_scopes
 from server.keyring.key_files import KeyFile, KeyFiles, KeysUnusable
 from server.keyring.result_signer import ResultSigner
@@ -426,7 +424,7 @@ def public_half(file: KeyFile) -> bytes:
     Raises:
         KeysUnusable: The content is not a private key on P-256.
     """
-    return _public_pem(_private_key(file).public_key())
+    return public_pem(_private_key(file).public_key())
 
 
 def _new_secret() -> bytes:
@@ -434,7 +432,7 @@ def _new_secret() -> bytes:
 
 
 def _new_private_key() -> bytes:
-    return stamped(_pem(ec.generate_private_key(ec.SECP256R1())), Validity(datetime.now(UTC)))
+    return stamped(private_pem(ec.generate_private_key(ec.SECP256R1())), Validity(datetime.now(UTC)))
 
 
 PURPOSES: Final[Mapping[str, tuple[str, Callable[[], bytes]]]] = {
@@ -467,14 +465,6 @@ def _private_key(file: KeyFile) -> ec.EllipticCurvePrivateKey:
     if not isinstance(key, ec.EllipticCurvePrivateKey) or not isinstance(key.curve, ec.SECP256R1):
         raise KeysUnusable(f"{file.path}: not a key on the curve P-256; restore it from the backup")
     return key
-
-
-def _pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def _spki_sha256(key: ec.EllipticCurvePrivateKey) -> bytes:

@@ -4,12 +4,11 @@ from collections.abc import Iterable
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc import jws
 from joserfc.jwk import ECKey
 from joserfc.registry import HeaderParameter
 
-from server.base.key_validity import PublishedKey, Validity
+from server.base.key_validity import PublishedKey, private_pem, public_jwk, public_pem
 
 __all__ = ["ARCHIVE_TYPE", "RECORD_TYPE", "RESULT_TYPE", "ResultSigner"]
 
@@ -45,17 +44,17 @@ class ResultSigner:
             key: The P-256 key that signs.
             published: All P-256 keys with which results are verified, and when they were in use.
         """
-        self._key = ECKey.import_key(_private_pem(key))
+        self._key = ECKey.import_key(private_pem(key))
         self._published: dict[str, dict[str, Any]] = {}
         self._issuer = issuer
         self.publish(published)
 
     def publish(self, keys: Iterable[PublishedKey]) -> None:
         """Sets the public keys that are published from now on, in this order, after the signing key."""
-        entries = {self.key_id: _entry(self._key)}
+        entries = {self.key_id: public_jwk(self._key)}
         for published in keys:
-            key = ECKey.import_key(_public_pem(published.key))
-            entries[key.thumbprint()] = _entry(key) | _times(published.validity)
+            key = ECKey.import_key(public_pem(published.key))
+            entries[key.thumbprint()] = public_jwk(key) | published.validity.claims()
         self._published = entries
 
     @property
@@ -91,20 +90,3 @@ class ResultSigner:
         version, or is not retired.
         """
         return {"keys": list(self._published.values())}
-
-
-def _entry(key: ECKey) -> dict[str, Any]:
-    return {**key.as_dict(private=False), "kid": key.thumbprint(), "use": "sig", "alg": "ES256"}
-
-
-def _times(validity: Validity) -> dict[str, int]:
-    times = {"iat": validity.not_before, "exp": validity.not_after}
-    return {name: int(time.timestamp()) for name, time in times.items() if time is not None}
-
-
-def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-
-
-def _public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
-    return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
