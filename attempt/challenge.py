@@ -1,4 +1,4 @@
-"""The protocol of an attempt's challenge, which flash and movement implement; its actions and its hints."""
+"""What flash and movement have in common as the challenge of an attempt; its actions and its hints."""
 
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeAlias
@@ -96,7 +96,7 @@ class AttemptChallenge(Protocol):
     """The challenge of one attempt: it takes every measured frame and returns actions.
 
     It draws each step only when the step is due, so steps that were not sent yet are nowhere in memory, log
-    or database.
+    or database. What has a body here fits a challenge whose answers are neither timed nor made of light.
     """
 
     @property
@@ -117,12 +117,12 @@ class AttemptChallenge(Protocol):
     @property
     def settled(self) -> bool:
         """Whether no further frame will be judged; it may still have something to show."""
-        ...
+        return self.over
 
     @property
     def closing_seconds(self) -> float:
         """How long it lasts at least after it is settled, seconds; 0 if it ends at the same time."""
-        ...
+        return 0.0
 
     @property
     def progress(self) -> float:
@@ -141,7 +141,7 @@ class AttemptChallenge(Protocol):
     @property
     def measures_light(self) -> bool:
         """Whether it needs the light of frames (``SeenFrame.light``)."""
-        ...
+        return False
 
     @property
     def awaits_blink(self) -> bool:
@@ -151,17 +151,17 @@ class AttemptChallenge(Protocol):
     @property
     def awaits_depth(self) -> bool:
         """Whether it waits for motion that shows a head's depth."""
-        ...
+        return False
 
     @property
     def late(self) -> bool:
         """Whether its answers come too late to be verified, which smaller frames may change."""
-        ...
+        return False
 
     @property
     def depth_due(self) -> bool:
         """Whether the next frame has to be measured for the depth of a head."""
-        ...
+        return False
 
     def measure_answer(self, frame: ChallengeFrame) -> None:
         """Takes a measured frame.
@@ -178,11 +178,11 @@ class AttemptChallenge(Protocol):
             origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
             arrival: Its arrival time, seconds on the server's monotonic clock.
         """
-        ...
+        return
 
     def note_sent(self, at: float) -> None:
         """Notes when a step of the flash that ``act`` returned was sent; see ``AttemptCapture.note_sent``."""
-        ...
+        return
 
     def due(self, now: float) -> float | None:
         """Returns when ``act`` may have actions without a further frame, monotonic seconds; or ``None``."""

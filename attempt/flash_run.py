@@ -10,6 +10,7 @@ from attempt.challenge import (
     LEAST_WAIT_SECONDS,
     MOST_ACTIONS,
     Action,
+    AttemptChallenge,
     ChallengeFrame,
     ChallengeHints,
     Feedback,
@@ -103,8 +104,8 @@ _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
 """Ends of a challenge that showed everything it had to show."""
 
 
-class FlashRun:
-    """Implements ``attempt.challenge.AttemptChallenge``."""
+class FlashRun(AttemptChallenge):
+    """Colours of the screen, whose light on the face is measured."""
 
     def __init__(self, challenge: FlashChallenge, *, first_step: int = 1) -> None:
         """Takes a controller that has shown nothing yet.

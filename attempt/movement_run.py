@@ -8,11 +8,11 @@ from attempt.challenge import (
     LEAST_WAIT_SECONDS,
     MOST_ACTIONS,
     Action,
+    AttemptChallenge,
     ChallengeFrame,
     ChallengeHints,
     Feedback,
 )
-from attempt.frame import Frame
 from liveness import Oval
 from liveness.dynamic import FlashModel
 from liveness.dynamic.challenge import Action as ChallengeAction
@@ -20,8 +20,11 @@ from liveness.dynamic.challenge import Complete, EndReason, Hint, MoveOval, Oval
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
 
 
-class MovementRun:
-    """Implements ``attempt.challenge.AttemptChallenge``."""
+class MovementRun(AttemptChallenge):
+    """Ovals to fill. They are not timed, and no light is measured.
+
+    There is no closing step, and filling them is itself the motion that shows a head's depth.
+    """
 
     def __init__(self, challenge: MovementChallenge, *, analyst: FrameAnalyst) -> None:
         """Takes a controller that has drawn nothing yet.
@@ -68,16 +71,6 @@ class MovementRun:
         return self._challenge.unproven
 
     @property
-    def settled(self) -> bool:
-        """The same as ``over``, because a movement challenge has no closing step."""
-        return self.over
-
-    @property
-    def closing_seconds(self) -> float:
-        """Always 0, because a movement challenge has no closing step."""
-        return 0.0
-
-    @property
     def gave_up(self) -> bool:
         """Whether an oval was not filled in time."""
         return self._end is not None and self._end.reason is not EndReason.PROVEN
@@ -91,26 +84,6 @@ class MovementRun:
     def hints(self) -> tuple[str, ...]:
         """If it gave up, the feedback code that asks to follow the oval, then all hints; otherwise empty."""
         return ("ACTION_NOT_PERFORMED", *self._hints.all) if self.gave_up else ()
-
-    @property
-    def measures_light(self) -> bool:
-        """Always false: it measures motion alone."""
-        return False
-
-    @property
-    def awaits_depth(self) -> bool:
-        """Always false: filling its ovals is itself the motion that shows a head's depth."""
-        return False
-
-    @property
-    def late(self) -> bool:
-        """Always false: its ovals are not timed."""
-        return False
-
-    @property
-    def depth_due(self) -> bool:
-        """Always false; see ``awaits_depth``."""
-        return False
 
     @property
     def awaits_blink(self) -> bool:
@@ -133,12 +106,6 @@ class MovementRun:
         view, scale = self._analyst.fine_view(frame.seen.frame)
         observation = replace(frame.seen.observation, view=view, view_scale=scale)
         self._challenge.add_movement_frame(observation, blinked=frame.blinked)
-
-    def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Does nothing, because it is over once it is settled."""
-
-    def note_sent(self, at: float) -> None:
-        """Does nothing, because its ovals are not timed."""
 
     def hint(self, now: float) -> str | None:
         """Returns the current hint towards the oval; ``None`` once the challenge is over."""
