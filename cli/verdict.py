@@ -30,34 +30,12 @@ _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 _DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
 
 
-class SavedPicture:
-    """A saved image, with its rotation and mirroring.
-
-    Attributes:
-        path: The file with the original bytes.
-        rotation: Clockwise rotation that makes it upright, degrees.
-        mirrored: Whether it is mirrored, to be undone after the rotation.
-    """
-
-    def __init__(self, path: Path, picture: result_pb2.EvidenceImage) -> None:
-        self.path = path
-        self.rotation = _DEGREES.get(picture.rotation, 0)
-        self.mirrored = picture.mirrored
-
-    def __str__(self) -> str:
-        turns = f", to be rotated {self.rotation} degrees clockwise" if self.rotation else ""
-        mirrored = ", mirrored" if self.mirrored else ""
-        return f"{self.path}{turns}{mirrored}"
-
-
 def result_json(result: result_pb2.CheckResult) -> str:
     """Returns the result as JSON with the names of the proto file. Bytes are base64."""
     return json_format.MessageToJson(result, preserving_proto_field_name=True, indent=2)
 
 
-def save_verdict(
-    response: verification_service_pb2.FinishCheckResponse, folder: Path
-) -> tuple[SavedPicture | Path, ...]:
+def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder: Path) -> tuple[str, ...]:
     """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
 
     Args:
@@ -65,7 +43,7 @@ def save_verdict(
         folder: The folder; it is created if needed.
 
     Returns:
-        The images, the evidence frame first, and then the other files.
+        The images, the evidence frame first, each with how to turn it upright, and then the other files.
 
     Raises:
         OSError: A file cannot be written.
@@ -85,13 +63,16 @@ def save_verdict(
         if text:
             files.append(folder / f"{check_id}{suffix}")
             files[-1].write_text(text + "\n", encoding="utf-8")
-    return (*pictures, *files)
+    return (*pictures, *map(str, files))
 
 
-def _save(picture: result_pb2.EvidenceImage, stem: Path) -> SavedPicture:
+def _save(picture: result_pb2.EvidenceImage, stem: Path) -> str:
     path = stem.with_name(stem.name + _SUFFIXES.get(picture.media_type, ".bin"))
     path.write_bytes(picture.image)
-    return SavedPicture(path, picture)
+    degrees = _DEGREES.get(picture.rotation, 0)
+    turns = f", to be rotated {degrees} degrees clockwise" if degrees else ""
+    mirrored = ", mirrored" if picture.mirrored else ""
+    return f"{path}{turns}{mirrored}"
 
 
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
