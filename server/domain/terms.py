@@ -1,6 +1,6 @@
 """Terms that policies, checks, scans and storage share, and the life of a check.
 
-The life of a check is an explicit state machine; storage performs its transitions::
+The life of a check is a state machine; storage performs its transitions::
 
     CREATED ──scan──► SCANNING ──attempt ended, another allowed──► (stays)
        │                │  │
@@ -30,7 +30,6 @@ __all__ = [
     "FAULTS",
     "HOLD",
     "OPEN_STATES",
-    "TRANSITIONS",
     "AttemptOutcome",
     "CheckState",
     "CheckStatus",
@@ -40,7 +39,6 @@ __all__ = [
     "Plan",
     "PortraitKept",
     "SealedKind",
-    "may_become",
     "pair_terms",
     "reference_term",
     "term",
@@ -140,26 +138,11 @@ class CheckState(Enum):
     """The result and its evidence are erased; the identifier is never used again."""
 
 
-TRANSITIONS: dict[CheckState, frozenset[CheckState]] = {
-    CheckState.CREATED: frozenset({CheckState.SCANNING, CheckState.DECIDED}),
-    CheckState.SCANNING: frozenset({CheckState.SCANNING, CheckState.WAITING, CheckState.DECIDED}),
-    CheckState.WAITING: frozenset({CheckState.SCANNING, CheckState.DECIDED}),
-    CheckState.DECIDED: frozenset({CheckState.FINISHED, CheckState.ERASED}),
-    CheckState.FINISHED: frozenset({CheckState.ERASED}),
-    CheckState.ERASED: frozenset(),
-}
-"""The transitions that are allowed."""
-
 OPEN_STATES = frozenset({CheckState.CREATED, CheckState.SCANNING, CheckState.WAITING})
 """States in which a scan may still decide the check."""
 
 CLOSED_WITH_RESULT = frozenset({CheckState.DECIDED, CheckState.FINISHED})
 """States in which the check has a result whose evidence is kept."""
-
-
-def may_become(state: CheckState, new: CheckState) -> bool:
-    """Returns whether a check in ``state`` may change to ``new``."""
-    return new in TRANSITIONS[state]
 
 
 class CheckStatus(StrEnum):
