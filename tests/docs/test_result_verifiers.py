@@ -58,7 +58,7 @@ def _python(_folder: Path) -> Verifier:
 
 def _javascript(folder: Path) -> Verifier:
     node = shutil.which("node") or pytest.skip("no Node.js")
-    (folder / "verify.mjs").write_text(_code("javascript", "verifyResult"))
+    (folder / "verify.mjs").write_text(_code("javascript", "function verifyResult"))
     (folder / "run.mjs").write_text(
         'import { verifyResult } from "./verify.mjs";\n'
         "const [jws, jwks, options] = process.argv.slice(2);\n"
