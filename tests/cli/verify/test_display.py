@@ -32,3 +32,15 @@ def test_a_repeated_attempt_states_the_reason() -> None:
         "The conditions did not allow a decision.",
         "It is too dark: find more light.",
     ]
+
+
+def test_without_a_frame_the_camera_is_not_at_fault() -> None:
+    retry = scan_pb2.ScanResult(
+        status=scan_pb2.SCAN_STATUS_RETRY,
+        another_attempt=True,
+        feedback=[feedback_pb2.FEEDBACK_CODE_LOW_VIDEO_QUALITY, feedback_pb2.FEEDBACK_CODE_TIMED_OUT],
+    )
+    assert _shown(scan_pb2.PLAN_EXPRESS, 0, retry)[2:] == [
+        "No frame reached the server.",
+        "That took too long. Please try again.",
+    ]
