@@ -17,7 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Connection
 
 from cli.audited import ReasonOption, pending_approval, record_change
-from cli.errors import FAILED, PENDING, CommandError, errors_reported
+from cli.errors import FAILED, PENDING, CommandError, FileUnusable, errors_reported
+from cli.files import write_whole
+from formats.private_files import PRIVATE
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
 from server.audit import AuditAction, AuditEventInvalid
@@ -81,13 +83,21 @@ def new_api_key_command(
             show_default=False,
         ),
     ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write the key to this new file for the caller, readable by its owner alone. By default "
+            "it is printed.",
+            show_default=False,
+        ),
+    ] = None,
 ) -> None:
-    """Make an API key: print it once, with its entry for the API keys file.
+    """Make an API key for a caller, with its entry for the API keys file.
 
-    The file holds only a hash, so reading it gives no access. For example, for a backend, for a monitor that
-    only reads, and for the tests of an app:
+    The server's file holds only a hash, so reading it gives no access. For example, for a backend, for
+    a monitor that only reads, and for the tests of an app:
 
-        facegate keys new-api-key backend --expires-days 180 --file api_keys.toml
+        facegate keys new-api-key backend --expires-days 180 --file api_keys.toml --out api-key.txt
 
         facegate keys new-api-key status-board --scope checks.read
 
@@ -122,11 +132,18 @@ def new_api_key_command(
     if sandbox:
         lines.append("sandbox = true")
     text = "\n".join(lines)
-    if file is not None:
-        # Before the key is shown: a key without an entry is of no use.
-        with errors_reported(ApiKeysInvalid):
-            add_api_key(file, text)
-    typer.echo(f"The key, shown only once: {key}", err=True)
+    # The entry comes before the key is shown: a key without one is of no use.
+    with errors_reported(ApiKeysInvalid):
+        if out is not None:
+            _write_key(out, key)
+        if file is not None:
+            try:
+                add_api_key(file, text)
+            except ApiKeysInvalid:
+                if out is not None:
+                    out.unlink()
+                raise
+    typer.echo(f"The key, shown only once: {key}" if out is None else f"The key is in {out}.", err=True)
     if file is not None:
         typer.echo(f"Its entry is in {file}; servers read the file again within seconds.", err=True)
         return
@@ -136,6 +153,15 @@ def new_api_key_command(
         err=True,
     )
     typer.echo(text)
+
+
+def _write_key(path: Path, key: str) -> None:
+    try:
+        write_whole(path, f"{key}\n".encode("ascii"), mode=PRIVATE, force=False)
+    except FileExistsError as error:
+        raise FileUnusable(f"{path} already exists: name another file with --out") from error
+    except OSError as error:
+        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _texts(values: Iterable[StrEnum]) -> str:

@@ -1,5 +1,8 @@
 """English texts for the server's codes and findings: hints to the person, and advice to the caller."""
 
+from collections.abc import Iterable
+from typing import Final
+
 from facegate.v1 import feedback_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
@@ -13,6 +16,7 @@ __all__ = [
     "describe_refusal",
     "evidence_words",
     "feedback_text",
+    "feedback_texts",
     "measured_words",
     "portrait_words",
     "refusal_advice",
@@ -25,9 +29,28 @@ def feedback_text(code: int) -> str:
     return HINTS.get(name, HINTS["UNSPECIFIED"])
 
 
+def feedback_texts(codes: Iterable[int], *, frames: int) -> list[str]:
+    """Returns the texts for the codes of a result.
+
+    Args:
+        codes: The codes.
+        frames: How many frames were sent: without one, the camera's picture is not at fault.
+    """
+    if frames:
+        return [feedback_text(code) for code in codes]
+    others = (code for code in codes if code != feedback_pb2.FEEDBACK_CODE_LOW_VIDEO_QUALITY)
+    return ["No frame reached the server.", *(feedback_text(code) for code in others)]
+
+
 def refusal_advice(reason: str) -> str:
     """Returns what to do about a refusal; empty for a reason that this version does not know."""
     return REFUSALS[reason].action if reason in REFUSALS else ""
+
+
+_STALLED: Final = (
+    "The server accepts connections but does not answer: it is stopped, stuck or overloaded. Read its log "
+    "and /readyz of its admin listener, then run the command again."
+)
 
 
 def describe_refusal(refusal: ServerError) -> str:
@@ -38,10 +61,7 @@ def describe_refusal(refusal: ServerError) -> str:
     if refusal.reason == "UNAUTHENTICATED":
         advice = "Give --api-key-file with a known key, or --cert and --key with a client certificate."
     if not refusal.reason and refusal.code == "DEADLINE_EXCEEDED":
-        advice = (
-            "The server accepts connections but does not answer: it is stopped, stuck or overloaded. Read "
-            "its log and /readyz of its admin listener, then run the command again."
-        )
+        advice = _STALLED
     if advice:
         lines.append(advice)
     if refusal.retry_after_s is not None:
@@ -64,6 +84,8 @@ def _connection_advice(message: str, *, refused: bool) -> str:
         )
     if refused:
         return "No server listens there. Start one with `facegate serve`, or correct the address."
+    if "before receiving SETTINGS" in message:
+        return _STALLED
     if "trusted TLS" in message or "SSL" in message.upper():
         return (
             "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "

@@ -23,8 +23,7 @@ from scipy.interpolate import RBFInterpolator, griddata
 
 from evaluation.binomial import proportion
 from evaluation.scans import as_sent, clip_windows, observe_scan
-from liveness import TrustedFace, face_extent
-from liveness.observation import ScanObservations
+from liveness import ScanObservations, TrustedFace, face_extent
 from liveness.shown_picture import (
     LEAST_BEND,
     PictureChange,

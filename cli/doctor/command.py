@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.doctor.data import examine_audit, examine_backup, examine_clock, examine_database, examine_objects
-from cli.doctor.finding import Deployment, Finding, Level, failure, fine
+from cli.doctor.finding import Deployment, Finding, Level, counted, failure, fine
 from cli.doctor.machine import (
     examine_decoders,
     examine_disk,
@@ -174,5 +174,6 @@ def _print(found: Mapping[str, list[Finding]]) -> None:
             table.add_row(area, Text(one.level.value, _STYLES[one.level]), *cells)
     console.print(table)
     console.print(
-        f"{counts[Level.FAILURE]} failures, {counts[Level.WARNING]} warnings, {counts[Level.FINE]} fine"
+        f"{counted(counts[Level.FAILURE], 'failure')}, {counted(counts[Level.WARNING], 'warning')}, "
+        f"{counts[Level.FINE]} fine"
     )

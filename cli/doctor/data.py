@@ -100,7 +100,7 @@ def _postgresql(connection: Connection) -> list[Finding]:
     )
     free = most - int(used.scalar_one())
     found = [
-        fine("CONNECTIONS_FREE", f"{free} of {most}")
+        fine("CONNECTIONS_FREE", f"{free} of {most} connections are free")
         if free >= MOST_CONNECTIONS
         else warning(
             "CONNECTIONS_FEW",
@@ -241,7 +241,7 @@ async def _steady() -> Finding:
             expected="both advance alike",
             remedy="let NTP slew the clock instead of stepping it",
         )
-    return fine("CLOCK_STEADY", f"{drift * 1000:+.1f} ms in {_SECONDS} s")
+    return fine("CLOCK_STEADY", f"moved {drift * 1000:+.1f} ms against the monotonic clock in {_SECONDS} s")
 
 
 _PARTS: Final = ("database", "objects", "keys")

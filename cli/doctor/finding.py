@@ -10,6 +10,7 @@ __all__ = [
     "Deployment",
     "Finding",
     "Level",
+    "counted",
     "failure",
     "fine",
     "not_examined",
@@ -62,6 +63,11 @@ class Deployment:
     settings: Settings
     max_backup_age: timedelta
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
+
+
+def counted(number: float, noun: str) -> str:
+    """Returns a number of things in words, such as ``1 key`` and ``2 keys``."""
+    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
 
 
 def fine(code: str, found: str) -> Finding:

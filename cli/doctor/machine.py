@@ -17,10 +17,11 @@ from typing import Final
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from cli.doctor.finding import Deployment, Finding, failure, fine, warning
+from cli.doctor.finding import Deployment, Finding, counted, failure, fine, warning
 from cli.errors import BenchImpossible
 from evaluation.bench import BenchError, ModelClock, timed_pack
 from server.base.errors import ConfigurationError
+from server.checks.offer import pack_shortfall
 from server.device.configured import require_available, unlisted_origins
 from server.device.trust import load_served_policies
 from server.policies.loading import PolicyError
@@ -65,7 +66,7 @@ def _processors(deployment: Deployment) -> Finding:
     runtime = deployment.settings.runtime
     usable = _usable_processors()
     threads = (runtime.workers or os.cpu_count() or 1) * runtime.intra_op_threads
-    found = f"{threads} threads for {usable:g} processors"
+    found = f"{counted(threads, 'thread')} for {counted(usable, 'processor')}"
     if threads > usable:
         return warning(
             "THREADS_TOO_MANY",
@@ -101,7 +102,10 @@ def _handles(deployment: Deployment) -> Finding:
             expected="enough for the limits of the settings",
             remedy="raise LimitNOFILE= or --ulimit nofile=, or lower limits.*",
         )
-    return fine("HANDLES_ENOUGH", f"{hard}: {shared.device} device and {shared.service} service connections")
+    return fine(
+        "HANDLES_ENOUGH",
+        f"{hard} file handles, for {shared.device} connections of devices and {shared.service} of backends",
+    )
 
 
 def _memory(deployment: Deployment) -> Finding:
@@ -110,7 +114,7 @@ def _memory(deployment: Deployment) -> Finding:
     limit = _cgroup("memory.max")
     total = min(total, int(limit)) if limit.isdigit() else total
     decoders = settings.isolation.workers * settings.isolation.memory_mib * _MIB
-    found = f"{total / _GIB:.1f} GiB"
+    found = f"{total / _GIB:.1f} GiB of memory"
     if total < _LEAST_MEMORY:
         return failure(
             "MEMORY_TOO_SMALL",
@@ -195,7 +199,7 @@ async def examine_ports(deployment: Deployment) -> list[Finding]:
     for name, (host, port) in places.items():
         refused = await asyncio.to_thread(_bound, host, port)
         if refused is None:
-            found.append(fine("PORT_FREE", f"{name}: {host}:{port}"))
+            found.append(fine("PORT_FREE", f"{name}: {host}:{port} is free"))
         elif refused.errno == errno.EADDRINUSE:
             used.append(name)
         else:
@@ -332,8 +336,20 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
     except VisionError:
         # The area `models` reports it.
         return [fine("POLICIES_READ", "not compared with the pack, which cannot be loaded")]
-    usable = [name for name, one in availabilities.items() if one.available]
-    found = [fine("POLICIES_READ", f"{len(usable)} of {len(availabilities)} can be met by devices")]
+    allowed = settings.allow_evaluation_pack
+    unmet = [
+        name
+        for name, one in availabilities.items()
+        if not one.available
+        or pack_shortfall(policies.get(name).policy, pack, allow_evaluation_pack=allowed) is not None
+    ]
+    met = f"{len(availabilities) - len(unmet)} of {len(availabilities)} policies can be met"
+    found = [
+        fine(
+            "POLICIES_READ",
+            f"{met}; not {', '.join(unmet)}: facegate policy show says why" if unmet else met,
+        )
+    ]
     for name, origins in unlisted_origins(policies, settings).items():
         found.append(
             warning(

@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cli.doctor.finding import Deployment, Finding, Level, failure, fine, warning
+from cli.doctor.finding import Deployment, Finding, Level, counted, failure, fine, warning
 from device_integrity import ReferenceDataMalformed
 from server.access.access_tokens import OidcSettings
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
@@ -94,7 +94,7 @@ def _keys(deployment: Deployment) -> Iterator[Finding]:
             remedy="facegate restore keys; the first start of a new deployment makes them",
         )
         return
-    yield fine("KEYS_READ", f"{len(files.state())} files in {folder}")
+    yield fine("KEYS_READ", f"{counted(len(files.state()), 'file')} in {folder}")
     yield from _ages(files, deployment)
     yield from _tenants_keys(files)
     yield from _clear(deployment)
@@ -181,12 +181,12 @@ def _ages(files: KeyFiles, deployment: Deployment) -> Iterator[Finding]:
         elif deployment.now - made > _OLD:
             yield warning(
                 "KEY_OLD",
-                f"{name} is {(deployment.now - made).days} days old",
+                f"{name} is {counted((deployment.now - made).days, 'day')} old",
                 expected=f"at most {_OLD.days} days",
                 remedy=f"facegate keys rotate {purpose}",
             )
         else:
-            yield fine("KEY_AGE", f"{name} is {(deployment.now - made).days} days old")
+            yield fine("KEY_AGE", f"{name} is {counted((deployment.now - made).days, 'day')} old")
 
 
 def _clear(deployment: Deployment) -> Iterator[Finding]:
@@ -257,7 +257,10 @@ def _expiry(
     expected = f"more than {_SOON.days} days of validity"
     if left <= timedelta():
         yield failure(
-            f"{code}_EXPIRED", f"{name}: expired {-left.days} days ago", expected=expected, remedy=remedy
+            f"{code}_EXPIRED",
+            f"{name}: expired {counted(-left.days, 'day')} ago",
+            expected=expected,
+            remedy=remedy,
         )
     elif begins > deployment.now:
         yield failure(
@@ -268,10 +271,13 @@ def _expiry(
         )
     elif left < _SOON:
         yield warning(
-            f"{code}_EXPIRES", f"{name}: expires in {left.days} days", expected=expected, remedy=remedy
+            f"{code}_EXPIRES",
+            f"{name}: expires in {counted(left.days, 'day')}",
+            expected=expected,
+            remedy=remedy,
         )
     else:
-        yield fine(f"{code}_VALID", f"{name}: expires in {left.days} days")
+        yield fine(f"{code}_VALID", f"{name}: expires in {counted(left.days, 'day')}")
 
 
 def _shape(name: str, chain: list[x509.Certificate]) -> Iterator[Finding]:
@@ -331,7 +337,9 @@ async def _issuer(oidc: OidcSettings) -> Finding:
             expected=f"the public keys of the issuer {oidc.issuer}",
             remedy="correct listeners.service.oidc, or the network between; see docs/oidc.md",
         )
-    return fine("ISSUER_READ", f"{oidc.issuer}: {len(keys)} keys, {len(oidc.grants)} grants")
+    return fine(
+        "ISSUER_READ", f"{oidc.issuer}: {counted(len(keys), 'key')}, {counted(len(oidc.grants), 'grant')}"
+    )
 
 
 def _callers(deployment: Deployment) -> Iterator[Finding]:
@@ -339,9 +347,9 @@ def _callers(deployment: Deployment) -> Iterator[Finding]:
     if service.api_keys_file is None:
         if service.clients or service.oidc is None:
             found = (
-                f"{len(service.clients)} client certificates"
+                counted(len(service.clients), "client certificate")
                 if service.clients
-                else "loopback only, no credentials"
+                else "callers on this machine only, without credentials"
             )
             yield fine("CALLERS_READ", found)
         return
@@ -378,7 +386,7 @@ def _callers(deployment: Deployment) -> Iterator[Finding]:
             remedy=remedy,
         )
     else:
-        yield fine("API_KEYS_READ", f"{len(keys)} keys")
+        yield fine("API_KEYS_READ", counted(len(keys), "API key"))
 
 
 async def examine_attestation(deployment: Deployment) -> list[Finding]:
@@ -408,7 +416,7 @@ def _attestation(deployment: Deployment) -> Iterator[Finding]:
             remedy="correct the files, or device_integrity",
         )
         return
-    yield fine("ROOTS_READ", f"{len(trust.android_roots)} of Android, those of Apple")
+    yield fine("ROOTS_READ", f"{counted(len(trust.android_roots), 'root')} of Android, and those of Apple")
     yield from _revocation(deployment)
 
 
@@ -425,7 +433,7 @@ def _revocation(deployment: Deployment) -> Iterator[Finding]:
                 remedy=remedy,
             )
         else:
-            yield fine("REVOCATION_LIST_UNUSED", "no Android app and no list")
+            yield fine("REVOCATION_LIST_UNUSED", "no Android app is listed, so no list is needed")
         return
     try:
         listed = read_revocation_files(android.revocation_file)

@@ -29,7 +29,7 @@ from cli.verify.scanning import (
     opened_scanner,
     scan_options,
 )
-from cli.words import feedback_text
+from cli.words import feedback_texts
 from facegate_client import ClientError, ScanOutcome, ScanTicket
 
 __all__ = [
@@ -108,8 +108,8 @@ def scan_command(
         typer.echo(json.dumps(_learned(outcome), indent=2))
     else:
         typer.echo(_ENDED.get(outcome.status, _NOT_DECIDED))
-        for code in outcome.feedback:
-            messages.print(escape(f"  {feedback_text(code)}"), highlight=False)
+        for text in feedback_texts(outcome.feedback, frames=outcome.frames):
+            messages.print(escape(f"  {text}"), highlight=False)
     passed = outcome.status in {scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_COMPLETED}
     raise typer.Exit(0 if passed else _FAILED)
 

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from cli.connection import read_tls
 from cli.errors import PlatformUnusable
-from cli.words import describe_lost_connection, describe_refusal, feedback_text
+from cli.words import describe_lost_connection, describe_refusal, feedback_text, feedback_texts
 from facegate_client import (
     CallRefusedError,
     ClientError,
@@ -90,6 +90,7 @@ class ScanDisplay(ScanEvents):
         self._task = self._bar.add_task("scanning", total=1.0)
         self._hint: int | None = None
         self._flash = self._declined = False
+        self._frames = 0
 
     def __enter__(self) -> "ScanDisplay":
         if self._console.is_terminal:
@@ -121,6 +122,7 @@ class ScanDisplay(ScanEvents):
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
         """Shows the number of frames sent; nothing if the flash was declined before the first."""
+        self._frames = frames
         self._declined = self._flash and not frames
         if self._declined:
             return
@@ -133,8 +135,8 @@ class ScanDisplay(ScanEvents):
             self._say("  Continuing without the flash.")
         elif result.status == scan_pb2.SCAN_STATUS_RETRY:
             self._say("  The conditions did not allow a decision.")
-            for code in result.feedback:
-                self._say(f"  {feedback_text(code)}")
+            for text in feedback_texts(result.feedback, frames=self._frames):
+                self._say(f"  {text}")
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
         """Shows that the client reconnects."""

@@ -297,6 +297,11 @@ class Issuer:
         """The discovery document as last fetched; ``None`` before that, and with a file."""
         return None if self._answer is None else self._answer.document
 
+    @property
+    def away(self) -> bool:
+        """Whether the last fetch failed."""
+        return self._away
+
     async def refresh(self, identifier: str) -> None:
         """Fetches the keys if that of ``identifier`` (``kid``) is unknown or old, unless that was just tried.
 

@@ -222,6 +222,7 @@ class FileWatch:
         self._metrics.files.api_keys_read(
             usable=usable, seconds_to_expiry=self._callers.seconds_to_next_expiry
         )
+        self._metrics.files.issuer_asked(away=self._callers.issuer_away)
 
     def _read_tls(self) -> None:
         now = self._now()

@@ -376,7 +376,7 @@ class WorkMetrics:
 
 
 class FileMetrics:
-    """Reports the state of keys, certificates and lists."""
+    """Reports the state of keys, certificates and lists: of files, and of the issuer of access tokens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
@@ -391,6 +391,11 @@ class FileMetrics:
             registry=registry,
         )
         self._api_key_expiry.set(float("nan"))
+        self._issuer_away = Gauge(
+            "facegate_oidc_issuer_away",
+            "1 while the OIDC issuer does not give its keys, and the last ones are used for up to 24 hours.",
+            registry=registry,
+        )
         self._keys_unusable = Gauge(
             "facegate_keys_unusable",
             "1 while the folder of the server's keys cannot be used and the previous keys stay in force.",
@@ -484,6 +489,10 @@ class FileMetrics:
         """
         self._api_keys_unusable.set(0 if usable else 1)
         self._api_key_expiry.set(float("nan") if seconds_to_expiry is None else seconds_to_expiry)
+
+    def issuer_asked(self, *, away: bool) -> None:
+        """Sets whether the OIDC issuer did not answer when it was last asked."""
+        self._issuer_away.set(1 if away else 0)
 
 
 class AuditMetrics:

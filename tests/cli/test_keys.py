@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
+from cli.connection import read_api_key
 from cli.main import app
 from server.access.api_keys import load_api_keys
 from server.access.callers import Role, Scope
@@ -82,6 +83,40 @@ def test_a_file_that_the_server_would_refuse_stays_as_it_is(
     # No key is shown that has no entry.
     assert "fg1_" not in result.output
     assert file.read_text() == content
+
+
+def test_a_key_goes_into_a_private_file_alone(tmp_path: Path) -> None:
+    entries, own = tmp_path / "api_keys.toml", tmp_path / "api-key.txt"
+    words = ["keys", "new-api-key", "one", "--file", str(entries), "--out", str(own)]
+    before = os.umask(0)
+    try:
+        result = runner.invoke(app, words)
+    finally:
+        os.umask(before)
+    assert result.exit_code == 0, result.output
+    assert "fg1_" not in result.output
+    assert stat.S_IMODE(own.stat().st_mode) == 0o600
+    key = read_api_key(own)
+    assert key is not None
+    found = load_api_keys(entries).find(key.value)
+    assert found is not None
+    assert found.caller.name == "one"
+
+
+def test_a_key_replaces_no_file_and_needs_its_entry(tmp_path: Path) -> None:
+    entries, own = tmp_path / "api_keys.toml", tmp_path / "api-key.txt"
+    words = ["keys", "new-api-key", "one", "--file", str(entries), "--out", str(own)]
+    own.write_text("of another caller\n")
+    result = runner.invoke(app, words)
+    assert result.exit_code == 2
+    assert "already exists" in result.stderr
+    assert own.read_text() == "of another caller\n"
+    assert not entries.exists()
+    own.unlink()
+    entries.write_text("nonsense = 1\n")
+    entries.chmod(0o600)
+    assert runner.invoke(app, words).exit_code == 2
+    assert not own.exists()
 
 
 def test_a_sandbox_key_is_marked_in_its_entry(tmp_path: Path) -> None:

@@ -7,8 +7,14 @@ import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from cli.words import describe_refusal, evidence_words, feedback_text, portrait_words
-from facegate_client import ServerError
+from cli.words import (
+    describe_lost_connection,
+    describe_refusal,
+    evidence_words,
+    feedback_text,
+    portrait_words,
+)
+from facegate_client import ConnectionFailedError, ServerError
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
 
@@ -42,6 +48,14 @@ def test_a_refusal_states_problem_expectation_and_remedy() -> None:
     stalled = describe_refusal(ServerError(code="DEADLINE_EXCEEDED", reason="", message="FinishCheck ..."))
     for part in ("DEADLINE_EXCEEDED: FinishCheck ...", "does not answer", "/readyz", "run the command again"):
         assert part in stalled
+
+
+def test_a_server_that_lets_connect_and_never_answers_is_stalled() -> None:
+    text = "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame"
+    told = describe_lost_connection(ConnectionFailedError(text))
+    assert told.startswith(f"{text}\n")
+    assert "/readyz" in told
+    assert "Correct the address" not in told
 
 
 @pytest.fixture(scope="module")

@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from cryptography.exceptions import InvalidSignature
@@ -23,8 +23,12 @@ _STRANGER = ResultSigner(ec.generate_private_key(ec.SECP256R1()), issuer=_ISSUER
 _JWKS = _SIGNER.jwks()
 _GOOD = _SIGNER.sign(_PAYLOAD, tenant=_TENANT, sandbox=False)
 
-Verifier = Callable[[str], bool]
-"""Whether a JWS is accepted; the payload must be the one that was signed."""
+
+class Verifier(Protocol):
+    """Verifies a result as a function of the page does."""
+
+    def __call__(self, result_jws: str, *, sandbox: bool = False) -> str | None:
+        """Returns the error, empty if it is not known; ``None`` if the payload is the one that was signed."""
 
 
 def _code(language: str, having: str) -> str:
@@ -41,29 +45,33 @@ def _python(_folder: Path) -> Verifier:
     exec(_code("python", "def verify_result"), names)  # noqa: S102 - our own page
     verify: Callable[..., bytes] = names["verify_result"]
 
-    def accepts(result_jws: str) -> bool:
+    def refusal(result_jws: str, *, sandbox: bool = False) -> str | None:
         try:
-            return verify(result_jws, _JWKS, issuer=_ISSUER, tenant=_TENANT) == _PAYLOAD
-        except (ValueError, InvalidSignature):
-            return False
+            payload = verify(result_jws, _JWKS, issuer=_ISSUER, tenant=_TENANT, accept_sandbox=sandbox)
+        except (ValueError, InvalidSignature) as error:
+            return str(error)
+        assert payload == _PAYLOAD
+        return None
 
-    return accepts
+    return refusal
 
 
 def _javascript(folder: Path) -> Verifier:
     node = shutil.which("node") or pytest.skip("no Node.js")
-    (folder / "verify.mjs").write_text(_code("javascript", "verifyResult"))
+    (folder / "verify.mjs").write_text(_code("javascript", "function verifyResult"))
     (folder / "run.mjs").write_text(
         'import { verifyResult } from "./verify.mjs";\n'
-        "const [jws, jwks, issuer, tenant] = process.argv.slice(2);\n"
-        'process.stdout.write(verifyResult(jws, JSON.parse(jwks), { issuer, tenant }).toString("hex"));\n'
+        "const [jws, jwks, options] = process.argv.slice(2);\n"
+        'process.stdout.write(verifyResult(jws, JSON.parse(jwks), JSON.parse(options)).toString("hex"));\n'
     )
 
-    def accepts(result_jws: str) -> bool:
-        words = [node, "run.mjs", result_jws, json.dumps(_JWKS), _ISSUER, _TENANT]
-        return _run(words, folder) == _PAYLOAD.hex()
+    def refusal(result_jws: str, *, sandbox: bool = False) -> str | None:
+        # By default, as a caller that never heard of sandbox results.
+        options = {"issuer": _ISSUER, "tenant": _TENANT} | ({"acceptSandbox": True} if sandbox else {})
+        words = [node, "run.mjs", result_jws, json.dumps(_JWKS), json.dumps(options)]
+        return _refusal(words, folder, expected=_PAYLOAD.hex())
 
-    return accepts
+    return refusal
 
 
 def _java(folder: Path) -> Verifier:
@@ -74,17 +82,21 @@ def _java(folder: Path) -> Verifier:
     subprocess.run([javac, "VerifyResult.java"], cwd=folder, check=True, capture_output=True, timeout=60)
     (key,) = _JWKS["keys"]
 
-    def accepts(result_jws: str) -> bool:
+    def refusal(result_jws: str, *, sandbox: bool = False) -> str | None:
         (folder / "result.jws").write_text(result_jws)
         words = [java, "VerifyResult", "result.jws", key["kid"], key["x"], key["y"], _ISSUER, _TENANT]
-        return _run(words, folder) == f"valid: {len(_PAYLOAD)} bytes\n"
+        words += ["sandbox"] if sandbox else []
+        return _refusal(words, folder, expected=f"valid: {len(_PAYLOAD)} bytes\n")
 
-    return accepts
+    return refusal
 
 
-def _run(words: list[str], folder: Path) -> str | None:
+def _refusal(words: list[str], folder: Path, *, expected: str) -> str | None:
     done = subprocess.run(words, cwd=folder, check=False, capture_output=True, text=True, timeout=60)
-    return done.stdout if done.returncode == 0 else None
+    if done.returncode != 0:
+        return done.stderr
+    assert done.stdout == expected
+    return None
 
 
 def _with_header(result_jws: str, **changes: Any) -> str:
@@ -103,14 +115,17 @@ _REFUSED = {
     "another key": _STRANGER.sign(_PAYLOAD, tenant=_TENANT, sandbox=False),
     "another tenant": _SIGNER.sign(_PAYLOAD, tenant="other", sandbox=False),
     "no issuer": _SIGNER.sign(_PAYLOAD, tenant=None, sandbox=False),
-    "a sandbox result": _SIGNER.sign(_PAYLOAD, tenant=_TENANT, sandbox=True),
 }
+_SANDBOX = _SIGNER.sign(_PAYLOAD, tenant=_TENANT, sandbox=True)
 
 
 @pytest.mark.parametrize("language", some_fast([_python, _javascript, _java], step=3))
 def test_a_result_is_accepted_and_others_are_refused(
     language: Callable[[Path], Verifier], tmp_path: Path
 ) -> None:
-    accepts = language(tmp_path)
-    assert accepts(_GOOD)
-    assert [name for name, result_jws in _REFUSED.items() if accepts(result_jws)] == []
+    refusal = language(tmp_path)
+    assert refusal(_GOOD) is None
+    assert [name for name, result_jws in _REFUSED.items() if refusal(result_jws, sandbox=True) is None] == []
+    # Of a sandbox only for a caller that says so.
+    assert "a sandbox result" in (refusal(_SANDBOX) or "")
+    assert refusal(_SANDBOX, sandbox=True) is None

@@ -266,3 +266,13 @@ def test_text_that_looks_like_a_number_stays_text() -> None:
     assert {"Deployment", "CronJob", "Job", "Ingress", "ServiceAccount"} <= {one["kind"] for one in documents}
     for document in documents:
         kubernetes_validate.validate(document, "1.34", strict=True)
+
+
+def test_alerts_link_to_the_guide_that_the_values_name() -> None:
+    own = "https://docs.bank.example/facegate/operating.md"
+    rule = _one("PrometheusRule", "", "autoscaling.yaml", f"monitoring.runbook={own}")
+    links = [
+        each["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for each in group["rules"]
+    ]
+    assert links
+    assert all(link.startswith(f"{own}#facegate") for link in links)

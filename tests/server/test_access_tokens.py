@@ -459,9 +459,11 @@ async def test_while_the_issuer_is_away_its_last_keys_are_used_for_a_time() -> N
     source = _Source()
     issuer = source.issuer()
     await issuer.refresh("a")
+    away = [issuer.away]
     source.keys = None
     source.seconds += KEPT_SECONDS - RETRY_SECONDS
     await issuer.refresh("a")
+    away.append(issuer.away)
     assert issuer.find("a") is _KEYS["ES256"]
     refusal = _no_key(issuer, "b")
     assert (refusal.reason, refusal.retry_after) == (Reason.NOT_SERVING, RETRY_SECONDS)
@@ -472,6 +474,7 @@ async def test_while_the_issuer_is_away_its_last_keys_are_used_for_a_time() -> N
     source.seconds += RETRY_SECONDS
     await issuer.refresh("a")
     assert issuer.find("a") is _KEYS["ES256"]
+    assert [*away, issuer.away] == [False, True, False]
 
 
 async def test_no_call_waits_for_an_issuer_that_is_away_if_it_needs_no_key() -> None:

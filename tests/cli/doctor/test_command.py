@@ -150,11 +150,11 @@ def _foreign_key(one: _Deployment) -> None:
     _tls(one, expires=timedelta(days=90), other_key=True)
 
 
-def _expired_api_key(one: _Deployment) -> None:
+def _list_an_api_key(one: _Deployment, *, left: timedelta) -> None:
     path = one.folder / "api_keys.toml"
     path.write_text(
         f'[[key]]\nname = "backend"\nsha256 = "{new_api_key()[1]}"\nroles = ["orchestrator"]\n'
-        "expires = 2020-01-01T00:00:00Z\n"
+        f"expires = {datetime.now(UTC) + left:%Y-%m-%dT%H:%M:%SZ}\n"
     )
     path.chmod(0o600)
     one.add(f'[listeners.service]\nport = 0\napi_keys_file = "{path}"')
@@ -218,12 +218,29 @@ def test_a_planted_fault_is_found(
 
 
 def test_only_expired_api_keys_are_a_failure(deployment: _Deployment) -> None:
-    _expired_api_key(deployment)
+    _list_an_api_key(deployment, left=timedelta(days=-1))
     config = deployment.config()
     config.write_text(config.read_text().replace("listeners.service.port = 0\n", ""))
     done = _RUN.invoke(app, ["doctor", "--json", "--only", "callers", "--config", str(config)])
     assert "API_KEYS_ALL_EXPIRED" in done.stdout
     assert done.exit_code == 1
+
+
+def test_the_policies_that_cannot_be_met_are_named(deployment: _Deployment) -> None:
+    done = _RUN.invoke(app, ["doctor", "--only", "policies", "--config", str(deployment.config())])
+    assert done.exit_code == 0, done.output
+    shown = " ".join(done.stdout.split())
+    # What the embedded pack cannot reach, and what no device can meet with these settings.
+    assert "1 of 7 policies can be met; not adaptive, dynamic, high, low, no-flash, standard" in shown
+    assert "0 failures, 0 warnings" in shown
+
+
+def test_one_thing_is_not_many(deployment: _Deployment) -> None:
+    _list_an_api_key(deployment, left=timedelta(days=100))
+    config = deployment.config()
+    config.write_text(config.read_text().replace("listeners.service.port = 0\n", ""))
+    done = _RUN.invoke(app, ["doctor", "--only", "callers", "--config", str(config)])
+    assert "1 API key " in done.stdout, done.output
 
 
 def test_a_missing_backup_is_a_warning_and_a_recorded_one_is_not(deployment: _Deployment) -> None:

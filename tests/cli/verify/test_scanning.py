@@ -52,3 +52,15 @@ async def test_folder_and_video_are_distinguished(tmp_path: Path) -> None:
 async def test_camera_that_is_not_there_is_reported(scan: str) -> None:
     with pytest.raises(SourceError, match="camera"):
         open_scan(scan)
+
+
+def test_without_a_frame_the_camera_is_not_at_fault() -> None:
+    retry = scan_pb2.ScanResult(
+        status=scan_pb2.SCAN_STATUS_RETRY,
+        another_attempt=True,
+        feedback=[feedback_pb2.FEEDBACK_CODE_LOW_VIDEO_QUALITY, feedback_pb2.FEEDBACK_CODE_TIMED_OUT],
+    )
+    assert _shown(scan_pb2.PLAN_EXPRESS, 0, retry)[2:] == [
+        "No frame reached the server.",
+        "That took too long. Please try again.",
+    ]

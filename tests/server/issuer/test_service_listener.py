@@ -29,7 +29,7 @@ from server.storage.database import open_database
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
 from tests.server.issuer.provider import AUDIENCE, Provider, running_provider
-from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.live import LiveServer, portrait, serving, settings_for, until
 from tests.server.refusals import Refused, refused
 
 pytestmark = pytest.mark.slow
@@ -229,6 +229,13 @@ async def test_while_the_issuer_is_away_known_keys_work(
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
             assert refusal.retry_seconds is not None
             assert (await _get_check(live, known)).reason == "CHECK_NOT_FOUND"
+            await until(lambda: _shows(live, "facegate_oidc_issuer_away 1.0"))
+
+
+async def _shows(live: LiveServer, line: str) -> bool:
+    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
+    async with aiohttp.ClientSession() as session, session.get(url) as answer:
+        return line in (await answer.text()).splitlines()
 
 
 async def test_a_server_that_cannot_reach_the_issuer_has_its_keys_in_a_file(tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_panels_are_grouped_and_numbered() -> None:
 def test_every_alert_has_its_section() -> None:
     headings = anchors(_GUIDE)
     for alert in alerts():
-        assert alert.runbook == f"docs/operating.md#{alert.name.lower()}"
+        assert alert.runbook == f"https://facegate.org/docs/operating.md#{alert.name.lower()}"
         assert alert.name.lower() in headings, alert.name
         assert alert.severity in {"critical", "warning", "info"}
     names = [alert.name for alert in alerts()]
