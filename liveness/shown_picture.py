@@ -210,7 +210,7 @@ _FEWEST: Final = 4
 
 _SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
-_ONE_PICTURE, _SURELY_ONE = 5.0, 1.9
+_ONE_PICTURE, _SURELY_ONE = 5.0, 1.3
 """The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
 docs/accuracy.md)."""
 LEAST_BEND: Final = 0.012

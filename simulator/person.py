@@ -272,7 +272,9 @@ class Person:
         self._backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
-        self._folds = tuple(_folds(mask.shape, rng, width=_FOLDS * self._face_pixels) for _ in range(2))
+        # Drawn by themselves, so that what is drawn after the person does not depend on them.
+        (skin,) = rng.spawn(1)
+        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self._face_pixels) for _ in range(2))
 
     @property
     def face_pixels(self) -> float:
