@@ -154,7 +154,7 @@ a scan is in [device_protocol.md](../device_protocol.md#errors).
 """
 _SEEN_BY: Final = {
     "device, orchestrator": "Any call",
-    "device": "Scans",
+    "device": "Scans only",
     "orchestrator": "Calls of an orchestrator",
     "compliance": "Calls of a compliance role",
 }
@@ -221,21 +221,24 @@ def documented_reasons() -> list[DocumentedReason]:
 def _errors_page() -> str:
     lines = [_ERRORS_INTRODUCTION]
     for seen_by, title in _SEEN_BY.items():
-        scans = "Scan | " if "device" in seen_by else ""
-        lines.append(
-            f"\n## {title}\n\n| Reason | Status | Retry | {scans}What happened | What to do | Metadata |\n"
-            f"| --- | --- | --- | {'--- | ' if scans else ''}--- | --- | --- |\n"
-        )
+        # What a device does after the errors of scans is in the protocol of devices.
+        columns = ["Reason", "Status", "Retry", "Scan", "What happened", "What to do", "Metadata"]
+        left_out = {"device": "What to do", "device, orchestrator": ""}.get(seen_by, "Scan")
+        columns = [column for column in columns if column != left_out]
+        lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
         for entry in documented_reasons():
             advice = REFUSALS[entry.reason]
             if advice.seen_by == seen_by:
-                retry = "yes" if entry.retry else ""
-                scan = f"{advice.scan or ''} | " if scans else ""
-                metadata = ", ".join(f"`{key}`" for key in advice.metadata)
-                lines.append(
-                    f"| `{entry.reason}` | {entry.code} | {retry} | {scan}{entry.description} "
-                    f"| {advice.action} | {metadata} |\n"
-                )
+                cells = {
+                    "Reason": f"`{entry.reason}`",
+                    "Status": entry.code,
+                    "Retry": "yes" if entry.retry else "",
+                    "Scan": advice.scan or "",
+                    "What happened": entry.description,
+                    "What to do": advice.action,
+                    "Metadata": ", ".join(f"`{key}`" for key in advice.metadata),
+                }
+                lines.append(f"| {' | '.join(cells[column] for column in columns)} |\n")
     return "".join(lines)
 
 
