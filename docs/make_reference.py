@@ -2,11 +2,11 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import Enum
 from itertools import groupby
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
@@ -53,6 +53,8 @@ REFERENCE: Final = Path(__file__).resolve().parent / "reference"
 _BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
 _WORTH_REPEATING: Final = 60
 """Characters up to which a description is written again instead of a reference to its first table."""
+_SHORT_KIND: Final = 25
+"""Characters up to which the kind of the row above is written again."""
 _KIND: Final = "#"
 """Separates the name of a table from the kind that selects its schema."""
 _NAMES: Final = {
@@ -103,26 +105,27 @@ def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
 
 def _page(introduction: str, model: type[BaseModel]) -> str:
     lines = [introduction.rstrip()]
-    table = None
-    described: dict[tuple[str, str], str] = {}
-    for field in reference_fields(model):
-        if field.table != table:
-            table = field.table
-            heading = _heading(table)
-            lines += [
-                "",
-                f"## {heading}",
-                "",
-                "| Field | Holds | Default | Meaning |",
-                "| --- | --- | --- | --- |",
-            ]
-        default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
-        meaning = field.description
-        first = described.setdefault((field.name, meaning), table)
-        if first != table and len(meaning) > _WORTH_REPEATING:
-            meaning = f"As in {_heading(first)}."
-        cells = (f"`{field.name}`", field.kind, default, meaning)
-        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    described: dict[tuple[str, str], ReferenceField] = {}
+    written: dict[tuple[ReferenceField, ...], str] = {}
+    for table, group in groupby(reference_fields(model), key=attrgetter("table")):
+        fields = tuple(group)
+        lines += ["", f"## {_heading(table)}", ""]
+        first = written.setdefault(tuple(replace(field, table="") for field in fields), table)
+        if first != table:
+            lines.append(f"As {_heading(first)}.")
+            continue
+        lines += ["| Field | Holds | Default | Meaning |", "| --- | --- | --- | --- |"]
+        above = ""
+        for field in fields:
+            default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
+            kind = "as above" if field.kind == above and len(above) > _SHORT_KIND else field.kind
+            meaning, above = field.description, field.kind
+            earlier = described.setdefault((field.name, meaning), field)
+            if earlier.table != table and len(meaning) > _WORTH_REPEATING:
+                meaning = f"As in {_heading(earlier.table)}."
+                kind = "as there" if earlier.kind == kind and len(kind) > _WORTH_REPEATING else kind
+            cells = (f"`{field.name}`", kind, default, meaning)
+            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
     return "\n".join(lines) + "\n"
 
 
@@ -220,8 +223,13 @@ def _kind(info: FieldInfo) -> str:
     if len(bounds) == 2 and bounds[0].startswith("at least ") and bounds[1].startswith("at most "):
         bounds = [" to ".join(bound.split()[-1] for bound in bounds)]
     unit = "entries" if words.startswith("list") else "characters"
-    bounds += [f"at least {mark.min_length} {unit}" for mark in info.metadata if isinstance(mark, MinLen)]
-    bounds += [f"at most {mark.max_length} {unit}" for mark in info.metadata if isinstance(mark, MaxLen)]
+    least = [f"{mark.min_length} to" for mark in info.metadata if isinstance(mark, MinLen)]
+    most = [f"{mark.max_length:,} {unit}" for mark in info.metadata if isinstance(mark, MaxLen)]
+    if least and most:
+        bounds += [f"{least[0]} {most[0]}"]
+    else:
+        bounds += [f"{part.removesuffix(' to')} {unit} or more" for part in least]
+        bounds += [f"at most {part}" for part in most]
     return ", ".join([words, *bounds])
 
 

@@ -24,14 +24,13 @@ _INTRODUCTION = """\
 # Roles and calls
 
 A caller of the service listener is the holder of an API key or of a client certificate, and its entry names
-its roles ([how to write one](../orchestrator.md#callers)). A call needs a scope; each role has some, and an
-entry that lists `scopes` narrows its roles to those. Without the scope, a call is PERMISSION_DENIED; without
-known credentials, UNAUTHENTICATED. Both are in the [audit log](../evidence.md#the-audit-log), and so is every
-refused call of a compliance role. On the other listener, every call is UNIMPLEMENTED with the reason
-WRONG_LISTENER.
+its roles ([how to write one](../operating.md#api-keys-and-client-certificates)). A call needs a scope; each
+role has some, and an entry that lists `scopes` narrows its roles to those. Without the scope, a call is
+PERMISSION_DENIED; without known credentials, UNAUTHENTICATED. On the other listener, every call is
+UNIMPLEMENTED with the reason WRONG_LISTENER.
 
 `make reference` writes this page from `protos/`, `server/edge/listeners.py` and `server/access/callers.py`;
-do not edit it by hand. A test calls every method in every role on both listeners.
+do not edit it by hand.
 
 """
 

@@ -124,21 +124,6 @@ _OTHERS: Final = (
         "AttemptSummary.EndedBy",
         "ENDED_BY_",
     ),
-    _Section(
-        "Feedback codes",
-        "`Feedback.code` in an attempt; `ScanResult.feedback` and `AttemptSummary.feedback` after it. "
-        "The texts to show are in [device_protocol.md](../device_protocol.md#feedback-codes).",
-        "feedback.proto",
-        "FeedbackCode",
-        "FEEDBACK_CODE_",
-    ),
-    _Section(
-        "Scan status",
-        "`ScanResult.status`: what the app learns.",
-        "scan.proto",
-        "ScanStatus",
-        "SCAN_STATUS_",
-    ),
 )
 
 _ERRORS_INTRODUCTION: Final = """\
@@ -161,21 +146,27 @@ limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED
 - **over**: the check accepts no further stream of this device, or of any device.
 
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
-of `AnalysisService` also has `code` and `requestId` or `inferenceId`.
+of `AnalysisService` also has `code` and `requestId` or `inferenceId`. What a device does after each error of
+a scan is in [device_protocol.md](../device_protocol.md#errors).
 
 `make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
 `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
-
-| Reason | Status | Retry | Scan | Seen by | What happened | What to do | Metadata |
-| --- | --- | --- | --- | --- | --- | --- | --- |
 """
+_SEEN_BY: Final = {
+    "device, orchestrator": "Any call",
+    "device": "Scans only",
+    "orchestrator": "Calls of an orchestrator",
+    "compliance": "Calls of a compliance role",
+}
+"""The sections of the page of errors, by who sees their reasons."""
 _REASONS_INTRODUCTION: Final = """\
 # Reasons and codes
 
-The values of a result, of feedback and of a scan's end, without the prefix that each has in the contract:
-SPOOF is `FAILURE_REASON_SPOOF`. Treat a value that your stubs do not know as UNSPECIFIED, and a status that
-they do not know as "not verified". Reasons of errors are in [errors.md](errors.md); how to read a result is
-in [orchestrator.md](../orchestrator.md).
+The values of a result, without the prefix that each has in the contract: SPOOF is `FAILURE_REASON_SPOOF`.
+Treat a value that your stubs do not know as UNSPECIFIED, and a status that they do not know as "not
+verified". How to read a result is in [orchestrator.md](../orchestrator.md). Reasons of errors are in
+[errors.md](errors.md), [feedback codes](../device_protocol.md#feedback-codes) and [what the app
+learns](../device_protocol.md#scan-results) in device_protocol.md.
 
 `make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
 `protos/facegate/v1`; do not edit it by hand.
@@ -229,14 +220,25 @@ def documented_reasons() -> list[DocumentedReason]:
 
 def _errors_page() -> str:
     lines = [_ERRORS_INTRODUCTION]
-    for entry in documented_reasons():
-        advice = REFUSALS[entry.reason]
-        retry = "yes" if entry.retry else ""
-        metadata = ", ".join(f"`{key}`" for key in advice.metadata)
-        lines.append(
-            f"| `{entry.reason}` | {entry.code} | {retry} | {advice.scan or ''} | {advice.seen_by} "
-            f"| {entry.description} | {advice.action} | {metadata} |\n"
-        )
+    for seen_by, title in _SEEN_BY.items():
+        # What a device does after the errors of scans is in the protocol of devices.
+        columns = ["Reason", "Status", "Retry", "Scan", "What happened", "What to do", "Metadata"]
+        left_out = {"device": "What to do", "device, orchestrator": ""}.get(seen_by, "Scan")
+        columns = [column for column in columns if column != left_out]
+        lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
+        for entry in documented_reasons():
+            advice = REFUSALS[entry.reason]
+            if advice.seen_by == seen_by:
+                cells = {
+                    "Reason": f"`{entry.reason}`",
+                    "Status": entry.code,
+                    "Retry": "yes" if entry.retry else "",
+                    "Scan": advice.scan or "",
+                    "What happened": entry.description,
+                    "What to do": advice.action,
+                    "Metadata": ", ".join(f"`{key}`" for key in advice.metadata),
+                }
+                lines.append(f"| {' | '.join(cells[column] for column in columns)} |\n")
     return "".join(lines)
 
 

@@ -97,8 +97,8 @@ class AndroidSettings(Table):
     apps: tuple[AndroidAppTable, ...] = ()
     """The operator's apps. If none is listed, no Android evidence vouches for an app."""
     revocation_file: Path | None = None
-    """File with Google's list of revoked attestation certificates. ``facegate attest revocation`` updates it,
-    and writes a record with its date to the same folder. The server reads both again when they change.
+    """File with Google's list of revoked attestation certificates, which ``facegate attest revocation``
+    updates, with a record of its date in the same folder. The server reads both again when they change.
     Without them, no key attestation is verified."""
     max_revocation_age_hours: int = Field(default=48, ge=1, le=24 * 90)
     """Maximum age of the list."""
@@ -108,9 +108,8 @@ class AndroidSettings(Table):
     """Whether attestation keys from the factory are refused. Thousands of phones share one such key, and some
     keys leak. Phones that were sold before Android 12 have no other keys."""
     further_roots: tuple[FurtherRootTable, ...] = Field(default=(), max_length=16)
-    """Roots that are trusted in addition to Google's, in every check: one that Google began to use after this
-    release, or that of your own devices. A holder of the key of such a root can make evidence of any
-    device."""
+    """Roots that are trusted in addition to Google's, in every check. A holder of the key of such a root can
+    make evidence of any device."""
     min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
     """Lowest accepted security level of the environment of a key."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
@@ -227,9 +226,8 @@ class DeviceIntegritySettings(Table):
     of its certificates. Devices must state one of these, one of ``server_keys_file``, or that of the device
     listener."""
     server_keys_file: Path | None = None
-    """File with further such keys, one SHA-256 a line. The server reads it again within a minute when it
-    changes. List the key of the next certificate before the proxy uses it. A key that is removed from the
-    file is accepted for one more day."""
+    """File with further such keys, one SHA-256 a line, read again within a minute when it changes. List the
+    key of the next certificate before the proxy uses it. A removed key is accepted for one more day."""
     server_keys: Literal["open", "complete"] = "open"
     """``complete`` states that the keys above, and that of the device listener, are all keys of this server.
     A device that states another one then fails its check (``DEVICE_MANIPULATED``), under every policy."""
@@ -237,8 +235,8 @@ class DeviceIntegritySettings(Table):
     """Days without use after which an enrolled key (App Attest, WebAuthn) is erased."""
     remembered_scans: int = Field(default=100_000, ge=1, le=100_000_000)
     """Maximum number of scans that are remembered of each tenant, and as many of its sandbox, to recognise
-    recordings of them. A scan takes about 40 kB in the database. Over this number the oldest are forgotten,
-    before the policy's retention ends."""
+    recordings of them; over it the oldest are forgotten, before the policy's retention ends. A scan takes
+    about 40 kB in the database."""
     test_roots: TestRoots = TestRoots()
     """Roots of test devices, for sandbox checks."""
 

@@ -139,8 +139,8 @@ class ServiceListener(Table):
     ``docs/oidc.md``."""
     clients: tuple[ClientCertificateEntry, ...] = ()
     """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` or
-    ``oidc`` is also set, a call needs a certificate and a key or access token of the same tenant, and the key
-    or token determines the scopes."""
+    ``oidc`` is also set, a call needs a certificate and a key or access token of the same tenant, which
+    determines the scopes."""
     local_sandbox: bool = False
     """Whether callers without credentials are sandbox callers: on loopback, without ``api_keys_file``,
     ``oidc`` and ``tls.client_ca``. Otherwise, the entry of a caller states whether it is one."""
@@ -253,7 +253,7 @@ class PolicySettings(Table):
     """A folder with policy files, which add to the shipped ones or replace those of the same name."""
     served: tuple[str, ...] = ()
     """The names of the policies that the server serves, shipped ones and those of the folder; empty for all.
-    A name without a policy keeps the server from starting. Checks that began under another policy go on."""
+    A name without a policy keeps the server from starting."""
     default: str = "standard"
     """The policy of a check that names none. Without a settings file, a server that listens on loopback only
     and uses the pack ``embedded`` has ``evaluation`` by default."""
@@ -264,8 +264,7 @@ class ResultSettings(Table):
 
     issuer: str = Field(default="facegate", min_length=1, max_length=256)
     """The issuer of results: ``iss`` in the header of each JWS. Set a different one for every installation,
-    such as ``https://facegate.bank.example``, so that the results of one cannot be used as those of
-    another."""
+    such as ``https://facegate.bank.example``, so that results of one cannot be used as those of another."""
 
 
 class IsolationSettings(Table):
@@ -332,9 +331,8 @@ class Settings(BaseSettings):
     or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
     allow_evaluation_pack: bool = False
     """Whether EXPRESS policies may run with a pack that is for evaluation only, such as ``embedded``. If not,
-    the server refuses their checks, and does not start if its default policy is one of them. DYNAMIC policies
-    are not affected. Without a settings file, a server that listens on loopback only has ``true`` by
-    default."""
+    the server refuses their checks, and does not start if its default policy is one of them. Without a
+    settings file, a server that listens on loopback only has ``true`` by default."""
     calibration: Path | None = None
     """Calibration of the embedder of the pack, which replaces the one of Facegate. It is made from your own
     photos by ``facegate calibrate match``, or states figures that were published for the embedder."""

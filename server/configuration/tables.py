@@ -56,7 +56,7 @@ class AuditSettings(Table):
     checkpoint can be changed unseen by anyone with write access to the database."""
     witness_url: str | None = None
     """Folder or URL, as ``storage.objects_url``, of the witness: it keeps the newest checkpoints, so that a
-    log that was changed or is older is noticed and not signed. All servers of a database share it. Whoever
+    log that was changed or is older is noticed and not signed. All servers of a database share it; whoever
     administers the database should not be able to write there. By default the object store."""
     timestamp_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     """URL of a time-stamping authority (RFC 3161), which stamps checkpoints. It gets a hash only. Needs the
@@ -98,8 +98,7 @@ class ComplianceSettings(Table):
     two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(_each_once)] = Field(default=(), strict=False)
     """The actions that a second person has to confirm: ``delete`` (the evidence of a check), ``erase`` (a
     person), ``release_hold``, ``destroy_key``. The first call records a request; the same call by a caller of
-    another name performs the action. Each name must belong to one person, and each person must have one: an
-    API key and a token of one person have two."""
+    another name performs the action. Each name must belong to one person, and each person must have one."""
     approval_hours: int = Field(default=24, ge=1, le=720)
     """How long a second person may confirm a request."""
 
@@ -198,18 +197,17 @@ class LimitSettings(Table):
     max_evidence: int = Field(default=4, ge=1, le=100)
     """Maximum number of calls of EvidenceService at once; an export holds a few megabytes."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
-    """How long a unary call, an upload, a selfie or a video waits for a place if none is free. It should be
-    shorter than the deadline of 5 seconds that is recommended to callers. It is refused at once if 8 calls of
-    its kind and tenant, or 16 of its kind, wait already. Scans and watches do not wait."""
+    """How long a unary call, an upload, a selfie or a video waits for a place if none is free; shorter than
+    the deadline of 5 seconds that is recommended to callers. It is refused at once if 8 calls of its kind and
+    tenant, or 16 of its kind, wait already. Scans and watches do not wait."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
     """Quotas of single tenants, by name: the maximum number of calls of each kind at once. The sandbox
-    callers of a tenant may hold the same number in addition, because they count as a separate tenant. In the
-    environment, all tables are one variable, as JSON."""
+    callers of a tenant may hold the same number in addition. In the environment, all tables are one variable,
+    as JSON."""
     memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)
     """Memory that this process may use. Above 85 % of it new scans are refused, and ``/readyz`` answers 503,
     until it uses less than 70 %, or less than 85 % for half a minute. By default the limit of the control
-    group (of the container or the systemd unit) counts, and what all processes in it use; without any limit
-    no scan is refused."""
+    group counts, and what all processes in it use; without any limit no scan is refused."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays assigned to a replica that has stopped responding."""
     failures: FailureSettings = FailureSettings()
@@ -294,8 +292,8 @@ class KeySettings(Table):
     """Folder of the keys, by default ``keys`` in ``data_dir``; missing keys are made on the first start."""
     encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
     """The keys that encrypt the files in the folder. The first entry encrypts new files; every entry
-    decrypts. To change the key, put the new entry first and run ``facegate keys encrypt``. Empty: the files
-    are not encrypted, and only their permissions protect them."""
+    decrypts. To change the key, put the new entry first and run ``facegate keys encrypt``. Empty: only
+    permissions protect the files."""
     tenants: dict[str, TenantKeySettings] = Field(default_factory=dict)
     """Tenants whose evidence is sealed under keys of their own, by name. Without their key, their evidence
     cannot be opened any more (``facegate keys destroy``)."""

@@ -288,7 +288,7 @@ class SdkRules(PolicyTable):
     """The minimum for checks that are created after ``supported_until``."""
     supported_until: date | None = None
     """The last day, in UTC, for versions below ``next_minimum``. The results of their scans state it in
-    ``device.sdk_supported_until``, so that the app can be updated in time. TOML has dates without quotes."""
+    ``device.sdk_supported_until``. TOML has dates without quotes."""
 
     @model_validator(mode="after")
     def _dated(self) -> Self:
@@ -310,10 +310,9 @@ class DeviceRules(PolicyTable):
 
     minimum_assurance: _MinimumAssurance = Assurance.NONE
     """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
-    is the device's own claim, which its evidence must not contradict. An attacker without evidence can
-    therefore claim the platform with the lowest demands. With NONE or LOW, and if no attestation is required,
-    a check can succeed with a device that is not attested. Only the frames and the device's own claims then
-    oppose video that software makes in real time, and the result states this."""
+    is the device's own claim: an attacker without evidence can claim the one with the lowest demands. With
+    NONE or LOW, and without required attestation, a check can succeed with a device that is not attested;
+    only the frames and the device's own claims then oppose video that software makes in real time."""
     demands: DemandRules = DemandRules()
     """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
     the assurance) or "ignored" (it is reported)."""
@@ -321,18 +320,18 @@ class DeviceRules(PolicyTable):
     """Names of decisive device tests to waive: their failure is reported and has no other consequence.
     Without a waiver, each of them alone fails the check, under every policy."""
     decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
-    """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Without this, their
-    failure is a soft sign, because honest people's devices fail them too: a rooted phone, a company's proxy.
-    ``runtime.hooking`` and ``runtime.debugger`` are always decisive."""
+    """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Otherwise their failure
+    is a soft sign, because honest people's devices fail them too. ``runtime.hooking`` and
+    ``runtime.debugger`` are always decisive."""
 
     web_origins: tuple[WebOrigin, ...] = Field(default=(), strict=False)
     """Origins of the pages that may scan under this policy, out of ``device_integrity.web.origins`` of the
-    settings, such as ``https://verify.bank.example``; if none is listed, all of them. A page of another
-    origin is refused with ``ORIGIN_NOT_ALLOWED`` after its ScanStart, and the check stays open."""
+    settings; if none is listed, all of them. A page of another origin is refused with ``ORIGIN_NOT_ALLOWED``
+    after its ScanStart, and the check stays open."""
     sdks: dict[Annotated[str, Field(min_length=1, max_length=64)], SdkRules] = Field(default_factory=dict)
-    """The supported versions of SDKs, by name, such as ``facegate-web``. SDKs without a table may have any
-    version. Name and version are the device's own claim (``DeviceProfile.sdk_version``), so this ends the
-    support of old apps and stops no attacker."""
+    """The supported versions of SDKs, by name, such as ``facegate-web``; others may have any version. Name
+    and version are the device's own claim (``DeviceProfile.sdk_version``), so this ends the support of old
+    apps and stops no attacker."""
 
     def missed_sdk_version(self, sdk_version: str, *, day: date) -> str | None:
         """Returns the version that a device's SDK would need; ``None`` if it is supported.
@@ -399,8 +398,8 @@ class EvidenceRules(PolicyTable):
 
     min_face_width: float = Field(default=EVIDENCE_FLOOR.min_face_width, ge=0, le=500)
     """Smallest width of the face from ear to ear, in pixels of the frame. If the evidence frame does not meet
-    one of these four demands, the verdict is not LIVE. It is not LIVE either if the medians of the scan lie
-    outside the range of the liveness model, so that weaker demands may have no effect."""
+    one of these four demands, the verdict is not LIVE; neither is it if the medians of the scan lie outside
+    the range of the liveness model, which no weaker demand changes."""
     min_sharpness: float = Field(default=EVIDENCE_FLOOR.min_sharpness, ge=0, le=500)
     """Smallest sharpness of the face: the variance of the Laplacian at 128 x 128 pixels. A face in focus has
     50 to 400."""
@@ -477,26 +476,25 @@ class ChallengeDemands(PolicyTable):
     required_bits: float = Field(default=12.0, ge=10, le=20)
     """Challenge bits that must be verified in a DYNAMIC scan. A blind guess of a whole script has them in one
     of 2 to the power of this number of attempts; of the few colours with which a scan may end, somewhat more
-    often (``liveness.dynamic.judge``). A script draws 20 bits or more."""
+    often (``liveness.dynamic.judge``)."""
     blink: bool = False
     """Whether a DYNAMIC scan, and one with the movement challenge, also demands a blink, which rigid masks
-    cannot show. A person who does not blink is asked to. This needs a pack with dense landmarks, and excludes
-    people who cannot close their eyes."""
+    cannot show; a person without one is asked. Needs a pack with dense landmarks, and excludes people who
+    cannot close their eyes."""
     depth: bool = False
     """Whether a DYNAMIC scan demands, in any light, that motion shows the depth of a head, which cut-outs do
-    not have. A person whose head moves too little is asked to turn it slightly. In the
-    dark, where the light shows no shape, depth is always demanded."""
+    not have; a person who hardly moves is asked to turn it slightly. In the dark, depth is always
+    demanded."""
     open_mouth: bool = False
     """Whether every scan, also in EXPRESS, asks the person at its end to open the mouth, which masks with
-    holes for living eyes cannot do. This needs a device that shows the request, a pack with MediaPipe's 478
-    landmarks, and a ``deadlines.attempt_seconds`` of 15 or more (20 with the flash), and excludes people who
+    holes for living eyes cannot do. Needs a device that shows the request, a pack with MediaPipe's 478
+    landmarks, and a ``deadlines.attempt_seconds`` of 15 or more (20 with the flash). Excludes people who
     cannot open their mouth."""
     turn_head: bool = False
     """Whether every scan, also in EXPRESS, asks the person at its end to turn the head to a side that is
-    drawn for each attempt, which a film from before cannot foresee. With ``open_mouth``, the order is drawn,
-    too. This needs a device that shows the request, a pack with dense landmarks, and a
-    ``deadlines.attempt_seconds`` of 15 or more, 20 with the flash, and 7 more with ``open_mouth``. It
-    excludes people who cannot turn their head."""
+    drawn for each attempt. With ``open_mouth``, the order is drawn, too. Needs a device that shows the
+    request, a pack with dense landmarks, and a ``deadlines.attempt_seconds`` of 15 or more, 20 with the
+    flash, and 7 more with ``open_mouth``. Excludes people who cannot turn their head."""
 
     @property
     def gestures(self) -> int:
@@ -565,10 +563,9 @@ class MovementAnswer(PolicyTable):
     """Confidence, 0..100, at or above which the verdict of this attempt is LIVE; not below that of
     ``[liveness]``."""
     blink: bool = True
-    """Whether the attempt also demands a blink, which rigid masks cannot show. A person without one is asked
-    for it after the last oval. People who cannot close their eyes can decline the flash and the movement if
-    the order also names the gestures, whose open mouth rigid masks cannot show either; otherwise they need
-    another policy."""
+    """Whether the attempt also demands a blink, which rigid masks cannot show; a person without one is asked
+    after the last oval. People who cannot close their eyes can decline the flash and the movement if the
+    order also names the gestures; otherwise they need another policy."""
     open_mouth: bool = False
     """Whether the person is also asked to open the mouth."""
     turn_head: bool = False
@@ -596,7 +593,7 @@ class DoubtRules(PolicyTable):
 
     order: tuple[_Challenge, ...] = Field(default=tuple(ChallengeKind), strict=False, min_length=1)
     """The challenges, the first choice first. One is left out that the device does not announce, the pack
-    cannot measure, the person declines or the light does not allow, or that does not stop the attacks of the
+    cannot measure, the person declines, the light does not allow, or that does not stop the attacks of the
     doubt."""
     at_start: bool = False
     """Whether a scan begins with a challenge, as if there were doubt."""
@@ -753,7 +750,7 @@ class DisclosureRules(PolicyTable):
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
     """The part of the result that the app on the device gets: nothing, whether the check passed, or also,
     after a failure, the feedback that the device was sent during that attempt and whether its network was too
-    slow. The app never gets any other reason of a failed check."""
+    slow. The app never gets any other reason."""
 
 
 class RetentionRules(PolicyTable):
@@ -768,14 +765,13 @@ class RetentionRules(PolicyTable):
     audit_images: int = Field(default=2, ge=0, le=4)
     """Number of frames to keep beside the evidence frame."""
     biometrics: bool = True
-    """Whether biometric data outlive the decision. With false, no image of the scan is written at all, and
-    neither are the hashes of its frames nor the marks by which a recording of it would be recognised; the
-    template of the portrait is kept, sealed, until the decision, as always. What stays is the result: status,
-    reasons, scores and signature. ``audit_images`` must then be 0, and ``portrait`` "hash" or "none"."""
+    """Whether biometric data outlive the decision. With false, no image of the scan is written at all, nor
+    hashes of its frames, nor marks by which a recording of it would be recognised; the template of the
+    portrait is kept, sealed, until the decision. What stays is the result. ``audit_images`` must then be 0,
+    and ``portrait`` "hash" or "none"."""
     portrait: PortraitKept = Field(default=PortraitKept.HASH, strict=False)
     """The data of the trusted image that the evidence record keeps: "bytes" (the image as uploaded, sealed,
-    and its SHA-256), "hash" (only its SHA-256, with which the holder of an image can verify that it is the
-    same image) or "none"."""
+    and its SHA-256), "hash" (only its SHA-256) or "none"."""
 
     @model_validator(mode="after")
     def _images_not_after_record(self) -> Self:
