@@ -58,7 +58,6 @@ class WaitingRoom:
                 callers, or ``request`` of known callers.
             places: The maximum number of streams that wait longer than ``moment``.
             seconds: The maximum wait.
-            metrics: Counts the streams that wait and those that are refused.
             moment: Seconds that any stream may wait.
         """
         self._what = what
@@ -221,7 +220,6 @@ class Gate(ServerInterceptor):
             elsewhere: The name of the other listener, by method (``/package.Service/Method``) that it serves.
             scopes: The scope that each method requires. A method that is not listed requires a known caller
                 and no scope. Health requires no known caller.
-            metrics: Counts messages that are awaited.
             callers: Identifies callers; ``None`` if the calls authenticate by their messages.
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
             max_messages: The maximum number of awaited messages of one tenant; its sandbox counts separately.
@@ -302,7 +300,6 @@ class _Admission:
     """An admitted call.
 
     Attributes:
-        pending: The waiting room for its message.
         seconds: The time until its credentials expire; ``None`` if they do not.
     """
 

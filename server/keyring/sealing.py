@@ -48,11 +48,7 @@ class SealBroken(SealError):
 
 
 class WrappingKeyUnknown(SealError):
-    """The key that wrapped the data key is not among the wrapping keys.
-
-    Attributes:
-        key_id: The identifier of the missing key.
-    """
+    """The key that wrapped the data key is not among the wrapping keys."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"the wrapping key {key_id} is not in the key folder; restore it from the backup")
@@ -66,7 +62,6 @@ class Sealed:
     Attributes:
         ciphertext: Format byte, nonce (12 bytes), ciphertext, tag (16 bytes).
         wrapped_key: The data key, in the same form under the wrapping key; 61 bytes.
-        key_id: The identifier of the wrapping key.
     """
 
     ciphertext: bytes = field(repr=False)

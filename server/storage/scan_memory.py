@@ -56,9 +56,7 @@ class DatabaseScanMemory(Repository):
         """Initialises the memory.
 
         Args:
-            tenant_key: Returns the key of a tenant's marks, 32 bytes.
             wrapping_keys: Wrap the data keys of sealed records.
-            random: Returns unpredictable bytes.
         """
         super().__init__(database)
         self._tenant_key = tenant_key
