@@ -94,7 +94,6 @@ class KeyUse:
         key: The key's mark, the result of ``key_mark``, 32 bytes.
         subject: The identifier of the person, the same in all records of the tenant, such as a keyed hash
             of the orchestrator's subject reference; empty if the orchestrator gave no reference.
-        check_id: The check, as text.
     """
 
     key: bytes
@@ -108,8 +107,6 @@ class RecalledScan:
     """An earlier scan of the same tenant that shares a mark or a band with this one.
 
     Attributes:
-        check_id: Its check, as text.
-        motions: The movement of each of its attempts.
         repeated: The number of its frames whose exact mark is in the query.
         shown: The number of its different pictures that are in the query.
     """
@@ -127,8 +124,6 @@ class ScanQuery:
     Attributes:
         tenant: The tenant, the only one whose scans are searched.
         check_id: This check, whose own earlier attempts do not count.
-        exact: Exact marks to find.
-        pictures: Marks of pictures to find.
         bands: Bands to find; those of mirrored frames find mirrored copies.
         subject: The subject of this check, as in ``KeyUse.subject``, whose latest scans are returned in any
             case; empty if it names none.
@@ -305,7 +300,6 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
     Args:
         motion: The attempt's movement; ``None`` if it shows none, or answers a challenge, which asks every
             person for the same movements.
-        recalled: The earlier scans.
     """
     name = "memory.similarity"
     if motion is None:
