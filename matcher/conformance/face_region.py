@@ -104,7 +104,6 @@ def aligned_face(image: BgrImage, *, five_points: Points, landmarks: Landmarks |
     ``MEAN_OUTLINE`` is the outline of the face.
 
     Args:
-        image: The portrait.
         five_points: Five points of the face, shape (5, 2), pixels.
         landmarks: Landmarks of the same face; None without landmarks.
 
