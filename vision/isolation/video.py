@@ -90,7 +90,6 @@ class VideoOutline:
     """The properties of a video's best stream, and of the data that were left out.
 
     Attributes:
-        container: The file's container.
         seconds: Seconds from the file's first frame to its last.
         decoded: The number of decoded frames; those that were not passed on were sampled out.
         other_size: The number of frames of another size than the usual one, which the film has for most of
@@ -214,9 +213,6 @@ def ask_video(
     """Has a worker decode a video.
 
     Args:
-        worker: The worker.
-        job: The video's job.
-        container: Its container.
         limits: The limits of the answer; every frame is tested against them before memory is allocated.
         deadline: On the monotonic clock.
         begin: Returns what is called with each frame before the next is read, so that only one is in memory.
