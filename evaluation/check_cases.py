@@ -38,7 +38,6 @@ class ClipCase:
     """A check with a recorded clip as its scan.
 
     Attributes:
-        kind: Kind of the case.
         portrait: Clip with the portrait.
         scan: Clip that is scanned.
         attack: The manifest's attack type; empty for a live clip.
@@ -55,8 +54,6 @@ class PhotoCase:
     """A check with a scan that the simulator makes from a photo.
 
     Attributes:
-        kind: Kind of the case.
-        portrait: Photo of the portrait.
         scan: Photo for the simulated scan.
     """
 

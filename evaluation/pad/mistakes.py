@@ -64,7 +64,6 @@ def mistakes_sheet(mistakes: Sequence[Mistake], *, still_decoder: StillDecoder |
 
     Args:
         mistakes: The mistakes, in the order of the sheet.
-        still_decoder: Decodes JPEG 2000 and WebP.
     """
     if not mistakes:
         return None
