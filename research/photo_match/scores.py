@@ -50,7 +50,6 @@ def embed(data: Path, pack: Pack, *, done: Callable[[], None] = lambda: None) ->
 
     Args:
         data: Contains the folders of photos, each with a ``manifest.csv``.
-        pack: Finds and embeds the faces.
         done: Called after each photo.
     """
     rows, vectors, failures = [], [], 0
@@ -158,7 +157,6 @@ def score_pairs(
         cohort: Whether to score against a cohort. Then people are divided into ``FOLDS`` folds, and each pair
             is scored by a cohort of the people in the other folds. Without it, scores are cosines.
         duplicates: Whether suspected duplicates count as different people. If not, they are left out.
-        seed: Seed of the folds.
 
     Returns:
         The genuine pairs, and the impostor pairs.
