@@ -211,11 +211,6 @@ class PortraitReport:
     requirements: tuple[Requirement, ...]
     notes: tuple[str, ...] = ()
 
-    @property
-    def conformant(self) -> bool:
-        """True if every hard requirement is met."""
-        return not any(requirement.refuses for requirement in self.requirements)
-
 
 @dataclass(frozen=True, slots=True)
 class Portrait:

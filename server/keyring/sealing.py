@@ -105,11 +105,6 @@ class WrappingKeys:
     def __repr__(self) -> str:
         return f"WrappingKeys(wrapping={self._wrapping!r})"
 
-    @property
-    def key_ids(self) -> frozenset[str]:
-        """The identifiers of all keys."""
-        return frozenset(self._keys)
-
     def key_id_for(self, tenant: str) -> str:
         """Returns the identifier of the key that wraps for a tenant; ``""`` for the server's own."""
         return self._wrapping.get(tenant, self._wrapping[""])

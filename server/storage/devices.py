@@ -327,17 +327,6 @@ class DeviceRepository(Repository):
             for name, query in (("enrolled_keys", keys), ("key_uses", uses), ("scan_memories", scans))
         }
 
-    @reads
-    def count_rows(self, connection: Connection, check_id: UUID) -> int:
-        """Returns the number of rows about a check's device, which is 0 after its erasure."""
-        count = 0
-        for table in (*_OF_CHECK, enrolled_keys):
-            query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
-            if table is enrolled_keys:
-                query = query.where(enrolled_keys.c.subject_hash != "")
-            count += connection.execute(query).scalar_one()
-        return count
-
 
 def forget_subject_rows(
     connection: Connection,
