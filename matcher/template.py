@@ -63,7 +63,7 @@ def sample_quality(
     alignment removes it.
 
     Args:
-        sharpness: ``vision.measures.sharpness`` of the face, 0 or more.
+        sharpness: ``FaceMeasures.sharpness`` of the face, 0 or more.
         pose: Head pose, degrees.
         eye_distance: Distance between the eyes, pixels.
         full_sharpness: The least sharpness of a frame that counts fully; greater than 0. Blurring a

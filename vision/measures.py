@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box
 
-__all__ = ["FaceMeasures", "Luminance", "face_measures", "luminance", "sharpness"]
+__all__ = ["FaceMeasures", "Luminance", "face_measures"]
 
 _SHARPNESS_SIDE = 128
 _LIGHT_SIDE = 64
@@ -45,8 +45,11 @@ class FaceMeasures:
     """Sharpness and light of one face.
 
     Attributes:
-        sharpness: The result of ``sharpness``.
-        luminance: The result of ``luminance``, but for rounding.
+        sharpness: Variance of the Laplacian over the face; 0 for a flat or empty region. The face is first
+            resized to 128 x 128, so that the same face gives about the same value from any camera that
+            resolves at least that. A small face that is enlarged measures as blurred. Source: J. L.
+            Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
+        luminance: All zero, and entirely dark, for a region outside the image.
     """
 
     sharpness: float
@@ -68,36 +71,6 @@ def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
         return FaceMeasures(sharpness=0.0, luminance=_NOTHING_SEEN)
     fitted = _fit(face, _SHARPNESS_SIDE)
     return FaceMeasures(sharpness=_laplacian_variance(fitted), luminance=_light_of(_fit(fitted, _LIGHT_SIDE)))
-
-
-def sharpness(image: BgrImage, box: Box) -> float:
-    """Variance of the Laplacian over the face, at a fixed size.
-
-    The face is resized to 128 x 128 first, so that the same face gives about the same value from
-    any camera that resolves at least that. A small face that is enlarged measures as blurred.
-    Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
-
-    The part of ``box`` outside the image is ignored.
-
-    Returns:
-        0 for a flat or empty region; higher is sharper.
-    """
-    face = _inside(image, box)
-    if face is None:
-        return 0.0
-    return _laplacian_variance(_fit(face, _SHARPNESS_SIDE))
-
-
-def luminance(image: BgrImage, box: Box) -> Luminance:
-    """Return the light on a face.
-
-    The part of ``box`` outside the image is ignored.
-
-    Returns:
-        All zero, and entirely dark, for a region outside the image.
-    """
-    face = _inside(image, box)
-    return _NOTHING_SEEN if face is None else _light_of(_fit(face, _LIGHT_SIDE))
 
 
 def _laplacian_variance(fitted: BgrImage) -> float:

@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 
 from vision.face import BgrImage, Box
-from vision.measures import face_measures, luminance, sharpness
+from vision.measures import Luminance, face_measures
 
 FACE = Box(179, 62, 270, 178)
+
+
+def sharpness(image: BgrImage, box: Box) -> float:
+    return face_measures(image, box).sharpness
+
+
+def luminance(image: BgrImage, box: Box) -> Luminance:
+    return face_measures(image, box).luminance
 
 
 class TestSharpness:
@@ -55,18 +63,3 @@ class TestLuminance:
 
     def test_outside_the_image(self) -> None:
         assert luminance(np.zeros((10, 10, 3), np.uint8), Box(20, 20, 30, 30)).dark_fraction == 1
-
-
-class TestBoth:
-    def test_measures_together_equal_each_alone(self, astronaut: BgrImage) -> None:
-        both = face_measures(astronaut, FACE)
-        assert both.sharpness == sharpness(astronaut, FACE)
-        alone = luminance(astronaut, FACE)
-        assert both.luminance.mean == pytest.approx(alone.mean, abs=1)
-        assert both.luminance.contrast == pytest.approx(alone.contrast, abs=2)
-        assert both.luminance.dark_fraction == pytest.approx(alone.dark_fraction, abs=0.02)
-        assert both.luminance.saturated_fraction == pytest.approx(alone.saturated_fraction, abs=0.02)
-
-    def test_outside_the_image(self) -> None:
-        both = face_measures(np.zeros((10, 10, 3), np.uint8), Box(20, 20, 30, 30))
-        assert (both.sharpness, both.luminance.dark_fraction) == (0.0, 1.0)
