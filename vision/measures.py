@@ -29,15 +29,12 @@ class Luminance:
         contrast: Standard deviation of luma, 0..128.
         dark_fraction: Share of pixels with luma below 30, 0..1.
         saturated_fraction: Share of pixels with any channel at 250 or more, 0..1.
-        side_difference: Mean luma of the image's left half minus that of the right half, divided by
-            the mean, about -2..2; far from 0 if the light comes from one side.
     """
 
     mean: float
     contrast: float
     dark_fraction: float
     saturated_fraction: float
-    side_difference: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +53,7 @@ class FaceMeasures:
     luminance: Luminance
 
 
-_NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0, 0.0)
+_NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0)
 
 
 def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
@@ -80,15 +77,11 @@ def _laplacian_variance(fitted: BgrImage) -> float:
 
 def _light_of(small: BgrImage) -> Luminance:
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    mean = float(grey.mean())
-    half = _LIGHT_SIDE // 2
-    difference = float(grey[:, :half].mean() - grey[:, half:].mean())
     return Luminance(
-        mean=mean,
+        mean=float(grey.mean()),
         contrast=float(grey.std()),
         dark_fraction=float((grey < _DARK).mean()),
         saturated_fraction=float((small.max(axis=2) >= _SATURATED).mean()),
-        side_difference=difference / mean if mean > 0 else 0.0,
     )
 
 

@@ -182,10 +182,6 @@ class ScanMemory(Protocol):
         """Stores one use of a key by a scan."""
         ...
 
-    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
-        """Erases all records of a subject or of a check, and returns their number."""
-        ...
-
 
 def frame_marks(
     frames: Sequence[FrameTrace],

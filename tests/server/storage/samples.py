@@ -14,6 +14,8 @@ from device_integrity import Assurance
 from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, Mode
 from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey, KeyKind
+from server.storage.errors import ObjectNotFound
+from server.storage.objects import ObjectStore
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -221,3 +223,11 @@ def rows_about_device(connection: Connection, check_id: UUID) -> int:
     queries = [number.select_from(table).where(table.c.check_id == check_id) for table in tables]
     queries[-1] = queries[-1].where(enrolled_keys.c.subject_hash != "")
     return sum(connection.execute(query).scalar_one() for query in queries)
+
+
+async def object_exists(store: ObjectStore, key: str) -> bool:
+    try:
+        await store.get(key)
+    except ObjectNotFound:
+        return False
+    return True

@@ -374,22 +374,6 @@ async def test_uses_of_a_key_are_by_time_and_tenant(store: _Store) -> None:
     assert await uses("other", -1) == ()
 
 
-@pytest.mark.parametrize("by", ["subject", "check"])
-async def test_a_scan_is_erased(store: _Store, by: str) -> None:
-    marks = _marks()
-    check = await store.record(marks, subject="gone")
-    await store.memory.record_key_use(
-        tenant="default", use=KeyUse(key=b"k" * 32, subject="gone", check_id=check, time=NOW)
-    )
-    kept = await store.record(marks, subject="kept")
-    named = {"subject": "gone"} if by == "subject" else {"check_id": check}
-    assert await store.memory.erase(tenant="other", **named) == 0
-    assert await store.memory.erase(tenant="default", **named) == 2
-    assert set(await store.recalled(_query(await store.check(), marks))) == {kept}
-    with pytest.raises(ValueError, match="a subject or a check is required"):
-        await store.memory.erase(tenant="default")
-
-
 async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _Store) -> None:
     marks = _marks()
     check = await store.record(marks)
