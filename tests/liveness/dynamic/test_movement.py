@@ -84,7 +84,9 @@ def test_a_frame_of_another_size_loses_the_face() -> None:
     tracker.begin(_frame(0, 1.0))
     tracker.track_frame(replace(_frame(1, 1.0), width=960))
     tracker.track_frame(_frame(2, 1.02))
-    assert tracker.growth == 1.0
+    parallax = tracker.parallax()
+    assert parallax is not None
+    assert parallax.closeups == ()
 
 
 @pytest.mark.parametrize("changes", [{"view": None}, {"face": None, "faces": 0}, {"faces": 2}])
