@@ -314,7 +314,7 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
     )
 
 
-def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _MOST_SUBJECTS) -> DeviceCheck:
+def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceCheck:
     """Returns ``memory.subjects``: whether many subjects use one device's key.
 
     It fails softly, because families share phones.
@@ -322,17 +322,16 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
     Args:
         uses: Uses of the key that outlives a scan (App Attest, WebAuthn), within the policy's window.
         subject: The subject of this check, as in the uses; empty if it names none.
-        most: Number of subjects that may share a device.
     """
     name = "memory.subjects"
     people = {use.subject for use in uses if use.subject} | ({subject} if subject else set())
     if not people:
         return not_evaluated(name, "NO_SUBJECTS", "Neither this check nor earlier ones name a subject.")
-    if len(people) > most:
+    if len(people) > _MOST_SUBJECTS:
         return suspect(
             name,
             "MANY_SUBJECTS",
-            f"The device's key was used for {len(people)} subjects; {most} may share a device.",
+            f"The device's key was used for {len(people)} subjects; {_MOST_SUBJECTS} may share a device.",
         )
     return passed_test(name, "FEW_SUBJECTS", f"The device's key was used for {len(people)} subjects.")
 

@@ -140,7 +140,6 @@ def curve_of(
     *,
     thresholds: NDArray[np.float64],
     resamples: int,
-    confidence: float = CONFIDENCE,
 ) -> FmrCurve:
     """Compute FMR over all pairs of people with its bound (``evaluation.match.error_bounds``)."""
     names, persons = np.unique(templates.identities, return_inverse=True)
@@ -153,7 +152,7 @@ def curve_of(
         ),
         thresholds=thresholds,
         resamples=resamples,
-        confidence=confidence,
+        confidence=CONFIDENCE,
         rng=np.random.default_rng(_RESAMPLING_SEED),
     )
 

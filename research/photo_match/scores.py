@@ -149,7 +149,7 @@ def joined(parts: Sequence[PairScores]) -> PairScores:
 
 
 def score_pairs(
-    templates: TemplateSet, *, cohort: bool, duplicates: bool = False, seed: int = 1
+    templates: TemplateSet, *, cohort: bool, duplicates: bool = False
 ) -> tuple[PairScores, PairScores]:
     """Score all pairs of photos.
 
@@ -162,7 +162,7 @@ def score_pairs(
         The genuine pairs, and the impostor pairs.
     """
     names, persons = np.unique(templates.identities, return_inverse=True)
-    fold_of = np.random.default_rng(seed).permutation(names.size) % FOLDS
+    fold_of = np.random.default_rng(1).permutation(names.size) % FOLDS
     folds = fold_of[persons] if cohort else np.zeros(persons.size, dtype=np.int64)
     left_out = frozenset() if duplicates else _places(templates)
     genuine: list[PairScores] = []

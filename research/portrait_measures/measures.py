@@ -253,9 +253,9 @@ def left_out_evidence(found: Sequence[Mouth], *, fitted_on: Sequence[Mouth]) -> 
     return evidence
 
 
-def exact_bounds(count: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the two-sided bounds of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
-    tail = (1 - confidence) / 2
+def exact_bounds(count: int, trials: int) -> tuple[float, float]:
+    """Return the bounds (95 %) of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
+    tail = (1 - 0.95) / 2
     low = 0.0 if count == 0 else float(beta.ppf(tail, count, trials - count + 1))
     high = 1.0 if count == trials else float(beta.ppf(1 - tail, count + 1, trials - count))
     return low, high
