@@ -64,10 +64,10 @@ class CheckExpiry:
         due = await self._retention.expired_results(now, limit)
         return await self._each(due, partial(self._retention.expire, now=now), actor, "check")
 
-    async def erase_images(self, now: datetime, *, limit: int) -> ErasedChecks:
+    async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erases the images of checks whose record is kept longer, as ``erase`` does."""
         due = await self._retention.expired_images(now, limit)
-        return await self._each(due, partial(self._retention.expire_images, now=now), HOUSEKEEPER, "images")
+        return await self._each(due, partial(self._retention.expire_images, now=now), actor, "images")
 
     async def _each(
         self,

@@ -14,14 +14,14 @@ from server.storage.approvals import ApprovalRequest
 __all__ = ["Access", "ApprovalRules", "reference_field", "text_field"]
 
 
-def reference_field(name: str, value: str, *, longest: int) -> str:
+def reference_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
     """Returns a reference to search for: any that an upload may have stored.
 
     Raises:
         Refusal: It is missing, too long, or has a NUL character (INVALID_FIELD).
     """
     size = len(value.encode())
-    if not value or size > longest or "\0" in value:
+    if (required and not value) or size > longest or "\0" in value:
         raise Refusal(
             Reason.INVALID_FIELD,
             f"{name} has {size} bytes; state the reference of your uploads, 1 to {longest} bytes without NUL",
