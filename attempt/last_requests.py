@@ -179,11 +179,6 @@ class LastRequests:
         return self._motion.over and self._next is None
 
     @property
-    def asks_gesture(self) -> bool:
-        """Whether the person is to make a gesture now."""
-        return self._next is not None and self._next.asking
-
-    @property
     def measures_gesture(self) -> bool:
         """Whether each frame has to be measured for a gesture: one is requested, or due."""
         return self._next is not None and self._due_at is not None

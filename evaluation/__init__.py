@@ -1,6 +1,10 @@
 """Measures the error rates and the cost of the product's models and decisions over data sets.
 
 Only ``cli``, ``research`` and tests import this package. Start with ``evaluation.match``.
+
+These arguments mean the same everywhere: ``subject`` defines which faces of a picture count as persons,
+``bootstrap`` has the settings of the intervals, ``console`` shows the progress, and ``still_decoder`` decodes
+JPEG 2000 and WebP.
 """
 
 from evaluation.binomial import Proportion

@@ -6,7 +6,7 @@ faces, and does not measure how well the matcher separates people.
 """
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -38,7 +38,6 @@ class ClipCase:
     """A check with a recorded clip as its scan.
 
     Attributes:
-        kind: Kind of the case.
         portrait: Clip with the portrait.
         scan: Clip that is scanned.
         attack: The manifest's attack type; empty for a live clip.
@@ -48,21 +47,6 @@ class ClipCase:
     portrait: Path
     scan: Path
     attack: str
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoCase:
-    """A check with a scan that the simulator makes from a photo.
-
-    Attributes:
-        kind: Kind of the case.
-        portrait: Photo of the portrait.
-        scan: Photo for the simulated scan.
-    """
-
-    kind: CaseKind
-    portrait: Path
-    scan: Path
 
 
 def clip_cases(folder: Path) -> list[ClipCase]:
@@ -83,32 +67,6 @@ def clip_cases(folder: Path) -> list[ClipCase]:
         ClipCase(CaseKind.ATTACK_CLIP, folder / row["file"], folder / row["file"], row["attack_type"])
         for row in rows
         if row["label"] == "spoof"
-    ]
-    return cases
-
-
-def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[PhotoCase]:
-    """Returns genuine and impostor pairs of photos with faces large enough for a portrait.
-
-    Args:
-        folder: Folder with ``manifest.csv``.
-        least_face_width: Least width of the detected face in pixels.
-        people: Number of identities, in alphabetical order.
-    """
-    with (folder / "manifest.csv").open(newline="") as file:
-        rows = [
-            row
-            for row in csv.DictReader(file)
-            if row["usable"] == "1" and row["identity"] and float(row["face_w_px"] or 0) >= least_face_width
-        ]
-    photos: dict[str, list[Path]] = {}
-    for row in sorted(rows, key=lambda row: row["file"]):
-        photos.setdefault(row["identity"], []).append(folder / row["file"])
-    pairs = [files[:2] for _, files in sorted(photos.items()) if len(files) > 1][:people]
-    cases = [PhotoCase(CaseKind.GENUINE_PHOTO, first, second) for first, second in pairs]
-    cases += [
-        PhotoCase(CaseKind.IMPOSTOR_PHOTO, pair[0], other[1])
-        for pair, other in zip(pairs, [*pairs[1:], *pairs[:1]], strict=True)
     ]
     return cases
 
@@ -159,9 +117,3 @@ def _frames(clip: Path, start: float) -> Iterator[tuple[BgrImage, float]]:
 def _resized(image: BgrImage, factor: float, interpolation: int) -> BgrImage:
     resized = cv2.resize(image, None, fx=factor, fy=factor, interpolation=interpolation)
     return resized.astype(image.dtype, copy=False)
-
-
-def kinds(cases: Sequence[ClipCase | PhotoCase]) -> list[CaseKind]:
-    """Returns the kinds of the cases, in the enum's order."""
-    present = {case.kind for case in cases}
-    return [kind for kind in CaseKind if kind in present]

@@ -14,7 +14,6 @@ class Sheet:
     """One table.
 
     Attributes:
-        title: Its title.
         columns: Heads of the columns; the first column has words, the others have figures.
         rows: Rows with a cell for each column.
         notes: Notes below the table.
@@ -49,7 +48,6 @@ class ReportDocument:
 
     Attributes:
         title: Subject of the measurement, in a few words.
-        packs: Names of the measured packs.
         lead: The question that the figures answer, in a sentence.
         facts: Properties of the data, by name, for the page.
         sheets: The tables, most important first.
@@ -57,8 +55,6 @@ class ReportDocument:
         method: The method in detail, for the page: a template and its values.
         command: The command that repeats the measurement, without folders.
         made: Time of creation, with a time zone.
-        version: Version of the distribution.
-        machine: The machine of the measurement.
     """
 
     title: str

@@ -72,7 +72,6 @@ def observe_scan(
 
     Args:
         frames: Capture times, seconds, and frames.
-        subject: Defines which faces count as persons.
     """
     watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
     for index, (time, image) in enumerate(frames):

@@ -144,10 +144,8 @@ def read_head(data: bytes, position: int, end: int, encoding: Encoding) -> Head:
     """Read the tag and the length of the element at ``position`` (X.690, 8.1.2 and 8.1.3).
 
     Args:
-        data: The bytes.
         position: Offset of the element.
         end: Offset after the enclosing element, or after the data.
-        encoding: The accepted encoding.
 
     Raises:
         DerMalformed: The element is cut off, reaches beyond ``end``, or is not in the encoding.
@@ -295,7 +293,6 @@ class Element:
     Attributes:
         constructed: Whether it consists of other elements.
         content: Its content octets, without those that end an indefinite length.
-        encoded: The octets of the whole element.
         encoding: The encoding that was accepted.
         depth: The number of elements that enclose it.
     """

@@ -85,8 +85,6 @@ class ExifTags:
 
     Attributes:
         state: Whether EXIF data exist and are whole.
-        make: The camera's maker.
-        model: The camera's model.
         f_number: F-stop, above 0.
         iso: Sensitivity, above 0.
         exposure_seconds: Exposure time, above 0.

@@ -18,8 +18,7 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, over: b
 
     Args:
         path: The file; its folder exists.
-        content: Its content.
-        mode: Its permissions, without those that the umask takes away.
+        mode: The permissions of the file, without those that the umask takes away.
         over: Whether an existing file is replaced.
 
     Raises:

@@ -156,7 +156,7 @@ class GuidanceSettings:
         cut_off: The share of the face outside the frame, 0..1, above which it is cut off.
         fastest: The movement of the face's centre per second above which the person should hold still. A
             person who holds a phone sways by a few hundredths, which liveness needs; this is far above it.
-        blurred: The ``vision.measures.sharpness`` (variance of the Laplacian, squared grey levels) below
+        blurred: The ``FaceMeasures.sharpness`` (variance of the Laplacian, squared grey levels) below
             which the face is blurred.
         turned: The yaw or pitch above which the person looks away, degrees.
         closed: The mean eye aspect ratio below which the eyes are shut; narrow open eyes measure 0.12 to

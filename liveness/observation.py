@@ -68,7 +68,7 @@ class FrameObservation:
         height: Height of the upright frame, pixels.
         faces: The number of faces that count as persons (``matcher.persons``).
         face: The face of the subject; ``None`` without a face.
-        sharpness: ``vision.measures.sharpness`` of the face; ``None`` without a face.
+        sharpness: ``FaceMeasures.sharpness`` of the face; ``None`` without a face.
         luminance: Mean luma of the face, 0..255; ``None`` without a face.
         dark_fraction: Share of the face's pixels that are nearly black, 0..1.
         saturated_fraction: Share of the face's pixels that are nearly white, 0..1.

@@ -29,7 +29,7 @@ class CaptureLimits:
         min_face_width: The least width of the face from ear to ear (``liveness.extent``), pixels of the
             frame.
         max_face_width: The greatest width.
-        min_sharpness: The least ``vision.measures.sharpness`` of the face (variance of the Laplacian at 128 x
+        min_sharpness: The least ``FaceMeasures.sharpness`` of the face (variance of the Laplacian at 128 x
             128 pixels, squared grey levels).
         max_sharpness: The greatest sharpness; noise counts as sharpness.
         min_luminance: The least mean luma of the face, 0..255.

@@ -58,8 +58,6 @@ def accept_portrait(
     Args:
         data: The bytes of the upload: PNG, JPEG or JPEG 2000 (JP2 file or raw code stream), an ISO/IEC
             19794-5 or 39794-5 record with one of these, or an ICAO DG2 with such a record.
-        pack: The models.
-        policy: The demands.
         still_decoder: Decodes JPEG 2000 in isolation; without it JPEG 2000 is refused.
 
     Raises:

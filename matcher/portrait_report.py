@@ -98,7 +98,6 @@ class PortraitPolicy:
         profile: The rules for all other requirements.
         changes: Changes to the rules of the profile; a code of ``ALWAYS_HARD`` is not allowed.
         representations: Whether facial records with several faces are accepted.
-        rules: The resulting rule for every requirement.
     """
 
     max_bytes: int = 2_000_000
@@ -195,7 +194,6 @@ class PortraitReport:
         width: Width of the upright image, pixels.
         height: Height of the upright image, pixels.
         eye_distance_px: Distance between the eye centres, pixels.
-        face_box: Box of the face in the upright image.
         pose: Head pose, degrees.
         background_faces: Number of further faces that are too small or too doubtful to count as persons.
         requirements: Every requirement that is not ignored, with its measurement.
@@ -212,11 +210,6 @@ class PortraitReport:
     background_faces: int
     requirements: tuple[Requirement, ...]
     notes: tuple[str, ...] = ()
-
-    @property
-    def conformant(self) -> bool:
-        """True if every hard requirement is met."""
-        return not any(requirement.refuses for requirement in self.requirements)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import TemplateInvalid, TemplateMismatch
 from vision.face import HeadPose
 from vision.packs import Template
 
@@ -47,39 +47,30 @@ class TemplateSample:
     comparable: bool = True
 
 
-def sample_quality(
-    *,
-    sharpness: float,
-    pose: HeadPose,
-    eye_distance: float,
-    full_sharpness: float = 40.0,
-    full_eye_distance: float = 60.0,
-) -> float:
+_FULL_SHARPNESS = 40.0
+"""The least sharpness of a frame that counts fully. Blurring a photo step by step left its template
+(MobileFaceNet) at a cosine of 0.99 to the sharp one at a sharpness of 36, 0.95 at 18 and 0.81 at 8; live
+clips measure 30 to 480."""
+_FULL_EYE_DISTANCE = 60.0
+"""The least eye distance of a frame that counts fully, pixels. An aligned 112 x 112 input has its eyes 35
+pixels apart; below twice that, interpolation loses detail."""
+
+
+def sample_quality(*, sharpness: float, pose: HeadPose, eye_distance: float) -> float:
     """Return the weight of a frame in the fusion, from 0.05 to 1.
 
     The weight is the product of three factors. Sharpness and face size rise linearly up to
-    ``full_sharpness`` and ``full_eye_distance``. Pose is the product of the cosines of yaw and pitch,
+    ``_FULL_SHARPNESS`` and ``_FULL_EYE_DISTANCE``. Pose is the product of the cosines of yaw and pitch,
     squared, because an embedder's input loses the averted side of the face. Roll does not count, because
     alignment removes it.
 
     Args:
-        sharpness: ``vision.measures.sharpness`` of the face, 0 or more.
+        sharpness: ``FaceMeasures.sharpness`` of the face, 0 or more.
         pose: Head pose, degrees.
         eye_distance: Distance between the eyes, pixels.
-        full_sharpness: The least sharpness of a frame that counts fully; greater than 0. Blurring a
-            photo step by step left its template (MobileFaceNet) at a cosine of 0.99 to the sharp one
-            at a sharpness of 36, 0.95 at 18 and 0.81 at 8; live clips measure 30 to 480.
-        full_eye_distance: The least eye distance of a frame that counts fully, pixels; greater than 0.
-            An aligned 112 x 112 input has its eyes 35 pixels apart; below twice that, interpolation
-            loses detail.
-
-    Raises:
-        PortraitPolicyInvalid: A limit is not positive.
     """
-    if full_sharpness <= 0 or full_eye_distance <= 0:
-        raise PortraitPolicyInvalid("full_sharpness and full_eye_distance must be greater than 0")
-    sharp = min(1.0, max(0.0, sharpness / full_sharpness))
-    size = min(1.0, max(0.0, eye_distance / full_eye_distance))
+    sharp = min(1.0, max(0.0, sharpness / _FULL_SHARPNESS))
+    size = min(1.0, max(0.0, eye_distance / _FULL_EYE_DISTANCE))
     facing = max(0.0, float(np.cos(np.radians(pose.yaw)))) * max(0.0, float(np.cos(np.radians(pose.pitch))))
     quality = sharp * size * facing**2
     # NaN counts as the least quality.

@@ -54,7 +54,6 @@ class Presentation:
     """One image or clip of a living person, with its cues.
 
     Attributes:
-        sample: Its label and its source.
         values: Median of each cue over the frames, by name; cues that were not measured are missing.
     """
 
@@ -67,7 +66,6 @@ def live_presentations(assets: Path, detector: FaceDetector) -> Iterator[Present
 
     Args:
         assets: Folder with ``data/pad``, ``data/video`` and ``data/faces``, each with its manifest.
-        detector: Finds the faces.
 
     Raises:
         DatasetError: Labelled images or clips cannot be read.

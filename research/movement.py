@@ -103,9 +103,6 @@ class Case:
     """One attempt.
 
     Attributes:
-        approacher: The person or attack.
-        person: Key of the person, or of the victim.
-        geometry: The model of the head.
         attempt: Number of the attempt, from 0.
     """
 
@@ -171,7 +168,6 @@ def play(case: Case, photo: Photo, *, pack: Pack) -> PlayedAttempt:
 
     Args:
         case: The person or attack, and the seed of the draws.
-        photo: The photo of the person or the victim.
         pack: Its detector and landmarker measure the frames, as in a server.
     """
     settings = settings_of(case)
@@ -226,12 +222,9 @@ class Row:
 
     Attributes:
         approacher: ``research.movement.Approacher`` by name.
-        person: Key of the person.
-        geometry: Geometry of the renderer.
         attempt: Number of the attempt, from 0.
         finding: ``liveness.dynamic.policy.ChallengeFinding`` by name.
         ovals_filled: Number of filled ovals, of two for each approach.
-        seconds: Length of the attempt.
         seen: Fields of ``PerspectiveFinding``; ``None`` if it could not be measured.
     """
 

@@ -182,7 +182,6 @@ class GroupFigures:
 
     Attributes:
         live: Live images by verdict: LIVE, INCONCLUSIVE, SPOOF.
-        attacks: Attacks by verdict.
         area: Area under the curve of the confidence, 0..1.
         error: Mean of the share of live images below the threshold and of attacks at or above it.
     """

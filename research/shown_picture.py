@@ -52,7 +52,6 @@ class FramedPhoto:
     Attributes:
         picture: The photo, shape (height, width, 3), BGR.
         face: The face's middle and width, pixels.
-        marks: Its dense landmarks.
     """
 
     picture: BgrImage

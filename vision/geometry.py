@@ -102,7 +102,6 @@ def align_face(image: BgrImage, five_points: Points, size: int = ARCFACE_SIZE) -
     """Return the aligned face for ArcFace-type embedders, with the five points at the template's positions.
 
     Args:
-        image: The frame.
         five_points: Shape (5, 2), in the order of ``vision.face.DetectedFace``.
         size: Side of the result in pixels; the template is scaled with it.
 

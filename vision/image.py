@@ -134,7 +134,6 @@ def decode_image(
     transparency is laid over white, as a viewer shows it.
 
     Args:
-        data: The file.
         limits: The limits of the image.
         formats: The accepted formats; any other is refused before it is parsed.
         honour_exif_orientation: Whether to apply the EXIF orientation. True for files from people and other
@@ -224,7 +223,6 @@ def rotate_upright(image: BgrImage | GreyImage, degrees: int, mirrored: bool) ->
     """Undo the rotation and mirroring of a scan frame.
 
     Args:
-        image: The decoded frame.
         degrees: The clockwise rotation that makes it upright: 0, 90, 180 or 270.
         mirrored: Whether the upright image is a mirror image, as selfie previews are; it is mirrored back
             after the rotation.
@@ -242,7 +240,6 @@ def apply_orientation(image: BgrImage, orientation: int) -> BgrImage:
     """Return the upright image.
 
     Args:
-        image: Pixels as stored.
         orientation: EXIF orientation, 1..8; any other value counts as 1.
     """
     if orientation in {5, 7}:

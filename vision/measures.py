@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box
 
-__all__ = ["FaceMeasures", "Luminance", "face_measures", "luminance", "sharpness"]
+__all__ = ["FaceMeasures", "Luminance", "face_measures"]
 
 _SHARPNESS_SIDE = 128
 _LIGHT_SIDE = 64
@@ -29,15 +29,12 @@ class Luminance:
         contrast: Standard deviation of luma, 0..128.
         dark_fraction: Share of pixels with luma below 30, 0..1.
         saturated_fraction: Share of pixels with any channel at 250 or more, 0..1.
-        side_difference: Mean luma of the image's left half minus that of the right half, divided by
-            the mean, about -2..2; far from 0 if the light comes from one side.
     """
 
     mean: float
     contrast: float
     dark_fraction: float
     saturated_fraction: float
-    side_difference: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +42,18 @@ class FaceMeasures:
     """Sharpness and light of one face.
 
     Attributes:
-        sharpness: The result of ``sharpness``.
-        luminance: The result of ``luminance``, but for rounding.
+        sharpness: Variance of the Laplacian over the face; 0 for a flat or empty region. The face is first
+            resized to 128 x 128, so that the same face gives about the same value from any camera that
+            resolves at least that. A small face that is enlarged measures as blurred. Source: J. L.
+            Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
+        luminance: All zero, and entirely dark, for a region outside the image.
     """
 
     sharpness: float
     luminance: Luminance
 
 
-_NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0, 0.0)
+_NOTHING_SEEN = Luminance(0.0, 0.0, 1.0, 0.0)
 
 
 def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
@@ -70,36 +70,6 @@ def face_measures(image: BgrImage, box: Box) -> FaceMeasures:
     return FaceMeasures(sharpness=_laplacian_variance(fitted), luminance=_light_of(_fit(fitted, _LIGHT_SIDE)))
 
 
-def sharpness(image: BgrImage, box: Box) -> float:
-    """Variance of the Laplacian over the face, at a fixed size.
-
-    The face is resized to 128 x 128 first, so that the same face gives about the same value from
-    any camera that resolves at least that. A small face that is enlarged measures as blurred.
-    Source: J. L. Pech-Pacheco et al., "Diatom autofocusing in brightfield microscopy", ICPR 2000.
-
-    The part of ``box`` outside the image is ignored.
-
-    Returns:
-        0 for a flat or empty region; higher is sharper.
-    """
-    face = _inside(image, box)
-    if face is None:
-        return 0.0
-    return _laplacian_variance(_fit(face, _SHARPNESS_SIDE))
-
-
-def luminance(image: BgrImage, box: Box) -> Luminance:
-    """Return the light on a face.
-
-    The part of ``box`` outside the image is ignored.
-
-    Returns:
-        All zero, and entirely dark, for a region outside the image.
-    """
-    face = _inside(image, box)
-    return _NOTHING_SEEN if face is None else _light_of(_fit(face, _LIGHT_SIDE))
-
-
 def _laplacian_variance(fitted: BgrImage) -> float:
     grey = cv2.cvtColor(fitted, cv2.COLOR_BGR2GRAY)
     return float(cv2.Laplacian(grey, cv2.CV_32F).var())
@@ -107,15 +77,11 @@ def _laplacian_variance(fitted: BgrImage) -> float:
 
 def _light_of(small: BgrImage) -> Luminance:
     grey = cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)
-    mean = float(grey.mean())
-    half = _LIGHT_SIDE // 2
-    difference = float(grey[:, :half].mean() - grey[:, half:].mean())
     return Luminance(
-        mean=mean,
+        mean=float(grey.mean()),
         contrast=float(grey.std()),
         dark_fraction=float((grey < _DARK).mean()),
         saturated_fraction=float((small.max(axis=2) >= _SATURATED).mean()),
-        side_difference=difference / mean if mean > 0 else 0.0,
     )
 
 

@@ -18,7 +18,6 @@ def module_command(module: str, *arguments: str, isolated: bool = False) -> tupl
     """Return the command that runs a module with this interpreter, as ``python -m`` would.
 
     Args:
-        module: Full name of the module.
         arguments: Its arguments in ``sys.argv``.
         isolated: Whether variables of the environment and folders of the user can add no code (``-I``); the
             current folder never can.

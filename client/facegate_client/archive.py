@@ -49,8 +49,6 @@ class VerifiedArchive:
     """An archive whose signatures and hashes hold.
 
     Attributes:
-        manifest: The signed manifest.
-        result: The signed result.
         files: The files by name, without manifest and signature.
     """
 
@@ -61,12 +59,7 @@ class VerifiedArchive:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedRecord:
-    """A record whose signatures hold.
-
-    Attributes:
-        record: The record as JSON.
-        result: The signed result in it.
-    """
+    """A record whose signatures hold."""
 
     record: Mapping[str, Any] = field(repr=False)
     result: result_pb2.CheckResult
@@ -83,7 +76,6 @@ def verify_archive(
     """Verifies the archive of ExportEvidence.
 
     Args:
-        content: The ZIP file.
         keys: The server's published keys, from a source that you trust: not from the archive.
         issuer: The expected issuer; ``None`` for any.
         tenant: The expected tenant; ``None`` for any.

@@ -193,7 +193,6 @@ class FrameRules:
 
         Args:
             limits: The limits of frames at its start.
-            quality: JPEG quality to begin with.
             budget: The server's budget for frames and bytes.
         """
         self._limits = limits
@@ -214,9 +213,6 @@ class FrameRules:
 
         Such an image is treated as if it had never been captured. Any other image counts towards the rate,
         so call this once for each image.
-
-        Args:
-            capture_time_us: The image's capture time, microseconds.
         """
         rate = self._limits.max_frames_per_second
         if rate <= 0:
@@ -373,12 +369,8 @@ class DeviceAttempt:
         """Adds the attempt marker to the stream's MAC chain.
 
         Args:
-            stream: The open stream.
-            feed: The source of images.
             limits: The limits of frames at the start of the attempt.
-            quality: JPEG quality to begin with.
             tally: The tally of the scan, which the attempt updates.
-            events: The scan's callbacks.
             screen: The screen; ``None`` if none was announced.
 
         Raises:

@@ -50,7 +50,6 @@ class PlatformEvidence:
         """Starts with nothing sent.
 
         Args:
-            attestor: Makes the evidence.
             findings: The run-time findings, sent with each piece to servers that support them; ``None`` if
                 the app reports none.
         """

@@ -162,7 +162,6 @@ class FaceScanner:
                 servers that support them; ``None`` if the app reports none.
             get_ready: Waits until the person is ready for another attempt; by default it returns at once. It
                 continues over a lost connection, and is cancelled with the scan.
-            events: The scan's callbacks.
         """
         self._settings = settings or ScanSettings()
         self._events = events or ScanEvents()

@@ -31,8 +31,6 @@ class JpegHeader:
     Attributes:
         width: Width, pixels.
         height: Height, pixels; 0 if the file states it only after the compressed data.
-        channels: The number of colour channels.
-        bits: Bits per channel.
         orientation: Exif orientation, 1 to 8; 1 is upright, and the default if the file states none.
     """
 

@@ -38,7 +38,6 @@ class ServerError:
     Attributes:
         code: Name of the gRPC status code, such as ``INVALID_ARGUMENT``.
         reason: Name of the ErrorReason without its prefix; empty if the error has none.
-        message: The server's message for developers.
         metadata: The numbers in the message, by name.
         retry_after_s: Seconds to wait before a retry; ``None`` if the server names none.
     """
@@ -51,11 +50,7 @@ class ServerError:
 
 
 class CallRefusedError(ClientError):
-    """The server answered with an error.
-
-    Attributes:
-        refusal: The server's error.
-    """
+    """The server answered with an error."""
 
     def __init__(self, refusal: ServerError) -> None:
         super().__init__(f"{refusal.reason or refusal.code}: {refusal.message}")

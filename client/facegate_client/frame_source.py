@@ -37,12 +37,9 @@ class Exposure:
     """The camera's settings for an image; 0 means unknown.
 
     Attributes:
-        exposure_time_ns: Exposure time, nanoseconds.
         iso: Sensor sensitivity, ISO 12232.
         white_balance_kelvin: Correlated colour temperature of the white balance, kelvin.
         rolling_shutter_skew_ns: Time from the first to the last row's exposure, nanoseconds.
-        exposure_locked: Whether exposure is locked.
-        white_balance_locked: Whether white balance is locked.
     """
 
     exposure_time_ns: int = 0

@@ -32,8 +32,6 @@ class CompactJws:
     """A JWS as it was sent. Do not trust any of it before ``is_signed_by`` returns true.
 
     Attributes:
-        header: The protected header.
-        payload: The signed bytes.
         signing_input: The input of the signature: encoded header and payload.
     """
 
@@ -255,7 +253,6 @@ def verified_payload(
     """Verifies another compact JWS of the server, and returns its payload.
 
     Args:
-        keys: The server's published keys.
         kind: The expected type, ``typ`` in the header.
         issuer: The expected issuer; ``None`` for any.
         tenant: The expected tenant; ``None`` for any.
@@ -306,11 +303,8 @@ def verify_response(
     """Verifies a response: its signature, its check, the agreement of both results, and the images.
 
     Args:
-        response: The answer of FinishCheck.
         keys: The server's published keys.
-        check_id: The requested check.
         issuer: The expected issuer; see ``verify_result_jws``.
-        tenant: The expected tenant of the check.
         accept_sandbox: Whether results of sandbox checks are accepted: only in tests.
 
     Returns:

@@ -170,9 +170,6 @@ class ScanStream:
     async def send_ready(self, *, after_attempt: int) -> None:
         """Reports that the person is ready for the next attempt.
 
-        Args:
-            after_attempt: The number of the attempt before it.
-
         Raises:
             StreamLostError: The stream is over.
         """
@@ -235,7 +232,6 @@ async def open_stream(
     """Opens a stream and verifies the server's challenge.
 
     Args:
-        stub: The service on the device listener.
         ticket: Token and pinned fingerprint.
         profile: ScanStart with everything but token, keys and ``resume``.
         resume: Whether the scan had a stream before.
@@ -343,7 +339,6 @@ class ScanStreams:
         """Makes the session key, before any challenge is known.
 
         Args:
-            channel: To the device listener.
             ticket: Token and pinned fingerprint.
             profile: ScanStart with everything but token, keys and ``resume``.
             stream_timeout_s: gRPC deadline of one stream, seconds.

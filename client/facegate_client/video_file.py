@@ -35,7 +35,6 @@ def generated_source(
     Args:
         frames: Pairs of an image (pixels in BGR, or JPEG bytes) and its capture time in seconds,
             strictly rising.
-        label: Name for people.
         frames_per_second: Nominal rate; 0 if unknown.
         pace: ``realtime`` or ``fast``.
     """

@@ -29,7 +29,6 @@ def app_is_allowed(
     """Returns whether an app is one of the operator's.
 
     Args:
-        apps: The operator's apps.
         packages: Package names of the app; several if packages share a user.
         certificate_digests: SHA-256 of all certificates that signed it. Each has to be one of the operator's
             app; without any, the app is not allowed.

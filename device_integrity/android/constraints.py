@@ -42,7 +42,6 @@ class KeyAttestationPolicy:
         max_patch_age_months: Maximum age of a security patch level, months; ``None`` for no limit.
         max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. A larger
             number is typical of farms that sell keys. Devices of test laboratories have up to 64.
-        max_revocation_age: Maximum age of the revocation list.
         stale_revocation_is_soft: Whether the test is a soft UNAVAILABLE if the list is older.
         tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
             StrongBox.
@@ -66,9 +65,7 @@ class Claims:
 
     Attributes:
         description: The leaf's KeyDescription.
-        application: The app in it; ``None`` if there is none.
         policy: The policy that sets the constraints' limits.
-        now: The present time, with a time zone.
     """
 
     description: KeyDescription
@@ -85,8 +82,6 @@ class Constraint:
 
     Attributes:
         name: The test's name without the prefix of the verifier, such as ``challenge``.
-        label: The constraint, in plain words.
-        evaluate: Runs the test.
     """
 
     name: str

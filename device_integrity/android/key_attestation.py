@@ -57,7 +57,6 @@ class KeyAttestation:
             the key was made for the expected challenge. Its assurance depends on the other tests.
         chain: The chain; ``None`` if it cannot be read.
         description: The leaf's KeyDescription; ``None`` if it is missing or cannot be read.
-        application: The app in the description; ``None`` if there is none.
     """
 
     checks: tuple[DeviceCheck, ...]
@@ -83,10 +82,8 @@ def verify_key_attestation(
         certificate_chain: DER certificates, leaf first, root last.
         challenge: The expected ``attestationChallenge``: the binding hash H.
         possession: The signature by the attested key; without one, possession is not evaluated.
-        policy: The demands.
         roots: The keys at which a chain may end.
         revocation: Google's list; ``None`` if the server has none.
-        now: The present time, with a time zone.
     """
     # 1. The chain is a list of X.509 certificates, leaf first (Android Key Attestation).
     try:

@@ -335,11 +335,7 @@ class KeyDescription:
     """The statements of the attestation key about the attested key.
 
     Attributes:
-        attestation_version: Version of this structure.
         attestation_security_level: Security level of the key that attests.
-        keymint_version: Version of Keymaster or KeyMint.
-        keymint_security_level: Security level of Keymaster or KeyMint.
-        challenge: The challenge that the app gave.
         unique_id: An identifier of the device for system apps; empty otherwise.
         software_enforced: Authorizations that the operating system states and enforces.
         hardware_enforced: Authorizations that the secure environment states and enforces.

@@ -86,7 +86,6 @@ class PlayPolicy:
     Attributes:
         apps: The apps that may scan.
         min_level: The least integrity of the device.
-        max_age: Maximum age of a token.
         clock_skew: How far in the future a token's time may be.
         refused_recall_bits: The app's own bits, 1 to 3, with which a device fails.
     """
@@ -136,8 +135,6 @@ def verify_payload(
         payload: From ``open_classic_token`` or a ``PlayTokenDecoder``, which authenticate it.
         kind: The request that made the token.
         challenge: The expected value of ``nonce`` or ``requestHash``, decoded: the binding hash H.
-        policy: The demands.
-        now: The present time, with a time zone.
     """
     found = payload.request.nonce if kind is PlayTokenKind.CLASSIC else payload.request.request_hash
     judge = _Judge(payload, policy)

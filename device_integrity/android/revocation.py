@@ -71,7 +71,6 @@ class RevocationList:
     Attributes:
         entries: The entries by serial number, in lowercase and without leading zeros. Most serial numbers
             are hexadecimal, some decimal, and nothing distinguishes them.
-        fetched_at: When the list was fetched, with a time zone.
     """
 
     entries: Mapping[str, RevocationEntry]

@@ -29,7 +29,6 @@ class AttestAssertion:
     Attributes:
         signature: ECDSA, ASN.1 DER.
         authenticator_data: As sent, for hashing.
-        authenticator: The same, parsed.
     """
 
     signature: bytes

@@ -112,7 +112,6 @@ def verify_attestation(
         app_ids: The allowed apps: team identifier, a dot, bundle identifier.
         environment: The only environment that is accepted; development is for tests.
         key_use: The owner of the key according to the store; ``None`` if it was not looked up.
-        anchors: Apple's roots.
         now: When the evidence was received, with a time zone. Leaf certificates are valid for days to months.
     """
     # 1. The object is CBOR of the format "apple-appattest" (Apple, "Attestation object validation guide").

@@ -157,12 +157,10 @@ class Attestation:
         intermediate: Its issuer's certificate.
         receipt: The receipt, for ``receipt_format.parse_receipt``.
         authenticator_data: As sent, for hashing.
-        authenticator: The same, parsed.
         credential: The attested key in the authenticator data.
         key_point: The leaf's public key, uncompressed X9.62, 65 bytes.
         key_der: The same key as SubjectPublicKeyInfo, DER, 91 bytes.
         nonce_extension: The leaf's extension 1.2.840.113635.100.8.2, DER, or ``None``.
-        claims: Further statements of the leaf.
     """
 
     leaf: x509.Certificate

@@ -120,8 +120,6 @@ def chain_problem(
     Args:
         chain: Results of ``read_certificate``: the end entity first, each followed by its issuer, without
             the anchor.
-        anchor: The pinned root.
-        now: The time of the test, with a time zone.
     """
     whole = (*chain, anchor)
     for place, certificate in enumerate(whole):

@@ -66,7 +66,6 @@ def verify_receipt(
             with it.
         max_age: The maximum age of the receipt. Apple advises 5 minutes for one that was just received.
         most_keys: The highest risk metric that passes.
-        anchors: Apple's roots.
         now: When the receipt was received, with a time zone.
     """
     # 1. The receipt is CMS SignedData with the fields of App Attest (RFC 5652; Apple).

@@ -96,9 +96,7 @@ class SignedReceipt:
     """A receipt with the data that verifying it needs.
 
     Attributes:
-        content: The signed bytes.
         signature: ECDSA with SHA-256, ASN.1 DER.
-        signer_key: Its key.
         chain: The signer's certificate and those above it that the receipt holds, without the root.
     """
 

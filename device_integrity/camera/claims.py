@@ -47,7 +47,6 @@ class CameraClaim:
     """See ``facegate.v1.CameraProfile``.
 
     Attributes:
-        id: The platform's identifier.
         label: The name that people read.
         width: Width of its frames before rotation, pixels; 0 if unknown.
         height: Height of its frames before rotation, pixels; 0 if unknown.
@@ -101,7 +100,6 @@ class FrameClaim:
         width: Width of the encoded image, pixels.
         height: Height of the encoded image, pixels.
         rotation_degrees: Clockwise rotation that makes the image upright.
-        mirrored: Whether the image is mirrored.
         flash_step: The colour step on display; 0 for none.
         exposure: The camera's exposure; ``None`` if the device does not state it.
     """

@@ -224,7 +224,6 @@ def check_metadata(
 
     Args:
         frames: In order of arrival.
-        camera: The description in the stream's start.
         adjustments: How often the server requested smaller frames. The size may change as often.
 
     Returns:

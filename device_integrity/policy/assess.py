@@ -70,7 +70,6 @@ class DeviceAssessment:
         unmet: Demands that are not met. The device is trusted only if there are none and ``assurance`` is
             not below ``required``.
         signs: Signs of manipulation, the strongest first.
-        checks: All tests, unchanged.
     """
 
     assurance: Assurance
@@ -105,7 +104,6 @@ def assess(
         checks: The tests of all verifiers, named ``<verifier>.<check>``, marked by
             ``demands.mark_decisive``.
         platform: The platform that the device claims.
-        demands: The policy's table.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
         ceilings: The highest assurance that a verifier's evidence can give, by verifier, if that is less than

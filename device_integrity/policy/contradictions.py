@@ -57,7 +57,6 @@ class AttestedFacts:
         android_version: Major version from KeyDescription's osVersion (tag 705, such as 140000 for 14).
         api_level: Play Integrity's ``deviceAttributes.sdkVersion``.
         model: KeyDescription's attestationIdModel (tag 717).
-        app_id: The attested package or bundle.
     """
 
     android_version: int | None = None
@@ -78,7 +77,6 @@ def check_contradictions(
     """Compares the claims, the attested facts and the frames with each other.
 
     Args:
-        device: The device's claims.
         camera: The device's claims about its camera.
         evidence: Names of the verifiers whose evidence arrived, whatever its findings. A verifier's name is
             the first part of the names of its tests.

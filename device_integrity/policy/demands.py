@@ -14,7 +14,6 @@ __all__ = [
     "CEILINGS",
     "DECISIVE_CHECKS",
     "DECISIVE_NAMES",
-    "DEFAULT_DEMANDS",
     "NEEDED_CHECKS",
     "OPTIONAL_CHECKS",
     "RAISED_NAMES",
@@ -206,48 +205,6 @@ class DemandTable:
             and not any(demand is Demand.REQUIRED and evidence.attests for evidence, demand in row.items())
         )
 
-
-_EVALUATED: Final = {
-    Evidence.DEVICE: Demand.REQUIRED,
-    Evidence.CAMERA: Demand.REQUIRED,
-    Evidence.STREAM: Demand.REQUIRED,
-    Evidence.CONTRADICTION: Demand.REQUIRED,
-}
-
-DEFAULT_DEMANDS: Final = DemandTable(
-    {
-        Platform.ANDROID: {
-            Evidence.ANDROID_KEY: Demand.REQUIRED,
-            Evidence.PLAY_INTEGRITY: Demand.ADVISORY,
-            Evidence.APP_ATTEST: Demand.IGNORED,
-            Evidence.WEB_KEY: Demand.IGNORED,
-            Evidence.SERVER_KEY: Demand.REQUIRED,
-            **_EVALUATED,
-        },
-        Platform.IOS: {
-            Evidence.APP_ATTEST: Demand.REQUIRED,
-            Evidence.ANDROID_KEY: Demand.IGNORED,
-            Evidence.PLAY_INTEGRITY: Demand.IGNORED,
-            Evidence.WEB_KEY: Demand.IGNORED,
-            Evidence.SERVER_KEY: Demand.REQUIRED,
-            **_EVALUATED,
-        },
-        Platform.WEB: {
-            Evidence.WEB_KEY: Demand.REQUIRED,
-            Evidence.ANDROID_KEY: Demand.IGNORED,
-            Evidence.PLAY_INTEGRITY: Demand.IGNORED,
-            Evidence.APP_ATTEST: Demand.IGNORED,
-            # A page cannot see the certificate of its own connection.
-            Evidence.SERVER_KEY: Demand.IGNORED,
-            **_EVALUATED,
-        },
-    }
-)
-"""The demands of a policy that wants the most that each platform can give. A desktop has no row, because it
-can give nothing.
-
-The scan memory is advisory, because a policy may not want to keep one.
-"""
 
 # The decisive tests: one failure fails the whole check unless the policy tolerates the test by name.
 #

@@ -94,7 +94,6 @@ class KeyUse:
         key: The key's mark, the result of ``key_mark``, 32 bytes.
         subject: The identifier of the person, the same in all records of the tenant, such as a keyed hash
             of the orchestrator's subject reference; empty if the orchestrator gave no reference.
-        check_id: The check, as text.
     """
 
     key: bytes
@@ -108,8 +107,6 @@ class RecalledScan:
     """An earlier scan of the same tenant that shares a mark or a band with this one.
 
     Attributes:
-        check_id: Its check, as text.
-        motions: The movement of each of its attempts.
         repeated: The number of its frames whose exact mark is in the query.
         shown: The number of its different pictures that are in the query.
     """
@@ -127,8 +124,6 @@ class ScanQuery:
     Attributes:
         tenant: The tenant, the only one whose scans are searched.
         check_id: This check, whose own earlier attempts do not count.
-        exact: Exact marks to find.
-        pictures: Marks of pictures to find.
         bands: Bands to find; those of mirrored frames find mirrored copies.
         subject: The subject of this check, as in ``KeyUse.subject``, whose latest scans are returned in any
             case; empty if it names none.
@@ -185,10 +180,6 @@ class ScanMemory(Protocol):
 
     async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
         """Stores one use of a key by a scan."""
-        ...
-
-    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
-        """Erases all records of a subject or of a check, and returns their number."""
         ...
 
 
@@ -305,7 +296,6 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
     Args:
         motion: The attempt's movement; ``None`` if it shows none, or answers a challenge, which asks every
             person for the same movements.
-        recalled: The earlier scans.
     """
     name = "memory.similarity"
     if motion is None:
@@ -324,7 +314,7 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
     )
 
 
-def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _MOST_SUBJECTS) -> DeviceCheck:
+def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceCheck:
     """Returns ``memory.subjects``: whether many subjects use one device's key.
 
     It fails softly, because families share phones.
@@ -332,17 +322,16 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str, most: int = _
     Args:
         uses: Uses of the key that outlives a scan (App Attest, WebAuthn), within the policy's window.
         subject: The subject of this check, as in the uses; empty if it names none.
-        most: Number of subjects that may share a device.
     """
     name = "memory.subjects"
     people = {use.subject for use in uses if use.subject} | ({subject} if subject else set())
     if not people:
         return not_evaluated(name, "NO_SUBJECTS", "Neither this check nor earlier ones name a subject.")
-    if len(people) > most:
+    if len(people) > _MOST_SUBJECTS:
         return suspect(
             name,
             "MANY_SUBJECTS",
-            f"The device's key was used for {len(people)} subjects; {most} may share a device.",
+            f"The device's key was used for {len(people)} subjects; {_MOST_SUBJECTS} may share a device.",
         )
     return passed_test(name, "FEW_SUBJECTS", f"The device's key was used for {len(people)} subjects.")
 

@@ -17,7 +17,6 @@ from formats.jpeg import SOF, read_segments
 __all__ = [
     "BRIGHTNESS_BINS",
     "COEFFICIENTS",
-    "HASH_BITS",
     "NOISE_STEP",
     "THUMBNAIL",
     "BlockTally",
@@ -36,8 +35,6 @@ THUMBNAIL: Final = (24, 32)
 """Rows and columns: small enough to compare all frames of a scan with each other."""
 
 _A_PLACE: Final = 4
-
-HASH_BITS: Final = 256
 
 _DARKEST, _BRIGHTEST = 16, 240
 _LEAST_UNSATURATED: Final = 0.25

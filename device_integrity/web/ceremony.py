@@ -66,7 +66,6 @@ def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> 
     """Returns the test ``page``: whether the request came from the page that the evidence states.
 
     Args:
-        checklist: The verifier's checklist.
         origin: The origin that the evidence states.
         header_origin: The request's ``Origin`` header, which scripts cannot set; ``None`` if the listener
             does not receive it.

@@ -54,8 +54,6 @@ class Machine:
     Attributes:
         cpu: Model of its CPU, as named by the system.
         cores: Logical cores that this process may use.
-        system: Operating system and version.
-        python: Version of Python.
         load: Runnable processes, mean of the last minute, before the measurement; None if the system does not
             report it. If it is not small, the measurement includes other load.
     """
@@ -98,11 +96,9 @@ class Measurement:
     """One figure with a value for each run.
 
     Attributes:
-        pack: The pack.
         name: Name of the figure, in a few words.
         load: The load, such as ``4 scans at once``.
         unit: Unit of the values, such as ``model frames`` or ``ms``; empty for a ratio.
-        meaning: The method and the meaning of the figure, in words.
         values: One value for each run, at least one.
 
     Raises:
@@ -146,10 +142,7 @@ class BenchReport:
     """All figures of one run of a benchmark.
 
     Attributes:
-        command: The command that repeats the run.
         made: Time of the run, with a time zone.
-        version: Version of the distribution.
-        machine: The machine.
         runtimes: The runtime of each pack's models, in one sentence.
         measurements: The figures, in the order in which they are shown.
     """

@@ -158,10 +158,8 @@ def measure_comparisons(
     """Compute the FMR curve of a pack's comparisons.
 
     Args:
-        pack: Name of the pack in the record.
         resamples: Number of bootstrap samples.
         confidence: One-sided confidence of the bounds.
-        seed: Seed of the bootstrap's draws.
     """
     curve = fmr_curve(
         comparisons.impostors,

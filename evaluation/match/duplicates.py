@@ -39,9 +39,7 @@ class SuspectedPair:
 
     Attributes:
         identities: Their names, sorted.
-        persons: Their numbers in the comparisons.
         photos: Positions of the two photos with the highest score.
-        cosine: That score.
         expected: How many pairs of different persons would be expected to reach it, from the tail of the
             others; None if there are too few pairs for a tail.
     """

@@ -75,10 +75,6 @@ class FmrCurve:
         upper_bounds: Shape (t,), one-sided bounds at ``confidence``, in (0, 1], never rising.
         lower_bounds: Shape (t,), one-sided lower bounds at ``confidence``, in [0, 1), never rising.
         group_rates: Shape (groups, t), FMR within each group.
-        comparisons: Impostor comparisons.
-        person_pairs: Pairs of persons in the comparisons.
-        persons: Persons in the comparisons.
-        confidence: Confidence of the bounds.
         draws: Shape (samples, p), how often each person was drawn in each sample of the bootstrap.
         resampled_rates: Shape (t, samples), FMR in each sample.
     """
@@ -107,7 +103,6 @@ def fmr_curve(
     """Compute FMR with its bounds at every threshold, by the method of the module docstring.
 
     Args:
-        impostors: The comparisons.
         thresholds: Shape (t,), strictly rising. They must be ``impostor_scores.THRESHOLDS`` if not all
             comparisons are kept one by one, because the others are counted at these thresholds.
         resamples: Number of bootstrap samples; at least 1000 for bounds in use.
@@ -359,8 +354,6 @@ class FnmrCurve:
         rates: Shape (t,), FNMR.
         lower: Shape (t,), lower ends of the intervals.
         upper: Shape (t,), upper ends.
-        comparisons: Genuine comparisons.
-        persons: Persons in the comparisons.
         confidence: Confidence of the two-sided intervals.
         resampled_rates: Shape (t, samples), FNMR in each sample of the bootstrap; NaN if a sample has no
             genuine comparison.
@@ -386,7 +379,6 @@ def fnmr_curve(
     """Compute FNMR with its interval at every threshold, by the method of the module docstring.
 
     Args:
-        genuine: The comparisons.
         thresholds: Shape (t,), strictly rising.
         draws: Shape (samples, p), how often each person is drawn; ``FmrCurve.draws``.
         confidence: Two-sided confidence, such as 0.95.

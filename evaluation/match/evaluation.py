@@ -33,9 +33,7 @@ class Bootstrap:
     """Settings of the bounds.
 
     Attributes:
-        resamples: Number of samples.
         confidence: One-sided confidence of bounds on FMR, two-sided of intervals on FNMR.
-        seed: Seed of the draws.
     """
 
     resamples: int
@@ -92,7 +90,6 @@ class Difference:
         target: The false match rate, at which each pack has its own threshold.
         change: The difference; below 0, the first pack has fewer false non-matches.
         lower: Lower end of the two-sided interval.
-        upper: Upper end.
         only_first: Photos that only the first pack acquired.
         only_second: Photos that only the second acquired.
     """
@@ -112,7 +109,6 @@ def evaluate_sets(comparisons: Comparisons, bootstrap: Bootstrap) -> tuple[SetRe
 
     Args:
         comparisons: Comparisons of one pack.
-        bootstrap: Settings of the bounds.
 
     Raises:
         NothingToMeasure: The main set has fewer than two persons.
@@ -146,7 +142,6 @@ def differences(
     Args:
         second: Comparisons of the second pack, main set.
         acquired: Shape (photos,) for each pack: which photos gave a template.
-        bootstrap: Settings of the intervals.
 
     Returns:
         One for each false match rate that both packs' data support; empty if no person has two photos.

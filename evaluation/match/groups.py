@@ -45,13 +45,8 @@ class GroupResult:
     """The results of one pack on one group, or on all groups of a column pooled.
 
     Attributes:
-        column: The manifest's column.
         value: The group's value in that column; empty for photos without a value, and if groups are pooled.
         pooled: Whether the comparisons within all groups of the column are pooled.
-        failures: Failures to acquire among them.
-        persons: Persons in the comparisons.
-        genuine: Genuine comparisons.
-        impostors: Impostor comparisons.
         lowest_bound: The lowest bound on FMR that the group's persons support.
         rates: Rates at the main set's thresholds for each supported false match rate; empty if the group has
             fewer than two persons.
@@ -126,7 +121,6 @@ def evaluate_groups(
         failed: Positions of photos without a template.
         main: The results of the pack on its main set of comparisons.
         calibrated: Pairs of a false match rate that the pack's calibration promises, and its threshold.
-        bootstrap: Settings of the bounds.
 
     Returns:
         One result for each group, ordered by column. If a column has several groups, a result for all of them

@@ -60,11 +60,7 @@ def embed_with_progress(
     """Embed every photo with every pack.
 
     Args:
-        photos: The photos.
-        packs: The packs.
-        subject: Defines which faces of a photo count as persons.
         portraits: Degradations in which each photo is embedded, too.
-        workers: Number of threads.
         console: Shows the progress and the files that could not be read; results go elsewhere.
 
     Raises:
@@ -149,7 +145,6 @@ class Material:
         groups: Photos of each group, by column and value.
         left_out: Number of omitted photos or pairs, by reason.
         guessed: True if the identities were inferred from the pairs.
-        subject: Defines which faces of a photo count as persons.
         portraits: Degradations in which the photos are also compared as portraits.
     """
 
@@ -187,14 +182,8 @@ def measure_packs(
     """Measure packs on photos, side by side.
 
     Args:
-        material: The photos.
         packs: The packs, loaded to run on one thread.
-        names: Their names in the report.
-        bootstrap: Parameters of the bounds.
-        command: The command that repeats the measurement.
-        version: The version of the distribution.
         workers: Number of threads that embed photos.
-        console: Shows the progress.
 
     Raises:
         NothingToMeasure: There are too few persons, or no template.

@@ -60,7 +60,6 @@ def read_pairs(file: Path, *, corrections: Corrections, apart: Collection[str]) 
     """Read a pairs file of the form in the module docstring.
 
     Args:
-        file: The CSV file.
         corrections: The known errors of the labels.
         apart: Sources of identities that are measured separately; pairs across are omitted. Needs a manifest.
 

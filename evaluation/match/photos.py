@@ -145,7 +145,6 @@ class FacePhoto:
     """One photo.
 
     Attributes:
-        path: Path of the file.
         identity: The person, after corrections.
         apart: True for the photos of a group that is measured separately.
         columns: Its row of the manifest; empty without a manifest.
@@ -229,7 +228,6 @@ def read_rows(file: Path, *, needed: Sequence[str]) -> tuple[tuple[str, ...], li
 
     Args:
         file: The file, in UTF-8.
-        needed: Required columns.
 
     Raises:
         PhotoListError: The file cannot be read or is not such a CSV file, or a column or value is missing.
@@ -320,7 +318,6 @@ def read_picture(path: Path, *, still_decoder: StillDecoder | None) -> BgrImage:
 
     Args:
         path: The file; its name does not state its format.
-        still_decoder: Decodes JPEG 2000 and WebP.
 
     Returns:
         Shape (height, width, 3), BGR.

@@ -27,7 +27,6 @@ class PortraitRates:
     """FMR and FNMR of the degraded portraits at one threshold, and FNMR of the undegraded photos.
 
     Attributes:
-        target: The false match rate of the threshold.
         calibrated: True for a threshold of the pack's calibration, false for one measured on these photos.
         threshold: The cosine.
         fmr: Measured FMR of portraits against photos of other persons.
@@ -50,9 +49,7 @@ class PortraitResult:
     Attributes:
         failures: Portraits that gave no template.
         genuine: Comparisons of a portrait with another photo of its person.
-        persons: Persons in them.
         impostors: Comparisons of a portrait with a photo of another person.
-        rates: Rates at each threshold.
     """
 
     degradation: Degradation

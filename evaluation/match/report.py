@@ -150,11 +150,8 @@ class Photos:
 
     Attributes:
         kind: ``identities`` (all pairs) or ``pairs`` (those of a list).
-        photos: Photos processed.
-        identities: Persons in them.
         left_out: Omitted photos or pairs by reason.
         guessed: True if the identities were derived from the pairs.
-        subject: Defines which faces of a photo count as persons.
     """
 
     kind: str
@@ -172,9 +169,7 @@ class PackReport:
     Attributes:
         name: Name of the pack, without folders.
         evaluation_only: Whether its terms or quality allow evaluation only.
-        embedder: File name of the embedder.
         embedder_sha256: Its SHA-256, lower-case hex.
-        provenance: Provenance of its calibration.
         run: Its templates and failures to acquire.
         sets: The main set, then the set measured separately, if there is one.
         groups: Results by column and value.
@@ -246,9 +241,6 @@ class MatchReport:
     Attributes:
         command: The command that repeats the evaluation, without folders.
         made: Time of the evaluation, with a time zone.
-        version: Version of the distribution.
-        photos: The material.
-        bootstrap: Settings of the bounds.
         packs: Results of at least one pack.
         comparisons: Comparison of each further pack with the first.
     """

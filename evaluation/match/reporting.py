@@ -70,7 +70,6 @@ def broken_text(pack: PackReport, column: str | None = None) -> str:
     """Return where the promises of a pack's calibration are broken in groups.
 
     Args:
-        pack: The pack.
         column: The column of the groups; ``None`` for all columns.
     """
     places: dict[str, list[str]] = {}
@@ -440,7 +439,6 @@ def suspected_files(report: MatchReport, photos: Sequence[FacePhoto]) -> dict[st
     """Return the file by its name; empty if no pair is suspected.
 
     Args:
-        report: The report.
         photos: The photos, by the positions in the report.
     """
     entries: dict[tuple[str, str], str] = {}

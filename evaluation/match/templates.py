@@ -80,7 +80,6 @@ def degraded_portrait(portrait: BgrImage, degradation: Degradation) -> BgrImage:
 
     Args:
         portrait: Result of ``portrait_of``.
-        degradation: The kind of degradation.
     """
     return _DEGRADE[degradation](portrait)
 
@@ -171,7 +170,6 @@ class LabelledTemplate:
         embedding: The vector whose product with another's is their score
             (``MatchCalibration.vectors``): the template, of length 1, unless the pack has a cohort.
         apart: True for a photo of a group that is measured separately.
-        photo: Position of the photo in its list.
     """
 
     embedding: Embedding
@@ -186,7 +184,6 @@ class TemplateRun:
 
     Attributes:
         templates: One template for every photo that shows one face.
-        photos: Number of photos processed.
         milliseconds: CPU time to detect and embed, for each template. It is the time of one core, if the
             models run in the worker's own thread.
         faults: Why the other photos gave no template, by position of the photo.
@@ -227,7 +224,6 @@ def embed_photos(
 
     Args:
         packs: The packs with the detectors and embedders.
-        subject: Defines which faces count as persons.
         still_decoder: Decodes JPEG 2000 and WebP; without it such photos are failures to acquire.
         portraits: Degradations in which each photo of a person with several is embedded, too.
         workers: Threads, each with photos of its own. Results do not depend on their number.

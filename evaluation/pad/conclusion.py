@@ -70,7 +70,6 @@ def difference(first: ScoreRun, second: ScoreRun, *, draws: Draws, bootstrap: Bo
     Args:
         second: A run on the same samples.
         draws: The bootstrap's draws of these samples.
-        bootstrap: Settings of the intervals.
 
     Raises:
         ValueError: The runs are of different presentations.
@@ -153,10 +152,7 @@ def conclude(
     """Compare the fusion with every part; None if there is no fusion, or it has no score.
 
     Args:
-        runs: The runs of one pack on one set.
         results: Results of the runs, in their order.
-        draws: Draws of the runs' samples.
-        bootstrap: Settings of the intervals.
     """
     judged = [(run, result.auc) for run, result in zip(runs, results, strict=True) if result.auc is not None]
     fusion = next((run for run, _ in judged if run.scorer.kind is ScorerKind.FUSION), None)

@@ -87,8 +87,6 @@ class VerdictCounts:
     Attributes:
         live: Presentations judged live; for attacks these are errors (APCER).
         spoof: Presentations judged as attacks; for bona fide ones these are errors (BPCER).
-        inconclusive: Neither.
-        no_response: No verdict.
     """
 
     live: int
@@ -147,7 +145,6 @@ def evaluate_run(run: ScoreRun, *, draws: Draws, bootstrap: Bootstrap) -> Scorer
 
     Args:
         draws: Draws of the run's samples (``evaluation.pad.resampling.draw``).
-        bootstrap: Settings of the intervals.
     """
     instruments = run.species_masks(injected=False)
     attack = np.zeros(len(run.samples), np.bool_)

@@ -67,13 +67,7 @@ _POLICY: Final = LivenessPolicy()
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class JudgedParts:
-    """The parts of the evidence that a scorer judges, and the model that judges them.
-
-    Attributes:
-        pad_scores: Scores of PAD networks.
-        cues: Measurements of the cues of single frames.
-        fusion: The liveness model.
-    """
+    """The parts of the evidence that a scorer judges, and the model that judges them."""
 
     pad_scores: Sequence[PadScore]
     cues: Sequence[FrameCues]
@@ -113,10 +107,7 @@ class PictureEvidence:
         """Makes the evidence; no model is run yet.
 
         Args:
-            path: The file, for its metadata.
             image: Its upright pixels.
-            pack: Finds the face.
-            subject: Defines the subject of the image.
         """
         self.stages = Stages()
         self.image = image
@@ -192,12 +183,7 @@ class ClipEvidence:
     """The evidence of one scan of a clip, captured as an attempt without a person to guide."""
 
     def __init__(self, frames: Sequence[Frame], pack: Pack, *, subject: SubjectRule) -> None:
-        """Makes the evidence; no model is run yet.
-
-        Args:
-            frames: The frames as a phone sends them.
-            subject: Defines which faces of a frame count as persons.
-        """
+        """Makes the evidence; no model is run yet."""
         self.stages = Stages()
         self._frames = frames
         self._subject = subject

@@ -37,11 +37,9 @@ class MeasurementPlan:
     """The scorers and samples of a measurement.
 
     Attributes:
-        samples: The samples: images and clips.
         left_out: Files that were not usable, by kind.
         kinds: The kinds of scorers; all if empty.
         extra: Networks that are in no pack.
-        fusion: The liveness model.
         subjects: The rule by which faces count as persons, by kind.
     """
 
@@ -81,11 +79,6 @@ def measure_packs(
     Args:
         chosen: The scorers and samples.
         packs: The packs, loaded to run on one thread.
-        names: Their names in the report.
-        bootstrap: Parameters of the intervals.
-        command: The command that repeats the measurement.
-        version: The version of the distribution.
-        console: Shows the progress.
 
     Raises:
         NothingToMeasure: No scorer, or no bona fide or no attack file.

@@ -13,7 +13,6 @@ from evaluation.pad.dataset import PadSample, SampleKind
 from evaluation.pad.runs import ScoreRun
 from vision.errors import DecoderUnavailable, ImageError
 from vision.face import BgrImage
-from vision.image import StillDecoder
 
 _EACH: Final = 12
 _COLUMNS: Final = 6
@@ -56,7 +55,7 @@ def worst_mistakes(run: ScoreRun, *, each: int = _EACH) -> tuple[Mistake, ...]:
     return tuple(found)
 
 
-def mistakes_sheet(mistakes: Sequence[Mistake], *, still_decoder: StillDecoder | None = None) -> bytes | None:
+def mistakes_sheet(mistakes: Sequence[Mistake]) -> bytes | None:
     """Draw the sheet as a JPEG file; None without a mistake.
 
     Below each image are its score, its label and its source. A clip is shown by its middle frame; a file that
@@ -64,7 +63,6 @@ def mistakes_sheet(mistakes: Sequence[Mistake], *, still_decoder: StillDecoder |
 
     Args:
         mistakes: The mistakes, in the order of the sheet.
-        still_decoder: Decodes JPEG 2000 and WebP.
     """
     if not mistakes:
         return None
@@ -72,7 +70,7 @@ def mistakes_sheet(mistakes: Sequence[Mistake], *, still_decoder: StillDecoder |
     sheet = np.full((rows * (_SIDE + _CAPTION), _COLUMNS * _SIDE, 3), _PAPER, np.uint8)
     for number, mistake in enumerate(mistakes):
         top, left = (number // _COLUMNS) * (_SIDE + _CAPTION), (number % _COLUMNS) * _SIDE
-        sheet[top : top + _SIDE, left : left + _SIDE] = _tile(mistake.sample, still_decoder)
+        sheet[top : top + _SIDE, left : left + _SIDE] = _tile(mistake.sample)
         sample = mistake.sample
         lines = (
             f"{mistake.score:.3f} {'bona fide' if sample.live else sample.variety}",
@@ -86,8 +84,8 @@ def mistakes_sheet(mistakes: Sequence[Mistake], *, still_decoder: StillDecoder |
     return bytes(coded)
 
 
-def _tile(sample: PadSample, still_decoder: StillDecoder | None) -> BgrImage:
-    image = _picture(sample, still_decoder)
+def _tile(sample: PadSample) -> BgrImage:
+    image = _picture(sample)
     tile = np.full((_SIDE, _SIDE, 3), 200, np.uint8)
     if image is None:
         return tile
@@ -100,7 +98,7 @@ def _tile(sample: PadSample, still_decoder: StillDecoder | None) -> BgrImage:
     return tile
 
 
-def _picture(sample: PadSample, still_decoder: StillDecoder | None) -> BgrImage | None:
+def _picture(sample: PadSample) -> BgrImage | None:
     if sample.kind is SampleKind.CLIP:
         capture = cv2.VideoCapture(str(sample.path))
         try:
@@ -110,6 +108,6 @@ def _picture(sample: PadSample, still_decoder: StillDecoder | None) -> BgrImage 
             capture.release()
         return np.asarray(frame, np.uint8) if found else None
     try:
-        return read_picture(sample.path, still_decoder=still_decoder)
+        return read_picture(sample.path, still_decoder=None)
     except (OSError, ImageError, DecoderUnavailable):
         return None

@@ -134,8 +134,6 @@ class NotSupported:
     """A target that the data do not support.
 
     Attributes:
-        target: APCER.
-        basis: The attacks.
         attacks: Number of their files, of the rarest species.
         needed: Number of files of that species that the target needs.
     """
@@ -174,7 +172,6 @@ class SourceRates:
     """The error rates of one source, at thresholds that were set on the other parts of the data.
 
     Attributes:
-        apcer: APCER by species.
         bpcer: BPCER; None without bona fide presentations.
     """
 
@@ -190,8 +187,6 @@ class HeldOut:
     Attributes:
         target: APCER that no species exceeds on the data that set the thresholds.
         parts: Number of parts of the data.
-        apcer: APCER on the held-out parts, by species.
-        bpcer: BPCER on the held-out parts.
         sources: Both rates by source.
     """
 
@@ -214,10 +209,7 @@ def in_sample(
 
     Args:
         run: A run with at least one bona fide response.
-        basis: Name of the attacks.
         species: Shape (n,) each: the attacks that the threshold must refuse.
-        draws: Draws of the run's samples.
-        bootstrap: Settings of the intervals.
     """
     answered = run.answered
     scores, live = run.scores[answered], run.live[answered]

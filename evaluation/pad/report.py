@@ -126,7 +126,6 @@ class Material:
     Attributes:
         name: ``pictures`` or ``clips``.
         live: Bona fide files.
-        attacks: Attack files by species.
         groups: Persons, or sittings if persons are unknown.
         live_sources: Sources of the bona fide files.
         live_groups: Persons or sittings of the bona fide files.
@@ -187,8 +186,6 @@ class PadReport:
     Attributes:
         command: The command that repeats the evaluation, without folders.
         made: Time of the evaluation, with a time zone.
-        version: Version of the distribution.
-        bootstrap: Settings of the intervals.
         fusion_model: Version of the fusion's coefficients.
         subjects: The rule by which faces count as persons, by name of the set.
         packs: Results of at least one pack.

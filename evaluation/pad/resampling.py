@@ -40,9 +40,7 @@ class Bootstrap:
     """Settings of the intervals.
 
     Attributes:
-        resamples: Number of samples.
         confidence: Two-sided confidence.
-        seed: Seed of the draws.
     """
 
     resamples: int
@@ -52,12 +50,7 @@ class Bootstrap:
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A percentile interval.
-
-    Attributes:
-        lower: Lower end.
-        upper: Upper end.
-    """
+    """A percentile interval."""
 
     lower: float
     upper: float

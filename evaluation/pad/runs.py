@@ -58,7 +58,6 @@ class ScorerAnswer:
         score: Higher is more live; None without a response.
         fault: Why there is no score.
         verdict: Its verdict, if it decides.
-        parts: Scores of its signals by name.
     """
 
     score: float | None
@@ -124,8 +123,7 @@ def collect_run(
     """Combine the answers of one scorer.
 
     Args:
-        samples: The presentations.
-        answers: One answer for each of them.
+        answers: One for each sample.
         milliseconds: CPU time of each answer.
     """
     names = dict.fromkeys(name for answer in answers for name in answer.parts)

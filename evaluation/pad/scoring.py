@@ -91,9 +91,7 @@ def picture_scorers(
     """Make the scorers of single images: parts first, the fusion last.
 
     Args:
-        pack: Its networks, each alone and in the fusion.
         extra: Networks that are measured alone and take no part in the fusion.
-        fusion: The liveness model.
     """
     return (
         *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
@@ -108,9 +106,7 @@ def clip_scorers(pack: Pack, *, extra: Sequence[PadNetwork] = (), fusion: Fusion
     """Make the scorers of clips: parts first, the fusion last.
 
     Args:
-        pack: Its networks, each alone and in the fusion.
         extra: Networks that are measured alone and take no part in the fusion.
-        fusion: The liveness model.
     """
     return (
         *(_Network(network, ScorerKind.NETWORK) for network in pack.pad_networks),
@@ -192,8 +188,6 @@ def score_pictures(
     """Compute every scorer's answer to every image.
 
     Args:
-        pack: Finds the faces.
-        subject: Defines the subject of an image.
         scorers: The scorers, which take turns at each image, so that a slow phase of the machine affects all.
         still_decoder: Decodes JPEG 2000 and WebP; without it such files are non-responses.
         report: Called after each image.
@@ -226,8 +220,6 @@ def score_clips(
     A clip is cut into at most four scans of four seconds, each as a phone sends it.
 
     Args:
-        pack: Finds the faces.
-        subject: Defines which faces of a frame count as persons.
         scorers: The scorers, which take turns at each scan.
         report: Called after each clip.
 

@@ -62,7 +62,7 @@ class ExpressSettings:
             hand, as are ``blink_recovery`` and ``longest_blink``.
         blink_recovery: The share of the open level to which they must return.
         longest_blink: The longest blink, seconds; eyes that close for longer are shut.
-        sharpness_line: ``vision.measures.sharpness`` (variance of the Laplacian, squared grey levels) of a
+        sharpness_line: ``FaceMeasures.sharpness`` (variance of the Laplacian, squared grey levels) of a
             face that is just sharp enough. Set by hand.
         largest_yaw: The largest median yaw, degrees, of a person who looks at the camera. Set by hand; equals
             ``GuidanceSettings.turned``, as does ``largest_pitch``.

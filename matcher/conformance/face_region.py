@@ -80,7 +80,6 @@ class AlignedFace:
         histogram: Histogram of the luminance on the face, shape (256,); it adds up to 1.
         cheeks: Shape (2, n, n, 3): squares below the image's left and right eye, beside the nose, black
             outside the mask; n is 0.3 eye distances (the standard's measurement zones).
-        has_outline: True if ``mask`` follows this face's landmarks, False if it is the mean outline.
     """
 
     image: BgrImage
@@ -90,7 +89,6 @@ class AlignedFace:
     luminance: NDArray[np.uint8]
     histogram: Histogram
     cheeks: NDArray[np.uint8]
-    has_outline: bool
 
 
 def aligned_face(image: BgrImage, *, five_points: Points, landmarks: Landmarks | None) -> AlignedFace | None:
@@ -104,7 +102,6 @@ def aligned_face(image: BgrImage, *, five_points: Points, landmarks: Landmarks |
     ``MEAN_OUTLINE`` is the outline of the face.
 
     Args:
-        image: The portrait.
         five_points: Five points of the face, shape (5, 2), pixels.
         landmarks: Landmarks of the same face; None without landmarks.
 
@@ -136,7 +133,6 @@ def aligned_face(image: BgrImage, *, five_points: Points, landmarks: Landmarks |
         luminance=luminance,
         histogram=luminance_histogram(luminance, face_mask),
         cheeks=_cheeks(aligned, mask, parts=parts, transform=transform),
-        has_outline=parts.outline is not None,
     )
 
 

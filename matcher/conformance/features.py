@@ -64,7 +64,6 @@ class Features:
         eye_x: x of the image's left and right eye centre, halfway between the
             corners of the eye.
         eyes_y: y of the point between the eye centres.
-        eye_distance: Distance between the eye centres.
         eyes_to_chin: Distance from the point between the eye centres to the chin: the standard's T.
         eye_openings: Opening of the image's left and right eye: the largest distance of a point of the upper
             lid from its counterpart on the lower lid.

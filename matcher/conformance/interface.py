@@ -80,7 +80,6 @@ class PortraitView:
         encoded: The bytes of the image file (JPEG, PNG or JPEG 2000), without a record around them.
         media_type: Media type of ``encoded``, such as ``"image/jpeg"``.
         faces: All faces found, largest first; at least one.
-        face: The person's face.
         landmarks: Dense landmarks of the face; None if the pack has no landmarker or it found none.
         pose: Head pose of the face, degrees.
     """

@@ -145,7 +145,6 @@ class Requirement:
         clause: Its source, such as a clause of a standard.
         severity: The consequence if it is not met.
         measured: The measurement in words, with its unit; empty if it could not be assessed.
-        required: The bounds in words.
         passed: Whether it is met; None if it could not be assessed.
         value: The measurement in ``unit``; None if it could not be assessed or is not a number.
         unit: Unit of ``value``; empty for none.

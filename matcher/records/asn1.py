@@ -70,7 +70,6 @@ class Reader:
         """Starts with no extension ignored.
 
         Args:
-            data: The bytes.
             format_: The format that they claim, for errors.
         """
         self.data = data

@@ -360,7 +360,6 @@ def mask_of(
 
     Args:
         flags: The flags; None for "not specified", the mask 0.
-        bits: The version's bits.
         specified: Whether bit 0 of the mask states that flags are specified.
     """
     if flags is None:
@@ -376,7 +375,6 @@ def bits_of(mask: int, bits: Mapping[int, StrEnum], *, specified: bool = True) -
 
     Args:
         mask: Any mask, not negative.
-        bits: The version's bits.
         specified: Whether bit 0 of the mask states that flags are specified.
     """
     return tuple(

@@ -118,7 +118,6 @@ class Wishes:
     """The options of a conversion.
 
     Attributes:
-        form: The target format.
         quality: Quality of a JPEG that has to be encoded, 1..100.
         rotate: Clockwise rotation that makes the picture upright: 0, 90, 180 or 270 degrees.
         mirrored: Whether the picture, once upright, is a mirror image; the conversion then mirrors it back.
@@ -171,8 +170,6 @@ def convert(content: TrustedImageContent, wishes: Wishes, *, decode: PictureDeco
 
     Args:
         content: The image, unwrapped.
-        wishes: The options.
-        decode: Decodes the picture.
 
     Raises:
         ConversionImpossible: The format cannot hold the picture, or the eyes were not found.

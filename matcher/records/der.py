@@ -39,7 +39,6 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
     """Reads the head of the data object at ``position``.
 
     Args:
-        data: The bytes.
         position: Offset of the object.
         end: Offset after the enclosing object.
         format_: The format that the bytes claim, for errors.
@@ -84,7 +83,6 @@ def der_elements(
     """Yields the elements from ``position`` to ``end``.
 
     Args:
-        data: The bytes.
         position: Offset of the first element.
         end: Offset after the last one.
         format_: The format that the bytes claim, for errors.

@@ -60,7 +60,6 @@ class Discrepancy:
     Attributes:
         kind: The property that disagrees.
         text: A clause for people, with the values.
-        declared: The declared value; None if there is none.
         found: The actual value; None if there is none to compare with.
     """
 
@@ -128,7 +127,6 @@ def of_dg2(dg2: Dg2, *, format_type: int) -> tuple[Discrepancy, ...]:
     """Returns the discrepancies of a DG2.
 
     Args:
-        dg2: The data group.
         format_type: The format of its records: ``dg2.ISO_19794_5`` or ``dg2.ISO_39794_5``.
     """
     found = []

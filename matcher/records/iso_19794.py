@@ -221,7 +221,6 @@ class Representation2005:
         hair_colour: ``codes.HairColour``.
         features: Mask of 24 bits; ``codes.FEATURE_BITS_2005``.
         expression: ``codes.Expression2005``.
-        landmarks: Feature points.
     """
 
     image: bytes = field(repr=False)
@@ -288,7 +287,6 @@ class Representation2011:
         subject_height: Height of the person in centimetres, 1..255; 0 unspecified.
         features: Property mask of 24 bits; ``codes.FEATURE_BITS_2011``.
         expression: Mask of 16 bits; ``codes.EXPRESSION_BITS_2011``.
-        landmarks: Landmarks.
         three_d: The bytes after the image: 3-D information and data.
     """
 

@@ -75,7 +75,6 @@ class Representation:
         features: The features of the mask; None if none is specified.
         expressions: The expressions; None if none, or none that the standard names, is specified.
         pose: The pose; None for each angle that is not given.
-        landmarks: All points.
         eye_centres: The points 12.1 and 12.2; None unless both are given.
         capture_time: Time at which the image was taken; None unless given (2011).
         subject_height: Height of the person in centimetres; None unless given (2011).
@@ -131,11 +130,7 @@ class RecordMetadata:
         face_image_type: BASIC (the image follows no rules) or FULL_FRONTAL for all versions, TOKEN_FRONTAL
             for 2005 and 2011, the others for 2011 only.
         eyes: Positions of the eyes; they become the points 12.1 and 12.2.
-        landmarks: Further points.
         pose: Angles in degrees.
-        gender: The person's gender.
-        eye_colour: The person's eye colour.
-        hair_colour: The person's hair colour.
         features: Features of the face; an empty set states that there are none, None that they are unknown.
         expressions: The expressions; a 2005 record holds at most one.
         device_type: The vendor's number of the device, 0..65535.

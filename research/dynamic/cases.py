@@ -88,8 +88,6 @@ class Case:
 
     Attributes:
         kind: The person or attack.
-        ambient: The surrounding light.
-        person: Key of the person, or of the victim.
         turn: Number of the repetition, from 0.
         skin: Name among ``SKINS``.
         camera: Name among ``CAMERAS``.
@@ -182,7 +180,6 @@ def all_cases(
     """Return the whole plan, in an order in which every part is a fair sample.
 
     Args:
-        people: Keys of the persons.
         turns: Number of turns, each with one scan per person in every cell; relighting in the first only.
         renderers: The renderers from which that of each scan is drawn.
     """

@@ -58,7 +58,6 @@ class VirtualPhone:
     Attributes:
         frames: The frames of the camera, in order.
         one_way: The time from the server to the device, seconds.
-        person: The movements of the person.
         face_width: The face's width as a share of the frame's.
         claimed_late: How much later than true the device claims that colours appeared, seconds; 0 if it
             states the truth.
@@ -159,7 +158,6 @@ class ScanTrace:
         samples: The light of the frames that count.
         frames: Number of frames that were sent.
         faces: Number of measured frames up to the closing step that showed one face.
-        revealed: Every step, and when it was sent.
         examined: Results of the expensive models on the selected frames so far.
         witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
         pad_scores: See there.
@@ -168,7 +166,6 @@ class ScanTrace:
         hints: Hints of the challenge to the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.
         seconds: From the first well-placed frame to the end; ``None`` if there never was one.
-        pauses: Number of pauses of the capture.
         guidance: The most frequent guidance to the person.
     """
 
@@ -206,12 +203,8 @@ def drive_scan(
     """Run one scan to its end.
 
     Args:
-        photo: The person or the victim.
         settings: Settings of the rendering.
         pack: Its models measure the frames, as in a server.
-        policy: Limits of the challenge.
-        model: Lines of the flash.
-        link: Network and server.
         rng: Draws the colours and the network's jitter.
         claimed_late: How much later than true the device claims that colours appeared, seconds.
         plan: The frames and gestures that the attempt needs; those of a server if ``None``.

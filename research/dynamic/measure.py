@@ -48,7 +48,6 @@ class Conditions:
         width: Width of the frames, pixels.
         height: Height of the frames, pixels.
         rate: Frames a second.
-        link: Network and server.
         bits: The floor of verified bits.
         blink: Whether the policy accepts a blink.
         depth: Whether it accepts a head's depth in any light.
@@ -249,7 +248,6 @@ def measure_checks(
     Args:
         cases: The first attempts of the checks.
         people: The people of the cases, and possibly more.
-        conditions: The common conditions.
         jobs: Number of processes; 1 uses this process only.
 
     Raises:

@@ -32,17 +32,7 @@ class Row:
     Attributes:
         name: Name of its case.
         group: See ``cases.Group``.
-        kind: See ``cases.Case``, as the following.
-        ambient: See there.
-        person: See there.
-        skin: See there.
-        camera: See there.
-        distance: See there.
-        renderer: See there.
-        latency: See there.
-        quality: See there.
-        lying: See there.
-        attempt: See there.
+        kind: See ``cases.Case`` and ``drive.ScanTrace``, as for all fields that are missing here.
         code: Hash of the measuring and the rendering code: rows of different code are different measurements.
         conditions: The common conditions of a measurement, in words.
         finding: Finding of the flash.
@@ -59,9 +49,6 @@ class Row:
         combined: Verdict of the attempt.
         seconds: From the first well-placed frame to the end; ``None`` if there never was one.
         end: See ``drive.ScanTrace``.
-        hints: See there.
-        pauses: See there.
-        guidance: See there.
         frames: Number of frames that were sent.
         faces: Number of measured frames up to the closing step that showed one face.
         cost: CPU seconds for simulation and judgement.
@@ -171,7 +158,6 @@ class Rate:
     """A share of scans and its two-sided 95 % interval.
 
     Attributes:
-        people: Number of people in them.
         lower: Lower end, 0..1; ``None`` if there are fewer than ten people, unless all scans count or none
             does.
         upper: Upper end, likewise. If no scan counts, it is 3 / people (rule of three), as if all scans of

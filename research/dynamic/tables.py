@@ -22,13 +22,7 @@ Key: TypeAlias = Callable[[Row], str]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """One table.
-
-    Attributes:
-        title: The content, and the scans.
-        columns: Heads of the columns.
-        rows: The rows, with a cell for each column.
-    """
+    """One table."""
 
     title: str
     columns: tuple[str, ...]

@@ -94,7 +94,6 @@ def frame_of(
     """Return a simulated frame as a device sends it.
 
     Args:
-        index: Its index in the attempt.
         step: The step that the device claims to be on display; 0 for none.
         step_since: Since when it claims that, seconds of the scan's clock.
     """
@@ -126,7 +125,6 @@ def sent_frame(
     """Return a coded frame as a device sends it.
 
     Args:
-        index: Its index in the attempt.
         time: Capture time, seconds of the scan's clock.
         width: Width of the image, pixels.
         height: Height of the image, pixels.

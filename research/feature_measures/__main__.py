@@ -48,7 +48,6 @@ class Landmarkers:
 
     Attributes:
         finder: Its detector finds faces; its landmarks are MediaPipe's.
-        dlib: Its landmarks are dlib's.
     """
 
     finder: Pack
@@ -126,9 +125,6 @@ def faces_of_photos(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
 
 def faces_of_clips(folder: Path, landmarkers: Landmarkers) -> Iterator[Face]:
     """Yield the face in every second frame of the first 240 of each clip.
-
-    Args:
-        landmarkers: Find faces and landmarks.
 
     Raises:
         OSError: A clip cannot be opened.

@@ -159,7 +159,6 @@ def fit_model(
     """Fit the model, its reliability curves and its record.
 
     Args:
-        rows: What the coefficients are fitted to.
         base: The model that gives what is not fitted.
         limits: Numbers of the model that are set, not fitted.
         unseen: Further rows, only for the line from which a set of networks is sure.

@@ -194,7 +194,6 @@ def count_pushes(
 
     Args:
         rows: Rows of one kind, all live or all attacks.
-        trace: Name of the signal.
         model_for: The model that judges rows of a source.
     """
     measured = [row for row in rows if trace in row.scores]
@@ -223,7 +222,6 @@ def placed_without(rows: Sequence[Row], shipped: FusionModel, limits: Limits) ->
     a model fitted without this source would give the trace no strength.
 
     Args:
-        shipped: The model in use.
         limits: The numbers of the model that are set, not fitted.
     """
     found: dict[str, FusionModel] = {}

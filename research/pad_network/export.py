@@ -15,7 +15,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 from scipy.optimize import minimize
-from scipy.special import expit
 
 from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE
 
@@ -31,10 +30,6 @@ class Calibration:
 
     scale: float
     shift: float
-
-    def probabilities(self, logits: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Return the probabilities of a bona fide presentation, 0..1, of the same shape."""
-        return np.asarray(expit(self.scale * logits + self.shift), dtype=np.float64)
 
 
 def fit_calibration(

@@ -56,7 +56,6 @@ class Picture:
     """One image of the development data.
 
     Attributes:
-        path: The file.
         source: The repository that published it.
         session: Images with the same source and session were taken together, by their names.
         is_live: Whether it is a bona fide presentation.
@@ -154,10 +153,6 @@ class Region:
     """A face and its surroundings, as far as the image shows them.
 
     Attributes:
-        source: As in ``Picture``.
-        session: As in ``Picture``.
-        is_live: As in ``Picture``.
-        species: As in ``Picture``.
         name: The image's file name.
         image: At most 3.6 times the face's side across, with the face at most 176 pixels wide.
         boxes: The face's box by each detector that found it; at least one.
@@ -320,10 +315,8 @@ class SplitPlan:
 
     Attributes:
         held_out_sources: Sources that are held out entirely.
-        held_out_sessions: Held-out sessions of the large source.
         held_out_one_in: n, if one in n of the large source's persons with few images is held out.
         few_pictures: Largest number of images that counts as few.
-        folds: The small sources of each fold.
     """
 
     held_out_sources: frozenset[str]

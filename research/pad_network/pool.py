@@ -68,7 +68,6 @@ def make_shard(
     Args:
         chosen: Indices of the regions to draw from; they include bona fide images and attacks.
         teachers: The teachers whose outputs are stored with each sample.
-        count: Number of samples.
     """
     random = np.random.default_rng(seed)
     live = np.array([index for index in chosen if regions[index].is_live])

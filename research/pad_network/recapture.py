@@ -28,9 +28,6 @@ _SMALLEST: Final = 24
 def captured(image: BgrImage, box: Box, *, random: np.random.Generator) -> tuple[BgrImage, Box]:
     """Return the image as another camera and codec would have recorded it.
 
-    Args:
-        random: Draws the effects.
-
     Returns:
         The image, possibly smaller or cropped, and the face's box in it.
     """
@@ -135,7 +132,6 @@ def as_print(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrIm
     Args:
         image: A bona fide image, at least 16 pixels on each side.
         box: The face; the sheet's edge never crosses it.
-        random: Draws the strength of each effect.
 
     Returns:
         An image of the same size.
@@ -169,7 +165,6 @@ def as_screen(image: BgrImage, box: Box, *, random: np.random.Generator) -> BgrI
     Args:
         image: A bona fide image, at least 16 pixels on each side.
         box: The face; the bezel never crosses it.
-        random: Draws the strength of each effect.
 
     Returns:
         An image of the same size.

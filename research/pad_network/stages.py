@@ -131,7 +131,6 @@ def cross_validate(place: Workplace, *, samples: int, report: Callable[[str], No
 
     Args:
         place: The workplace, to which logits and the calibration are written.
-        samples: Training samples of each run.
         report: Called with a line for each finished fold.
 
     Raises:
@@ -167,7 +166,6 @@ def train_last(place: Workplace, *, samples: int, report: Callable[[str], None])
 
     Args:
         place: The workplace with the calibration of ``cross_validate``.
-        samples: Training samples of the run.
         report: Called with a line after each round.
 
     Raises:

@@ -40,7 +40,6 @@ class Teacher:
 
     Attributes:
         name: Name in results.
-        preprocessing: Preprocessing of the catalogue.
         session: Returns the logits, shape (n, classes), and the features, shape (n, 128).
     """
 
@@ -51,9 +50,6 @@ class Teacher:
 
 def load_teachers(folder: Path) -> tuple[Teacher, ...]:
     """Load MiniFAS v2SE, which is required, and Silent-Face's pair if present.
-
-    Args:
-        folder: Folder with the published files.
 
     Raises:
         MaterialError: v2SE is missing, or a file is not such a network.

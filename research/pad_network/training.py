@@ -107,11 +107,7 @@ class Recipe:
     Attributes:
         samples: Total number of training samples.
         rate: Highest learning rate.
-        decay: Weight decay.
         smoothing: Distance of labels from 0 and 1.
-        simulated_weight: Weight of simulated attacks.
-        answers_weight: Weight of the teachers' outputs.
-        features_weight: Weight of the teachers' features.
         averaging: Share of the averaged weights that each step keeps.
         seed: Seed of the first weights and of everything drawn.
     """

@@ -68,7 +68,6 @@ class GroupRates:
     Attributes:
         persons: People in it.
         pairs: Comparisons of two of them.
-        rates: FMR at each threshold.
     """
 
     name: str
@@ -106,7 +105,6 @@ def group_rates(
 
     Args:
         thresholds: Shape (t,), in any order.
-        resamples: Samples of the bootstrap.
     """
     both = np.char.add(np.char.add(templates.groups, " "), templates.sexes)
     found = list(_inside(templates, impostor, templates.groups))
@@ -142,7 +140,6 @@ def curve_of(
     *,
     thresholds: NDArray[np.float64],
     resamples: int,
-    confidence: float = CONFIDENCE,
 ) -> FmrCurve:
     """Compute FMR over all pairs of people with its bound (``evaluation.match.error_bounds``)."""
     names, persons = np.unique(templates.identities, return_inverse=True)
@@ -155,7 +152,7 @@ def curve_of(
         ),
         thresholds=thresholds,
         resamples=resamples,
-        confidence=confidence,
+        confidence=CONFIDENCE,
         rng=np.random.default_rng(_RESAMPLING_SEED),
     )
 
@@ -241,7 +238,6 @@ def points_of(
 
     Args:
         sets: The templates of one embedder, of one or several detectors.
-        resamples: Samples of the bootstrap.
         from_rate: The FMR at which the thresholds begin. A lower one takes less time; bounds above it are 1.
     """
     thresholds = _thresholds([impostor for _, _, impostor in sets], from_rate=from_rate)
@@ -279,8 +275,6 @@ def calibration_of(
     Args:
         sets: As for ``points_of``.
         cohort: Whether the scores are against a cohort.
-        scans: The range of scans.
-        resamples: Samples of the bootstrap.
     """
     points, curve = points_of(sets, resamples=resamples)
     templates = sets[0][0]
@@ -361,9 +355,7 @@ class LeftOut:
         target: The FMR for which they are set.
         low: Lower end of its two-sided interval over people.
         high: Upper end.
-        fmr: FMR with its bound over people.
         people: People of the comparisons, and of the genuine ones.
-        comparisons: Genuine and impostor comparisons.
     """
 
     basis: Basis
@@ -389,7 +381,6 @@ def left_out(templates: TemplateSet, *, folds: int, cohort: bool, resamples: int
     Args:
         folds: Number of folds, 2 or more.
         cohort: Whether scores are against a cohort.
-        resamples: Samples of the bootstraps.
     """
     names, persons = np.unique(templates.identities, return_inverse=True)
     fold_of = (np.random.default_rng(_FOLDS_SEED).permutation(names.size) % folds)[persons]

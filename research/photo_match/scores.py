@@ -50,7 +50,6 @@ def embed(data: Path, pack: Pack, *, done: Callable[[], None] = lambda: None) ->
 
     Args:
         data: Contains the folders of photos, each with a ``manifest.csv``.
-        pack: Finds and embeds the faces.
         done: Called after each photo.
     """
     rows, vectors, failures = [], [], 0
@@ -150,7 +149,7 @@ def joined(parts: Sequence[PairScores]) -> PairScores:
 
 
 def score_pairs(
-    templates: TemplateSet, *, cohort: bool, duplicates: bool = False, seed: int = 1
+    templates: TemplateSet, *, cohort: bool, duplicates: bool = False
 ) -> tuple[PairScores, PairScores]:
     """Score all pairs of photos.
 
@@ -158,13 +157,12 @@ def score_pairs(
         cohort: Whether to score against a cohort. Then people are divided into ``FOLDS`` folds, and each pair
             is scored by a cohort of the people in the other folds. Without it, scores are cosines.
         duplicates: Whether suspected duplicates count as different people. If not, they are left out.
-        seed: Seed of the folds.
 
     Returns:
         The genuine pairs, and the impostor pairs.
     """
     names, persons = np.unique(templates.identities, return_inverse=True)
-    fold_of = np.random.default_rng(seed).permutation(names.size) % FOLDS
+    fold_of = np.random.default_rng(1).permutation(names.size) % FOLDS
     folds = fold_of[persons] if cohort else np.zeros(persons.size, dtype=np.int64)
     left_out = frozenset() if duplicates else _places(templates)
     genuine: list[PairScores] = []

@@ -110,7 +110,6 @@ def mean_errors(tried: Sequence[Ladder], tables: Ladder) -> tuple[NDArray[np.flo
 
     Args:
         tried: Portraits that were not used for the tables.
-        tables: The mean of other portraits.
 
     Returns:
         Shape (n, 11, 2): errors of each portrait and quality, from the file and from the blocks; and shape
@@ -243,8 +242,7 @@ def left_out_evidence(found: Sequence[Mouth], *, fitted_on: Sequence[Mouth]) -> 
     """Return the log odds of every mouth, from a function fitted without its fold, shape (n,).
 
     Args:
-        found: The mouths to judge.
-        fitted_on: The same photos with the same landmarks, or with another pack's.
+        fitted_on: The photos of ``found`` with the same landmarks, or with another pack's.
     """
     features, _, folds = _arrays(found)
     others, covered, their_folds = _arrays(fitted_on)
@@ -255,9 +253,9 @@ def left_out_evidence(found: Sequence[Mouth], *, fitted_on: Sequence[Mouth]) -> 
     return evidence
 
 
-def exact_bounds(count: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Return the two-sided bounds of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
-    tail = (1 - confidence) / 2
+def exact_bounds(count: int, trials: int) -> tuple[float, float]:
+    """Return the bounds (95 %) of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
+    tail = (1 - 0.95) / 2
     low = 0.0 if count == 0 else float(beta.ppf(tail, count, trials - count + 1))
     high = 1.0 if count == trials else float(beta.ppf(1 - tail, count + 1, trials - count))
     return low, high
@@ -332,8 +330,6 @@ def print_outlines(found: Mapping[str, Sequence[PortraitView]], console: Console
 
     Args:
         found: Portraits of frontal faces by name of the pack.
-        console: Console for the output.
-        seed: Seed of the noise on the points.
     """
     masks = {
         name: mean_mask([view.aligned.mask for view in views if view.aligned is not None])
@@ -418,8 +414,6 @@ def print_sharpness(portraits: Sequence[PortraitView], console: Console, *, seed
 
     Args:
         portraits: Portraits with an eye distance of 113 pixels.
-        console: Console for the output.
-        seed: Seed of the noise and of the directions of movement.
     """
     rng = np.random.default_rng(seed)
     found: dict[str, list[list[float]]] = {}

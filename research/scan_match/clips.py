@@ -28,7 +28,6 @@ class SentFrame:
 
     Attributes:
         time: Capture time in seconds.
-        jpeg: The encoded image.
     """
 
     time: float

@@ -30,7 +30,6 @@ class ClipTemplates:
 
     Attributes:
         portrait: Template of a frame before the scans; ``None`` if none shows one face.
-        scans: The fused template of every scan.
     """
 
     name: str
@@ -79,8 +78,6 @@ class ScanCurve:
         frame_rates: Shape (t,), FMR against frames of other clips.
         upper_bounds: Shape (t,), bounds on FMR, never rising: of all comparisons together, and never below
             the rate of either kind.
-        comparisons: Impostor comparisons.
-        person_pairs: Pairs of persons in the comparisons.
     """
 
     thresholds: NDArray[np.float64]
@@ -192,8 +189,6 @@ class ScanMeasurement:
     """The measurement of one pack on photos and on scans.
 
     Attributes:
-        photos: Pairs of photos.
-        comparisons: Scans against portraits.
         curve: FMR of scans over the cosine, at the same thresholds as that of the photos.
     """
 

@@ -263,7 +263,6 @@ class JudgedScan:
     Attributes:
         name: Name of the clip; for two persons, the names of both clips.
         change: The change of person; ``None`` for a scan of one person.
-        scores: The statistics of its constancy.
         other_selected: Whether a selected frame shows the other person.
         other_identified: Whether any identified frame shows the other person.
     """
@@ -321,7 +320,6 @@ def join_selected(
 
     Args:
         scans: Scans by name; the first one of each name is used.
-        calibration: The calibration of the embedder.
         others: Number of replaced frames.
 
     Returns:
@@ -348,7 +346,6 @@ def judge_spliced(
     Args:
         recordings: One recording per person.
         pack: Finds and embeds the faces.
-        console: Shows the progress.
         each: Number of ordered pairs of persons that are drawn for every change; for ``IN_A_TURN`` only
             persons who turn their head far.
         seed: Seed of the draws of pairs, and of the places where a change begins.

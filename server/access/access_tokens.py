@@ -148,7 +148,6 @@ def verify_access_token(
     Args:
         token: The token in the JWS compact serialization.
         key: Returns the key of a ``kid``, or raises a ``Refusal``.
-        now: Wall clock, UTC.
 
     Raises:
         Refusal: UNAUTHENTICATED: the token is malformed, of another type, issuer or audience, is not signed
@@ -336,9 +335,6 @@ class AccessTokens:
 
     def find(self, token: str, *, now: datetime) -> Caller:
         """Returns the caller of a token.
-
-        Args:
-            now: Wall clock, UTC.
 
         Raises:
             Refusal: See ``verify_access_token``, ``Issuer.find`` and ``caller_of``.

@@ -280,7 +280,6 @@ class Issuer:
         Args:
             url: The issuer, in the exact form of its tokens.
             file: The file with its keys; ``None`` if the issuer is asked.
-            monotonic: A clock that is never set, in seconds.
             fetch: Asks the issuer, or raises ``SigningKeysInvalid``.
         """
         self.url = url

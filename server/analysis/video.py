@@ -18,7 +18,7 @@ from server.analysis.stills import FRAME_LIMITS, decode_still
 from server.base.errors import Reason, Refusal, camel
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
-from vision.image import DecodeLimits, StillDecoder
+from vision.image import StillDecoder
 from vision.isolation.video import (
     TakeFrame,
     VideoContainer,
@@ -94,8 +94,6 @@ class VideoAnalyst:
         subject: SubjectRule,
         video_decoder: VideoDecoder | None,
         still_decoder: StillDecoder | None = None,
-        video_limits: VideoLimits = VIDEO_LIMITS,
-        frame_limits: DecodeLimits = FRAME_LIMITS,
     ) -> None:
         """Sets the models, thresholds and limits of every analysis.
 
@@ -114,8 +112,6 @@ class VideoAnalyst:
         self._subject = subject
         self._video_decoder = video_decoder
         self._still_decoder = still_decoder
-        self._video_limits = video_limits
-        self._frame_limits = frame_limits
 
     def analyse_video(
         self,
@@ -162,7 +158,7 @@ class VideoAnalyst:
             frames.take_film_frame(pixels, capture_time)
 
         try:
-            outline = decoder.stream_video(content, limits=self._video_limits, begin=begin)
+            outline = decoder.stream_video(content, limits=VIDEO_LIMITS, begin=begin)
             return self._judged(
                 frames,
                 lambda observed: VideoSource(
@@ -251,7 +247,7 @@ class VideoAnalyst:
 
     def _still(self, content: bytes, index: int) -> BgrImage:
         decoded = decode_still(
-            content, limits=self._frame_limits, still_decoder=self._still_decoder, frame_index=index
+            content, limits=FRAME_LIMITS, still_decoder=self._still_decoder, frame_index=index
         )
         return decoded.pixels
 

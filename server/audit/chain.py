@@ -111,7 +111,6 @@ def make_entry(
         sequence: The position in the tenant's chain, from 1.
         previous: The hash of the entry before it, 32 bytes; ``GENESIS`` for the first.
         pseudonym: The pseudonym of ``event.subject``, 32 bytes.
-        now: The time, with a time zone.
     """
     entry = AuditEntry(
         tenant=event.tenant,
@@ -330,11 +329,7 @@ class ChainVerifier:
         self._previous = b""
 
     def finish(self, head: Head | None) -> Report:
-        """Compares the end of the chain with its head and the checkpoints, and returns the report.
-
-        Args:
-            head: The head of the chain; ``None`` if there is no row.
-        """
+        """Compares the end of the chain with its head and the checkpoints, and returns the report."""
         # 1. Does the head of the chain name its last entry?
         if head is None:
             if self._sequence or self._number:
@@ -480,7 +475,6 @@ class CheckpointChain:
     Attributes:
         position: The position of the newest checkpoint; 0 for none.
         digest: The SHA-256 of its JWS, 64 hexadecimal digits; empty for none.
-        newest: The newest checkpoint of each tenant.
         problems: All that does not fit, under the tenant ``ALL_LOGS`` and by position; at most 1000.
         lost: What operators accepted as lost.
         accepted_at: The position of the newest checkpoint by which an operator accepted a log; 0 for none.

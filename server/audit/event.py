@@ -242,7 +242,6 @@ def subject_hash(tenant_key: bytes, subject: str) -> bytes | None:
     """Returns the hash under which the audit log knows a person, 32 bytes; ``None`` without a reference.
 
     Args:
-        tenant_key: The key of the tenant, 32 bytes (``KeyRing.memory.tenant_key``).
         subject: The subject reference; empty for none.
     """
     return hmac.digest(tenant_key, _SUBJECT_DOMAIN + subject.encode(), "sha256") if subject else None

@@ -57,7 +57,6 @@ def verify_export(
         lines: Returns the lines. They are read twice, not kept, because checkpoints stand behind the entries
             that they cover.
         tenant: The only tenant to verify; ``None`` for all.
-        keys: The public keys of checkpoints.
         copies: Saved checkpoints that the export must have, by tenant.
     """
     heads: dict[str, Head] = {}

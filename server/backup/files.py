@@ -77,18 +77,19 @@ class CopySummary:
     pruned: int
 
 
+_PREFIX: Final = "evidence"
+
+
 async def copy_objects(
     source: ObjectStore,
     target: ObjectStore,
     *,
-    prefix: str = "evidence",
     prune: bool = False,
     progress: Callable[[int], None],
 ) -> CopySummary:
     """Copies the objects that the target lacks. May be repeated after an interruption.
 
     Args:
-        prefix: The segments with which keys begin.
         prune: Whether objects that the source has no more are deleted from the target, so that a backup keeps
             nothing that was erased.
         progress: Gets the number of objects handled so far.
@@ -97,8 +98,8 @@ async def copy_objects(
         StorageUnavailable: A store does not answer.
         BackupDamaged: A copy differs from its source.
     """
-    have = {info.key async for info in target.list(prefix)}
-    wanted = {info.key async for info in source.list(prefix)}
+    have = {info.key async for info in target.list(_PREFIX)}
+    wanted = {info.key async for info in source.list(_PREFIX)}
     missing = sorted(wanted - have)
     copied = gone = 0
     for start in range(0, len(missing), _AT_ONCE):

@@ -270,7 +270,6 @@ class CheckCompletion:
         """Closes a check to further attempts and returns its result; idempotent.
 
         Args:
-            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
             actor: The caller, for the audit log.
             audit_images: The maximum number of audit images to return.
             close_now: Whether to close the check, as CANCELLED, even if a scan runs or may still be resumed.
@@ -344,9 +343,6 @@ class CheckCompletion:
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
         """Cancels a check; idempotent. A decided check does not change.
-
-        Args:
-            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
 
         Raises:
             Refusal: CHECK_NOT_FOUND.

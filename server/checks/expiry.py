@@ -56,7 +56,6 @@ class CheckExpiry:
         The rows and their keys of a check go first, with the entry in the audit log; then its objects.
 
         Args:
-            limit: The maximum number of checks.
             actor: The actor for the audit log.
 
         Raises:

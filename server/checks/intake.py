@@ -77,12 +77,9 @@ class TrustedImageUpload:
     """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
 
     Attributes:
-        sandbox: Whether the caller is a sandbox caller.
         image: The bytes of the image, or a reference to them.
         policy: Name of the policy; empty for the server's default.
         mode: A mode to which the policy's mode is raised; ``None`` for the policy's mode.
-        subject_reference: Opaque reference to the person.
-        consent_reference: Reference to the legal basis.
         request_id: A UUID that makes the call idempotent; empty for none.
         retention_seconds: The longest retention of this check; ``None`` for that of its policy.
         document_portrait: Whether the image is the portrait of an identity document.
@@ -146,7 +143,6 @@ async def referenced_image(
     """Returns the bytes of a trusted image in the customer's own store.
 
     Args:
-        images: The store; ``None`` if none is configured.
         reference: The reference that the orchestrator sent. No message repeats it, because it may be personal
             data.
         max_bytes: The maximum size of the image.
@@ -244,9 +240,6 @@ class PortraitIntake:
     async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
         """Makes the portrait.
 
-        Args:
-            sandbox: Whether a sandbox caller sent the image.
-
         Raises:
             Refusal: The image cannot be accepted, or no decoder for it is free (OVERLOADED).
         """
@@ -282,12 +275,7 @@ class TryGate:
         tenant_key: Callable[[str], bytes],
         metrics: Metrics,
     ) -> None:
-        """Sets the limits and the stores.
-
-        Args:
-            tenant_key: Returns the key with which the marks of a scope are made.
-            metrics: Counts checks that are refused.
-        """
+        """Sets the limits and the stores."""
         self._repository = repository
         self._setting = setting
         self._tenant_key = tenant_key
@@ -359,9 +347,7 @@ class CheckIntake:
             tries: Limits over several checks.
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
-            random: Returns the given number of unpredictable bytes.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
-            metrics: Counts checks.
         """
         self._repository = repository
         self._offer = offer

@@ -66,7 +66,6 @@ class CheckProgress:
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result can be fetched.
         attempts_remaining: The number of attempts that are left.
-        sandbox: Whether a sandbox caller created the check.
     """
 
     check_id: UUID
@@ -92,7 +91,6 @@ def progress_of(
     Args:
         record: The check, which is not erased.
         attempts: Its attempts, by number.
-        policy: Its frozen policy.
     """
     state = _state(record, now)
     remaining = max(0, attempts_remaining(attempts, policy))
@@ -208,9 +206,6 @@ class CheckInquiry:
     async def progress(self, check_id: UUID, *, tenant: str, sandbox: bool) -> CheckProgress:
         """Returns the progress of a check.
 
-        Args:
-            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
-
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
         """
@@ -247,7 +242,6 @@ class CheckInquiry:
         """Yields the progress of a check now and after each change, until no scan can change it any more.
 
         Args:
-            sandbox: Whether the caller is a sandbox caller, which can access sandbox checks only.
             admit: Raises if the caller may no longer call; called before each read.
 
         Raises:

@@ -55,7 +55,6 @@ class JudgedAttempt:
     """A judged attempt, with the facts that a result states about it.
 
     Attributes:
-        judgement: Liveness and match.
         transcript: The transcript; ``None`` if the device left before it signed the end.
         evidence: The images that are stored. If the attempt decides against the person, images that could not
             be stored are included, so that the result names them.
@@ -95,7 +94,6 @@ class OutcomeMaker:
         """Decides the check by an attempt, or by the facts that are known without one.
 
         Args:
-            policy: Its frozen policy.
             attempt: The attempt that the outcome is about; ``None`` if none was judged.
             images: The kept images that the result names.
             reason: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
@@ -276,7 +274,6 @@ class CheckRecorder:
         """Sets the stores, and the facts that results state about this server.
 
         Args:
-            records: Seals evidence records.
             encode: Serialises the result that is signed and returned; the edge provides it.
             pack: The model pack that judges.
             clock_source: The clock of this server, as evidence records name it.
@@ -369,7 +366,6 @@ class CheckRecorder:
         """Decides a check from a judged attempt.
 
         Args:
-            policy: Its frozen policy.
             attempts: Every attempt, the deciding one included.
             reason: The circumstance that prevented a decision by the attempt; ``None`` if the attempt
                 decides.
@@ -417,7 +413,6 @@ class CheckRecorder:
         If a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
 
         Args:
-            policy: Its frozen policy.
             reason: Why the check is closed. A fault of the server replaces the absence of the person.
             epoch: The lease epoch of the stream that decides; ``None`` outside a stream.
 

@@ -64,7 +64,6 @@ class Access:
 
     Attributes:
         actor: The caller, for the audit log.
-        now: The time of the call, UTC.
         purpose: Why, as the caller states it; may be empty where no purpose is required.
     """
 

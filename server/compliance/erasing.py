@@ -101,9 +101,6 @@ class Erasure:
         """Sets the stores.
 
         Args:
-            retention: Erases checks.
-            store: Erases images.
-            completion: Cancels open checks.
             rules: The actions that need two people.
         """
         self._repository = repository

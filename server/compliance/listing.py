@@ -49,7 +49,6 @@ class PageTokens:
 
         Args:
             tenant_keys: Returns the keys that a tenant has and had, newest first.
-            random: Returns unpredictable bytes.
         """
         self._tenant_keys = tenant_keys
         self._random = random
@@ -110,8 +109,6 @@ class CheckFilter:
         since: Decided at this time or later.
         before: Decided earlier.
         sign: A suspected sign of manipulation.
-        sandbox: Whether a sandbox caller created it.
-        on_hold: Only checks on hold.
     """
 
     since: datetime | None = None

@@ -87,8 +87,6 @@ class EvidenceReading:
         """Sets the stores.
 
         Args:
-            vault: Opens records, and signs.
-            store: The sealed images.
             rules: Makes the hashes of persons for the audit log.
             describe: Returns a serialised result as JSON; the edge provides it.
             jwks: Returns the public keys that verify signatures.
@@ -121,7 +119,6 @@ class EvidenceReading:
 
         Args:
             access: The call, which states a purpose.
-            sha256: SHA-256 of the image, 32 bytes.
 
         Raises:
             Refusal: As ``record``; INVALID_FIELD without a purpose; EVIDENCE_IMAGE_NOT_FOUND;

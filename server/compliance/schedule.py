@@ -43,8 +43,6 @@ class ScheduledDatum:
         kept: How long, in words.
         seconds: The longest time from the decision, in seconds; 0 if nothing outlives it, ``None`` if it does
             not depend on a decision.
-        destroyed_by: What destroys it.
-        hold: The effect of a legal hold.
     """
 
     name: str
@@ -99,7 +97,6 @@ class RetentionSchedule:
     """The schedule of a server.
 
     Attributes:
-        policies: The data of checks, by policy.
         others: The data that depend on no policy.
     """
 

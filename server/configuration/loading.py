@@ -147,7 +147,6 @@ class LoadedSettings:
 
     Attributes:
         origins: The origins, by dotted key such as ``"listeners.device.port"``; others have their default.
-        file: The settings file; ``None`` if there is none.
     """
 
     settings: Settings

@@ -58,9 +58,6 @@ class AppleReceiptExchange:
 
         Args:
             key: The key for DeviceCheck, on P-256.
-            key_id: The key's identifier.
-            team_id: The team's identifier.
-            now: Returns the current time, with a time zone.
             server: A server in place of Apple's, as ``https://host:port``.
             timeout_seconds: How long one exchange may take. A scan waits for it.
         """
@@ -118,9 +115,6 @@ def open_apple_receipt_exchange(
 
     Args:
         key_file: The key file from Apple: PKCS #8 in PEM, ``.p8``.
-        key_id: The key's identifier.
-        team_id: The team's identifier.
-        now: Returns the current time, with a time zone.
         server: A server in place of Apple's, as ``https://host:port``.
         timeout_seconds: How long one exchange may take.
 

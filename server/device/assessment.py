@@ -79,7 +79,6 @@ class ClaimedDevice:
     """The claims in a stream's start.
 
     Attributes:
-        device: The device's claims about itself.
         server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
     """
 
@@ -128,14 +127,11 @@ def assess_device(
         claimed: The claims in the stream's start.
         server_keys: The TLS keys that devices may see.
         findings: The findings on the evidence, in order of arrival.
-        observed: The attempt's frames.
         memory: The tests against earlier scans.
         earlier: Tests that ``decisive_claims`` returned for earlier streams of the check; a later stream
             cannot undo them.
-        rules: The policy's rules for devices.
         tolerated: Names of tests that the policy or the sandbox keeps from deciding the check; see
             ``device_integrity.policy.demands``.
-        fingerprints: Known virtual cameras and emulators.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
     """
@@ -213,7 +209,6 @@ def assess_without_attempt(
 
     Args:
         findings: The findings of every stream, in order of arrival; empty if no device began to scan.
-        rules: The policy's rules for devices.
         tolerated: Names of tests that the policy or the sandbox keeps from deciding the check.
     """
     claims = [check for finding in findings if finding.verifier == CLAIMS for check in finding.checks]
@@ -386,9 +381,7 @@ async def unattempted_device(
     """Returns the assessment of the device from the findings of the check's streams.
 
     Args:
-        devices: Stores the findings on the check's evidence.
         remembered: How long earlier attacks are kept.
-        policy: Its frozen policy.
 
     Raises:
         StorageUnavailable: The database failed.

@@ -70,9 +70,6 @@ class ReceiptKeeper:
 
         Args:
             trust: The trusted roots, keys and apps.
-            devices: Stores the receipts.
-            workers: Runs the verification.
-            now: Returns the current time, with a time zone.
         """
         self._trust = trust
         self._devices = devices
@@ -195,11 +192,7 @@ class EnrolledKeyVerifier:
 
         Args:
             trust: The trusted roots, keys and apps.
-            devices: Stores the keys.
-            workers: Runs the verification.
-            tenant_key: Returns the key of a tenant's marks.
             hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
-            now: Returns the current time, with a time zone.
         """
         self._trust = trust
         self._devices = devices

@@ -162,7 +162,6 @@ class EvidenceFinding:
         verifier: The verifier, which is the first part of its tests' names; ``unknown`` if no verifier
             supports the evidence or the verifier failed, empty if the device reported that it has no
             evidence, and ``runtime`` if only a report came.
-        checks: Every test.
         ceiling: The highest assurance that it may give, if that is lower than the verifier's.
         facts: The verified facts about the device.
         lasting_key: Mark (``stream.key_mark``) of a verified key that outlives the scan; ``None`` without

@@ -105,9 +105,6 @@ class RevocationFile:
 
         If the files cannot be used, that is logged and the older list stays.
 
-        Args:
-            now: The current time, with a time zone.
-
         Returns:
             Whether the current list is the one in the files; True without a path.
         """

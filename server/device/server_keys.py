@@ -58,7 +58,6 @@ class ServerKeyList:
             file: A file with further keys, one in each line.
             shown: Returns SHA-256 of the key that the device listener uses now; ``None`` without TLS.
             complete: Whether the operator states that there are no other keys.
-            monotonic: Returns the monotonic time in seconds.
 
         Raises:
             ConfigurationError: The file cannot be read, or the list should be complete and is empty.

@@ -58,7 +58,6 @@ class DeviceTrust:
         classic_keys: Keys that open classic tokens on this server; ``None`` if it does not open them itself.
         play_decoder: Opens tokens elsewhere; ``None`` if there is no decoder.
         test_apple: The roots that replace them in sandbox checks.
-        apple_app_ids: The operator's apps.
         receipt_exchange: Exchanges receipts; ``None`` if they are not exchanged.
         test_receipt_exchange: Exchanges receipts in sandbox checks.
         relying_party: The operator's site; ``None`` without a site.
@@ -98,9 +97,6 @@ class DeviceTrust:
 
 def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], datetime]) -> DeviceTrust:
     """Reads the files that the settings name, which may block briefly.
-
-    Args:
-        now: Returns the current time, with a time zone.
 
     Raises:
         ConfigurationError: A file cannot be read, has the wrong content, or contains a secret and is

@@ -75,12 +75,8 @@ class DeviceVerifier:
 
         Args:
             trust: The trusted roots, keys and apps.
-            revocation: The revocation list of Android.
             devices: Stores keys and tokens.
-            workers: Runs the verification.
-            tenant_key: Returns the key of a tenant's marks.
             hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
-            now: Returns the current time, with a time zone.
         """
         self._trust = trust
         self._revocation = revocation

@@ -228,7 +228,6 @@ def reference_term(name: str, reference: str, *, tenant_key: bytes) -> str:
     Args:
         name: ``"subject"`` or ``"consent"``.
         reference: The reference as the orchestrator gave it; not empty.
-        tenant_key: The key of the tenant, 32 bytes.
     """
     named = name.encode()
     data = _DOMAIN + len(named).to_bytes(2, "big") + named + reference.encode()

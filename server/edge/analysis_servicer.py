@@ -87,13 +87,9 @@ class AnalysisEnvironment:
     """The dependencies of the calls.
 
     Attributes:
-        images: Analyses selfies.
         image_pool: Threads for selfies; no scan waits for them.
         video_pool: Threads for videos; each video occupies one for seconds.
         pack: The model pack of both analysts.
-        now: Wall clock, UTC.
-        random: A cryptographic source.
-        metrics: Counts analyses.
     """
 
     images: ImageAnalyst

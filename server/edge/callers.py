@@ -46,9 +46,7 @@ class CallerIdentifier:
         caller, and the certificate must be of the same tenant.
 
         Args:
-            api_keys: The file of keys; ``None`` if none is configured.
             certificates: The client certificates that may call; ``None`` if none are listed.
-            now: Wall clock, UTC; keys and tokens expire.
             tokens: The access tokens that may call; ``None`` if no issuer is configured.
             local_sandbox: Whether callers without credentials are sandbox callers.
         """

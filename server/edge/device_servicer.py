@@ -41,9 +41,6 @@ class DeviceServicer:
 
         A stream takes a place of a scan only after its token was verified. Until then it waits in a room for
         few.
-
-        Args:
-            metrics: Counts streams.
         """
         self._waiting = WaitingRoom("scan_start", places=_STARTS, seconds=_START_SECONDS, metrics=metrics)
         self._scans = scans

@@ -58,7 +58,6 @@ class WaitingRoom:
                 callers, or ``request`` of known callers.
             places: The maximum number of streams that wait longer than ``moment``.
             seconds: The maximum wait.
-            metrics: Counts the streams that wait and those that are refused.
             moment: Seconds that any stream may wait.
         """
         self._what = what
@@ -127,6 +126,8 @@ class WaitingRoom:
 
 _HEALTH: Final = "/grpc.health.v1.Health/"
 _PUBLIC_MESSAGES: Final = 2
+_TENANT_MESSAGES: Final = 64
+"""The maximum number of awaited messages of one tenant; its sandbox counts separately."""
 _PUBLIC_SECONDS: Final = 1.0
 _CALLER_SECONDS: Final = 30.0
 
@@ -213,7 +214,6 @@ class Gate(ServerInterceptor):
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
         refused: RefusedAccess | None = None,
-        max_messages: int = 64,
     ) -> None:
         """Sets the methods, scopes and limits of the listener.
 
@@ -221,16 +221,13 @@ class Gate(ServerInterceptor):
             elsewhere: The name of the other listener, by method (``/package.Service/Method``) that it serves.
             scopes: The scope that each method requires. A method that is not listed requires a known caller
                 and no scope. Health requires no known caller.
-            metrics: Counts messages that are awaited.
             callers: Identifies callers; ``None`` if the calls authenticate by their messages.
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
-            max_messages: The maximum number of awaited messages of one tenant; its sandbox counts separately.
         """
         self._elsewhere = elsewhere
         self._scopes = scopes
         self._callers = callers
         self._refused = refused
-        self._max_messages = max_messages
         self._metrics = metrics
         self._public = WaitingRoom(
             "message", places=_PUBLIC_MESSAGES, seconds=_PUBLIC_SECONDS, metrics=metrics
@@ -292,7 +289,7 @@ class Gate(ServerInterceptor):
         pending = self._of_scopes.get(caller.scope)
         if pending is None:
             pending = self._of_scopes[caller.scope] = WaitingRoom(
-                "request", places=self._max_messages, seconds=_CALLER_SECONDS, metrics=self._metrics
+                "request", places=_TENANT_MESSAGES, seconds=_CALLER_SECONDS, metrics=self._metrics
             )
         return _Admission(pending, self._callers.seconds_left(caller))
 
@@ -302,7 +299,6 @@ class _Admission:
     """An admitted call.
 
     Attributes:
-        pending: The waiting room for its message.
         seconds: The time until its credentials expire; ``None`` if they do not.
     """
 

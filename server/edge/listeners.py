@@ -111,18 +111,14 @@ class Listener:
         """Prepares the listener; nothing is bound before ``start``.
 
         Args:
-            host: Address to listen on.
             port: TCP port; 0 for any free one.
             credentials: TLS; ``None`` for plaintext, which settings allow on loopback only.
-            max_message_bytes: Largest message that is received.
             max_connections: Maximum number of connections; further ones are closed at once.
             grace_seconds: How long the calls of a connection that has reached its maximum age may continue.
             servicers: The objects that serve methods of the contract, each with one coroutine for each method
                 that it serves, of the same name.
             other: The name of the listener that serves the other methods.
-            reflection_enabled: Whether the listener serves reflection.
             streaming: Whether the listener carries live frames.
-            metrics: Counts refused calls.
             callers: Identifies callers; ``None`` if the calls authenticate by their messages.
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
         """

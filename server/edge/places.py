@@ -144,7 +144,6 @@ class Places:
 
         Args:
             kind: The name of this kind of call in refusals and metrics, such as ``uploads``.
-            metrics: Counts places that are taken, calls that wait, and refusals.
             several: Returns whether callers of more than one party are configured; the share applies only
                 then.
         """

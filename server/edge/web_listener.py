@@ -65,7 +65,6 @@ class WebStream:
         """Creates a stream that is not open.
 
         Args:
-            max_message_bytes: Largest message that is received.
             begun: Called when the first message is complete.
         """
         self._begun = begun
@@ -230,15 +229,12 @@ class WebListener:
         """Prepares the listener; nothing is bound before ``start``.
 
         Args:
-            host: Address to listen on.
             port: TCP port; 0 for any free one.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             origins: The origins whose pages may scan, as browsers write them.
-            max_message_bytes: Largest message that is received.
             max_connections: Maximum number of connections; further ones are closed as they come.
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
             idle: Waits until no stream is being served.
-            metrics: Counts refused calls, and handshakes refused for their origin.
         """
         self._host = host
         self.port = port

@@ -62,10 +62,8 @@ class Export:
 
     Attributes:
         exported_by: Name of the caller.
-        purpose: Why.
         time: When, UTC.
         finish_time: When the orchestrator first received the result; ``None`` before.
-        holds: The references of the holds on the check.
         altered: The facts that differ between the record and the columns of lists.
     """
 
@@ -98,11 +96,7 @@ def evidence_archive(
     """Returns the archive of a check.
 
     Args:
-        record: The evidence record.
-        images: The kept images.
-        result: The result as JSON, for people.
         jwks: The public keys that verify the signatures, with the times of their use.
-        export: The circumstances of the export.
         sign: Signs the manifest: returns a compact JWS of exactly the given bytes.
     """
     named = [(image, _image_name(image.facts, images)) for image in images]
@@ -152,9 +146,7 @@ def signed_zip(
     """Returns a ZIP file with a signed manifest.
 
     Args:
-        files: The files.
         facts: The facts that the manifest states besides the files.
-        sign: Signs the manifest.
     """
     manifest = _json(
         {
@@ -214,7 +206,6 @@ def facial_record(image: bytes, facts: ImageFacts) -> bytes | None:
     is made upright and compressed again, which the record states.
 
     Args:
-        image: The frame as received.
         facts: Its rotation and whether it is mirrored.
     """
     processing: frozenset[PostAcquisition] = frozenset()

@@ -22,11 +22,7 @@ __all__ = ["RecordVault", "SignResult", "contradictions", "record_terms"]
 
 
 def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]:
-    """Returns the terms of a record, each once.
-
-    Args:
-        tenant_key: The key of the tenant with which references are hashed.
-    """
+    """Returns the terms of a record, each once."""
     words = [
         ("status", outcome.verdict.status.value),
         *(("reason", reason.value) for reason in outcome.verdict.reasons),
@@ -107,8 +103,6 @@ class RecordVault:
 
         Args:
             wrapping_keys: Wrap the data key of each record.
-            tenant_key: Returns the key of a tenant, with which references are hashed.
-            random: Returns unpredictable bytes.
         """
         self._keys = wrapping_keys
         self._tenant_key = tenant_key

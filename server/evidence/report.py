@@ -35,10 +35,7 @@ def report_page(
     """Return the report as one HTML page.
 
     Args:
-        record: The evidence record.
-        images: The kept images.
         result: The result as JSON; its explanations are those of the signed result.
-        export: The circumstances of the export.
     """
     outcome = record.outcome
     verdict = outcome.verdict

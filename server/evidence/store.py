@@ -42,13 +42,7 @@ class EvidenceStore:
     """Seals, stores, loads and erases the images of checks."""
 
     def __init__(self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, random: Random) -> None:
-        """Initialises the store.
-
-        Args:
-            objects: Holds the ciphertexts.
-            wrapping_keys: Wrap the key of each image.
-            random: Returns unpredictable bytes.
-        """
+        """Initialises the store."""
         self._objects = objects
         self._keys = wrapping_keys
         self._random = random
@@ -74,7 +68,6 @@ class EvidenceStore:
             media_type: Media type, such as ``"image/jpeg"``.
             attempt: The attempt of a frame, from 1.
             rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-            mirrored: Whether it is mirrored.
         """
         sealed = await asyncio.to_thread(
             seal,

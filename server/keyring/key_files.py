@@ -39,7 +39,6 @@ class KeyFile:
 
     Attributes:
         number: The number of the key, from 1; the highest is the newest.
-        content: The key, decrypted.
     """
 
     number: int

@@ -106,7 +106,6 @@ def destroy_evidence_key(
     Args:
         in_use: The identifiers of the keys that records refer to.
         tenant: The tenant whose key it is; empty for a key of the server.
-        now: The time, UTC.
 
     Returns:
         The deleted file.

@@ -206,10 +206,8 @@ class KeyRing:
     """Every key of a server.
 
     Attributes:
-        tokens: Issues and verifies scan tokens.
         wrapping_keys: Wrap the data keys of sealed records.
         memory: Keys the scan memory, which recognises frames and keys of devices.
-        audit: Signs the checkpoints of the audit log.
     """
 
     tokens: ScanTokens

@@ -66,7 +66,6 @@ class ResultSigner:
         """Returns a compact JWS of exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
 
         Args:
-            payload: The bytes of the result.
             tenant: The tenant of the check for the header, which then also has ``iss``; ``None`` for callers
                 that refuse unknown header fields.
             sandbox: Whether the result is of a sandbox check; the header then also has ``"sandbox": true``.

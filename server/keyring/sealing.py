@@ -48,11 +48,7 @@ class SealBroken(SealError):
 
 
 class WrappingKeyUnknown(SealError):
-    """The key that wrapped the data key is not among the wrapping keys.
-
-    Attributes:
-        key_id: The identifier of the missing key.
-    """
+    """The key that wrapped the data key is not among the wrapping keys."""
 
     def __init__(self, key_id: str) -> None:
         super().__init__(f"the wrapping key {key_id} is not in the key folder; restore it from the backup")
@@ -66,7 +62,6 @@ class Sealed:
     Attributes:
         ciphertext: Format byte, nonce (12 bytes), ciphertext, tag (16 bytes).
         wrapped_key: The data key, in the same form under the wrapping key; 61 bytes.
-        key_id: The identifier of the wrapping key.
     """
 
     ciphertext: bytes = field(repr=False)
@@ -109,11 +104,6 @@ class WrappingKeys:
 
     def __repr__(self) -> str:
         return f"WrappingKeys(wrapping={self._wrapping!r})"
-
-    @property
-    def key_ids(self) -> frozenset[str]:
-        """The identifiers of all keys."""
-        return frozenset(self._keys)
 
     def key_id_for(self, tenant: str) -> str:
         """Returns the identifier of the key that wraps for a tenant; ``""`` for the server's own."""

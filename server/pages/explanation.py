@@ -31,7 +31,6 @@ class Figure:
     """Images side by side, perhaps with drawings over the first, or one drawing.
 
     Attributes:
-        caption: The caption.
         images: The data URI and the text for screen readers of each image.
         over: Drawings over the image: a macro of ``charts.svg``, and its values.
         drawing: A drawing instead of images: a macro of ``charts.svg``, and its value.
@@ -52,12 +51,7 @@ class Group:
     """Figures, facts or a table below a title. It is not shown if it has none.
 
     Attributes:
-        title: The title.
         said: An explanation of the content.
-        figures: The figures.
-        facts: Names and values.
-        columns: Names of the columns of the table.
-        rows: Its rows.
         items: A numbered list, from 0.
         kind: The layout, a class of the style sheet.
         folded: Whether a reader has to unfold it.
@@ -79,7 +73,6 @@ class Measure:
     """A measurement as a gauge.
 
     Attributes:
-        name: Its name.
         value: Its value, in words.
         detail: What the value means.
         share: Length of the bar, percent.
@@ -106,12 +99,8 @@ class Judgement:
     """One judgement with its reasons.
 
     Attributes:
-        title: Its title.
-        facts: Names and values.
-        measures: Its gauges.
         why: The reasons, in sentences.
         signals_title: Title of the signals; empty for none.
-        signals_said: How to read them.
         signals: The signals that are shown at once.
         more: Further signals, to unfold.
         more_title: Their title; empty for none.
@@ -135,8 +124,6 @@ class Explanation:
     """One verdict, explained.
 
     Attributes:
-        key: Its anchor in the page.
-        title: The title.
         outcome: Text and tone of the verdict.
         remark: A second pill beside it: text and tone; None for none.
         words: A few words beside the outcome in the table of all.
@@ -181,8 +168,6 @@ def explanation_page(
     Args:
         template: The page's prose, which extends ``explanation.html``.
         explanations: The verdicts, in order.
-        title: Title of the document.
-        heading: Title on the page.
         about: Names and values below it.
         lead: The first paragraph.
         pills: Text, tone, and whether it is outlined.

@@ -16,7 +16,6 @@ class TimeRow:
     """A row of the chart. Times are seconds, values in the unit of the measurement.
 
     Attributes:
-        name: Its name.
         height: Its height, pixels.
         cells: Beginning, end, class or colour (as ``#rrggbb``) and tooltip of each rectangle.
         low: The value at its lower side.
@@ -61,7 +60,6 @@ def time_chart(
         ticks: Times that are written below, with their texts.
         marks: Times of vertical lines.
         left: Left side of the rows.
-        width: Width of the rows.
     """
     start, end = span
 

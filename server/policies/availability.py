@@ -27,7 +27,6 @@ class PlatformShortfall:
 
     Attributes:
         settings: Names of the missing settings; empty if no setting would help.
-        reason: The reason, as text for people.
     """
 
     platform: Platform

@@ -337,7 +337,6 @@ class DeviceRules(PolicyTable):
         """Returns the version that a device's SDK would need; ``None`` if it is supported.
 
         Args:
-            sdk_version: Name and version as the device states them.
             day: The day on which its check was created, in UTC.
         """
         rules, version = self._sdk(sdk_version)

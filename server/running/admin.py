@@ -64,7 +64,6 @@ class AdminServer:
         """Prepares the listener; ``start`` opens it.
 
         Args:
-            host: Address to listen on.
             port: TCP port; 0 for any free one.
             jwks: Returns the public keys of results, which change when keys are rotated.
             audit_jwks: Returns those of the audit log.
@@ -197,7 +196,6 @@ class CachedProbe:
 
         Args:
             seconds: How long a result is valid.
-            monotonic: A monotonic clock, seconds.
         """
         self._probe = probe
         self._seconds = seconds

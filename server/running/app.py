@@ -70,8 +70,6 @@ class FacegateServer:
             pack: A loaded pack; ``None`` loads the configured one.
             decoders: A running pool of decoders, which its owner closes; ``None`` starts the configured ones.
             tuning: Values for tests and benchmarks.
-            now: Wall clock, UTC.
-            monotonic: A clock that is never set, in seconds.
         """
         self._settings = settings
         self._given_pack = pack

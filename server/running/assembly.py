@@ -86,11 +86,7 @@ class Stores:
 
     Attributes:
         database: The database, which the owner of the stores closes.
-        retention: Checks whose retention has ended.
-        devices: Keys and tokens of devices.
         memory: The scan memory, which recognises frames and devices.
-        evidence: Sealed evidence images.
-        vault: Seals and opens evidence records.
     """
 
     database: Database
@@ -212,9 +208,7 @@ def check_intake(
         settings: Limits, and the default policy.
         workers: The threads and processes that make portraits.
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.
-        identity: The identity of the models, for results.
         trusted_images: The customer's own store; ``None`` if there is none.
-        metrics: Counts checks and refusals.
     """
     return CheckIntake(
         repository=stores.checks,
@@ -261,7 +255,6 @@ def evidence_environment(
     Args:
         settings: The actions that need two people.
         completion: Cancels the open checks of a person who is erased.
-        now: Wall clock, UTC.
     """
     rules = ApprovalRules(
         two_people=frozenset(settings.compliance.two_people),
@@ -350,12 +343,10 @@ def device_knowledge(
     """Returns the objects with which devices are tested.
 
     Args:
-        stores: The stores, for the data of devices.
         trust: The roots and settings for the verification of evidence.
         revocation: Google's list of revoked attestation certificates.
         server_keys: The TLS keys of this server that devices may state.
         pool: The threads that verify evidence.
-        now: Wall clock, UTC.
     """
     return DeviceKnowledge(
         verifier=DeviceVerifier(
@@ -401,7 +392,6 @@ def open_servicers(
 
     Args:
         tuning: Values for tests and benchmarks.
-        metrics: Counts checks, scans and refusals.
         workers: The threads and processes that judge and decode.
         deliveries: The results that were handed out, for the audit log.
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.

@@ -179,11 +179,8 @@ class AuditKeeper:
 
         Args:
             witness: Keeps the newest checkpoints outside the database.
-            authority: Stamps checkpoints; ``None`` if none is configured.
             counted: Events that are collected: refused access, and repeated deliveries.
             described: The parts of the configuration; files change some of them while the server runs.
-            metrics: Reports the state of the log.
-            now: Wall clock, UTC.
             interval: Time between two checkpoints of a tenant.
             seconds: Time between two rounds of checkpoints and time stamps.
             older: Whether the log had entries before this server wrote its first.

@@ -58,8 +58,6 @@ class Housekeeper:
             evidence: Erases images without a row.
             repository: Reports which images are still referred to, and erases expired marks of failed checks.
             retention: Removes erased data from the log of the database.
-            metrics: Counts erased checks.
-            now: Wall clock, UTC.
             sweep_seconds: Time between two rounds. Each round handles deadlines, every 12th round retention,
                 and every 720th round orphaned images.
             devices: Erases expired enrolled keys and one-time tokens.
@@ -171,10 +169,7 @@ class FileWatch:
         Args:
             callers: The callers, with the file of API keys.
             tls: The certificates of the listeners, by the name of the listener.
-            server_keys: The TLS keys of proxies.
             revocation: Google's list of revoked attestation certificates.
-            metrics: Reports the state of the files.
-            now: Wall clock, UTC.
             seconds: Time between two rounds.
         """
         self._callers = callers

@@ -83,9 +83,6 @@ def make_listeners(
 
     Args:
         analyses: Makes the servicer of single files.
-        metrics: Counts calls.
-        now: Wall clock, UTC.
-        monotonic: A clock that is never set, in seconds.
 
     Raises:
         ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too

@@ -62,7 +62,6 @@ def read_memory(limit: int | None, *, root: Path = Path("/")) -> MemoryUse | Non
 
     Args:
         limit: The limit that the settings state, bytes; ``None`` for that of the control group.
-        root: The root of the file system.
 
     Returns:
         ``None`` if there is no limit, or if the system does not show it.

@@ -42,7 +42,6 @@ class Analyses:
 
         Args:
             isolation: The limits of a process that decodes images.
-            metrics: Counts analyses and decodes.
             workers: The number of threads for frames of scans; selfies get half as many threads of their own.
         """
         self._metrics = metrics
@@ -95,9 +94,7 @@ class Analyses:
         """Returns the dependencies of the calls.
 
         Args:
-            identity: The identity of the models, for responses.
             still_decoder: Decodes WebP if analyses have no separate processes for it.
-            now: Wall clock, UTC.
         """
         policy = LivenessPolicy()
         still_decoder = self._still_decoders or still_decoder
@@ -193,8 +190,6 @@ class Workers:
         """Prepares the threads and processes; starts none.
 
         Args:
-            settings: The settings, with the numbers of threads and processes.
-            metrics: Counts decodes and analyses, and measures waits.
             decoders: A running pool, which its owner closes; ``None`` makes one.
         """
         workers = settings.runtime.workers or os.cpu_count() or 1

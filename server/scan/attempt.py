@@ -40,11 +40,7 @@ class AttemptClocks:
     """
 
     def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
-        """Starts the clocks of an attempt.
-
-        Args:
-            env: The environment that all streams share.
-        """
+        """Starts the clocks of an attempt."""
         self._clock = env.clock
         self._end_seconds = env.limits.end_seconds
         self._seconds = stream.budget.max_attempt_seconds
@@ -281,7 +277,6 @@ class AttemptRun:
         """Prepares an attempt.
 
         Args:
-            env: The environment that all streams share.
             number: The attempt's number in the check, from 1.
             scan_bytes: The bytes that the scan has used so far; updated with each frame.
             credit: The credit of the stream's device; frames are counted against it as they arrive.

@@ -142,7 +142,6 @@ class CaptureWork:
 
         Args:
             trace: Measures how the frames were encoded.
-            monotonic: Returns the server's monotonic time in seconds.
         """
         self.capture = capture
         self.trace = trace

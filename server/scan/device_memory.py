@@ -94,9 +94,7 @@ class DeviceMemory:
         """Sets the store and the functions for its records.
 
         Args:
-            tenant_key: Returns the key of a tenant's marks.
             hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
-            pool: Runs the computations.
         """
         self._memory = memory
         self._tenant_key = tenant_key
@@ -151,7 +149,6 @@ class DeviceMemory:
         """Compares a scan and its device with earlier scans.
 
         Args:
-            frames: The comparison of the attempt's frames.
             session_key: SubjectPublicKeyInfo, DER.
 
         Raises:

@@ -47,7 +47,6 @@ class ScanLimits:
         counted_frames: The number of received frames from which an attempt counts.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
         owner: Name of this replica in leases.
-        tries: Limits on failed checks.
     """
 
     budget: CaptureBudget
@@ -83,8 +82,6 @@ class DeviceKnowledge:
     """The tools that verify and assess devices.
 
     Attributes:
-        verifier: Verifies evidence of the platforms.
-        repository: Stores the findings.
         memory: Compares scans with earlier ones.
         server_keys: The TLS keys that devices may see at this server.
     """

@@ -272,7 +272,6 @@ class Admission:
     """A stream that may begin.
 
     Attributes:
-        session_key: The device's session key.
         proof_required: Whether the scan is already bound to that key, so that the device must prove that it
             holds the key.
         attempts_remaining: Attempts that may still be made.
@@ -453,11 +452,8 @@ class OpenStream:
 
     Attributes:
         record: The check at the time when the lease was acquired.
-        attempts: The attempts before this stream.
-        policy: The check's frozen policy.
         transcript: The stream's transcript, before its first attempt.
         budget: The limits of its scan.
-        evidence: The evidence of the device's platform.
     """
 
     start: StartMessage
@@ -510,7 +506,6 @@ async def open_stream(
         start: The device's first message, from ``find_check``.
         record: The check that its token belongs to, from ``find_check``.
         inbox: The device's further messages.
-        send: Sends a message to the device.
         header_origin: The call's ``Origin`` header; ``None`` without the header.
 
     Raises:

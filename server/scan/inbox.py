@@ -39,7 +39,6 @@ class CreditLedger:
             window_frames: Frames that may be in flight.
             window_bytes: Bytes of images that may be in flight; at least one largest frame.
             largest_frame: Bytes of the largest image that a device may send.
-            monotonic: Returns the server's monotonic time in seconds.
             waited: Called with the seconds for which the device had no credit for another frame of the size
                 of its last one.
         """
@@ -175,7 +174,6 @@ class Inbox:
 
         Args:
             inbound: The device's messages.
-            monotonic: Returns the server's monotonic time in seconds.
             arrives: Called with every message when it arrives. A refusal that it raises takes the message's
                 place in the queue; earlier messages are processed first, and nothing more is read.
             window_frames: Frames that credit allows in flight. All of them are read ahead, so that none waits

@@ -53,7 +53,6 @@ class _EarlyWork:
     """The work on an attempt's end that starts before the device has signed it.
 
     Attributes:
-        comparison: The comparison of its frames with earlier scans.
         device: The assessment of its device, on the assumption that the device signs the end.
         attempts: The check's attempts. No other stream can change them while this stream holds the lease.
         images: Its stored images, whose rows are not written.
@@ -274,8 +273,6 @@ class AttemptJudge:
 
         Args:
             run: The attempt, which measures no further frames.
-            frames: The comparison of its frames with earlier scans.
-            verified_bits: The verified bits of its challenge.
             ended: Whether the device signed the end, which binds the frames to the session key.
 
         Raises:
@@ -387,8 +384,6 @@ class AttemptJudge:
         """Returns the end of the attempt as it is stored.
 
         Args:
-            attempts: The check's attempts.
-            judged: Its judgement; ``None`` if none is stored.
             doubts: Its doubts, which are stored in any case; see ``doubts``.
         """
         env, stream, now = self._env, self._stream, self._env.clock.now()

@@ -116,7 +116,6 @@ class HeldLease:
         """Initialises a lease that was acquired or renewed just now.
 
         Args:
-            env: The environment that all streams share.
             scan_bytes: The bytes that the scan has used so far, stored with each renewal.
         """
         self._env = env

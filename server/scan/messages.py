@@ -41,7 +41,6 @@ class StartMessage:
         session_public_key: SubjectPublicKeyInfo, DER.
         server_spki_sha256: The hash of the TLS key that the device saw; 32 bytes or empty.
         resume: Whether the scan's connection was lost before.
-        device: The device's claims about itself.
     """
 
     raw: bytes
@@ -325,7 +324,6 @@ def feedback_for_app(
 
     Args:
         shown: The codes that the device showed during the capture, in order.
-        disclosure: The policy's disclosure to the app.
     """
     if status is ScanStatus.RETRY:
         return tuple(advice)

@@ -145,7 +145,6 @@ class ScanPlans:
         """Initialises the plans.
 
         Args:
-            policy: The check's policy.
             requested: The weakest mode that may lead to SUCCESS.
             capabilities: The capabilities that the device announced.
             attempts: The check's earlier attempts.

@@ -33,11 +33,7 @@ class ScanBytes:
     own: int = 0
 
     def add(self, size: int) -> None:
-        """Counts a frame.
-
-        Args:
-            size: Bytes of its image.
-        """
+        """Counts a frame."""
         self.used += size
         self.own += size
         self.frames += 1
@@ -107,11 +103,7 @@ class AttemptShare:
         self._since = 0.0
 
     def add(self, size: int) -> None:
-        """Counts a frame.
-
-        Args:
-            size: Bytes of its image.
-        """
+        """Counts a frame."""
         self._left -= size
         self._bytes += size
         self._frames += 1

@@ -58,7 +58,6 @@ class ScanSession:
             start: The device's first message, from ``find_check``.
             record: The check that its token belongs to, from ``find_check``.
             inbound: The device's further messages; the iterator ends when the device half-closes.
-            send: Sends a message to the device.
 
         Raises:
             Refusal: The stream cannot continue; the caller sends the reason to the device.

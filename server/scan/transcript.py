@@ -87,7 +87,6 @@ class StreamTranscript:
         """Adds the marker of an attempt to the MAC chain.
 
         Args:
-            attempt: The attempt's number.
             time: When AttemptStart is sent, seconds of the server's monotonic clock.
         """
         if self._began is None:

@@ -121,8 +121,6 @@ async def await_ready(
     The stream keeps its lease meanwhile, and evidence is still accepted.
 
     Args:
-        env: The environment that all streams share.
-        inbox: The device's messages.
         result_sent: When the attempt's result was sent, seconds of the monotonic clock.
 
     Raises:

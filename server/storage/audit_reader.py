@@ -49,8 +49,6 @@ class AuditFilter:
     """The entries to read; every field that is set must hold.
 
     Attributes:
-        since: Entries of this time or later.
-        until: Entries before this time.
         actor: Entries of this actor's name.
         check_id: Entries about this check, as a UUID in lower case.
         pseudonyms: Entries about the person with these; see ``AuditReader.pseudonyms_of``. Empty for all.
@@ -109,7 +107,6 @@ class AuditReader(Repository):
 
         Args:
             after: Only entries with a sequence above this one or, with ``newest_first``, below it; 0 for all.
-            limit: The maximum number of entries.
             chosen: The conditions on the entries; ``None`` for none.
             newest_first: Whether the order is reversed, with the newest entry first.
         """
@@ -125,7 +122,6 @@ class AuditReader(Repository):
             subjects: The hashes of the person whose entries are wanted (``server.audit.subject_hashes``);
                 empty for all persons.
             before: Only entries with a sequence below this one; 0 for the first page.
-            limit: The maximum number of entries.
 
         Returns:
             The entries, and ``before`` for the next page; 0 if there is none.

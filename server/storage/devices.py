@@ -82,7 +82,6 @@ class EnrolledKey:
         ceiling: The highest assurance that its use may give.
         for_tests: Whether it was enrolled in a sandbox check, in which test roots are trusted.
         subject_hash: The hash of the person of the enrolling check (``MemoryKey.subject_hash``), or empty.
-        use_time: When it was last used.
         receipt: The newest receipt of an App Attest key; ``None`` if none was accepted.
     """
 
@@ -277,7 +276,6 @@ class DeviceRepository(Repository):
         Those of the tenant's sandbox checks are included.
 
         Args:
-            hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
             check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no
                 longer name the person.
             event: The audit log's entry; ``None`` if the caller's transaction does not write one.
@@ -310,7 +308,6 @@ class DeviceRepository(Repository):
 
         Args:
             tenant: The tenant; its sandbox is included.
-            hashes: The hashes of the subject reference (``MemoryKey.subject_hashes``); none is empty.
         """
         scopes = memory_scopes(tenant)
         keys = select(enrolled_keys.c.kind, enrolled_keys.c.app, enrolled_keys.c.use_time).where(
@@ -330,17 +327,6 @@ class DeviceRepository(Repository):
             for name, query in (("enrolled_keys", keys), ("key_uses", uses), ("scan_memories", scans))
         }
 
-    @reads
-    def count_rows(self, connection: Connection, check_id: UUID) -> int:
-        """Returns the number of rows about a check's device, which is 0 after its erasure."""
-        count = 0
-        for table in (*_OF_CHECK, enrolled_keys):
-            query = select(func.count()).select_from(table).where(table.c.check_id == check_id)
-            if table is enrolled_keys:
-                query = query.where(enrolled_keys.c.subject_hash != "")
-            count += connection.execute(query).scalar_one()
-        return count
-
 
 def forget_subject_rows(
     connection: Connection,
@@ -354,7 +340,6 @@ def forget_subject_rows(
     Args:
         tenant: The tenant; its sandbox is included.
         subject: The subject reference, which only open checks have in clear; not empty.
-        hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
         check_ids: Decided checks of the person. Their rows no longer name the person.
 
     Returns:

@@ -64,7 +64,6 @@ class ListedCheck:
     Attributes:
         status: Its status; None if somebody made the column unreadable.
         reasons: Its reasons, most important first; None if somebody made the column unreadable.
-        sandbox: Whether a sandbox caller created it.
         create_time: When the trusted image was accepted.
         finish_time: When the orchestrator first received the result; None before.
         retain_until: When it is to be erased, unless it is on hold.
@@ -160,7 +159,6 @@ def list_query(
         since: Only checks that were decided at this time or later.
         before: Only checks that were decided earlier.
         after: Only checks that follow this place.
-        limit: The maximum number of checks.
     """
     driving, *others = terms
     drive = record_terms.c

@@ -1,6 +1,5 @@
 """Legal holds. As long as a check has one, nothing erases its evidence."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
@@ -68,11 +67,6 @@ class HoldRepository(Repository):
     def of_check(self, connection: Connection, check_id: UUID) -> tuple[StoredHold, ...]:
         """Returns the holds on a check, oldest first."""
         return _of_check(connection, check_id)
-
-    @reads
-    def held(self, connection: Connection, check_ids: Sequence[UUID]) -> frozenset[UUID]:
-        """Returns those of ``check_ids`` that a hold keeps."""
-        return frozenset(connection.scalars(select(holds.c.check_id).where(holds.c.check_id.in_(check_ids))))
 
     @writes
     def place(

@@ -117,10 +117,6 @@ class ObjectStore(Protocol):
         """Deletes an object; does nothing if there is none."""
         ...
 
-    async def exists(self, key: str) -> bool:
-        """Returns whether there is an object under ``key``."""
-        ...
-
     def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         """Lists every object whose key begins with the segments of ``prefix``, in no order."""
         ...
@@ -237,15 +233,6 @@ class _Objects:
             return
         except _FAILURES as error:
             raise self._failure("delete", error) from error
-
-    async def exists(self, key: str) -> bool:
-        try:
-            await self._run(obstore.head, self._store, key)
-        except (NotFoundError, FileNotFoundError):
-            return False
-        except _FAILURES as error:
-            raise self._failure("look up", error) from error
-        return True
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
         try:

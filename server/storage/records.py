@@ -58,8 +58,6 @@ class CheckRecord:
     """A check as the database contains it. A new one has the fields up to ``retention_seconds`` only.
 
     Attributes:
-        policy_name: Name of the frozen policy.
-        policy_version: Version of the frozen policy.
         policy_sha256: SHA-256 of the policy file, 32 bytes.
         policy_source: The bytes of the policy file.
         requested_mode: The mode that the policy or the orchestrator requested.
@@ -73,10 +71,8 @@ class CheckRecord:
         pack_sha256: Hash of the pack, 32 bytes.
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
-        result_deadline: Until when the result is returned.
         challenge_key_sha256: The key that its app pins, 32 bytes; None for checks that are older than this
             column.
-        sandbox: Whether a sandbox caller created it.
         portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
             policy keeps nothing of it.
         retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
@@ -160,7 +156,6 @@ class AttemptRecord:
 
     Attributes:
         number: Its number in the check, from 1.
-        epoch: The lease epoch of its stream.
         counted: Whether it counts against the policy's maximum: enough frames were received, and no fault of
             the server ended it.
         mode: How it proves liveness.
@@ -268,7 +263,6 @@ class EvidenceEntry:
         sha256: SHA-256 of the image as the device sent it, 32 bytes.
         attempt: The attempt, from 1.
         rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-        mirrored: Whether it is mirrored.
         media_type: Media type, such as ``"image/jpeg"``.
         wrapped_key: The wrapped data key; without it the object can never be unsealed.
     """

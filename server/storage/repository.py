@@ -276,7 +276,6 @@ class CheckRepository(Repository):
         """Moves a check from SCANNING to WAITING and ends its lease, so that the device may reconnect.
 
         Args:
-            epoch: The caller's lease epoch.
             bytes_received: Bytes of frames received so far, over all streams.
             resume_until: Until when FinishCheck waits for the device to reconnect.
 
@@ -318,7 +317,6 @@ class CheckRepository(Repository):
         """Starts an attempt.
 
         Args:
-            epoch: The caller's lease epoch.
             number: Its number in the check, from 1.
             mode: How it proves liveness.
             plan: The instructions to the device and the person.
@@ -347,7 +345,6 @@ class CheckRepository(Repository):
         """Counts an attempt against the policy's maximum, because enough of its frames were received.
 
         Args:
-            epoch: The caller's lease epoch.
             frames: Frames received so far, stored in case the server stops.
 
         Raises:
@@ -369,7 +366,6 @@ class CheckRepository(Repository):
         """Ends an attempt.
 
         Args:
-            epoch: The caller's lease epoch.
             evidence: Images to keep, already durable in the object store.
 
         Raises:
@@ -507,7 +503,6 @@ class CheckRepository(Repository):
         A stream that holds its check tests the deadline itself and ends with the frames that it has.
 
         Args:
-            limit: The maximum number of checks.
             after: Return only checks that follow this one in the order.
         """
         query = (

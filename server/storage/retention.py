@@ -247,7 +247,6 @@ class RetentionRepository(Repository):
 
         Args:
             subject: The subject reference; not empty.
-            hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
 
         Returns:
             The number of deleted keys, uses and scans.
@@ -272,7 +271,6 @@ class RetentionRepository(Repository):
 
         Args:
             subject: The subject reference; not empty.
-            hashes: The hashes of the reference (``MemoryKey.subject_hashes``).
             approval: The request that is used up, if it needs two people.
             forget_pseudonym: The hashes under which the audit log knows the person, whose keys are destroyed;
                 empty to keep them.

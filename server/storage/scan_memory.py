@@ -56,9 +56,7 @@ class DatabaseScanMemory(Repository):
         """Initialises the memory.
 
         Args:
-            tenant_key: Returns the key of a tenant's marks, 32 bytes.
             wrapping_keys: Wrap the data keys of sealed records.
-            random: Returns unpredictable bytes.
         """
         super().__init__(database)
         self._tenant_key = tenant_key
@@ -225,24 +223,6 @@ class DatabaseScanMemory(Repository):
             await self._database.write(work)
         except RowTaken:
             return
-
-    @writes
-    def erase(
-        self, connection: Connection, *, tenant: str, subject: str | None = None, check_id: str | None = None
-    ) -> int:
-        """See ``ScanMemory``. If both are given, only records of both are deleted."""
-        if not subject and check_id is None:
-            raise ValueError("a subject or a check is required")
-        forgotten = 0
-        for table in (scan_memories, device_key_uses):
-            chosen = [table.c.tenant == tenant]
-            chosen += [table.c.subject_hash == subject] if subject else []
-            chosen += [table.c.check_id == UUID(check_id)] if check_id is not None else []
-            if table is scan_memories:
-                scans = select(scan_memories.c.check_id).where(*chosen)
-                connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
-            forgotten += connection.execute(delete(table).where(*chosen)).rowcount
-        return forgotten
 
     def _recalled(
         self, row: RowMapping, repeated: Mapping[UUID, int], shown: Mapping[UUID, int]

@@ -77,11 +77,7 @@ PLACES: Final = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WrappedKey:
-    """A wrapped data key.
-
-    Attributes:
-        context: The context of the sealed record.
-    """
+    """A wrapped data key."""
 
     wrapped_key: bytes = field(repr=False)
     key_id: str

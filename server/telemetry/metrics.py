@@ -626,7 +626,6 @@ class Metrics:
         decoders: Processes in which images are decoded.
         work: Waits, models, stores and keys.
         stages: The stages of calls, and the spans of their traces.
-        registry: Where all of them are registered.
         tenant_names: Whether metrics may name tenants.
     """
 

@@ -169,7 +169,6 @@ class CountingProcessor(BatchSpanProcessor):
         """Starts the thread.
 
         Args:
-            exporter: Sends a batch.
             dropped: Counts spans that were not sent. Called from any thread.
         """
         self._counted = _CountingExporter(exporter, dropped=dropped)
@@ -236,7 +235,6 @@ class MetricSender:
         """Starts the thread.
 
         Args:
-            exporter: Sends them.
             seconds: Time between two transfers.
             failed: Counts a transfer that failed. Called from the thread.
         """

@@ -71,7 +71,6 @@ class ReferencedImageTooLarge(TrustedImagesError):
 
     Attributes:
         size: The size that the store reports, or the number of bytes that were read.
-        limit: The maximum size.
     """
 
     def __init__(self, size: int, limit: int) -> None:
@@ -276,7 +275,6 @@ class ImageBucket:
         Blocks; the body of an object of more than ``max_bytes`` is not read.
 
         Args:
-            segments: The segments of the prefix and of the reference.
             max_bytes: The maximum size of the object.
 
         Raises:

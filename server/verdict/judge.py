@@ -82,10 +82,6 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
     """Decides a check.
 
     Every condition that is not met becomes a reason. The reasons are collected most important first.
-
-    Args:
-        inputs: The facts of the scan.
-        demands: The demands of the check's policy.
     """
     reasons: list[FailureReason] = []
     # 1. The end of the scan and its transcript.

@@ -168,12 +168,9 @@ class CheckOutcome:
         attempts: The attempts, in order.
         evidence_frame: The evidence frame; ``None`` if no face was captured.
         audit_images: At most 4 audit images.
-        policy_name: Name of the frozen policy.
-        policy_version: Version of the frozen policy.
         policy_sha256: SHA-256 of the policy file's bytes.
         policy_oid: Object identifier of the frozen policy; empty without one.
         pack: The model pack that judged.
-        sandbox: Whether a sandbox caller created the check.
     """
 
     check_id: UUID

@@ -58,7 +58,6 @@ class ImageFacts:
         attempt: The attempt, from 1; 0 for the portrait.
         frame_index: Index of the frame in its attempt; 0 for the portrait.
         rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-        mirrored: Whether it is mirrored.
         media_type: Media type, such as ``"image/jpeg"``.
     """
 

@@ -21,7 +21,7 @@ from server.access.api_keys import new_api_key
 from server.domain.terms import SealedKind
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder
-from server.keyring.sealing import Context, WrappingKeys, rewrap
+from server.keyring.sealing import Context, WrappingKeys, WrappingKeyUnknown, rewrap
 from server.storage.database import Database, open_database
 from server.storage.tables import checks, evidence, scan_memories
 from server.storage.wrapped_keys import PLACES, keys_in_use
@@ -86,7 +86,7 @@ def under_the_servers_key(connection: Connection, keys: WrappingKeys) -> None:
     """Wraps the memory of the sandbox of ``bank`` under the server's own key, before the tenant had one."""
     row = connection.execute(select(scan_memories).where(scan_memories.c.tenant == "sandbox:bank")).one()
     newest = keys.key_id_for("")
-    older = WrappingKeys(newest=newest, keys={key_id: keys.key(key_id) for key_id in keys.key_ids})
+    older = WrappingKeys(newest=newest, keys={key_id: keys.key(key_id) for key_id in (newest, row.key_id)})
     wrapped_key, key_id = rewrap(
         row.wrapped_key,
         key_id=row.key_id,
@@ -178,7 +178,9 @@ async def test_everything_opens_after_a_whole_rotation_without_the_old_keys(
     new = {tenant: await database.read(keys_of_tenant, tenant) for tenant in _TENANTS}
     wrapping = KeyFolder(files).keys.wrapping_keys
     assert new == {tenant: {wrapping.key_id_for(tenant)} for tenant in _TENANTS}
-    assert not old & wrapping.key_ids
+    for key_id in old:
+        with pytest.raises(WrappingKeyUnknown):
+            wrapping.key(key_id)
     await database.close()
 
     async with serving(settings) as live:

@@ -25,7 +25,7 @@ from server.storage.holds import HoldRepository, StoredHold
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
 from tests.server.databases import make_tables
-from tests.server.storage.samples import decision, entry, new_check
+from tests.server.storage.samples import decision, entry, new_check, object_exists
 
 _RUN = CliRunner()
 
@@ -99,7 +99,7 @@ def _found(settings: Settings, check_ids: Sequence[UUID]) -> list[tuple[CheckSta
             for check_id in check_ids:
                 check = await CheckRepository(database).get(check_id)
                 assert check is not None
-                found.append((check.state, await objects.exists(entry(check_id.hex).object_key)))
+                found.append((check.state, await object_exists(objects, entry(check_id.hex).object_key)))
             return found
 
     return asyncio.run(work())

@@ -47,7 +47,7 @@ from tests import films
 from tests.client.conftest import FAST, pictures
 from tests.client.fake_server import FakeServer, Send, StreamPlan, serving
 from tests.client.fakes import FakeScreen
-from tests.vision.decoders import decoders
+from tests.vision.decoders import decode_video, decoders
 from vision.face import BgrImage
 from vision.isolation.video import VideoLimits
 
@@ -213,7 +213,7 @@ async def test_client_and_server_use_the_same_size(
     source, shown = await _shown(tmp_path / "a.webm", data)
     first, second = sum(frames[::2]), sum(frames[1::2])
     assert (source.camera.width, source.camera.height) == ((64, 48) if first >= second else (96, 64))
-    served = decoders().decode_video(data, limits=VideoLimits()).frames
+    served = decode_video(decoders(), data, limits=VideoLimits()).frames
     assert len(served) == len(shown) == max(first, second)
     assert {frame.shape for frame in served} == {frame.shape for frame in shown}
 

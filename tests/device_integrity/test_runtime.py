@@ -10,7 +10,6 @@ from device_integrity.camera import Platform
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import (
     DECISIVE_NAMES,
-    DEFAULT_DEMANDS,
     RAISED_NAMES,
     Demand,
     DemandTable,
@@ -27,7 +26,7 @@ from device_integrity.runtime import (
     RuntimeReport,
     check_runtime,
 )
-from tests.device_integrity.policy.checks import attested, failed, observed
+from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, failed, observed
 from tests.device_integrity.reports import findings, reports
 
 _EVERYTHING = frozenset(RuntimeKind) - {RuntimeKind.OTHER}

@@ -6,11 +6,10 @@ from evaluation.check_cases import (
     CaseKind,
     ClipCase,
     clip_cases,
-    kinds,
-    photo_cases,
     portrait_frames,
     scan_frames,
 )
+from tests.whole_checks.cases import kinds, photo_cases
 
 
 def _manifest(folder: Path, header: str, rows: list[str]) -> None:

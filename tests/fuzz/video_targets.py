@@ -9,6 +9,7 @@ import av
 import numpy as np
 
 from tests.hostile.decoding import video_decoders
+from tests.vision import decoders
 from vision.errors import VideoError
 from vision.isolation.video import VideoLimits
 
@@ -50,7 +51,7 @@ def video_seeds() -> tuple[bytes, ...]:
 def decode_video(data: bytes) -> None:
     """Any bytes give frames within the limits or a VideoError."""
     try:
-        video = video_decoders().decode_video(data, limits=_LIMITS)
+        video = decoders.decode_video(video_decoders(), data, limits=_LIMITS)
     except VideoError:
         return
     assert 1 <= len(video.frames) <= _LIMITS.max_frames

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from matcher.errors import PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
+from matcher.errors import TemplateInvalid, TemplateMismatch
 from matcher.template import TemplateSample, fuse_templates, is_comparable, sample_quality
 from vision.face import Embedding, HeadPose
 from vision.packs import Template
@@ -153,8 +153,3 @@ def test_turning_further_away_never_raises_the_quality(one: float, other: float)
 def test_a_measure_that_is_no_number_hardly_counts() -> None:
     pose = HeadPose(yaw=math.nan, pitch=0.0, roll=0.0)
     assert sample_quality(sharpness=1e4, pose=pose, eye_distance=200.0) == 0.05
-
-
-def test_limits_must_be_positive() -> None:
-    with pytest.raises(PortraitPolicyInvalid):
-        sample_quality(sharpness=1.0, pose=FRONTAL, eye_distance=1.0, full_sharpness=0.0)

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from device_integrity.camera import Platform
 from device_integrity.check import Assurance
-from device_integrity.policy import DECISIVE_NAMES, DEFAULT_DEMANDS, Demand, Evidence
+from device_integrity.policy import DECISIVE_NAMES, Demand, Evidence
 from liveness import ChallengeKind
 from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, LivenessPolicy
 from matcher.comparison import MatchPolicy
@@ -26,6 +26,7 @@ from server.domain.terms import Mode
 from server.policies import load_policies, parse_policy, read_policy
 from server.policies.loading import PolicyInvalid, PolicyNotFound
 from server.policies.schema import ConsentReference, Policy, liveness_policy, render_schema
+from tests.device_integrity.policy.checks import DEFAULT_DEMANDS
 from vision.packs.calibration import parse_calibration
 
 _MINE = b"""

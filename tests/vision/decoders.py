@@ -2,8 +2,11 @@
 
 import atexit
 import functools
+from dataclasses import dataclass, fields
 
+from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool
+from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline
 
 
 @functools.cache
@@ -13,3 +16,27 @@ def decoders() -> DecoderPool:
     pool.start()
     atexit.register(pool.close)
     return pool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VideoFrames(VideoOutline):
+    """What was given out of a video."""
+
+    frames: tuple[BgrImage, ...]
+    timestamps: tuple[float, ...]
+
+
+def decode_video(pool: DecoderPool, data: bytes, *, limits: VideoLimits) -> VideoFrames:
+    """Decodes a video, and keeps its frames."""
+    given: list[tuple[BgrImage, float]] = []
+
+    def begin() -> TakeFrame:
+        given.clear()
+        return lambda pixels, time: given.append((pixels, time))
+
+    outline = pool.stream_video(data, limits=limits, begin=begin)
+    return VideoFrames(
+        **{each.name: getattr(outline, each.name) for each in fields(outline)},
+        frames=tuple(pixels for pixels, _ in given),
+        timestamps=tuple(time for _, time in given),
+    )

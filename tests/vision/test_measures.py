@@ -5,9 +5,17 @@ import numpy as np
 import pytest
 
 from vision.face import BgrImage, Box
-from vision.measures import face_measures, luminance, sharpness
+from vision.measures import Luminance, face_measures
 
 FACE = Box(179, 62, 270, 178)
+
+
+def sharpness(image: BgrImage, box: Box) -> float:
+    return face_measures(image, box).sharpness
+
+
+def luminance(image: BgrImage, box: Box) -> Luminance:
+    return face_measures(image, box).luminance
 
 
 class TestSharpness:
@@ -37,7 +45,7 @@ class TestLuminance:
         light = luminance(np.full((100, 100, 3), 120, np.uint8), Box(-20, 10, 60, 60))
         assert light.mean == 120
         assert light.contrast == 0
-        assert (light.dark_fraction, light.saturated_fraction, light.side_difference) == (0, 0, 0)
+        assert (light.dark_fraction, light.saturated_fraction) == (0, 0)
 
     def test_dark_and_bright_halves(self) -> None:
         image = np.zeros((100, 100, 3), np.uint8)
@@ -46,7 +54,6 @@ class TestLuminance:
         assert light.mean == pytest.approx(127.5, abs=1)
         assert light.dark_fraction == pytest.approx(0.5, abs=0.02)
         assert light.saturated_fraction == pytest.approx(0.5, abs=0.02)
-        assert light.side_difference == pytest.approx(-2, abs=0.05)
 
     def test_one_saturated_channel_counts(self) -> None:
         image = np.zeros((10, 10, 3), np.uint8)
@@ -55,18 +62,3 @@ class TestLuminance:
 
     def test_outside_the_image(self) -> None:
         assert luminance(np.zeros((10, 10, 3), np.uint8), Box(20, 20, 30, 30)).dark_fraction == 1
-
-
-class TestBoth:
-    def test_measures_together_equal_each_alone(self, astronaut: BgrImage) -> None:
-        both = face_measures(astronaut, FACE)
-        assert both.sharpness == sharpness(astronaut, FACE)
-        alone = luminance(astronaut, FACE)
-        assert both.luminance.mean == pytest.approx(alone.mean, abs=1)
-        assert both.luminance.contrast == pytest.approx(alone.contrast, abs=2)
-        assert both.luminance.dark_fraction == pytest.approx(alone.dark_fraction, abs=0.02)
-        assert both.luminance.saturated_fraction == pytest.approx(alone.saturated_fraction, abs=0.02)
-
-    def test_outside_the_image(self) -> None:
-        both = face_measures(np.zeros((10, 10, 3), np.uint8), Box(20, 20, 30, 30))
-        assert (both.sharpness, both.luminance.dark_fraction) == (0.0, 1.0)

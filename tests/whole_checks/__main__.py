@@ -17,8 +17,9 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from evaluation.check_cases import clip_cases, kinds, photo_cases
-from tests.whole_checks.runner import Case, CaseOutcome, PhotoModeller, run_cases
+from evaluation.check_cases import clip_cases
+from tests.whole_checks.cases import Case, kinds, photo_cases
+from tests.whole_checks.runner import CaseOutcome, PhotoModeller, run_cases
 from vision.packs import default_models_dir, load_pack
 
 _LEAST_FACE_WIDTH = 200

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from facegate.v1 import result_pb2
 
-from evaluation.check_cases import ClipCase, PhotoCase, enlarged, portrait_frames, scan_frames
+from evaluation.check_cases import ClipCase, enlarged, portrait_frames, scan_frames
 from facegate_client.channel import open_channel
 from facegate_client.device import FaceScanner
 from facegate_client.errors import CallRefusedError, ClientError
@@ -30,6 +30,7 @@ from server.scan.transcript import ClockLimits
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
+from tests.whole_checks.cases import Case
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import FaceDetector, Landmarker, Pack
@@ -38,8 +39,6 @@ _PORTRAIT_EYE_DISTANCE = 95.0
 _AT_ONCE = 2
 # Clips are sent as fast as the server accepts them, so their clock is ahead of the server's.
 _ANY_CLOCK = ClockLimits(ahead_seconds=1e9)
-
-Case = ClipCase | PhotoCase
 
 
 @dataclass(frozen=True, slots=True)

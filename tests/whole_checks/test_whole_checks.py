@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evaluation.check_cases import CaseKind, ClipCase, clip_cases, photo_cases
+from evaluation.check_cases import CaseKind, ClipCase, clip_cases
 from tests.packs import real_pack
 from tests.whole_checks.__main__ import counts_table
-from tests.whole_checks.runner import Case, CaseOutcome, PhotoModeller, run_cases
+from tests.whole_checks.cases import Case, photo_cases
+from tests.whole_checks.runner import CaseOutcome, PhotoModeller, run_cases
 from vision.packs import Pack, load_pack
 
 pytestmark = pytest.mark.filterwarnings("default")

@@ -16,7 +16,6 @@ from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCo
 from vision.isolation.video import (
     TakeFrame,
     VideoContainer,
-    VideoFrames,
     VideoLimits,
     VideoOutline,
     ask_video,
@@ -244,37 +243,10 @@ class DecoderPool:
                 details={"format": header.format.name},
             ) from lost
 
-    def decode_video(self, data: bytes, *, limits: VideoLimits) -> VideoFrames:
-        """Decodes frames of a video's best stream, evenly spaced in time.
-
-        The file is MP4, MOV, AVI, WebM or MKV.
-
-        Raises:
-            VideoError: The video is refused; the error has the reason and its numbers.
-            DecoderUnavailable: No worker can take it now.
-        """
-        given: list[tuple[BgrImage, float]] = []
-
-        def begin() -> TakeFrame:
-            given.clear()
-            return lambda pixels, time: given.append((pixels, time))
-
-        outline = self.stream_video(data, limits=limits, begin=begin)
-        return VideoFrames(
-            container=outline.container,
-            frames=tuple(pixels for pixels, _ in given),
-            timestamps=tuple(time for _, time in given),
-            seconds=outline.seconds,
-            decoded=outline.decoded,
-            other_size=outline.other_size,
-            other_streams=outline.other_streams,
-            complete=outline.complete,
-        )
-
     def stream_video(
         self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
     ) -> VideoOutline:
-        """Decodes a video as ``decode_video`` does, but passes each frame on and keeps none.
+        """Decodes frames of a video's best stream, evenly spaced in time, passes each on and keeps none.
 
         Args:
             data: The file: MP4, MOV, AVI, WebM or MKV.

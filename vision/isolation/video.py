@@ -20,7 +20,6 @@ from vision.isolation.workers import LossCause, WorkerLost, WorkerProcess
 __all__ = [
     "TakeFrame",
     "VideoContainer",
-    "VideoFrames",
     "VideoLimits",
     "VideoOutline",
     "ask_video",
@@ -90,7 +89,6 @@ class VideoOutline:
     """The properties of a video's best stream, and of the data that were left out.
 
     Attributes:
-        container: The file's container.
         seconds: Seconds from the file's first frame to its last.
         decoded: The number of decoded frames; those that were not passed on were sampled out.
         other_size: The number of frames of another size than the usual one, which the film has for most of
@@ -101,33 +99,6 @@ class VideoOutline:
     """
 
     container: VideoContainer
-    seconds: float
-    decoded: int
-    other_size: int
-    other_streams: int
-    complete: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class VideoFrames:
-    """Sampled frames of a video's best stream, and the properties of the data that were left out.
-
-    Attributes:
-        container: The file's container.
-        frames: As ``TakeFrame`` takes them; at least one.
-        timestamps: The time of each frame, seconds from the first frame of the stream, ascending.
-        seconds: Seconds from the file's first frame to its last.
-        decoded: The number of decoded frames; those that were not returned were sampled out.
-        other_size: The number of frames of another size than the usual one, which the film has for most of
-            its time; they were left out.
-        other_streams: The number of streams that were not read, such as sound.
-        complete: False if the file breaks or ends before its declared end; the frames are those before the
-            break.
-    """
-
-    container: VideoContainer
-    frames: tuple[BgrImage, ...]
-    timestamps: tuple[float, ...]
     seconds: float
     decoded: int
     other_size: int
@@ -214,9 +185,6 @@ def ask_video(
     """Has a worker decode a video.
 
     Args:
-        worker: The worker.
-        job: The video's job.
-        container: Its container.
         limits: The limits of the answer; every frame is tested against them before memory is allocated.
         deadline: On the monotonic clock.
         begin: Returns what is called with each frame before the next is read, so that only one is in memory.

@@ -86,11 +86,7 @@ class LossCause(StrEnum):
 
 
 class WorkerLost(Exception):
-    """The worker cannot be used any more.
-
-    Attributes:
-        cause: Why the worker was given up.
-    """
+    """The worker cannot be used any more."""
 
     def __init__(self, cause: LossCause) -> None:
         super().__init__(cause.value)
@@ -262,8 +258,6 @@ class WorkersState:
 
     Attributes:
         jobs: The number of jobs that got an answer, including a refusal.
-        losses: The number of lost workers, by cause.
-        processes: The ids of the running processes.
         lent: The number of processes that work on a job now.
         filter_errno: Whether the newest worker's filter of system calls is in place: 0 if it is, the errno
             with which the kernel refused it, or -1 on a machine without a filter; ``None`` before the first

@@ -92,7 +92,6 @@ class Cohort:
     """The mean and the covariance of the templates of many people.
 
     Attributes:
-        persons: The number of people.
         mean: Shape (d,), the mean template.
         directions: Shape (k, d), the principal directions, orthonormal.
         variances: Shape (k,), the variance along each, less ``rest``; none is negative.
@@ -232,7 +231,6 @@ class ScanRange:
 
     Attributes:
         points: At least one; score strictly rising and bound strictly falling.
-        scans: The number of scans.
         persons: The number of persons in scans and in the photos with which they were compared.
         genuine_pairs: The number of comparisons of a scan with its own person.
         impostor_pairs: The number of comparisons of a scan with another person.
@@ -289,7 +287,6 @@ class MatchCalibration:
 
     Attributes:
         points: Photo against photo. At least one; score strictly rising and bound strictly falling.
-        record: The origin of the points.
         embedder_sha256: SHA-256 of the embedder file to which they apply, lower-case hex.
         origin: ``"packaged"`` with this distribution, or provided by the ``"operator"``.
         scans: Scan against photo; ``None`` if it was not measured.
@@ -345,7 +342,6 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
     Args:
         text: The TOML text; the schema is in the module's docstring.
         source: Name of the file, for error messages.
-        origin: The origin of the file.
 
     Raises:
         PackDataInvalid: The text is not TOML or breaks the schema.

@@ -103,7 +103,6 @@ class CatalogueEntry:
         name: The model's name in results; by default the usual file name without suffix.
         rank: The file of the highest rank is used for a role.
         evaluation_only: Whether terms or quality allow evaluation only.
-        source: The origin of the file.
         terms: Licences of weights and training data.
         embedder: Preprocessing of an embedder in ONNX form; ``None`` for other files.
         pad: Preprocessing of a third party's PAD network; ``None`` for other files. Facegate's own network

@@ -107,8 +107,6 @@ def chip_frame(
     points: NDArray[np.float64],
     mean: NDArray[np.float64],
     *,
-    side: int = CHIP_SIDE,
-    padding: float = _PADDING,
     move: Move | None = None,
 ) -> Any:
     """Return the position of a chip in an image: ``dlib.chip_details``.
@@ -116,19 +114,18 @@ def chip_frame(
     Args:
         points: Shape (n, 2), n of 2 or more, the face's points in the image.
         mean: Shape (n, 2), the points in the mean face, as shares of its side.
-        side: Side of the chip, pixels.
-        padding: Border around the mean face, as a share of its side.
         move: The change after alignment.
     """
     import dlib
 
-    wanted = (mean + padding) / (1.0 + 2.0 * padding)
+    wanted = (mean + _PADDING) / (1.0 + 2.0 * _PADDING)
     if move is not None:
         angle = np.radians(move.degrees)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
         wanted = move.scale * (wanted - 0.5) @ turn.T + 0.5 + np.array(move.shift)
-    ends = [dlib.dpoints([dlib.dpoint(x, y) for x, y in each.tolist()]) for each in (wanted * side, points)]
-    return dlib.chip_details(*ends, dlib.chip_dims(rows=side, cols=side))
+    pairs = (wanted * CHIP_SIDE, points)
+    ends = [dlib.dpoints([dlib.dpoint(x, y) for x, y in each.tolist()]) for each in pairs]
+    return dlib.chip_details(*ends, dlib.chip_dims(rows=CHIP_SIDE, cols=CHIP_SIDE))
 
 
 def cut_chips(

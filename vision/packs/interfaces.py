@@ -20,7 +20,6 @@ class TemplateForm:
     """How an embedder makes templates. Only templates of one form can be compared.
 
     Attributes:
-        model: Name of the embedder.
         sha256: SHA-256 of its file, lower-case hex.
         preprocessing: The steps before and after the network: alignment, normalisation, mirror image.
     """

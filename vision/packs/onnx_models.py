@@ -199,7 +199,6 @@ class OnnxPadNetwork:
         Args:
             name: Its name in results.
             session: One input of shape (1, 3, size, size), one output of shape (1, classes): logits.
-            preprocessing: From the catalogue.
 
         Raises:
             PackFileUnusable: The network's shapes are not those that the catalogue states.

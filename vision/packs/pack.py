@@ -19,7 +19,6 @@ class LicenceTerms:
 
     Attributes:
         part: The file, or the part of the pack, to which the terms apply.
-        weights: Licence of the weights, in plain words.
         training_data: The known facts about the training data and its terms, in plain words.
     """
 
@@ -52,11 +51,8 @@ class Pack:
         version: Changes whenever the loaded files or their preprocessing do; see
             ``vision.packs.pack_files.pack_version``.
         evaluation_only: Whether the terms or the quality of a part allow evaluation only.
-        terms: The terms of every part.
-        files: Every file loaded.
         landmarker: Locates dense landmarks; ``None`` if the pack has no such model.
-        embedder: Makes templates.
-        template_form: How the embedder makes them. Only templates of one form can be compared.
+        template_form: How the embedder makes templates. Only templates of one form can be compared.
         pad_networks: Presentation attack detection networks, possibly none.
         missing_pad_networks: Names of the catalogue's PAD networks that the pack should have and lacks. Its
             liveness is weaker without them.

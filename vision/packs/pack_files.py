@@ -86,7 +86,6 @@ def pack_version(files: tuple[PackFile, ...], *, templates: TemplateForm) -> str
     """Return a version that changes whenever a loaded file or the form of templates does: 12 hex digits.
 
     Args:
-        files: Every loaded file.
         templates: How the embedder makes templates, which may change between releases without its file.
     """
     lines = "\n".join(sorted(f"{file.role} {file.sha256}" for file in files))
@@ -129,7 +128,6 @@ class FamilyKinds:
     """The files that a family's loader reads.
 
     Attributes:
-        patterns: Patterns of the names of model files.
         landmarks: Kinds of dense landmarks, the preferred one first.
         restricted: Whether a folder's files whose licence restricts their use may be loaded.
         pack_example: A pack that can be pulled, for messages.

@@ -104,16 +104,6 @@ class ApproachTracker:
         self._closeups: list[Closeup] = []
         self._lost = False
 
-    @property
-    def following(self) -> bool:
-        """Whether there is a far view whose points are not lost."""
-        return self._began is not None and not self._lost
-
-    @property
-    def growth(self) -> float:
-        """The face's width in the last followed frame over that in the far view; 1 without such a frame."""
-        return self._closeups[-1].growth if self._closeups else 1.0
-
     def begin(self, observation: FrameObservation) -> bool:
         """Starts again with ``observation`` as the far view, and discards earlier frames.
 

@@ -1,9 +1,55 @@
-"""Hand-made tests as verifiers return them."""
+"""Hand-made tests as verifiers return them, and the demands of a policy."""
 
+from typing import Final
+
+from device_integrity.camera import Platform
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.policy.demands import NEEDED_CHECKS
 
-__all__ = ["attested", "failed", "made", "observed", "open_check"]
+__all__ = ["DEFAULT_DEMANDS", "attested", "failed", "made", "observed", "open_check"]
+
+_EVALUATED: Final = {
+    Evidence.DEVICE: Demand.REQUIRED,
+    Evidence.CAMERA: Demand.REQUIRED,
+    Evidence.STREAM: Demand.REQUIRED,
+    Evidence.CONTRADICTION: Demand.REQUIRED,
+}
+
+DEFAULT_DEMANDS: Final = DemandTable(
+    {
+        Platform.ANDROID: {
+            Evidence.ANDROID_KEY: Demand.REQUIRED,
+            Evidence.PLAY_INTEGRITY: Demand.ADVISORY,
+            Evidence.APP_ATTEST: Demand.IGNORED,
+            Evidence.WEB_KEY: Demand.IGNORED,
+            Evidence.SERVER_KEY: Demand.REQUIRED,
+            **_EVALUATED,
+        },
+        Platform.IOS: {
+            Evidence.APP_ATTEST: Demand.REQUIRED,
+            Evidence.ANDROID_KEY: Demand.IGNORED,
+            Evidence.PLAY_INTEGRITY: Demand.IGNORED,
+            Evidence.WEB_KEY: Demand.IGNORED,
+            Evidence.SERVER_KEY: Demand.REQUIRED,
+            **_EVALUATED,
+        },
+        Platform.WEB: {
+            Evidence.WEB_KEY: Demand.REQUIRED,
+            Evidence.ANDROID_KEY: Demand.IGNORED,
+            Evidence.PLAY_INTEGRITY: Demand.IGNORED,
+            Evidence.APP_ATTEST: Demand.IGNORED,
+            # A page cannot see the certificate of its own connection.
+            Evidence.SERVER_KEY: Demand.IGNORED,
+            **_EVALUATED,
+        },
+    }
+)
+"""The demands of the policy ``high``, which wants the most that each platform can give. A desktop has no row,
+because it can give nothing.
+
+The scan memory is advisory, because a policy may not want to keep one.
+"""
 
 
 def made(*names: str) -> tuple[DeviceCheck, ...]:

@@ -8,7 +8,6 @@ from device_integrity.camera import Platform
 from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import (
     ATTESTATIONS,
-    DEFAULT_DEMANDS,
     Demand,
     DemandTable,
     DeviceAssessment,
@@ -19,7 +18,7 @@ from device_integrity.policy import (
     assess,
     find_shortfall,
 )
-from tests.device_integrity.policy.checks import attested, failed, observed, open_check
+from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, failed, observed, open_check
 
 _KEY = attested("android_key")
 _PLAY = attested("play_integrity")

@@ -32,7 +32,6 @@ from device_integrity.camera import Platform
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import (
     DECISIVE_CHECKS,
-    DEFAULT_DEMANDS,
     Demand,
     DemandTable,
     Evidence,
@@ -46,7 +45,7 @@ from facegate_protocol import attestation_message, sign
 from tests.device_integrity.android import phones, play_tokens
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, SoftwareKey
 from tests.device_integrity.apple.apple_in_software import NOW as APPLE_NOW
-from tests.device_integrity.policy.checks import attested, failed, made, observed
+from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, failed, made, observed
 
 
 def test_every_verifier_belongs_to_one_kind_of_evidence() -> None:

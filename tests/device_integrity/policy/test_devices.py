@@ -21,7 +21,6 @@ from device_integrity.camera import (
 )
 from device_integrity.check import Assurance, Manipulation
 from device_integrity.policy import (
-    DEFAULT_DEMANDS,
     DeviceAssessment,
     InjectionInstrument,
     InjectionMethod,
@@ -29,7 +28,7 @@ from device_integrity.policy import (
     check_contradictions,
 )
 from device_integrity.stream import StreamTracer, check_stream
-from tests.device_integrity.policy.checks import attested, made
+from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, made
 from tests.device_integrity.stream.streams import camera_stream, decode
 
 _LISTS = load_fingerprints()

@@ -82,20 +82,6 @@ class _Memory:
     async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
         self._uses.append((tenant, use))
 
-    async def erase(self, *, tenant: str, subject: str | None = None, check_id: str | None = None) -> int:
-        before = len(self._marks) + len(self._uses)
-        self._marks = {
-            key: marks
-            for key, marks in self._marks.items()
-            if key[0] != tenant or (key[1] != subject and key[2] != check_id)
-        }
-        self._uses = [
-            (owner, use)
-            for owner, use in self._uses
-            if owner != tenant or (use.subject != subject and use.check_id != check_id)
-        ]
-        return before - len(self._marks) - len(self._uses)
-
 
 def _query(marks: Sequence[FrameMark], tenant: str = "bank", check_id: str = "new") -> ScanQuery:
     return ScanQuery(
@@ -107,7 +93,7 @@ def _query(marks: Sequence[FrameMark], tenant: str = "bank", check_id: str = "ne
     )
 
 
-async def test_a_repeated_scan_is_recognised_by_its_tenant_only_until_erased() -> None:
+async def test_a_repeated_scan_is_recognised_by_its_tenant_only() -> None:
     memory: ScanMemory = _Memory()
     marks = _marks(camera_stream())
     await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
@@ -116,8 +102,6 @@ async def test_a_repeated_scan_is_recognised_by_its_tenant_only_until_erased() -
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "FRAMES_SEEN_BEFORE", False)
     assert await memory.recall(_query(marks, tenant="other")) == ()
     assert await memory.recall(_query(marks, check_id="old")) == ()
-    assert await memory.erase(tenant="bank", subject="p1") == 1
-    assert await memory.recall(_query(marks)) == ()
 
 
 async def test_re_encoded_frames_are_found_but_are_not_the_same_pictures() -> None:

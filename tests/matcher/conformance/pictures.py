@@ -103,6 +103,5 @@ def with_histogram(shares: dict[int, float]) -> PortraitView:
             luminance=dot,
             histogram=histogram,
             cheeks=np.zeros((2, 1, 1, 3), dtype=np.uint8),
-            has_outline=False,
         )
     )

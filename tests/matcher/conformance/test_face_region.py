@@ -24,7 +24,6 @@ def test_a_face_in_its_place_stays_there() -> None:
     assert face.transform == pytest.approx(np.array([[1, 0, 0], [0, 1, 0]]), abs=1e-4)
     seen = np.s_[0:480, 62:554]
     assert np.array_equal(face.image[seen], image[seen])
-    assert not face.has_outline
 
 
 @pytest.mark.parametrize(("scale", "degrees"), [(0.5, 0), (3.0, 0), (1.0, 15), (2.0, -30)])
@@ -45,7 +44,6 @@ def test_the_mask_is_the_hull_of_the_landmarks() -> None:
     points[0], points[16], points[8] = (180, 250), (436, 250), (308, 500)
     face = aligned_face(plain(), five_points=FIVE_POINTS, landmarks=Landmarks(points, "ibug68"))
     assert face is not None
-    assert face.has_outline
     assert (face.face_box.left, face.face_box.top) == pytest.approx((180, 250), abs=2)
     assert (face.face_box.right, face.face_box.bottom) == pytest.approx((437, 501), abs=2)
     assert face.mask.sum() == pytest.approx(256 * 250 / 2, rel=0.03)

@@ -54,7 +54,6 @@ class TestConformance:
     def test_an_examination_reports_requirements_that_would_refuse(self, pack: Pack, faces: Path) -> None:
         data = (faces / "ageitgey__examples__two_people.jpg").read_bytes()
         report = examine_portrait(data, pack=pack, policy=POLICY)
-        assert not report.conformant
         found = {each.code: each for each in report.requirements}
         assert found[IntakeCode.FACE_COUNT].refuses
         assert found[IntakeCode.FACE_COUNT].measured == "2 faces"

@@ -23,7 +23,7 @@ from server.configuration import tables
 from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
 from server.running.assembly import Tuning
-from server.storage.database import open_database
+from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository, KeyKind
 from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
@@ -48,6 +48,7 @@ from tests.server.device.devices import (
 from tests.server.flash_phone import phone
 from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, portrait, serving, until
 from tests.server.raw_device import RawDevice, RawStream, Request
+from tests.server.storage.samples import rows_about_device
 
 # Whole scans of test devices on a real server: the effect of their evidence on a check.
 
@@ -239,11 +240,17 @@ async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: Liv
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def devices(believing: LiveServer) -> AsyncIterator[DeviceRepository]:
-    """The device repository over the server's database."""
+async def database(believing: LiveServer) -> AsyncIterator[Database]:
+    """The server's database."""
     database = open_database(believing.settings.database_url)
-    yield DeviceRepository(database)
+    yield database
     await database.close()
+
+
+@pytest.fixture
+def devices(database: Database) -> DeviceRepository:
+    """The device repository over the server's database."""
+    return DeviceRepository(database)
 
 
 async def _open(live: LiveServer, policy: str) -> tuple[str, RawDevice, RawStream]:
@@ -456,7 +463,7 @@ async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServ
 
 @pytest.mark.slow
 async def test_erasure_includes_the_memory_of_the_device(
-    believing: LiveServer, devices: DeviceRepository
+    believing: LiveServer, database: Database, devices: DeviceRepository
 ) -> None:
     at_time(believing, apples.NOW)
     phone = AppleAttestor()
@@ -464,11 +471,11 @@ async def test_erasure_includes_the_memory_of_the_device(
     check_id = UUID(upload.check_id)
     await scan(believing, upload, IPHONE, phone)
     await believing.finish(upload.check_id)
-    assert await devices.count_rows(check_id) > 20
+    assert await database.read(rows_about_device, check_id) > 20
     at_time(believing, apples.NOW + timedelta(days=40))
 
     async def gone() -> bool:
-        return await devices.count_rows(check_id) == 0
+        return await database.read(rows_about_device, check_id) == 0
 
     await until(gone)
     key = await devices.find_key(memory_scope("default", sandbox=True), KeyKind.APP_ATTEST, phone.key.key_id)

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, Executable, Select, text
+from sqlalchemy import Connection, Executable, Select, func, select, text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 
@@ -14,6 +14,8 @@ from device_integrity import Assurance
 from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, Mode
 from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey, KeyKind
+from server.storage.errors import ObjectNotFound
+from server.storage.objects import ObjectStore
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -25,6 +27,14 @@ from server.storage.records import (
     SealedRecord,
 )
 from server.storage.repository import CheckRepository
+from server.storage.tables import (
+    device_evidence,
+    device_key_uses,
+    enrolled_keys,
+    one_time_tokens,
+    scan_marks,
+    scan_memories,
+)
 
 __all__ = ["plan_of"]
 
@@ -204,3 +214,20 @@ async def end(
         ),
         evidence=evidence,
     )
+
+
+def rows_about_device(connection: Connection, check_id: UUID) -> int:
+    """The number of rows about a check's device that name its person or check, 0 after an erasure."""
+    tables = (scan_marks, scan_memories, device_key_uses, device_evidence, one_time_tokens, enrolled_keys)
+    number = select(func.count())
+    queries = [number.select_from(table).where(table.c.check_id == check_id) for table in tables]
+    queries[-1] = queries[-1].where(enrolled_keys.c.subject_hash != "")
+    return sum(connection.execute(query).scalar_one() for query in queries)
+
+
+async def object_exists(store: ObjectStore, key: str) -> bool:
+    try:
+        await store.get(key)
+    except ObjectNotFound:
+        return False
+    return True

@@ -14,11 +14,11 @@ from av.video.stream import VideoStream
 from PIL import Image
 
 from formats.image_format import ImageFormat, ImageHeader
-from tests.vision.decoders import decoders
+from tests.vision.decoders import VideoFrames, decode_video, decoders
 from vision.errors import DecoderUnavailable, ImageError, ImageFault, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool, worker_command
-from vision.isolation.video import TakeFrame, VideoContainer, VideoFrames, VideoLimits
+from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits
 from vision.isolation.workers import DecoderLimits
 
 WIDTH, HEIGHT, RATE = 64, 48, 10
@@ -79,7 +79,7 @@ def video(
 
 
 def sampled(data: bytes, **limits: int | float) -> VideoFrames:
-    return decoders().decode_video(data, limits=VideoLimits(**limits))  # type: ignore[arg-type]  # by name
+    return decode_video(decoders(), data, limits=VideoLimits(**limits))  # type: ignore[arg-type]  # by name
 
 
 def refusal(data: bytes, **limits: int | float) -> VideoError:
@@ -134,7 +134,7 @@ class TestStills:
 
     def test_without_workers_of_a_kind_there_is_no_decoding(self) -> None:
         with pytest.raises(DecoderUnavailable, match="no workers for video"):
-            DecoderPool(still_workers=1).decode_video(video("avi", "mjpeg"), limits=VideoLimits())
+            decode_video(DecoderPool(still_workers=1), video("avi", "mjpeg"), limits=VideoLimits())
 
     def test_a_worker_starts_without_our_environment_and_folder(self) -> None:
         command = worker_command("stills", limits=DecoderLimits(), most_bytes=1000)
@@ -310,7 +310,7 @@ def test_frames_are_given_out_one_by_one() -> None:
         return lambda pixels, time: taken.append((pixels.shape[1], time))
 
     outline = decoders().stream_video(data, limits=VideoLimits(), begin=begin)
-    whole = decoders().decode_video(data, limits=VideoLimits())
+    whole = decode_video(decoders(), data, limits=VideoLimits())
     assert [time for _, time in taken] == list(whole.timestamps)
     assert {width for width, _ in taken} == {WIDTH}
     assert (outline.seconds, outline.decoded, outline.complete) == (whole.seconds, whole.decoded, True)
@@ -330,4 +330,4 @@ def test_an_exception_of_the_frame_callback_leaves_the_worker_usable() -> None:
         decoders().stream_video(data, limits=VideoLimits(), begin=lambda: take)
     assert taken == 1
     assert decoders().states["video"].processes == before
-    assert len(decoders().decode_video(data, limits=VideoLimits()).frames) == 20
+    assert len(decode_video(decoders(), data, limits=VideoLimits()).frames) == 20

@@ -7,11 +7,12 @@ from dataclasses import replace
 
 import pytest
 
+from tests.vision.decoders import VideoFrames, decode_video
 from tests.vision.isolation.hostile import QUICK, hostile_command
 from vision.errors import VideoError, VideoFault
 from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool
-from vision.isolation.video import VideoContainer, VideoFrames, VideoLimits, detect_container
+from vision.isolation.video import VideoContainer, VideoLimits, detect_container
 from vision.isolation.workers import DecoderLimits, LossCause
 
 EBML = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01"
@@ -67,7 +68,7 @@ def liars() -> Iterator[DecoderPool]:
 
 
 def _decoded(pool: DecoderPool, deed: bytes) -> VideoFrames:
-    return pool.decode_video(b"RIFF\0\0\0\0AVI " + deed, limits=LIMITS)
+    return decode_video(pool, b"RIFF\0\0\0\0AVI " + deed, limits=LIMITS)
 
 
 @pytest.mark.parametrize("deed", [b"fine", b"again"])

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from tests.films import MATRICES, corner_card, film, hdr_film, resized_film, seen_through
-from tests.vision.decoders import decoders
+from tests.vision.decoders import VideoFrames, decode_video, decoders
 from vision.face import BgrImage
-from vision.isolation.video import VideoFrames, VideoLimits
+from vision.isolation.video import VideoLimits
 
 
 def decoded(data: bytes, **limits: int) -> VideoFrames:
-    return decoders().decode_video(data, limits=VideoLimits(**limits))
+    return decode_video(decoders(), data, limits=VideoLimits(**limits))
 
 
 def difference(one: BgrImage, other: BgrImage) -> float:

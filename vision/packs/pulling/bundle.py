@@ -35,10 +35,8 @@ class BundleReport:
     """A bundle that was written.
 
     Attributes:
-        path: The tar file.
         size: Size of the tar file in bytes.
         sha256: SHA-256 of the tar file, lower-case hex. Transmit it separately from the file.
-        files: Names of the model files in it.
         left_out: Names of optional files that are not installed.
     """
 

@@ -195,7 +195,6 @@ class Acceptance:
     """The record that the terms of a pack were accepted.
 
     Attributes:
-        pack: The pack's name.
         terms_sha256: SHA-256 of ``terms_text`` as it was accepted, lower-case hex.
         accepted_at: Time of the acceptance, ISO 8601 in UTC.
         facegate: Version of Facegate that showed the terms.

@@ -45,11 +45,7 @@ _TAKEN: Final = frozenset({errno.EACCES, errno.EAGAIN})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FetchedFile:
-    """A fetched file with the catalogued hash.
-
-    Attributes:
-        origin: Its source, for people.
-    """
+    """A fetched file with the catalogued hash."""
 
     name: str
     origin: str
@@ -100,14 +96,12 @@ def pull_pack(
     Pulls of the same pack wait for each other.
 
     Args:
-        pack: A pack of the catalogue.
         models_dir: Models folder; it is created if needed.
         source: A folder, a tar file or an https address as the source of the files; None for the
             catalogue's addresses.
         accept: True states that a person accepts the terms (``terms_text``); the acceptance is recorded in
             the pack's folder.
         deadline: Time limit of the pull in seconds; None for no limit.
-        progress: Receives the progress.
         parallel: Number of parallel downloads, 1 or more.
 
     Raises:

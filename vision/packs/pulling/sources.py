@@ -77,7 +77,6 @@ class Transfer:
     """What the transfers of one pull share.
 
     Attributes:
-        incoming: Folder for the files.
         until: Time limit by the monotonic clock; None for none.
         stopped: Set when the pull has failed or was stopped.
     """
