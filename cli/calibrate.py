@@ -16,10 +16,10 @@ from rich.text import Text
 from cli.chosen import models_folder
 from cli.errors import OutputUnusable, errors_reported
 from cli.evaluate import (
+    CONFIDENCE,
     RESAMPLES,
     SEED,
     ApartOption,
-    ConfidenceOption,
     CorrectionsOption,
     PacksOption,
     load_packs,
@@ -66,11 +66,7 @@ def calibrate_command(
     out: Annotated[Path, typer.Option(help="Calibration file to write.")],
     corrections: CorrectionsOption = None,
     apart: ApartOption = None,
-    dataset: Annotated[
-        str, typer.Option(help="Description of the photos, for the calibration file.")
-    ] = "photos of the operator",
-    confidence: ConfidenceOption = 0.95,
-    replace: Annotated[bool, typer.Option("--replace", help="Replace an existing file.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Measure a pack's false match rates on your own photos, and write its calibration file.
 
@@ -92,7 +88,7 @@ def calibrate_command(
     """
     console, errors = Console(), Console(stderr=True)
     with errors_reported(MatchEvaluationError, VisionError, OSError):
-        _require_writable(out, replace=replace)
+        _require_writable(out, force=force)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart or ()).photos
         require_apart(photos, apart or ())
@@ -112,7 +108,7 @@ def calibrate_command(
                     compare_all(run.templates, unsure=known.unsure),
                     pack=without_folder(spec),
                     resamples=RESAMPLES,
-                    confidence=confidence,
+                    confidence=CONFIDENCE,
                     seed=SEED,
                 )
                 for spec, run in zip(pack, runs, strict=True)
@@ -120,19 +116,18 @@ def calibrate_command(
             calibration = calibrate(
                 measurements,
                 embedder_sha256=embedder,
-                dataset=dataset,
+                dataset="photos of the operator",
                 scored=packs[0],
                 command=_command(
                     pack,
                     corrections=corrections,
                     apart=apart or (),
-                    numbers=("--confidence", f"{confidence:g}"),
                 ),
             )
-        _require_useful(calibration, confidence=confidence)
+        _require_useful(calibration)
         _write(out, render_calibration(calibration))
     for measurement in measurements:
-        _print_measurement(console, calibration, measurement, confidence=confidence)
+        _print_measurement(console, calibration, measurement)
     console.print(
         escape(
             f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}"
@@ -142,17 +137,17 @@ def calibrate_command(
     )
 
 
-def _require_writable(out: Path, *, replace: bool) -> None:
+def _require_writable(out: Path, *, force: bool) -> None:
     """Verify before any long work that the file can be written."""
     if not out.absolute().parent.is_dir():
         raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
     if out.is_dir():
         raise OutputUnusable(f"{out} is a folder: give a file to write")
-    if out.exists() and not replace:
-        raise OutputUnusable(f"{out} exists: choose another name, or use --replace")
+    if out.exists() and not force:
+        raise OutputUnusable(f"{out} exists: choose another name, or use --force")
 
 
-def _require_useful(calibration: MatchCalibration, *, confidence: float) -> None:
+def _require_useful(calibration: MatchCalibration) -> None:
     record, bound = calibration.record, calibration.lowest_bound
     if record.genuine_pairs == 0:
         raise NothingToMeasure(
@@ -162,7 +157,7 @@ def _require_useful(calibration: MatchCalibration, *, confidence: float) -> None
         raise NothingToMeasure(
             f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy "
             f"can use: {_LEAST_WORTH:g} needs "
-            f"about {persons_needed(_LEAST_WORTH, confidence=confidence)} persons"
+            f"about {persons_needed(_LEAST_WORTH, confidence=CONFIDENCE)} persons"
         )
 
 
@@ -172,9 +167,7 @@ def _write(out: Path, text: str) -> None:
     out.chmod(0o644)
 
 
-def _command(
-    specs: Sequence[str], *, corrections: Path | None, apart: Sequence[str], numbers: Sequence[str]
-) -> str:
+def _command(specs: Sequence[str], *, corrections: Path | None, apart: Sequence[str]) -> str:
     """Return the command without this machine's paths."""
     parts = ["facegate", "calibrate", "match", "--identities", "DIR"]
     for spec in specs:
@@ -183,12 +176,10 @@ def _command(
         parts += ["--corrections", corrections.name]
     for source in apart:
         parts += ["--apart", source]
-    return shlex.join([*parts, *numbers, "--out", "FILE"])
+    return shlex.join([*parts, "--out", "FILE"])
 
 
-def _print_measurement(
-    console: Console, calibration: MatchCalibration, measurement: PackMeasurement, *, confidence: float
-) -> None:
+def _print_measurement(console: Console, calibration: MatchCalibration, measurement: PackMeasurement) -> None:
     run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
     table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR"):
@@ -219,7 +210,7 @@ def _print_measurement(
     )
     missing = next((bound for bound in _REPORTED if bound < calibration.lowest_bound), None)
     if missing is not None:
-        needed = persons_needed(missing, confidence=confidence)
+        needed = persons_needed(missing, confidence=CONFIDENCE)
         console.print(f"A bound of {not_supported(missing, needed)}.", highlight=False)
 
 

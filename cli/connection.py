@@ -4,17 +4,16 @@ import asyncio
 import base64
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Final, TypeVar
 
+import grpc
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from cli.errors import CommandError
+from cli.errors import CommandError, fail
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     ApiKey,
@@ -95,10 +94,7 @@ def read_api_key(path: Path | None) -> ApiKey | None:
     """
     if path is None:
         return None
-    try:
-        return ApiKey(read_file(path, "the API key").decode("ascii").strip())
-    except UnicodeDecodeError as error:
-        raise CredentialsError(f"the API key in {path} is not ASCII") from error
+    return ApiKey(read_file(path, "the API key").decode("ascii", "replace").strip())
 
 
 def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
@@ -216,13 +212,9 @@ def read_tls(
 
 _Answer = TypeVar("_Answer")
 
-FAILED: Final = 2
-
 ApiKeyOption = Annotated[
     Path | None,
-    typer.Option(
-        "--api-key-file", envvar="FACEGATE_API_KEY_FILE", help="File with an API key of a compliance role."
-    ),
+    typer.Option("--api-key-file", envvar="FACEGATE_API_KEY_FILE", help="File with the API key."),
 ]
 CaOption = Annotated[
     Path | None,
@@ -246,15 +238,7 @@ SERVICE: Final = f"127.0.0.1:{ServiceListener.model_fields['port'].default}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A connection to the service listener.
-
-    Attributes:
-        service: ``host:port``.
-        api_key_file: File with the API key; ``None`` with mutual TLS.
-        ca: PEM file of the trusted authorities; ``None`` for the system's, or for plaintext on loopback.
-        cert: PEM file of the caller's certificate; ``None`` without mutual TLS.
-        key: PEM file of its private key; ``None`` without mutual TLS.
-    """
+    """The service listener of a server, and the files of the credentials, as the options name them."""
 
     service: str
     api_key_file: Path | None
@@ -262,45 +246,41 @@ class Connection:
     cert: Path | None
     key: Path | None
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Compliance]:
-        """Opens the connection.
+    def explained(self) -> AbstractAsyncContextManager[None]:
+        """Says of a connection that fails in the block whether its certificate is refused."""
+        return certificate_explained(self.service, ca=self.ca, certificate=self.cert, key=self.key)
 
-        Raises:
-            ClientError: A file cannot be read, or plaintext was requested beyond loopback.
-        """
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[tuple[grpc.aio.Channel, ApiKey | None]]:
+        """Opens a channel. Raises ClientError if a file cannot be read, or for plaintext beyond loopback."""
         api_key = read_api_key(self.api_key_file)
-        files = {"ca": self.ca, "certificate": self.cert, "key": self.key}
-        tls = read_tls(self.service, **files)
-        async with (
-            certificate_explained(self.service, **files),
-            open_channel(self.service, tls=tls) as channel,
-        ):
-            yield Compliance(channel=channel, api_key=api_key)
+        tls = read_tls(self.service, ca=self.ca, certificate=self.cert, key=self.key)
+        async with self.explained(), open_channel(self.service, tls=tls) as channel:
+            yield channel, api_key
 
 
 def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
-    """Makes calls, and returns the answer; reports an error and what to do, and ends the command.
-
-    Args:
-        connection: The connection.
-        work: Makes the calls.
-    """
+    """Makes the calls of ``work``, and returns its answer."""
 
     async def run() -> _Answer:
-        async with connection.open() as compliance:
-            return await work(compliance)
+        async with connection.open() as (channel, api_key):
+            return await work(Compliance(channel=channel, api_key=api_key))
 
-    try:
+    with calls_reported():
         return asyncio.run(run())
-    except CallRefusedError as error:
-        _fail(describe_refusal(error.refusal))
-    except ConnectionFailedError as error:
-        _fail(describe_lost_connection(error))
+
+
+@contextmanager
+def calls_reported() -> Iterator[None]:
+    """Reports an error of a call or of an input, and what to do, and ends the command."""
+    try:
+        yield
     except (ClientError, CommandError) as error:
-        _fail(str(error))
-
-
-def _fail(text: str) -> NoReturn:
-    Console(stderr=True).print(escape(text), style="red", highlight=False, soft_wrap=True)
-    raise typer.Exit(FAILED)
+        match error:
+            case CallRefusedError():
+                text = describe_refusal(error.refusal)
+            case ConnectionFailedError():
+                text = describe_lost_connection(error)
+            case _:
+                text = str(error)
+        fail(text)

@@ -26,7 +26,7 @@ passwords and queries. Errors of other packages are shown unchanged; exceptions 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
 from rich.console import Console
@@ -141,10 +141,13 @@ def errors_reported(
     try:
         yield
     except kinds as error:
-        (console or Console(stderr=True)).print(
-            escape(words(_text(error))), style="red", highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(FAILED) from error
+        fail(words(_text(error)), console=console)
+
+
+def fail(text: str, status: int = FAILED, *, console: Console | None = None) -> NoReturn:
+    """Prints an error on standard error, and ends the command."""
+    (console or Console(stderr=True)).print(escape(text), style="red", highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
 
 
 def _text(error: Exception) -> str:

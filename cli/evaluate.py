@@ -60,7 +60,6 @@ __all__ = [
     "RESAMPLES",
     "SEED",
     "ApartOption",
-    "ConfidenceOption",
     "CorrectionsOption",
     "PacksOption",
     "app",
@@ -73,6 +72,8 @@ __all__ = [
 RESAMPLES: Final = 2000
 """Samples of the bootstrap."""
 SEED: Final = 1
+CONFIDENCE: Final = 0.95
+"""The confidence level: one-sided for bounds on FMR, two-sided for all others."""
 
 
 PacksOption = Annotated[
@@ -106,12 +107,6 @@ ApartOption = Annotated[
         help="Source of identities (the part before the colon) that is measured separately and never "
         "compared with the others; may be repeated.",
         show_default=False,
-    ),
-]
-ConfidenceOption = Annotated[
-    float,
-    typer.Option(
-        help="Confidence level: one-sided for bounds on FMR, two-sided for FNMR.", min=0.9, max=0.999
     ),
 ]
 
@@ -208,7 +203,6 @@ def match(
             show_default=False,
         ),
     ] = None,
-    confidence: ConfidenceOption = 0.95,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the error rates of matching on your own photos (ISO/IEC 19795-1).
@@ -256,7 +250,7 @@ def match(
             material,
             packs=load_packs(specs, models_dir=models_folder()),
             names=pack_names(specs),
-            bootstrap=Bootstrap(resamples=RESAMPLES, confidence=confidence, seed=SEED),
+            bootstrap=Bootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
             command=_match_command(
                 specs,
@@ -265,7 +259,6 @@ def match(
                 apart=apart or (),
                 group_by=group_by or (),
                 portraits=material.portraits,
-                numbers=("--confidence", f"{confidence:g}"),
             ),
             workers=worker_count(),
             console=Console(stderr=True),
@@ -329,7 +322,6 @@ def _match_command(
     apart: Sequence[str],
     group_by: Sequence[str],
     portraits: Sequence[str],
-    numbers: Sequence[str],
 ) -> str:
     """Return the command without this machine's folders."""
     parts = ["facegate", "evaluate", "match"]
@@ -344,7 +336,7 @@ def _match_command(
         parts += ["--apart", source]
     if corrections is not None:
         parts += ["--corrections", corrections.name]
-    return shlex.join([*parts, *numbers])
+    return shlex.join(parts)
 
 
 _KINDS = {
@@ -405,9 +397,6 @@ def pad(
             show_default=False,
         ),
     ] = None,
-    confidence: Annotated[
-        float, typer.Option(help="Two-sided confidence level of intervals.", min=0.8, max=0.999)
-    ] = 0.95,
     as_json: JsonOption = False,
 ) -> None:
     """Measure attack detection on your own images and clips (ISO/IEC 30107-3).
@@ -447,7 +436,7 @@ def pad(
             chosen,
             packs=load_packs(specs, models_dir=models_folder()),
             names=pack_names(specs),
-            bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=confidence, seed=SEED),
+            bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
             command=_pad_command(
                 specs,
@@ -456,7 +445,6 @@ def pad(
                 weights=weights or (),
                 only=only,
                 with_unusable=with_unusable,
-                numbers=("--confidence", f"{confidence:g}"),
             ),
             console=Console(stderr=True),
         )
@@ -506,7 +494,6 @@ def _pad_command(
     weights: Sequence[Path],
     only: Path | None,
     with_unusable: bool,
-    numbers: Sequence[str],
 ) -> str:
     """Return the command without this machine's folders."""
     parts = ["facegate", "evaluate", "pad"]
@@ -522,7 +509,7 @@ def _pad_command(
         parts += ["--only", only.name]
     if with_unusable:
         parts.append("--with-unusable")
-    return shlex.join([*parts, *numbers])
+    return shlex.join(parts)
 
 
 app = typer.Typer(help="Measure error rates and outcomes over data sets.", no_args_is_help=True)

@@ -27,7 +27,7 @@ __all__ = [
     "root_group",
 ]
 
-_ON_ONE_LINE: Final = {"scan": "result", "config": "db"}
+_ON_ONE_LINE: Final = {"config": "db"}
 """Pairs of commands that share a line, so that the list fits a terminal of 24 lines."""
 
 

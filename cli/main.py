@@ -23,7 +23,6 @@ COMMANDS: Final = {
     "verify": LateCommand(
         "cli.verify.command:verify", "Verify that a scan shows the living person of the trusted image."
     ),
-    "scan": LateCommand("cli.verify.scan_command:scan_command", "Scan with a token of your backend."),
     "demo": LateCommand("cli.demo.command:demo", "Run twenty-one checks in both modes, and write a page."),
     "try": LateCommand(
         "cli.try_.command:try_command", "Scan your own face in a page on this machine, and see why."

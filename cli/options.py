@@ -6,6 +6,8 @@ import typer
 
 __all__ = [
     "JsonOption",
+    "VerboseOption",
 ]
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="List each liveness signal and device test.")]

@@ -29,7 +29,7 @@ from cli.analyze.report import (
     Thresholds,
     blank_finding,
 )
-from cli.connection import certificate_explained, read_file, read_tls
+from cli.connection import Connection
 from cli.errors import FileUnusable, ServerUnusable
 from cli.files import NotRegular, read_regular
 from cli.shown import shown_name
@@ -37,10 +37,8 @@ from cli.verdict import enum_word
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     AnalysisClient,
-    ApiKey,
     CallRefusedError,
     ConnectionFailedError,
-    open_channel,
 )
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageHeader
@@ -270,30 +268,10 @@ class LocalAnalyser(Analyser):
 class RemoteAnalyser(Analyser):
     """Lets a server analyse files, through the public client."""
 
-    def __init__(
-        self,
-        target: str,
-        *,
-        mode: AnalysisDepth,
-        api_key_file: Path | None = None,
-        ca: Path | None = None,
-        cert: Path | None = None,
-        key: Path | None = None,
-    ) -> None:
-        """Create the analyser without a connection.
-
-        Args:
-            target: ``host:port`` of the server's service listener.
-            mode: Depth of the analysis of an image.
-            api_key_file: File with the API key; None for none.
-            ca: PEM of the authorities to trust; None for the system's, or plaintext on loopback.
-            cert: PEM of the caller's certificate; None for none.
-            key: PEM of its private key; None for none.
-        """
-        self._target = target
+    def __init__(self, connection: Connection, *, mode: AnalysisDepth) -> None:
+        """Create the analyser without a connection."""
+        self._connection = connection
         self._mode = mode
-        self._api_key_file = api_key_file
-        self._files = {"ca": ca, "certificate": cert, "key": key}
         self._runner = asyncio.Runner()
         self._open = AsyncExitStack()
         self._client: AnalysisClient | None = None
@@ -349,7 +327,7 @@ class RemoteAnalyser(Analyser):
         client = self._client
 
         async def answer() -> _Answer:
-            async with certificate_explained(self._target, **self._files):
+            async with self._connection.explained():
                 return await call(client)
 
         try:
@@ -358,12 +336,7 @@ class RemoteAnalyser(Analyser):
             raise ServerUnusable(_in_one_line(describe_lost_connection(error))) from error
 
     async def _connected(self) -> AnalysisClient:
-        key = None
-        if self._api_key_file is not None:
-            content = read_file(self._api_key_file, "the API key")
-            key = ApiKey(content.decode("ascii", "replace").strip())
-        channel = open_channel(self._target, tls=read_tls(self._target, **self._files))
-        await self._open.enter_async_context(channel)
+        channel, key = await self._open.enter_async_context(self._connection.open())
         return AnalysisClient(channel=channel, api_key=key)
 
 

@@ -72,7 +72,6 @@ def import_command(
     to: Annotated[Path, typer.Option(help="New folder for the pack.", show_default=False)],
     weights: Annotated[str, typer.Option(help="Terms of the weights, in plain words.", show_default=False)],
     training_data: Annotated[str, typer.Option(help="Known terms of the training data.", show_default=False)],
-    source: Annotated[str, typer.Option(help="Where the file comes from.")] = "the operator",
     mean: Annotated[float, typer.Option(help="Subtracted from each channel, 0..255.")] = 127.5,
     std: Annotated[float, typer.Option(help="Divisor after the subtraction.", min=0.001)] = 127.5,
     mirror: Annotated[
@@ -110,7 +109,6 @@ def import_command(
                 _entry(
                     name=embedder.name,
                     sha256=sha256,
-                    source=source,
                     weights=weights,
                     training_data=training_data,
                     mean=mean,
@@ -176,7 +174,6 @@ def _entry(
     *,
     name: str,
     sha256: str,
-    source: str,
     weights: str,
     training_data: str,
     mean: float,
@@ -192,7 +189,7 @@ def _entry(
         "rank": _RANK,
         "evaluation_only": False,
         "restricts_use": False,
-        "source": source,
+        "source": "the operator",
         "weights": weights,
         "training_data": training_data,
         "mean": [mean] * _CHANNELS,

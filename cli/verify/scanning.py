@@ -1,4 +1,4 @@
-"""The device's side of `facegate verify` and `facegate scan`: options, hints to the person, and the scan."""
+"""The device's side of `facegate verify`: its options, hints to the person, and the scan."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import typer
 from facegate.v1 import feedback_pb2, scan_pb2
@@ -20,12 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.connection import read_tls
-from cli.errors import PlatformUnusable
-from cli.words import describe_lost_connection, describe_refusal, feedback_text, feedback_texts
+from cli.words import feedback_text, feedback_texts
 from facegate_client import (
-    CallRefusedError,
-    ClientError,
-    ConnectionFailedError,
     FaceScanner,
     FlashScreen,
     FrameSource,
@@ -44,27 +40,6 @@ from server.configuration.settings import DeviceListener
 
 if TYPE_CHECKING:
     from cli.test_devices import PlayedDevice
-
-__all__ = [
-    "DEVICE",
-    "ERROR",
-    "CaOption",
-    "FlashOption",
-    "KnobsOption",
-    "PhotoOption",
-    "ScanDisplay",
-    "ScanOption",
-    "ScanOptions",
-    "SimulateOption",
-    "TestDeviceOption",
-    "TestPlatformOption",
-    "fail",
-    "failure_text",
-    "open_scan",
-    "opened_scanner",
-    "scan_options",
-]
-
 
 _LOOK: Final = "look at the camera."
 _ASKED: Final = {
@@ -173,26 +148,7 @@ def open_scan(scan: str) -> FrameSource:
     return open_video(path)
 
 
-ERROR: Final = 2
-"""Exit status if nothing was verified because of an error."""
 DEVICE: Final = f"127.0.0.1:{DeviceListener.model_fields['port'].default}"
-
-ScanOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Source of the scan. A video file, a folder of images, `camera` or `camera:<number>`.",
-        show_default=False,
-    ),
-]
-SimulateOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Simulate a scan of this kind. Instead of --scan: a simulated scan of --photo, such as "
-        "`genuine`, `static-photo`, `print` or `screen-replay`; `list` lists the kinds.",
-        show_default=False,
-    ),
-]
-PhotoOption = Annotated[Path | None, typer.Option(help="With --simulate: the photo.", show_default=False)]
 
 
 class FlashAnswer(StrEnum):
@@ -203,48 +159,9 @@ class FlashAnswer(StrEnum):
     DECLINED = "declined"
 
 
-FlashOption = Annotated[
-    FlashAnswer | None,
-    typer.Option(
-        "--flash",
-        help="With --simulate: whether the phone's screen can flash and the person reads it, or declines it; "
-        "if not, DYNAMIC, an open mouth and a turned head are refused. "
-        "By default it can for kinds that concern the flash, and with --mode dynamic.",
-        show_default=False,
-    ),
-]
-KnobsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="With --simulate: set a knob, as NAME=VALUE; may be repeated. `--simulate list` lists them.",
-        show_default=False,
-    ),
-]
-CaOption = Annotated[
-    Path | None,
-    typer.Option(help="PEM of the authorities to trust; by default the system's, and plaintext on loopback."),
-]
-TestDeviceOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Scan as a device of this kind, honest or manipulated, with evidence of --test-platform. "
-        "`--simulate list` lists the kinds.",
-        show_default=False,
-    ),
-]
-TestPlatformOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder that `facegate attest test-platform` made; the server must run with its settings.",
-        show_default=False,
-    ),
-]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
-    """Where frames come from and where they go; see the options above.
+    """Where frames come from and where they go; see the command.
 
     Attributes:
         flash: Whether the simulated phone's screen can flash.
@@ -389,22 +306,6 @@ async def opened_scanner(
             return outcome
 
         yield scan
-
-
-def failure_text(error: ClientError | PlatformUnusable) -> str:
-    """Returns what went wrong with a call or an input, and what to do."""
-    match error:
-        case CallRefusedError():
-            return describe_refusal(error.refusal)
-        case ConnectionFailedError():
-            return describe_lost_connection(error)
-    return str(error)
-
-
-def fail(messages: Console, text: str) -> NoReturn:
-    """Prints an error and ends the command with ``ERROR``."""
-    messages.print(escape(text), style="red", highlight=False)
-    raise typer.Exit(ERROR)
 
 
 class _Subject(NamedTuple):

@@ -51,7 +51,7 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     # A file is replaced only on request.
     before = out.read_bytes()
     status, said = calibrate(*arguments)
-    assert (status, "--replace" in said) == (2, True)
+    assert (status, "--force" in said) == (2, True)
     assert out.read_bytes() == before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calibration.toml", "faces", "pack"]
 
@@ -68,7 +68,7 @@ def test_of_two_packs_the_worst_counts(assets: Path, pack_folder: Path, tmp_path
     for specs in (["insightface"], ["open"], ["insightface", "open"]):
         out = tmp_path / "calibration.toml"
         packs = [argument for spec in specs for argument in ("--pack", f"{spec}:{pack_folder}")]
-        status, said = calibrate(*packs, "--identities", faces, "--out", out, "--replace")
+        status, said = calibrate(*packs, "--identities", faces, "--out", out, "--force")
         assert status == 0, said
         found["+".join(specs)] = parse_calibration(out.read_text(encoding="utf-8"), source=out.name)
     both = found["insightface+open"]
