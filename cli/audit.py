@@ -67,11 +67,6 @@ from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.errors import StorageError
 
-__all__ = [
-    "app",
-]
-
-
 TenantOption = Annotated[
     str | None,
     typer.Option(help="Tenant of the entries; `_server` for those of the installation. By default all."),
@@ -111,12 +106,7 @@ def remote_connection(context: typer.Context, *, tenant: str | None) -> Connecti
 
 
 def own_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
-    """Returns the audit keys of a key folder.
-
-    Raises:
-        CommandError: It has none.
-        KeysUnusable: It cannot be read.
-    """
+    """Returns the audit keys of a key folder."""
     keys = read_audit_keys(files)
     if not keys:
         raise CommandError(f"{files.folder}: there is no audit key; name the key folder of the server")
@@ -436,7 +426,6 @@ class _Verified:
     """The verification of one chain.
 
     Attributes:
-        report: The chain and its checkpoints.
         stamped: The time that the newest valid time stamp proves; ``None`` if there is none.
         bad_stamps: The numbers of checkpoints whose time stamp is not valid.
     """
@@ -455,12 +444,8 @@ class _Verification:
     """The verification of all chains.
 
     Attributes:
-        logs: Each chain.
         checkpoints: The number of checkpoints in the chain over all logs; ``None`` if it was not verified.
         problems: The problems of that chain, and of copies.
-        lost: What operators accepted as lost.
-        witness: What was compared, for people.
-        place: Where the logs are, for people.
     """
 
     logs: list[_Verified] = field(default_factory=list)

@@ -47,11 +47,6 @@ from matcher import PHOTO_SUBJECT, similarity_for_fmr, threshold_cosine
 from vision.errors import VisionError
 from vision.packs import MatchCalibration
 
-__all__ = [
-    "app",
-]
-
-
 _LEAST_WORTH = 0.1
 _REPORTED = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6)
 

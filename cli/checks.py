@@ -37,11 +37,6 @@ from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
 
-__all__ = [
-    "app",
-]
-
-
 _STYLES = {
     result_pb2.CHECK_STATUS_SUCCESS: "green",
     result_pb2.CHECK_STATUS_FAILURE: "red",

@@ -11,14 +11,6 @@ from server.policies import Policy, load_policies, read_policy
 from server.policies.loading import PolicyError
 from vision.packs import CataloguePack, default_models_dir, load_catalogue
 
-__all__ = [
-    "chosen_pack",
-    "chosen_policy",
-    "known_packs",
-    "models_folder",
-]
-
-
 _POLICY_SUFFIX: Final = ".toml"
 _DEFAULT_POLICY: Final = "standard"
 
@@ -59,11 +51,7 @@ def models_folder() -> Path:
 
 
 def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]:
-    """Returns the catalogue's packs with these names, each once; all packs if there are no names.
-
-    Raises:
-        UnknownPack: The catalogue has no pack of that name.
-    """
+    """Returns the catalogue's packs with these names, each once; all packs if there are no names."""
     catalogue = load_catalogue()
     packs = {pack.name: pack for pack in catalogue.packs}
     for name in names or ():

@@ -33,23 +33,6 @@ from facegate_client import (
 )
 from server.configuration.settings import ServiceListener
 
-__all__ = [
-    "ApiKeyOption",
-    "CaOption",
-    "CertOption",
-    "Connection",
-    "KeyOption",
-    "PurposeOption",
-    "call_server",
-    "certificate_explained",
-    "read_api_key",
-    "read_file",
-    "read_key_set",
-    "read_ticket",
-    "read_tls",
-]
-
-
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
 _PROBE_SECONDS: Final = 5.0
 _KEY_BYTES: Final = 32
@@ -60,11 +43,7 @@ def read_file(path: Path, what: str) -> bytes:
     """Returns the content of a file.
 
     Args:
-        path: The file.
         what: Name of its content, for the message.
-
-    Raises:
-        SourceError: The file cannot be read.
     """
     try:
         return path.read_bytes()
@@ -73,11 +52,7 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 async def read_key_set(jwks: str | None) -> KeySet | None:
-    """Returns the server's result keys from a file or an address.
-
-    Raises:
-        ClientError: They cannot be read or reached, or are not keys.
-    """
+    """Returns the server's result keys from a file or an address."""
     if jwks is None:
         return None
     if jwks.startswith(("http://", "https://")):
@@ -86,12 +61,7 @@ async def read_key_set(jwks: str | None) -> KeySet | None:
 
 
 def read_api_key(path: Path | None) -> ApiKey | None:
-    """Returns the orchestrator's API key.
-
-    Raises:
-        SourceError: The file cannot be read.
-        CredentialsError: The file contains no API key.
-    """
+    """Returns the orchestrator's API key."""
     if path is None:
         return None
     return ApiKey(read_file(path, "the API key").decode("ascii", "replace").strip())
@@ -101,12 +71,7 @@ def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
     """Returns what the orchestrator hands to the device.
 
     Args:
-        token_file: File with the scan token alone.
         challenge_key: The fingerprint to pin, 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
-
-    Raises:
-        SourceError: The file cannot be read.
-        CredentialsError: It contains no token, or the fingerprint is none.
     """
     raw = read_file(token_file, "the scan token")
     try:
@@ -143,12 +108,6 @@ async def certificate_explained(
 
     Args:
         target: ``host:port`` of the service listener.
-        ca: As for ``read_tls``.
-        certificate: As for ``read_tls``.
-        key: As for ``read_tls``.
-
-    Raises:
-        ConnectionFailedError: The error of the block, with the reason if it is the certificate.
     """
     try:
         yield
@@ -192,14 +151,9 @@ def read_tls(
     """Returns TLS settings if options request TLS or the target is another computer; else None.
 
     Args:
-        target: ``host:port``.
         ca: PEM of the authorities to trust; the system's if ``None``.
         certificate: PEM of the caller's own certificate, for mutual TLS.
         key: PEM of its private key.
-
-    Raises:
-        SourceError: A file cannot be read.
-        CredentialsError: Only one of certificate and key is given.
     """
     if ca is None and certificate is None and key is None and is_loopback(target):
         return None

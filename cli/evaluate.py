@@ -56,19 +56,6 @@ from vision.errors import VisionError
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, StateFileError, load_pack
 
-__all__ = [
-    "RESAMPLES",
-    "SEED",
-    "ApartOption",
-    "CorrectionsOption",
-    "PacksOption",
-    "app",
-    "load_packs",
-    "read_optional_corrections",
-    "require_apart",
-    "worker_count",
-]
-
 RESAMPLES: Final = 2000
 """Samples of the bootstrap."""
 SEED: Final = 1
@@ -117,11 +104,7 @@ def worker_count() -> int:
 
 
 def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:
-    """Load packs in the given order. Each model runs on one thread.
-
-    Raises:
-        vision.errors.PackError: One of them cannot be used.
-    """
+    """Load packs in the given order. Each model runs on one thread."""
     runtime = RuntimeOptions(intra_op_threads=1)
     return tuple(load_pack(spec, models_dir=models_dir, runtime=runtime) for spec in specs)
 
@@ -133,20 +116,12 @@ def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_optional_corrections(file: Path | None) -> Corrections:
-    """Return the corrections of a file; none without a file.
-
-    Raises:
-        PhotoListError: The file cannot be read, or breaks its form.
-    """
+    """Return the corrections of a file; none without a file."""
     return Corrections() if file is None else read_corrections(file)
 
 
 def require_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
-    """Verify that the sources of `--apart` exist, because a wrong name would have no effect.
-
-    Raises:
-        PhotoListError: No photo has such a source.
-    """
+    """Verify that the sources of `--apart` exist, because a wrong name would have no effect."""
     sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
     for source in apart:
         if source not in sources:

@@ -21,11 +21,6 @@ if TYPE_CHECKING:
     from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
-__all__ = [
-    "LateCommand",
-    "SharingGroup",
-    "root_group",
-]
 
 _ON_ONE_LINE: Final = {"config": "db"}
 """Pairs of commands that share a line, so that the list fits a terminal of 24 lines."""

@@ -11,12 +11,6 @@ import typer
 from cli.groups import LateCommand, root_group
 from server.base.private_files import PRIVATE_UMASK
 
-__all__ = [
-    "COMMANDS",
-    "app",
-    "main",
-]
-
 COMMANDS: Final = {
     "serve": LateCommand("cli.serve:serve", "Run a server until SIGTERM or Ctrl-C."),
     "doctor": LateCommand("cli.doctor.command:doctor", "Examine a deployment, and state what to correct."),

@@ -4,10 +4,5 @@ from typing import Annotated
 
 import typer
 
-__all__ = [
-    "JsonOption",
-    "VerboseOption",
-]
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="List each liveness signal and device test.")]

@@ -26,10 +26,6 @@ from server.policies.schema import AssuranceFloors
 from server.running.models import load_configured_pack
 from vision.errors import VisionError
 
-__all__ = [
-    "app",
-]
-
 app = typer.Typer(help="Show policies, and test policy files.", no_args_is_help=True)
 
 
@@ -108,8 +104,6 @@ class _Offer:
     """A policy of a server, and whether its settings and its pack meet it.
 
     Attributes:
-        file: The policy.
-        evidence: Whether devices can meet it.
         pack_shortfall: Why the pack cannot meet it; ``None`` if it does.
         networks: Names of the pack's PAD networks; ``None`` if the pack cannot be used.
     """

@@ -5,8 +5,6 @@ import contextlib
 
 from cli.errors import ServerUnusable
 
-__all__ = ["Relay", "carry"]
-
 _HOST = "127.0.0.1"
 _CHUNK = 65_536
 
@@ -33,11 +31,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, target: int) -> None:
-        """Listens, and forwards to the port ``target``.
-
-        Raises:
-            ServerUnusable: The port is in use.
-        """
+        """Listens, and forwards to the port ``target``."""
         self._target = target
         try:
             self._listening = await asyncio.start_server(self._accept, _HOST, self.port)

@@ -61,12 +61,7 @@ def sheet_table(sheet: Sheet) -> Table:
 
 
 def render_page(document: ReportDocument, charts: Sequence[Chart]) -> str:
-    """Return the page as HTML.
-
-    Args:
-        document: The content of the report.
-        charts: Its charts.
-    """
+    """Return the page as HTML."""
     machine, (template, values) = document.machine, document.method
     about = {
         **document.facts,
@@ -90,11 +85,7 @@ _JSON: Final = "report.json"
 
 
 def require_writable(out: Path) -> None:
-    """Verify, before any long work, that a folder can be written to.
-
-    Raises:
-        OutputUnusable: The folder cannot be written to.
-    """
+    """Verify, before any long work, that a folder can be written to."""
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise OutputUnusable(f"the folder {out} cannot be created: {there} is a file")
@@ -112,18 +103,8 @@ def write_report(
 ) -> Path:
     """Write the files of a report: the page, its tables as Markdown, the figures as JSON, the charts.
 
-    Args:
-        out: The folder; it is created if needed.
-        document: The content of the report.
-        charts: Its charts.
-        json: The figures for programs.
-        more: Further files, by name.
-
     Returns:
         The page.
-
-    Raises:
-        OSError: A file cannot be written.
     """
     texts = {
         _JSON: json + "\n",
@@ -142,7 +123,6 @@ def print_report(document: ReportDocument, *, json: str | None, page: Path | Non
     """Prints a report, and the path of its page.
 
     Args:
-        document: The report.
         json: The figures for programs, printed in place of tables; None for tables.
         page: The written page; None if there is none.
     """

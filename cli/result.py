@@ -29,11 +29,6 @@ from facegate_client import (
     verify_result_jws,
 )
 
-__all__ = [
-    "app",
-]
-
-
 _ZIP: Final = b"PK\x03\x04"
 _RECORD_TYPE: Final = "facegate-record"
 
@@ -44,7 +39,6 @@ class VerifiedFile:
 
     Attributes:
         kind: ``"result"``, ``"record"`` or ``"archive"``.
-        result: The signed result.
         header: The header of the signature of the file.
         manifest: The manifest of an archive; ``None`` for another file.
     """
@@ -61,15 +55,9 @@ def verify_saved(
     """Verifies the content of a saved file.
 
     Args:
-        content: The content.
-        keys: The trusted keys.
         issuer: The expected issuer; ``None`` for any.
         tenant: The expected tenant; ``None`` for any.
         accept_sandbox: Whether those of sandbox checks are accepted.
-
-    Raises:
-        FileUnusable: It is neither an archive nor a JWS.
-        ClientError: It is not verified.
     """
     if content.startswith(_ZIP):
         archive = verify_archive(content, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)

@@ -8,13 +8,6 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-__all__ = [
-    "Section",
-    "printable",
-    "section_table",
-    "shown_name",
-]
-
 
 def printable(text: str) -> str:
     r"""Returns ``text`` with unprintable characters escaped: control characters and those that hide others.
@@ -43,12 +36,7 @@ _NAME_WIDTH: Final = 34
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report.
-
-    Attributes:
-        title: Its title.
-        rows: Pairs of name and value.
-    """
+    """A part of a report."""
 
     title: str
     rows: tuple[tuple[str, str], ...]

@@ -13,19 +13,6 @@ from rich.text import Text
 
 from matcher import similarity_in_words
 
-__all__ = [
-    "enum_word",
-    "failure_words",
-    "match_words",
-    "policy_words",
-    "result_json",
-    "save_verdict",
-    "sdk_words",
-    "verdict_view",
-    "waiver_words",
-]
-
-
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 _DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
 
@@ -38,16 +25,8 @@ def result_json(result: result_pb2.CheckResult) -> str:
 def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder: Path) -> tuple[str, ...]:
     """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
 
-    Args:
-        response: The response with the result.
-        folder: The folder; it is created if needed.
-
     Returns:
         The images, the evidence frame first, each with how to turn it upright, and then the other files.
-
-    Raises:
-        OSError: A file cannot be written.
-        ValueError: The check's identifier is not a UUID.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The identifier comes from the network and becomes part of a path.
@@ -97,8 +76,6 @@ def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
 
     Args:
         name: The enum's ``Name``, which raises ValueError for an unknown number.
-        value: The value.
-        prefix: Prefix of the name to remove.
 
     Returns:
         The name without its prefix; the number if this version does not know it.
@@ -139,7 +116,6 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: boo
     """Returns a result as tables.
 
     Args:
-        result: The result.
         signature: The state of its signature, such as "verified" or "not checked".
         verbose: Whether every signal and device test is listed; otherwise the view fits one screen.
     """

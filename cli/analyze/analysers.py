@@ -67,17 +67,6 @@ from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline, detect_
 from vision.isolation.workers import DecoderLimits
 from vision.packs import Pack
 
-__all__ = [
-    "MOST_BYTES",
-    "Analyser",
-    "AnalysisDepth",
-    "LocalAnalyser",
-    "RemoteAnalyser",
-    "kind_of",
-    "read_media",
-    "unreadable",
-]
-
 MOST_BYTES: Final = 50_000_000
 """Longest file that is read: the limit of a video; the limit of an image is far lower."""
 
@@ -110,11 +99,7 @@ class Analyser(ABC):
     """Analyses one file after the other. Reports the problems of a file in its report."""
 
     def analyse(self, files: Sequence[Path], *, as_frames: bool = False) -> ExplainedFile:
-        """Analyse an image or a video, or several images, in order, as the frames of one scan.
-
-        Raises:
-            ServerUnusable: The server refuses the call for a reason beyond the file, or is not reached.
-        """
+        """Analyse an image or a video, or several images, in order, as the frames of one scan."""
         blank = blank_finding(tuple(files))
         try:
             if as_frames:
@@ -158,10 +143,7 @@ class LocalAnalyser(Analyser):
         """Load the model files of the packages. Decoders start with the first file that needs them.
 
         Args:
-            pack: The models.
-            policy: Thresholds of the fusion.
             subject: Defines which faces of a video's frame count as persons.
-            mode: Depth of the analysis of an image.
             keeps_studies: Whether the material of an analysis is returned; it is large.
             on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
         """
@@ -277,12 +259,7 @@ class RemoteAnalyser(Analyser):
         self._client: AnalysisClient | None = None
 
     def __enter__(self) -> Self:
-        """Open the channel.
-
-        Raises:
-            SourceError: A file of the credentials cannot be read.
-            CredentialsError: The credentials cannot be used.
-        """
+        """Open the channel."""
         try:
             self._client = self._runner.run(self._connected())
         except BaseException:
@@ -341,11 +318,7 @@ class RemoteAnalyser(Analyser):
 
 
 def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """Return the content of a regular file: at most ``most_bytes + 1`` bytes, which shows if it is too long.
-
-    Raises:
-        FileUnusable: The file cannot be read, or is not a regular file.
-    """
+    """Return the content of a regular file: at most ``most_bytes + 1`` bytes, one more if it is too long."""
     name = shown_name(path)
     try:
         return read_regular(path, most_bytes=most_bytes)
@@ -394,11 +367,7 @@ def unreadable(content: bytes, kind: FileKind | None) -> Problem | None:
 
 
 def _problem(error: CallRefusedError | FileUnusable | Refusal | VisionError) -> Problem:
-    """Return the problem of the file.
-
-    Raises:
-        ServerUnusable: The server refuses the call for a reason other than the file.
-    """
+    """Return the problem of the file."""
     if isinstance(error, CallRefusedError):
         refusal = error.refusal
         if (code := refusal.metadata.get("code")) is None:

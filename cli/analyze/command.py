@@ -28,8 +28,6 @@ from server.policies.schema import liveness_policy
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack
 
-__all__ = ["analyze"]
-
 ALL_LIVE, NOT_ALL_LIVE, NO_VERDICT = 0, 1, 2
 
 _MOST_EXPLAINED: Final = 50

@@ -31,12 +31,6 @@ from device_integrity.apple import Environment
 from server.device.revocation import read_revocation_files, write_revocation_files
 from simulator.devices import DeviceKind
 
-__all__ = [
-    "app",
-    "report_view",
-]
-
-
 _STYLES: Final = {
     DeviceFinding.PASS: "green",
     DeviceFinding.FAIL: "bold red",
@@ -46,13 +40,7 @@ _STYLES: Final = {
 
 
 def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
-    """Returns the whole report.
-
-    Args:
-        report: The report.
-        file: File with the evidence.
-        at: Time of the judgement.
-    """
+    """Returns the whole report."""
     head = Text.assemble((str(file), "bold"), f"  {report.kind}, judged as of {moment(at)}")
     if not report.checks:
         return Group(

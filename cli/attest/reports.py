@@ -73,20 +73,11 @@ from device_integrity.web import (
 )
 from facegate_protocol import public_key_der, sha256
 
-__all__ = [
-    "make_report",
-]
-
-
 _ANDROID: Final = re.compile(r"([A-Za-z0-9_.]{1,255})@([0-9A-Fa-f:]{64,95})")
 
 
 def android_apps(texts: Iterable[str]) -> tuple[AllowedApp, ...]:
-    """Parses Android apps: package, ``@``, and the SHA-256 of the signing certificate in hexadecimal.
-
-    Raises:
-        OptionUnusable: A text has another form.
-    """
+    """Parses Android apps: package, ``@``, and the SHA-256 of the signing certificate in hexadecimal."""
     return tuple(map(_android_app, texts))
 
 
@@ -114,11 +105,7 @@ _LAST_MILLISECOND = 253_402_300_799_000
 
 
 def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
-    """Returns a report on a certificate chain, leaf first.
-
-    Raises:
-        ReferenceDataMalformed: The given revocation list cannot be read.
-    """
+    """Returns a report on a certificate chain, leaf first."""
     revocation = (
         parse_revocation_list(given.revocation, fetched_at=given.at) if given.revocation is not None else None
     )
@@ -153,11 +140,7 @@ def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
 
 
 def description_report(data: bytes) -> Report:
-    """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified.
-
-    Raises:
-        KeyDescriptionMalformed: The data is no KeyDescription.
-    """
+    """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified."""
     return Report(
         kind="Android key attestation, KeyDescription alone",
         sections=_description_sections(read_key_description(data)),
@@ -482,11 +465,7 @@ _TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payloa
 
 
 def token_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns a report on an encrypted token, which is decrypted if its keys are given.
-
-    Raises:
-        OptionUnusable: The keys or an app are malformed.
-    """
+    """Returns a report on an encrypted token, which is decrypted if its keys are given."""
     if given.play_keys is None:
         checks = tuple(
             PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to decrypt the token")
@@ -502,11 +481,7 @@ def token_report(data: bytes, given: GivenInputs) -> Report:
 
 
 def payload_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns a report on a decoded payload. It is not signed, so its origin is unproven.
-
-    Raises:
-        OptionUnusable: An app is malformed.
-    """
+    """Returns a report on a decoded payload. It is not signed, so its origin is unproven."""
     try:
         payload = parse_payload(data)
     except PlayTokenMalformed as error:
@@ -686,13 +661,7 @@ def _client_section(client_data: ClientData) -> Section:
 
 
 def make_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns the report on a piece of evidence.
-
-    Raises:
-        NotEvidence: The bytes are no known kind of evidence.
-        OptionUnusable: An input is malformed.
-        DeviceIntegrityError: An input cannot be read, or a KeyDescription is malformed.
-    """
+    """Returns the report on a piece of evidence."""
     evidence = recognise(data)
     first = evidence.parts[0]
     match evidence.kind:

@@ -30,8 +30,6 @@ from server.telemetry.logging import configure_logging
 from vision.errors import VisionError
 from vision.packs import load_pack
 
-__all__ = ["bench", "report_view"]
-
 _EMBEDDED: Final = "embedded"
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
 _DEFAULT_SCANS: Final = (1, 4)

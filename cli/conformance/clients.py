@@ -25,8 +25,6 @@ from facegate_client import (
     open_channel,
 )
 
-__all__ = ["Client", "ClientReport", "CommandClient", "ReferenceClient", "noise"]
-
 _RATE: Final = 20.0
 _LAST_BYTES: Final = 200
 _DELAY_US: Final = 16_667
@@ -39,7 +37,6 @@ class ClientReport:
 
     Attributes:
         has_result: Whether it has a result; ``None`` if it did not end.
-        said: Its message, for people.
     """
 
     has_result: bool | None
@@ -58,11 +55,7 @@ class CommandClient:
     """A program that makes one scan and ends with 0 if it has a result, else with another status."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Takes the command.
-
-        Args:
-            words: The program and its arguments.
-        """
+        """Takes the command."""
         self._words = tuple(words)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:

@@ -29,8 +29,6 @@ from cli.shown import printable
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
 
-__all__ = ["conformance"]
-
 _FAILURES: Final = 1
 _MOST_PEM_BYTES: Final = 262_144
 _TOKEN_BYTES: Final = 24

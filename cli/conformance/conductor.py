@@ -13,8 +13,6 @@ from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario, Streams, next_stream
 from server.base.errors import Reason, Refusal
 
-__all__ = ["Conductor", "Outcome", "Verdict"]
-
 _SCRIPT_SECONDS: Final = 100.0
 _LEAVE_SECONDS: Final = 15.0
 
@@ -33,12 +31,9 @@ class Outcome:
     """The outcome of one scenario.
 
     Attributes:
-        scenario: The scenario.
-        verdict: The outcome.
         rule: The rule that was broken; ``None`` if none was.
         detail: The client's mistake; empty if it made none.
         transport: The transport of the last stream; empty without a stream.
-        streams: The number of streams.
         seconds: The duration, seconds.
     """
 
@@ -76,8 +71,6 @@ class Conductor:
         """Runs scenarios and yields the outcome of each.
 
         Args:
-            scenarios: The scenarios, in order.
-            addresses: Where the client connects.
             client: Starts the client once for each scan; ``None`` if a person does.
         """
         running: asyncio.Task[ClientReport] | None = None

@@ -28,8 +28,6 @@ from cli.conformance.rules import Rule, Violation
 from cli.conformance.strict_stream import Response, StrictStream
 from server.base.errors import Refusal
 
-__all__ = ["Scan", "Scenario", "Script", "Streams", "next_stream"]
-
 _NONCE_BYTES: Final = 32
 _RECONNECT_SECONDS: Final = 12.0
 _WATCH_SECONDS: Final = 1.5
@@ -56,13 +54,7 @@ async def next_stream(
 
 
 class Scan:
-    """The streams of one scan.
-
-    Attributes:
-        ticket: The ticket that the client got.
-        start: The ScanStart of the newest stream.
-        streams: The streams so far.
-    """
+    """The streams of one scan."""
 
     def __init__(
         self,
@@ -74,9 +66,6 @@ class Scan:
         """Begins with a stream whose ScanStart was received, and that is to be admitted.
 
         Args:
-            first: The ScanStart.
-            ticket: The ticket that the client got.
-            streams: Further streams of any client.
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
         """
         self.ticket = ticket
@@ -102,7 +91,6 @@ class Scan:
         """Answers the newest ScanStart with a Challenge.
 
         Args:
-            change: Changes the body of the Challenge.
             proof: Whether the client has to prove its session key.
         """
         private = X25519PrivateKey.generate()
@@ -167,7 +155,6 @@ class Scan:
         """Notes that the client now has to reconnect.
 
         Args:
-            lose: Cuts the connection.
             result: Whether a result came since the last loss, which resets the wait.
         """
         self._losses = 1 if result else self._losses + 1
@@ -216,9 +203,7 @@ class Scenario:
     """A script for one scan.
 
     Attributes:
-        name: Its name.
         purpose: The behaviour that it tests, in words.
-        script: Plays the server.
         needs: The capabilities without which it does not apply.
         reports_result: Whether the client has a result to report at its end, or the reason why it has none.
     """

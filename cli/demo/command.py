@@ -42,8 +42,6 @@ from liveness.dynamic import load_flash_model
 from server.policies import load_policies
 from vision.packs import Pack
 
-__all__ = ["demo"]
-
 UNEXPECTED, IMPOSSIBLE = 1, 2
 
 _LOG: Final = "server.log"

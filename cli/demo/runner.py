@@ -34,8 +34,6 @@ from simulator.devices import make_device
 from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of, runtime_findings_of
 from vision.packs import Pack
 
-__all__ = ["CaptureWatcher", "CheckRunner", "is_verified", "recorded"]
-
 _WAIT_SECONDS: Final = 15.0
 
 
@@ -68,9 +66,6 @@ class CheckRunner:
         """Use open channels to both listeners.
 
         Args:
-            service: Channel to the service listener.
-            device: Channel to the device listener.
-            keys: The server's published keys.
             policy: Policy of the checks in EXPRESS without evidence.
             flash_policy: Policy of the checks in DYNAMIC without evidence.
             tested: The platform of the devices with evidence, and the callers of all checks.
@@ -97,9 +92,6 @@ class CheckRunner:
 
         Returns:
             The record, and the frames of the deciding scan as JPEGs.
-
-        Raises:
-            ClientError: The server cannot be reached, refused the scan, or broke the protocol.
         """
         portrait = await asyncio.to_thread(stage.portrait, scenario)
         seed += scenario.turn
@@ -131,11 +123,7 @@ class CheckRunner:
         scan: StagedScan | TapedPhone | None,
         watcher: CaptureWatcher,
     ) -> DemoRecord:
-        """Run one check. A refused portrait ends it; a scenario without a scan has none.
-
-        Raises:
-            ClientError: The server cannot be reached, refused the scan, or broke the protocol.
-        """
+        """Run one check. A refused portrait ends it; a scenario without a scan has none."""
         began = time.monotonic()
         orchestrator = self._sandbox if scenario.sandbox else self._real
         try:

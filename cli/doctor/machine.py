@@ -36,16 +36,6 @@ from vision.face import BgrImage
 from vision.packs import Pack
 from vision.runtime_check import require_runtime
 
-__all__ = [
-    "examine_decoders",
-    "examine_disk",
-    "examine_machine",
-    "examine_models",
-    "examine_policies",
-    "examine_ports",
-]
-
-
 _PHOTO: Final = "red-shirt"
 """Part of insightface, which every installation includes."""
 _WARM_UPS: Final = 2
@@ -367,9 +357,6 @@ def _model_times(pack: Pack) -> dict[str, float]:
 
     Returns:
         The CPU time of one call of each model in seconds, in the order in which a frame passes them.
-
-    Raises:
-        BenchImpossible: The photo is not installed, or a model fails or finds no face in it.
     """
     try:
         photo = builtin_image(_PHOTO)

@@ -53,22 +53,11 @@ from vision.image import IN_PROCESS, DecodedImage, DecodeLimits, StillDecoder, d
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack, load_pack
 
-__all__ = [
-    "app",
-    "decode_picture",
-    "eye_finder",
-]
-
-
 _LIMITS: Final = DecodeLimits(max_bytes=MOST_IMAGE_BYTES, max_pixels=50_000_000, max_side=12_000)
 
 
 def decode_picture(image: bytes) -> DecodedImage:
-    """Decodes a picture, turned upright: JPEG 2000 in an isolated process.
-
-    Raises:
-        vision.errors.VisionError: The picture does not decode, or exceeds a limit.
-    """
+    """Decodes a picture, turned upright: JPEG 2000 in an isolated process."""
 
     def decoded(pool: DecoderPool | None) -> DecodedImage:
         return decode_image(
@@ -123,8 +112,6 @@ class ImageResult:
     """One image, tested against a policy.
 
     Attributes:
-        file: The file.
-        answer: The overall finding.
         report: The report; None if the image could not be tested.
         reason: Reason of the refusal if there is no report; empty if it has none.
         message: Why there is no report; empty if there is one.
@@ -175,9 +162,6 @@ def assess_image(
     """Tests one file against a policy. Reports problems of the file in the return value.
 
     Args:
-        file: The image.
-        pack: The models.
-        policy: The requirements.
         still_decoder: Decoder for JPEG 2000.
     """
     try:
@@ -251,12 +235,7 @@ _LEGEND: Final = f"{_MET} met, {_MISSED} not met, {_REFUSED} image refused, {_OP
 
 
 def checked_view(checked: ImageResult, *, demands: str) -> RenderableType:
-    """Returns all tests of one image.
-
-    Args:
-        checked: The image.
-        demands: Name of the requirements, in words.
-    """
+    """Returns all tests of one image."""
     title = Text.assemble(_ANSWERS[checked.answer], "  ", (str(checked.file), "bold"))
     report = checked.report
     if report is None:

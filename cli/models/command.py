@@ -53,11 +53,6 @@ from vision.packs.pulling import (
     write_bundle,
 )
 
-__all__ = [
-    "app",
-]
-
-
 _RANK: Final = 100
 _CHANNELS: Final = 3
 _SUFFIX: Final = ".onnx"
@@ -271,12 +266,7 @@ def _show_terms(pack: CataloguePack, folder: Path) -> None:
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:
-    """Asks at the terminal for acceptance of the terms that were shown.
-
-    Raises:
-        TermsNotAccepted: They were declined, or the session is not interactive; then the message contains
-            ``again``, the command with the acceptance.
-    """
+    """Asks at the terminal for acceptance of the terms that were shown."""
     names = ", ".join(packs)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TermsNotAccepted(

@@ -25,8 +25,6 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["AttackRoom", "colours_document", "film_document"]
-
 _SHOWN: Final = (
     "same-person",
     "static-photo",
@@ -108,11 +106,7 @@ class AttackRoom:
         """Prepare the checks; ``start`` begins them.
 
         Args:
-            runner: Makes them.
             pack: The pack that judges; it finds the faces under the colours.
-            asked: See ``demo_scenarios``.
-            thresholds: See ``verdict_document``.
-            idle: Waits while a person scans.
         """
         scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
         self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}

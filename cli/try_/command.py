@@ -26,8 +26,6 @@ from facegate_client import ClientError, Orchestrator, fetch_key_set, open_chann
 from server.base.private_files import make_private_folder
 from server.base.version import server_version
 
-__all__ = ["try_command"]
-
 _IMPOSSIBLE: Final = 2
 _PORT: Final = 8447
 _LOG: Final = "server.log"

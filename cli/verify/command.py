@@ -31,8 +31,6 @@ from cli.verify.scanning import DEVICE, FlashAnswer, ScanOptions, opened_scanner
 from cli.words import evidence_words, feedback_texts, portrait_words
 from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
 
-__all__ = ["verify"]
-
 _WAIT_SECONDS: Final = 15.0
 
 

@@ -53,12 +53,7 @@ class ScanDisplay(ScanEvents):
     """Prints each hint once, and shows a progress bar if the console is a terminal."""
 
     def __init__(self, console: Console, *, shows_hints: bool) -> None:
-        """Shows on ``console``.
-
-        Args:
-            console: The console.
-            shows_hints: Whether the scanned person reads it.
-        """
+        """Shows on ``console``."""
         self._console = console
         self.shows_hints = shows_hints
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True)
@@ -133,9 +128,6 @@ def open_scan(scan: str) -> FrameSource:
 
     Args:
         scan: ``camera``, ``camera:<index>``, or the path of a video file or of a folder of images.
-
-    Raises:
-        SourceError: There is no such source.
     """
     kind, _, index = scan.partition(":")
     if kind == _CAMERA and not Path(scan).exists():
@@ -265,16 +257,8 @@ async def opened_scanner(
 ) -> AsyncIterator[Callable[[ScanTicket], Awaitable[ScanOutcome]]]:
     """Opens source and connection before there is a ticket, so that a wrong file or address wastes none.
 
-    Args:
-        options: The options.
-        messages: Shows hints to the person.
-
     Yields:
         A function that makes the scan of a ticket. Ctrl-C cancels the scan.
-
-    Raises:
-        ClientError: The source cannot be opened, or the server cannot be reached.
-        PlatformUnusable: The test platform's folder contains none, or cannot be written.
     """
     # The device has no certificate.
     tls = read_tls(options.device, ca=options.ca)
