@@ -1,7 +1,5 @@
 """``facegate calibrate match``: measures a pack's false match rates on the operator's own photos."""
 
-import shlex
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -27,6 +25,7 @@ from cli.evaluate import (
     require_apart,
     worker_count,
 )
+from cli.options import command_line
 from evaluation.match import (
     MatchEvaluationError,
     NothingToMeasure,
@@ -113,10 +112,12 @@ def calibrate_command(
                 embedder_sha256=embedder,
                 dataset="photos of the operator",
                 scored=packs[0],
-                command=_command(
-                    pack,
+                command=command_line(
+                    *("facegate", "calibrate", "match", "--identities", "DIR"),
+                    pack=map(without_folder, pack),
                     corrections=corrections,
-                    apart=apart or (),
+                    apart=apart,
+                    out="FILE",
                 ),
             )
         _require_useful(calibration)
@@ -160,18 +161,6 @@ def _write(out: Path, text: str) -> None:
     # Atomic: a server that reads the file sees either the old or the new content.
     write_atomically(out, text.encode(), over=True)
     out.chmod(0o644)
-
-
-def _command(specs: Sequence[str], *, corrections: Path | None, apart: Sequence[str]) -> str:
-    """Return the command without this machine's paths."""
-    parts = ["facegate", "calibrate", "match", "--identities", "DIR"]
-    for spec in specs:
-        parts += ["--pack", without_folder(spec)]
-    if corrections is not None:
-        parts += ["--corrections", corrections.name]
-    for source in apart:
-        parts += ["--apart", source]
-    return shlex.join([*parts, "--out", "FILE"])
 
 
 def _print_measurement(console: Console, calibration: MatchCalibration, measurement: PackMeasurement) -> None:

@@ -134,21 +134,6 @@ def _images_rows(times: evidence_service_pb2.EvidenceTimes) -> Iterable[tuple[st
         yield "images erased", time_words(times.images_erase_time)
 
 
-def approval_words(approval: evidence_service_pb2.Approval) -> str:
-    """Returns what a request that waits for a second person needs."""
-    return (
-        f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. Another "
-        f"caller must make the same call, with the same purpose, before "
-        f"{time_words(approval.expire_time)} UTC."
-    )
-
-
-def residue_words(residues: Iterable[evidence_service_pb2.Residue]) -> Iterable[str]:
-    """Returns what may still contain erased data."""
-    for residue in residues:
-        yield f"- {residue.description}"
-
-
 _WIDTH = 220
 _ANY = "UNSPECIFIED"
 
@@ -460,11 +445,9 @@ def hold_command(
     hold = call_server(
         connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
     )
-    Console().print(
-        escape(f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by ")
-        + escape(f"{hold.placed_by}, because: {hold.reason}"),
-        highlight=False,
-        soft_wrap=True,
+    _print(
+        f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
+        f"{hold.placed_by}, because: {hold.reason}"
     )
 
 
@@ -490,14 +473,12 @@ def release_command(
     response = call_server(
         connection, lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=purpose)
     )
-    if response.HasField("approval"):
-        Console().print(escape(approval_words(response.approval)), highlight=False, soft_wrap=True)
-        raise typer.Exit(PENDING)
+    _stop_if_pending(response)
     left = response.remaining_holds
     kept = (
         "no hold keeps the check" if not left else f"{left} more {'keeps' if left == 1 else 'keep'} the check"
     )
-    Console().print(escape(f"The hold {reference} is released; {kept}."), highlight=False, soft_wrap=True)
+    _print(f"The hold {reference} is released; {kept}.")
 
 
 _MOST_COUNTED: Final = 1_000
@@ -556,9 +537,7 @@ def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bo
     response = call_server(
         connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
     )
-    if response.HasField("approval"):
-        _print(approval_words(response.approval))
-        raise typer.Exit(PENDING)
+    _stop_if_pending(response)
     _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
     _print_residues(response.residues)
 
@@ -576,9 +555,7 @@ def _erase_person(
     response = call_server(
         connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
     )
-    if response.HasField("approval"):
-        _print(approval_words(response.approval))
-        raise typer.Exit(PENDING)
+    _stop_if_pending(response)
     if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
         _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
@@ -612,6 +589,22 @@ def _decided_checks(connection: Connection, subject: str) -> str:
     return call_server(connection, count)
 
 
+def _stop_if_pending(
+    response: evidence_service_pb2.ReleaseHoldResponse
+    | evidence_service_pb2.DeleteEvidenceResponse
+    | evidence_service_pb2.EraseSubjectResponse,
+) -> None:
+    """Ends the command if a second person has to make the same call."""
+    if response.HasField("approval"):
+        approval = response.approval
+        _print(
+            f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. Another "
+            "caller must make the same call, with the same purpose, before "
+            f"{time_words(approval.expire_time)} UTC."
+        )
+        raise typer.Exit(PENDING)
+
+
 def _confirm(question: str, *, yes: bool) -> None:
     if not yes:
         typer.confirm(question, abort=True, err=True)
@@ -619,8 +612,8 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:
     _print("What may still contain the data:")
-    for line in residue_words(residues):
-        _print(line)
+    for residue in residues:
+        _print(f"- {residue.description}")
 
 
 def _print(text: str) -> None:

@@ -1,7 +1,6 @@
 """``facegate evaluate``: measures error rates of matching and of attack detection, with bounds."""
 
 import os
-import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from cli.chosen import models_folder
 from cli.errors import errors_reported
-from cli.options import JsonOption
+from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
 from evaluation import FiguresUnavailable, converted_network, require_figures
 from evaluation.match import (
@@ -227,13 +226,15 @@ def match(
             names=pack_names(specs),
             bootstrap=Bootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
-            command=_match_command(
-                specs,
+            command=command_line(
+                *("facegate", "evaluate", "match"),
+                identities=None if identities is None else "DIR",
                 pairs=pairs,
-                corrections=corrections,
-                apart=apart or (),
-                group_by=group_by or (),
+                pack=pack_names(specs),
+                group_by=group_by,
                 portraits=material.portraits,
+                apart=apart,
+                corrections=corrections,
             ),
             workers=worker_count(),
             console=Console(stderr=True),
@@ -287,31 +288,6 @@ def _material(
         subject=subject,
         portraits=portraits,
     )
-
-
-def _match_command(
-    packs: Sequence[str],
-    *,
-    pairs: Path | None,
-    corrections: Path | None,
-    apart: Sequence[str],
-    group_by: Sequence[str],
-    portraits: Sequence[str],
-) -> str:
-    """Return the command without this machine's folders."""
-    parts = ["facegate", "evaluate", "match"]
-    parts += ["--identities", "DIR"] if pairs is None else ["--pairs", pairs.name]
-    for name in pack_names(packs):
-        parts += ["--pack", name]
-    for column in group_by:
-        parts += ["--group-by", column]
-    for degradation in portraits:
-        parts += ["--portraits", degradation]
-    for source in apart:
-        parts += ["--apart", source]
-    if corrections is not None:
-        parts += ["--corrections", corrections.name]
-    return shlex.join(parts)
 
 
 _KINDS = {
@@ -413,11 +389,12 @@ def pad(
             names=pack_names(specs),
             bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
-            command=_pad_command(
-                specs,
-                datasets=dataset,
-                scorers=scorer or (),
-                weights=weights or (),
+            command=command_line(
+                *("facegate", "evaluate", "pad"),
+                dataset=dataset,
+                pack=pack_names(specs),
+                scorer=scorer,
+                weights=weights,
                 only=only,
                 with_unusable=with_unusable,
             ),
@@ -459,32 +436,6 @@ def _chosen(
         fusion=load_fusion_model(),
         subjects={SampleKind.PICTURE: PHOTO_SUBJECT, SampleKind.CLIP: SCAN_SUBJECT},
     )
-
-
-def _pad_command(
-    packs: Sequence[str],
-    *,
-    datasets: Sequence[Path],
-    scorers: Sequence[str],
-    weights: Sequence[Path],
-    only: Path | None,
-    with_unusable: bool,
-) -> str:
-    """Return the command without this machine's folders."""
-    parts = ["facegate", "evaluate", "pad"]
-    for dataset in datasets:
-        parts += ["--dataset", dataset.name or "DIR"]
-    for name in pack_names(packs):
-        parts += ["--pack", name]
-    for scorer in scorers:
-        parts += ["--scorer", scorer]
-    for path in weights:
-        parts += ["--weights", path.name]
-    if only is not None:
-        parts += ["--only", only.name]
-    if with_unusable:
-        parts.append("--with-unusable")
-    return shlex.join(parts)
 
 
 app = typer.Typer(help="Measure error rates and outcomes over data sets.", no_args_is_help=True)

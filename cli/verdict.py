@@ -132,29 +132,11 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: boo
 
 
 def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
-    table = _titled_summary(result)
-    if result.liveness.explanations:
-        table.add_row("", Text("\n".join(result.liveness.explanations[:_MOST_EXPLANATIONS])))
-    if result.liveness.required_bits or result.liveness.challenge_steps:
-        table.add_row("challenge", _challenge(result.liveness))
-    table.add_row("same person", _match(result))
-    table.add_row("device", _device(result.device))
-    if failed := _failed_tests(result.device):
-        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
-    if decided := _deciding_detail(result.device):
-        table.add_row("", Text(decided, "red"))
-    if waivers := waiver_words(result):
-        table.add_row("waivers", Text(waivers, "yellow"))
-    table.add_row("transcript", _transcript(result))
-    if ending := sdk_words(result):
-        table.add_row("SDK", Text(ending, "yellow"))
-    table.add_row("policy", Text(policy_words(result.policy)))
-    if result.pack.evaluation_only or result.pack.missing_pad_networks:
-        table.add_row("pack", _pack(result.pack))
-    table.add_row("signature", Text(signature))
-    table.add_row("check", Text(result.check_id))
     signals, tests = len(result.liveness.signals), len(result.device.checks)
-    return Group(table, Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"))
+    return Group(
+        _summary(result, signature, short=True),
+        Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"),
+    )
 
 
 def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
@@ -173,8 +155,7 @@ def _deciding_detail(device: result_pb2.DeviceResult) -> str:
     return next(found, "")
 
 
-def _titled_summary(result: result_pb2.CheckResult) -> Table:
-    """Returns a table with the status, the reasons and the liveness verdict."""
+def _summary(result: result_pb2.CheckResult, signature: str, *, short: bool = False) -> Table:
     table = Table(title="Verdict", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -185,25 +166,26 @@ def _titled_summary(result: result_pb2.CheckResult) -> Table:
     if result.reasons:
         table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
     table.add_row("liveness", _liveness(result))
-    return table
-
-
-def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
-    table = _titled_summary(result)
-    if result.liveness.explanations:
-        table.add_row("", Text("\n".join(result.liveness.explanations)))
+    if explanations := result.liveness.explanations[: _MOST_EXPLANATIONS if short else None]:
+        table.add_row("", Text("\n".join(explanations)))
     if result.liveness.required_bits or result.liveness.challenge_steps:
         table.add_row("challenge", _challenge(result.liveness))
     table.add_row("same person", _match(result))
     table.add_row("device", _device(result.device))
+    if short and (failed := _failed_tests(result.device)):
+        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
+    if short and (decided := _deciding_detail(result.device)):
+        table.add_row("", Text(decided, "red"))
     if waivers := waiver_words(result):
         table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
-    table.add_row("attempts", _attempts(result))
+    if not short:
+        table.add_row("attempts", _attempts(result))
     if ending := sdk_words(result):
         table.add_row("SDK", Text(ending, "yellow"))
     table.add_row("policy", Text(policy_words(result.policy)))
-    table.add_row("pack", _pack(result.pack))
+    if not short or result.pack.evaluation_only or result.pack.missing_pad_networks:
+        table.add_row("pack", _pack(result.pack))
     table.add_row("signature", Text(signature))
     table.add_row("check", Text(result.check_id))
     return table

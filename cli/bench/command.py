@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import shlex
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -23,6 +22,7 @@ from cli.bench.portraits import measure_portraits
 from cli.bench.scans import Bench, measure_flash_scans, measure_scans, running_server
 from cli.chosen import models_folder
 from cli.errors import CommandError, fail
+from cli.options import command_line
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
 from server.configuration.settings import LogLevel, LogSettings
@@ -84,15 +84,15 @@ def bench(
     configure_logging(LogSettings(level=LogLevel.ERROR))
     packs = tuple(pack or _default_packs())
     loads = tuple(at_once or _DEFAULT_SCANS)
-    command = [
+    command = command_line(
         *("facegate", "bench"),
-        *(word for pack in packs for word in ("--pack", pack)),
-        *(word for count in loads for word in ("--at-once", str(count))),
-        *("--runs", str(runs)),
-        *("--clips", str(clips)),
-        *("--round-trip-ms", str(round_trip_ms)),
-        *("--seconds", f"{seconds:g}"),
-    ]
+        pack=packs,
+        at_once=loads,
+        runs=runs,
+        clips=clips,
+        round_trip_ms=round_trip_ms,
+        seconds=f"{seconds:g}",
+    )
     machine = describe_machine()
     try:
         measurements, runtimes = asyncio.run(
@@ -107,7 +107,7 @@ def bench(
             )
         )
         report = BenchReport(
-            command=shlex.join(command),
+            command=command,
             made=datetime.now(UTC),
             version=server_version(),
             machine=machine,

@@ -320,7 +320,7 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
                 "POLICIES_UNUSABLE",
                 str(error),
                 expected=f"a default policy that can be met ({settings.policies.default})",
-                remedy="facegate policy check, or set policies.default",
+                remedy="facegate policy show, or set policies.default",
             )
         ]
     except VisionError:

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ from cli.models.tables import (
     pack_json,
     pack_text,
 )
-from cli.options import JsonOption
+from cli.options import JsonOption, command_line
 from vision.errors import PackNotFound, TermsNotAccepted, VisionError
 from vision.packs import (
     FAMILIES,
@@ -237,12 +236,11 @@ def pull_command(
             _show_terms(pack, folder)
         asked = [pack.name for pack in known if not accept and needs_acceptance(pack, folder)]
         if asked:
-            again = [
-                *packs,
-                "--accept",
-                *_words(mirror=mirror, models_dir=os.environ.get("FACEGATE_MODELS_DIR")),
-            ]
-            _ask(asked, again=shlex.join(["facegate", "models", "pull", *again]))
+            folders = os.environ.get("FACEGATE_MODELS_DIR")
+            again = command_line(
+                *("facegate", "models", "pull", *packs, "--accept"), mirror=mirror, models_dir=folders
+            )
+            _ask(asked, again=again)
         try:
             for pack in known:
                 with TerminalProgress(Console(stderr=True)) as progress:
@@ -275,16 +273,6 @@ def _ask(packs: Sequence[str], *, again: str) -> None:
         )
     if not typer.confirm(f"The licence of some models in {names} restricts their use. Do you accept it?"):
         raise TermsNotAccepted("The terms were not accepted; nothing was fetched.")
-
-
-def _words(**options: object) -> list[str]:
-    """Returns options in the form of a command line, without those that are None."""
-    return [
-        word
-        for name, value in options.items()
-        if value is not None
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
 
 
 def _summary(report: PullReport) -> str:
@@ -416,4 +404,4 @@ def bundle_command(
 
 def _pull(pack: str) -> str:
     folder = os.environ.get("FACEGATE_MODELS_DIR")
-    return shlex.join(["facegate", "models", "pull", pack, *_words(models_dir=folder)])
+    return command_line("facegate", "models", "pull", pack, models_dir=folder)
