@@ -24,7 +24,7 @@ from cli.audited import audited_database, shell_actor
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption, call_server
 from cli.errors import CommandError, errors_reported
 from cli.groups import SharingGroup
-from cli.options import JsonOption
+from cli.options import TIME_FORMATS, JsonOption, in_utc
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
@@ -74,15 +74,10 @@ TenantOption = Annotated[
 SinceOption = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        formats=TIME_FORMATS,
         help="Entries of this time or later; UTC unless it has an offset.",
     ),
 ]
-
-
-def in_utc(time: datetime | None) -> datetime | None:
-    """Returns the time of an option with its time zone, which is UTC if it has none."""
-    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 @contextmanager
@@ -142,6 +137,7 @@ def export_command(
 
         facegate audit export --since 2027-01-01 --follow | vector
     """
+    since = None if since is None else in_utc(since)
     with log_errors():
         connection = remote_connection(context, tenant=tenant)
         try:
@@ -149,11 +145,11 @@ def export_command(
                 if follow:
                     # Each call of a server is an entry itself, which the next one would export.
                     raise CommandError("--follow reads the database: run it on the server, without --service")
-                work = partial(write_remote, file=sys.stdout.buffer, since=in_utc(since), purpose=purpose)
+                work = partial(write_remote, file=sys.stdout.buffer, since=since, purpose=purpose)
                 call_server(connection, work)
                 return
             settings = load_settings().settings
-            count = asyncio.run(_export(settings, tenant, in_utc(since), follow=follow))
+            count = asyncio.run(_export(settings, tenant, since, follow=follow))
             if not count:
                 what = "no tenant has a log" if tenant is None else f"{tenant} has no log"
                 typer.echo(f"In {database_name(settings)}, {what}.", err=True)
@@ -242,7 +238,7 @@ def show_command(
     with log_errors():
         connection = remote_connection(context, tenant=tenant)
         chosen = AuditFilter(
-            since=in_utc(since),
+            since=None if since is None else in_utc(since),
             action=None if action is None else action.value,
             actor=actor,
             check_id=None if check is None else str(check),
@@ -423,12 +419,7 @@ _DOTS_OF_JWS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The verification of one chain.
-
-    Attributes:
-        stamped: The time that the newest valid time stamp proves; ``None`` if there is none.
-        bad_stamps: The numbers of checkpoints whose time stamp is not valid.
-    """
+    """The verification of one chain."""
 
     report: Report
     stamped: datetime | None

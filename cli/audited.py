@@ -111,11 +111,6 @@ def record_change(
 def pending_approval(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
     """Asks another user to approve the destruction of a key, or confirms that user's request and uses it up.
 
-    Args:
-        settings: The settings, which may demand two people.
-        reason: The user's reason, for the audit log.
-        **detail: The facts that the second user must repeat.
-
     Returns:
         The request that waits; ``None`` if the key may be destroyed now, because the settings demand no
         second user or this call confirmed another user's request.

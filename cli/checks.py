@@ -30,7 +30,7 @@ from cli.connection import (
 )
 from cli.errors import PENDING, OutputUnusable, errors_reported
 from cli.groups import SharingGroup
-from cli.options import JsonOption
+from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
 from cli.shown import printable as shown
 from cli.verdict import enum_word, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
@@ -147,7 +147,6 @@ class SandboxChoice(StrEnum):
 
 
 _Time = datetime | None
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 def list_command(
@@ -156,13 +155,13 @@ def list_command(
     since: Annotated[
         _Time,
         typer.Option(
-            formats=_FORMATS,
+            formats=TIME_FORMATS,
             metavar="TIME",
             help="Decided at this time or later. UTC unless it has an offset, such as 2027-03-01.",
         ),
     ] = None,
     before: Annotated[
-        _Time, typer.Option(formats=_FORMATS, metavar="TIME", help="Decided before this time.")
+        _Time, typer.Option(formats=TIME_FORMATS, metavar="TIME", help="Decided before this time.")
     ] = None,
     subject: Annotated[str, typer.Option(show_default=False, help="Exact subject reference.")] = "",
     consent: Annotated[str, typer.Option(show_default=False, help="Exact consent reference.")] = "",
@@ -208,7 +207,7 @@ def list_command(
     )
     for name, moment in (("decided_since", since), ("decided_before", before)):
         if moment is not None:
-            getattr(request, name).FromDatetime(_utc(moment))
+            getattr(request, name).FromDatetime(in_utc(moment))
     connection: Connection = context.obj
 
     async def work(compliance: Compliance) -> list[evidence_service_pb2.CheckSummary]:
@@ -229,10 +228,6 @@ def list_command(
         messages.print(f"These are the newest {most}; --most shows more.", highlight=False)
 
 
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
-
-
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "image/j2c": "j2c"}
 
 
@@ -248,9 +243,7 @@ def show_command(
         Path | None,
         typer.Option(help="File for the signed record. `facegate result verify` verifies it."),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="List each liveness signal and device test.")
-    ] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the evidence record of a check.
@@ -598,8 +591,8 @@ def _stop_if_pending(
     if response.HasField("approval"):
         approval = response.approval
         _print(
-            f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. Another "
-            "caller must make the same call, with the same purpose, before "
+            f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. "
+            "Another caller must make the same call, with the same purpose, before "
             f"{time_words(approval.expire_time)} UTC."
         )
         raise typer.Exit(PENDING)

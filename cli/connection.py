@@ -40,11 +40,7 @@ _HEX_DIGITS: Final = 2 * _KEY_BYTES
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """Returns the content of a file.
-
-    Args:
-        what: Name of its content, for the message.
-    """
+    """Returns the content of a file."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -105,9 +101,6 @@ async def certificate_explained(
 
     A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
     complete, it ends the connection. So this makes one more handshake, and waits for the server's first byte.
-
-    Args:
-        target: ``host:port`` of the service listener.
     """
     try:
         yield
@@ -148,13 +141,7 @@ async def _ends_after_handshake(
 def read_tls(
     target: str, *, ca: Path | None, certificate: Path | None = None, key: Path | None = None
 ) -> TlsSettings | None:
-    """Returns TLS settings if options request TLS or the target is another computer; else None.
-
-    Args:
-        ca: PEM of the authorities to trust; the system's if ``None``.
-        certificate: PEM of the caller's own certificate, for mutual TLS.
-        key: PEM of its private key.
-    """
+    """Returns TLS settings if options request TLS or the target is another computer; else None."""
     if ca is None and certificate is None and key is None and is_loopback(target):
         return None
     return TlsSettings(

@@ -52,12 +52,7 @@ def read_whole(path: Path, *, most_bytes: int) -> bytes:
 
 
 def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
-    """Writes a file atomically.
-
-    Args:
-        mode: Its permissions, without those that the umask takes away.
-        force: Whether an existing file is replaced.
-    """
+    """Writes a file atomically."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if force:
@@ -100,11 +95,7 @@ def read_image(path: Path) -> bytes:
 
 
 def write_image(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a file atomically.
-
-    Args:
-        force: Whether an existing file is replaced.
-    """
+    """Writes a file atomically."""
     try:
         write_whole(path, data, mode=_FOR_ALL, force=force)
     except FileExistsError as error:

@@ -28,12 +28,7 @@ _ON_ONE_LINE: Final = {"config": "db"}
 
 @dataclass(frozen=True, slots=True)
 class LateCommand:
-    """A command, or a group of commands, that is not imported yet.
-
-    Attributes:
-        target: Module and name of its function or Typer application: ``"cli.serve:serve"``.
-        text: The text of its line in the list of commands.
-    """
+    """A command, or a group of commands, that is not imported yet."""
 
     target: str
     text: str

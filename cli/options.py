@@ -2,13 +2,21 @@
 
 import shlex
 from collections.abc import Iterable
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="List each liveness signal and device test.")]
+
+TIME_FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+def in_utc(time: datetime) -> datetime:
+    """Returns the time of an option with its time zone, which is UTC if it has none."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def command_line(*words: str, **options: object) -> str:

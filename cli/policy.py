@@ -93,12 +93,7 @@ def show_command(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
-    """A policy of a server, and whether its settings and its pack meet it.
-
-    Attributes:
-        pack_shortfall: Why the pack cannot meet it; ``None`` if it does.
-        networks: Names of the pack's PAD networks; ``None`` if the pack cannot be used.
-    """
+    """A policy of a server, and whether its settings and its pack meet it."""
 
     file: PolicyFile
     evidence: Availability

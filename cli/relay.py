@@ -10,19 +10,10 @@ _CHUNK = 65_536
 
 
 class Relay:
-    """Forwards connections to a port until they are cut.
-
-    Attributes:
-        port: The TCP port on which it listens, after ``start``.
-    """
+    """Forwards connections to a port until they are cut."""
 
     def __init__(self, *, port: int = 0, delay_s: float = 0.0) -> None:
-        """Prepares the relay.
-
-        Args:
-            port: The port to listen on; 0 for any free one.
-            delay_s: Seconds for which data is under way, in each direction.
-        """
+        """Prepares the relay."""
         self.port = port
         self._delay_s = delay_s
         self._target = 0

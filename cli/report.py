@@ -20,19 +20,6 @@ from cli.errors import OutputUnusable
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from server.pages import data_uri, render
 
-__all__ = [
-    "Chart",
-    "ReportDocument",
-    "Sheet",
-    "print_report",
-    "render_markdown",
-    "render_page",
-    "report_view",
-    "require_writable",
-    "write_report",
-]
-
-
 _NAME: Final = 12
 """Width of the names on a narrow terminal, in characters."""
 
@@ -101,11 +88,7 @@ def write_report(
     json: str,
     more: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write the files of a report: the page, its tables as Markdown, the figures as JSON, the charts.
-
-    Returns:
-        The page.
-    """
+    """Write the files of a report: the page, its tables as Markdown, the figures as JSON, the charts."""
     texts = {
         _JSON: json + "\n",
         _MARKDOWN: render_markdown(document),
@@ -120,12 +103,7 @@ def write_report(
 
 
 def print_report(document: ReportDocument, *, json: str | None, page: Path | None) -> None:
-    """Prints a report, and the path of its page.
-
-    Args:
-        json: The figures for programs, printed in place of tables; None for tables.
-        page: The written page; None if there is none.
-    """
+    """Prints a report, and the path of its page."""
     if json is None:
         Console().print(report_view(document))
     else:

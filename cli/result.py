@@ -35,13 +35,7 @@ _RECORD_TYPE: Final = "facegate-record"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFile:
-    """A verified file.
-
-    Attributes:
-        kind: ``"result"``, ``"record"`` or ``"archive"``.
-        header: The header of the signature of the file.
-        manifest: The manifest of an archive; ``None`` for another file.
-    """
+    """A verified file."""
 
     kind: str
     result: result_pb2.CheckResult
@@ -52,13 +46,7 @@ class VerifiedFile:
 def verify_saved(
     content: bytes, keys: KeySet, *, issuer: str | None, tenant: str | None, accept_sandbox: bool
 ) -> VerifiedFile:
-    """Verifies the content of a saved file.
-
-    Args:
-        issuer: The expected issuer; ``None`` for any.
-        tenant: The expected tenant; ``None`` for any.
-        accept_sandbox: Whether those of sandbox checks are accepted.
-    """
+    """Verifies the content of a saved file."""
     if content.startswith(_ZIP):
         archive = verify_archive(content, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
         return VerifiedFile(

@@ -14,9 +14,6 @@ def printable(text: str) -> str:
 
     A file name can contain anything: escape sequences recolour a terminal or rewrite lines above, and marks
     of direction turn ``exe.jpg`` into ``gpj.exe``.
-
-    Returns:
-        Printable text, ``\x1b`` for an escape character.
     """
     return "".join(character if character.isprintable() else _written(character) for character in text)
 

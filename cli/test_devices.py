@@ -12,16 +12,13 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from facegate.v1 import device_pb2
 
 from cli.errors import PlatformUnusable
-from facegate_client import FrameSource
 from server.base.private_files import make_private_file, make_private_folder
 from server.device.revocation import write_revocation_files
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
 from simulator.devices.client import (
     DeviceAttestor,
-    PlayedSource,
     camera_profile_of,
     device_profile_of,
     runtime_findings_of,
@@ -231,45 +228,19 @@ def _write(path: Path, content: bytes) -> None:
         raise PlatformUnusable(f"{path} cannot be written: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayedDevice:
-    """The parts of a device that a ``facegate_client.FaceScanner`` needs."""
-
-    device: TestDevice
-    stored: StoredPlatform
-
-    @property
-    def attestor(self) -> DeviceAttestor:
-        """The attestor that makes its evidence."""
-        return DeviceAttestor(self.device)
-
-    @property
-    def profile(self) -> device_pb2.DeviceProfile:
-        """Its claim, as a message."""
-        return device_profile_of(self.device.claim)
-
-    @property
-    def camera(self) -> device_pb2.CameraProfile:
-        """Its claim on its camera, as a message."""
-        return camera_profile_of(self.device.camera)
-
-    @property
-    def runtime_findings(self) -> device_pb2.RuntimeFindings:
-        """The run-time findings of its app, as a message."""
-        return runtime_findings_of(self.device.report)
-
-    def source(self, source: FrameSource) -> PlayedSource:
-        """Returns a source of frames, changed as the device does."""
-        return PlayedSource(source, self.device.habit)
-
-    def save(self) -> None:
-        """Stores the state of the device for its next scan."""
-        self.stored.save(self.device)
+def scanner_parts(device: TestDevice) -> dict[str, Any]:
+    """Returns the arguments of a ``facegate_client.FaceScanner`` that make it the device."""
+    return {
+        "profile": device_profile_of(device.claim),
+        "camera": camera_profile_of(device.camera),
+        "attestor": DeviceAttestor(device),
+        "runtime_findings": runtime_findings_of(device.report),
+    }
 
 
-def open_played_device(kind: str, folder: Path) -> PlayedDevice:
+def open_stored_device(kind: str, folder: Path) -> tuple[TestDevice, StoredPlatform]:
     """Opens a device of a stored platform, with the state of its earlier scans."""
     if kind not in set(DeviceKind):
         raise PlatformUnusable(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
     stored = read_platform(folder)
-    return PlayedDevice(device=stored.device(DeviceKind(kind)), stored=stored)
+    return stored.device(DeviceKind(kind)), stored

@@ -193,9 +193,6 @@ def _midline(pairs: NDArray[np.float64], reach: int) -> list[list[float]]:
     Args:
         pairs: Shape (n, 2, 2): for each pair the left and the right point as (x, y).
         reach: Distance of each point from the middle, pixels.
-
-    Returns:
-        The points; none if the pairs have no direction.
     """
     across = (pairs[:, 1] - pairs[:, 0]).sum(axis=0)
     length = float(np.linalg.norm(across))
@@ -304,9 +301,6 @@ def whole_spectrum(half: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Args:
         half: Shape (n, n / 2 + 1), n even, in the order of ``numpy.fft.rfft2``.
-
-    Returns:
-        Shape (n, n).
     """
     side = half.shape[0]
     whole = np.empty((side, side), half.dtype)

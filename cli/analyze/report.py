@@ -170,13 +170,7 @@ def blank_finding(files: tuple[Path, ...]) -> FileReport:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ExplainedFile:
-    """One file's report, with the images and measurements behind it.
-
-    Attributes:
-        image: The material of an image's analysis; None for other files, and if no analysis took place.
-        video: The material of a video's analysis; likewise.
-        exif: The camera's EXIF tags of an image; None for other files.
-    """
+    """One file's report, with the images and measurements behind it."""
 
     finding: FileReport
     image: ImageStudy | None = field(default=None, repr=False)

@@ -187,12 +187,7 @@ class Report:
 
 
 def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tuple[DeviceCheck, ...]:
-    """Returns the tests; those without an input from the user become "not evaluated".
-
-    Args:
-        checks: The tests of a verifier, some made with placeholders.
-        missing: Names of tests without an input, and the option that gives it.
-    """
+    """Returns the tests; those without an input from the user become "not evaluated"."""
     return tuple(
         replace(
             check,

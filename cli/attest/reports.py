@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any, Final
 
 from cryptography import x509
@@ -156,47 +156,57 @@ def _chain_sections(chain: WalkedChain) -> tuple[Section, ...]:
     )
 
 
+def _section(title: str, item: Any, **words: str) -> Section:
+    """Returns the fields of a dataclass, without nested ones; ``words`` replace some, or add to them."""
+    found = {one.name: _field_words(getattr(item, one.name)) for one in fields(item)} | words
+    return Section(title, tuple((name.replace("_", " "), text) for name, text in found.items() if text))
+
+
+def _field_words(value: object) -> str:
+    """Returns the value of a field in words; empty for what has rows of its own, such as a dataclass."""
+    match value:
+        case None | "":
+            return "not said"
+        case bool():
+            return "yes" if value else "no"
+        case IntEnum():
+            return _word(value)
+        case Enum():
+            return str(value.value)
+        case int() | str():
+            return str(value)
+        case bytes():
+            return hexadecimal(value) or "none"
+        case datetime():
+            return moment(value)
+        case frozenset() | tuple():
+            return ", ".join(sorted(map(_field_words, value))) or "none"
+        case _:
+            return ""
+
+
 def _certificate_section(place: int, certificate: Certificate) -> Section:
-    return Section(
+    return _section(
         f"Certificate {place}",
-        (
-            ("subject", certificate.subject),
-            ("serial number", format(certificate.serial, "x")),
-            ("valid", f"{moment(certificate.not_before)} to {moment(certificate.not_after)}"),
-            ("authority", {True: "yes", False: "no", None: "not said"}[certificate.is_ca]),
-            ("SHA-256 of the key", certificate.spki_sha256.hex()),
-        ),
+        certificate,
+        serial=format(certificate.serial, "x"),
+        subject=certificate.subject,
+        key_sha256=certificate.spki_sha256.hex(),
     )
 
 
 def _description_sections(description: KeyDescription) -> tuple[Section, ...]:
+    not_der = ", ".join(sorted(description.oddities)) or "nothing"
     return (
-        Section(
-            "KeyDescription",
-            (
-                ("attestation version", str(description.attestation_version)),
-                ("attestation security level", _word(description.attestation_security_level)),
-                ("KeyMint version", str(description.keymint_version)),
-                ("KeyMint security level", _word(description.keymint_security_level)),
-                ("challenge", hexadecimal(description.challenge)),
-                ("unique identifier", hexadecimal(description.unique_id) or "none"),
-                ("not DER", ", ".join(sorted(description.oddities)) or "nothing"),
-            ),
-        ),
+        _section("KeyDescription", description, not_DER=not_der),
         Section("Enforced by hardware", tuple(_rows(description.hardware_enforced))),
         Section("Enforced by software", tuple(_rows(description.software_enforced))),
     )
 
 
 def _application_section(application: ApplicationId) -> tuple[Section, ...]:
-    packages = sorted(f"{one.name} {one.version}" for one in application.packages)
-    digests = sorted(one.hex() for one in application.certificate_digests)
-    return (
-        Section(
-            "Application",
-            (("packages", ", ".join(packages)), ("SHA-256 of signing certificates", ", ".join(digests))),
-        ),
-    )
+    packages = ", ".join(sorted(f"{one.name} {one.version}" for one in application.packages))
+    return (_section("Application", application, packages=packages),)
 
 
 def _rows(found: AuthorizationList) -> Iterable[tuple[str, str]]:
@@ -371,17 +381,13 @@ def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None
 
 
 def _attestation_sections(attestation: Attestation) -> tuple[Section, ...]:
-    credential, claims = attestation.credential, attestation.claims
+    credential = attestation.credential
     return (
-        Section(
+        _section(
             "Key",
-            (
-                ("identifier", credential.credential_id.hex()),
-                ("environment", _ENVIRONMENTS.get(credential.aaguid, "unknown")),
-                ("app, by its certificate", claims.app_id or "not said"),
-                ("system, by its certificate", claims.os_version or "not said"),
-                ("build, by its certificate", claims.os_build or "not said"),
-            ),
+            attestation.claims,
+            identifier=credential.credential_id.hex(),
+            environment=_ENVIRONMENTS.get(credential.aaguid, "unknown"),
         ),
         _authenticator_section(attestation.authenticator),
         _apple_certificate_section("Leaf certificate", attestation.leaf),
@@ -406,14 +412,7 @@ def _missing(options: Mapping[str, tuple[bool, str]]) -> dict[str, str]:
 
 
 def _authenticator_section(data: AuthenticatorData) -> Section:
-    return Section(
-        "Authenticator data",
-        (
-            ("SHA-256 of the app identifier", data.app_id_hash.hex()),
-            ("flags", f"0x{data.flags:02x}"),
-            ("counter", str(data.counter)),
-        ),
-    )
+    return _section("Authenticator data", data, flags=f"0x{data.flags:02x}")
 
 
 def _apple_certificate_section(title: str, certificate: x509.Certificate) -> Section:
@@ -437,28 +436,9 @@ def _held_receipt(data: bytes) -> tuple[Section, ...]:
 
 
 def _receipt_section(receipt: Receipt) -> Section:
-    def shown_moment(at: datetime | None) -> str:
-        return moment(at) if at is not None else "not said"
-
     risk = "not said" if receipt.risk_metric is None else f"about {receipt.risk_metric} keys in 30 days"
-    hashed = (
-        hexadecimal(receipt.client_hash) if receipt.client_hash is not None else "only in ATTEST receipts"
-    )
-    return Section(
-        "Receipt",
-        (
-            ("kind", receipt.kind.value),
-            ("app", receipt.app_id),
-            ("environment", receipt.environment.value),
-            ("made", shown_moment(receipt.created)),
-            ("may be exchanged from", shown_moment(receipt.not_before)),
-            ("expires", shown_moment(receipt.expires)),
-            ("risk metric", risk),
-            ("client data hash", hashed),
-            ("SHA-256 of the key", sha256(receipt.public_key).hex()),
-            ("unknown fields", ", ".join(map(str, receipt.other_fields)) or "none"),
-        ),
-    )
+    key = f"SHA-256 {sha256(receipt.public_key).hex()}"
+    return _section("Receipt", receipt, risk_metric=risk, public_key=key)
 
 
 _TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payload"
@@ -508,54 +488,13 @@ def _payload_report(
 
 
 def _payload_sections(payload: PlayPayload) -> tuple[Section, ...]:
-    request, app, device, around = payload.request, payload.app, payload.device, payload.environment
+    test = "yes" if payload.is_test else "no"
     return (
-        Section(
-            "Request",
-            (
-                ("package", request.package),
-                ("nonce", _octets(request.nonce)),
-                ("request hash", _octets(request.request_hash)),
-                ("time", moment(request.time)),
-                ("a tester's fixed answer", "yes" if payload.is_test else "no"),
-            ),
-        ),
-        Section(
-            "App",
-            (
-                ("recognition", app.recognition or "not evaluated"),
-                ("package", app.package or "not said"),
-                ("SHA-256 of signing certificates", _listed(one.hex() for one in app.certificate_digests)),
-                ("licensing", app.licensing or "not evaluated"),
-            ),
-        ),
-        Section(
-            "Device",
-            (
-                ("labels", _listed(device.labels)),
-                ("API level", "not said" if device.sdk_version is None else str(device.sdk_version)),
-                ("activity", device.activity or "not evaluated"),
-            ),
-        ),
-        Section(
-            "Environment",
-            (
-                (
-                    "apps detected",
-                    "not evaluated" if around.apps_detected is None else _listed(around.apps_detected),
-                ),
-                ("Play Protect", around.play_protect or "not evaluated"),
-            ),
-        ),
+        _section("Request", payload.request, fixed_answer_of_a_tester=test),
+        _section("App", payload.app),
+        _section("Device", payload.device),
+        _section("Environment", payload.environment),
     )
-
-
-def _octets(data: bytes | None) -> str:
-    return "none" if data is None else hexadecimal(data)
-
-
-def _listed(found: Any) -> str:
-    return ", ".join(sorted(found)) or "none"
 
 
 def _play_keys(data: bytes) -> ClassicKeys:
@@ -613,7 +552,7 @@ def registration_report(data: bytes, given: GivenInputs) -> Report:
         section
         for section in (
             _registration_section(registration) if registration else None,
-            _client_section(client_data) if client_data else None,
+            _section("Client data", client_data) if client_data else None,
         )
         if section
     )
@@ -633,30 +572,12 @@ def _client_data(data: bytes | None) -> ClientData | None:
 def _registration_section(registration: RegistrationData) -> Section:
     key = decode_cbor(registration.public_key, max_bytes=len(registration.public_key))
     algorithm = key.get(3) if isinstance(key, dict) else None
-    head = registration.head
-    return Section(
+    return _section(
         "Credential",
-        (
-            ("identifier", hexadecimal(registration.credential_id)),
-            ("algorithm", _ALGORITHMS.get(algorithm, "?") if isinstance(algorithm, int) else "?"),
-            ("attestation", "signed by the key itself" if registration.self_attested else "none"),
-            ("SHA-256 of the relying party", head.rp_id_hash.hex()),
-            ("person present", "yes" if head.present else "no"),
-            ("person verified", "yes" if head.verified else "no"),
-            ("counter", str(head.sign_count)),
-        ),
-    )
-
-
-def _client_section(client_data: ClientData) -> Section:
-    return Section(
-        "Client data",
-        (
-            ("ceremony", client_data.kind),
-            ("challenge", client_data.challenge),
-            ("origin", client_data.origin),
-            ("page in a frame of another origin", "yes" if client_data.framed else "no"),
-        ),
+        registration.head,
+        identifier=hexadecimal(registration.credential_id),
+        algorithm=_ALGORITHMS.get(algorithm, "?") if isinstance(algorithm, int) else "?",
+        attestation="signed by the key itself" if registration.self_attested else "none",
     )
 
 

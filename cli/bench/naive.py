@@ -103,12 +103,7 @@ class NaivePipeline:
 
 
 def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator[RecordedScan]:
-    """Yields clips of the development data, live and attack, with a portrait from their beginning.
-
-    Args:
-        videos: Folder with ``manifest.csv``, ``live`` and ``spoof``.
-        folder: Folder for the frames; each clip gets a subfolder.
-    """
+    """Yields clips of the development data, live and attack, with a portrait from their beginning."""
     cases = [case for case in clip_cases(videos) if case.kind is not CaseKind.IMPOSTOR_CLIP]
     count = min(most, len(cases))
     for number in range(count):

@@ -46,13 +46,7 @@ Rgb: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedScan:
-    """One scan on disk, as captured by a device's camera.
-
-    Attributes:
-        portrait: The trusted image, JPEG.
-        frames: Folder with the frames, JPEG files in the order of their names.
-        genuine: Whether the scan shows the portrait's living person.
-    """
+    """One scan on disk, as captured by a device's camera."""
 
     name: str
     portrait: bytes

@@ -94,12 +94,7 @@ async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRun:
-    """One run: some scans in parallel.
-
-    Attributes:
-        scans: The devices' measurements, one per scan.
-        server_seconds: CPU seconds of the server's process in this time.
-    """
+    """One run: some scans in parallel."""
 
     scans: tuple[ScanTimes, ...]
     server_seconds: float

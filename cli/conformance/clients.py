@@ -33,11 +33,7 @@ _DELAY_US: Final = 16_667
 
 @dataclass(frozen=True, slots=True)
 class ClientReport:
-    """A client's own report on the end of its scan.
-
-    Attributes:
-        has_result: Whether it has a result; ``None`` if it did not end.
-    """
+    """A client's own report on the end of its scan."""
 
     has_result: bool | None
     said: str
@@ -123,11 +119,7 @@ class ReferenceClient:
     """The Python reference client, with a camera that shows noise."""
 
     def __init__(self, root_certificates: bytes | None = None) -> None:
-        """Prepares the client.
-
-        Args:
-            root_certificates: PEM of the server's certificate; ``None`` for plaintext.
-        """
+        """Prepares the client."""
         self._tls = None if root_certificates is None else TlsSettings(root_certificates=root_certificates)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:

@@ -28,14 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of one scenario.
-
-    Attributes:
-        rule: The rule that was broken; ``None`` if none was.
-        detail: The client's mistake; empty if it made none.
-        transport: The transport of the last stream; empty without a stream.
-        seconds: The duration, seconds.
-    """
+    """The outcome of one scenario."""
 
     scenario: Scenario
     verdict: Verdict
@@ -50,12 +43,7 @@ class Conductor:
     """Gives each new scan of the client the next scenario."""
 
     def __init__(self, ticket: Ticket, *, wait_s: float) -> None:
-        """Starts without streams.
-
-        Args:
-            ticket: The ticket that the client gets for every scan.
-            wait_s: The longest wait for the client's next scan, seconds.
-        """
+        """Starts without streams."""
         self._ticket = ticket
         self._wait_s = wait_s
         self._streams: Streams = asyncio.Queue()

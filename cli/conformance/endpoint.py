@@ -84,11 +84,7 @@ class ClientStream:
         requests: AsyncIterator[Request],
         respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]],
     ) -> None:
-        """Carries the stream until a scenario ends it or the client disconnects.
-
-        Args:
-            requests: The client's messages. Their end is a half-close.
-        """
+        """Carries the stream until a scenario ends it or the client disconnects."""
         self._respond = respond
         receiving = asyncio.create_task(self._receive(requests))
         try:
@@ -173,11 +169,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a client finds the server.
-
-    Attributes:
-        web: Address of the WebSocket; empty if no origin may open one.
-    """
+    """Where a client finds the server."""
 
     device: str
     web: str
@@ -211,14 +203,7 @@ async def listening(
     origins: Collection[str] = (),
     certificate: Certificate | None = None,
 ) -> AsyncIterator[Addresses]:
-    """Listens on loopback for as long as the context is open.
-
-    Args:
-        port: Port for gRPC; 0 for any free one.
-        web_port: Port for WebSocket; 0 for any free one.
-        origins: The origins whose pages may open streams; without one there is no web listener.
-        certificate: The certificate; ``None`` for plaintext.
-    """
+    """Listens on loopback for as long as the context is open."""
     metrics = Metrics(CollectorRegistry())
     device_relay = Relay(port=port)
     web_relay = Relay(port=web_port)

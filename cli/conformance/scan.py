@@ -88,11 +88,7 @@ class Scan:
     async def open(
         self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
     ) -> StrictStream:
-        """Answers the newest ScanStart with a Challenge.
-
-        Args:
-            proof: Whether the client has to prove its session key.
-        """
+        """Answers the newest ScanStart with a Challenge."""
         private = X25519PrivateKey.generate()
         body = challenge_body(private.public_key().public_bytes_raw(), secrets.token_bytes(_NONCE_BYTES))
         body.resume_proof_required = proof
@@ -152,22 +148,13 @@ class Scan:
         self.start.stream.finish(refusal)
 
     def interrupt(self, lose: Callable[[], None] = lambda: None, *, result: bool = False) -> None:
-        """Notes that the client now has to reconnect.
-
-        Args:
-            result: Whether a result came since the last loss, which resets the wait.
-        """
+        """Notes that the client now has to reconnect."""
         self._losses = 1 if result else self._losses + 1
         self._lost_at = asyncio.get_running_loop().time()
         lose()
 
     async def wait_for_reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
-        """Waits for the next stream of the scan.
-
-        Args:
-            asked_s: The wait that the server asked for, seconds.
-            within_s: The longest wait for it, seconds.
-        """
+        """Waits for the next stream of the scan."""
         item = await next_stream(self._coming, self._client, within_s=within_s)
         if item is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")

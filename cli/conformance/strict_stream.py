@@ -296,11 +296,7 @@ class StrictStream:
         plan: scan_pb2.Plan.ValueType = scan_pb2.PLAN_EXPRESS,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> AttemptBook:
-        """Starts the next attempt of the scan.
-
-        Args:
-            change: Changes the message before it is sent.
-        """
+        """Starts the next attempt of the scan."""
         self._scan.attempts += 1
         self._credit = self._ledger(frames, octets)
         credit = self._credit.open()
@@ -388,11 +384,7 @@ class StrictStream:
         return await self.wait_for_attempt_end(Cause.CAUSE_COMPLETE, within_s=_WAIT_SECONDS)
 
     async def wait_for_attempt_end(self, cause: Cause.ValueType, *, within_s: float) -> AttemptEndMessage:
-        """Waits for the end of the attempt.
-
-        Args:
-            within_s: The longest wait, seconds.
-        """
+        """Waits for the end of the attempt."""
         until = self._loop.time() + within_s
         while self._end is None:
             await self._take(
@@ -412,11 +404,7 @@ class StrictStream:
         another: bool = False,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> None:
-        """Sends the result of the attempt; with ``another``, waits until the person is ready.
-
-        Args:
-            change: Changes the message before it is sent.
-        """
+        """Sends the result of the attempt; with ``another``, waits until the person is ready."""
         self._capturing = False
         number = self.book.number
         result = scan_pb2.ScanResult(

@@ -28,12 +28,7 @@ _PULL_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPack:
-    """The pack that judges.
-
-    Attributes:
-        why: The reason for this choice, in words.
-        obstacles: The reasons against better packs, a sentence each.
-    """
+    """The pack that judges."""
 
     spec: str
     pack: Pack

@@ -332,9 +332,6 @@ def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys:
     """Write ``index.html``, ``jwks.json``, and each check's images, result and signature.
 
     Files of an earlier run are replaced, or removed if this run does not write them.
-
-    Returns:
-        The page's path.
     """
     try:
         for record in records:

@@ -43,12 +43,7 @@ _STRIP_WIDTH: Final = 180
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedScan:
-    """A scan that is ready to send.
-
-    Attributes:
-        frames: Pairs of a JPEG and its capture time in seconds. Most are already rendered; can be used once.
-        strip: A few of them, small and evenly spread, as JPEGs for the page.
-    """
+    """A scan that is ready to send."""
 
     frames: Iterator[tuple[bytes, float]]
     strip: tuple[bytes, ...]

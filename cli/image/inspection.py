@@ -402,9 +402,6 @@ def block_json(block: object) -> dict[str, Any]:
     """Returns the fields of a block as values: codes with number and word, octets as hexadecimal digits.
 
     The image is not among them.
-
-    Args:
-        block: A dataclass of ``matcher.records.iso_39794.blocks``.
     """
     return {name: _value(value) for name, value in _fields(block) if name != "representation_data"}
 

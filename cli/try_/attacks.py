@@ -103,11 +103,7 @@ class AttackRoom:
         thresholds: tuple[float, float],
         idle: Callable[[], Awaitable[None]],
     ) -> None:
-        """Prepare the checks; ``start`` begins them.
-
-        Args:
-            pack: The pack that judges; it finds the faces under the colours.
-        """
+        """Prepare the checks; ``start`` begins them."""
         scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
         self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}
         self._runner = runner
@@ -196,9 +192,6 @@ def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
     """Return a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
 
     Slow: do not call it in the event loop.
-
-    Returns:
-        The film; None without frames.
     """
     if not frames:
         return None

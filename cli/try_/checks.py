@@ -208,12 +208,7 @@ class PersonChecks:
         thresholds: tuple[float, float],
         sandbox: bool,
     ) -> None:
-        """Make checks at one server, whose published keys are ``keys``.
-
-        Args:
-            orchestrator: Calls its service listener; with ``sandbox`` it is a sandbox caller.
-            sandbox: Whether virtual cameras are tolerated.
-        """
+        """Make checks at one server, whose published keys are ``keys``."""
         self._orchestrator = orchestrator
         self._keys = keys
         self._pack = pack
@@ -232,11 +227,7 @@ class PersonChecks:
         await self._idle.wait()
 
     async def examine(self, upload: bytes) -> dict[str, Any]:
-        """Examine a portrait by a check that is cancelled, and remembers it for others.
-
-        Returns:
-            The findings, for the page.
-        """
+        """Examine a portrait by a check that is cancelled, and remembers it for others."""
         image = await asyncio.to_thread(as_record, upload, self._pack)
         created = await self._create(image, next(iter(self._modes.values())))
         await self._orchestrator.cancel_check(created.check_id)

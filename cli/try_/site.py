@@ -39,11 +39,7 @@ class Guard:
     """Refuses requests that do not come from the page, and restricts what the page may do."""
 
     def __init__(self, *, port: int, secret: str, scans: str) -> None:
-        """Set the page.
-
-        Args:
-            scans: Origin of the server's web listener, such as ``ws://127.0.0.1:8446``.
-        """
+        """Set the page."""
         # Browsers leave out the default port.
         shown = "" if port == 80 else f":{port}"
         self.host: Final = f"localhost{shown}"
@@ -119,13 +115,7 @@ class TrySite:
     def __init__(
         self, *, guard: Guard, checks: PersonChecks, attacks: AttackRoom, about: dict[str, Any]
     ) -> None:
-        """Prepare the site; nothing is served before ``start``.
-
-        Args:
-            guard: Refuses requests that do not come from the page.
-            attacks: Makes the checks of the simulated attackers.
-            about: The facts about the server that the page states, a JSON object.
-        """
+        """Prepare the site; nothing is served before ``start``."""
         self._checks = checks
         self._attacks = attacks
         self._about = about

@@ -39,7 +39,7 @@ from facegate_client import (
 from server.configuration.settings import DeviceListener
 
 if TYPE_CHECKING:
-    from cli.test_devices import PlayedDevice
+    from simulator.devices import TestDevice
 
 _LOOK: Final = "look at the camera."
 _ASKED: Final = {
@@ -153,11 +153,7 @@ class FlashAnswer(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
-    """Where frames come from and where they go; see the command.
-
-    Attributes:
-        flash: Whether the simulated phone's screen can flash.
-    """
+    """Where frames come from and where they go; see the command."""
 
     device: str
     ca: Path | None
@@ -266,17 +262,18 @@ async def opened_scanner(
     async with open_channel(options.device, tls=tls) as channel, _opened(options) as subject:
 
         async def scan(ticket: ScanTicket) -> ScanOutcome:
-            played = subject.device
+            parts = {}
+            if subject.device is not None:
+                from cli.test_devices import scanner_parts
+
+                parts = scanner_parts(subject.device)
             with ScanDisplay(messages, shows_hints=options.simulate is None) as display:
                 scanner = FaceScanner(
                     channel=channel,
                     ticket=ticket,
                     source=subject.source,
                     screen=subject.screen,
-                    profile=None if played is None else played.profile,
-                    camera=None if played is None else played.camera,
-                    attestor=None if played is None else played.attestor,
-                    runtime_findings=None if played is None else played.runtime_findings,
+                    **parts,
                     server_spki_sha256=spki,
                     events=display,
                     settings=ScanSettings(decline_flash=options.decline_flash),
@@ -297,25 +294,25 @@ class _Subject(NamedTuple):
 
     source: FrameSource
     screen: FlashScreen | None
-    device: "PlayedDevice | None" = None
+    device: "TestDevice | None" = None
 
 
 @asynccontextmanager
 async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
-    played = None
-    if options.test_device is not None and options.test_platform is not None:
-        from cli.test_devices import open_played_device
-
-        played = open_played_device(options.test_device, options.test_platform)
     subject = await _subject(options)
-    if played is not None:
-        subject = _Subject(played.source(subject.source), subject.screen, played)
     async with aclosing(subject.source):
-        try:
+        if options.test_device is None or options.test_platform is None:
             yield subject
+            return
+        # Imported late, like the simulator.
+        from cli.test_devices import open_stored_device
+        from simulator.devices.client import PlayedSource
+
+        device, stored = open_stored_device(options.test_device, options.test_platform)
+        try:
+            yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
         finally:
-            if played is not None:
-                played.save()
+            stored.save(device)
 
 
 async def _subject(options: ScanOptions) -> _Subject:
