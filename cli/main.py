@@ -34,7 +34,7 @@ COMMANDS: Final = {
     "attest": LateCommand(
         "cli.attest.command:app", "Inspect evidence of devices, and make evidence for tests."
     ),
-    "models": LateCommand("cli.models.command:app", "Pull, show, verify and bundle packs of models."),
+    "models": LateCommand("cli.models.command:app", "Pull, import, show and bundle packs of models."),
     "result": LateCommand("cli.result:app", "Verify saved results."),
     "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),

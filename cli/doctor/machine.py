@@ -280,7 +280,7 @@ async def examine_models(deployment: Deployment) -> list[Finding]:
                 "MODELS_UNUSABLE",
                 str(error),
                 expected=f"the pack {deployment.settings.pack}, with the hashes of the catalogue",
-                remedy="facegate models verify, then facegate models pull",
+                remedy="facegate models show, then facegate models pull",
             )
         ]
     found = [fine("MODELS_LOADED", f"{pack.name} {pack.version}, {len(pack.files)} files, {pack.runtime}")]
@@ -371,7 +371,7 @@ def _model_times(pack: Pack) -> dict[str, float]:
         raise BenchImpossible(f"the models cannot be measured: {error}") from error
     except ModelFailed as error:
         raise BenchImpossible(
-            f"a model failed on the built-in photo: {error}. Check with `facegate models verify`."
+            f"a model failed on the built-in photo: {error}. Check with `facegate models show`."
         ) from error
 
 
@@ -380,7 +380,7 @@ def _run_models(pack: Pack, photo: BgrImage) -> None:
     if not faces:
         raise BenchImpossible(
             "the detector finds no face in the built-in photo, so the other models have no input. "
-            "Check with `facegate models verify`."
+            "Check with `facegate models show`."
         )
     if pack.landmarker is not None:
         pack.landmarker.locate(photo, faces[0])

@@ -1,4 +1,4 @@
-"""``facegate models``: pulls, imports, shows, verifies and bundles packs of models."""
+"""``facegate models``: pulls, imports, shows and bundles packs of models."""
 
 import json
 import os
@@ -11,6 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from cli.chosen import known_packs, models_folder
 from cli.errors import FileUnusable, OptionUnusable, OutputUnusable, errors_reported
@@ -41,7 +42,6 @@ from vision.packs import (
     read_file,
 )
 from vision.packs.pulling import (
-    FileState,
     PackState,
     PullReport,
     inspect_pack,
@@ -288,7 +288,7 @@ def _summary(report: PullReport) -> str:
 
 DAMAGED = 1
 
-app = typer.Typer(help="Pull, show, verify and bundle packs of models.", no_args_is_help=True)
+app = typer.Typer(help="Pull, import, show and bundle packs of models.", no_args_is_help=True)
 app.command("pull")(pull_command)
 app.command("import")(import_command)
 
@@ -304,8 +304,9 @@ def show_command(
 
     `installed` is `yes` if a server can use the pack, `partly` if files are missing, and `altered` if a
     file differs from the catalogued one: every byte is hashed. The `embedded` pack is always installed.
-    Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. For
-    example:
+    Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. The
+    exit status is 1 if a pack is altered or installed in part: each file at fault is named, and the pull that
+    repairs the pack. For example:
 
         facegate models show
 
@@ -315,69 +316,34 @@ def show_command(
     """
     console = Console()
     with errors_reported(VisionError):
+        folder = models_folder()
+        shown, text = {}, Text()
         if pack == EMBEDDED:
             loaded = load_pack(EMBEDDED)
-            shown, text = embedded_json(loaded), embedded_text(loaded)
+            packs, shown, text = [], embedded_json(loaded), embedded_text(loaded)
         elif pack is not None:
-            installed = inspect_pack(known_packs([pack])[0], models_folder())
-            shown, text = pack_json(installed), pack_text(installed)
+            packs = [inspect_pack(known_packs([pack])[0], folder)]
+            shown, text = pack_json(packs[0]), pack_text(packs[0])
         else:
-            folder = models_folder()
             packs = [inspect_pack(each, folder) for each in known_packs()]
-            if as_json:
-                typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
-            else:
-                console.print(list_table(packs))
-                console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
-            return
-    if as_json:
+    if pack is None and as_json:
+        typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
+    elif pack is None:
+        console.print(list_table(packs))
+        console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+    elif as_json:
         typer.echo(json.dumps(shown, indent=2))
     else:
         console.print(text, soft_wrap=True, highlight=False, end="")
-
-
-@app.command("verify")
-def verify_command(
-    packs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Packs; by default all installed packs.", show_default=False),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hash all installed files, and compare them with the catalogue.
-
-    The exit status is 0 if all is intact, 1 if a file is altered, cannot be read or is missing, and 2 if
-    nothing could be verified. For example:
-
-        facegate models verify
-
-        facegate models verify open buffalo_l --models-dir /srv/models
-    """
-    with errors_reported(VisionError):
-        folder = models_folder()
-        installed = [inspect_pack(pack, folder) for pack in known_packs(packs)]
-    checked = [pack for pack in installed if packs or pack.state is not PackState.NO]
-    damaged = [pack for pack in checked if pack.damaged]
-    if as_json:
-        typer.echo(json.dumps([pack_json(pack) for pack in checked], indent=2))
-    else:
-        for pack in checked:
-            intact = sum(file.state is FileState.INTACT for file in pack.files)
-            missing = [
-                file.entry.file_name
-                for file in pack.files
-                if not file.required and file.state is FileState.MISSING
-            ]
-            without = f" (optional, not installed: {', '.join(missing)})" if missing else ""
-            word = "not intact" if pack.damaged else "intact"
-            typer.echo(f"{pack.pack.name}: {word}, {intact} files as catalogued{without}")
-    for pack in damaged:
-        for file in pack.damaged:
-            typer.echo(f"{pack.pack.name}: {file.damage}", err=True)
-        typer.echo(f"To repair it: {_pull(pack.pack.name)}", err=True)
-    if not checked:
-        typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open')}", err=True)
-    if damaged or not checked:
+    damaged = [each for each in packs if each.state is not PackState.NO and each.damaged]
+    for each in damaged:
+        for file in each.damaged:
+            typer.echo(f"{each.pack.name}: {file.damage}", err=True)
+        again = command_line(
+            *("facegate", "models", "pull", each.pack.name), models_dir=os.environ.get("FACEGATE_MODELS_DIR")
+        )
+        typer.echo(f"To repair it: {again}", err=True)
+    if damaged:
         raise typer.Exit(DAMAGED)
 
 
@@ -400,8 +366,3 @@ def bundle_command(
         typer.echo(f"Not installed, so omitted: {', '.join(report.left_out)}", err=True)
     typer.echo(f"{report.path}: {len(report.files)} model files, {size_text(report.size)}")
     typer.echo(f"SHA-256 {report.sha256}")
-
-
-def _pull(pack: str) -> str:
-    folder = os.environ.get("FACEGATE_MODELS_DIR")
-    return command_line("facegate", "models", "pull", pack, models_dir=folder)
