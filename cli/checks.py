@@ -409,32 +409,44 @@ def _private(path: Path) -> BinaryIO:
 
 
 _CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
-_ReferenceOption = Annotated[
-    str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")
-]
 
 
 def hold_command(
     context: typer.Context,
     check_id: _CheckArgument,
     *,
-    reference: _ReferenceOption,
-    reason: Annotated[
-        str, typer.Option(help="Reason for the hold. At most 256 bytes, without personal data.")
+    reference: Annotated[
+        str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")
     ],
+    reason: Annotated[str, typer.Option(help="Why. At most 256 bytes, without personal data.")],
+    release: Annotated[bool, typer.Option("--release", help="Release the hold of this reference.")] = False,
 ) -> None:
-    """Place a legal hold: until it is released, no caller and no retention erases the check.
+    """Place a legal hold, or release it. While there is one, no caller and no retention erases the check.
 
-    For example:
+    The settings may demand that a second person makes the same release. For example:
 
         facegate checks hold CHECK --reference case-17 --reason "court order"
+
+        facegate checks hold CHECK --reference case-17 --reason "case closed" --release
 
         facegate checks hold CHECK --reference case-17 --reason order --service api.example:8444
         --ca ca.pem --api-key-file key.txt
 
-    The exit status is 0, or 2 for an error.
+    The exit status is 0, 3 until a second person confirms a release, or 2 for an error.
     """
     connection: Connection = context.obj
+    if release:
+        response = call_server(
+            connection,
+            lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=reason),
+        )
+        _stop_if_pending(response)
+        left = response.remaining_holds
+        others = (
+            f"{left} more {'keeps' if left == 1 else 'keep'} the check" if left else "no hold keeps the check"
+        )
+        _print(f"The hold {reference} is released; {others} the check.")
+        return
     hold = call_server(
         connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
     )
@@ -442,36 +454,6 @@ def hold_command(
         f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
         f"{hold.placed_by}, because: {hold.reason}"
     )
-
-
-def release_command(
-    context: typer.Context,
-    check_id: _CheckArgument,
-    *,
-    reference: _ReferenceOption,
-    purpose: PurposeOption,
-) -> None:
-    """Release a legal hold.
-
-    The settings may demand that a second person does the same. For example:
-
-        facegate checks release 8366b788-9c1b-42af-b63f-d9078de4adac --reference case-17 --purpose closed
-
-        facegate checks release CHECK --reference case-17 --purpose closed --service api.example:8444
-        --ca ca.pem --api-key-file key.txt
-
-    The exit status is 0, 3 until a second person confirms, or 2 for an error.
-    """
-    connection: Connection = context.obj
-    response = call_server(
-        connection, lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=purpose)
-    )
-    _stop_if_pending(response)
-    left = response.remaining_holds
-    kept = (
-        "no hold keeps the check" if not left else f"{left} more {'keeps' if left == 1 else 'keep'} the check"
-    )
-    _print(f"The hold {reference} is released; {kept}.")
 
 
 _MOST_COUNTED: Final = 1_000
@@ -622,7 +604,6 @@ app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("export")(export_command)
 app.command("hold")(hold_command)
-app.command("release")(release_command)
 app.command("erase")(erase_command)
 
 

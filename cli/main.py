@@ -38,8 +38,7 @@ COMMANDS: Final = {
     "result": LateCommand("cli.result:app", "Verify saved results."),
     "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
-    "evaluate": LateCommand("cli.evaluate:app", "Measure error rates and outcomes over data sets."),
-    "calibrate": LateCommand("cli.calibrate:app", "Derive thresholds from your own data."),
+    "evaluate": LateCommand("cli.evaluate:app", "Measure error rates on your data, and calibrate packs."),
     "config": LateCommand("cli.config:app", "Show the settings."),
     "keys": LateCommand("cli.keys:app", "Make API keys, and manage the server's keys."),
     "db": LateCommand("cli.db:app", "Migrate the database, or erase device data."),
@@ -60,7 +59,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-_FOR_OTHERS: Final = frozenset({"attest", "calibrate", "models"})
+_FOR_OTHERS: Final = frozenset({"attest", "models"})
 """Commands with public output, such as lists and packs, that another user may need: the server's."""
 
 

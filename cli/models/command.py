@@ -82,8 +82,8 @@ def import_command(
 
         facegate models import aura.onnx --to aura --weights MIT --training-data "research only"
 
-    No policy is available with it until you calibrate it on your own photos (`facegate calibrate match`),
-    unless the embedder is one that Facegate has calibrated. Then name the file when you serve:
+    No policy is available with it until you calibrate it on your own photos (`facegate evaluate match
+    --calibration`), unless the embedder is one that Facegate has calibrated. Name the file when you serve:
     `FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:aura facegate serve`.
     """
     with errors_reported(VisionError, OSError):
@@ -126,7 +126,7 @@ def import_command(
             else f"Facegate knows this embedder: its own calibration ({known.record.provenance}) supports "
             f"bounds on FMR down to {known.lowest_bound:.3g}. To calibrate on your own photos:\n"
         )
-        + f"  facegate calibrate match --identities PHOTOS --pack {spec} --out calibration.toml"
+        + f"  facegate evaluate match --identities PHOTOS --pack {spec} --calibration calibration.toml"
     )
 
 
