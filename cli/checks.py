@@ -178,7 +178,7 @@ def list_command(
     ] = "",
     on_hold: Annotated[bool, typer.Option("--on-hold", help="Only checks on hold.")] = False,
     sandbox: Annotated[SandboxChoice, typer.Option(help="Checks of sandbox callers.")] = SandboxChoice.BOTH,
-    most: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of checks.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of checks.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List decided checks, newest first.
@@ -203,7 +203,7 @@ def list_command(
         device_sign=sign,
         on_hold=on_hold,
         sandbox=None if sandbox is SandboxChoice.BOTH else sandbox is SandboxChoice.ONLY,
-        page_size=min(most, 200),
+        page_size=min(last, 200),
     )
     for name, moment in (("decided_since", since), ("decided_before", before)):
         if moment is not None:
@@ -211,7 +211,7 @@ def list_command(
     connection: Connection = context.obj
 
     async def work(compliance: Compliance) -> list[evidence_service_pb2.CheckSummary]:
-        return [check async for check in compliance.all_checks(request, most=most)]
+        return [check async for check in compliance.all_checks(request, most=last)]
 
     found = call_server(connection, work)
     if as_json:
@@ -224,8 +224,8 @@ def list_command(
         return
     console = Console()
     Console(width=None if console.is_terminal else _WIDTH).print(checks_table(found))
-    if len(found) == most:
-        messages.print(f"These are the newest {most}; --most shows more.", highlight=False)
+    if len(found) == last:
+        messages.print(f"These are the newest {last}; --last shows more.", highlight=False)
 
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "image/j2c": "j2c"}

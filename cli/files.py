@@ -95,13 +95,18 @@ def read_image(path: Path) -> bytes:
 
 
 def write_image(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a file atomically."""
+    """Writes a file atomically, in place of one that exists only with ``force``."""
+    _write(path, data, mode=_FOR_ALL, force=force, other="OUT")
+
+
+def _write(path: Path, data: bytes, *, mode: int, force: bool, other: str) -> None:
+    name = shown_name(path)
     try:
-        write_whole(path, data, mode=_FOR_ALL, force=force)
+        write_whole(path, data, mode=mode, force=force)
     except FileExistsError as error:
-        raise FileUnusable(f"{path} already exists: give another OUT, or use --force") from error
+        raise OutputUnusable(f"{name} already exists: give another {other}, or use --force") from error
     except OSError as error:
-        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 _MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
@@ -148,10 +153,4 @@ def require_page_path(path: Path, *, force: bool) -> None:
 
 def write_page(path: Path, page: str, *, force: bool) -> None:
     """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``."""
-    name = shown_name(path)
-    try:
-        write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
-    except FileExistsError as error:
-        raise OutputUnusable(f"{name} already exists: give another file, or use --force") from error
-    except OSError as error:
-        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
+    _write(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force, other="file")

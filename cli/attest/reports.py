@@ -118,22 +118,20 @@ def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
         revocation=revocation,
         now=given.at,
     )
-    missing = {
-        f"android_key.{check}": option
-        for check, option, lacks in (
-            ("challenge", "--challenge", given.challenge is None),
-            ("application", "--app", not given.apps),
-            ("revocation", "--revocation", given.revocation is None),
-        )
-        if lacks
-    }
+    missing = _missing(
+        {
+            "android_key.challenge": (given.challenge is None, "--challenge"),
+            "android_key.application": (not given.apps, "--app"),
+            "android_key.revocation": (given.revocation is None, "--revocation"),
+        }
+    )
     sections = (
         *(_chain_sections(result.chain) if result.chain else ()),
         *(_description_sections(result.description) if result.description else ()),
         *(_application_section(result.application) if result.application else ()),
     )
     return Report(
-        kind="Android key attestation, certificate chain",
+        kind=RecognisedKind.ANDROID_CHAIN,
         sections=sections,
         checks=not_asked(result.checks, missing),
     )
@@ -142,7 +140,7 @@ def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
 def description_report(data: bytes) -> Report:
     """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified."""
     return Report(
-        kind="Android key attestation, KeyDescription alone",
+        kind=RecognisedKind.KEY_DESCRIPTION,
         sections=_description_sections(read_key_description(data)),
         checks=(),
     )
@@ -257,11 +255,6 @@ def _text_or_hex(value: bytes) -> str:
     return text if text.isprintable() and "\ufffd" not in text and value else hexadecimal(value)
 
 
-_KIND_ATTESTATION, _KIND_ASSERTION, _KIND_RECEIPT = (
-    "App Attest attestation object",
-    "App Attest assertion",
-    "App Attest receipt",
-)
 _ENVIRONMENTS = {one.aaguid: one.value for one in Environment}
 # The generator of P-256, a publicly known key: a placeholder for a test that is then omitted.
 _PLACEHOLDER_KEY = public_key_der(ec.derive_private_key(1, ec.SECP256R1()).public_key())
@@ -301,10 +294,10 @@ def attestation_report(data: bytes, given: GivenInputs) -> Report:
         missing["app_attest.key_id"] = "--key-id"
     checks = not_asked(result.checks, missing)
     if attestation is None:
-        return Report(kind=_KIND_ATTESTATION, sections=(), checks=checks)
+        return Report(kind=RecognisedKind.APP_ATTEST, sections=(), checks=checks)
     held = _receipt_checks(attestation.receipt, given, public_key=attestation.key_der)
     return Report(
-        kind=_KIND_ATTESTATION, sections=_attestation_sections(attestation), checks=(*checks, *held)
+        kind=RecognisedKind.APP_ATTEST, sections=_attestation_sections(attestation), checks=(*checks, *held)
     )
 
 
@@ -331,7 +324,9 @@ def assertion_report(data: bytes, given: GivenInputs) -> Report:
             "app_attest_assertion.counter": (given.counter is None, "--counter"),
         }
     )
-    return Report(kind=_KIND_ASSERTION, sections=sections, checks=not_asked(result.checks, missing))
+    return Report(
+        kind=RecognisedKind.APP_ATTEST_ASSERTION, sections=sections, checks=not_asked(result.checks, missing)
+    )
 
 
 def receipt_report(data: bytes, given: GivenInputs) -> Report:
@@ -342,7 +337,7 @@ def receipt_report(data: bytes, given: GivenInputs) -> Report:
         signed = None
     sections = _signed_sections(signed) if signed else ()
     checks = _receipt_checks(data, given, public_key=given.public_key)
-    return Report(kind=_KIND_RECEIPT, sections=sections, checks=checks)
+    return Report(kind=RecognisedKind.APP_ATTEST_RECEIPT, sections=sections, checks=checks)
 
 
 def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
@@ -441,9 +436,6 @@ def _receipt_section(receipt: Receipt) -> Section:
     return _section("Receipt", receipt, risk_metric=risk, public_key=key)
 
 
-_TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payload"
-
-
 def token_report(data: bytes, given: GivenInputs) -> Report:
     """Returns a report on an encrypted token, which is decrypted if its keys are given."""
     if given.play_keys is None:
@@ -451,13 +443,13 @@ def token_report(data: bytes, given: GivenInputs) -> Report:
             PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to decrypt the token")
             for name in PLAY_INTEGRITY.checks
         )
-        return Report(kind=_TOKEN, sections=(), checks=checks)
+        return Report(kind=RecognisedKind.PLAY_TOKEN, sections=(), checks=checks)
     keys = _play_keys(given.play_keys)
     try:
         payload = parse_payload(open_classic_token(data.decode("ascii"), keys=keys))
     except PlayTokenMalformed as error:
-        return Report(kind=_TOKEN, sections=(), checks=refused_token(str(error)).checks)
-    return _payload_report(_TOKEN, payload, given, missing={})
+        return Report(kind=RecognisedKind.PLAY_TOKEN, sections=(), checks=refused_token(str(error)).checks)
+    return _payload_report(RecognisedKind.PLAY_TOKEN, payload, given, missing={})
 
 
 def payload_report(data: bytes, given: GivenInputs) -> Report:
@@ -465,12 +457,14 @@ def payload_report(data: bytes, given: GivenInputs) -> Report:
     try:
         payload = parse_payload(data)
     except PlayTokenMalformed as error:
-        return Report(kind=_PAYLOAD, sections=(), checks=refused_token(str(error)).checks)
-    return _payload_report(_PAYLOAD, payload, given, missing={"play_integrity.token": "the token itself"})
+        return Report(kind=RecognisedKind.PLAY_PAYLOAD, sections=(), checks=refused_token(str(error)).checks)
+    return _payload_report(
+        RecognisedKind.PLAY_PAYLOAD, payload, given, missing={"play_integrity.token": "the token itself"}
+    )
 
 
 def _payload_report(
-    kind: str, payload: PlayPayload, given: GivenInputs, *, missing: dict[str, str]
+    kind: RecognisedKind, payload: PlayPayload, given: GivenInputs, *, missing: dict[str, str]
 ) -> Report:
     classic = payload.request.nonce is not None
     result = verify_payload(
@@ -511,7 +505,6 @@ def _play_keys(data: bytes) -> ClassicKeys:
         raise OptionUnusable(expected) from error
 
 
-_WEB_AUTHN = "WebAuthn attestation object"
 _ALGORITHMS = {-7: "ES256", -8: "EdDSA", -257: "RS256"}
 
 
@@ -556,7 +549,7 @@ def registration_report(data: bytes, given: GivenInputs) -> Report:
         )
         if section
     )
-    return Report(kind=_WEB_AUTHN, sections=sections, checks=not_asked(result.checks, missing))
+    return Report(kind=RecognisedKind.WEB_AUTHN, sections=sections, checks=not_asked(result.checks, missing))
 
 
 _NO_CLIENT_DATA = b'{"type":"","challenge":"","origin":""}'
