@@ -24,7 +24,7 @@ from cli.audited import audited_database, shell_actor
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption, call_server
 from cli.errors import CommandError, errors_reported
 from cli.groups import SharingGroup
-from cli.options import JsonOption
+from cli.options import TIME_FORMATS, JsonOption, in_utc
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
@@ -67,11 +67,6 @@ from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.errors import StorageError
 
-__all__ = [
-    "app",
-]
-
-
 TenantOption = Annotated[
     str | None,
     typer.Option(help="Tenant of the entries; `_server` for those of the installation. By default all."),
@@ -79,15 +74,10 @@ TenantOption = Annotated[
 SinceOption = Annotated[
     datetime | None,
     typer.Option(
-        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+        formats=TIME_FORMATS,
         help="Entries of this time or later; UTC unless it has an offset.",
     ),
 ]
-
-
-def in_utc(time: datetime | None) -> datetime | None:
-    """Returns the time of an option with its time zone, which is UTC if it has none."""
-    return time if time is None or time.tzinfo is not None else time.replace(tzinfo=UTC)
 
 
 @contextmanager
@@ -111,12 +101,7 @@ def remote_connection(context: typer.Context, *, tenant: str | None) -> Connecti
 
 
 def own_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
-    """Returns the audit keys of a key folder.
-
-    Raises:
-        CommandError: It has none.
-        KeysUnusable: It cannot be read.
-    """
+    """Returns the audit keys of a key folder."""
     keys = read_audit_keys(files)
     if not keys:
         raise CommandError(f"{files.folder}: there is no audit key; name the key folder of the server")
@@ -152,6 +137,7 @@ def export_command(
 
         facegate audit export --since 2027-01-01 --follow | vector
     """
+    since = None if since is None else in_utc(since)
     with log_errors():
         connection = remote_connection(context, tenant=tenant)
         try:
@@ -159,11 +145,11 @@ def export_command(
                 if follow:
                     # Each call of a server is an entry itself, which the next one would export.
                     raise CommandError("--follow reads the database: run it on the server, without --service")
-                work = partial(write_remote, file=sys.stdout.buffer, since=in_utc(since), purpose=purpose)
+                work = partial(write_remote, file=sys.stdout.buffer, since=since, purpose=purpose)
                 call_server(connection, work)
                 return
             settings = load_settings().settings
-            count = asyncio.run(_export(settings, tenant, in_utc(since), follow=follow))
+            count = asyncio.run(_export(settings, tenant, since, follow=follow))
             if not count:
                 what = "no tenant has a log" if tenant is None else f"{tenant} has no log"
                 typer.echo(f"In {database_name(settings)}, {what}.", err=True)
@@ -252,7 +238,7 @@ def show_command(
     with log_errors():
         connection = remote_connection(context, tenant=tenant)
         chosen = AuditFilter(
-            since=in_utc(since),
+            since=None if since is None else in_utc(since),
             action=None if action is None else action.value,
             actor=actor,
             check_id=None if check is None else str(check),
@@ -433,13 +419,7 @@ _DOTS_OF_JWS: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class _Verified:
-    """The verification of one chain.
-
-    Attributes:
-        report: The chain and its checkpoints.
-        stamped: The time that the newest valid time stamp proves; ``None`` if there is none.
-        bad_stamps: The numbers of checkpoints whose time stamp is not valid.
-    """
+    """The verification of one chain."""
 
     report: Report
     stamped: datetime | None
@@ -455,12 +435,8 @@ class _Verification:
     """The verification of all chains.
 
     Attributes:
-        logs: Each chain.
         checkpoints: The number of checkpoints in the chain over all logs; ``None`` if it was not verified.
         problems: The problems of that chain, and of copies.
-        lost: What operators accepted as lost.
-        witness: What was compared, for people.
-        place: Where the logs are, for people.
     """
 
     logs: list[_Verified] = field(default_factory=list)

@@ -31,15 +31,6 @@ from server.storage.database import Database, open_database
 from server.storage.engine import database_file
 from server.storage.schema import expect_revision, prepare_database
 
-__all__ = [
-    "ReasonOption",
-    "audited_database",
-    "pending_approval",
-    "record_change",
-    "shell_actor",
-]
-
-
 ReasonOption = Annotated[
     str, typer.Option("--reason", help="Why, for the audit log; at most 256 bytes, and no personal data.")
 ]
@@ -62,12 +53,7 @@ async def audited_database(url: str, *, make: bool = False) -> AsyncIterator[Dat
     """Opens the database of the audit log.
 
     Args:
-        url: The URL of the database.
         make: Whether a SQLite file that does not exist is made.
-
-    Raises:
-        SchemaOutdated: The database is too old for this version, or too new.
-        StorageUnavailable: It does not answer.
     """
     file = database_file(url)
     if make and file is not None and not file.exists():
@@ -101,15 +87,10 @@ def record_change(
     Args:
         database_url: The database with the audit log. A SQLite file that is missing is made for what may come
             before a server's first start: a rotation, and the encryption of its keys.
-        action: The action for the audit log.
         change: Makes the change within the transaction, and returns its result.
         reason: The user's reason, for the audit log.
         announced: The action of the entry that is made durable before the change; ``None`` for none.
         **detail: Further facts for the entry; empty ones are left out.
-
-    Raises:
-        StorageError: The entry cannot be written.
-        AuditEventInvalid: A value is too long for an entry.
     """
     event = _event(action, reason, detail)
 
@@ -130,18 +111,9 @@ def record_change(
 def pending_approval(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
     """Asks another user to approve the destruction of a key, or confirms that user's request and uses it up.
 
-    Args:
-        settings: The settings, which may demand two people.
-        reason: The user's reason, for the audit log.
-        **detail: The facts that the second user must repeat.
-
     Returns:
         The request that waits; ``None`` if the key may be destroyed now, because the settings demand no
         second user or this call confirmed another user's request.
-
-    Raises:
-        StorageError: The database cannot be used.
-        AuditEventInvalid: A value is too long for an entry.
     """
     if TwoPeople.DESTROY_KEY not in settings.compliance.two_people:
         return None

@@ -30,11 +30,6 @@ from server.configuration.settings import Settings
 from server.storage.errors import StorageError
 from server.storage.objects import open_object_store
 
-__all__ = [
-    "backup",
-    "restore",
-]
-
 _KeyFileOption = Annotated[
     Path | None,
     typer.Option(

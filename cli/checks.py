@@ -30,17 +30,12 @@ from cli.connection import (
 )
 from cli.errors import PENDING, OutputUnusable, errors_reported
 from cli.groups import SharingGroup
-from cli.options import JsonOption
+from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
 from cli.shown import printable as shown
 from cli.verdict import enum_word, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
-
-__all__ = [
-    "app",
-]
-
 
 _STYLES = {
     result_pb2.CHECK_STATUS_SUCCESS: "green",
@@ -139,21 +134,6 @@ def _images_rows(times: evidence_service_pb2.EvidenceTimes) -> Iterable[tuple[st
         yield "images erased", time_words(times.images_erase_time)
 
 
-def approval_words(approval: evidence_service_pb2.Approval) -> str:
-    """Returns what a request that waits for a second person needs."""
-    return (
-        f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. Another "
-        f"caller must make the same call, with the same purpose, before "
-        f"{time_words(approval.expire_time)} UTC."
-    )
-
-
-def residue_words(residues: Iterable[evidence_service_pb2.Residue]) -> Iterable[str]:
-    """Returns what may still contain erased data."""
-    for residue in residues:
-        yield f"- {residue.description}"
-
-
 _WIDTH = 220
 _ANY = "UNSPECIFIED"
 
@@ -167,7 +147,6 @@ class SandboxChoice(StrEnum):
 
 
 _Time = datetime | None
-_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 def list_command(
@@ -176,13 +155,13 @@ def list_command(
     since: Annotated[
         _Time,
         typer.Option(
-            formats=_FORMATS,
+            formats=TIME_FORMATS,
             metavar="TIME",
             help="Decided at this time or later. UTC unless it has an offset, such as 2027-03-01.",
         ),
     ] = None,
     before: Annotated[
-        _Time, typer.Option(formats=_FORMATS, metavar="TIME", help="Decided before this time.")
+        _Time, typer.Option(formats=TIME_FORMATS, metavar="TIME", help="Decided before this time.")
     ] = None,
     subject: Annotated[str, typer.Option(show_default=False, help="Exact subject reference.")] = "",
     consent: Annotated[str, typer.Option(show_default=False, help="Exact consent reference.")] = "",
@@ -199,7 +178,7 @@ def list_command(
     ] = "",
     on_hold: Annotated[bool, typer.Option("--on-hold", help="Only checks on hold.")] = False,
     sandbox: Annotated[SandboxChoice, typer.Option(help="Checks of sandbox callers.")] = SandboxChoice.BOTH,
-    most: Annotated[int, typer.Option(min=1, max=100_000, help="Maximum number of checks.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of checks.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List decided checks, newest first.
@@ -224,15 +203,15 @@ def list_command(
         device_sign=sign,
         on_hold=on_hold,
         sandbox=None if sandbox is SandboxChoice.BOTH else sandbox is SandboxChoice.ONLY,
-        page_size=min(most, 200),
+        page_size=min(last, 200),
     )
     for name, moment in (("decided_since", since), ("decided_before", before)):
         if moment is not None:
-            getattr(request, name).FromDatetime(_utc(moment))
+            getattr(request, name).FromDatetime(in_utc(moment))
     connection: Connection = context.obj
 
     async def work(compliance: Compliance) -> list[evidence_service_pb2.CheckSummary]:
-        return [check async for check in compliance.all_checks(request, most=most)]
+        return [check async for check in compliance.all_checks(request, most=last)]
 
     found = call_server(connection, work)
     if as_json:
@@ -245,12 +224,8 @@ def list_command(
         return
     console = Console()
     Console(width=None if console.is_terminal else _WIDTH).print(checks_table(found))
-    if len(found) == most:
-        messages.print(f"These are the newest {most}; --most shows more.", highlight=False)
-
-
-def _utc(moment: datetime) -> datetime:
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    if len(found) == last:
+        messages.print(f"These are the newest {last}; --last shows more.", highlight=False)
 
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "image/j2c": "j2c"}
@@ -268,9 +243,7 @@ def show_command(
         Path | None,
         typer.Option(help="File for the signed record. `facegate result verify` verifies it."),
     ] = None,
-    verbose: Annotated[
-        bool, typer.Option("--verbose", help="List each liveness signal and device test.")
-    ] = False,
+    verbose: VerboseOption = False,
     as_json: JsonOption = False,
 ) -> None:
     """Show the evidence record of a check.
@@ -436,73 +409,51 @@ def _private(path: Path) -> BinaryIO:
 
 
 _CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
-_ReferenceOption = Annotated[
-    str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")
-]
 
 
 def hold_command(
     context: typer.Context,
     check_id: _CheckArgument,
     *,
-    reference: _ReferenceOption,
-    reason: Annotated[
-        str, typer.Option(help="Reason for the hold. At most 256 bytes, without personal data.")
+    reference: Annotated[
+        str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")
     ],
+    reason: Annotated[str, typer.Option(help="Why. At most 256 bytes, without personal data.")],
+    release: Annotated[bool, typer.Option("--release", help="Release the hold of this reference.")] = False,
 ) -> None:
-    """Place a legal hold: until it is released, no caller and no retention erases the check.
+    """Place a legal hold, or release it. While there is one, no caller and no retention erases the check.
 
-    For example:
+    The settings may demand that a second person makes the same release. For example:
 
         facegate checks hold CHECK --reference case-17 --reason "court order"
+
+        facegate checks hold CHECK --reference case-17 --reason "case closed" --release
 
         facegate checks hold CHECK --reference case-17 --reason order --service api.example:8444
         --ca ca.pem --api-key-file key.txt
 
-    The exit status is 0, or 2 for an error.
+    The exit status is 0, 3 until a second person confirms a release, or 2 for an error.
     """
     connection: Connection = context.obj
+    if release:
+        response = call_server(
+            connection,
+            lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=reason),
+        )
+        _stop_if_pending(response)
+        left = response.remaining_holds
+        others = (
+            f"{left} more {'keeps' if left == 1 else 'keep'} the check" if left else "no hold keeps the check"
+        )
+        _print(f"The hold {reference} is released; {others} the check.")
+        return
     hold = call_server(
         connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
     )
-    Console().print(
-        escape(f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by ")
-        + escape(f"{hold.placed_by}, because: {hold.reason}"),
-        highlight=False,
-        soft_wrap=True,
+    _print(
+        f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
+        f"{hold.placed_by}, because: {hold.reason}"
     )
-
-
-def release_command(
-    context: typer.Context,
-    check_id: _CheckArgument,
-    *,
-    reference: _ReferenceOption,
-    purpose: PurposeOption,
-) -> None:
-    """Release a legal hold.
-
-    The settings may demand that a second person does the same. For example:
-
-        facegate checks release 8366b788-9c1b-42af-b63f-d9078de4adac --reference case-17 --purpose closed
-
-        facegate checks release CHECK --reference case-17 --purpose closed --service api.example:8444
-        --ca ca.pem --api-key-file key.txt
-
-    The exit status is 0, 3 until a second person confirms, or 2 for an error.
-    """
-    connection: Connection = context.obj
-    response = call_server(
-        connection, lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=purpose)
-    )
-    if response.HasField("approval"):
-        Console().print(escape(approval_words(response.approval)), highlight=False, soft_wrap=True)
-        raise typer.Exit(PENDING)
-    left = response.remaining_holds
-    kept = (
-        "no hold keeps the check" if not left else f"{left} more {'keeps' if left == 1 else 'keep'} the check"
-    )
-    Console().print(escape(f"The hold {reference} is released; {kept}."), highlight=False, soft_wrap=True)
 
 
 _MOST_COUNTED: Final = 1_000
@@ -561,9 +512,7 @@ def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bo
     response = call_server(
         connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
     )
-    if response.HasField("approval"):
-        _print(approval_words(response.approval))
-        raise typer.Exit(PENDING)
+    _stop_if_pending(response)
     _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
     _print_residues(response.residues)
 
@@ -581,9 +530,7 @@ def _erase_person(
     response = call_server(
         connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
     )
-    if response.HasField("approval"):
-        _print(approval_words(response.approval))
-        raise typer.Exit(PENDING)
+    _stop_if_pending(response)
     if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
         _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
@@ -617,6 +564,22 @@ def _decided_checks(connection: Connection, subject: str) -> str:
     return call_server(connection, count)
 
 
+def _stop_if_pending(
+    response: evidence_service_pb2.ReleaseHoldResponse
+    | evidence_service_pb2.DeleteEvidenceResponse
+    | evidence_service_pb2.EraseSubjectResponse,
+) -> None:
+    """Ends the command if a second person has to make the same call."""
+    if response.HasField("approval"):
+        approval = response.approval
+        _print(
+            f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. "
+            "Another caller must make the same call, with the same purpose, before "
+            f"{time_words(approval.expire_time)} UTC."
+        )
+        raise typer.Exit(PENDING)
+
+
 def _confirm(question: str, *, yes: bool) -> None:
     if not yes:
         typer.confirm(question, abort=True, err=True)
@@ -624,8 +587,8 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:
     _print("What may still contain the data:")
-    for line in residue_words(residues):
-        _print(line)
+    for residue in residues:
+        _print(f"- {residue.description}")
 
 
 def _print(text: str) -> None:
@@ -641,7 +604,6 @@ app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("export")(export_command)
 app.command("hold")(hold_command)
-app.command("release")(release_command)
 app.command("erase")(erase_command)
 
 

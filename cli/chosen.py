@@ -3,9 +3,7 @@
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Final
-
-import typer
+from typing import Final
 
 from cli.errors import PolicyUnusable, SettingsUnusable, UnknownPack
 from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings
@@ -13,56 +11,28 @@ from server.policies import Policy, load_policies, read_policy
 from server.policies.loading import PolicyError
 from vision.packs import CataloguePack, default_models_dir, load_catalogue
 
-__all__ = [
-    "ModelsDirOption",
-    "chosen_pack",
-    "chosen_policy",
-    "known_packs",
-    "models_folder",
-]
-
-
 _POLICY_SUFFIX: Final = ".toml"
 _DEFAULT_POLICY: Final = "standard"
 
 
-def settings_of(config: Path | None = None) -> LoadedSettings:
-    """Returns the settings of a file, by default of the one that FACEGATE_CONFIG names.
-
-    Raises:
-        SettingsUnusable: They are invalid.
-    """
+def _settings() -> LoadedSettings:
     try:
-        return load_settings(config)
+        return load_settings()
     except SettingsInvalid as error:
         raise SettingsUnusable(str(error)) from error
 
 
-def chosen_pack(name: str | None, config: Path | None = None) -> str:
-    """Returns ``name``, or the pack of the settings; without a settings file `embedded`.
-
-    Raises:
-        SettingsUnusable: The settings are invalid.
-    """
-    return name or settings_of(config).settings.pack
+def chosen_pack(name: str | None) -> str:
+    """Returns ``name``, or the pack of the settings; without a settings file `embedded`."""
+    return name or _settings().settings.pack
 
 
-def chosen_policy(name: str | None, config: Path | None = None) -> Policy:
-    """Returns a policy by its name or file.
-
-    Args:
-        name: A name, or the path of a TOML file; None for the default policy of the settings file, or
-            `standard` without one.
-        config: Settings file that names a folder of policies; None for the default settings.
-
-    Raises:
-        PolicyUnusable: There is no such policy, or the policy is invalid.
-        SettingsUnusable: The settings are invalid.
-    """
+def chosen_policy(name: str | None) -> Policy:
+    """Returns the policy of a name or TOML file; by default that of the settings file, or `standard`."""
     try:
         if name is not None and name.endswith(_POLICY_SUFFIX):
             return read_policy(Path(name)).policy
-        loaded = settings_of(config)
+        loaded = _settings()
         policies = loaded.settings.policies
         default = _DEFAULT_POLICY if loaded.file is None else policies.default
         return load_policies(policies.folder).get(name or default).policy
@@ -70,43 +40,18 @@ def chosen_policy(name: str | None, config: Path | None = None) -> Policy:
         raise PolicyUnusable(str(error)) from error
 
 
-ModelsDirOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--models-dir",
-        envvar="FACEGATE_MODELS_DIR",
-        help="Models folder. By default that of the settings file, or facegate/models in the user's data "
-        "folder.",
-        show_default=False,
-    ),
-]
+def models_folder() -> Path:
+    """Returns the folder of the command line or FACEGATE_MODELS_DIR, of the settings, or the default one.
 
-
-def models_folder(given: Path | None = None, config: Path | None = None) -> Path:
-    """Returns the models folder: ``given``, that of the settings file, or the default one.
-
-    Args:
-        given: The folder that the command line or FACEGATE_MODELS_DIR names.
-        config: Settings file; by default the one that FACEGATE_CONFIG names.
-
-    Raises:
-        SettingsUnusable: The settings are invalid.
+    Without a settings file, other settings in the environment are not read, and so need not be valid.
     """
-    if given is not None:
-        return given.expanduser()
-    if config is None and not os.environ.get("FACEGATE_CONFIG"):
-        return default_models_dir(os.environ, Path.home())
-    from cli.chosen import settings_of
-
-    return settings_of(config).settings.models_dir
+    if os.environ.get("FACEGATE_CONFIG"):
+        return _settings().settings.models_dir
+    return default_models_dir(os.environ, Path.home())
 
 
 def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]:
-    """Returns the catalogue's packs with these names, each once; all packs if there are no names.
-
-    Raises:
-        UnknownPack: The catalogue has no pack of that name.
-    """
+    """Returns the catalogue's packs with these names, each once; all packs if there are no names."""
     catalogue = load_catalogue()
     packs = {pack.name: pack for pack in catalogue.packs}
     for name in names or ():

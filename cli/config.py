@@ -12,10 +12,6 @@ from rich.table import Table
 from cli.errors import errors_reported
 from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings, shown_settings
 
-__all__ = [
-    "app",
-]
-
 _WIDEST: Final = 100_000
 """Greatest length of a line outside a terminal."""
 

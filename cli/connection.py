@@ -4,17 +4,16 @@ import asyncio
 import base64
 import re
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Final, NoReturn, TypeVar
+from typing import Annotated, Final, TypeVar
 
+import grpc
 import typer
-from rich.console import Console
-from rich.markup import escape
 
-from cli.errors import CommandError
+from cli.errors import CommandError, fail
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     ApiKey,
@@ -34,23 +33,6 @@ from facegate_client import (
 )
 from server.configuration.settings import ServiceListener
 
-__all__ = [
-    "ApiKeyOption",
-    "CaOption",
-    "CertOption",
-    "Connection",
-    "KeyOption",
-    "PurposeOption",
-    "call_server",
-    "certificate_explained",
-    "read_api_key",
-    "read_file",
-    "read_key_set",
-    "read_ticket",
-    "read_tls",
-]
-
-
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
 _PROBE_SECONDS: Final = 5.0
 _KEY_BYTES: Final = 32
@@ -58,15 +40,7 @@ _HEX_DIGITS: Final = 2 * _KEY_BYTES
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """Returns the content of a file.
-
-    Args:
-        path: The file.
-        what: Name of its content, for the message.
-
-    Raises:
-        SourceError: The file cannot be read.
-    """
+    """Returns the content of a file."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -74,11 +48,7 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 async def read_key_set(jwks: str | None) -> KeySet | None:
-    """Returns the server's result keys from a file or an address.
-
-    Raises:
-        ClientError: They cannot be read or reached, or are not keys.
-    """
+    """Returns the server's result keys from a file or an address."""
     if jwks is None:
         return None
     if jwks.startswith(("http://", "https://")):
@@ -87,30 +57,17 @@ async def read_key_set(jwks: str | None) -> KeySet | None:
 
 
 def read_api_key(path: Path | None) -> ApiKey | None:
-    """Returns the orchestrator's API key.
-
-    Raises:
-        SourceError: The file cannot be read.
-        CredentialsError: The file contains no API key.
-    """
+    """Returns the orchestrator's API key."""
     if path is None:
         return None
-    try:
-        return ApiKey(read_file(path, "the API key").decode("ascii").strip())
-    except UnicodeDecodeError as error:
-        raise CredentialsError(f"the API key in {path} is not ASCII") from error
+    return ApiKey(read_file(path, "the API key").decode("ascii", "replace").strip())
 
 
 def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
     """Returns what the orchestrator hands to the device.
 
     Args:
-        token_file: File with the scan token alone.
         challenge_key: The fingerprint to pin, 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
-
-    Raises:
-        SourceError: The file cannot be read.
-        CredentialsError: It contains no token, or the fingerprint is none.
     """
     raw = read_file(token_file, "the scan token")
     try:
@@ -144,15 +101,6 @@ async def certificate_explained(
 
     A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
     complete, it ends the connection. So this makes one more handshake, and waits for the server's first byte.
-
-    Args:
-        target: ``host:port`` of the service listener.
-        ca: As for ``read_tls``.
-        certificate: As for ``read_tls``.
-        key: As for ``read_tls``.
-
-    Raises:
-        ConnectionFailedError: The error of the block, with the reason if it is the certificate.
     """
     try:
         yield
@@ -193,18 +141,7 @@ async def _ends_after_handshake(
 def read_tls(
     target: str, *, ca: Path | None, certificate: Path | None = None, key: Path | None = None
 ) -> TlsSettings | None:
-    """Returns TLS settings if options request TLS or the target is another computer; else None.
-
-    Args:
-        target: ``host:port``.
-        ca: PEM of the authorities to trust; the system's if ``None``.
-        certificate: PEM of the caller's own certificate, for mutual TLS.
-        key: PEM of its private key.
-
-    Raises:
-        SourceError: A file cannot be read.
-        CredentialsError: Only one of certificate and key is given.
-    """
+    """Returns TLS settings if options request TLS or the target is another computer; else None."""
     if ca is None and certificate is None and key is None and is_loopback(target):
         return None
     return TlsSettings(
@@ -216,13 +153,9 @@ def read_tls(
 
 _Answer = TypeVar("_Answer")
 
-FAILED: Final = 2
-
 ApiKeyOption = Annotated[
     Path | None,
-    typer.Option(
-        "--api-key-file", envvar="FACEGATE_API_KEY_FILE", help="File with an API key of a compliance role."
-    ),
+    typer.Option("--api-key-file", envvar="FACEGATE_API_KEY_FILE", help="File with the API key."),
 ]
 CaOption = Annotated[
     Path | None,
@@ -246,15 +179,7 @@ SERVICE: Final = f"127.0.0.1:{ServiceListener.model_fields['port'].default}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connection:
-    """A connection to the service listener.
-
-    Attributes:
-        service: ``host:port``.
-        api_key_file: File with the API key; ``None`` with mutual TLS.
-        ca: PEM file of the trusted authorities; ``None`` for the system's, or for plaintext on loopback.
-        cert: PEM file of the caller's certificate; ``None`` without mutual TLS.
-        key: PEM file of its private key; ``None`` without mutual TLS.
-    """
+    """The service listener of a server, and the files of the credentials, as the options name them."""
 
     service: str
     api_key_file: Path | None
@@ -262,45 +187,41 @@ class Connection:
     cert: Path | None
     key: Path | None
 
-    @asynccontextmanager
-    async def open(self) -> AsyncIterator[Compliance]:
-        """Opens the connection.
+    def explained(self) -> AbstractAsyncContextManager[None]:
+        """Says of a connection that fails in the block whether its certificate is refused."""
+        return certificate_explained(self.service, ca=self.ca, certificate=self.cert, key=self.key)
 
-        Raises:
-            ClientError: A file cannot be read, or plaintext was requested beyond loopback.
-        """
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[tuple[grpc.aio.Channel, ApiKey | None]]:
+        """Opens a channel. Raises ClientError if a file cannot be read, or for plaintext beyond loopback."""
         api_key = read_api_key(self.api_key_file)
-        files = {"ca": self.ca, "certificate": self.cert, "key": self.key}
-        tls = read_tls(self.service, **files)
-        async with (
-            certificate_explained(self.service, **files),
-            open_channel(self.service, tls=tls) as channel,
-        ):
-            yield Compliance(channel=channel, api_key=api_key)
+        tls = read_tls(self.service, ca=self.ca, certificate=self.cert, key=self.key)
+        async with self.explained(), open_channel(self.service, tls=tls) as channel:
+            yield channel, api_key
 
 
 def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
-    """Makes calls, and returns the answer; reports an error and what to do, and ends the command.
-
-    Args:
-        connection: The connection.
-        work: Makes the calls.
-    """
+    """Makes the calls of ``work``, and returns its answer."""
 
     async def run() -> _Answer:
-        async with connection.open() as compliance:
-            return await work(compliance)
+        async with connection.open() as (channel, api_key):
+            return await work(Compliance(channel=channel, api_key=api_key))
 
-    try:
+    with calls_reported():
         return asyncio.run(run())
-    except CallRefusedError as error:
-        _fail(describe_refusal(error.refusal))
-    except ConnectionFailedError as error:
-        _fail(describe_lost_connection(error))
+
+
+@contextmanager
+def calls_reported() -> Iterator[None]:
+    """Reports an error of a call or of an input, and what to do, and ends the command."""
+    try:
+        yield
     except (ClientError, CommandError) as error:
-        _fail(str(error))
-
-
-def _fail(text: str) -> NoReturn:
-    Console(stderr=True).print(escape(text), style="red", highlight=False, soft_wrap=True)
-    raise typer.Exit(FAILED)
+        match error:
+            case CallRefusedError():
+                text = describe_refusal(error.refusal)
+            case ConnectionFailedError():
+                text = describe_lost_connection(error)
+            case _:
+                text = str(error)
+        fail(text)

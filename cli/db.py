@@ -19,10 +19,6 @@ from server.storage.errors import StorageError
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.schema import needed_revision, upgrade
 
-__all__ = [
-    "app",
-]
-
 app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is_help=True)
 
 

@@ -1,24 +1,5 @@
 """Errors of the commands, and their report.
 
-::
-
-    CommandError
-    ├── FileUnusable           a file cannot be read or written, already exists, or is too long
-    ├── OptionUnusable         an option cannot be understood
-    ├── OutputUnusable         a page or a folder cannot be written, or already exists
-    ├── SettingsUnusable       the settings are invalid, or their file cannot be read
-    ├── PolicyUnusable         there is no such policy, it is invalid, or the pack cannot meet it
-    ├── PlatformUnusable       the folder of a test platform cannot be written, or contains none
-    ├── ServerUnusable         the server cannot be reached, refuses the call, or cannot answer it
-    │   └── ServerDidNotStart  ``facegate serve`` ended, or did not print its ports in time
-    ├── StageUnusable          the demo's photos or its pack are not installed or cannot be used
-    ├── NotEvidence            the bytes are not a known kind of device evidence
-    ├── BenchFailed            a benchmark cannot run
-    │   ├── DeviceProcessFailed    the process with the devices ended, or its answer is invalid or late
-    │   └── ScanNotMeasured        a scan ended without a result
-    ├── UnknownPack            the catalogue has no such pack
-    └── BenchImpossible        the models cannot be measured
-
 Every message states the error, the expected value and the remedy. Addresses are shown without user names,
 passwords and queries. Errors of other packages are shown unchanged; exceptions of the file system are the
 ``__cause__`` of one of the above.
@@ -26,33 +7,11 @@ passwords and queries. Errors of other packages are shown unchanged; exceptions 
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Final
+from typing import Final, NoReturn
 
 import typer
 from rich.console import Console
 from rich.markup import escape
-
-__all__ = [
-    "FAILED",
-    "PENDING",
-    "BenchFailed",
-    "BenchImpossible",
-    "CommandError",
-    "DeviceProcessFailed",
-    "FileUnusable",
-    "NotEvidence",
-    "OptionUnusable",
-    "OutputUnusable",
-    "PlatformUnusable",
-    "PolicyUnusable",
-    "ScanNotMeasured",
-    "ServerDidNotStart",
-    "ServerUnusable",
-    "SettingsUnusable",
-    "StageUnusable",
-    "UnknownPack",
-    "errors_reported",
-]
 
 
 class CommandError(Exception):
@@ -141,10 +100,13 @@ def errors_reported(
     try:
         yield
     except kinds as error:
-        (console or Console(stderr=True)).print(
-            escape(words(_text(error))), style="red", highlight=False, soft_wrap=True
-        )
-        raise typer.Exit(FAILED) from error
+        fail(words(_text(error)), console=console)
+
+
+def fail(text: str, status: int = FAILED, *, console: Console | None = None) -> NoReturn:
+    """Prints an error on standard error, and ends the command."""
+    (console or Console(stderr=True)).print(escape(text), style="red", highlight=False, soft_wrap=True)
+    raise typer.Exit(status)
 
 
 def _text(error: Exception) -> str:

@@ -1,18 +1,22 @@
 """``facegate evaluate``: measures error rates of matching and of attack detection, with bounds."""
 
 import os
-import shlex
 from collections import Counter
 from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
+import numpy as np
 import typer
+from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
 
 from cli.chosen import models_folder
-from cli.errors import errors_reported
-from cli.options import JsonOption
+from cli.errors import OutputUnusable, errors_reported
+from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
 from evaluation import FiguresUnavailable, converted_network, require_figures
 from evaluation.match import (
@@ -23,14 +27,23 @@ from evaluation.match import (
     MatchEvaluationError,
     Material,
     NothingToMeasure,
+    PackMeasurement,
     PhotoListError,
+    calibrate,
+    common_embedder,
+    compare_all,
     describe,
     draw_charts,
+    embed_with_progress,
     group_photos,
+    measure_comparisons,
     measure_packs,
+    not_supported,
+    persons_needed,
     read_corrections,
     read_pairs,
     read_photo_list,
+    render_calibration,
     suspected_files,
     without_folder,
 )
@@ -49,40 +62,21 @@ from evaluation.pad import NothingToMeasure as NoPadMeasurement
 from evaluation.pad import describe as describe_pad
 from evaluation.pad import draw_charts as draw_pad_charts
 from evaluation.pad import measure_packs as measure_pad
+from formats.private_files import write_atomically
 from liveness import LivenessError, load_fusion_model
-from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule
+from matcher import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, similarity_for_fmr, threshold_cosine
 from server.base.version import server_version
 from vision.errors import VisionError
 from vision.onnx_sessions import RuntimeOptions
-from vision.packs import Pack, StateFileError, load_pack
-
-__all__ = [
-    "RESAMPLES",
-    "SEED",
-    "ApartOption",
-    "ConfidenceOption",
-    "CorrectionsOption",
-    "PacksOption",
-    "app",
-    "load_packs",
-    "read_optional_corrections",
-    "require_apart",
-    "worker_count",
-]
+from vision.packs import MatchCalibration, Pack, StateFileError, load_pack
 
 RESAMPLES: Final = 2000
 """Samples of the bootstrap."""
 SEED: Final = 1
+CONFIDENCE: Final = 0.95
+"""The confidence level: one-sided for bounds on FMR, two-sided for all others."""
 
 
-PacksOption = Annotated[
-    list[str],
-    typer.Option(
-        "--pack",
-        help="Pack; may be repeated. For example `open`, `embedded` or `insightface:<folder>`.",
-        show_default=False,
-    ),
-]
 AnyPacksOption = Annotated[
     list[str] | None,
     typer.Option(
@@ -108,12 +102,6 @@ ApartOption = Annotated[
         show_default=False,
     ),
 ]
-ConfidenceOption = Annotated[
-    float,
-    typer.Option(
-        help="Confidence level: one-sided for bounds on FMR, two-sided for FNMR.", min=0.9, max=0.999
-    ),
-]
 
 
 def worker_count() -> int:
@@ -122,11 +110,7 @@ def worker_count() -> int:
 
 
 def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:
-    """Load packs in the given order. Each model runs on one thread.
-
-    Raises:
-        vision.errors.PackError: One of them cannot be used.
-    """
+    """Load packs in the given order. Each model runs on one thread."""
     runtime = RuntimeOptions(intra_op_threads=1)
     return tuple(load_pack(spec, models_dir=models_dir, runtime=runtime) for spec in specs)
 
@@ -138,20 +122,12 @@ def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
 
 
 def read_optional_corrections(file: Path | None) -> Corrections:
-    """Return the corrections of a file; none without a file.
-
-    Raises:
-        PhotoListError: The file cannot be read, or breaks its form.
-    """
+    """Return the corrections of a file; none without a file."""
     return Corrections() if file is None else read_corrections(file)
 
 
 def require_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
-    """Verify that the sources of `--apart` exist, because a wrong name would have no effect.
-
-    Raises:
-        PhotoListError: No photo has such a source.
-    """
+    """Verify that the sources of `--apart` exist, because a wrong name would have no effect."""
     sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
     for source in apart:
         if source not in sources:
@@ -208,7 +184,15 @@ def match(
             show_default=False,
         ),
     ] = None,
-    confidence: ConfidenceOption = 0.95,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write a calibration file instead of a report, for the setting `calibration` of a server.",
+            metavar="FILE",
+            show_default=False,
+        ),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace an existing calibration file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the error rates of matching on your own photos (ISO/IEC 19795-1).
@@ -222,6 +206,12 @@ def match(
 
     The exit status is 1 if `--group-by` shows, beyond chance, that a promise of the pack's calibration is
     broken in a group.
+
+    With `--calibration` a bound on FMR is computed at each cosine, over all photos of different persons. Only
+    bounds that the number of persons supports are written: 26 persons support 1e-2 at best, 79 support 1e-3,
+    247 support 1e-4 and 776 support 1e-5. Use photos like those that your service receives, including
+    selfies: single photos are compared, and a scan is judged by several frames. Packs that share an embedder
+    can be given together; then the worst of them counts at each cosine.
 
     `manifest.csv` has the columns `file` (relative to the folder) and `identity`; any other column can serve
     for groups. A photo is omitted if a column `usable` is not 1, a column `label` is not `bona_fide`, or the
@@ -237,8 +227,17 @@ def match(
         facegate evaluate match --pairs photos/pairs.csv --pack insightface:/srv/models/buffalo_l --json
 
         facegate evaluate match --identities photos --pack open --portraits jp2-15kb --portraits scan-300dpi
+
+        facegate evaluate match --identities photos --pack open --calibration open.toml
     """
     specs = tuple(pack or (_EMBEDDED,))
+    if calibration is not None:
+        if identities is None or pairs or group_by or portraits or out or as_json:
+            raise typer.BadParameter(
+                "give it with --identities, and without the options of a report", param_hint="--calibration"
+            )
+        _calibrate(calibration, identities, specs, corrections=corrections, apart=apart or (), force=force)
+        return
     with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
         if out is not None:
             require_figures()
@@ -256,16 +255,17 @@ def match(
             material,
             packs=load_packs(specs, models_dir=models_folder()),
             names=pack_names(specs),
-            bootstrap=Bootstrap(resamples=RESAMPLES, confidence=confidence, seed=SEED),
+            bootstrap=Bootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
-            command=_match_command(
-                specs,
+            command=command_line(
+                *("facegate", "evaluate", "match"),
+                identities=None if identities is None else "DIR",
                 pairs=pairs,
-                corrections=corrections,
-                apart=apart or (),
-                group_by=group_by or (),
+                pack=pack_names(specs),
+                group_by=group_by,
                 portraits=material.portraits,
-                numbers=("--confidence", f"{confidence:g}"),
+                apart=apart,
+                corrections=corrections,
             ),
             workers=worker_count(),
             console=Console(stderr=True),
@@ -321,30 +321,136 @@ def _material(
     )
 
 
-def _match_command(
-    packs: Sequence[str],
+_LEAST_WORTH = 0.1
+_REPORTED = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5, 1e-6)
+
+
+def _calibrate(
+    out: Path,
+    identities: Path,
+    specs: Sequence[str],
     *,
-    pairs: Path | None,
     corrections: Path | None,
     apart: Sequence[str],
-    group_by: Sequence[str],
-    portraits: Sequence[str],
-    numbers: Sequence[str],
-) -> str:
-    """Return the command without this machine's folders."""
-    parts = ["facegate", "evaluate", "match"]
-    parts += ["--identities", "DIR"] if pairs is None else ["--pairs", pairs.name]
-    for name in pack_names(packs):
-        parts += ["--pack", name]
-    for column in group_by:
-        parts += ["--group-by", column]
-    for degradation in portraits:
-        parts += ["--portraits", degradation]
-    for source in apart:
-        parts += ["--apart", source]
-    if corrections is not None:
-        parts += ["--corrections", corrections.name]
-    return shlex.join([*parts, *numbers])
+    force: bool,
+) -> None:
+    """Writes the calibration file of packs with one embedder, and prints their rates at each bound."""
+    console, errors = Console(), Console(stderr=True)
+    with errors_reported(MatchEvaluationError, VisionError, OSError):
+        _require_new(out, force=force)
+        known = read_optional_corrections(corrections)
+        photos = read_photo_list(identities, corrections=known, apart=apart).photos
+        require_apart(photos, apart)
+        packs = load_packs(specs, models_dir=models_folder())
+        embedder = common_embedder(packs)
+        runs = embed_with_progress(
+            photos,
+            packs=packs,
+            subject=PHOTO_SUBJECT,
+            workers=worker_count(),
+            console=errors,
+        )
+        with errors.status("Computing bounds"):
+            measurements = [
+                measure_comparisons(
+                    run,
+                    compare_all(run.templates, unsure=known.unsure),
+                    pack=without_folder(spec),
+                    resamples=RESAMPLES,
+                    confidence=CONFIDENCE,
+                    seed=SEED,
+                )
+                for spec, run in zip(specs, runs, strict=True)
+            ]
+            calibration = calibrate(
+                measurements,
+                embedder_sha256=embedder,
+                dataset="photos of the operator",
+                scored=packs[0],
+                command=command_line(
+                    *("facegate", "evaluate", "match", "--identities", "DIR"),
+                    pack=map(without_folder, specs),
+                    corrections=corrections,
+                    apart=apart,
+                    calibration="FILE",
+                ),
+            )
+        _require_useful(calibration)
+        _write_public(out, render_calibration(calibration))
+    for measurement in measurements:
+        _print_measurement(console, calibration, measurement)
+    console.print(
+        escape(
+            f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}"
+        ),
+        highlight=False,
+        soft_wrap=True,
+    )
+
+
+def _require_new(out: Path, *, force: bool) -> None:
+    """Verify before any long work that the file can be written."""
+    if not out.absolute().parent.is_dir():
+        raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
+    if out.is_dir():
+        raise OutputUnusable(f"{out} is a folder: give a file to write")
+    if out.exists() and not force:
+        raise OutputUnusable(f"{out} exists: choose another name, or use --force")
+
+
+def _require_useful(calibration: MatchCalibration) -> None:
+    record, bound = calibration.record, calibration.lowest_bound
+    if record.genuine_pairs == 0:
+        raise NothingToMeasure(
+            "no person has two photos, so false non-matches (FNMR) cannot be measured: add photos"
+        )
+    if bound > _LEAST_WORTH:
+        raise NothingToMeasure(
+            f"{record.identities} persons support no bound on FMR below {bound:.2g}, which no policy "
+            f"can use: {_LEAST_WORTH:g} needs "
+            f"about {persons_needed(_LEAST_WORTH, confidence=CONFIDENCE)} persons"
+        )
+
+
+def _write_public(out: Path, text: str) -> None:
+    # Atomic: a server that reads the file sees either the old or the new content.
+    write_atomically(out, text.encode(), over=True)
+    out.chmod(0o644)
+
+
+def _print_measurement(console: Console, calibration: MatchCalibration, measurement: PackMeasurement) -> None:
+    run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
+    table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    for name in ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR"):
+        table.add_column(name, justify="right")
+    apart = comparisons.genuine_apart.size > 0
+    if apart:
+        table.add_column("FNMR apart", justify="right")
+    for bound in _REPORTED:
+        if bound < calibration.lowest_bound:
+            break
+        cosine = threshold_cosine(bound, calibration=calibration)
+        index = int(np.searchsorted(curve.thresholds, cosine, side="right")) - 1
+        row = [
+            f"{bound:g}",
+            f"{similarity_for_fmr(bound):.0f}",
+            f"{cosine:.3f}",
+            f"{curve.rates[index]:.1e}",
+            f"{comparisons.fnmr(cosine):.2%}" if comparisons.genuine.size else "no pairs",
+        ]
+        table.add_row(*row, *([f"{comparisons.fnmr_apart(cosine):.2%}"] if apart else []))
+    console.print(table)
+    console.print(
+        f"{run.photos} photos of {comparisons.identities} persons, {run.failures} failures to acquire, "
+        f"{comparisons.genuine.size + comparisons.genuine_apart.size:,} genuine and {curve.comparisons:,} "
+        f"impostor comparisons of {curve.person_pairs:,} pairs of persons; lowest bound "
+        f"{calibration.lowest_bound:g}.",
+        highlight=False,
+    )
+    missing = next((bound for bound in _REPORTED if bound < calibration.lowest_bound), None)
+    if missing is not None:
+        needed = persons_needed(missing, confidence=CONFIDENCE)
+        console.print(f"A bound of {not_supported(missing, needed)}.", highlight=False)
 
 
 _KINDS = {
@@ -405,9 +511,6 @@ def pad(
             show_default=False,
         ),
     ] = None,
-    confidence: Annotated[
-        float, typer.Option(help="Two-sided confidence level of intervals.", min=0.8, max=0.999)
-    ] = 0.95,
     as_json: JsonOption = False,
 ) -> None:
     """Measure attack detection on your own images and clips (ISO/IEC 30107-3).
@@ -447,16 +550,16 @@ def pad(
             chosen,
             packs=load_packs(specs, models_dir=models_folder()),
             names=pack_names(specs),
-            bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=confidence, seed=SEED),
+            bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
-            command=_pad_command(
-                specs,
-                datasets=dataset,
-                scorers=scorer or (),
-                weights=weights or (),
+            command=command_line(
+                *("facegate", "evaluate", "pad"),
+                dataset=dataset,
+                pack=pack_names(specs),
+                scorer=scorer,
+                weights=weights,
                 only=only,
                 with_unusable=with_unusable,
-                numbers=("--confidence", f"{confidence:g}"),
             ),
             console=Console(stderr=True),
         )
@@ -498,33 +601,6 @@ def _chosen(
     )
 
 
-def _pad_command(
-    packs: Sequence[str],
-    *,
-    datasets: Sequence[Path],
-    scorers: Sequence[str],
-    weights: Sequence[Path],
-    only: Path | None,
-    with_unusable: bool,
-    numbers: Sequence[str],
-) -> str:
-    """Return the command without this machine's folders."""
-    parts = ["facegate", "evaluate", "pad"]
-    for dataset in datasets:
-        parts += ["--dataset", dataset.name or "DIR"]
-    for name in pack_names(packs):
-        parts += ["--pack", name]
-    for scorer in scorers:
-        parts += ["--scorer", scorer]
-    for path in weights:
-        parts += ["--weights", path.name]
-    if only is not None:
-        parts += ["--only", only.name]
-    if with_unusable:
-        parts.append("--with-unusable")
-    return shlex.join([*parts, *numbers])
-
-
-app = typer.Typer(help="Measure error rates and outcomes over data sets.", no_args_is_help=True)
+app = typer.Typer(help="Measure error rates on your data, and calibrate packs.", no_args_is_help=True)
 app.command()(match)
 app.command()(pad)

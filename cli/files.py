@@ -15,22 +15,6 @@ from cli.shown import shown_name
 from facegate_protocol import public_key_der
 from formats.private_files import write_atomically
 
-__all__ = [
-    "MOST_IMAGE_BYTES",
-    "NotRegular",
-    "kind_there",
-    "read_evidence",
-    "read_image",
-    "read_public_key",
-    "read_regular",
-    "read_whole",
-    "require_page_path",
-    "write_image",
-    "write_page",
-    "write_whole",
-]
-
-
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
 
@@ -46,12 +30,6 @@ def read_regular(path: Path, *, most_bytes: int) -> bytes:
 
     Returns:
         At most ``most_bytes + 1`` bytes. The extra byte lets the caller detect a file that is too long.
-
-    Raises:
-        IsADirectoryError: The path is a folder.
-        NotRegular: The path is something else.
-        OSError: The file cannot be read.
-        ValueError: The path is invalid on this system.
     """
     # Non-blocking: a pipe without a writer would block the command forever.
     with os.fdopen(os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC), "rb") as stream:
@@ -61,11 +39,7 @@ def read_regular(path: Path, *, most_bytes: int) -> bytes:
 
 
 def read_whole(path: Path, *, most_bytes: int) -> bytes:
-    """Returns the content of a regular file, or of the target of a link.
-
-    Raises:
-        FileUnusable: It cannot be read, is not a regular file, or is longer than ``most_bytes``.
-    """
+    """Returns the content of a regular file, or of the target of a link."""
     try:
         data = read_regular(path, most_bytes=most_bytes)
     except NotRegular as error:
@@ -78,19 +52,7 @@ def read_whole(path: Path, *, most_bytes: int) -> bytes:
 
 
 def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
-    """Writes a file atomically.
-
-    Args:
-        path: The file.
-        content: Its content.
-        mode: Its permissions, without those that the umask takes away.
-        force: Whether an existing file is replaced.
-
-    Raises:
-        FileExistsError: The file exists and ``force`` is not set.
-        NotRegular: The path exists and is not a regular file, so it is not replaced.
-        OSError: The file cannot be written.
-    """
+    """Writes a file atomically."""
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if force:
@@ -128,31 +90,23 @@ _FOR_ALL: Final = 0o666
 
 
 def read_image(path: Path) -> bytes:
-    """Returns the content of a regular file.
-
-    Raises:
-        FileUnusable: It cannot be read, is not a regular file, or is longer than ``MOST_IMAGE_BYTES``.
-    """
+    """Returns the content of a regular file."""
     return read_whole(path, most_bytes=MOST_IMAGE_BYTES)
 
 
 def write_image(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a file atomically.
+    """Writes a file atomically, in place of one that exists only with ``force``."""
+    _write(path, data, mode=_FOR_ALL, force=force, other="OUT")
 
-    Args:
-        path: The file.
-        data: Its content.
-        force: Whether an existing file is replaced.
 
-    Raises:
-        FileUnusable: The file exists and ``force`` is not set, or it cannot be written.
-    """
+def _write(path: Path, data: bytes, *, mode: int, force: bool, other: str) -> None:
+    name = shown_name(path)
     try:
-        write_whole(path, data, mode=_FOR_ALL, force=force)
+        write_whole(path, data, mode=mode, force=force)
     except FileExistsError as error:
-        raise FileUnusable(f"{path} already exists: give another OUT, or use --force") from error
+        raise OutputUnusable(f"{name} already exists: give another {other}, or use --force") from error
     except OSError as error:
-        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 _MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
@@ -160,20 +114,12 @@ _MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
 
 
 def read_evidence(path: Path) -> bytes:
-    """Returns the content of a regular file.
-
-    Raises:
-        FileUnusable: It cannot be read, is not a regular file, or is too long.
-    """
+    """Returns the content of a regular file."""
     return read_whole(path, most_bytes=_MOST_EVIDENCE_BYTES)
 
 
 def read_public_key(path: Path) -> bytes:
-    """Reads a P-256 public key in PEM and returns it as SubjectPublicKeyInfo, DER.
-
-    Raises:
-        FileUnusable: The file cannot be read, or contains no such key.
-    """
+    """Reads a P-256 public key in PEM and returns it as SubjectPublicKeyInfo, DER."""
     try:
         key = load_pem_public_key(read_evidence(path))
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -187,12 +133,7 @@ _OWNER_ONLY: Final = 0o600
 
 
 def require_page_path(path: Path, *, force: bool) -> None:
-    """Verify before the work that the page can be written.
-
-    Raises:
-        OutputUnusable: The file exists and ``force`` is not set, the path is not a regular file, or its
-            folder does not exist.
-    """
+    """Verify before the work that the page can be written."""
     name = shown_name(path)
     try:
         if path.is_dir():
@@ -211,15 +152,5 @@ def require_page_path(path: Path, *, force: bool) -> None:
 
 
 def write_page(path: Path, page: str, *, force: bool) -> None:
-    """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``.
-
-    Raises:
-        OutputUnusable: The file exists and ``force`` is not set, or it cannot be written.
-    """
-    name = shown_name(path)
-    try:
-        write_whole(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force)
-    except FileExistsError as error:
-        raise OutputUnusable(f"{name} already exists: give another file, or use --force") from error
-    except OSError as error:
-        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
+    """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``."""
+    _write(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force, other="file")

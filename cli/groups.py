@@ -21,24 +21,14 @@ if TYPE_CHECKING:
     from typer._click.core import Context
     from typer._click.formatting import HelpFormatter
 
-__all__ = [
-    "LateCommand",
-    "SharingGroup",
-    "root_group",
-]
 
-_ON_ONE_LINE: Final = {"scan": "result", "config": "db"}
+_ON_ONE_LINE: Final = {"config": "db"}
 """Pairs of commands that share a line, so that the list fits a terminal of 24 lines."""
 
 
 @dataclass(frozen=True, slots=True)
 class LateCommand:
-    """A command, or a group of commands, that is not imported yet.
-
-    Attributes:
-        target: Module and name of its function or Typer application: ``"cli.serve:serve"``.
-        text: The text of its line in the list of commands.
-    """
+    """A command, or a group of commands, that is not imported yet."""
 
     target: str
     text: str

@@ -43,10 +43,6 @@ from server.storage.holds import expect_no_hold_of
 from server.storage.schema import expect_usable
 from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository, keys_in_use
 
-__all__ = [
-    "app",
-]
-
 
 def new_api_key_command(
     name: Annotated[str, typer.Argument(help="Caller's name, for logs.")],

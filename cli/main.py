@@ -11,19 +11,12 @@ import typer
 from cli.groups import LateCommand, root_group
 from server.base.private_files import PRIVATE_UMASK
 
-__all__ = [
-    "COMMANDS",
-    "app",
-    "main",
-]
-
 COMMANDS: Final = {
     "serve": LateCommand("cli.serve:serve", "Run a server until SIGTERM or Ctrl-C."),
     "doctor": LateCommand("cli.doctor.command:doctor", "Examine a deployment, and state what to correct."),
     "verify": LateCommand(
         "cli.verify.command:verify", "Verify that a scan shows the living person of the trusted image."
     ),
-    "scan": LateCommand("cli.verify.scan_command:scan_command", "Scan with a token of your backend."),
     "demo": LateCommand("cli.demo.command:demo", "Run twenty-one checks in both modes, and write a page."),
     "try": LateCommand(
         "cli.try_.command:try_command", "Scan your own face in a page on this machine, and see why."
@@ -41,12 +34,11 @@ COMMANDS: Final = {
     "attest": LateCommand(
         "cli.attest.command:app", "Inspect evidence of devices, and make evidence for tests."
     ),
-    "models": LateCommand("cli.models.command:app", "Pull, show, verify and bundle packs of models."),
+    "models": LateCommand("cli.models.command:app", "Pull, import, show and bundle packs of models."),
     "result": LateCommand("cli.result:app", "Verify saved results."),
     "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
-    "evaluate": LateCommand("cli.evaluate:app", "Measure error rates and outcomes over data sets."),
-    "calibrate": LateCommand("cli.calibrate:app", "Derive thresholds from your own data."),
+    "evaluate": LateCommand("cli.evaluate:app", "Measure error rates on your data, and calibrate packs."),
     "config": LateCommand("cli.config:app", "Show the settings."),
     "keys": LateCommand("cli.keys:app", "Make API keys, and manage the server's keys."),
     "db": LateCommand("cli.db:app", "Migrate the database, or erase device data."),
@@ -67,7 +59,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
-_FOR_OTHERS: Final = frozenset({"attest", "calibrate", "models"})
+_FOR_OTHERS: Final = frozenset({"attest", "models"})
 """Commands with public output, such as lists and packs, that another user may need: the server's."""
 
 

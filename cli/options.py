@@ -1,11 +1,33 @@
 """Common options of several commands."""
 
-from typing import Annotated
+import shlex
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated, Final
 
 import typer
 
-__all__ = [
-    "JsonOption",
-]
-
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+VerboseOption = Annotated[bool, typer.Option("--verbose", help="List each liveness signal and device test.")]
+
+TIME_FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+
+
+def in_utc(time: datetime) -> datetime:
+    """Returns the time of an option with its time zone, which is UTC if it has none."""
+    return time.replace(tzinfo=UTC) if time.tzinfo is None else time
+
+
+def command_line(*words: str, **options: object) -> str:
+    """Returns a command with those of its options that have a value; of a file only the name, for reports."""
+    parts = list(words)
+    for name, value in options.items():
+        values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]
+        for each in values:
+            if each is None or each is False:
+                continue
+            parts.append(f"--{name.replace('_', '-')}")
+            if each is not True:
+                parts.append((each.name or "DIR") if isinstance(each, Path) else str(each))
+    return shlex.join(parts)

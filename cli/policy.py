@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.errors import errors_reported
+from cli.errors import errors_reported, fail
 from cli.options import JsonOption
 from device_integrity import Assurance
 from liveness import ChallengeKind, load_fusion_model
@@ -20,23 +20,27 @@ from server.checks.offer import pack_shortfall
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.device.configured import missing_settings
 from server.policies import Policy, PolicyFile, load_policies, read_policy
-from server.policies.availability import Availability, availabilities
+from server.policies.availability import Availability, availability
 from server.policies.loading import PolicyError, PolicyInvalid
 from server.policies.schema import AssuranceFloors
 from server.running.models import load_configured_pack
 from vision.errors import VisionError
 
-__all__ = [
-    "app",
-]
+_INVALID = 1
 
 app = typer.Typer(help="Show policies, and test policy files.", no_args_is_help=True)
+
+
+@app.callback()
+def _group() -> None:
+    """Show policies, and test policy files."""  # Keeps `show` a subcommand although it is the only one.
 
 
 @app.command("show")
 def show_command(
     name: Annotated[
-        str | None, typer.Argument(help="A policy's name; by default all.", show_default=False)
+        str | None,
+        typer.Argument(help="A policy's name, or a policy file (TOML); by default all.", show_default=False),
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -46,11 +50,14 @@ def show_command(
 
     Of one policy, every setting is shown, with defaults, and the hash that checks contain; settings of
     challenges that it never starts have no effect, and are left out. Loads the pack that the settings name,
-    as the server does at its start. For example:
+    as the server does at its start. A file is tested before a server reads it: every problem is printed, and
+    the exit status is 1 if there is one. For example:
 
         facegate policy show --config /etc/facegate.toml
 
         FACEGATE_PACK=open facegate policy show standard
+
+        facegate policy show mine.toml
     """
     offers = _offers(name)
     if name is None:
@@ -63,7 +70,7 @@ def show_command(
         shown = _summary(file) | _availability(offer) | {"sure": _sure(offer), "policy": values}
         typer.echo(json.dumps(shown, indent=2))
         return
-    table = Table("setting", "value", title=f"{name}, version {file.policy.version}")
+    table = Table("setting", "value", title=f"{file.policy.name}, version {file.policy.version}")
     for key, value in _leaves(values):
         if not key.startswith(_without_effect(file.policy)):
             table.add_row(key, escape(str(value)))
@@ -84,35 +91,9 @@ def show_command(
     _print_shortfalls([offer])
 
 
-@app.command("check")
-def check_command(
-    files: Annotated[list[Path], typer.Argument(help="Policy files (TOML).")],
-) -> None:
-    """Test policy files and print every problem; the exit status is 1 if there is one."""
-    problems = 0
-    for path in files:
-        try:
-            file = read_policy(path)
-        except PolicyInvalid as error:
-            problems += len(error.problems)
-            for problem in error.problems:
-                typer.echo(problem, err=True)
-        else:
-            typer.echo(f"{path}: {file.policy.name}, version {file.policy.version}, {file.sha256.hex()}")
-    if problems:
-        raise typer.Exit(1)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Offer:
-    """A policy of a server, and whether its settings and its pack meet it.
-
-    Attributes:
-        file: The policy.
-        evidence: Whether devices can meet it.
-        pack_shortfall: Why the pack cannot meet it; ``None`` if it does.
-        networks: Names of the pack's PAD networks; ``None`` if the pack cannot be used.
-    """
+    """A policy of a server, and whether its settings and its pack meet it."""
 
     file: PolicyFile
     evidence: Availability
@@ -152,8 +133,11 @@ def _offers(name: str | None = None) -> list[_Offer]:
     with errors_reported(SettingsInvalid, PolicyError):
         settings = load_settings().settings
         book = load_policies(settings.policies.folder, served=settings.policies.served)
-        files = [book.get(each) for each in (book.names if name is None else [name])]
-    found = availabilities(book, missing=missing_settings(settings))
+        if name is not None and name.endswith(".toml"):
+            files = [_read(Path(name))]
+        else:
+            files = [book.get(each) for each in (book.names if name is None else [name])]
+    missing = missing_settings(settings)
     try:
         pack = load_configured_pack(settings)
     except VisionError as error:
@@ -165,9 +149,21 @@ def _offers(name: str | None = None) -> list[_Offer]:
         shortfalls = [pack_shortfall(file.policy, pack, allow_evaluation_pack=allowed) for file in files]
         networks = tuple(network.name for network in pack.pad_networks)
     return [
-        _Offer(file=file, evidence=found[file.policy.name], pack_shortfall=shortfall, networks=networks)
+        _Offer(
+            file=file,
+            evidence=availability(file.policy.device, missing=missing),
+            pack_shortfall=shortfall,
+            networks=networks,
+        )
         for file, shortfall in zip(files, shortfalls, strict=True)
     ]
+
+
+def _read(path: Path) -> PolicyFile:
+    try:
+        return read_policy(path)
+    except PolicyInvalid as error:
+        fail(str(error), _INVALID)
 
 
 def _availability(offer: _Offer) -> dict[str, Any]:

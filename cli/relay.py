@@ -5,26 +5,15 @@ import contextlib
 
 from cli.errors import ServerUnusable
 
-__all__ = ["Relay", "carry"]
-
 _HOST = "127.0.0.1"
 _CHUNK = 65_536
 
 
 class Relay:
-    """Forwards connections to a port until they are cut.
-
-    Attributes:
-        port: The TCP port on which it listens, after ``start``.
-    """
+    """Forwards connections to a port until they are cut."""
 
     def __init__(self, *, port: int = 0, delay_s: float = 0.0) -> None:
-        """Prepares the relay.
-
-        Args:
-            port: The port to listen on; 0 for any free one.
-            delay_s: Seconds for which data is under way, in each direction.
-        """
+        """Prepares the relay."""
         self.port = port
         self._delay_s = delay_s
         self._target = 0
@@ -33,11 +22,7 @@ class Relay:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def start(self, target: int) -> None:
-        """Listens, and forwards to the port ``target``.
-
-        Raises:
-            ServerUnusable: The port is in use.
-        """
+        """Listens, and forwards to the port ``target``."""
         self._target = target
         try:
             self._listening = await asyncio.start_server(self._accept, _HOST, self.port)

@@ -20,19 +20,6 @@ from cli.errors import OutputUnusable
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from server.pages import data_uri, render
 
-__all__ = [
-    "Chart",
-    "ReportDocument",
-    "Sheet",
-    "print_report",
-    "render_markdown",
-    "render_page",
-    "report_view",
-    "require_writable",
-    "write_report",
-]
-
-
 _NAME: Final = 12
 """Width of the names on a narrow terminal, in characters."""
 
@@ -61,12 +48,7 @@ def sheet_table(sheet: Sheet) -> Table:
 
 
 def render_page(document: ReportDocument, charts: Sequence[Chart]) -> str:
-    """Return the page as HTML.
-
-    Args:
-        document: The content of the report.
-        charts: Its charts.
-    """
+    """Return the page as HTML."""
     machine, (template, values) = document.machine, document.method
     about = {
         **document.facts,
@@ -90,11 +72,7 @@ _JSON: Final = "report.json"
 
 
 def require_writable(out: Path) -> None:
-    """Verify, before any long work, that a folder can be written to.
-
-    Raises:
-        OutputUnusable: The folder cannot be written to.
-    """
+    """Verify, before any long work, that a folder can be written to."""
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
         raise OutputUnusable(f"the folder {out} cannot be created: {there} is a file")
@@ -110,21 +88,7 @@ def write_report(
     json: str,
     more: Mapping[str, bytes] | None = None,
 ) -> Path:
-    """Write the files of a report: the page, its tables as Markdown, the figures as JSON, the charts.
-
-    Args:
-        out: The folder; it is created if needed.
-        document: The content of the report.
-        charts: Its charts.
-        json: The figures for programs.
-        more: Further files, by name.
-
-    Returns:
-        The page.
-
-    Raises:
-        OSError: A file cannot be written.
-    """
+    """Write the files of a report: the page, its tables as Markdown, the figures as JSON, the charts."""
     texts = {
         _JSON: json + "\n",
         _MARKDOWN: render_markdown(document),
@@ -139,13 +103,7 @@ def write_report(
 
 
 def print_report(document: ReportDocument, *, json: str | None, page: Path | None) -> None:
-    """Prints a report, and the path of its page.
-
-    Args:
-        document: The report.
-        json: The figures for programs, printed in place of tables; None for tables.
-        page: The written page; None if there is none.
-    """
+    """Prints a report, and the path of its page."""
     if json is None:
         Console().print(report_view(document))
     else:

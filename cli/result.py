@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Final, NoReturn
+from typing import Annotated, Any, Final
 
 import typer
 from facegate.v1 import result_pb2
@@ -14,11 +14,11 @@ from google.protobuf import json_format
 from joserfc import jws
 from joserfc.errors import JoseError
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.errors import FileUnusable
+from cli.errors import FileUnusable, fail
+from cli.options import JsonOption
 from cli.verdict import enum_word, failure_words, policy_words, sdk_words, waiver_words
 from facegate_client import (
     ClientError,
@@ -29,25 +29,13 @@ from facegate_client import (
     verify_result_jws,
 )
 
-__all__ = [
-    "app",
-]
-
-
 _ZIP: Final = b"PK\x03\x04"
 _RECORD_TYPE: Final = "facegate-record"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFile:
-    """A verified file.
-
-    Attributes:
-        kind: ``"result"``, ``"record"`` or ``"archive"``.
-        result: The signed result.
-        header: The header of the signature of the file.
-        manifest: The manifest of an archive; ``None`` for another file.
-    """
+    """A verified file."""
 
     kind: str
     result: result_pb2.CheckResult
@@ -58,19 +46,7 @@ class VerifiedFile:
 def verify_saved(
     content: bytes, keys: KeySet, *, issuer: str | None, tenant: str | None, accept_sandbox: bool
 ) -> VerifiedFile:
-    """Verifies the content of a saved file.
-
-    Args:
-        content: The content.
-        keys: The trusted keys.
-        issuer: The expected issuer; ``None`` for any.
-        tenant: The expected tenant; ``None`` for any.
-        accept_sandbox: Whether those of sandbox checks are accepted.
-
-    Raises:
-        FileUnusable: It is neither an archive nor a JWS.
-        ClientError: It is not verified.
-    """
+    """Verifies the content of a saved file."""
     if content.startswith(_ZIP):
         archive = verify_archive(content, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
         return VerifiedFile(
@@ -151,7 +127,7 @@ def verify_command(
     accept_sandbox: Annotated[
         bool, typer.Option("--accept-sandbox", help="Accept the result of a sandbox check; for tests only.")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print result and header as JSON.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Verify a saved result, evidence record or archive, offline.
 
@@ -172,23 +148,21 @@ def verify_command(
     The exit status states whether the result is authentic; `status` states whether the check succeeded. The
     exit status is 0 if the signature is valid, 1 if the result is refused, and 2 if a file cannot be read.
     """
-    messages = Console(stderr=True)
     try:
         content, keys = _read_content(result), _read_keys(jwks)
     except (FileUnusable, ClientError) as error:
-        _fail(messages, str(error), UNREADABLE)
+        fail(str(error), UNREADABLE)
     try:
         saved = verify_saved(
             content, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
         )
     except FileUnusable as error:
-        _fail(messages, f"{_named(result)} {error}", UNREADABLE)
+        fail(f"{_named(result)} {error}", UNREADABLE)
     except ClientError as error:
-        _fail(messages, str(error), NOT_VERIFIED)
+        fail(str(error), NOT_VERIFIED)
     verified = saved.result
     if expect_check_id is not None and verified.check_id != expect_check_id:
-        _fail(
-            messages,
+        fail(
             f"the result belongs to the check {verified.check_id}; expected {expect_check_id}: give the "
             "result of that check",
             NOT_VERIFIED,
@@ -281,11 +255,6 @@ def _view(saved: VerifiedFile) -> Table:
     for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
         table.add_row(label, Text(str(header.get(name) or "-")))
     return table
-
-
-def _fail(messages: Console, text: str, status: int) -> NoReturn:
-    messages.print(escape(text), style="red", highlight=False, soft_wrap=True)
-    raise typer.Exit(status)
 
 
 app = typer.Typer(help="Verify saved results.", no_args_is_help=True)

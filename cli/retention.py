@@ -36,10 +36,6 @@ from server.storage.errors import StorageError
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository
 
-__all__ = [
-    "app",
-]
-
 app = typer.Typer(help="Erase checks whose retention has ended, or print the schedule.", no_args_is_help=True)
 
 _BATCH = 100

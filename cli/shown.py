@@ -8,22 +8,12 @@ from rich import box
 from rich.table import Table
 from rich.text import Text
 
-__all__ = [
-    "Section",
-    "printable",
-    "section_table",
-    "shown_name",
-]
-
 
 def printable(text: str) -> str:
     r"""Returns ``text`` with unprintable characters escaped: control characters and those that hide others.
 
     A file name can contain anything: escape sequences recolour a terminal or rewrite lines above, and marks
     of direction turn ``exe.jpg`` into ``gpj.exe``.
-
-    Returns:
-        Printable text, ``\x1b`` for an escape character.
     """
     return "".join(character if character.isprintable() else _written(character) for character in text)
 
@@ -43,12 +33,7 @@ _NAME_WIDTH: Final = 34
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A part of a report.
-
-    Attributes:
-        title: Its title.
-        rows: Pairs of name and value.
-    """
+    """A part of a report."""
 
     title: str
     rows: tuple[tuple[str, str], ...]

@@ -6,10 +6,6 @@ from contextlib import contextmanager
 
 import structlog
 
-__all__ = [
-    "silenced_log",
-]
-
 
 @contextmanager
 def silenced_log() -> Iterator[None]:

@@ -12,33 +12,17 @@ from pathlib import Path
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
-from facegate.v1 import device_pb2
 
 from cli.errors import PlatformUnusable
-from facegate_client import FrameSource
 from server.base.private_files import make_private_file, make_private_folder
 from server.device.revocation import write_revocation_files
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
 from simulator.devices.client import (
     DeviceAttestor,
-    PlayedSource,
     camera_profile_of,
     device_profile_of,
     runtime_findings_of,
 )
-
-__all__ = [
-    "POLICY_NAME",
-    "SETTINGS_FILE",
-    "PlayedDevice",
-    "StoredPlatform",
-    "open_played_device",
-    "policy_text",
-    "read_platform",
-    "settings_text",
-    "write_platform",
-]
-
 
 POLICY_NAME: Final = "attested"
 
@@ -55,8 +39,6 @@ def settings_text(platform: TestPlatform, folder: Path, *, page: str | None = No
     """Returns settings, TOML: first keys and then tables, to append to the keys of other settings.
 
     Args:
-        platform: The platform.
-        folder: Folder of its files, absolute.
         page: Origin of a page on this machine that may scan, in place of that of the platform's app.
     """
     app = platform.app
@@ -156,11 +138,7 @@ class StoredPlatform:
     folder: Path
 
     def device(self, kind: DeviceKind) -> TestDevice:
-        """Returns a test device of this kind, with its stored state if it has one.
-
-        Raises:
-            PlatformUnusable: The state cannot be read.
-        """
+        """Returns a test device of this kind, with its stored state if it has one."""
         document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
         counter = document.get("counter")
         if counter is not None and not isinstance(counter, int):
@@ -168,25 +146,13 @@ class StoredPlatform:
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
     def save(self, device: TestDevice) -> None:
-        """Stores how often the device's App Attest key has signed; other devices have no state.
-
-        Raises:
-            PlatformUnusable: The folder cannot be written.
-        """
+        """Stores how often the device's App Attest key has signed; other devices have no state."""
         if device.use.counter is not None:
             _write(self.folder / _USE_FILE, json.dumps({"counter": device.use.counter}).encode())
 
 
 def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
-    """Creates a test platform, or renews the validity of the one in the folder from now on.
-
-    Args:
-        folder: The folder; it is created if needed.
-        now: The present time, with a time zone.
-
-    Raises:
-        PlatformUnusable: The folder cannot be written, or its content is not a test platform.
-    """
+    """Creates a test platform, or renews the validity of the one in the folder from now on."""
     secret = folder / _PLATFORM_FILE
     seed = _seed(secret) if secret.exists() else secrets.token_hex(32)
     platform = TestPlatform(seed=seed, made=now)
@@ -220,11 +186,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
 
 
 def read_platform(folder: Path) -> StoredPlatform:
-    """Reads the test platform in a folder.
-
-    Raises:
-        PlatformUnusable: There is none.
-    """
+    """Reads the test platform in a folder."""
     document = _read_json(folder / _PLATFORM_FILE)
     try:
         made = datetime.fromisoformat(document["made"])
@@ -266,62 +228,19 @@ def _write(path: Path, content: bytes) -> None:
         raise PlatformUnusable(f"{path} cannot be written: {error.strerror}") from error
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlayedDevice:
-    """The parts of a device that a ``facegate_client.FaceScanner`` needs.
-
-    Attributes:
-        device: The device.
-        stored: Its platform.
-    """
-
-    device: TestDevice
-    stored: StoredPlatform
-
-    @property
-    def attestor(self) -> DeviceAttestor:
-        """The attestor that makes its evidence."""
-        return DeviceAttestor(self.device)
-
-    @property
-    def profile(self) -> device_pb2.DeviceProfile:
-        """Its claim, as a message."""
-        return device_profile_of(self.device.claim)
-
-    @property
-    def camera(self) -> device_pb2.CameraProfile:
-        """Its claim on its camera, as a message."""
-        return camera_profile_of(self.device.camera)
-
-    @property
-    def runtime_findings(self) -> device_pb2.RuntimeFindings:
-        """The run-time findings of its app, as a message."""
-        return runtime_findings_of(self.device.report)
-
-    def source(self, source: FrameSource) -> PlayedSource:
-        """Returns a source of frames, changed as the device does."""
-        return PlayedSource(source, self.device.habit)
-
-    def save(self) -> None:
-        """Stores the state of the device for its next scan.
-
-        Raises:
-            PlatformUnusable: The platform's folder cannot be written.
-        """
-        self.stored.save(self.device)
+def scanner_parts(device: TestDevice) -> dict[str, Any]:
+    """Returns the arguments of a ``facegate_client.FaceScanner`` that make it the device."""
+    return {
+        "profile": device_profile_of(device.claim),
+        "camera": camera_profile_of(device.camera),
+        "attestor": DeviceAttestor(device),
+        "runtime_findings": runtime_findings_of(device.report),
+    }
 
 
-def open_played_device(kind: str, folder: Path) -> PlayedDevice:
-    """Opens a device of a stored platform, with the state of its earlier scans.
-
-    Args:
-        kind: A ``simulator.devices.DeviceKind``.
-        folder: Folder of the platform.
-
-    Raises:
-        PlatformUnusable: There is no such kind, or no platform in the folder.
-    """
+def open_stored_device(kind: str, folder: Path) -> tuple[TestDevice, StoredPlatform]:
+    """Opens a device of a stored platform, with the state of its earlier scans."""
     if kind not in set(DeviceKind):
         raise PlatformUnusable(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
     stored = read_platform(folder)
-    return PlayedDevice(device=stored.device(DeviceKind(kind)), stored=stored)
+    return stored.device(DeviceKind(kind)), stored

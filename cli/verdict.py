@@ -13,19 +13,6 @@ from rich.text import Text
 
 from matcher import similarity_in_words
 
-__all__ = [
-    "enum_word",
-    "failure_words",
-    "match_words",
-    "policy_words",
-    "result_json",
-    "save_verdict",
-    "sdk_words",
-    "verdict_view",
-    "waiver_words",
-]
-
-
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 _DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
 
@@ -38,16 +25,8 @@ def result_json(result: result_pb2.CheckResult) -> str:
 def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder: Path) -> tuple[str, ...]:
     """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
 
-    Args:
-        response: The response with the result.
-        folder: The folder; it is created if needed.
-
     Returns:
         The images, the evidence frame first, each with how to turn it upright, and then the other files.
-
-    Raises:
-        OSError: A file cannot be written.
-        ValueError: The check's identifier is not a UUID.
     """
     folder.mkdir(parents=True, exist_ok=True)
     # The identifier comes from the network and becomes part of a path.
@@ -97,8 +76,6 @@ def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
 
     Args:
         name: The enum's ``Name``, which raises ValueError for an unknown number.
-        value: The value.
-        prefix: Prefix of the name to remove.
 
     Returns:
         The name without its prefix; the number if this version does not know it.
@@ -139,7 +116,6 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: boo
     """Returns a result as tables.
 
     Args:
-        result: The result.
         signature: The state of its signature, such as "verified" or "not checked".
         verbose: Whether every signal and device test is listed; otherwise the view fits one screen.
     """
@@ -156,29 +132,11 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: boo
 
 
 def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
-    table = _titled_summary(result)
-    if result.liveness.explanations:
-        table.add_row("", Text("\n".join(result.liveness.explanations[:_MOST_EXPLANATIONS])))
-    if result.liveness.required_bits or result.liveness.challenge_steps:
-        table.add_row("challenge", _challenge(result.liveness))
-    table.add_row("same person", _match(result))
-    table.add_row("device", _device(result.device))
-    if failed := _failed_tests(result.device):
-        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
-    if decided := _deciding_detail(result.device):
-        table.add_row("", Text(decided, "red"))
-    if waivers := waiver_words(result):
-        table.add_row("waivers", Text(waivers, "yellow"))
-    table.add_row("transcript", _transcript(result))
-    if ending := sdk_words(result):
-        table.add_row("SDK", Text(ending, "yellow"))
-    table.add_row("policy", Text(policy_words(result.policy)))
-    if result.pack.evaluation_only or result.pack.missing_pad_networks:
-        table.add_row("pack", _pack(result.pack))
-    table.add_row("signature", Text(signature))
-    table.add_row("check", Text(result.check_id))
     signals, tests = len(result.liveness.signals), len(result.device.checks)
-    return Group(table, Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"))
+    return Group(
+        _summary(result, signature, short=True),
+        Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"),
+    )
 
 
 def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
@@ -197,8 +155,7 @@ def _deciding_detail(device: result_pb2.DeviceResult) -> str:
     return next(found, "")
 
 
-def _titled_summary(result: result_pb2.CheckResult) -> Table:
-    """Returns a table with the status, the reasons and the liveness verdict."""
+def _summary(result: result_pb2.CheckResult, signature: str, *, short: bool = False) -> Table:
     table = Table(title="Verdict", show_header=False, title_justify="left")
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -209,25 +166,26 @@ def _titled_summary(result: result_pb2.CheckResult) -> Table:
     if result.reasons:
         table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
     table.add_row("liveness", _liveness(result))
-    return table
-
-
-def _summary(result: result_pb2.CheckResult, signature: str) -> Table:
-    table = _titled_summary(result)
-    if result.liveness.explanations:
-        table.add_row("", Text("\n".join(result.liveness.explanations)))
+    if explanations := result.liveness.explanations[: _MOST_EXPLANATIONS if short else None]:
+        table.add_row("", Text("\n".join(explanations)))
     if result.liveness.required_bits or result.liveness.challenge_steps:
         table.add_row("challenge", _challenge(result.liveness))
     table.add_row("same person", _match(result))
     table.add_row("device", _device(result.device))
+    if short and (failed := _failed_tests(result.device)):
+        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
+    if short and (decided := _deciding_detail(result.device)):
+        table.add_row("", Text(decided, "red"))
     if waivers := waiver_words(result):
         table.add_row("waivers", Text(waivers, "yellow"))
     table.add_row("transcript", _transcript(result))
-    table.add_row("attempts", _attempts(result))
+    if not short:
+        table.add_row("attempts", _attempts(result))
     if ending := sdk_words(result):
         table.add_row("SDK", Text(ending, "yellow"))
     table.add_row("policy", Text(policy_words(result.policy)))
-    table.add_row("pack", _pack(result.pack))
+    if not short or result.pack.evaluation_only or result.pack.missing_pad_networks:
+        table.add_row("pack", _pack(result.pack))
     table.add_row("signature", Text(signature))
     table.add_row("check", Text(result.check_id))
     return table

@@ -11,17 +11,6 @@ from facegate_client import ConnectionFailedError, ServerError
 from facegate_protocol.texts import HINTS, REFUSALS
 from matcher.conformance import remedy_for
 
-__all__ = [
-    "describe_lost_connection",
-    "describe_refusal",
-    "evidence_words",
-    "feedback_text",
-    "feedback_texts",
-    "measured_words",
-    "portrait_words",
-    "refusal_advice",
-]
-
 
 def feedback_text(code: int) -> str:
     """Returns the text for a code; a general one for a code that this version does not know."""
@@ -33,7 +22,6 @@ def feedback_texts(codes: Iterable[int], *, frames: int) -> list[str]:
     """Returns the texts for the codes of a result.
 
     Args:
-        codes: The codes.
         frames: How many frames were sent: without one, the camera's picture is not at fault.
     """
     if frames:

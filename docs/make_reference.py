@@ -38,7 +38,7 @@ _POLICIES: Final = """\
 
 A policy is a TOML file with the demands of one use case. The server freezes it into each check, with its
 hash. `facegate policy show` lists the policies of a server, and with a name prints one. `facegate policy
-check FILE` validates a file before a server reads it; `server/policies/policy.schema.json` is the JSON Schema
+show FILE` validates a file before a server reads it; `server/policies/policy.schema.json` is the JSON Schema
 for editors. A policy that no device can meet with a server's settings is unavailable there: `facegate policy
 show` names the missing settings ([how to configure them](../device_integrity.md#configure-it)). Put your own
 policies into the folder that the [setting](settings.md) `policies.folder` names, and raise `version` with

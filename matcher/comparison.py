@@ -77,20 +77,21 @@ def require_calibration_support(calibration: MatchCalibration, policy: MatchPoli
         if supported >= 1:
             message = (
                 f"{demand} there is no calibration for the embedder of this pack. Calibrate it on your own "
-                "photos (`facegate calibrate match`), and name the file, or one with published figures, in "
-                "the setting `calibration`."
+                "photos (`facegate evaluate match --calibration`), and name the file, or one with published "
+                "figures, in the setting `calibration`."
             )
         else:
             message = (
                 f"{demand} the calibration of this pack supports no bound below {supported:g} "
                 f"({record.provenance}, {record.impostor_pairs} impostor pairs of {record.identities} "
-                "identities). Calibrate the pack on more identities (`facegate calibrate match`), name a "
-                "file with published figures in the setting `calibration`, or raise max_fmr."
+                "identities). Calibrate the pack on more identities (`facegate evaluate match "
+                "--calibration`), name a file with published figures in the setting `calibration`, or raise "
+                "max_fmr."
             )
     elif policy.require_measured and record.provenance != "measured":
         message = (
             f"the policy demands a measured calibration, but this pack's is {record.provenance}. Measure it "
-            "with `facegate calibrate match`."
+            "with `facegate evaluate match --calibration`."
         )
     else:
         return

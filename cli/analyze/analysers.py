@@ -29,7 +29,7 @@ from cli.analyze.report import (
     Thresholds,
     blank_finding,
 )
-from cli.connection import certificate_explained, read_file, read_tls
+from cli.connection import Connection
 from cli.errors import FileUnusable, ServerUnusable
 from cli.files import NotRegular, read_regular
 from cli.shown import shown_name
@@ -37,10 +37,8 @@ from cli.verdict import enum_word
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     AnalysisClient,
-    ApiKey,
     CallRefusedError,
     ConnectionFailedError,
-    open_channel,
 )
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageHeader
@@ -68,17 +66,6 @@ from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline, detect_container
 from vision.isolation.workers import DecoderLimits
 from vision.packs import Pack
-
-__all__ = [
-    "MOST_BYTES",
-    "Analyser",
-    "AnalysisDepth",
-    "LocalAnalyser",
-    "RemoteAnalyser",
-    "kind_of",
-    "read_media",
-    "unreadable",
-]
 
 MOST_BYTES: Final = 50_000_000
 """Longest file that is read: the limit of a video; the limit of an image is far lower."""
@@ -112,11 +99,7 @@ class Analyser(ABC):
     """Analyses one file after the other. Reports the problems of a file in its report."""
 
     def analyse(self, files: Sequence[Path], *, as_frames: bool = False) -> ExplainedFile:
-        """Analyse an image or a video, or several images, in order, as the frames of one scan.
-
-        Raises:
-            ServerUnusable: The server refuses the call for a reason beyond the file, or is not reached.
-        """
+        """Analyse an image or a video, or several images, in order, as the frames of one scan."""
         blank = blank_finding(tuple(files))
         try:
             if as_frames:
@@ -160,10 +143,7 @@ class LocalAnalyser(Analyser):
         """Load the model files of the packages. Decoders start with the first file that needs them.
 
         Args:
-            pack: The models.
-            policy: Thresholds of the fusion.
             subject: Defines which faces of a video's frame count as persons.
-            mode: Depth of the analysis of an image.
             keeps_studies: Whether the material of an analysis is returned; it is large.
             on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
         """
@@ -270,41 +250,16 @@ class LocalAnalyser(Analyser):
 class RemoteAnalyser(Analyser):
     """Lets a server analyse files, through the public client."""
 
-    def __init__(
-        self,
-        target: str,
-        *,
-        mode: AnalysisDepth,
-        api_key_file: Path | None = None,
-        ca: Path | None = None,
-        cert: Path | None = None,
-        key: Path | None = None,
-    ) -> None:
-        """Create the analyser without a connection.
-
-        Args:
-            target: ``host:port`` of the server's service listener.
-            mode: Depth of the analysis of an image.
-            api_key_file: File with the API key; None for none.
-            ca: PEM of the authorities to trust; None for the system's, or plaintext on loopback.
-            cert: PEM of the caller's certificate; None for none.
-            key: PEM of its private key; None for none.
-        """
-        self._target = target
+    def __init__(self, connection: Connection, *, mode: AnalysisDepth) -> None:
+        """Create the analyser without a connection."""
+        self._connection = connection
         self._mode = mode
-        self._api_key_file = api_key_file
-        self._files = {"ca": ca, "certificate": cert, "key": key}
         self._runner = asyncio.Runner()
         self._open = AsyncExitStack()
         self._client: AnalysisClient | None = None
 
     def __enter__(self) -> Self:
-        """Open the channel.
-
-        Raises:
-            SourceError: A file of the credentials cannot be read.
-            CredentialsError: The credentials cannot be used.
-        """
+        """Open the channel."""
         try:
             self._client = self._runner.run(self._connected())
         except BaseException:
@@ -349,7 +304,7 @@ class RemoteAnalyser(Analyser):
         client = self._client
 
         async def answer() -> _Answer:
-            async with certificate_explained(self._target, **self._files):
+            async with self._connection.explained():
                 return await call(client)
 
         try:
@@ -358,21 +313,12 @@ class RemoteAnalyser(Analyser):
             raise ServerUnusable(_in_one_line(describe_lost_connection(error))) from error
 
     async def _connected(self) -> AnalysisClient:
-        key = None
-        if self._api_key_file is not None:
-            content = read_file(self._api_key_file, "the API key")
-            key = ApiKey(content.decode("ascii", "replace").strip())
-        channel = open_channel(self._target, tls=read_tls(self._target, **self._files))
-        await self._open.enter_async_context(channel)
+        channel, key = await self._open.enter_async_context(self._connection.open())
         return AnalysisClient(channel=channel, api_key=key)
 
 
 def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
-    """Return the content of a regular file: at most ``most_bytes + 1`` bytes, which shows if it is too long.
-
-    Raises:
-        FileUnusable: The file cannot be read, or is not a regular file.
-    """
+    """Return the content of a regular file: at most ``most_bytes + 1`` bytes, one more if it is too long."""
     name = shown_name(path)
     try:
         return read_regular(path, most_bytes=most_bytes)
@@ -421,11 +367,7 @@ def unreadable(content: bytes, kind: FileKind | None) -> Problem | None:
 
 
 def _problem(error: CallRefusedError | FileUnusable | Refusal | VisionError) -> Problem:
-    """Return the problem of the file.
-
-    Raises:
-        ServerUnusable: The server refuses the call for a reason other than the file.
-    """
+    """Return the problem of the file."""
     if isinstance(error, CallRefusedError):
         refusal = error.refusal
         if (code := refusal.metadata.get("code")) is None:

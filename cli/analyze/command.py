@@ -13,7 +13,8 @@ from cli.analyze.analysers import Analyser, AnalysisDepth, LocalAnalyser, Remote
 from cli.analyze.page import explained_file, page_html
 from cli.analyze.printing import AnalysisDisplay, finding_view, summary_view
 from cli.analyze.report import FileReport, as_json_line
-from cli.chosen import ModelsDirOption, chosen_pack, chosen_policy, models_folder
+from cli.chosen import chosen_pack, chosen_policy, models_folder
+from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
 from cli.files import require_page_path, write_page
 from cli.shown import printable, shown_name
@@ -26,8 +27,6 @@ from server.pages import Explanation
 from server.policies.schema import liveness_policy
 from vision.errors import VisionError
 from vision.packs import Pack, load_pack
-
-__all__ = ["analyze"]
 
 ALL_LIVE, NOT_ALL_LIVE, NO_VERDICT = 0, 1, 2
 
@@ -80,7 +79,6 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    models_dir: ModelsDirOption = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -90,15 +88,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    config: Annotated[
-        Path | None,
-        typer.Option(
-            "--config",
-            envvar="FACEGATE_CONFIG",
-            help="Settings file (TOML), for its policies and the parameters of images in `[analysis]`.",
-        ),
-    ] = None,
-    server: Annotated[
+    service: Annotated[
         str | None,
         typer.Option(
             help="Let a server analyse. The host:port of its service listener; its pack and policy apply.",
@@ -106,28 +96,17 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option(envvar="FACEGATE_API_KEY_FILE", help="With --server: file with the API key."),
-    ] = None,
-    ca: Annotated[
-        Path | None,
-        typer.Option(
-            help="With --server: PEM of the authorities to trust; by default the system's, and plaintext on "
-            "loopback."
-        ),
-    ] = None,
-    cert: Annotated[
-        Path | None, typer.Option(help="With --server: PEM of the caller's certificate (mTLS).")
-    ] = None,
-    key: Annotated[Path | None, typer.Option(help="With --server: PEM of its private key.")] = None,
+    api_key_file: ApiKeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
 ) -> None:
     """Judge images and videos of people: LIVE, SPOOF or INCONCLUSIVE.
 
     Each signal is shown with its score, its weight and its finding in words. The sum of eight signals judges
     single images, in each mode; the fusion judges videos, and images in full mode. A verdict on a file is not
-    a check: a file does not prove who was in front of a camera, or when. Without --server nothing leaves this
-    computer, and only the page is written.
+    a check: a file does not prove who was in front of a camera, or when. Without --service nothing leaves
+    this computer, and only the page is written.
 
     Examples:
       facegate analyze selfie.jpg
@@ -138,17 +117,17 @@ def analyze(
 
       facegate analyze photos/*.jpg --mode basic --json > answers.jsonl
 
-      facegate analyze clip.mov --server api.example:8444 --api-key-file key.txt
+      facegate analyze clip.mov --service api.example:8444 --api-key-file key.txt
 
     The exit status is 0 if every verdict is LIVE, 1 if one is SPOOF or INCONCLUSIVE, and 2 if a file has no
     verdict: it cannot be read, shows no face or several, or a model failed.
     """
     messages = Console(stderr=True)
     with errors_reported(VisionError, ClientError, console=messages, words=printable):
-        if server is None:
-            _refuse_without_server(api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+        if service is None:
+            _refuse_without_server(ca=ca, cert=cert, key=key)
         else:
-            _refuse_with_server(pack=pack, policy=policy, models_dir=models_dir, explain=explain)
+            _refuse_with_server(pack=pack, policy=policy, explain=explain)
         if as_frames and len(files) > MAXIMUM_STILLS:
             raise typer.BadParameter(
                 f"{len(files)} still frames are too many: at most {MAXIMUM_STILLS} make one scan",
@@ -158,14 +137,13 @@ def analyze(
             _refuse_page(explain, count=1 if as_frames else len(files), force=force)
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
-        if server is not None:
-            with RemoteAnalyser(
-                server, mode=mode, api_key_file=api_key_file, ca=ca, cert=cert, key=key
-            ) as remote:
+        if service is not None:
+            connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+            with RemoteAnalyser(connection, mode=mode) as remote:
                 findings = run.analyse(remote)
         else:
-            rules = chosen_policy(policy, config)
-            models = load_pack(chosen_pack(pack, config), models_dir=models_folder(models_dir, config))
+            rules = chosen_policy(policy)
+            models = load_pack(chosen_pack(pack), models_dir=models_folder())
             with LocalAnalyser(
                 pack=models,
                 policy=liveness_policy(rules),
@@ -235,22 +213,19 @@ def _status(findings: Sequence[FileReport]) -> int:
 
 def _refuse_without_server(**options: Path | None) -> None:
     for name, value in options.items():
-        if value is not None and name != "api_key_file":
-            raise typer.BadParameter("it is valid only with --server", param_hint=f"--{name}")
+        if value is not None:
+            raise typer.BadParameter("it is valid only with --service", param_hint=f"--{name}")
 
 
-def _refuse_with_server(
-    *, pack: str | None, policy: str | None, models_dir: Path | None, explain: Path | None
-) -> None:
-    del models_dir  # The environment often sets it; a server's answer does not depend on it.
+def _refuse_with_server(*, pack: str | None, policy: str | None, explain: Path | None) -> None:
     for name, value in (("--pack", pack), ("--policy", policy)):
         if value is not None:
             raise typer.BadParameter(
-                "the server uses its own: omit the option with --server", param_hint=name
+                "the server uses its own: omit the option with --service", param_hint=name
             )
     if explain is not None:
         raise typer.BadParameter(
-            "a server returns no images: omit --server to analyse on this computer", param_hint="--explain"
+            "a server returns no images: omit --service to analyse on this computer", param_hint="--explain"
         )
 
 

@@ -28,18 +28,6 @@ from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.image import encode_jpeg
 from vision.packs import PadNetwork
 
-__all__ = [
-    "colour_map",
-    "exif_words",
-    "face_speed",
-    "image_groups",
-    "pattern_group",
-    "repeats",
-    "timeline",
-    "video_groups",
-    "whole_spectrum",
-]
-
 _QUALITY: Final = 88
 _LONGEST: Final = 900
 _CLOSE_LONGEST: Final = 640
@@ -205,9 +193,6 @@ def _midline(pairs: NDArray[np.float64], reach: int) -> list[list[float]]:
     Args:
         pairs: Shape (n, 2, 2): for each pair the left and the right point as (x, y).
         reach: Distance of each point from the middle, pixels.
-
-    Returns:
-        The points; none if the pairs have no direction.
     """
     across = (pairs[:, 1] - pairs[:, 0]).sum(axis=0)
     length = float(np.linalg.norm(across))
@@ -316,9 +301,6 @@ def whole_spectrum(half: NDArray[np.float32]) -> NDArray[np.float32]:
 
     Args:
         half: Shape (n, n / 2 + 1), n even, in the order of ``numpy.fft.rfft2``.
-
-    Returns:
-        Shape (n, n).
     """
     side = half.shape[0]
     whole = np.empty((side, side), half.dtype)
@@ -421,7 +403,6 @@ def timeline(scan: ScanObservations, pad_scores: Sequence[PadScore], *, timed: b
     """Return the chart of a video's measurements over time, for ``charts.svg``.
 
     Args:
-        scan: At least one frame.
         pad_scores: The networks' scores of selected frames.
         timed: False if the capture times give only an order: then each frame counts as a second, and no
             movement is shown.
@@ -552,7 +533,6 @@ def colour_map(
     """Return numbers as colours that suit colour-blind people: dark (smallest), green, yellow (largest).
 
     Args:
-        values: Shape (height, width), finite.
         side: The shorter side of the result has at least as many pixels.
         limits: The darkest and the brightest value, to make maps comparable; the smallest and the largest
             value if None.

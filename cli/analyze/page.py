@@ -13,8 +13,6 @@ from server.analysis.assessment import UNASSESSED
 from server.pages import Explanation, Group, Judgement, Measure, explanation_page
 from vision.packs import Pack
 
-__all__ = ["explained_file", "page_html"]
-
 _TONES: Final = {Verdict.LIVE: "good", Verdict.SPOOF: "bad", Verdict.INCONCLUSIVE: "warn"}
 
 

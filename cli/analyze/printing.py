@@ -23,8 +23,6 @@ from cli.shown import printable, shown_name
 from liveness import Signal, Verdict
 from server.analysis.assessment import scope_of
 
-__all__ = ["AnalysisDisplay", "finding_view", "summary_view"]
-
 _NAME: Final = 40
 _STYLES: Final = {
     Verdict.LIVE: "bold green",

@@ -17,19 +17,6 @@ from formats.exif import ExifTags
 from liveness import Signal, Verdict
 from server.analysis.results import ImageStudy, image_request_id
 
-__all__ = [
-    "Attack",
-    "ExplainedFile",
-    "FileKind",
-    "FileReport",
-    "FileVerdict",
-    "Problem",
-    "Thresholds",
-    "as_envelope",
-    "as_json_line",
-    "blank_finding",
-]
-
 _DIGITS: Final = 4
 _MODEL_ID: Final = "face_liveness"
 _MODEL_NAME: Final = "Face Liveness Detection"
@@ -90,7 +77,6 @@ class FileVerdict:
     """One verdict and its reasons.
 
     Attributes:
-        verdict: LIVE, SPOOF or INCONCLUSIVE.
         confidence: Confidence that the person is live, 0..1.
         thresholds: See ``Thresholds``; None if they are unknown, such as those of a server's policy.
         signals: Every signal, in the order of the analysis.
@@ -113,7 +99,6 @@ class Problem:
 
     Attributes:
         code: A code of the contract, such as ``"NO_FACE_DETECTED"``.
-        message: Message for people.
         reason: More specific than the code, such as ``"VIDEO_TOO_LONG"``; empty if there is none.
     """
 
@@ -140,7 +125,6 @@ class FileReport:
         assessment: Sentences on the extent of the assessment; empty without a verdict, and from a server
             that does not state it.
         facts: Properties of the file as words, by name, such as the size.
-        values: The same properties for programs.
     """
 
     files: tuple[Path, ...]
@@ -186,14 +170,7 @@ def blank_finding(files: tuple[Path, ...]) -> FileReport:
 
 @dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class ExplainedFile:
-    """One file's report, with the images and measurements behind it.
-
-    Attributes:
-        finding: The report.
-        image: The material of an image's analysis; None for other files, and if no analysis took place.
-        video: The material of a video's analysis; likewise.
-        exif: The camera's EXIF tags of an image; None for other files.
-    """
+    """One file's report, with the images and measurements behind it."""
 
     finding: FileReport
     image: ImageStudy | None = field(default=None, repr=False)

@@ -31,12 +31,6 @@ from device_integrity.apple import Environment
 from server.device.revocation import read_revocation_files, write_revocation_files
 from simulator.devices import DeviceKind
 
-__all__ = [
-    "app",
-    "report_view",
-]
-
-
 _STYLES: Final = {
     DeviceFinding.PASS: "green",
     DeviceFinding.FAIL: "bold red",
@@ -46,13 +40,7 @@ _STYLES: Final = {
 
 
 def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
-    """Returns the whole report.
-
-    Args:
-        report: The report.
-        file: File with the evidence.
-        at: Time of the judgement.
-    """
+    """Returns the whole report."""
     head = Text.assemble((str(file), "bold"), f"  {report.kind}, judged as of {moment(at)}")
     if not report.checks:
         return Group(
@@ -161,7 +149,7 @@ def inspect_command(
     """
     with errors_reported(DeviceIntegrityError):
         given = GivenInputs(
-            at=_time(at),
+            at=_time("--at", at),
             challenge=_hexadecimal("--challenge", challenge),
             apps=tuple(app or ()),
             environment=environment,
@@ -192,15 +180,15 @@ def _hexadecimal(option: str, text: str | None) -> bytes | None:
     return bytes.fromhex(text)
 
 
-def _time(text: str | None) -> datetime:
+def _time(option: str, text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise OptionUnusable(f"--at {text}: write a time such as 2026-03-01T12:00:00Z") from error
+        raise OptionUnusable(f"{option} {text}: write a time such as 2026-03-01T12:00:00Z") from error
     if at.tzinfo is None:
-        raise OptionUnusable(f"--at {text}: add the time zone, such as Z for UTC")
+        raise OptionUnusable(f"{option} {text}: add the time zone, such as Z for UTC")
     return at
 
 
@@ -244,7 +232,7 @@ def revocation_command(
             data, moment = _fetch(url)
         write_revocation_files(file, data, fetched_at=moment)
         held = read_revocation_files(file)
-    except (OSError, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
+    except (OSError, OptionUnusable, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
         typer.echo(f"{file}: {error}; the existing list is kept", err=True)
         raise typer.Exit(FAILED) from error
     hours = (datetime.now(UTC) - held.fetched_at).total_seconds() / 3600
@@ -281,9 +269,7 @@ def _bytes(file: Path) -> bytes:
 
 
 def _past_time(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"{text} has no time zone; write it as 2026-11-24T06:00:00Z")
+    moment = _time("--fetched-at", text)
     if moment > datetime.now(UTC):
         raise ValueError(f"{text} is in the future")
     return moment

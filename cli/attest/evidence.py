@@ -17,18 +17,6 @@ from device_integrity.apple import Environment
 from formats.der import Encoding, read_prefix
 from formats.errors import DerMalformed
 
-__all__ = [
-    "GivenInputs",
-    "RecognisedKind",
-    "Report",
-    "as_json",
-    "hexadecimal",
-    "moment",
-    "not_asked",
-    "recognise",
-]
-
-
 _MOST_CBOR_BYTES: Final = 64 * 1024
 _MOST_DER_BYTES: Final = 80 * 1024
 _SIGNED_DATA: Final = "1.2.840.113549.1.7.2"
@@ -60,7 +48,6 @@ class RecognisedEvidence:
     """Evidence of a known kind.
 
     Attributes:
-        kind: Its kind.
         parts: Its bytes: for a chain the certificates, leaf first; one part for every other kind.
     """
 
@@ -69,11 +56,7 @@ class RecognisedEvidence:
 
 
 def recognise(data: bytes) -> RecognisedEvidence:
-    """Recognises evidence, in binary, base64 or base64url.
-
-    Raises:
-        NotEvidence: The bytes are no known kind of evidence.
-    """
+    """Recognises evidence, in binary, base64 or base64url."""
     found = _recognise(data)
     text = data.strip()
     if found is None and _BASE64.fullmatch(text):
@@ -165,20 +148,13 @@ class GivenInputs:
     """The user's inputs for the tests; ``None`` or empty if not given.
 
     Attributes:
-        at: The time of the judgement.
         challenge: The challenge that the evidence must contain, bytes.
         apps: Apple's application identifiers; for Android and Play, package names with ``@`` and the
             SHA-256 of a signing certificate in hexadecimal.
-        environment: Environment of App Attest.
         key_id: The identifier that was sent with the evidence.
         public_key: The enrolled key, SubjectPublicKeyInfo, DER.
         counter: The last known counter of the enrolled key.
-        max_age: Greatest age of a receipt.
         most_keys: Greatest acceptable risk metric of a receipt.
-        client_data: WebAuthn's client data, as sent.
-        rp_id: WebAuthn's relying party identifier.
-        revocation: Google's list of revoked keys, JSON.
-        play_keys: Keys of Play Integrity tokens, JSON.
     """
 
     at: datetime
@@ -198,13 +174,7 @@ class GivenInputs:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """The report on one piece of evidence.
-
-    Attributes:
-        kind: Its kind, in words.
-        sections: Its content.
-        checks: The tests and their findings.
-    """
+    """The report on one piece of evidence."""
 
     kind: str
     sections: tuple[Section, ...]
@@ -217,12 +187,7 @@ class Report:
 
 
 def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tuple[DeviceCheck, ...]:
-    """Returns the tests; those without an input from the user become "not evaluated".
-
-    Args:
-        checks: The tests of a verifier, some made with placeholders.
-        missing: Names of tests without an input, and the option that gives it.
-    """
+    """Returns the tests; those without an input from the user become "not evaluated"."""
     return tuple(
         replace(
             check,

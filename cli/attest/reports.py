@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
-from enum import IntEnum
+from enum import Enum, IntEnum
 from typing import Any, Final
 
 from cryptography import x509
@@ -73,20 +73,11 @@ from device_integrity.web import (
 )
 from facegate_protocol import public_key_der, sha256
 
-__all__ = [
-    "make_report",
-]
-
-
 _ANDROID: Final = re.compile(r"([A-Za-z0-9_.]{1,255})@([0-9A-Fa-f:]{64,95})")
 
 
 def android_apps(texts: Iterable[str]) -> tuple[AllowedApp, ...]:
-    """Parses Android apps: package, ``@``, and the SHA-256 of the signing certificate in hexadecimal.
-
-    Raises:
-        OptionUnusable: A text has another form.
-    """
+    """Parses Android apps: package, ``@``, and the SHA-256 of the signing certificate in hexadecimal."""
     return tuple(map(_android_app, texts))
 
 
@@ -114,11 +105,7 @@ _LAST_MILLISECOND = 253_402_300_799_000
 
 
 def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
-    """Returns a report on a certificate chain, leaf first.
-
-    Raises:
-        ReferenceDataMalformed: The given revocation list cannot be read.
-    """
+    """Returns a report on a certificate chain, leaf first."""
     revocation = (
         parse_revocation_list(given.revocation, fetched_at=given.at) if given.revocation is not None else None
     )
@@ -131,35 +118,29 @@ def chain_report(certificates: tuple[bytes, ...], given: GivenInputs) -> Report:
         revocation=revocation,
         now=given.at,
     )
-    missing = {
-        f"android_key.{check}": option
-        for check, option, lacks in (
-            ("challenge", "--challenge", given.challenge is None),
-            ("application", "--app", not given.apps),
-            ("revocation", "--revocation", given.revocation is None),
-        )
-        if lacks
-    }
+    missing = _missing(
+        {
+            "android_key.challenge": (given.challenge is None, "--challenge"),
+            "android_key.application": (not given.apps, "--app"),
+            "android_key.revocation": (given.revocation is None, "--revocation"),
+        }
+    )
     sections = (
         *(_chain_sections(result.chain) if result.chain else ()),
         *(_description_sections(result.description) if result.description else ()),
         *(_application_section(result.application) if result.application else ()),
     )
     return Report(
-        kind="Android key attestation, certificate chain",
+        kind=RecognisedKind.ANDROID_CHAIN,
         sections=sections,
         checks=not_asked(result.checks, missing),
     )
 
 
 def description_report(data: bytes) -> Report:
-    """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified.
-
-    Raises:
-        KeyDescriptionMalformed: The data is no KeyDescription.
-    """
+    """Returns a report on a KeyDescription without its chain. Without a chain nothing can be verified."""
     return Report(
-        kind="Android key attestation, KeyDescription alone",
+        kind=RecognisedKind.KEY_DESCRIPTION,
         sections=_description_sections(read_key_description(data)),
         checks=(),
     )
@@ -173,47 +154,57 @@ def _chain_sections(chain: WalkedChain) -> tuple[Section, ...]:
     )
 
 
+def _section(title: str, item: Any, **words: str) -> Section:
+    """Returns the fields of a dataclass, without nested ones; ``words`` replace some, or add to them."""
+    found = {one.name: _field_words(getattr(item, one.name)) for one in fields(item)} | words
+    return Section(title, tuple((name.replace("_", " "), text) for name, text in found.items() if text))
+
+
+def _field_words(value: object) -> str:
+    """Returns the value of a field in words; empty for what has rows of its own, such as a dataclass."""
+    match value:
+        case None | "":
+            return "not said"
+        case bool():
+            return "yes" if value else "no"
+        case IntEnum():
+            return _word(value)
+        case Enum():
+            return str(value.value)
+        case int() | str():
+            return str(value)
+        case bytes():
+            return hexadecimal(value) or "none"
+        case datetime():
+            return moment(value)
+        case frozenset() | tuple():
+            return ", ".join(sorted(map(_field_words, value))) or "none"
+        case _:
+            return ""
+
+
 def _certificate_section(place: int, certificate: Certificate) -> Section:
-    return Section(
+    return _section(
         f"Certificate {place}",
-        (
-            ("subject", certificate.subject),
-            ("serial number", format(certificate.serial, "x")),
-            ("valid", f"{moment(certificate.not_before)} to {moment(certificate.not_after)}"),
-            ("authority", {True: "yes", False: "no", None: "not said"}[certificate.is_ca]),
-            ("SHA-256 of the key", certificate.spki_sha256.hex()),
-        ),
+        certificate,
+        serial=format(certificate.serial, "x"),
+        subject=certificate.subject,
+        key_sha256=certificate.spki_sha256.hex(),
     )
 
 
 def _description_sections(description: KeyDescription) -> tuple[Section, ...]:
+    not_der = ", ".join(sorted(description.oddities)) or "nothing"
     return (
-        Section(
-            "KeyDescription",
-            (
-                ("attestation version", str(description.attestation_version)),
-                ("attestation security level", _word(description.attestation_security_level)),
-                ("KeyMint version", str(description.keymint_version)),
-                ("KeyMint security level", _word(description.keymint_security_level)),
-                ("challenge", hexadecimal(description.challenge)),
-                ("unique identifier", hexadecimal(description.unique_id) or "none"),
-                ("not DER", ", ".join(sorted(description.oddities)) or "nothing"),
-            ),
-        ),
+        _section("KeyDescription", description, not_DER=not_der),
         Section("Enforced by hardware", tuple(_rows(description.hardware_enforced))),
         Section("Enforced by software", tuple(_rows(description.software_enforced))),
     )
 
 
 def _application_section(application: ApplicationId) -> tuple[Section, ...]:
-    packages = sorted(f"{one.name} {one.version}" for one in application.packages)
-    digests = sorted(one.hex() for one in application.certificate_digests)
-    return (
-        Section(
-            "Application",
-            (("packages", ", ".join(packages)), ("SHA-256 of signing certificates", ", ".join(digests))),
-        ),
-    )
+    packages = ", ".join(sorted(f"{one.name} {one.version}" for one in application.packages))
+    return (_section("Application", application, packages=packages),)
 
 
 def _rows(found: AuthorizationList) -> Iterable[tuple[str, str]]:
@@ -264,11 +255,6 @@ def _text_or_hex(value: bytes) -> str:
     return text if text.isprintable() and "\ufffd" not in text and value else hexadecimal(value)
 
 
-_KIND_ATTESTATION, _KIND_ASSERTION, _KIND_RECEIPT = (
-    "App Attest attestation object",
-    "App Attest assertion",
-    "App Attest receipt",
-)
 _ENVIRONMENTS = {one.aaguid: one.value for one in Environment}
 # The generator of P-256, a publicly known key: a placeholder for a test that is then omitted.
 _PLACEHOLDER_KEY = public_key_der(ec.derive_private_key(1, ec.SECP256R1()).public_key())
@@ -308,10 +294,10 @@ def attestation_report(data: bytes, given: GivenInputs) -> Report:
         missing["app_attest.key_id"] = "--key-id"
     checks = not_asked(result.checks, missing)
     if attestation is None:
-        return Report(kind=_KIND_ATTESTATION, sections=(), checks=checks)
+        return Report(kind=RecognisedKind.APP_ATTEST, sections=(), checks=checks)
     held = _receipt_checks(attestation.receipt, given, public_key=attestation.key_der)
     return Report(
-        kind=_KIND_ATTESTATION, sections=_attestation_sections(attestation), checks=(*checks, *held)
+        kind=RecognisedKind.APP_ATTEST, sections=_attestation_sections(attestation), checks=(*checks, *held)
     )
 
 
@@ -338,7 +324,9 @@ def assertion_report(data: bytes, given: GivenInputs) -> Report:
             "app_attest_assertion.counter": (given.counter is None, "--counter"),
         }
     )
-    return Report(kind=_KIND_ASSERTION, sections=sections, checks=not_asked(result.checks, missing))
+    return Report(
+        kind=RecognisedKind.APP_ATTEST_ASSERTION, sections=sections, checks=not_asked(result.checks, missing)
+    )
 
 
 def receipt_report(data: bytes, given: GivenInputs) -> Report:
@@ -349,7 +337,7 @@ def receipt_report(data: bytes, given: GivenInputs) -> Report:
         signed = None
     sections = _signed_sections(signed) if signed else ()
     checks = _receipt_checks(data, given, public_key=given.public_key)
-    return Report(kind=_KIND_RECEIPT, sections=sections, checks=checks)
+    return Report(kind=RecognisedKind.APP_ATTEST_RECEIPT, sections=sections, checks=checks)
 
 
 def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> tuple[DeviceCheck, ...]:
@@ -388,17 +376,13 @@ def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None
 
 
 def _attestation_sections(attestation: Attestation) -> tuple[Section, ...]:
-    credential, claims = attestation.credential, attestation.claims
+    credential = attestation.credential
     return (
-        Section(
+        _section(
             "Key",
-            (
-                ("identifier", credential.credential_id.hex()),
-                ("environment", _ENVIRONMENTS.get(credential.aaguid, "unknown")),
-                ("app, by its certificate", claims.app_id or "not said"),
-                ("system, by its certificate", claims.os_version or "not said"),
-                ("build, by its certificate", claims.os_build or "not said"),
-            ),
+            attestation.claims,
+            identifier=credential.credential_id.hex(),
+            environment=_ENVIRONMENTS.get(credential.aaguid, "unknown"),
         ),
         _authenticator_section(attestation.authenticator),
         _apple_certificate_section("Leaf certificate", attestation.leaf),
@@ -423,14 +407,7 @@ def _missing(options: Mapping[str, tuple[bool, str]]) -> dict[str, str]:
 
 
 def _authenticator_section(data: AuthenticatorData) -> Section:
-    return Section(
-        "Authenticator data",
-        (
-            ("SHA-256 of the app identifier", data.app_id_hash.hex()),
-            ("flags", f"0x{data.flags:02x}"),
-            ("counter", str(data.counter)),
-        ),
-    )
+    return _section("Authenticator data", data, flags=f"0x{data.flags:02x}")
 
 
 def _apple_certificate_section(title: str, certificate: x509.Certificate) -> Section:
@@ -454,68 +431,40 @@ def _held_receipt(data: bytes) -> tuple[Section, ...]:
 
 
 def _receipt_section(receipt: Receipt) -> Section:
-    def shown_moment(at: datetime | None) -> str:
-        return moment(at) if at is not None else "not said"
-
     risk = "not said" if receipt.risk_metric is None else f"about {receipt.risk_metric} keys in 30 days"
-    hashed = (
-        hexadecimal(receipt.client_hash) if receipt.client_hash is not None else "only in ATTEST receipts"
-    )
-    return Section(
-        "Receipt",
-        (
-            ("kind", receipt.kind.value),
-            ("app", receipt.app_id),
-            ("environment", receipt.environment.value),
-            ("made", shown_moment(receipt.created)),
-            ("may be exchanged from", shown_moment(receipt.not_before)),
-            ("expires", shown_moment(receipt.expires)),
-            ("risk metric", risk),
-            ("client data hash", hashed),
-            ("SHA-256 of the key", sha256(receipt.public_key).hex()),
-            ("unknown fields", ", ".join(map(str, receipt.other_fields)) or "none"),
-        ),
-    )
-
-
-_TOKEN, _PAYLOAD = "Play Integrity token", "Play Integrity token, decoded payload"
+    key = f"SHA-256 {sha256(receipt.public_key).hex()}"
+    return _section("Receipt", receipt, risk_metric=risk, public_key=key)
 
 
 def token_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns a report on an encrypted token, which is decrypted if its keys are given.
-
-    Raises:
-        OptionUnusable: The keys or an app are malformed.
-    """
+    """Returns a report on an encrypted token, which is decrypted if its keys are given."""
     if given.play_keys is None:
         checks = tuple(
             PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to decrypt the token")
             for name in PLAY_INTEGRITY.checks
         )
-        return Report(kind=_TOKEN, sections=(), checks=checks)
+        return Report(kind=RecognisedKind.PLAY_TOKEN, sections=(), checks=checks)
     keys = _play_keys(given.play_keys)
     try:
         payload = parse_payload(open_classic_token(data.decode("ascii"), keys=keys))
     except PlayTokenMalformed as error:
-        return Report(kind=_TOKEN, sections=(), checks=refused_token(str(error)).checks)
-    return _payload_report(_TOKEN, payload, given, missing={})
+        return Report(kind=RecognisedKind.PLAY_TOKEN, sections=(), checks=refused_token(str(error)).checks)
+    return _payload_report(RecognisedKind.PLAY_TOKEN, payload, given, missing={})
 
 
 def payload_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns a report on a decoded payload. It is not signed, so its origin is unproven.
-
-    Raises:
-        OptionUnusable: An app is malformed.
-    """
+    """Returns a report on a decoded payload. It is not signed, so its origin is unproven."""
     try:
         payload = parse_payload(data)
     except PlayTokenMalformed as error:
-        return Report(kind=_PAYLOAD, sections=(), checks=refused_token(str(error)).checks)
-    return _payload_report(_PAYLOAD, payload, given, missing={"play_integrity.token": "the token itself"})
+        return Report(kind=RecognisedKind.PLAY_PAYLOAD, sections=(), checks=refused_token(str(error)).checks)
+    return _payload_report(
+        RecognisedKind.PLAY_PAYLOAD, payload, given, missing={"play_integrity.token": "the token itself"}
+    )
 
 
 def _payload_report(
-    kind: str, payload: PlayPayload, given: GivenInputs, *, missing: dict[str, str]
+    kind: RecognisedKind, payload: PlayPayload, given: GivenInputs, *, missing: dict[str, str]
 ) -> Report:
     classic = payload.request.nonce is not None
     result = verify_payload(
@@ -533,54 +482,13 @@ def _payload_report(
 
 
 def _payload_sections(payload: PlayPayload) -> tuple[Section, ...]:
-    request, app, device, around = payload.request, payload.app, payload.device, payload.environment
+    test = "yes" if payload.is_test else "no"
     return (
-        Section(
-            "Request",
-            (
-                ("package", request.package),
-                ("nonce", _octets(request.nonce)),
-                ("request hash", _octets(request.request_hash)),
-                ("time", moment(request.time)),
-                ("a tester's fixed answer", "yes" if payload.is_test else "no"),
-            ),
-        ),
-        Section(
-            "App",
-            (
-                ("recognition", app.recognition or "not evaluated"),
-                ("package", app.package or "not said"),
-                ("SHA-256 of signing certificates", _listed(one.hex() for one in app.certificate_digests)),
-                ("licensing", app.licensing or "not evaluated"),
-            ),
-        ),
-        Section(
-            "Device",
-            (
-                ("labels", _listed(device.labels)),
-                ("API level", "not said" if device.sdk_version is None else str(device.sdk_version)),
-                ("activity", device.activity or "not evaluated"),
-            ),
-        ),
-        Section(
-            "Environment",
-            (
-                (
-                    "apps detected",
-                    "not evaluated" if around.apps_detected is None else _listed(around.apps_detected),
-                ),
-                ("Play Protect", around.play_protect or "not evaluated"),
-            ),
-        ),
+        _section("Request", payload.request, fixed_answer_of_a_tester=test),
+        _section("App", payload.app),
+        _section("Device", payload.device),
+        _section("Environment", payload.environment),
     )
-
-
-def _octets(data: bytes | None) -> str:
-    return "none" if data is None else hexadecimal(data)
-
-
-def _listed(found: Any) -> str:
-    return ", ".join(sorted(found)) or "none"
 
 
 def _play_keys(data: bytes) -> ClassicKeys:
@@ -597,7 +505,6 @@ def _play_keys(data: bytes) -> ClassicKeys:
         raise OptionUnusable(expected) from error
 
 
-_WEB_AUTHN = "WebAuthn attestation object"
 _ALGORITHMS = {-7: "ES256", -8: "EdDSA", -257: "RS256"}
 
 
@@ -638,11 +545,11 @@ def registration_report(data: bytes, given: GivenInputs) -> Report:
         section
         for section in (
             _registration_section(registration) if registration else None,
-            _client_section(client_data) if client_data else None,
+            _section("Client data", client_data) if client_data else None,
         )
         if section
     )
-    return Report(kind=_WEB_AUTHN, sections=sections, checks=not_asked(result.checks, missing))
+    return Report(kind=RecognisedKind.WEB_AUTHN, sections=sections, checks=not_asked(result.checks, missing))
 
 
 _NO_CLIENT_DATA = b'{"type":"","challenge":"","origin":""}'
@@ -658,41 +565,17 @@ def _client_data(data: bytes | None) -> ClientData | None:
 def _registration_section(registration: RegistrationData) -> Section:
     key = decode_cbor(registration.public_key, max_bytes=len(registration.public_key))
     algorithm = key.get(3) if isinstance(key, dict) else None
-    head = registration.head
-    return Section(
+    return _section(
         "Credential",
-        (
-            ("identifier", hexadecimal(registration.credential_id)),
-            ("algorithm", _ALGORITHMS.get(algorithm, "?") if isinstance(algorithm, int) else "?"),
-            ("attestation", "signed by the key itself" if registration.self_attested else "none"),
-            ("SHA-256 of the relying party", head.rp_id_hash.hex()),
-            ("person present", "yes" if head.present else "no"),
-            ("person verified", "yes" if head.verified else "no"),
-            ("counter", str(head.sign_count)),
-        ),
-    )
-
-
-def _client_section(client_data: ClientData) -> Section:
-    return Section(
-        "Client data",
-        (
-            ("ceremony", client_data.kind),
-            ("challenge", client_data.challenge),
-            ("origin", client_data.origin),
-            ("page in a frame of another origin", "yes" if client_data.framed else "no"),
-        ),
+        registration.head,
+        identifier=hexadecimal(registration.credential_id),
+        algorithm=_ALGORITHMS.get(algorithm, "?") if isinstance(algorithm, int) else "?",
+        attestation="signed by the key itself" if registration.self_attested else "none",
     )
 
 
 def make_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns the report on a piece of evidence.
-
-    Raises:
-        NotEvidence: The bytes are no known kind of evidence.
-        OptionUnusable: An input is malformed.
-        DeviceIntegrityError: An input cannot be read, or a KeyDescription is malformed.
-    """
+    """Returns the report on a piece of evidence."""
     evidence = recognise(data)
     first = evidence.parts[0]
     match evidence.kind:

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import shlex
 import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, Final, NoReturn
+from typing import Annotated, Final
 
 import typer
 from rich import box
@@ -22,7 +21,8 @@ from cli.bench.phone import make_material
 from cli.bench.portraits import measure_portraits
 from cli.bench.scans import Bench, measure_flash_scans, measure_scans, running_server
 from cli.chosen import models_folder
-from cli.errors import CommandError
+from cli.errors import CommandError, fail
+from cli.options import command_line
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
 from server.configuration.settings import LogLevel, LogSettings
@@ -30,12 +30,10 @@ from server.telemetry.logging import configure_logging
 from vision.errors import VisionError
 from vision.packs import load_pack
 
-__all__ = ["bench", "report_view"]
-
 _EMBEDDED: Final = "embedded"
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
 _DEFAULT_SCANS: Final = (1, 4)
-_FAILED: Final = 2
+_FRAMES_PER_SECOND: Final = 15.0
 _SUITES: Final = (measure_portraits, measure_scans, measure_flash_scans, measure_naive)
 """What is measured for each pack, in the order of execution and display."""
 
@@ -58,9 +56,6 @@ def bench(
         ),
     ] = None,
     seconds: Annotated[float, typer.Option(help="Length of the simulated scan.", min=2, max=15)] = 12.0,
-    frames_per_second: Annotated[
-        float, typer.Option("--fps", help="Rate of the simulated camera.", min=8, max=24)
-    ] = 15.0,
     clips: Annotated[
         int,
         typer.Option(
@@ -89,16 +84,15 @@ def bench(
     configure_logging(LogSettings(level=LogLevel.ERROR))
     packs = tuple(pack or _default_packs())
     loads = tuple(at_once or _DEFAULT_SCANS)
-    command = [
+    command = command_line(
         *("facegate", "bench"),
-        *(word for pack in packs for word in ("--pack", pack)),
-        *(word for count in loads for word in ("--at-once", str(count))),
-        *("--runs", str(runs)),
-        *("--clips", str(clips)),
-        *("--round-trip-ms", str(round_trip_ms)),
-        *("--seconds", f"{seconds:g}"),
-        *("--fps", f"{frames_per_second:g}"),
-    ]
+        pack=packs,
+        at_once=loads,
+        runs=runs,
+        clips=clips,
+        round_trip_ms=round_trip_ms,
+        seconds=f"{seconds:g}",
+    )
     machine = describe_machine()
     try:
         measurements, runtimes = asyncio.run(
@@ -110,11 +104,10 @@ def bench(
                 clips=clips,
                 round_trip_seconds=round_trip_ms / 1000,
                 seconds=seconds,
-                frames_per_second=frames_per_second,
             )
         )
         report = BenchReport(
-            command=shlex.join(command),
+            command=command,
             made=datetime.now(UTC),
             version=server_version(),
             machine=machine,
@@ -124,9 +117,9 @@ def bench(
         if json_file is not None:
             json_file.write_text(report.to_json() + "\n", encoding="utf-8")
     except (BenchError, CommandError, VisionError) as error:
-        _fail(console, str(error))
+        fail(f"The benchmark cannot run: {error}")
     except OSError as error:
-        _fail(console, f"{error.filename or json_file} cannot be written: {error.strerror}")
+        fail(f"The benchmark cannot run: {error.filename or json_file} cannot be written: {error.strerror}")
     console.print(report_view(report))
 
 
@@ -139,7 +132,6 @@ async def _measure(
     clips: int,
     round_trip_seconds: float,
     seconds: float,
-    frames_per_second: float,
 ) -> tuple[tuple[Measurement, ...], dict[str, str]]:
     """Returns the figures, and the runtime of each pack's models."""
     measurements: list[Measurement] = []
@@ -149,7 +141,7 @@ async def _measure(
         frames.mkdir()
         with console.status("rendering a scan") as status:
             material = await asyncio.to_thread(
-                make_material, frames, seconds=seconds, frames_per_second=frames_per_second
+                make_material, frames, seconds=seconds, frames_per_second=_FRAMES_PER_SECOND
             )
             with open_devices() as devices:
                 for number, spec in enumerate(packs):
@@ -181,11 +173,6 @@ def _default_packs() -> tuple[str, ...]:
     if models is None or not models.is_dir():
         return (_EMBEDDED,)
     return (_EMBEDDED, f"open:{models}", f"insightface:{models}")
-
-
-def _fail(console: Console, text: str) -> NoReturn:
-    console.print(escape(f"The benchmark cannot run: {text}"), style="red", highlight=False)
-    raise typer.Exit(_FAILED)
 
 
 def report_view(report: BenchReport) -> Group:

@@ -28,8 +28,6 @@ from facegate_client import (
 )
 from liveness.dynamic.challenge import LEAD_IN, PALETTE
 
-__all__ = ["DeviceJob", "ScanTimes", "make_scans", "open_devices", "run_job"]
-
 _JOB_SECONDS: Final = 120.0
 
 
@@ -40,7 +38,6 @@ class DeviceJob:
     Attributes:
         target: ``host:port`` of the device listener, on loopback.
         frames: Folder with the frames, JPEG files in the order of their names.
-        frames_per_second: Their rate.
         tickets: For each scan, the token and the hex fingerprint of the challenge key.
         flash: Whether the devices have screens that can flash.
         round_trip_seconds: Additional round-trip time of the simulated network.
@@ -59,7 +56,6 @@ class ScanTimes:
     """A device's measurements of one scan.
 
     Attributes:
-        frames: Frames sent.
         dropped: Images dropped because the server gave no credit in time.
         capture_seconds: From the handover of the first frame to the transport to that of the last one.
         seconds_to_result: From the handover of AttemptEnd to the transport to ScanResult; None without a
@@ -82,11 +78,7 @@ def open_devices() -> Iterator[Pool]:
 
 
 async def make_scans(devices: Pool, job: DeviceJob) -> tuple[ScanTimes, ...]:
-    """Makes the scans of a job in the process with the devices.
-
-    Raises:
-        DeviceProcessFailed: The process ended, or took over two minutes.
-    """
+    """Makes the scans of a job in the process with the devices."""
     try:
         return await asyncio.to_thread(devices.apply_async(run_job, (job,)).get, _JOB_SECONDS)
     except multiprocessing.TimeoutError as error:

@@ -32,15 +32,6 @@ from vision.face import Embedding
 from vision.image import encode_jpeg
 from vision.packs import Pack, load_pack
 
-__all__ = [
-    "Comparison",
-    "NaivePipeline",
-    "NaiveVerdict",
-    "measure_naive",
-    "naive_measurements",
-    "real_scans",
-]
-
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
 _MS: Final = 1000.0
 _WAIT_SECONDS: Final = 10.0
@@ -57,7 +48,6 @@ class NaiveVerdict:
 
     Attributes:
         success: Whether it is the same person and, if the pack has a PAD network, real.
-        frames: Number of frames.
         seconds: CPU seconds of its thread.
     """
 
@@ -113,14 +103,7 @@ class NaivePipeline:
 
 
 def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator[RecordedScan]:
-    """Yields clips of the development data, live and attack, with a portrait from their beginning.
-
-    Args:
-        videos: Folder with ``manifest.csv``, ``live`` and ``spoof``.
-        folder: Folder for the frames; each clip gets a subfolder.
-        pack: Detects the portrait's face.
-        most: Most clips, spread evenly over all.
-    """
+    """Yields clips of the development data, live and attack, with a portrait from their beginning."""
     cases = [case for case in clip_cases(videos) if case.kind is not CaseKind.IMPOSTOR_CLIP]
     count = min(most, len(cases))
     for number in range(count):
@@ -157,9 +140,6 @@ class Comparison:
     """One scan, by the server and by the naive pipeline.
 
     Attributes:
-        genuine: See ``RecordedScan``.
-        load: The load under which it is reported.
-        frames: Frames that the server received.
         offered: Frames that the device could have sent in the scan's time.
         server_seconds: CPU seconds of the server's process from the stream's start to its result.
         express_seconds: CPU seconds of the server's worker pool, which decodes, measures and judges. It
@@ -183,10 +163,6 @@ async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
     """Measures the simulated scan, and real clips if the test data exist, in both ways.
 
     Both receive the frames at the camera's pace, one scan at a time.
-
-    Raises:
-        ScanNotMeasured: A check could not be made.
-        DeviceProcessFailed: The devices cannot be used.
     """
     pack = await asyncio.to_thread(load_pack, bench.pack, models_dir=models_folder())
     compared = []

@@ -29,18 +29,6 @@ from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 
-__all__ = [
-    "FRAME_QUALITY",
-    "PERSON",
-    "PORTRAIT_QUALITY",
-    "RecordedScan",
-    "TintedFrames",
-    "TintedPhone",
-    "decoded",
-    "make_material",
-    "tinted",
-]
-
 PERSON: Final = "astronaut"
 PORTRAIT_QUALITY: Final = 92
 FRAME_QUALITY: Final = 85
@@ -58,15 +46,7 @@ Rgb: TypeAlias = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordedScan:
-    """One scan on disk, as captured by a device's camera.
-
-    Attributes:
-        name: For messages.
-        portrait: The trusted image, JPEG.
-        frames: Folder with the frames, JPEG files in the order of their names.
-        frames_per_second: Their rate.
-        genuine: Whether the scan shows the portrait's living person.
-    """
+    """One scan on disk, as captured by a device's camera."""
 
     name: str
     portrait: bytes
@@ -92,16 +72,7 @@ class RecordedScan:
 
 
 def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> RecordedScan:
-    """Renders and encodes a genuine scan of 480 x 640 pixels.
-
-    Args:
-        folder: Empty folder for the frames.
-        seconds: Length of the scan.
-        frames_per_second: Rate of the camera.
-
-    Raises:
-        BenchFailed: The photos or the embedded pack are not installed, or a value is out of range.
-    """
+    """Renders and encodes a genuine scan of 480 x 640 pixels."""
     try:
         photo = builtin_photos(names=(PERSON,))[PERSON]
         settings = SceneSettings(
@@ -133,12 +104,7 @@ class TintedFrames:
     """The frames of one scan in the light of a screen, in each of its colours, as JPEG files in memory."""
 
     def __init__(self, frames: Sequence[BgrImage], *, colours: Collection[Rgb]) -> None:
-        """Encodes every frame in every colour and in the light of a dark screen, on all cores.
-
-        Args:
-            frames: The frames in white light, in order.
-            colours: The possible colours of the screen.
-        """
+        """Encodes every frame in every colour and in the light of a dark screen, on all cores."""
         wanted = tuple(product(range(len(frames)), (None, *colours)))
 
         def encoded(one: tuple[int, Rgb | None]) -> bytes:
@@ -154,11 +120,7 @@ class TintedFrames:
         return self._count
 
     def jpeg(self, number: int, colour: Rgb | None) -> bytes:
-        """Returns a frame in the light of a colour, ``None`` for a dark screen.
-
-        Raises:
-            KeyError: There is no such frame, or it was not encoded in this colour.
-        """
+        """Returns a frame in the light of a colour, ``None`` for a dark screen."""
         return self._jpegs[number, colour]
 
 
@@ -201,11 +163,7 @@ class TintedPhone:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the frame that is due, in the colour that had appeared shortly before.
-
-        Raises:
-            StopAsyncIteration: The scan is complete.
-        """
+        """Returns the frame that is due, in the colour that had appeared shortly before."""
         if self._began_us is None:
             self._began_us = _now_us()
         # Frames that were due while the device was busy are not captured.

@@ -19,19 +19,13 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import load_pack
 
-__all__ = ["measure_portraits", "two_megabytes"]
-
 _SIDE: Final = 2400
 _LIMIT: Final = 2_000_000
 _GRAIN: Final = 6.0
 
 
 async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures the intake of a portrait.
-
-    Raises:
-        BenchFailed: There is no image, or it is refused.
-    """
+    """Measures the intake of a portrait."""
     bench.say(f"{bench.pack}: portraits")
     try:
         return (await asyncio.to_thread(_measure, bench.pack, bench.runs),)

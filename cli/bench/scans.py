@@ -21,8 +21,6 @@ from server.storage.errors import StorageError
 from vision.errors import VisionError
 from vision.packs import Pack
 
-__all__ = ["Bench", "ScanRun", "measure_flash_scans", "measure_scans", "running_server", "scan_measurements"]
-
 _FLASH_POLICY: Final = "bench_flash"
 """A policy with only the flash, because the frames of a tinting phone show neither a blink nor a turn."""
 _LOOPBACK: Final = {
@@ -42,13 +40,10 @@ class Bench:
         pack: Name of the pack, as given by the user.
         server: The server, in this process; nothing else here uses much CPU while a suite measures.
         clock: Sums the cost of the server's models.
-        devices: The process that makes the scans.
-        material: The simulated scan.
         runs: Counted runs of each load, after one warm-up run.
         scans_at_once: The loads, as numbers of parallel scans.
         clips: Most real clips for the comparison with the naive pipeline; 0 for none.
         round_trip_seconds: Additional round-trip time of the simulated network.
-        say: Shows the progress to the user.
     """
 
     pack: str
@@ -65,16 +60,7 @@ class Bench:
 
 @asynccontextmanager
 async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncIterator[FacegateServer]:
-    """Runs a server with timed models on free loopback ports.
-
-    Args:
-        pack: The pack.
-        clock: Receives the times of its models.
-        data: Folder for its data.
-
-    Raises:
-        BenchFailed: The server cannot start.
-    """
+    """Runs a server with timed models on free loopback ports."""
     # Only the flash, and a match that every pack supports, because cost is measured.
     match = load_policies().get(EVALUATION_POLICY).policy.match.max_fmr
     folder = data / "policies"
@@ -108,13 +94,7 @@ async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncI
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanRun:
-    """One run: some scans in parallel.
-
-    Attributes:
-        scans: The devices' measurements, one per scan.
-        server_seconds: CPU seconds of the server's process in this time.
-        models: Cost of the models in this time.
-    """
+    """One run: some scans in parallel."""
 
     scans: tuple[ScanTimes, ...]
     server_seconds: float
@@ -122,13 +102,7 @@ class ScanRun:
 
 
 async def measure_scans(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures EXPRESS scans under each load.
-
-    Raises:
-        ScanNotMeasured: A scan ended without a result.
-        DeviceProcessFailed: The devices cannot be used.
-        NothingMeasured: No model ran.
-    """
+    """Measures EXPRESS scans under each load."""
     return await _measure(bench, flash=False)
 
 
@@ -153,17 +127,7 @@ async def _measure(bench: Bench, *, flash: bool) -> tuple[Measurement, ...]:
 def scan_measurements(
     pack: str, *, at_once: int, runs: Sequence[ScanRun], flash: bool = False
 ) -> tuple[Measurement, ...]:
-    """Returns the measurements of the runs under one load.
-
-    Args:
-        pack: Name of the pack.
-        at_once: Number of parallel scans.
-        runs: The runs, at least one.
-        flash: Whether the scans were DYNAMIC.
-
-    Raises:
-        NothingMeasured: There are no runs, or no model ran.
-    """
+    """Returns the measurements of the runs under one load."""
     load = _load(at_once, flash=flash)
 
     def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:

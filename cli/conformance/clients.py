@@ -25,8 +25,6 @@ from facegate_client import (
     open_channel,
 )
 
-__all__ = ["Client", "ClientReport", "CommandClient", "ReferenceClient", "noise"]
-
 _RATE: Final = 20.0
 _LAST_BYTES: Final = 200
 _DELAY_US: Final = 16_667
@@ -35,12 +33,7 @@ _DELAY_US: Final = 16_667
 
 @dataclass(frozen=True, slots=True)
 class ClientReport:
-    """A client's own report on the end of its scan.
-
-    Attributes:
-        has_result: Whether it has a result; ``None`` if it did not end.
-        said: Its message, for people.
-    """
+    """A client's own report on the end of its scan."""
 
     has_result: bool | None
     said: str
@@ -58,11 +51,7 @@ class CommandClient:
     """A program that makes one scan and ends with 0 if it has a result, else with another status."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Takes the command.
-
-        Args:
-            words: The program and its arguments.
-        """
+        """Takes the command."""
         self._words = tuple(words)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
@@ -130,11 +119,7 @@ class ReferenceClient:
     """The Python reference client, with a camera that shows noise."""
 
     def __init__(self, root_certificates: bytes | None = None) -> None:
-        """Prepares the client.
-
-        Args:
-            root_certificates: PEM of the server's certificate; ``None`` for plaintext.
-        """
+        """Prepares the client."""
         self._tls = None if root_certificates is None else TlsSettings(root_certificates=root_certificates)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:

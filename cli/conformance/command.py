@@ -29,13 +29,12 @@ from cli.shown import printable
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
 
-__all__ = ["conformance"]
-
 _FAILURES: Final = 1
 _MOST_PEM_BYTES: Final = 262_144
 _TOKEN_BYTES: Final = 24
 _OWNER_ONLY: Final = 0o600
 _WAIT_FOR_COMMAND_SECONDS: Final = 30.0
+_WAIT_FOR_PERSON_SECONDS: Final = 300.0
 _STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_APPLICABLE: "dim"}
 
 
@@ -50,9 +49,6 @@ def conformance(
     ] = False,
     only: Annotated[
         list[str] | None, typer.Option("--only", help="Run this scenario only; may be repeated.")
-    ] = None,
-    skip: Annotated[
-        list[str] | None, typer.Option("--skip", help="Leave this scenario out; may be repeated.")
     ] = None,
     list_only: Annotated[bool, typer.Option("--list", help="List the scenarios, and run none.")] = False,
     out: Annotated[Path | None, typer.Option("--out", help="Write the report to this file, as JSON.")] = None,
@@ -74,9 +70,6 @@ def conformance(
         Path | None, typer.Option("--certificate", help="Certificate chain of the server, PEM, for TLS.")
     ] = None,
     key: Annotated[Path | None, typer.Option("--key", help="Private key of the certificate, PEM.")] = None,
-    wait: Annotated[
-        float, typer.Option("--wait", min=1.0, help="Longest wait for a scan that a person starts, seconds.")
-    ] = 300.0,
 ) -> None:
     """Test the client of an SDK: a strict server plays scenarios.
 
@@ -98,7 +91,7 @@ def conformance(
             typer.echo(f"{scenario.name:24} {scenario.purpose}")
         return
     with errors_reported(CredentialsError):
-        chosen = _chosen(only or [], skip or [])
+        chosen = _chosen(only or [])
         tls = _certificate(certificate, key)
         ticket = Ticket(
             token=secrets.token_urlsafe(_TOKEN_BYTES),
@@ -116,7 +109,7 @@ def conformance(
                     ports=(port, web_port),
                     origins=origin or [],
                     tls=tls,
-                    wait_s=wait if client is None else _WAIT_FOR_COMMAND_SECONDS,
+                    wait_s=_WAIT_FOR_PERSON_SECONDS if client is None else _WAIT_FOR_COMMAND_SECONDS,
                 )
             )
         if out is not None:
@@ -183,12 +176,12 @@ def _client(run: str | None, reference: bool, tls: Certificate | None) -> Client
     return CommandClient(words)
 
 
-def _chosen(only: Sequence[str], skip: Sequence[str]) -> list[Scenario]:
+def _chosen(only: Sequence[str]) -> list[Scenario]:
     names = {scenario.name for scenario in SCENARIOS}
-    for name in (*only, *skip):
+    for name in only:
         if name not in names:
             raise OptionUnusable(f"there is no scenario {name!r}: see facegate conformance --list")
-    return [one for one in SCENARIOS if one.name not in skip and (not only or one.name in only)]
+    return [one for one in SCENARIOS if not only or one.name in only]
 
 
 def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:

@@ -13,8 +13,6 @@ from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario, Streams, next_stream
 from server.base.errors import Reason, Refusal
 
-__all__ = ["Conductor", "Outcome", "Verdict"]
-
 _SCRIPT_SECONDS: Final = 100.0
 _LEAVE_SECONDS: Final = 15.0
 
@@ -30,17 +28,7 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """The outcome of one scenario.
-
-    Attributes:
-        scenario: The scenario.
-        verdict: The outcome.
-        rule: The rule that was broken; ``None`` if none was.
-        detail: The client's mistake; empty if it made none.
-        transport: The transport of the last stream; empty without a stream.
-        streams: The number of streams.
-        seconds: The duration, seconds.
-    """
+    """The outcome of one scenario."""
 
     scenario: Scenario
     verdict: Verdict
@@ -55,12 +43,7 @@ class Conductor:
     """Gives each new scan of the client the next scenario."""
 
     def __init__(self, ticket: Ticket, *, wait_s: float) -> None:
-        """Starts without streams.
-
-        Args:
-            ticket: The ticket that the client gets for every scan.
-            wait_s: The longest wait for the client's next scan, seconds.
-        """
+        """Starts without streams."""
         self._ticket = ticket
         self._wait_s = wait_s
         self._streams: Streams = asyncio.Queue()
@@ -76,8 +59,6 @@ class Conductor:
         """Runs scenarios and yields the outcome of each.
 
         Args:
-            scenarios: The scenarios, in order.
-            addresses: Where the client connects.
             client: Starts the client once for each scan; ``None`` if a person does.
         """
         running: asyncio.Task[ClientReport] | None = None

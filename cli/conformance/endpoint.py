@@ -21,8 +21,6 @@ from server.edge.web_listener import WebListener, WebStream
 from server.scan.inbox import ConnectionLost
 from server.telemetry.metrics import Metrics
 
-__all__ = ["Addresses", "Arrival", "Certificate", "ClientStream", "StreamLost", "listening"]
-
 _HOST: Final = "127.0.0.1"
 _CONNECTIONS: Final = 64
 _GRACE_SECONDS: Final = 3600.0
@@ -64,8 +62,6 @@ class ClientStream:
     """One stream of a client: its messages with their times, and its end.
 
     Attributes:
-        transport: The name of the transport.
-        page: Whether it comes from a page.
         opened: When it was opened, seconds of the loop's clock.
         arrives: Called with each message when it arrives; a Violation that it raises takes its place.
     """
@@ -88,17 +84,7 @@ class ClientStream:
         requests: AsyncIterator[Request],
         respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]],
     ) -> None:
-        """Carries the stream until a scenario ends it or the client disconnects.
-
-        Args:
-            requests: The client's messages. Their end is a half-close.
-            respond: Sends a message to the client.
-
-        Raises:
-            Refusal: The scenario refused the stream.
-            _ProxyFailed: The scenario ended it without a reason.
-            _StreamCut: The scenario reset the connection.
-        """
+        """Carries the stream until a scenario ends it or the client disconnects."""
         self._respond = respond
         receiving = asyncio.create_task(self._receive(requests))
         try:
@@ -128,13 +114,7 @@ class ClientStream:
             self._arrived.put_nowait(broken)
 
     async def receive(self, timeout_s: float) -> Arrival:
-        """Returns the next message.
-
-        Raises:
-            TimeoutError: None came in time.
-            StreamLost: The stream is over.
-            Violation: The message is no ScanFaceRequest, or cannot come now.
-        """
+        """Returns the next message."""
         if self._over and self._arrived.empty():
             raise StreamLost
         async with asyncio.timeout(timeout_s):
@@ -189,12 +169,7 @@ class Certificate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Addresses:
-    """Where a client finds the server.
-
-    Attributes:
-        device: ``host:port`` of the gRPC listener.
-        web: Address of the WebSocket; empty if no origin may open one.
-    """
+    """Where a client finds the server."""
 
     device: str
     web: str
@@ -228,18 +203,7 @@ async def listening(
     origins: Collection[str] = (),
     certificate: Certificate | None = None,
 ) -> AsyncIterator[Addresses]:
-    """Listens on loopback for as long as the context is open.
-
-    Args:
-        take: Takes each new stream.
-        port: Port for gRPC; 0 for any free one.
-        web_port: Port for WebSocket; 0 for any free one.
-        origins: The origins whose pages may open streams; without one there is no web listener.
-        certificate: The certificate; ``None`` for plaintext.
-
-    Raises:
-        ServerUnusable: A port is in use.
-    """
+    """Listens on loopback for as long as the context is open."""
     metrics = Metrics(CollectorRegistry())
     device_relay = Relay(port=port)
     web_relay = Relay(port=web_port)

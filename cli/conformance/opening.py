@@ -28,17 +28,6 @@ from server.scan.handshake import validate_start
 from server.scan.messages import StartMessage
 from server.scan.transcript import ClockLimits, StreamTranscript
 
-__all__ = [
-    "ClientScan",
-    "Start",
-    "Ticket",
-    "admit_stream",
-    "challenge_body",
-    "open_transcript",
-    "read_start",
-    "sign_challenge",
-]
-
 _START_SECONDS: Final = 1.0
 _MOST_CAPABILITIES: Final = 32
 _LANGUAGE_BYTES: Final = 35
@@ -56,7 +45,6 @@ class Ticket:
     """The ticket that the app receives, and the private key that signs the challenges.
 
     Attributes:
-        token: The scan token.
         private_key: The private challenge key, on P-256.
         server_spki_sha256: SHA-256 of the key of the server's certificate; empty without TLS.
     """
@@ -77,11 +65,7 @@ class ClientScan:
 
     Attributes:
         session_key: The session key of the first stream, SubjectPublicKeyInfo.
-        shares: The key shares of all streams.
-        challenged: Whether a Challenge was sent.
         image_bytes: The bytes of all frames.
-        attestations: The number of attestations.
-        attempts: The number of attempts.
     """
 
     session_key: bytes = b""

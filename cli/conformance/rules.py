@@ -5,8 +5,6 @@ from typing import Final
 
 from server.base.errors import Reason, Refusal
 
-__all__ = ["Rule", "Violation", "violation"]
-
 
 class Rule(Enum):
     """A rule of docs/device_protocol.md, and the error with which a server answers if a client breaks it."""
@@ -104,7 +102,6 @@ class Violation(Exception):
     """The client broke a rule, which ends the scenario.
 
     Attributes:
-        rule: The rule.
         detail: The client's behaviour, and the expected one. It contains no token and no key.
     """
 

@@ -28,8 +28,6 @@ from cli.conformance.rules import Rule, Violation
 from cli.conformance.strict_stream import Response, StrictStream
 from server.base.errors import Refusal
 
-__all__ = ["Scan", "Scenario", "Script", "Streams", "next_stream"]
-
 _NONCE_BYTES: Final = 32
 _RECONNECT_SECONDS: Final = 12.0
 _WATCH_SECONDS: Final = 1.5
@@ -56,13 +54,7 @@ async def next_stream(
 
 
 class Scan:
-    """The streams of one scan.
-
-    Attributes:
-        ticket: The ticket that the client got.
-        start: The ScanStart of the newest stream.
-        streams: The streams so far.
-    """
+    """The streams of one scan."""
 
     def __init__(
         self,
@@ -74,9 +66,6 @@ class Scan:
         """Begins with a stream whose ScanStart was received, and that is to be admitted.
 
         Args:
-            first: The ScanStart.
-            ticket: The ticket that the client got.
-            streams: Further streams of any client.
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
         """
         self.ticket = ticket
@@ -99,12 +88,7 @@ class Scan:
     async def open(
         self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
     ) -> StrictStream:
-        """Answers the newest ScanStart with a Challenge.
-
-        Args:
-            change: Changes the body of the Challenge.
-            proof: Whether the client has to prove its session key.
-        """
+        """Answers the newest ScanStart with a Challenge."""
         private = X25519PrivateKey.generate()
         body = challenge_body(private.public_key().public_bytes_raw(), secrets.token_bytes(_NONCE_BYTES))
         body.resume_proof_required = proof
@@ -164,23 +148,13 @@ class Scan:
         self.start.stream.finish(refusal)
 
     def interrupt(self, lose: Callable[[], None] = lambda: None, *, result: bool = False) -> None:
-        """Notes that the client now has to reconnect.
-
-        Args:
-            lose: Cuts the connection.
-            result: Whether a result came since the last loss, which resets the wait.
-        """
+        """Notes that the client now has to reconnect."""
         self._losses = 1 if result else self._losses + 1
         self._lost_at = asyncio.get_running_loop().time()
         lose()
 
     async def wait_for_reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
-        """Waits for the next stream of the scan.
-
-        Args:
-            asked_s: The wait that the server asked for, seconds.
-            within_s: The longest wait for it, seconds.
-        """
+        """Waits for the next stream of the scan."""
         item = await next_stream(self._coming, self._client, within_s=within_s)
         if item is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
@@ -216,9 +190,7 @@ class Scenario:
     """A script for one scan.
 
     Attributes:
-        name: Its name.
         purpose: The behaviour that it tests, in words.
-        script: Plays the server.
         needs: The capabilities without which it does not apply.
         reports_result: Whether the client has a result to report at its end, or the reason why it has none.
     """

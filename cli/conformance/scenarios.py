@@ -18,8 +18,6 @@ from cli.conformance.strict_stream import GRACE_SECONDS, Response, StrictStream
 from facegate_protocol import challenge_message, public_key_der, sign
 from server.base.errors import Reason, Refusal
 
-__all__ = ["SCENARIOS"]
-
 SCENARIOS: Final[list[Scenario]] = []
 
 _Body = scan_pb2.ChallengeBody

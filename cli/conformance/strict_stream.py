@@ -39,8 +39,6 @@ from server.scan.inbox import CreditLedger
 from server.scan.messages import AttemptEndMessage, CaptureBudget, FrameMessage
 from server.scan.transcript import StreamTranscript
 
-__all__ = ["GRACE_SECONDS", "AttemptBook", "FlashBook", "Response", "StrictStream"]
-
 Response = scan_pb2.ScanFaceResponse
 Cause = scan_pb2.AttemptEndBody.Cause
 
@@ -62,7 +60,6 @@ class AttemptBook:
     """What a session tolerates in the frames of one attempt: pauses, adjustments and rates that are not kept.
 
     Attributes:
-        number: The number of the attempt.
         budget_rate: The frames a second that the budget allows.
         times: When each frame arrived, seconds of the loop's clock.
         sizes: The bytes of each of them.
@@ -85,7 +82,6 @@ class AttemptBook:
         """Tests a frame, and counts it.
 
         Args:
-            frame: The frame.
             arrival: When it arrived, seconds of the loop's clock.
             captured: When it was captured, or somewhat later, by the same clock.
         """
@@ -161,7 +157,6 @@ class FlashBook:
         """Tests the statement of a frame about the screen.
 
         Args:
-            frame: The frame.
             flashing: Whether the plan of its attempt is a flash.
             captured: When it was captured, or somewhat later, seconds of the loop's clock.
         """
@@ -236,10 +231,7 @@ class StrictStream:
     """A stream as a scenario drives it, from the verified ScanStart to its end.
 
     Attributes:
-        start: The ScanStart.
-        body: The Challenge's body.
         book: The running or last attempt; of number 0 before the first.
-        flash: The colours of the stream.
     """
 
     def __init__(
@@ -304,14 +296,7 @@ class StrictStream:
         plan: scan_pb2.Plan.ValueType = scan_pb2.PLAN_EXPRESS,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> AttemptBook:
-        """Starts the next attempt of the scan.
-
-        Args:
-            frames: Frames of credit.
-            octets: Bytes of credit.
-            plan: The plan.
-            change: Changes the message before it is sent.
-        """
+        """Starts the next attempt of the scan."""
         self._scan.attempts += 1
         self._credit = self._ledger(frames, octets)
         credit = self._credit.open()
@@ -349,12 +334,7 @@ class StrictStream:
         await self._stream.send(response)
 
     async def receive_frames(self, count: int, *, grant: bool = True) -> None:
-        """Waits for further frames of the attempt.
-
-        Args:
-            count: The number of frames.
-            grant: Whether each gives its credit back.
-        """
+        """Waits for further frames of the attempt."""
         frames = self.book.sizes
         target = len(frames) + count
         while (before := len(frames)) < target:
@@ -404,12 +384,7 @@ class StrictStream:
         return await self.wait_for_attempt_end(Cause.CAUSE_COMPLETE, within_s=_WAIT_SECONDS)
 
     async def wait_for_attempt_end(self, cause: Cause.ValueType, *, within_s: float) -> AttemptEndMessage:
-        """Waits for the end of the attempt.
-
-        Args:
-            cause: The cause that the client has.
-            within_s: The longest wait, seconds.
-        """
+        """Waits for the end of the attempt."""
         until = self._loop.time() + within_s
         while self._end is None:
             await self._take(
@@ -429,13 +404,7 @@ class StrictStream:
         another: bool = False,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> None:
-        """Sends the result of the attempt; with ``another``, waits until the person is ready.
-
-        Args:
-            status: The status.
-            another: Whether another attempt follows.
-            change: Changes the message before it is sent.
-        """
+        """Sends the result of the attempt; with ``another``, waits until the person is ready."""
         self._capturing = False
         number = self.book.number
         result = scan_pb2.ScanResult(
@@ -464,7 +433,6 @@ class StrictStream:
         """Ends the stream with a Goodbye.
 
         Args:
-            reason: The reason.
             after_s: When the client is to reconnect, seconds; ``None`` if a reconnect is useless.
         """
         goodbye = scan_pb2.Goodbye(reason=reason)
@@ -622,9 +590,6 @@ def _mistake(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes, *
     """Returns the usual mistake that a wrong signature has, in words; empty if it is another.
 
     Args:
-        key: The signer's key.
-        message: The message that is to be signed.
-        signature: The signature.
         unframed: The last field of the message, which a client may have signed alone.
     """
     if len(signature) == _RAW_SIGNATURE_BYTES:
@@ -638,15 +603,7 @@ def _mistake(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes, *
 
 
 def _verify_evidence(attestation: device_pb2.Attestation, *, binding: bytes) -> None:
-    """Tests the parts of the platform's evidence that the protocol defines, not those of the platform.
-
-    Args:
-        attestation: The message. Its sizes were tested.
-        binding: H of the stream.
-
-    Raises:
-        Violation: The evidence is not made for this stream.
-    """
+    """Tests the parts of the platform's evidence that the protocol defines, not those of the platform."""
     challenge = evidence_challenge(binding=binding, findings=attestation.runtime_findings)
     key: object
     try:

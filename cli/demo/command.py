@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.chosen import ModelsDirOption, models_folder
+from cli.chosen import models_folder
 from cli.demo.local_server import (
     FLASH_ALONE_POLICY,
     LocalServer,
@@ -42,11 +42,10 @@ from liveness.dynamic import load_flash_model
 from server.policies import load_policies
 from vision.packs import Pack
 
-__all__ = ["demo"]
-
 UNEXPECTED, IMPOSSIBLE = 1, 2
 
 _LOG: Final = "server.log"
+_SEED: Final = 1
 _AT_ONCE: Final = 2
 """Checks that run at the same time. Scans take real time, which parallel checks share."""
 
@@ -54,12 +53,10 @@ _AT_ONCE: Final = 2
 def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder for page, evidence frames and log.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the differences between simulated scans.", min=0)] = 1,
     keep_server: Annotated[
         bool, typer.Option("--keep-server", help="Leave the server running until Ctrl-C.")
     ] = False,
     pack: Annotated[str | None, typer.Option(help="Pack that judges; by default the best available.")] = None,
-    models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
     """Run twenty-one checks in both modes, and write a page.
@@ -87,7 +84,7 @@ def demo(
         facegate demo --pack insightface:/srv/models/buffalo_l
     """
     console = Console()
-    models = models_folder(models_dir)
+    models = models_folder()
     try:
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
@@ -96,7 +93,7 @@ def demo(
                     console,
                     Path(folder),
                     out=out,
-                    seed=seed,
+                    seed=_SEED,
                     keep_server=keep_server,
                     pack=pack,
                     models_dir=models,

@@ -39,17 +39,6 @@ from simulator.phone import SimulatedPhone
 from vision.face import BgrImage, DetectedFace, Points
 from vision.image import encode_jpeg
 
-__all__ = [
-    "FlashCurves",
-    "FlashStrip",
-    "StripColumn",
-    "TapedAttempt",
-    "TapedFrame",
-    "TapedPhone",
-    "flash_strip",
-    "strip_picture",
-]
-
 FaceFinder = Callable[[BgrImage], Sequence[DetectedFace]]
 """Detects faces in an image."""
 
@@ -91,7 +80,6 @@ class TapedFrame:
         time: Time of capture, seconds of the capture clock.
         step: The step on display at that time; 0 for none.
         since: Time of that step's appearance, seconds of the capture clock; None for none.
-        exposure: The camera's exposure.
     """
 
     jpeg: bytes
@@ -122,11 +110,7 @@ class TapedPhone(SimulatedPhone):
         super().begin_attempt()
 
     async def __anext__(self) -> CapturedImage:
-        """Return the next frame as a JPEG, and record it.
-
-        Raises:
-            StopAsyncIteration: The scan is complete.
-        """
+        """Return the next frame as a JPEG, and record it."""
         image = await super().__anext__()
         jpeg = await asyncio.to_thread(encode_jpeg, np.asarray(image.image), quality=_FRAME_QUALITY)
         shown = self.displayed(image.capture_time_us)
@@ -177,9 +161,7 @@ class StripColumn:
     """One colour of the screen.
 
     Attributes:
-        number: Number of the step.
         colour: The commanded colour, sRGB red, green, blue, 0..255.
-        scrolls: Whether it slid in from the top.
         since: Time of its appearance, seconds of the capture clock.
         until: Time of the next colour's appearance, or of the last frame.
         crop: The face under it, JPEG; None if no frame shows a face.
@@ -218,10 +200,7 @@ def flash_strip(
     """Measure a scan again. Slow: do not call it in the event loop.
 
     Args:
-        attempts: The phone's recordings.
         steps: The server's findings on the colours of the deciding attempt.
-        find_faces: A pack's detector.
-        model: The lines of the flash.
 
     Returns:
         The strip of the deciding attempt; None if no frame shows a colour.

@@ -21,21 +21,6 @@ from server.configuration.settings import EVALUATION_POLICY
 from simulator.devices import TestPlatform
 from vision.own_process import module_command
 
-__all__ = [
-    "DOUBT_POLICY",
-    "FLASH_ALONE_POLICY",
-    "FLASH_POLICY",
-    "POLICY",
-    "TRIAL_POLICY",
-    "LocalServer",
-    "Tested",
-    "end_on_sigterm",
-    "local_server",
-    "open_tested",
-    "write_doubt_policy",
-    "write_text",
-]
-
 POLICY: Final = "standard"
 """Policy of the checks in EXPRESS without evidence."""
 TRIAL_POLICY: Final = EVALUATION_POLICY
@@ -78,14 +63,7 @@ async def local_server(
 
     Args:
         folder: Folder for its settings, database, evidence and keys.
-        log: File for its log.
-        pack: Its pack, as in the settings.
-        models_dir: The models folder.
         further: Further settings, TOML.
-
-    Raises:
-        OutputUnusable: The settings or the log cannot be written.
-        ServerDidNotStart: It ended, or did not print its ports within three minutes.
     """
     settings = folder / "facegate.toml"
     try:
@@ -188,7 +166,6 @@ class Tested:
     """A platform and two callers, and the settings with which a server trusts them.
 
     Attributes:
-        platform: Makes test devices.
         sandbox: The sandbox caller, which makes nearly every check. Its checks accept test devices.
         real: A caller that is not a sandbox caller.
         settings: TOML.
@@ -204,12 +181,7 @@ def open_tested(folder: Path, *, page: str | None = None) -> Tested:
     """Create a test platform and two callers in a folder.
 
     Args:
-        folder: The folder; it is created if needed.
         page: Origin of a page on this machine that may scan; None for none.
-
-    Raises:
-        PlatformUnusable: The folder cannot be written.
-        OutputUnusable: A file of a caller cannot be written.
     """
     stored = write_platform(folder, now=datetime.now(UTC))
     keys = folder.resolve() / "api_keys.toml"
@@ -227,15 +199,7 @@ def open_tested(folder: Path, *, page: str | None = None) -> Tested:
 
 
 def write_doubt_policy(folder: Path, *, max_fmr: float) -> None:
-    """Write the policy ``DOUBT_POLICY``.
-
-    Args:
-        folder: The folder of ``open_tested``.
-        max_fmr: The bound on the false match rate.
-
-    Raises:
-        OutputUnusable: It cannot be written.
-    """
+    """Write the policy ``DOUBT_POLICY``."""
     text = f'''\
 name = "{DOUBT_POLICY}"
 version = 1
@@ -263,11 +227,7 @@ def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[DemoCaller, str]
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
-    """Write a file.
-
-    Raises:
-        OutputUnusable: It cannot be written.
-    """
+    """Write a file."""
     try:
         path.touch(mode=mode)
         path.write_text(text, encoding="utf-8")

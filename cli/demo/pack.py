@@ -19,8 +19,6 @@ from vision.errors import PullError, VisionError
 from vision.packs import CataloguePack, Pack, load_catalogue, load_pack
 from vision.packs.pulling import pull_pack
 
-__all__ = ["ChosenPack", "available_pack", "choose_pack", "flash_policy_of", "liveness_thresholds"]
-
 _PULLED: Final = "open"
 """The pack that the demo tries to pull if none is installed."""
 
@@ -30,15 +28,7 @@ _PULL_SECONDS: Final = 30.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChosenPack:
-    """The pack that judges.
-
-    Attributes:
-        spec: Its name in the server's settings.
-        pack: The loaded pack.
-        policy: Name of the policy that it meets.
-        why: The reason for this choice, in words.
-        obstacles: The reasons against better packs, a sentence each.
-    """
+    """The pack that judges."""
 
     spec: str
     pack: Pack
@@ -58,11 +48,7 @@ async def choose_pack(
 
     Args:
         wanted: The requested pack; None to choose.
-        models_dir: The models folder.
         pull: Pulls a pack into it; None if nothing may be pulled.
-
-    Raises:
-        StageUnusable: The requested pack, or the last candidate, cannot be used.
     """
 
     async def load(spec: str, why: str) -> ChosenPack:
@@ -103,11 +89,7 @@ async def choose_pack(
 async def available_pack(
     console: Console, *, wanted: str | None, models_dir: Path, offline: bool
 ) -> ChosenPack:
-    """Return the requested pack, or the best available one, and print which and why.
-
-    Raises:
-        StageUnusable: No pack can be used.
-    """
+    """Return the requested pack, or the best available one, and print which and why."""
     with TerminalProgress(console) as progress:
 
         async def pull(pack: CataloguePack) -> None:

@@ -27,8 +27,6 @@ from server.base.version import server_version
 from server.pages import Explanation, Figure, Group, Judgement, Measure, data_uri, explanation_page, render
 from vision.packs import MatchCalibration
 
-__all__ = ["make_folder", "matcher_sentence", "render_page", "write_files"]
-
 _PAGE: Final = "index.html"
 _KEYS: Final = "jwks.json"
 _PARTS: Final = {
@@ -89,13 +87,9 @@ def render_page(
     """Return the page as HTML.
 
     Args:
-        records: The checks.
         chosen: The pack that judged, with the reason for the choice.
         thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
-        made: Time of creation, with a time zone.
-        seed: Seed of the simulated scans.
-        seconds: Duration of the demo.
     """
     expected = [record for record in records if record.as_expected is not None]
     wrong, passed = unexpected(records), len(passed_attacks(records))
@@ -327,11 +321,7 @@ def _jpeg(content: bytes) -> str:
 
 
 def make_folder(folder: Path) -> None:
-    """Create the output folder.
-
-    Raises:
-        OutputUnusable: It cannot be created, or is not a folder.
-    """
+    """Create the output folder."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -342,12 +332,6 @@ def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys:
     """Write ``index.html``, ``jwks.json``, and each check's images, result and signature.
 
     Files of an earlier run are replaced, or removed if this run does not write them.
-
-    Returns:
-        The page's path.
-
-    Raises:
-        OutputUnusable: A file cannot be written.
     """
     try:
         for record in records:

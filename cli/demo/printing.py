@@ -24,8 +24,6 @@ from cli.demo.scenarios import (
 from cli.verdict import enum_word
 from cli.words import feedback_text
 
-__all__ = ["CheckView", "DemoDisplay", "passed_attacks", "summary_table", "unexpected"]
-
 _RENDERING_SHARE: Final = 0.35
 _SCANNING_SHARE: Final = 0.6
 _STATUS_STYLES = {

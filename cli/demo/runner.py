@@ -17,6 +17,7 @@ from cli.demo.local_server import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY
 from cli.demo.scenarios import DemoRecord, Scenario, Timings
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, StagedScan
 from cli.test_devices import POLICY_NAME as ATTESTED_POLICY
+from cli.test_devices import scanner_parts
 from facegate_client import (
     CallRefusedError,
     FaceScanner,
@@ -31,10 +32,7 @@ from facegate_client import (
 )
 from liveness.dynamic import FlashModel
 from simulator.devices import make_device
-from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of, runtime_findings_of
 from vision.packs import Pack
-
-__all__ = ["CaptureWatcher", "CheckRunner", "is_verified", "recorded"]
 
 _WAIT_SECONDS: Final = 15.0
 
@@ -65,16 +63,7 @@ class CheckRunner:
         flash_policy: str,
         tested: Tested,
     ) -> None:
-        """Use open channels to both listeners.
-
-        Args:
-            service: Channel to the service listener.
-            device: Channel to the device listener.
-            keys: The server's published keys.
-            policy: Policy of the checks in EXPRESS without evidence.
-            flash_policy: Policy of the checks in DYNAMIC without evidence.
-            tested: The platform of the devices with evidence, and the callers of all checks.
-        """
+        """Use open channels to both listeners."""
         self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox.key, accept_sandbox=True)
         self._real = Orchestrator(channel=service, api_key=tested.real.key)
         self._policy = policy
@@ -97,9 +86,6 @@ class CheckRunner:
 
         Returns:
             The record, and the frames of the deciding scan as JPEGs.
-
-        Raises:
-            ClientError: The server cannot be reached, refused the scan, or broke the protocol.
         """
         portrait = await asyncio.to_thread(stage.portrait, scenario)
         seed += scenario.turn
@@ -131,11 +117,7 @@ class CheckRunner:
         scan: StagedScan | TapedPhone | None,
         watcher: CaptureWatcher,
     ) -> DemoRecord:
-        """Run one check. A refused portrait ends it; a scenario without a scan has none.
-
-        Raises:
-            ClientError: The server cannot be reached, refused the scan, or broke the protocol.
-        """
+        """Run one check. A refused portrait ends it; a scenario without a scan has none."""
         began = time.monotonic()
         orchestrator = self._sandbox if scenario.sandbox else self._real
         try:
@@ -197,10 +179,7 @@ class CheckRunner:
             ticket=ticket_of(created),
             source=_source(scan, scenario),
             screen=scan if isinstance(scan, TapedPhone) else None,
-            profile=None if device is None else device_profile_of(device.claim),
-            camera=None if device is None else camera_profile_of(device.camera),
-            attestor=None if device is None else DeviceAttestor(device),
-            runtime_findings=None if device is None else runtime_findings_of(device.report),
+            **({} if device is None else scanner_parts(device)),
             events=events,
         )
 

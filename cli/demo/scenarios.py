@@ -14,25 +14,6 @@ from facegate_protocol.texts import FAILURES
 from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
 
-__all__ = [
-    "SCENARIOS",
-    "SUCCESS",
-    "UNDECIDED",
-    "DemoRecord",
-    "ExpectedOutcome",
-    "Scenario",
-    "Status",
-    "Timings",
-    "demo_scenarios",
-    "expectation_text",
-    "expected_reasons",
-    "hint_name",
-    "mode_word",
-    "outcome_text",
-    "reason_sentence",
-    "reason_sentences",
-]
-
 SUCCESS: Final = "The scan shows the right person, a living person, now."
 
 _ASTRONAUT: Final = "astronaut"
@@ -59,7 +40,6 @@ class ExpectedOutcome:
     """The expected outcome.
 
     Attributes:
-        status: The status.
         reasons: The allowed values of the first, most important reason: names of ``FailureReason``, or of
             ``ErrorReason`` if the portrait is refused, without prefixes; empty with SUCCESS.
     """
@@ -78,7 +58,6 @@ class Scenario:
 
     Attributes:
         key: Name of its folder: lower-case letters and ``-``.
-        title: Its title, in a few words.
         shown: One sentence that describes the scene in front of the camera.
         portrait: Built-in photo that the orchestrator uploads.
         scanned: Built-in photo from which the scan is made; None if no scan follows.
@@ -364,7 +343,6 @@ class Timings:
     """Durations of the parts of a check, in seconds, measured at the clients.
 
     Attributes:
-        upload: UploadTrustedImage.
         capture: From ScanFace to the last AttemptEnd; 0 without a scan.
         decision: From the last AttemptEnd to its ScanResult; 0 without a scan.
         finish: FinishCheck; 0 if the portrait was refused.
@@ -391,7 +369,6 @@ class DemoRecord:
         strip: A few frames of the scan, JPEGs; empty without a scan, and if ``flash`` shows it.
         flash: The scan under the screen's colours; None without a flash, and if no frame shows a colour.
         hints: Feedback codes in the order of their arrival, without repetitions in a row.
-        timings: Its durations.
         refusal: The error that refused the portrait; None if it was accepted.
         response: The response with the result; None if the portrait was refused.
         signature_verified: Whether the result's signature verifies with the server's published keys, and

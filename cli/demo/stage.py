@@ -26,8 +26,6 @@ from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 
-__all__ = ["FRAMES_PER_SECOND", "Stage", "StagedScan", "open_stage"]
-
 FRAMES_PER_SECOND: Final = 15.0
 """Rate of the simulated camera."""
 
@@ -45,12 +43,7 @@ _STRIP_WIDTH: Final = 180
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StagedScan:
-    """A scan that is ready to send.
-
-    Attributes:
-        frames: Pairs of a JPEG and its capture time in seconds. Most are already rendered; can be used once.
-        strip: A few of them, small and evenly spread, as JPEGs for the page.
-    """
+    """A scan that is ready to send."""
 
     frames: Iterator[tuple[bytes, float]]
     strip: tuple[bytes, ...]
@@ -104,11 +97,7 @@ class Stage:
 
 
 def open_stage(names: frozenset[str]) -> Stage:
-    """Load the built-in photos of these names, and find the heads in them with the pack ``embedded``.
-
-    Raises:
-        StageUnusable: The pack or a photo is not installed or cannot be used.
-    """
+    """Load the built-in photos of these names, and find the heads in them with the pack ``embedded``."""
     try:
         photos = builtin_photos(names=tuple(sorted(names)))
     except (SimulatorError, VisionError) as error:

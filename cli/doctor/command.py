@@ -29,10 +29,6 @@ from cli.options import JsonOption
 from cli.silenced_log import silenced_log
 from server.configuration.loading import SettingsInvalid, load_settings
 
-__all__ = [
-    "doctor",
-]
-
 _FAILURES: Final = 1
 _WARNINGS: Final = 4
 _SETTINGS: Final = "settings"

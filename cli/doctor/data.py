@@ -23,26 +23,12 @@ from server.storage.errors import StorageError
 from server.storage.objects import ObjectStore, folder_of, open_object_store
 from server.storage.schema import current_revision, needed_revision
 
-__all__ = [
-    "compared",
-    "examine_audit",
-    "examine_backup",
-    "examine_clock",
-    "examine_database",
-    "examine_objects",
-]
-
-
 NOT_EXAMINED: Final = not_examined("DATABASE_NOT_EXAMINED", "the database cannot be used; see database")
 
 
 @asynccontextmanager
 async def existing_database(settings: Settings) -> AsyncIterator[Database]:
-    """Opens the database.
-
-    Raises:
-        StorageError: There is none, or it cannot be used.
-    """
+    """Opens the database."""
     database = open_database(settings.database_url)
     try:
         yield database
@@ -163,9 +149,6 @@ async def store_time(objects: ObjectStore) -> datetime | None:
     """Returns the time of the store's clock, or ``None`` if the store does not list the probe object.
 
     Stores a probe object, reads the time that the store gave it, and deletes it.
-
-    Raises:
-        StorageError: The store cannot be used.
     """
     key = f"{_PREFIX}/doctor-{uuid.uuid4().hex}"
     await objects.put(key, b"facegate doctor")

@@ -6,17 +6,6 @@ from enum import StrEnum
 
 from server.configuration.settings import Settings
 
-__all__ = [
-    "Deployment",
-    "Finding",
-    "Level",
-    "counted",
-    "failure",
-    "fine",
-    "not_examined",
-    "warning",
-]
-
 
 class Level(StrEnum):
     """How serious a finding is."""
@@ -37,7 +26,6 @@ class Finding:
 
     Attributes:
         code: Its stable name for programs, in UPPER_SNAKE_CASE.
-        level: How serious it is.
         found: The state that was found, in words. It contains no secret.
         expected: The expected state; empty if all is fine.
         remedy: Instructions; empty if all is fine.

@@ -36,16 +36,6 @@ from vision.face import BgrImage
 from vision.packs import Pack
 from vision.runtime_check import require_runtime
 
-__all__ = [
-    "examine_decoders",
-    "examine_disk",
-    "examine_machine",
-    "examine_models",
-    "examine_policies",
-    "examine_ports",
-]
-
-
 _PHOTO: Final = "red-shirt"
 """Part of insightface, which every installation includes."""
 _WARM_UPS: Final = 2
@@ -290,7 +280,7 @@ async def examine_models(deployment: Deployment) -> list[Finding]:
                 "MODELS_UNUSABLE",
                 str(error),
                 expected=f"the pack {deployment.settings.pack}, with the hashes of the catalogue",
-                remedy="facegate models verify, then facegate models pull",
+                remedy="facegate models show, then facegate models pull",
             )
         ]
     found = [fine("MODELS_LOADED", f"{pack.name} {pack.version}, {len(pack.files)} files, {pack.runtime}")]
@@ -330,7 +320,7 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
                 "POLICIES_UNUSABLE",
                 str(error),
                 expected=f"a default policy that can be met ({settings.policies.default})",
-                remedy="facegate policy check, or set policies.default",
+                remedy="facegate policy show, or set policies.default",
             )
         ]
     except VisionError:
@@ -367,9 +357,6 @@ def _model_times(pack: Pack) -> dict[str, float]:
 
     Returns:
         The CPU time of one call of each model in seconds, in the order in which a frame passes them.
-
-    Raises:
-        BenchImpossible: The photo is not installed, or a model fails or finds no face in it.
     """
     try:
         photo = builtin_image(_PHOTO)
@@ -384,7 +371,7 @@ def _model_times(pack: Pack) -> dict[str, float]:
         raise BenchImpossible(f"the models cannot be measured: {error}") from error
     except ModelFailed as error:
         raise BenchImpossible(
-            f"a model failed on the built-in photo: {error}. Check with `facegate models verify`."
+            f"a model failed on the built-in photo: {error}. Check with `facegate models show`."
         ) from error
 
 
@@ -393,7 +380,7 @@ def _run_models(pack: Pack, photo: BgrImage) -> None:
     if not faces:
         raise BenchImpossible(
             "the detector finds no face in the built-in photo, so the other models have no input. "
-            "Check with `facegate models verify`."
+            "Check with `facegate models show`."
         )
     if pack.landmarker is not None:
         pack.landmarker.locate(photo, faces[0])

@@ -36,14 +36,6 @@ from server.keyring.key_files import KeyFiles, open_key_files
 from server.keyring.keys import PURPOSES, WRAPPING, KeysUnusable, read_every_key
 from server.running.tls import CertificateUnusable, TlsFiles
 
-__all__ = [
-    "examine_attestation",
-    "examine_callers",
-    "examine_keys",
-    "examine_tls",
-]
-
-
 _OLD: Final = timedelta(days=400)
 _SIGNING: Final = ("result", "audit", "challenge")
 _PROBE: Final = b"facegate doctor"

@@ -2,12 +2,11 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Annotated, Any, Final, Self
 
 import numpy as np
@@ -27,7 +26,6 @@ from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
 from cli.shown import section_table
 from formats.image_format import ImageFormat, ImageHeader
-from formats.image_header import detect_format
 from matcher import (
     ConversionImpossible,
     EyeFinder,
@@ -49,40 +47,43 @@ from matcher.records import Discrepancy, EyeCentres, Representations, open_trust
 from server.policies import Policy
 from vision.errors import VisionError
 from vision.face import BgrImage
-from vision.image import IN_PROCESS, DecodedImage, DecodeLimits, StillDecoder, decode_image
+from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack, load_pack
-
-__all__ = [
-    "app",
-    "decode_picture",
-    "eye_finder",
-]
-
 
 _LIMITS: Final = DecodeLimits(max_bytes=MOST_IMAGE_BYTES, max_pixels=50_000_000, max_side=12_000)
 
 
 def decode_picture(image: bytes) -> DecodedImage:
-    """Decodes a picture, turned upright: JPEG 2000 in an isolated process.
-
-    Raises:
-        vision.errors.VisionError: The picture does not decode, or exceeds a limit.
-    """
-
-    def decoded(pool: DecoderPool | None) -> DecodedImage:
+    """Decodes a picture, turned upright: JPEG 2000 in an isolated process."""
+    with DecodersOnDemand() as decoders:
         return decode_image(
             image,
             limits=_LIMITS,
             formats=frozenset(ImageFormat),
             honour_exif_orientation=True,
-            still_decoder=pool,
+            still_decoder=decoders,
         )
 
-    if detect_format(image) in IN_PROCESS:
-        return decoded(None)
-    with DecoderPool() as pool:
-        return decoded(pool)
+
+class DecodersOnDemand:
+    """Decodes JPEG 2000 in isolated processes, which start with the first such image."""
+
+    def __init__(self) -> None:
+        self._open = ExitStack()
+        self._pool: DecoderPool | None = None
+
+    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
+        """See ``vision.image.StillDecoder``."""
+        if self._pool is None:
+            self._pool = self._open.enter_context(DecoderPool())
+        return self._pool.decode_still(data, header=header)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._open.close()
 
 
 def eye_finder(pack: Pack) -> EyeFinder:
@@ -120,15 +121,7 @@ class ImageFinding(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageResult:
-    """One image, tested against a policy.
-
-    Attributes:
-        file: The file.
-        answer: The overall finding.
-        report: The report; None if the image could not be tested.
-        reason: Reason of the refusal if there is no report; empty if it has none.
-        message: Why there is no report; empty if there is one.
-    """
+    """One image, tested against a policy."""
 
     file: Path
     answer: ImageFinding
@@ -142,44 +135,10 @@ class ImageResult:
         return () if self.report is None else tuple(each for each in self.report.requirements if each.refuses)
 
 
-class DecodersOnDemand:
-    """Decodes JPEG 2000 in isolated processes, which start with the first such image."""
-
-    def __init__(self) -> None:
-        """Starts no process."""
-        self._pool: DecoderPool | None = None
-
-    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
-        """See ``vision.image.StillDecoder``."""
-        if self._pool is None:
-            pool = DecoderPool()
-            pool.start()
-            self._pool = pool
-        return self._pool.decode_still(data, header=header)
-
-    def __enter__(self) -> Self:
-        """Starts no process."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stops the processes."""
-        if self._pool is not None:
-            self._pool.close()
-
-
 def assess_image(
     file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder
 ) -> ImageResult:
-    """Tests one file against a policy. Reports problems of the file in the return value.
-
-    Args:
-        file: The image.
-        pack: The models.
-        policy: The requirements.
-        still_decoder: Decoder for JPEG 2000.
-    """
+    """Tests one file against a policy. Reports problems of the file in the return value."""
     try:
         data = read_image(file)
         report = examine_portrait(data, pack=pack, policy=policy, still_decoder=still_decoder)
@@ -251,12 +210,7 @@ _LEGEND: Final = f"{_MET} met, {_MISSED} not met, {_REFUSED} image refused, {_OP
 
 
 def checked_view(checked: ImageResult, *, demands: str) -> RenderableType:
-    """Returns all tests of one image.
-
-    Args:
-        checked: The image.
-        demands: Name of the requirements, in words.
-    """
+    """Returns all tests of one image."""
     title = Text.assemble(_ANSWERS[checked.answer], "  ", (str(checked.file), "bold"))
     report = checked.report
     if report is None:

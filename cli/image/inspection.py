@@ -41,12 +41,6 @@ from matcher.records.iso_39794 import (
     ScoreOrError,
 )
 
-__all__ = [
-    "as_json",
-    "sections",
-]
-
-
 _NOT_GIVEN: Final = "not given"
 _FAILED_SCORE: Final = 255
 _DEPTHS: Final = {0x75: "EF.DG2 (75)", 0x7F61: "biometric group (7F61)", 0x7F60: "biometric template (7F60)"}
@@ -60,12 +54,7 @@ _RELATIONS: Final = {
 
 
 def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
-    """Returns the content in sections of names and values: the file, a DG2, a record, its faces, the image.
-
-    Args:
-        content: The content of the file.
-        data: The file.
-    """
+    """Returns the content as names and values: the file, a DG2, a record, its faces, the image."""
     found = [Section("File", (("form", nesting(content)), ("bytes", f"{len(data):,}")))]
     if content.dg2 is not None:
         found.append(_dg2_section(content.dg2))
@@ -82,12 +71,7 @@ def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
 
 
 def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
-    """Returns the content for programs, with every code as number and as word; no pixels.
-
-    Args:
-        content: The content of the file.
-        data: The file.
-    """
+    """Returns the content for programs, with every code as number and as word; no pixels."""
     record, header = content.record, content.header
     return {
         "bytes": len(data),
@@ -410,11 +394,7 @@ _UNITS: Final = {
 
 
 def block_rows(face: RepresentationBlock) -> tuple[tuple[str, str], ...]:
-    """Returns the fields of a face as (name, value); names of nested fields are indented.
-
-    Args:
-        face: The face as coded.
-    """
+    """Returns the fields of a face as (name, value); names of nested fields are indented."""
     return tuple(_rows(face, ""))
 
 
@@ -422,9 +402,6 @@ def block_json(block: object) -> dict[str, Any]:
     """Returns the fields of a block as values: codes with number and word, octets as hexadecimal digits.
 
     The image is not among them.
-
-    Args:
-        block: A dataclass of ``matcher.records.iso_39794.blocks``.
     """
     return {name: _value(value) for name, value in _fields(block) if name != "representation_data"}
 

@@ -1,8 +1,7 @@
-"""``facegate models``: pulls, imports, shows, verifies and bundles packs of models."""
+"""``facegate models``: pulls, imports, shows and bundles packs of models."""
 
 import json
 import os
-import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -12,6 +11,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
+from rich.text import Text
 
 from cli.chosen import known_packs, models_folder
 from cli.errors import FileUnusable, OptionUnusable, OutputUnusable, errors_reported
@@ -26,7 +26,7 @@ from cli.models.tables import (
     pack_json,
     pack_text,
 )
-from cli.options import JsonOption
+from cli.options import JsonOption, command_line
 from vision.errors import PackNotFound, TermsNotAccepted, VisionError
 from vision.packs import (
     FAMILIES,
@@ -42,7 +42,6 @@ from vision.packs import (
     read_file,
 )
 from vision.packs.pulling import (
-    FileState,
     PackState,
     PullReport,
     inspect_pack,
@@ -52,11 +51,6 @@ from vision.packs.pulling import (
     terms_text,
     write_bundle,
 )
-
-__all__ = [
-    "app",
-]
-
 
 _RANK: Final = 100
 _CHANNELS: Final = 3
@@ -72,7 +66,6 @@ def import_command(
     to: Annotated[Path, typer.Option(help="New folder for the pack.", show_default=False)],
     weights: Annotated[str, typer.Option(help="Terms of the weights, in plain words.", show_default=False)],
     training_data: Annotated[str, typer.Option(help="Known terms of the training data.", show_default=False)],
-    source: Annotated[str, typer.Option(help="Where the file comes from.")] = "the operator",
     mean: Annotated[float, typer.Option(help="Subtracted from each channel, 0..255.")] = 127.5,
     std: Annotated[float, typer.Option(help="Divisor after the subtraction.", min=0.001)] = 127.5,
     mirror: Annotated[
@@ -89,8 +82,8 @@ def import_command(
 
         facegate models import aura.onnx --to aura --weights MIT --training-data "research only"
 
-    No policy is available with it until you calibrate it on your own photos (`facegate calibrate match`),
-    unless the embedder is one that Facegate has calibrated. Then name the file when you serve:
+    No policy is available with it until you calibrate it on your own photos (`facegate evaluate match
+    --calibration`), unless the embedder is one that Facegate has calibrated. Name the file when you serve:
     `FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:aura facegate serve`.
     """
     with errors_reported(VisionError, OSError):
@@ -110,7 +103,6 @@ def import_command(
                 _entry(
                     name=embedder.name,
                     sha256=sha256,
-                    source=source,
                     weights=weights,
                     training_data=training_data,
                     mean=mean,
@@ -134,7 +126,7 @@ def import_command(
             else f"Facegate knows this embedder: its own calibration ({known.record.provenance}) supports "
             f"bounds on FMR down to {known.lowest_bound:.3g}. To calibrate on your own photos:\n"
         )
-        + f"  facegate calibrate match --identities PHOTOS --pack {spec} --out calibration.toml"
+        + f"  facegate evaluate match --identities PHOTOS --pack {spec} --calibration calibration.toml"
     )
 
 
@@ -176,7 +168,6 @@ def _entry(
     *,
     name: str,
     sha256: str,
-    source: str,
     weights: str,
     training_data: str,
     mean: float,
@@ -192,7 +183,7 @@ def _entry(
         "rank": _RANK,
         "evaluation_only": False,
         "restricts_use": False,
-        "source": source,
+        "source": "the operator",
         "weights": weights,
         "training_data": training_data,
         "mean": [mean] * _CHANNELS,
@@ -245,12 +236,11 @@ def pull_command(
             _show_terms(pack, folder)
         asked = [pack.name for pack in known if not accept and needs_acceptance(pack, folder)]
         if asked:
-            again = [
-                *packs,
-                "--accept",
-                *_words(mirror=mirror, models_dir=os.environ.get("FACEGATE_MODELS_DIR")),
-            ]
-            _ask(asked, again=shlex.join(["facegate", "models", "pull", *again]))
+            folders = os.environ.get("FACEGATE_MODELS_DIR")
+            again = command_line(
+                *("facegate", "models", "pull", *packs, "--accept"), mirror=mirror, models_dir=folders
+            )
+            _ask(asked, again=again)
         try:
             for pack in known:
                 with TerminalProgress(Console(stderr=True)) as progress:
@@ -274,12 +264,7 @@ def _show_terms(pack: CataloguePack, folder: Path) -> None:
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:
-    """Asks at the terminal for acceptance of the terms that were shown.
-
-    Raises:
-        TermsNotAccepted: They were declined, or the session is not interactive; then the message contains
-            ``again``, the command with the acceptance.
-    """
+    """Asks at the terminal for acceptance of the terms that were shown."""
     names = ", ".join(packs)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TermsNotAccepted(
@@ -288,16 +273,6 @@ def _ask(packs: Sequence[str], *, again: str) -> None:
         )
     if not typer.confirm(f"The licence of some models in {names} restricts their use. Do you accept it?"):
         raise TermsNotAccepted("The terms were not accepted; nothing was fetched.")
-
-
-def _words(**options: object) -> list[str]:
-    """Returns options in the form of a command line, without those that are None."""
-    return [
-        word
-        for name, value in options.items()
-        if value is not None
-        for word in (f"--{name.replace('_', '-')}", str(value))
-    ]
 
 
 def _summary(report: PullReport) -> str:
@@ -313,7 +288,7 @@ def _summary(report: PullReport) -> str:
 
 DAMAGED = 1
 
-app = typer.Typer(help="Pull, show, verify and bundle packs of models.", no_args_is_help=True)
+app = typer.Typer(help="Pull, import, show and bundle packs of models.", no_args_is_help=True)
 app.command("pull")(pull_command)
 app.command("import")(import_command)
 
@@ -329,8 +304,9 @@ def show_command(
 
     `installed` is `yes` if a server can use the pack, `partly` if files are missing, and `altered` if a
     file differs from the catalogued one: every byte is hashed. The `embedded` pack is always installed.
-    Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. For
-    example:
+    Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. The
+    exit status is 1 if a pack is altered or installed in part: each file at fault is named, and the pull that
+    repairs the pack. For example:
 
         facegate models show
 
@@ -340,69 +316,34 @@ def show_command(
     """
     console = Console()
     with errors_reported(VisionError):
+        folder = models_folder()
+        shown, text = {}, Text()
         if pack == EMBEDDED:
             loaded = load_pack(EMBEDDED)
-            shown, text = embedded_json(loaded), embedded_text(loaded)
+            packs, shown, text = [], embedded_json(loaded), embedded_text(loaded)
         elif pack is not None:
-            installed = inspect_pack(known_packs([pack])[0], models_folder())
-            shown, text = pack_json(installed), pack_text(installed)
+            packs = [inspect_pack(known_packs([pack])[0], folder)]
+            shown, text = pack_json(packs[0]), pack_text(packs[0])
         else:
-            folder = models_folder()
             packs = [inspect_pack(each, folder) for each in known_packs()]
-            if as_json:
-                typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
-            else:
-                console.print(list_table(packs))
-                console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
-            return
-    if as_json:
+    if pack is None and as_json:
+        typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
+    elif pack is None:
+        console.print(list_table(packs))
+        console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+    elif as_json:
         typer.echo(json.dumps(shown, indent=2))
     else:
         console.print(text, soft_wrap=True, highlight=False, end="")
-
-
-@app.command("verify")
-def verify_command(
-    packs: Annotated[
-        list[str] | None,
-        typer.Argument(help="Packs; by default all installed packs.", show_default=False),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
-    """Hash all installed files, and compare them with the catalogue.
-
-    The exit status is 0 if all is intact, 1 if a file is altered, cannot be read or is missing, and 2 if
-    nothing could be verified. For example:
-
-        facegate models verify
-
-        facegate models verify open buffalo_l --models-dir /srv/models
-    """
-    with errors_reported(VisionError):
-        folder = models_folder()
-        installed = [inspect_pack(pack, folder) for pack in known_packs(packs)]
-    checked = [pack for pack in installed if packs or pack.state is not PackState.NO]
-    damaged = [pack for pack in checked if pack.damaged]
-    if as_json:
-        typer.echo(json.dumps([pack_json(pack) for pack in checked], indent=2))
-    else:
-        for pack in checked:
-            intact = sum(file.state is FileState.INTACT for file in pack.files)
-            missing = [
-                file.entry.file_name
-                for file in pack.files
-                if not file.required and file.state is FileState.MISSING
-            ]
-            without = f" (optional, not installed: {', '.join(missing)})" if missing else ""
-            word = "not intact" if pack.damaged else "intact"
-            typer.echo(f"{pack.pack.name}: {word}, {intact} files as catalogued{without}")
-    for pack in damaged:
-        for file in pack.damaged:
-            typer.echo(f"{pack.pack.name}: {file.damage}", err=True)
-        typer.echo(f"To repair it: {_pull(pack.pack.name)}", err=True)
-    if not checked:
-        typer.echo(f"No pack is installed in {folder}. To install one: {_pull('open')}", err=True)
-    if damaged or not checked:
+    damaged = [each for each in packs if each.state is not PackState.NO and each.damaged]
+    for each in damaged:
+        for file in each.damaged:
+            typer.echo(f"{each.pack.name}: {file.damage}", err=True)
+        again = command_line(
+            *("facegate", "models", "pull", each.pack.name), models_dir=os.environ.get("FACEGATE_MODELS_DIR")
+        )
+        typer.echo(f"To repair it: {again}", err=True)
+    if damaged:
         raise typer.Exit(DAMAGED)
 
 
@@ -425,8 +366,3 @@ def bundle_command(
         typer.echo(f"Not installed, so omitted: {', '.join(report.left_out)}", err=True)
     typer.echo(f"{report.path}: {len(report.files)} model files, {size_text(report.size)}")
     typer.echo(f"SHA-256 {report.sha256}")
-
-
-def _pull(pack: str) -> str:
-    folder = os.environ.get("FACEGATE_MODELS_DIR")
-    return shlex.join(["facegate", "models", "pull", pack, *_words(models_dir=folder)])

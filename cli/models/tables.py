@@ -31,19 +31,6 @@ from vision.packs.pulling import (
     terms_text,
 )
 
-__all__ = [
-    "EMBEDDED",
-    "TerminalProgress",
-    "embedded_json",
-    "embedded_list_json",
-    "embedded_text",
-    "list_json",
-    "list_table",
-    "pack_json",
-    "pack_text",
-]
-
-
 EMBEDDED: Final = "embedded"
 """The pack's name. It is not in the catalogue, because it needs no pull."""
 EMBEDDED_SUMMARY: Final = "Comes with the installation and needs no pull."

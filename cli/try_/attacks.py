@@ -25,8 +25,6 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
-__all__ = ["AttackRoom", "colours_document", "film_document"]
-
 _SHOWN: Final = (
     "same-person",
     "static-photo",
@@ -105,15 +103,7 @@ class AttackRoom:
         thresholds: tuple[float, float],
         idle: Callable[[], Awaitable[None]],
     ) -> None:
-        """Prepare the checks; ``start`` begins them.
-
-        Args:
-            runner: Makes them.
-            pack: The pack that judges; it finds the faces under the colours.
-            asked: See ``demo_scenarios``.
-            thresholds: See ``verdict_document``.
-            idle: Waits while a person scans.
-        """
+        """Prepare the checks; ``start`` begins them."""
         scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
         self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}
         self._runner = runner
@@ -202,9 +192,6 @@ def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
     """Return a film as a JSON object: at most 24 frames, evenly spread, side by side in one JPEG.
 
     Slow: do not call it in the event loop.
-
-    Returns:
-        The film; None without frames.
     """
     if not frames:
         return None

@@ -30,19 +30,6 @@ from server.policies import load_policies
 from vision.errors import VisionError
 from vision.packs import Pack
 
-__all__ = [
-    "MOST_BYTES",
-    "PersonChecks",
-    "TrialMode",
-    "TrustedImage",
-    "Unknown",
-    "accepted_document",
-    "as_record",
-    "offered_modes",
-    "refused_document",
-    "write_trial_policy",
-]
-
 MOST_BYTES: Final = 20_000_000
 """Largest upload. A trusted image has at most 2,000,000 bytes; the page makes photos smaller first."""
 _QUALITY: Final = 92
@@ -87,8 +74,6 @@ class TrialMode:
 
     Attributes:
         key: ``express``, ``colours`` or ``dynamic``.
-        policy: The policy of its checks.
-        flashes: Whether the screen may show colours.
         wanted: The mode that a check asks for, if it raises that of the policy.
         shortfall: Why the pack cannot serve it; empty if it can.
     """
@@ -129,11 +114,7 @@ def offered_modes(pack: Pack, *, folder: Path) -> tuple[TrialMode, ...]:
 
 
 def write_trial_policy(folder: Path) -> None:
-    """Add the policy of the mode with colours for packs that are for evaluation only.
-
-    Raises:
-        OutputUnusable: It cannot be written.
-    """
+    """Add the policy of the mode with colours for packs that are for evaluation only."""
     write_text(folder / f"{_COLOURS_TRIAL_POLICY}.toml", _TEXT)
 
 
@@ -227,16 +208,7 @@ class PersonChecks:
         thresholds: tuple[float, float],
         sandbox: bool,
     ) -> None:
-        """Make checks at one server, whose published keys are ``keys``.
-
-        Args:
-            orchestrator: Calls its service listener; with ``sandbox`` it is a sandbox caller.
-            keys: The keys.
-            pack: Finds the eyes in portraits.
-            modes: The modes that the page offers.
-            thresholds: See ``verdict_document``.
-            sandbox: Whether virtual cameras are tolerated.
-        """
+        """Make checks at one server, whose published keys are ``keys``."""
         self._orchestrator = orchestrator
         self._keys = keys
         self._pack = pack
@@ -255,15 +227,7 @@ class PersonChecks:
         await self._idle.wait()
 
     async def examine(self, upload: bytes) -> dict[str, Any]:
-        """Examine a portrait by a check that is cancelled, and remembers it for others.
-
-        Returns:
-            The findings, for the page.
-
-        Raises:
-            CallRefusedError: The server refuses the portrait.
-            ConnectionFailedError: The server cannot be reached.
-        """
+        """Examine a portrait by a check that is cancelled, and remembers it for others."""
         image = await asyncio.to_thread(as_record, upload, self._pack)
         created = await self._create(image, next(iter(self._modes.values())))
         await self._orchestrator.cancel_check(created.check_id)
@@ -274,13 +238,7 @@ class PersonChecks:
         return accepted_document(created.portrait, image, key=key)
 
     async def create(self, portrait: str, mode: str) -> dict[str, Any]:
-        """Create a check, and return it and the ticket of its scan for the page.
-
-        Raises:
-            Unknown: There is no such portrait or mode.
-            CallRefusedError: The server refuses the check.
-            ConnectionFailedError: The server cannot be reached.
-        """
+        """Create a check, and return it and the ticket of its scan for the page."""
         image, chosen = self._portraits.get(portrait), self._modes.get(mode)
         if image is None or chosen is None:
             raise Unknown("there is no such portrait or mode")
@@ -297,13 +255,7 @@ class PersonChecks:
         }
 
     async def finish(self, check_id: str) -> dict[str, Any]:
-        """Close a check, and returns its result for the page.
-
-        Raises:
-            Unknown: The page made no such check.
-            CallRefusedError: The server refuses, for example because the check was not scanned yet.
-            ConnectionFailedError: The server cannot be reached.
-        """
+        """Close a check, and returns its result for the page."""
         opened = self._checks.get(check_id)
         if opened is None:
             raise Unknown("there is no such check")

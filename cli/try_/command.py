@@ -14,7 +14,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from cli.chosen import ModelsDirOption, models_folder
+from cli.chosen import models_folder
 from cli.demo.local_server import FLASH_ALONE_POLICY, end_on_sigterm, local_server, open_tested
 from cli.demo.pack import ChosenPack, available_pack, flash_policy_of, liveness_thresholds
 from cli.demo.runner import CheckRunner
@@ -25,8 +25,6 @@ from cli.try_.site import Guard, TrySite, open_socket
 from facegate_client import ClientError, Orchestrator, fetch_key_set, open_channel
 from server.base.private_files import make_private_folder
 from server.base.version import server_version
-
-__all__ = ["try_command"]
 
 _IMPOSSIBLE: Final = 2
 _PORT: Final = 8447
@@ -46,7 +44,6 @@ def try_command(
     port: Annotated[int, typer.Option(help="Port of the page; 0 for any.", min=0, max=65_535)] = _PORT,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     pack: Annotated[str | None, typer.Option(help="Pack that judges. By default the best available.")] = None,
-    models_dir: ModelsDirOption = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
     sandbox: Annotated[
         bool,
@@ -80,7 +77,7 @@ def try_command(
         facegate try --pack insightface:/srv/models/buffalo_l --no-browser
     """
     console = Console()
-    models = models_folder(models_dir)
+    models = models_folder()
     try:
         with _folder(data_dir) as folder, open_socket(port) as bound:
             asyncio.run(

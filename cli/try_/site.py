@@ -19,8 +19,6 @@ from cli.try_.attacks import AttackRoom
 from cli.try_.checks import MOST_BYTES, PersonChecks, Unknown, refused_document
 from facegate_client import CallRefusedError, ClientError
 
-__all__ = ["SECRET_HEADER", "Guard", "TrySite", "open_socket"]
-
 SECRET_HEADER: Final = "X-Facegate-Try"  # noqa: S105 - the name of the header
 _API: Final = "/api/"
 _OWN_SITE: Final = frozenset({"same-origin", "none"})
@@ -41,13 +39,7 @@ class Guard:
     """Refuses requests that do not come from the page, and restricts what the page may do."""
 
     def __init__(self, *, port: int, secret: str, scans: str) -> None:
-        """Set the page.
-
-        Args:
-            port: The page's port on this machine.
-            secret: The secret in the page's address.
-            scans: Origin of the server's web listener, such as ``ws://127.0.0.1:8446``.
-        """
+        """Set the page."""
         # Browsers leave out the default port.
         shown = "" if port == 80 else f":{port}"
         self.host: Final = f"localhost{shown}"
@@ -103,11 +95,7 @@ def _answer(status: int, reason: str, message: str) -> web.Response:
 
 
 def open_socket(port: int) -> socket.socket:
-    """Bind the page's port on loopback.
-
-    Raises:
-        ServerUnusable: Another program uses the port.
-    """
+    """Bind the page's port on loopback."""
     bound = socket.socket()
     try:
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -127,14 +115,7 @@ class TrySite:
     def __init__(
         self, *, guard: Guard, checks: PersonChecks, attacks: AttackRoom, about: dict[str, Any]
     ) -> None:
-        """Prepare the site; nothing is served before ``start``.
-
-        Args:
-            guard: Refuses requests that do not come from the page.
-            checks: Makes the checks of the person.
-            attacks: Makes the checks of the simulated attackers.
-            about: The facts about the server that the page states, a JSON object.
-        """
+        """Prepare the site; nothing is served before ``start``."""
         self._checks = checks
         self._attacks = attacks
         self._about = about

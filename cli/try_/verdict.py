@@ -10,8 +10,6 @@ from cli.demo.scenarios import SUCCESS, reason_sentence
 from cli.verdict import enum_word, failure_words, match_words, result_json
 from server.pages import data_uri
 
-__all__ = ["verdict_document"]
-
 _FLASH: Final = "flash_"
 _COLOURS: Final = "flash_colours"
 _IDLE: Final = " It did not count, because the face answered no colour measurably."
@@ -34,12 +32,9 @@ def verdict_document(
     """Return a result as a JSON object.
 
     Args:
-        response: The response with the result.
         thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
             is live.
         verified: Whether the result's signature verifies with the server's published keys.
-        upload_seconds: Duration of UploadTrustedImage.
-        finish_seconds: Duration of FinishCheck.
     """
     result = response.result
     return {

@@ -1,44 +1,35 @@
-"""``facegate verify``: makes the three calls of a check, as an orchestrator and a device do."""
+"""``facegate verify``: makes the three calls of a check, or the scan alone."""
 
 import asyncio
-from dataclasses import dataclass
+import json
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated, Final, NoReturn
 
 import typer
-from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
 from rich.console import Console
 from rich.markup import escape
 from rich.text import Text
 
-from cli.connection import certificate_explained, read_api_key, read_file, read_key_set, read_tls
-from cli.errors import PlatformUnusable
-from cli.verdict import result_json, save_verdict, verdict_view
-from cli.verify.scanning import (
-    DEVICE,
-    ERROR,
+from cli.connection import (
+    SERVICE,
+    ApiKeyOption,
     CaOption,
-    FlashOption,
-    KnobsOption,
-    ScanOption,
-    ScanOptions,
-    SimulateOption,
-    TestDeviceOption,
-    TestPlatformOption,
-    fail,
-    failure_text,
-    opened_scanner,
-    scan_options,
+    CertOption,
+    Connection,
+    KeyOption,
+    calls_reported,
+    read_file,
+    read_key_set,
+    read_ticket,
 )
-from cli.words import evidence_words, portrait_words
-from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
-from server.configuration.settings import ServiceListener
-
-__all__ = [
-    "verify",
-]
-
+from cli.errors import fail
+from cli.options import JsonOption, VerboseOption
+from cli.verdict import enum_word, result_json, save_verdict, verdict_view
+from cli.verify.scanning import DEVICE, FlashAnswer, ScanOptions, opened_scanner, scan_options
+from cli.words import evidence_words, feedback_texts, portrait_words
+from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
 
 _WAIT_SECONDS: Final = 15.0
 
@@ -55,74 +46,14 @@ _MODES: Final = {
     ModeName.EXPRESS: scan_pb2.MODE_EXPRESS,
     ModeName.DYNAMIC: scan_pb2.MODE_DYNAMIC,
 }
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckOptions:
-    """The options of `facegate verify`; see its help."""
-
-    trusted: Path | None
-    trusted_reference: str | None
-    scanning: ScanOptions
-    service: str
-    policy: str
-    mode: ModeName | None
-    subject: str
-    consent: str
-    api_key_file: Path | None
-    cert: Path | None
-    key: Path | None
-    jwks: str | None
-    accept_sandbox: bool
-    audit_images: int
-
-
-async def run_check(options: CheckOptions, messages: Console) -> verification_service_pb2.FinishCheckResponse:
-    """Makes the three calls: uploads the trusted image, scans, and finishes the check.
-
-    Args:
-        options: The options.
-        messages: Shows hints to the person, and the server's findings.
-
-    Raises:
-        ClientError: A call is refused, a file cannot be read, or the server cannot be reached.
-        PlatformUnusable: The test platform's folder contains none, or cannot be written.
-    """
-    portrait = None if options.trusted is None else read_file(options.trusted, "the trusted image")
-    keys = await read_key_set(options.jwks)
-    api_key = read_api_key(options.api_key_file)
-    files = {"ca": options.scanning.ca, "certificate": options.cert, "key": options.key}
-    tls = read_tls(options.service, **files)
-    async with (
-        certificate_explained(options.service, **files),
-        open_channel(options.service, tls=tls) as service,
-        opened_scanner(options.scanning, messages) as scan,
-    ):
-        orchestrator = Orchestrator(
-            channel=service, api_key=api_key, keys=keys, accept_sandbox=options.accept_sandbox
-        )
-        created = await orchestrator.upload_trusted_image(
-            portrait,
-            image_reference=options.trusted_reference,
-            policy=options.policy,
-            mode=_MODES[options.mode],
-            subject_reference=options.subject,
-            consent_reference=options.consent,
-        )
-        messages.print(escape(portrait_words(created.portrait)), highlight=False)
-        await scan(ticket_of(created))
-        return await orchestrator.finish_check(
-            created.check_id, audit_image_limit=options.audit_images, wait_s=_WAIT_SECONDS
-        )
-
-
-SUCCESS, FAILURE = 0, 1
-_EXITS = {
-    result_pb2.CHECK_STATUS_SUCCESS: SUCCESS,
-    result_pb2.CHECK_STATUS_NOT_DECIDED: ERROR,
+_FAILURE, _ERROR = 1, 2
+_EXITS: Final = {result_pb2.CHECK_STATUS_SUCCESS: 0, result_pb2.CHECK_STATUS_NOT_DECIDED: _ERROR}
+_ENDED: Final = {
+    scan_pb2.SCAN_STATUS_SUCCESS: "The scan has ended, and the check will succeed.",
+    scan_pb2.SCAN_STATUS_FAILURE: "The scan has ended, and the check will fail.",
+    scan_pb2.SCAN_STATUS_COMPLETED: "The scan has ended; the policy does not let the device know more.",
 }
-
-_SERVICE: Final = f"127.0.0.1:{ServiceListener.model_fields['port'].default}"
+_NOT_DECIDED: Final = "The scan has ended without a decision."
 
 
 def verify(
@@ -143,26 +74,67 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    scan: ScanOption = None,
-    simulate: SimulateOption = None,
+    token_file: Annotated[
+        Path | None,
+        typer.Option(
+            help="Instead of --trusted: scan for a check of your backend. File with the `scan_token` of "
+            "UploadTrustedImage; on the command line other users would see it.",
+            show_default=False,
+        ),
+    ] = None,
+    challenge_key: Annotated[
+        str | None,
+        typer.Option(
+            help="With --token-file: the `challenge_key_sha256` to pin, of UploadTrustedImage; as hex or "
+            "Base64.",
+            show_default=False,
+        ),
+    ] = None,
+    scan: Annotated[
+        str | None,
+        typer.Option(
+            help="Source of the scan. A video file, a folder of images, `camera` or `camera:<number>`.",
+            show_default=False,
+        ),
+    ] = None,
+    simulate: Annotated[
+        str | None,
+        typer.Option(
+            help="Simulate a scan of this kind. Instead of --scan: a simulated scan of --photo, such as "
+            "`genuine`, `static-photo`, `print` or `screen-replay`; `list` lists the kinds.",
+            show_default=False,
+        ),
+    ] = None,
     photo: Annotated[
         Path | None, typer.Option(help="With --simulate: the photo; by default the trusted image.")
     ] = None,
-    flash: FlashOption = None,
-    knobs: KnobsOption = None,
-    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = _SERVICE,
+    flash: Annotated[
+        FlashAnswer | None,
+        typer.Option(
+            help="With --simulate: whether the phone's screen can flash and the person reads it, or declines "
+            "it; if not, DYNAMIC, an open mouth and a turned head are refused. By default it can for kinds "
+            "that concern the flash, and with --mode dynamic.",
+            show_default=False,
+        ),
+    ] = None,
+    knobs: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            help="With --simulate: set a knob, as NAME=VALUE; may be repeated. `--simulate list` lists them.",
+            show_default=False,
+        ),
+    ] = None,
+    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
     device: Annotated[str, typer.Option(help="host:port of the device listener.")] = DEVICE,
     policy: Annotated[str, typer.Option(help="Policy; by default the server's.", show_default=False)] = "",
     mode: Annotated[ModeName | None, typer.Option(help="Raise the policy's mode.")] = None,
     subject: Annotated[str, typer.Option(help="Opaque reference to the person.")] = "",
     consent: Annotated[str, typer.Option(help="Reference to the legal basis.")] = "",
-    api_key_file: Annotated[
-        Path | None,
-        typer.Option(envvar="FACEGATE_API_KEY_FILE", help="File with the orchestrator's API key."),
-    ] = None,
+    api_key_file: ApiKeyOption = None,
     ca: CaOption = None,
-    cert: Annotated[Path | None, typer.Option(help="PEM of the orchestrator's certificate (mTLS).")] = None,
-    key: Annotated[Path | None, typer.Option(help="PEM of its private key.")] = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
     jwks: Annotated[
         str | None,
         typer.Option(
@@ -179,20 +151,29 @@ def verify(
         typer.Option(help="Folder to save to. It gets the evidence frame, the result and its signature."),
     ] = None,
     audit_images: Annotated[int, typer.Option(help="Audit images to request.", min=0, max=4)] = 0,
-    test_device: TestDeviceOption = None,
-    test_platform: TestPlatformOption = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print the result as JSON.")] = False,
-    verbose: Annotated[
-        bool,
+    test_device: Annotated[
+        str | None,
         typer.Option(
-            "--verbose",
-            help="List each liveness signal and device test.",
+            help="Scan as a device of this kind, honest or manipulated, with evidence of --test-platform. "
+            "`--simulate list` lists the kinds.",
+            show_default=False,
         ),
-    ] = False,
+    ] = None,
+    test_platform: Annotated[
+        Path | None,
+        typer.Option(
+            help="Folder that `facegate attest test-platform` made; the server must run with its settings.",
+            show_default=False,
+        ),
+    ] = None,
+    as_json: JsonOption = False,
+    verbose: VerboseOption = False,
 ) -> None:
     """Verify that a scan shows the living person of the trusted image.
 
-    Uploads the image, sends a scan as a phone does, and finishes the check. Ctrl-C cancels the scan.
+    Uploads the image, sends a scan as a phone does, and finishes the check. Ctrl-C cancels the scan. With
+    --token-file it is the phone alone: your backend makes the check and reads the result, and the device
+    learns no more than the policy lets it know.
 
     Examples:
       facegate verify --trusted portrait.jpg --scan selfie.mp4
@@ -216,10 +197,17 @@ def verify(
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
       --device scan.example:8443 --api-key-file key.txt --json
 
-    The exit status is 0 for SUCCESS, 1 for FAILURE, and 2 for NOT_DECIDED or an error.
+      facegate verify --token-file token --challenge-key 9f2c... --scan camera --device scan.example:8443
+
+    The exit status is 0 for SUCCESS, and with --token-file for COMPLETED; 1 for FAILURE, and with
+    --token-file without a decision; and 2 for NOT_DECIDED or an error.
     """
-    if (trusted is None) == (trusted_reference is None):
-        raise typer.BadParameter("give either --trusted or --trusted-reference", param_hint="--trusted")
+    if sum(one is not None for one in (trusted, trusted_reference, token_file)) != 1:
+        raise typer.BadParameter(
+            "give either --trusted or --trusted-reference or --token-file", param_hint="--trusted"
+        )
+    if (token_file is None) != (challenge_key is None):
+        raise typer.BadParameter("give --token-file and --challenge-key together")
     scanning = scan_options(
         device=device,
         ca=ca,
@@ -232,30 +220,40 @@ def verify(
         test_platform=test_platform,
         flashes=mode is ModeName.DYNAMIC,
     )
-    options = CheckOptions(
-        trusted=trusted,
-        trusted_reference=trusted_reference,
-        scanning=scanning,
-        service=service,
-        policy=policy,
-        mode=mode,
-        subject=subject,
-        consent=consent,
-        api_key_file=api_key_file,
-        cert=cert,
-        key=key,
-        jwks=jwks,
-        accept_sandbox=accept_sandbox,
-        audit_images=audit_images,
-    )
     messages = Console(stderr=True)
+    if token_file is not None:
+        with calls_reported():
+            ticket = read_ticket(token_file, challenge_key or "")
+            _report_scan(asyncio.run(_scan(ticket, scanning, messages)), messages, as_json=as_json)
+
+    async def check() -> verification_service_pb2.FinishCheckResponse:
+        portrait = None if trusted is None else read_file(trusted, "the trusted image")
+        keys = await read_key_set(jwks)
+        connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+        async with connection.open() as (channel, api_key), opened_scanner(scanning, messages) as send:
+            orchestrator = Orchestrator(
+                channel=channel, api_key=api_key, keys=keys, accept_sandbox=accept_sandbox
+            )
+            created = await orchestrator.upload_trusted_image(
+                portrait,
+                image_reference=trusted_reference,
+                policy=policy,
+                mode=_MODES[mode],
+                subject_reference=subject,
+                consent_reference=consent,
+            )
+            messages.print(escape(portrait_words(created.portrait)), highlight=False)
+            await send(ticket_of(created))
+            return await orchestrator.finish_check(
+                created.check_id, audit_image_limit=audit_images, wait_s=_WAIT_SECONDS
+            )
+
     try:
-        response = asyncio.run(run_check(options, messages))
+        with calls_reported():
+            response = asyncio.run(check())
         saved = () if out is None else save_verdict(response, out)
-    except (ClientError, PlatformUnusable) as error:
-        fail(messages, failure_text(error))
     except (OSError, ValueError) as error:
-        fail(messages, f"the result cannot be saved in {out}: {error}")
+        fail(f"the result cannot be saved in {out}: {error}")
     if as_json:
         typer.echo(result_json(response.result))
     else:
@@ -267,4 +265,31 @@ def verify(
         messages.print(escape(f"saved {file}"), highlight=False)
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
         messages.print("The server had a fault, and nothing was verified. Try again with a new check.")
-    raise typer.Exit(_EXITS.get(response.result.status, FAILURE))
+    raise typer.Exit(_EXITS.get(response.result.status, _FAILURE))
+
+
+async def _scan(ticket: ScanTicket, options: ScanOptions, messages: Console) -> ScanOutcome:
+    async with opened_scanner(options, messages) as scan:
+        return await scan(ticket)
+
+
+def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> NoReturn:
+    """Prints what the device learns, and ends the command."""
+    if as_json:
+        learned = {
+            "status": enum_word(scan_pb2.ScanStatus.Name, outcome.status, "SCAN_STATUS_"),
+            "feedback": [
+                enum_word(feedback_pb2.FeedbackCode.Name, code, "FEEDBACK_CODE_") for code in outcome.feedback
+            ],
+            "attempts": outcome.attempts,
+            "streams": outcome.streams,
+            "frames": outcome.frames,
+            "dropped": outcome.dropped,
+        }
+        typer.echo(json.dumps(learned, indent=2))
+    else:
+        typer.echo(_ENDED.get(outcome.status, _NOT_DECIDED))
+        for text in feedback_texts(outcome.feedback, frames=outcome.frames):
+            messages.print(escape(f"  {text}"), highlight=False)
+    passed = outcome.status in {scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_COMPLETED}
+    raise typer.Exit(0 if passed else _FAILURE)

@@ -1,4 +1,4 @@
-"""The device's side of `facegate verify` and `facegate scan`: options, hints to the person, and the scan."""
+"""The device's side of `facegate verify`: its options, hints to the person, and the scan."""
 
 import asyncio
 import secrets
@@ -9,7 +9,7 @@ from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final, NamedTuple, NoReturn
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import typer
 from facegate.v1 import feedback_pb2, scan_pb2
@@ -20,12 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.connection import read_tls
-from cli.errors import PlatformUnusable
-from cli.words import describe_lost_connection, describe_refusal, feedback_text, feedback_texts
+from cli.words import feedback_text, feedback_texts
 from facegate_client import (
-    CallRefusedError,
-    ClientError,
-    ConnectionFailedError,
     FaceScanner,
     FlashScreen,
     FrameSource,
@@ -43,28 +39,7 @@ from facegate_client import (
 from server.configuration.settings import DeviceListener
 
 if TYPE_CHECKING:
-    from cli.test_devices import PlayedDevice
-
-__all__ = [
-    "DEVICE",
-    "ERROR",
-    "CaOption",
-    "FlashOption",
-    "KnobsOption",
-    "PhotoOption",
-    "ScanDisplay",
-    "ScanOption",
-    "ScanOptions",
-    "SimulateOption",
-    "TestDeviceOption",
-    "TestPlatformOption",
-    "fail",
-    "failure_text",
-    "open_scan",
-    "opened_scanner",
-    "scan_options",
-]
-
+    from simulator.devices import TestDevice
 
 _LOOK: Final = "look at the camera."
 _ASKED: Final = {
@@ -78,12 +53,7 @@ class ScanDisplay(ScanEvents):
     """Prints each hint once, and shows a progress bar if the console is a terminal."""
 
     def __init__(self, console: Console, *, shows_hints: bool) -> None:
-        """Shows on ``console``.
-
-        Args:
-            console: The console.
-            shows_hints: Whether the scanned person reads it.
-        """
+        """Shows on ``console``."""
         self._console = console
         self.shows_hints = shows_hints
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True)
@@ -158,9 +128,6 @@ def open_scan(scan: str) -> FrameSource:
 
     Args:
         scan: ``camera``, ``camera:<index>``, or the path of a video file or of a folder of images.
-
-    Raises:
-        SourceError: There is no such source.
     """
     kind, _, index = scan.partition(":")
     if kind == _CAMERA and not Path(scan).exists():
@@ -173,26 +140,7 @@ def open_scan(scan: str) -> FrameSource:
     return open_video(path)
 
 
-ERROR: Final = 2
-"""Exit status if nothing was verified because of an error."""
 DEVICE: Final = f"127.0.0.1:{DeviceListener.model_fields['port'].default}"
-
-ScanOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Source of the scan. A video file, a folder of images, `camera` or `camera:<number>`.",
-        show_default=False,
-    ),
-]
-SimulateOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Simulate a scan of this kind. Instead of --scan: a simulated scan of --photo, such as "
-        "`genuine`, `static-photo`, `print` or `screen-replay`; `list` lists the kinds.",
-        show_default=False,
-    ),
-]
-PhotoOption = Annotated[Path | None, typer.Option(help="With --simulate: the photo.", show_default=False)]
 
 
 class FlashAnswer(StrEnum):
@@ -203,52 +151,9 @@ class FlashAnswer(StrEnum):
     DECLINED = "declined"
 
 
-FlashOption = Annotated[
-    FlashAnswer | None,
-    typer.Option(
-        "--flash",
-        help="With --simulate: whether the phone's screen can flash and the person reads it, or declines it; "
-        "if not, DYNAMIC, an open mouth and a turned head are refused. "
-        "By default it can for kinds that concern the flash, and with --mode dynamic.",
-        show_default=False,
-    ),
-]
-KnobsOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        help="With --simulate: set a knob, as NAME=VALUE; may be repeated. `--simulate list` lists them.",
-        show_default=False,
-    ),
-]
-CaOption = Annotated[
-    Path | None,
-    typer.Option(help="PEM of the authorities to trust; by default the system's, and plaintext on loopback."),
-]
-TestDeviceOption = Annotated[
-    str | None,
-    typer.Option(
-        help="Scan as a device of this kind, honest or manipulated, with evidence of --test-platform. "
-        "`--simulate list` lists the kinds.",
-        show_default=False,
-    ),
-]
-TestPlatformOption = Annotated[
-    Path | None,
-    typer.Option(
-        help="Folder that `facegate attest test-platform` made; the server must run with its settings.",
-        show_default=False,
-    ),
-]
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
-    """Where frames come from and where they go; see the options above.
-
-    Attributes:
-        flash: Whether the simulated phone's screen can flash.
-    """
+    """Where frames come from and where they go; see the command."""
 
     device: str
     ca: Path | None
@@ -348,16 +253,8 @@ async def opened_scanner(
 ) -> AsyncIterator[Callable[[ScanTicket], Awaitable[ScanOutcome]]]:
     """Opens source and connection before there is a ticket, so that a wrong file or address wastes none.
 
-    Args:
-        options: The options.
-        messages: Shows hints to the person.
-
     Yields:
         A function that makes the scan of a ticket. Ctrl-C cancels the scan.
-
-    Raises:
-        ClientError: The source cannot be opened, or the server cannot be reached.
-        PlatformUnusable: The test platform's folder contains none, or cannot be written.
     """
     # The device has no certificate.
     tls = read_tls(options.device, ca=options.ca)
@@ -365,17 +262,18 @@ async def opened_scanner(
     async with open_channel(options.device, tls=tls) as channel, _opened(options) as subject:
 
         async def scan(ticket: ScanTicket) -> ScanOutcome:
-            played = subject.device
+            parts = {}
+            if subject.device is not None:
+                from cli.test_devices import scanner_parts
+
+                parts = scanner_parts(subject.device)
             with ScanDisplay(messages, shows_hints=options.simulate is None) as display:
                 scanner = FaceScanner(
                     channel=channel,
                     ticket=ticket,
                     source=subject.source,
                     screen=subject.screen,
-                    profile=None if played is None else played.profile,
-                    camera=None if played is None else played.camera,
-                    attestor=None if played is None else played.attestor,
-                    runtime_findings=None if played is None else played.runtime_findings,
+                    **parts,
                     server_spki_sha256=spki,
                     events=display,
                     settings=ScanSettings(decline_flash=options.decline_flash),
@@ -391,46 +289,30 @@ async def opened_scanner(
         yield scan
 
 
-def failure_text(error: ClientError | PlatformUnusable) -> str:
-    """Returns what went wrong with a call or an input, and what to do."""
-    match error:
-        case CallRefusedError():
-            return describe_refusal(error.refusal)
-        case ConnectionFailedError():
-            return describe_lost_connection(error)
-    return str(error)
-
-
-def fail(messages: Console, text: str) -> NoReturn:
-    """Prints an error and ends the command with ``ERROR``."""
-    messages.print(escape(text), style="red", highlight=False)
-    raise typer.Exit(ERROR)
-
-
 class _Subject(NamedTuple):
     """The source of the frames, the screen in front of it, and the device that contains both."""
 
     source: FrameSource
     screen: FlashScreen | None
-    device: "PlayedDevice | None" = None
+    device: "TestDevice | None" = None
 
 
 @asynccontextmanager
 async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
-    played = None
-    if options.test_device is not None and options.test_platform is not None:
-        from cli.test_devices import open_played_device
-
-        played = open_played_device(options.test_device, options.test_platform)
     subject = await _subject(options)
-    if played is not None:
-        subject = _Subject(played.source(subject.source), subject.screen, played)
     async with aclosing(subject.source):
-        try:
+        if options.test_device is None or options.test_platform is None:
             yield subject
+            return
+        # Imported late, like the simulator.
+        from cli.test_devices import open_stored_device
+        from simulator.devices.client import PlayedSource
+
+        device, stored = open_stored_device(options.test_device, options.test_platform)
+        try:
+            yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
         finally:
-            if played is not None:
-                played.save()
+            stored.save(device)
 
 
 async def _subject(options: ScanOptions) -> _Subject:

@@ -34,6 +34,6 @@ if [ -f "$here/models.tar" ]; then
     "$target/venv/bin/facegate" models pull "$pack" ${ACCEPT_TERMS:+--accept} --mirror "$here/models.tar" \
       --models-dir "$models"
   done < "$here/packs"
-  "$target/venv/bin/facegate" models verify --models-dir "$models"
+  "$target/venv/bin/facegate" models show --models-dir "$models"
 fi
 echo "Installed: $target/venv/bin/facegate"

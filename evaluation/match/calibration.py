@@ -14,7 +14,7 @@ slightly more similar to other persons; ``research.scan_match`` measures this on
 
 The bound at many thresholds is reduced to the few points of a file. Its reader interpolates between them
 linearly in log(bound) (``matcher.similarity``). The points are chosen so that this line is never below the
-measured bounds. The command is ``facegate calibrate match``.
+measured bounds. The command is ``facegate evaluate match --calibration``.
 """
 
 import json

@@ -333,7 +333,7 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         places=("holds",),
         purpose="Legal holds on checks.",
         kept="until released",
-        destroyed_by="`facegate checks release`.",
+        destroyed_by="`facegate checks hold --release`.",
     )
     yield ScheduledDatum(
         name="Requests that wait for a second person",

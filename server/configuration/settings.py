@@ -335,7 +335,8 @@ class Settings(BaseSettings):
     settings file, a server that listens on loopback only has ``true`` by default."""
     calibration: Path | None = None
     """Calibration of the embedder of the pack, which replaces the one of Facegate. It is made from your own
-    photos by ``facegate calibrate match``, or states figures that were published for the embedder."""
+    photos by ``facegate evaluate match --calibration``, or states figures that were published for the
+    embedder."""
     models_dir: Path = Field(default_factory=_default_models_dir)
     """Folder of the pulled packs, with one folder for each. By default ``facegate/models`` in
     ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""

@@ -123,6 +123,6 @@ async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     erase = ("erase", "--subject", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
     first = await shell.run(*erase)
     assert (first.exit_code, held in first.stdout) == (1, True)
-    released = await shell.run("release", held, "--reference", "case-1", "--purpose", "closed")
+    released = await shell.run("hold", held, "--reference", "case-1", "--reason", "closed", "--release")
     assert "no hold keeps" in released.stdout
     assert (await shell.run(*erase)).exit_code == 0

@@ -156,17 +156,20 @@ def test_show_of_an_unknown_policy_names_the_known() -> None:
     assert "adaptive, dynamic, evaluation, high, low, no-flash, standard" in answer.stderr
 
 
-def test_check_prints_every_problem_and_fails(tmp_path: Path) -> None:
+def test_a_file_is_shown_or_every_problem_of_it(tmp_path: Path) -> None:
     good, bad = tmp_path / "good.toml", tmp_path / "bad.toml"
     good.write_text(_MINE)
     bad.write_text(_MINE.replace("0.5", "5") + "[nothing]\n")
-    assert _RUN.invoke(app, ["check", str(good)]).exit_code == 0
-    answer = _RUN.invoke(app, ["check", str(good), str(bad), str(tmp_path / "none.toml")])
+    answer = _RUN.invoke(app, ["show", str(good)])
+    assert answer.exit_code == 0
+    assert "mine, version 1" in answer.stdout
+    answer = _RUN.invoke(app, ["show", str(bad)])
     assert answer.exit_code == 1
     assert f"{bad}: match.max_fmr: " in answer.stderr
     assert f"{bad}: nothing: there is no such key" in answer.stderr
-    assert "none.toml: cannot be read" in answer.stderr
-    assert f"{good}: mine, version 1" in answer.stdout
+    missing = _RUN.invoke(app, ["show", str(tmp_path / "none.toml")])
+    assert missing.exit_code == 1
+    assert "none.toml: cannot be read" in missing.stderr
 
 
 def test_what_a_policy_never_does_is_not_shown() -> None:

@@ -5,15 +5,8 @@ from pathlib import Path
 import pytest
 
 from cli.errors import OutputUnusable
-from cli.report import (
-    Chart,
-    ReportDocument,
-    Sheet,
-    render_markdown,
-    render_page,
-    require_writable,
-    write_report,
-)
+from cli.report import render_page, require_writable, write_report
+from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from evaluation.bench import Machine
 from evaluation.pad.reporting import describe, sheets
 from tests.evaluation.pad.samples import made_report

@@ -390,7 +390,7 @@ def load_calibration(embedder_sha256: str, *, template: str = "") -> MatchCalibr
     raise PackIncomplete(
         f"no match calibration for the embedder with SHA-256 {embedder_sha256}"
         f"{f' and templates of the form {template}' if template else ''}: without one no threshold can be "
-        "derived. Measure it with `facegate calibrate match`."
+        "derived. Measure it with `facegate evaluate match --calibration`."
     )
 
 
@@ -404,7 +404,7 @@ def uncalibrated(form: TemplateForm) -> MatchCalibration:
             identities=0,
             genuine_pairs=0,
             impostor_pairs=0,
-            command="facegate calibrate match",
+            command="facegate evaluate match --calibration",
         ),
         embedder_sha256=form.sha256,
         template=form.id,

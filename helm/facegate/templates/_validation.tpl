@@ -238,7 +238,7 @@ does not say which one it renders first. */}}
 {{- end -}}
 {{- $policy := fromToml $content -}}
 {{- with $policy.Error -}}
-{{- fail (printf "policies: %s is no TOML: %s; correct it, and try `facegate policy check`" $name .) -}}
+{{- fail (printf "policies: %s is no TOML: %s; correct it, and try `facegate policy show`" $name .) -}}
 {{- end -}}
 {{- if not (and $policy.name $policy.version) -}}
 {{- fail (printf "policies: %s lacks name or version; set both at its top" $name) -}}

@@ -278,10 +278,10 @@ def test_a_page_is_not_overwritten_by_accident(selfie: Path, tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("options", "words"),
     [
-        (["--explain", "x.html", "--server", "127.0.0.1:1"], "returns no images"),
-        (["--pack", "open", "--server", "127.0.0.1:1"], "the server uses its own"),
-        (["--policy", "high", "--server", "127.0.0.1:1"], "the server uses its own"),
-        (["--ca", "ca.pem"], "it is valid only with --server"),
+        (["--explain", "x.html", "--service", "127.0.0.1:1"], "returns no images"),
+        (["--pack", "open", "--service", "127.0.0.1:1"], "the server uses its own"),
+        (["--policy", "high", "--service", "127.0.0.1:1"], "the server uses its own"),
+        (["--ca", "ca.pem"], "it is valid only with --service"),
         (["--policy", "nonsense"], "nonsense"),
         (["--policy", "none.toml"], "cannot be read"),
     ],

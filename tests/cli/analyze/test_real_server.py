@@ -56,6 +56,6 @@ async def test_here_and_there_the_answer_is_the_same(
     here = await asyncio.to_thread(answers, *files)
     (tmp_path / "server").mkdir()
     async with serving(settings_for(tmp_path / "server", analysis={"video_workers": 1})) as server:
-        there = await asyncio.to_thread(answers, *files, "--server", server.server.service_target)
+        there = await asyncio.to_thread(answers, *files, "--service", server.server.service_target)
     assert [each["status"] for each in there] == ["success", "error", "success"]
     assert without_identity(there) == without_identity(here)

@@ -1,4 +1,4 @@
-"""``facegate analyze --server`` against a server with answers that a test sets."""
+"""``facegate analyze --service`` against a server with answers that a test sets."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def _run(fake: FakeAnalysis, *arguments: str | Path) -> Run:
         result = await asyncio.to_thread(
             CliRunner(env={"COLUMNS": "200"}).invoke,
             _app,
-            [*map(str, arguments), "--server", target],
+            [*map(str, arguments), "--service", target],
             catch_exceptions=False,
         )
     return Run(result.exit_code, result.stdout, result.stderr)

@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli import calibrate as calibrate_command
-from cli.calibrate import app
+from cli import evaluate as evaluate_command
+from cli.evaluate import app
 from matcher.similarity import fmr_bound
 from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.reports import pack_of
@@ -33,7 +33,7 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
         assets / "data" / "faces", tmp_path / "faces", prefixes=("nyoki-mtl", "cmusatyalab", "ageitgey")
     )
     out = tmp_path / "calibration.toml"
-    arguments = ("--pack", f"insightface:{pack_folder}", "--identities", faces, "--out", out)
+    arguments = ("--pack", f"insightface:{pack_folder}", "--identities", faces, "--calibration", out)
     status, said = calibrate(*arguments)
     assert status == 0, said
     assert "not supported by these data (needs about" in said
@@ -47,11 +47,11 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     pairs_of_persons = record.identities * (record.identities - 1) / 2
     assert calibration.lowest_bound >= 2.9 / pairs_of_persons
     assert str(tmp_path) not in out.read_text(encoding="utf-8")
-    assert record.command.startswith("facegate calibrate match --identities DIR --pack insightface:DIR ")
+    assert record.command.startswith("facegate evaluate match --identities DIR --pack insightface:DIR ")
     # A file is replaced only on request.
     before = out.read_bytes()
     status, said = calibrate(*arguments)
-    assert (status, "--replace" in said) == (2, True)
+    assert (status, "--force" in said) == (2, True)
     assert out.read_bytes() == before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calibration.toml", "faces", "pack"]
 
@@ -68,7 +68,7 @@ def test_of_two_packs_the_worst_counts(assets: Path, pack_folder: Path, tmp_path
     for specs in (["insightface"], ["open"], ["insightface", "open"]):
         out = tmp_path / "calibration.toml"
         packs = [argument for spec in specs for argument in ("--pack", f"{spec}:{pack_folder}")]
-        status, said = calibrate(*packs, "--identities", faces, "--out", out, "--replace")
+        status, said = calibrate(*packs, "--identities", faces, "--calibration", out, "--force")
         assert status == 0, said
         found["+".join(specs)] = parse_calibration(out.read_text(encoding="utf-8"), source=out.name)
     both = found["insightface+open"]
@@ -86,7 +86,14 @@ def test_packs_of_different_embedders_are_refused(assets: Path, pack_folder: Pat
     faces = small_set(assets / "data" / "faces", tmp_path / "faces", prefixes=("nyoki-mtl",))
     out = tmp_path / "out.toml"
     status, said = calibrate(
-        "--pack", f"insightface:{pack_folder}", "--pack", "embedded", "--identities", faces, "--out", out
+        "--pack",
+        f"insightface:{pack_folder}",
+        "--pack",
+        "embedded",
+        "--identities",
+        faces,
+        "--calibration",
+        out,
     )
     assert status == 2
     assert "different embedders" in said
@@ -98,8 +105,8 @@ def test_packs_of_different_embedders_are_refused(assets: Path, pack_folder: Pat
     [
         ({"--identities": "none"}, "none is no folder"),
         ({"--identities": "empty"}, "neither a manifest.csv nor subfolders"),
-        ({"--out": "none/out.toml"}, "does not exist"),
-        ({"--out": "people"}, "is a folder"),
+        ({"--calibration": "none/out.toml"}, "does not exist"),
+        ({"--calibration": "people"}, "is a folder"),
         ({"--pack": "nobody"}, "no pack is named 'nobody'"),
         ({"--apart": "orl"}, "no identity has the source 'orl'"),
         ({"--corrections": "none.toml"}, "none.toml cannot be read"),
@@ -113,7 +120,7 @@ def test_an_error_is_reported_in_one_line(
     for name in ("people/ann/1.jpg", "people/bob/1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"no picture")
-    options = {"--identities": "people", "--pack": "embedded", "--out": "out.toml"} | changed
+    options = {"--identities": "people", "--pack": "embedded", "--calibration": "out.toml"} | changed
     status, output = calibrate(*(part for option in options.items() for part in option))
     assert status == 2
     assert said in output
@@ -124,12 +131,12 @@ def test_an_error_is_reported_in_one_line(
 def test_photos_that_are_none_are_counted_and_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(calibrate_command, "load_packs", lambda specs, models_dir: (pack_of("ab" * 32),))
+    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs, models_dir: (pack_of("ab" * 32),))
     for name in ("people/ann/1.jpg", "people/bob/1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"no picture")
     status, said = calibrate(
-        "--identities", tmp_path / "people", "--pack", "embedded", "--out", tmp_path / "out.toml"
+        "--identities", tmp_path / "people", "--pack", "embedded", "--calibration", tmp_path / "out.toml"
     )
     assert status == 2
     assert "2 files cannot be read as images: 1.jpg, 1.jpg" in said

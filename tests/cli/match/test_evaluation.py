@@ -11,7 +11,8 @@ import pytest
 from PIL import Image
 from rich.console import Console
 
-from cli.report import Chart, Sheet, render_page
+from cli.report import render_page
+from evaluation import Chart, Sheet
 from evaluation.match.comparisons import MOST_TEMPLATES
 from evaluation.match.duplicates import SuspectedPair
 from evaluation.match.evaluation import Difference

@@ -1,4 +1,4 @@
-"""``facegate models show|verify|bundle`` as a user runs them."""
+"""``facegate models show|bundle`` as a user runs them."""
 
 import json
 from pathlib import Path
@@ -78,18 +78,17 @@ def test_the_settings_file_names_the_folder_for_every_command(
     config = tmp_path / "facegate.toml"
     config.write_text(f'models_dir = "{toy}"\n')
     monkeypatch.setenv("FACEGATE_CONFIG", str(config))
-    result = runner.invoke(app, ["models", "verify"])
-    assert (result.exit_code, result.stdout) == (0, "toy: intact, 3 files as catalogued\n")
     assert json.loads(runner.invoke(app, ["models", "show", "--json"]).stdout)[0]["folder"] == str(
         toy / "toy"
     )
     # What the command line names comes first.
-    assert runner.invoke(app, ["models", "verify", "--models-dir", str(tmp_path / "none")]).stdout == ""
+    other = runner.invoke(app, ["models", "show", "--json", "--models-dir", str(tmp_path / "none")])
+    assert json.loads(other.stdout)[0]["installed"] == "no"
 
 
 def test_settings_that_cannot_be_read_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_CONFIG", str(tmp_path / "none.toml"))
-    for command in (["verify"], ["show"], ["show", "open"], ["bundle", "open", "--out", str(tmp_path / "x")]):
+    for command in (["show"], ["show", "open"], ["bundle", "open", "--out", str(tmp_path / "x")]):
         result = runner.invoke(app, ["models", *command])
         assert result.exit_code == 2, command
         assert "none.toml: cannot be read" in " ".join(result.stderr.split())
@@ -99,7 +98,7 @@ def test_settings_that_cannot_be_read_are_an_error(tmp_path: Path, monkeypatch: 
 def test_show_prints_every_field(toy: Path) -> None:
     (toy / "toy/detector.onnx").write_bytes(b"altered")
     status, output, _ = run("show", "toy", models_dir=toy)
-    assert status == 0
+    assert status == 1
     for entry in make_pack().members:
         assert entry.url is not None
         for fact in (entry.file_name, entry.sha256, entry.url, f"{entry.size:,} bytes", entry.terms.weights):
@@ -110,7 +109,7 @@ def test_show_prints_every_field(toy: Path) -> None:
 
 
 def test_an_unknown_pack_is_reported(tmp_path: Path) -> None:
-    for command in (["show"], ["verify"], ["pull"], ["bundle", "--out", tmp_path / "x"]):
+    for command in (["show"], ["pull"], ["bundle", "--out", tmp_path / "x"]):
         status, _, output = run(*command, "nobody's", models_dir=tmp_path)
         assert status == 2
         assert (
@@ -126,38 +125,26 @@ def test_show_prints_the_terms(tmp_path: Path) -> None:
     assert "nothing has to be accepted" in run("show", "open", models_dir=tmp_path)[1]
 
 
-def test_verify_accepts_an_intact_pack(toy: Path) -> None:
-    assert run("verify", models_dir=toy) == (0, "toy: intact, 3 files as catalogued\n", "")
+def test_a_pack_without_an_optional_file_is_intact(toy: Path) -> None:
+    assert run("show", models_dir=toy)[0] == 0
     (toy / "toy/pad.onnx").unlink()
-    status, output, _ = run("verify", "toy", models_dir=toy)
-    assert (status, output) == (
-        0,
-        "toy: intact, 2 files as catalogued (optional, not installed: pad.onnx)\n",
-    )
+    status, _, problems = run("show", "toy", models_dir=toy)
+    assert (status, problems) == (0, "")
 
 
-def test_verify_names_each_problem_and_its_remedy(toy: Path) -> None:
+def test_each_problem_and_its_remedy_are_named(toy: Path) -> None:
     (toy / "toy/detector.onnx").write_bytes(b"altered")
     (toy / "toy/embedder.onnx").unlink()
-    status, output, problems = run("verify", models_dir=toy)
-    assert status == 1
-    assert "toy: not intact" in output
     expected, found = make_pack().required[0].sha256, make_entry("x", b"altered").sha256
-    assert f"toy: detector.onnx is altered: expected SHA-256 {expected}, found {found}" in problems
-    assert "toy: embedder.onnx is missing" in problems
-    assert "facegate models pull toy" in problems
+    for command in (["show"], ["show", "toy"], ["show", "--json"]):
+        status, _, problems = run(*command, models_dir=toy)
+        assert status == 1
+        assert f"toy: detector.onnx is altered: expected SHA-256 {expected}, found {found}" in problems
+        assert "toy: embedder.onnx is missing" in problems
+        assert "facegate models pull toy" in problems
     mirror = put(toy / "mirror")
     assert run("pull", "toy", "--mirror", mirror, models_dir=toy)[0] == 0
-    assert run("verify", models_dir=toy)[0] == 0
-
-
-def test_verify_where_nothing_is_installed(tmp_path: Path) -> None:
-    status, _, output = run("verify", models_dir=tmp_path)
-    assert status == 1
-    assert "facegate models pull open" in output
-    status, _, output = run("verify", "open", models_dir=tmp_path)
-    assert status == 1
-    assert "open: mobilefacenet_foamliu.onnx is missing" in output
+    assert run("show", models_dir=toy)[0] == 0
 
 
 def test_a_bundle_can_be_pulled(toy: Path) -> None:
@@ -165,7 +152,7 @@ def test_a_bundle_can_be_pulled(toy: Path) -> None:
     assert status == 0
     assert "3 model files, 1.1 MB" in output
     assert run("pull", "toy", "--mirror", toy / "x.tar", models_dir=toy / "elsewhere")[0] == 0
-    assert run("verify", models_dir=toy / "elsewhere")[0] == 0
+    assert run("show", models_dir=toy / "elsewhere")[0] == 0
     status, _, problem = run("bundle", "toy", "--out", toy / "x.tar", models_dir=toy)
     assert status == 2
     assert "already exists" in problem
@@ -174,11 +161,11 @@ def test_a_bundle_can_be_pulled(toy: Path) -> None:
 def test_the_commands_are_mounted() -> None:
     result = runner.invoke(app, ["models", "--help"])
     assert result.exit_code == 0
-    assert "verify" in result.stdout
+    assert "bundle" in result.stdout
 
 
 def test_every_command_has_examples() -> None:
-    for command in ("show", "verify", "bundle", "pull"):
+    for command in ("show", "bundle", "pull"):
         result = runner.invoke(app, ["models", command, "--help"])
         assert result.exit_code == 0
         assert f"facegate models {command}" in result.stdout

@@ -33,7 +33,7 @@ def test_it_makes_a_pack_that_supports_no_policy_before_it_is_calibrated(
     embedder.write_bytes(channel_means_model(size=112))
     status, output = _import(embedder, tmp_path / "pack", assets)
     assert status == 0, output
-    assert "facegate calibrate match" in output
+    assert "--calibration calibration.toml" in output
     pack = load_pack(f"open:{tmp_path / 'pack'}")
     assert pack.template_form.model == "mine"
     assert pack.template_form.preprocessing.endswith("+mirror")

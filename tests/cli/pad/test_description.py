@@ -2,7 +2,8 @@ import re
 
 from rich.console import Console
 
-from cli.report import Chart, Sheet, render_page, report_view
+from cli.report import render_page, report_view
+from evaluation import Chart, Sheet
 from evaluation.pad.reporting import describe, draw_charts, sheets
 from tests.cli.match.samples import plain
 from tests.evaluation.pad.samples import made_report

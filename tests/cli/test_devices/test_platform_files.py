@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from cli.errors import PlatformUnusable
 from cli.main import app
-from cli.test_devices import POLICY_NAME, SETTINGS_FILE, open_played_device, read_platform, write_platform
+from cli.test_devices import POLICY_NAME, SETTINGS_FILE, open_stored_device, read_platform, write_platform
 from server.configuration.loading import load_settings
 from server.policies import load_policies
 from server.running.app import FacegateServer
@@ -72,9 +72,9 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
     write_platform(tmp_path, now=NOW)
     shown: list[Evidence] = []
     for _ in range(3):
-        played = open_played_device("iphone", tmp_path)
-        shown += played.device.evidence(BINDING, now=NOW)
-        played.save()
+        device, stored = open_stored_device("iphone", tmp_path)
+        shown += device.evidence(BINDING, now=NOW)
+        stored.save(device)
     assert [type(piece) for piece in shown] == [AppAttestEnrolment, AppAttestAssertion, AppAttestAssertion]
     assert read_platform(tmp_path).device(DeviceKind.IPHONE).use.counter == 2
     # The thief has the same key, and the same stored state.
@@ -83,7 +83,7 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
 
 def test_an_unknown_kind_is_refused_with_the_known_kinds(tmp_path: Path) -> None:
     with pytest.raises(PlatformUnusable, match=r"'nokia'.*android.*perfect-timing"):
-        open_played_device("nokia", tmp_path)
+        open_stored_device("nokia", tmp_path)
 
 
 @pytest.mark.parametrize(

@@ -122,7 +122,7 @@ async def test_the_commands_say_that_it_is_the_certificate(
     service = mutual.server.service_target
     for command in (
         ("checks", "list", "--service", service),
-        ("analyze", str(image), "--server", service),
+        ("analyze", str(image), "--service", service),
     ):
         code, _, messages = await run_facegate(*command, *ca)
         assert code == 2

@@ -24,7 +24,7 @@ def written(
     identities: int = 30,
     impostors: int = 435 * 4,
     genuine: int = 30,
-    command: str = "facegate calibrate match",
+    command: str = "facegate evaluate match --calibration",
     reference: str = "",
 ) -> Path:
     file = folder / "calibration.toml"
@@ -102,7 +102,7 @@ def test_assumed_figures_and_empty_records_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CalibrationUnusable, match="genuine pairs"):
         read_operator_calibration(written(tmp_path, genuine=0))
     file = written(tmp_path)
-    file.write_text(file.read_text().replace("facegate calibrate match", " "))
+    file.write_text(file.read_text().replace("facegate evaluate match --calibration", " "))
     with pytest.raises(CalibrationUnusable, match="command or"):
         read_operator_calibration(file)
 

@@ -1,4 +1,4 @@
-"""``facegate scan``: the device alone."""
+"""``facegate verify --token-file``: the device alone."""
 
 import asyncio
 import base64
@@ -31,7 +31,7 @@ def _token_file(folder: Path, content: str | bytes) -> Path:
 
 
 async def _ran(*arguments: str) -> tuple[int, str, str]:
-    return await run_facegate("scan", *arguments)
+    return await run_facegate("verify", *arguments)
 
 
 @pytest.mark.slow
@@ -41,7 +41,7 @@ async def test_it_scans_for_a_backend_of_another_make(tmp_path: Path, selfie: Pa
         pinned_wrong, check = [await server.upload(str(uuid4())) for _ in range(2)]
         arguments = (
             *("--token-file", str(_token_file(tmp_path, f"{pinned_wrong.scan_token}\n"))),
-            *("--server", server.device_target, "--scan", str(selfie), "--json"),
+            *("--device", server.device_target, "--scan", str(selfie), "--json"),
         )
         code, _, messages = await _ran(*arguments, "--challenge-key", "0" * 64)
         assert code == 2
@@ -66,8 +66,8 @@ async def _invoked(fake: FakeServer, folder: Path, *arguments: str) -> Result:
             CliRunner().invoke,
             app,
             [
-                *("scan", "--token-file", str(_token_file(folder, fake.token))),
-                *("--challenge-key", key, "--server", target, *arguments),
+                *("verify", "--token-file", str(_token_file(folder, fake.token))),
+                *("--challenge-key", key, "--device", target, *arguments),
             ],
             catch_exceptions=False,
         )
@@ -113,7 +113,17 @@ def test_a_wrong_ticket_is_refused_before_a_connection(
     # Nothing listens there.
     result = CliRunner().invoke(
         app,
-        ["scan", "--token-file", str(file), "--challenge-key", key, "--server", "127.0.0.1:9", "--scan", "x"],
+        [
+            "verify",
+            "--token-file",
+            str(file),
+            "--challenge-key",
+            key,
+            "--device",
+            "127.0.0.1:9",
+            "--scan",
+            "x",
+        ],
         catch_exceptions=False,
     )
     assert result.exit_code == 2
@@ -121,6 +131,6 @@ def test_a_wrong_ticket_is_refused_before_a_connection(
 
 
 def test_the_token_is_no_argument(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["scan", "--token", "secret", "--challenge-key", "0" * 64])
+    result = CliRunner().invoke(app, ["verify", "--token", "secret", "--challenge-key", "0" * 64])
     assert result.exit_code == 2
     assert "No such option" in result.stderr
