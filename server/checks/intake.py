@@ -525,7 +525,7 @@ def _request(upload: TrustedImageUpload) -> RequestKey | None:
     return RequestKey(
         tenant=memory_scope(upload.tenant, sandbox=upload.sandbox),
         method=_METHOD,
-        request_id=upload.request_id,
+        request_id=str(uuid.UUID(upload.request_id)),
         payload_sha256=upload.payload_sha256,
     )
 

@@ -288,6 +288,13 @@ async def test_the_request_of_an_erased_check_gives_no_token(tmp_path: Path, cha
         assert await _count(live) == 1
 
 
+async def test_a_request_id_is_compared_as_a_uuid(scene: LiveServer) -> None:
+    request_id = str(uuid4())
+    first = await scene.upload(request_id=request_id.upper())
+    assert await scene.upload(request_id=request_id) == first
+    assert await scene.upload(request_id=request_id.replace("-", "")) == first
+
+
 async def test_requests_at_the_same_time_create_one_check(scene: LiveServer) -> None:
     request_id = str(uuid4())
     before = await _count(scene)
