@@ -588,13 +588,14 @@ def _erase_person(
         _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
     _print(
-        f"Erased {response.erased_checks} checks, and {response.forgotten_device_rows} device keys, key uses "
-        "and scan memories."
+        f"Erased {_counted(response.erased_checks, 'check')}, and "
+        f"{_counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
     )
     _print_residues(response.residues)
     if response.held_check_ids:
         held = len(response.held_check_ids)
-        _print(f"{held} checks are on hold and stay; release their holds and call again:")
+        verbs = "is on hold and stays" if held == 1 else "are on hold and stay"
+        _print(f"{_counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
         for check_id in response.held_check_ids:
             _print(f"- {check_id}")
         raise typer.Exit(1)
@@ -612,9 +613,13 @@ def _decided_checks(connection: Connection, subject: str) -> str:
                 raise
             return "the decided checks (your credentials may not count them)"
         at_least = "at least " if len(found) == _MOST_COUNTED else ""
-        return f"{at_least}{len(found)} decided check{'s' * (len(found) != 1)}"
+        return f"{at_least}{_counted(len(found), 'decided check')}"
 
     return call_server(connection, count)
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def _confirm(question: str, *, yes: bool) -> None:

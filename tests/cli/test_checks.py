@@ -123,6 +123,9 @@ async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     erase = ("erase", "--subject", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
     first = await shell.run(*erase)
     assert (first.exit_code, held in first.stdout) == (1, True)
+    assert "Erased 0 checks, and 0 rows of" in first.stdout
+    assert "1 check is on hold and stays" in first.stdout
     released = await shell.run("release", held, "--reference", "case-1", "--purpose", "closed")
     assert "no hold keeps" in released.stdout
-    assert (await shell.run(*erase)).exit_code == 0
+    second = await shell.run(*erase)
+    assert (second.exit_code, "Erased 1 check, and" in second.stdout) == (0, True)
