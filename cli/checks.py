@@ -459,7 +459,7 @@ def hold_command(
         facegate checks hold CHECK --reference case-17 --reason order --service api.example:8444
         --ca ca.pem --api-key-file key.txt
 
-    The exit status is 0, or 2 for an error.
+    The exit status is 0; 1 if the hold exists for another reason; 2 for an error.
     """
     connection: Connection = context.obj
     hold = call_server(
@@ -471,6 +471,12 @@ def hold_command(
         highlight=False,
         soft_wrap=True,
     )
+    if hold.reason != reason:
+        typer.echo(
+            "This hold existed, and your reason was not recorded: place one with another --reference.",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 def release_command(

@@ -117,6 +117,16 @@ async def test_an_unknown_person_is_no_success(shell: Shell) -> None:
     assert "Erased" not in done.stdout
 
 
+async def test_a_hold_that_exists_for_another_reason_is_no_success(shell: Shell) -> None:
+    check_id = await shell.office.check("shell-7")
+    hold = ("hold", check_id, "--reference", "case-1", "--reason")
+    for _ in range(2):
+        assert (await shell.run(*hold, "court order")).exit_code == 0
+    other = await shell.run(*hold, "complaint")
+    assert (other.exit_code, "because: court order" in other.stdout) == (1, True)
+    assert "your reason was not recorded" in other.stderr
+
+
 async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     held = await shell.office.check("shell-4")
     await shell.run("hold", held, "--reference", "case-1", "--reason", "court order")
