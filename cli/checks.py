@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -378,7 +379,7 @@ def export_command(
         facegate checks export CHECK --purpose c-17 --service api.example:8444
         --ca ca.pem --api-key-file key.txt
 
-    The exit status is 0, or 2 for an error.
+    The exit status is 0; 1 if there is nothing of the person; 2 for an error.
     """
     if (check_id is None) == (subject is None):
         raise typer.BadParameter("give either a check or --subject", param_hint="CHECK")
@@ -389,12 +390,13 @@ def export_command(
 
     async def work(compliance: Compliance) -> int:
         if subject is not None:
-            parts = compliance.export_subject(subject, purpose=purpose)
-        else:
-            parts = compliance.export_evidence(check_id or "", purpose=purpose)
-        return await _written(parts, target)
+            return await _written(compliance.export_subject(subject, purpose=purpose), target, keep=_known)
+        return await _written(compliance.export_evidence(check_id or "", purpose=purpose), target)
 
     size = call_server(connection, work)
+    if subject is not None and not size:
+        _print(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
+        raise typer.Exit(1)
     messages = Console(stderr=True)
     messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
     if subject is None:
@@ -403,8 +405,21 @@ def export_command(
         )
 
 
-async def _written(parts: AsyncIterator[bytes], target: Path) -> int:
-    """Writes a file from its parts; an export that fails leaves none."""
+def _known(archive: Path) -> bool:
+    """Returns whether the archive of a person names a check, or data about a device."""
+    with zipfile.ZipFile(archive) as opened:
+        about = json.loads(opened.read("subject.json"))
+    return bool(about["checks"] or any(about["devices"].values()))
+
+
+async def _written(
+    parts: AsyncIterator[bytes], target: Path, *, keep: Callable[[Path], bool] = Path.exists
+) -> int:
+    """Writes a file from its parts; an export that fails leaves none.
+
+    Returns:
+        Its size in bytes; 0 if it was not to be kept.
+    """
     part = target.with_name(f".{target.name}.part")
     try:
         with (
@@ -423,6 +438,8 @@ async def _written(parts: AsyncIterator[bytes], target: Path) -> int:
                 file.write(chunk)
                 size += len(chunk)
                 progress.update(task, completed=size)
+        if not keep(part):
+            return 0
         part.replace(target)
     except OSError as error:
         raise OutputUnusable(f"{target} cannot be written: {error.strerror or error}") from error

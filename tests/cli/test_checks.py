@@ -117,6 +117,21 @@ async def test_an_unknown_person_is_no_success(shell: Shell) -> None:
     assert "Erased" not in done.stdout
 
 
+async def test_an_export_of_an_unknown_person_saves_nothing(shell: Shell) -> None:
+    out = shell.folder / "person.zip"
+    export = ("--purpose", "letter", "--out", str(out), "--force")
+    unknown = await shell.run("export", "--subject", "shell-nobody", *export)
+    assert (unknown.exit_code, list(shell.folder.glob("*person*"))) == (1, [])
+    assert "nothing was saved. Is the reference right?" in unknown.stdout
+    # Also of somebody whose only check is still open.
+    await shell.office.open_check("shell-8")
+    known = await shell.run("export", "--subject", "shell-8", *export)
+    assert (known.exit_code, out.exists()) == (0, True)
+    saved = out.read_bytes()
+    assert (await shell.run("export", "--subject", "shell-nobody", *export)).exit_code == 1
+    assert out.read_bytes() == saved
+
+
 async def test_a_hold_that_exists_for_another_reason_is_no_success(shell: Shell) -> None:
     check_id = await shell.office.check("shell-7")
     hold = ("hold", check_id, "--reference", "case-1", "--reason")
