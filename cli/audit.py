@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -252,8 +252,8 @@ def show_command(
             entries, others = asyncio.run(
                 _read(settings, tenant, chosen=chosen, subject=subject, last=last + 1)
             )
-            nothing = f"The log of {tenant} in {database_name(settings)} has no such entry. " + (
-                f"Tenants with a log: {', '.join(others)}." if others else "No tenant has a log there."
+            nothing = (
+                f"The log of {tenant} in {database_name(settings)} has no such entry. {_with_a_log(others)}"
             )
     if not entries:
         typer.echo(nothing, err=True)
@@ -270,6 +270,10 @@ def show_command(
             "time, and `facegate audit export` all.",
             err=True,
         )
+
+
+def _with_a_log(tenants: Collection[str]) -> str:
+    return f"Tenants with a log: {', '.join(sorted(tenants))}." if tenants else "No tenant has a log there."
 
 
 async def _read(
@@ -435,11 +439,13 @@ class _Verification:
     """The verification of all chains.
 
     Attributes:
+        tenants: The tenants that have a log, or of whose log there is a copy of a checkpoint.
         checkpoints: The number of checkpoints in the chain over all logs; ``None`` if it was not verified.
         problems: The problems of that chain, and of copies.
     """
 
     logs: list[_Verified] = field(default_factory=list)
+    tenants: set[str] = field(default_factory=set)
     checkpoints: int | None = None
     problems: list[Problem] = field(default_factory=list)
     lost: list[LostCheckpoints] = field(default_factory=list)
@@ -520,6 +526,9 @@ def verify_command(
             found.place = database_name(settings)
             asyncio.run(_verify(settings, tenant, found, keys=keys, stamps=stamps, copies=copies))
     _print_verification(found, as_json=as_json)
+    if tenant is not None and tenant not in found.tenants:
+        typer.echo(f"In {found.place}, there is no log of {tenant}. {_with_a_log(found.tenants)}", err=True)
+        raise typer.Exit(_BROKEN)
     if not found.whole:
         raise typer.Exit(_BROKEN)
 
@@ -552,8 +561,8 @@ async def _verify(
         found.problems += chain.problems
         found.lost = chain.lost
         # A tenant of which only copies of checkpoints are left was removed as a whole.
-        tenants = {*await reader.tenants(), *copies} if tenant is None else {tenant}
-        for name in sorted(tenants):
+        found.tenants = {*await reader.tenants(), *copies}
+        for name in sorted(found.tenants if tenant is None else found.tenants & {tenant}):
             report = await reader.verify(
                 name, keys=keys, saved=without_lost(copies.get(name, ()), keys, chain)
             )
@@ -601,10 +610,12 @@ def _verify_remote(
     with errors_reported(OSError), NamedTemporaryFile(prefix="facegate-audit-", suffix=".jsonl") as file:
         call_server(connection, partial(write_remote, file=file, purpose=purpose))
         path = Path(file.name)
-        _verify_export(path, None, found, keys=keys, stamps=stamps, copies=copies)
-        if not any(
-            isinstance(line, ExportedEntry) and line.entry.purpose == purpose for line in _lines(path)
-        ):
+        entries = (line.entry for line in _lines(path) if isinstance(line, ExportedEntry))
+        own = next((entry.tenant for entry in entries if entry.purpose == purpose), None)
+        # The server sends the log of one tenant; the saved checkpoints may be of others, too.
+        expected = {name: some for name, some in copies.items() if own in {None, name}}
+        _verify_export(path, None, found, keys=keys, stamps=stamps, copies=expected)
+        if own is None:
             found.problems.append(
                 Problem(
                     tenant=ALL_LOGS,
@@ -629,6 +640,7 @@ def _verify_export(
         found.checkpoints = export.checkpoints
         found.problems += export.chain.problems
         found.lost = export.chain.lost
+    found.tenants = set(export.tenants)
     found.logs += [_with_stamps(report, checkpoints, stamps) for report, checkpoints in export.logs]
 
 
@@ -679,7 +691,7 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_document(found), indent=2, default=str))
         return
-    if not found.logs:
+    if not found.tenants:
         typer.echo(f"In {found.place}, no tenant has a log.")
     for verified in found.logs:
         report = verified.report
@@ -698,7 +710,10 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
         typer.echo(f"all logs: {'CHANGED' if found.problems else 'whole'}{count}")
         _print_problems(found.problems)
     elif len(found.logs) > 1:
-        typer.echo("all logs: not verified together; the export has no head of all logs")
+        typer.echo(
+            "all logs: not verified together; the export has no head of all logs. If it was made with "
+            "--tenant, verify it with --tenant"
+        )
     for one in found.lost:
         typer.echo(
             f"  lost: checkpoints {one.first} to {one.last}, which an operator accepted at "

@@ -2,7 +2,8 @@
 
 import json
 import os
-from collections.abc import AsyncIterator, Iterable, Sequence
+import zipfile
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -351,7 +352,7 @@ def export_command(
         facegate checks export CHECK --purpose c-17 --service api.example:8444
         --ca ca.pem --api-key-file key.txt
 
-    The exit status is 0, or 2 for an error.
+    The exit status is 0; 1 if there is nothing of the person; 2 for an error.
     """
     if (check_id is None) == (subject is None):
         raise typer.BadParameter("give either a check or --subject", param_hint="CHECK")
@@ -362,12 +363,13 @@ def export_command(
 
     async def work(compliance: Compliance) -> int:
         if subject is not None:
-            parts = compliance.export_subject(subject, purpose=purpose)
-        else:
-            parts = compliance.export_evidence(check_id or "", purpose=purpose)
-        return await _written(parts, target)
+            return await _written(compliance.export_subject(subject, purpose=purpose), target, keep=_known)
+        return await _written(compliance.export_evidence(check_id or "", purpose=purpose), target)
 
     size = call_server(connection, work)
+    if subject is not None and not size:
+        _print(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
+        raise typer.Exit(1)
     messages = Console(stderr=True)
     messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
     if subject is None:
@@ -376,8 +378,21 @@ def export_command(
         )
 
 
-async def _written(parts: AsyncIterator[bytes], target: Path) -> int:
-    """Writes a file from its parts; an export that fails leaves none."""
+def _known(archive: Path) -> bool:
+    """Returns whether the archive of a person names a check, or data about a device."""
+    with zipfile.ZipFile(archive) as opened:
+        about = json.loads(opened.read("subject.json"))
+    return bool(about["checks"] or any(about["devices"].values()))
+
+
+async def _written(
+    parts: AsyncIterator[bytes], target: Path, *, keep: Callable[[Path], bool] = Path.exists
+) -> int:
+    """Writes a file from its parts; an export that fails leaves none.
+
+    Returns:
+        Its size in bytes; 0 if it was not to be kept.
+    """
     part = target.with_name(f".{target.name}.part")
     try:
         with (
@@ -396,6 +411,8 @@ async def _written(parts: AsyncIterator[bytes], target: Path) -> int:
                 file.write(chunk)
                 size += len(chunk)
                 progress.update(task, completed=size)
+        if not keep(part):
+            return 0
         part.replace(target)
     except OSError as error:
         raise OutputUnusable(f"{target} cannot be written: {error.strerror or error}") from error
@@ -432,7 +449,8 @@ def hold_command(
         facegate checks hold CHECK --reference case-17 --reason order --service api.example:8444
         --ca ca.pem --api-key-file key.txt
 
-    The exit status is 0, 3 until a second person confirms a release, or 2 for an error.
+    The exit status is 0; 1 if the hold exists for another reason; 3 until a second person confirms a
+    release; 2 for an error.
     """
     connection: Connection = context.obj
     if release:
@@ -445,7 +463,7 @@ def hold_command(
         others = (
             f"{left} more {'keeps' if left == 1 else 'keep'} the check" if left else "no hold keeps the check"
         )
-        _print(f"The hold {reference} is released; {others} the check.")
+        _print(f"The hold {reference} is released; {others}.")
         return
     hold = call_server(
         connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
@@ -454,6 +472,12 @@ def hold_command(
         f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
         f"{hold.placed_by}, because: {hold.reason}"
     )
+    if hold.reason != reason:
+        typer.echo(
+            "This hold existed, and your reason was not recorded: place one with another --reference.",
+            err=True,
+        )
+        raise typer.Exit(1)
 
 
 _MOST_COUNTED: Final = 1_000
@@ -535,13 +559,14 @@ def _erase_person(
         _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
     _print(
-        f"Erased {response.erased_checks} checks, and {response.forgotten_device_rows} device keys, key uses "
-        "and scan memories."
+        f"Erased {_counted(response.erased_checks, 'check')}, and "
+        f"{_counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
     )
     _print_residues(response.residues)
     if response.held_check_ids:
         held = len(response.held_check_ids)
-        _print(f"{held} checks are on hold and stay; release their holds and call again:")
+        verbs = "is on hold and stays" if held == 1 else "are on hold and stay"
+        _print(f"{_counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
         for check_id in response.held_check_ids:
             _print(f"- {check_id}")
         raise typer.Exit(1)
@@ -559,7 +584,7 @@ def _decided_checks(connection: Connection, subject: str) -> str:
                 raise
             return "the decided checks (your credentials may not count them)"
         at_least = "at least " if len(found) == _MOST_COUNTED else ""
-        return f"{at_least}{len(found)} decided check{'s' * (len(found) != 1)}"
+        return f"{at_least}{_counted(len(found), 'decided check')}"
 
     return call_server(connection, count)
 
@@ -578,6 +603,10 @@ def _stop_if_pending(
             f"{time_words(approval.expire_time)} UTC."
         )
         raise typer.Exit(PENDING)
+
+
+def _counted(number: int, name: str) -> str:
+    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def _confirm(question: str, *, yes: bool) -> None:

@@ -45,6 +45,7 @@ def forget_devices_command(
 
     These are the enrolled keys (App Attest, WebAuthn), the uses of keys, and the scan memory of frames.
     Checks and their evidence are kept until their retention ends; then their data on devices is erased too.
+    A legal hold keeps the uses of keys and the scan memory of its check.
     The server may be running. The audit log records the erasure, with a pseudonym of the person.
 
     For example:
@@ -61,7 +62,8 @@ def forget_devices_command(
         count = asyncio.run(_forget(settings, tenant, subject, reason))
     if count == 0:
         typer.echo(
-            f"Nothing is stored on devices of {subject} in tenant {tenant}. Are both right?",
+            f"Nothing is stored on devices of {subject} in tenant {tenant} that no hold keeps. "
+            "Are both right?",
             err=True,
         )
         raise typer.Exit(1)

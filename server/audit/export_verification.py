@@ -34,12 +34,14 @@ class VerifiedExport:
 
     Attributes:
         logs: Each tenant's chain, and its checkpoints.
+        tenants: The tenants of which the export has a log, or a checkpoint was saved.
         chain: The chain of the checkpoints over all logs.
         checkpoints: The number of checkpoints in it; ``None`` if the export has no head of all logs, so
             that it was not verified.
     """
 
     logs: tuple[tuple[Report, Sequence[SignedCheckpoint]], ...]
+    tenants: frozenset[str]
     chain: CheckpointChain
     checkpoints: int | None
 
@@ -87,8 +89,9 @@ def verify_export(
                 f"{whole.sequence}",
             )
         count = len(placed)
-        for name in copies:
-            checkpoints.setdefault(name, [])
+    # A tenant of which only copies of checkpoints are left was removed as a whole.
+    for name in copies:
+        checkpoints.setdefault(name, [])
     verifiers = {
         name: ChainVerifier(
             name,
@@ -109,7 +112,7 @@ def verify_export(
     logs = tuple(
         (verifier.finish(heads.get(name)), checkpoints[name]) for name, verifier in verifiers.items()
     )
-    return VerifiedExport(logs=logs, chain=chain, checkpoints=count)
+    return VerifiedExport(logs=logs, tenants=frozenset(checkpoints), chain=chain, checkpoints=count)
 
 
 def copies_by_tenant(

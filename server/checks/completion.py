@@ -16,7 +16,7 @@ from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
-from server.checks.refusals import check_not_found
+from server.checks.refusals import check_not_found, result_erased
 from server.checks.running import RunningScans
 from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
@@ -281,7 +281,9 @@ class CheckCompletion:
         with check_bound(check_id):
             if record.state in OPEN_STATES:
                 record = await self._close_if_over(record, now, close_now=close_now)
-            if record.state is CheckState.ERASED or now >= record.result_deadline:
+            if record.state is CheckState.ERASED:
+                raise result_erased()
+            if now >= record.result_deadline:
                 raise Refusal(
                     Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed"
                 )
@@ -301,7 +303,7 @@ class CheckCompletion:
                 record = await self._repository.finish(record.check_id, now, first=first, again=again)
             except Conflict as error:
                 # It was erased since it was read; nothing else ends this state.
-                raise _erased() from error
+                raise result_erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
             handed_out = await self._images.hand_out(
                 record.check_id,
@@ -320,7 +322,7 @@ class CheckCompletion:
         if stored is None:
             current = await self._repository.get(record.check_id)
             if current is not None and current.state is CheckState.ERASED:
-                raise _erased()
+                raise result_erased()
             _log.error("evidence_problem", check_id=str(record.check_id), problem="LOST")
             raise Refusal(
                 Reason.EVIDENCE_UNREADABLE,
@@ -497,10 +499,6 @@ def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:
         details={"state": progress.state.value, "resumeSeconds": round(left, 1)},
         retry_after=min(_RETRY_SECONDS, max(_LEAST_RETRY_SECONDS, left)),
     )
-
-
-def _erased() -> Refusal:
-    return Refusal(Reason.RESULT_EXPIRED, "the result of this check is erased")
 
 
 def _reason_at_deadline(record: CheckRecord) -> FailureReason:

@@ -17,7 +17,7 @@ from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.domain.terms import Mode, PortraitKept
+from server.domain.terms import CheckState, Mode, PortraitKept
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
@@ -373,6 +373,12 @@ class CheckIntake:
         record = await self._known(request)
         if record is None:
             record = await self._create(upload, request, policy_file, mode, now)
+        if record.state is CheckState.ERASED:
+            # Nothing tells any more whether the fields are the same, and it cannot be scanned.
+            raise Refusal(
+                Reason.REQUEST_ID_REUSED,
+                "the check of this request_id was erased; take a new UUID for a new request",
+            )
         # An earlier call with the same request_id may have frozen an earlier version of the policy.
         frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
         return AcceptedUpload(
@@ -505,7 +511,7 @@ def _request(upload: TrustedImageUpload) -> RequestKey | None:
     return RequestKey(
         tenant=memory_scope(upload.tenant, sandbox=upload.sandbox),
         method=_METHOD,
-        request_id=upload.request_id,
+        request_id=str(uuid.UUID(upload.request_id)),
         payload_sha256=upload.payload_sha256,
     )
 

@@ -12,7 +12,7 @@ from uuid import UUID
 import structlog
 
 from server.base.errors import Reason, Refusal
-from server.checks.refusals import check_not_found
+from server.checks.refusals import check_not_found, result_erased
 from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy
 from server.evidence.records import RecordVault
 from server.keyring.sealing import SealError
@@ -213,7 +213,7 @@ class CheckInquiry:
         if record is None or (sandbox and not record.sandbox):
             raise check_not_found()
         if record.state is CheckState.ERASED:
-            raise Refusal(Reason.RESULT_EXPIRED, "the deadline for fetching this check's result has passed")
+            raise result_erased()
         if record.reasons is None:
             record = await self._with_sealed_reasons(record)
         return progress_of(

@@ -11,7 +11,14 @@ from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
 from vision.errors import ImageFault
 
-__all__ = ["REASONS", "check_not_found", "other_session_key", "refusal_of", "too_many_failures"]
+__all__ = [
+    "REASONS",
+    "check_not_found",
+    "other_session_key",
+    "refusal_of",
+    "result_erased",
+    "too_many_failures",
+]
 
 REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
     {
@@ -51,6 +58,11 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
 def check_not_found() -> Refusal:
     """Returns the refusal of an identifier that no check of the tenant has."""
     return Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
+
+
+def result_erased() -> Refusal:
+    """Returns the refusal of a check that was erased."""
+    return Refusal(Reason.RESULT_EXPIRED, "the result of this check was erased")
 
 
 def other_session_key() -> Refusal:

@@ -38,6 +38,7 @@ from server.storage.tables import (
     device_evidence,
     device_key_uses,
     enrolled_keys,
+    holds,
     one_time_tokens,
     scan_marks,
     scan_memories,
@@ -273,7 +274,7 @@ class DeviceRepository(Repository):
     ) -> int:
         """Deletes all keys, key uses, scan marks and failed checks of a person.
 
-        Those of the tenant's sandbox checks are included.
+        Those of the tenant's sandbox checks are included. A hold keeps the rows about its check's scan.
 
         Args:
             check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no
@@ -337,6 +338,8 @@ def forget_subject_rows(
 ) -> int:
     """Deletes the rows that ``DeviceRepository.forget_subject`` deletes, inside an open transaction.
 
+    A hold keeps the key uses and the scan of its check.
+
     Args:
         tenant: The tenant; its sandbox is included.
         subject: The subject reference, which only open checks have in clear; not empty.
@@ -346,8 +349,11 @@ def forget_subject_rows(
         The number of deleted keys, uses and scans.
     """
     scopes = memory_scopes(tenant)
+    held = select(holds.c.check_id).where(holds.c.tenant == tenant)
     scans = select(scan_memories.c.check_id).where(
-        scan_memories.c.tenant.in_(scopes), scan_memories.c.subject_hash.in_(hashes)
+        scan_memories.c.tenant.in_(scopes),
+        scan_memories.c.subject_hash.in_(hashes),
+        scan_memories.c.check_id.not_in(held),
     )
     connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
     own = select(checks.c.check_id).where(
@@ -358,8 +364,13 @@ def forget_subject_rows(
     return _changed(
         connection,
         *(
-            delete(table).where(table.c.tenant.in_(scopes), table.c.subject_hash.in_(hashes))
-            for table in (scan_memories, device_key_uses, enrolled_keys)
+            delete(table).where(
+                table.c.tenant.in_(scopes), table.c.subject_hash.in_(hashes), table.c.check_id.not_in(held)
+            )
+            for table in (scan_memories, device_key_uses)
+        ),
+        delete(enrolled_keys).where(
+            enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject_hash.in_(hashes)
         ),
     )
 

@@ -117,12 +117,40 @@ async def test_an_unknown_person_is_no_success(shell: Shell) -> None:
     assert "Erased" not in done.stdout
 
 
+async def test_an_export_of_an_unknown_person_saves_nothing(shell: Shell) -> None:
+    out = shell.folder / "person.zip"
+    export = ("--purpose", "letter", "--out", str(out), "--force")
+    unknown = await shell.run("export", "--subject", "shell-nobody", *export)
+    assert (unknown.exit_code, list(shell.folder.glob("*person*"))) == (1, [])
+    assert "nothing was saved. Is the reference right?" in unknown.stdout
+    # Also of somebody whose only check is still open.
+    await shell.office.open_check("shell-8")
+    known = await shell.run("export", "--subject", "shell-8", *export)
+    assert (known.exit_code, out.exists()) == (0, True)
+    saved = out.read_bytes()
+    assert (await shell.run("export", "--subject", "shell-nobody", *export)).exit_code == 1
+    assert out.read_bytes() == saved
+
+
+async def test_a_hold_that_exists_for_another_reason_is_no_success(shell: Shell) -> None:
+    check_id = await shell.office.check("shell-7")
+    hold = ("hold", check_id, "--reference", "case-1", "--reason")
+    for _ in range(2):
+        assert (await shell.run(*hold, "court order")).exit_code == 0
+    other = await shell.run(*hold, "complaint")
+    assert (other.exit_code, "because: court order" in other.stdout) == (1, True)
+    assert "your reason was not recorded" in other.stderr
+
+
 async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     held = await shell.office.check("shell-4")
     await shell.run("hold", held, "--reference", "case-1", "--reason", "court order")
     erase = ("erase", "--subject", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
     first = await shell.run(*erase)
     assert (first.exit_code, held in first.stdout) == (1, True)
+    assert "Erased 0 checks, and 0 rows of" in first.stdout
+    assert "1 check is on hold and stays" in first.stdout
     released = await shell.run("hold", held, "--reference", "case-1", "--reason", "closed", "--release")
     assert "no hold keeps" in released.stdout
-    assert (await shell.run(*erase)).exit_code == 0
+    second = await shell.run(*erase)
+    assert (second.exit_code, "Erased 1 check, and" in second.stdout) == (0, True)

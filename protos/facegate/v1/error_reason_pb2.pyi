@@ -99,7 +99,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MODE_NOT_AVAILABLE: _ErrorReason.ValueType  # 42
     """The mode is not available on this server. [FAILED_PRECONDITION]"""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 43
-    """An earlier call used the same request_id with another payload. [ALREADY_EXISTS]"""
+    """An earlier call used the same request_id with another payload, or its check is erased. [ALREADY_EXISTS]"""
     ERROR_REASON_CHECK_NOT_FOUND: _ErrorReason.ValueType  # 44
     """No check has that identifier, or it belongs to another tenant. [NOT_FOUND]"""
     ERROR_REASON_NOT_SCANNED_YET: _ErrorReason.ValueType  # 45
@@ -292,7 +292,7 @@ ERROR_REASON_MODE_BELOW_POLICY: ErrorReason.ValueType  # 41
 ERROR_REASON_MODE_NOT_AVAILABLE: ErrorReason.ValueType  # 42
 """The mode is not available on this server. [FAILED_PRECONDITION]"""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 43
-"""An earlier call used the same request_id with another payload. [ALREADY_EXISTS]"""
+"""An earlier call used the same request_id with another payload, or its check is erased. [ALREADY_EXISTS]"""
 ERROR_REASON_CHECK_NOT_FOUND: ErrorReason.ValueType  # 44
 """No check has that identifier, or it belongs to another tenant. [NOT_FOUND]"""
 ERROR_REASON_NOT_SCANNED_YET: ErrorReason.ValueType  # 45

@@ -550,6 +550,33 @@ def test_an_export_without_a_head_of_all_logs_is_not_called_whole_together(scene
     assert "all logs: not verified together" in shown
 
 
+@pytest.mark.parametrize("left", ["nothing", "one tenant"])
+def test_an_export_without_a_head_of_all_logs_must_have_every_tenant_of_the_witness(
+    scene: _Scene, left: str
+) -> None:
+    whole, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "keys")
+    kept = [line for line in whole.read_text().splitlines() if json.loads(line)["tenant"] == "bank"]
+    cut = scene.folder / "cut.jsonl"
+    cut.write_text("" if left == "nothing" else "\n".join(kept) + "\n")
+    words = ("verify", "--export", str(cut), "--jwks", str(keys), "--witness", str(whole))
+    shown = scene.run(*words, code=1)
+    assert "branch: CHANGED" in shown
+    assert ("bank: CHANGED" in shown) == (left == "nothing")
+    assert "branch: CHANGED" in scene.run(*words, "--tenant", "branch", code=1)
+    if left == "one tenant":
+        # As in an export of this tenant only.
+        assert "bank: whole" in scene.run(*words, "--tenant", "bank")
+
+
+def test_a_tenant_without_a_log_is_named_with_those_that_have_one(scene: _Scene) -> None:
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    for place in ((), ("--export", str(export), "--jwks", str(keys))):
+        result = _RUN.invoke(app, ["audit", "verify", "--tenant", "nope", *place])
+        assert result.exit_code == 1
+        assert "nope: whole" not in result.stdout
+        assert "there is no log of nope. Tenants with a log: bank, branch." in result.stderr
+
+
 def test_a_saved_checkpoint_is_a_witness_in_each_of_its_forms(scene: _Scene, tmp_path: Path) -> None:
     scene.checkpoint()
     export, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "keys")

@@ -105,6 +105,18 @@ async def test_an_export_of_a_server_is_verified_offline_and_is_a_witness(shell:
     assert {json.loads(line)["type"] for line in later.stdout.splitlines()} == {"start", "checkpoint", "head"}
 
 
+async def test_saved_checkpoints_of_other_tenants_are_not_expected_of_a_server(shell: Shell) -> None:
+    saved = shell.folder / "saved.jsonl"
+
+    async def signed() -> bool:
+        saved.write_text((await shell.run("export", by="other")).stdout)
+        return '"type":"checkpoint","tenant":"branch"' in saved.read_text()
+
+    await until(signed)
+    verified = await shell.run("verify", "--jwks", str(shell.jwks), "--witness", str(saved))
+    assert (verified.exit_code, "branch" in verified.stdout) == (0, False), verified.output
+
+
 @pytest.mark.parametrize("altered", ["entry", "stale", "cut"])
 async def test_a_server_that_sends_another_log_is_not_believed(
     shell: Shell, monkeypatch: pytest.MonkeyPatch, altered: str

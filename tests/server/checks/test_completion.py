@@ -277,6 +277,7 @@ async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Pat
         await until(gone)
         refusal = await _finish_refused(live, upload.check_id)
         assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
+        assert refusal.message == "the result of this check was erased"
 
 
 async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:

@@ -197,6 +197,7 @@ async def test_nothing_is_reported_of_an_erased_check(tmp_path: Path) -> None:
         for name, call in three_calls(live, upload.check_id).items():
             refusal = await refusal_of(call)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "RESULT_EXPIRED"), name
+            assert refusal.message == "the result of this check was erased", name
 
 
 # WatchCheck with a real server.

@@ -10,6 +10,7 @@ import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,7 +30,7 @@ from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
 from server.access.api_keys import new_api_key
 from server.base.errors import ConfigurationError
 from server.configuration.settings import LogLevel, LogSettings
-from server.domain.terms import Mode
+from server.domain.terms import CheckState, Mode
 from server.policies import load_policies
 from server.running.app import FacegateServer
 from server.storage.database import open_database
@@ -40,6 +41,7 @@ from tests.hostile.record_files import record_of, with_faces, with_faces_39794
 from tests.logs import log_plainly
 from tests.server.live import FAST, POLICY_OID, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refused
 from vision.errors import DecoderUnavailable
@@ -268,6 +270,29 @@ async def test_another_payload_under_the_same_identifier_is_refused(
     refusal = await _upload_refused(scene, **({"image": portrait(), "request_id": request_id} | change))
     assert (refusal.code, refusal.reason) == (_C.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     assert await scene.upload(request_id=request_id) == first
+
+
+@pytest.mark.parametrize("change", [{}, {"subject_reference": "other"}], ids=["same", "subject"])
+async def test_the_request_of_an_erased_check_gives_no_token(tmp_path: Path, change: dict[str, Any]) -> None:
+    write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
+    async with serving(settings_for(tmp_path)) as live:
+        request_id = str(uuid4())
+        check_id = (await live.upload(policy="fleeting", request_id=request_id)).check_id
+        await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
+        live.clock.ahead = timedelta(seconds=181)
+        await live.reaches(check_id, CheckState.ERASED)
+        repeated = {"image": portrait(), "policy": "fleeting", "request_id": request_id}
+        refusal = await _upload_refused(live, **(repeated | change))
+        assert (refusal.code, refusal.reason) == (_C.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+        assert "was erased" in refusal.message
+        assert await _count(live) == 1
+
+
+async def test_a_request_id_is_compared_as_a_uuid(scene: LiveServer) -> None:
+    request_id = str(uuid4())
+    first = await scene.upload(request_id=request_id.upper())
+    assert await scene.upload(request_id=request_id) == first
+    assert await scene.upload(request_id=request_id.replace("-", "")) == first
 
 
 async def test_requests_at_the_same_time_create_one_check(scene: LiveServer) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select
 
 from device_integrity.stream import FrameMark, KeyUse, ScanMotion, ScanQuery
+from server.audit import Actor, AuditAction, AuditEvent
 from server.configuration.tables import FailureSettings
 from server.domain.terms import CheckStatus, FailureReason
 from server.domain.tries import TryKind, TryMark
@@ -21,6 +22,7 @@ from server.keyring.sealing import WrappingKeys
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
 from server.storage.errors import TriesExceeded
+from server.storage.holds import HoldRepository, StoredHold
 from server.storage.records import Decision
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -385,6 +387,31 @@ async def test_an_erased_check_is_not_remembered_any_more_and_not_anew(store: _S
     )
     assert await store.recalled(_query(await store.check(), marks)) == {}
     assert await store.memory.key_uses(tenant="default", key=b"k" * 32, since=NOW) == ()
+
+
+async def test_a_hold_keeps_the_scan_and_the_key_uses_of_its_check_from_the_erasure_of_its_person(
+    store: _Store, devices: DeviceRepository
+) -> None:
+    held, free = [await store.record(_marks(), subject="gone") for _ in range(2)]
+    for check in (held, free):
+        await store.memory.record_key_use(
+            tenant="default", use=KeyUse(key=b"k" * 32, subject="gone", check_id=check, time=NOW)
+        )
+        await store.checks.decide(UUID(check), epoch=None, decision=decision())
+    hold = StoredHold(reference="case-17", reason="court", placed_by="anna", place_time=after(1))
+    event = AuditEvent(
+        tenant="default", action=AuditAction.HOLD_PLACED, actor=Actor(name="anna", role="compliance_admin")
+    )
+    holds = HoldRepository(store.database)
+    await holds.place(UUID(held), hold, event=event)
+    assert await devices.forget_subject("default", "subject-1", hashes=["gone"]) == 2
+    about = await devices.about_subject("default", ["gone"])
+    assert [row["check_id"] for row in about["key_uses"]] == [held]
+    assert [row["check_id"] for row in about["scan_memories"]] == [held]
+    assert len(await _of(store, held)) == 3
+    assert await _of(store, free) == []
+    await holds.release(UUID(held), "case-17", event=event, now=after(2))
+    assert await devices.forget_subject("default", "subject-1", hashes=["gone"]) == 2
 
 
 async def test_of_a_record_whose_wrapping_key_is_gone_only_pictures_that_return_are_known(
