@@ -216,8 +216,6 @@ docs/accuracy.md)."""
 LEAST_BEND: Final = 0.012
 """The bend, eye distances, from which on a face moves so much that a living one must change. People who hold
 still have up to 0.005, and change as little as a picture."""
-_ONE_AT_REST: Final = 8.0
-"""The same line for less bend, where noise and codec change the picture as much as the bend."""
 _NO_BEND: Final = 0.001
 """Added to the bend, so that noise over no bend is no change."""
 _STEEPNESS: Final = 4.0
@@ -279,14 +277,13 @@ def find_moved_picture(scan: ScanObservations) -> PictureFinding:
     if change is None:
         signal = not_assessed(name=name, label=label, reason=_TOO_FEW)
         return PictureFinding(signal, VerdictReason.ONE_PICTURE_MOVED)
-    line = _ONE_PICTURE if change.bend >= LEAST_BEND else _ONE_AT_REST
-    possible = change.new < line
+    possible = change.new < _ONE_PICTURE
     moved = f"while the face bent by {100 * change.bend:.1f} % of the eye distance"
     return PictureFinding(
         assessed(
             name=name,
             label=label,
-            score=score_against_line(change.new, line, _STEEPNESS),
+            score=score_against_line(change.new, _ONE_PICTURE, _STEEPNESS),
             detail=f"Little new appeared {moved}, as in one picture ({change.new:.1f})."
             if possible
             else f"New structure appeared {moved} ({change.new:.1f}).",
