@@ -159,7 +159,7 @@ _PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
 _SKIN_GRAIN = 2.2
 _FOLDS = 0.012
 """The width of the skin's folds, face widths."""
-_FOLD_LIGHT = 6.0
+_FOLD_LIGHT = 5.0
 """How much the light on them changes while the head turns, grey levels."""
 _FOLD_TURN = 2.0
 """The turn that changes it, degrees."""
