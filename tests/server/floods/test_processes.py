@@ -240,7 +240,10 @@ async def test_a_flood_of_headers_stops_scans_until_its_memory_is_back(tmp_path:
         # The process is still there, keeps its streams, and serves again by itself.
         await _until_memory(server, enough=True)
         await _scan(server)
-        assert _resident(server) < before + 128 * _MIB
+        # Freed memory goes back piece by piece, while the server looks.
+        async with asyncio.timeout(120):
+            while _resident(server) >= before + 128 * _MIB:
+                await asyncio.sleep(0.5)
 
 
 async def _until_memory(server: ServerProcess, *, enough: bool) -> None:
