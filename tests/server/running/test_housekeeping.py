@@ -156,6 +156,7 @@ class _Read:
     """Represents one of the files that are read again."""
 
     seconds_to_next_expiry = 60.0
+    issuer_away = False
     not_after = NOW + timedelta(days=3)
     max_age = timedelta(days=2)
     signing_since: ClassVar = {"results": NOW - timedelta(days=4), "audit": None}
