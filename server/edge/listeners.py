@@ -24,6 +24,7 @@ from server.telemetry.metrics import Metrics
 __all__ = [
     "ANALYSIS_SERVICE",
     "DEVICE_METHODS",
+    "EVIDENCE",
     "EVIDENCE_SERVICE",
     "SCAN_METHOD",
     "SCOPES",
@@ -33,10 +34,11 @@ __all__ = [
     "Listener",
 ]
 
+EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
 SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
-    evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
+    EVIDENCE,
 )
 """The services of the contract."""
 _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
