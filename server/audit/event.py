@@ -129,6 +129,8 @@ class AuditAction(StrEnum):
     """FinishCheck returned the result of a check again; ``count`` states how often."""
     CHECKS_LISTED = "checks.listed"
     """ListChecks answered."""
+    FIGURES_READ = "figures.read"
+    """GetFigures answered."""
     EVIDENCE_READ = "evidence.read"
     """GetEvidence returned a record."""
     EVIDENCE_IMAGE_READ = "evidence.image_read"

@@ -11,6 +11,7 @@ from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from server.audit import subject_hashes
 from server.compliance.access import Access
 from server.compliance.erasing import Erasure
+from server.compliance.figures import CheckFigures
 from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
@@ -22,6 +23,8 @@ from server.edge.evidence_codec import (
     erasure_reason,
     evidence_to_wire,
     facts_to_wire,
+    figures_filter_of,
+    figures_to_wire,
     filter_of,
     hold_to_wire,
     page_size,
@@ -43,6 +46,7 @@ class EvidenceEnvironment:
     """The dependencies of the calls."""
 
     listing: CheckListing
+    figures: CheckFigures
     reading: EvidenceReading
     erasure: Erasure
     subjects: SubjectExport
@@ -58,6 +62,12 @@ async def _list_checks(
         access, filter_of(request), size=page_size(request), page_token=request.page_token
     )
     return page_to_wire(page)
+
+
+async def _get_figures(
+    env: EvidenceEnvironment, access: Access, request: evidence_pb2.GetFiguresRequest
+) -> evidence_pb2.GetFiguresResponse:
+    return figures_to_wire(await env.figures.days(access, figures_filter_of(request)))
 
 
 async def _get_evidence(
@@ -171,6 +181,7 @@ def _chunks(content: bytes) -> Iterator[bytes]:
 
 EVIDENCE_CALLS: Final[Mapping[str, Callable[[EvidenceEnvironment, Access, Any], Any]]] = {
     "ListChecks": _list_checks,
+    "GetFigures": _get_figures,
     "GetEvidence": _get_evidence,
     "GetEvidenceImage": _get_image,
     "ExportEvidence": _export_evidence,

@@ -52,6 +52,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
     f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
     f"/{EVIDENCE_SERVICE}/ListChecks": Scope.READ_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/GetFigures": Scope.READ_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/GetEvidence": Scope.READ_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/GetEvidenceImage": Scope.READ_IMAGES,
     f"/{EVIDENCE_SERVICE}/ExportEvidence": Scope.EXPORT_EVIDENCE,

@@ -23,6 +23,7 @@ from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
+from server.compliance.figures import CheckFigures
 from server.compliance.listing import AuditListing, CheckListing, PageTokens
 from server.compliance.reading import EvidenceReading
 from server.compliance.subject_export import SubjectExport
@@ -56,6 +57,7 @@ from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
 from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.figures import FiguresRepository
 from server.storage.holds import HoldRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
@@ -103,6 +105,7 @@ class Stores:
     holds: HoldRepository
     audit: AuditLog
     sessions: SessionRepository
+    figures: FiguresRepository
 
 
 async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing, metrics: Metrics) -> Stores:
@@ -137,6 +140,7 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
         holds=HoldRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
         sessions=SessionRepository(database),
+        figures=FiguresRepository(database),
         vault=RecordVault(
             wrapping_keys=keys.wrapping_keys,
             tenant_key=keys.memory.tenant_key,
@@ -293,6 +297,7 @@ def evidence_environment(
         listing=CheckListing(
             records=stores.records, log=stores.audit, tenant_keys=keys.memory.tenant_keys, tokens=tokens
         ),
+        figures=CheckFigures(repository=stores.figures, log=stores.audit),
         reading=reading,
         erasure=erasure,
         subjects=SubjectExport(

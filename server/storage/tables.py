@@ -228,6 +228,7 @@ checks = Table(
         sqlite_where=text("subject_reference != ''"),
         postgresql_where=text("subject_reference != ''"),
     ),
+    Index(None, "tenant", "decide_time"),
     Index(None, "state", "scan_deadline"),
     Index(None, "state", "retain_until"),
     Index(

@@ -279,6 +279,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("subject_reference != ''"),
         postgresql_where=sa.text("subject_reference != ''"),
     )
+    op.create_index("ix_checks_tenant_decide_time", "checks", ["tenant", "decide_time"])
     op.create_index("ix_checks_state_scan_deadline", "checks", ["state", "scan_deadline"])
     op.create_index("ix_checks_state_retain_until", "checks", ["state", "retain_until"])
     op.create_index(

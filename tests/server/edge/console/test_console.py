@@ -150,6 +150,18 @@ async def test_people_and_the_audit_log_are_exported_and_erased(office: Office, 
     assert newest["detail"] == {"login": "api_key"}
 
 
+async def test_figures_have_no_personal_data_and_no_end(office: Office, admin: Browser) -> None:
+    await office.check("dora-1")
+    day = (await admin.post("GetFigures", {"policy": "test", "sandbox": False})).document["days"][-1]
+    assert day["policy"] == "test"
+    assert day["failures"] >= 1
+    assert {"reason": "FAILURE_REASON_CANCELLED", "checks": day["failures"]} in day["reasons"]
+    long = {"decidedSince": "2025-01-01T00:00:00Z", "decidedBefore": "2026-03-01T00:00:00Z"}
+    refused = await admin.post("GetFigures", long)
+    assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
+    assert (await admin.post("ListAuditEvents", {"action": "figures.read"})).document["events"]
+
+
 async def test_the_keys_that_verify_results_and_the_log_are_served(admin: Browser) -> None:
     for path in ("/api/keys", "/api/audit-keys"):
         assert {key["kty"] for key in (await admin.get(path)).document["keys"]} == {"EC"}
