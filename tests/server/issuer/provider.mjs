@@ -66,6 +66,8 @@ function newProvider(issuer) {
       conformIdTokenClaims: false,
       claims: { openid: ["sub"], groups: ["groups"] },
       scopes: ["openid", "groups"],
+      // Without its dispatcher, which refuses to call loopback.
+      fetch: (url, { dispatcher: _, ...options }) => globalThis.fetch(url, options),
       cookies: { keys: ["a key of the tests"] },
       findAccount: (_context, sub) => ({
         accountId: sub,
