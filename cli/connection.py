@@ -23,6 +23,7 @@ from facegate_client import (
     ConnectionFailedError,
     CredentialsError,
     KeySet,
+    Reviews,
     ScanTicket,
     SourceError,
     TlsSettings,
@@ -152,6 +153,7 @@ def read_tls(
 
 
 _Answer = TypeVar("_Answer")
+_Client = TypeVar("_Client")
 
 ApiKeyOption = Annotated[
     Path | None,
@@ -202,10 +204,20 @@ class Connection:
 
 def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
     """Makes the calls of ``work``, and returns its answer."""
+    return _called(connection, Compliance, work)
 
+
+def call_reviews(connection: Connection, work: Callable[[Reviews], Awaitable[_Answer]]) -> _Answer:
+    """Makes the calls of ``work``, and returns its answer."""
+    return _called(connection, Reviews, work)
+
+
+def _called(
+    connection: Connection, client: Callable[..., _Client], work: Callable[[_Client], Awaitable[_Answer]]
+) -> _Answer:
     async def run() -> _Answer:
         async with connection.open() as (channel, api_key):
-            return await work(Compliance(channel=channel, api_key=api_key))
+            return await work(client(channel=channel, api_key=api_key))
 
     with calls_reported():
         return asyncio.run(run())

@@ -53,7 +53,7 @@ def new_api_key_command(
         typer.Option(
             metavar="ROLE",
             help="Role of the caller. May be repeated: orchestrator (the default), compliance_reader, "
-            "compliance_admin or operator.",
+            "compliance_admin, operator or reviewer.",
         ),
     ] = None,
     scope: Annotated[

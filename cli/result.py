@@ -27,41 +27,65 @@ from facegate_client import (
     verify_archive,
     verify_record_jws,
     verify_result_jws,
+    verify_review_jws,
 )
 
 _ZIP: Final = b"PK\x03\x04"
 _RECORD_TYPE: Final = "facegate-record"
+_REVIEW_TYPE: Final = "facegate-review"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFile:
-    """A verified file."""
+    """A verified file: with a result, or with a review."""
 
     kind: str
-    result: result_pb2.CheckResult
+    check_id: str
     header: Mapping[str, Any]
+    result: result_pb2.CheckResult | None = None
     manifest: Mapping[str, Any] | None = None
+    review: Mapping[str, Any] | None = None
 
 
 def verify_saved(
-    content: bytes, keys: KeySet, *, issuer: str | None, tenant: str | None, accept_sandbox: bool
+    content: bytes,
+    keys: KeySet,
+    *,
+    issuer: str | None,
+    tenant: str | None,
+    accept_sandbox: bool,
+    reviewed: str | None = None,
 ) -> VerifiedFile:
-    """Verifies the content of a saved file."""
+    """Verifies the content of a saved file.
+
+    Args:
+        reviewed: The signed result that a review must be about; ``None`` for any.
+    """
     if content.startswith(_ZIP):
         archive = verify_archive(content, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
         return VerifiedFile(
             kind="archive",
+            check_id=archive.result.check_id,
             result=archive.result,
             header=_header(archive.files["result.jws"].decode()),
             manifest=archive.manifest,
         )
     text = _text(content)
     # The unverified header only selects how the file is verified.
+    if _type(text) == _REVIEW_TYPE:
+        review = verify_review_jws(
+            text, keys, result_jws=reviewed, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
+        )
+        return VerifiedFile(
+            kind="review", check_id=review.check_id, header=_header(text), review=review.content
+        )
     if _type(text) == _RECORD_TYPE:
         record = verify_record_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
-        return VerifiedFile(kind="record", result=record.result, header=_header(text))
-    result = verify_result_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
-    return VerifiedFile(kind="result", result=result, header=_header(text))
+        kind, result = "record", record.result
+    else:
+        result = verify_result_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
+        kind = "result"
+    return VerifiedFile(kind=kind, check_id=result.check_id, result=result, header=_header(text))
 
 
 def _text(content: bytes) -> str:
@@ -92,6 +116,7 @@ NOT_VERIFIED, UNREADABLE = 1, 2
 
 _STDIN: Final = "-"
 _MAX_BYTES: Final = 1024 * 1024
+_SIGNED_BY: Final = (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid"))
 _MOST_BYTES_OF_ARCHIVE: Final = 64 * 1024 * 1024
 
 
@@ -102,8 +127,8 @@ def verify_command(
         typer.Argument(
             metavar="FILE",
             help="File with a JWS, `-` for standard input, or an archive. A JWS is `result_jws` of "
-            "FinishCheck, the .jws file of `facegate verify --out`, or the record of `facegate checks show "
-            "--save`; an archive is that of `facegate checks export`.",
+            "FinishCheck, the .jws file of `facegate verify --out`, the record of `facegate checks show "
+            "--save`, or the review of `facegate review show --save`; an archive is that of `facegate checks export`.",
             show_default=False,
         ),
     ],
@@ -127,11 +152,21 @@ def verify_command(
     accept_sandbox: Annotated[
         bool, typer.Option("--accept-sandbox", help="Accept the result of a sandbox check; for tests only.")
     ] = False,
+    of_result: Annotated[
+        str | None,
+        typer.Option(
+            "--of-result",
+            metavar="FILE",
+            help="Result that a review must be about: a JWS of FinishCheck.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a saved result, evidence record or archive, offline.
+    """Verify a saved result, review, evidence record or archive, offline.
 
-    Of an archive, every file is compared with the signed manifest, and its result is verified too.
+    Of an archive, every file is compared with the signed manifest, and its result and its review are verified
+    too.
 
     Examples:
       curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
@@ -150,27 +185,32 @@ def verify_command(
     """
     try:
         content, keys = _read_content(result), _read_keys(jwks)
+        reviewed = None if of_result is None else _text(_read(of_result))
     except (FileUnusable, ClientError) as error:
         fail(str(error), UNREADABLE)
     try:
         saved = verify_saved(
-            content, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+            content,
+            keys,
+            issuer=expect_issuer,
+            tenant=expect_tenant,
+            accept_sandbox=accept_sandbox,
+            reviewed=reviewed,
         )
     except FileUnusable as error:
         fail(f"{_named(result)} {error}", UNREADABLE)
     except ClientError as error:
         fail(str(error), NOT_VERIFIED)
-    verified = saved.result
-    if expect_check_id is not None and verified.check_id != expect_check_id:
+    if expect_check_id is not None and saved.check_id != expect_check_id:
         fail(
-            f"the result belongs to the check {verified.check_id}; expected {expect_check_id}: give the "
+            f"the {saved.kind} belongs to the check {saved.check_id}; expected {expect_check_id}: give the "
             "result of that check",
             NOT_VERIFIED,
         )
     if as_json:
         typer.echo(_as_json(saved))
     else:
-        Console().print(_view(saved))
+        Console().print(_view(saved) if saved.review is None else _review_view(saved.review, saved.header))
 
 
 def _read_content(source: str) -> bytes:
@@ -207,7 +247,9 @@ def _named(source: str) -> str:
 
 def _as_json(saved: VerifiedFile) -> str:
     result, header = saved.result, saved.header
-    said = json_format.MessageToDict(result, preserving_proto_field_name=True)
+    said: dict[str, Any] = {}
+    if result is not None:
+        said["result"] = json_format.MessageToDict(result, preserving_proto_field_name=True)
     return json.dumps(
         {
             "verified": True,
@@ -215,16 +257,43 @@ def _as_json(saved: VerifiedFile) -> str:
             "key_id": header.get("kid", ""),
             "issuer": header.get("iss"),
             "tenant": header.get("tenant"),
-            "sandbox": result.sandbox,
-            "result": said,
+            "sandbox": bool(header.get("sandbox")),
+            **said,
             **({} if saved.manifest is None else {"manifest": dict(saved.manifest)}),
+            **({} if saved.review is None else {"review": dict(saved.review)}),
         },
         indent=2,
     )
 
 
+def _review_view(review: Mapping[str, Any], header: Mapping[str, Any]) -> Table:
+    table = Table(title="The signature is valid", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = [
+        ("sandbox", "yes: made for tests, no statement about a person" if review["sandbox"] else "no"),
+        ("outcome", review["outcome"]),
+        ("check", review["check_id"]),
+        ("result", f"SHA-256 {review['result_sha256']}"),
+        ("sent there by", ", ".join(review["causes"])),
+        *(
+            (
+                "decision",
+                f"{one['outcome']} by {one['reviewer']}, {one['decide_time']}: {one['reason']}"
+                + (f", {one['comment']}" if one["comment"] else ""),
+            )
+            for one in review["decisions"]
+        ),
+        *((label, str(header.get(name) or "-")) for label, name in _SIGNED_BY),
+    ]
+    for label, words in rows:
+        table.add_row(label, Text(words))
+    return table
+
+
 def _view(saved: VerifiedFile) -> Table:
     result, header, manifest = saved.result, saved.header, saved.manifest
+    assert result is not None
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
     title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
     table = Table(title=title, show_header=False, title_justify="left")
@@ -252,7 +321,7 @@ def _view(saved: VerifiedFile) -> Table:
         table.add_row("purpose", Text(str(manifest.get("purpose"))))
         for missing in manifest.get("missing_images", []):
             table.add_row("missing", Text(f"{missing['name']}: {missing['problem']}", "yellow"))
-    for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
+    for label, name in _SIGNED_BY:
         table.add_row(label, Text(str(header.get(name) or "-")))
     return table
 

@@ -46,6 +46,7 @@ from facegate_client.progress import GetReady, ScanEvents
 from facegate_client.recording import Recording
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import KeySet, load_key_set, verify_response, verify_result_jws
+from facegate_client.reviews import Reviews, VerifiedReview, verify_review_jws
 from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
 from facegate_client.video_file import generated_source, open_image_folder, open_video
 
@@ -77,6 +78,7 @@ __all__ = [
     "QuarterTurn",
     "ReconnectPolicy",
     "Recording",
+    "Reviews",
     "SandboxResultError",
     "ScanEndedError",
     "ScanEvents",
@@ -90,6 +92,7 @@ __all__ = [
     "TlsSettings",
     "VerifiedArchive",
     "VerifiedRecord",
+    "VerifiedReview",
     "certificate_spki_sha256",
     "fetch_key_set",
     "generated_source",
@@ -105,4 +108,5 @@ __all__ = [
     "verify_record_jws",
     "verify_response",
     "verify_result_jws",
+    "verify_review_jws",
 ]

@@ -13,6 +13,7 @@ from facegate.v1 import result_pb2
 
 from facegate_client.errors import ServerNotTrustedError
 from facegate_client.result_signature import KeySet, verified_payload, verify_result_jws
+from facegate_client.reviews import verify_review_jws
 from facegate_protocol import sha256
 
 _ARCHIVE_TYPE: Final = "facegate-archive"
@@ -117,7 +118,17 @@ def verify_archive(
     record = _object(files.get("record.json", b""), "record.json").get("record", {})
     if result.check_id != manifest.get("check_id") or _check_id(record) != result.check_id:
         raise ServerNotTrustedError("manifest, record and result are of different checks")
-    # 5. The images that the result names are the ones in the archive, unless the manifest states a problem.
+    # 5. The review by people, if there is one, is the server's, and about this result.
+    if "review.jws" in files:
+        verify_review_jws(
+            _text(files["review.jws"], "review.jws"),
+            keys,
+            result_jws=_text(files["result.jws"], "result.jws"),
+            issuer=issuer,
+            tenant=tenant,
+            accept_sandbox=accept_sandbox,
+        )
+    # 6. The images that the result names are the ones in the archive, unless the manifest states a problem.
     _match_images(files, manifest, result)
     return VerifiedArchive(manifest=manifest, result=result, files=files)
 

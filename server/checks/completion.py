@@ -17,7 +17,9 @@ from server.checks.lifecycle import check_decided, check_finished
 from server.checks.progress import CheckProgress, ProgressState, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.refusals import check_not_found, result_erased
+from server.checks.reviews import review_standing
 from server.checks.running import RunningScans
+from server.domain.reviews import ReviewStanding
 from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, HeldImage, facts_of
@@ -27,6 +29,7 @@ from server.storage.errors import Conflict, ObjectNotFound, StorageError, Storag
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.repository import CheckRepository
+from server.storage.reviews import ReviewRepository
 from server.telemetry.metrics import Metrics
 from server.telemetry.stages import Stage, check_bound
 from server.verdict import FailureReason
@@ -224,11 +227,13 @@ class FinishedCheck:
     Attributes:
         result: The result bytes that the result key signs.
         handed_out: The requested evidence images.
+        review: The review by people; ``None`` if there is none.
     """
 
     record: CheckRecord
     result: bytes
     handed_out: HandedOut
+    review: ReviewStanding | None
 
 
 class CheckCompletion:
@@ -242,6 +247,7 @@ class CheckCompletion:
         running: RunningScans,
         evidence: EvidenceStore,
         records: EvidenceRecordRepository,
+        reviews: ReviewRepository,
         vault: RecordVault,
         deliveries: Deliveries,
         metrics: Metrics,
@@ -251,6 +257,7 @@ class CheckCompletion:
         self._recorder = recorder
         self._running = running
         self._records = records
+        self._reviews = reviews
         self._vault = vault
         self._images = ImageHandout(evidence=evidence, metrics=metrics)
         self._deliveries = deliveries
@@ -312,8 +319,9 @@ class CheckCompletion:
                 audit_images=audit_images,
                 kept_by_policy=lambda: _policy(record).retention.audit_images,
             )
+        review = await review_standing(self._reviews, record, policy=_policy(record), now=now)
         check_finished()
-        return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out)
+        return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out, review=review)
 
     async def _kept(self, record: CheckRecord) -> tuple[Delivery, tuple[EvidenceEntry, ...]]:
         """Returns the result of a decided check, and the images that it names."""

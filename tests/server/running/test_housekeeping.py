@@ -83,6 +83,14 @@ class _Work:
         assert now == NOW
         return 0
 
+    async def backlog(self, now: datetime) -> ReviewBacklog:
+        assert now == NOW
+        return ReviewBacklog(3, NOW - timedelta(hours=2), 1)
+
+    async def close_overdue(self, now: datetime, limit: int, *, actor: Actor) -> int:
+        assert (now, actor.name) == (NOW, "housekeeping")
+        return self.step("reviews")
+
     async def any_check(self) -> bool:
         return not self.empty
 
@@ -105,6 +113,7 @@ async def _rounds(work: Any, count: int) -> None:
         enrolment=timedelta(days=400),
         tries=timedelta(days=30),
         most_scans=1_000,
+        reviews=work,
     )
     housekeeper.start()
     for _ in range(2000):
