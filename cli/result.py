@@ -128,7 +128,8 @@ def verify_command(
             metavar="FILE",
             help="File with a JWS, `-` for standard input, or an archive. A JWS is `result_jws` of "
             "FinishCheck, the .jws file of `facegate verify --out`, the record of `facegate checks show "
-            "--save`, or the review of `facegate review show --save`; an archive is that of `facegate checks export`.",
+            "--save`, or the review of `facegate review show --save`; an archive is that of `facegate checks "
+            "export`.",
             show_default=False,
         ),
     ],
@@ -209,8 +210,10 @@ def verify_command(
         )
     if as_json:
         typer.echo(_as_json(saved))
-    else:
-        Console().print(_view(saved) if saved.review is None else _review_view(saved.review, saved.header))
+    elif saved.review is not None:
+        Console().print(_review_view(saved.review, saved.header))
+    elif saved.result is not None:
+        Console().print(_view(saved.result, saved.header, saved.manifest))
 
 
 def _read_content(source: str) -> bytes:
@@ -291,9 +294,9 @@ def _review_view(review: Mapping[str, Any], header: Mapping[str, Any]) -> Table:
     return table
 
 
-def _view(saved: VerifiedFile) -> Table:
-    result, header, manifest = saved.result, saved.header, saved.manifest
-    assert result is not None
+def _view(
+    result: result_pb2.CheckResult, header: Mapping[str, Any], manifest: Mapping[str, Any] | None
+) -> Table:
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
     title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
     table = Table(title=title, show_header=False, title_justify="left")

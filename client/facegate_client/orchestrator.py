@@ -154,7 +154,7 @@ class Orchestrator:
         If the stream is lost, it is opened again, and repeated states are left out.
 
         Args:
-            until_reviewed: Whether to go on until people have reviewed the check, if its policy sends it there.
+            until_reviewed: Whether to go on until people have reviewed the check, if its policy demands that.
             timeout_s: The longest time to watch, seconds; ``None`` to watch while the check is open.
             reconnects: The policy of reconnects in a row; ``None`` for the default.
 

@@ -139,9 +139,7 @@ def verify_review_jws(
     try:
         content = json.loads(payload)
         if content["version"] != _VERSION:
-            raise ServerNotTrustedError(
-                f"the review has a version other than {_VERSION}, which is unknown here"
-            )
+            raise ServerNotTrustedError(f"the review has another version than {_VERSION}")
         review = VerifiedReview(
             check_id=str(content["check_id"]),
             outcome=str(content["outcome"]),
