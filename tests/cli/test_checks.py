@@ -32,7 +32,7 @@ class Shell:
         file = self.folder / f"{by}.key"
         await asyncio.to_thread(file.write_text, self.office.keys[by])
         target = ("--service", self.office.live.server.service_target, "--api-key-file", str(file))
-        whole = (command, *arguments, *(target if command == "checks" else ()))
+        whole = (command, *arguments, *(target if command in {"checks", "review"} else ()))
         return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(whole)))
 
 
@@ -154,3 +154,40 @@ async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     assert "no hold keeps" in released.stdout
     second = await shell.run(*erase)
     assert (second.exit_code, "Erased 1 check, and" in second.stdout) == (0, True)
+
+
+async def test_a_check_is_reviewed_and_the_review_verified_with_its_result(
+    shell: Shell, tmp_path: Path
+) -> None:
+    check_id = await shell.office.check("shell-review", scanned=True, policy="in-pairs")
+
+    async def run(*arguments: str, by: str = "rita") -> Result:
+        return await shell.run(*arguments, by=by, command="review")
+
+    listed = await run("list", "--cause", "SAMPLE", "--json")
+    assert check_id in [json.loads(line)["check_id"] for line in listed.stdout.splitlines()]
+    assert check_id in (await run("list")).stdout
+    assert "two must decide" in (await run("claim", check_id)).stdout
+    assert "OPEN" in (await run("claim", check_id, "--release")).stdout
+    decide = ("decide", check_id, "--outcome", "ALLOW", "--reason", "SAME_PERSON")
+    unclaimed = await run(*decide)
+    assert (unclaimed.exit_code, "REVIEW_NOT_CLAIMED" in unclaimed.stderr) == (2, True)
+    review, record, jwks = (tmp_path / name for name in ("review.jws", "result.jws", "jwks.json"))
+    assert (await run("show", check_id, "--save", str(review))).exit_code == 2
+    for by, status in (("rita", 3), ("rolf", 0)):
+        assert (await run("claim", check_id, by=by)).exit_code == 0
+        assert (await run(*decide, by=by)).exit_code == status
+    shown = await run("show", check_id, "--save", str(review))
+    assert "ALLOW by rita" in shown.stdout
+
+    evidence = await shell.office.of("reader").get_evidence(check_id)
+    record.write_text(evidence.result_jws)
+    jwks.write_text(json.dumps(shell.office.jwks.as_dict()))
+    verify = ("verify", str(review), "--jwks", str(jwks))
+    verified = await shell.run(*verify, "--of-result", str(record), "--json", command="result")
+    answer = json.loads(verified.stdout)
+    assert (answer["kind"], answer["review"]["outcome"]) == ("review", "ALLOW")
+    assert "ALLOW by rolf" in (await shell.run(*verify, command="result")).stdout
+    other = await shell.office.of("reader").get_evidence(await shell.office.check("shell-other"))
+    record.write_text(other.result_jws)
+    assert (await shell.run(*verify, "--of-result", str(record), command="result")).exit_code == 1
