@@ -77,7 +77,7 @@ async def test_a_reviewer_decides_and_the_orchestrator_gets_it_signed(office: Of
     evidence = await office.of("rita").get_evidence(check_id)
     await office.of("rita").get_evidence_image(check_id, evidence.images[0].sha256, purpose="review")
     decided = await rita.decide_review(
-        check_id, outcome=_DENY, reason=_ATTACK, comment="the rim of a mask: ø"
+        check_id, outcome=_DENY, reason=_ATTACK, comment="a rim of a mask: ø"
     )
     assert (decided.review.state, decided.review.outcome) == (review_pb2.REVIEW_STATE_DECIDED, _DENY)
 
@@ -89,7 +89,7 @@ async def test_a_reviewer_decides_and_the_orchestrator_gets_it_signed(office: Of
         again.review.review_jws, office.jwks, result_jws=again.result_jws, issuer="facegate", tenant="bank"
     )
     assert (review.check_id, review.outcome) == (check_id, "DENY")
-    assert review.content["decisions"][0]["comment"] == "the rim of a mask: ø"
+    assert review.content["decisions"][0]["comment"] == "a rim of a mask: ø"
     assert review.content["decisions"][0]["reviewer"] == "rita"
     other = await backend.finish_check(await office.check("r-2"))
     with pytest.raises(ServerNotTrustedError, match="another result"):
