@@ -14,7 +14,7 @@ import structlog
 from server.audit import Actor, AuditAction, AuditEvent, Tally, subject_hash
 from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
-from server.checks.progress import CheckProgress, ProgressState, progress_of
+from server.checks.progress import CheckProgress, ProgressState, frozen_policy, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.refusals import check_not_found, result_erased
 from server.checks.reviews import review_standing
@@ -24,7 +24,6 @@ from server.domain.terms import OPEN_STATES, CheckState
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, HeldImage, facts_of
 from server.keyring.sealing import SealError, WrappingKeyUnknown
-from server.policies import Policy, parse_policy
 from server.storage.errors import Conflict, ObjectNotFound, StorageError, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
@@ -317,9 +316,11 @@ class CheckCompletion:
                 named,
                 tenant=record.tenant,
                 audit_images=audit_images,
-                kept_by_policy=lambda: _policy(record).retention.audit_images,
+                kept_by_policy=lambda: frozen_policy(record.policy_source).retention.audit_images,
             )
-        review = await review_standing(self._reviews, record, policy=_policy(record), now=now)
+        review = await review_standing(
+            self._reviews, record, policy=frozen_policy(record.policy_source), now=now
+        )
         check_finished()
         return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out, review=review)
 
@@ -410,7 +411,7 @@ class CheckCompletion:
 
     async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
         attempts = await self._repository.attempts(record.check_id)
-        return progress_of(record, attempts, policy=_policy(record), now=now)
+        return progress_of(record, attempts, policy=frozen_policy(record.policy_source), now=now)
 
     async def _close_if_over(self, record: CheckRecord, now: datetime, *, close_now: bool) -> CheckRecord:
         progress = await self._progress(record, now)
@@ -478,17 +479,13 @@ class CheckCompletion:
         with check_bound(record.check_id), self._metrics.stages.stage(Stage.STORE_VERDICT):
             verdict = await self._recorder.close(
                 record,
-                policy=_policy(record),
+                policy=frozen_policy(record.policy_source),
                 attempts=await self._repository.attempts(record.check_id),
                 reason=reason,
                 epoch=record.lease_epoch,
                 now=now,
             )
         check_decided(record, verdict, metrics=self._metrics)
-
-
-def _policy(record: CheckRecord) -> Policy:
-    return parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
 
 
 def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:

@@ -32,6 +32,7 @@ __all__ = [
     "CheckProgress",
     "ProgressState",
     "attempts_remaining",
+    "frozen_policy",
     "most_attempts",
     "progress_of",
 ]
@@ -225,7 +226,7 @@ class CheckInquiry:
             raise result_erased()
         if record.reasons is None:
             record = await self._with_sealed_reasons(record)
-        policy, now = _policy(record.policy_source), self._now()
+        policy, now = frozen_policy(record.policy_source), self._now()
         progress = progress_of(record, await self._repository.attempts(check_id), policy=policy, now=now)
         return replace(progress, review=await review_standing(self._reviews, record, policy=policy, now=now))
 
@@ -288,6 +289,6 @@ class CheckInquiry:
 
 
 @lru_cache(maxsize=64)
-def _policy(source: bytes) -> Policy:
-    """Parses a frozen policy; cached, because watched checks share a few policies."""
+def frozen_policy(source: bytes) -> Policy:
+    """Parses a frozen policy; cached, because checks share a few policies."""
     return parse_policy(source, origin="the policy of a check").policy

@@ -16,7 +16,7 @@ from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
-from tests.server.live import LiveServer, fresh_pictures, portrait, serving, settings_for
+from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 
@@ -67,8 +67,9 @@ class Office:
         consent: str = "c-1",
         policy: str = "",
         by: str = "backend",
+        person: str | None = None,
     ) -> str:
-        """A decided check: of a genuine person, or cancelled before a scan."""
+        """A decided check: of a genuine person or another ``person``, or cancelled before a scan."""
         metadata = ApiKey(self.keys[by]).metadata
         upload = await self.live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(
@@ -78,7 +79,7 @@ class Office:
         )
         if scanned:
             stream = await RawDevice(self.live.device, upload).open()
-            await stream.run_attempt(fresh_pictures())
+            await stream.run_attempt(fresh_pictures(None if person is None else pictures(person)))
             assert await stream.outcome() is None
         else:
             await self.live.service.CancelCheck(
@@ -119,6 +120,7 @@ async def open_office(folder: Path, **tables: Any) -> AsyncIterator[Office]:
     for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):
         review = f"[review]\nsample_percent = 100.0\nfour_eyes = {four_eyes}\n"
         write_policy(folder / "policies", name, evidence_seconds=8 * 86_400, tables=review)
+    write_policy(folder / "policies", "thrice", tables="[review]\nfailures = 3\n")
     async with serving(settings) as live:
         yield Office(live, keys)
 

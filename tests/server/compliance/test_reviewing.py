@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import audit_pb2, review_pb2
+from facegate.v1 import audit_pb2, result_pb2, review_pb2
 from facegate.v1 import review_service_pb2 as service_pb2
 from facegate.v1 import verification_service_pb2 as verification_pb2
 from sqlalchemy import text
@@ -76,9 +76,7 @@ async def test_a_reviewer_decides_and_the_orchestrator_gets_it_signed(office: Of
     assert claimed.causes == [review_pb2.REVIEW_CAUSE_SAMPLE]
     evidence = await office.of("rita").get_evidence(check_id)
     await office.of("rita").get_evidence_image(check_id, evidence.images[0].sha256, purpose="review")
-    decided = await rita.decide_review(
-        check_id, outcome=_DENY, reason=_ATTACK, comment="a rim of a mask: ø"
-    )
+    decided = await rita.decide_review(check_id, outcome=_DENY, reason=_ATTACK, comment="a rim of a mask: ø")
     assert (decided.review.state, decided.review.outcome) == (review_pb2.REVIEW_STATE_DECIDED, _DENY)
 
     again = await backend.finish_check(check_id)
@@ -203,7 +201,7 @@ async def test_a_review_that_nobody_decides_expires_and_says_so(office: Office) 
         assert check_id in [review.check_id async for review in found]
 
 
-async def test_who_may_not(office: Office) -> None:
+async def test_who_may_not_review(office: Office) -> None:
     check_id = await office.check("r-access", scanned=True, policy="sampled")
     # Another tenant's review does not exist for its caller, whatever the call.
     stranger = office.reviews_of("stranger")
@@ -274,6 +272,24 @@ async def test_an_erased_check_has_no_review_and_a_held_one_keeps_it(office: Off
     late = rita.decide_review(check_id, outcome=_ALLOW, reason=_SAME)
     assert (await refused_call(late)).refusal.reason == "REVIEW_NOT_FOUND"
     assert check_id not in await _pending(office)
+
+
+async def test_the_third_failure_of_a_person_is_reviewed_and_others_are_not_counted(office: Office) -> None:
+    async def failed(subject: str) -> str:
+        check_id = await office.check(subject, scanned=True, policy="thrice", person="red-shirt")
+        evidence = await office.of("reader").get_evidence(check_id)
+        assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in evidence.result.reasons
+        return check_id
+
+    first, _, second = [await failed(subject) for subject in ("r-thrice", "r-else", "r-thrice")]
+    await office.check("r-thrice", policy="thrice")
+    third = await failed("r-thrice")
+    pending = await _pending(office)
+    assert third in pending
+    assert not {first, second} & set(pending)
+    review = (await office.reviews_of("rita").get_review(third)).review
+    assert review.causes == [review_pb2.REVIEW_CAUSE_REPEATED_FAILURES]
+    assert review.status == result_pb2.CHECK_STATUS_FAILURE
 
 
 async def test_a_review_of_another_result_is_not_signed(office: Office) -> None:
