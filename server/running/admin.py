@@ -260,7 +260,8 @@ def disk_probe(folder: Path) -> Probe:
         try:
             await asyncio.to_thread(write)
         except OSError as error:
-            raise StorageUnavailable(f"the folder of the database cannot be written: {error.strerror}") from error
+            why = f"the folder of the database cannot be written: {error.strerror}"
+            raise StorageUnavailable(why) from error
 
     return probe
 
