@@ -57,7 +57,7 @@ _OF_PICTURES: Final = frozenset(
         VerdictReason.SIMILAR_TO_EARLIER_SCAN,
     }
 )
-"""Doubts whose attack is a picture or a recording that software sends and warps: to approach, to turn, to open
+"""Doubts whose attack is a picture or a recording that software warps: to approach, to turn, to open
 its mouth. It does not answer light."""
 
 RESOLVES: Final[Mapping[ChallengeKind, frozenset[VerdictReason]]] = MappingProxyType(

@@ -119,7 +119,7 @@ class AttemptJudge:
         return judgement
 
     async def _is_similar(self, run: AttemptRun) -> bool:
-        """Returns whether the attempt may be a recording of an earlier scan, and the policy asks about that."""
+        """Returns whether the attempt may be a recording of an earlier scan, and the policy asks then."""
         stream = self._stream
         waived = tolerated_checks(stream.policy.device.tolerate, sandbox=stream.record.sandbox)
         if not stream.plans.answer_doubt or run.kind is not None or "memory.frames" in waived:
