@@ -483,7 +483,7 @@ def verify_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify the audit log; the exit status is 1 if it was changed.
+    """Verify the audit log; the exit status is 1 if it was changed, or if an export is empty.
 
     Finds entries that were altered, removed, inserted, reordered or cut off, and checkpoints that do not fit
     or that the witness has and the log lacks. The server may be running. For example, on the server, and on
@@ -528,6 +528,10 @@ def verify_command(
     _print_verification(found, as_json=as_json)
     if tenant is not None and tenant not in found.tenants:
         typer.echo(f"In {found.place}, there is no log of {tenant}. {_with_a_log(found.tenants)}", err=True)
+        raise typer.Exit(_BROKEN)
+    if not found.tenants and export is not None:
+        # A log of a server has entries from its first start on.
+        typer.echo(f"{export} is empty, which proves nothing: export the log again.", err=True)
         raise typer.Exit(_BROKEN)
     if not found.whole:
         raise typer.Exit(_BROKEN)

@@ -74,8 +74,8 @@ def new_api_key_command(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Add the entry to this file. A new file is readable by its owner alone. By default "
-            "the entry is printed.",
+            help="Add the entry to this file, which must have none of this name. A new file is readable by "
+            "its owner alone. By default the entry is printed.",
             show_default=False,
         ),
     ] = None,
@@ -91,9 +91,11 @@ def new_api_key_command(
     """Make an API key for a caller, with its entry for the API keys file.
 
     The server's file holds only a hash, so reading it gives no access. For example, for a backend, for
-    a monitor that only reads, and for the tests of an app:
+    the backend's next key beside the old one, for a monitor that only reads, and for the tests of an app:
 
         facegate keys new-api-key backend --expires-days 180 --file api_keys.toml --out api-key.txt
+
+        facegate keys new-api-key backend --expires-days 180 --out next-key.txt >> api_keys.toml
 
         facegate keys new-api-key status-board --scope checks.read
 
@@ -281,10 +283,11 @@ def rotate(
     tenant: TenantOption = "",
     reason: ReasonOption = "",
 ) -> None:
-    """Add the next key of a purpose. Servers use it from their next start.
+    """Add the next key of a purpose.
 
-    Older keys stay in the folder: they verify tokens, open evidence, and sign the challenges of checks that
-    began with them. The audit log records the rotation. For example:
+    Running servers read it within seconds, and use it from their next start; an evidence key also once the
+    older one is retired. Older keys stay in the folder: they verify tokens, open evidence, and sign the
+    challenges of checks that began with them. The audit log records the rotation. For example:
 
         facegate keys rotate evidence --config /etc/facegate.toml
     """
@@ -297,7 +300,11 @@ def rotate(
             purpose=purpose.value,
             tenant=tenant,
         )
-    typer.echo(f"Made {made}. Restart the servers to use it.")
+    retired = ", or once the older one is retired" if purpose is Purpose.EVIDENCE else ""
+    typer.echo(
+        f"Made {made}. Running servers read it within seconds (`keys_read` in their log), and use it from "
+        f"their next start{retired}."
+    )
 
 
 @app.command()

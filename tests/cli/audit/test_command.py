@@ -685,6 +685,15 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
         assert "{" not in result.stdout
 
 
+def test_an_empty_export_is_no_whole_log(scene: _Scene, tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_text(scene.run("keys"))
+    (tmp_path / "audit.jsonl").write_bytes(b"")
+    words = ("verify", "--export", str(tmp_path / "audit.jsonl"), "--jwks", str(tmp_path / "jwks.json"))
+    result = _RUN.invoke(app, ["audit", *words])
+    assert (result.exit_code, "audit.jsonl is empty" in result.stderr) == (1, True)
+    assert _RUN.invoke(app, ["audit", *words, "--json"]).exit_code == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
