@@ -25,6 +25,7 @@ from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOp
 from cli.errors import CommandError, errors_reported
 from cli.groups import SharingGroup
 from cli.options import TIME_FORMATS, JsonOption, in_utc
+from cli.shown import counted
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
@@ -516,7 +517,7 @@ def verify_command(
         copies, invalid = copies_by_tenant([] if witness is None else _saved(witness), keys)
         found.problems += invalid
         if witness is not None:
-            found.witness = f"{sum(map(len, copies.values()))} saved checkpoints"
+            found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")
         if connection is not None:
             _verify_remote(connection, found, keys=keys, stamps=stamps, copies=copies)
         elif export is not None:
@@ -701,8 +702,8 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
         report = verified.report
         state = "whole" if verified.whole else "CHANGED"
         typer.echo(
-            f"{report.tenant}: {state}; {report.entries} entries, {report.checkpoints} checkpoints, "
-            f"signed up to entry {report.covered}"
+            f"{report.tenant}: {state}; {counted(report.entries, 'entry')}, "
+            f"{counted(report.checkpoints, 'checkpoint')}, signed up to entry {report.covered}"
             + ("" if report.covered_time is None else f" at {report.covered_time:%Y-%m-%dT%H:%M:%SZ}")
             + ("" if verified.stamped is None else f", time stamp of {verified.stamped:%Y-%m-%dT%H:%M:%SZ}")
         )
@@ -710,7 +711,7 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
         for number in verified.bad_stamps:
             typer.echo(f"  timestamp_invalid at {number}: the time stamp of this checkpoint is not valid")
     if found.checkpoints is not None or found.problems:
-        count = "" if found.checkpoints is None else f"; {found.checkpoints} checkpoints"
+        count = "" if found.checkpoints is None else f"; {counted(found.checkpoints, 'checkpoint')}"
         typer.echo(f"all logs: {'CHANGED' if found.problems else 'whole'}{count}")
         _print_problems(found.problems)
     elif len(found.logs) > 1:

@@ -14,6 +14,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from cli.audited import ReasonOption, record_change
 from cli.errors import errors_reported
+from cli.shown import counted
 from server.audit import AuditAction, AuditEventInvalid
 from server.backup import (
     BackupError,
@@ -102,7 +103,7 @@ def backup(
                 record()
             case _:
                 count = record(lambda: pack_keys(settings.key_folder, Path(target), key_file=key))
-                done = f"{count} key files, encrypted"
+                done = f"{counted(count, 'key file')}, encrypted"
     typer.echo(f"{target}: {done}.")
 
 
@@ -148,7 +149,7 @@ def restore(
                 typer.echo(f"{settings.objects_url}: {done}.")
             case _:
                 count = unpack_keys(Path(source), settings.key_folder, key_file=key)
-                typer.echo(f"{settings.key_folder}: restored {count} key files.")
+                typer.echo(f"{settings.key_folder}: restored {counted(count, 'key file')}.")
 
 
 def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:
@@ -191,15 +192,15 @@ def _rows_shown(verb: str) -> Iterator[Callable[[str, int], None]]:
 def _dump_report(summary: DumpSummary) -> str:
     checks = summary.rows.get("checks", 0)
     return (
-        f"{sum(summary.rows.values()):,} rows of {checks:,} checks, as of "
+        f"{counted(sum(summary.rows.values()), 'row')} of {counted(checks, 'check')}, as of "
         f"{summary.time:%Y-%m-%d %H:%M:%S} UTC, schema {summary.revision}"
     )
 
 
 def _copy_report(summary: CopySummary) -> str:
-    parts = [f"copied {summary.copied:,} objects", f"{summary.present:,} were there already"]
+    parts = [f"copied {counted(summary.copied, 'object')}", f"{summary.present:,} already there"]
     if summary.gone:
-        parts.append(f"{summary.gone:,} were erased meanwhile")
+        parts.append(f"{summary.gone:,} erased meanwhile")
     if summary.pruned:
         parts.append(f"deleted {summary.pruned:,} that the source has no more")
     return ", ".join(parts)

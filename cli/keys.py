@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from cli.audited import ReasonOption, pending_approval, record_change
 from cli.errors import FAILED, PENDING, CommandError, FileUnusable, errors_reported
 from cli.files import write_whole
+from cli.shown import counted
 from formats.private_files import PRIVATE
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
@@ -190,7 +191,7 @@ def rewrap_command(reason: ReasonOption = "") -> None:
             changed=str(changed),
             lost=str(sum(lost.values())),
         )
-    typer.echo(f"Rewrapped {changed:,} data keys.")
+    typer.echo(f"Rewrapped {counted(changed, 'data key')}.")
     if lost:
         typer.echo(
             "Could not open "
@@ -370,7 +371,7 @@ def encrypt(reason: ReasonOption = "") -> None:
         )
     for path in changed:
         typer.echo(f"{path}")
-    typer.echo(f"Encrypted {len(changed)} key files; all are encrypted now.")
+    typer.echo(f"Encrypted {counted(len(changed), 'key file')}; all are encrypted now.")
 
 
 @app.command()

@@ -6,6 +6,7 @@ from typing import Final
 from facegate.v1 import feedback_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from cli.shown import counted
 from cli.verdict import enum_word
 from facegate_client import ConnectionFailedError, ServerError
 from facegate_protocol.texts import HINTS, REFUSALS
@@ -128,7 +129,7 @@ def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]
     ]
     if response.audit_image_shortfall:
         why = _SHORTFALLS.get(response.audit_image_shortfall, "the reason is unknown to this version")
-        lines.append(f"There are {len(response.audit_images)} audit images: {why}.")
+        lines.append(f"{counted(len(response.audit_images), 'audit image')}: {why}.")
     return tuple(lines)
 
 
