@@ -373,17 +373,19 @@ def export_command(
         raise typer.Exit(1)
     messages = Console(stderr=True)
     messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
-    if subject is None:
-        messages.print(
-            escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
-        )
+    messages.print(
+        escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
+    )
 
 
 def _known(archive: Path) -> bool:
     """Returns whether the archive of a person names a check, or data about a device."""
-    with zipfile.ZipFile(archive) as opened:
-        about = json.loads(opened.read("subject.json"))
-    return bool(about["checks"] or any(about["devices"].values()))
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            about = json.loads(opened.read("subject.json"))
+        return bool(about["checks"] or any(about["devices"].values()))
+    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise OutputUnusable("what the server sent is no archive of a person; nothing was saved") from error
 
 
 async def _written(
