@@ -515,6 +515,10 @@ def verify_command(
         stamps = None if roots is None else TimestampRoots(roots)
         found = _Verification()
         copies, invalid = copies_by_tenant([] if witness is None else _saved(witness), keys)
+        if witness is not None and not copies and not invalid:
+            raise CommandError(
+                f"{witness} has no checkpoint: give an earlier export, or lines of a server's log"
+            )
         found.problems += invalid
         if witness is not None:
             found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from cli.audited import ReasonOption, record_change
-from cli.errors import errors_reported
+from cli.errors import FileUnusable, errors_reported
 from cli.shown import counted
 from server.audit import AuditAction, AuditEventInvalid
 from server.backup import (
@@ -29,7 +29,7 @@ from server.backup import (
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
 from server.storage.errors import StorageError
-from server.storage.objects import open_object_store
+from server.storage.objects import folder_of, open_object_store
 
 _KeyFileOption = Annotated[
     Path | None,
@@ -145,6 +145,9 @@ def restore(
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")
             case Part.OBJECTS:
+                folder = folder_of(source)
+                if folder is not None and not folder.is_dir():
+                    raise FileUnusable(f"{source} is no folder; name what `facegate backup objects` wrote")
                 done = _copy(source, settings.objects_url)
                 typer.echo(f"{settings.objects_url}: {done}.")
             case _:

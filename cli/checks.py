@@ -384,7 +384,15 @@ def _known(archive: Path) -> bool:
         with zipfile.ZipFile(archive) as opened:
             about = json.loads(opened.read("subject.json"))
         return bool(about["checks"] or any(about["devices"].values()))
-    except (zipfile.BadZipFile, EOFError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
         raise OutputUnusable("what the server sent is no archive of a person; nothing was saved") from error
 
 

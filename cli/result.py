@@ -250,7 +250,12 @@ def _read_keys(source: str) -> KeySet:
             f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
             "over a connection that you trust, with curl -o jwks.json"
         )
-    return load_key_set(_read(source))
+    try:
+        return load_key_set(_read(source))
+    except ClientError as error:
+        raise FileUnusable(
+            f"{source}: {error}; give a saved copy of /.well-known/jwks.json of the server's admin listener"
+        ) from error
 
 
 def _read(path: str) -> bytes:
