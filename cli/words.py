@@ -75,6 +75,11 @@ def _connection_advice(message: str, *, refused: bool) -> str:
         return "No server listens there. Start one with `facegate serve`, or correct the address."
     if "before receiving SETTINGS" in message:
         return _STALLED
+    if "Hostname Verification Check failed" in message:
+        return (
+            "The server's certificate is for other names: connect by one of them, which `openssl x509 -noout "
+            "-ext subjectAltName -in FILE` lists."
+        )
     if "trusted TLS" in message or "SSL" in message.upper():
         return (
             "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "
