@@ -7,6 +7,7 @@ import grpc
 from facegate.v1 import feedback_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from cli.shown import counted
 from cli.verdict import enum_word
 from facegate_client import ConnectionFailedError, ServerError
 from facegate_protocol.texts import HINTS, REFUSALS
@@ -75,6 +76,11 @@ def _connection_advice(message: str, *, refused: bool) -> str:
         return "No server listens there. Start one with `facegate serve`, or correct the address."
     if "before receiving SETTINGS" in message:
         return _STALLED
+    if "Hostname Verification Check failed" in message:
+        return (
+            "The server's certificate is for other names: connect by one of them, which `openssl x509 -noout "
+            "-ext subjectAltName -in FILE` lists."
+        )
     if "trusted TLS" in message or "SSL" in message.upper():
         return (
             "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "
@@ -159,7 +165,7 @@ def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]
     ]
     if response.audit_image_shortfall:
         why = _SHORTFALLS.get(response.audit_image_shortfall, "the reason is unknown to this version")
-        lines.append(f"There are {len(response.audit_images)} audit images: {why}.")
+        lines.append(f"{counted(len(response.audit_images), 'audit image')}: {why}.")
     return tuple(lines)
 
 

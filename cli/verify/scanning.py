@@ -20,6 +20,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.connection import read_tls
+from cli.shown import counted
 from cli.words import feedback_text, feedback_texts, lost_words
 from facegate_client import (
     FaceScanner,
@@ -97,7 +98,7 @@ class ScanDisplay(ScanEvents):
         if self._declined:
             return
         lost = f", {dropped} dropped" if dropped else ""
-        self._say(f"  {frames} frames sent{lost}. One moment, please.")
+        self._say(f"  {counted(frames, 'frame')} sent{lost}. One moment, please.")
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         """Shows hints if the attempt has to be repeated."""

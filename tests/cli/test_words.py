@@ -52,6 +52,13 @@ def test_a_refusal_states_problem_expectation_and_remedy() -> None:
         assert part in stalled
 
 
+def test_a_certificate_of_other_names_is_told_from_a_missing_authority() -> None:
+    text = "UNAVAILABLE: Custom verification check failed with error: Hostname Verification Check failed."
+    told = describe_lost_connection(ConnectionFailedError(text))
+    assert "for other names" in told
+    assert "--ca" not in told
+
+
 def test_a_server_that_lets_connect_and_never_answers_is_stalled() -> None:
     text = "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame"
     told = describe_lost_connection(ConnectionFailedError(text))
