@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 import grpc
 import typer
+from cryptography import x509
 
 from cli.errors import CommandError, fail
 from cli.words import describe_lost_connection, describe_refusal
@@ -146,10 +147,19 @@ def read_tls(
     if ca is None and certificate is None and key is None and is_loopback(target):
         return None
     return TlsSettings(
-        root_certificates=None if ca is None else read_file(ca, "the authorities"),
-        client_certificate=None if certificate is None else read_file(certificate, "the certificate"),
+        root_certificates=None if ca is None else _certificates(ca, "the authorities"),
+        client_certificate=None if certificate is None else _certificates(certificate, "the certificate"),
         client_key=None if key is None else read_file(key, "the private key"),
     )
+
+
+def _certificates(path: Path, what: str) -> bytes:
+    content = read_file(path, what)
+    try:
+        x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise CredentialsError(f"{what}: {path} contains no certificate in PEM") from error
+    return content
 
 
 _Answer = TypeVar("_Answer")

@@ -1,12 +1,14 @@
 """``facegate result verify``: verifies a saved result, evidence record or archive, offline."""
 
+import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 from facegate.v1 import result_pb2
@@ -19,12 +21,16 @@ from rich.text import Text
 
 from cli.errors import FileUnusable, fail
 from cli.options import JsonOption
+from cli.shown import counted
 from cli.verdict import enum_word, failure_words, policy_words, sdk_words, waiver_words
 from facegate_client import (
     ClientError,
+    ExportedCheck,
     KeySet,
+    is_person_export,
     load_key_set,
     verify_archive,
+    verify_person_export,
     verify_record_jws,
     verify_result_jws,
     verify_review_jws,
@@ -167,7 +173,7 @@ def verify_command(
     """Verify a saved result, review, evidence record or archive, offline.
 
     Of an archive, every file is compared with the signed manifest, and its result and its review are verified
-    too.
+    too; of the export of a person, every archive in it.
 
     Examples:
       curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
@@ -185,8 +191,21 @@ def verify_command(
     exit status is 0 if the signature is valid, 1 if the result is refused, and 2 if a file cannot be read.
     """
     try:
-        content, keys = _read_content(result), _read_keys(jwks)
+        keys = _read_keys(jwks)
         reviewed = None if of_result is None else _text(_read(of_result))
+        with _opened(result) as file:
+            if is_person_export(file):
+                if expect_check_id is not None:
+                    raise FileUnusable(
+                        f"{_named(result)} is the export of a person: leave out --expect-check-id"
+                    )
+                exported = verify_person_export(
+                    file, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+                )
+                _show_person(tuple(exported), as_json=as_json)
+                return
+            file.seek(0)
+            content = _limited(file, result, most_bytes=_MOST_BYTES_OF_ARCHIVE)
     except (FileUnusable, ClientError) as error:
         fail(str(error), UNREADABLE)
     try:
@@ -216,12 +235,55 @@ def verify_command(
         Console().print(_view(saved.result, saved.header, saved.manifest))
 
 
-def _read_content(source: str) -> bytes:
-    if source != _STDIN and Path(source).is_dir():
+def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
+    """Shows what was verified of a person's export, and ends the command if an archive is refused."""
+    refused = sum(bool(check.problem) for check in checks)
+    rows = [
+        {
+            "check_id": check.check_id,
+            "verified": check.archive is not None,
+            "status": "" if check.archive is None else _status(check.archive.result),
+            "left_out": check.left_out,
+            "problem": check.problem,
+        }
+        for check in checks
+    ]
+    if as_json:
+        typer.echo(json.dumps({"verified": not refused, "kind": "person", "checks": rows}, indent=2))
+    else:
+        table = Table(title="The export of a person", title_justify="left")
+        for name in ("Check", "Archive", "Status"):
+            table.add_column(name, overflow="fold")
+        for row, check in zip(rows, checks, strict=True):
+            if check.problem:
+                state = Text(f"refused: {check.problem}", "red")
+            else:
+                state = Text(f"left out: {check.left_out}" if check.left_out else "valid")
+            table.add_row(Text(check.check_id), state, str(row["status"]))
+        Console().print(table)
+        valid = sum(check.archive is not None for check in checks)
+        typer.echo(f"{counted(valid, 'archive')} valid, {refused} refused. subject.json is not signed.")
+    if refused:
+        raise typer.Exit(NOT_VERIFIED)
+
+
+def _status(result: result_pb2.CheckResult) -> str:
+    return enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    """Yields a file that can be sought."""
+    if source == _STDIN:
+        yield io.BytesIO(sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1))
+        return
+    if Path(source).is_dir():
         raise FileUnusable(f"{source} is a folder; give the .jws file in it")
-    if source != _STDIN:
-        return _read(source, most_bytes=_MOST_BYTES_OF_ARCHIVE)
-    return sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1)
+    try:
+        with Path(source).open("rb") as file:
+            yield file if file.seekable() else io.BytesIO(file.read(_MOST_BYTES_OF_ARCHIVE + 1))
+    except OSError as error:
+        raise FileUnusable(f"{source} cannot be read: {error.strerror}") from error
 
 
 def _read_keys(source: str) -> KeySet:
@@ -230,17 +292,26 @@ def _read_keys(source: str) -> KeySet:
             f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
             "over a connection that you trust, with curl -o jwks.json"
         )
-    return load_key_set(_read(source))
+    try:
+        return load_key_set(_read(source))
+    except ClientError as error:
+        raise FileUnusable(
+            f"{source}: {error}; give a saved copy of /.well-known/jwks.json of the server's admin listener"
+        ) from error
 
 
-def _read(path: str, *, most_bytes: int = _MAX_BYTES) -> bytes:
+def _read(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
-            content = file.read(most_bytes + 1)
+            return _limited(file, path, most_bytes=_MAX_BYTES)
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _limited(file: BinaryIO, name: str, *, most_bytes: int) -> bytes:
+    content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
-        raise FileUnusable(f"{path} has more than {most_bytes} bytes; nothing that is verified is so large")
+        raise FileUnusable(f"{name} has more than {most_bytes} bytes; nothing that is verified is so large")
     return content
 
 
@@ -306,8 +377,7 @@ def _view(
         table.add_row("sandbox", Text("yes: made for tests, no statement about a person", "bold yellow"))
     else:
         table.add_row("sandbox", Text("no"))
-    status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
-    table.add_row("status", Text(status, "bold green" if success else "bold red"))
+    table.add_row("status", Text(_status(result), "bold green" if success else "bold red"))
     table.add_row("reasons", Text(", ".join(failure_words(result)) or "-"))
     table.add_row("check", Text(result.check_id))
     table.add_row("decided", Text(result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")))

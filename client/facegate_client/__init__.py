@@ -5,7 +5,15 @@ project. So it can be written again in any language from `docs/device_protocol.m
 """
 
 from facegate_client.analysis import AnalysisClient
-from facegate_client.archive import VerifiedArchive, VerifiedRecord, verify_archive, verify_record_jws
+from facegate_client.archive import (
+    ExportedCheck,
+    VerifiedArchive,
+    VerifiedRecord,
+    is_person_export,
+    verify_archive,
+    verify_person_export,
+    verify_record_jws,
+)
 from facegate_client.attestation import Attestor, NoAttestation
 from facegate_client.camera import CameraSource, open_camera
 from facegate_client.channel import (
@@ -63,6 +71,7 @@ __all__ = [
     "ConnectionFailedError",
     "CredentialsError",
     "DisplayedStep",
+    "ExportedCheck",
     "ExportedImage",
     "Exposure",
     "FaceScanner",
@@ -97,6 +106,7 @@ __all__ = [
     "fetch_key_set",
     "generated_source",
     "is_loopback",
+    "is_person_export",
     "load_key_set",
     "open_camera",
     "open_channel",
@@ -105,6 +115,7 @@ __all__ = [
     "server_spki_sha256",
     "ticket_of",
     "verify_archive",
+    "verify_person_export",
     "verify_record_jws",
     "verify_response",
     "verify_result_jws",

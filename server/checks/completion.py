@@ -20,7 +20,7 @@ from server.checks.refusals import check_not_found, result_erased
 from server.checks.reviews import review_standing
 from server.checks.running import RunningScans
 from server.domain.reviews import ReviewStanding
-from server.domain.terms import OPEN_STATES, CheckState
+from server.domain.terms import OPEN_STATES, CheckState, CheckStatus
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, HeldImage, facts_of
 from server.keyring.sealing import SealError, WrappingKeyUnknown
@@ -163,12 +163,13 @@ class Deliveries:
         )
 
     def events_of(
-        self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime
+        self, record: CheckRecord, *, status: CheckStatus, subject: str, actor: Actor, now: datetime
     ) -> tuple[AuditEvent, AuditEvent | None]:
         """Returns the possible events of one call of FinishCheck. The transaction appends one at most.
 
         Args:
             record: The check, as it was read before the transaction.
+            status: The status in the evidence record; the one in ``record`` is not sealed.
             subject: The subject reference of the evidence record; may be empty.
 
         Returns:
@@ -176,7 +177,7 @@ class Deliveries:
             it does not; ``None`` if the repeat is only counted.
         """
         hashed = subject_hash(self._tenant_key(record.tenant), subject)
-        detail = {"sandbox": "true"} if record.sandbox else {}
+        detail = {"status": status.value} | ({"sandbox": "true"} if record.sandbox else {})
         first = AuditEvent(
             tenant=record.tenant,
             action=AuditAction.RESULT_DELIVERED,
@@ -302,7 +303,7 @@ class CheckCompletion:
         with stages.stage(Stage.LOAD_RESULT):
             delivery, named = await self._kept(record)
         first, again = self._deliveries.events_of(
-            record, subject=delivery.subject_reference, actor=actor, now=now
+            record, status=delivery.status, subject=delivery.subject_reference, actor=actor, now=now
         )
         with stages.stage(Stage.STORE_DELIVERY):
             try:

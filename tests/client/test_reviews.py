@@ -44,7 +44,7 @@ def test_a_review_is_of_its_kind_result_and_tenant() -> None:
         )
         assert (review.check_id, review.outcome) == ("c-1", "ALLOW")
     other = _signed(result_pb2.CheckResult(check_id="c-2").SerializeToString(), kind=RESULT_TYPE)
-    for text, limits in (
+    cases: list[tuple[str, dict[str, Any]]] = [
         (_review(), {"result_jws": other}),
         (_review(), {"result_jws": _review()}),
         (_review(), {"tenant": "wholesale"}),
@@ -52,7 +52,8 @@ def test_a_review_is_of_its_kind_result_and_tenant() -> None:
         (results[0], {}),
         (_signed(json.dumps(_REVIEW).encode(), kind=RECORD_TYPE), {}),
         (_review()[:-4] + "AAAA", {}),
-    ):
+    ]
+    for text, limits in cases:
         with pytest.raises(ServerNotTrustedError):
             verify_review_jws(text, _KEYS, **limits)
 

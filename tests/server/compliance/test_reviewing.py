@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from uuid import uuid4
@@ -18,6 +18,7 @@ from sqlalchemy import text
 
 from facegate_client import (
     ApiKey,
+    CallRefusedError,
     Orchestrator,
     ServerNotTrustedError,
     verify_archive,
@@ -145,7 +146,7 @@ async def test_of_many_claims_at_once_one_holds(office: Office) -> None:
     calls = [office.reviews_of(name).claim_review(check_id) for name in ("rita", "rolf", "rosa") * 3]
     answers = await asyncio.gather(*calls, return_exceptions=True)
     holders = {answer.claimed_by for answer in answers if isinstance(answer, service_pb2.Review)}
-    refusals = {answer.refusal.reason for answer in answers if not isinstance(answer, service_pb2.Review)}  # type: ignore[union-attr]
+    refusals = {answer.refusal.reason for answer in answers if isinstance(answer, CallRefusedError)}
     assert len(holders) == 1
     assert refusals == {"REVIEW_CLAIMED"}
     decisions = [
@@ -217,7 +218,7 @@ async def test_who_may_not_review(office: Office) -> None:
     assert check_id not in await _pending(office, "stranger")
     # Compliance reads; orchestrators and operators do neither.
     assert check_id in await _pending(office, "anna")
-    denied = [
+    denied: list[Awaitable[object]] = [
         office.reviews_of("anna").claim_review(check_id),
         office.reviews_of("reader").get_review(check_id),
         office.reviews_of("backend").get_review(check_id),
@@ -225,8 +226,8 @@ async def test_who_may_not_review(office: Office) -> None:
         office.of("rita").delete_evidence(check_id, purpose="tidy"),
         office.of("rita").list_audit_events(audit_pb2.ListAuditEventsRequest()),
     ]
-    for call in denied:
-        assert (await refused_call(call)).refusal.reason == "PERMISSION_DENIED"
+    for refused in denied:
+        assert (await refused_call(refused)).refusal.reason == "PERMISSION_DENIED"
     # Nobody reviews what they made, also with both roles; what others made they do.
     own = await office.check("r-own", scanned=True, policy="sampled", by="maker")
     maker = office.reviews_of("maker")

@@ -168,7 +168,7 @@ async def test_lists_are_by_tenant_state_cause_and_sandbox_oldest_first(
     repository: CheckRepository, reviews: ReviewRepository
 ) -> None:
     fresh, claimed, second, decided, expired, sandbox, doubt = [
-        await _reviewed(repository, seconds=seconds, **changes)  # type: ignore[arg-type]
+        await _reviewed(repository, seconds=seconds, **changes)
         for seconds, changes in (
             (1, {}),
             (2, {}),
