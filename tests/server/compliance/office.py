@@ -36,7 +36,9 @@ _CALLERS = {
     "stranger": ("branch", "reviewer"),
     # One who creates checks and reviews those of others.
     "maker": ("bank", "orchestrator reviewer"),
+    "tester": ("bank", "orchestrator"),
 }
+_SANDBOX = frozenset({"tester"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +104,10 @@ def _write_keys(file: Path) -> dict[str, str]:
     for name, (tenant, role) in _CALLERS.items():
         keys[name], digest = new_api_key()
         roles = json.dumps(role.split())
-        lines.append(f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = {roles}\n')
+        lines.append(
+            f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = {roles}\n'
+            f"sandbox = {json.dumps(name in _SANDBOX)}\n"
+        )
     file.write_text("".join(lines))
     file.chmod(0o600)
     return keys

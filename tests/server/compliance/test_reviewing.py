@@ -20,6 +20,7 @@ from facegate_client import (
     ApiKey,
     CallRefusedError,
     Orchestrator,
+    SandboxResultError,
     ServerNotTrustedError,
     verify_archive,
     verify_result_jws,
@@ -291,6 +292,20 @@ async def test_the_third_failure_of_a_person_is_reviewed_and_others_are_not_coun
     review = (await office.reviews_of("rita").get_review(third)).review
     assert review.causes == [review_pb2.REVIEW_CAUSE_REPEATED_FAILURES]
     assert review.status == result_pb2.CHECK_STATUS_FAILURE
+
+
+async def test_sandbox_checks_are_reviewed_like_real_ones_but_apart(office: Office) -> None:
+    check_id = await office.check("r-sandbox", scanned=True, policy="sampled", by="tester")
+    rita = office.reviews_of("rita")
+    assert check_id not in await _pending(office)
+    apart = [one async for one in rita.all_reviews(service_pb2.ListReviewsRequest(sandbox=True), most=100)]
+    assert [one.check_id for one in apart] == [check_id]
+    assert apart[0].sandbox
+    await rita.claim_review(check_id)
+    signed = (await rita.decide_review(check_id, outcome=_ALLOW, reason=_SAME)).review_jws
+    with pytest.raises(SandboxResultError):
+        verify_review_jws(signed, office.jwks)
+    assert verify_review_jws(signed, office.jwks, accept_sandbox=True).content["sandbox"] is True
 
 
 async def test_a_review_of_another_result_is_not_signed(office: Office) -> None:
