@@ -195,6 +195,8 @@ class AttemptJudge:
                 fusion=env.models.fusion,
                 hints=run.capture.hints,
                 too_slow=run.too_slow,
+                busy=run.busy,
+                obstacle=run.capture.obstacle,
                 challenge=challenge_evidence(env, stream.plans, run.challenge),
                 gestures=run.capture.gestures,
                 complete=run.complete,
