@@ -738,11 +738,20 @@ def _scaled(pixels: BgrImage, scale: float) -> BgrImage:
     return np.asarray(np.clip(small + noise, 0, 255), np.uint8)
 
 
+def _painted(pixels: BgrImage) -> BgrImage:
+    """The picture with a strip of 8 pixels at its edge painted over."""
+    painted = pixels.copy()
+    painted[:, :8] = (40, 90, 160)
+    return painted
+
+
 _ALTERED: dict[str, Callable[[BgrImage], BgrImage]] = {
     "mirrored": lambda pixels: np.ascontiguousarray(pixels[:, ::-1]),
     "quality 84": lambda pixels: pixels,
     "97 % with noise": lambda pixels: _scaled(pixels, 0.97),
     "without its margin": lambda pixels: np.ascontiguousarray(pixels[12:-12, 8:-8]),
+    "darker": lambda pixels: np.asarray(255 * (pixels / 255) ** 1.3, np.uint8),
+    "with a strip": _painted,
 }
 
 
