@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from typing import Final
 
+import grpc
 from facegate.v1 import feedback_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
@@ -88,6 +89,36 @@ def _connection_advice(message: str, *, refused: bool) -> str:
     return "Correct the address. If the server has TLS, give --ca with the authority of its certificate."
 
 
+def lost_words(cause: str) -> str:
+    """Returns why a connection of a scan was lost, for the person before the camera.
+
+    gRPC's own texts have addresses and internal names, and those of the server are for developers.
+    """
+    code, _, _ = cause.partition(":")
+    if code in _LOST:
+        return _LOST[code]
+    if any(text in cause for text in _NO_ANSWER):
+        return "the server accepts connections but does not answer"
+    if code not in grpc.StatusCode.__members__:
+        return cause
+    if "Connection refused" in cause:
+        return "no server listens there"
+    if "failed to connect" in cause:
+        return "the server cannot be reached"
+    return "the connection broke"
+
+
+_LOST: Final = {
+    "NOT_SERVING": "this server takes no scans now",
+    "OVERLOADED": "the server is busy",
+    "STREAM_IDLE": "the server heard nothing for too long",
+}
+_NO_ANSWER: Final = (
+    "before receiving SETTINGS",
+    "no Challenge within",
+    "no attempt began",
+    "no result within",
+)
 _KINDS = {
     service_pb2.EvidenceProblem.KIND_LOST: "is lost: the object store does not have it",
     service_pb2.EvidenceProblem.KIND_ALTERED: "was altered in the object store",

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from cli.connection import read_tls
 from cli.shown import counted
-from cli.words import feedback_text, feedback_texts
+from cli.words import feedback_text, feedback_texts, lost_words
 from facegate_client import (
     FaceScanner,
     FlashScreen,
@@ -111,7 +111,7 @@ class ScanDisplay(ScanEvents):
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
         """Shows that the client reconnects."""
-        self._say(f"  Connection lost ({cause}); reconnect {reconnect} in {wait_s:.1f} s.")
+        self._say(f"  Connection lost: {lost_words(cause)}. Reconnect {reconnect} in {wait_s:.1f} s.")
 
     def _say(self, text: str) -> None:
         self._console.print(escape(text), highlight=False)
