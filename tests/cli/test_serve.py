@@ -67,6 +67,7 @@ def test_a_pack_for_evaluation_that_no_setting_allows(tmp_path: Path) -> None:
     assert line.endswith("or set allow_evaluation_pack = true")
 
 
+@pytest.mark.slow
 def test_the_default_server_states_that_its_pack_is_for_evaluation(tmp_path: Path) -> None:
     log = tmp_path / "log"
     with (

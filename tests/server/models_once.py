@@ -20,7 +20,7 @@ _BORDER: Final = 24
 class _Remembered:
     """Runs a real model once for each image, because tests send the same images again and again.
 
-    The borders do not count: ``fresh_pictures`` of ``tests.server.live`` differ only there, and show no face there.
+    Borders do not count: ``fresh_pictures`` of ``tests.server.live`` differ only there, where no face is.
     """
 
     def __init__(self) -> None:

@@ -700,7 +700,7 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
         ["keys", "destroy", "1"],
         ["backup", "database", "backup.gz"],
         ["backup", "objects", "copies"],
-        ["doctor"],
+        pytest.param(["doctor"], marks=pytest.mark.slow),  # it loads the models
     ],
 )
 def test_no_command_but_those_that_make_one_makes_a_database(
