@@ -60,10 +60,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.research)
 
 
+def pytest_configure() -> None:
+    """Collecting tests imports everything, which stays: no garbage is searched for until it is done."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Keeps the modules and tests, half a million objects that stay, out of every garbage collection."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @functools.cache
