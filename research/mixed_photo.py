@@ -126,7 +126,7 @@ def _wrinkles(skin: _Plane, marks: Points, width: float, rng: np.random.Generato
         for x, y in marks[rng.integers(0, len(marks), rng.integers(6, 20))]:
             angle, reach = rng.uniform(0, np.pi), rng.uniform(0.04, 0.15) * width
             aside = reach * np.array([np.cos(angle), np.sin(angle)])
-            ends = np.round(np.array([x, y]) + [-aside, aside]).astype(np.int32)
+            ends = np.round(np.add([x, y], [-aside, aside])).astype(np.int32)
             cv2.polylines(lines, [ends], False, float(rng.choice([-1, -1, 1])), 2, cv2.LINE_AA)
         drawn.append(np.asarray(cv2.GaussianBlur(lines, (0, 0), 0.006 * width), np.float32))
     sways = [Sway(rng, rms=rng.uniform(6, 20), lowest=0.15, highest=1.2) for _ in drawn]
@@ -183,7 +183,7 @@ def _lit(shown: Shown, marks: Points, *, seed: int) -> Shown:
     return show
 
 
-def changed_skin(name: str, shown: Shown, marks: Points, *, seed: int) -> Shown:
+def changed_skin(name: str, shown: Shown, *, marks: Points, seed: int) -> Shown:
     """Returns what is shown of a photo, with skin that changes in one of the ways of ``SKINS``.
 
     Args:

@@ -204,6 +204,8 @@ _SCANS: Final = {16.0: 2, 5.0: 1}
 _FOLDERS: Final = ("video", "video_more", "video_phone")
 _BEFORE: Final = 20
 """The number of frames by which another frame of a clip is earlier."""
+_RATES: Final = (5.0, 10.0)
+"""The range of the films' frames a second: about three faces a second are compared."""
 _HALVINGS: Final = 100
 _DOUBTED: Final = 1 / 9
 """The share of people's scans that may be in doubt."""
@@ -343,19 +345,19 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
             (f"mixed: {kind}", partial(mixed, other=other, seed=number), _BENT)
             for kind, other in _others(photo, earlier, pack, number)
         )
-        films.append(("hardly bent", None, _STIFF))
-        films.append(("hardly bent, skin: fading", _skin("fading", photo, number), _STIFF))
+        stiff = (
+            ("hardly bent", None)
+            if number % 2
+            else ("hardly bent, skin: fading", _skin("fading", photo, number))
+        )
+        films.append((*stiff, _STIFF))
         for kind, change, strength in films:
             scan = _warped(photo, warp, number, pack, points, change=change, strength=strength)
             yield Row(f"frame of a clip, {kind}", name, find_moved_picture(scan), measure_moved_picture(scan))
 
 
 def _skin(name: str, photo: FramedPhoto, seed: int) -> Change:
-    return partial(_changed_skin, name, marks=photo.marks.points, seed=seed)
-
-
-def _changed_skin(name: str, shown: Shown, *, marks: Points, seed: int) -> Shown:
-    return changed_skin(name, shown, marks, seed=seed)
+    return partial(changed_skin, name, marks=photo.marks.points, seed=seed)
 
 
 def _others(photo: FramedPhoto, earlier: BgrImage, pack: Pack, number: int) -> Iterator[tuple[str, BgrImage]]:
@@ -392,7 +394,7 @@ def _warped(
         photo.face,
         WARPS[warp](photo, bent, number),
         noise=float(rng.uniform(*strength.noise)),
-        rate=float(rng.uniform(12, 25)),
+        rate=float(rng.uniform(*_RATES)),
         seconds=_SECONDS,
         seed=number,
         alive=alive if change is None or alive is None else change(alive),
