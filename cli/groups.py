@@ -15,6 +15,9 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
+from cli.errors import fail
+from cli.shown import printable
+
 if TYPE_CHECKING:
     # The copy of Click that comes with Typer.
     from typer._click.core import Command as ClickCommand
@@ -87,6 +90,15 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
 
         def list_commands(self, ctx: "Context") -> list[str]:
             return list(late)
+
+        def invoke(self, ctx: "Context") -> Any:
+            """Reports an error of a file that no command expected, such as a name that is too long."""
+            try:
+                return super().invoke(ctx)
+            except OSError as error:
+                if error.filename is None:
+                    raise
+                fail(f"{printable(str(error.filename))}: {error.strerror or error}")
 
         def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
             """Writes a line for each command, without options, such as those for shell completion."""

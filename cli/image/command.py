@@ -24,7 +24,7 @@ from cli.errors import FAILED, FileUnusable, PolicyUnusable, errors_reported
 from cli.files import MOST_IMAGE_BYTES, read_image, write_image
 from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
-from cli.shown import section_table
+from cli.shown import counted, section_table
 from formats.image_format import ImageFormat, ImageHeader
 from matcher import (
     ConversionImpossible,
@@ -239,7 +239,7 @@ def summary_view(results: Sequence[ImageResult]) -> RenderableType:
         f"{sum(checked.answer is answer for checked in results)} {text.plain.lower()}"
         for answer, text in _ANSWERS.items()
     )
-    return Group(table, Text(f"{len(results)} images: {counts}."))
+    return Group(table, Text(f"{counted(len(results), 'image')}: {counts}."))
 
 
 def _why(checked: ImageResult) -> str:

@@ -22,6 +22,7 @@ from server.edge.device_servicer import DeviceServicer
 from server.edge.evidence_servicer import EvidenceServicer
 from server.edge.gate import RefusedAccess
 from server.edge.listeners import Listener
+from server.edge.review_servicer import ReviewServicer
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
 from server.running.capacity import open_capacity, share
@@ -52,6 +53,7 @@ class Listeners:
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
         evidence_servicer: The servicer of compliance behind ``service``.
+        review_servicer: The servicer of reviews behind ``service``.
         callers: Identifies the callers of ``service``.
         issuer: The issuer of their access tokens, which is closed after the listeners; ``None`` without one.
         refused: The refused calls of ``service``, for the audit log.
@@ -65,6 +67,7 @@ class Listeners:
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
     evidence_servicer: EvidenceServicer
+    review_servicer: ReviewServicer
     callers: CallerIdentifier
     issuer: Issuer | None
     refused: RefusedAccess
@@ -110,6 +113,7 @@ def make_listeners(
     )
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
     evidence_servicer = EvidenceServicer(callers=callers, calls=capacity.evidence)
+    review_servicer = ReviewServicer(callers=callers, calls=capacity.evidence)
     return Listeners(
         device=Listener(
             name="device",
@@ -133,7 +137,7 @@ def make_listeners(
             max_message_bytes=MOST_SERVICE_BYTES,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
-            servicers=[service_servicer, analysis_servicer, evidence_servicer],
+            servicers=[service_servicer, analysis_servicer, evidence_servicer, review_servicer],
             other="device",
             reflection_enabled=settings.reflection,
             streaming=False,
@@ -152,6 +156,7 @@ def make_listeners(
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
         evidence_servicer=evidence_servicer,
+        review_servicer=review_servicer,
         callers=callers,
         issuer=issuer,
         refused=refused,
