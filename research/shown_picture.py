@@ -330,8 +330,8 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
                 if drawn is None and kind != "warped":
                     continue
                 scan = _warped(photo, warp, number, pack, drawn)
-                change = measure_moved_picture(scan)
-                yield Row(f"{kind}: {warp}", name, find_moved_picture(scan), change)
+                moved = measure_moved_picture(scan)
+                yield Row(f"{kind}: {warp}", name, find_moved_picture(scan), moved)
                 yield Row(f"trusted image, {kind}: {warp}", name, find_trusted_image(scan, trusted))
     for number, (name, picture, earlier) in enumerate(_frames(assets)):
         photo, points = _framed(picture, pack), _drawable(picture)
@@ -351,8 +351,8 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
             else ("hardly bent, skin: fading", _skin("fading", photo, number))
         )
         films.append((*stiff, _STIFF))
-        for kind, change, strength in films:
-            scan = _warped(photo, warp, number, pack, points, change=change, strength=strength)
+        for kind, altered, strength in films:
+            scan = _warped(photo, warp, number, pack, points, change=altered, strength=strength)
             yield Row(f"frame of a clip, {kind}", name, find_moved_picture(scan), measure_moved_picture(scan))
 
 
