@@ -241,6 +241,22 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
     assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TURN_HEAD_SLIGHTLY")
 
 
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        (VerdictReason.EYES_CLOSED, "EYES_CLOSED"),
+        (VerdictReason.SHOWS_TRUSTED_IMAGE, "TURN_HEAD_SLIGHTLY"),
+        (VerdictReason.ONE_PICTURE_MOVED, "TURN_HEAD_SLIGHTLY"),
+    ],
+)
+def test_what_the_person_can_change_is_said_though_no_hint_was_given(
+    monkeypatch: pytest.MonkeyPatch, reason: VerdictReason, hint: str
+) -> None:
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(reason,))
+    assert judgement.retryable
+    assert judgement.feedback == (hint,)
+
+
 def test_a_sign_that_was_shown_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     judgement = _judge(
         monkeypatch,
