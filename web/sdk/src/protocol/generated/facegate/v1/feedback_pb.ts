@@ -209,7 +209,8 @@ export enum FeedbackCode {
   LOW_VIDEO_QUALITY = 19,
 
   /**
-   * The surroundings do not allow this kind of scan, such as strong sun behind the person. Not sent yet.
+   * No challenge can follow in this scan, because the device announced none that the policy names: only a picture
+   * beyond doubt succeeds. Sent at the start of an attempt.
    *
    * @generated from enum value: FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED = 20;
    */
