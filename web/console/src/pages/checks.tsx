@@ -44,7 +44,7 @@ export function ChecksPage() {
       <div ref={filterForm}>
         <FilterForm filters={filters} apply={apply} />
       </div>
-      <div ref={list}>
+      <div ref={list} class="list">
         <CheckList filters={filters} />
       </div>
       <p class="help">{t("checks.keys")}</p>
@@ -165,7 +165,7 @@ function CheckList({ filters }: { filters: Filters }) {
     <>
       <p role="status" class="count">
         {tn("checks.count", more.checks.length)}
-        {more.token !== "" && ` ${t("checks.more")}`}
+        {more.token !== "" && `. ${t("checks.more")}`}
       </p>
       <CheckTable caption={t("page.checks")} checks={more.checks} opened={remembered.opened} open={(opened) => (remembered.opened = opened)} />
       {more.token !== "" && (

@@ -45,7 +45,7 @@ function HeldPart() {
       {!first.busy && first.error === null && (
         <p class="count">
           {checks.length === 0 ? t("holds.list.none") : tn("checks.count", checks.length)}
-          {token !== "" && ` ${t("checks.more")}`}
+          {token !== "" && `. ${t("checks.more")}`}
         </p>
       )}
       {checks.length > 0 && <CheckTable caption={t("holds.list")} checks={checks} />}

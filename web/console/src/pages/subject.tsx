@@ -81,7 +81,7 @@ function PreviewPart({ preview }: { preview: Preview }) {
   const held = checks.filter((check) => check.onHold);
   return (
     <Section title={t("subject.found")}>
-      <div role="status">
+      <div role="status" class="list">
         <p>
           {checks.length === 0 ? t("subject.none") : tn("subject.count", checks.length)}
           {more && ` ${t("subject.more")}`}

@@ -40,21 +40,23 @@ export function AuditEntries({
     setToken(answer.nextPageToken ?? "");
   });
   const shown = events.filter(keep);
+  // The entries of one check need no column for it.
+  const ofMany = request["checkId"] === undefined;
   if (first.busy && events.length === 0) return <Busy />;
   if (first.error !== null) return <Problem error={first.error} retry={first.reload} />;
   return (
-    <>
+    <div class="list">
       {shown.length === 0 ? (
         <Notice>{t("audit.none")}</Notice>
       ) : (
         <>
           <p role="status" class="count">
             {tn("audit.count", shown.length)}
-            {token !== "" && ` ${t("checks.more")}`}
+            {token !== "" && `. ${t("checks.more")}`}
           </p>
           <Table
             caption={caption}
-            columns={[t("column.time"), t("column.action"), t("column.actor"), t("column.purpose"), t("column.check"), t("column.detail")]}
+            columns={[t("column.time"), t("column.action"), t("column.actor"), t("column.purpose"), ...(ofMany ? [t("column.check")] : []), t("column.detail")]}
             rows={shown.map((event) => ({
               key: event.sequence,
               cells: [
@@ -64,13 +66,7 @@ export function AuditEntries({
                   {event.actor?.name ?? "–"} <span class="soft">{[event.actor?.role, event.actor?.address].filter(Boolean).join(", ")}</span>
                 </>,
                 event.purpose || "–",
-                event.checkId ? (
-                  <a class="row-link" href={addressOf("checks", event.checkId)}>
-                    <code>{event.checkId.slice(0, 8)}</code>
-                  </a>
-                ) : (
-                  "–"
-                ),
+                ...(ofMany ? [event.checkId ? <CheckLink checkId={event.checkId} /> : "–"] : []),
                 <DetailOf event={event} />,
               ],
             }))}
@@ -83,7 +79,15 @@ export function AuditEntries({
         </button>
       )}
       <Problem error={next.error} />
-    </>
+    </div>
+  );
+}
+
+function CheckLink({ checkId }: { checkId: string }) {
+  return (
+    <a class="row-link" href={addressOf("checks", checkId)}>
+      <code>{checkId.slice(0, 8)}</code>
+    </a>
   );
 }
 

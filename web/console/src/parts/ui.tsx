@@ -177,7 +177,7 @@ export function Table({
           <tr key={key} role="row">
             {cells.map((cell, index) => (
               <td key={columns[index]} role="cell" data-label={columns[index]}>
-                {cell}
+                <div>{cell}</div>
               </td>
             ))}
           </tr>

@@ -214,8 +214,8 @@ export const de: Record<keyof typeof en, string> = {
   "ended.SERVER_FAULT": "Ein Fehler des Servers hat ihn beendet.",
   "ended.SERVER_STOPPED": "Der Server hielt an.",
   "ended.UNSPECIFIED": "",
-  "transcript.intact": "Die Mitschrift ist unversehrt: {frames} Bilder kamen an, {examined} davon wurden untersucht, über {streams} Ströme.",
-  "transcript.notIntact": "Die Mitschrift ist nicht unversehrt: {frames} Bilder kamen an, {examined} davon wurden untersucht, über {streams} Ströme.",
+  "transcript.intact": "Die Mitschrift ist unversehrt: {frames} Bilder kamen an, {examined} davon wurden untersucht. Ströme: {streams}.",
+  "transcript.notIntact": "Die Mitschrift ist nicht unversehrt: {frames} Bilder kamen an, {examined} davon wurden untersucht. Ströme: {streams}.",
 
   signals: "Signale",
   "signals.help": "Jeder Wert geht von 0, wie bei einem Angriff, bis 1, wie bei einer lebendigen Person. Das Gewicht ist sein Anteil am Urteil.",

@@ -211,8 +211,8 @@ export const en = {
   "ended.SERVER_FAULT": "A fault of the server ended it.",
   "ended.SERVER_STOPPED": "The server stopped.",
   "ended.UNSPECIFIED": "",
-  "transcript.intact": "The transcript is intact: {frames} frames were received, {examined} of them examined, over {streams} streams.",
-  "transcript.notIntact": "The transcript is not intact: {frames} frames were received, {examined} of them examined, over {streams} streams.",
+  "transcript.intact": "The transcript is intact: {frames} frames were received, {examined} of them examined. Streams: {streams}.",
+  "transcript.notIntact": "The transcript is not intact: {frames} frames were received, {examined} of them examined. Streams: {streams}.",
 
   signals: "Signals",
   "signals.help": "Each score goes from 0, as an attack, to 1, as a live person. The weight is its share of the verdict.",
