@@ -24,6 +24,7 @@ from server.telemetry.metrics import Metrics
 __all__ = [
     "ANALYSIS_SERVICE",
     "DEVICE_METHODS",
+    "EVIDENCE",
     "EVIDENCE_SERVICE",
     "SCAN_METHOD",
     "SCOPES",
@@ -33,10 +34,11 @@ __all__ = [
     "Listener",
 ]
 
+EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
 SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
-    evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
+    EVIDENCE,
 )
 """The services of the contract."""
 _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
@@ -50,6 +52,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
     f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
     f"/{EVIDENCE_SERVICE}/ListChecks": Scope.READ_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/GetFigures": Scope.READ_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/GetEvidence": Scope.READ_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/GetEvidenceImage": Scope.READ_IMAGES,
     f"/{EVIDENCE_SERVICE}/ExportEvidence": Scope.EXPORT_EVIDENCE,

@@ -1,9 +1,11 @@
 """The listeners for devices, orchestrators and pages, and the servicers behind them."""
 
-from collections.abc import Callable, Collection, Mapping
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -18,13 +20,17 @@ from server.base.private_files import WatchedFile
 from server.configuration.settings import LimitSettings, Settings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
+from server.edge.calls import Calls, CallsServicer
+from server.edge.console import ConsoleInterface, ConsoleListener, ConsoleSessions, LogIn
+from server.edge.console.guard import Guard
+from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
-from server.edge.evidence_servicer import EvidenceServicer
+from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
-from server.edge.listeners import Listener
+from server.edge.listeners import EVIDENCE, Listener
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
-from server.running.capacity import open_capacity, share
+from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
 from server.running.tls import TlsFiles
 from server.running.workers import Analyses
 from server.telemetry.metrics import Metrics
@@ -43,6 +49,15 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The listener for the console, and the parts of it that are opened later."""
+
+    listener: ConsoleListener
+    sessions: ConsoleSessions
+    interface: ConsoleInterface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
     """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
 
@@ -51,7 +66,8 @@ class Listeners:
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
-        evidence_servicer: The servicer of compliance behind ``service``.
+        evidence_calls: The calls of compliance behind ``service`` and the console.
+        console: The console; ``None`` if settings have none.
         callers: Identifies the callers of ``service``.
         issuer: The issuer of their access tokens, which is closed after the listeners; ``None`` without one.
         refused: The refused calls of ``service``, for the audit log.
@@ -64,7 +80,8 @@ class Listeners:
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
-    evidence_servicer: EvidenceServicer
+    evidence_calls: Calls[EvidenceEnvironment]
+    console: Console | None
     callers: CallerIdentifier
     issuer: Issuer | None
     refused: RefusedAccess
@@ -78,21 +95,30 @@ def make_listeners(
     metrics: Metrics,
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
+    show_link: Callable[[str], None],
 ) -> Listeners:
     """Makes the listeners and their servicers. They do not listen yet.
 
     Args:
         analyses: Makes the servicer of single files.
+        show_link: Shows the address with the one-time link of a console on loopback.
 
     Raises:
         ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too
             few files.
     """
     limits, listeners = settings.limits, settings.listeners
-    connections = share(limits, handles=raise_limit(), web=listeners.web is not None)
+    connections = share(
+        limits,
+        handles=raise_limit(),
+        web=listeners.web is not None,
+        console=listeners.console is not None,
+    )
     named = {"device": listeners.device.tls, "service": listeners.service.tls}
     if listeners.web is not None:
         named["web"] = listeners.web.tls
+    if listeners.console is not None:
+        named["console"] = listeners.console.tls
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     oidc = listeners.service.oidc
     issuer = None if oidc is None else _issuer(oidc, monotonic=monotonic)
@@ -109,7 +135,7 @@ def make_listeners(
         callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
     )
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
-    evidence_servicer = EvidenceServicer(callers=callers, calls=capacity.evidence)
+    evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
     return Listeners(
         device=Listener(
             name="device",
@@ -133,7 +159,11 @@ def make_listeners(
             max_message_bytes=MOST_SERVICE_BYTES,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
-            servicers=[service_servicer, analysis_servicer, evidence_servicer],
+            servicers=[
+                service_servicer,
+                analysis_servicer,
+                CallsServicer(callers=callers, calls=evidence_calls),
+            ],
             other="device",
             reflection_enabled=settings.reflection,
             streaming=False,
@@ -151,7 +181,17 @@ def make_listeners(
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
-        evidence_servicer=evidence_servicer,
+        evidence_calls=evidence_calls,
+        console=_console(
+            settings,
+            tls=tls.get("console"),
+            calls=[evidence_calls],
+            callers=callers,
+            refused=refused,
+            metrics=metrics,
+            now=now,
+            show_link=show_link,
+        ),
         callers=callers,
         issuer=issuer,
         refused=refused,
@@ -185,6 +225,57 @@ def _web_listener(
         idle=servicer.idle,
         metrics=metrics,
     )
+
+
+def _console(
+    settings: Settings,
+    *,
+    tls: TlsFiles | None,
+    calls: Sequence[Calls[Any]],
+    callers: CallerIdentifier,
+    refused: RefusedAccess,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+    show_link: Callable[[str], None],
+) -> Console | None:
+    console, kind = settings.listeners.console, settings.listeners.console_login
+    if console is None or kind is None:
+        return None
+    guard = Guard(origin=console.origin, tls=tls is not None)
+    sessions = ConsoleSessions(
+        rules=SessionRules(
+            idle=timedelta(minutes=console.idle_minutes),
+            longest=timedelta(hours=console.session_hours),
+            step_up=timedelta(minutes=console.step_up_minutes),
+        ),
+        callers=callers,
+        random=secrets.token_bytes,
+        now=now,
+    )
+    interface = ConsoleInterface(
+        guard=guard, sessions=sessions, calls=calls, refused=refused, metrics=metrics
+    )
+    log_in = LogIn(
+        guard=guard,
+        sessions=sessions,
+        callers=callers,
+        kind=kind,
+        scopes=interface.scopes,
+        refused=refused,
+        random=secrets.token_bytes,
+        now=now,
+        show_link=show_link,
+    )
+    listener = ConsoleListener(
+        host=console.host,
+        port=console.port,
+        tls=None if tls is None else tls.context(),
+        guard=guard,
+        routes=[*log_in.routes(), *interface.routes()],
+        max_connections=CONSOLE_CONNECTIONS,
+        started=log_in.start,
+    )
+    return Console(listener=listener, sessions=sessions, interface=interface)
 
 
 def _issuer(oidc: OidcSettings, *, monotonic: Callable[[], float]) -> Issuer:

@@ -209,6 +209,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The check has no hold with this reference. [NOT_FOUND]"""
     ERROR_REASON_EVIDENCE_RECORD_MISSING: _ErrorReason.ValueType  # 116
     """The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
+    ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 117
+    """An export or an erasure at the console needs a more recent log-in. [PERMISSION_DENIED]"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the server refused a call or could not answer it. `google.rpc.ErrorInfo.reason` is the value's name without
@@ -402,4 +404,6 @@ ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 115
 """The check has no hold with this reference. [NOT_FOUND]"""
 ERROR_REASON_EVIDENCE_RECORD_MISSING: ErrorReason.ValueType  # 116
 """The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
+ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 117
+"""An export or an erasure at the console needs a more recent log-in. [PERMISSION_DENIED]"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015
