@@ -32,9 +32,9 @@ export function setGuards(own: Guards): void {
   guards = own;
 }
 
-/** Reads the session; `null` without one. */
-export async function readSession(): Promise<Session | null> {
-  const response = await sent("/api/session", { method: "GET" });
+/** Reads the session; `null` without one. `use` says that the person is there, so that the session is not idle. */
+export async function readSession(use = false): Promise<Session | null> {
+  const response = await sent("/api/session", use ? posted({}) : { method: "GET" });
   if (response.status === 401) return null;
   if (!response.ok) throw await refusal(response);
   const session = (await response.json()) as Session;

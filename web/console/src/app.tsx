@@ -36,8 +36,8 @@ export function App({ link }: { link: string }) {
   const [tongue, setTongue] = useState<Language>(language());
   const [stepUp, setStepUp] = useState<((again: boolean) => void) | null>(null);
   const [activeAt, setActiveAt] = useState(() => Date.now());
-  const enter = useCallback(async (notice = "") => {
-    const session = await readSession();
+  const enter = useCallback(async (notice = "", use = false) => {
+    const session = await readSession(use);
     setActiveAt(Date.now());
     if (session === null) {
       forgetFilters();
@@ -99,7 +99,7 @@ export function App({ link }: { link: string }) {
             <ShortcutSetting />
           </footer>
           {stepUp === null ? (
-            <IdleNotice session={session} activeAt={activeAt} stay={() => void enter(t("session.ended"))} ended={() => leave(t("session.idle"))} />
+            <IdleNotice session={session} activeAt={activeAt} stay={() => void enter(t("session.ended"), true).catch((error: unknown) => leave(errorText(error)))} ended={() => leave(t("session.idle"))} />
           ) : (
             <StepUpDialog
               session={session}

@@ -1,37 +1,13 @@
 /** The audit log of the tenant. */
 import { useState } from "preact/hooks";
 import { callForBytes, save } from "../api.js";
+import { ACTIONS } from "../logic/actions.js";
 import { startOfDay } from "../logic/format.js";
 import { AuditEntries } from "../parts/audit_table.js";
 import { useConsole, useTask } from "../parts/hooks.js";
 import { Choice, Field, Form, Notice, Problem, Section, Title } from "../parts/ui.js";
 import { t, word } from "../texts/index.js";
 import { NotAllowed } from "./who.js";
-
-/** The actions that are offered as a filter, as docs/evidence.md lists them. */
-export const ACTIONS = [
-  "result.delivered",
-  "result.repeated",
-  "access.refused",
-  "checks.listed",
-  "evidence.read",
-  "evidence.image_read",
-  "evidence.exported",
-  "subject.exported",
-  "audit.read",
-  "evidence.deleted",
-  "evidence.expired",
-  "hold.placed",
-  "hold.released",
-  "subject.erased",
-  "devices.forgotten",
-  "approval.requested",
-  "approval.given",
-  "settings.changed",
-  "policies.changed",
-  "callers.changed",
-  "keys.changed",
-] as const;
 
 const NO_FILTERS = { since: "", until: "", action: "", actor: "", check: "", subject: "" };
 

@@ -1,5 +1,6 @@
 /** Who looked at a face: every entry about a check or a person that shows data to somebody. */
 import { useState } from "preact/hooks";
+import { LOOKS } from "../logic/actions.js";
 import { addressOf } from "../logic/router.js";
 import { AuditEntries } from "../parts/audit_table.js";
 import { useConsole } from "../parts/hooks.js";
@@ -7,15 +8,6 @@ import { Field, Form, Notice, Section, Time, Title } from "../parts/ui.js";
 import { t } from "../texts/index.js";
 import type { AuditEvent } from "../types.js";
 
-/** The actions by which somebody gets data of a check or a person. */
-const LOOKS: ReadonlySet<string> = new Set([
-  "result.delivered",
-  "result.repeated",
-  "evidence.read",
-  "evidence.image_read",
-  "evidence.exported",
-  "subject.exported",
-]);
 const isLook = (event: AuditEvent) => LOOKS.has(event.action);
 const PAGE = 200;
 
