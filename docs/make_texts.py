@@ -1,7 +1,7 @@
 """Writes what shows the texts of ``facegate_protocol.texts`` and the comments of the contract.
 
-These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, the hints of
-the browser SDK, and the reasons on the pages of the console.
+These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, the
+hints of the browser SDK, and the reasons on the pages of the console.
 """
 
 import json

@@ -2,8 +2,9 @@ import { describe, expect, it } from "vitest";
 import { waiting } from "../src/logic/approvals.js";
 import { checksOf, passRate, summed, timesOf } from "../src/logic/figures.js";
 import { impersonal, listRequest, NO_FILTERS, removeView, savedViews, saveView } from "../src/logic/filters.js";
-import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, livenessLines, oneIn, othersInWords, percentText, startOfDay, timeText } from "../src/logic/format.js";
+import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, oneIn, othersInWords, percentText, startOfDay, timeText } from "../src/logic/format.js";
 import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
+import { livenessLines, parseRecord } from "../src/logic/record.js";
 import { addressOf, linkIn, routeFrom } from "../src/logic/router.js";
 import type { AuditEvent, Review } from "../src/types.js";
 import { memory } from "./memory.js";
@@ -31,6 +32,18 @@ describe("formatting", () => {
     expect(livenessLines(record({}))).toBeNull();
     expect(livenessLines(btoa("{"))).toBeNull();
     expect(livenessLines(undefined)).toBeNull();
+  });
+
+  it("reads records with infinite numbers, which are no JSON", () => {
+    const parse = (text: string) => parseRecord(new TextEncoder().encode(text));
+    expect(parse('{"record":{"a":Infinity,"b":[-Infinity,NaN],"tenant":"Infinity \\" NaN","result":"\\\\"}}')).toEqual({
+      a: null,
+      b: [null, null],
+      tenant: 'Infinity " NaN',
+      result: "\\",
+    });
+    expect(() => parse('{"record":1}')).toThrow(TypeError);
+    expect(() => parse('{"record":{"a":Infinit}}')).toThrow(SyntaxError);
   });
 
   it("formats small values", () => {

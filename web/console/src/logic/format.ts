@@ -81,22 +81,3 @@ export function startOfDay(day: string, after = 0): string | undefined {
 export function dayBefore(now: number, days: number): string {
   return new Date(now - days * 86_400_000).toISOString().slice(0, 10);
 }
-
-/** The lines that a record has of liveness, which the result does not state. */
-export interface LivenessLines {
-  live: number;
-  spoof: number;
-}
-
-/** Reads the thresholds of liveness from a record's JSON; `null` if it has none. */
-export function livenessLines(recordJson: string | undefined): LivenessLines | null {
-  if (recordJson === undefined) return null;
-  try {
-    const text = new TextDecoder().decode(Uint8Array.from(atob(recordJson), (character) => character.charCodeAt(0)));
-    const policy = (JSON.parse(text) as { record?: { outcome?: { liveness?: { policy?: Record<string, unknown> } } } }).record?.outcome?.liveness?.policy;
-    const { live_threshold: live, spoof_threshold: spoof } = policy ?? {};
-    return typeof live === "number" && typeof spoof === "number" ? { live, spoof } : null;
-  } catch {
-    return null;
-  }
-}

@@ -3,9 +3,10 @@
  * JWS (RFC 7515), ES256, by a key that the key set names, with known header fields and the expected type.
  */
 import { fromBinary, toJson } from "@bufbuild/protobuf";
-import { type Bytes, fromBase64, owned, sameBytes, utf8 } from "../../../sdk/src/protocol/bytes.js";
+import { type Bytes, fromBase64, sameBytes, utf8 } from "../../../sdk/src/protocol/bytes.js";
 import { CheckResultSchema } from "../../../sdk/src/protocol/generated/facegate/v1/result_pb.js";
 import type { Evidence, Result } from "../types.js";
+import { type EvidenceRecord, parseRecord } from "./record.js";
 
 /** Why a signature does not count. */
 export type SignatureProblem =
@@ -126,9 +127,9 @@ export async function verifyResult(evidence: Evidence, keys: Keys, of: { checkId
 export async function verifyRecord(evidence: Evidence, keys: Keys, of: { checkId: string; tenant: string }): Promise<Signed> {
   const signed = await verifyJws(evidence.recordJws, keys, "facegate-record");
   if (evidence.recordJson === undefined || !sameBytes(signed.payload, fromBase64(evidence.recordJson))) throw new NotVerified("NOT_THE_RECORD");
-  let record: { tenant?: unknown; result?: unknown; outcome?: { check_id?: unknown } };
+  let record: EvidenceRecord;
   try {
-    record = (JSON.parse(new TextDecoder().decode(owned(signed.payload))) as { record: typeof record }).record;
+    record = parseRecord(signed.payload);
     const stored = fromBase64(record.result as string);
     const result = fromBase64(evidence.resultJws!.split(".")[1]!);
     if (!sameBytes(stored, result)) throw new NotVerified("NOT_THE_RESULT");

@@ -1,5 +1,6 @@
 /** The verdict in words, with each measurement beside its line. */
-import { asWords, bare, livenessLines, numberText, oneIn, othersInWords } from "../logic/format.js";
+import { asWords, bare, numberText, oneIn, othersInWords } from "../logic/format.js";
+import { livenessLines } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
 import { hint, language, t, tn, word } from "../texts/index.js";
 import type { Attempt, Result, Signal } from "../types.js";

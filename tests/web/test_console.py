@@ -1,0 +1,132 @@
+"""The console in Chromium, before a real server with decided checks."""
+
+import json
+from collections.abc import AsyncIterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+
+from facegate_client.archive import verify_archive
+from server.keyring.key_files import KeyFiles
+from server.keyring.keys import KeyFolder
+from server.running.app import FacegateServer
+from tests.server.compliance.office import Office, open_office
+from tests.server.live import settings_for
+from tests.web.conftest import run_script
+
+pytestmark = pytest.mark.slow
+
+_EXPECTED = "the server responded with a status of"
+"""Chromium reports each refused request in its log: those of the log-in and of the step-up are expected."""
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """A server with a console, to which people log in with API keys."""
+    async with open_office(tmp_path_factory.mktemp("office"), console={}) as office:
+        yield office
+
+
+async def walk(office: Office, name: str, page: str = "", **job: Any) -> dict[str, Any]:
+    """Walks through the console; returns what the script prints."""
+    job |= {"address": f"{office.live.server.console_address}/{page}", "key": office.keys["anna"]}
+    answer = await run_script("console", {"walk": name, **job})
+    assert answer.get("error") is None
+    assert answer["violations"] == []
+    assert [problem for problem in answer["problems"] if _EXPECTED not in problem] == []
+    return answer
+
+
+def keys_file(path: Path, key_folder: Path) -> Path:
+    """Writes the public keys of results, as a reader saved them."""
+    path.write_text(json.dumps(KeyFolder(KeyFiles(key_folder)).keys.results.jwks()))
+    return path
+
+
+def lines_of(path: str) -> int:
+    """The number of lines of a saved file."""
+    return len(Path(path).read_text(encoding="utf-8").splitlines())
+
+
+def verify_saved(path: str, office: Office) -> None:
+    """Verifies what was exported without the browser."""
+    verify_archive(Path(path).read_bytes(), office.jwks)
+
+
+async def test_a_complaint_is_answered(office: Office, tmp_path: Path) -> None:
+    check = await office.check("anna-1", scanned=True)
+    held, _ = await office.check("bert-2"), await office.check("bert-2")
+    await office.of("anna").place_hold(held, reference="case-16", reason="court order")
+    answer = await walk(
+        office,
+        "complaint",
+        subject="anna-1",
+        other="bert-2",
+        keys=str(keys_file(tmp_path / "jwks.json", office.live.settings.key_folder)),
+        otherKeys=str(keys_file(tmp_path / "others.json", tmp_path / "other-keys")),
+        downloads=str(tmp_path),
+    )
+    assert answer["wrongKey"].startswith("The server does not know this key or session.")
+    assert answer["focused"] == "Checks"
+    assert answer["address"] == f"#/checks/{check}"
+    assert "anna-1" not in answer["address"]
+    assert answer["outcome"].startswith("Verified")
+    assert "Similarity" in answer["verdict"]
+    assert "Confidence" in answer["verdict"]
+    assert "not verified" not in answer["ownKeys"]
+    assert "jwks.json" in answer["ownKeys"]
+    # No image before a purpose, and none that could be dragged out.
+    assert answer["imagesBefore"] == 0
+    assert answer["images"] >= 2
+    assert answer["takenOut"] == [False, False]
+    assert answer["imageElements"] == 0
+    assert answer["mayErase"] is False
+    looked = [(action, purpose) for action, _, purpose in answer["looked"]]
+    assert ("Image seen", "case 17") in looked
+    assert ("Check exported", "case 17") in looked
+    assert answer["report"] >= answer["images"] + 2
+    assert answer["othersHeld"] == 1
+    assert answer["mistyped"] is False
+    assert answer["erased"] == "1 check was erased."
+    assert answer["held"] == 2
+    assert answer["figures"][0] == "3"
+    assert "anna-1" not in answer["stored"]
+    assert "fg" not in json.loads(answer["stored"])[1]
+    verify_saved(answer["archive"], office)
+    assert lines_of(answer["log"]) > 10
+
+
+async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_path: Path) -> None:
+    check = await office.check("clara-3")
+    first = await walk(office, "session")
+    office.live.clock.ahead += timedelta(minutes=11)
+    answer = await walk(
+        office,
+        "stepUp",
+        f"#/checks/{check}",
+        context={"storageState": first["state"]},
+        downloads=str(tmp_path),
+    )
+    assert answer["focused"] == "password"
+    assert answer["refused"].startswith("This needs a fresh log-in.")
+    verify_saved(answer["archive"], office)
+
+
+async def test_a_one_time_link_leaves_the_address_at_once(tmp_path: Path) -> None:
+    links: list[str] = []
+    free = {"port": 0}
+    settings = settings_for(
+        tmp_path, sandbox=True, listeners={"device": free, "service": free, "admin": free, "console": free}
+    )
+    server = FacegateServer(settings, show_link=links.append)
+    await server.start()
+    try:
+        answer = await run_script("console", {"address": links[0], "walk": "link"})
+    finally:
+        await server.stop()
+    assert answer.get("error") is None
+    page = links[0].partition("#")[0]
+    assert answer["addresses"] == [page, page]
