@@ -229,7 +229,7 @@ export function SignalsPart({ signals }: { signals: readonly Signal[] }) {
   );
 }
 
-function SignalList({ signals }: { signals: readonly Signal[] }) {
+function SignalList({ signals, weighed = true }: { signals: readonly Signal[]; weighed?: boolean }) {
   return (
     <ul class="signals">
       {signals.map((one) => {
@@ -243,7 +243,7 @@ function SignalList({ signals }: { signals: readonly Signal[] }) {
             </span>
             {score === undefined ? <span class="gauge" /> : <Gauge value={score} highest={1} tone={tone} spoken={said} lines={[0.5]} />}
             <span class="score">{said}</span>
-            <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(100 * one.weight!, 0) }) : t("signals.informs")}</span>
+            <span class="weight">{!weighed ? "" : (one.weight ?? 0) > 0 ? t("signals.weight", { share: number(100 * one.weight!, 0) }) : t("signals.informs")}</span>
             {one.detail && (
               <span class="detail" lang="en">
                 {one.detail}
@@ -277,7 +277,7 @@ export function DevicePart({ result }: { result: Result }) {
       {signs.length > 0 && (
         <details>
           <summary>{tn("device.signs", signs.length)}</summary>
-          <SignalList signals={signs} />
+          <SignalList signals={signs} weighed={false} />
         </details>
       )}
       {tests.length > 0 && (

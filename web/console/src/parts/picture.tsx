@@ -80,9 +80,9 @@ function paint(canvas: HTMLCanvasElement, bitmap: ImageBitmap, facts: ImageFacts
   context.rotate(-Math.PI / 7);
   for (let y = -reach / 2, row = 0; y < reach / 2; y += 6 * size, row += 1) {
     for (let x = -reach / 2 - (row % 2) * (long / 2); x < reach / 2; x += long) {
-      context.strokeStyle = "rgb(0 0 0 / 30%)";
+      context.strokeStyle = "rgb(0 0 0 / 40%)";
       context.strokeText(mark, x, y);
-      context.fillStyle = "rgb(255 255 255 / 55%)";
+      context.fillStyle = "rgb(255 255 255 / 65%)";
       context.fillText(mark, x, y);
     }
   }
