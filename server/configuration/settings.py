@@ -20,6 +20,7 @@ from pydantic_settings import (
 
 from server.access.access_tokens import OidcSettings
 from server.access.client_certificates import ClientCertificateEntry
+from server.access.code_flow import ConsoleOidcSettings
 from server.access.sessions import Login
 from server.base.table import Table, WebOrigin, is_loopback
 from server.configuration.device import DeviceIntegritySettings
@@ -144,6 +145,8 @@ class ConsoleListener(Table):
     """Hours after the log-in at which a session ends."""
     step_up_minutes: int = Field(default=10, ge=1, le=1440)
     """Minutes after a log-in in which a person may export and erase; later, they log in again first."""
+    oidc: ConsoleOidcSettings | None = None
+    """The OIDC issuer at which people log in, in place of API keys."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -263,7 +266,8 @@ class ListenerSettings(Table):
         if self.console is None or self.console_login is not None:
             return self
         raise ValueError(
-            "console: nobody could log in: set listeners.service.api_keys_file, without tls.client_ca"
+            "console: nobody could log in: set listeners.console.oidc, or listeners.service.api_keys_file "
+            "without tls.client_ca"
         )
 
     @property
@@ -273,6 +277,8 @@ class ListenerSettings(Table):
         API keys are no log-in where a call also needs a certificate, because the console asks for none.
         """
         service = self.service
+        if self.console is not None and self.console.oidc is not None:
+            return Login.OIDC
         mutual = service.tls is not None and service.tls.client_ca is not None
         if service.api_keys_file is not None and not mutual:
             return Login.API_KEY

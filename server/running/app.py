@@ -193,8 +193,8 @@ class FacegateServer:
             monotonic=self._clock.monotonic,
             show_link=self._show_link,
         )
-        if listeners.issuer is not None:
-            self._opened.push_async_callback(listeners.issuer.close)
+        for issuer in listeners.issuers:
+            self._opened.push_async_callback(issuer.close)
         server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
         authority = await asyncio.to_thread(open_authority, settings.audit)
         objects = open_object_store(

@@ -13,6 +13,7 @@ from server.access.access_tokens import AccessTokens, OidcSettings
 from server.access.api_keys import ApiKeys, load_api_keys
 from server.access.callers import Role
 from server.access.client_certificates import ClientCertificates
+from server.access.code_flow import CodeFlow, ConsoleOidcSettings
 from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
@@ -21,13 +22,20 @@ from server.configuration.settings import LimitSettings, Settings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.edge.calls import Calls, CallsServicer
-from server.edge.console import ConsoleInterface, ConsoleListener, ConsoleSessions, LogIn
+from server.edge.console import (
+    Admission,
+    ConsoleInterface,
+    ConsoleListener,
+    ConsoleSessions,
+    LogIn,
+    OidcLogIn,
+)
 from server.edge.console.guard import Guard
 from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
-from server.edge.listeners import EVIDENCE, Listener
+from server.edge.listeners import EVIDENCE, SCOPES, Listener
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
 from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
@@ -69,7 +77,7 @@ class Listeners:
         evidence_calls: The calls of compliance behind ``service`` and the console.
         console: The console; ``None`` if settings have none.
         callers: Identifies the callers of ``service``.
-        issuer: The issuer of their access tokens, which is closed after the listeners; ``None`` without one.
+        issuers: The issuers of access tokens and of the log-in, which are closed after the listeners.
         refused: The refused calls of ``service``, for the audit log.
         tls: The certificates by listener name; a listener without TLS has none.
     """
@@ -83,7 +91,7 @@ class Listeners:
     evidence_calls: Calls[EvidenceEnvironment]
     console: Console | None
     callers: CallerIdentifier
-    issuer: Issuer | None
+    issuers: tuple[Issuer, ...]
     refused: RefusedAccess
     tls: Mapping[str, TlsFiles]
 
@@ -121,8 +129,10 @@ def make_listeners(
         named["console"] = listeners.console.tls
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     oidc = listeners.service.oidc
-    issuer = None if oidc is None else _issuer(oidc, monotonic=monotonic)
-    tokens = None if oidc is None or issuer is None else AccessTokens(oidc, issuer)
+    issuers = [] if oidc is None else [_issuer(oidc, monotonic=monotonic)]
+    tokens = None if oidc is None else AccessTokens(oidc, issuers[0])
+    people = None if listeners.console is None else listeners.console.oidc
+    flow = None if people is None else _flow(people, issuers, monotonic=monotonic)
     callers = _callers(settings, tokens=tokens, now=now)
     refused = RefusedAccess(now)
     _validate_test_roots(settings, callers)
@@ -187,13 +197,14 @@ def make_listeners(
             tls=tls.get("console"),
             calls=[evidence_calls],
             callers=callers,
+            flow=flow,
             refused=refused,
             metrics=metrics,
             now=now,
             show_link=show_link,
         ),
         callers=callers,
-        issuer=issuer,
+        issuers=tuple(issuers),
         refused=refused,
         tls=tls,
     )
@@ -233,6 +244,7 @@ def _console(
     tls: TlsFiles | None,
     calls: Sequence[Calls[Any]],
     callers: CallerIdentifier,
+    flow: CodeFlow | None,
     refused: RefusedAccess,
     metrics: Metrics,
     now: Callable[[], datetime],
@@ -242,6 +254,8 @@ def _console(
     if console is None or kind is None:
         return None
     guard = Guard(origin=console.origin, tls=tls is not None)
+    scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
+    admission = Admission(scopes=scopes, refused=refused, now=now)
     sessions = ConsoleSessions(
         rules=SessionRules(
             idle=timedelta(minutes=console.idle_minutes),
@@ -252,19 +266,34 @@ def _console(
         random=secrets.token_bytes,
         now=now,
     )
+    log_in: LogIn | OidcLogIn
+    if flow is not None:
+        log_in = OidcLogIn(
+            guard=guard,
+            sessions=sessions,
+            flow=flow,
+            admission=admission,
+            random=secrets.token_bytes,
+            now=now,
+        )
+    else:
+        log_in = LogIn(
+            guard=guard,
+            sessions=sessions,
+            callers=callers,
+            kind=kind,
+            admission=admission,
+            random=secrets.token_bytes,
+            now=now,
+            show_link=show_link,
+        )
     interface = ConsoleInterface(
-        guard=guard, sessions=sessions, calls=calls, refused=refused, metrics=metrics
-    )
-    log_in = LogIn(
         guard=guard,
         sessions=sessions,
-        callers=callers,
-        kind=kind,
-        scopes=interface.scopes,
+        calls=calls,
         refused=refused,
-        random=secrets.token_bytes,
-        now=now,
-        show_link=show_link,
+        metrics=metrics,
+        end_session_address=log_in.end_session_address,
     )
     listener = ConsoleListener(
         host=console.host,
@@ -276,6 +305,15 @@ def _console(
         started=log_in.start,
     )
     return Console(listener=listener, sessions=sessions, interface=interface)
+
+
+def _flow(oidc: ConsoleOidcSettings, issuers: list[Issuer], *, monotonic: Callable[[], float]) -> CodeFlow:
+    """Returns the log-in at an issuer, which is the one of access tokens or a further one of ``issuers``."""
+    found = next((issuer for issuer in issuers if issuer.url == oidc.issuer and issuer.is_asked), None)
+    if found is None:
+        found = Issuer(oidc.issuer, file=None, monotonic=monotonic)
+        issuers.append(found)
+    return CodeFlow(oidc, found)
 
 
 def _issuer(oidc: OidcSettings, *, monotonic: Callable[[], float]) -> Issuer:

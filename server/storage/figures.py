@@ -90,7 +90,8 @@ def _expressions(connection: Connection) -> tuple[ColumnElement[str], ColumnElem
     created, decided = checks.c.create_time, checks.c.decide_time
     if connection.dialect.name == "postgresql":
         # Not as parameters, with which the database takes the columns for others than it groups by.
-        zone, form = literal_column("'UTC'"), literal_column("'YYYY-MM-DD'")
+        zone: ColumnElement[str] = literal_column("'UTC'")
+        form: ColumnElement[str] = literal_column("'YYYY-MM-DD'")
         lasted: ColumnElement[Any] = extract("epoch", decided - created)
         return func.to_char(func.timezone(zone, decided), form), cast(func.floor(lasted), Integer)
     # SQLite stores times as text, and its day numbers are good to a tenth of a millisecond.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, Delete, delete, insert, or_, select, update
+from sqlalchemy import Connection, Delete, and_, delete, false, insert, or_, select, update
 
 from server.storage.database import Repository, reads, writes
 from server.storage.records import values_of
@@ -64,19 +64,23 @@ class SessionRepository(Repository):
         connection.execute(_delete(secret_sha256))
 
     @writes
-    def remove_of_issuer(self, connection: Connection, *, subject: bytes, session: bytes) -> int:
-        """Removes the sessions of a session or, if that is empty, of a subject of the issuer.
+    def remove_of_issuer(
+        self, connection: Connection, *, subject: bytes, session: bytes
+    ) -> tuple[StoredSession, ...]:
+        """Removes and returns the sessions that began under a session of the issuer, or by a subject of it.
 
-        Returns:
-            Their number.
+        Args:
+            subject: ``issuer_subject``; empty if it is not known.
+            session: ``issuer_session``; empty for all of the subject. Sessions of the subject for which none
+                is known end, too.
         """
         columns = console_sessions.c
-        chosen = columns.issuer_session == session if session else columns.issuer_subject == subject
-        return connection.execute(
-            delete(console_sessions).where(
-                chosen, or_(columns.issuer_subject != b"", columns.issuer_session != b"")
-            )
-        ).rowcount
+        chosen = [columns.issuer_session == session] if session else []
+        if subject:
+            of_subject = columns.issuer_subject == subject
+            chosen.append(and_(of_subject, columns.issuer_session == b"") if session else of_subject)
+        query = delete(console_sessions).where(or_(false(), *chosen)).returning(console_sessions)
+        return tuple(StoredSession(**row) for row in connection.execute(query).mappings())
 
     @writes
     def expire_sessions(self, connection: Connection, now: datetime) -> int:

@@ -14,7 +14,15 @@ from google.protobuf.message import Message
 from server.base.errors import Reason, Refusal
 from server.edge.status import CODE_OF, to_status_message
 
-__all__ = ["json_answer", "message_answer", "read_json", "read_message", "refused_answer"]
+__all__ = [
+    "MOST_BYTES",
+    "http_status",
+    "json_answer",
+    "message_answer",
+    "read_json",
+    "read_message",
+    "refused_answer",
+]
 
 MOST_BYTES: Final = 64 * 1024
 """The maximum size of the body of a request."""
@@ -57,10 +65,15 @@ def message_answer(message: Message) -> web.Response:
 def refused_answer(refusal: Refusal) -> web.Response:
     """Returns a refusal: the HTTP status of its code, and its ``google.rpc.Status`` as proto3 JSON."""
     answer = message_answer(to_status_message(refusal))
-    answer.set_status(_STATUS[CODE_OF[refusal.reason]])
+    answer.set_status(http_status(refusal))
     if refusal.retry_after is not None:
         answer.headers["Retry-After"] = str(max(1, round(refusal.retry_after)))
     return answer
+
+
+def http_status(refusal: Refusal) -> int:
+    """Returns the HTTP status of a refusal."""
+    return _STATUS[CODE_OF[refusal.reason]]
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:

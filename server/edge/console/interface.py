@@ -11,7 +11,6 @@ import structlog
 from aiohttp import web
 from google.protobuf.message import Message
 
-from server.access.callers import Scope
 from server.access.sessions import Session, csrf_of
 from server.base.errors import Reason, Refusal
 from server.base.version import server_version
@@ -60,12 +59,15 @@ class ConsoleInterface:
         calls: Sequence[Calls[Any]],
         refused: RefusedAccess,
         metrics: Metrics,
+        end_session_address: Callable[[web.Request], str | None],
     ) -> None:
         """Sets what is served.
 
         Args:
             calls: The services whose calls are served.
             refused: Collects refused calls for the audit log.
+            end_session_address: Returns where the browser ends the session at the issuer; ``None`` for
+                nowhere.
         """
         self._guard = guard
         self._sessions = sessions
@@ -74,12 +76,8 @@ class ConsoleInterface:
         }
         self._refused = refused
         self._metrics = metrics
+        self._end_session_address = end_session_address
         self._keys: dict[str, Keys] = {}
-
-    @property
-    def scopes(self) -> frozenset[Scope]:
-        """The scopes of all calls that are served."""
-        return frozenset(SCOPES[found.call.method] for found in self._calls.values())
 
     def open(self, *, results: Keys, audit: Keys) -> None:
         """Sets the public keys that verify results and the audit log."""
@@ -130,7 +128,7 @@ class ConsoleInterface:
         await self._sessions.find(secret, used=False)
         self._guard.require_csrf(request, secret or "")
         await self._sessions.end(secret or "", address=address_of(request))
-        answer = json_answer({"end_session_url": None})
+        answer = json_answer({"end_session_url": self._end_session_address(request)})
         self._guard.session_cookie.clear(answer)
         return answer
 

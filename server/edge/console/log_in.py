@@ -7,24 +7,22 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
 
-import structlog
 from aiohttp import web
 
 from server.access.callers import Caller, Rights, Role, Scope
 from server.access.sessions import SECRET_BYTES, Attempts, Login, Session, secret_hash
 from server.base.errors import Reason, Refusal
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
-from server.edge.console.answers import json_answer, read_json, refused_answer
+from server.edge.console.answers import json_answer, read_json
 from server.edge.console.guard import API, Guard
 from server.edge.console.interface import address_of
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
-from server.edge.status import as_refusal
 
-__all__ = ["LogIn"]
+__all__ = ["LOG_IN_METHOD", "Admission", "LogIn"]
 
-_METHOD: Final = "/console/LogIn"
-"""The name of a log-in in the audit log and the metrics."""
+LOG_IN_METHOD: Final = "/console/LogIn"
+"""The name of a log-in in the log and the audit log."""
 _MOST_FAILURES: Final = 10
 _WINDOW: Final = timedelta(minutes=5)
 _ADDRESSES: Final = 10_000
@@ -32,11 +30,60 @@ _LONGEST_CREDENTIAL: Final = 256
 _LOCAL_RIGHTS: Final = Rights(tenant=LOCAL_TENANT, roles=(Role.COMPLIANCE_ADMIN,))
 """What the person at the terminal of a server on loopback may do, who could make an API key as well."""
 
-_log = structlog.get_logger(__name__)
+
+class Admission:
+    """Decides which callers may use the console, and lets nobody try many credentials."""
+
+    def __init__(
+        self, *, scopes: frozenset[Scope], refused: RefusedAccess, now: Callable[[], datetime]
+    ) -> None:
+        """Sets the rules.
+
+        Args:
+            scopes: The scopes of the calls of the console; a caller without any of them is refused.
+            refused: Collects refused log-ins for the audit log.
+        """
+        self._scopes = scopes
+        self._refused = refused
+        self._now = now
+        self._attempts = Attempts(most=_MOST_FAILURES, window=_WINDOW, addresses=_ADDRESSES)
+
+    def require_attempt(self, address: str) -> None:
+        """Tests whether an address may try to log in.
+
+        Raises:
+            Refusal: Too many attempts failed (OVERLOADED).
+        """
+        wait = self._attempts.seconds_to_wait(address, self._now())
+        if wait:
+            raise Refusal(
+                Reason.OVERLOADED,
+                f"too many log-ins failed from this address; try again after {wait:.0f} s",
+                details={"retrySeconds": round(wait)},
+                retry_after=wait,
+            )
+
+    def require_scopes(self, caller: Caller) -> None:
+        """Tests whether a caller may do anything in the console.
+
+        Raises:
+            Refusal: It may not (PERMISSION_DENIED).
+        """
+        if not caller.scopes & self._scopes:
+            raise Refusal(
+                Reason.PERMISSION_DENIED,
+                "these credentials have no role in the console; ask the operator for one, such as "
+                "compliance_reader",
+            )
+
+    def record_failure(self, address: str, refusal: Refusal) -> None:
+        """Counts a failed attempt."""
+        self._attempts.record_failure(address, self._now())
+        self._refused.record_refusal(LOG_IN_METHOD, refusal.reason, caller=None, address=address)
 
 
 class LogIn:
-    """Serves the log-in."""
+    """Serves the log-in with an API key or a link."""
 
     def __init__(
         self,
@@ -45,8 +92,7 @@ class LogIn:
         sessions: ConsoleSessions,
         callers: CallerIdentifier,
         kind: Login,
-        scopes: frozenset[Scope],
-        refused: RefusedAccess,
+        admission: Admission,
         random: Callable[[int], bytes],
         now: Callable[[], datetime],
         show_link: Callable[[str], None],
@@ -55,22 +101,18 @@ class LogIn:
 
         Args:
             kind: The kind of log-in that is offered.
-            scopes: The scopes of the calls of the console; a caller without any of them is refused.
-            refused: Collects refused log-ins for the audit log.
             show_link: Shows the address with the next one-time link to whoever started the server.
         """
         self._guard = guard
         self._sessions = sessions
         self._callers = callers
         self._kind = kind
-        self._scopes = scopes
-        self._refused = refused
+        self._admission = admission
         self._random = random
         self._now = now
         self._show_link = show_link
         self._link = b""
         self._credential = sha256(random(SECRET_BYTES)).digest()
-        self._attempts = Attempts(most=_MOST_FAILURES, window=_WINDOW, addresses=_ADDRESSES)
         if kind is Login.LINK:
             sessions.accept(Login.LINK, self._credential)
 
@@ -81,6 +123,10 @@ class LogIn:
             self._link = secret_hash(secret)
             self._show_link(f"{self._guard.address}/#link={secret}")
 
+    def end_session_address(self, _: web.Request) -> str | None:
+        """Returns where the log-out goes on: nowhere."""
+        return None
+
     def routes(self) -> list[web.RouteDef]:
         """Returns the routes of the log-in."""
         return [web.get(f"{API}login", self._get), web.post(f"{API}login", self._post)]
@@ -90,23 +136,13 @@ class LogIn:
 
     async def _post(self, request: web.Request) -> web.Response:
         address, now = address_of(request), self._now()
-        wait = self._attempts.seconds_to_wait(address, now)
-        if wait:
-            raise Refusal(
-                Reason.OVERLOADED,
-                f"too many log-ins failed from this address; try again after {wait:.0f} s",
-                details={"retrySeconds": round(wait)},
-                retry_after=wait,
-            )
-        caller: Caller | None = None
+        self._admission.require_attempt(address)
         try:
             caller, credential = self._proven(await read_json(request))
-            self._require_scopes(caller)
-        except Refusal as error:
-            refusal = as_refusal(error, method=_METHOD)
-            self._attempts.record_failure(address, now)
-            self._refused.record_refusal(_METHOD, refusal.reason, caller=caller, address=address)
-            return refused_answer(refusal)
+            self._admission.require_scopes(caller)
+        except Refusal as refusal:
+            self._admission.record_failure(address, refusal)
+            raise
         session = Session(
             caller=caller,
             login=self._kind,
@@ -116,7 +152,10 @@ class LogIn:
             expire_time=now + self._sessions.rules.longest,
         )
         cookie = self._guard.session_cookie
-        secret = await self._sessions.begin(session, address=address, replaces=cookie.read(request))
+        earlier = cookie.read(request)
+        secret = await self._sessions.begin(
+            session, address=address, replaces=None if earlier is None else secret_hash(earlier)
+        )
         answer = web.Response(status=204)
         cookie.set(answer, secret)
         return answer
@@ -146,11 +185,3 @@ class LogIn:
             )
         self.start()
         return _LOCAL_RIGHTS.of_caller("local"), self._credential
-
-    def _require_scopes(self, caller: Caller) -> None:
-        if not caller.scopes & self._scopes:
-            raise Refusal(
-                Reason.PERMISSION_DENIED,
-                "these credentials have no role in the console; ask the operator for one, such as "
-                "compliance_reader",
-            )

@@ -1,5 +1,6 @@
 """Begins, finds and ends the sessions of the console."""
 
+import hmac
 from base64 import urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from server.storage.sessions import SessionRepository, StoredSession
 
 __all__ = ["ConsoleSessions", "SessionRules", "SessionStores", "no_session"]
 
+_SEAL_DOMAIN: Final = b"facegate/v1/console-cookie"
 _STEP: Final = timedelta(seconds=20)
 """The time of the last call is stored as coarsely as this, so that few calls write."""
 
@@ -79,12 +81,12 @@ class ConsoleSessions:
         """Sets what admits the callers of a kind of log-in other than by API key; earlier ones end."""
         self._credentials[login] = credential
 
-    async def begin(self, session: Session, *, address: str, replaces: str | None) -> str:
+    async def begin(self, session: Session, *, address: str, replaces: bytes | None) -> str:
         """Stores a session, after an entry in the audit log, and returns the secret of its cookie.
 
         Args:
             address: The address of the browser.
-            replaces: The secret of an earlier session of the browser, which ends.
+            replaces: The hash of the secret of an earlier session of the browser, which ends.
         """
         stores = self._opened
         secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
@@ -102,7 +104,7 @@ class ConsoleSessions:
                 issuer_session=session.issuer_session,
                 end_time=min(session.expire_time, now + self.rules.idle),
             ),
-            replaces=None if replaces is None else secret_hash(replaces),
+            replaces=replaces,
         )
         return secret
 
@@ -142,6 +144,24 @@ class ConsoleSessions:
         await stores.repository.remove(secret_hash(secret))
         await stores.log.append(_event(AuditAction.SESSION_ENDED, session, address, {}), now=self._now())
         return session
+
+    async def end_of_issuer(self, *, subject: bytes, session: bytes, address: str) -> None:
+        """Ends the sessions of a session or a subject of the issuer; see ``remove_of_issuer``."""
+        stores = self._opened
+        for row in await stores.repository.remove_of_issuer(subject=subject, session=session):
+            ended = opened(row.content, row.mac, secret_sha256=row.secret_sha256, keys=stores.keys())
+            if ended is not None:
+                event = _event(AuditAction.SESSION_ENDED, ended, address, {"by": "issuer"})
+                await stores.log.append(event, now=self._now())
+
+    def seal(self, content: bytes) -> bytes:
+        """Returns a MAC over what the server keeps in a browser; ``is_sealed`` knows it, on every replica."""
+        return hmac.digest(self._opened.keys()[0], _SEAL_DOMAIN + content, "sha256")
+
+    def is_sealed(self, content: bytes, mac: bytes) -> bool:
+        """Returns whether ``seal`` made a MAC."""
+        keys, text = self._opened.keys(), _SEAL_DOMAIN + content
+        return any(hmac.compare_digest(hmac.digest(key, text, "sha256"), mac) for key in keys)
 
     def may_step_up(self, session: Session) -> bool:
         """Returns whether the log-in of a session is recent and strong enough for exports and erasures."""

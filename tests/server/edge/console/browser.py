@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import SplitResult
 
 import aiohttp
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
@@ -68,6 +69,14 @@ class Browser:
                     self.cookies.pop(name, None)
             return Answer(answer.status, answer.headers, await answer.read(), answer.cookies)
 
+    async def navigate(self, place: SplitResult) -> Answer:
+        """GET of an address to which another site sent the browser: without strict cookies."""
+        held = self.cookies.pop(COOKIE, None)
+        answer = await self.get(f"{place.path}?{place.query}")
+        if held is not None:
+            self.cookies.setdefault(COOKIE, held)
+        return answer
+
     async def post(self, path: str, document: object, **headers: str | None) -> Answer:
         """POST as the page does it; headers replace those of the page, and ``None`` leaves one out."""
         wanted: dict[str, str | None] = {
@@ -84,8 +93,14 @@ class Browser:
         """Logs in, and reads the session."""
         answer = await self.post("login", credential)
         if answer.status == 204:
-            self.csrf = (await self.get("/api/session")).document["csrf"]
+            await self.read_session()
         return answer
+
+    async def read_session(self) -> Any:
+        """The session, whose token the next calls carry."""
+        document = (await self.get("/api/session")).document
+        self.csrf = document.get("csrf", "")
+        return document
 
     async def call(self, method: str, request: Any) -> Answer:
         """Calls a method with a message of the contract."""
