@@ -13,8 +13,10 @@ from facegate_client.archive import verify_archive
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.running.app import FacegateServer
+from tests.ports import held_port
 from tests.server.compliance.office import Office, open_office
-from tests.server.live import settings_for
+from tests.server.issuer.provider import running_provider
+from tests.server.live import serving, settings_for
 from tests.web.conftest import run_script
 
 pytestmark = pytest.mark.slow
@@ -26,14 +28,16 @@ _EXPECTED = "the server responded with a status of"
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
     """A server with a console, to which people log in with API keys."""
-    async with open_office(tmp_path_factory.mktemp("office"), console={}) as office:
+    folder = tmp_path_factory.mktemp("office")
+    async with open_office(folder, console={}, compliance={"two_people": ["release_hold"]}) as office:
         yield office
 
 
-async def walk(office: Office, name: str, page: str = "", **job: Any) -> dict[str, Any]:
-    """Walks through the console; returns what the script prints."""
-    job |= {"address": f"{office.live.server.console_address}/{page}", "key": office.keys["anna"]}
-    answer = await run_script("console", {"walk": name, **job})
+async def walk(office: Office, name: str, at: str = "", **job: Any) -> dict[str, Any]:
+    """Walks through the console as anna, from an address; returns what the script prints."""
+    address = f"{office.live.server.console_address}/{at}"
+    job = {"walk": name, "address": address, "key": office.keys["anna"]} | job
+    answer = await run_script("console", job)
     assert answer.get("error") is None
     assert answer["violations"] == []
     assert [problem for problem in answer["problems"] if _EXPECTED not in problem] == []
@@ -113,6 +117,52 @@ async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_pa
     assert answer["focused"] == "password"
     assert answer["refused"].startswith("This needs a fresh log-in.")
     verify_saved(answer["archive"], office)
+
+
+async def test_a_second_person_confirms_what_waits(office: Office) -> None:
+    check = await office.check("emil-5")
+    await office.of("clara").place_hold(check, reference="case-17", reason="complaint")
+    asked = await walk(office, "request", f"#/checks/{check}", login=True)
+    assert asked["said"].startswith("Nothing was done yet. anna requested it;")
+    (waiting,) = asked["waiting"]
+    assert "case 17 closed" in waiting
+    assert "Your own request" in waiting
+    confirmed = await walk(office, "confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
+    assert confirmed["purpose"] == "case 17 closed"
+
+
+async def test_an_idle_person_is_warned_and_logged_out(office: Office) -> None:
+    await office.check("dora-4")
+    answer = await walk(office, "idle", login=True, clock=True, idleSeconds=900)
+    assert answer["stayed"] == 200
+    assert answer["said"].startswith("You were logged out because the session was not used")
+    assert answer["ended"].startswith("Your session has ended.")
+
+
+async def test_a_person_logs_in_at_the_issuer_and_comes_back(tmp_path: Path) -> None:
+    with held_port() as port, running_provider(f"http://localhost:{port}") as provider:
+        secret = tmp_path / "client-secret"
+        secret.write_text("secret of the console: 100% +\n")
+        secret.chmod(0o600)
+        grant = {"claim": "groups", "value": "compliance", "tenant": "bank", "roles": ["compliance_admin"]}
+        oidc = {
+            "issuer": provider.issuer,
+            "client_id": "console",
+            "client_secret_file": secret,
+            "scope": "openid groups",
+            "grants": [grant],
+        }
+        free = {"port": 0}
+        listeners = {"device": free, "service": free, "admin": free, "console": {"port": port, "oidc": oidc}}
+        async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+            job = {"address": live.server.console_address, "walk": "issuer", "downloads": str(tmp_path)}
+            answer = await run_script("console", job)
+    assert answer.get("error") is None
+    assert answer["violations"] == []
+    assert answer["name"] == "anna@127.0.0.1"
+    assert answer["asked"] == 2
+    assert lines_of(answer["log"]) >= 2
+    assert answer["left"].startswith("/realms/bank/")
 
 
 async def test_a_one_time_link_leaves_the_address_at_once(tmp_path: Path) -> None:

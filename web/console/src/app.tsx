@@ -1,6 +1,7 @@
 /** The frame of the console: session, navigation and the page that the address names. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { call, CallError, logIn, logOut, readSession, setGuards } from "./api.js";
+import { confirmNext } from "./logic/approvals.js";
 import type { Language } from "./logic/format.js";
 import { addressOf, linkIn, type Page, PAGES, type Route, routeFrom } from "./logic/router.js";
 import { AuditPage } from "./pages/audit.js";
@@ -40,7 +41,7 @@ export function App({ link }: { link: string }) {
     const session = await readSession(use);
     setActiveAt(Date.now());
     if (session === null) {
-      forgetFilters();
+      forget();
       setState({ is: "out", notice });
     } else {
       setState({ is: "in", session });
@@ -63,7 +64,7 @@ export function App({ link }: { link: string }) {
     }
   }, []);
   const leave = useCallback((notice: string) => {
-    forgetFilters();
+    forget();
     setStepUp(null);
     setState({ is: "out", notice });
   }, []);
@@ -115,6 +116,12 @@ export function App({ link }: { link: string }) {
       )}
     </div>
   );
+}
+
+/** Forgets what the pages remembered of the person who was logged in. */
+function forget(): void {
+  forgetFilters();
+  confirmNext("", "");
 }
 
 function useRoute(): Route {

@@ -34,7 +34,21 @@ async function lookAt(name) {
 async function logIn() {
   await field("API key").fill(job.key);
   await page.keyboard.press("Enter");
-  await heading("Checks");
+  await page.locator(".account").waitFor();
+}
+
+/** Answers the forms of the issuer: log-in, and whether the console may know the account. */
+async function logInAtIssuer() {
+  const own = new URL(job.address).origin;
+  for (let forms = 0; forms < 3; forms += 1) {
+    await page.waitForFunction((origin) => location.origin === origin || document.querySelector("[type=submit]"), own);
+    if (new URL(page.url()).origin === own) return;
+    if ((await page.locator("[name=login]").count()) > 0) {
+      await page.locator("[name=login]").fill("anna");
+      await page.locator("[name=password]").fill("any");
+    }
+    await Promise.all([page.waitForNavigation(), page.locator("[type=submit]").click()]);
+  }
 }
 
 async function go(name) {
@@ -175,6 +189,80 @@ const walks = {
     answer.archive = await saved(() => page.getByRole("dialog").getByRole("button", { name: "Continue" }).click());
   },
 
+  /** Asks for the release of a hold, which needs a second person. */
+  async request() {
+    await page.locator(".banner").waitFor();
+    await button("Release the hold case-17").click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Purpose").fill("case 17 closed");
+    await dialog.getByRole("button", { name: "Release", exact: true }).click();
+    answer.said = await dialog.getByRole("status").innerText();
+    await lookAt("approval");
+    await dialog.getByRole("button", { name: "Close" }).click();
+    await go("Holds and approvals");
+    const rows = part("Waits for a second person").locator("tbody tr");
+    await rows.first().waitFor();
+    answer.waiting = await rows.allInnerTexts();
+  },
+
+  /** Confirms the release that another person asked for. */
+  async confirm() {
+    await part("Waits for a second person").getByRole("link", { name: "Open the check" }).click();
+    await button("Release the hold case-17").click();
+    const dialog = page.getByRole("dialog");
+    answer.purpose = await dialog.getByLabel("Purpose").inputValue();
+    await dialog.getByRole("button", { name: "Release", exact: true }).click();
+    await part("Holds").getByText("No hold keeps this check").waitFor();
+    await go("Holds and approvals");
+    await page.getByText("Nothing waits.").waitFor();
+  },
+
+  /** Leaves the session alone until it is about to end, and until it has ended. */
+  async idle() {
+    await page.locator(".row-link").first().waitFor();
+    const left = job.idleSeconds - 10;
+    await page.clock.fastForward(left * 1000);
+    await page.getByRole("dialog").waitFor();
+    await lookAt("idle");
+    const stayed = page.waitForResponse((response) => response.url().endsWith("/api/session") && response.request().method() === "POST");
+    await button("Stay logged in").click();
+    answer.stayed = (await stayed).status();
+    await page.getByRole("dialog").waitFor({ state: "detached" });
+    await page.clock.fastForward(left * 1000);
+    await page.getByRole("dialog").waitFor();
+    await page.clock.fastForward(11_000);
+    await heading("Log in");
+    answer.said = await page.getByRole("status").first().innerText();
+    await logIn();
+    await context.clearCookies();
+    await page.getByRole("link", { name: "Figures", exact: true }).click();
+    await heading("Log in");
+    answer.ended = await page.getByRole("status").first().innerText();
+  },
+
+  /** Logs in at the issuer, and once more before an export. */
+  async issuer() {
+    await page.getByRole("link", { name: /^Log in at / }).click();
+    await logInAtIssuer();
+    await heading("Checks");
+    answer.name = await page.locator(".account strong").innerText();
+    await go("Audit log");
+    await page.route("**/api/ExportAuditLog", async (route) => {
+      answer.asked = (answer.asked ?? 0) + 1;
+      if (answer.asked > 1) return route.continue();
+      const details = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "STEP_UP_REQUIRED", domain: "facegate.org" }];
+      return route.fulfill({ status: 403, contentType: "application/json", body: JSON.stringify({ code: 7, details }) });
+    });
+    await part("Export the log").getByRole("button").click();
+    await page.getByRole("dialog").getByRole("link", { name: "Log in again" }).click();
+    await logInAtIssuer();
+    await heading("Audit log");
+    answer.log = await saved(() => part("Export the log").getByRole("button").click());
+    await button("Log out").click();
+    await page.waitForURL((url) => url.origin !== new URL(job.address).origin);
+    answer.left = new URL(page.url()).pathname;
+  },
+
   /** Opens a one-time link twice. */
   async link() {
     await heading("Checks");
@@ -189,6 +277,9 @@ const walks = {
 };
 
 try {
+  if (job.clock) await page.clock.install();
+  if (job.login) await logIn();
+  if (job.page !== undefined) await go(job.page);
   await walks[job.walk]();
 } catch (error) {
   answer.error = String(error);

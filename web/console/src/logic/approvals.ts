@@ -29,3 +29,15 @@ export function waiting(events: readonly AuditEvent[]): Waiting[] {
   }
   return [...open.values()].reverse();
 }
+
+let confirmed: { checkId: string; purpose: string } | null = null;
+
+/** Remembers the request that a person is about to confirm, so that the next page fills in its purpose. */
+export function confirmNext(checkId: string, purpose: string): void {
+  confirmed = { checkId, purpose };
+}
+
+/** The purpose of the request that is confirmed on the page of a check, or of a person without one; else empty. */
+export function purposeToConfirm(checkId: string): string {
+  return confirmed?.checkId === checkId ? confirmed.purpose : "";
+}

@@ -1,6 +1,7 @@
 /** Holds, export and erasure of one check. */
 import { useState } from "preact/hooks";
 import { call, callForBytes, save } from "../api.js";
+import { purposeToConfirm } from "../logic/approvals.js";
 import { ApprovalNotice, Residues } from "../parts/approval.js";
 import { useConsole, useTask } from "../parts/hooks.js";
 import { Dialog, Field, Form, Notice, Problem, Purpose, Section, Time } from "../parts/ui.js";
@@ -73,7 +74,7 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
 }
 
 function ReleaseDialog({ checkId, hold, close, changed }: { checkId: string; hold: Hold; close: () => void; changed: () => void }) {
-  const [purpose, setPurpose] = useState("");
+  const [purpose, setPurpose] = useState(() => purposeToConfirm(checkId));
   const [approval, setApproval] = useState<Approval | null>(null);
   const release = useTask(async () => {
     const answer = await call("ReleaseHold", { checkId, reference: hold.reference, purpose: purpose.trim() });
@@ -135,7 +136,7 @@ function ExportPart({ checkId, changed }: { checkId: string; changed: () => void
 
 function ErasePart({ evidence, checkId, changed }: Props) {
   const [asked, setAsked] = useState(false);
-  const [purpose, setPurpose] = useState("");
+  const [purpose, setPurpose] = useState(() => purposeToConfirm(checkId));
   const [typed, setTyped] = useState("");
   const [answer, setAnswer] = useState<{ approval?: Approval; residues?: Residue[] } | null>(null);
   const held = (evidence.holds?.length ?? 0) > 0;

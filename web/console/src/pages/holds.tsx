@@ -2,13 +2,12 @@
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
 import { addressOf } from "../logic/router.js";
-import { waiting } from "../logic/approvals.js";
+import { confirmNext, waiting } from "../logic/approvals.js";
 import { useConsole, useLoad, useTask } from "../parts/hooks.js";
 import { Busy, Problem, Section, Table, Time, Title } from "../parts/ui.js";
 import { t, tn, word } from "../texts/index.js";
 import type { AuditEvent, CheckSummary } from "../types.js";
 import { CheckTable } from "./checks.js";
-import { confirmErasure } from "./subject.js";
 
 /** Requests lapse after hours or a few days: older ones are not looked for. */
 const LOOKED_BACK_MS = 14 * 86_400_000;
@@ -86,9 +85,11 @@ function WaitingPart() {
               one.requestedBy === session.name ? (
                 t("waiting.own")
               ) : one.checkId !== "" ? (
-                <a href={addressOf("checks", one.checkId)}>{t("waiting.open")}</a>
+                <a href={addressOf("checks", one.checkId)} onClick={() => confirmNext(one.checkId, one.purpose)}>
+                  {t("waiting.open")}
+                </a>
               ) : (
-                <a href={addressOf("subject")} onClick={() => confirmErasure(one.purpose)}>
+                <a href={addressOf("subject")} onClick={() => confirmNext("", one.purpose)}>
                   {t("waiting.enter")}
                 </a>
               ),

@@ -1,6 +1,7 @@
 /** Erases or exports everything of one person: first a preview, then a purpose, then a typed confirmation. */
 import { useState } from "preact/hooks";
 import { call, callForBytes, save } from "../api.js";
+import { purposeToConfirm } from "../logic/approvals.js";
 import { addressOf } from "../logic/router.js";
 import { ApprovalNotice, Residues } from "../parts/approval.js";
 import { useConsole, useTask } from "../parts/hooks.js";
@@ -12,14 +13,6 @@ import { NotAllowed } from "./who.js";
 
 const MOST_PAGES = 25;
 const PAGE = 200;
-/** The purpose of a request that this person is about to confirm. */
-let requested = "";
-
-/** Opens the page next with the purpose of another person's request, which a confirmation has to repeat. */
-export function confirmErasure(purpose: string): void {
-  requested = purpose;
-}
-
 interface Preview {
   subject: string;
   checks: CheckSummary[];
@@ -29,11 +22,7 @@ interface Preview {
 
 export function SubjectPage() {
   const { can } = useConsole();
-  const [confirmed] = useState(() => {
-    const purpose = requested;
-    requested = "";
-    return purpose;
-  });
+  const confirmed = purposeToConfirm("");
   const [subject, setSubject] = useState("");
   const [preview, setPreview] = useState<Preview | null>(null);
   const look = useTask(async () => {
