@@ -15,8 +15,10 @@ from server.keyring.keys import KeyFolder
 from server.running.app import FacegateServer
 from tests.ports import held_port
 from tests.server.compliance.office import Office, open_office
+from tests.server.edge.console.browser import COOKIE, Browser, browsing
 from tests.server.issuer.provider import running_provider
-from tests.server.live import serving, settings_for
+from tests.server.live import serving, settings_for, shared_decoders
+from tests.server.models_once import remembering_pack
 from tests.web.conftest import run_script
 
 pytestmark = pytest.mark.slow
@@ -31,6 +33,12 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
     folder = tmp_path_factory.mktemp("office")
     async with open_office(folder, console={}, compliance={"two_people": ["release_hold"]}) as office:
         yield office
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def scanned(office: Office) -> str:
+    """A check of a genuine person."""
+    return await office.check("anna-1", scanned=True)
 
 
 async def walk(office: Office, name: str, at: str = "", **job: Any) -> dict[str, Any]:
@@ -55,13 +63,19 @@ def lines_of(path: str) -> int:
     return len(Path(path).read_text(encoding="utf-8").splitlines())
 
 
+def session_cookie(browser: Browser) -> dict[str, object]:
+    """The session of a browser in small, for Chromium."""
+    place = {"domain": "localhost", "path": "/", "expires": -1}
+    flags = {"httpOnly": True, "secure": False, "sameSite": "Strict"}
+    return {"name": COOKIE, "value": browser.cookies[COOKIE]} | place | flags
+
+
 def verify_saved(path: str, office: Office) -> None:
     """Verifies what was exported without the browser."""
     verify_archive(Path(path).read_bytes(), office.jwks)
 
 
-async def test_a_complaint_is_answered(office: Office, tmp_path: Path) -> None:
-    check = await office.check("anna-1", scanned=True)
+async def test_a_complaint_is_answered(office: Office, scanned: str, tmp_path: Path) -> None:
     held, _ = await office.check("bert-2"), await office.check("bert-2")
     await office.of("anna").place_hold(held, reference="case-16", reason="court order")
     answer = await walk(
@@ -75,7 +89,7 @@ async def test_a_complaint_is_answered(office: Office, tmp_path: Path) -> None:
     )
     assert answer["wrongKey"].startswith("The server does not know this key or session.")
     assert answer["focused"] == "Checks"
-    assert answer["address"] == f"#/checks/{check}"
+    assert answer["address"] == f"#/checks/{scanned}"
     assert "anna-1" not in answer["address"]
     assert answer["outcome"].startswith("Verified")
     assert "Similarity" in answer["verdict"]
@@ -105,13 +119,14 @@ async def test_a_complaint_is_answered(office: Office, tmp_path: Path) -> None:
 
 async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_path: Path) -> None:
     check = await office.check("clara-3")
-    first = await walk(office, "session")
+    async with browsing(office.live.server.console_address) as browser:
+        await browser.log_in(api_key=office.keys["anna"])
     office.live.clock.ahead += timedelta(minutes=11)
     answer = await walk(
         office,
         "stepUp",
         f"#/checks/{check}",
-        context={"storageState": first["state"]},
+        context={"storageState": {"cookies": [session_cookie(browser)], "origins": []}},
         downloads=str(tmp_path),
     )
     assert answer["focused"] == "password"
@@ -129,6 +144,18 @@ async def test_a_second_person_confirms_what_waits(office: Office) -> None:
     assert "Your own request" in waiting
     confirmed = await walk(office, "confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
     assert confirmed["purpose"] == "case 17 closed"
+
+
+async def test_a_reviewer_decides_ten_checks_with_the_keyboard(office: Office, scanned: str) -> None:
+    checks = [scanned, *[await office.check("fritz-6") for _ in range(9)]]
+    answer = await walk(office, "review", "#/review", login=True, reviews=checks)
+    assert answer["waiting"] == 10
+    assert [one["checkId"] for one in answer["decisions"]] == checks
+    outcomes = [one["outcome"].removeprefix("REVIEW_OUTCOME_") for one in answer["decisions"][:4]]
+    assert outcomes == ["ALLOW", "DENY", "ASK_AGAIN", "ESCALATE"]
+    assert answer["decisions"][0]["reason"] == "REVIEW_REASON_SAME_PERSON"
+    assert answer["decisions"][3]["reason"] == "REVIEW_REASON_OTHER"
+    assert answer["decisions"][3]["comment"] == "see case 17"
 
 
 async def test_an_idle_person_is_warned_and_logged_out(office: Office) -> None:
@@ -171,7 +198,9 @@ async def test_a_one_time_link_leaves_the_address_at_once(tmp_path: Path) -> Non
     settings = settings_for(
         tmp_path, sandbox=True, listeners={"device": free, "service": free, "admin": free, "console": free}
     )
-    server = FacegateServer(settings, show_link=links.append)
+    server = FacegateServer(
+        settings, pack=remembering_pack(), decoders=shared_decoders(), show_link=links.append
+    )
     await server.start()
     try:
         answer = await run_script("console", {"address": links[0], "walk": "link"})

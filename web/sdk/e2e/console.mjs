@@ -64,6 +64,34 @@ async function saved(click) {
   return path;
 }
 
+const decisions = [];
+
+/** Answers the calls of ReviewService for some checks, as its contract says, where the server does not have it. */
+async function standInForReviews(checkIds) {
+  const reviews = checkIds.map((checkId) => ({ checkId, state: "REVIEW_STATE_OPEN", causes: ["REVIEW_CAUSE_SAMPLE"], status: "CHECK_STATUS_FAILURE" }));
+  const answers = {
+    ListReviews: () => ({ reviews: reviews.filter(({ state }) => state !== "REVIEW_STATE_DECIDED") }),
+    ClaimReview: (review) => Object.assign(review, { state: "REVIEW_STATE_CLAIMED", claimedBy: "anna", claimExpireTime: new Date(Date.now() + 600_000).toISOString() }),
+    DecideReview: (review, request) => {
+      decisions.push(request);
+      return Object.assign(review, { state: "REVIEW_STATE_DECIDED", outcome: request.outcome });
+    },
+  };
+  await page.route("**/api/session", async (route) => {
+    const response = await route.fetch();
+    if (!response.ok()) return route.fulfill({ response });
+    const session = await response.json();
+    return route.fulfill({ response, json: { ...session, scopes: [...session.scopes, "reviews.read", "reviews.decide"] } });
+  });
+  await page.route(/\/api\/(ListReviews|ClaimReview|DecideReview)$/, (route) => {
+    const name = route.request().url().split("/").at(-1);
+    const request = route.request().postDataJSON();
+    const review = reviews.find(({ checkId }) => checkId === request.checkId);
+    const found = answers[name](review, request);
+    return route.fulfill({ json: name === "ListReviews" ? found : { review: found } });
+  });
+}
+
 const walks = {
   /** A complaint: find, look, hold, export, erase another person, and who looked. */
   async complaint() {
@@ -167,12 +195,6 @@ const walks = {
     answer.stored = await page.evaluate(() => JSON.stringify([{ ...localStorage }, { ...sessionStorage }]));
   },
 
-  /** Logs in, and hands the session over. */
-  async session() {
-    await logIn();
-    answer.state = await context.storageState();
-  },
-
   /** Exports with a session whose log-in is too old. */
   async stepUp() {
     await page.locator(".banner").waitFor();
@@ -263,6 +285,37 @@ const walks = {
     answer.left = new URL(page.url()).pathname;
   },
 
+  /** Decides every review of the queue with the keyboard alone. */
+  async review() {
+    await heading("Review");
+    await page.locator(".queue button").first().waitFor();
+    await lookAt("review");
+    answer.waiting = await page.locator(".queue button").count();
+    await page.keyboard.press("j");
+    await page.keyboard.press("k");
+    for (let at = 0; at < answer.waiting; at += 1) {
+      await page.keyboard.press("c");
+      await page.locator(".decision").waitFor();
+      if (at === 0) {
+        await page.keyboard.press("i");
+        await page.locator(".pictures canvas:not(.hidden)").first().waitFor();
+      }
+      await page.keyboard.press(String(1 + (at % 4)));
+      await page.waitForFunction(() => document.activeElement.tagName === "SELECT");
+      // The first reason that begins so; "Another reason" needs a comment.
+      await page.keyboard.press(at % 4 === 3 ? "A" : "T");
+      if (at % 4 === 3) {
+        await page.keyboard.press("Tab");
+        await page.keyboard.type("see case 17");
+      }
+      if (at === 0) await lookAt("review-claimed");
+      await page.keyboard.press("Control+Enter");
+      await page.getByText(at === 0 ? "You decided 1 here." : `You decided ${at + 1} here.`).waitFor();
+    }
+    await page.getByText("Nothing waits for you.").waitFor();
+    answer.decisions = decisions;
+  },
+
   /** Opens a one-time link twice. */
   async link() {
     await heading("Checks");
@@ -277,6 +330,7 @@ const walks = {
 };
 
 try {
+  if (job.reviews !== undefined) await standInForReviews(job.reviews);
   if (job.clock) await page.clock.install();
   if (job.login) await logIn();
   if (job.page !== undefined) await go(job.page);
