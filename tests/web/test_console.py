@@ -115,6 +115,7 @@ async def test_a_complaint_is_answered(office: Office, scanned: str, tmp_path: P
     assert "fg" not in json.loads(answer["stored"])[1]
     verify_saved(answer["archive"], office)
     assert lines_of(answer["log"]) > 10
+    assert "It is whole:" in answer["whole"]
 
 
 async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_path: Path) -> None:

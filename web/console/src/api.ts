@@ -62,8 +62,17 @@ export async function logOut(): Promise<string | null> {
 }
 
 /** The public keys of results, as the server states them. */
-export async function serverKeys(): Promise<unknown> {
-  const response = await sent("/api/keys", { method: "GET" });
+export function serverKeys(): Promise<unknown> {
+  return keysAt("/api/keys");
+}
+
+/** The public keys of the checkpoints of the audit log, as the server states them. */
+export function auditKeys(): Promise<unknown> {
+  return keysAt("/api/audit-keys");
+}
+
+async function keysAt(path: string): Promise<unknown> {
+  const response = await sent(path, { method: "GET" });
   if (!response.ok) throw await refusal(response);
   return response.json();
 }

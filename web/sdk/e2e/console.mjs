@@ -181,6 +181,7 @@ const walks = {
     await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 2);
     await lookAt("audit");
     answer.log = await saved(() => part("Export the log").getByRole("button").click());
+    answer.whole = await part("Export the log").getByRole("status").innerText();
 
     await go("Figures");
     await page.locator(".chart canvas").first().waitFor();

@@ -1,8 +1,10 @@
 /** The audit log of the tenant. */
 import { useState } from "preact/hooks";
-import { callForBytes, save } from "../api.js";
+import { auditKeys, callForBytes, save } from "../api.js";
 import { ACTIONS } from "../logic/actions.js";
+import { type LogFinding, verifyLog } from "../logic/audit_log.js";
 import { startOfDay } from "../logic/format.js";
+import { readKeys } from "../logic/signatures.js";
 import { AuditEntries } from "../parts/audit_table.js";
 import { useConsole, useTask } from "../parts/hooks.js";
 import { Choice, Field, Form, Notice, Problem, Section, Title } from "../parts/ui.js";
@@ -61,14 +63,16 @@ export function AuditPage() {
 }
 
 function ExportPart() {
+  const { session } = useConsole();
   const [since, setSince] = useState("");
   const [purpose, setPurpose] = useState("");
-  const [done, setDone] = useState(false);
+  const [finding, setFinding] = useState<LogFinding | null>(null);
   const task = useTask(async () => {
-    setDone(false);
+    setFinding(null);
     const startTime = startOfDay(since);
-    save(await callForBytes("ExportAuditLog", { ...(startTime && { startTime }), purpose: purpose.trim() }), "audit.jsonl");
-    setDone(true);
+    const bytes = await callForBytes("ExportAuditLog", { ...(startTime && { startTime }), purpose: purpose.trim() });
+    save(bytes, "audit.jsonl");
+    setFinding(await verifyLog(await bytes.text(), await readKeys(await auditKeys()), session.tenant));
   });
   return (
     <Section title={t("audit.export")}>
@@ -81,7 +85,16 @@ function ExportPart() {
         </button>
       </Form>
       <Problem error={task.error} />
-      {done && <Notice tone="good">{t("audit.export.done")}</Notice>}
+      {finding !== null && (
+        <Notice tone={finding.problem === null ? "good" : "bad"}>
+          <p>{t("audit.export.done")}</p>
+          <p>
+            {finding.problem === null
+              ? t("log.whole", { entries: finding.entries, checkpoints: finding.checkpoints, signed: finding.signedTo })
+              : t(`log.${finding.problem.kind}`, { at: finding.problem.at })}
+          </p>
+        </Notice>
+      )}
     </Section>
   );
 }
