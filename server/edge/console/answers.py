@@ -93,8 +93,12 @@ async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
     Raises:
         Refusal: It is too large, did not arrive in time, or is not proto3 JSON of the type.
     """
+    body = await _read(request)
+    # The library takes other JSON, such as a list, for an empty message.
+    if not body.lstrip().startswith(b"{"):
+        raise _no_message()
     try:
-        return json_format.Parse(await _read(request), kind(), max_recursion_depth=_MOST_DEPTH)
+        return json_format.Parse(body, kind(), max_recursion_depth=_MOST_DEPTH)
     except (json_format.ParseError, ValueError, TypeError, RecursionError) as error:
         raise _no_message() from error
 

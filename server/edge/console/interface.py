@@ -146,7 +146,8 @@ class ConsoleInterface:
         with self._metrics.stages.call(method, (), trusted=False) as span:
             try:
                 async with asyncio.timeout(MOST_SECONDS):
-                    session = await self._admit(request, name, method)
+                    session = await self._sessions.find(self._guard.session_cookie.read(request))
+                    self._admit(request, name, session)
                     return await self._answer(request, name, found, session)
             except TimeoutError:
                 error: Exception = Refusal(Reason.DEADLINE_EXCEEDED, "the call took too long; repeat it")
@@ -162,23 +163,20 @@ class ConsoleInterface:
             self._refused.record_refusal(method, refusal.reason, caller=caller, address=address_of(request))
             return refused_answer(refusal)
 
-    async def _admit(self, request: web.Request, name: str, method: str) -> Session:
-        """Returns the session whose caller may make a call.
+    def _admit(self, request: web.Request, name: str, session: Session) -> None:
+        """Tests whether the caller of a session may make a call.
 
         Raises:
-            Refusal: UNAUTHENTICATED, PERMISSION_DENIED or STEP_UP_REQUIRED.
+            Refusal: PERMISSION_DENIED or STEP_UP_REQUIRED.
         """
-        secret = self._guard.session_cookie.read(request)
-        session = await self._sessions.find(secret)
-        self._guard.require_csrf(request, secret or "")
-        require_scope(session.caller, SCOPES[method])
+        self._guard.require_csrf(request, self._guard.session_cookie.read(request) or "")
+        require_scope(session.caller, SCOPES[self._calls[name].call.method])
         if name in _STEP_UP and not self._sessions.may_step_up(session):
             raise Refusal(
                 Reason.STEP_UP_REQUIRED,
                 "exports and erasures need a log-in that is not older than "
                 f"{self._sessions.rules.step_up.total_seconds() / 60:g} minutes; log in again",
             )
-        return session
 
     async def _answer(
         self, request: web.Request, name: str, found: _Found, session: Session

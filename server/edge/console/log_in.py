@@ -77,8 +77,9 @@ class Admission:
             )
 
     def record_failure(self, address: str, refusal: Refusal) -> None:
-        """Counts a failed attempt."""
-        self._attempts.record_failure(address, self._now())
+        """Counts a failed attempt; one with known credentials, or none, is no attempt to guess them."""
+        if refusal.reason is Reason.UNAUTHENTICATED:
+            self._attempts.record_failure(address, self._now())
         self._refused.record_refusal(LOG_IN_METHOD, refusal.reason, caller=None, address=address)
 
 

@@ -112,9 +112,7 @@ class OidcLogIn:
                 session, replaces = await self._session(request)
                 self._admission.require_scopes(session.caller)
             except Refusal as refusal:
-                # Nobody is locked out while the issuer is away.
-                if refusal.reason is not Reason.NOT_SERVING:
-                    self._admission.record_failure(address, refusal)
+                self._admission.record_failure(address, refusal)
                 raise
             secret = await self._sessions.begin(session, address=address, replaces=replaces)
         except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does

@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
+from functools import partial
 
 import pytest
 
@@ -51,8 +52,9 @@ async def test_checks_are_counted_by_day_and_policy(database: Database, reposito
     await _decided(repository, _DAY, seconds=5, tenant="other")
     await _decided(repository, _DAY, seconds=5, sandbox=True)
     figures = FiguresRepository(database)
-    span = {"since": _DAY - timedelta(days=1), "before": _DAY + timedelta(days=1)}
-    real = await figures.days("default", **span, sandbox=False)
+    since, before = _DAY - timedelta(days=1), _DAY + timedelta(days=1)
+    days = partial(figures.days, since=since, before=before)
+    real = await days("default", sandbox=False)
     assert real == (
         DayFigures(
             day=date(2026, 5, 3),
@@ -68,12 +70,12 @@ async def test_checks_are_counted_by_day_and_policy(database: Database, reposito
             seconds=Counter({30: 1, 10: 1, 20: 1, 5: 2}),
         ),
     )
-    assert [day.statuses.total() for day in await figures.days("default", **span)] == [1, 6]
-    assert [day.statuses.total() for day in await figures.days("default", **span, sandbox=True)] == [1]
-    assert await figures.days("default", **span, policy="other") == ()
-    assert len(await figures.days("default", since=_DAY, before=span["before"])) == 1
-    assert len(await figures.days("default", since=span["since"], before=_DAY)) == 1
-    assert [day.statuses.total() for day in await figures.days("other", **span)] == [1]
+    assert [day.statuses.total() for day in await days("default")] == [1, 6]
+    assert [day.statuses.total() for day in await days("default", sandbox=True)] == [1]
+    assert await days("default", policy="other") == ()
+    assert len(await figures.days("default", since=_DAY, before=before)) == 1
+    assert len(await figures.days("default", since=since, before=_DAY)) == 1
+    assert [day.statuses.total() for day in await days("other")] == [1]
 
 
 @pytest.mark.parametrize(
