@@ -9,7 +9,14 @@ export default defineConfig({
   root: source,
   base: "/",
   // The sources lie outside the folder that has node_modules.
-  resolve: { alias: { preact: installed("preact"), uplot: installed("uplot") } },
+  resolve: {
+    alias: [
+      { find: /^preact(?=\/|$)/, replacement: installed("preact") },
+      { find: /^uplot(?=\/|$)/, replacement: installed("uplot") },
+      // The build that the SDK's own files import.
+      { find: /^@bufbuild\/protobuf$/, replacement: installed("@bufbuild/protobuf/dist/esm/index.js") },
+    ],
+  },
   build: {
     target: "es2022",
     outDir: process.env["CONSOLE_OUT"] ?? fileURLToPath(new URL("../../server/edge/console_page", import.meta.url)),

@@ -166,7 +166,7 @@ function Header({ session, tongue, changeLanguage, leave }: { session: Session |
   const end = async () => {
     try {
       const address = await logOut();
-      if (address !== null) location.assign(address);
+      if (address !== null && /^https?:/.test(address)) location.assign(address);
     } finally {
       leave(t("session.loggedOut"));
     }

@@ -254,5 +254,5 @@ export function Form({ submit, children, class: kind = "" }: { submit: () => voi
 }
 
 export function Purpose({ value, change, help = t("purpose.help") }: { value: string; change: (value: string) => void; help?: string }) {
-  return <Field label={t("purpose")} value={value} change={change} help={help} required maxLength={256} />;
+  return <Field label={t("purpose")} value={value} change={change} help={help} required maxLength={256} pattern=".*\S.*" />;
 }
