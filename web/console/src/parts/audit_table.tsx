@@ -1,6 +1,7 @@
 /** Entries of the audit log as a table. */
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
+import { asWords } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
 import { t, tn, word } from "../texts/index.js";
 import type { AuditEvent } from "../types.js";
@@ -94,6 +95,12 @@ function CheckLink({ checkId }: { checkId: string }) {
 function DetailOf({ event }: { event: AuditEvent }) {
   const facts = Object.entries(event.detail ?? {});
   if (facts.length === 0) return <>–</>;
-  const text = facts.map(([name, value]) => `${name}: ${value}`).join(", ");
+  const text = facts.map(([name, value]) => `${asWords(name)}: ${valueOf(name, value)}`).join(", ");
   return <span class="detail-text">{text.length > 160 ? `${text.slice(0, 160)}…` : text}</span>;
+}
+
+/** A value of an entry as the other pages name it. */
+function valueOf(name: string, value: string): string {
+  if (name === "purpose_of_image") return word("image", value);
+  return name === "of" ? word("action", value) : value;
 }
