@@ -49,7 +49,7 @@ class CheckFigures:
             raise Refusal(
                 Reason.INVALID_FIELD,
                 f"decided_since is more than {_MOST_DAYS} days before decided_before; ask for parts",
-                details={"field": "decided_since", "maxDays": _MOST_DAYS},
+                details={"field": "decided_since", "maxValue": _MOST_DAYS},
             )
         found = await self._repository.days(
             access.tenant, since=since, before=before, policy=chosen.policy, sandbox=chosen.sandbox

@@ -143,7 +143,7 @@ async def test_calls_are_posts_and_no_other_path_is_served(anna: Browser) -> Non
 # Sessions.
 
 
-async def test_a_log_in_never_continues_a_session_that_was_there_before(office: Office) -> None:
+async def test_an_earlier_cookie_is_no_session_after_the_log_in(office: Office) -> None:
     fixed = "chosen-by-an-attacker-0000000000000000000000"
     async with browsing(office.live.server.console_address, **{COOKIE: fixed}) as victim:
         await _logged_in(office, victim, "anna")
@@ -220,7 +220,7 @@ def _session(name: str = "mallory") -> Session:
     )
 
 
-async def test_whoever_can_write_into_the_database_cannot_make_a_session(
+async def test_whoever_can_write_into_the_database_makes_no_session(
     office: Office, anna: Browser
 ) -> None:
     database = open_database(office.live.settings.database_url)
