@@ -220,9 +220,7 @@ def _session(name: str = "mallory") -> Session:
     )
 
 
-async def test_whoever_can_write_into_the_database_makes_no_session(
-    office: Office, anna: Browser
-) -> None:
+async def test_whoever_can_write_into_the_database_makes_no_session(office: Office, anna: Browser) -> None:
     database = open_database(office.live.settings.database_url)
     repository = SessionRepository(database)
     digest = secret_hash(anna.cookies[COOKIE])
