@@ -1,7 +1,7 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { beforeAll, describe, expect, it } from "vitest";
 import { CheckResultSchema, CheckStatus } from "../../sdk/src/protocol/generated/facegate/v1/result_pb.js";
-import { type Keys, NotVerified, readKeys, signedResult, verifyJws, verifyRecord, verifyResult } from "../src/logic/signatures.js";
+import { type Keys, NotVerified, readKeys, signedResult, verifyJws, verifyRecord, verifyResult, verifyReview } from "../src/logic/signatures.js";
 import type { Evidence } from "../src/types.js";
 
 const ID = "8f5b4f0e-6a3c-4f0e-9a39-0f6d2f6c7d11";
@@ -93,6 +93,18 @@ describe("the signatures of a check", () => {
     expect(await problemOf(verifyRecord({ ...found, resultJws: swapped.resultJws! }, keys, OF))).toBe("NOT_THE_RESULT");
     expect(await problemOf(verifyRecord(await evidence({ record: { tenant: "branch" } }), keys, OF))).toBe("OTHER_TENANT");
     expect(await problemOf(verifyResult({ ...found, resultJws: "" }, keys, OF))).toBe("ABSENT");
+  });
+
+  it("bind a review to the result", async () => {
+    const found = await evidence();
+    const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", new Uint8Array(result())));
+    const review = { check_id: ID, tenant: "bank", result_sha256: [...digest].map((byte) => byte.toString(16).padStart(2, "0")).join(""), outcome: "DENY" };
+    const signed = (fields: object, typ = "facegate-review") => sign({ typ, tenant: "bank" }, utf8({ ...review, ...fields }));
+    await expect(verifyReview(await signed({}), found, keys, OF)).resolves.toMatchObject({ header: { typ: "facegate-review" } });
+    expect(await problemOf(verifyReview(await signed({ result_sha256: "00" }), found, keys, OF))).toBe("NOT_THE_RESULT");
+    expect(await problemOf(verifyReview(await signed({ check_id: "other" }), found, keys, OF))).toBe("OTHER_CHECK");
+    expect(await problemOf(verifyReview(await signed({ tenant: "branch" }), found, keys, OF))).toBe("OTHER_TENANT");
+    expect(await problemOf(verifyReview(await signed({}, "facegate-result"), found, keys, OF))).toBe("TYPE_WRONG");
   });
 
   it.each(["a.b", "a.b.c.d", "!.b.c", "", "e30.e30.e30"])("are malformed: %s", async (text) => {

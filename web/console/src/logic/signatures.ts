@@ -3,7 +3,7 @@
  * JWS (RFC 7515), ES256, by a key that the key set names, with known header fields and the expected type.
  */
 import { fromBinary, toJson } from "@bufbuild/protobuf";
-import { type Bytes, fromBase64, sameBytes, utf8 } from "../../../sdk/src/protocol/bytes.js";
+import { type Bytes, fromBase64, sameBytes, sha256, utf8 } from "../../../sdk/src/protocol/bytes.js";
 import { CheckResultSchema } from "../../../sdk/src/protocol/generated/facegate/v1/result_pb.js";
 import type { Evidence, Result } from "../types.js";
 import { type EvidenceRecord, parseRecord } from "./record.js";
@@ -20,6 +20,7 @@ export type SignatureProblem =
   | "OTHER_TENANT"
   | "NOT_THE_RESULT"
   | "NOT_THE_RECORD"
+  | "NOT_THE_REVIEW"
   | "SANDBOX_DISAGREES"
   | "ABSENT";
 
@@ -138,5 +139,22 @@ export async function verifyRecord(evidence: Evidence, keys: Keys, of: { checkId
   }
   if (record.outcome?.check_id !== of.checkId) throw new NotVerified("OTHER_CHECK");
   if (record.tenant !== of.tenant) throw new NotVerified("OTHER_TENANT");
+  return signed;
+}
+
+/** Verifies the signed review of a check, and that it is of this result. */
+export async function verifyReview(reviewJws: string, evidence: Evidence, keys: Keys, of: { checkId: string; tenant: string }): Promise<Signed> {
+  const signed = await verifyJws(reviewJws, keys, "facegate-review");
+  let review: { check_id?: unknown; tenant?: unknown; result_sha256?: unknown };
+  let digest: Bytes;
+  try {
+    review = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(signed.payload)) as typeof review;
+    digest = await sha256(fromBase64(evidence.resultJws!.split(".")[1]!));
+  } catch {
+    throw new NotVerified("NOT_THE_REVIEW");
+  }
+  if (review.check_id !== of.checkId) throw new NotVerified("OTHER_CHECK");
+  if (review.tenant !== of.tenant) throw new NotVerified("OTHER_TENANT");
+  if (review.result_sha256 !== Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join("")) throw new NotVerified("NOT_THE_RESULT");
   return signed;
 }

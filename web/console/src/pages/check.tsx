@@ -1,6 +1,6 @@
 /** One check: what was decided, why, and what is kept of it. */
 import { useMemo, useState } from "preact/hooks";
-import { call } from "../api.js";
+import { call, CallError } from "../api.js";
 import { bare, hexOf } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
 import { signedResult } from "../logic/signatures.js";
@@ -8,16 +8,18 @@ import { useConsole, useLoad } from "../parts/hooks.js";
 import { Picture } from "../parts/picture.js";
 import { Busy, Facts, Form, Notice, Problem, Purpose, Section, Tag, Time, Title } from "../parts/ui.js";
 import { failure, t, word } from "../texts/index.js";
-import type { Evidence, Result } from "../types.js";
+import type { Evidence, Methods, Result, Review } from "../types.js";
 import { CheckActions } from "./check_actions.js";
 import { AttemptsPart, DevicePart, SignalsPart, VerdictPart } from "./check_verdict.js";
 import { SignaturesPart } from "./check_signatures.js";
 import { toneOf } from "./checks.js";
+import { ReviewFacts } from "./review.js";
 import { WhoLookedPart } from "./who.js";
 
 export function CheckPage({ checkId }: { checkId: string }) {
   const { can } = useConsole();
   const found = useLoad(() => call("GetEvidence", { checkId }), [checkId]);
+  const reviewed = useLoad(() => reviewOf(checkId, can("reviews.read")), [checkId]);
   const [changes, setChanges] = useState(0);
   const evidence = found.value;
   const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
@@ -44,12 +46,42 @@ export function CheckPage({ checkId }: { checkId: string }) {
           <AttemptsPart result={result} />
           <SignalsPart signals={result.liveness?.signals ?? []} />
           <DevicePart result={result} />
-          <SignaturesPart evidence={evidence} checkId={checkId} />
+          {reviewed.value?.review && <ReviewPart review={reviewed.value.review} />}
+          <Problem error={reviewed.error} />
+          <SignaturesPart evidence={evidence} checkId={checkId} reviewJws={reviewed.value?.reviewJws ?? ""} />
           <CheckActions evidence={evidence} checkId={checkId} changed={changed} />
         </>
       )}
       {can("audit.read") && (evidence !== null || found.error !== null) && <WhoLookedPart checkId={checkId} round={changes} />}
     </>
+  );
+}
+
+/** The review of a check; `null` if it has none, or the server has no reviews. */
+async function reviewOf(checkId: string, may: boolean): Promise<Methods["GetReview"][1] | null> {
+  if (!may) return null;
+  try {
+    return await call("GetReview", { checkId });
+  } catch (error) {
+    if (error instanceof CallError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+function ReviewPart({ review }: { review: Review }) {
+  const outcome = bare(review.outcome, "REVIEW_OUTCOME_", "");
+  return (
+    <Section title={t("page.review")}>
+      <p>
+        <Tag>{word("review.state", bare(review.state, "REVIEW_STATE_"))}</Tag> {outcome !== "" && <strong>{word("outcome", outcome)}</strong>}
+      </p>
+      <ReviewFacts review={review} />
+      {outcome === "" && (
+        <p>
+          <a href={addressOf("review")}>{t("review.open")}</a>
+        </p>
+      )}
+    </Section>
   );
 }
 

@@ -1,21 +1,21 @@
 /** The signatures of a check, verified in this browser. */
 import { useEffect, useState } from "preact/hooks";
 import { save, serverKeys } from "../api.js";
-import { type Keys, NotVerified, readKeys, type SignatureProblem, verifyRecord, verifyResult } from "../logic/signatures.js";
+import { type Keys, NotVerified, readKeys, type SignatureProblem, verifyRecord, verifyResult, verifyReview } from "../logic/signatures.js";
 import { useConsole } from "../parts/hooks.js";
 import { Busy, Problem, Section, Tag } from "../parts/ui.js";
 import { t, word } from "../texts/index.js";
 import type { Evidence } from "../types.js";
 
 interface Finding {
-  name: "result" | "record";
+  name: "result" | "record" | "review";
   problem: SignatureProblem | null;
   signedBy: string;
 }
 
 const LARGEST_FILE = 1024 * 1024;
 
-export function SignaturesPart({ evidence, checkId }: { evidence: Evidence; checkId: string }) {
+export function SignaturesPart({ evidence, checkId, reviewJws }: { evidence: Evidence; checkId: string; reviewJws: string }) {
   const { session } = useConsole();
   const [file, setFile] = useState<File | null>(null);
   const [findings, setFindings] = useState<Finding[] | null>(null);
@@ -25,7 +25,11 @@ export function SignaturesPart({ evidence, checkId }: { evidence: Evidence; chec
     const verify = async () => {
       const keys = await keysOf(file);
       const of = { checkId, tenant: session.tenant };
-      return Promise.all([found("result", () => verifyResult(evidence, keys, of)), found("record", () => verifyRecord(evidence, keys, of))]);
+      return Promise.all([
+        found("result", () => verifyResult(evidence, keys, of)),
+        found("record", () => verifyRecord(evidence, keys, of)),
+        ...(reviewJws === "" ? [] : [found("review", () => verifyReview(reviewJws, evidence, keys, of))]),
+      ]);
     };
     setFindings(null);
     setError(null);
@@ -36,7 +40,7 @@ export function SignaturesPart({ evidence, checkId }: { evidence: Evidence; chec
     return () => {
       stale = true;
     };
-  }, [evidence, file]);
+  }, [evidence, file, reviewJws]);
   return (
     <Section title={t("signatures")}>
       <p>{t(file === null ? "signatures.serverKeys" : "signatures.ownKeys", { name: file?.name ?? "" })}</p>

@@ -161,21 +161,35 @@ function ReviewHead({ review }: { review: Review }) {
       <h2>
         {t("check.title")} <a href={addressOf("checks", review.checkId)}>{review.checkId.slice(0, 8)}</a>
       </h2>
+      <ReviewFacts review={review} />
+    </>
+  );
+}
+
+/** What sent a check to review, who holds it, and what was decided. */
+export function ReviewFacts({ review }: { review: Review }) {
+  return (
+    <>
       <Facts
         rows={[
           [t("review.why"), causes(review)],
-          [t("review.until"), <Time of={review.expireTime} />],
+          review.outcome === undefined ? [t("review.until"), <Time of={review.expireTime} />] : null,
           review.claimedBy ? [t("review.claimedBy"), <>{review.claimedBy}, {t("until")} <Time of={review.claimExpireTime} /></>] : null,
           review.fourEyes ? [t("review.fourEyes"), t("review.fourEyes.means")] : null,
         ]}
       />
-      {(review.decisions ?? []).map((one) => (
-        <p key={one.decideTime} class="help">
-          {one.outcome === undefined
-            ? t("review.hidden", { name: one.reviewer ?? "?" })
-            : `${one.reviewer}: ${word("outcome", bare(one.outcome, "REVIEW_OUTCOME_"))}. ${word("review.reason", bare(one.reason, "REVIEW_REASON_"))} ${one.comment ?? ""}`}
-        </p>
-      ))}
+      <ul class="plain">
+        {(review.decisions ?? []).map((one) => (
+          <li key={one.decideTime}>
+            {one.outcome === undefined
+              ? t("review.hidden", { name: one.reviewer ?? "?" })
+              : `${one.reviewer}: ${word("outcome", bare(one.outcome, "REVIEW_OUTCOME_"))}. ${word("review.reason", bare(one.reason, "REVIEW_REASON_"))}. ${one.comment ?? ""}`}{" "}
+            <span class="soft">
+              <Time of={one.decideTime} />
+            </span>
+          </li>
+        ))}
+      </ul>
     </>
   );
 }
