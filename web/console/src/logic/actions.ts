@@ -20,6 +20,8 @@ export const ACTIONS = [
   "approval.requested",
   "approval.given",
   "review.opened",
+  "reviews.listed",
+  "review.read",
   "review.claimed",
   "review.released",
   "review.decided",

@@ -358,6 +358,8 @@ export const de: Record<keyof typeof en, string> = {
   "action.subject.exported": "Person exportiert",
   "action.audit.read": "Prüfprotokoll gelesen",
   "action.review.opened": "Nachprüfung begonnen",
+  "action.reviews.listed": "Nachprüfungen aufgelistet",
+  "action.review.read": "Nachprüfung gelesen",
   "action.review.claimed": "Nachprüfung übernommen",
   "action.review.released": "Nachprüfung zurückgegeben",
   "action.review.decided": "Nachprüfung entschieden",

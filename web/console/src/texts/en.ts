@@ -355,6 +355,8 @@ export const en = {
   "action.subject.exported": "Person exported",
   "action.audit.read": "Audit log read",
   "action.review.opened": "Review begun",
+  "action.reviews.listed": "Reviews listed",
+  "action.review.read": "Review read",
   "action.review.claimed": "Review claimed",
   "action.review.released": "Review given back",
   "action.review.decided": "Review decided",
