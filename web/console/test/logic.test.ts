@@ -116,7 +116,7 @@ describe("figures", () => {
     ]);
     expect(policies).toEqual(["high", "standard"]);
     expect(passRate(days[1]!)).toBeNull();
-    expect(timesOf(found, days, "high")).toEqual({ median: [20, null, null], p90: [40, null, null] });
+    expect(timesOf(found, days, "high")).toEqual({ median: [20, null, 0], p90: [40, null, 0] });
     expect(summed([]).days).toEqual([]);
   });
 });

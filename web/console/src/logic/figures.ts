@@ -57,12 +57,17 @@ export function summed(found: readonly FiguresDay[]): Figures {
   };
 }
 
-/** The times to a verdict of one policy, or of the only one that a day has; `null` where there is none. */
+/** The times to a verdict of a day's checks, in seconds; a time of 0 is omitted in JSON. */
+export function timesOfDay({ secondsToVerdictMedian: median = 0, secondsToVerdictP90: p90 = 0 }: FiguresDay): { median: number; p90: number } {
+  return { median, p90 };
+}
+
+/** The times to a verdict of one policy by day; `null` where it has no check. */
 export function timesOf(found: readonly FiguresDay[], days: readonly DaySum[], policy: string): { median: (number | null)[]; p90: (number | null)[] } {
-  const own = new Map(found.filter((one) => (one.policy ?? "") === policy).map((one) => [one.day, one]));
+  const own = new Map(found.filter((one) => (one.policy ?? "") === policy).map((one) => [one.day, timesOfDay(one)]));
   return {
-    median: days.map(({ day }) => own.get(day)?.secondsToVerdictMedian ?? null),
-    p90: days.map(({ day }) => own.get(day)?.secondsToVerdictP90 ?? null),
+    median: days.map(({ day }) => own.get(day)?.median ?? null),
+    p90: days.map(({ day }) => own.get(day)?.p90 ?? null),
   };
 }
 

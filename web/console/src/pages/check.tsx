@@ -7,10 +7,10 @@ import { signedResult } from "../logic/signatures.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
 import { Picture } from "../parts/picture.js";
 import { Busy, Facts, Form, Notice, Problem, Purpose, Section, Tag, Time, Title } from "../parts/ui.js";
-import { failure, t, word } from "../texts/index.js";
+import { failure, t, tn, word } from "../texts/index.js";
 import type { Evidence, Methods, Result, Review } from "../types.js";
 import { CheckActions } from "./check_actions.js";
-import { AttemptsPart, DevicePart, SignalsPart, VerdictPart } from "./check_verdict.js";
+import { AttemptsPart, Compared, DevicePart, SignalsPart, VerdictPart } from "./check_verdict.js";
 import { SignaturesPart } from "./check_signatures.js";
 import { toneOf } from "./checks.js";
 import { ReviewFacts } from "./review.js";
@@ -41,7 +41,7 @@ export function CheckPage({ checkId }: { checkId: string }) {
         <>
           <Banner evidence={evidence} result={result} />
           <SummaryPart evidence={evidence} result={result} />
-          <ImagesPart evidence={evidence} checkId={checkId} />
+          <ImagesPart evidence={evidence} result={result} checkId={checkId} />
           <VerdictPart result={result} recordJson={evidence.recordJson} />
           <AttemptsPart result={result} />
           <SignalsPart signals={result.liveness?.signals ?? []} />
@@ -143,17 +143,16 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
   );
 }
 
-function ImagesPart({ evidence, checkId }: { evidence: Evidence; checkId: string }) {
+function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result: Result; checkId: string }) {
   const { can } = useConsole();
   const [purpose, setPurpose] = useState("");
   const [stated, setStated] = useState("");
   const images = evidence.images ?? [];
   const erased = evidence.times?.imagesEraseTime;
-  const kept = bare(evidence.trustedImage?.kept, "KEPT_");
   return (
     <Section title={t("check.images")}>
       <p>
-        {word("compared", kept)} {evidence.trustedImage?.sha256 && <Sha256 of={evidence.trustedImage.sha256} />}
+        <Compared evidence={evidence} result={result} /> {evidence.trustedImage?.sha256 && <Sha256 of={evidence.trustedImage.sha256} />}
       </p>
       {erased !== undefined && (
         <Notice>
@@ -168,7 +167,7 @@ function ImagesPart({ evidence, checkId }: { evidence: Evidence; checkId: string
         <Form class="inline" submit={() => setStated(purpose.trim())}>
           <Purpose value={purpose} change={setPurpose} help={t("images.purpose")} />
           <button type="submit" class="primary">
-            {t("images.show", { n: images.length })}
+            {tn("images.show", images.length)}
           </button>
         </Form>
       )}

@@ -3,7 +3,7 @@ import { asWords, bare, numberText, oneIn, othersInWords } from "../logic/format
 import { livenessLines } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
 import { hint, language, t, tn, word } from "../texts/index.js";
-import type { Attempt, Result, Signal } from "../types.js";
+import type { Attempt, Evidence, Result, Signal } from "../types.js";
 
 const number = (value: number, digits = 1) => numberText(value, language(), digits);
 
@@ -14,6 +14,16 @@ function Measure({ name, value, tone, spoken, highest, lines, children }: { name
       <Gauge value={value} highest={highest} tone={tone} spoken={spoken} lines={lines} />
       {children}
     </div>
+  );
+}
+
+/** Whom the face was compared with, and what was kept of that image. */
+export function Compared({ evidence, result }: { evidence: Evidence; result: Result }) {
+  const compared = result.match?.similarity !== undefined;
+  return (
+    <>
+      {t(compared ? "compared.yes" : "compared.no")} {word("kept", bare(evidence.trustedImage?.kept, "KEPT_"))}
+    </>
   );
 }
 

@@ -1,7 +1,7 @@
 /** Checks by day: counts, pass rate, reasons and time to a verdict, as plots and as a table. */
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
-import { checksOf, passRate, summed, timesOf } from "../logic/figures.js";
+import { checksOf, passRate, summed, timesOf, timesOfDay } from "../logic/figures.js";
 import { bare, dayBefore, numberText, percentText, secondsText, startOfDay } from "../logic/format.js";
 import { Chart } from "../parts/chart.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
@@ -150,8 +150,8 @@ function Shown({ found }: { found: FiguresDay[] }) {
               number(Number(one.successes ?? 0)),
               number(Number(one.failures ?? 0)),
               number(Number(one.undecided ?? 0)),
-              one.secondsToVerdictMedian === undefined ? "–" : secondsText(one.secondsToVerdictMedian, language()),
-              one.secondsToVerdictP90 === undefined ? "–" : secondsText(one.secondsToVerdictP90, language()),
+              secondsText(timesOfDay(one).median, language()),
+              secondsText(timesOfDay(one).p90, language()),
             ],
           }))}
         />

@@ -11,7 +11,7 @@ import { Busy, Choice, Facts, Field, Form, Notice, Problem, Tag, Time, Title } f
 import { failure, t, tn, word } from "../texts/index.js";
 import type { Review } from "../types.js";
 import { toneOf } from "./checks.js";
-import { SignalsPart, VerdictPart } from "./check_verdict.js";
+import { Compared, SignalsPart, VerdictPart } from "./check_verdict.js";
 import { NotAllowed } from "./who.js";
 
 export function ReviewPage() {
@@ -250,11 +250,13 @@ function Material({ checkId }: { checkId: string }) {
   const images = evidence.times?.imagesEraseTime === undefined ? (evidence.images ?? []) : [];
   return (
     <>
-      <p>{word("compared", bare(evidence.trustedImage?.kept, "KEPT_"))}</p>
+      <p>
+        <Compared evidence={evidence} result={result} />
+      </p>
       {images.length === 0 && <p>{t("images.none")}</p>}
       {images.length > 0 && can("evidence.images") && !shown && (
         <button type="button" onClick={() => setShown(true)}>
-          {t("review.images", { n: images.length })} <kbd>i</kbd>
+          {tn("review.images", images.length)} <kbd>i</kbd>
         </button>
       )}
       {shown && (
