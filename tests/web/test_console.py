@@ -122,14 +122,17 @@ async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_pa
     check = await office.check("clara-3")
     async with browsing(office.live.server.console_address) as browser:
         await browser.log_in(api_key=office.keys["anna"])
-    office.live.clock.ahead += timedelta(minutes=11)
-    answer = await walk(
-        office,
-        "stepUp",
-        f"#/checks/{check}",
-        context={"storageState": {"cookies": [session_cookie(browser)], "origins": []}},
-        downloads=str(tmp_path),
-    )
+    office.live.clock.ahead = timedelta(minutes=11)
+    try:
+        answer = await walk(
+            office,
+            "stepUp",
+            f"#/checks/{check}",
+            context={"storageState": {"cookies": [session_cookie(browser)], "origins": []}},
+            downloads=str(tmp_path),
+        )
+    finally:
+        office.live.clock.ahead = timedelta()
     assert answer["focused"] == "password"
     assert answer["refused"].startswith("This needs a fresh log-in.")
     verify_saved(answer["archive"], office)
