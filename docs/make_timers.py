@@ -260,7 +260,8 @@ def _calls() -> list[_Row]:
         ),
         (
             "session of the [console](../console.md)",
-            f"{_setting('listeners.console.idle_minutes', 60)}; {_setting('listeners.console.session_hours', 3_600)}",
+            f"{_setting('listeners.console.idle_minutes', 60)}; "
+            f"{_setting('listeners.console.session_hours', 3_600)}",
             "its last call; the log-in",
             "`UNAUTHENTICATED`: log in again",
         ),

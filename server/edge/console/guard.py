@@ -102,13 +102,18 @@ class Guard:
         self.log_in_cookie: Final = Cookie("facegate-log-in", "Lax", 600, self.secure)
         self._origins: dict[str, str] = {} if origin is None else {urlsplit(origin).netloc: origin}
 
-    def listens(self, port: int) -> None:
-        """Sets the bound port, which names the addresses of a console without an origin."""
+    def listens(self, host: str, port: int) -> None:
+        """Sets the bound address, which names a console without an origin.
+
+        The first one is shown: another user of the machine may listen at the other address of ``localhost``.
+        """
         if not self._origins:
             scheme = "https" if self.secure else "http"
             shown = "" if port == (443 if self.secure else 80) else f":{port}"
+            own = "127.0.0.1" if host == "localhost" else f"[{host.strip('[]')}]" if ":" in host else host
             self._origins = {
-                f"{host}{shown}": f"{scheme}://{host}{shown}" for host in ("localhost", "127.0.0.1", "[::1]")
+                f"{name}{shown}": f"{scheme}://{name}{shown}"
+                for name in dict.fromkeys((own, "127.0.0.1", "localhost", "[::1]"))
             }
 
     @property

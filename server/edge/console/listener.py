@@ -130,7 +130,7 @@ class ConsoleListener:
                 "stop the process that listens there, or set another host or port"
             ) from error
         self.port = self._listening.sockets[0].getsockname()[1]
-        self._guard.listens(self.port)
+        self._guard.listens(self._host, self.port)
 
     def serve(self) -> None:
         """Shows the one-time link, if there is one."""

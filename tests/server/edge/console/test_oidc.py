@@ -276,7 +276,7 @@ async def test_the_issuer_is_asked_for_log_ins_only_that_were_begun_here(
     state = (await _begin(browser, issuer))["state"][0]
     begun = browser.cookies["facegate-log-in"]
     secret, ends, step_up, replaces, mac = begun.split(".")
-    forged = (
+    forged: tuple[dict[str, str], ...] = (
         {},
         {"facegate-log-in": f"{secret}.{int(ends) + 9999}.{step_up}.{replaces}.{mac}"},
         {"facegate-log-in": f"{secret}.{ends}.{step_up}.{'1' * 64}.{mac}"},
