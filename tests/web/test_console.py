@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
@@ -65,7 +66,7 @@ def lines_of(path: str) -> int:
 
 def session_cookie(browser: Browser) -> dict[str, object]:
     """The session of a browser in small, for Chromium."""
-    place = {"domain": "localhost", "path": "/", "expires": -1}
+    place = {"domain": urlsplit(browser.address).hostname, "path": "/", "expires": -1}
     flags = {"httpOnly": True, "secure": False, "sameSite": "Strict"}
     return {"name": COOKIE, "value": browser.cookies[COOKIE]} | place | flags
 
@@ -185,8 +186,9 @@ async def test_a_person_logs_in_at_the_issuer_and_comes_back(tmp_path: Path) -> 
         }
         free = {"port": 0}
         listeners = {"device": free, "service": free, "admin": free, "console": {"port": port, "oidc": oidc}}
-        async with serving(settings_for(tmp_path, listeners=listeners)) as live:
-            job = {"address": live.server.console_address, "walk": "issuer", "downloads": str(tmp_path)}
+        async with serving(settings_for(tmp_path, listeners=listeners)):
+            # The address that the issuer knows.
+            job = {"address": f"http://localhost:{port}/", "walk": "issuer", "downloads": str(tmp_path)}
             answer = await run_script("console", job)
     assert answer.get("error") is None
     assert answer["violations"] == []
