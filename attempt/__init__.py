@@ -78,7 +78,10 @@ from attempt.frame import (
     FrameUnusable,
 )
 from attempt.judgement import (
+    CAPTURE_TOO_SLOW,
     MOST_FEEDBACK,
+    NETWORK_TOO_SLOW,
+    SERVER_BUSY,
     AttemptJudgement,
     ChallengeStepOutcome,
     evidence_of,
@@ -99,8 +102,11 @@ from attempt.stills import (
 from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
+    "CAPTURE_TOO_SLOW",
     "MINIMUM_FRAMES",
     "MOST_FEEDBACK",
+    "NETWORK_TOO_SLOW",
+    "SERVER_BUSY",
     "Action",
     "AttemptCapture",
     "AttemptChallenge",

@@ -222,6 +222,11 @@ class AttemptCapture:
         return tuple(dict.fromkeys((*own, *counted)))
 
     @property
+    def obstacle(self) -> str | None:
+        """The feedback code of placement of more than half of the measured frames; ``None`` without one."""
+        return self._placement.obstacle
+
+    @property
     def observations(self) -> ScanObservations:
         """The measurements of the attempt so far."""
         return self._watch.observations

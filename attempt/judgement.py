@@ -114,14 +114,20 @@ MINIMUM_MATCH_FRAMES = 3
 
 _TURNED = "WRONG_ROTATION"
 """The hint of a rotated frame."""
+_TIMED_OUT = "TIMED_OUT"
+
+CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW, SERVER_BUSY = "CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW", "SERVER_BUSY"
 
 _ADVICE: dict[VerdictReason, str] = {
-    VerdictReason.TOO_FEW_FRAMES: "LOW_VIDEO_QUALITY",
-    VerdictReason.TOO_SHORT: "TIMED_OUT",
+    VerdictReason.TOO_FEW_FRAMES: _TIMED_OUT,
+    VerdictReason.TOO_SHORT: _TIMED_OUT,
     VerdictReason.TOO_FEW_USABLE_FACES: "NO_FACE",
     VerdictReason.WRONG_ROTATION: "WRONG_ROTATION",
     VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE: "TURN_HEAD_SLIGHTLY",
     VerdictReason.EVIDENCE_TOO_WEAK: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.SHOWS_TRUSTED_IMAGE: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.ONE_PICTURE_MOVED: "TURN_HEAD_SLIGHTLY",
+    VerdictReason.EYES_CLOSED: "EYES_CLOSED",
     VerdictReason.EVIDENCE_TOO_DARK: "TOO_DARK",
     VerdictReason.EVIDENCE_TOO_BRIGHT: "TOO_BRIGHT",
     VerdictReason.EVIDENCE_BLURRED: "BLURRED",
@@ -132,7 +138,7 @@ _ADVICE: dict[VerdictReason, str] = {
     VerdictReason.TOO_BRIGHT_TO_MEASURE: "TOO_BRIGHT",
     VerdictReason.TOO_DARK_TO_MEASURE: "TOO_DARK",
     VerdictReason.SCREEN_TOO_DIM: "RAISE_SCREEN_BRIGHTNESS",
-    VerdictReason.CHALLENGE_ANSWERED_LATE: "NETWORK_TOO_SLOW",
+    VerdictReason.CHALLENGE_ANSWERED_LATE: NETWORK_TOO_SLOW,
     VerdictReason.CHALLENGE_NOT_MEASURABLE: "HOLD_STILL",
     VerdictReason.TOO_FEW_CHALLENGE_BITS: "HOLD_STILL",
     VerdictReason.BLINK_NOT_SEEN: "BLINK",
@@ -272,6 +278,8 @@ def judge_attempt(
     fusion: FusionModel,
     hints: Sequence[str],
     too_slow: str | None,
+    busy: bool = False,
+    obstacle: str | None = None,
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
@@ -293,6 +301,8 @@ def judge_attempt(
         hints: Feedback codes of the frames that were not well placed, most frequent first.
         too_slow: The hint if fewer frames a second arrived than the usable minimum; ``None`` otherwise. Such
             an attempt cannot be LIVE, but it can be SPOOF.
+        busy: Whether the server itself is the cause of few or late frames.
+        obstacle: The hint of most frames, if they have the same. It comes first.
         challenge: The evidence of its challenge; ``None`` in EXPRESS.
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
@@ -343,7 +353,6 @@ def judge_attempt(
     retryable = undecided and not _other_person(match, constant)
     if liveness.verdict is Verdict.SPOOF:
         retryable = False
-    slow = () if too_slow is None else (too_slow,)
     unsteady: tuple[str, ...] = ()
     if len(fused) < len(examined) and (match is None or constant is None):
         unsteady = ("LOOK_STRAIGHT",)
@@ -356,7 +365,13 @@ def judge_attempt(
     if too_slow is not None or not TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
         advice = [code for code in advice if code != _MOVEMENT]
     told = [code for code in hints if code not in _SIGNS or code in advice]
-    feedback = list(dict.fromkeys([*slow, *told, *unsteady, *advice]))
+    first = [code for code in told if code == obstacle]
+    slow = () if too_slow is None else (too_slow,)
+    feedback = [*first, *slow, *told, *unsteady, *advice]
+    if busy:
+        blamed = CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
+        feedback = [SERVER_BUSY if code in blamed else code for code in feedback]
+    feedback = list(dict.fromkeys(feedback))
     return AttemptJudgement(
         liveness=liveness,
         match=match,

@@ -115,6 +115,7 @@ class Placement:
         self._settings = settings
         self._state = GuidanceState()
         self._hints: Counter[str] = Counter()
+        self._placed = 0
         self._good = 0
         self.first_good: float | None = None
         self._last_good = 0.0
@@ -135,6 +136,11 @@ class Placement:
         """Feedback codes of the obstacles, the most frequent first."""
         return tuple(code for code, _ in self._hints.most_common())
 
+    @property
+    def obstacle(self) -> str | None:
+        """The feedback code of more than half of the measured frames; ``None`` without one."""
+        return next((code for code, count in self._hints.items() if 2 * count > self._placed), None)
+
     def place_frame(self, observation: FrameObservation, *, turned: bool) -> Guidance:
         """Takes a measured frame and returns its guidance.
 
@@ -143,6 +149,7 @@ class Placement:
         """
         guidance = guide(observation, oval=self.oval, settings=self._settings, state=self._state)
         self._state = guidance.state
+        self._placed += 1
         self._well_placed = guidance.frame_code in _COUNTS_FOR_CAPTURE
         if self._well_placed:
             self._good += 1

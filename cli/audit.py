@@ -25,6 +25,7 @@ from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOp
 from cli.errors import CommandError, errors_reported
 from cli.groups import SharingGroup
 from cli.options import TIME_FORMATS, JsonOption, in_utc
+from cli.shown import counted
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
@@ -483,7 +484,7 @@ def verify_command(
     ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify the audit log; the exit status is 1 if it was changed.
+    """Verify the audit log; the exit status is 1 if it was changed, or if an export is empty.
 
     Finds entries that were altered, removed, inserted, reordered or cut off, and checkpoints that do not fit
     or that the witness has and the log lacks. The server may be running. For example, on the server, and on
@@ -514,9 +515,13 @@ def verify_command(
         stamps = None if roots is None else TimestampRoots(roots)
         found = _Verification()
         copies, invalid = copies_by_tenant([] if witness is None else _saved(witness), keys)
+        if witness is not None and not copies and not invalid:
+            raise CommandError(
+                f"{witness} has no checkpoint: give an earlier export, or lines of a server's log"
+            )
         found.problems += invalid
         if witness is not None:
-            found.witness = f"{sum(map(len, copies.values()))} saved checkpoints"
+            found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")
         if connection is not None:
             _verify_remote(connection, found, keys=keys, stamps=stamps, copies=copies)
         elif export is not None:
@@ -528,6 +533,10 @@ def verify_command(
     _print_verification(found, as_json=as_json)
     if tenant is not None and tenant not in found.tenants:
         typer.echo(f"In {found.place}, there is no log of {tenant}. {_with_a_log(found.tenants)}", err=True)
+        raise typer.Exit(_BROKEN)
+    if not found.tenants and export is not None:
+        # A log of a server has entries from its first start on.
+        typer.echo(f"{export} is empty, which proves nothing: export the log again.", err=True)
         raise typer.Exit(_BROKEN)
     if not found.whole:
         raise typer.Exit(_BROKEN)
@@ -697,8 +706,8 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
         report = verified.report
         state = "whole" if verified.whole else "CHANGED"
         typer.echo(
-            f"{report.tenant}: {state}; {report.entries} entries, {report.checkpoints} checkpoints, "
-            f"signed up to entry {report.covered}"
+            f"{report.tenant}: {state}; {counted(report.entries, 'entry')}, "
+            f"{counted(report.checkpoints, 'checkpoint')}, signed up to entry {report.covered}"
             + ("" if report.covered_time is None else f" at {report.covered_time:%Y-%m-%dT%H:%M:%SZ}")
             + ("" if verified.stamped is None else f", time stamp of {verified.stamped:%Y-%m-%dT%H:%M:%SZ}")
         )
@@ -706,7 +715,7 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
         for number in verified.bad_stamps:
             typer.echo(f"  timestamp_invalid at {number}: the time stamp of this checkpoint is not valid")
     if found.checkpoints is not None or found.problems:
-        count = "" if found.checkpoints is None else f"; {found.checkpoints} checkpoints"
+        count = "" if found.checkpoints is None else f"; {counted(found.checkpoints, 'checkpoint')}"
         typer.echo(f"all logs: {'CHANGED' if found.problems else 'whole'}{count}")
         _print_problems(found.problems)
     elif len(found.logs) > 1:

@@ -13,7 +13,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from cli.audited import ReasonOption, record_change
-from cli.errors import errors_reported
+from cli.errors import FileUnusable, errors_reported
+from cli.shown import counted
 from server.audit import AuditAction, AuditEventInvalid
 from server.backup import (
     BackupError,
@@ -28,7 +29,7 @@ from server.backup import (
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
 from server.storage.errors import StorageError
-from server.storage.objects import open_object_store
+from server.storage.objects import folder_of, open_object_store
 
 _KeyFileOption = Annotated[
     Path | None,
@@ -102,7 +103,7 @@ def backup(
                 record()
             case _:
                 count = record(lambda: pack_keys(settings.key_folder, Path(target), key_file=key))
-                done = f"{count} key files, encrypted"
+                done = f"{counted(count, 'key file')}, encrypted"
     typer.echo(f"{target}: {done}.")
 
 
@@ -144,11 +145,14 @@ def restore(
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")
             case Part.OBJECTS:
+                folder = folder_of(source)
+                if folder is not None and not folder.is_dir():
+                    raise FileUnusable(f"{source} is no folder; name what `facegate backup objects` wrote")
                 done = _copy(source, settings.objects_url)
                 typer.echo(f"{settings.objects_url}: {done}.")
             case _:
                 count = unpack_keys(Path(source), settings.key_folder, key_file=key)
-                typer.echo(f"{settings.key_folder}: restored {count} key files.")
+                typer.echo(f"{settings.key_folder}: restored {counted(count, 'key file')}.")
 
 
 def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:
@@ -191,15 +195,15 @@ def _rows_shown(verb: str) -> Iterator[Callable[[str, int], None]]:
 def _dump_report(summary: DumpSummary) -> str:
     checks = summary.rows.get("checks", 0)
     return (
-        f"{sum(summary.rows.values()):,} rows of {checks:,} checks, as of "
+        f"{counted(sum(summary.rows.values()), 'row')} of {counted(checks, 'check')}, as of "
         f"{summary.time:%Y-%m-%d %H:%M:%S} UTC, schema {summary.revision}"
     )
 
 
 def _copy_report(summary: CopySummary) -> str:
-    parts = [f"copied {summary.copied:,} objects", f"{summary.present:,} were there already"]
+    parts = [f"copied {counted(summary.copied, 'object')}", f"{summary.present:,} already there"]
     if summary.gone:
-        parts.append(f"{summary.gone:,} were erased meanwhile")
+        parts.append(f"{summary.gone:,} erased meanwhile")
     if summary.pruned:
         parts.append(f"deleted {summary.pruned:,} that the source has no more")
     return ", ".join(parts)

@@ -32,6 +32,7 @@ from cli.connection import (
 from cli.errors import PENDING, OutputUnusable, errors_reported
 from cli.groups import SharingGroup
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
+from cli.shown import counted
 from cli.shown import printable as shown
 from cli.verdict import enum_word, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
@@ -372,17 +373,27 @@ def export_command(
         raise typer.Exit(1)
     messages = Console(stderr=True)
     messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
-    if subject is None:
-        messages.print(
-            escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
-        )
+    messages.print(
+        escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
+    )
 
 
 def _known(archive: Path) -> bool:
     """Returns whether the archive of a person names a check, or data about a device."""
-    with zipfile.ZipFile(archive) as opened:
-        about = json.loads(opened.read("subject.json"))
-    return bool(about["checks"] or any(about["devices"].values()))
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            about = json.loads(opened.read("subject.json"))
+        return bool(about["checks"] or any(about["devices"].values()))
+    except (
+        zipfile.BadZipFile,
+        EOFError,
+        ValueError,
+        KeyError,
+        TypeError,
+        AttributeError,
+        RecursionError,
+    ) as error:
+        raise OutputUnusable("what the server sent is no archive of a person; nothing was saved") from error
 
 
 async def _written(
@@ -559,14 +570,14 @@ def _erase_person(
         _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
     _print(
-        f"Erased {_counted(response.erased_checks, 'check')}, and "
-        f"{_counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
+        f"Erased {counted(response.erased_checks, 'check')}, and "
+        f"{counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
     )
     _print_residues(response.residues)
     if response.held_check_ids:
         held = len(response.held_check_ids)
         verbs = "is on hold and stays" if held == 1 else "are on hold and stay"
-        _print(f"{_counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
+        _print(f"{counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
         for check_id in response.held_check_ids:
             _print(f"- {check_id}")
         raise typer.Exit(1)
@@ -584,7 +595,7 @@ def _decided_checks(connection: Connection, subject: str) -> str:
                 raise
             return "the decided checks (your credentials may not count them)"
         at_least = "at least " if len(found) == _MOST_COUNTED else ""
-        return f"{at_least}{_counted(len(found), 'decided check')}"
+        return f"{at_least}{counted(len(found), 'decided check')}"
 
     return call_server(connection, count)
 
@@ -603,10 +614,6 @@ def _stop_if_pending(
             f"{time_words(approval.expire_time)} UTC."
         )
         raise typer.Exit(PENDING)
-
-
-def _counted(number: int, name: str) -> str:
-    return f"{number} {name}{'s' * (number != 1)}"
 
 
 def _confirm(question: str, *, yes: bool) -> None:

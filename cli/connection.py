@@ -12,6 +12,7 @@ from typing import Annotated, Final, TypeVar
 
 import grpc
 import typer
+from cryptography import x509
 
 from cli.errors import CommandError, fail
 from cli.words import describe_lost_connection, describe_refusal
@@ -23,6 +24,7 @@ from facegate_client import (
     ConnectionFailedError,
     CredentialsError,
     KeySet,
+    Reviews,
     ScanTicket,
     SourceError,
     TlsSettings,
@@ -145,13 +147,23 @@ def read_tls(
     if ca is None and certificate is None and key is None and is_loopback(target):
         return None
     return TlsSettings(
-        root_certificates=None if ca is None else read_file(ca, "the authorities"),
-        client_certificate=None if certificate is None else read_file(certificate, "the certificate"),
+        root_certificates=None if ca is None else _certificates(ca, "the authorities"),
+        client_certificate=None if certificate is None else _certificates(certificate, "the certificate"),
         client_key=None if key is None else read_file(key, "the private key"),
     )
 
 
+def _certificates(path: Path, what: str) -> bytes:
+    content = read_file(path, what)
+    try:
+        x509.load_pem_x509_certificates(content)
+    except ValueError as error:
+        raise CredentialsError(f"{what}: {path} contains no certificate in PEM") from error
+    return content
+
+
 _Answer = TypeVar("_Answer")
+_Client = TypeVar("_Client")
 
 ApiKeyOption = Annotated[
     Path | None,
@@ -202,10 +214,20 @@ class Connection:
 
 def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
     """Makes the calls of ``work``, and returns its answer."""
+    return _called(connection, Compliance, work)
 
+
+def call_reviews(connection: Connection, work: Callable[[Reviews], Awaitable[_Answer]]) -> _Answer:
+    """Makes the calls of ``work``, and returns its answer."""
+    return _called(connection, Reviews, work)
+
+
+def _called(
+    connection: Connection, client: Callable[..., _Client], work: Callable[[_Client], Awaitable[_Answer]]
+) -> _Answer:
     async def run() -> _Answer:
         async with connection.open() as (channel, api_key):
-            return await work(Compliance(channel=channel, api_key=api_key))
+            return await work(client(channel=channel, api_key=api_key))
 
     with calls_reported():
         return asyncio.run(run())

@@ -19,6 +19,7 @@ from sqlalchemy import Connection
 from cli.audited import ReasonOption, pending_approval, record_change
 from cli.errors import FAILED, PENDING, CommandError, FileUnusable, errors_reported
 from cli.files import write_whole
+from cli.shown import counted
 from formats.private_files import PRIVATE
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
@@ -53,7 +54,7 @@ def new_api_key_command(
         typer.Option(
             metavar="ROLE",
             help="Role of the caller. May be repeated: orchestrator (the default), compliance_reader, "
-            "compliance_admin or operator.",
+            "compliance_admin, operator or reviewer.",
         ),
     ] = None,
     scope: Annotated[
@@ -74,8 +75,8 @@ def new_api_key_command(
     file: Annotated[
         Path | None,
         typer.Option(
-            help="Add the entry to this file. A new file is readable by its owner alone. By default "
-            "the entry is printed.",
+            help="Add the entry to this file, which must have none of this name. A new file is readable by "
+            "its owner alone. By default the entry is printed.",
             show_default=False,
         ),
     ] = None,
@@ -91,9 +92,11 @@ def new_api_key_command(
     """Make an API key for a caller, with its entry for the API keys file.
 
     The server's file holds only a hash, so reading it gives no access. For example, for a backend, for
-    a monitor that only reads, and for the tests of an app:
+    the backend's next key beside the old one, for a monitor that only reads, and for the tests of an app:
 
         facegate keys new-api-key backend --expires-days 180 --file api_keys.toml --out api-key.txt
+
+        facegate keys new-api-key backend --expires-days 180 --out next-key.txt >> api_keys.toml
 
         facegate keys new-api-key status-board --scope checks.read
 
@@ -188,7 +191,7 @@ def rewrap_command(reason: ReasonOption = "") -> None:
             changed=str(changed),
             lost=str(sum(lost.values())),
         )
-    typer.echo(f"Rewrapped {changed:,} data keys.")
+    typer.echo(f"Rewrapped {counted(changed, 'data key')}.")
     if lost:
         typer.echo(
             "Could not open "
@@ -281,10 +284,11 @@ def rotate(
     tenant: TenantOption = "",
     reason: ReasonOption = "",
 ) -> None:
-    """Add the next key of a purpose. Servers use it from their next start.
+    """Add the next key of a purpose.
 
-    Older keys stay in the folder: they verify tokens, open evidence, and sign the challenges of checks that
-    began with them. The audit log records the rotation. For example:
+    Running servers read it within seconds, and use it from their next start; an evidence key also once the
+    older one is retired. Older keys stay in the folder: they verify tokens, open evidence, and sign the
+    challenges of checks that began with them. The audit log records the rotation. For example:
 
         facegate keys rotate evidence --config /etc/facegate.toml
     """
@@ -297,7 +301,11 @@ def rotate(
             purpose=purpose.value,
             tenant=tenant,
         )
-    typer.echo(f"Made {made}. Restart the servers to use it.")
+    retired = ", or once the older one is retired" if purpose is Purpose.EVIDENCE else ""
+    typer.echo(
+        f"Made {made}. Running servers read it within seconds (`keys_read` in their log), and use it from "
+        f"their next start{retired}."
+    )
 
 
 @app.command()
@@ -363,7 +371,7 @@ def encrypt(reason: ReasonOption = "") -> None:
         )
     for path in changed:
         typer.echo(f"{path}")
-    typer.echo(f"Encrypted {len(changed)} key files; all are encrypted now.")
+    typer.echo(f"Encrypted {counted(len(changed), 'key file')}; all are encrypted now.")
 
 
 @app.command()

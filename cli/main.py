@@ -37,6 +37,7 @@ COMMANDS: Final = {
     "models": LateCommand("cli.models.command:app", "Pull, import, show and bundle packs of models."),
     "result": LateCommand("cli.result:app", "Verify saved results."),
     "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
+    "review": LateCommand("cli.review:app", "Review checks that a policy sends to people."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
     "evaluate": LateCommand("cli.evaluate:app", "Measure error rates on your data, and calibrate packs."),
     "config": LateCommand("cli.config:app", "Show the settings."),

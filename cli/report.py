@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.errors import OutputUnusable
+from cli.shown import counted
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from server.pages import data_uri, render
 
@@ -54,7 +55,7 @@ def render_page(document: ReportDocument, charts: Sequence[Chart]) -> str:
         **document.facts,
         "Made": document.made.strftime("%Y-%m-%d %H:%M %Z"),
         "Facegate": document.version,
-        "Machine": f"{machine.cpu}, {machine.cores} cores",
+        "Machine": f"{machine.cpu}, {counted(machine.cores, 'core')}",
     }
     return render(
         "report.html",
@@ -120,7 +121,8 @@ def report_view(document: ReportDocument) -> Group:
         parts += [sheet_table(sheet), *(Text(note, "dim") for note in sheet.notes), Text("")]
     notes = (
         *document.notes,
-        f"Machine: {machine.cpu}, {machine.cores} cores; {machine.system}, Python {machine.python}.",
+        f"Machine: {machine.cpu}, {counted(machine.cores, 'core')}; "
+        f"{machine.system}, Python {machine.python}.",
         f"To repeat: {document.command}",
     )
     return Group(*parts, *map(Text, notes))

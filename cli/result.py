@@ -1,12 +1,14 @@
 """``facegate result verify``: verifies a saved result, evidence record or archive, offline."""
 
+import io
 import json
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 from facegate.v1 import result_pb2
@@ -19,49 +21,77 @@ from rich.text import Text
 
 from cli.errors import FileUnusable, fail
 from cli.options import JsonOption
+from cli.shown import counted
 from cli.verdict import enum_word, failure_words, policy_words, sdk_words, waiver_words
 from facegate_client import (
     ClientError,
+    ExportedCheck,
     KeySet,
+    is_person_export,
     load_key_set,
     verify_archive,
+    verify_person_export,
     verify_record_jws,
     verify_result_jws,
+    verify_review_jws,
 )
 
 _ZIP: Final = b"PK\x03\x04"
 _RECORD_TYPE: Final = "facegate-record"
+_REVIEW_TYPE: Final = "facegate-review"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VerifiedFile:
-    """A verified file."""
+    """A verified file: with a result, or with a review."""
 
     kind: str
-    result: result_pb2.CheckResult
+    check_id: str
     header: Mapping[str, Any]
+    result: result_pb2.CheckResult | None = None
     manifest: Mapping[str, Any] | None = None
+    review: Mapping[str, Any] | None = None
 
 
 def verify_saved(
-    content: bytes, keys: KeySet, *, issuer: str | None, tenant: str | None, accept_sandbox: bool
+    content: bytes,
+    keys: KeySet,
+    *,
+    issuer: str | None,
+    tenant: str | None,
+    accept_sandbox: bool,
+    reviewed: str | None = None,
 ) -> VerifiedFile:
-    """Verifies the content of a saved file."""
+    """Verifies the content of a saved file.
+
+    Args:
+        reviewed: The signed result that a review must be about; ``None`` for any.
+    """
     if content.startswith(_ZIP):
         archive = verify_archive(content, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
         return VerifiedFile(
             kind="archive",
+            check_id=archive.result.check_id,
             result=archive.result,
             header=_header(archive.files["result.jws"].decode()),
             manifest=archive.manifest,
         )
     text = _text(content)
     # The unverified header only selects how the file is verified.
+    if _type(text) == _REVIEW_TYPE:
+        review = verify_review_jws(
+            text, keys, result_jws=reviewed, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox
+        )
+        return VerifiedFile(
+            kind="review", check_id=review.check_id, header=_header(text), review=review.content
+        )
     if _type(text) == _RECORD_TYPE:
         record = verify_record_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
-        return VerifiedFile(kind="record", result=record.result, header=_header(text))
-    result = verify_result_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
-    return VerifiedFile(kind="result", result=result, header=_header(text))
+        kind, result = "record", record.result
+    else:
+        result = verify_result_jws(text, keys, issuer=issuer, tenant=tenant, accept_sandbox=accept_sandbox)
+        kind = "result"
+    return VerifiedFile(kind=kind, check_id=result.check_id, result=result, header=_header(text))
 
 
 def _text(content: bytes) -> str:
@@ -92,6 +122,7 @@ NOT_VERIFIED, UNREADABLE = 1, 2
 
 _STDIN: Final = "-"
 _MAX_BYTES: Final = 1024 * 1024
+_SIGNED_BY: Final = (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid"))
 _MOST_BYTES_OF_ARCHIVE: Final = 64 * 1024 * 1024
 
 
@@ -102,8 +133,9 @@ def verify_command(
         typer.Argument(
             metavar="FILE",
             help="File with a JWS, `-` for standard input, or an archive. A JWS is `result_jws` of "
-            "FinishCheck, the .jws file of `facegate verify --out`, or the record of `facegate checks show "
-            "--save`; an archive is that of `facegate checks export`.",
+            "FinishCheck, the .jws file of `facegate verify --out`, the record of `facegate checks show "
+            "--save`, or the review of `facegate review show --save`; an archive is that of `facegate checks "
+            "export`.",
             show_default=False,
         ),
     ],
@@ -127,11 +159,21 @@ def verify_command(
     accept_sandbox: Annotated[
         bool, typer.Option("--accept-sandbox", help="Accept the result of a sandbox check; for tests only.")
     ] = False,
+    of_result: Annotated[
+        str | None,
+        typer.Option(
+            "--of-result",
+            metavar="FILE",
+            help="Result that a review must be about: a JWS of FinishCheck.",
+            show_default=False,
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
-    """Verify a saved result, evidence record or archive, offline.
+    """Verify a saved result, review, evidence record or archive, offline.
 
-    Of an archive, every file is compared with the signed manifest, and its result is verified too.
+    Of an archive, every file is compared with the signed manifest, and its result and its review are verified
+    too; of the export of a person, every archive in it.
 
     Examples:
       curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
@@ -149,36 +191,99 @@ def verify_command(
     exit status is 0 if the signature is valid, 1 if the result is refused, and 2 if a file cannot be read.
     """
     try:
-        content, keys = _read_content(result), _read_keys(jwks)
+        keys = _read_keys(jwks)
+        reviewed = None if of_result is None else _text(_read(of_result))
+        with _opened(result) as file:
+            if is_person_export(file):
+                if expect_check_id is not None:
+                    raise FileUnusable(
+                        f"{_named(result)} is the export of a person: leave out --expect-check-id"
+                    )
+                exported = verify_person_export(
+                    file, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+                )
+                _show_person(tuple(exported), as_json=as_json)
+                return
+            file.seek(0)
+            content = _limited(file, result, most_bytes=_MOST_BYTES_OF_ARCHIVE)
     except (FileUnusable, ClientError) as error:
         fail(str(error), UNREADABLE)
     try:
         saved = verify_saved(
-            content, keys, issuer=expect_issuer, tenant=expect_tenant, accept_sandbox=accept_sandbox
+            content,
+            keys,
+            issuer=expect_issuer,
+            tenant=expect_tenant,
+            accept_sandbox=accept_sandbox,
+            reviewed=reviewed,
         )
     except FileUnusable as error:
         fail(f"{_named(result)} {error}", UNREADABLE)
     except ClientError as error:
         fail(str(error), NOT_VERIFIED)
-    verified = saved.result
-    if expect_check_id is not None and verified.check_id != expect_check_id:
+    if expect_check_id is not None and saved.check_id != expect_check_id:
         fail(
-            f"the result belongs to the check {verified.check_id}; expected {expect_check_id}: give the "
+            f"the {saved.kind} belongs to the check {saved.check_id}; expected {expect_check_id}: give the "
             "result of that check",
             NOT_VERIFIED,
         )
     if as_json:
         typer.echo(_as_json(saved))
+    elif saved.review is not None:
+        Console().print(_review_view(saved.review, saved.header))
+    elif saved.result is not None:
+        Console().print(_view(saved.result, saved.header, saved.manifest))
+
+
+def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
+    """Shows what was verified of a person's export, and ends the command if an archive is refused."""
+    refused = sum(bool(check.problem) for check in checks)
+    rows = [
+        {
+            "check_id": check.check_id,
+            "verified": check.archive is not None,
+            "status": "" if check.archive is None else _status(check.archive.result),
+            "left_out": check.left_out,
+            "problem": check.problem,
+        }
+        for check in checks
+    ]
+    if as_json:
+        typer.echo(json.dumps({"verified": not refused, "kind": "person", "checks": rows}, indent=2))
     else:
-        Console().print(_view(saved))
+        table = Table(title="The export of a person", title_justify="left")
+        for name in ("Check", "Archive", "Status"):
+            table.add_column(name, overflow="fold")
+        for row, check in zip(rows, checks, strict=True):
+            if check.problem:
+                state = Text(f"refused: {check.problem}", "red")
+            else:
+                state = Text(f"left out: {check.left_out}" if check.left_out else "valid")
+            table.add_row(Text(check.check_id), state, str(row["status"]))
+        Console().print(table)
+        valid = sum(check.archive is not None for check in checks)
+        typer.echo(f"{counted(valid, 'archive')} valid, {refused} refused. subject.json is not signed.")
+    if refused:
+        raise typer.Exit(NOT_VERIFIED)
 
 
-def _read_content(source: str) -> bytes:
-    if source != _STDIN and Path(source).is_dir():
+def _status(result: result_pb2.CheckResult) -> str:
+    return enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+
+
+@contextmanager
+def _opened(source: str) -> Iterator[BinaryIO]:
+    """Yields a file that can be sought."""
+    if source == _STDIN:
+        yield io.BytesIO(sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1))
+        return
+    if Path(source).is_dir():
         raise FileUnusable(f"{source} is a folder; give the .jws file in it")
-    if source != _STDIN:
-        return _read(source, most_bytes=_MOST_BYTES_OF_ARCHIVE)
-    return sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1)
+    try:
+        with Path(source).open("rb") as file:
+            yield file if file.seekable() else io.BytesIO(file.read(_MOST_BYTES_OF_ARCHIVE + 1))
+    except OSError as error:
+        raise FileUnusable(f"{source} cannot be read: {error.strerror}") from error
 
 
 def _read_keys(source: str) -> KeySet:
@@ -187,17 +292,26 @@ def _read_keys(source: str) -> KeySet:
             f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
             "over a connection that you trust, with curl -o jwks.json"
         )
-    return load_key_set(_read(source))
+    try:
+        return load_key_set(_read(source))
+    except ClientError as error:
+        raise FileUnusable(
+            f"{source}: {error}; give a saved copy of /.well-known/jwks.json of the server's admin listener"
+        ) from error
 
 
-def _read(path: str, *, most_bytes: int = _MAX_BYTES) -> bytes:
+def _read(path: str) -> bytes:
     try:
         with Path(path).open("rb") as file:
-            content = file.read(most_bytes + 1)
+            return _limited(file, path, most_bytes=_MAX_BYTES)
     except OSError as error:
         raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
+
+
+def _limited(file: BinaryIO, name: str, *, most_bytes: int) -> bytes:
+    content = file.read(most_bytes + 1)
     if len(content) > most_bytes:
-        raise FileUnusable(f"{path} has more than {most_bytes} bytes; nothing that is verified is so large")
+        raise FileUnusable(f"{name} has more than {most_bytes} bytes; nothing that is verified is so large")
     return content
 
 
@@ -207,7 +321,9 @@ def _named(source: str) -> str:
 
 def _as_json(saved: VerifiedFile) -> str:
     result, header = saved.result, saved.header
-    said = json_format.MessageToDict(result, preserving_proto_field_name=True)
+    said: dict[str, Any] = {}
+    if result is not None:
+        said["result"] = json_format.MessageToDict(result, preserving_proto_field_name=True)
     return json.dumps(
         {
             "verified": True,
@@ -215,16 +331,43 @@ def _as_json(saved: VerifiedFile) -> str:
             "key_id": header.get("kid", ""),
             "issuer": header.get("iss"),
             "tenant": header.get("tenant"),
-            "sandbox": result.sandbox,
-            "result": said,
+            "sandbox": bool(header.get("sandbox")),
+            **said,
             **({} if saved.manifest is None else {"manifest": dict(saved.manifest)}),
+            **({} if saved.review is None else {"review": dict(saved.review)}),
         },
         indent=2,
     )
 
 
-def _view(saved: VerifiedFile) -> Table:
-    result, header, manifest = saved.result, saved.header, saved.manifest
+def _review_view(review: Mapping[str, Any], header: Mapping[str, Any]) -> Table:
+    table = Table(title="The signature is valid", show_header=False, title_justify="left")
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    rows = [
+        ("sandbox", "yes: made for tests, no statement about a person" if review["sandbox"] else "no"),
+        ("outcome", review["outcome"]),
+        ("check", review["check_id"]),
+        ("result", f"SHA-256 {review['result_sha256']}"),
+        ("sent there by", ", ".join(review["causes"])),
+        *(
+            (
+                "decision",
+                f"{one['outcome']} by {one['reviewer']}, {one['decide_time']}: {one['reason']}"
+                + (f", {one['comment']}" if one["comment"] else ""),
+            )
+            for one in review["decisions"]
+        ),
+        *((label, str(header.get(name) or "-")) for label, name in _SIGNED_BY),
+    ]
+    for label, words in rows:
+        table.add_row(label, Text(words))
+    return table
+
+
+def _view(
+    result: result_pb2.CheckResult, header: Mapping[str, Any], manifest: Mapping[str, Any] | None
+) -> Table:
     success = result.status == result_pb2.CHECK_STATUS_SUCCESS
     title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
     table = Table(title=title, show_header=False, title_justify="left")
@@ -234,8 +377,7 @@ def _view(saved: VerifiedFile) -> Table:
         table.add_row("sandbox", Text("yes: made for tests, no statement about a person", "bold yellow"))
     else:
         table.add_row("sandbox", Text("no"))
-    status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
-    table.add_row("status", Text(status, "bold green" if success else "bold red"))
+    table.add_row("status", Text(_status(result), "bold green" if success else "bold red"))
     table.add_row("reasons", Text(", ".join(failure_words(result)) or "-"))
     table.add_row("check", Text(result.check_id))
     table.add_row("decided", Text(result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")))
@@ -252,7 +394,7 @@ def _view(saved: VerifiedFile) -> Table:
         table.add_row("purpose", Text(str(manifest.get("purpose"))))
         for missing in manifest.get("missing_images", []):
             table.add_row("missing", Text(f"{missing['name']}: {missing['problem']}", "yellow"))
-    for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
+    for label, name in _SIGNED_BY:
         table.add_row(label, Text(str(header.get(name) or "-")))
     return table
 

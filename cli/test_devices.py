@@ -213,7 +213,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         raise PlatformUnusable(
             f"{path} cannot be read: {error.strerror}; make one with facegate attest test-platform"
         ) from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise PlatformUnusable(f"{path} is not JSON") from error
     if not isinstance(document, dict):
         raise PlatformUnusable(f"{path} is not a test platform file")

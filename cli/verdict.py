@@ -11,6 +11,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
+from cli.shown import counted
 from matcher import similarity_in_words
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
@@ -227,7 +228,7 @@ def _match(result: result_pb2.CheckResult) -> Text:
     text = Text("yes", "green") if match.same_person else Text("no", "red")
     text.append(
         f", similarity {match_words(result)}; needs {match.required_similarity:.1f}; "
-        f"{match.frames_used} frames",
+        f"{counted(match.frames_used, 'frame')}",
         "default",
     )
     return text
@@ -259,8 +260,8 @@ def _transcript(result: result_pb2.CheckResult) -> Text:
     broken = result_pb2.FAILURE_REASON_TRANSCRIPT_BROKEN in result.reasons
     text = Text("intact", "green") if transcript.intact else Text("broken" if broken else "not signed", "red")
     text.append(
-        f", {transcript.frames} frames received, {transcript.frames_examined} examined, "
-        f"{transcript.dropped} dropped, {transcript.streams} stream{'s' * (transcript.streams != 1)}",
+        f", {counted(transcript.frames, 'frame')} received, {transcript.frames_examined} examined, "
+        f"{transcript.dropped} dropped, {counted(transcript.streams, 'stream')}",
         "default",
     )
     return text

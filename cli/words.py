@@ -3,9 +3,11 @@
 from collections.abc import Iterable
 from typing import Final
 
+import grpc
 from facegate.v1 import feedback_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from cli.shown import counted
 from cli.verdict import enum_word
 from facegate_client import ConnectionFailedError, ServerError
 from facegate_protocol.texts import HINTS, REFUSALS
@@ -74,6 +76,11 @@ def _connection_advice(message: str, *, refused: bool) -> str:
         return "No server listens there. Start one with `facegate serve`, or correct the address."
     if "before receiving SETTINGS" in message:
         return _STALLED
+    if "Hostname Verification Check failed" in message:
+        return (
+            "The server's certificate is for other names: connect by one of them, which `openssl x509 -noout "
+            "-ext subjectAltName -in FILE` lists."
+        )
     if "trusted TLS" in message or "SSL" in message.upper():
         return (
             "The TLS handshake failed. Give --ca with the authority that signed the server's certificate; "
@@ -82,6 +89,36 @@ def _connection_advice(message: str, *, refused: bool) -> str:
     return "Correct the address. If the server has TLS, give --ca with the authority of its certificate."
 
 
+def lost_words(cause: str) -> str:
+    """Returns why a connection of a scan was lost, for the person before the camera.
+
+    gRPC's own texts have addresses and internal names, and those of the server are for developers.
+    """
+    code, _, _ = cause.partition(":")
+    if code in _LOST:
+        return _LOST[code]
+    if any(text in cause for text in _NO_ANSWER):
+        return "the server accepts connections but does not answer"
+    if code not in grpc.StatusCode.__members__:
+        return cause
+    if "Connection refused" in cause:
+        return "no server listens there"
+    if "failed to connect" in cause:
+        return "the server cannot be reached"
+    return "the connection broke"
+
+
+_LOST: Final = {
+    "NOT_SERVING": "this server takes no scans now",
+    "OVERLOADED": "the server is busy",
+    "STREAM_IDLE": "the server heard nothing for too long",
+}
+_NO_ANSWER: Final = (
+    "before receiving SETTINGS",
+    "no Challenge within",
+    "no attempt began",
+    "no result within",
+)
 _KINDS = {
     service_pb2.EvidenceProblem.KIND_LOST: "is lost: the object store does not have it",
     service_pb2.EvidenceProblem.KIND_ALTERED: "was altered in the object store",
@@ -128,7 +165,7 @@ def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]
     ]
     if response.audit_image_shortfall:
         why = _SHORTFALLS.get(response.audit_image_shortfall, "the reason is unknown to this version")
-        lines.append(f"There are {len(response.audit_images)} audit images: {why}.")
+        lines.append(f"{counted(len(response.audit_images), 'audit image')}: {why}.")
     return tuple(lines)
 
 

@@ -228,7 +228,7 @@ def _kind(info: FieldInfo) -> str:
     if least and most:
         bounds += [f"{least[0]} {most[0]}"]
     else:
-        bounds += [f"{part.removesuffix(' to')} {unit} or more" for part in least]
+        bounds += [f"{part.removesuffix(' to')} or more {unit}" for part in least]
         bounds += [f"at most {part}" for part in most]
     return ", ".join([words, *bounds])
 

@@ -55,8 +55,8 @@ def _seconds(value: float) -> str:
     return f"{value:g} s"
 
 
-def _policy(name: str) -> str:
-    return f"{_seconds(_defaults(Policy)[name])}, policy `{name}`"
+def _policy(name: str, unit: float = 1.0) -> str:
+    return f"{_seconds(_defaults(Policy)[name] * unit)}, policy `{name}`"
 
 
 def _setting(name: str, unit: float = 1.0) -> str:
@@ -100,6 +100,18 @@ def _check() -> list[_Row]:
             "as retention, policy `retention.images_seconds`",
             "decision",
             "the images are erased, the record stays; not before the result deadline",
+        ),
+        (
+            "[review](../review.md) by people",
+            _policy("review.deadline_hours", 3600),
+            "decision",
+            "it is `EXPIRED`, and the result stands; earlier if the images are erased",
+        ),
+        (
+            "claim of a review",
+            _policy("review.claim_minutes", 60),
+            "`ClaimReview`",
+            "others may claim it; `REVIEW_NOT_CLAIMED`",
         ),
         (
             "deadline sweep",

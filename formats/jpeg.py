@@ -11,6 +11,8 @@ Source: ITU-T T.81, annex B and clause G.1; CIPA DC-008, clause 4.5.4 (EXIF in A
 import re
 from collections.abc import Iterator
 from contextlib import nullcontext, suppress
+from hashlib import sha512
+from itertools import pairwise
 from typing import Final, NamedTuple
 
 from formats.errors import ImageUnreadable
@@ -25,6 +27,7 @@ __all__ = [
     "header_segments",
     "picture_segments",
     "read_segments",
+    "with_other_ends",
 ]
 
 SOF: Final = frozenset({0xC0, 0xC1, 0xC2})
@@ -42,6 +45,10 @@ _PROGRESSIVE = 0xC2
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MARKER_BEHIND_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
+_RESTART = re.compile(rb"\xff*(\xff[\xd0-\xd7])")
+_OTHER = bytes(byte & 0x7F for byte in sha512(b"other data").digest())
+"""Data without a marker, and without a pattern that could leave a picture as it is."""
+
 _MAX_SEGMENTS = 1024
 _MAX_SCANS = 64
 _COEFFICIENTS = 64
@@ -165,6 +172,35 @@ def picture_segments(data: bytes, *, trimmed: bool = False) -> bytes:
     if not scans or any(bit for bits in sent.values() for bit in bits):
         raise malformed(ImageFormat.JPEG, "the picture is incomplete: a scan is missing; send the whole file")
     return b"".join(parts)
+
+
+def with_other_ends(picture: bytes, *, last: int) -> bytes:
+    """Return a picture with other data at the end of each scan and restart interval, and more of them.
+
+    Decoded, it tells whether data are missing where a decoder gives no warnings. With ``last`` = 0 a whole
+    picture looks the same, because the decoder has all that it needs before. With more than the padding it
+    looks different, unless the decoder was done too early.
+
+    Args:
+        picture: The result of ``picture_segments``.
+        last: The number of bytes to replace at each end.
+
+    Raises:
+        ImageUnreadable: MALFORMED: restart markers are not in order, so that an interval is missing.
+    """
+    parts, copied = list[bytes](), 0
+    for segment, following in pairwise(read_segments(picture)):
+        if segment.marker != _SOS:
+            continue
+        parts.append(picture[copied : segment.end])
+        copied = following.start
+        intervals = _RESTART.split(picture[segment.end : copied])
+        for number, (coded, restart) in enumerate(zip(intervals[::2], [*intervals[1::2], b""], strict=True)):
+            kept = coded.rstrip(b"\xff")
+            parts += [kept[: max(0, len(kept) - last)].rstrip(b"\xff"), _OTHER, restart]
+            if restart and restart[-1] & 7 != number & 7:
+                raise malformed(ImageFormat.JPEG, "the picture is incomplete: a restart interval is missing")
+    return b"".join((*parts, picture[copied:]))
 
 
 def _without_padding(coded: bytes) -> bytes:

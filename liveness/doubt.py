@@ -50,9 +50,15 @@ _OF_MEDIA: Final = frozenset(
 )
 """Doubts whose attacks are prints and screens."""
 
-_OF_PICTURES: Final = frozenset({VerdictReason.SHOWS_TRUSTED_IMAGE, VerdictReason.ONE_PICTURE_MOVED})
-"""Doubts whose attack is a picture that software warps: to approach, to turn, to open its mouth. It does not
-answer light."""
+_OF_PICTURES: Final = frozenset(
+    {
+        VerdictReason.SHOWS_TRUSTED_IMAGE,
+        VerdictReason.ONE_PICTURE_MOVED,
+        VerdictReason.SIMILAR_TO_EARLIER_SCAN,
+    }
+)
+"""Doubts whose attack is a picture or a recording that software warps: to approach, to turn, to open
+its mouth. It does not answer light."""
 
 RESOLVES: Final[Mapping[ChallengeKind, frozenset[VerdictReason]]] = MappingProxyType(
     {

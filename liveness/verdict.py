@@ -205,6 +205,7 @@ class VerdictReason(StrEnum):
     FACE_TOO_LARGE = "FACE_TOO_LARGE"
     NO_COLOURS = "NO_COLOURS"
     NOT_SURE = "NOT_SURE"
+    SIMILAR_TO_EARLIER_SCAN = "SIMILAR_TO_EARLIER_SCAN"
     LOOKS_ALIVE = "LOOKS_ALIVE"
     LOOKS_GENUINE = "LOOKS_GENUINE"
 
@@ -225,6 +226,7 @@ DOUBTS: Final = frozenset(
         VerdictReason.NOT_SURE,
         VerdictReason.SHOWS_TRUSTED_IMAGE,
         VerdictReason.ONE_PICTURE_MOVED,
+        VerdictReason.SIMILAR_TO_EARLIER_SCAN,
         VerdictReason.EVIDENCE_TOO_WEAK,
         VerdictReason.NETWORK_SEES_ATTACK,
         VerdictReason.SHOWS_A_MEDIUM,

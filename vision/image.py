@@ -10,18 +10,20 @@ import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Final, Protocol
 
 import cv2
 import numpy as np
 import simplejpeg
 from numpy.typing import NDArray
+from PIL import Image
 
 from formats.errors import ImageUnreadable
 from formats.foreign_format import recognise_foreign
-from formats.image_format import ImageFormat, ImageHeader, malformed, unsupported
+from formats.image_format import ImageFormat, ImageHeader, malformed
 from formats.image_header import detect_format, parse_header, picture_chunks
-from formats.jpeg import MOST_PADDING, picture_segments
+from formats.jpeg import MOST_PADDING, picture_segments, with_other_ends
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage
 
@@ -370,10 +372,7 @@ def _decode_jpeg(data: bytes, colours: str = "BGR", *, reduced: int = 1) -> NDAr
             pixels: NDArray[np.uint8] = simplejpeg.decode_jpeg(picture, colours, **scale)
         except ValueError as error:
             if _SAMPLING in str(error):
-                raise unsupported(
-                    ImageFormat.JPEG,
-                    "its colours are sampled in a way that is not read; save it with 4:2:0 or 4:4:4 sampling",
-                ) from error
+                return _decode_rare_jpeg(picture, colours, reduced=reduced)
             refused = error
             padding = _PADDING.fullmatch(str(error))
             if padding is None or int(padding[1]) > MOST_PADDING:
@@ -382,9 +381,39 @@ def _decode_jpeg(data: bytes, colours: str = "BGR", *, reduced: int = 1) -> NDAr
                 continue
             pixels = simplejpeg.decode_jpeg(picture, colours, strict=False, **scale)
         return pixels
-    raise malformed(
+    raise _incomplete() from refused
+
+
+def _incomplete() -> ImageUnreadable:
+    return malformed(
         ImageFormat.JPEG, "the picture is incomplete: image data are missing or damaged; send the whole file"
-    ) from refused
+    )
+
+
+def _decode_rare_jpeg(picture: bytes, colours: str, *, reduced: int) -> NDArray[np.uint8]:
+    """Decode as ``_decode_jpeg`` what simplejpeg does not: a rare sampling of colours, such as 4:1:0 or 3x1.
+
+    Pillow decodes it as viewers do, and passes no warnings on. So whether data are missing is found by
+    decoding it with other ends.
+    """
+    whole = _decode_by_pillow(picture, "BGR")
+    for last, same in ((0, True), (MOST_PADDING + 1, False)):
+        other = _decode_by_pillow(with_other_ends(picture, last=last), "BGR")
+        if np.array_equal(whole, other) is not same:
+            raise _incomplete()
+    return whole if colours == "BGR" else _decode_by_pillow(picture, colours, reduced=reduced)
+
+
+def _decode_by_pillow(picture: bytes, colours: str, *, reduced: int = 1) -> NDArray[np.uint8]:
+    grey = colours == "GRAY"
+    try:
+        with Image.open(BytesIO(picture), formats=("JPEG",)) as image:
+            smaller = tuple(max(1, side // reduced) for side in image.size)
+            image.draft("L" if grey else "RGB", (smaller[0], smaller[1]))
+            pixels = np.asarray(image.convert("L" if grey else "RGB"))
+    except (OSError, SyntaxError, ValueError) as error:
+        raise malformed(ImageFormat.JPEG, "the image data do not decode") from error
+    return pixels[..., None] if grey else np.ascontiguousarray(pixels[..., ::-1])
 
 
 def _decode_png(data: bytes) -> BgrImage:

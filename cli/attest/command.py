@@ -23,7 +23,7 @@ from cli.attest.reports import make_report
 from cli.errors import OptionUnusable, errors_reported
 from cli.files import read_evidence, read_public_key
 from cli.options import JsonOption
-from cli.shown import printable, section_table
+from cli.shown import counted, printable, section_table
 from cli.test_devices import SETTINGS_FILE, write_platform
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
@@ -237,7 +237,8 @@ def revocation_command(
         raise typer.Exit(FAILED) from error
     hours = (datetime.now(UTC) - held.fetched_at).total_seconds() / 3600
     typer.echo(
-        f"{file}: {len(held.entries)} entries, fetched {held.fetched_at.isoformat()} ({hours:.1f} h ago)"
+        f"{file}: {counted(len(held.entries), 'entry')}, fetched {held.fetched_at.isoformat()} "
+        f"({hours:.1f} h ago)"
     )
 
 

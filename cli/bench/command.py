@@ -23,6 +23,7 @@ from cli.bench.scans import Bench, measure_flash_scans, measure_scans, running_s
 from cli.chosen import models_folder
 from cli.errors import CommandError, fail
 from cli.options import command_line
+from cli.shown import counted
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
 from server.configuration.settings import LogLevel, LogSettings
@@ -184,7 +185,8 @@ def report_view(report: BenchReport) -> Group:
         *(f"{pack}: {runtime}." for pack, runtime in report.runtimes.items()),
         "A model frame is the CPU time of one call of every model of the pack.",
         "The devices run in a separate process on the same machine: their CPU time is not counted.",
-        f"Machine: {machine.cpu}, {machine.cores} cores{busy}; {machine.system}, Python {machine.python}.",
+        f"Machine: {machine.cpu}, {counted(machine.cores, 'core')}{busy}; "
+        f"{machine.system}, Python {machine.python}.",
         f"Again: {report.command}",
     ]
     return Group(

@@ -14,7 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.doctor.data import examine_audit, examine_backup, examine_clock, examine_database, examine_objects
-from cli.doctor.finding import Deployment, Finding, Level, counted, failure, fine
+from cli.doctor.finding import Deployment, Finding, Level, failure, fine
 from cli.doctor.machine import (
     examine_decoders,
     examine_disk,
@@ -26,6 +26,7 @@ from cli.doctor.machine import (
 from cli.doctor.trust import examine_attestation, examine_callers, examine_keys, examine_tls
 from cli.errors import OptionUnusable, errors_reported
 from cli.options import JsonOption
+from cli.shown import counted
 from cli.silenced_log import silenced_log
 from server.configuration.loading import SettingsInvalid, load_settings
 

@@ -53,11 +53,6 @@ class Deployment:
     now: datetime = field(default_factory=lambda: datetime.now(UTC))
 
 
-def counted(number: float, noun: str) -> str:
-    """Returns a number of things in words, such as ``1 key`` and ``2 keys``."""
-    return f"{number:g} {noun}" if number == 1 else f"{number:g} {noun}s"
-
-
 def fine(code: str, found: str) -> Finding:
     """Returns a finding that all is as expected."""
     return Finding(code=code, level=Level.FINE, found=found)

@@ -17,8 +17,9 @@ from typing import Final
 import aiohttp
 from prometheus_client import CollectorRegistry
 
-from cli.doctor.finding import Deployment, Finding, counted, failure, fine, warning
+from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from cli.errors import BenchImpossible
+from cli.shown import counted
 from evaluation.bench import BenchError, ModelClock, timed_pack
 from server.base.errors import ConfigurationError
 from server.checks.offer import pack_shortfall
@@ -284,7 +285,11 @@ async def examine_models(deployment: Deployment) -> list[Finding]:
                 remedy="facegate models show, then facegate models pull",
             )
         ]
-    found = [fine("MODELS_LOADED", f"{pack.name} {pack.version}, {len(pack.files)} files, {pack.runtime}")]
+    found = [
+        fine(
+            "MODELS_LOADED", f"{pack.name} {pack.version}, {counted(len(pack.files), 'file')}, {pack.runtime}"
+        )
+    ]
     try:
         times = await asyncio.to_thread(_model_times, pack)
     except BenchImpossible as error:

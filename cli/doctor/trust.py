@@ -14,7 +14,8 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cli.doctor.finding import Deployment, Finding, Level, counted, failure, fine, warning
+from cli.doctor.finding import Deployment, Finding, Level, failure, fine, warning
+from cli.shown import counted
 from device_integrity import ReferenceDataMalformed
 from server.access.access_tokens import OidcSettings
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
@@ -443,7 +444,7 @@ def _revocation(deployment: Deployment) -> Iterator[Finding]:
         )
         return
     age = deployment.now - listed.fetched_at
-    found = f"{len(listed.entries)} entries, {age / timedelta(hours=1):.1f} hours old"
+    found = f"{counted(len(listed.entries), 'entry')}, {age / timedelta(hours=1):.1f} hours old"
     if age > limit:
         make = warning if android.stale_revocation_is_soft else failure
         yield make(

@@ -24,7 +24,7 @@ from cli.errors import FAILED, FileUnusable, PolicyUnusable, errors_reported
 from cli.files import MOST_IMAGE_BYTES, read_image, write_image
 from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
-from cli.shown import section_table
+from cli.shown import counted, section_table
 from formats.image_format import ImageFormat, ImageHeader
 from matcher import (
     ConversionImpossible,
@@ -239,7 +239,7 @@ def summary_view(results: Sequence[ImageResult]) -> RenderableType:
         f"{sum(checked.answer is answer for checked in results)} {text.plain.lower()}"
         for answer, text in _ANSWERS.items()
     )
-    return Group(table, Text(f"{len(results)} images: {counts}."))
+    return Group(table, Text(f"{counted(len(results), 'image')}: {counts}."))
 
 
 def _why(checked: ImageResult) -> str:
@@ -580,7 +580,8 @@ def inspect_command(
 
 def _discrepancy_lines(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
     if not found:
-        return (Text("No discrepancies.", style="green"),)
+        told = "The pixels were not decoded: facegate image check tells whether any are missing."
+        return (Text("No discrepancies.", style="green"), Text(told))
     lines = [Text(f"{len(found)} {'discrepancies' if len(found) > 1 else 'discrepancy'}:", style="yellow")]
     return (*lines, *(Text(f"  {one.kind.value}: {one.text}") for one in found))
 

@@ -20,7 +20,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.connection import read_tls
-from cli.words import feedback_text, feedback_texts
+from cli.shown import counted
+from cli.words import feedback_text, feedback_texts, lost_words
 from facegate_client import (
     FaceScanner,
     FlashScreen,
@@ -97,7 +98,7 @@ class ScanDisplay(ScanEvents):
         if self._declined:
             return
         lost = f", {dropped} dropped" if dropped else ""
-        self._say(f"  {frames} frames sent{lost}. One moment, please.")
+        self._say(f"  {counted(frames, 'frame')} sent{lost}. One moment, please.")
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
         """Shows hints if the attempt has to be repeated."""
@@ -110,7 +111,7 @@ class ScanDisplay(ScanEvents):
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
         """Shows that the client reconnects."""
-        self._say(f"  Connection lost ({cause}); reconnect {reconnect} in {wait_s:.1f} s.")
+        self._say(f"  Connection lost: {lost_words(cause)}. Reconnect {reconnect} in {wait_s:.1f} s.")
 
     def _say(self, text: str) -> None:
         self._console.print(escape(text), highlight=False)

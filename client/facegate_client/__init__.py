@@ -5,7 +5,15 @@ project. So it can be written again in any language from `docs/device_protocol.m
 """
 
 from facegate_client.analysis import AnalysisClient
-from facegate_client.archive import VerifiedArchive, VerifiedRecord, verify_archive, verify_record_jws
+from facegate_client.archive import (
+    ExportedCheck,
+    VerifiedArchive,
+    VerifiedRecord,
+    is_person_export,
+    verify_archive,
+    verify_person_export,
+    verify_record_jws,
+)
 from facegate_client.attestation import Attestor, NoAttestation
 from facegate_client.camera import CameraSource, open_camera
 from facegate_client.channel import (
@@ -46,6 +54,7 @@ from facegate_client.progress import GetReady, ScanEvents
 from facegate_client.recording import Recording
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import KeySet, load_key_set, verify_response, verify_result_jws
+from facegate_client.reviews import Reviews, VerifiedReview, verify_review_jws
 from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
 from facegate_client.video_file import generated_source, open_image_folder, open_video
 
@@ -62,6 +71,7 @@ __all__ = [
     "ConnectionFailedError",
     "CredentialsError",
     "DisplayedStep",
+    "ExportedCheck",
     "ExportedImage",
     "Exposure",
     "FaceScanner",
@@ -77,6 +87,7 @@ __all__ = [
     "QuarterTurn",
     "ReconnectPolicy",
     "Recording",
+    "Reviews",
     "SandboxResultError",
     "ScanEndedError",
     "ScanEvents",
@@ -90,10 +101,12 @@ __all__ = [
     "TlsSettings",
     "VerifiedArchive",
     "VerifiedRecord",
+    "VerifiedReview",
     "certificate_spki_sha256",
     "fetch_key_set",
     "generated_source",
     "is_loopback",
+    "is_person_export",
     "load_key_set",
     "open_camera",
     "open_channel",
@@ -102,7 +115,9 @@ __all__ = [
     "server_spki_sha256",
     "ticket_of",
     "verify_archive",
+    "verify_person_export",
     "verify_record_jws",
     "verify_response",
     "verify_result_jws",
+    "verify_review_jws",
 ]

@@ -5,14 +5,16 @@ import json
 import struct
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from pathlib import PurePosixPath
+from typing import Any, BinaryIO, Final
 
 from facegate.v1 import result_pb2
 
-from facegate_client.errors import ServerNotTrustedError
+from facegate_client.errors import ClientError, ServerNotTrustedError
 from facegate_client.result_signature import KeySet, verified_payload, verify_result_jws
+from facegate_client.reviews import verify_review_jws
 from facegate_protocol import sha256
 
 _ARCHIVE_TYPE: Final = "facegate-archive"
@@ -20,6 +22,7 @@ _RECORD_TYPE: Final = "facegate-record"
 _FORMAT: Final = "facegate-evidence/1"
 _MANIFEST: Final = "manifest.json"
 _SIGNATURE: Final = "manifest.jws"
+_ABOUT: Final = "subject.json"
 _MOST_FILES: Final = 64
 _LARGEST: Final = 64 * 1024 * 1024
 """The largest archive, and the largest sum of its files: a ZIP file must not unpack without bound."""
@@ -117,9 +120,99 @@ def verify_archive(
     record = _object(files.get("record.json", b""), "record.json").get("record", {})
     if result.check_id != manifest.get("check_id") or _check_id(record) != result.check_id:
         raise ServerNotTrustedError("manifest, record and result are of different checks")
-    # 5. The images that the result names are the ones in the archive, unless the manifest states a problem.
+    # 5. The review by people, if there is one, is the server's, and about this result.
+    if "review.jws" in files:
+        verify_review_jws(
+            _text(files["review.jws"], "review.jws"),
+            keys,
+            result_jws=_text(files["result.jws"], "result.jws"),
+            issuer=issuer,
+            tenant=tenant,
+            accept_sandbox=accept_sandbox,
+        )
+    # 6. The images that the result names are the ones in the archive, unless the manifest states a problem.
     _match_images(files, manifest, result)
     return VerifiedArchive(manifest=manifest, result=result, files=files)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ExportedCheck:
+    """A check in the export of a person.
+
+    Attributes:
+        archive: Its archive, if that is genuine.
+        left_out: Why the server exported none, such as ``CHECK_NOT_DECIDED``; empty if it did.
+        problem: Why the archive is refused; empty if it is genuine or left out.
+    """
+
+    check_id: str
+    archive: VerifiedArchive | None = field(default=None, repr=False)
+    left_out: str = ""
+    problem: str = ""
+
+
+def verify_person_export(
+    file: BinaryIO,
+    keys: KeySet,
+    *,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
+) -> Iterator[ExportedCheck]:
+    """Verifies the archives in the export of ExportSubject, one at a time; its list of them is not signed.
+
+    Args:
+        file: A ZIP file for which ``is_person_export`` is true. See ``verify_archive`` for the others.
+
+    Raises:
+        ServerNotTrustedError: The list cannot be read.
+    """
+    try:
+        with zipfile.ZipFile(file) as opened:
+            about = _object(_member(opened, _ABOUT), _ABOUT)
+            listed = {str(each["check_id"]): str(each.get("left_out", "")) for each in about["checks"]}
+            subject = str(about["subject_reference"])
+            files = {PurePosixPath(name).stem: name for name in opened.namelist() if name != _ABOUT}
+            for check_id in dict.fromkeys((*listed, *files)):
+                if check_id not in files:
+                    left_out = listed[check_id]
+                    problem = "" if left_out else "its archive is missing"
+                    yield ExportedCheck(check_id=check_id, left_out=left_out, problem=problem)
+                    continue
+                try:
+                    archive = verify_archive(
+                        _member(opened, files[check_id]),
+                        keys,
+                        issuer=issuer,
+                        tenant=tenant,
+                        accept_sandbox=accept_sandbox,
+                    )
+                    if check_id not in listed:
+                        raise ServerNotTrustedError(f"{_ABOUT} does not list it")
+                    if (archive.result.check_id, archive.result.subject_reference) != (check_id, subject):
+                        raise ServerNotTrustedError("it is of another check or person")
+                except (ClientError, *_DAMAGE) as error:
+                    problem = str(error) if isinstance(error, ClientError) else "it is damaged"
+                    yield ExportedCheck(check_id=check_id, problem=problem)
+                else:
+                    yield ExportedCheck(check_id=check_id, archive=archive)
+    except (*_DAMAGE, KeyError, TypeError, AttributeError) as error:
+        raise ServerNotTrustedError("the export of the person is damaged: export it again") from error
+
+
+def is_person_export(file: BinaryIO) -> bool:
+    """Returns whether a file is a ZIP file with the list of ExportSubject."""
+    try:
+        with zipfile.ZipFile(file) as opened:
+            return _ABOUT in opened.namelist()
+    except _DAMAGE:
+        return False
+
+
+def _member(opened: zipfile.ZipFile, name: str) -> bytes:
+    if opened.getinfo(name).file_size > _LARGEST:
+        raise ServerNotTrustedError(f"{name} has more than {_LARGEST} bytes")
+    return opened.read(name)
 
 
 def verify_record_jws(

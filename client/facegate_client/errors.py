@@ -119,6 +119,7 @@ ERROR_DOMAIN: Final = "facegate.org"
 """The domain of every ErrorInfo of the server."""
 
 _STATUS_KEY = "grpc-status-details-bin"
+_CODES = {code.value[0]: code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
 # The codes of the transport itself when a connection breaks or a proxy gives up.
 _LOSS_CODES = frozenset(
     {
@@ -135,11 +136,19 @@ RETRY_REASONS = frozenset(
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
-    """Reads the ErrorInfo and RetryInfo of an error. Without them the reason is empty."""
+    """Reads the ErrorInfo and RetryInfo of an error. Without them the reason is empty.
+
+    Code and message are those that the server sent: through a proxy that resets a stream after the server's
+    status, as HAProxy before 3.2 does, grpc.aio itself reports CANCELLED.
+    """
+    status = _status(error)
+    code, message = error.code().name, error.details() or ""
+    if status.code in _CODES:
+        code, message = _CODES[status.code], status.message
     reason = ""
     metadata: dict[str, str] = {}
     retry_after: float | None = None
-    for detail in _status(error).details:
+    for detail in status.details:
         if detail.Is(error_details_pb2.ErrorInfo.DESCRIPTOR):
             info = error_details_pb2.ErrorInfo()
             detail.Unpack(info)
@@ -150,9 +159,9 @@ def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
             detail.Unpack(retry)
             retry_after = retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9
     return ServerError(
-        code=error.code().name,
+        code=code,
         reason=reason,
-        message=error.details() or "",
+        message=message,
         metadata=metadata,
         retry_after_s=retry_after,
     )

@@ -142,13 +142,19 @@ class Orchestrator:
         return (await self._call(self._stub.GetCheck, request, timeout_s)).progress
 
     async def watch_check(
-        self, check_id: str, *, timeout_s: float | None = None, reconnects: ReconnectPolicy | None = None
+        self,
+        check_id: str,
+        *,
+        until_reviewed: bool = False,
+        timeout_s: float | None = None,
+        reconnects: ReconnectPolicy | None = None,
     ) -> AsyncIterator[verification_service_pb2.CheckProgress]:
         """Yields the state of a check, and then each change, until it is decided, closed or expired.
 
         If the stream is lost, it is opened again, and repeated states are left out.
 
         Args:
+            until_reviewed: Whether to go on until people have reviewed the check, if its policy demands that.
             timeout_s: The longest time to watch, seconds; ``None`` to watch while the check is open.
             reconnects: The policy of reconnects in a row; ``None`` for the default.
 
@@ -157,7 +163,7 @@ class Orchestrator:
             ConnectionFailedError: The server cannot be reached.
         """
         reconnects = reconnects or ReconnectPolicy()
-        request = verification_service_pb2.WatchCheckRequest(check_id=check_id)
+        request = verification_service_pb2.WatchCheckRequest(check_id=check_id, until_reviewed=until_reviewed)
         loop = asyncio.get_running_loop()
         give_up = None if timeout_s is None else loop.time() + timeout_s
         latest: verification_service_pb2.CheckProgress | None = None

@@ -199,7 +199,11 @@ def _jwk(key: ResultKey) -> dict[str, str]:
 
 _LONGEST_QUOTE: Final = 64
 _TYPE: Final = "facegate-result"
-_KINDS: Final = {"facegate-record": "a record", "facegate-archive": "an archive"}
+_KINDS: Final = {
+    "facegate-record": "a record",
+    "facegate-archive": "an archive",
+    "facegate-review": "a review",
+}
 _SANDBOX: Final = "sandbox"
 _ISSUER: Final = "iss"
 _TENANT: Final = "tenant"

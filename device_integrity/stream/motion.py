@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import product
-from typing import Final
+from typing import Any, Final
 
 import cv2
 import numpy as np
@@ -43,6 +43,13 @@ picture have 0.35 and more."""
 
 _MOST_CUT: Final = 4
 """Scans of which parts are compared, because that takes ten times as long."""
+
+_SPEEDS: Final = (0.8, 0.9, 1.1, 1.22)
+"""Other speeds of a recording; a copy at a speed between two of them is similar enough to both."""
+
+_RETIMED_COUNTS: Final = 0.7 / 0.75
+"""The weight of similarity at another speed or backwards: by chance, the best of ten ways to play a
+movement is more similar than one."""
 
 Samples = NDArray[np.float32]
 
@@ -111,10 +118,12 @@ def motion_similarity(one: ScanMotion, others: Sequence[ScanMotion]) -> float:
     """Returns how similarly an attempt and the most similar of others move, up to 1; about 0 if unrelated.
 
     Similarity is the mean correlation of the changes and of their steps from sample to sample, at the best
-    shift in time, as they are or mirrored. Of the most similar ones, parts of the frames are compared, too.
+    shift in time, as they are or mirrored; and, with less weight, at another speed or backwards. Of the most
+    similar ones, parts of the frames are compared, too.
     """
     whole = sorted(((_whole(one, other), at) for at, other in enumerate(others)), reverse=True)
-    best = whole[0][0] if whole else 0.0
+    best = max((_retimed(one, other) for other in others), default=0.0)
+    best = max(best, whole[0][0] if whole else 0.0)
     for similarity, at in whole[:_MOST_CUT]:
         if similarity >= _WORTH_CUTTING:
             best = max(best, _parts(one, others[at]), _parts(others[at], one))
@@ -122,39 +131,72 @@ def motion_similarity(one: ScanMotion, others: Sequence[ScanMotion]) -> float:
 
 
 def _whole(one: ScanMotion, other: ScanMotion) -> float:
-    return _best(one.samples.astype(np.float32), _viewed(other, cut=False))
+    return _best(one.samples.astype(np.float32), _viewed(other.samples, cut=False))
 
 
 def _parts(one: ScanMotion, cut: ScanMotion) -> float:
-    return _best(one.samples.astype(np.float32), _viewed(cut, cut=True))
+    return _best(one.samples.astype(np.float32), _viewed(cut.samples, cut=True))
 
 
-def _viewed(motion: ScanMotion, *, cut: bool) -> Samples:
-    """Returns a movement as its views show it, shape (views, number, 36)."""
-    return np.stack([motion.samples.astype(np.float32) @ view for view in _views(cut=cut)])
+def _retimed(one: ScanMotion, other: ScanMotion) -> float:
+    """Returns the similarity with the other one played at another speed, or backwards."""
+    samples = one.samples.astype(np.float32)
+    best = _best(samples, _viewed(other.samples[::-1], cut=False))
+    number = np.arange(len(other.samples))
+    for speed in _SPEEDS:
+        at = np.arange(0, number[-1] + 1e-6, speed)
+        played = np.stack([np.interp(at, number, column) for column in other.samples.T], axis=1)
+        best = max(best, _best(samples, _viewed(np.stack([played, played[::-1]]), cut=False)))
+    return _RETIMED_COUNTS * best
+
+
+def _viewed(samples: NDArray[Any], *, cut: bool) -> Samples:
+    """Returns movements, shape (..., number, 36), as their views show them, shape (views, number, 36)."""
+    views = np.stack([samples.astype(np.float32) @ view for view in _views(cut=cut)])
+    return views.reshape(-1, *samples.shape[-2:])
 
 
 def _best(one: Samples, others: Samples) -> float:
     """Returns the best similarity of (n, 36) with each of (views, m, 36), over all shifts in time."""
     number, others_number = len(one), others.shape[1]
     least = max(_FEWEST, int(_LEAST_SHARED * min(number, others_number)))
-    best = 0.0
-    for shift in range(least - number, others_number - least + 1):
-        start, end = max(0, -shift), min(number, others_number - shift)
-        if end - start < least:
-            continue
-        ours, theirs = one[start:end], others[:, start + shift : end + shift]
-        raw = _correlations(ours, theirs)
-        steps = _correlations(np.diff(ours, axis=0), np.diff(theirs, axis=1))
-        best = max(best, float((raw + steps).max()) / 2)
-    return best
+    shifts = np.arange(least - number, others_number - least + 1)
+    if not len(shifts):
+        return 0.0
+    raw = _correlations(one, others, shifts)
+    steps = _correlations(np.diff(one, axis=0), np.diff(others, axis=1), shifts)
+    return max(0.0, float((raw + steps).max()) / 2)
 
 
-def _correlations(one: Samples, others: Samples) -> Samples:
-    one = one - one.mean(axis=0)
-    others = others - others.mean(axis=1, keepdims=True)
-    sizes = np.sqrt((one**2).sum() * (others**2).sum(axis=(1, 2)))
-    return np.asarray(np.einsum("nv,knv->k", one, others) / np.maximum(sizes, 1e-6), np.float32)
+def _correlations(one: Samples, others: Samples, shifts: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Returns the correlation at each shift of what two movements have in common, shape (views, shifts)."""
+    number, views, others_number = len(one), len(others), others.shape[1]
+    start, end = np.maximum(0, -shifts), np.minimum(number, others_number - shifts)
+    ours, our_power = _summed(one, start, end)
+    theirs, their_power = _summed(others, start + shifts, end + shifts)
+    products = np.zeros((views, number, number + others_number))
+    products[..., :others_number] = np.einsum("nv,kmv->knm", one[::-1], others, optimize=True)
+    # In rows that are shorter by one, each row begins one further right, so that a shift is a column.
+    width = number + others_number - 1
+    slanted = products.reshape(views, -1)[:, : number * width].reshape(views, number, width)
+    common = slanted.sum(axis=1)[:, shifts + number - 1] - (ours * theirs).sum(axis=-1) / (end - start)
+    return np.asarray(common / np.maximum(np.sqrt(np.maximum(our_power * their_power, 0)), 1e-6))
+
+
+def _summed(
+    samples: Samples, start: NDArray[np.intp], end: NDArray[np.intp]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Returns the sums of samples from ``start`` to ``end``, and their squared distances to the mean."""
+    sums, squares = (
+        np.concatenate([np.zeros_like(total[..., :1, :]), total], axis=-2)
+        for total in (
+            np.cumsum(samples, axis=-2, dtype=np.float64),
+            np.cumsum((samples.astype(np.float64) ** 2).sum(axis=-1, keepdims=True), axis=-2),
+        )
+    )
+    inside = sums[..., end, :] - sums[..., start, :]
+    power = (squares[..., end, :] - squares[..., start, :])[..., 0]
+    return inside, power - (inside**2).sum(axis=-1) / (end - start)
 
 
 @cache

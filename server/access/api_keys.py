@@ -139,13 +139,21 @@ def add_api_key(path: Path, entry: str) -> None:
         entry: The entry as TOML, with ``[[key]]``.
 
     Raises:
-        ApiKeysInvalid: The file cannot be read or written, is accessible to others, or would not be valid
-            with the entry. It is unchanged then.
+        ApiKeysInvalid: The file cannot be read or written, is accessible to others, would not be valid with
+            the entry, or has an entry of the same name. It is unchanged then.
     """
     there = path.exists()
     old = _read(path) if there else b""
     added = (b"\n" if old and not old.endswith(b"\n") else b"") + entry.encode("utf-8") + b"\n"
-    _parse(old + added, path)
+    *before, new = (key.caller.name for key in _parse(old + added, path).keys)
+    if new in before:
+        raise ApiKeysInvalid(
+            (
+                f"{path}: it has an entry of the name {new}; remove that, or give the caller another name. "
+                "To replace a key without an interruption, make the next one without --file: add the printed "
+                "entry, let the caller switch, and remove the old one",
+            )
+        )
     try:
         # In one write, so that the server never reads half of it; a rename could change the file's owner.
         flags = os.O_WRONLY | os.O_APPEND | (0 if there else os.O_CREAT | os.O_EXCL)

@@ -32,9 +32,11 @@ class Role(StrEnum):
     """Also deletes evidence, places and releases holds, and erases people."""
     OPERATOR = "operator"
     """Follows the progress of checks, without any result or evidence."""
+    REVIEWER = "reviewer"
+    """Reviews the checks that a policy sends to people, with their records and images."""
 
 
-COMPLIANCE_ROLES: Final = frozenset({Role.COMPLIANCE_READER, Role.COMPLIANCE_ADMIN})
+COMPLIANCE_ROLES: Final = frozenset({Role.COMPLIANCE_READER, Role.COMPLIANCE_ADMIN, Role.REVIEWER})
 """The roles whose refused calls are all logged in the audit log."""
 
 
@@ -63,6 +65,10 @@ class Scope(StrEnum):
     """EraseSubject."""
     READ_AUDIT = "audit.read"
     """ListAuditEvents, ExportAuditLog."""
+    READ_REVIEWS = "reviews.read"
+    """ListReviews and GetReview."""
+    DECIDE_REVIEWS = "reviews.decide"
+    """ClaimReview, ReleaseReview and DecideReview."""
 
 
 _ORCHESTRATION: Final = frozenset(
@@ -73,8 +79,12 @@ _READING: Final = frozenset({Scope.READ_EVIDENCE, Scope.READ_IMAGES, Scope.EXPOR
 SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.ORCHESTRATOR: _ORCHESTRATION,
     Role.COMPLIANCE_READER: _READING,
-    Role.COMPLIANCE_ADMIN: _READING | {Scope.HOLD_EVIDENCE, Scope.DELETE_EVIDENCE, Scope.ERASE_SUBJECTS},
+    Role.COMPLIANCE_ADMIN: _READING
+    | {Scope.HOLD_EVIDENCE, Scope.DELETE_EVIDENCE, Scope.ERASE_SUBJECTS, Scope.READ_REVIEWS},
     Role.OPERATOR: frozenset({Scope.READ_CHECKS}),
+    Role.REVIEWER: frozenset(
+        {Scope.READ_REVIEWS, Scope.DECIDE_REVIEWS, Scope.READ_EVIDENCE, Scope.READ_IMAGES}
+    ),
 }
 """The scopes that the callers of a role may have."""
 

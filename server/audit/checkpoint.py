@@ -157,7 +157,15 @@ class CheckpointKeys:
         """
         try:
             return cls([_from_jwk(entry) for entry in json.loads(document)["keys"]], place=place)
-        except (JoseError, ValueError, KeyError, TypeError, AttributeError, OverflowError) as error:
+        except (
+            JoseError,
+            ValueError,
+            KeyError,
+            TypeError,
+            AttributeError,
+            OverflowError,
+            RecursionError,
+        ) as error:
             raise AuditKeysInvalid("it is not a JWK Set of P-256 keys") from error
 
 

@@ -251,7 +251,7 @@ def _manifest(source: Path) -> DumpSummary:
             raise BackupDamaged(f"{source}: it is not a copy that this version reads ({_FORMAT})")
         stated["time"] = datetime.fromisoformat(stated["time"])
         return DumpSummary(**stated)
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupDamaged(f"{path}: it is no manifest of a copy") from error
 
 

@@ -223,7 +223,7 @@ def _opened(source: Path, cipher: AESGCM) -> dict[str, bytes]:
         contents = {
             name: base64.b64decode(content, validate=True) for name, content in json.loads(plain).items()
         }
-    except (InvalidTag, ValueError, KeyError, TypeError, AttributeError, binascii.Error) as error:
+    except (InvalidTag, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupDamaged(
             f"{source}: it was altered, is cut off, or was encrypted under another key"
         ) from error

@@ -14,19 +14,21 @@ import structlog
 from server.audit import Actor, AuditAction, AuditEvent, Tally, subject_hash
 from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
-from server.checks.progress import CheckProgress, ProgressState, progress_of
+from server.checks.progress import CheckProgress, ProgressState, frozen_policy, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.refusals import check_not_found, result_erased
+from server.checks.reviews import review_standing
 from server.checks.running import RunningScans
-from server.domain.terms import OPEN_STATES, CheckState
+from server.domain.reviews import ReviewStanding
+from server.domain.terms import OPEN_STATES, CheckState, CheckStatus
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, HeldImage, facts_of
 from server.keyring.sealing import SealError, WrappingKeyUnknown
-from server.policies import Policy, parse_policy
 from server.storage.errors import Conflict, ObjectNotFound, StorageError, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.repository import CheckRepository
+from server.storage.reviews import ReviewRepository
 from server.telemetry.metrics import Metrics
 from server.telemetry.stages import Stage, check_bound
 from server.verdict import FailureReason
@@ -161,12 +163,13 @@ class Deliveries:
         )
 
     def events_of(
-        self, record: CheckRecord, *, subject: str, actor: Actor, now: datetime
+        self, record: CheckRecord, *, status: CheckStatus, subject: str, actor: Actor, now: datetime
     ) -> tuple[AuditEvent, AuditEvent | None]:
         """Returns the possible events of one call of FinishCheck. The transaction appends one at most.
 
         Args:
             record: The check, as it was read before the transaction.
+            status: The status in the evidence record; the one in ``record`` is not sealed.
             subject: The subject reference of the evidence record; may be empty.
 
         Returns:
@@ -174,7 +177,7 @@ class Deliveries:
             it does not; ``None`` if the repeat is only counted.
         """
         hashed = subject_hash(self._tenant_key(record.tenant), subject)
-        detail = {"sandbox": "true"} if record.sandbox else {}
+        detail = {"status": status.value} | ({"sandbox": "true"} if record.sandbox else {})
         first = AuditEvent(
             tenant=record.tenant,
             action=AuditAction.RESULT_DELIVERED,
@@ -224,11 +227,13 @@ class FinishedCheck:
     Attributes:
         result: The result bytes that the result key signs.
         handed_out: The requested evidence images.
+        review: The review by people; ``None`` if there is none.
     """
 
     record: CheckRecord
     result: bytes
     handed_out: HandedOut
+    review: ReviewStanding | None
 
 
 class CheckCompletion:
@@ -242,6 +247,7 @@ class CheckCompletion:
         running: RunningScans,
         evidence: EvidenceStore,
         records: EvidenceRecordRepository,
+        reviews: ReviewRepository,
         vault: RecordVault,
         deliveries: Deliveries,
         metrics: Metrics,
@@ -251,6 +257,7 @@ class CheckCompletion:
         self._recorder = recorder
         self._running = running
         self._records = records
+        self._reviews = reviews
         self._vault = vault
         self._images = ImageHandout(evidence=evidence, metrics=metrics)
         self._deliveries = deliveries
@@ -296,7 +303,7 @@ class CheckCompletion:
         with stages.stage(Stage.LOAD_RESULT):
             delivery, named = await self._kept(record)
         first, again = self._deliveries.events_of(
-            record, subject=delivery.subject_reference, actor=actor, now=now
+            record, status=delivery.status, subject=delivery.subject_reference, actor=actor, now=now
         )
         with stages.stage(Stage.STORE_DELIVERY):
             try:
@@ -310,10 +317,13 @@ class CheckCompletion:
                 named,
                 tenant=record.tenant,
                 audit_images=audit_images,
-                kept_by_policy=lambda: _policy(record).retention.audit_images,
+                kept_by_policy=lambda: frozen_policy(record.policy_source).retention.audit_images,
             )
+        review = await review_standing(
+            self._reviews, record, policy=frozen_policy(record.policy_source), now=now
+        )
         check_finished()
-        return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out)
+        return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out, review=review)
 
     async def _kept(self, record: CheckRecord) -> tuple[Delivery, tuple[EvidenceEntry, ...]]:
         """Returns the result of a decided check, and the images that it names."""
@@ -402,7 +412,7 @@ class CheckCompletion:
 
     async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
         attempts = await self._repository.attempts(record.check_id)
-        return progress_of(record, attempts, policy=_policy(record), now=now)
+        return progress_of(record, attempts, policy=frozen_policy(record.policy_source), now=now)
 
     async def _close_if_over(self, record: CheckRecord, now: datetime, *, close_now: bool) -> CheckRecord:
         progress = await self._progress(record, now)
@@ -470,17 +480,13 @@ class CheckCompletion:
         with check_bound(record.check_id), self._metrics.stages.stage(Stage.STORE_VERDICT):
             verdict = await self._recorder.close(
                 record,
-                policy=_policy(record),
+                policy=frozen_policy(record.policy_source),
                 attempts=await self._repository.attempts(record.check_id),
                 reason=reason,
                 epoch=record.lease_epoch,
                 now=now,
             )
         check_decided(record, verdict, metrics=self._metrics)
-
-
-def _policy(record: CheckRecord) -> Policy:
-    return parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
 
 
 def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:

@@ -84,6 +84,7 @@ class TrustedImageUpload:
         retention_seconds: The longest retention of this check; ``None`` for that of its policy.
         document_portrait: Whether the image is the portrait of an identity document.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
+        caller: Name of the caller.
     """
 
     tenant: str
@@ -97,6 +98,7 @@ class TrustedImageUpload:
     retention_seconds: int | None
     document_portrait: bool = False
     payload_sha256: bytes
+    caller: str = ""
 
 
 def validate_fields(upload: TrustedImageUpload) -> None:
@@ -413,6 +415,7 @@ class CheckIntake:
             check_id=check_id,
             tenant=upload.tenant,
             sandbox=upload.sandbox,
+            created_by=upload.caller,
             challenge_key_sha256=self._keys.challenges.newest,
             policy_name=policy.name,
             policy_version=policy.version,

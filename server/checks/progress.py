@@ -13,6 +13,8 @@ import structlog
 
 from server.base.errors import Reason, Refusal
 from server.checks.refusals import check_not_found, result_erased
+from server.checks.reviews import review_standing
+from server.domain.reviews import ReviewStanding
 from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy
 from server.evidence.records import RecordVault
 from server.keyring.sealing import SealError
@@ -20,6 +22,7 @@ from server.policies import Policy, parse_policy
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
+from server.storage.reviews import ReviewRepository
 from server.verdict import FailureReason
 from server.verdict.outcome import AttemptOutline
 from server.verdict.record import RecordUnreadable
@@ -29,6 +32,7 @@ __all__ = [
     "CheckProgress",
     "ProgressState",
     "attempts_remaining",
+    "frozen_policy",
     "most_attempts",
     "progress_of",
 ]
@@ -66,6 +70,7 @@ class CheckProgress:
         scan_deadline: When the scan must be over.
         result_deadline: Until when the result can be fetched.
         attempts_remaining: The number of attempts that are left.
+        review: The review of the decided check by people; ``None`` if there is none.
     """
 
     check_id: UUID
@@ -76,6 +81,7 @@ class CheckProgress:
     result_deadline: datetime
     attempts_remaining: int
     sandbox: bool
+    review: ReviewStanding | None = None
 
     @property
     def over(self) -> bool:
@@ -176,6 +182,8 @@ def _attempt(attempt: AttemptRecord) -> AttemptOutline:
 
 
 _POLL_SECONDS: Final = 0.5
+_REVIEW_POLL_SECONDS: Final = 2.0
+"""People take minutes, and a watch may wait for them for days."""
 _RECONNECT_SECONDS: Final = 1.0
 _log = structlog.get_logger(__name__)
 
@@ -192,6 +200,7 @@ class CheckInquiry:
         *,
         repository: CheckRepository,
         records: EvidenceRecordRepository,
+        reviews: ReviewRepository,
         vault: RecordVault,
         now: Callable[[], datetime],
         draining: asyncio.Event,
@@ -199,6 +208,7 @@ class CheckInquiry:
         """Sets the stores, the clock and the event that is set when the server shuts down."""
         self._repository = repository
         self._records = records
+        self._reviews = reviews
         self._vault = vault
         self._now = now
         self._draining = draining
@@ -216,12 +226,9 @@ class CheckInquiry:
             raise result_erased()
         if record.reasons is None:
             record = await self._with_sealed_reasons(record)
-        return progress_of(
-            record,
-            await self._repository.attempts(check_id),
-            policy=_policy(record.policy_source),
-            now=self._now(),
-        )
+        policy, now = frozen_policy(record.policy_source), self._now()
+        progress = progress_of(record, await self._repository.attempts(check_id), policy=policy, now=now)
+        return replace(progress, review=await review_standing(self._reviews, record, policy=policy, now=now))
 
     async def _with_sealed_reasons(self, record: CheckRecord) -> CheckRecord:
         """Returns a check with the reasons of its evidence record, because those outside were altered."""
@@ -237,11 +244,18 @@ class CheckInquiry:
         return replace(record, reasons=tuple(sealed.outcome.verdict.reasons))
 
     async def changes(
-        self, check_id: UUID, *, tenant: str, sandbox: bool, admit: Callable[[], None]
+        self,
+        check_id: UUID,
+        *,
+        tenant: str,
+        sandbox: bool,
+        admit: Callable[[], None],
+        until_reviewed: bool = False,
     ) -> AsyncGenerator[CheckProgress, None]:
         """Yields the progress of a check now and after each change, until no scan can change it any more.
 
         Args:
+            until_reviewed: Whether to go on until people have reviewed the check, if they do.
             admit: Raises if the caller may no longer call; called before each read.
 
         Raises:
@@ -261,19 +275,20 @@ class CheckInquiry:
             if progress != sent:
                 yield progress
                 sent = progress
-            if progress.over:
+            reviewed = not until_reviewed or progress.review is None or progress.review.over
+            if progress.over and reviewed:
                 return
-            await self._pause()
+            await self._pause(_REVIEW_POLL_SECONDS if progress.over else _POLL_SECONDS)
 
-    async def _pause(self) -> None:
+    async def _pause(self, seconds: float) -> None:
         try:
-            async with asyncio.timeout(_POLL_SECONDS):
+            async with asyncio.timeout(seconds):
                 await self._draining.wait()
         except TimeoutError:
             pass
 
 
 @lru_cache(maxsize=64)
-def _policy(source: bytes) -> Policy:
-    """Parses a frozen policy; cached, because watched checks share a few policies."""
+def frozen_policy(source: bytes) -> Policy:
+    """Parses a frozen policy; cached, because checks share a few policies."""
     return parse_policy(source, origin="the policy of a check").policy

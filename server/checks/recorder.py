@@ -14,6 +14,7 @@ import structlog
 from attempt import AttemptJudgement, SeenFrame
 from liveness import ChallengeKind
 from matcher import similarity_for_fmr
+from server.checks.reviews import ReviewSelection
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, PortraitKept
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore, facts_of
@@ -270,6 +271,7 @@ class CheckRecorder:
         server_version: str,
         clock_source: str,
         unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]],
+        reviews: ReviewSelection,
     ) -> None:
         """Sets the stores, and the facts that results state about this server.
 
@@ -279,6 +281,7 @@ class CheckRecorder:
             clock_source: The clock of this server, as evidence records name it.
             unattempted: Returns the facts about the device of a check that no attempt decides; raises
                 StorageUnavailable if the database failed.
+            reviews: Decides which checks people review.
         """
         self._repository = repository
         self._evidence = evidence
@@ -287,6 +290,7 @@ class CheckRecorder:
         self._clock_source = clock_source
         self._maker = OutcomeMaker(pack=pack, server_version=server_version)
         self._unattempted = unattempted
+        self._reviews = reviews
 
     async def keep_images(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
@@ -489,6 +493,14 @@ class CheckRecorder:
                 retain_until=retain_until,
             ),
         )
+        review = await self._reviews.begin(
+            record,
+            outcome,
+            policy=policy,
+            doubted=any(attempt.doubts for attempt in attempts) or bool(ending and ending.doubts),
+            until=min(images_until, retain_until),
+            result=result,
+        )
         await self._repository.decide(
             record.check_id,
             epoch=epoch,
@@ -500,6 +512,7 @@ class CheckRecorder:
                 decide_time=outcome.decide_time,
                 retain_until=retain_until,
                 images_until=images_until if images_until < retain_until else None,
+                review=review,
             ),
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,

@@ -25,6 +25,7 @@ from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.holds import HoldRepository, StoredHold
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
+from server.storage.reviews import ReviewRepository
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable, record_to_bytes
 
 __all__ = ["EvidenceReading", "OpenedEvidence", "found_check"]
@@ -79,6 +80,7 @@ class EvidenceReading:
         vault: RecordVault,
         store: EvidenceStore,
         holds: HoldRepository,
+        reviews: ReviewRepository,
         log: AuditLog,
         rules: ApprovalRules,
         describe: Callable[[bytes], Mapping[str, Any]],
@@ -96,6 +98,7 @@ class EvidenceReading:
         self._vault = vault
         self._store = store
         self._holds = holds
+        self._reviews = reviews
         self._log = log
         self._rules = rules
         self._describe = describe
@@ -154,6 +157,8 @@ class EvidenceReading:
         opened = await self._open(access, check_id)
         entries = await self._repository.evidence(check_id)
         images = [await self._held(opened.check, facts, entries) for facts in opened.record.images]
+        stored = await self._reviews.find(check_id, access.tenant)
+        review = None if stored is None else stored.review
         await self._logged(access, AuditAction.EVIDENCE_EXPORTED, opened, {"images": str(len(images))})
         return await asyncio.to_thread(
             evidence_archive,
@@ -168,6 +173,7 @@ class EvidenceReading:
                 finish_time=opened.check.finish_time,
                 holds=[hold.reference for hold in opened.holds],
                 altered=opened.altered,
+                review=review,
             ),
             sign=partial(self._signed, tenant=access.tenant, sandbox=opened.check.sandbox, kind=ARCHIVE_TYPE),
         )

@@ -284,6 +284,12 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         purpose="To recognise a device after an attack; to go on after a lost connection.",
         destroyed_by=_WITH_CHECK,
     )
+    yield retained(
+        "Review by people: causes, names of reviewers, their decisions and words",
+        "reviews",
+        purpose="To decide about checks that the machine should not decide alone.",
+        kept=policy.review is not None,
+    )
     yield ScheduledDatum(
         name="What stays of an erased check: identifier, tenant, times, policy, status",
         places=("checks", "requests"),

@@ -42,6 +42,7 @@ __all__ = [
     "figures_to_wire",
     "filter_of",
     "hold_to_wire",
+    "member",
     "page_size",
     "page_to_wire",
     "residues_to_wire",
@@ -93,9 +94,9 @@ def filter_of(request: evidence_pb2.ListChecksRequest) -> CheckFilter:
         before=_moment(request, "decided_before"),
         subject_reference=request.subject_reference,
         consent_reference=request.consent_reference,
-        status=_member(CheckStatus, result_pb2.CheckStatus, request.status, "status", "CHECK_STATUS_"),
-        reason=_member(FailureReason, result_pb2.FailureReason, request.reason, "reason", "FAILURE_REASON_"),
-        attack=_member(AttackType, result_pb2.AttackType, request.attack_type, "attack_type", "ATTACK_TYPE_"),
+        status=member(CheckStatus, result_pb2.CheckStatus, request.status, "status", "CHECK_STATUS_"),
+        reason=member(FailureReason, result_pb2.FailureReason, request.reason, "reason", "FAILURE_REASON_"),
+        attack=member(AttackType, result_pb2.AttackType, request.attack_type, "attack_type", "ATTACK_TYPE_"),
         policy=request.policy,
         sign=request.device_sign,
         sandbox=request.sandbox if request.HasField("sandbox") else None,
@@ -231,7 +232,7 @@ def erasure_reason(request: evidence_pb2.EraseSubjectRequest) -> ErasureReason:
     Raises:
         Refusal: It is not stated, or unknown (INVALID_FIELD).
     """
-    found = _member(ErasureReason, evidence_pb2.ErasureReason, request.reason, "reason", "ERASURE_REASON_")
+    found = member(ErasureReason, evidence_pb2.ErasureReason, request.reason, "reason", "ERASURE_REASON_")
     if found is None:
         raise _invalid("reason", "reason is not stated; it is REQUEST, CONSENT_WITHDRAWN or OTHER")
     return found
@@ -280,7 +281,16 @@ def _moment(
     return moment
 
 
-def _member(kind: type[_Member], wire: Any, value: int, name: str, prefix: str) -> _Member | None:
+def member(kind: type[_Member], wire: Any, value: int, name: str, prefix: str) -> _Member | None:
+    """Returns the member of an enumeration that a field of a message states; ``None`` if it states none.
+
+    Args:
+        wire: The enumeration of the contract, whose names are those of ``kind`` after ``prefix``.
+        name: The field.
+
+    Raises:
+        Refusal: The value is unknown (INVALID_FIELD).
+    """
     if value == 0:
         return None
     try:

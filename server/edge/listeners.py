@@ -7,6 +7,7 @@ from typing import Any, Final
 import grpc
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
+from facegate.v1 import review_service_pb2 as review_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
@@ -26,6 +27,8 @@ __all__ = [
     "DEVICE_METHODS",
     "EVIDENCE",
     "EVIDENCE_SERVICE",
+    "REVIEW",
+    "REVIEW_SERVICE",
     "SCAN_METHOD",
     "SCOPES",
     "SERVICES",
@@ -35,14 +38,18 @@ __all__ = [
 ]
 
 EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
+REVIEW: Final = review_pb2.DESCRIPTOR.services_by_name["ReviewService"]
 SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
     EVIDENCE,
+    REVIEW,
 )
 """The services of the contract."""
 _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
-VERIFICATION_SERVICE, ANALYSIS_SERVICE, EVIDENCE_SERVICE = (service.full_name for service in SERVICES)
+VERIFICATION_SERVICE, ANALYSIS_SERVICE, EVIDENCE_SERVICE, REVIEW_SERVICE = (
+    service.full_name for service in SERVICES
+)
 SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
     f"/{VERIFICATION_SERVICE}/GetCheck": Scope.READ_CHECKS,
@@ -63,6 +70,11 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{EVIDENCE_SERVICE}/EraseSubject": Scope.ERASE_SUBJECTS,
     f"/{EVIDENCE_SERVICE}/ListAuditEvents": Scope.READ_AUDIT,
     f"/{EVIDENCE_SERVICE}/ExportAuditLog": Scope.READ_AUDIT,
+    f"/{REVIEW_SERVICE}/ListReviews": Scope.READ_REVIEWS,
+    f"/{REVIEW_SERVICE}/GetReview": Scope.READ_REVIEWS,
+    f"/{REVIEW_SERVICE}/ClaimReview": Scope.DECIDE_REVIEWS,
+    f"/{REVIEW_SERVICE}/ReleaseReview": Scope.DECIDE_REVIEWS,
+    f"/{REVIEW_SERVICE}/DecideReview": Scope.DECIDE_REVIEWS,
 }
 """The scope that each method of the service listener requires."""
 SCAN_METHOD: Final = f"/{VERIFICATION_SERVICE}/ScanFace"

@@ -11,15 +11,16 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc.aio import ServicerContext
 
-from server.access.callers import Caller
+from server.access.callers import Caller, Scope
 from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
-from server.checks.progress import CheckInquiry
+from server.checks.progress import CheckInquiry, CheckProgress
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.places import Places
 from server.edge.result_codec import add_images, check_id_of, parse_report, parse_result, progress_to_wire
+from server.edge.review_codec import standing_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.edge.status import not_started, within_deadline
 from server.keyring.keys import KeyRing
@@ -123,6 +124,8 @@ class ServiceServicer:
             ),
         )
         add_images(response, finished.handed_out)
+        if finished.review is not None:
+            response.review.CopyFrom(standing_to_wire(finished.review, outcome=True))
         return response
 
     async def GetCheck(  # noqa: N802 - the name is the contract's
@@ -137,7 +140,7 @@ class ServiceServicer:
             progress = await env.inquiry.progress(
                 check_id_of(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
             )
-        return service_pb2.GetCheckResponse(progress=progress_to_wire(progress))
+        return service_pb2.GetCheckResponse(progress=_progress(progress, caller))
 
     async def WatchCheck(  # noqa: N802 - the name is the contract's
         self,
@@ -154,10 +157,11 @@ class ServiceServicer:
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
                 admit=lambda: self._callers.identify_again(context, caller=caller),
+                until_reviewed=request.until_reviewed,
             )
             async with aclosing(changes):
                 async for progress in changes:
-                    await context.write(service_pb2.WatchCheckResponse(progress=progress_to_wire(progress)))
+                    await context.write(service_pb2.WatchCheckResponse(progress=_progress(progress, caller)))
 
     async def CancelCheck(  # noqa: N802 - the name is the contract's
         self,
@@ -171,12 +175,21 @@ class ServiceServicer:
         async with _within_deadline(context), self._calls.hold_place(caller.scope):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
             progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
-        return service_pb2.CancelCheckResponse(progress=progress_to_wire(progress))
+        return service_pb2.CancelCheckResponse(progress=_progress(progress, caller))
 
     def _ready(self) -> ServiceEnvironment:
         if self._env is None:
             raise not_started()
         return self._env
+
+
+def _progress(progress: CheckProgress, caller: Caller) -> service_pb2.CheckProgress:
+    """Returns the message; what was decided about the person is for callers that may fetch the result."""
+    message = progress_to_wire(progress)
+    if progress.review is not None:
+        may = Scope.FINISH_CHECKS in caller.scopes
+        message.review.CopyFrom(standing_to_wire(progress.review, outcome=may))
+    return message
 
 
 def _within_deadline(context: ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
@@ -203,6 +216,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
     return TrustedImageUpload(
         tenant=caller.tenant,
         sandbox=caller.sandbox,
+        caller=caller.name,
         image=image,
         policy=request.policy,
         mode=_MODES.get(request.mode),

@@ -93,6 +93,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.SESSION_KEY_MISMATCH,
             Reason.RESUME_PROOF_INVALID,
             Reason.ORIGIN_NOT_ALLOWED,
+            Reason.REVIEW_CONFLICT,
         }
     ),
     _C.UNIMPLEMENTED: frozenset({Reason.WRONG_LISTENER}),
@@ -122,6 +123,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.EVIDENCE_IMAGE_NOT_FOUND,
             Reason.EVIDENCE_RECORD_MISSING,
             Reason.HOLD_NOT_FOUND,
+            Reason.REVIEW_NOT_FOUND,
         }
     ),
     _C.FAILED_PRECONDITION: frozenset(
@@ -139,6 +141,9 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.VIDEO_NOT_AVAILABLE,
             Reason.EVIDENCE_ON_HOLD,
             Reason.CHECK_NOT_DECIDED,
+            Reason.REVIEW_CLAIMED,
+            Reason.REVIEW_NOT_CLAIMED,
+            Reason.REVIEW_OVER,
         }
     ),
     _C.DATA_LOSS: frozenset({Reason.EVIDENCE_UNREADABLE}),

@@ -24,6 +24,7 @@ from matcher.records import (
     build_record,
     serialise,
 )
+from server.domain.reviews import Review
 from server.evidence.report import report_page
 from server.evidence.store import HeldImage
 from server.verdict.record import EvidenceRecord, ImageFacts, record_to_bytes
@@ -65,6 +66,7 @@ class Export:
         time: When, UTC.
         finish_time: When the orchestrator first received the result; ``None`` before.
         altered: The facts that differ between the record and the columns of lists.
+        review: The review of the check by people; ``None`` if it has none.
     """
 
     exported_by: str
@@ -73,6 +75,7 @@ class Export:
     finish_time: datetime | None
     holds: Sequence[str]
     altered: Sequence[str] = ()
+    review: Review | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +119,9 @@ def evidence_archive(
         facial = facial_record(frame.content, frame.facts)
         if facial is not None:
             files.append(ArchiveFile("images/evidence_frame.fac", facial))
+    review = export.review
+    if review is not None and review.jws:
+        files.append(ArchiveFile("review.jws", review.jws.encode(), "application/jose"))
     page = report_page(record, images=images, result=result, export=export)
     files.append(ArchiveFile("report.html", page.encode(), "text/html"))
     return signed_zip(
@@ -130,6 +136,7 @@ def evidence_archive(
             "finish_time": None if export.finish_time is None else _time(export.finish_time),
             "holds": list(export.holds),
             "altered_facts": list(export.altered),
+            **({} if review is None else {"review": review.state(export.time).value}),
             "missing_images": [
                 {"name": name, "sha256": image.facts.sha256.hex(), "problem": image.problem}
                 for image, name in named

@@ -53,7 +53,7 @@ def report_page(
             figures=[_figure(held) for held in images],
         ),
         judgements=[_judgement(outcome, result)],
-        groups=[*_groups(record)],
+        groups=[*_groups(record), *_review(export)],
     )
     return explanation_page(
         "evidence.html",
@@ -103,6 +103,28 @@ def _groups(record: EvidenceRecord) -> Iterable[Group]:
             items=[each.hex() for each in one.sha256],
             folded=True,
         )
+
+
+def _review(export: "Export") -> Iterable[Group]:
+    review = export.review
+    if review is None:
+        return
+    state = review.state(export.time)
+    yield Group(
+        title="Review by people",
+        facts=[
+            ("State", state.value),
+            ("Outcome", _ABSENT if review.outcome is None else review.outcome.value),
+            ("Sent there by", ", ".join(review.causes)),
+            ("Ends undecided", _time(review.expire_time)),
+            ("Signed", "review.jws" if review.jws else "no: nobody has decided"),
+        ],
+        columns=("Decided", "By", "Outcome", "Reason", "Comment"),
+        rows=[
+            (_time(one.decide_time), one.reviewer, one.outcome.value, one.reason.value, one.comment)
+            for one in review.decisions
+        ],
+    )
 
 
 def _summary(record: EvidenceRecord, export: "Export") -> Iterable[tuple[str, str]]:

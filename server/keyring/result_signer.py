@@ -10,7 +10,7 @@ from joserfc.registry import HeaderParameter
 
 from server.base.key_validity import PublishedKey, private_pem, public_jwk, public_pem
 
-__all__ = ["ARCHIVE_TYPE", "RECORD_TYPE", "RESULT_TYPE", "ResultSigner"]
+__all__ = ["ARCHIVE_TYPE", "RECORD_TYPE", "RESULT_TYPE", "REVIEW_TYPE", "ResultSigner"]
 
 RESULT_TYPE: Final = "facegate-result"
 """The type of a signed result."""
@@ -18,6 +18,8 @@ RECORD_TYPE: Final = "facegate-record"
 """The type of a signed evidence record."""
 ARCHIVE_TYPE: Final = "facegate-archive"
 """The type of the signed manifest of an archive."""
+REVIEW_TYPE: Final = "facegate-review"
+"""The type of a signed review."""
 _REGISTRY: Final = jws.JWSRegistry(
     header_registry={
         "iss": HeaderParameter("The issuer of the result", "str"),
@@ -29,7 +31,7 @@ _REGISTRY: Final = jws.JWSRegistry(
 
 
 class ResultSigner:
-    """Signs results, evidence records and archives: compact JWS (RFC 7515) with ES256."""
+    """Signs results, evidence records, archives and reviews: compact JWS (RFC 7515) with ES256."""
 
     def __init__(
         self,

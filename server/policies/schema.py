@@ -69,6 +69,7 @@ __all__ = [
     "RequirementRules",
     "RequirementSeverity",
     "RetentionRules",
+    "ReviewRules",
     "SdkRules",
     "SubjectRules",
     "liveness_policy",
@@ -792,6 +793,41 @@ class RetentionRules(PolicyTable):
         return self
 
 
+class ReviewRules(PolicyTable):
+    """The checks that people review after the decision. The result never changes."""
+
+    doubt: bool = False
+    """Whether a check is reviewed whose scan was doubtful, and which a challenge then resolved as SUCCESS."""
+    inconclusive: bool = False
+    """Whether a check is reviewed that failed with LIVENESS_INCONCLUSIVE."""
+    device_signs: bool = False
+    """Whether a check is reviewed that is a SUCCESS although a sign of manipulation of the device is
+    suspected."""
+    sample_percent: float = Field(default=0.0, ge=0.0, le=100.0)
+    """The share of SUCCESS that is reviewed, in per cent. A hash of the check's identifier draws them."""
+    failures: int | None = Field(default=None, ge=2, le=100)
+    """The number of failed checks of one subject within ``failures_days`` from which on each is reviewed.
+    Checks that were left, cancelled, or failed by conditions alone do not count. Without it, none."""
+    failures_days: int = Field(default=30, ge=1, le=365)
+    """The days in which these failures count. Erased checks do not."""
+    four_eyes: bool = False
+    """Whether two people must decide. If they differ, the outcome is ESCALATE; a first ESCALATE is final."""
+    deadline_hours: int = Field(default=72, ge=1, le=90 * 24)
+    """Time from the decision until a review ends undecided; not later than the images or the record of the
+    check are erased."""
+    claim_minutes: int = Field(default=15, ge=1, le=240)
+    """How long a reviewer holds a review without claiming it again."""
+
+    @model_validator(mode="after")
+    def _something_is_reviewed(self) -> Self:
+        if not (self.doubt or self.inconclusive or self.device_signs or self.sample_percent or self.failures):
+            raise ValueError(
+                "the table sends no check to review: set doubt, inconclusive, device_signs, "
+                "sample_percent or failures, or remove the table"
+            )
+        return self
+
+
 _ARCS: Final = re.compile(r"[012](?:\.(?:0|[1-9]\d*))+")
 _LONGEST_OID: Final = 128
 
@@ -860,6 +896,8 @@ class Policy(PolicyTable):
     """Disclosure of results."""
     retention: RetentionRules = RetentionRules()
     """Retention."""
+    review: ReviewRules | None = None
+    """The checks that people review after the decision. Without the table, none."""
 
     @property
     def first_mode(self) -> Mode:
@@ -917,6 +955,15 @@ class Policy(PolicyTable):
             )
         if self.mode is Mode.DYNAMIC and (reason := self.why_no_flash) is not None:
             raise ValueError(f'mode is "DYNAMIC", whose challenge is the flash, but {reason}')
+        return self
+
+    @model_validator(mode="after")
+    def _review_fits(self) -> Self:
+        if self.review is not None and not self.retention.biometrics:
+            raise ValueError(
+                "retention.biometrics is false, so that no image is kept for a reviewer: remove the "
+                "table review"
+            )
         return self
 
     @model_validator(mode="after")

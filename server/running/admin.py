@@ -29,7 +29,7 @@ from aiohttp import web
 from server.base.errors import ListenerUnusable
 from server.running.capacity import ADMIN_CONNECTIONS
 from server.storage.engine import database_file, is_sqlite
-from server.storage.errors import SchemaOutdated, StorageError
+from server.storage.errors import SchemaOutdated, StorageError, StorageUnavailable
 from server.storage.objects import ObjectStore
 from server.telemetry.metrics import Metrics
 
@@ -257,7 +257,11 @@ def disk_probe(folder: Path) -> Probe:
             os.fsync(file.fileno())
 
     async def probe() -> None:
-        await asyncio.to_thread(write)
+        try:
+            await asyncio.to_thread(write)
+        except OSError as error:
+            why = f"the folder of the database cannot be written: {error.strerror}"
+            raise StorageUnavailable(why) from error
 
     return probe
 

@@ -291,6 +291,7 @@ class FacegateServer:
                 enrolment=timedelta(days=settings.device_integrity.enrolment_days),
                 tries=settings.limits.failures.as_setting().remembered,
                 most_scans=settings.device_integrity.remembered_scans,
+                reviews=stores.reviews,
             ),
             FileWatch(
                 callers=listeners.callers,

@@ -20,12 +20,14 @@ from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.progress import CheckInquiry
 from server.checks.recorder import CheckRecorder
+from server.checks.reviews import ReviewSelection
 from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
 from server.compliance.figures import CheckFigures
 from server.compliance.listing import AuditListing, CheckListing, PageTokens
 from server.compliance.reading import EvidenceReading
+from server.compliance.reviewing import Reviewing
 from server.compliance.subject_export import SubjectExport
 from server.configuration.settings import Settings
 from server.device.assessment import unattempted_device
@@ -38,6 +40,7 @@ from server.edge.console.sessions import SessionStores
 from server.edge.evidence_calls import EvidenceEnvironment
 from server.edge.evidence_codec import describe_result
 from server.edge.result_codec import serialise_report, serialise_result
+from server.edge.review_calls import ReviewEnvironment
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.records import RecordVault
@@ -62,6 +65,7 @@ from server.storage.holds import HoldRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
+from server.storage.reviews import ReviewRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import expect_usable, prepare_database
 from server.storage.sessions import SessionRepository
@@ -80,6 +84,7 @@ __all__ = [
     "evidence_environment",
     "open_servicers",
     "open_stores",
+    "review_environment",
     "scan_limits",
     "scan_models",
 ]
@@ -103,6 +108,7 @@ class Stores:
     records: EvidenceRecordRepository
     vault: RecordVault
     holds: HoldRepository
+    reviews: ReviewRepository
     audit: AuditLog
     sessions: SessionRepository
     figures: FiguresRepository
@@ -138,6 +144,7 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
         evidence=EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes),
         records=EvidenceRecordRepository(database),
         holds=HoldRepository(database),
+        reviews=ReviewRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
         sessions=SessionRepository(database),
         figures=FiguresRepository(database),
@@ -177,7 +184,7 @@ _WINDOW_FRAMES = 8
 _WINDOW_BYTES_PER_FRAME = 192 * 1024
 
 
-def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) -> CheckRecorder:
+def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity, keys: KeyRing) -> CheckRecorder:
     """Returns the object that stores decisions.
 
     Args:
@@ -195,6 +202,7 @@ def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity) ->
         unattempted=partial(
             unattempted_device, stores.devices, settings.limits.failures.as_setting().remembered
         ),
+        reviews=ReviewSelection(records=stores.records, tenant_keys=keys.memory.tenant_keys),
     )
 
 
@@ -265,18 +273,14 @@ def evidence_environment(
         settings: The actions that need two people.
         completion: Cancels the open checks of a person who is erased.
     """
-    rules = ApprovalRules(
-        two_people=frozenset(settings.compliance.two_people),
-        valid=timedelta(hours=settings.compliance.approval_hours),
-        tenant_keys=keys.memory.tenant_keys,
-        device_hashes=keys.memory.subject_hashes,
-    )
+    rules = _approval_rules(settings, keys)
     reading = EvidenceReading(
         repository=stores.checks,
         records=stores.records,
         vault=stores.vault,
         store=stores.evidence,
         holds=stores.holds,
+        reviews=stores.reviews,
         log=stores.audit,
         rules=rules,
         describe=describe_result,
@@ -306,6 +310,32 @@ def evidence_environment(
         auditing=AuditListing(reader=AuditReader(stores.database), log=stores.audit, tokens=tokens),
         tenant_keys=keys.memory.tenant_keys,
         now=now,
+    )
+
+
+def review_environment(
+    settings: Settings, *, stores: Stores, keys: KeyRing, now: Callable[[], datetime]
+) -> ReviewEnvironment:
+    """Returns the dependencies of ReviewService."""
+    return ReviewEnvironment(
+        reviewing=Reviewing(
+            reviews=stores.reviews,
+            records=stores.records,
+            vault=stores.vault,
+            log=stores.audit,
+            rules=_approval_rules(settings, keys),
+            tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
+        ),
+        now=now,
+    )
+
+
+def _approval_rules(settings: Settings, keys: KeyRing) -> ApprovalRules:
+    return ApprovalRules(
+        two_people=frozenset(settings.compliance.two_people),
+        valid=timedelta(hours=settings.compliance.approval_hours),
+        tenant_keys=keys.memory.tenant_keys,
+        device_hashes=keys.memory.subject_hashes,
     )
 
 
@@ -410,13 +440,14 @@ def open_servicers(
     """
     now = clock.now
     identity, fusion = pack_identity(pack), load_fusion_model()
-    recorder = check_recorder(settings, stores=stores, pack=identity)
+    recorder = check_recorder(settings, stores=stores, pack=identity, keys=keys)
     completion = CheckCompletion(
         repository=stores.checks,
         recorder=recorder,
         running=running,
         evidence=stores.evidence,
         records=stores.records,
+        reviews=stores.reviews,
         vault=stores.vault,
         deliveries=deliveries,
         metrics=metrics,
@@ -456,6 +487,7 @@ def open_servicers(
             inquiry=CheckInquiry(
                 repository=stores.checks,
                 records=stores.records,
+                reviews=stores.reviews,
                 vault=stores.vault,
                 now=now,
                 draining=running.draining,
@@ -467,6 +499,7 @@ def open_servicers(
     listeners.evidence_calls.open(
         evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
     )
+    listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
         listeners.console.sessions.open(

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from server.checks.completion import CheckCompletion
-from server.checks.expiry import CheckExpiry
+from server.checks.expiry import HOUSEKEEPER, CheckExpiry
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.edge.callers import CallerIdentifier
@@ -18,6 +18,7 @@ from server.storage.devices import DeviceRepository
 from server.storage.errors import SchemaOutdated
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
+from server.storage.reviews import ReviewRepository
 from server.storage.sessions import SessionRepository
 from server.telemetry.metrics import Metrics
 
@@ -52,6 +53,7 @@ class Housekeeper:
         enrolment: timedelta,
         tries: timedelta,
         most_scans: int,
+        reviews: ReviewRepository,
     ) -> None:
         """Sets the stores and intervals; ``start`` starts the task.
 
@@ -67,6 +69,7 @@ class Housekeeper:
             enrolment: How long an unused key stays enrolled.
             tries: How long failed checks are stored for the limits on further ones.
             most_scans: The number of scans that are remembered of one tenant.
+            reviews: Logs reviews whose deadline has passed.
         """
         self._completion = completion
         self._expiry = expiry
@@ -81,6 +84,7 @@ class Housekeeper:
         self._enrolment = enrolment
         self._tries = tries
         self._most_scans = most_scans
+        self._reviews = reviews
         self._shut_out = False
         self._task: asyncio.Task[None] | None = None
 
@@ -103,6 +107,7 @@ class Housekeeper:
 
     async def _round(self, number: int) -> None:
         await self._step("deadlines", self._sweep)
+        await self._step("reviews", self._expire_reviews)
         if number % _ERASE_EVERY == 0:
             await self._step("retention", self._erase)
             await self._step("devices", self._expire_devices)
@@ -124,6 +129,15 @@ class Housekeeper:
 
     async def _sweep(self) -> None:
         await self._completion.sweep(self._now(), limit=_BATCH)
+
+    async def _expire_reviews(self) -> None:
+        now = self._now()
+        backlog = await self._reviews.backlog(now)
+        age = 0.0 if backlog.oldest is None else (now - backlog.oldest).total_seconds()
+        self._metrics.reviews.reviews_read(waiting=backlog.open, oldest_seconds=age)
+        if backlog.overdue:
+            expired = await self._reviews.close_overdue(now, _BATCH, actor=HOUSEKEEPER)
+            self._metrics.reviews.reviews_expired(expired)
 
     async def _erase(self) -> None:
         expired = await self._expiry.erase(self._now(), limit=_BATCH)

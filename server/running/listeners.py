@@ -35,7 +35,8 @@ from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
-from server.edge.listeners import EVIDENCE, SCOPES, Listener
+from server.edge.listeners import EVIDENCE, REVIEW, SCOPES, Listener
+from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
 from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
@@ -75,6 +76,7 @@ class Listeners:
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
         evidence_calls: The calls of compliance behind ``service`` and the console.
+        review_calls: The calls of reviews behind both.
         console: The console; ``None`` if settings have none.
         callers: Identifies the callers of ``service``.
         issuers: The issuers of access tokens and of the log-in, which are closed after the listeners.
@@ -89,6 +91,7 @@ class Listeners:
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
     evidence_calls: Calls[EvidenceEnvironment]
+    review_calls: Calls[ReviewEnvironment]
     console: Console | None
     callers: CallerIdentifier
     issuers: tuple[Issuer, ...]
@@ -146,6 +149,7 @@ def make_listeners(
     )
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
     evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
+    review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
     return Listeners(
         device=Listener(
             name="device",
@@ -173,6 +177,7 @@ def make_listeners(
                 service_servicer,
                 analysis_servicer,
                 CallsServicer(callers=callers, calls=evidence_calls),
+                CallsServicer(callers=callers, calls=review_calls),
             ],
             other="device",
             reflection_enabled=settings.reflection,
@@ -192,10 +197,11 @@ def make_listeners(
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
         evidence_calls=evidence_calls,
+        review_calls=review_calls,
         console=_console(
             settings,
             tls=tls.get("console"),
-            calls=[evidence_calls],
+            calls=[evidence_calls, review_calls],
             callers=callers,
             flow=flow,
             refused=refused,

@@ -5,7 +5,16 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from attempt import Action, AttemptCapture, AttemptChallenge, Feedback, PauseCapture, Reveal
+from attempt import (
+    CAPTURE_TOO_SLOW,
+    NETWORK_TOO_SLOW,
+    Action,
+    AttemptCapture,
+    AttemptChallenge,
+    Feedback,
+    PauseCapture,
+    Reveal,
+)
 from server.base.errors import Reason, Refusal
 from server.domain.terms import Mode, Plan
 from server.scan.capture_work import AttemptTrace, CaptureWork
@@ -15,8 +24,6 @@ from server.scan.handshake import OpenStream, Send
 from server.scan.inbox import Arrival, CreditLedger, Inbox
 from server.scan.lease import HeldLease
 from server.scan.messages import (
-    CAPTURE_TOO_SLOW,
-    NETWORK_TOO_SLOW,
     AttemptEndMessage,
     AttemptStartMessage,
     AttestationMessage,
@@ -248,6 +255,8 @@ _PAUSE_SECONDS = 0.25
 """Silence after which the device gets the credit that was held back while it still had enough."""
 _ONLY_SURE = "ENVIRONMENT_NOT_SUPPORTED"
 """The hint at the start of attempts of a device that no challenge can follow."""
+_BUSY_SHARE = 0.5
+"""The share of an attempt without credit from which on few or late frames are the server's own fault."""
 _LEAST_MEASURED_SHARE = 0.5
 """The lowest rate of measured frames, as a share of the lowest frame rate; evenly spaced frames have 0.85."""
 
@@ -371,6 +380,16 @@ class AttemptRun:
         ):
             return NETWORK_TOO_SLOW
         return None
+
+    @property
+    def busy(self) -> bool:
+        """Whether the device waited for credit so long that few or late frames are the server's own fault.
+
+        The wait is from the arrival of the frame that used the last credit to the grant of more, so that a
+        slow network adds nothing to it.
+        """
+        waited = self._credit.waited_seconds
+        return waited > 0.0 and waited >= _BUSY_SHARE * self._rate.seconds
 
     @property
     def _captures_too_few(self) -> bool:
@@ -514,6 +533,7 @@ class AttemptRun:
                 feedback.code == _GOOD
                 and self._rate.seconds >= _RATE_AFTER_SECONDS
                 and self._captures_too_few
+                and not self.busy
             ):
                 feedback = replace(feedback, code=CAPTURE_TOO_SLOW)
             self._show(feedback.code)

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity import DeviceCheck
+from device_integrity import DeviceCheck, DeviceFinding
 from device_integrity.stream import (
     FrameMark,
     FrameTrace,
@@ -50,6 +50,13 @@ class FrameComparison:
     tests: tuple[DeviceCheck, ...]
     marks: tuple[FrameMark, ...] = ()
     motion: ScanMotion | None = None
+
+    @property
+    def similar(self) -> bool:
+        """Whether the movement of an earlier scan returns, but not its frames, which would decide."""
+        return [test.name for test in self.tests if test.outcome is DeviceFinding.FAIL] == [
+            "memory.similarity"
+        ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

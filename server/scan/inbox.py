@@ -22,6 +22,9 @@ class CreditLedger:
     processed, because more credit may have been granted in between. A device cannot know of credit before it
     is sent. A device that keeps to its known credit is therefore never refused, whatever the latency. A
     device that ignores its credit is refused once it has sent more than the window.
+
+    Attributes:
+        waited_seconds: For how long the device of this attempt had no credit for another frame, seconds.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class CreditLedger:
         self._monotonic = monotonic
         self._waited = waited
         self._exhausted: float | None = None
+        self.waited_seconds = 0.0
         self._largest_frame = largest_frame
         self._window_frames = window_frames
         self._window_bytes = window_bytes
@@ -64,6 +68,7 @@ class CreditLedger:
         self._frames, self._bytes = self._window_frames, self._window_bytes
         self._due_frames = self._due_bytes = 0
         self._exhausted = None
+        self.waited_seconds = 0.0
         return CreditMessage(frames=self._window_frames, bytes=self._window_bytes)
 
     def count_arrival(self, message: Inbound) -> None:
@@ -134,7 +139,9 @@ class CreditLedger:
         self._due_frames = 0
         self._due_bytes = 0
         if self._exhausted is not None:
-            self._waited(self._monotonic() - self._exhausted)
+            waited = self._monotonic() - self._exhausted
+            self.waited_seconds += waited
+            self._waited(waited)
             self._exhausted = None
         return grant
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from attempt import MOST_FEEDBACK, AttemptJudgement, judge_attempt
-from liveness import VerdictReason
+from liveness import Verdict, VerdictReason
 from matcher import MatchPolicy
 from server.base.sandbox import tolerated_checks
 from server.checks.recorder import JudgedAttempt, KeptImages
@@ -103,12 +103,29 @@ class AttemptJudge:
     async def judge(self, run: AttemptRun, *, anew: bool = False) -> AttemptJudgement:
         """Returns the judgement of the attempt from the frames received so far.
 
+        A scan that moves as an earlier one is a doubt, and never LIVE without a challenge.
+
         Args:
             anew: Whether to judge again what was judged ahead, because earlier attempts raised doubt since.
+
+        Raises:
+            StorageUnavailable: The database failed.
         """
-        if not anew and (ahead := self._ahead_of(run)) is not None:
-            return await ahead.judgement
-        return await self._judge(run)
+        ahead = self._ahead_of(run)
+        judgement = await (self._judge(run) if anew or ahead is None else ahead.judgement)
+        if judgement.liveness.verdict is Verdict.LIVE and await self._is_similar(run):
+            self._stream.plans.note((VerdictReason.SIMILAR_TO_EARLIER_SCAN,))
+            judgement = await self._judge(run)
+        return judgement
+
+    async def _is_similar(self, run: AttemptRun) -> bool:
+        """Returns whether the attempt may be a recording of an earlier scan, and the policy asks then."""
+        stream = self._stream
+        waived = tolerated_checks(stream.policy.device.tolerate, sandbox=stream.record.sandbox)
+        if not stream.plans.answer_doubt or run.kind is not None or "memory.frames" in waived:
+            return False
+        ahead = self._ahead_of(run)
+        return (await (self._compare_frames(run) if ahead is None else ahead.comparison)).similar
 
     async def attempts(self, run: AttemptRun) -> tuple[AttemptRecord, ...]:
         """Returns the stored attempts of the check, of which this one has not ended.
@@ -178,6 +195,8 @@ class AttemptJudge:
                 fusion=env.models.fusion,
                 hints=run.capture.hints,
                 too_slow=run.too_slow,
+                busy=run.busy,
+                obstacle=run.capture.obstacle,
                 challenge=challenge_evidence(env, stream.plans, run.challenge),
                 gestures=run.capture.gestures,
                 complete=run.complete,
@@ -263,7 +282,7 @@ class AttemptJudge:
             images=run.trace.images,
             pictures=run.trace.pictures,
             layouts=run.trace.layouts,
-            challenged=run.challenge is not None,
+            challenged=run.kind is not None,
         )
 
     async def _assess(

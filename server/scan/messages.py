@@ -9,7 +9,18 @@ from datetime import datetime
 from enum import StrEnum
 from typing import TypeAlias
 
-from attempt import MOST_FEEDBACK, Feedback, Frame, FrameLimits, MoveOval, PauseCapture, Reveal
+from attempt import (
+    CAPTURE_TOO_SLOW,
+    MOST_FEEDBACK,
+    NETWORK_TOO_SLOW,
+    SERVER_BUSY,
+    Feedback,
+    Frame,
+    FrameLimits,
+    MoveOval,
+    PauseCapture,
+    Reveal,
+)
 from device_integrity import RuntimeReport
 from device_integrity.camera import CameraClaim, DeviceClaim
 from liveness import Oval
@@ -300,10 +311,9 @@ Outbound: TypeAlias = (
 )
 
 
-CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW = "CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"
 _FAILED, _GOOD = "FAILED", "GOOD"
-_SLOW = (CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW)
-"""The advice that discloses nothing of the judgement, because the device knows its own frame rate."""
+_SLOW = (CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW, SERVER_BUSY)
+"""The advice that discloses nothing of the judgement: the device knows its own frame rate and its credit."""
 
 
 def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus:
@@ -319,8 +329,8 @@ def feedback_for_app(
     """Returns the feedback codes that the app gets with a result.
 
     A person who may try again is always advised on what to change. A final failure adds to the codes that the
-    device has already shown only that the network or its camera was too slow, so that another person, a spoof
-    and a manipulated device look alike.
+    device has already shown only that the network, its camera or the server was too slow, if that comes
+    first, so that another person, a spoof and a manipulated device look alike.
 
     Args:
         shown: The codes that the device showed during the capture, in order.
@@ -328,7 +338,7 @@ def feedback_for_app(
     if status is ScanStatus.RETRY:
         return tuple(advice)
     if status is ScanStatus.FAILURE and disclosure is AppDisclosure.PASS_FAIL_AND_HINTS:
-        slow = tuple(code for code in _SLOW if code in advice)
+        slow = tuple(code for code in advice[:1] if code in _SLOW)
         earlier = (code for code in shown if code != _GOOD and code not in _SLOW)
         return (_FAILED, *slow, *earlier)[:MOST_FEEDBACK]
     return ()

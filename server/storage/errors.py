@@ -70,7 +70,7 @@ _SQLITE = {
     "SQLITE_CANTOPEN": "the file cannot be opened; correct the owner and the permissions of its folder",
     "SQLITE_CORRUPT": "the file is damaged; restore a backup",
     "SQLITE_FULL": "the disk is full",
-    "SQLITE_IOERR": "the disk failed",
+    "SQLITE_IOERR": "the disk failed, or is full",
     "SQLITE_NOTADB": "the file is no SQLite database; move it away, or correct the database URL",
     "SQLITE_READONLY": "the file cannot be written; correct its owner and its permissions",
 }

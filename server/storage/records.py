@@ -11,6 +11,7 @@ from uuid import UUID
 
 from liveness import Verdict, VerdictReason
 from server.base.sandbox import memory_scope
+from server.domain.reviews import Review
 from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
 from server.keyring.sealing import Sealed
 
@@ -73,6 +74,7 @@ class CheckRecord:
         scan_deadline: When the scan must be over.
         challenge_key_sha256: The key that its app pins, 32 bytes; None for checks that are older than this
             column.
+        created_by: Name of the caller that created it; empty once the check is erased.
         portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
             policy keeps nothing of it.
         retention_seconds: The retention that the upload asked for, shorter than the policy's; else None.
@@ -118,6 +120,7 @@ class CheckRecord:
     scan_deadline: datetime
     result_deadline: datetime
     challenge_key_sha256: bytes | None
+    created_by: str = ""
     sandbox: bool = False
     portrait_sha256: bytes | None = field(default=None, repr=False)
     retention_seconds: int | None = None
@@ -304,6 +307,7 @@ class Decision:
             returned.
         retain_until: When result and evidence are to be erased.
         images_until: When the images are to be erased, if earlier than the rest.
+        review: The review by people that begins with the decision; None for none.
     """
 
     status: CheckStatus
@@ -313,3 +317,4 @@ class Decision:
     decide_time: datetime
     retain_until: datetime
     images_until: datetime | None = None
+    review: Review | None = None

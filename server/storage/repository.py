@@ -51,6 +51,7 @@ from server.storage.records import (
     RequestKey,
     values_of,
 )
+from server.storage.reviews import add_review
 from server.storage.tables import attempts, checks, evidence, policies, requests, schema_floor
 from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 
@@ -465,6 +466,8 @@ class CheckRepository(Repository):
             **_NO_LEASE,
         )
         settle_tries(connection, check_id, decision)
+        if decision.review is not None:
+            add_review(connection, decision.review)
 
     @writes
     def finish(

@@ -24,6 +24,7 @@ from server.storage.devices import erase_device_rows, forget_subject_rows
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
 from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, policies, requests
 
 __all__ = ["DueChecks", "RetentionRepository"]
@@ -344,6 +345,7 @@ def _erase(
     """
     removed = remove_evidence(connection, check_id)
     remove_record(connection, check_id)
+    remove_review(connection, check_id)
     connection.execute(delete(attempts).where(attempts.c.check_id == check_id))
     erase_device_rows(connection, check_id)
     # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
@@ -357,6 +359,7 @@ def _erase(
         images_until=None,
         subject_reference="",
         consent_reference="",
+        created_by="",
     )
     if event is not None:
         append(connection, event, now=now)

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, Generic, TypeVar
 
+from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -31,6 +32,7 @@ from sqlalchemy import (
 
 from device_integrity import Assurance
 from liveness import Verdict, VerdictReason
+from server.domain.reviews import ReviewCause, ReviewDecision, ReviewOutcome
 from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
 from server.domain.tries import TryKind, TryOutcome
 from server.storage.records import ImagePurpose, KeyKind
@@ -56,6 +58,7 @@ __all__ = [
     "policies",
     "record_terms",
     "requests",
+    "reviews",
     "scan_marks",
     "scan_memories",
     "schema_floor",
@@ -152,6 +155,24 @@ class Words(TypeDecorator[tuple[Item, ...]], Generic[Item]):
             raise
 
 
+_DECISIONS = TypeAdapter(tuple[ReviewDecision, ...])
+
+
+class Decisions(TypeDecorator[tuple[ReviewDecision, ...]]):
+    """The decisions of reviewers in their order, stored as a list in JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: tuple[ReviewDecision, ...] | None, dialect: Dialect) -> str | None:
+        """Returns the decisions as JSON."""
+        return None if value is None else _DECISIONS.dump_json(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[ReviewDecision, ...] | None:
+        """Returns the decisions of a stored list."""
+        return None if value is None else _DECISIONS.validate_json(value)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -190,6 +211,8 @@ checks = Table(
     Column("consent_reference", String(256), nullable=False),
     Column("challenge_key_sha256", LargeBinary(32)),
     Column("sandbox", Boolean, nullable=False),
+    # Empty once the check is erased.
+    Column("created_by", String(64), nullable=False),
     Column("template_ciphertext", LargeBinary),
     Column("template_wrapped_key", LargeBinary),
     Column("template_key_id", String(64)),
@@ -326,6 +349,37 @@ holds = Table(
     Column("place_time", UtcTime, nullable=False),
 )
 """Legal holds: as long as a check has one, neither retention nor a call erases it."""
+
+reviews = Table(
+    "reviews",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("created_by", String(64), nullable=False),
+    Column("result_sha256", LargeBinary(32), nullable=False),
+    Column("causes", Words(ReviewCause), nullable=False),
+    Column("four_eyes", Boolean, nullable=False),
+    Column("claim_seconds", Integer, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("expire_time", UtcTime, nullable=False),
+    Column("claimed_by", String(64)),
+    Column("claim_expire_time", UtcTime),
+    Column("decisions", Decisions, nullable=False),
+    Column("outcome", Word(ReviewOutcome, 16)),
+    Column("jws", Text, nullable=False),
+    Column("revision", Integer, nullable=False),
+    # When it was decided, or its expiry was logged.
+    Column("close_time", UtcTime),
+    Index(None, "tenant", "sandbox", "create_time"),
+    Index(
+        None,
+        "expire_time",
+        sqlite_where=text("close_time IS NULL"),
+        postgresql_where=text("close_time IS NULL"),
+    ),
+)
+"""The reviews of decided checks by people; see ``server.domain.reviews``."""
 
 pending_approvals = Table(
     "pending_approvals",

@@ -574,6 +574,37 @@ class AuditMetrics:
         self._witness_failed.inc()
 
 
+class ReviewMetrics:
+    """Reviews by people."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics."""
+        self._open = Gauge(
+            "facegate_reviews_open",
+            "Reviews of real checks that nobody has decided and whose deadline has not passed.",
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "facegate_review_oldest_seconds",
+            "Time since the oldest of these reviews began; 0 without any.",
+            registry=registry,
+        )
+        self._expired = Counter(
+            "facegate_reviews_expired",
+            "Reviews whose deadline passed before they were decided.",
+            registry=registry,
+        )
+
+    def reviews_read(self, *, waiting: int, oldest_seconds: float) -> None:
+        """Sets the number of reviews that wait, and the age of the oldest."""
+        self._open.set(waiting)
+        self._oldest.set(oldest_seconds)
+
+    def reviews_expired(self, count: int) -> None:
+        """Counts reviews that this server found to have expired."""
+        self._expired.inc(count)
+
+
 class DecoderMetrics:
     """Counts decodes and replaced processes."""
 
@@ -625,6 +656,7 @@ class Metrics:
         files: Keys, certificates and lists that are read again.
         decoders: Processes in which images are decoded.
         work: Waits, models, stores and keys.
+        reviews: Reviews by people.
         stages: The stages of calls, and the spans of their traces.
         tenant_names: Whether metrics may name tenants.
     """
@@ -639,6 +671,7 @@ class Metrics:
         self.decoders = DecoderMetrics(registry)
         self.models = ModelMetrics(registry)
         self.audit = AuditMetrics(registry)
+        self.reviews = ReviewMetrics(registry)
         self.work = WorkMetrics(registry)
         self.stages = Stages(registry)
         registry.register(_ProcessFigures())

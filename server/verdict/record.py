@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from server.domain.terms import Mode, PortraitKept
+from server.domain.terms import CheckStatus, Mode, PortraitKept
 from server.verdict.outcome import CheckOutcome, EvidenceMark
 
 __all__ = [
@@ -144,11 +144,13 @@ class Delivery:
     """The parts of a record that FinishCheck returns.
 
     Attributes:
+        status: The status of the check.
         marks: The images that the result names, the evidence frame first.
         subject_reference: The orchestrator's reference to the person; may be empty.
     """
 
     result: bytes = field(repr=False)
+    status: CheckStatus
     marks: tuple[EvidenceMark, ...]
     subject_reference: str = field(default="", repr=False)
 
@@ -161,9 +163,14 @@ class _Stored(BaseModel):
     record: EvidenceRecord
 
 
-class _NamedImages(BaseModel):
+class _DeliveredVerdict(BaseModel):
+    status: CheckStatus
+
+
+class _DeliveredOutcome(BaseModel):
     model_config = ConfigDict(val_json_bytes="base64", frozen=True)
 
+    verdict: _DeliveredVerdict
     evidence_frame: EvidenceMark | None
     audit_images: tuple[EvidenceMark, ...]
 
@@ -174,7 +181,7 @@ class _DeliveredRecord(BaseModel):
     version: int
     subject_reference: str
     result: bytes
-    outcome: _NamedImages
+    outcome: _DeliveredOutcome
 
 
 class _Delivered(BaseModel):
@@ -213,11 +220,12 @@ def delivery_from_bytes(data: bytes) -> Delivery:
     except ValidationError as error:
         raise RecordUnreadable(f"{error.error_count()} parts of an evidence record cannot be read") from None
     _expect_known(record.version)
-    named = record.outcome
-    frame = () if named.evidence_frame is None else (named.evidence_frame,)
+    outcome = record.outcome
+    frame = () if outcome.evidence_frame is None else (outcome.evidence_frame,)
     return Delivery(
         result=record.result,
-        marks=(*frame, *named.audit_images),
+        status=outcome.verdict.status,
+        marks=(*frame, *outcome.audit_images),
         subject_reference=record.subject_reference,
     )
 

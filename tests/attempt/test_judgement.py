@@ -90,6 +90,8 @@ def _judge(
     watched: ScanObservations = WATCHED,
     hints: Sequence[str] = (),
     too_slow: str | None = None,
+    busy: bool = False,
+    obstacle: str | None = None,
     complete: bool = False,
     challenge: ChallengeEvidence | None = None,
 ) -> AttemptJudgement:
@@ -112,6 +114,8 @@ def _judge(
         fusion=load_fusion_model(),
         hints=hints,
         too_slow=too_slow,
+        busy=busy,
+        obstacle=obstacle,
         complete=complete,
         challenge=challenge,
     )
@@ -237,6 +241,22 @@ def test_inconclusive_conditions_are_tried_again(monkeypatch: pytest.MonkeyPatch
     assert judgement.feedback == ("TOO_DARK", "MOVE_CLOSER", "TURN_HEAD_SLIGHTLY")
 
 
+@pytest.mark.parametrize(
+    ("reason", "hint"),
+    [
+        (VerdictReason.EYES_CLOSED, "EYES_CLOSED"),
+        (VerdictReason.SHOWS_TRUSTED_IMAGE, "TURN_HEAD_SLIGHTLY"),
+        (VerdictReason.ONE_PICTURE_MOVED, "TURN_HEAD_SLIGHTLY"),
+    ],
+)
+def test_what_the_person_can_change_is_said_though_no_hint_was_given(
+    monkeypatch: pytest.MonkeyPatch, reason: VerdictReason, hint: str
+) -> None:
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(reason,))
+    assert judgement.retryable
+    assert judgement.feedback == (hint,)
+
+
 def test_a_sign_that_was_shown_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     judgement = _judge(
         monkeypatch,
@@ -284,7 +304,7 @@ def test_if_all_colours_are_proven_stillness_does_not_help(
         (
             (VerdictReason.TOO_FEW_FRAMES, VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE),
             [],
-            ["LOW_VIDEO_QUALITY"],
+            ["TIMED_OUT"],
             None,
         ),
         (
@@ -468,6 +488,35 @@ def test_a_slow_stream_may_be_repeated_unless_it_shows_a_spoof(monkeypatch: pyte
     spoof = _judge(monkeypatch, verdict=Verdict.SPOOF, too_slow="NETWORK_TOO_SLOW")
     assert spoof.liveness.verdict is Verdict.SPOOF
     assert not spoof.retryable
+
+
+@pytest.mark.parametrize("slow", ["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"])
+def test_a_busy_server_blames_neither_line_nor_camera(monkeypatch: pytest.MonkeyPatch, slow: str) -> None:
+    few, late = (VerdictReason.TOO_FEW_FRAMES,), (VerdictReason.CHALLENGE_ANSWERED_LATE,)
+    judged = functools.partial(_judge, monkeypatch, verdict=Verdict.INCONCLUSIVE, busy=True)
+    assert judged(reasons=few, too_slow=slow).feedback == ("SERVER_BUSY",)
+    assert judged(reasons=late).feedback == ("SERVER_BUSY",)
+    assert judged(reasons=(VerdictReason.EVIDENCE_TOO_DARK,)).feedback == ("TOO_DARK",)
+
+
+def test_a_face_that_is_too_small_in_most_frames_is_named_before_the_line(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    judged = functools.partial(
+        _judge,
+        monkeypatch,
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(VerdictReason.TOO_FEW_FRAMES,),
+        hints=("MOVE_CLOSER", "CENTER_FACE"),
+        too_slow="NETWORK_TOO_SLOW",
+    )
+    assert judged(obstacle="MOVE_CLOSER").feedback == ("MOVE_CLOSER", "NETWORK_TOO_SLOW", "CENTER_FACE")
+    assert judged().feedback == ("NETWORK_TOO_SLOW", "MOVE_CLOSER", "CENTER_FACE")
+
+
+def test_too_few_frames_without_slowness_blame_no_lens(monkeypatch: pytest.MonkeyPatch) -> None:
+    short = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.TOO_FEW_FRAMES,))
+    assert short.feedback == ("TIMED_OUT",)
 
 
 def test_feedback_is_at_most_eight_codes_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:

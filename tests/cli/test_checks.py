@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zipfile
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest_asyncio
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from facegate_client import Compliance
 from tests.server.compliance.office import Office, open_office
 
 
@@ -32,7 +34,7 @@ class Shell:
         file = self.folder / f"{by}.key"
         await asyncio.to_thread(file.write_text, self.office.keys[by])
         target = ("--service", self.office.live.server.service_target, "--api-key-file", str(file))
-        whole = (command, *arguments, *(target if command == "checks" else ()))
+        whole = (command, *arguments, *(target if command in {"checks", "review"} else ()))
         return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(whole)))
 
 
@@ -132,6 +134,62 @@ async def test_an_export_of_an_unknown_person_saves_nothing(shell: Shell) -> Non
     assert out.read_bytes() == saved
 
 
+async def test_every_archive_in_the_export_of_a_person_is_verified(shell: Shell) -> None:
+    first, second = [await shell.office.check("shell-9", scanned=scanned) for scanned in (True, False)]
+    still_open = await shell.office.open_check("shell-9")
+    other = await shell.office.check("shell-10")
+    out, jwks, strange = (shell.folder / name for name in ("person.zip", "jwks.json", "other.zip"))
+    jwks.write_text(json.dumps(shell.office.jwks.as_dict()))
+    exported = await shell.run("export", "--subject", "shell-9", "--purpose", "letter", "--out", str(out))
+    assert f"facegate result verify {out}" in exported.stderr.replace("\n", "")
+    await shell.run("export", other, "--purpose", "letter", "--out", str(strange))
+
+    async def verified(code: int) -> dict[str, tuple[bool, str, str]]:
+        words = ("verify", str(out), "--jwks", str(jwks))
+        assert (await shell.run(*words, command="result")).exit_code == code
+        document = json.loads((await shell.run(*words, "--json", command="result")).stdout)
+        assert (document["kind"], document["verified"]) == ("person", code == 0)
+        return {
+            each["check_id"]: (each["verified"], each["left_out"], each["problem"])
+            for each in document["checks"]
+        }
+
+    genuine = {first: (True, "", ""), second: (True, "", ""), still_open: (False, "CHECK_NOT_DECIDED", "")}
+    assert await verified(0) == genuine
+    with zipfile.ZipFile(out) as opened:
+        files = {name: opened.read(name) for name in opened.namelist()}
+    name = f"checks/{second}.zip"
+    altered = bytearray(files[name])
+    altered[len(altered) // 2] ^= 1
+    for content, problem in (
+        (bytes(altered), "altered"),
+        (strange.read_bytes(), "of another check or person"),
+        (None, "its archive is missing"),
+    ):
+        with zipfile.ZipFile(out, "w") as written:
+            for each, old in files.items():
+                new = content if each == name else old
+                if new is not None:
+                    written.writestr(each, new)
+        found = await verified(1)
+        assert problem in found.pop(second)[2]
+        assert found == {key: value for key, value in genuine.items() if key != second}
+
+
+@pytest.mark.parametrize("sent", [b"", b"PK\x03\x04 and no more", b"no archive"])
+async def test_a_broken_archive_of_a_person_is_a_sentence(
+    shell: Shell, sent: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def export(*_args: object, **_options: object) -> AsyncIterator[bytes]:
+        yield sent
+
+    monkeypatch.setattr(Compliance, "export_subject", export)
+    out = shell.folder / "person.zip"
+    result = await shell.run("export", "--subject", "shell-11", "--purpose", "letter", "--out", str(out))
+    assert (result.exit_code, out.exists()) == (2, False)
+    assert "no archive of a person; nothing was saved" in result.stderr
+
+
 async def test_a_hold_that_exists_for_another_reason_is_no_success(shell: Shell) -> None:
     check_id = await shell.office.check("shell-7")
     hold = ("hold", check_id, "--reference", "case-1", "--reason")
@@ -154,3 +212,40 @@ async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     assert "no hold keeps" in released.stdout
     second = await shell.run(*erase)
     assert (second.exit_code, "Erased 1 check, and" in second.stdout) == (0, True)
+
+
+async def test_a_check_is_reviewed_and_the_review_verified_with_its_result(
+    shell: Shell, tmp_path: Path
+) -> None:
+    check_id = await shell.office.check("shell-review", scanned=True, policy="in-pairs")
+
+    async def run(*arguments: str, by: str = "rita") -> Result:
+        return await shell.run(*arguments, by=by, command="review")
+
+    listed = await run("list", "--cause", "SAMPLE", "--json")
+    assert check_id in [json.loads(line)["check_id"] for line in listed.stdout.splitlines()]
+    assert check_id in (await run("list")).stdout
+    assert "two must decide" in (await run("claim", check_id)).stdout
+    assert "OPEN" in (await run("claim", check_id, "--release")).stdout
+    decide = ("decide", check_id, "--outcome", "ALLOW", "--reason", "SAME_PERSON")
+    unclaimed = await run(*decide)
+    assert (unclaimed.exit_code, "REVIEW_NOT_CLAIMED" in unclaimed.stderr) == (2, True)
+    review, record, jwks = (tmp_path / name for name in ("review.jws", "result.jws", "jwks.json"))
+    assert (await run("show", check_id, "--save", str(review))).exit_code == 2
+    for by, status in (("rita", 3), ("rolf", 0)):
+        assert (await run("claim", check_id, by=by)).exit_code == 0
+        assert (await run(*decide, by=by)).exit_code == status
+    shown = await run("show", check_id, "--save", str(review))
+    assert "ALLOW by rita" in shown.stdout
+
+    evidence = await shell.office.of("reader").get_evidence(check_id)
+    record.write_text(evidence.result_jws)
+    jwks.write_text(json.dumps(shell.office.jwks.as_dict()))
+    verify = ("verify", str(review), "--jwks", str(jwks))
+    verified = await shell.run(*verify, "--of-result", str(record), "--json", command="result")
+    answer = json.loads(verified.stdout)
+    assert (answer["kind"], answer["review"]["outcome"]) == ("review", "ALLOW")
+    assert "ALLOW by rolf" in (await shell.run(*verify, command="result")).stdout
+    other = await shell.office.of("reader").get_evidence(await shell.office.check("shell-other"))
+    record.write_text(other.result_jws)
+    assert (await shell.run(*verify, "--of-result", str(record), command="result")).exit_code == 1

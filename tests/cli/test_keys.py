@@ -85,6 +85,22 @@ def test_a_file_that_the_server_would_refuse_stays_as_it_is(
     assert file.read_text() == content
 
 
+def test_a_second_key_of_a_name_is_added_by_hand_alone(tmp_path: Path) -> None:
+    """So that a caller's key is replaced with an overlap knowingly, never by a name that was taken."""
+    file, own = tmp_path / "api_keys.toml", tmp_path / "next-key.txt"
+    words = ["keys", "new-api-key", "backend", "--out", str(own)]
+    assert runner.invoke(app, ["keys", "new-api-key", "backend", "--file", str(file)]).exit_code == 0
+    content = file.read_text()
+    result = runner.invoke(app, [*words, "--file", str(file)])
+    assert result.exit_code == 2
+    assert "has an entry of the name backend" in result.stderr
+    assert file.read_text() == content
+    assert not own.exists()
+    # As `>>` of the example does.
+    file.write_text(content + runner.invoke(app, words).stdout)
+    assert [key.caller.name for key in load_api_keys(file).keys] == ["backend", "backend"]
+
+
 def test_a_key_goes_into_a_private_file_alone(tmp_path: Path) -> None:
     entries, own = tmp_path / "api_keys.toml", tmp_path / "api-key.txt"
     words = ["keys", "new-api-key", "one", "--file", str(entries), "--out", str(own)]
@@ -156,6 +172,9 @@ def test_rotation_adds_the_next_key(tmp_path: Path) -> None:
         result = runner.invoke(app, ["keys", "rotate", "result", "--config", str(config)])
         assert result.exit_code == 0
         assert (tmp_path / f"data/keys/result-{number:04d}.pem").is_file()
+        assert "(`keys_read` in their log), and use it from their next start.\n" in result.stdout
+    result = runner.invoke(app, ["keys", "rotate", "evidence", "--config", str(config)])
+    assert "from their next start, or once the older one is retired" in result.stdout
 
 
 def test_rotation_reports_invalid_settings(tmp_path: Path) -> None:

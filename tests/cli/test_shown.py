@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.shown import printable, shown_name
+from cli.shown import counted, printable, shown_name
 
 
 @pytest.mark.parametrize(
@@ -27,3 +27,18 @@ def test_control_characters_are_escaped(name: str, expected: str) -> None:
 def test_any_text_becomes_printable(text: str) -> None:
     assert printable(text).isprintable()
     printable(text).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "expected"),
+    [
+        (0, "check", "0 checks"),
+        (1, "entry", "1 entry"),
+        (1_204, "entry", "1,204 entries"),
+        (2, "API key", "2 API keys"),
+        (2.0, "processor", "2 processors"),
+        (1.5, "processor", "1.5 processors"),
+    ],
+)
+def test_things_are_counted_in_words(number: float, noun: str, expected: str) -> None:
+    assert counted(number, noun) == expected

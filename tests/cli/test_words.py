@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 from facegate.v1 import error_reason_pb2, feedback_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from rich.console import Console
 
+from cli.verify.scanning import ScanDisplay
 from cli.words import (
     describe_lost_connection,
     describe_refusal,
@@ -19,7 +21,7 @@ from facegate_client import ConnectionFailedError, ServerError
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
 
 # Reasons that only an orchestrator can meet.
-_ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 120)}
+_ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 130)}
 _CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED", "SERVER_OUTDATED"}
 
 
@@ -50,12 +52,57 @@ def test_a_refusal_states_problem_expectation_and_remedy() -> None:
         assert part in stalled
 
 
+def test_a_certificate_of_other_names_is_told_from_a_missing_authority() -> None:
+    text = "UNAVAILABLE: Custom verification check failed with error: Hostname Verification Check failed."
+    told = describe_lost_connection(ConnectionFailedError(text))
+    assert "for other names" in told
+    assert "--ca" not in told
+
+
 def test_a_server_that_lets_connect_and_never_answers_is_stalled() -> None:
     text = "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame"
     told = describe_lost_connection(ConnectionFailedError(text))
     assert told.startswith(f"{text}\n")
     assert "/readyz" in told
     assert "Correct the address" not in told
+
+
+_CONNECT = "UNAVAILABLE: failed to connect to all addresses; last error: UNKNOWN: ipv4:192.0.2.7:8443:"
+
+
+@pytest.mark.parametrize(
+    ("cause", "words"),
+    [
+        (
+            f"{_CONNECT} connection attempt timed out before receiving SETTINGS frame",
+            "accepts connections but does not answer",
+        ),
+        ("no Challenge within 10 seconds", "accepts connections but does not answer"),
+        (f"{_CONNECT} Failed to connect to remote host: Connection refused", "no server listens there"),
+        (f"{_CONNECT} Failed to connect to remote host: No route to host", "the server cannot be reached"),
+        ("UNAVAILABLE: Socket closed", "the connection broke"),
+        (
+            "CANCELLED: Stream removed (RST_STREAM (Received RST_STREAM with error code 8))",
+            "connection broke",
+        ),
+        (
+            "STREAM_IDLE: nothing arrived for 10 seconds; reconnect with `resume`",
+            "heard nothing for too long",
+        ),
+        ("OVERLOADED: the server scans 4 already", "the server is busy"),
+        ("NOT_SERVING: draining", "takes no scans now"),
+        ("the server closed the stream without a result", "closed the stream without a result"),
+    ],
+)
+def test_a_lost_connection_is_told_in_words(
+    cause: str, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    ScanDisplay(Console(width=200), shows_hints=False).connection_lost(2, 0.25, cause)
+    told = capsys.readouterr().out
+    assert words in told
+    assert told.rstrip().endswith("Reconnect 2 in 0.2 s.")
+    for internal in ("UNAVAILABLE", "192.0.2.7", "RST_STREAM", "SETTINGS", "`resume`"):
+        assert internal not in told
 
 
 @pytest.fixture(scope="module")

@@ -12,6 +12,8 @@ import grpc
 import pytest
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
+from google.rpc import status_pb2
+from google.rpc.error_details_pb2 import ErrorInfo
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -31,6 +33,7 @@ from facegate_client import (
     generated_source,
     open_channel,
 )
+from facegate_client.errors import ERROR_DOMAIN, translated_in_stream
 from facegate_protocol import evidence_challenge
 from tests.client.conftest import FAST, Scanning, pictures
 from tests.client.fake_server import LOST, RETRY, SUCCESS, FakeServer, Refuse, Send, StreamPlan, serving
@@ -752,6 +755,23 @@ async def test_refusal_in_the_middle_is_reported_with_its_reason(scanning: Scann
             await scanner.scan()
     assert caught.value.refusal.code == "INVALID_ARGUMENT"
     assert caught.value.refusal.reason == "FRAME_IMAGE_INVALID"
+
+
+def test_the_status_of_the_server_counts_and_not_that_of_a_proxy_that_resets_the_stream() -> None:
+    status = status_pb2.Status(
+        code=grpc.StatusCode.INVALID_ARGUMENT.value[0], message="the frame is no picture"
+    )
+    status.details.add().Pack(ErrorInfo(reason="FRAME_IMAGE_INVALID", domain=ERROR_DOMAIN))
+    reset = grpc.aio.AioRpcError(
+        grpc.StatusCode.CANCELLED,
+        initial_metadata=grpc.aio.Metadata(),
+        trailing_metadata=grpc.aio.Metadata(("grpc-status-details-bin", status.SerializeToString())),
+        details="Stream removed (RST_STREAM (Received RST_STREAM with error code 8))",
+    )
+    error = translated_in_stream(reset)
+    assert isinstance(error, CallRefusedError)
+    assert str(error) == "FRAME_IMAGE_INVALID: the frame is no picture"
+    assert error.refusal.code == "INVALID_ARGUMENT"
 
 
 # Connections that really break during a scan.

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 import yaml
 from cyclonedx.schema import SchemaVersion
-from cyclonedx.validation.json import JsonStrictValidator
 from packaging.markers import Marker
 
 from deploy.sbom import bundled_packages, locked_packages, main, own_packages
@@ -187,6 +186,9 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_it_is_a_valid_bill_of_this_version(written: Path) -> None:
+    # Imported here: its grammars take seconds to build.
+    from cyclonedx.validation.json import JsonStrictValidator
+
     text = (written / "facegate.cdx.json").read_text()
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(text) is None
     bill = json.loads(text)

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from base64 import b85decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from formats.jpeg import header_segments, picture_segments, read_segments
 from tests.formats.samples import exif, jpeg_segment
 from vision.errors import ImageError
 from vision.face import BgrImage
-from vision.image import DecodeLimits, decode_image, decode_jpeg_luma
+from vision.image import DecodeLimits, decode_image, decode_jpeg_blocks, decode_jpeg_luma
 
 LIMITS = DecodeLimits(max_bytes=1_000_000, max_pixels=1_000_000, max_side=2_000)
 
@@ -37,6 +38,28 @@ def _saved(mode: str = "RGB", **options: object) -> bytes:
 
 PLAIN, PROGRESSIVE, GREY = _saved(), _saved(progressive=True), _saved("L")
 RESTARTS = _saved(restart_marker_blocks=7)
+# Viewers show this sampling, and the decoder that warns of missing data does not read it.
+RARE, RARE_PROGRESSIVE = _saved("CMYK", subsampling=2), _saved("CMYK", subsampling=2, progressive=True)
+RARE_RESTARTS = _saved("CMYK", subsampling=2, restart_marker_blocks=7)
+
+
+# By cjpeg -sample, of gradients.
+_FOUR_ONE_ZERO = b85decode(
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV01yid4h#wq4h;?x5fBp?C>j_R78o%jB^@X_Gd(;xGdMRuNL)@pL{~*OI8bd-S6^ahX"
+    "lFi6ad~iLcwA*?WB=O#Lje&I5*QU2FB%#zV?sDWV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`"
+    "F1uV`Klo01*fPC;%`60YU%*5di}c0sq7R7ytnQ0RaI30000000000000931O*2F!~ho%0RaI400000000000000000IMH|HJ"
+    "?o0RRI50RR91000000000000RUD0tNrX02~nj0{{X80RR9100000000000s{dA5g{TH|Jncy0|5X65d#qbKLGLbk*6b0Mx2K"
+    "^8gew`Y01%g1l6gYax~?{nkOSpNfc^!P|CheeB^1!)0Yi74stZ)X~@%;19}mfwKL8}oRVmqjX5Myso6m)`8o5Erz1{AoRUeG"
+    "Y?1n{k*6b0NhFa*Z1PY^v+{rc*#"
+)
+_THREE_BY_ONE = b85decode(
+    "|JeWF01!$>Nk#wx0RR9200961|JwjV01yid4h#wq4h;?x5fBp?C>j_R78o%jB^@X_Gd(;xGdMRuNL)@pL{~*OI8bd-S6^ahX"
+    "lFi6ad~iLcwA*?WB=O#Lje&I5*QU2FB%#zV?sDWV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`F1uV`"
+    "F1uV`Klo01*fPC;%`60Wkmq5di}c0sq7R761VO0RR910000000000000982LHqW7Z3mg0RR9100000000000000217ZKf02l"
+    "!P0|5a50000000000000021O)~I|HJ?m5di@K00000000000000000IC6|Jncy0|5X65d#qbKLE$9hFJ`<D>Ze_=2;A~8D)a"
+    "aS2MbL$YqerAeyr|+{+=BLo9__u4i=hkjo*KSQA!jJDFrM$YqeTRm|?5vKeGD$R@1LcQVTcSq!ojYPp@$)<Z0YSp?OZ&gNMR"
+    "vKeG7)pI+)|Je"
+)
 
 
 def _decode(data: bytes, *, exif: bool = False) -> BgrImage:
@@ -66,30 +89,35 @@ def _with(data: bytes, *segments: bytes) -> bytes:
     return data[:2] + b"".join(segments) + data[2:]
 
 
-HALF = len(PLAIN) // 2
-_MIDDLE = _restarts(RESTARTS)[10]
+def _damaged(plain: bytes, progressive: bytes, restarts: bytes) -> list[bytes]:
+    half, scans, marks = len(plain) // 2, _scans(progressive), _restarts(restarts)
+    middle = marks[10]
+    return [
+        *(plain[: len(plain) * part // 100] + b"\xff\xd9" for part in (22, 40, 90, 99)),
+        plain[:half] + bytes(len(plain) - half - 2) + b"\xff\xd9",
+        plain[:half] + b"\xff" * (len(plain) - half - 2) + b"\xff\xd9",
+        plain[:half] + plain[half + 3000 :],
+        plain[:half] + bytes(3000) + plain[half + 3000 :],
+        plain[:half] + plain[half : half + 3000] + plain[half:],
+        *(progressive[: len(progressive) * part // 100] + b"\xff\xd9" for part in (22, 40, 90, 99)),
+        *(progressive[:start] + b"\xff\xd9" for start in scans[1:]),
+        progressive[: scans[3]] + progressive[scans[4] :],
+        restarts[: middle - 20] + restarts[middle:],
+        restarts[: middle - 20] + restarts[middle:-2] + b"\x12\x13\x14" + b"\xff\xd9",
+        restarts[:middle] + restarts[marks[11] :],
+        restarts[: middle + 1] + bytes([0xD0 + (restarts[middle + 1] + 3) % 8]) + restarts[middle + 2 :],
+        plain[:-2],
+        plain[: _scans(plain)[0]] + b"\xff\xd9",
+        plain[: _scans(plain)[0] + 14] + b"\xff\xd9",
+    ]
 
 
 @pytest.mark.parametrize(
     "data",
     [
-        *(PLAIN[: len(PLAIN) * part // 100] + b"\xff\xd9" for part in (22, 40, 90, 99)),
-        PLAIN[:HALF] + bytes(len(PLAIN) - HALF - 2) + b"\xff\xd9",
-        PLAIN[:HALF] + b"\xff" * (len(PLAIN) - HALF - 2) + b"\xff\xd9",
-        PLAIN[:HALF] + PLAIN[HALF + 3000 :],
-        PLAIN[:HALF] + bytes(3000) + PLAIN[HALF + 3000 :],
-        PLAIN[:HALF] + PLAIN[HALF : HALF + 3000] + PLAIN[HALF:],
+        *_damaged(PLAIN, PROGRESSIVE, RESTARTS),
+        *_damaged(RARE, RARE_PROGRESSIVE, RARE_RESTARTS),
         *(GREY[: len(GREY) * part // 100] + b"\xff\xd9" for part in (22, 90)),
-        *(PROGRESSIVE[: len(PROGRESSIVE) * part // 100] + b"\xff\xd9" for part in (22, 40, 90, 99)),
-        *(PROGRESSIVE[:start] + b"\xff\xd9" for start in _scans(PROGRESSIVE)[1:]),
-        PROGRESSIVE[: _scans(PROGRESSIVE)[3]] + PROGRESSIVE[_scans(PROGRESSIVE)[4] :],
-        RESTARTS[: _MIDDLE - 20] + RESTARTS[_MIDDLE:],
-        RESTARTS[: _MIDDLE - 20] + RESTARTS[_MIDDLE:-2] + b"\x12\x13\x14" + b"\xff\xd9",
-        RESTARTS[:_MIDDLE] + RESTARTS[_restarts(RESTARTS)[11] :],
-        RESTARTS[: _MIDDLE + 1] + bytes([0xD0 + (RESTARTS[_MIDDLE + 1] + 3) % 8]) + RESTARTS[_MIDDLE + 2 :],
-        PLAIN[:-2],
-        PLAIN[: _scans(PLAIN)[0]] + b"\xff\xd9",
-        PLAIN[: _scans(PLAIN)[0] + 14] + b"\xff\xd9",
     ],
 )
 def test_a_picture_whose_data_are_missing_is_refused(data: bytes) -> None:
@@ -99,11 +127,24 @@ def test_a_picture_whose_data_are_missing_is_refused(data: bytes) -> None:
         assert caught.value.reason is ImageFault.MALFORMED
 
 
-def test_a_whole_picture_with_unusual_sampling_is_not_called_incomplete() -> None:
-    with pytest.raises(ImageError, match="4:2:0") as caught:
-        _decode(_saved("CMYK", subsampling=2))
-    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
-    assert _decode(_saved("CMYK", subsampling=0)).shape == (240, 320, 3)
+@pytest.mark.parametrize("data", [RARE, RARE_PROGRESSIVE, RARE_RESTARTS])
+def test_a_rare_sampling_is_read_as_viewers_do(data: bytes) -> None:
+    shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    assert np.array_equal(_decode(data), shown[..., ::-1])
+    luma = decode_jpeg_luma(data, limits=LIMITS).pixels
+    assert np.abs(luma - cv2.cvtColor(shown, cv2.COLOR_RGB2GRAY).astype(int)).mean() < 1.5
+    blocks = decode_jpeg_blocks(data, limits=LIMITS)
+    means = cv2.resize(luma, blocks.shape[::-1], interpolation=cv2.INTER_AREA)
+    assert np.abs(blocks - means.astype(int)).mean() < 1.5
+
+
+@pytest.mark.parametrize("made", [_FOUR_ONE_ZERO, _THREE_BY_ONE], ids=["4:1:0", "3x1"])
+def test_colours_for_four_or_three_columns_are_read(made: bytes) -> None:
+    down, across = np.mgrid[0:40, 0:48]
+    shown = np.stack([np.full_like(down, 128), down * 6, across * 5], axis=-1)
+    assert np.abs(_decode(made) - shown).mean() < 6
+    with pytest.raises(ImageError, match="incomplete"):
+        _decode(made[:-40] + b"\xff\xd9")
 
 
 def test_stray_zeros_behind_the_data_of_each_scan_are_passed_over() -> None:
@@ -129,7 +170,7 @@ def _newer_jfif(data: bytes) -> bytes:
     return data.replace(b"JFIF\x00\x01", b"JFIF\x00\x03")
 
 
-@pytest.mark.parametrize("whole", [PLAIN, PROGRESSIVE, RESTARTS])
+@pytest.mark.parametrize("whole", [PLAIN, PROGRESSIVE, RESTARTS, RARE, RARE_PROGRESSIVE, RARE_RESTARTS])
 @pytest.mark.parametrize(
     "change",
     [

@@ -65,10 +65,11 @@ async def test_deliveries_are_in_the_log_and_repeats_are_counted(tmp_path: Path)
         (first,) = await entries(settings, "default", "result.delivered")
         assert (first.check_id, first.actor, first.role) == (check_id, "local", "orchestrator")
         assert (first.address, first.purpose) == ("127.0.0.1", "")
+        assert first.details == {"status": "FAILURE", "sandbox": "true"}
         assert first.pseudonym is not None
         assert "quetzal" not in repr(first)
         (again,) = await entries(settings, "default", "result.repeated")
-        assert again.details["count"] == "1"
+        assert again.details == {"status": "FAILURE", "sandbox": "true", "count": "1"}
         assert again.pseudonym == first.pseudonym
         other = await cancelled(live, "customer-quetzal")
         await live.finish(other)

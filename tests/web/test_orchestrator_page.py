@@ -82,5 +82,9 @@ async def test_the_program_in_node_reads_the_verdict_of_a_scan(
         code, output = await _run(tmp_path, node[0], *node[1], _REQUEST)
         assert code == 0, output
         assert output.splitlines()[-1] == verdict
+
+        # A refusal: its reason in a sentence.
+        code, output = await _run(tmp_path, node[0], *node[1], "no uuid")
+        assert (code, output.startswith("INVALID_FIELD: "), output.count("\n")) == (1, True, 1), output
     with sqlite3.connect(home.data / "facegate.db") as database:
         assert database.execute("SELECT count(*) FROM checks").fetchone() == (1,)

@@ -211,6 +211,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
     ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 117
     """An export or an erasure at the console needs a more recent log-in. [PERMISSION_DENIED]"""
+    ERROR_REASON_REVIEW_NOT_FOUND: _ErrorReason.ValueType  # 120
+    """The check has no review, or its review is erased. [NOT_FOUND]"""
+    ERROR_REASON_REVIEW_CLAIMED: _ErrorReason.ValueType  # 121
+    """Somebody else holds the review, until the time in the metadata `claimExpireTime`. [FAILED_PRECONDITION]"""
+    ERROR_REASON_REVIEW_NOT_CLAIMED: _ErrorReason.ValueType  # 122
+    """The caller does not hold the review: it never claimed it, or the claim lapsed. [FAILED_PRECONDITION]"""
+    ERROR_REASON_REVIEW_OVER: _ErrorReason.ValueType  # 123
+    """The review is decided or has expired; the metadata `state` states which. [FAILED_PRECONDITION]"""
+    ERROR_REASON_REVIEW_CONFLICT: _ErrorReason.ValueType  # 124
+    """The caller may not review this check: it created the check, or has decided the review once already.
+    [PERMISSION_DENIED]
+    """
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the server refused a call or could not answer it. `google.rpc.ErrorInfo.reason` is the value's name without
@@ -406,4 +418,16 @@ ERROR_REASON_EVIDENCE_RECORD_MISSING: ErrorReason.ValueType  # 116
 """The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 117
 """An export or an erasure at the console needs a more recent log-in. [PERMISSION_DENIED]"""
+ERROR_REASON_REVIEW_NOT_FOUND: ErrorReason.ValueType  # 120
+"""The check has no review, or its review is erased. [NOT_FOUND]"""
+ERROR_REASON_REVIEW_CLAIMED: ErrorReason.ValueType  # 121
+"""Somebody else holds the review, until the time in the metadata `claimExpireTime`. [FAILED_PRECONDITION]"""
+ERROR_REASON_REVIEW_NOT_CLAIMED: ErrorReason.ValueType  # 122
+"""The caller does not hold the review: it never claimed it, or the claim lapsed. [FAILED_PRECONDITION]"""
+ERROR_REASON_REVIEW_OVER: ErrorReason.ValueType  # 123
+"""The review is decided or has expired; the metadata `state` states which. [FAILED_PRECONDITION]"""
+ERROR_REASON_REVIEW_CONFLICT: ErrorReason.ValueType  # 124
+"""The caller may not review this check: it created the check, or has decided the review once already.
+[PERMISSION_DENIED]
+"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

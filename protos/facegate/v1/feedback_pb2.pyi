@@ -109,6 +109,8 @@ class _FeedbackCodeEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Feedback
     """The camera captures fewer than the usable minimum of 8 frames a second, and no network can help: close other
     apps, or find a brighter place, because many cameras slow down in the dark.
     """
+    FEEDBACK_CODE_SERVER_BUSY: _FeedbackCode.ValueType  # 37
+    """The server was too busy to take the frames in time, and neither the network nor the person can help: try again."""
 
 class FeedbackCode(_FeedbackCode, metaclass=_FeedbackCodeEnumTypeWrapper):
     """A machine-readable hint about the capture. The codes cover at least those of AWS Rekognition Face
@@ -203,6 +205,8 @@ FEEDBACK_CODE_CAPTURE_TOO_SLOW: FeedbackCode.ValueType  # 36
 """The camera captures fewer than the usable minimum of 8 frames a second, and no network can help: close other
 apps, or find a brighter place, because many cameras slow down in the dark.
 """
+FEEDBACK_CODE_SERVER_BUSY: FeedbackCode.ValueType  # 37
+"""The server was too busy to take the frames in time, and neither the network nor the person can help: try again."""
 Global___FeedbackCode: _TypeAlias = FeedbackCode  # noqa: Y015
 
 @_typing.final

@@ -678,7 +678,7 @@ class CaptureBudget(_message.Message):
     max_frames_per_second: _builtins.float
     """Highest useful rate, frames a second."""
     min_frames_per_second: _builtins.float
-    """Lowest usable rate, frames a second; 8. Below it the attempt ends with CAPTURE_TOO_SLOW or NETWORK_TOO_SLOW."""
+    """Lowest usable rate, frames a second; 8. Below it the attempt ends with CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW or SERVER_BUSY."""
     min_frame_side: _builtins.int
     """Fewest pixels on the frame's shorter side."""
     @_builtins.property

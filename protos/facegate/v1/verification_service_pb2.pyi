@@ -14,6 +14,7 @@ name of an ErrorReason value without its prefix. Its metadata contain every numb
 
 from collections import abc as _abc
 from facegate.v1 import result_pb2 as _result_pb2
+from facegate.v1 import review_pb2 as _review_pb2
 from facegate.v1 import scan_pb2 as _scan_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -409,6 +410,7 @@ class FinishCheckResponse(_message.Message):
     AUDIT_IMAGES_FIELD_NUMBER: _builtins.int
     EVIDENCE_PROBLEMS_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGE_SHORTFALL_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
     result_jws: _builtins.str
     """A compact JWS (RFC 7515, ES256) whose payload is the serialised CheckResult: verify it offline with
     the key that the admin listener publishes as JWKS. Its header has `typ` "facegate-result", and with
@@ -432,6 +434,10 @@ class FinishCheckResponse(_message.Message):
     def evidence_problems(self) -> _containers.RepeatedCompositeFieldContainer[Global___EvidenceProblem]:
         """Images in the result that the server cannot return."""
 
+    @_builtins.property
+    def review(self) -> _review_pb2.CheckReview:
+        """The review of the check by people; absent if the policy does not send it there. It never changes the result."""
+
     def __init__(
         self,
         *,
@@ -441,10 +447,11 @@ class FinishCheckResponse(_message.Message):
         audit_images: _abc.Iterable[_result_pb2.EvidenceImage] | None = ...,
         evidence_problems: _abc.Iterable[Global___EvidenceProblem] | None = ...,
         audit_image_shortfall: Global___AuditImageShortfall.ValueType = ...,
+        review: _review_pb2.CheckReview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_frame", b"evidence_frame", "result", b"result"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_frame", b"evidence_frame", "result", b"result", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "review", b"review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -558,16 +565,20 @@ class WatchCheckRequest(_message.Message):
     DESCRIPTOR: _descriptor.Descriptor
 
     CHECK_ID_FIELD_NUMBER: _builtins.int
+    UNTIL_REVIEWED_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check, from UploadTrustedImageResponse."""
+    until_reviewed: _builtins.bool
+    """Whether to go on until the check's review is over, if it has one."""
     def __init__(
         self,
         *,
         check_id: _builtins.str = ...,
+        until_reviewed: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id", "until_reviewed", b"until_reviewed"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -700,6 +711,7 @@ class CheckProgress(_message.Message):
     RESULT_EXPIRE_TIME_FIELD_NUMBER: _builtins.int
     ATTEMPTS_REMAINING_FIELD_NUMBER: _builtins.int
     SANDBOX_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check."""
     state: Global___CheckProgress.State.ValueType
@@ -724,6 +736,10 @@ class CheckProgress(_message.Message):
     def result_expire_time(self) -> _timestamp_pb2.Timestamp:
         """The time until which FinishCheck returns the result."""
 
+    @_builtins.property
+    def review(self) -> _review_pb2.CheckReview:
+        """The review of the decided check by people; absent if the policy does not send it there."""
+
     def __init__(
         self,
         *,
@@ -735,10 +751,11 @@ class CheckProgress(_message.Message):
         result_expire_time: _timestamp_pb2.Timestamp | None = ...,
         attempts_remaining: _builtins.int = ...,
         sandbox: _builtins.bool = ...,
+        review: _review_pb2.CheckReview | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["result_expire_time", b"result_expire_time", "resumable_until", b"resumable_until", "scan_expire_time", b"scan_expire_time"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["result_expire_time", b"result_expire_time", "resumable_until", b"resumable_until", "review", b"review", "scan_expire_time", b"scan_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "attempts_remaining", b"attempts_remaining", "check_id", b"check_id", "result_expire_time", b"result_expire_time", "resumable_until", b"resumable_until", "sandbox", b"sandbox", "scan_expire_time", b"scan_expire_time", "state", b"state"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "attempts_remaining", b"attempts_remaining", "check_id", b"check_id", "result_expire_time", b"result_expire_time", "resumable_until", b"resumable_until", "review", b"review", "sandbox", b"sandbox", "scan_expire_time", b"scan_expire_time", "state", b"state"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

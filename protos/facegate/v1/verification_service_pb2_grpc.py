@@ -117,7 +117,7 @@ class VerificationServiceServicer:
 
     def WatchCheck(self, request, context):
         """Streams the state of a check: at once and after every change, until the check is decided, closed or
-        expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+        expired, or until its review is over, if `until_reviewed` is set. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
         ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
         scan's deadline.
         """

@@ -72,7 +72,7 @@ class VerificationServiceStub:
     """
     WatchCheck: _grpc.UnaryStreamMultiCallable[_verification_service_pb2.WatchCheckRequest, _verification_service_pb2.WatchCheckResponse]
     """Streams the state of a check: at once and after every change, until the check is decided, closed or
-    expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+    expired, or until its review is over, if `until_reviewed` is set. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
     ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
     scan's deadline.
     """
@@ -116,7 +116,7 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """
     WatchCheck: _aio.UnaryStreamMultiCallable[_verification_service_pb2.WatchCheckRequest, _verification_service_pb2.WatchCheckResponse]  # type: ignore[assignment]
     """Streams the state of a check: at once and after every change, until the check is decided, closed or
-    expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+    expired, or until its review is over, if `until_reviewed` is set. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
     ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
     scan's deadline.
     """
@@ -187,7 +187,7 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_abc.Iterator[_verification_service_pb2.WatchCheckResponse], _abc.AsyncIterator[_verification_service_pb2.WatchCheckResponse]]:
         """Streams the state of a check: at once and after every change, until the check is decided, closed or
-        expired. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
+        expired, or until its review is over, if `until_reviewed` is set. Called by the orchestrator on the service listener; changes nothing. A server that shuts down
         ends the stream with UNAVAILABLE and reason NOT_SERVING: call again. Recommended client deadline: the
         scan's deadline.
         """

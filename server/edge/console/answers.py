@@ -19,6 +19,7 @@ __all__ = [
     "http_status",
     "json_answer",
     "message_answer",
+    "read_body",
     "read_json",
     "read_message",
     "refused_answer",
@@ -79,7 +80,7 @@ def http_status(refusal: Refusal) -> int:
 async def read_json(request: web.Request) -> dict[str, Any]:
     """Returns the JSON object of a request; raises as ``read_message``."""
     try:
-        document = json.loads(await _read(request))
+        document = json.loads(await read_body(request))
     except (ValueError, RecursionError) as error:
         raise _no_message() from error
     if not isinstance(document, dict):
@@ -93,7 +94,7 @@ async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
     Raises:
         Refusal: It is too large, did not arrive in time, or is not proto3 JSON of the type.
     """
-    body = await _read(request)
+    body = await read_body(request)
     # The library takes other JSON, such as a list, for an empty message.
     if not body.lstrip().startswith(b"{"):
         raise _no_message()
@@ -103,7 +104,12 @@ async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
         raise _no_message() from error
 
 
-async def _read(request: web.Request) -> bytes:
+async def read_body(request: web.Request) -> bytes:
+    """Returns the body of a request.
+
+    Raises:
+        Refusal: It is too large, or did not arrive in time.
+    """
     try:
         async with asyncio.timeout(_READ_SECONDS):
             return await request.read()

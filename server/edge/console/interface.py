@@ -210,11 +210,12 @@ class ConsoleInterface:
             # The status is sent: only a broken connection says that the file is not whole.
             if request.transport is not None:
                 request.transport.abort()
-            if isinstance(error, Exception) and not isinstance(error, ConnectionError):
-                as_refusal(error, method=name)
-                forget_traces(error)
-                return answer
-            raise
+            if isinstance(error, asyncio.CancelledError):
+                raise
+            if not isinstance(error, ConnectionError):
+                as_refusal(error, method=self._calls[name].call.method)
+            forget_traces(error)
+            return answer
         await answer.write_eof()
         return answer
 

@@ -27,7 +27,7 @@ _MOST_FAILURES: Final = 10
 _WINDOW: Final = timedelta(minutes=5)
 _ADDRESSES: Final = 10_000
 _LONGEST_CREDENTIAL: Final = 256
-_LOCAL_RIGHTS: Final = Rights(tenant=LOCAL_TENANT, roles=(Role.COMPLIANCE_ADMIN,))
+_LOCAL_RIGHTS: Final = Rights(tenant=LOCAL_TENANT, roles=(Role.COMPLIANCE_ADMIN, Role.REVIEWER))
 """What the person at the terminal of a server on loopback may do, who could make an API key as well."""
 
 

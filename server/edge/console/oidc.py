@@ -10,14 +10,14 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from aiohttp import web
 
 from server.access.code_flow import CodeFlow, Identity
 from server.access.sessions import SECRET_BYTES, Login, Session, secret_hash
 from server.base.errors import Reason, Refusal
-from server.edge.console.answers import MOST_BYTES, http_status, json_answer
+from server.edge.console.answers import http_status, json_answer, read_body
 from server.edge.console.guard import API, Guard
 from server.edge.console.interface import address_of
 from server.edge.console.log_in import LOG_IN_METHOD, Admission
@@ -77,8 +77,8 @@ class OidcLogIn:
         """Returns the routes of the log-in."""
         return [
             web.get(f"{API}login", self._get),
-            web.get("/login/oidc", self._begin),
-            web.get("/login/callback", self._finish),
+            web.get("/login/oidc", self._begin, allow_head=False),
+            web.get("/login/callback", self._finish, allow_head=False),
             web.post("/login/backchannel-logout", self._back_channel),
         ]
 
@@ -167,11 +167,7 @@ class OidcLogIn:
 
     async def _back_channel(self, request: web.Request) -> web.Response:
         try:
-            if (request.content_length or 0) > MOST_BYTES:
-                raise Refusal(Reason.INVALID_FIELD, "the request is too large")
-            token = (await request.post()).get("logout_token")
-            if not isinstance(token, str):
-                raise Refusal(Reason.INVALID_FIELD, "there is no logout_token")
+            token = _logout_token(await read_body(request))
             out = await self._flow.logged_out(token, now=self._now())
             issuer = self._flow.settings.issuer
             await self._sessions.end_of_issuer(
@@ -219,6 +215,16 @@ class _Begun:
             step_up=step_up == "1",
             replaces=bytes.fromhex(replaces),
         )
+
+
+def _logout_token(body: bytes) -> str:
+    try:
+        tokens = parse_qs(body.decode("ascii"), max_num_fields=8).get("logout_token", [])
+    except ValueError:
+        tokens = []
+    if len(tokens) != 1:
+        raise Refusal(Reason.INVALID_FIELD, "the request is no form with one logout_token")
+    return tokens[0]
 
 
 def _known(issuer: str, name: str) -> bytes:

@@ -125,11 +125,10 @@ class ConsoleSessions:
         if row is None:
             raise no_session()
         session = opened(row.content, row.mac, secret_sha256=digest, keys=stores.keys())
-        if (
-            session is None
-            or min(row.end_time, session.expire_time) <= now
-            or not self._still_admitted(session)
-        ):
+        if session is None:
+            # It may be of a replica with a newer key or version, so it stays.
+            raise no_session()
+        if min(row.end_time, session.expire_time) <= now or not self._still_admitted(session):
             await stores.repository.remove(digest)
             raise no_session()
         end = min(session.expire_time, now + self.rules.idle)

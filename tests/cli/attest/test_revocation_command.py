@@ -98,7 +98,7 @@ def test_a_list_that_was_mirrored_by_hand_is_dated_by_hand(tmp_path: Path) -> No
     file = tmp_path / "status.json"
     file.write_bytes(_LIST)
     dated = _run(str(file), "--fetched-at", "2026-11-01T00:00:00Z")
-    assert (dated.exit_code, "1 entries" in dated.stdout) == (0, True)
+    assert (dated.exit_code, "1 entry," in dated.stdout) == (0, True)
     assert json.loads((tmp_path / "status.json.fetched").read_text())["fetched_at"].startswith("2026-11-01")
 
 

@@ -152,7 +152,7 @@ def scene(written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Sc
 
 
 def test_a_whole_log_is_verified(scene: _Scene) -> None:
-    assert "bank: whole; 6 entries, 1 checkpoints, signed up to entry 5" in scene.run("verify")
+    assert "bank: whole; 6 entries, 1 checkpoint, signed up to entry 5" in scene.run("verify")
     assert "branch" not in scene.run("verify", "--tenant", "bank")
     report, all_logs = json.loads(scene.run("verify", "--tenant", "bank", "--json"))
     assert (all_logs["tenant"], all_logs["whole"], all_logs["checkpoints"]) == ("*", True, 2)
@@ -256,7 +256,7 @@ def test_checkpoints_of_a_retired_key_stay_valid(scene: _Scene, tmp_path: Path) 
     assert _RUN.invoke(app, ["keys", "rotate", "audit", "--reason", "yearly"]).exit_code == 0
     assert _RUN.invoke(app, ["keys", "retire", "1", "--purpose", "audit"]).exit_code == 0
     assert {path.name for path in (tmp_path / "keys").glob("audit-*")} == {"audit-0001.pub", "audit-0002.pem"}
-    assert "bank: whole; 6 entries, 1 checkpoints, signed up to entry 5" in scene.run("verify")
+    assert "bank: whole; 6 entries, 1 checkpoint, signed up to entry 5" in scene.run("verify")
     retired = json.loads(scene.run("keys"))["keys"][1]
     assert retired["iat"] <= retired["exp"]
     entries = [json.loads(line) for line in scene.run("show", "--tenant", "_server", "--json").splitlines()]
@@ -434,7 +434,7 @@ def test_rotation_in_a_new_folder_makes_the_database(tmp_path: Path, monkeypatch
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "new"))
     assert _RUN.invoke(app, ["keys", "rotate", "audit"]).exit_code == 0
     assert (tmp_path / "new" / "keys" / "audit-0001.pem").exists()
-    assert "_server: whole; 1 entries" in _RUN.invoke(app, ["audit", "verify"]).stdout
+    assert "_server: whole; 1 entry" in _RUN.invoke(app, ["audit", "verify"]).stdout
 
 
 def test_an_unreadable_key_is_reported(scene: _Scene, tmp_path: Path) -> None:
@@ -685,6 +685,15 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
         assert "{" not in result.stdout
 
 
+def test_an_empty_export_is_no_whole_log(scene: _Scene, tmp_path: Path) -> None:
+    (tmp_path / "jwks.json").write_text(scene.run("keys"))
+    (tmp_path / "audit.jsonl").write_bytes(b"")
+    words = ("verify", "--export", str(tmp_path / "audit.jsonl"), "--jwks", str(tmp_path / "jwks.json"))
+    result = _RUN.invoke(app, ["audit", *words])
+    assert (result.exit_code, "audit.jsonl is empty" in result.stderr) == (1, True)
+    assert _RUN.invoke(app, ["audit", *words, "--json"]).exit_code == 1
+
+
 @pytest.mark.parametrize(
     "words",
     [
@@ -700,7 +709,7 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
         ["keys", "destroy", "1"],
         ["backup", "database", "backup.gz"],
         ["backup", "objects", "copies"],
-        ["doctor"],
+        pytest.param(["doctor"], marks=pytest.mark.slow),  # it loads the models
     ],
 )
 def test_no_command_but_those_that_make_one_makes_a_database(

@@ -100,7 +100,7 @@ async def test_an_export_of_a_server_is_verified_offline_and_is_a_witness(shell:
     offline = ["audit", "verify", "--export", str(file), "--jwks", str(shell.jwks)]
     assert CliRunner().invoke(app, offline).exit_code == 0
     witness = await shell.run("verify", "--jwks", str(shell.jwks), "--witness", str(file))
-    assert (witness.exit_code, "saved checkpoints" in witness.stdout) == (0, True)
+    assert (witness.exit_code, "saved checkpoint" in witness.stdout) == (0, True)
     later = await shell.run("export", "--since", "2099-01-01")
     assert {json.loads(line)["type"] for line in later.stdout.splitlines()} == {"start", "checkpoint", "head"}
 

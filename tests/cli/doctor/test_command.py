@@ -333,6 +333,7 @@ def test_the_key_of_a_tenant_is_tried(deployment: _Deployment) -> None:
     assert report.code == 1
 
 
+@pytest.mark.slow
 def test_a_sound_deployment_is_fine_and_stays_as_it_is(deployment: _Deployment) -> None:
     _back_up(deployment)
     before = _files(deployment)

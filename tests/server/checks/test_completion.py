@@ -24,7 +24,7 @@ from facegate_client.result_signature import load_key_set, verify_response, veri
 from server.access.api_keys import new_api_key
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries
-from server.domain.terms import CheckState, PortraitKept
+from server.domain.terms import CheckState, CheckStatus, PortraitKept
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.key_files import KeyFiles
@@ -318,7 +318,9 @@ def test_repeats_of_more_checks_than_are_counted_separately_are_recorded_by_call
     repeated += [(uuid4(), _OTHER), (repeated[0][0], _BACKEND)]
     for check_id, actor in repeated:
         record = check_record(check_id=check_id, state=CheckState.FINISHED)
-        _, event = deliveries.events_of(record, subject="s", actor=actor, now=_NOW)
+        _, event = deliveries.events_of(
+            record, status=CheckStatus.SUCCESS, subject="s", actor=actor, now=_NOW
+        )
         if event is not None:
             assert event.check_id == check_id
             recorded[actor.name, True] += int(event.detail["count"])

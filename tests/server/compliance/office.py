@@ -1,5 +1,6 @@
 """A server with a caller for each role, and decided checks, for tests of EvidenceService."""
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -9,13 +10,13 @@ from typing import Any
 import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, load_key_set
+from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, Reviews, load_key_set
 from server.access.api_keys import new_api_key
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
-from tests.server.live import LiveServer, fresh_pictures, portrait, serving, settings_for
+from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 
@@ -29,7 +30,15 @@ _CALLERS = {
     "clara": ("bank", "compliance_admin"),
     "operator": ("bank", "operator"),
     "other": ("branch", "compliance_admin"),
+    "rita": ("bank", "reviewer"),
+    "rolf": ("bank", "reviewer"),
+    "rosa": ("bank", "reviewer"),
+    "stranger": ("branch", "reviewer"),
+    # One who creates checks and reviews those of others.
+    "maker": ("bank", "orchestrator reviewer"),
+    "tester": ("bank", "orchestrator"),
 }
+_SANDBOX = frozenset({"tester"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,18 +57,31 @@ class Office:
         """The published keys."""
         return load_key_set(KeyFolder(KeyFiles(self.live.settings.key_folder)).keys.results.jwks())
 
-    async def check(self, subject: str, *, scanned: bool = False, consent: str = "c-1") -> str:
-        """A decided check: of a genuine person, or cancelled before a scan."""
-        metadata = ApiKey(self.keys["backend"]).metadata
+    def reviews_of(self, name: str) -> Reviews:
+        """The client of a reviewer."""
+        return Reviews(channel=self.live.service_channel, api_key=ApiKey(self.keys[name]))
+
+    async def check(
+        self,
+        subject: str,
+        *,
+        scanned: bool = False,
+        consent: str = "c-1",
+        policy: str = "",
+        by: str = "backend",
+        person: str | None = None,
+    ) -> str:
+        """A decided check: of a genuine person or another ``person``, or cancelled before a scan."""
+        metadata = ApiKey(self.keys[by]).metadata
         upload = await self.live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(
-                image=portrait(), subject_reference=subject, consent_reference=consent
+                image=portrait(), subject_reference=subject, consent_reference=consent, policy=policy
             ),
             metadata=metadata,
         )
         if scanned:
             stream = await RawDevice(self.live.device, upload).open()
-            await stream.run_attempt(fresh_pictures())
+            await stream.run_attempt(fresh_pictures(None if person is None else pictures(person)))
             assert await stream.outcome() is None
         else:
             await self.live.service.CancelCheck(
@@ -81,8 +103,10 @@ def _write_keys(file: Path) -> dict[str, str]:
     keys, lines = {}, []
     for name, (tenant, role) in _CALLERS.items():
         keys[name], digest = new_api_key()
+        roles = json.dumps(role.split())
         lines.append(
-            f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["{role}"]\n'
+            f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = {roles}\n'
+            f"sandbox = {json.dumps(name in _SANDBOX)}\n"
         )
     file.write_text("".join(lines))
     file.chmod(0o600)
@@ -106,6 +130,10 @@ async def open_office(
         listeners["console"] = free | dict(console)
     settings = settings_for(folder, sandbox=False, listeners=listeners, **tables)
     write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
+    for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):
+        review = f"[review]\nsample_percent = 100.0\nfour_eyes = {four_eyes}\n"
+        write_policy(folder / "policies", name, evidence_seconds=8 * 86_400, tables=review)
+    write_policy(folder / "policies", "thrice", tables="[review]\nfailures = 3\n")
     async with serving(settings) as live:
         yield Office(live, keys)
 

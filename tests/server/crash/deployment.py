@@ -146,10 +146,11 @@ class Deployment:
         )
         completion = CheckCompletion(
             repository=stores.checks,
-            recorder=check_recorder(settings, stores=stores, pack=OUTCOME.pack),
+            recorder=check_recorder(settings, stores=stores, pack=OUTCOME.pack, keys=keys),
             running=RunningScans(),
             evidence=stores.evidence,
             records=stores.records,
+            reviews=stores.reviews,
             vault=stores.vault,
             deliveries=Deliveries(keys.memory.tenant_key),
             metrics=metrics,

@@ -14,7 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt.challenge import Feedback, PauseCapture
-from attempt.judgement import _ADVICE, ChallengeStepOutcome
+from attempt.judgement import (
+    _ADVICE,
+    CAPTURE_TOO_SLOW,
+    NETWORK_TOO_SLOW,
+    SERVER_BUSY,
+    ChallengeStepOutcome,
+)
 from attempt.placement import FEEDBACK_CODES
 from device_integrity.android import PlayTokenKind
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
@@ -68,8 +74,6 @@ from server.edge.scan_codec import (
 )
 from server.evidence.store import HeldImage, facts_of
 from server.scan.messages import (
-    CAPTURE_TOO_SLOW,
-    NETWORK_TOO_SLOW,
     AdjustmentMessage,
     AttemptEndMessage,
     AttemptReadyMessage,
@@ -1034,7 +1038,15 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
 @pytest.mark.parametrize(
     "code",
     sorted(
-        {*FEEDBACK_CODES.values(), *_ADVICE.values(), *HintCode, CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW, "FAILED"}
+        {
+            *FEEDBACK_CODES.values(),
+            *_ADVICE.values(),
+            *HintCode,
+            CAPTURE_TOO_SLOW,
+            NETWORK_TOO_SLOW,
+            SERVER_BUSY,
+            "FAILED",
+        }
     ),
 )
 def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:

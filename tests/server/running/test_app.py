@@ -647,7 +647,7 @@ async def test_the_object_store_is_written_read_and_left_clean(tmp_path: Path) -
 def test_the_disk_is_written_and_left_clean(tmp_path: Path) -> None:
     asyncio.run(disk_probe(tmp_path)())
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OSError, match="absent"):
+    with pytest.raises(StorageUnavailable, match="cannot be written: No such file or directory"):
         asyncio.run(disk_probe(tmp_path / "absent")())
 
 

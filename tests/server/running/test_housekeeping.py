@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from server.audit import SERVER_TENANT, AuditAction
+from server.audit import SERVER_TENANT, Actor, AuditAction
 from server.base.errors import ConfigurationError
 from server.checks.expiry import ErasedChecks
 from server.configuration.settings import Settings
@@ -25,13 +25,14 @@ from server.running.audit_keeping import COMPARED, callers_event, keys_event, po
 from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.timestamps import TimestampAuthority, TimestampFailed, TimestampRoots
 from server.storage.errors import StorageUnavailable
+from server.storage.reviews import ReviewBacklog
 from server.telemetry.metrics import Metrics
 from tests.server.certificates import LocalAuthority, local_authority
 from tests.server.live import until
 
 # Housekeeping continues if one of its steps fails.
 
-_FIRST = ["sweep", "erase", "devices", "orphans", "sweep"]
+_FIRST = ["sweep", "reviews", "erase", "devices", "orphans"]
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
@@ -87,6 +88,14 @@ class _Work:
         assert now == NOW
         return 0
 
+    async def backlog(self, now: datetime) -> ReviewBacklog:
+        assert now == NOW
+        return ReviewBacklog(3, NOW - timedelta(hours=2), 1)
+
+    async def close_overdue(self, now: datetime, limit: int, *, actor: Actor) -> int:
+        assert (now, actor.name) == (NOW, "housekeeping")
+        return self.step("reviews")
+
     async def any_check(self) -> bool:
         return not self.empty
 
@@ -110,6 +119,7 @@ async def _rounds(work: Any, count: int) -> None:
         enrolment=timedelta(days=400),
         tries=timedelta(days=30),
         most_scans=1_000,
+        reviews=work,
     )
     housekeeper.start()
     for _ in range(2000):
@@ -133,13 +143,14 @@ async def test_housekeeping_starts_with_every_task_and_then_runs_deadlines_most(
 
 @pytest.mark.parametrize("error", [StorageUnavailable("away"), ValueError("one bad record")])
 async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) -> None:
-    steps = ("sweep", "erase", "orphans", "devices")
+    steps = ("sweep", "reviews", "erase", "orphans", "devices")
     work = _Work(dict.fromkeys(steps, error))
     with capture_logs() as logs:
         await _rounds(work, 3)
     assert work.done[:5] == _FIRST
     assert {entry["step"] for entry in logs if entry["event"] == "housekeeping_failed"} == {
         "deadlines",
+        "reviews",
         "retention",
         "devices",
         "orphans",

@@ -3,11 +3,14 @@
 The pack is for evaluation, so that its networks are never sure.
 """
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+import cv2
+import numpy as np
 import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
@@ -18,7 +21,17 @@ from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.environment import ScanEnvironment
 from server.scan.waits import await_older_streams
 from server.storage.records import AttemptRecord
-from tests.server.live import LiveServer, Picture, fresh_pictures, serving, settings_for
+from tests.server.live import (
+    FAST,
+    PLAN,
+    LiveServer,
+    Picture,
+    fresh_pictures,
+    pictures,
+    serving,
+    settings_for,
+)
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream
 
 _FLASH, _OVAL = scan_pb2.CAPABILITY_FLASH, scan_pb2.CAPABILITY_OVAL_CHANGE
@@ -195,3 +208,74 @@ async def test_a_faster_newer_stream_does_not_hide_the_doubt_of_an_older_one(
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
     await stream.vanish()
+
+
+_LONGER = replace(FAST, plan=replace(PLAN, frames=26, seconds=2.5))
+"""Long enough to compare movements."""
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def remembering(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server without earlier scans, whose networks may be sure and whose callers are real ones."""
+    settings = settings_for(tmp_path, sandbox=False)
+    write_policy(tmp_path / "policies", "asking", challenges=["flash", "movement"], tolerate=())
+    write_policy(tmp_path / "policies", "waived", challenges=["flash", "movement"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.running.assembly.load_fusion_model", _sure_model)
+        async with serving(settings, tuning=_LONGER) as server:
+            yield server
+
+
+async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> None:
+    upload = await live.upload(policy=policy)
+    stream = await RawDevice(live.device, upload).open(capabilities=[_FLASH, _OVAL])
+    assert (await stream.run_attempt(shown)).status == scan_pb2.SCAN_STATUS_SUCCESS
+    await stream.outcome()
+    await live.unattended()
+
+
+def _encoded_anew(shown: Sequence[Picture]) -> list[Picture]:
+    """A recording of the scan that is none of its files and shows none of its pictures exactly."""
+    pixels = [
+        np.asarray(cv2.imdecode(np.frombuffer(each.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        for each in shown
+    ]
+    return [
+        replace(each, jpeg=cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 84])[1].tobytes())
+        for each, image in zip(shown, pixels, strict=True)
+    ]
+
+
+async def test_a_recording_of_an_earlier_scan_is_asked_for_light(remembering: LiveServer) -> None:
+    shown = fresh_pictures(pictures(count=36))
+    await _succeeds(remembering, shown, "asking")
+    upload = await remembering.upload(policy="asking")
+    stream = await RawDevice(remembering.device, upload).open(capabilities=[_FLASH, _OVAL])
+    result = await stream.run_attempt(_encoded_anew(shown))
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    # A recording can be moved and scaled to fill the ovals.
+    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    (attempt,) = await remembering.attempts(upload.check_id)
+    assert attempt.doubts == (VerdictReason.SIMILAR_TO_EARLIER_SCAN,)
+    await stream.vanish()
+
+
+async def test_a_recording_on_a_device_without_light_fails_and_is_not_called_manipulated(
+    remembering: LiveServer,
+) -> None:
+    shown = fresh_pictures(pictures(count=36))
+    await _succeeds(remembering, shown, "asking")
+    upload = await remembering.upload(policy="asking")
+    stream = await RawDevice(remembering.device, upload).open(capabilities=[_OVAL])
+    result = await stream.run_attempt(_encoded_anew(shown))
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
+    assert await stream.outcome() is None
+    assert await _reasons(remembering, upload.check_id) == ["LIVENESS_INCONCLUSIVE"]
+
+
+async def test_similarity_is_no_doubt_where_the_policy_tolerates_frames_of_earlier_checks(
+    remembering: LiveServer,
+) -> None:
+    shown = fresh_pictures(pictures(count=36))
+    await _succeeds(remembering, shown, "waived")
+    await _succeeds(remembering, _encoded_anew(shown), "waived")

@@ -624,8 +624,8 @@ def test_a_failure_discloses_only_earlier_feedback() -> None:
     assert _reported(ScanStatus.SUCCESS, AppDisclosure.PASS_FAIL_AND_HINTS) == ()
 
 
-@pytest.mark.parametrize("slow", ["CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW"])
-def test_a_failure_discloses_that_camera_or_network_was_too_slow(slow: str) -> None:
+@pytest.mark.parametrize("slow", ["CAPTURE_TOO_SLOW", "NETWORK_TOO_SLOW", "SERVER_BUSY"])
+def test_a_failure_discloses_that_camera_network_or_server_was_too_slow(slow: str) -> None:
     reported = feedback_for_app(
         advice=(slow, *ADVICE),
         shown=SHOWN,
@@ -633,6 +633,16 @@ def test_a_failure_discloses_that_camera_or_network_was_too_slow(slow: str) -> N
         disclosure=AppDisclosure.PASS_FAIL_AND_HINTS,
     )
     assert reported == ("FAILED", slow, "TOO_DARK", "MOVE_CLOSER")
+
+
+def test_a_failure_blames_no_line_if_something_else_came_first() -> None:
+    reported = feedback_for_app(
+        advice=("MOVE_CLOSER", "NETWORK_TOO_SLOW"),
+        shown=("MOVE_CLOSER",),
+        status=ScanStatus.FAILURE,
+        disclosure=AppDisclosure.PASS_FAIL_AND_HINTS,
+    )
+    assert reported == ("FAILED", "MOVE_CLOSER")
 
 
 def test_a_failure_discloses_at_most_eight_codes() -> None:

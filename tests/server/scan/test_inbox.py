@@ -358,6 +358,9 @@ def test_the_wait_for_credit_is_measured_once_and_only_without_credit() -> None:
     assert ledger.grant() is not None
     assert ledger.grant() is None
     assert waits == [0.25]
+    assert ledger.waited_seconds == 0.25
+    ledger.open()
+    assert ledger.waited_seconds == 0.0
 
 
 # The transcript of a stream: every change, omission, swap, repetition or splice is refused.

@@ -1,6 +1,7 @@
 """Whole streams against a real server, up to their result or another end."""
 
 import asyncio
+import math
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +15,7 @@ import pytest
 from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from attempt import AttemptCapture
 from attempt.judgement import AttemptJudgement, judge_attempt
 from facegate_client import FaceScanner, ScanTicket, generated_source
 from facegate_client import ScanSettings as ClientSettings
@@ -118,6 +120,13 @@ async def test_an_app_that_may_know_nothing_learns_nothing(scene: LiveServer) ->
     assert scan_pb2.ScanResult.FromString(reported[0]).status == scan_pb2.SCAN_STATUS_COMPLETED
 
 
+@pytest.fixture
+def never_busy(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Frames that a test sends at once, and not when they were captured, always wait for credit."""
+    monkeypatch.setattr("server.scan.attempt._BUSY_SHARE", math.inf)
+
+
+@pytest.mark.usefixtures("never_busy")
 async def test_many_frames_of_few_moments_are_too_slow(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
@@ -132,6 +141,7 @@ async def test_many_frames_of_few_moments_are_too_slow(scene: LiveServer) -> Non
     assert await stream.outcome() is None
 
 
+@pytest.mark.usefixtures("never_busy")
 async def test_a_camera_that_captures_too_few_images_is_told_so_while_it_can_be_helped(
     scene: LiveServer,
 ) -> None:
@@ -147,6 +157,7 @@ async def test_a_camera_that_captures_too_few_images_is_told_so_while_it_can_be_
     assert await stream.outcome() is None
 
 
+@pytest.mark.usefixtures("never_busy")
 async def test_images_that_the_device_dropped_are_the_networks_fault(scene: LiveServer) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
@@ -162,6 +173,45 @@ async def test_images_that_the_device_dropped_are_the_networks_fault(scene: Live
     await stream.send(stream.end(dropped_count=2 * stream.frames))
     result = await stream.result()
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW
+    await stream.half_close()
+    assert await stream.outcome() is None
+
+
+@pytest.mark.parametrize("counts_drops", [True, False])
+async def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_camera(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, *, counts_drops: bool
+) -> None:
+    real = AttemptCapture.capture_frame
+
+    def slow(*args: Any, **kwargs: Any) -> Any:
+        time.sleep(0.25)
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(AttemptCapture, "capture_frame", slow)
+    upload = await scene.upload()
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.begin()
+    # The camera takes ten pictures a second, and the device drops those for which there is no credit.
+    shown, began, last = pictures(), time.monotonic(), -1
+    while True:
+        while not stream.credit and not stream.complete:
+            await stream.read()
+        if stream.complete:
+            break
+        now = time.monotonic() - began
+        await asyncio.sleep(max(0.0, (last + 1) / 10 - now))
+        moment = max(last + 1, int(now * 10))
+        dropped, last = moment - last - 1, moment
+        picture = replace(shown[moment % len(shown)], time_us=moment * 100_000)
+        await stream.send(stream.frame(picture, dropped_before=dropped if counts_drops else 0))
+        stream.credit -= 1
+    await stream.send(stream.end())
+    result = await stream.result()
+    hints = {seen.feedback.code for seen in stream.seen if seen.WhichOneof("message") == "feedback"}
+    blamed = {feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW, feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW}
+    assert result.status == scan_pb2.SCAN_STATUS_RETRY
+    assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_SERVER_BUSY
+    assert not blamed & {*hints, *result.feedback}
     await stream.half_close()
     assert await stream.outcome() is None
 

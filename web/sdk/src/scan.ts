@@ -25,6 +25,7 @@ const FINGERPRINT_BYTES = 32;
 /** What the server concludes from too few frames, and what it is if the page captured too few. */
 const NETWORK_TOO_SLOW = "NETWORK_TOO_SLOW";
 const CAPTURE_TOO_SLOW = "CAPTURE_TOO_SLOW";
+const SERVER_BUSY = "SERVER_BUSY";
 
 /** The fields of `UploadTrustedImageResponse` that the backend passes to its page for one scan. */
 export interface ScanTicket {
@@ -389,7 +390,8 @@ function toResult(result: ScanResult, attempt: Attempt | undefined): AttemptResu
  */
 function feedbackOf(codes: HintCode[], status: ScanStatus, attempt: Attempt | undefined): HintCode[] {
   const known = attempt?.captureTooSlow ? CAPTURE_TOO_SLOW : attempt?.networkTooSlow ? NETWORK_TOO_SLOW : undefined;
-  if (known === undefined) return codes;
+  // The page cannot tell a busy server from a slow connection; the server can.
+  if (known === undefined || (known === NETWORK_TOO_SLOW && codes.includes(SERVER_BUSY))) return codes;
   if (status === "failure")
     return [known, ...codes.filter((code) => code !== NETWORK_TOO_SLOW && code !== CAPTURE_TOO_SLOW)];
   return known === CAPTURE_TOO_SLOW ? codes.map((code) => (code === NETWORK_TOO_SLOW ? known : code)) : codes;

@@ -175,6 +175,12 @@ describe("the outcome of a failure", () => {
     expect(outcome).toMatchObject({ status: "failure", feedback: ["NETWORK_TOO_SLOW", "FAILED"] });
   });
 
+  it("names the server, and not the line, if the server says so", async () => {
+    const told = [FeedbackCode.FAILED, FeedbackCode.SERVER_BUSY];
+    const outcome = await failing((over) => capture({ rate: 30, busy: true }, over), told);
+    expect(outcome.feedback).toEqual(["FAILED", "SERVER_BUSY"]);
+  });
+
   it("names the device if the page captured too few frames", async () => {
     for (const told of [[FeedbackCode.FAILED], [FeedbackCode.FAILED, FeedbackCode.CAPTURE_TOO_SLOW]]) {
       const outcome = await failing((over) => capture({ rate: 3, busy: true }, over), told);
@@ -195,7 +201,7 @@ describe("the outcome of a failure", () => {
   it.each(Object.entries(LANGUAGES))("is told in %s with the cause and what to do", (_, strings) => {
     const told = (feedback: string[], interruption?: Interruption): string =>
       outcomeText(strings, { status: "failure", feedback, interruption });
-    for (const code of ["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"]) {
+    for (const code of ["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW", "SERVER_BUSY"]) {
       expect(told([code, "FAILED"])).toBe(strings.hints[code]);
       expect(firstSentence(told([code]))[1].length).toBeGreaterThan(8);
     }

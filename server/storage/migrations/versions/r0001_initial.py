@@ -53,6 +53,7 @@ def upgrade() -> None:
         sa.Column("consent_reference", sa.String(256), nullable=False),
         sa.Column("challenge_key_sha256", sa.LargeBinary(32)),
         sa.Column("sandbox", sa.Boolean, nullable=False),
+        sa.Column("created_by", sa.String(64), nullable=False),
         sa.Column("template_ciphertext", sa.LargeBinary),
         sa.Column("template_wrapped_key", sa.LargeBinary),
         sa.Column("template_key_id", sa.String(64)),
@@ -153,6 +154,26 @@ def upgrade() -> None:
         sa.Column("reason", sa.String(256), nullable=False),
         sa.Column("placed_by", sa.String(64), nullable=False),
         sa.Column("place_time", _TIME, nullable=False),
+    )
+    op.create_table(
+        "reviews",
+        sa.Column("check_id", sa.Uuid, sa.ForeignKey("checks.check_id"), primary_key=True),
+        sa.Column("tenant", sa.String(64), nullable=False),
+        sa.Column("sandbox", sa.Boolean, nullable=False),
+        sa.Column("created_by", sa.String(64), nullable=False),
+        sa.Column("result_sha256", sa.LargeBinary(32), nullable=False),
+        sa.Column("causes", sa.Text, nullable=False),
+        sa.Column("four_eyes", sa.Boolean, nullable=False),
+        sa.Column("claim_seconds", sa.Integer, nullable=False),
+        sa.Column("create_time", _TIME, nullable=False),
+        sa.Column("expire_time", _TIME, nullable=False),
+        sa.Column("claimed_by", sa.String(64)),
+        sa.Column("claim_expire_time", _TIME),
+        sa.Column("decisions", sa.Text, nullable=False),
+        sa.Column("outcome", sa.String(16)),
+        sa.Column("jws", sa.Text, nullable=False),
+        sa.Column("revision", sa.Integer, nullable=False),
+        sa.Column("close_time", _TIME),
     )
     op.create_table(
         "pending_approvals",
@@ -293,6 +314,14 @@ def upgrade() -> None:
     op.create_index("ix_console_sessions_issuer_subject", "console_sessions", ["issuer_subject"])
     op.create_index("ix_console_sessions_issuer_session", "console_sessions", ["issuer_session"])
     op.create_index("ix_console_sessions_end_time", "console_sessions", ["end_time"])
+    op.create_index("ix_reviews_tenant_sandbox_create_time", "reviews", ["tenant", "sandbox", "create_time"])
+    op.create_index(
+        "ix_reviews_expire_time",
+        "reviews",
+        ["expire_time"],
+        sqlite_where=sa.text("close_time IS NULL"),
+        postgresql_where=sa.text("close_time IS NULL"),
+    )
     op.create_index("ix_pending_approvals_expire_time", "pending_approvals", ["expire_time"])
     op.create_index("ix_enrolled_keys_check_id", "enrolled_keys", ["check_id"])
     op.create_index("ix_enrolled_keys_use_time", "enrolled_keys", ["use_time"])

@@ -301,6 +301,18 @@ async def test_the_issuer_is_asked_for_log_ins_only_that_were_begun_here(
     assert issuer.exchanged == asked
 
 
+async def test_a_log_in_is_finished_once_even_if_the_issuer_takes_a_code_again(
+    browser: Browser, issuer: Issuer
+) -> None:
+    state = (await _begin(browser, issuer))["state"][0]
+    kept = dict(browser.cookies)
+    assert (await _come_back(browser, code="c", state=state)).status == 200
+    asked = issuer.exchanged
+    async with browsing(browser.address, **kept) as thief:
+        assert (await _come_back(thief, code="c", state=state)).status == 401
+    assert issuer.exchanged == asked
+
+
 async def test_an_answer_of_another_issuer_is_refused(browser: Browser, issuer: Issuer) -> None:
     state = (await _begin(browser, issuer))["state"][0]
     assert (await _come_back(browser, code="c", state=state, iss="https://evil.example")).status == 401

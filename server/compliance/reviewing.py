@@ -1,0 +1,338 @@
+"""Reviews of decided checks: lists, claims, decides and signs them; see ``server.domain.reviews``."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from hashlib import sha256
+from typing import Final
+from uuid import UUID
+
+import structlog
+
+from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
+from server.compliance.access import Access, ApprovalRules, text_field
+from server.compliance.listing import PageTokens
+from server.domain.reviews import (
+    Review,
+    ReviewCause,
+    ReviewClaimed,
+    ReviewConflict,
+    ReviewDecision,
+    ReviewError,
+    ReviewNotClaimed,
+    ReviewOutcome,
+    ReviewOver,
+    ReviewReason,
+    ReviewState,
+)
+from server.evidence.records import RecordVault
+from server.keyring.result_signer import REVIEW_TYPE
+from server.keyring.sealing import SealError
+from server.storage.audit import AuditLog
+from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.reviews import ReviewPlace, ReviewRepository, StoredReview
+from server.verdict.record import RecordUnreadable
+
+__all__ = ["REVIEW_VERSION", "ReviewPage", "Reviewing", "review_payload"]
+
+REVIEW_VERSION: Final = 1
+"""The version of the signed payload."""
+_LONGEST_COMMENT: Final = 1024
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+_log = structlog.get_logger(__name__)
+
+
+def review_payload(stored: StoredReview) -> bytes:
+    """Returns what is signed of a decided review: JSON in UTF-8, with sorted names; docs/review.md has it."""
+    review = stored.review
+    content = {
+        "version": REVIEW_VERSION,
+        "check_id": str(review.check_id),
+        "tenant": review.tenant,
+        "sandbox": review.sandbox,
+        "policy": stored.policy,
+        "result_sha256": review.result_sha256.hex(),
+        "causes": [cause.value for cause in review.causes],
+        "four_eyes": review.four_eyes,
+        "create_time": _time(review.create_time),
+        "outcome": None if review.outcome is None else review.outcome.value,
+        "decisions": [
+            {
+                "reviewer": one.reviewer,
+                "outcome": one.outcome.value,
+                "reason": one.reason.value,
+                "comment": one.comment,
+                "decide_time": _time(one.decide_time),
+            }
+            for one in review.decisions
+        ],
+    }
+    return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewPage:
+    """A page of a list.
+
+    Attributes:
+        reviews: Its reviews, oldest first.
+        next_page_token: Gives the next page; empty after the last one.
+    """
+
+    reviews: tuple[StoredReview, ...]
+    next_page_token: str
+
+
+class Reviewing:
+    """The calls of reviewers. Every one has its entry in the audit log before it is answered."""
+
+    def __init__(
+        self,
+        *,
+        reviews: ReviewRepository,
+        records: EvidenceRecordRepository,
+        vault: RecordVault,
+        log: AuditLog,
+        rules: ApprovalRules,
+        tokens: PageTokens,
+    ) -> None:
+        """Sets the stores.
+
+        Args:
+            vault: Opens the record whose result a review is about, and signs.
+            rules: Makes the hashes of persons for the audit log.
+        """
+        self._reviews = reviews
+        self._records = records
+        self._vault = vault
+        self._log = log
+        self._rules = rules
+        self._tokens = tokens
+
+    async def page(
+        self,
+        access: Access,
+        *,
+        state: ReviewState | None,
+        cause: ReviewCause | None,
+        sandbox: bool,
+        size: int,
+        page_token: str,
+    ) -> ReviewPage:
+        """Returns a page, and logs that it was read.
+
+        Args:
+            state: The state; ``None`` for those that are not over.
+            cause: One of the causes; ``None`` for all.
+            size: The maximum number of reviews, 1 or more.
+            page_token: The token of the page; empty for the first.
+
+        Raises:
+            Refusal: The token is not one of this list (INVALID_FIELD).
+        """
+        bound = ["reviews", state or "", cause or "", str(sandbox)]
+        after = None
+        if page_token:
+            after = _place(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+        found = await self._reviews.list(
+            access.tenant,
+            sandbox=sandbox,
+            state=state,
+            cause=cause,
+            now=access.now,
+            after=after,
+            limit=size + 1,
+        )
+        shown = found[:size]
+        chosen = {"state": state, "cause": cause, "sandbox": "true" if sandbox else None}
+        detail = {name: str(word) for name, word in chosen.items() if word}
+        event = access.event(AuditAction.REVIEWS_LISTED, detail={**detail, "reviews": str(len(shown))})
+        await self._log.append(event, now=access.now)
+        token = ""
+        if len(found) > size:
+            place = _place_bytes(shown[-1].place)
+            token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
+        return ReviewPage(shown, token)
+
+    async def read(self, access: Access, check_id: UUID) -> StoredReview:
+        """Returns the review of a check, and logs that it was read.
+
+        Raises:
+            Refusal: REVIEW_NOT_FOUND.
+        """
+        stored = await self._found(access, check_id)
+        event = access.event(
+            AuditAction.REVIEW_READ, check_id=check_id, subject=await self._subject(access, stored)
+        )
+        await self._log.append(event, now=access.now)
+        return stored
+
+    async def claim(self, access: Access, check_id: UUID) -> StoredReview:
+        """Claims a review.
+
+        Raises:
+            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER, REVIEW_CLAIMED or REVIEW_CONFLICT.
+        """
+        return await self._step(
+            access,
+            check_id,
+            AuditAction.REVIEW_CLAIMED,
+            lambda review: review.claimed(access.actor.name, access.now),
+        )
+
+    async def release(self, access: Access, check_id: UUID) -> StoredReview:
+        """Gives a claimed review back.
+
+        Raises:
+            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED.
+        """
+        return await self._step(
+            access,
+            check_id,
+            AuditAction.REVIEW_RELEASED,
+            lambda review: review.released(access.actor.name, access.now),
+        )
+
+    async def decide(
+        self, access: Access, check_id: UUID, *, outcome: ReviewOutcome, reason: ReviewReason, comment: str
+    ) -> StoredReview:
+        """Decides a claimed review, and signs it if that ends it.
+
+        Raises:
+            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED; INVALID_FIELD for the comment;
+                EVIDENCE_UNREADABLE if the result that the review is about cannot be read.
+        """
+        text_field("comment", comment, longest=_LONGEST_COMMENT, required=reason is ReviewReason.OTHER)
+        decision = ReviewDecision(
+            reviewer=access.actor.name,
+            outcome=outcome,
+            reason=reason,
+            comment=comment,
+            decide_time=access.now,
+        )
+        return await self._step(
+            access,
+            check_id,
+            AuditAction.REVIEW_DECIDED,
+            lambda review: review.decided(decision),
+            detail={"outcome": outcome.value, "reason": reason.value},
+        )
+
+    async def _step(
+        self,
+        access: Access,
+        check_id: UUID,
+        action: AuditAction,
+        step: Callable[[Review], Review],
+        detail: dict[str, str] | None = None,
+    ) -> StoredReview:
+        """Takes a step; if somebody else was faster, on the review as they left it."""
+        tried = None
+        while True:
+            before = await self._found(access, check_id)
+            try:
+                if before.review.revision == tried:
+                    raise ReviewOver(ReviewState.EXPIRED)  # Another server, whose clock is ahead, logged it.
+                after = replace(before, review=step(before.review))
+            except ReviewError as error:
+                raise _refused(error) from error
+            if after.review.outcome is not None:
+                after = await self._signed(access, after)
+            event = access.event(
+                action,
+                check_id=check_id,
+                subject=await self._subject(access, before),
+                detail={**(detail or {}), "state": after.review.state(access.now).value},
+            )
+            if await self._reviews.change(after.review, event=event, now=access.now):
+                return after
+            tried = before.review.revision
+
+    async def _signed(self, access: Access, stored: StoredReview) -> StoredReview:
+        review = stored.review
+        record = await self._records.find(review.check_id, access.tenant)
+        try:
+            if record is None:
+                raise _not_found()
+            if sha256(self._vault.delivery(record).result).digest() != review.result_sha256:
+                raise RecordUnreadable("the review names another result")
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(review.check_id), exc_info=error)
+            raise Refusal(
+                Reason.EVIDENCE_UNREADABLE,
+                "the result that the review is about cannot be read, or is another one; restore the database "
+                "or the keys from their backup",
+                details={"problem": "ALTERED"},
+            ) from error
+        jws = self._vault.sign(
+            review_payload(stored), tenant=access.tenant, sandbox=review.sandbox, kind=REVIEW_TYPE
+        )
+        return replace(stored, review=replace(review, jws=jws))
+
+    async def _found(self, access: Access, check_id: UUID) -> StoredReview:
+        stored = await self._reviews.find(check_id, access.tenant)
+        if stored is None:
+            raise _not_found()
+        return stored
+
+    async def _subject(self, access: Access, stored: StoredReview) -> bytes | None:
+        """Returns the hash under which the audit log knows the person; ``None`` without a readable record."""
+        record = await self._records.find(stored.review.check_id, access.tenant)
+        if record is None:
+            return None
+        try:
+            reference = self._vault.delivery(record).subject_reference
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(record.check_id), exc_info=error)
+            return None
+        return self._rules.subject_hash(access.tenant, reference)
+
+
+def _not_found() -> Refusal:
+    return Refusal(
+        Reason.REVIEW_NOT_FOUND,
+        "no check with this identifier has a review: its policy does not send it there, or it is erased",
+    )
+
+
+def _refused(error: ReviewError) -> Refusal:
+    match error:
+        case ReviewOver():
+            return Refusal(
+                Reason.REVIEW_OVER,
+                f"the review is over: it is {error.state.value.lower()}",
+                details={"state": error.state.value},
+            )
+        case ReviewClaimed():
+            return Refusal(
+                Reason.REVIEW_CLAIMED,
+                "somebody else holds the review; take another one, or wait until the claim lapses",
+                details={"claimExpireTime": error.until.isoformat()},
+            )
+        case ReviewNotClaimed():
+            return Refusal(
+                Reason.REVIEW_NOT_CLAIMED,
+                "you do not hold the review, or your claim has lapsed; claim it first",
+            )
+        case ReviewConflict():
+            return Refusal(
+                Reason.REVIEW_CONFLICT,
+                "you created this check, or have decided its review already; another person must decide",
+            )
+        case _:
+            raise error
+
+
+def _place_bytes(place: ReviewPlace) -> bytes:
+    return ((place.create_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + place.check_id.bytes
+
+
+def _place(data: bytes) -> ReviewPlace:
+    return ReviewPlace(_EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND, UUID(bytes=data[8:]))
+
+
+def _time(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,263 @@
+"""The review of a decided check by people: its states and steps. The module is pure; storage keeps reviews.
+
+A review is claimed, released and decided. A claim lapses; a review that is not decided by its deadline
+expires. If its policy demands two people, the first decision waits for a second person, and two that differ
+escalate; a first decision to escalate needs nobody else.
+
+::
+
+    ReviewError
+    ├── ReviewOver        it is decided or has expired
+    ├── ReviewClaimed     somebody else holds it
+    ├── ReviewNotClaimed  the reviewer does not hold it
+    └── ReviewConflict    the reviewer created the check, or has decided already
+"""
+
+import hashlib
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Final
+from uuid import UUID
+
+__all__ = [
+    "Review",
+    "ReviewCause",
+    "ReviewClaimed",
+    "ReviewConflict",
+    "ReviewDecision",
+    "ReviewError",
+    "ReviewNotClaimed",
+    "ReviewOutcome",
+    "ReviewOver",
+    "ReviewReason",
+    "ReviewStanding",
+    "ReviewState",
+    "in_sample",
+]
+
+_SAMPLE_DOMAIN: Final = b"facegate/v1/review-sample"
+_SAMPLE_BYTES: Final = 8
+
+
+class ReviewState(StrEnum):
+    """The state of a review; the names are those of ``facegate.v1.ReviewState``."""
+
+    OPEN = "OPEN"
+    CLAIMED = "CLAIMED"
+    AWAITING_SECOND = "AWAITING_SECOND"
+    DECIDED = "DECIDED"
+    EXPIRED = "EXPIRED"
+
+
+class ReviewOutcome(StrEnum):
+    """What people decided; the names are those of ``facegate.v1.ReviewOutcome``."""
+
+    ALLOW = "ALLOW"
+    DENY = "DENY"
+    ASK_AGAIN = "ASK_AGAIN"
+    ESCALATE = "ESCALATE"
+
+
+class ReviewCause(StrEnum):
+    """What sent a check to review; the names are those of ``facegate.v1.ReviewCause``."""
+
+    DOUBT = "DOUBT"
+    INCONCLUSIVE = "INCONCLUSIVE"
+    DEVICE_SIGN = "DEVICE_SIGN"
+    SAMPLE = "SAMPLE"
+    REPEATED_FAILURES = "REPEATED_FAILURES"
+
+
+class ReviewReason(StrEnum):
+    """Why a reviewer decided so; the names are those of ``facegate.v1.ReviewReason``."""
+
+    SAME_PERSON = "SAME_PERSON"
+    DIFFERENT_PERSON = "DIFFERENT_PERSON"
+    ATTACK_SUSPECTED = "ATTACK_SUSPECTED"
+    DEVICE_NOT_TRUSTED = "DEVICE_NOT_TRUSTED"
+    DURESS_SUSPECTED = "DURESS_SUSPECTED"
+    IMAGES_INSUFFICIENT = "IMAGES_INSUFFICIENT"
+    OTHER = "OTHER"
+
+
+class ReviewError(Exception):
+    """The base class of the errors of this module."""
+
+
+class ReviewOver(ReviewError):
+    """The review is decided or has expired."""
+
+    def __init__(self, state: ReviewState) -> None:
+        super().__init__(f"the review is over: {state.value}")
+        self.state = state
+
+
+class ReviewClaimed(ReviewError):
+    """Somebody else holds the review."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__("somebody else holds the review")
+        self.until = until
+
+
+class ReviewNotClaimed(ReviewError):
+    """The reviewer does not hold the review: it was never claimed, or the claim lapsed."""
+
+
+class ReviewConflict(ReviewError):
+    """The reviewer created the check, or has decided the review already."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReviewDecision:
+    """The decision of one reviewer.
+
+    Attributes:
+        comment: Further words of the reviewer; may be empty.
+    """
+
+    reviewer: str
+    outcome: ReviewOutcome
+    reason: ReviewReason
+    comment: str = field(default="", repr=False)
+    decide_time: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class ReviewStanding:
+    """What the orchestrator learns of a review.
+
+    Attributes:
+        outcome: What was decided; ``None`` before.
+        jws: The decided review, signed; empty before.
+    """
+
+    state: ReviewState
+    outcome: ReviewOutcome | None
+    expire_time: datetime
+    jws: str = field(repr=False)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing changes the review any more."""
+        return self.state in {ReviewState.DECIDED, ReviewState.EXPIRED}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Review:
+    """The review of a check. Each step returns it as it is afterwards.
+
+    Attributes:
+        created_by: Name of the caller that created the check, who must not review it.
+        result_sha256: SHA-256 of the serialised result, 32 bytes.
+        causes: What sent the check to review.
+        four_eyes: Whether two people must decide.
+        claim_seconds: How long a claim lasts.
+        expire_time: When it ends undecided.
+        claimed_by: Name of the last caller that claimed it; ``None`` if the claim was used up or given back.
+        claim_expire_time: When that claim lapses.
+        outcome: What was decided; ``None`` before.
+        jws: The decided review, signed; empty before.
+        revision: Counts the steps, so that storage can tell whether it has changed.
+    """
+
+    check_id: UUID
+    tenant: str
+    sandbox: bool
+    created_by: str
+    result_sha256: bytes
+    causes: tuple[ReviewCause, ...]
+    four_eyes: bool
+    claim_seconds: int
+    create_time: datetime
+    expire_time: datetime
+    claimed_by: str | None = None
+    claim_expire_time: datetime | None = None
+    decisions: tuple[ReviewDecision, ...] = ()
+    outcome: ReviewOutcome | None = None
+    jws: str = field(default="", repr=False)
+    revision: int = 0
+
+    def state(self, now: datetime) -> ReviewState:
+        """Returns its state."""
+        if self.outcome is not None:
+            return ReviewState.DECIDED
+        if now >= self.expire_time:
+            return ReviewState.EXPIRED
+        if self.holder(now) is not None:
+            return ReviewState.CLAIMED
+        return ReviewState.AWAITING_SECOND if self.decisions else ReviewState.OPEN
+
+    def holder(self, now: datetime) -> str | None:
+        """Returns the name of the caller whose claim has not lapsed; ``None`` if there is none."""
+        if self.outcome is not None or self.claim_expire_time is None:
+            return None
+        return self.claimed_by if now < min(self.claim_expire_time, self.expire_time) else None
+
+    def standing(self, now: datetime) -> ReviewStanding:
+        """Returns what the orchestrator learns of it."""
+        return ReviewStanding(self.state(now), self.outcome, self.expire_time, self.jws)
+
+    def claimed(self, reviewer: str, now: datetime) -> "Review":
+        """Claims it; by its holder, claims it anew.
+
+        Raises:
+            ReviewOver, ReviewConflict, ReviewClaimed: See the module.
+        """
+        self._expect_pending(now)
+        if reviewer == self.created_by or any(one.reviewer == reviewer for one in self.decisions):
+            raise ReviewConflict
+        if self.holder(now) not in {None, reviewer} and self.claim_expire_time is not None:
+            raise ReviewClaimed(self.claim_expire_time)
+        until = min(now + timedelta(seconds=self.claim_seconds), self.expire_time)
+        return self._next(claimed_by=reviewer, claim_expire_time=until)
+
+    def released(self, reviewer: str, now: datetime) -> "Review":
+        """Gives it back undecided.
+
+        Raises:
+            ReviewOver, ReviewNotClaimed: See the module.
+        """
+        self._expect_held(reviewer, now)
+        return self._next(claimed_by=None, claim_expire_time=None)
+
+    def decided(self, decision: ReviewDecision) -> "Review":
+        """Adds the decision of its holder, which ends it unless a second person must decide.
+
+        Raises:
+            ReviewOver, ReviewNotClaimed: See the module.
+        """
+        self._expect_held(decision.reviewer, decision.decide_time)
+        decisions = (*self.decisions, decision)
+        given = {one.outcome for one in decisions}
+        outcome: ReviewOutcome | None = decision.outcome
+        if self.four_eyes and outcome is not ReviewOutcome.ESCALATE:
+            if len(decisions) == 1:
+                outcome = None
+            elif len(given) > 1:
+                outcome = ReviewOutcome.ESCALATE
+        return self._next(decisions=decisions, outcome=outcome, claimed_by=None, claim_expire_time=None)
+
+    def _expect_pending(self, now: datetime) -> None:
+        state = self.state(now)
+        if state in {ReviewState.DECIDED, ReviewState.EXPIRED}:
+            raise ReviewOver(state)
+
+    def _expect_held(self, reviewer: str, now: datetime) -> None:
+        self._expect_pending(now)
+        if self.holder(now) != reviewer:
+            raise ReviewNotClaimed
+
+    def _next(self, **changes: object) -> "Review":
+        return replace(self, revision=self.revision + 1, **changes)  # type: ignore[arg-type]  # its own fields
+
+
+def in_sample(check_id: UUID, percent: float) -> bool:
+    """Returns whether a check is in the sample that is reviewed.
+
+    A hash of its identifier decides, which the server draws at random before anybody knows the result: nobody
+    can choose, and anybody can repeat it.
+    """
+    drawn = hashlib.sha256(_SAMPLE_DOMAIN + check_id.bytes).digest()[:_SAMPLE_BYTES]
+    return int.from_bytes(drawn, "big") < percent / 100 * (1 << 8 * _SAMPLE_BYTES)
