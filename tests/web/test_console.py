@@ -1,19 +1,26 @@
 """The console in Chromium, before a real server with decided checks."""
 
 import json
-from collections.abc import AsyncIterator
-from datetime import timedelta
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
+from facegate.v1 import review_pb2
 
 from facegate_client.archive import verify_archive
+from server.domain.reviews import Review, ReviewCause
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.running.app import FacegateServer
+from server.storage.database import open_database
+from server.storage.reviews import add_review
 from tests.ports import held_port
 from tests.server.compliance.office import Office, open_office
 from tests.server.edge.console.browser import COOKIE, Browser, browsing
@@ -151,16 +158,42 @@ async def test_a_second_person_confirms_what_waits(office: Office) -> None:
     assert confirmed["purpose"] == "case 17 closed"
 
 
+async def send_to_review(office: Office, checks: Sequence[str]) -> None:
+    """Sends decided checks to review, as a policy does with doubtful ones when it decides them."""
+    database = open_database(office.live.settings.database_url)
+    for check in checks:
+        evidence = await office.of("reader").get_evidence(check)
+        now = datetime.now(UTC)
+        review = Review(
+            check_id=UUID(check),
+            tenant="bank",
+            sandbox=False,
+            created_by="backend",
+            result_sha256=sha256(evidence.result.SerializeToString()).digest(),
+            causes=(ReviewCause.INCONCLUSIVE,),
+            four_eyes=False,
+            claim_seconds=900,
+            create_time=now,
+            expire_time=now + timedelta(days=1),
+        )
+        await database.write(partial(add_review, review=review))
+    await database.close()
+
+
 async def test_a_reviewer_decides_ten_checks_with_the_keyboard(office: Office, scanned: str) -> None:
     checks = [scanned, *[await office.check("fritz-6") for _ in range(9)]]
-    answer = await walk(office, "review", "#/review", login=True, reviews=checks)
+    await send_to_review(office, checks)
+    answer = await walk(office, "review", "#/review", login=True, key=office.keys["rita"])
     assert answer["waiting"] == 10
-    assert [one["checkId"] for one in answer["decisions"]] == checks
-    outcomes = [one["outcome"].removeprefix("REVIEW_OUTCOME_") for one in answer["decisions"][:4]]
-    assert outcomes == ["ALLOW", "DENY", "ASK_AGAIN", "ESCALATE"]
-    assert answer["decisions"][0]["reason"] == "REVIEW_REASON_SAME_PERSON"
-    assert answer["decisions"][3]["reason"] == "REVIEW_REASON_OTHER"
-    assert answer["decisions"][3]["comment"] == "see case 17"
+    # What the machine decided stays; the reviews are signed.
+    rita = office.reviews_of("rita")
+    decided = [(await rita.get_review(check)) for check in checks]
+    names = [review_pb2.ReviewOutcome.Name(one.review.outcome) for one in decided]
+    expected = ["ALLOW", "DENY", "ASK_AGAIN", "ESCALATE"] * 2 + ["ALLOW", "DENY"]
+    assert names == [f"REVIEW_OUTCOME_{outcome}" for outcome in expected]
+    assert decided[3].review.decisions[0].comment == "see case 17"
+    assert all(one.review_jws for one in decided)
+    assert answer["signed"].count("verified") == 3
 
 
 async def test_an_idle_person_is_warned_and_logged_out(office: Office) -> None:

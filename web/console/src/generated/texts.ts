@@ -73,5 +73,10 @@ export const REFUSALS = {
   "EVIDENCE_UNREADABLE": "Restore what `problem` names from the backup.",
   "HOLD_NOT_FOUND": "Use a reference that GetEvidence lists.",
   "EVIDENCE_RECORD_MISSING": "Use the result that the orchestrator stored.",
-  "STEP_UP_REQUIRED": "Log in at the console again; calls of gRPC are never refused for this reason."
+  "STEP_UP_REQUIRED": "Log in at the console again; calls of gRPC are never refused for this reason.",
+  "REVIEW_NOT_FOUND": "Review a check that ListReviews lists.",
+  "REVIEW_CLAIMED": "Take another review, or wait until the claim lapses.",
+  "REVIEW_NOT_CLAIMED": "Claim the review, look at the check again, and decide before the claim lapses.",
+  "REVIEW_OVER": "Take another review; what was decided stays.",
+  "REVIEW_CONFLICT": "Leave the review to another person."
 } as const;
