@@ -19,7 +19,7 @@ _PROGRAM = "import typer; from cli.serve import serve; typer.run(serve)"
 
 
 def _environment(tmp_path: Path, pack: str) -> dict[str, str]:
-    ports = {f"FACEGATE_LISTENERS__{name}__PORT": "0" for name in ("DEVICE", "SERVICE", "ADMIN")}
+    ports = {f"FACEGATE_LISTENERS__{name}__PORT": "0" for name in ("DEVICE", "SERVICE", "ADMIN", "CONSOLE")}
     settings = {
         "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
         "FACEGATE_PACK": pack,
@@ -92,6 +92,8 @@ def test_the_default_server_states_that_its_pack_is_for_evaluation(tmp_path: Pat
         line.endswith("because allow_evaluation_pack is true. The default policy is evaluation.")
         for line in lines
     )
+    (link,) = [line for line in lines if "#link=" in line]
+    assert link.startswith("The console, for one log-in: http://127.0.0.1:")
 
 
 @pytest.mark.slow
