@@ -162,6 +162,40 @@ async def test_figures_have_no_personal_data_and_no_end(office: Office, admin: B
     assert (await admin.post("ListAuditEvents", {"action": "figures.read"})).document["events"]
 
 
+async def test_reviewers_decide_in_the_console(office: Office, admin: Browser) -> None:
+    check = {"checkId": await office.check("erna-1", scanned=True, policy="sampled")}
+    decision = check | {"outcome": "REVIEW_OUTCOME_ALLOW", "reason": "REVIEW_REASON_SAME_PERSON"}
+    async with browsing(admin.address) as rita, browsing(admin.address) as rolf:
+        for browser, name in ((rita, "rita"), (rolf, "rolf")):
+            assert (await browser.log_in(api_key=office.keys[name])).status == 204
+        listed = (await rita.post("ListReviews", {})).document["reviews"]
+        assert check["checkId"] in [review["checkId"] for review in listed]
+        claimed = (await rita.post("ClaimReview", check)).document["review"]
+        assert (claimed["state"], claimed["claimedBy"]) == ("REVIEW_STATE_CLAIMED", "rita")
+        # Nobody else decides it, and whoever only reads reviews decides none.
+        refused = await rolf.post("DecideReview", decision)
+        assert (refused.status, refused.reason) == (400, "REVIEW_NOT_CLAIMED")
+        assert (await admin.post("GetReview", check)).document["review"]["state"] == claimed["state"]
+        refused = await admin.post("ClaimReview", check)
+        assert (refused.status, refused.reason) == (403, "PERMISSION_DENIED")
+        assert (await rita.post("ReleaseReview", check)).status == 200
+        assert (await rita.post("ClaimReview", check)).status == 200
+        decided = (await rita.post("DecideReview", decision)).document
+        assert decided["review"]["decisions"][0]["reviewer"] == "rita"
+        assert decided["reviewJws"].count(".") == 2
+        # Reviewers neither export nor read the log.
+        assert (await rita.post("ListAuditEvents", {})).status == 403
+        assert (await rita.post("ExportEvidence", check | {"purpose": "p"})).status == 403
+        made = {"checkId": await office.check("erna-2", scanned=True, policy="sampled", by="maker")}
+        async with browsing(admin.address) as maker, browsing(admin.address) as stranger:
+            assert (await maker.log_in(api_key=office.keys["maker"])).status == 204
+            refused = await maker.post("ClaimReview", made)
+            assert (refused.status, refused.reason) == (403, "REVIEW_CONFLICT")
+            assert (await stranger.log_in(api_key=office.keys["stranger"])).status == 204
+            refused = await stranger.post("ClaimReview", made)
+            assert (refused.status, refused.reason) == (404, "REVIEW_NOT_FOUND")
+
+
 async def test_the_keys_that_verify_results_and_the_log_are_served(admin: Browser) -> None:
     for path in ("/api/keys", "/api/audit-keys"):
         assert {key["kty"] for key in (await admin.get(path)).document["keys"]} == {"EC"}
