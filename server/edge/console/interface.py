@@ -87,6 +87,7 @@ class ConsoleInterface:
         """Returns the routes of the interface."""
         return [
             web.get(f"{API}session", self._get_session),
+            web.post(f"{API}session", self._use_session),
             web.post(f"{API}logout", self._log_out),
             web.get(f"{API}{{keys:keys|audit-keys}}", self._get_keys),
             web.post(f"{API}{{method:[A-Z][A-Za-z]*}}", self._call),
@@ -94,7 +95,15 @@ class ConsoleInterface:
 
     async def _get_session(self, request: web.Request) -> web.Response:
         secret = self._guard.session_cookie.read(request)
-        session = await self._sessions.find(secret, used=False)
+        return self._session_answer(await self._sessions.find(secret, used=False), secret or "")
+
+    async def _use_session(self, request: web.Request) -> web.Response:
+        """Answers as ``_get_session`` does, for a person who says that the session is not idle."""
+        secret = self._guard.session_cookie.read(request)
+        self._guard.require_csrf(request, secret or "")
+        return self._session_answer(await self._sessions.find(secret), secret or "")
+
+    def _session_answer(self, session: Session, secret: str) -> web.Response:
         caller, rules = session.caller, self._sessions.rules
         return json_answer(
             {
@@ -107,7 +116,7 @@ class ConsoleInterface:
                 "authenticated_at": _written(session.authenticate_time),
                 "expires_at": _written(session.expire_time),
                 "idle_seconds": int(rules.idle.total_seconds()),
-                "csrf": csrf_of(secret or ""),
+                "csrf": csrf_of(secret),
                 "step_up_seconds": int(rules.step_up.total_seconds()),
                 "stepped_up": self._sessions.may_step_up(session),
                 "version": server_version(),

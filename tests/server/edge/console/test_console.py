@@ -224,6 +224,22 @@ async def test_a_link_logs_in_once(tmp_path: Path) -> None:
         await server.stop()
 
 
+async def test_only_a_person_who_says_so_keeps_a_session_without_calls(office: Office) -> None:
+    async with browsing(office.live.server.console_address) as browser:
+        await browser.log_in(api_key=office.keys["anna"])
+        try:
+            office.live.clock.ahead = timedelta(minutes=10)
+            stranger = await browser.post("session", {}, X_Facegate_CSRF="other")
+            assert (stranger.status, stranger.reason) == (403, "PERMISSION_DENIED")
+            assert (await browser.post("session", {})).document["name"] == "anna"
+            office.live.clock.ahead = timedelta(minutes=20)
+            assert (await browser.get("/api/session")).status == 200
+            office.live.clock.ahead = timedelta(minutes=26)
+            assert (await browser.get("/api/session")).status == 401
+        finally:
+            office.live.clock.ahead = timedelta()
+
+
 async def test_exports_and_erasures_need_a_recent_log_in(office: Office, admin: Browser) -> None:
     request = {"checkId": await office.check("carla-1"), "purpose": "request 2"}
     office.live.clock.ahead = timedelta(minutes=11)
