@@ -157,7 +157,7 @@ class Delivery:
 
 class _Stored(BaseModel):
     model_config = ConfigDict(
-        ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="constants", frozen=True
+        ser_json_bytes="base64", val_json_bytes="base64", ser_json_inf_nan="strings", frozen=True
     )
 
     record: EvidenceRecord
@@ -191,7 +191,7 @@ class _Delivered(BaseModel):
 
 
 def record_to_bytes(record: EvidenceRecord) -> bytes:
-    """Returns the record as JSON in UTF-8."""
+    """Returns the record as JSON in UTF-8, with infinite numbers as texts, because JSON has none."""
     return _Stored(record=record).model_dump_json().encode()
 
 

@@ -1,5 +1,6 @@
 """The one function that decides a check, and the outcome that follows."""
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import replace
@@ -459,6 +460,15 @@ def test_an_outcome_of_another_version_is_not_read(data: bytes) -> None:
 
 def test_a_record_is_read_back_as_it_was_written() -> None:
     assert record_from_bytes(record_to_bytes(RECORD)) == RECORD
+
+
+def test_a_record_is_json_though_some_numbers_are_infinite() -> None:
+    assert OUTCOME.liveness is not None
+    signals = tuple(replace(signal, score=math.inf) for signal in OUTCOME.liveness.signals)
+    outcome = replace(OUTCOME, liveness=replace(OUTCOME.liveness, signals=signals))
+    data = record_to_bytes(replace(RECORD, outcome=outcome))
+    json.loads(data, parse_constant=pytest.fail)
+    assert record_from_bytes(data).outcome == outcome
 
 
 def test_finish_check_reads_the_result_and_the_images_that_it_names() -> None:

@@ -34,16 +34,11 @@ describe("formatting", () => {
     expect(livenessLines(undefined)).toBeNull();
   });
 
-  it("reads records with infinite numbers, which are no JSON", () => {
+  it("refuses what is no record", () => {
     const parse = (text: string) => parseRecord(new TextEncoder().encode(text));
-    expect(parse('{"record":{"a":Infinity,"b":[-Infinity,NaN],"tenant":"Infinity \\" NaN","result":"\\\\"}}')).toEqual({
-      a: null,
-      b: [null, null],
-      tenant: 'Infinity " NaN',
-      result: "\\",
-    });
+    expect(parse('{"record":{"tenant":"bank"}}')).toEqual({ tenant: "bank" });
     expect(() => parse('{"record":1}')).toThrow(TypeError);
-    expect(() => parse('{"record":{"a":Infinit}}')).toThrow(SyntaxError);
+    expect(() => parse('{"record":{"a":Infinity}}')).toThrow(SyntaxError);
   });
 
   it("formats small values", () => {
