@@ -68,8 +68,13 @@ def serve() -> None:
         raise typer.Exit(2) from error
 
 
+def _show_link(address: str) -> None:
+    # Not in the log, which may be kept and read by others.
+    typer.echo(f"The console, for one log-in: {address}", err=True)
+
+
 async def _run(settings: Settings) -> None:
-    server = FacegateServer(settings)
+    server = FacegateServer(settings, show_link=_show_link)
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -81,9 +86,10 @@ async def _run(settings: Settings) -> None:
         gc.collect()
         gc.freeze()
         web = "" if server.web_target is None else f", web {server.web_target}"
+        console = "" if server.console_address is None else f", console {server.console_address}"
         typer.echo(
             f"Facegate serves: device {server.device_target}, service {server.service_target}, "
-            f"admin port {server.admin_port}{web}",
+            f"admin port {server.admin_port}{web}{console}",
             err=True,
         )
         if server.evaluates:

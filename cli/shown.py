@@ -27,12 +27,12 @@ def _written(character: str) -> str:
     return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
-def counted(number: int, noun: str) -> str:
+def counted(number: float, noun: str) -> str:
     """Returns a number of things in words, such as ``1 key``, ``2 keys`` and ``1,000 entries``."""
     if number == 1:
         return f"1 {noun}"
     many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
-    return f"{number:,} {many}"
+    return f"{number:,} {many}" if isinstance(number, int) else f"{number:g} {many}"
 
 
 _NAME_WIDTH: Final = 34

@@ -48,8 +48,9 @@ _LONGEST: Final = 80
 _UNKNOWN: Final = "not stated in the package"
 _NOT_HERE: Final = "not known: not installed where this was written"
 _OWN: Final = ("facegate-client", "facegate-protocol")
-_BUNDLED: Final = ("@bufbuild/protobuf",)
-"""The npm packages whose code is in the builds of the browser SDK and of the pages of ``facegate try``."""
+_BUNDLED: Final = ("@bufbuild/protobuf", "preact", "uplot")
+"""The npm packages whose code is in the builds of the browser SDK, of the pages of ``facegate try`` and of
+the console."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +98,7 @@ def own_packages() -> tuple[ListedPackage, ...]:
 
 
 def bundled_packages() -> tuple[ListedPackage, ...]:
-    """Returns the npm packages that the browser SDK contains, as its lock file pins them."""
+    """Returns the npm packages that built pages contain, as their lock file pins them."""
     locked = json.loads((_ROOT / "web" / "sdk" / "package-lock.json").read_text())["packages"]
     pinned = ((name, locked[f"node_modules/{name}"]) for name in _BUNDLED)
     return tuple(

@@ -1,7 +1,7 @@
 """Writes what shows the texts of ``facegate_protocol.texts`` and the comments of the contract.
 
-These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, and the
-hints of the browser SDK.
+These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, the
+hints of the browser SDK, and the reasons on the pages of the console.
 """
 
 import json
@@ -21,6 +21,7 @@ _ERRORS_PAGE, _REASONS_PAGE, _PROTOCOL = (
     _DOCS / "device_protocol.md",
 )
 _SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
+_CONSOLE_TEXTS = _REPOSITORY / "web" / "console" / "src" / "generated" / "texts.ts"
 
 _VALUE: Final = re.compile(
     r"(?P<comment>(?:^ +//[^\n]*\n)+)^ +(?P<name>[A-Z][A-Z0-9_]+) = (?P<number>\d+);", re.MULTILINE
@@ -297,6 +298,19 @@ def _sdk_texts() -> str:
     return "".join(lines)
 
 
+def _console_texts() -> str:
+    failures = {name: {"means": text.means, "action": text.action} for name, text in FAILURES.items()}
+    refusals = {name: advice.action for name, advice in REFUSALS.items() if advice.seen_by == "compliance"}
+    lines = ["// Made by `python -m docs.make_texts`; do not edit it by hand.\n"]
+    for name, about, texts in (
+        ("FAILURES", "What each reason of a check means, and what to do.", failures),
+        ("REFUSALS", "What to do about each refusal that only compliance sees.", refusals),
+    ):
+        content = json.dumps(texts, ensure_ascii=False, indent=2)
+        lines.append(f"\n/** {about} */\nexport const {name} = {content} as const;\n")
+    return "".join(lines)
+
+
 def made_files() -> dict[Path, str]:
     """The files that this module writes, with their contents."""
     return {
@@ -304,6 +318,7 @@ def made_files() -> dict[Path, str]:
         _REASONS_PAGE: _reasons_page(),
         _PROTOCOL: _protocol_page(),
         _SDK_TEXTS: _sdk_texts(),
+        _CONSOLE_TEXTS: _console_texts(),
     }
 
 

@@ -271,6 +271,19 @@ def _calls() -> list[_Row]:
             "`UNAUTHENTICATED`; streams end",
         ),
         (
+            "session of the [console](../console.md)",
+            f"{_setting('listeners.console.idle_minutes', 60)}; "
+            f"{_setting('listeners.console.session_hours', 3_600)}",
+            "its last call; the log-in",
+            "`UNAUTHENTICATED`: log in again",
+        ),
+        (
+            "exports and erasures in the console",
+            _setting("listeners.console.step_up_minutes", 60),
+            "the log-in",
+            "`STEP_UP_REQUIRED`: log in again",
+        ),
+        (
             "keys of an [OIDC issuer](../oidc.md)",
             _constant("server.access.signing_keys", "FRESH_SECONDS"),
             "their fetch",

@@ -31,11 +31,17 @@ logging.getLogger("grpc").setLevel(logging.INFO)
 log_plainly()
 
 # A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores. The
-# examples of a test are the same in every run; `pytest --hypothesis-profile explore` looks at others.
+# examples of a test are the same in every run; `pytest --hypothesis-profile explore` looks at more of them,
+# and at others.
 settings.register_profile(
-    "facegate", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow]
+    "facegate",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    max_examples=50,
+    suppress_health_check=[HealthCheck.too_slow],
 )
-settings.register_profile("explore", settings.get_profile("facegate"), derandomize=False)
+settings.register_profile("explore", settings.get_profile("facegate"), derandomize=False, max_examples=100)
 settings.load_profile("facegate")
 
 
@@ -54,10 +60,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.research)
 
 
+def pytest_configure() -> None:
+    """Collecting tests imports everything, which stays: no garbage is searched for until it is done."""
+    gc.disable()
+
+
 def pytest_collection_finish() -> None:
     """Keeps the modules and tests, half a million objects that stay, out of every garbage collection."""
     gc.collect()
     gc.freeze()
+    gc.enable()
 
 
 @functools.cache

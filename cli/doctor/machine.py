@@ -182,6 +182,7 @@ async def examine_ports(deployment: Deployment) -> list[Finding]:
             ("service", listeners.service),
             ("admin", listeners.admin),
             ("web", listeners.web),
+            ("console", listeners.console),
         )
         if one is not None and one.port
     }

@@ -19,6 +19,7 @@ from cli.shown import counted
 from device_integrity import ReferenceDataMalformed
 from server.access.access_tokens import OidcSettings
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
+from server.access.code_flow import ConsoleOidcSettings
 from server.access.signing_keys import SigningKeysInvalid, fetch_issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.key_validity import validity_of
@@ -217,6 +218,7 @@ def _tls(deployment: Deployment) -> Iterator[Finding]:
         ("device", listeners.device.tls),
         ("service", listeners.service.tls),
         *(() if listeners.web is None else (("web", listeners.web.tls),)),
+        *(() if listeners.console is None else (("console", listeners.console.tls),)),
     )
     for name, tls in named:
         if tls is None:
@@ -311,24 +313,30 @@ def _shape(name: str, chain: list[x509.Certificate]) -> Iterator[Finding]:
 
 
 async def examine_callers(deployment: Deployment) -> list[Finding]:
-    """Reads the API keys, and the keys of the issuer of access tokens."""
-    oidc = deployment.settings.listeners.service.oidc
-    of_issuer = [] if oidc is None else [await _issuer(oidc)]
-    return [*await asyncio.to_thread(lambda: list(_callers(deployment))), *of_issuer]
+    """Reads the API keys, and the keys of the issuers of access tokens and of the console's log-in."""
+    listeners = deployment.settings.listeners
+    people = None if listeners.console is None else listeners.console.oidc
+    of_issuers = [
+        await _issuer(oidc, name)
+        for oidc, name in ((listeners.service.oidc, "service"), (people, "console"))
+        if oidc is not None
+    ]
+    return [*await asyncio.to_thread(lambda: list(_callers(deployment))), *of_issuers]
 
 
-async def _issuer(oidc: OidcSettings) -> Finding:
+async def _issuer(oidc: OidcSettings | ConsoleOidcSettings, listener: str) -> Finding:
     try:
-        if oidc.jwks_file is None:
+        file = oidc.jwks_file if isinstance(oidc, OidcSettings) else None
+        if file is None:
             keys = (await fetch_issuer(oidc.issuer)).keys
         else:
-            keys = await asyncio.to_thread(read_jwks_file, oidc.jwks_file)
+            keys = await asyncio.to_thread(read_jwks_file, file)
     except (ConfigurationError, SigningKeysInvalid) as error:
         return failure(
             "ISSUER_UNUSABLE",
             str(error),
             expected=f"the public keys of the issuer {oidc.issuer}",
-            remedy="correct listeners.service.oidc, or the network between; see docs/oidc.md",
+            remedy=f"correct listeners.{listener}.oidc, or the network between; see docs/oidc.md",
         )
     return fine(
         "ISSUER_READ", f"{oidc.issuer}: {counted(len(keys), 'key')}, {counted(len(oidc.grants), 'grant')}"

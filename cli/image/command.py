@@ -580,7 +580,8 @@ def inspect_command(
 
 def _discrepancy_lines(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
     if not found:
-        return (Text("No discrepancies.", style="green"),)
+        told = "The pixels were not decoded: facegate image check tells whether any are missing."
+        return (Text("No discrepancies.", style="green"), Text(told))
     lines = [Text(f"{len(found)} {'discrepancies' if len(found) > 1 else 'discrepancy'}:", style="yellow")]
     return (*lines, *(Text(f"  {one.kind.value}: {one.text}") for one in found))
 

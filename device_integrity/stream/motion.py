@@ -180,7 +180,7 @@ def _correlations(one: Samples, others: Samples, shifts: NDArray[np.intp]) -> ND
     width = number + others_number - 1
     slanted = products.reshape(views, -1)[:, : number * width].reshape(views, number, width)
     common = slanted.sum(axis=1)[:, shifts + number - 1] - (ours * theirs).sum(axis=-1) / (end - start)
-    return common / np.maximum(np.sqrt(np.maximum(our_power * their_power, 0)), 1e-6)
+    return np.asarray(common / np.maximum(np.sqrt(np.maximum(our_power * their_power, 0)), 1e-6))
 
 
 def _summed(

@@ -745,9 +745,11 @@ _OF_THE_FACE: Final[Mapping[str, Callable[[FaceCrop], float | None]]] = MappingP
 
 _COLOUR_STEP: Final = 4
 """The spacing of the pixels that are read to tell whether a frame is grey."""
-_GREY_MEAN, _GREY_MOST = 2.0, 8
-"""The differences between the channels of a grey frame, 8-bit steps: their mean, and that of all but one
-pixel in a hundred. Grey frames have 0 to 3; the frames of 57 recorded clips 9.7 or more, and 21 or more."""
+_GREY_MEAN, _GREY_MOST, _GREY_CAST = 2.0, 8, 8.0
+"""The differences between the channels of a grey frame, 8-bit steps: beyond its tint their mean, and that of
+all but one pixel in a hundred; and their mean with the tint. Films of grey pictures, some with a cast, have
+0.7, 4 and 5 at most; the frames of 57 recorded clips 5.2, 25 and 9.7 or more. The light of a screen tints
+frames in the dark by more."""
 
 FRAME_CUES: Final = (_MOIRE, *_OF_THE_ROOM, *_OF_THE_FACE)
 """The names of the cues."""
@@ -774,6 +776,16 @@ def measure_frame_cues(image: BgrImage, face: DetectedFace, *, frame_index: int)
 
 
 def _colourless(image: BgrImage) -> bool:
-    blue, green, red = cv2.split(image[::_COLOUR_STEP, ::_COLOUR_STEP])
-    apart = np.maximum(cv2.absdiff(blue, red), cv2.absdiff(blue, green))
+    """Returns whether all colours of a frame are one slight tint, which may change with the brightness.
+
+    Films tint grey pictures by their rounding, and cameras by their white balance.
+    """
+    shown = image[::_COLOUR_STEP, ::_COLOUR_STEP].reshape(-1, 3).astype(np.float64)
+    brightness = shown.mean(axis=1) / 255
+    powers = np.stack([np.ones_like(brightness), brightness, brightness**2], axis=1)
+    between = shown[:, :1] - shown[:, 1:]
+    if np.abs(between).max(axis=1).mean() > _GREY_CAST:
+        return False
+    tint = powers @ np.linalg.lstsq(powers, between, rcond=None)[0]
+    apart = np.abs(between - tint).max(axis=1)
     return float(apart.mean()) <= _GREY_MEAN and float(np.percentile(apart, 99)) <= _GREY_MOST

@@ -33,6 +33,8 @@ __all__ = [
     "caller_name",
     "caller_of",
     "identifier_of",
+    "seconds_of",
+    "signed_claims",
     "verify_access_token",
 ]
 
@@ -48,7 +50,6 @@ _TYPES: Final = {
     "at+jwt": frozenset({"at+jwt", "application/at+jwt"}),
     "JWT": frozenset({"jwt", "application/jwt", "at+jwt", "application/at+jwt"}),
 }
-_MALFORMED: Final = "the access token is not a JWT that this server accepts; get one from the issuer"
 
 
 class TokenGrant(Rights):
@@ -132,10 +133,10 @@ def _registry() -> jws.JWSRegistry:
 _REGISTRY: Final = _registry()
 
 
-def identifier_of(token: str) -> str | None:
+def identifier_of(token: str, *, longest: int = MAX_TOKEN_CHARACTERS) -> str | None:
     """Returns the identifier of the key (``kid``) that a token names; ``None`` if it names none."""
     try:
-        return _identifier(_parse(token)[1])
+        return _identifier(_parse(token, longest=longest)[1])
     except Refusal:
         return None
 
@@ -153,47 +154,66 @@ def verify_access_token(
         Refusal: UNAUTHENTICATED: the token is malformed, of another type, issuer or audience, is not signed
             with a key of the issuer and an accepted algorithm, or is not valid now. Or what ``key`` raises.
     """
-    parsed, header = _parse(token)
-    kind, algorithm = header.get("typ"), header.get("alg")
-    if not isinstance(kind, str) or kind.lower() not in _TYPES[policy.token_type]:
-        raise _refused("the credential is a JWT, but no access token (typ at+jwt); get an access token")
-    if not isinstance(algorithm, str) or algorithm not in policy.algorithms:
-        raise _refused(
-            "the access token is not signed with an accepted algorithm: ES256, RS256, PS256 or EdDSA"
-        )
-    identifier = _identifier(header)
-    if "crit" in header or "b64" in header or identifier is None:
-        raise _refused(
-            "the header of the access token has no kid, or extensions (crit) that are not accepted"
-        )
-    signing = key(identifier)
-    if algorithm not in signing.algorithms:
-        raise _refused("the key of the access token is for another algorithm")
-    try:
-        if not jws.validate_compact(parsed, signing.key, registry=_REGISTRY):
-            raise _refused("the signature of the access token is wrong")
-        claims = json.loads(parsed.payload)
-    except (JoseError, ValueError, TypeError, RecursionError) as error:
-        raise _refused(_MALFORMED) from error
-    if not isinstance(claims, dict):
-        raise _refused(_MALFORMED)
+    types = _TYPES[policy.token_type]
+    claims = signed_claims(token, what="access token", types=types, algorithms=policy.algorithms, key=key)
     return _valid(claims, policy=policy, now=now)
 
 
-def _parse(token: str) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
-    if len(token) > MAX_TOKEN_CHARACTERS:
-        raise _refused(
-            f"the access token has more than {MAX_TOKEN_CHARACTERS} characters; let the issuer state fewer "
-            "claims"
-        )
+def signed_claims(
+    token: str,
+    *,
+    what: str,
+    types: Collection[str],
+    key: Callable[[str], SigningKey],
+    algorithms: Collection[str] = ALGORITHMS,
+    longest: int = MAX_TOKEN_CHARACTERS,
+) -> Mapping[str, Any]:
+    """Returns the claims of a JWT whose signature is valid. The caller verifies the claims.
+
+    Args:
+        what: What the token is, for messages.
+        types: The accepted ``typ``, in small letters; ``""`` for a header without it.
+        key: Returns the key of a ``kid``, or raises a ``Refusal``.
+
+    Raises:
+        Refusal: UNAUTHENTICATED; or what ``key`` raises.
+    """
+    parsed, header = _parse(token, what=what, longest=longest)
+    kind, algorithm = header.get("typ", ""), header.get("alg")
+    if not isinstance(kind, str) or kind.lower() not in types:
+        raise _refused(f"the credential is a JWT, but no {what} (typ)")
+    if not isinstance(algorithm, str) or algorithm not in algorithms:
+        raise _refused(f"the {what} is not signed with an accepted algorithm: ES256, RS256, PS256 or EdDSA")
+    identifier = _identifier(header)
+    if "crit" in header or "b64" in header or identifier is None:
+        raise _refused(f"the header of the {what} has no kid, or extensions (crit) that are not accepted")
+    signing = key(identifier)
+    if algorithm not in signing.algorithms:
+        raise _refused(f"the key of the {what} is for another algorithm")
+    try:
+        if not jws.validate_compact(parsed, signing.key, registry=_REGISTRY):
+            raise _refused(f"the signature of the {what} is wrong")
+        claims = json.loads(parsed.payload)
+    except (JoseError, ValueError, TypeError, RecursionError) as error:
+        raise _malformed(what) from error
+    if not isinstance(claims, dict):
+        raise _malformed(what)
+    return claims
+
+
+def _parse(
+    token: str, *, what: str = "access token", longest: int = MAX_TOKEN_CHARACTERS
+) -> tuple[jws.CompactSignature, Mapping[str, Any]]:
+    if len(token) > longest:
+        raise _refused(f"the {what} has more than {longest} characters; let the issuer state fewer claims")
     try:
         # Decodes the payload, too, and parses nothing of it.
         parsed = jws.extract_compact(token.encode("ascii"), registry=_REGISTRY)
         header = parsed.headers()
     except (JoseError, ValueError, TypeError, AttributeError, RecursionError) as error:
-        raise _refused(_MALFORMED) from error
+        raise _malformed(what) from error
     if not isinstance(header, dict):
-        raise _refused(_MALFORMED)
+        raise _malformed(what)
     return parsed, header
 
 
@@ -215,12 +235,12 @@ def _valid(claims: Mapping[str, Any], *, policy: TokenPolicy, now: datetime) -> 
         if not isinstance(client, str) or client in audiences:
             raise _refused("the JWT may be an ID token: its client is not named, or is its audience")
     seconds = now.timestamp()
-    expires, issued = _seconds(claims, "exp"), _seconds(claims, "iat")
+    expires, issued = seconds_of(claims, "exp"), seconds_of(claims, "iat")
     if expires is None or issued is None:
         raise _refused("the access token states no exp or no iat")
     if seconds >= expires:
         raise _refused("the access token has expired; get a new one")
-    begins = _seconds(claims, "nbf") if "nbf" in claims else issued
+    begins = seconds_of(claims, "nbf") if "nbf" in claims else issued
     if begins is None or max(begins, issued) > seconds + policy.leeway.total_seconds():
         raise _refused(
             "the access token is not valid yet (iat, nbf); correct the clocks of issuer and server"
@@ -233,7 +253,7 @@ def _valid(claims: Mapping[str, Any], *, policy: TokenPolicy, now: datetime) -> 
     )
 
 
-def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
+def seconds_of(claims: Mapping[str, Any], name: str) -> float | None:
     """Returns a NumericDate as seconds since 1970; ``None`` if it is none, or after the year 9999."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
@@ -242,6 +262,10 @@ def _seconds(claims: Mapping[str, Any], name: str) -> float | None:
 
 
 _LAST_SECOND: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()
+
+
+def _malformed(what: str) -> Refusal:
+    return _refused(f"the {what} is not a JWT that this server accepts; get one from the issuer")
 
 
 def _refused(message: str) -> Refusal:

@@ -77,11 +77,14 @@ class ApiKeys:
     keys: tuple[ApiKey, ...]
 
     def find(self, key: str) -> ApiKey | None:
-        """Returns the entry of a key, also of an expired one; ``None`` for an unknown key.
+        """Returns the entry of a key, also of an expired one; ``None`` for an unknown key."""
+        return self.with_hash(sha256(key.encode("utf-8", "surrogatepass")).digest())
+
+    def with_hash(self, digest: bytes) -> ApiKey | None:
+        """Returns the entry of the key with this SHA-256, as ``find``.
 
         Every hash is compared, in constant time.
         """
-        digest = sha256(key.encode("utf-8", "surrogatepass")).digest()
         found = None
         for known in self.keys:
             if hmac.compare_digest(known.sha256, digest):

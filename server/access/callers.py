@@ -52,7 +52,7 @@ class Scope(StrEnum):
     ANALYZE = "analysis"
     """AnalyzeImage and AnalyzeVideo."""
     READ_EVIDENCE = "evidence.read"
-    """ListChecks and GetEvidence."""
+    """ListChecks, GetFigures and GetEvidence."""
     READ_IMAGES = "evidence.images"
     """GetEvidenceImage."""
     EXPORT_EVIDENCE = "evidence.export"

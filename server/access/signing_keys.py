@@ -297,6 +297,11 @@ class Issuer:
         return None if self._answer is None else self._answer.document
 
     @property
+    def is_asked(self) -> bool:
+        """Whether the issuer is asked: there is no file."""
+        return self._file is None
+
+    @property
     def away(self) -> bool:
         """Whether the last fetch failed."""
         return self._away
@@ -337,13 +342,13 @@ class Issuer:
             wait = RETRY_SECONDS - (self._monotonic() - self._tried)
             raise Refusal(
                 Reason.NOT_SERVING,
-                "the server does not know the key of this access token, and cannot get the keys of the "
+                "the server does not know the key of this token, and cannot get the keys of the "
                 "issuer at present; try again",
                 retry_after=min(max(wait, 1.0), RETRY_SECONDS),
             )
         raise Refusal(
             Reason.UNAUTHENTICATED,
-            "the access token is signed with a key that its issuer does not publish; get a new one",
+            "the token is signed with a key that its issuer does not publish; get a new one",
         )
 
     def read_file(self) -> bool:

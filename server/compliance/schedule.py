@@ -348,6 +348,14 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         kept=span(settings.compliance.approval_hours * 3_600),
         destroyed_by="The action, or every server, each minute.",
     )
+    console = settings.listeners.console
+    yield ScheduledDatum(
+        name="Sessions of the console: names and rights of callers, hashes of cookies",
+        places=("console_sessions",),
+        purpose="Log-ins that every replica knows.",
+        kept="there is no console" if console is None else f"at most {span(console.session_hours * 3_600)}",
+        destroyed_by="Logging out, or every server, each minute.",
+    )
     yield ScheduledDatum(
         name="Audit log: names of callers, purposes, times, pseudonyms of subjects",
         places=("audit_events", "audit_heads", "audit_checkpoints", "audit_subjects", "witness"),

@@ -23,7 +23,7 @@ from pydantic_settings import EnvSettingsSource, SettingsError
 
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
-from server.configuration.settings import EVALUATION_PACK, EVALUATION_POLICY, Settings
+from server.configuration.settings import EVALUATION_PACK, EVALUATION_POLICY, ConsoleListener, Settings
 
 __all__ = [
     "ENVIRONMENT_CONFIG",
@@ -161,8 +161,8 @@ class LoadedSettings:
 def load_settings(file: Path | None = None) -> LoadedSettings:
     """Reads the effective settings.
 
-    Without a file, a server that listens on loopback only may use a pack for evaluation, unless the
-    environment sets ``allow_evaluation_pack``. If its pack is ``embedded``, its default policy is
+    Without a file, a server that listens on loopback only has a console, and may use a pack for evaluation,
+    unless the environment sets ``allow_evaluation_pack``. If its pack is ``embedded``, its default policy is
     ``evaluation``, unless the environment sets ``policies.default``.
 
     Args:
@@ -194,6 +194,10 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
     if file is None and settings.on_loopback:
         if _EVALUATION not in origins:
             settings = settings.model_copy(update={_EVALUATION: True})
+        if settings.listeners.console is None:
+            console = settings.listeners.model_copy(update={"console": ConsoleListener()})
+            if console.console_login is not None:
+                settings = settings.model_copy(update={"listeners": console})
         if settings.pack == EVALUATION_PACK and _DEFAULT_POLICY not in origins:
             policies = settings.policies.model_copy(update={"default": EVALUATION_POLICY})
             settings = settings.model_copy(update={"policies": policies})

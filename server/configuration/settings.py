@@ -9,6 +9,7 @@ import os
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import (
@@ -19,7 +20,9 @@ from pydantic_settings import (
 
 from server.access.access_tokens import OidcSettings
 from server.access.client_certificates import ClientCertificateEntry
-from server.base.table import Table, is_loopback
+from server.access.code_flow import ConsoleOidcSettings
+from server.access.sessions import Login
+from server.base.table import Table, WebOrigin, is_loopback
 from server.configuration.device import DeviceIntegritySettings
 from server.configuration.tables import (
     AnalysisSettings,
@@ -36,6 +39,7 @@ __all__ = [
     "EVALUATION_PACK",
     "EVALUATION_POLICY",
     "AdminListener",
+    "ConsoleListener",
     "DeviceListener",
     "IsolationSettings",
     "KeySettings",
@@ -119,6 +123,44 @@ class WebListener(Table):
     @model_validator(mode="after")
     def _safe(self) -> Self:
         _validate_tls(self.host, self.tls)
+        return self
+
+
+class ConsoleListener(Table):
+    """The listener for the console: pages for people of compliance; see ``docs/console.md``."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on."""
+    port: Port = 8447
+    """TCP port; 0 for any free one."""
+    tls: Tls | None = None
+    """Certificate. Mandatory unless ``host`` is loopback."""
+    origin: WebOrigin | None = None
+    """The address of the console in browsers, such as ``https://facegate.bank.example``; requests that name
+    another host are refused. Mandatory unless ``host`` is loopback, where it is by default ``localhost`` and
+    ``127.0.0.1``."""
+    idle_minutes: int = Field(default=15, ge=1, le=1440)
+    """Minutes without a call after which a session ends."""
+    session_hours: int = Field(default=8, ge=1, le=168)
+    """Hours after the log-in at which a session ends."""
+    step_up_minutes: int = Field(default=10, ge=1, le=1440)
+    """Minutes after a log-in in which a person may export and erase; later, they log in again first."""
+    oidc: ConsoleOidcSettings | None = None
+    """The OIDC issuer at which people log in, in place of API keys."""
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        _validate_tls(self.host, self.tls)
+        if self.origin is None:
+            if not is_loopback(self.host):
+                raise ValueError(
+                    f"host {self.host} is reachable from other machines: set origin to the address of the "
+                    "console in browsers, such as https://facegate.bank.example"
+                )
+            return self
+        place = urlsplit(self.origin)
+        if place.scheme == "http" and (self.tls is not None or not is_loopback(place.hostname or "")):
+            raise ValueError("origin: write https://: cookies never cross a network in clear text")
         return self
 
 
@@ -215,6 +257,34 @@ class ListenerSettings(Table):
     """The listener for metrics and health."""
     web: WebListener | None = None
     """The listener for pages; without this table there is none."""
+    console: ConsoleListener | None = None
+    """The listener for the console; without this table there is none. ``facegate serve`` on loopback without
+    a settings file has one."""
+
+    @model_validator(mode="after")
+    def _people_can_log_in(self) -> Self:
+        if self.console is None or self.console_login is not None:
+            return self
+        raise ValueError(
+            "console: nobody could log in: set listeners.console.oidc, or listeners.service.api_keys_file "
+            "without tls.client_ca"
+        )
+
+    @property
+    def console_login(self) -> Login | None:
+        """How people log in at the console; ``None`` if they cannot.
+
+        API keys are no log-in where a call also needs a certificate, because the console asks for none.
+        """
+        service = self.service
+        if self.console is not None and self.console.oidc is not None:
+            return Login.OIDC
+        mutual = service.tls is not None and service.tls.client_ca is not None
+        if service.api_keys_file is not None and not mutual:
+            return Login.API_KEY
+        local = self.console is not None and is_loopback(self.console.host) and is_loopback(service.host)
+        bearer = service.api_keys_file is not None or service.oidc is not None
+        return Login.LINK if local and not mutual and not bearer else None
 
 
 class RuntimeSettings(Table):
@@ -404,7 +474,7 @@ class Settings(BaseSettings):
     def on_loopback(self) -> bool:
         """Whether only this machine can reach the listeners."""
         listeners = self.listeners
-        opened = listeners.device, listeners.service, listeners.admin, listeners.web
+        opened = listeners.device, listeners.service, listeners.admin, listeners.web, listeners.console
         return all(is_loopback(listener.host) for listener in opened if listener is not None)
 
     @property

@@ -10,7 +10,7 @@ import structlog
 from grpc.aio import ServicerContext
 
 from server.access.access_tokens import MAX_TOKEN_CHARACTERS, AccessTokens
-from server.access.api_keys import ApiKeys
+from server.access.api_keys import ApiKey, ApiKeys
 from server.access.callers import Caller, Role
 from server.access.client_certificates import ClientCertificates
 from server.audit import Actor
@@ -174,6 +174,25 @@ class CallerIdentifier:
         keys = () if self._api_keys is None else self._api_keys.content.keys
         return (*(key.caller for key in keys), *(() if self._tokens is None else self._tokens.callers))
 
+    def holder_of_key(self, key: str) -> Caller | None:
+        """Returns the caller of an API key; ``None`` for an unknown one.
+
+        Raises:
+            Refusal: The key has expired (UNAUTHENTICATED).
+        """
+        return None if self._api_keys is None else self._valid(self._api_keys.content.find(key))
+
+    def holder_of_hash(self, digest: bytes) -> Caller | None:
+        """Returns the caller of the API key with this SHA-256; see ``holder_of_key``."""
+        return None if self._api_keys is None else self._valid(self._api_keys.content.with_hash(digest))
+
+    def _valid(self, key: ApiKey | None) -> Caller | None:
+        if key is None:
+            return None
+        if key.expires is not None and self._now() >= key.expires:
+            raise Refusal(Reason.UNAUTHENTICATED, "the API key has expired; ask the operator for a new one")
+        return replace(key.caller, expires=key.expires)
+
     def _holder(self, context: ServicerContext[Any, Any]) -> Caller | None:
         """Returns the caller of an API key or access token; ``None`` if neither is configured."""
         if self._api_keys is None and self._tokens is None:
@@ -188,13 +207,9 @@ class CallerIdentifier:
             raise Refusal(
                 Reason.UNAUTHENTICATED, f"no {wanted}: send the metadata `authorization: Bearer <{wanted}>`"
             )
-        key = None if self._api_keys is None else self._api_keys.content.find(sent)
+        key = self.holder_of_key(sent)
         if key is not None:
-            if key.expires is not None and self._now() >= key.expires:
-                raise Refusal(
-                    Reason.UNAUTHENTICATED, "the API key has expired; ask the operator for a new one"
-                )
-            return replace(key.caller, expires=key.expires)
+            return key
         if self._tokens is not None and len(sent.split(".")) == _PARTS_OF_TOKENS:
             return self._tokens.find(sent, now=self._now())
         raise Refusal(
@@ -203,9 +218,9 @@ class CallerIdentifier:
         )
 
 
-def actor_of(caller: Caller, context: ServicerContext[Any, Any]) -> Actor:
+def actor_of(caller: Caller, address: str) -> Actor:
     """Returns the caller of a call for the audit log."""
-    return Actor(name=caller.name, role=",".join(sorted(caller.roles)), address=address_of(context))
+    return Actor(name=caller.name, role=",".join(sorted(caller.roles)), address=address)
 
 
 def address_of(context: ServicerContext[Any, Any]) -> str:
@@ -213,6 +228,11 @@ def address_of(context: ServicerContext[Any, Any]) -> str:
     # grpc writes ipv4:192.0.2.7:4711, ipv6:%5B2001:db8::7%5D:4711 and unix:path.
     kind, _, place = unquote(context.peer()).partition(":")
     address = place.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else kind
+    return printable_address(address)
+
+
+def printable_address(address: str) -> str:
+    """Returns an address as the audit log accepts it."""
     return "".join(character for character in address if character.isprintable())[:_LONGEST_ADDRESS]
 
 

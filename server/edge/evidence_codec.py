@@ -16,6 +16,7 @@ from liveness import AttackType
 from server.audit import AuditEntry
 from server.base.errors import Reason, Refusal
 from server.compliance.erasing import ErasureReason, Residue
+from server.compliance.figures import FiguresFilter, percentile
 from server.compliance.listing import CheckFilter, CheckPage
 from server.compliance.reading import OpenedEvidence
 from server.domain.terms import CheckStatus, FailureReason
@@ -24,6 +25,7 @@ from server.edge.scan_codec import timestamp
 from server.storage.approvals import PendingApproval
 from server.storage.audit_reader import AuditFilter
 from server.storage.evidence_records import ListedCheck
+from server.storage.figures import DayFigures
 from server.storage.holds import StoredHold
 from server.verdict.record import ImageFacts
 
@@ -36,6 +38,8 @@ __all__ = [
     "erasure_reason",
     "evidence_to_wire",
     "facts_to_wire",
+    "figures_filter_of",
+    "figures_to_wire",
     "filter_of",
     "hold_to_wire",
     "member",
@@ -104,6 +108,43 @@ def page_to_wire(page: CheckPage) -> evidence_pb2.ListChecksResponse:
     """Returns the message for a page of checks."""
     return evidence_pb2.ListChecksResponse(
         checks=[_summary(line) for line in page.checks], next_page_token=page.next_page_token
+    )
+
+
+def figures_filter_of(request: evidence_pb2.GetFiguresRequest) -> FiguresFilter:
+    """Returns the conditions that a request of GetFigures sets.
+
+    Raises:
+        Refusal: A time is out of range (INVALID_FIELD).
+    """
+    return FiguresFilter(
+        since=_moment(request, "decided_since"),
+        before=_moment(request, "decided_before"),
+        policy=request.policy,
+        sandbox=request.sandbox if request.HasField("sandbox") else None,
+    )
+
+
+def figures_to_wire(days: tuple[DayFigures, ...]) -> evidence_pb2.GetFiguresResponse:
+    """Returns the message for figures by day and policy."""
+    return evidence_pb2.GetFiguresResponse(days=[_day(figures) for figures in days])
+
+
+def _day(figures: DayFigures) -> evidence_pb2.FiguresOfDay:
+    return evidence_pb2.FiguresOfDay(
+        day=figures.day.isoformat(),
+        policy=figures.policy,
+        successes=figures.statuses[CheckStatus.SUCCESS],
+        failures=figures.statuses[CheckStatus.FAILURE],
+        undecided=figures.statuses[CheckStatus.NOT_DECIDED],
+        reasons=[
+            evidence_pb2.ReasonCount(
+                reason=result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason}"), checks=number
+            )
+            for reason, number in figures.reasons.most_common()
+        ],
+        seconds_to_verdict_median=percentile(figures.seconds, 0.5),
+        seconds_to_verdict_p90=percentile(figures.seconds, 0.9),
     )
 
 
@@ -225,7 +266,9 @@ def _summary(line: ListedCheck) -> evidence_pb2.CheckSummary:
     return message
 
 
-def _moment(request: evidence_pb2.ListChecksRequest, name: str) -> datetime | None:
+def _moment(
+    request: evidence_pb2.ListChecksRequest | evidence_pb2.GetFiguresRequest, name: str
+) -> datetime | None:
     if not request.HasField(name):  # type: ignore[arg-type]  # one of its two fields
         return None
     stamp: Timestamp = getattr(request, name)

@@ -29,6 +29,7 @@ from server.access.callers import COMPLIANCE_ROLES, Caller, Scope
 from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent, Tally
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, address_of
+from server.edge.calls import require_scope
 from server.telemetry.metrics import Metrics
 
 __all__ = ["Gate", "RefusedAccess", "WaitingRoom"]
@@ -278,14 +279,7 @@ class Gate(ServerInterceptor):
             return _Admission(self._public, None)
         await self._callers.prepare(context)
         caller = self._callers.identify(context)
-        needed = self._scopes.get(method)
-        if needed is not None and needed not in caller.scopes:
-            raise Refusal(
-                Reason.PERMISSION_DENIED,
-                f"these credentials do not allow the call, which needs the scope {needed.value}; use others, "
-                "or ask the operator for the scope",
-                details={"requiredScope": needed.value},
-            )
+        require_scope(caller, self._scopes.get(method))
         pending = self._of_scopes.get(caller.scope)
         if pending is None:
             pending = self._of_scopes[caller.scope] = WaitingRoom(

@@ -25,7 +25,9 @@ from server.telemetry.metrics import Metrics
 __all__ = [
     "ANALYSIS_SERVICE",
     "DEVICE_METHODS",
+    "EVIDENCE",
     "EVIDENCE_SERVICE",
+    "REVIEW",
     "REVIEW_SERVICE",
     "SCAN_METHOD",
     "SCOPES",
@@ -35,11 +37,13 @@ __all__ = [
     "Listener",
 ]
 
+EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
+REVIEW: Final = review_pb2.DESCRIPTOR.services_by_name["ReviewService"]
 SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
-    evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"],
-    review_pb2.DESCRIPTOR.services_by_name["ReviewService"],
+    EVIDENCE,
+    REVIEW,
 )
 """The services of the contract."""
 _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
@@ -55,6 +59,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
     f"/{ANALYSIS_SERVICE}/AnalyzeVideo": Scope.ANALYZE,
     f"/{EVIDENCE_SERVICE}/ListChecks": Scope.READ_EVIDENCE,
+    f"/{EVIDENCE_SERVICE}/GetFigures": Scope.READ_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/GetEvidence": Scope.READ_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/GetEvidenceImage": Scope.READ_IMAGES,
     f"/{EVIDENCE_SERVICE}/ExportEvidence": Scope.EXPORT_EVIDENCE,

@@ -17,7 +17,7 @@ from server.checks.completion import CheckCompletion
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.progress import CheckInquiry, CheckProgress
 from server.domain.terms import Mode
-from server.edge.callers import CallerIdentifier, actor_of
+from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.places import Places
 from server.edge.result_codec import add_images, check_id_of, parse_report, parse_result, progress_to_wire
 from server.edge.review_codec import standing_to_wire
@@ -110,7 +110,7 @@ class ServiceServicer:
                 check_id_of(request.check_id),
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                actor=actor_of(caller, context),
+                actor=actor_of(caller, address_of(context)),
                 audit_images=request.audit_image_limit,
                 close_now=request.close_now,
                 now=env.now(),

@@ -89,6 +89,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
     _C.PERMISSION_DENIED: frozenset(
         {
             Reason.PERMISSION_DENIED,
+            Reason.STEP_UP_REQUIRED,
             Reason.SESSION_KEY_MISMATCH,
             Reason.RESUME_PROOF_INVALID,
             Reason.ORIGIN_NOT_ALLOWED,

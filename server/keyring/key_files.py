@@ -6,6 +6,7 @@ signed. The keys of a tenant lie in ``tenants/<name>``. If the settings name a k
 of secret files is encrypted under it.
 """
 
+import errno
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
@@ -222,9 +223,9 @@ def _write(final: Path, content: bytes, *, over: bool) -> None:
             make_private_folder(folder)
         write_private_file(final, content, over=over)
     except OSError as error:
-        raise KeysUnusable(
-            f"{final}: cannot be written: {error.strerror or error}; give the server a folder that it owns"
-        ) from error
+        full = error.errno in {errno.ENOSPC, errno.EDQUOT}
+        advice = "make room on the disk" if full else "give the server a folder that it owns"
+        raise KeysUnusable(f"{final}: cannot be written: {error.strerror or error}; {advice}") from error
 
 
 def _read(path: Path) -> bytes:

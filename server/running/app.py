@@ -63,6 +63,7 @@ class FacegateServer:
         tuning: Tuning | None = None,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         monotonic: Callable[[], float] = time.monotonic,
+        show_link: Callable[[str], None] = lambda _: None,
     ) -> None:
         """Sets the settings; nothing is opened before ``start``.
 
@@ -70,7 +71,10 @@ class FacegateServer:
             pack: A loaded pack; ``None`` loads the configured one.
             decoders: A running pool of decoders, which its owner closes; ``None`` starts the configured ones.
             tuning: Values for tests and benchmarks.
+            show_link: Shows the address with the one-time link of a console on loopback, at the start and
+                after each use.
         """
+        self._show_link = show_link
         self._settings = settings
         self._given_pack = pack
         self._tuning = tuning or Tuning()
@@ -105,6 +109,12 @@ class FacegateServer:
         """``host:port`` of the web listener; ``None`` if settings have none."""
         web = self._started.web
         return None if web is None else web.target
+
+    @property
+    def console_address(self) -> str | None:
+        """The address of the console in browsers; ``None`` if settings have none."""
+        console = self._started.console
+        return None if console is None else console.listener.address
 
     @property
     def admin_port(self) -> int:
@@ -181,9 +191,10 @@ class FacegateServer:
             metrics=self._metrics,
             now=self._clock.now,
             monotonic=self._clock.monotonic,
+            show_link=self._show_link,
         )
-        if listeners.issuer is not None:
-            self._opened.push_async_callback(listeners.issuer.close)
+        for issuer in listeners.issuers:
+            self._opened.push_async_callback(issuer.close)
         server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
         authority = await asyncio.to_thread(open_authority, settings.audit)
         objects = open_object_store(
@@ -208,6 +219,8 @@ class FacegateServer:
         await listeners.service.start()
         if listeners.web is not None:
             await listeners.web.start()
+        if listeners.console is not None:
+            await listeners.console.listener.start()
         stores = self._stores = await open_stores(
             settings.database_url, objects=objects, keys=keys, metrics=self._metrics
         )
@@ -270,6 +283,7 @@ class FacegateServer:
                 evidence=stores.evidence,
                 repository=stores.checks,
                 retention=stores.retention,
+                sessions=stores.sessions,
                 metrics=self._metrics,
                 now=self._clock.now,
                 sweep_seconds=self._tuning.sweep_seconds,
@@ -307,11 +321,14 @@ class FacegateServer:
             task.start()
         listeners.device.serve()
         listeners.service.serve()
+        if listeners.console is not None:
+            listeners.console.listener.serve()
         _log.info(
             "serving",
             device=self.device_target,
             service=self.service_target,
             web=self.web_target,
+            console=self.console_address,
             admin_port=self.admin_port,
             pack=pack.name,
             pack_version=pack.version,
@@ -348,6 +365,8 @@ class FacegateServer:
         if self._listeners is not None:
             if self._listeners.web is not None:
                 await self._listeners.web.stop(_STOP_SECONDS)
+            if self._listeners.console is not None:
+                await self._listeners.console.listener.stop(_STOP_SECONDS)
             await self._listeners.device.stop(_STOP_SECONDS)
             await self._listeners.service.stop(_STOP_SECONDS)
         for task in background:

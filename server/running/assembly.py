@@ -12,6 +12,7 @@ from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import load_fingerprints
 from liveness import FusionModel, GuidanceSettings, Oval, load_fusion_model
 from liveness.dynamic import load_flash_model
+from server.audit import SERVER_TENANT
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
@@ -23,6 +24,7 @@ from server.checks.reviews import ReviewSelection
 from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
+from server.compliance.figures import CheckFigures
 from server.compliance.listing import AuditListing, CheckListing, PageTokens
 from server.compliance.reading import EvidenceReading
 from server.compliance.reviewing import Reviewing
@@ -34,10 +36,11 @@ from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
+from server.edge.console.sessions import SessionStores
+from server.edge.evidence_calls import EvidenceEnvironment
 from server.edge.evidence_codec import describe_result
-from server.edge.evidence_servicer import EvidenceEnvironment
 from server.edge.result_codec import serialise_report, serialise_result
-from server.edge.review_servicer import ReviewEnvironment
+from server.edge.review_calls import ReviewEnvironment
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.records import RecordVault
@@ -57,6 +60,7 @@ from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
 from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.figures import FiguresRepository
 from server.storage.holds import HoldRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
@@ -64,6 +68,7 @@ from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.schema import expect_usable, prepare_database
+from server.storage.sessions import SessionRepository
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
@@ -105,6 +110,8 @@ class Stores:
     holds: HoldRepository
     reviews: ReviewRepository
     audit: AuditLog
+    sessions: SessionRepository
+    figures: FiguresRepository
 
 
 async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing, metrics: Metrics) -> Stores:
@@ -139,6 +146,8 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
         holds=HoldRepository(database),
         reviews=ReviewRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
+        sessions=SessionRepository(database),
+        figures=FiguresRepository(database),
         vault=RecordVault(
             wrapping_keys=keys.wrapping_keys,
             tenant_key=keys.memory.tenant_key,
@@ -292,6 +301,7 @@ def evidence_environment(
         listing=CheckListing(
             records=stores.records, log=stores.audit, tenant_keys=keys.memory.tenant_keys, tokens=tokens
         ),
+        figures=CheckFigures(repository=stores.figures, log=stores.audit),
         reading=reading,
         erasure=erasure,
         subjects=SubjectExport(
@@ -486,10 +496,19 @@ def open_servicers(
             now=now,
         )
     )
-    listeners.evidence_servicer.open(
+    listeners.evidence_calls.open(
         evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
     )
-    listeners.review_servicer.open(review_environment(settings, stores=stores, keys=keys, now=now))
+    listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
+    if listeners.console is not None:
+        listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
+        listeners.console.sessions.open(
+            SessionStores(
+                repository=stores.sessions,
+                log=stores.audit,
+                keys=partial(keys.memory.tenant_keys, SERVER_TENANT),
+            )
+        )
     listeners.analysis_servicer.open(
         workers.analyses.environment(
             pack=pack, identity=identity, fusion=fusion, still_decoder=workers.decoders, now=now

@@ -14,7 +14,14 @@ from server.configuration.tables import AnalysisSettings, LimitSettings, TenantL
 from server.edge.places import NO_LINE, Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
-__all__ = ["ADMIN_CONNECTIONS", "Capacity", "ConnectionLimits", "open_capacity", "share"]
+__all__ = [
+    "ADMIN_CONNECTIONS",
+    "CONSOLE_CONNECTIONS",
+    "Capacity",
+    "ConnectionLimits",
+    "open_capacity",
+    "share",
+]
 
 _CALL_RETRY_SECONDS = 1.0
 _SCAN_RETRY_SECONDS = 3.0
@@ -124,6 +131,8 @@ def open_capacity(
 
 ADMIN_CONNECTIONS = 64
 """Maximum connections of the admin listener."""
+CONSOLE_CONNECTIONS = 128
+"""Maximum connections of the console."""
 _RESERVE = 256
 """Handles for files that the server itself opens: database, objects, models, decoders, key files."""
 _MOST_CONNECTIONS = 20_000
@@ -143,19 +152,23 @@ class ConnectionLimits:
     web: int
 
 
-def share(limits: LimitSettings, *, handles: int, web: bool = False) -> ConnectionLimits:
+def share(
+    limits: LimitSettings, *, handles: int, web: bool = False, console: bool = False
+) -> ConnectionLimits:
     """Divides the handles between the listeners.
 
     Args:
         limits: The limits of the server; each scan, call, upload and watch may need a separate connection.
         handles: The number of handles that the process may have open; negative for no limit.
         web: Whether there is a web listener, which gets as many connections as the device listener.
+        console: Whether there is a console.
 
     Raises:
         ConfigurationError: There are too few handles.
     """
     scans, calls = limits.max_scans, limits.max_unary + limits.max_uploads + limits.max_watches
-    needed = (4 if web else 2) * scans + calls + ADMIN_CONNECTIONS + _RESERVE
+    reserve = ADMIN_CONNECTIONS + _RESERVE + (CONSOLE_CONNECTIONS if console else 0)
+    needed = (4 if web else 2) * scans + calls + reserve
     if handles < 0:
         return ConnectionLimits(_MOST_CONNECTIONS, _MOST_CONNECTIONS, _MOST_CONNECTIONS if web else 0)
     if handles < needed:
@@ -164,7 +177,7 @@ def share(limits: LimitSettings, *, handles: int, web: bool = False) -> Connecti
             "the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower "
             "limits.max_scans, limits.max_unary, limits.max_uploads or limits.max_watches"
         )
-    free = handles - ADMIN_CONNECTIONS - _RESERVE
+    free = handles - reserve
     service = min(_MOST_CONNECTIONS, max(calls, free // 4))
     scanning = min(_MOST_CONNECTIONS, (free - service) // (2 if web else 1))
     return ConnectionLimits(device=scanning, service=service, web=scanning if web else 0)

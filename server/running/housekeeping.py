@@ -19,6 +19,7 @@ from server.storage.errors import SchemaOutdated
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository
+from server.storage.sessions import SessionRepository
 from server.telemetry.metrics import Metrics
 
 __all__ = ["FileWatch"]
@@ -44,6 +45,7 @@ class Housekeeper:
         evidence: EvidenceStore,
         repository: CheckRepository,
         retention: RetentionRepository,
+        sessions: SessionRepository,
         metrics: Metrics,
         now: Callable[[], datetime],
         sweep_seconds: float,
@@ -60,6 +62,7 @@ class Housekeeper:
             evidence: Erases images without a row.
             repository: Reports which images are still referred to, and erases expired marks of failed checks.
             retention: Removes erased data from the log of the database.
+            sessions: Removes sessions of the console that have ended.
             sweep_seconds: Time between two rounds. Each round handles deadlines, every 12th round retention,
                 and every 720th round orphaned images.
             devices: Erases expired enrolled keys and one-time tokens.
@@ -73,6 +76,7 @@ class Housekeeper:
         self._evidence = evidence
         self._repository = repository
         self._retention = retention
+        self._sessions = sessions
         self._metrics = metrics
         self._now = now
         self._sweep_seconds = sweep_seconds
@@ -148,6 +152,7 @@ class Housekeeper:
         await self._devices.forget_oldest_scans(most=self._most_scans, limit=_OLDEST)
         await self._repository.expire_tries(now - self._tries)
         await self._retention.expire_approvals(now)
+        await self._sessions.expire_sessions(now)
 
     async def _sweep_orphans(self) -> None:
         if not await self._repository.any_check():

@@ -1,9 +1,11 @@
 """The listeners for devices, orchestrators and pages, and the servicers behind them."""
 
-from collections.abc import Callable, Collection, Mapping
+import secrets
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -11,6 +13,7 @@ from server.access.access_tokens import AccessTokens, OidcSettings
 from server.access.api_keys import ApiKeys, load_api_keys
 from server.access.callers import Role
 from server.access.client_certificates import ClientCertificates
+from server.access.code_flow import CodeFlow, ConsoleOidcSettings
 from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
@@ -18,14 +21,25 @@ from server.base.private_files import WatchedFile
 from server.configuration.settings import LimitSettings, Settings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
+from server.edge.calls import Calls, CallsServicer
+from server.edge.console import (
+    Admission,
+    ConsoleInterface,
+    ConsoleListener,
+    ConsoleSessions,
+    LogIn,
+    OidcLogIn,
+)
+from server.edge.console.guard import Guard
+from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
-from server.edge.evidence_servicer import EvidenceServicer
+from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
-from server.edge.listeners import Listener
-from server.edge.review_servicer import ReviewServicer
+from server.edge.listeners import EVIDENCE, REVIEW, SCOPES, Listener
+from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
-from server.running.capacity import open_capacity, share
+from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
 from server.running.tls import TlsFiles
 from server.running.workers import Analyses
 from server.telemetry.metrics import Metrics
@@ -44,6 +58,15 @@ _log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """The listener for the console, and the parts of it that are opened later."""
+
+    listener: ConsoleListener
+    sessions: ConsoleSessions
+    interface: ConsoleInterface
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
     """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
 
@@ -52,10 +75,11 @@ class Listeners:
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
-        evidence_servicer: The servicer of compliance behind ``service``.
-        review_servicer: The servicer of reviews behind ``service``.
+        evidence_calls: The calls of compliance behind ``service`` and the console.
+        review_calls: The calls of reviews behind both.
+        console: The console; ``None`` if settings have none.
         callers: Identifies the callers of ``service``.
-        issuer: The issuer of their access tokens, which is closed after the listeners; ``None`` without one.
+        issuers: The issuers of access tokens and of the log-in, which are closed after the listeners.
         refused: The refused calls of ``service``, for the audit log.
         tls: The certificates by listener name; a listener without TLS has none.
     """
@@ -66,10 +90,11 @@ class Listeners:
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
-    evidence_servicer: EvidenceServicer
-    review_servicer: ReviewServicer
+    evidence_calls: Calls[EvidenceEnvironment]
+    review_calls: Calls[ReviewEnvironment]
+    console: Console | None
     callers: CallerIdentifier
-    issuer: Issuer | None
+    issuers: tuple[Issuer, ...]
     refused: RefusedAccess
     tls: Mapping[str, TlsFiles]
 
@@ -81,25 +106,36 @@ def make_listeners(
     metrics: Metrics,
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
+    show_link: Callable[[str], None],
 ) -> Listeners:
     """Makes the listeners and their servicers. They do not listen yet.
 
     Args:
         analyses: Makes the servicer of single files.
+        show_link: Shows the address with the one-time link of a console on loopback.
 
     Raises:
         ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too
             few files.
     """
     limits, listeners = settings.limits, settings.listeners
-    connections = share(limits, handles=raise_limit(), web=listeners.web is not None)
+    connections = share(
+        limits,
+        handles=raise_limit(),
+        web=listeners.web is not None,
+        console=listeners.console is not None,
+    )
     named = {"device": listeners.device.tls, "service": listeners.service.tls}
     if listeners.web is not None:
         named["web"] = listeners.web.tls
+    if listeners.console is not None:
+        named["console"] = listeners.console.tls
     tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
     oidc = listeners.service.oidc
-    issuer = None if oidc is None else _issuer(oidc, monotonic=monotonic)
-    tokens = None if oidc is None or issuer is None else AccessTokens(oidc, issuer)
+    issuers = [] if oidc is None else [_issuer(oidc, monotonic=monotonic)]
+    tokens = None if oidc is None else AccessTokens(oidc, issuers[0])
+    people = None if listeners.console is None else listeners.console.oidc
+    flow = None if people is None else _flow(people, issuers, monotonic=monotonic)
     callers = _callers(settings, tokens=tokens, now=now)
     refused = RefusedAccess(now)
     _validate_test_roots(settings, callers)
@@ -112,8 +148,8 @@ def make_listeners(
         callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
     )
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
-    evidence_servicer = EvidenceServicer(callers=callers, calls=capacity.evidence)
-    review_servicer = ReviewServicer(callers=callers, calls=capacity.evidence)
+    evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
+    review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
     return Listeners(
         device=Listener(
             name="device",
@@ -137,7 +173,12 @@ def make_listeners(
             max_message_bytes=MOST_SERVICE_BYTES,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
-            servicers=[service_servicer, analysis_servicer, evidence_servicer, review_servicer],
+            servicers=[
+                service_servicer,
+                analysis_servicer,
+                CallsServicer(callers=callers, calls=evidence_calls),
+                CallsServicer(callers=callers, calls=review_calls),
+            ],
             other="device",
             reflection_enabled=settings.reflection,
             streaming=False,
@@ -155,10 +196,21 @@ def make_listeners(
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
-        evidence_servicer=evidence_servicer,
-        review_servicer=review_servicer,
+        evidence_calls=evidence_calls,
+        review_calls=review_calls,
+        console=_console(
+            settings,
+            tls=tls.get("console"),
+            calls=[evidence_calls, review_calls],
+            callers=callers,
+            flow=flow,
+            refused=refused,
+            metrics=metrics,
+            now=now,
+            show_link=show_link,
+        ),
         callers=callers,
-        issuer=issuer,
+        issuers=tuple(issuers),
         refused=refused,
         tls=tls,
     )
@@ -190,6 +242,84 @@ def _web_listener(
         idle=servicer.idle,
         metrics=metrics,
     )
+
+
+def _console(
+    settings: Settings,
+    *,
+    tls: TlsFiles | None,
+    calls: Sequence[Calls[Any]],
+    callers: CallerIdentifier,
+    flow: CodeFlow | None,
+    refused: RefusedAccess,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+    show_link: Callable[[str], None],
+) -> Console | None:
+    console, kind = settings.listeners.console, settings.listeners.console_login
+    if console is None or kind is None:
+        return None
+    guard = Guard(origin=console.origin, tls=tls is not None)
+    scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
+    admission = Admission(scopes=scopes, refused=refused, now=now)
+    sessions = ConsoleSessions(
+        rules=SessionRules(
+            idle=timedelta(minutes=console.idle_minutes),
+            longest=timedelta(hours=console.session_hours),
+            step_up=timedelta(minutes=console.step_up_minutes),
+        ),
+        callers=callers,
+        random=secrets.token_bytes,
+        now=now,
+    )
+    log_in: LogIn | OidcLogIn
+    if flow is not None:
+        log_in = OidcLogIn(
+            guard=guard,
+            sessions=sessions,
+            flow=flow,
+            admission=admission,
+            random=secrets.token_bytes,
+            now=now,
+        )
+    else:
+        log_in = LogIn(
+            guard=guard,
+            sessions=sessions,
+            callers=callers,
+            kind=kind,
+            admission=admission,
+            random=secrets.token_bytes,
+            now=now,
+            show_link=show_link,
+        )
+    interface = ConsoleInterface(
+        guard=guard,
+        sessions=sessions,
+        calls=calls,
+        refused=refused,
+        metrics=metrics,
+        end_session_address=log_in.end_session_address,
+    )
+    listener = ConsoleListener(
+        host=console.host,
+        port=console.port,
+        tls=None if tls is None else tls.context(),
+        guard=guard,
+        routes=[*log_in.routes(), *interface.routes()],
+        max_connections=CONSOLE_CONNECTIONS,
+        started=log_in.start,
+    )
+    return Console(listener=listener, sessions=sessions, interface=interface)
+
+
+def _flow(oidc: ConsoleOidcSettings, issuers: list[Issuer], *, monotonic: Callable[[], float]) -> CodeFlow:
+    """Returns the log-in at an issuer, which is the one of access tokens or a further one of ``issuers``."""
+    found = next((issuer for issuer in issuers if issuer.url == oidc.issuer and issuer.is_asked), None)
+    if found is None:
+        found = Issuer(oidc.issuer, file=None, monotonic=monotonic)
+        issuers.append(found)
+    return CodeFlow(oidc, found)
 
 
 def _issuer(oidc: OidcSettings, *, monotonic: Callable[[], float]) -> Issuer:

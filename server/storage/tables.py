@@ -45,6 +45,7 @@ __all__ = [
     "audit_subjects",
     "check_tries",
     "checks",
+    "console_sessions",
     "device_evidence",
     "device_key_uses",
     "enrolled_keys",
@@ -250,6 +251,7 @@ checks = Table(
         sqlite_where=text("subject_reference != ''"),
         postgresql_where=text("subject_reference != ''"),
     ),
+    Index(None, "tenant", "decide_time"),
     Index(None, "state", "scan_deadline"),
     Index(None, "state", "retain_until"),
     Index(
@@ -391,6 +393,21 @@ pending_approvals = Table(
     Index(None, "expire_time"),
 )
 """Actions that one person requested and a second one has to confirm."""
+
+console_sessions = Table(
+    "console_sessions",
+    metadata,
+    Column("secret_sha256", LargeBinary(32), primary_key=True),
+    Column("content", LargeBinary, nullable=False),
+    Column("mac", LargeBinary(32), nullable=False),
+    Column("issuer_subject", LargeBinary(32), nullable=False),
+    Column("issuer_session", LargeBinary(32), nullable=False),
+    Column("end_time", UtcTime, nullable=False),
+    Index(None, "issuer_subject"),
+    Index(None, "issuer_session"),
+    Index(None, "end_time"),
+)
+"""The sessions of people in the console (``server.access.sessions``), until they are idle for too long."""
 
 enrolled_keys = Table(
     "enrolled_keys",

@@ -36,7 +36,9 @@ def test_any_text_becomes_printable(text: str) -> None:
         (1, "entry", "1 entry"),
         (1_204, "entry", "1,204 entries"),
         (2, "API key", "2 API keys"),
+        (2.0, "processor", "2 processors"),
+        (1.5, "processor", "1.5 processors"),
     ],
 )
-def test_things_are_counted_in_words(number: int, noun: str, expected: str) -> None:
+def test_things_are_counted_in_words(number: float, noun: str, expected: str) -> None:
     assert counted(number, noun) == expected

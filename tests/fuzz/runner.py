@@ -1,11 +1,10 @@
 """Runs cases under a limit on time and memory, and reports the failed one."""
 
 import gc
+import multiprocessing
 import os
 import resource
 import signal
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -20,7 +19,9 @@ __all__ = ["CaseFailed", "run_case", "run_cases", "run_in_child"]
 
 _HANG_FACTOR = 5
 _WARM_UP = 20
-_REPOSITORY = Path(__file__).resolve().parent.parent.parent
+# Each process is forked from one that has imported all targets, which takes longer than most run.
+_CHILDREN = multiprocessing.get_context("forkserver")
+_CHILDREN.set_forkserver_preload([__name__])
 
 
 class CaseFailed(AssertionError):
@@ -82,34 +83,27 @@ def run_in_child(target: Target, *, seed: int, count: int, seconds: float) -> No
     Raises:
         CaseFailed: A case failed, crashed, or hung.
     """
-    command = [sys.executable, "-m", "tests.fuzz", "--target", target.name, "--seed", str(seed)]
-    with tempfile.NamedTemporaryFile() as progress:
-        try:
-            done = subprocess.run(
-                [*command, "--count", str(count), "--progress", progress.name],
-                cwd=_REPOSITORY,
-                capture_output=True,
-                text=True,
-                errors="replace",
-                timeout=seconds,
-                check=False,
-            )
-        except subprocess.TimeoutExpired as error:
-            raise CaseFailed(
-                _say(target, seed, _number(progress.name), f"not over in {seconds} s")
-            ) from error
-        if done.returncode:
-            tail = done.stderr[-3000:]
-            raise CaseFailed(_say(target, seed, _number(progress.name), f"exit {done.returncode}\n{tail}"))
+    with tempfile.NamedTemporaryFile() as progress, tempfile.NamedTemporaryFile() as written:
+        child = _CHILDREN.Process(
+            target=_run_apart, args=(target.name, seed, count, progress.name, written.name)
+        )
+        child.start()
+        child.join(seconds)
+        if child.exitcode is None:
+            child.kill()
+            child.join()
+            raise CaseFailed(_say(target, seed, _number(progress.name), f"not over in {seconds} s"))
+        if child.exitcode:
+            tail = written.read().decode(errors="replace")[-3000:]
+            raise CaseFailed(_say(target, seed, _number(progress.name), f"exit {child.exitcode}\n{tail}"))
 
 
-def main(target: str, *, seed: int, first: int, count: int, progress: str | None) -> None:
-    """Runs cases from the command line; see ``tests.fuzz.__main__``."""
-    if progress is None:
-        run_cases(TARGETS[target], seed=seed, first=first, count=count)
-        return
+def _run_apart(target: str, seed: int, count: int, progress: str, written: str) -> None:
+    with Path(written).open("wb") as output:
+        for stream in (1, 2):
+            os.dup2(output.fileno(), stream)
     with Path(progress).open("r+b", buffering=0) as file:
-        run_cases(TARGETS[target], seed=seed, first=first, count=count, progress=file.fileno())
+        run_cases(TARGETS[target], seed=seed, first=0, count=count, progress=file.fileno())
 
 
 def _say(target: Target, seed: int, number: int, what: str) -> str:

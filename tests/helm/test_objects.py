@@ -187,6 +187,27 @@ def test_pages_are_routed_to_the_web_listener() -> None:
     assert ports == {"scan.bank.example": 8443, "pages.bank.example": 8446}
 
 
+def test_the_console_has_a_port_of_the_service_of_callers() -> None:
+    changes = (
+        "console.enabled=true,settings.listeners.console.origin=https://facegate.bank.example",
+        "apiKeys.existingSecret=keys",
+    )
+    ports = {
+        one["name"]: one["port"]
+        for one in _one("Service", "-service", "single.yaml", *changes)["spec"]["ports"]
+    }
+    assert ports == {"grpc-service": 8444, "console": 8447}
+    settings = tomllib.loads(_one("ConfigMap", "", "single.yaml", *changes)["data"]["facegate.toml"])
+    console = Settings.model_validate(settings).listeners.console
+    assert console is not None
+    assert (console.host, console.port) == ("0.0.0.0", 8447)  # noqa: S104 - in a Pod
+    assert "console" in {
+        port["port"]
+        for rule in _one("NetworkPolicy", "", "single.yaml", *changes)["spec"]["ingress"]
+        for port in rule["ports"]
+    }
+
+
 @pytest.mark.parametrize("content", ["name = 'slow'\nversion = 1", "  name = 'slow'\n  version = 1\n"])
 def test_a_policy_is_rendered_as_it_is_written(content: str) -> None:
     config = _one("ConfigMap", "-policies", "single.yaml", f"policies.slow={content}")

@@ -90,6 +90,9 @@ _SHARED = (
         ("shutdown.drainSeconds=5", "shutdown.drainSeconds"),
         ("policies.slow=name = 'slow'\nversion = 1\ndeadlines.scan_seconds = 900", "shutdown.drainSeconds"),
         ("web.enabled=true", "web.enabled"),
+        ("console.enabled=true", "console.enabled"),
+        ("settings.listeners.console.origin=https://facegate.bank.example", "console.enabled"),
+        ("settings.listeners.console.port=1", "settings.listeners.console.port"),
     ],
 )
 def test_values_that_cannot_work_are_refused(change: str, value: str) -> None:

@@ -99,6 +99,7 @@ async def test_an_odd_portrait_is_accepted_and_is_the_same_upright_picture(
     assert after.temporary == before.temporary
 
 
+@pytest.mark.slow
 async def test_other_modalities_and_malformed_files_are_refused(
     live: LiveServer, storage: Storage, assets: Path
 ) -> None:

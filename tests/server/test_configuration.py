@@ -6,10 +6,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from server.access.sessions import Login
 from server.configuration.loading import Origin, SettingsInvalid, load_settings, mask_url, shown_settings
 from server.configuration.settings import (
     AdminListener,
     DeviceListener,
+    ListenerSettings,
     ServiceListener,
     Settings,
     is_loopback,
@@ -65,6 +67,26 @@ def test_without_a_file_a_server_on_loopback_may_use_a_pack_for_evaluation(
     assert not load_settings(file).settings.allow_evaluation_pack
     file.write_text("allow_evaluation_pack = true\n")
     assert load_settings(file).settings.allow_evaluation_pack
+
+
+@pytest.mark.usefixtures("_no_settings_in_the_environment")
+def test_without_a_file_a_server_on_loopback_has_a_console(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    console = load_settings().settings.listeners.console
+    assert console is not None
+    assert console.port == 8447
+    monkeypatch.setenv("FACEGATE_LISTENERS__CONSOLE__PORT", "9447")
+    changed = load_settings().settings.listeners.console
+    assert changed is not None
+    assert changed.port == 9447
+    monkeypatch.delenv("FACEGATE_LISTENERS__CONSOLE__PORT")
+    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__HOST", "0.0.0.0")  # noqa: S104
+    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__TRUSTED_NETWORK", "true")
+    assert load_settings().settings.listeners.console is None
+    monkeypatch.delenv("FACEGATE_LISTENERS__ADMIN__HOST")
+    file.write_text("drain_seconds = 7.5\n")
+    assert load_settings(file).settings.listeners.console is None
 
 
 @pytest.mark.usefixtures("_no_settings_in_the_environment")
@@ -281,6 +303,57 @@ _CLIENT: dict[str, object] = {
 )
 def test_loopback_is_this_machine_only(host: str, expected: bool) -> None:
     assert is_loopback(host) is expected
+
+
+_ORIGIN = "https://facegate.bank.example"
+_KEYS = {"api_keys_file": "keys.toml"}
+_PEOPLE = {
+    "issuer": "https://login.bank.example",
+    "client_id": "console",
+    "grants": [{"claim": "groups", "value": "readers", "tenant": "bank", "roles": ["compliance_reader"]}],
+}
+
+
+@pytest.mark.parametrize(
+    ("console", "service", "said"),
+    [
+        ({"host": _EVERYWHERE, "origin": _ORIGIN}, _KEYS, r"tls\.certificate"),
+        ({"host": _EVERYWHERE, "tls": _TLS}, _KEYS, "origin"),
+        ({"origin": "http://facegate.bank.example"}, _KEYS, "https://"),
+        ({"origin": "http://localhost:8447", "tls": _TLS}, _KEYS, "https://"),
+        ({"origin": _ORIGIN + "/console"}, _KEYS, "origin"),
+        # Nobody could log in.
+        ({"host": _EVERYWHERE, "tls": _TLS, "origin": _ORIGIN}, {}, "nobody could log in"),
+        ({}, {"tls": {**_TLS, "client_ca": "ca.pem"}, "clients": [_CLIENT]}, "nobody could log in"),
+        ({}, {"tls": {**_TLS, "client_ca": "ca.pem"}, **_KEYS}, "nobody could log in"),
+        ({"oidc": _PEOPLE | {"scope": "groups"}}, {}, "openid"),
+        ({"oidc": _PEOPLE | {"issuer": "http://login.bank.example"}}, {}, "https://"),
+        ({"oidc": _PEOPLE | {"grants": []}}, {}, "grants"),
+        ({"oidc": _PEOPLE | {"acr_values": ["two words"]}}, {}, "acr_values"),
+    ],
+)
+def test_an_unsafe_console_is_refused(
+    console: dict[str, object], service: dict[str, object], said: str
+) -> None:
+    with pytest.raises(ValidationError, match=said):
+        ListenerSettings.model_validate({"console": console, "service": service})
+
+
+@pytest.mark.parametrize(
+    ("console", "service", "login"),
+    [
+        ({}, {}, Login.LINK),
+        ({}, _KEYS, Login.API_KEY),
+        ({"host": _EVERYWHERE, "tls": _TLS, "origin": _ORIGIN}, _KEYS, Login.API_KEY),
+        ({"oidc": _PEOPLE}, _KEYS, Login.OIDC),
+        ({"oidc": _PEOPLE}, {"tls": {**_TLS, "client_ca": "ca.pem"}, "clients": [_CLIENT]}, Login.OIDC),
+    ],
+)
+def test_people_log_in_at_the_console_by_what_the_settings_have(
+    console: dict[str, object], service: dict[str, object], login: Login
+) -> None:
+    settings = ListenerSettings.model_validate({"console": console, "service": service})
+    assert settings.console_login is login
 
 
 @pytest.mark.parametrize("host", [_EVERYWHERE, "::", "192.0.2.7", "verify.example.org"])

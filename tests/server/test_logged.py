@@ -97,6 +97,7 @@ async def _drained(stream: Any) -> None:
         pass
 
 
+@pytest.mark.slow
 async def test_no_failure_path_leaks_a_canary(tmp_path: Path, log: io.StringIO) -> None:
     made = {role: new_api_key() for role in _ROLES}
     keys_file = tmp_path / "api-keys.toml"
@@ -364,6 +365,7 @@ async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
     assert "quetzal" not in log.getvalue()
 
 
+@pytest.mark.slow
 async def test_identifiers_of_two_checks_do_not_mix(tmp_path: Path, log: io.StringIO) -> None:
     async with serving(settings_for(tmp_path), tuning=PATIENT) as live:
         uploads = [await live.upload() for _ in range(2)]

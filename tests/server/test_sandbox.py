@@ -202,7 +202,10 @@ _EMULATOR = device_pb2.DeviceProfile(
 
 @pytest.mark.parametrize(
     ("name", "start"),
-    [("camera.name", {"camera": _VIRTUAL_CAMERA}), ("device.emulator", {"device": _EMULATOR})],
+    [
+        ("camera.name", {"camera": _VIRTUAL_CAMERA}),
+        pytest.param("device.emulator", {"device": _EMULATOR}, marks=pytest.mark.slow),
+    ],
 )
 async def test_a_device_that_fails_a_real_check_is_tolerated_in_the_sandbox(
     callers: Callers, name: str, start: dict[str, Any]

@@ -1,4 +1,7 @@
-import { defineConfig } from "vite";
+import { fileURLToPath } from "node:url";
+import { defineConfig } from "vitest/config";
+
+const installed = (name: string) => fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
 
 export default defineConfig({
   build: {
@@ -17,4 +20,12 @@ export default defineConfig({
     },
   },
   worker: { format: "es" },
+  // The sources of the console lie outside the folder that has node_modules.
+  test: {
+    include: ["test/**/*.test.ts", "../console/test/**/*.test.ts"],
+    alias: [
+      { find: /^vitest$/, replacement: installed("vitest") },
+      { find: /^@bufbuild\/protobuf$/, replacement: installed("@bufbuild/protobuf/dist/esm/index.js") },
+    ],
+  },
 });

@@ -87,6 +87,9 @@ app.kubernetes.io/component: {{ .name }}
 {{- if .Values.web.enabled -}}
 {{- $_ := set $listeners "web" (dict "host" "0.0.0.0" "port" 8446 "tls" (get $device "tls")) -}}
 {{- end -}}
+{{- if .Values.console.enabled -}}
+{{- $_ := set $listeners "console" (dict "host" "0.0.0.0" "port" 8447 "tls" (dict "certificate" (index $serviceTls "certificate") "key" (index $serviceTls "key"))) -}}
+{{- end -}}
 {{- $settings := dict
   "data_dir" "/var/lib/facegate"
   "drain_seconds" (int .Values.shutdown.drainSeconds)

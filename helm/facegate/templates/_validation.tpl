@@ -26,7 +26,7 @@ messages, `in` the name of what `value` is in. */}}
 does not say which one it renders first. */}}
 {{- define "facegate.validate" -}}
 {{- /* Helm leaves out what is set to null, the default too: here is what the templates need. */ -}}
-{{- range splitList " " "commonLabels image image.pullPolicy imagePullSecrets replicaCount settings policies extraEnv extraVolumes extraVolumeMounts database database.key objects persistence persistence.size keys keys.tenants tls tls.device tls.service apiKeys apiKeys.key web web.hostnames models models.source models.pack models.image models.size serviceAccount serviceAccount.annotations services services.device services.device.annotations services.service services.service.annotations gateway gateway.kind gateway.parentRefs gateway.hostnames ingress ingress.annotations certificate certificate.issuerRef certificate.deviceNames certificate.serviceNames externalSecrets externalSecrets.secrets externalSecrets.storeRef externalSecrets.refreshInterval autoscaling autoscaling.minReplicas autoscaling.maxReplicas autoscaling.cpuPercent podDisruptionBudget podDisruptionBudget.maxUnavailable topologySpreadConstraints nodeSelector tolerations affinity podAnnotations podLabels podSecurityContext securityContext resources gpu gpu.resource shutdown shutdown.preStopSeconds shutdown.drainSeconds networkPolicy networkPolicy.deviceFrom networkPolicy.serviceFrom networkPolicy.adminFrom networkPolicy.egress jobs jobs.activeDeadlineSeconds migration retention retention.schedule backup backup.schedule doctor doctor.schedule monitoring monitoring.interval monitoring.labels extraObjects" -}}
+{{- range splitList " " "commonLabels image image.pullPolicy imagePullSecrets replicaCount settings policies extraEnv extraVolumes extraVolumeMounts database database.key objects persistence persistence.size keys keys.tenants tls tls.device tls.service apiKeys apiKeys.key web web.hostnames console models models.source models.pack models.image models.size serviceAccount serviceAccount.annotations services services.device services.device.annotations services.service services.service.annotations gateway gateway.kind gateway.parentRefs gateway.hostnames ingress ingress.annotations certificate certificate.issuerRef certificate.deviceNames certificate.serviceNames externalSecrets externalSecrets.secrets externalSecrets.storeRef externalSecrets.refreshInterval autoscaling autoscaling.minReplicas autoscaling.maxReplicas autoscaling.cpuPercent podDisruptionBudget podDisruptionBudget.maxUnavailable topologySpreadConstraints nodeSelector tolerations affinity podAnnotations podLabels podSecurityContext securityContext resources gpu gpu.resource shutdown shutdown.preStopSeconds shutdown.drainSeconds networkPolicy networkPolicy.deviceFrom networkPolicy.serviceFrom networkPolicy.adminFrom networkPolicy.egress jobs jobs.activeDeadlineSeconds migration retention retention.schedule backup backup.schedule doctor doctor.schedule monitoring monitoring.interval monitoring.labels extraObjects" -}}
 {{- $at := $.Values -}}
 {{- range splitList "." . -}}
 {{- $at = index $at . -}}
@@ -185,7 +185,8 @@ does not say which one it renders first. */}}
   "listeners.device.host" "the chart sets it" "listeners.device.port" "the chart sets it" "listeners.device.tls" "set `tls.device`"
   "listeners.service.host" "the chart sets it" "listeners.service.port" "the chart sets it" "listeners.service.tls" "set `tls.service`"
   "listeners.service.api_keys_file" "set `apiKeys`"
-  "listeners.admin" "the chart sets it" "listeners.web" "set `web.enabled`" -}}
+  "listeners.admin" "the chart sets it" "listeners.web" "set `web.enabled`"
+  "listeners.console.host" "the chart sets it" "listeners.console.port" "the chart sets it" "listeners.console.tls" "set `tls.service`" -}}
 {{- range $path, $instead := $wired -}}
 {{- $at := $.Values.settings -}}
 {{- $set := true -}}
@@ -254,6 +255,9 @@ does not say which one it renders first. */}}
 {{- if ge (float64 (default 0 $deadlines.scan_seconds)) (float64 $.Values.shutdown.drainSeconds) -}}
 {{- fail (printf "shutdown.drainSeconds: a scan of the policy %s may take as long; wait longer" $name) -}}
 {{- end -}}
+{{- end -}}
+{{- if ne .Values.console.enabled (hasKey (default (dict) .Values.settings.listeners) "console") -}}
+{{- fail "console.enabled: set it together with settings.listeners.console, which has origin and oidc" -}}
 {{- end -}}
 {{- if and .Values.web.enabled (not (dig "device_integrity" "web" "origins" (list) .Values.settings)) -}}
 {{- fail "web.enabled: list the pages in settings.device_integrity.web.origins, with rp_id" -}}

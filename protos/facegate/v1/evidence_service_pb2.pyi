@@ -137,6 +137,150 @@ class ListChecksRequest(_message.Message):
 Global___ListChecksRequest: _TypeAlias = ListChecksRequest  # noqa: Y015
 
 @_typing.final
+class GetFiguresRequest(_message.Message):
+    """Which checks to count. All fields that are set must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DECIDED_SINCE_FIELD_NUMBER: _builtins.int
+    DECIDED_BEFORE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    policy: _builtins.str
+    """Name of the policy; empty does not filter."""
+    sandbox: _builtins.bool
+    """Whether a sandbox caller created the check; absent for both."""
+    @_builtins.property
+    def decided_since(self) -> _timestamp_pb2.Timestamp:
+        """Only checks that were decided at this time or later; absent for 30 days before `decided_before`. At most
+        400 days before it.
+        """
+
+    @_builtins.property
+    def decided_before(self) -> _timestamp_pb2.Timestamp:
+        """Only checks that were decided before this time; absent for now."""
+
+    def __init__(
+        self,
+        *,
+        decided_since: _timestamp_pb2.Timestamp | None = ...,
+        decided_before: _timestamp_pb2.Timestamp | None = ...,
+        policy: _builtins.str = ...,
+        sandbox: _builtins.bool | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_sandbox", b"_sandbox", "decided_before", b"decided_before", "decided_since", b"decided_since", "sandbox", b"sandbox"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_sandbox", b"_sandbox", "decided_before", b"decided_before", "decided_since", b"decided_since", "policy", b"policy", "sandbox", b"sandbox"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    _WhichOneofReturnType__sandbox: _TypeAlias = _typing.Literal["sandbox"]  # noqa: Y015
+    _WhichOneofArgType__sandbox: _TypeAlias = _typing.Literal["_sandbox", b"_sandbox"]  # noqa: Y015
+    def WhichOneof(self, oneof_group: _WhichOneofArgType__sandbox) -> _WhichOneofReturnType__sandbox | None: ...
+
+Global___GetFiguresRequest: _TypeAlias = GetFiguresRequest  # noqa: Y015
+
+@_typing.final
+class GetFiguresResponse(_message.Message):
+    """The figures, by day and, within a day, by policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAYS_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def days(self) -> _containers.RepeatedCompositeFieldContainer[Global___FiguresOfDay]:
+        """One entry for each day and policy with a check."""
+
+    def __init__(
+        self,
+        *,
+        days: _abc.Iterable[Global___FiguresOfDay] | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["days", b"days"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___GetFiguresResponse: _TypeAlias = GetFiguresResponse  # noqa: Y015
+
+@_typing.final
+class FiguresOfDay(_message.Message):
+    """The checks that were decided on one day under one policy."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    DAY_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SUCCESSES_FIELD_NUMBER: _builtins.int
+    FAILURES_FIELD_NUMBER: _builtins.int
+    UNDECIDED_FIELD_NUMBER: _builtins.int
+    REASONS_FIELD_NUMBER: _builtins.int
+    SECONDS_TO_VERDICT_MEDIAN_FIELD_NUMBER: _builtins.int
+    SECONDS_TO_VERDICT_P90_FIELD_NUMBER: _builtins.int
+    day: _builtins.str
+    """The day of the decisions in UTC, as YYYY-MM-DD."""
+    policy: _builtins.str
+    """Name of the policy."""
+    successes: _builtins.int
+    """Checks with CHECK_STATUS_SUCCESS."""
+    failures: _builtins.int
+    """Checks with CHECK_STATUS_FAILURE."""
+    undecided: _builtins.int
+    """Checks with CHECK_STATUS_NOT_DECIDED."""
+    seconds_to_verdict_median: _builtins.float
+    """Whole seconds from the creation of a check to its decision: the median."""
+    seconds_to_verdict_p90: _builtins.float
+    """The same: 90 % of the checks took at most so long."""
+    @_builtins.property
+    def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReasonCount]:
+        """The reasons of failed checks, most frequent first. A check may have several."""
+
+    def __init__(
+        self,
+        *,
+        day: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        successes: _builtins.int = ...,
+        failures: _builtins.int = ...,
+        undecided: _builtins.int = ...,
+        reasons: _abc.Iterable[Global___ReasonCount] | None = ...,
+        seconds_to_verdict_median: _builtins.float = ...,
+        seconds_to_verdict_p90: _builtins.float = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "failures", b"failures", "policy", b"policy", "reasons", b"reasons", "seconds_to_verdict_median", b"seconds_to_verdict_median", "seconds_to_verdict_p90", b"seconds_to_verdict_p90", "successes", b"successes", "undecided", b"undecided"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FiguresOfDay: _TypeAlias = FiguresOfDay  # noqa: Y015
+
+@_typing.final
+class ReasonCount(_message.Message):
+    """How many checks have a reason."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    REASON_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    reason: _result_pb2.FailureReason.ValueType
+    """The reason."""
+    checks: _builtins.int
+    """Number of checks."""
+    def __init__(
+        self,
+        *,
+        reason: _result_pb2.FailureReason.ValueType = ...,
+        checks: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "reason", b"reason"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReasonCount: _TypeAlias = ReasonCount  # noqa: Y015
+
+@_typing.final
 class ListChecksResponse(_message.Message):
     """A page of checks."""
 

@@ -41,6 +41,11 @@ class EvidenceServiceStub:
                 request_serializer=facegate_dot_v1_dot_evidence__service__pb2.ListChecksRequest.SerializeToString,
                 response_deserializer=facegate_dot_v1_dot_evidence__service__pb2.ListChecksResponse.FromString,
                 _registered_method=True)
+        self.GetFigures = channel.unary_unary(
+                '/facegate.v1.EvidenceService/GetFigures',
+                request_serializer=facegate_dot_v1_dot_evidence__service__pb2.GetFiguresRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_evidence__service__pb2.GetFiguresResponse.FromString,
+                _registered_method=True)
         self.GetEvidence = channel.unary_unary(
                 '/facegate.v1.EvidenceService/GetEvidence',
                 request_serializer=facegate_dot_v1_dot_evidence__service__pb2.GetEvidenceRequest.SerializeToString,
@@ -100,6 +105,14 @@ class EvidenceServiceServicer:
     def ListChecks(self, request, context):
         """Lists decided checks, newest first. Scope evidence.read. A check that is decided meanwhile does not
         change later pages. Recommended client deadline: 5 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def GetFigures(self, request, context):
+        """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
+        too. Recommended client deadline: 30 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
@@ -202,6 +215,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     request_deserializer=facegate_dot_v1_dot_evidence__service__pb2.ListChecksRequest.FromString,
                     response_serializer=facegate_dot_v1_dot_evidence__service__pb2.ListChecksResponse.SerializeToString,
             ),
+            'GetFigures': grpc.unary_unary_rpc_method_handler(
+                    servicer.GetFigures,
+                    request_deserializer=facegate_dot_v1_dot_evidence__service__pb2.GetFiguresRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_evidence__service__pb2.GetFiguresResponse.SerializeToString,
+            ),
             'GetEvidence': grpc.unary_unary_rpc_method_handler(
                     servicer.GetEvidence,
                     request_deserializer=facegate_dot_v1_dot_evidence__service__pb2.GetEvidenceRequest.FromString,
@@ -281,6 +299,33 @@ class EvidenceService:
             '/facegate.v1.EvidenceService/ListChecks',
             facegate_dot_v1_dot_evidence__service__pb2.ListChecksRequest.SerializeToString,
             facegate_dot_v1_dot_evidence__service__pb2.ListChecksResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def GetFigures(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/facegate.v1.EvidenceService/GetFigures',
+            facegate_dot_v1_dot_evidence__service__pb2.GetFiguresRequest.SerializeToString,
+            facegate_dot_v1_dot_evidence__service__pb2.GetFiguresResponse.FromString,
             options,
             channel_credentials,
             insecure,

@@ -46,6 +46,10 @@ class EvidenceServiceStub:
     """Lists decided checks, newest first. Scope evidence.read. A check that is decided meanwhile does not
     change later pages. Recommended client deadline: 5 seconds.
     """
+    GetFigures: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetFiguresRequest, _evidence_service_pb2.GetFiguresResponse]
+    """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
+    too. Recommended client deadline: 30 seconds.
+    """
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]
     """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
     CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING for a check of a version without records;
@@ -104,6 +108,10 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     ListChecks: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.ListChecksRequest, _evidence_service_pb2.ListChecksResponse]  # type: ignore[assignment]
     """Lists decided checks, newest first. Scope evidence.read. A check that is decided meanwhile does not
     change later pages. Recommended client deadline: 5 seconds.
+    """
+    GetFigures: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetFiguresRequest, _evidence_service_pb2.GetFiguresResponse]  # type: ignore[assignment]
+    """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
+    too. Recommended client deadline: 30 seconds.
     """
     GetEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
@@ -166,6 +174,16 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
     ) -> _typing.Union[_evidence_service_pb2.ListChecksResponse, _abc.Awaitable[_evidence_service_pb2.ListChecksResponse]]:
         """Lists decided checks, newest first. Scope evidence.read. A check that is decided meanwhile does not
         change later pages. Recommended client deadline: 5 seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def GetFigures(
+        self,
+        request: _evidence_service_pb2.GetFiguresRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_service_pb2.GetFiguresResponse, _abc.Awaitable[_evidence_service_pb2.GetFiguresResponse]]:
+        """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
+        too. Recommended client deadline: 30 seconds.
         """
 
     @_abc_1.abstractmethod

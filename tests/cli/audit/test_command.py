@@ -709,7 +709,7 @@ def test_an_empty_export_is_no_whole_log(scene: _Scene, tmp_path: Path) -> None:
         ["keys", "destroy", "1"],
         ["backup", "database", "backup.gz"],
         ["backup", "objects", "copies"],
-        ["doctor"],
+        pytest.param(["doctor"], marks=pytest.mark.slow),  # it loads the models
     ],
 )
 def test_no_command_but_those_that_make_one_makes_a_database(

@@ -17,6 +17,7 @@ from tests.server.web_call import WebCall, WebStub
 _QUICK = [name for name in BY_NAME if name not in SLOW]
 
 
+@pytest.mark.slow
 async def test_the_reference_client_passes_the_quick_scenarios() -> None:
     outcomes = await played_at_once(_QUICK, servers=4)
     assert failures(outcomes) == {}

@@ -167,6 +167,14 @@ def _lose_the_issuer(one: _Deployment) -> None:
     )
 
 
+def _lose_the_issuer_of_people(one: _Deployment) -> None:
+    one.add(
+        '[listeners.console.oidc]\nissuer = "http://127.0.0.1:1/realm"\nclient_id = "console"\n'
+        '[[listeners.console.oidc.grants]]\nclaim = "groups"\nvalue = "a"\ntenant = "bank"\n'
+        'roles = ["compliance_reader"]'
+    )
+
+
 def _lose_the_issuers_keys(one: _Deployment) -> None:
     _lose_the_issuer(one)
     one.tables[-1] = one.tables[-1].replace("audience", 'jwks_file = "/missing.json"\naudience')
@@ -197,6 +205,7 @@ _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_expiring_certificate, "tls", "TLS_EXPIRES", Level.WARNING),
     (_foreign_key, "tls", "TLS_UNUSABLE", Level.FAILURE),
     (_lose_the_issuer, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
+    (_lose_the_issuer_of_people, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_lose_the_issuers_keys, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_list_another_origin, "policies", "POLICY_ORIGINS_NOT_LISTED", Level.WARNING),
     (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
@@ -324,6 +333,7 @@ def test_the_key_of_a_tenant_is_tried(deployment: _Deployment) -> None:
     assert report.code == 1
 
 
+@pytest.mark.slow
 def test_a_sound_deployment_is_fine_and_stays_as_it_is(deployment: _Deployment) -> None:
     _back_up(deployment)
     before = _files(deployment)

@@ -93,6 +93,7 @@ def test_every_field_of_a_2011_record_is_reported_in_words(tmp_path: Path) -> No
     }
     assert {name: found.get(name) for name in expected} == expected
     assert "No discrepancies." in output
+    assert "facegate image check tells whether any are missing" in output
 
 
 def test_json_output_has_the_same_content(tmp_path: Path) -> None:

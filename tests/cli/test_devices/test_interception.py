@@ -113,6 +113,7 @@ def _server_key(result: result_pb2.CheckResult) -> tuple[int, str]:
     return check.outcome, check.reason
 
 
+@pytest.mark.slow
 async def test_a_proxy_that_reads_along_is_seen_and_costs_the_check_where_the_key_is_demanded(
     tmp_path: Path,
 ) -> None:

@@ -79,7 +79,11 @@ async def test_a_virtual_camera_in_the_sandbox_is_tolerated_and_reported(field: 
 
 @pytest.mark.parametrize(
     ("kind", "assurance"),
-    [(DeviceKind.ANDROID, MEDIUM), (DeviceKind.IPHONE, MEDIUM), (DeviceKind.BROWSER, LOW)],
+    [
+        (DeviceKind.ANDROID, MEDIUM),
+        pytest.param(DeviceKind.IPHONE, MEDIUM, marks=pytest.mark.slow),
+        pytest.param(DeviceKind.BROWSER, LOW, marks=pytest.mark.slow),
+    ],
 )
 async def test_an_honest_device_is_trusted_as_far_as_its_platform_goes(
     field: Field, kind: DeviceKind, assurance: "result_pb2.DeviceAssurance.ValueType"
@@ -90,7 +94,7 @@ async def test_an_honest_device_is_trusted_as_far_as_its_platform_goes(
     assert (result.status, result.device.assurance) == (SUCCESS, assurance)
 
 
-@pytest.mark.parametrize("kind", [DeviceKind.RENAMED_CAMERA, DeviceKind.PERFECT_TIMING])
+@pytest.mark.parametrize("kind", some_fast([DeviceKind.RENAMED_CAMERA, DeviceKind.PERFECT_TIMING], step=2))
 async def test_an_injector_that_only_times_too_well_is_reported_and_not_decided_upon(
     field: Field, kind: DeviceKind
 ) -> None:
@@ -105,7 +109,7 @@ async def test_an_injector_that_only_times_too_well_is_reported_and_not_decided_
     ("kind", "name", "assurance"),
     [
         (DeviceKind.SHARED_SCREEN, "runtime.screen_sharing", MEDIUM),
-        (DeviceKind.WEBDRIVER, "runtime.automation", LOW),
+        pytest.param(DeviceKind.WEBDRIVER, "runtime.automation", LOW, marks=pytest.mark.slow),
     ],
 )
 async def test_findings_common_on_honest_devices_are_not_decisive(
@@ -128,6 +132,7 @@ async def test_a_phone_that_makes_many_keys_is_reported(field: Field) -> None:
         assert (result.status, result.device.assurance, signs(result)) == (SUCCESS, MEDIUM, set())
 
 
+@pytest.mark.slow
 async def test_an_iphone_enrols_and_a_repeated_counter_is_refused(field: Field) -> None:
     use = AttestedUse()
     verified = []

@@ -1,10 +1,11 @@
 """A flash challenge for tests and its two partners: a device in virtual time, a meter with set answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
 import numpy as np
+from scipy.special import chdtrc
 
 from liveness.dynamic.challenge.actions import (
     Action,
@@ -31,6 +32,7 @@ __all__ = [
     "ScriptedMeter",
     "assert_never_early",
     "assert_safe",
+    "chance_of",
     "flash_challenge",
     "hints_given",
     "sample",
@@ -43,6 +45,12 @@ __all__ = [
 def seeded(seed: int) -> RandomBytes:
     """Bytes of a generator that starts at ``seed``."""
     return np.random.default_rng(seed).bytes
+
+
+def chance_of(counts: Sequence[int], expected: Sequence[float] | None = None) -> float:
+    """The chance that draws are as uneven as these (chi-squared), if they are uniform or as expected."""
+    wanted = np.asarray(expected if expected is not None else [sum(counts) / len(counts)] * len(counts))
+    return float(chdtrc(len(counts) - 1, ((np.asarray(counts) - wanted) ** 2 / wanted).sum()))
 
 
 # The challenge's two partners: a device in virtual time, and a meter with set answers.

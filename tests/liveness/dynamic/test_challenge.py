@@ -7,7 +7,6 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import chisquare
 
 from liveness.dynamic.challenge.actions import (
     AskedSign,
@@ -36,7 +35,7 @@ from liveness.dynamic.policy import DynamicPolicy
 from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.extent import FaceExtent
 from liveness.guidance import GuidanceCode, Oval
-from tests.liveness.dynamic.flash_device import ScriptedMeter, sample, seeded
+from tests.liveness.dynamic.flash_device import ScriptedMeter, chance_of, sample, seeded
 
 
 def test_the_first_time_starts_the_challenge_and_time_never_goes_back() -> None:
@@ -384,7 +383,7 @@ def test_every_oval_is_equally_likely_and_counted_in_bits() -> None:
     for drawn, count in zip(zip(*steps, strict=True), (18, 4), strict=True):
         seen = Counter(step.oval for step in drawn)
         assert len(seen) == count
-        assert chisquare(list(seen.values())).pvalue > 1e-4
+        assert chance_of(list(seen.values())) > 1e-4
         assert {1 + len(step.others) for step in drawn} == {count}
         assert drawn[0].bits == pytest.approx(math.log2(count))
     assert scripts[0].bits == pytest.approx(math.log2(18 * 4))

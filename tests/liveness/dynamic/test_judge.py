@@ -204,7 +204,7 @@ def test_wrong_metadata_in_the_sun_give_no_absent_finding(lux: float, spread: fl
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 9))
+@pytest.mark.parametrize("seed", range(3, 6))
 @pytest.mark.parametrize(
     ("kind", "lux", "findings"),
     [
@@ -705,7 +705,7 @@ def test_a_guesser_who_ends_the_scan_at_will_seldom_gains(strength: float) -> No
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("strength", [0.0, 0.005, 0.02, 0.1, 0.3, 1.2])
+@pytest.mark.parametrize("strength", [0.0, 0.02, 0.3, 1.2])
 def test_the_bound_holds_over_many_scans(strength: float) -> None:
     bits = np.array(_bits(range(1000, 1150), strength))
     # The chance of b bits is 2^-b at most, so the mean of 2^bits stays near 1.

@@ -58,6 +58,9 @@ def test_a_grey_frame_is_told_from_one_with_colours() -> None:
         (one_colour, False),
         (grey, True),
         (np.asarray(noisy, np.uint8), True),
+        (np.clip(grey.astype(int) + np.array((0, 3, 1)), 0, 255), True),
+        (grey * (0.96, 0.98, 1.0), True),
+        (grey * (0.3, 1.0, 0.4), False),
         (cv2.imdecode(cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 40])[1], cv2.IMREAD_COLOR), True),
     ):
         found = measure_frame_cues(np.asarray(image, np.uint8), FACE, frame_index=0)

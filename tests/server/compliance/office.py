@@ -1,7 +1,7 @@
 """A server with a caller for each role, and decided checks, for tests of EvidenceService."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -114,12 +114,20 @@ def _write_keys(file: Path) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def open_office(folder: Path, **tables: Any) -> AsyncIterator[Office]:
-    """Serves until the block ends."""
+async def open_office(
+    folder: Path, *, console: Mapping[str, object] | None = None, **tables: Any
+) -> AsyncIterator[Office]:
+    """Serves until the block ends.
+
+    Args:
+        console: The settings of a console; without them there is none.
+    """
     file = folder / "keys.toml"
     keys = _write_keys(file)
     free = {"port": 0}
     listeners = {"device": free, "service": free | {"api_keys_file": file}, "admin": free}
+    if console is not None:
+        listeners["console"] = free | dict(console)
     settings = settings_for(folder, sandbox=False, listeners=listeners, **tables)
     write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
     for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):

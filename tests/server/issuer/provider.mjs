@@ -1,5 +1,6 @@
 // An OIDC issuer on loopback: prints its URL, and serves until its standard input ends.
 //
+// With the origin of a console as its argument, it has a client for it, where anybody logs in by a form.
 // POST /control/rotate replaces all keys; GET /control/fetches counts the requests of the JWKS.
 import { generateKeyPairSync } from "node:crypto";
 import { createServer } from "node:http";
@@ -14,6 +15,9 @@ const TYPES = {
   PS256: ["rsa", { modulusLength: 2048 }],
   EdDSA: ["ed25519", {}],
 };
+
+const GROUPS = { anna: ["compliance"], bert: ["compliance"], rita: ["readers"], eve: ["strangers"] };
+const consoleOrigin = process.argv[2];
 
 let generation = 0;
 let fetches = 0;
@@ -40,12 +44,42 @@ function newProvider(issuer) {
         token_endpoint_auth_method: "client_secret_post",
         id_token_signed_response_alg: "ES256",
       },
+      ...(consoleOrigin
+        ? [
+            {
+              client_id: "console",
+              client_secret: "secret of the console: 100% +",
+              grant_types: ["authorization_code"],
+              redirect_uris: [`${consoleOrigin}/login/callback`],
+              response_types: ["code"],
+              id_token_signed_response_alg: "ES256",
+              require_auth_time: true,
+              post_logout_redirect_uris: [`${consoleOrigin}/`],
+              backchannel_logout_uri: `${consoleOrigin}/login/backchannel-logout`,
+              backchannel_logout_session_required: true,
+            },
+          ]
+        : []),
     ],
+    ...(consoleOrigin && {
+      // In ID tokens, not only at the userinfo endpoint.
+      conformIdTokenClaims: false,
+      claims: { openid: ["sub"], groups: ["groups"] },
+      scopes: ["openid", "groups"],
+      // Without its dispatcher, which refuses to call loopback.
+      fetch: (url, { dispatcher: _, ...options }) => globalThis.fetch(url, options),
+      cookies: { keys: ["a key of the tests"] },
+      findAccount: (_context, sub) => ({
+        accountId: sub,
+        claims: () => ({ sub, groups: GROUPS[sub] ?? [] }),
+      }),
+    }),
     enabledJWA: { idTokenSigningAlgValues: Object.keys(TYPES) },
     jwks: { keys: newKeys() },
     features: {
       clientCredentials: { enabled: true },
-      devInteractions: { enabled: false },
+      devInteractions: { enabled: Boolean(consoleOrigin) },
+      backchannelLogout: { enabled: Boolean(consoleOrigin) },
       resourceIndicators: {
         enabled: true,
         // urn:facegate and urn:facegate:RS256 are one audience.

@@ -65,8 +65,12 @@ class Provider:
 
 
 @contextmanager
-def running_provider() -> Iterator[Provider]:
-    """Installs the packages of the lock file if they are not yet, and serves until the block ends."""
+def running_provider(console: str | None = None) -> Iterator[Provider]:
+    """Installs the packages of the lock file if they are not yet, and serves until the block ends.
+
+    Args:
+        console: The origin of a console whose people log in, in the client ``console``.
+    """
     node, npm = shutil.which("node"), shutil.which("npm")
     if node is None or npm is None:
         pytest.skip("needs Node.js and npm; on Debian: apt-get install nodejs npm")
@@ -79,7 +83,7 @@ def running_provider() -> Iterator[Provider]:
             subprocess.run([npm, "ci", "--ignore-scripts", "--silent"], cwd=_FOLDER, check=True)
             installed.touch()
     with subprocess.Popen(
-        [node, "provider.mjs"],
+        [node, "provider.mjs", *([] if console is None else [console])],
         cwd=_FOLDER,
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,

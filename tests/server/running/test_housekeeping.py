@@ -80,6 +80,10 @@ class _Work:
         assert before == NOW - timedelta(days=30)
         return 0
 
+    async def expire_sessions(self, now: datetime) -> int:
+        assert now == NOW
+        return 0
+
     async def expire_approvals(self, now: datetime) -> int:
         assert now == NOW
         return 0
@@ -107,6 +111,7 @@ async def _rounds(work: Any, count: int) -> None:
         evidence=work,
         repository=work,
         retention=work,
+        sessions=work,
         metrics=metrics,
         now=lambda: NOW,
         sweep_seconds=0.001,

@@ -236,7 +236,10 @@ async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> 
 
 def _encoded_anew(shown: Sequence[Picture]) -> list[Picture]:
     """A recording of the scan that is none of its files and shows none of its pictures exactly."""
-    pixels = [cv2.imdecode(np.frombuffer(each.jpeg, np.uint8), cv2.IMREAD_COLOR) for each in shown]
+    pixels = [
+        np.asarray(cv2.imdecode(np.frombuffer(each.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        for each in shown
+    ]
     return [
         replace(each, jpeg=cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 84])[1].tobytes())
         for each, image in zip(shown, pixels, strict=True)

@@ -107,6 +107,7 @@ async def test_a_policy_that_does_not_demand_it_asks_nobody(real: LiveServer) ->
     assert _asked(stream) == []
 
 
+@pytest.mark.slow
 async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_judged_live(
     real: LiveServer,
 ) -> None:
@@ -143,6 +144,7 @@ async def test_a_turn_needs_a_device_that_shows_the_sides(real: LiveServer) -> N
     await stream.vanish()
 
 
+@pytest.mark.slow
 async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(real: LiveServer) -> None:
     upload = await real.upload(policy="turn")
     stream = await RawDevice(real.device, upload).open(capabilities=[_TURN])
@@ -157,6 +159,7 @@ async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds
     assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]
 
 
+@pytest.mark.slow
 async def test_once_the_first_gesture_is_missing_the_second_is_not_requested(real: LiveServer) -> None:
     upload = await real.upload(policy="both")
     stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH, _TURN])

@@ -193,7 +193,7 @@ async def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_cam
     await stream.begin()
     # The camera takes ten pictures a second, and the device drops those for which there is no credit.
     shown, began, last = pictures(), time.monotonic(), -1
-    while not stream.complete:
+    while True:
         while not stream.credit and not stream.complete:
             await stream.read()
         if stream.complete:

@@ -224,7 +224,7 @@ async def test_the_entries_of_conditions_are_counted_in_the_index(database: Data
 
 _KEY = bytes(32)
 _CHECKS = 80
-_LISTS_FILTERS = 400
+_LISTS_FILTERS = 150
 _STATUSES = (CheckStatus.SUCCESS, CheckStatus.FAILURE)
 _REASONS = (FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON)
 _ATTACKS = (AttackType.PRINT, AttackType.INJECTION)

@@ -223,6 +223,7 @@ def _reference(path: Path, folder: Path) -> NDArray[np.uint8] | None:
     return read[..., 2::-1].astype(np.uint8)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(_OPJ is None, reason="opj_decompress is not installed: apt-get install libopenjp2-tools")
 def test_conformance_files_look_as_opj_decompress_shows_them(assets: Path, tmp_path: Path) -> None:
     compared = 0

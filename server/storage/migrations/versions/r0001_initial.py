@@ -185,6 +185,15 @@ def upgrade() -> None:
         sa.Column("expire_time", _TIME, nullable=False),
     )
     op.create_table(
+        "console_sessions",
+        sa.Column("secret_sha256", sa.LargeBinary(32), primary_key=True),
+        sa.Column("content", sa.LargeBinary, nullable=False),
+        sa.Column("mac", sa.LargeBinary(32), nullable=False),
+        sa.Column("issuer_subject", sa.LargeBinary(32), nullable=False),
+        sa.Column("issuer_session", sa.LargeBinary(32), nullable=False),
+        sa.Column("end_time", _TIME, nullable=False),
+    )
+    op.create_table(
         "enrolled_keys",
         sa.Column("tenant", sa.String(64), primary_key=True),
         sa.Column("kind", sa.String(16), primary_key=True),
@@ -291,6 +300,7 @@ def upgrade() -> None:
         sqlite_where=sa.text("subject_reference != ''"),
         postgresql_where=sa.text("subject_reference != ''"),
     )
+    op.create_index("ix_checks_tenant_decide_time", "checks", ["tenant", "decide_time"])
     op.create_index("ix_checks_state_scan_deadline", "checks", ["state", "scan_deadline"])
     op.create_index("ix_checks_state_retain_until", "checks", ["state", "retain_until"])
     op.create_index(
@@ -301,6 +311,9 @@ def upgrade() -> None:
         postgresql_where=sa.text("images_until IS NOT NULL"),
     )
     op.create_index("ix_record_terms_check_id", "record_terms", ["check_id"])
+    op.create_index("ix_console_sessions_issuer_subject", "console_sessions", ["issuer_subject"])
+    op.create_index("ix_console_sessions_issuer_session", "console_sessions", ["issuer_session"])
+    op.create_index("ix_console_sessions_end_time", "console_sessions", ["end_time"])
     op.create_index("ix_reviews_tenant_sandbox_create_time", "reviews", ["tenant", "sandbox", "create_time"])
     op.create_index(
         "ix_reviews_expire_time",

@@ -1,0 +1,69 @@
+"""Figures of checks for reports, without personal data."""
+
+from collections import Counter
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
+from server.compliance.access import Access, text_field
+from server.storage.audit import AuditLog
+from server.storage.figures import DayFigures, FiguresRepository
+
+__all__ = ["CheckFigures", "FiguresFilter", "percentile"]
+
+_MOST_DAYS: Final = 400
+_USUAL_DAYS: Final = 30
+_LONGEST_WORD: Final = 64
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiguresFilter:
+    """Which checks are counted; see ``FiguresRepository.days``. Without times, the last 30 days."""
+
+    since: datetime | None = None
+    before: datetime | None = None
+    policy: str = ""
+    sandbox: bool | None = None
+
+
+class CheckFigures:
+    """Counts checks by day and policy."""
+
+    def __init__(self, *, repository: FiguresRepository, log: AuditLog) -> None:
+        """Sets the stores."""
+        self._repository = repository
+        self._log = log
+
+    async def days(self, access: Access, chosen: FiguresFilter) -> tuple[DayFigures, ...]:
+        """Returns the figures, and logs that they were read.
+
+        Raises:
+            Refusal: The name of the policy is too long, or the time is longer than 400 days (INVALID_FIELD).
+        """
+        text_field("policy", chosen.policy, longest=_LONGEST_WORD, required=False)
+        before = chosen.before or access.now
+        since = chosen.since or before - timedelta(days=_USUAL_DAYS)
+        if before - since > timedelta(days=_MOST_DAYS):
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"decided_since is more than {_MOST_DAYS} days before decided_before; ask for parts",
+                details={"field": "decided_since", "maxValue": _MOST_DAYS},
+            )
+        found = await self._repository.days(
+            access.tenant, since=since, before=before, policy=chosen.policy, sandbox=chosen.sandbox
+        )
+        detail = {"decided_since": since.isoformat(), "decided_before": before.isoformat()}
+        await self._log.append(access.event(AuditAction.FIGURES_READ, detail=detail), now=access.now)
+        return found
+
+
+def percentile(counts: Counter[int], share: float) -> int:
+    """Returns the smallest value that at least ``share`` of all reach or stay below; 0 without any."""
+    wanted, passed = share * counts.total(), 0
+    for value in sorted(counts):
+        passed += counts[value]
+        if passed >= wanted:
+            return value
+    return 0

@@ -1,0 +1,229 @@
+"""The listener for the console: HTTP, the built page, and the interface behind the guard."""
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from importlib.resources import files
+from typing import Final, cast
+
+import structlog
+from aiohttp import web
+from aiohttp.typedefs import Handler, Middleware
+from aiohttp.web_protocol import RequestHandler
+
+from server.base.errors import ListenerUnusable
+from server.edge.console.answers import MOST_BYTES, refused_answer
+from server.edge.console.guard import API, Guard, WrongHost
+from server.edge.status import as_refusal, forget_traces
+
+__all__ = ["ConsoleListener", "page_files"]
+
+_HANDSHAKE_SECONDS: Final = 5.0
+_FIRST_SECONDS: Final = 10.0
+"""From the connection to its first request."""
+_KEEPALIVE_SECONDS: Final = 60.0
+_MAX_HEADER_BYTES: Final = 8_192
+_TYPES: Final = {
+    ".css": "text/css",
+    ".html": "text/html",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".png": "image/png",
+    ".svg": "image/svg+xml",
+    ".woff2": "font/woff2",
+}
+_log = structlog.get_logger(__name__)
+
+
+def page_files() -> Mapping[str, bytes]:
+    """Returns the files of the built page, by their path."""
+    folder = files("server.edge").joinpath("console_page")
+    found = {f"/{entry.name}": entry for entry in folder.iterdir() if entry.is_file()}
+    assets = folder.joinpath("assets")
+    if assets.is_dir():
+        found |= {f"/assets/{entry.name}": entry for entry in assets.iterdir() if entry.is_file()}
+    return {path: entry.read_bytes() for path, entry in found.items() if path.endswith(tuple(_TYPES))}
+
+
+class ConsoleListener:
+    """One port with the console.
+
+    Attributes:
+        port: TCP port. For port 0, the chosen port after ``start``.
+    """
+
+    def __init__(
+        self,
+        *,
+        host: str,
+        port: int,
+        tls: ssl.SSLContext | None,
+        guard: Guard,
+        routes: list[web.RouteDef],
+        max_connections: int,
+        started: Callable[[], None],
+    ) -> None:
+        """Prepares the listener; nothing is bound before ``start``.
+
+        Args:
+            port: TCP port; 0 for any free one.
+            tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
+            routes: The interface and the log-in.
+            max_connections: Maximum number of connections; a further one ends the oldest without a request.
+            started: Is called when the port is known.
+        """
+        self._host = host
+        self.port = port
+        self._tls = tls
+        self._guard = guard
+        self._max_connections = max_connections
+        self._started = started
+        self._files = page_files()
+        self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
+        self._working: set[RequestHandler] = set()
+        self._idle = asyncio.Event()
+        self._idle.set()
+        self._listening: asyncio.Server | None = None
+        application = web.Application(client_max_size=MOST_BYTES, middlewares=[self._middleware()])
+        application.on_response_prepare.append(guard.restrict)
+        application.add_routes([*routes, web.get("/{path:.*}", self._get_file)])
+        self._runner = web.AppRunner(
+            application,
+            access_log=None,
+            keepalive_timeout=_KEEPALIVE_SECONDS,
+            lingering_time=0,
+            max_line_size=_MAX_HEADER_BYTES,
+            max_field_size=_MAX_HEADER_BYTES,
+            shutdown_timeout=0,
+        )
+
+    @property
+    def target(self) -> str:
+        """``host:port`` with the bound port."""
+        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
+
+    @property
+    def address(self) -> str:
+        """The address of the page in browsers."""
+        return self._guard.address
+
+    async def start(self) -> None:
+        """Binds the port.
+
+        Raises:
+            ListenerUnusable: The address is in use, or is not an address of this machine.
+        """
+        await self._runner.setup()
+        loop = asyncio.get_running_loop()
+        try:
+            self._listening = await loop.create_server(
+                self._connected,
+                self._host,
+                self.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls is not None else None,
+            )
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ListenerUnusable(
+                f"the console cannot use {self._host}:{self.port}: {error.strerror or error}; "
+                "stop the process that listens there, or set another host or port"
+            ) from error
+        self.port = self._listening.sockets[0].getsockname()[1]
+        self._guard.listens(self._host, self.port)
+
+    def serve(self) -> None:
+        """Shows the one-time link, if there is one."""
+        self._started()
+
+    async def stop(self, grace: float) -> None:
+        """Stops the listener. Requests that still run after ``grace`` seconds are ended."""
+        if self._listening is not None:
+            self._listening.close()
+        try:
+            async with asyncio.timeout(grace):
+                await self._idle.wait()
+        except TimeoutError:
+            pass
+        await self._runner.cleanup()
+
+    def _connected(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the runner was not set up")
+        connections = server.connections
+        free = [handler for handler in connections if handler not in self._working]
+        if len(connections) >= self._max_connections:
+            if not free:
+                return _Refused()
+            _abort(free[0])
+        handler = server()
+        timer = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self._end_unused, handler)
+        self._opening[handler] = timer
+        return handler
+
+    def _end_unused(self, handler: RequestHandler) -> None:
+        """Ends a connection that has not sent the head of a request in time."""
+        del self._opening[handler]
+        _abort(handler)
+
+    def _middleware(self) -> Middleware:
+        @web.middleware
+        async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._guarded(request, handler)
+
+        return guarded
+
+    async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        timer = self._opening.pop(request.protocol, None)
+        if timer is not None:
+            timer.cancel()
+        self._working.add(request.protocol)
+        self._idle.clear()
+        try:
+            self._guard.origin_of(request)
+            if request.method == "POST" and request.path.startswith(API):
+                self._guard.require_own_page(request)
+            return await handler(request)
+        except WrongHost:
+            return web.Response(status=421, text=f"this console is {self._guard.address}\n")
+        except web.HTTPException as error:
+            return web.Response(status=error.status, text=f"{error.reason}\n")
+        except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does
+            refusal = as_refusal(error, method=_name_of(request))
+            forget_traces(error)
+            return refused_answer(refusal)
+        finally:
+            self._working.discard(request.protocol)
+            if not self._working:
+                self._idle.set()
+
+    async def _get_file(self, request: web.Request) -> web.Response:
+        path = "/index.html" if request.path == "/" else request.path
+        content = self._files.get(path)
+        if content is None:
+            raise web.HTTPNotFound
+        answer = web.Response(body=content, content_type=_TYPES[path[path.rindex(".") :]])
+        answer.charset = "utf-8" if answer.content_type.startswith("text/") else None
+        if path.startswith("/assets/"):
+            # Their names change with their content.
+            answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return answer
+
+
+def _name_of(request: web.Request) -> str:
+    """Returns the route of a request for the log, which repeats nothing that a stranger sent."""
+    resource = request.match_info.route.resource
+    return f"console {'' if resource is None else resource.canonical}"
+
+
+class _Refused(asyncio.Protocol):
+    """Ends a connection as soon as it has a transport."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        cast("asyncio.Transport", transport).abort()
+
+
+def _abort(handler: RequestHandler) -> None:
+    if handler.transport is not None:
+        handler.transport.abort()

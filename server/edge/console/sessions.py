@@ -1,0 +1,197 @@
+"""Begins, finds and ends the sessions of the console."""
+
+import hmac
+from base64 import urlsafe_b64encode
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from server.access.sessions import SECRET_BYTES, Login, Session, opened, sealed, secret_hash
+from server.audit import AuditAction, AuditEvent
+from server.base.errors import Reason, Refusal
+from server.edge.callers import CallerIdentifier, actor_of
+from server.edge.status import not_started
+from server.storage.audit import AuditLog
+from server.storage.sessions import SessionRepository, StoredSession
+
+__all__ = ["ConsoleSessions", "SessionRules", "SessionStores", "no_session"]
+
+_SEAL_DOMAIN: Final = b"facegate/v1/console-cookie"
+_STEP: Final = timedelta(seconds=20)
+"""The time of the last call is stored as coarsely as this, so that few calls write."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionRules:
+    """How long sessions last.
+
+    Attributes:
+        idle: The longest time between two calls.
+        longest: The time from the log-in to the absolute end.
+        step_up: How long after a log-in exports and erasures are possible.
+    """
+
+    idle: timedelta
+    longest: timedelta
+    step_up: timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionStores:
+    """Where sessions are stored.
+
+    Attributes:
+        keys: Returns the keys that protect stored sessions, newest first.
+    """
+
+    repository: SessionRepository
+    log: AuditLog
+    keys: Callable[[], tuple[bytes, ...]]
+
+
+class ConsoleSessions:
+    """The sessions of the console. They are refused until ``open`` is called."""
+
+    def __init__(
+        self,
+        *,
+        rules: SessionRules,
+        callers: CallerIdentifier,
+        random: Callable[[int], bytes],
+        now: Callable[[], datetime],
+    ) -> None:
+        """Sets the rules.
+
+        Args:
+            callers: Knows the API keys that are in force.
+        """
+        self.rules = rules
+        self._callers = callers
+        self._random = random
+        self._now = now
+        self._stores: SessionStores | None = None
+        self._credentials: dict[Login, bytes] = {}
+
+    def open(self, stores: SessionStores) -> None:
+        """Starts to serve sessions."""
+        self._stores = stores
+
+    def accept(self, login: Login, credential: bytes) -> None:
+        """Sets what admits the callers of a kind of log-in other than by API key; earlier ones end."""
+        self._credentials[login] = credential
+
+    async def begin(self, session: Session, *, address: str, replaces: bytes | None) -> str:
+        """Stores a session, after an entry in the audit log, and returns the secret of its cookie.
+
+        Args:
+            address: The address of the browser.
+            replaces: The hash of the secret of an earlier session of the browser, which ends.
+        """
+        stores = self._opened
+        secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        digest, now = secret_hash(secret), self._now()
+        content, mac = sealed(session, secret_sha256=digest, key=stores.keys()[0])
+        await stores.log.append(
+            _event(AuditAction.SESSION_BEGUN, session, address, {"login": session.login.value}), now=now
+        )
+        await stores.repository.add(
+            StoredSession(
+                secret_sha256=digest,
+                content=content,
+                mac=mac,
+                issuer_subject=session.issuer_subject,
+                issuer_session=session.issuer_session,
+                end_time=min(session.expire_time, now + self.rules.idle),
+            ),
+            replaces=replaces,
+        )
+        return secret
+
+    async def find(self, secret: str | None, *, used: bool = True) -> Session:
+        """Returns the session of a cookie.
+
+        Args:
+            used: Whether this counts as a use of the session, so that it is not idle.
+
+        Raises:
+            Refusal: There is none, it has ended, or what admitted its caller has changed (UNAUTHENTICATED).
+        """
+        stores = self._opened
+        if secret is None:
+            raise no_session()
+        digest, now = secret_hash(secret), self._now()
+        row = await stores.repository.find(digest)
+        if row is None:
+            raise no_session()
+        session = opened(row.content, row.mac, secret_sha256=digest, keys=stores.keys())
+        if session is None:
+            # It may be of a replica with a newer key or version, so it stays.
+            raise no_session()
+        if min(row.end_time, session.expire_time) <= now or not self._still_admitted(session):
+            await stores.repository.remove(digest)
+            raise no_session()
+        end = min(session.expire_time, now + self.rules.idle)
+        if used and end - row.end_time >= _STEP:
+            await stores.repository.extend(digest, end)
+        return session
+
+    async def end(self, secret: str, *, address: str) -> Session:
+        """Ends a session; raises as ``find``."""
+        session = await self.find(secret, used=False)
+        stores = self._opened
+        await stores.repository.remove(secret_hash(secret))
+        await stores.log.append(_event(AuditAction.SESSION_ENDED, session, address, {}), now=self._now())
+        return session
+
+    async def end_of_issuer(self, *, subject: bytes, session: bytes, address: str) -> None:
+        """Ends the sessions of a session or a subject of the issuer; see ``remove_of_issuer``."""
+        stores = self._opened
+        for row in await stores.repository.remove_of_issuer(subject=subject, session=session):
+            ended = opened(row.content, row.mac, secret_sha256=row.secret_sha256, keys=stores.keys())
+            if ended is not None:
+                event = _event(AuditAction.SESSION_ENDED, ended, address, {"by": "issuer"})
+                await stores.log.append(event, now=self._now())
+
+    def seal(self, content: bytes) -> bytes:
+        """Returns a MAC over what the server keeps in a browser; ``is_sealed`` knows it, on every replica."""
+        return hmac.digest(self._opened.keys()[0], _SEAL_DOMAIN + content, "sha256")
+
+    def is_sealed(self, content: bytes, mac: bytes) -> bool:
+        """Returns whether ``seal`` made a MAC."""
+        keys, text = self._opened.keys(), _SEAL_DOMAIN + content
+        return any(hmac.compare_digest(hmac.digest(key, text, "sha256"), mac) for key in keys)
+
+    def may_step_up(self, session: Session) -> bool:
+        """Returns whether the log-in of a session is recent and strong enough for exports and erasures."""
+        if session.login is Login.LINK:
+            return True
+        return session.strong and self._now() - session.authenticate_time <= self.rules.step_up
+
+    def _still_admitted(self, session: Session) -> bool:
+        if session.login is not Login.API_KEY:
+            return self._credentials.get(session.login) == session.credential
+        try:
+            return self._callers.holder_of_hash(session.credential) == session.caller
+        except Refusal:
+            return False
+
+    @property
+    def _opened(self) -> SessionStores:
+        if self._stores is None:
+            raise not_started()
+        return self._stores
+
+
+def no_session() -> Refusal:
+    """Returns the refusal of a request without a session."""
+    return Refusal(Reason.UNAUTHENTICATED, "there is no session, or it has ended; log in")
+
+
+def _event(action: AuditAction, session: Session, address: str, detail: dict[str, str]) -> AuditEvent:
+    return AuditEvent(
+        tenant=session.caller.tenant,
+        action=action,
+        actor=actor_of(session.caller, address),
+        detail=detail,
+    )

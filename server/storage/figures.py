@@ -1,0 +1,112 @@
+"""Figures of decided checks by day and policy; tombstones of erased checks have what is counted, too."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    String,
+    cast,
+    extract,
+    func,
+    literal_column,
+    select,
+)
+
+from server.domain.terms import CheckStatus, FailureReason
+from server.storage.database import Repository, reads
+from server.storage.tables import checks, policies
+
+__all__ = ["DayFigures", "FiguresRepository"]
+
+
+@dataclass(slots=True, kw_only=True)
+class DayFigures:
+    """The checks of a tenant that were decided on one day under one policy.
+
+    Attributes:
+        day: The day of the decisions, UTC.
+        statuses: The number of checks of each status.
+        reasons: The number of checks with a reason. A check may have several.
+        seconds: The number of checks that took so many whole seconds from their creation to their decision.
+    """
+
+    day: date
+    policy: str
+    statuses: Counter[CheckStatus] = field(default_factory=Counter)
+    reasons: Counter[FailureReason] = field(default_factory=Counter)
+    seconds: Counter[int] = field(default_factory=Counter)
+
+
+class FiguresRepository(Repository):
+    """Counts checks."""
+
+    @reads
+    def days(
+        self,
+        connection: Connection,
+        tenant: str,
+        *,
+        since: datetime,
+        before: datetime,
+        policy: str = "",
+        sandbox: bool | None = None,
+    ) -> tuple[DayFigures, ...]:
+        """Returns the figures of each day and policy with a check, in this order.
+
+        Args:
+            since: Decided at this time or later.
+            before: Decided earlier.
+            policy: The name of the only policy; empty for all.
+            sandbox: Whether only checks of sandbox callers, or only others, count; ``None`` for both.
+        """
+        day, seconds = _expressions(connection)
+        keys = (day.label("day"), policies.c.name.label("policy"))
+        facts = (checks.c.status, checks.c.reasons, seconds.label("seconds"))
+        query: Select[Any] = (
+            select(*keys, *facts, func.count().label("checks"))
+            .join_from(checks, policies)
+            .where(checks.c.tenant == tenant, checks.c.decide_time >= since, checks.c.decide_time < before)
+            .group_by(*keys, *facts)
+        )
+        if policy:
+            query = query.where(policies.c.name == policy)
+        if sandbox is not None:
+            query = query.where(checks.c.sandbox == sandbox)
+        found: dict[tuple[str, str], DayFigures] = {}
+        for row in connection.execute(query).mappings():
+            _count(found, row)
+        return tuple(found[key] for key in sorted(found))
+
+
+def _expressions(connection: Connection) -> tuple[ColumnElement[str], ColumnElement[int]]:
+    """Returns the day of the decision as text, and the whole seconds from creation to decision."""
+    created, decided = checks.c.create_time, checks.c.decide_time
+    if connection.dialect.name == "postgresql":
+        # Not as parameters, with which the database takes the columns for others than it groups by.
+        zone: ColumnElement[str] = literal_column("'UTC'")
+        form: ColumnElement[str] = literal_column("'YYYY-MM-DD'")
+        lasted: ColumnElement[Any] = extract("epoch", decided - created)
+        return func.to_char(func.timezone(zone, decided), form), cast(func.floor(lasted), Integer)
+    # SQLite stores times as text, and its day numbers are good to a tenth of a millisecond.
+    lasted = (func.julianday(decided) - func.julianday(created)) * 86_400 + 0.001
+    return func.substr(cast(decided, String), 1, 10), cast(lasted, Integer)
+
+
+def _count(found: dict[tuple[str, str], DayFigures], row: Mapping[Any, Any]) -> None:
+    key = (row["day"], row["policy"])
+    if key not in found:
+        found[key] = DayFigures(day=date.fromisoformat(row["day"]), policy=row["policy"])
+    figures, number = found[key], row["checks"]
+    figures.seconds[max(0, row["seconds"])] += number
+    # A status or a reason that somebody made unreadable is None.
+    if row["status"] is not None:
+        figures.statuses[row["status"]] += number
+    for reason in row["reasons"] or ():
+        figures.reasons[reason] += number

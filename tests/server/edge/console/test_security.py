@@ -1,0 +1,579 @@
+"""Attacks on the console, each tried at a real server."""
+
+import asyncio
+import base64
+import io
+import json
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import aiohttp
+import pytest
+import pytest_asyncio
+import trustme
+from facegate.v1 import evidence_service_pb2 as evidence_pb2
+
+from server.access.callers import Rights, Role
+from server.access.sessions import Attempts, Login, Session, csrf_of, sealed, secret_hash
+from server.audit import AuditEntry
+from server.edge import evidence_calls
+from server.edge.console import interface as console_interface
+from server.edge.console import listener as console_listener
+from server.storage.audit import AuditLog
+from server.storage.audit_reader import AuditReader
+from server.storage.database import open_database
+from server.storage.errors import StorageUnavailable
+from server.storage.sessions import SessionRepository
+from tests.server.compliance.office import Office, open_office
+from tests.server.edge.console.browser import COOKIE, Answer, Browser, browsing
+from tests.server.live import until
+
+_PURPOSE = "case 7"
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """A server with a console, to which people log in with API keys."""
+    async with open_office(
+        tmp_path_factory.mktemp("office"), console={}, compliance={"two_people": ["erase"]}
+    ) as office:
+        yield office
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def stranger(office: Office) -> AsyncIterator[Browser]:
+    """A browser without a session."""
+    async with browsing(office.live.server.console_address) as browser:
+        yield browser
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def anna(office: Office, stranger: Browser) -> Browser:
+    """A browser in which anna, a compliance admin, is logged in."""
+    assert (await stranger.log_in(api_key=office.keys["anna"])).status == 204
+    return stranger
+
+
+async def _logged_in(office: Office, browser: Browser, name: str) -> Browser:
+    assert (await browser.log_in(api_key=office.keys[name])).status == 204
+    return browser
+
+
+def _refused(answer: Answer) -> tuple[int, str]:
+    return answer.status, answer.reason
+
+
+async def _entries(office: Office, tenant: str) -> tuple[AuditEntry, ...]:
+    database = open_database(office.live.settings.database_url)
+    entries = await AuditReader(database).entries(tenant)
+    await database.close()
+    return tuple(entries)
+
+
+# Requests of other sites.
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"Origin": "https://evil.example"},
+        {"Origin": "null"},
+        {"Origin": None},
+        {"Sec-Fetch-Site": "cross-site"},
+        {"Sec-Fetch-Site": "same-site"},
+    ],
+)
+@pytest.mark.parametrize("path", ["login", "logout", "ListChecks", "EraseSubject"])
+async def test_other_pages_cannot_call(anna: Browser, path: str, headers: dict[str, str | None]) -> None:
+    assert _refused(await anna.post(path, {}, **headers)) == (403, "ORIGIN_NOT_ALLOWED")
+
+
+@pytest.mark.parametrize("content", ["text/plain", "application/x-www-form-urlencoded", None])
+async def test_a_form_cannot_call(anna: Browser, content: str | None) -> None:
+    answer = await anna.post("ListChecks", {}, **{"Content-Type": content})
+    assert _refused(answer) == (400, "INVALID_FIELD")
+
+
+async def test_a_call_needs_the_token_of_its_own_session(office: Office, anna: Browser) -> None:
+    async with browsing(anna.address) as other:
+        await _logged_in(office, other, "bert")
+        for token in (None, "", "x", other.csrf, anna.csrf + "x"):
+            answer = await anna.post("ListChecks", {}, **{"X-Facegate-CSRF": token})
+            assert _refused(answer) == (403, "PERMISSION_DENIED"), token
+            assert (await anna.post("logout", {}, **{"X-Facegate-CSRF": token})).status == 403
+    assert (await anna.list_checks()).status == 200
+
+
+async def test_a_name_of_another_site_that_leads_here_is_of_no_use(anna: Browser) -> None:
+    port = urlsplit(anna.address).port
+    for host in (
+        "evil.example",
+        f"evil.example:{port}",
+        "localhost",
+        f"localhost:{port}.",
+        "",
+        "127.0.0.1:1",
+    ):
+        for method, path in (("GET", "/"), ("GET", "/api/session"), ("POST", "/api/ListChecks")):
+            answer = await anna.send(method, path, headers={"Host": host}, body="{}")
+            assert answer.status in {400, 421}, (host, path)
+            assert b"anna" not in answer.body
+    assert (await anna.send("GET", "/api/session", headers={"Host": f"127.0.0.1:{port}"})).status == 200
+
+
+async def test_calls_are_posts_and_no_other_path_is_served(anna: Browser) -> None:
+    for method in ("GET", "PUT", "DELETE", "PATCH", "OPTIONS", "HEAD", "TRACE"):
+        assert (await anna.send(method, "/api/ListChecks")).status in {404, 405}, method
+    for path in (
+        "ScanFace",
+        "UploadTrustedImage",
+        "FinishCheck",
+        "listChecks",
+        "ListChecks/",
+        "../ListChecks",
+    ):
+        assert (await anna.post(path, {})).status in {404, 405}, path
+    answer = await anna.send("OPTIONS", "/api/ListChecks", headers={"Origin": "https://evil.example"})
+    assert not [name for name in answer.headers if name.lower().startswith("access-control-")]
+
+
+# Sessions.
+
+
+async def test_an_earlier_cookie_is_no_session_after_the_log_in(office: Office) -> None:
+    fixed = "chosen-by-an-attacker-0000000000000000000000"
+    async with browsing(office.live.server.console_address, **{COOKIE: fixed}) as victim:
+        await _logged_in(office, victim, "anna")
+        first = victim.cookies[COOKIE]
+        assert first != fixed
+        await _logged_in(office, victim, "anna")
+        assert victim.cookies[COOKIE] != first
+        for old in (fixed, first):
+            async with browsing(victim.address, **{COOKIE: old}) as thief:
+                assert _refused(await thief.get("/api/session")) == (401, "UNAUTHENTICATED")
+
+
+async def test_a_cookie_is_of_no_use_after_the_log_out(office: Office, anna: Browser) -> None:
+    stolen = dict(anna.cookies)
+    assert (await anna.post("logout", {})).status == 200
+    async with browsing(anna.address, **stolen) as thief:
+        thief.csrf = anna.csrf
+        assert _refused(await thief.list_checks()) == (401, "UNAUTHENTICATED")
+
+
+async def test_a_changed_cookie_is_no_session(anna: Browser) -> None:
+    whole = anna.cookies[COOKIE]
+    for value in (
+        whole[:-1],
+        whole + "A",
+        whole.swapcase(),
+        "",
+        secret_hash(whole).hex(),
+        "'; DROP TABLE --",
+    ):
+        async with browsing(anna.address, **{COOKIE: value}) as thief:
+            assert (await thief.get("/api/session")).status == 401
+    answer = await anna.send("GET", "/api/session", headers={"Cookie": f"{COOKIE}={whole}; {COOKIE}={whole}"})
+    assert answer.status == 401
+
+
+async def test_a_session_ends_when_nobody_uses_it(office: Office, anna: Browser) -> None:
+    clock = office.live.clock
+    try:
+        for minutes in (14, 28, 42):
+            clock.ahead = timedelta(minutes=minutes)
+            assert (await anna.list_checks()).status == 200
+        # The page may ask for the session without keeping it.
+        clock.ahead = timedelta(minutes=50)
+        assert (await anna.get("/api/session")).status == 200
+        clock.ahead = timedelta(minutes=58)
+        assert (await anna.get("/api/session")).status == 401
+        assert (await anna.list_checks()).status == 401
+    finally:
+        clock.ahead = timedelta()
+
+
+async def test_a_session_that_is_used_ends_all_the_same(office: Office, anna: Browser) -> None:
+    clock = office.live.clock
+    try:
+        for minutes in range(14, 480, 14):
+            clock.ahead = timedelta(minutes=minutes)
+            assert (await anna.list_checks()).status == 200
+        clock.ahead = timedelta(hours=8, seconds=1)
+        assert (await anna.list_checks()).status == 401
+    finally:
+        clock.ahead = timedelta()
+
+
+def _session(name: str = "mallory") -> Session:
+    rights = Rights(tenant="bank", roles=(Role.COMPLIANCE_ADMIN,))
+    return Session(
+        caller=rights.of_caller(name),
+        login=Login.LINK,
+        credential=b"c" * 32,
+        authenticate_time=datetime.now(UTC),
+        strong=True,
+        expire_time=datetime.now(UTC) + timedelta(hours=1),
+    )
+
+
+async def test_whoever_can_write_into_the_database_makes_no_session(office: Office, anna: Browser) -> None:
+    database = open_database(office.live.settings.database_url)
+    repository = SessionRepository(database)
+    digest = secret_hash(anna.cookies[COOKIE])
+    row = await repository.find(digest)
+    assert row is not None
+    more = row.content.replace(b'"bank"', b'"branch"')
+    assert more != row.content
+    own = secret_hash("secret")
+    content, mac = sealed(_session(), secret_sha256=own, key=b"k" * 32)
+    forged = [
+        # The row of a session, changed.
+        (anna.cookies[COOKIE], replace(row, content=more)),
+        # The row of another session, under a cookie of one's own.
+        ("secret", replace(row, secret_sha256=own)),
+        # A row of one's own.
+        ("secret", replace(row, secret_sha256=own, content=content, mac=mac)),
+    ]
+    for secret, one in forged:
+        await repository.add(one, replaces=one.secret_sha256)
+        async with browsing(anna.address, **{COOKIE: secret}) as thief:
+            thief.csrf = csrf_of(secret)
+            assert _refused(await thief.list_checks()) == (401, "UNAUTHENTICATED")
+    await database.close()
+
+
+async def test_a_session_dies_with_its_api_key_or_its_rights(tmp_path: Path) -> None:
+    async with open_office(tmp_path, console={}) as office:
+        file = tmp_path / "keys.toml"
+        whole = file.read_text()
+        for name, changed in (
+            ("reader", whole.replace('"compliance_reader"', '"compliance_admin"')),
+            ("anna", whole.replace('name = "anna"', 'name = "anna-marie"')),
+            ("bert", "\n[[key]]".join(part for part in whole.split("\n[[key]]") if '"bert"' not in part)),
+        ):
+            async with browsing(office.live.server.console_address) as browser:
+                await _logged_in(office, browser, name)
+                file.write_text(changed)
+
+                async def ended(browser: Browser = browser) -> bool:
+                    return (await browser.list_checks()).status == 401
+
+                await until(ended)
+                file.write_text(whole)
+                # It does not come back with the entry.
+                await asyncio.sleep(0.5)
+                assert (await browser.list_checks()).status == 401
+
+
+async def test_nobody_tries_many_keys(tmp_path: Path) -> None:
+    async with open_office(tmp_path, console={}) as office:
+        async with browsing(office.live.server.console_address) as browser:
+            for number in range(10):
+                assert _refused(await browser.log_in(api_key=f"fg1_{number}")) == (401, "UNAUTHENTICATED")
+            answer = await browser.log_in(api_key=office.keys["anna"])
+            assert _refused(answer) == (429, "OVERLOADED")
+            assert 250 < int(answer.headers["Retry-After"]) <= 300
+            office.live.clock.ahead = timedelta(seconds=301)
+            assert (await browser.log_in(api_key=office.keys["anna"])).status == 204
+
+        async def logged() -> bool:
+            entries = await _entries(office, "_server")
+            refused = [one for one in entries if one.action == "access.refused"]
+            details = {"method": "/console/LogIn", "reason": "UNAUTHENTICATED", "count": "1"}
+            return bool(refused) and (refused[0].details, refused[0].address) == (details, "127.0.0.1")
+
+        await until(logged)
+
+
+def test_failed_attempts_are_of_their_address_and_few_are_remembered() -> None:
+    attempts = Attempts(most=2, window=timedelta(minutes=5), addresses=3)
+    now = datetime(2026, 5, 4, tzinfo=UTC)
+    for address in ("a", "a", "b"):
+        attempts.record_failure(address, now)
+    assert attempts.seconds_to_wait("a", now + timedelta(minutes=4)) == 60.0
+    assert attempts.seconds_to_wait("b", now) == 0.0
+    assert attempts.seconds_to_wait("a", now + timedelta(minutes=5)) == 0.0
+    for address in ("c", "d", "e"):
+        attempts.record_failure(address, now)
+    assert attempts.seconds_to_wait("a", now) == 0.0
+
+
+# Rights.
+
+
+async def test_callers_without_a_role_of_the_console_cannot_log_in(office: Office) -> None:
+    async with browsing(office.live.server.console_address) as browser:
+        for name in ("backend", "operator"):
+            assert _refused(await browser.log_in(api_key=office.keys[name])) == (403, "PERMISSION_DENIED")
+        assert COOKIE not in browser.cookies
+        bodies: tuple[object, ...] = (
+            {},
+            [],
+            "",
+            {"api_key": 7},
+            {"link": "x"},
+            {"api_key": "", "link": ""},
+            {"api_key": "x" * 999},
+        )
+        for body in bodies:
+            assert (await browser.post("login", body)).status == 400
+
+
+async def test_a_role_without_the_scope_is_refused_and_logged(office: Office, stranger: Browser) -> None:
+    check = await office.check("scopes-1")
+    reader = await _logged_in(office, stranger, "reader")
+    calls: Mapping[str, Mapping[str, str]] = {
+        "DeleteEvidence": {"checkId": check, "purpose": _PURPOSE},
+        "PlaceHold": {"checkId": check, "reference": "h", "reason": "r"},
+        "ReleaseHold": {"checkId": check, "reference": "h", "purpose": _PURPOSE},
+        "EraseSubject": {
+            "subjectReference": "scopes-1",
+            "reason": "ERASURE_REASON_OTHER",
+            "purpose": _PURPOSE,
+        },
+    }
+    for method, request in calls.items():
+        assert _refused(await reader.post(method, request)) == (403, "PERMISSION_DENIED")
+
+    async def logged() -> bool:
+        entries = [one for one in await _entries(office, "bank") if one.action == "access.refused"]
+        found = {one.details["method"].rpartition("/")[2] for one in entries if one.actor == "reader"}
+        return found >= calls.keys()
+
+    await until(logged)
+    assert (await reader.list_checks(subject_reference="scopes-1")).document["checks"]
+
+
+async def test_the_checks_of_another_tenant_do_not_exist(office: Office, anna: Browser) -> None:
+    check = await office.check("idor-1")
+    assert (await anna.list_checks(subject_reference="idor-1", page_size=1)).document["checks"]
+    for _ in range(2):
+        await office.check("idor-2")
+    token = (await anna.list_checks(subject_reference="idor-2", page_size=1)).document["nextPageToken"]
+    async with browsing(anna.address) as other:
+        await _logged_in(office, other, "other")
+        by_id = {"checkId": check, "purpose": _PURPOSE}
+        calls: dict[str, dict[str, str]] = {
+            "GetEvidence": by_id,
+            "GetEvidenceImage": by_id | {"sha256": base64.b64encode(bytes(32)).decode()},
+            "ExportEvidence": by_id,
+            "DeleteEvidence": by_id,
+            "PlaceHold": {"checkId": check, "reference": "h", "reason": "r"},
+            "ReleaseHold": by_id | {"reference": "h"},
+        }
+        for method, request in calls.items():
+            assert _refused(await other.post(method, request)) == (404, "CHECK_NOT_FOUND"), method
+            assert _refused(await other.post(method, request | {"checkId": str(uuid4())}))[0] == 404, method
+        assert (await other.list_checks(subject_reference="idor-1")).document == {}
+        answer = await other.list_checks(subject_reference="idor-2", page_size=1, page_token=token)
+        assert _refused(answer) == (400, "INVALID_FIELD")
+        assert (await other.post("GetFigures", {})).document == {}
+        events = (await other.post("ListAuditEvents", {})).document["events"]
+        assert {event["tenant"] for event in events} == {"branch"}
+        log = await other.post("ExportAuditLog", {"purpose": _PURPOSE})
+        assert b"anna" not in log.body
+        subject = await other.post("ExportSubject", {"subjectReference": "idor-1", "purpose": _PURPOSE})
+        assert check.encode() not in subject.body
+    assert (await anna.post("GetEvidence", {"checkId": check})).status == 200
+
+
+async def test_an_erasure_that_needs_two_people_is_not_done_by_one(office: Office, anna: Browser) -> None:
+    check = await office.check("two-1")
+    request = {"subjectReference": "two-1", "reason": "ERASURE_REASON_REQUEST", "purpose": _PURPOSE}
+    for _ in range(2):
+        answer = await anna.post("EraseSubject", request)
+        assert answer.document["approval"]["requestedBy"] == "anna"
+    # Not by the same person over gRPC, and not in another session.
+    async with browsing(anna.address) as again, browsing(anna.address) as second:
+        await _logged_in(office, again, "anna")
+        assert "approval" in (await again.post("EraseSubject", request)).document
+        assert (await anna.post("GetEvidence", {"checkId": check})).status == 200
+        await _logged_in(office, second, "bert")
+        assert (await second.post("EraseSubject", request)).document["erasedChecks"] == 1
+    assert _refused(await anna.post("GetEvidence", {"checkId": check})) == (404, "EVIDENCE_ERASED")
+
+
+async def test_images_and_exports_need_a_purpose(office: Office, anna: Browser) -> None:
+    check = await office.check("purpose-1")
+    image = {"checkId": check, "sha256": base64.b64encode(bytes(32)).decode()}
+    for method, request in (
+        ("GetEvidenceImage", image),
+        ("ExportEvidence", {"checkId": check}),
+        ("ExportSubject", {"subjectReference": "purpose-1"}),
+        ("DeleteEvidence", {"checkId": check}),
+    ):
+        for purpose in ("", " ", "x" * 257, "line\nbreak"):
+            answer = await anna.post(method, request | {"purpose": purpose})
+            assert _refused(answer) == (400, "INVALID_FIELD"), (method, purpose)
+
+
+async def test_nothing_leaves_before_its_entry_in_the_audit_log(
+    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    check = await office.check("logged-1")
+
+    async def fail(*_: object, **__: object) -> None:
+        raise StorageUnavailable("the disk is full")
+
+    monkeypatch.setattr(AuditLog, "append", fail)
+    by_id = {"checkId": check, "purpose": _PURPOSE}
+    for method, request in (
+        ("ListChecks", {}),
+        ("GetFigures", {}),
+        ("GetEvidence", by_id),
+        ("ExportEvidence", by_id),
+        ("ExportSubject", {"subjectReference": "logged-1", "purpose": _PURPOSE}),
+        ("ListAuditEvents", {}),
+        ("ExportAuditLog", {"purpose": _PURPOSE}),
+    ):
+        answer = await anna.post(method, request)
+        assert _refused(answer) == (503, "NOT_SERVING"), method
+        assert b"disk" not in answer.body
+        assert check.encode() not in answer.body
+    async with browsing(anna.address) as other:
+        assert _refused(await other.log_in(api_key=office.keys["bert"])) == (503, "NOT_SERVING")
+        assert COOKIE not in other.cookies
+
+
+async def test_a_file_that_cannot_be_finished_is_not_taken_for_whole(
+    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def broken(*_: object) -> AsyncIterator[evidence_pb2.ExportEvidenceResponse]:
+        yield evidence_pb2.ExportEvidenceResponse(chunk=b"PK")
+        raise StorageUnavailable("the disk is gone")
+
+    monkeypatch.setitem(evidence_calls.EVIDENCE_CALLS, "ExportEvidence", broken)
+    with pytest.raises(aiohttp.ClientError):
+        await anna.post("ExportEvidence", {"checkId": str(uuid4()), "purpose": _PURPOSE})
+    assert (await anna.list_checks()).status == 200
+
+
+async def test_a_file_that_takes_too_long_or_is_not_wanted_any_more_leaves_nothing(
+    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
+) -> None:
+    ended = asyncio.Event()
+
+    async def endless(*_: object) -> AsyncIterator[evidence_pb2.ExportEvidenceResponse]:
+        try:
+            while True:
+                yield evidence_pb2.ExportEvidenceResponse(chunk=bytes(65_536))
+                await asyncio.sleep(0.01)
+        finally:
+            ended.set()
+
+    monkeypatch.setitem(evidence_calls.EVIDENCE_CALLS, "ExportEvidence", endless)
+    request = {"checkId": str(uuid4()), "purpose": _PURPOSE}
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.5):
+            await anna.post("ExportEvidence", request)
+    async with asyncio.timeout(20):
+        await ended.wait()
+    ended.clear()
+    monkeypatch.setattr(console_interface, "MOST_SECONDS", 0.5)
+    with pytest.raises(aiohttp.ClientError):
+        await anna.post("ExportEvidence", request)
+    assert ended.is_set()
+    assert (await anna.list_checks()).status == 200
+    errors = [line for line in log.getvalue().splitlines() if json.loads(line)["level"] == "error"]
+    assert errors == []
+
+
+# Hostile requests.
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "null",
+        "[]",
+        "{",
+        '{"unknown": 1}',
+        '{"pageSize": -1}',
+        '{"pageSize": 1e99}',
+        '{"subjectReference": 7}',
+        '{"decidedSince": "yesterday"}',
+        '{"subjectReference": "\\ud800"}',
+        '{"status": "NO_STATUS"}',
+        "[" * 5_000,
+        '{"a":' * 5_000,
+        json.dumps({"subjectReference": "x" * 70_000}),
+    ],
+)
+async def test_a_malformed_request_is_refused_in_words(anna: Browser, body: str) -> None:
+    assert _refused(await anna.post("ListChecks", body)) == (400, "INVALID_FIELD")
+
+
+async def test_no_secret_is_in_the_log_or_an_address(
+    office: Office, stranger: Browser, log: io.StringIO
+) -> None:
+    await _logged_in(office, stranger, "anna")
+    secrets = [office.keys["anna"], stranger.cookies[COOKIE], stranger.csrf]
+    assert (await stranger.list_checks(subject_reference="a secret person")).status == 200
+    assert (
+        await stranger.post("ListChecks", '{"subjectReference": "a secret person", "x": 1}')
+    ).status == 400
+    await stranger.get(f"/api/session?key={office.keys['anna']}")
+    await stranger.get(f"/{stranger.csrf}")
+    assert (await stranger.log_in(api_key="fg1_wrong-secret")).status == 401
+    written = log.getvalue()
+    assert "call_refused" in written
+    assert [one for one in (*secrets, "a secret person", "fg1_wrong-secret") if one in written] == []
+
+
+async def test_connections_that_say_nothing_give_way(
+    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(console_listener, "_FIRST_SECONDS", 0.3)
+    port = urlsplit(anna.address).port
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(b"POST /api/ListChecks HTTP/1.1\r\nHost: ")
+    with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
+        async with asyncio.timeout(10):
+            await reader.readexactly(1)
+    writer.close()
+    monkeypatch.undo()
+    silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(200)]
+    async with browsing(anna.address, **anna.cookies) as fresh:
+        fresh.csrf = anna.csrf
+        assert (await fresh.list_checks()).status == 200
+    for _, one in silent:
+        one.close()
+
+
+# HTTPS.
+
+
+async def test_over_https_cookies_are_secure_and_of_this_host_only(tmp_path: Path) -> None:
+    issued = trustme.CA().issue_cert("facegate.bank.example")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "server.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "server.key")
+    (tmp_path / "server.key").chmod(0o600)
+    tls = {"certificate": tmp_path / "server.pem", "key": tmp_path / "server.key"}
+    origin = "https://facegate.bank.example"
+    async with open_office(tmp_path, console={"origin": origin, "tls": tls}) as office:
+        assert office.live.server.console_address == origin
+        listeners: Any = office.live.server._listeners
+        port = listeners.console.listener.port
+        connector = aiohttp.TCPConnector(ssl=False)
+        async with aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar()) as session:
+            browser = Browser(f"https://127.0.0.1:{port}", session)
+            headers = {"Host": "facegate.bank.example", "Origin": origin}
+            answer = await browser.post("login", {"api_key": office.keys["anna"]}, **headers)
+            assert answer.status == 204
+            cookie = answer.cookies[f"__Host-{COOKIE}"]
+            assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (
+                True,
+                True,
+                "/",
+                "",
+            )
+            assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
+            assert (await browser.get("/api/session", Host="facegate.bank.example")).status == 200
+            assert (await browser.get("/api/session")).status == 421

@@ -1,0 +1,179 @@
+"""The log-in at the console with a certified OIDC provider, at a real server."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from server.storage.audit_reader import AuditReader
+from server.storage.database import open_database
+from tests.ports import held_port
+from tests.server.edge.console.browser import COOKIE, Browser, browsing
+from tests.server.issuer.people import Person
+from tests.server.issuer.provider import Provider, running_provider
+from tests.server.live import LiveServer, serving, settings_for, until
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """A server whose console people use, and their issuer."""
+
+    live: LiveServer
+    provider: Provider
+    origin: str
+
+    @asynccontextmanager
+    async def person(self, name: str) -> AsyncIterator[tuple[Person, Browser]]:
+        """Somebody with a new browser."""
+        jar = aiohttp.CookieJar(unsafe=True)
+        async with aiohttp.ClientSession(cookie_jar=jar) as session, browsing(self.origin) as browser:
+            yield Person(name, session), browser
+
+
+@pytest.fixture(scope="module")
+def port() -> Iterator[int]:
+    with held_port() as port:
+        yield port
+
+
+@pytest.fixture(scope="module")
+def provider(port: int) -> Iterator[Provider]:
+    with running_provider(f"http://localhost:{port}") as running:
+        yield running
+
+
+@pytest_asyncio.fixture(scope="module")
+async def bank(
+    provider: Provider, port: int, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Bank]:
+    folder = tmp_path_factory.mktemp("bank")
+    secret = folder / "client-secret"
+    secret.write_text("secret of the console: 100% +\n")
+    secret.chmod(0o600)
+    oidc = {
+        "issuer": provider.issuer,
+        "client_id": "console",
+        "client_secret_file": secret,
+        "scope": "openid groups",
+        "grants": [
+            {"claim": "groups", "value": "compliance", "tenant": "bank", "roles": ["compliance_admin"]},
+            {"claim": "groups", "value": "readers", "tenant": "bank", "roles": ["compliance_reader"]},
+        ],
+    }
+    free = {"port": 0}
+    listeners = {"device": free, "service": free, "admin": free, "console": {"port": port, "oidc": oidc}}
+    async with serving(settings_for(folder, listeners=listeners)) as live:
+        yield Bank(live, provider, f"http://localhost:{port}")
+
+
+async def _actions(bank: Bank) -> list[tuple[str, str]]:
+    database = open_database(bank.live.settings.database_url)
+    entries = await AuditReader(database).entries("bank")
+    await database.close()
+    return [(entry.action, entry.actor) for entry in entries]
+
+
+async def test_a_person_has_the_roles_of_the_groups_of_the_id_token(bank: Bank) -> None:
+    async with bank.person("anna") as (anna, browser):
+        assert (await browser.get("/api/login")).document == {"methods": ["oidc"], "issuer": "127.0.0.1"}
+        begun = await browser.get("/login/oidc")
+        query = parse_qs(urlsplit(begun.headers["Location"]).query)
+        assert query["code_challenge_method"] == ["S256"]
+        answer = await anna.log_in(browser)
+        assert answer.status == 200, answer.body
+        assert b'http-equiv="refresh" content="0;url=/"' in answer.body
+        assert "facegate-log-in" not in browser.cookies
+        session = await browser.read_session()
+        assert (session["name"], session["login"]) == ("anna@127.0.0.1", "oidc")
+        assert session["roles"] == ["compliance_admin"]
+        assert (await browser.list_checks()).status == 200
+        assert ("session.begun", "anna@127.0.0.1") in await _actions(bank)
+
+
+async def test_a_person_without_a_group_of_the_settings_is_not_logged_in(bank: Bank) -> None:
+    async with bank.person("eve") as (eve, browser):
+        answer = await eve.log_in(browser)
+        assert answer.status == 403
+        assert b"oidc.grants" in answer.body
+        assert COOKIE not in browser.cookies
+
+
+async def test_a_step_up_asks_again_and_replaces_the_session(bank: Bank) -> None:
+    async with bank.person("rita") as (rita, browser):
+        assert (await rita.log_in(browser)).status == 200
+        await browser.read_session()
+        first, forms = browser.cookies[COOKIE], rita.forms
+        export = {"purpose": "request 1"}
+        bank.live.clock.ahead = timedelta(minutes=11)
+        try:
+            refused = await browser.post("ExportAuditLog", export)
+            assert (refused.status, refused.reason) == (403, "STEP_UP_REQUIRED")
+        finally:
+            bank.live.clock.ahead = timedelta()
+        # Somebody who is logged in at the issuer logs in without a form, but steps up with one.
+        assert (await rita.log_in(browser)).status == 200
+        assert rita.forms == forms
+        assert (await rita.log_in(browser, step_up=True)).status == 200
+        assert rita.forms > forms
+        await browser.read_session()
+        assert (await browser.post("ExportAuditLog", export)).status == 200
+        assert browser.cookies[COOKIE] != first
+        async with browsing(bank.origin, **{COOKIE: first}) as thief:
+            assert (await thief.get("/api/session")).status == 401
+
+
+async def test_a_code_and_a_state_are_of_use_once(bank: Bank) -> None:
+    async with bank.person("anna") as (anna, browser):
+        begun = await browser.get("/login/oidc")
+        kept = dict(browser.cookies)
+        back = await anna.follow(begun.headers["Location"], until=f"{bank.origin}/login/callback")
+        place = urlsplit(back)
+        async with browsing(bank.origin) as other:
+            # A person whom an attacker sends to the end of the attacker's own log-in.
+            answer = await other.navigate(place)
+            assert (answer.status, COOKIE in other.cookies) == (401, False)
+        assert (await browser.navigate(place)).status == 200
+        async with browsing(bank.origin, **kept) as thief:
+            answer = await thief.navigate(place)
+            assert (answer.status, COOKIE in thief.cookies) == (401, False)
+        # The same code under the state of another log-in.
+        async with bank.person("anna") as (_, late):
+            state = parse_qs(urlsplit((await late.get("/login/oidc")).headers["Location"]).query)["state"][0]
+            forged = place._replace(query=place.query.replace(parse_qs(place.query)["state"][0], state))
+            assert (await late.navigate(forged)).status == 401
+
+
+async def test_the_log_out_goes_on_at_the_issuer_which_ends_every_session(bank: Bank) -> None:
+    async with bank.person("bert") as (bert, browser):
+        assert (await bert.log_in(browser)).status == 200
+        async with browsing(bank.origin) as second:
+            assert (await bert.log_in(second)).status == 200
+            await browser.read_session()
+            place = (await browser.post("logout", {})).document["end_session_url"]
+            assert (await browser.get("/api/session")).status == 401
+            assert (await second.get("/api/session")).status == 200
+            query = parse_qs(urlsplit(place).query)
+            assert query == {"client_id": ["console"], "post_logout_redirect_uri": [f"{bank.origin}/"]}
+            assert await bert.follow(place, until=bank.origin) == f"{bank.origin}/"
+
+            async def ended() -> bool:
+                return (await second.get("/api/session")).status == 401
+
+            await until(ended)
+    assert (await _actions(bank)).count(("session.ended", "bert@127.0.0.1")) == 2
+
+
+async def test_a_log_in_never_continues_a_session_that_was_there_before(bank: Bank) -> None:
+    async with bank.person("anna") as (anna, browser):
+        browser.cookies[COOKIE] = fixed = "chosen-by-an-attacker-0000000000000000000000"
+        assert (await anna.log_in(browser)).status == 200
+        assert browser.cookies[COOKIE] != fixed
+        async with browsing(bank.origin, **{COOKIE: fixed}) as thief:
+            assert (await thief.get("/api/session")).status == 401

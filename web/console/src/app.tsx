@@ -1,0 +1,258 @@
+/** The frame of the console: session, navigation and the page that the address names. */
+import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { call, CallError, logIn, logOut, readSession, setGuards } from "./api.js";
+import { confirmNext } from "./logic/approvals.js";
+import type { Language } from "./logic/format.js";
+import { addressOf, linkIn, type Page, PAGES, type Route, routeFrom } from "./logic/router.js";
+import { AuditPage } from "./pages/audit.js";
+import { CheckPage } from "./pages/check.js";
+import { ChecksPage, forgetFilters } from "./pages/checks.js";
+import { FiguresPage } from "./pages/figures.js";
+import { HoldsPage } from "./pages/holds.js";
+import { LoginPage } from "./pages/login.js";
+import { ReviewPage } from "./pages/review.js";
+import { SubjectPage } from "./pages/subject.js";
+import { WhoPage } from "./pages/who.js";
+import { type Console, ConsoleContext, setShortcuts, shortcutsOn } from "./parts/hooks.js";
+import { IdleNotice, returnAddress, StepUpDialog } from "./parts/sessions.js";
+import { Busy, Problem } from "./parts/ui.js";
+import { errorText } from "./texts/errors.js";
+import { language, setLanguage, t } from "./texts/index.js";
+import type { Scope, Session } from "./types.js";
+
+const SCOPES: Record<Page, Scope> = {
+  checks: "evidence.read",
+  subject: "evidence.read",
+  holds: "evidence.read",
+  audit: "audit.read",
+  who: "audit.read",
+  figures: "evidence.read",
+  review: "reviews.read",
+};
+
+type State = { is: "starting" } | { is: "failed"; error: unknown } | { is: "out"; notice: string } | { is: "in"; session: Session };
+
+export function App({ link }: { link: string }) {
+  const [state, setState] = useState<State>({ is: "starting" });
+  const [tongue, setTongue] = useState<Language>(language());
+  const [stepUp, setStepUp] = useState<((again: boolean) => void) | null>(null);
+  const [activeAt, setActiveAt] = useState(() => Date.now());
+  const enter = useCallback(async (notice = "", use = false) => {
+    const session = await readSession(use);
+    setActiveAt(Date.now());
+    if (session === null) {
+      forget();
+      setState({ is: "out", notice });
+    } else {
+      setState({ is: "in", session });
+    }
+  }, []);
+  const start = useCallback(async (secret: string) => {
+    setState({ is: "starting" });
+    try {
+      let notice = "";
+      if (secret !== "") {
+        try {
+          await logIn({ link: secret });
+        } catch (error) {
+          notice = error instanceof CallError && error.status === 401 ? t("login.link.used") : errorText(error);
+        }
+      }
+      await enter(notice);
+    } catch (error) {
+      setState({ is: "failed", error });
+    }
+  }, []);
+  const leave = useCallback((notice: string) => {
+    forget();
+    setStepUp(null);
+    setState({ is: "out", notice });
+  }, []);
+  useEffect(() => {
+    setGuards({
+      loggedOut: () => leave(t("session.ended")),
+      stepUp: () => new Promise((resolve) => setStepUp(() => resolve)),
+      active: () => setActiveAt(Date.now()),
+    });
+    const back = returnAddress();
+    if (back !== "") location.hash = back;
+    void start(link);
+  }, []);
+  const changeLanguage = (next: Language) => {
+    setLanguage(next, localStorage);
+    document.documentElement.lang = next;
+    setTongue(next);
+  };
+  const session = state.is === "in" ? state.session : null;
+  return (
+    <div class="frame" key={tongue}>
+      <Header session={session} tongue={tongue} changeLanguage={changeLanguage} leave={leave} />
+      <main id="main" tabIndex={-1}>
+        {state.is === "starting" && <Busy />}
+        {state.is === "failed" && <Problem error={state.error} retry={() => void start("")} />}
+        {state.is === "out" && <LoginPage notice={state.notice} loggedIn={() => enter()} />}
+        {session !== null && <Pages session={session} />}
+      </main>
+      {session !== null && (
+        <>
+          <footer>
+            <p>{t("footer", { version: session.version, tenant: session.tenant })}</p>
+            <ShortcutSetting />
+          </footer>
+          {stepUp === null ? (
+            <IdleNotice session={session} activeAt={activeAt} stay={() => void enter(t("session.ended"), true).catch((error: unknown) => leave(errorText(error)))} ended={() => leave(t("session.idle"))} />
+          ) : (
+            <StepUpDialog
+              session={session}
+              done={async (again) => {
+                // The new session has another token against forged requests.
+                if (again) await enter();
+                setStepUp(null);
+                stepUp(again);
+              }}
+            />
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** Forgets what the pages remembered of the person who was logged in. */
+function forget(): void {
+  forgetFilters();
+  confirmNext("", "");
+}
+
+function useRoute(): Route {
+  const [route, setRoute] = useState(() => routeFrom(location.hash));
+  useEffect(() => {
+    const changed = () => setRoute(routeFrom(location.hash));
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+  return route;
+}
+
+function Pages({ session }: { session: Session }) {
+  const { page, checkId } = useRoute();
+  const own = useMemo<Console>(() => ({ session, can: (scope) => session.scopes.includes(scope) }), [session]);
+  useEffect(() => {
+    document.title = `${t(`page.${page}`)} – ${t("title")}`;
+    scrollTo(0, 0);
+  }, [page, checkId]);
+  const key = `${page} ${checkId}`;
+  return (
+    <ConsoleContext.Provider value={own}>
+      {page === "checks" && (checkId === "" ? <ChecksPage key={key} /> : <CheckPage key={key} checkId={checkId} />)}
+      {page === "subject" && <SubjectPage key={key} />}
+      {page === "holds" && <HoldsPage key={key} />}
+      {page === "audit" && <AuditPage key={key} />}
+      {page === "who" && <WhoPage key={key} checkId={checkId} />}
+      {page === "figures" && <FiguresPage key={key} />}
+      {page === "review" && <ReviewPage key={key} />}
+    </ConsoleContext.Provider>
+  );
+}
+
+function Header({ session, tongue, changeLanguage, leave }: { session: Session | null; tongue: Language; changeLanguage: (language: Language) => void; leave: (notice: string) => void }) {
+  const route = useRoute();
+  const menu = useRef<HTMLDetailsElement>(null);
+  const offersReviews = useReviews(session);
+  const pages = PAGES.filter((page) => session?.scopes.includes(SCOPES[page]) && (page !== "review" || offersReviews));
+  useEffect(() => {
+    if (menu.current !== null && matchMedia("(max-width: 60rem)").matches) menu.current.open = false;
+  }, [route]);
+  const end = async () => {
+    try {
+      const address = await logOut();
+      if (address !== null && /^https?:/.test(address)) location.assign(address);
+    } finally {
+      leave(t("session.loggedOut"));
+    }
+  };
+  return (
+    <header>
+      <a class="skip" href="#main" onClick={(event) => { event.preventDefault(); document.getElementById("main")?.focus(); }}>
+        {t("skip")}
+      </a>
+      <p class="brand">
+        <img src={mark} alt="" width="28" height="28" />
+        {t("title")}
+      </p>
+      {session?.sandbox && <p class="sandbox">{t("sandbox.session")}</p>}
+      {session !== null && (
+        <details ref={menu} class="menu" open={!matchMedia("(max-width: 60rem)").matches}>
+          <summary>{t("menu")}</summary>
+          <nav aria-label={t("menu")}>
+            <ul class="plain">
+              {pages.map((page) => (
+                <li key={page}>
+                  <a href={addressOf(page)} aria-current={route.page === page ? "page" : undefined}>
+                    {t(`page.${page}`)}
+                  </a>
+                </li>
+              ))}
+            </ul>
+          </nav>
+          <div class="account">
+            <p>
+              <strong>{session.name}</strong>
+              <span class="soft">{session.roles.join(", ")}</span>
+            </p>
+            <button type="button" onClick={() => void end()}>
+              {t("logout")}
+            </button>
+          </div>
+        </details>
+      )}
+      <div class="languages" role="group" aria-label={t("language")}>
+        {(["en", "de"] as const).map((one) => (
+          <button key={one} type="button" class="quiet" lang={one} aria-pressed={tongue === one} onClick={() => changeLanguage(one)}>
+            {one === "en" ? "English" : "Deutsch"}
+          </button>
+        ))}
+      </div>
+    </header>
+  );
+}
+
+/** Whether the server has reviews, and the role may read them. */
+function useReviews(session: Session | null): boolean {
+  const [offered, setOffered] = useState(false);
+  const may = session?.scopes.includes("reviews.read") ?? false;
+  useEffect(() => {
+    if (!may) return setOffered(false);
+    call("ListReviews", { pageSize: 1 }).then(
+      () => setOffered(true),
+      (error: unknown) => setOffered(!(error instanceof CallError && error.status === 404)),
+    );
+  }, [may]);
+  return offered;
+}
+
+function ShortcutSetting() {
+  const [on, setOn] = useState(shortcutsOn);
+  return (
+    <label class="tick">
+      <input
+        type="checkbox"
+        checked={on}
+        onChange={(event) => {
+          setShortcuts(event.currentTarget.checked);
+          setOn(event.currentTarget.checked);
+        }}
+      />
+      {t("shortcuts")}
+    </label>
+  );
+}
+
+/** Reads the one-time secret of the address, and removes it from there at once. */
+export function takeLink(): string {
+  const secret = linkIn(location.hash);
+  if (secret !== "") history.replaceState(null, "", "/");
+  return secret;
+}
+
+const mark = new URL("../../try/public/mark.svg", import.meta.url).href;

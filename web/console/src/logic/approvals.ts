@@ -1,0 +1,43 @@
+/** What waits for a second person, from the entries of the audit log. */
+import type { AuditEvent } from "../types.js";
+
+export interface Waiting {
+  /** The action that is confirmed, such as "hold.released". */
+  of: string;
+  requestedBy: string;
+  time: string;
+  purpose: string;
+  checkId: string;
+}
+
+/**
+ * The requests without a confirmation after them, the newest first. The log does not say when a request lapses: it may
+ * have lapsed.
+ *
+ * @param events Entries of both actions, in any order.
+ */
+export function waiting(events: readonly AuditEvent[]): Waiting[] {
+  const open = new Map<string, Waiting>();
+  for (const event of [...events].sort((one, other) => Number(one.sequence) - Number(other.sequence))) {
+    const of = event.detail?.["of"] ?? "";
+    const requestedBy = event.detail?.["requested_by"] ?? event.actor?.name ?? "";
+    const key = JSON.stringify([of, requestedBy, event.checkId ?? "", event.pseudonym ?? "", event.purpose ?? ""]);
+    if (event.action === "approval.given") open.delete(key);
+    if (event.action === "approval.requested") {
+      open.set(key, { of, requestedBy, time: event.time ?? "", purpose: event.purpose ?? "", checkId: event.checkId ?? "" });
+    }
+  }
+  return [...open.values()].reverse();
+}
+
+let confirmed: { checkId: string; purpose: string } | null = null;
+
+/** Remembers the request that a person is about to confirm, so that the next page fills in its purpose. */
+export function confirmNext(checkId: string, purpose: string): void {
+  confirmed = { checkId, purpose };
+}
+
+/** The purpose of the request that is confirmed on the page of a check, or of a person without one; else empty. */
+export function purposeToConfirm(checkId: string): string {
+  return confirmed?.checkId === checkId ? confirmed.purpose : "";
+}

@@ -1,0 +1,76 @@
+/** Sums of the figures of days. */
+import type { FiguresDay } from "../types.js";
+
+export interface DaySum {
+  day: string;
+  successes: number;
+  failures: number;
+  undecided: number;
+}
+
+export interface Figures {
+  days: DaySum[];
+  total: DaySum;
+  /** Reasons with their checks, the most frequent first. */
+  reasons: [reason: string, checks: number][];
+  policies: string[];
+}
+
+const counted = (value: string | number | undefined): number => Number(value ?? 0);
+
+export function checksOf({ successes, failures, undecided }: Omit<DaySum, "day">): number {
+  return successes + failures + undecided;
+}
+
+/** The share of decided checks that succeeded; `null` without one. Checks that were not decided do not count. */
+export function passRate({ successes, failures }: Omit<DaySum, "day">): number | null {
+  return successes + failures === 0 ? null : successes / (successes + failures);
+}
+
+/** Sums the figures of all policies by day, in order, with every day between the first and the last. */
+export function summed(found: readonly FiguresDay[]): Figures {
+  const byDay = new Map<string, DaySum>();
+  const reasons = new Map<string, number>();
+  const policies = new Set<string>();
+  const total: DaySum = { day: "", successes: 0, failures: 0, undecided: 0 };
+  const sorted = [...found].sort((one, other) => one.day.localeCompare(other.day));
+  const [first, last] = [sorted[0]?.day, sorted.at(-1)?.day];
+  for (let day = first; day !== undefined && last !== undefined && day <= last; day = dayAfter(day)) {
+    byDay.set(day, { day, successes: 0, failures: 0, undecided: 0 });
+  }
+  for (const one of sorted) {
+    const sum = byDay.get(one.day);
+    for (const name of ["successes", "failures", "undecided"] as const) {
+      if (sum !== undefined) sum[name] += counted(one[name]);
+      total[name] += counted(one[name]);
+    }
+    if (one.policy) policies.add(one.policy);
+    for (const { reason, checks } of one.reasons ?? []) {
+      reasons.set(reason ?? "", (reasons.get(reason ?? "") ?? 0) + counted(checks));
+    }
+  }
+  return {
+    days: [...byDay.values()],
+    total,
+    reasons: [...reasons].sort(([, one], [, other]) => other - one),
+    policies: [...policies].sort(),
+  };
+}
+
+/** The times to a verdict of a day's checks, in seconds; a time of 0 is omitted in JSON. */
+export function timesOfDay({ secondsToVerdictMedian: median = 0, secondsToVerdictP90: p90 = 0 }: FiguresDay): { median: number; p90: number } {
+  return { median, p90 };
+}
+
+/** The times to a verdict of one policy by day; `null` where it has no check. */
+export function timesOf(found: readonly FiguresDay[], days: readonly DaySum[], policy: string): { median: (number | null)[]; p90: (number | null)[] } {
+  const own = new Map(found.filter((one) => (one.policy ?? "") === policy).map((one) => [one.day, timesOfDay(one)]));
+  return {
+    median: days.map(({ day }) => own.get(day)?.median ?? null),
+    p90: days.map(({ day }) => own.get(day)?.p90 ?? null),
+  };
+}
+
+function dayAfter(day: string): string {
+  return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+}

@@ -1,0 +1,190 @@
+/** One check: what was decided, why, and what is kept of it. */
+import { useMemo, useState } from "preact/hooks";
+import { call, CallError } from "../api.js";
+import { bare, hexOf } from "../logic/format.js";
+import { addressOf } from "../logic/router.js";
+import { signedResult } from "../logic/signatures.js";
+import { useConsole, useLoad } from "../parts/hooks.js";
+import { Picture } from "../parts/picture.js";
+import { Busy, Facts, Form, Notice, Problem, Purpose, Section, Tag, Time, Title } from "../parts/ui.js";
+import { failure, t, tn, word } from "../texts/index.js";
+import type { Evidence, Methods, Result, Review } from "../types.js";
+import { CheckActions } from "./check_actions.js";
+import { AttemptsPart, Compared, DevicePart, SignalsPart, VerdictPart } from "./check_verdict.js";
+import { SignaturesPart } from "./check_signatures.js";
+import { toneOf } from "./checks.js";
+import { ReviewFacts } from "./review.js";
+import { WhoLookedPart } from "./who.js";
+
+export function CheckPage({ checkId }: { checkId: string }) {
+  const { can } = useConsole();
+  const found = useLoad(() => call("GetEvidence", { checkId }), [checkId]);
+  const reviewed = useLoad(() => reviewOf(checkId, can("reviews.read")), [checkId]);
+  const [changes, setChanges] = useState(0);
+  const evidence = found.value;
+  const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
+  const changed = () => {
+    found.reload();
+    setChanges((before) => before + 1);
+  };
+  return (
+    <>
+      <p class="back">
+        <a href={addressOf("checks")}>{t("check.back")}</a>
+      </p>
+      <Title>
+        {t("check.title")} <code>{checkId}</code>
+      </Title>
+      {found.busy && evidence === null && <Busy />}
+      <Problem error={found.error} retry={found.reload} />
+      {evidence !== null && result !== null && (
+        <>
+          <Banner evidence={evidence} result={result} />
+          <SummaryPart evidence={evidence} result={result} />
+          <ImagesPart evidence={evidence} result={result} checkId={checkId} />
+          <VerdictPart result={result} recordJson={evidence.recordJson} />
+          <AttemptsPart result={result} />
+          <SignalsPart signals={result.liveness?.signals ?? []} />
+          <DevicePart result={result} />
+          {reviewed.value?.review && <ReviewPart review={reviewed.value.review} />}
+          <Problem error={reviewed.error} />
+          <SignaturesPart evidence={evidence} checkId={checkId} reviewJws={reviewed.value?.reviewJws ?? ""} />
+          <CheckActions evidence={evidence} checkId={checkId} changed={changed} />
+        </>
+      )}
+      {can("audit.read") && (evidence !== null || found.error !== null) && <WhoLookedPart checkId={checkId} round={changes} />}
+    </>
+  );
+}
+
+/** The review of a check; `null` if it has none, or the server has no reviews. */
+async function reviewOf(checkId: string, may: boolean): Promise<Methods["GetReview"][1] | null> {
+  if (!may) return null;
+  try {
+    return await call("GetReview", { checkId });
+  } catch (error) {
+    if (error instanceof CallError && error.status === 404) return null;
+    throw error;
+  }
+}
+
+function ReviewPart({ review }: { review: Review }) {
+  const outcome = bare(review.outcome, "REVIEW_OUTCOME_", "");
+  return (
+    <Section title={t("page.review")}>
+      <p>
+        <Tag>{word("review.state", bare(review.state, "REVIEW_STATE_"))}</Tag> {outcome !== "" && <strong>{word("outcome", outcome)}</strong>}
+      </p>
+      <ReviewFacts review={review} />
+      {outcome === "" && (
+        <p>
+          <a href={addressOf("review")}>{t("review.open")}</a>
+        </p>
+      )}
+    </Section>
+  );
+}
+
+function Banner({ evidence, result }: { evidence: Evidence; result: Result }) {
+  const status = bare(result.status, "CHECK_STATUS_");
+  return (
+    <section class={`banner ${toneOf(status)}`} aria-label={t("check.outcome")}>
+      <p class="outcome">
+        {word("status", status)}
+        {result.sandbox && <Tag tone="warn">{t("sandbox.proves")}</Tag>}
+        {(evidence.holds?.length ?? 0) > 0 && <Tag tone="warn">{t("tag.onHold")}</Tag>}
+      </p>
+      <p>{word("status.means", status)}</p>
+      <ul>
+        {(result.reasons ?? []).map((reason) => {
+          const name = bare(reason, "FAILURE_REASON_");
+          return (
+            <li key={reason}>
+              <strong>{failure(name).means}</strong> <span class="soft">{failure(name).action}</span>
+            </li>
+          );
+        })}
+      </ul>
+      {(evidence.alteredFacts?.length ?? 0) > 0 && (
+        <Notice tone="bad">
+          <p>{t("check.altered", { facts: evidence.alteredFacts!.join(", ") })}</p>
+        </Notice>
+      )}
+    </section>
+  );
+}
+
+function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result }) {
+  const { times } = evidence;
+  const { session } = useConsole();
+  return (
+    <Section title={t("check.summary")}>
+      <Facts
+        rows={[
+          [t("check.subject"), result.subjectReference || t("none.given")],
+          [t("check.consent"), result.consentReference || t("none.given")],
+          [t("check.created"), <Time of={times?.createTime ?? result.createTime} />],
+          [t("check.decided"), <Time of={times?.decideTime ?? result.decideTime} />],
+          [t("check.delivered"), times?.finishTime === undefined ? t("check.notDelivered") : <Time of={times.finishTime} />],
+          [t("check.retained"), <Time of={times?.retainUntil} />],
+          times?.imagesRetainUntil === undefined ? null : [t("check.imagesRetained"), <Time of={times.imagesRetainUntil} />],
+          [t("check.policy"), t("check.policyVersion", { name: result.policy?.name ?? "?", version: result.policy?.version ?? 0 })],
+          [
+            t("check.pack"),
+            <>
+              {result.pack?.name} {result.pack?.version} {result.pack?.evaluationOnly && <Tag tone="warn">{t("check.evaluationOnly")}</Tag>}
+            </>,
+          ],
+          [t("check.server"), `${result.serverVersion ?? "?"}, ${times?.source ?? "?"}`],
+          [t("check.tenant"), session.tenant],
+        ]}
+      />
+    </Section>
+  );
+}
+
+function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result: Result; checkId: string }) {
+  const { can } = useConsole();
+  const [purpose, setPurpose] = useState("");
+  const [stated, setStated] = useState("");
+  const images = evidence.images ?? [];
+  const erased = evidence.times?.imagesEraseTime;
+  return (
+    <Section title={t("check.images")}>
+      <p>
+        <Compared evidence={evidence} result={result} /> {evidence.trustedImage?.sha256 && <Sha256 of={evidence.trustedImage.sha256} />}
+      </p>
+      {erased !== undefined && (
+        <Notice>
+          <p>
+            {t("images.erased")} <Time of={erased} />
+          </p>
+        </Notice>
+      )}
+      {images.length === 0 && <p>{t("images.none")}</p>}
+      {images.length > 0 && erased === undefined && !can("evidence.images") && <Notice>{t("images.noScope")}</Notice>}
+      {images.length > 0 && erased === undefined && can("evidence.images") && stated === "" && (
+        <Form class="inline" submit={() => setStated(purpose.trim())}>
+          <Purpose value={purpose} change={setPurpose} help={t("images.purpose")} />
+          <button type="submit" class="primary">
+            {tn("images.show", images.length)}
+          </button>
+        </Form>
+      )}
+      {stated !== "" && (
+        <>
+          <p class="help">{t("images.shownFor", { purpose: stated })}</p>
+          <div class="pictures">
+            {images.map((facts) => (
+              <Picture key={facts.sha256} checkId={checkId} facts={facts} purpose={stated} />
+            ))}
+          </div>
+        </>
+      )}
+    </Section>
+  );
+}
+
+export function Sha256({ of }: { of: string }) {
+  return <code class="hash">SHA-256 {hexOf(of)}</code>;
+}

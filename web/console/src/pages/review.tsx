@@ -1,0 +1,278 @@
+/** The queue of checks that wait for a person, decided by keyboard or mouse. */
+import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
+import { call } from "../api.js";
+import { bare } from "../logic/format.js";
+import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT, type Outcome, OUTCOMES, type Queue, REVIEW_REASONS } from "../logic/queue.js";
+import { addressOf } from "../logic/router.js";
+import { signedResult } from "../logic/signatures.js";
+import { useConsole, useKeys, useLoad, useTask } from "../parts/hooks.js";
+import { Picture } from "../parts/picture.js";
+import { Busy, Choice, Facts, Field, Form, Notice, Problem, Tag, Time, Title } from "../parts/ui.js";
+import { failure, t, tn, word } from "../texts/index.js";
+import type { Review } from "../types.js";
+import { toneOf } from "./checks.js";
+import { Compared, SignalsPart, VerdictPart } from "./check_verdict.js";
+import { NotAllowed } from "./who.js";
+
+export function ReviewPage() {
+  const { can, session } = useConsole();
+  const [sandbox, setSandbox] = useState(session.sandbox);
+  const [queue, send] = useReducer(after, EMPTY);
+  const panel = useRef<HTMLDivElement>(null);
+  const list = useLoad(async () => {
+    const answer = await call("ListReviews", { pageSize: 200, ...(sandbox && { sandbox }) });
+    send({ type: "loaded", reviews: answer.reviews ?? [] });
+  }, [sandbox]);
+  const selected = queue.reviews[queue.at];
+  const mine = selected !== undefined && isClaimedBy(selected, session.name, Date.now());
+  const claim = useTask(async () => {
+    if (selected === undefined) return;
+    const { review } = await call("ClaimReview", { checkId: selected.checkId });
+    if (review !== undefined) send({ type: "changed", review });
+  });
+  const release = useTask(async () => {
+    if (selected === undefined) return;
+    const { review } = await call("ReleaseReview", { checkId: selected.checkId });
+    if (review !== undefined) send({ type: "changed", review });
+  });
+  const decide = useTask(async () => {
+    if (selected === undefined || lacks(queue.draft) !== null) return;
+    const { outcome, reason, comment } = queue.draft;
+    const { review } = await call("DecideReview", {
+      checkId: selected.checkId,
+      outcome: `REVIEW_OUTCOME_${outcome}`,
+      reason: `REVIEW_REASON_${reason}`,
+      ...(comment.trim() && { comment: comment.trim() }),
+    });
+    send({ type: "decided", review: review ?? selected });
+    panel.current?.focus();
+  });
+  const forget = () => {
+    claim.clear();
+    release.clear();
+    decide.clear();
+  };
+  const move = (by: number) => {
+    forget();
+    send({ type: "moved", by });
+  };
+  const choose = (outcome: Outcome) => mine && send({ type: "drafted", draft: { outcome } });
+  useKeys({
+    j: () => move(1),
+    k: () => move(-1),
+    c: () => void claim.run(),
+    ...Object.fromEntries(OUTCOMES.map((outcome, index) => [String(index + 1), () => choose(outcome)])),
+  });
+  if (!can("reviews.read")) return <NotAllowed title={t("page.review")} />;
+  return (
+    <>
+      <Title>{t("page.review")}</Title>
+      <p class="lead">{t("review.lead")}</p>
+      <div class="actions">
+        <p role="status" class="count">
+          {tn("review.count", queue.reviews.length)} {queue.decided > 0 && tn("review.decided", queue.decided)}
+        </p>
+        <label class="tick">
+          <input type="checkbox" checked={sandbox} onChange={(event) => setSandbox(event.currentTarget.checked)} />
+          {t("review.sandbox")}
+        </label>
+        <button type="button" onClick={list.reload}>
+          {t("review.reload")}
+        </button>
+      </div>
+      {list.busy && queue.reviews.length === 0 && <Busy />}
+      <Problem error={list.error} retry={list.reload} />
+      {!list.busy && list.error === null && queue.reviews.length === 0 && <Notice tone="good">{t("review.empty")}</Notice>}
+      {queue.reviews.length > 0 && (
+        <div class="review">
+          <QueueList
+            queue={queue}
+            select={(at) => {
+              forget();
+              send({ type: "selected", at });
+            }}
+          />
+          <div ref={panel} tabIndex={-1} class="panel" role="region" aria-label={t("review.selected")}>
+            {selected !== undefined && (
+              <>
+                <ReviewHead review={selected} />
+                {can("reviews.decide") && (
+                  <div class="actions">
+                    {!mine && (
+                      <button type="button" class="primary" disabled={claim.busy} onClick={() => void claim.run()}>
+                        {t("review.claim")} <kbd>c</kbd>
+                      </button>
+                    )}
+                    {mine && (
+                      <button type="button" disabled={release.busy} onClick={() => void release.run()}>
+                        {t("review.release")}
+                      </button>
+                    )}
+                  </div>
+                )}
+                <Problem error={claim.error ?? release.error} />
+                {mine && can("reviews.decide") && (
+                  <>
+                    <DecisionForm queue={queue} busy={decide.busy} draft={(draft) => send({ type: "drafted", draft })} decide={() => void decide.run()} />
+                    <Problem error={decide.error} />
+                  </>
+                )}
+                <Material key={selected.checkId} checkId={selected.checkId} />
+              </>
+            )}
+          </div>
+        </div>
+      )}
+      <p class="help">{t("review.keys")}</p>
+    </>
+  );
+}
+
+function QueueList({ queue, select }: { queue: Queue; select: (at: number) => void }) {
+  const current = useRef<HTMLButtonElement>(null);
+  useEffect(() => current.current?.scrollIntoView({ block: "nearest" }), [queue.at]);
+  return (
+    <ol class="queue plain" aria-label={t("review.queue")}>
+      {queue.reviews.map((review, index) => {
+        const status = bare(review.status, "CHECK_STATUS_");
+        return (
+          <li key={review.checkId}>
+            <button type="button" ref={index === queue.at ? current : null} aria-current={index === queue.at ? "true" : undefined} onClick={() => select(index)}>
+              <span>
+                <code>{review.checkId.slice(0, 8)}</code> <Tag tone={toneOf(status)}>{word("status", status)}</Tag>
+              </span>
+              <span class="soft">{causes(review)}</span>
+              <span class="soft">{word("review.state", bare(review.state, "REVIEW_STATE_"))}</span>
+            </button>
+          </li>
+        );
+      })}
+    </ol>
+  );
+}
+
+function causes(review: Review): string {
+  return (review.causes ?? []).map((cause) => word("review.cause", bare(cause, "REVIEW_CAUSE_"))).join(" ");
+}
+
+function ReviewHead({ review }: { review: Review }) {
+  return (
+    <>
+      <h2>
+        {t("check.title")} <a href={addressOf("checks", review.checkId)}>{review.checkId.slice(0, 8)}</a>
+      </h2>
+      <ReviewFacts review={review} />
+    </>
+  );
+}
+
+/** What sent a check to review, who holds it, and what was decided. */
+export function ReviewFacts({ review }: { review: Review }) {
+  return (
+    <>
+      <Facts
+        rows={[
+          [t("review.why"), causes(review)],
+          review.outcome === undefined ? [t("review.until"), <Time of={review.expireTime} />] : null,
+          review.claimedBy ? [t("review.claimedBy"), <>{review.claimedBy}, {t("until")} <Time of={review.claimExpireTime} /></>] : null,
+          review.fourEyes ? [t("review.fourEyes"), t("review.fourEyes.means")] : null,
+        ]}
+      />
+      <ul class="plain">
+        {(review.decisions ?? []).map((one) => (
+          <li key={one.decideTime}>
+            {one.outcome === undefined
+              ? t("review.hidden", { name: one.reviewer ?? "?" })
+              : `${one.reviewer}: ${word("outcome", bare(one.outcome, "REVIEW_OUTCOME_"))}. ${word("review.reason", bare(one.reason, "REVIEW_REASON_"))}. ${one.comment ?? ""}`}{" "}
+            <span class="soft">
+              <Time of={one.decideTime} />
+            </span>
+          </li>
+        ))}
+      </ul>
+    </>
+  );
+}
+
+function DecisionForm({ queue, busy, draft, decide }: { queue: Queue; busy: boolean; draft: (draft: Partial<Queue["draft"]>) => void; decide: () => void }) {
+  const { outcome, reason, comment } = queue.draft;
+  const form = useRef<HTMLDivElement>(null);
+  // Chosen by a digit: the next thing to choose is the reason.
+  useEffect(() => {
+    if (outcome !== "") form.current?.querySelector("select")?.focus();
+  }, [outcome]);
+  const lacking = lacks(queue.draft);
+  return (
+    <div
+      ref={form}
+      onKeyDown={(event) => {
+        if (event.key === "Enter" && event.ctrlKey && lacking === null) decide();
+        if (event.key === "Escape") draft(NO_DRAFT);
+      }}
+    >
+      <Form class="decision" submit={decide}>
+        <fieldset>
+          <legend>{t("review.outcome")}</legend>
+          {OUTCOMES.map((one, index) => (
+            <label key={one} class="tick">
+              <input type="radio" name="outcome" value={one} checked={outcome === one} onChange={() => draft({ outcome: one })} />
+              <kbd>{index + 1}</kbd> {word("outcome", one)}
+            </label>
+          ))}
+        </fieldset>
+        <Choice
+          label={t("review.reason")}
+          value={reason}
+          change={(next) => draft({ reason: next })}
+          required
+          options={[["", t("choose")], ...REVIEW_REASONS.map((one) => [one, word("review.reason", one)] as const)]}
+        />
+        <Field label={t("review.comment")} value={comment} change={(next) => draft({ comment: next })} maxLength={1024} required={reason === "OTHER"} help={t("noPersonal")} />
+        <button type="submit" class="primary" disabled={busy || lacking !== null}>
+          {t("review.decide")} <kbd>{t("review.decide.key")}</kbd>
+        </button>
+        {lacking !== null && <p class="help">{t(`review.lacks.${lacking}`)}</p>}
+      </Form>
+    </div>
+  );
+}
+
+/** What a reviewer looks at: the images, for the purpose of this review, and the machine's verdict. */
+function Material({ checkId }: { checkId: string }) {
+  const { can } = useConsole();
+  const found = useLoad(() => call("GetEvidence", { checkId, purpose: "review" }), [checkId]);
+  const [shown, setShown] = useState(false);
+  const evidence = found.value;
+  const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
+  useKeys({ i: () => setShown(true) });
+  if (found.busy && evidence === null) return <Busy />;
+  if (evidence === null || result === null) return <Problem error={found.error} retry={found.reload} />;
+  const images = evidence.times?.imagesEraseTime === undefined ? (evidence.images ?? []) : [];
+  return (
+    <>
+      <p>
+        <Compared evidence={evidence} result={result} />
+      </p>
+      {images.length === 0 && <p>{t("images.none")}</p>}
+      {images.length > 0 && can("evidence.images") && !shown && (
+        <button type="button" onClick={() => setShown(true)}>
+          {tn("review.images", images.length)} <kbd>i</kbd>
+        </button>
+      )}
+      {shown && (
+        <div class="pictures">
+          {images.map((facts) => (
+            <Picture key={facts.sha256} checkId={checkId} facts={facts} purpose="review" />
+          ))}
+        </div>
+      )}
+      <ul>
+        {(result.reasons ?? []).map((reason) => (
+          <li key={reason}>{failure(bare(reason, "FAILURE_REASON_")).means}</li>
+        ))}
+      </ul>
+      <VerdictPart result={result} recordJson={evidence.recordJson} />
+      <SignalsPart signals={result.liveness?.signals ?? []} />
+    </>
+  );
+}

@@ -1,0 +1,106 @@
+/** Entries of the audit log as a table. */
+import { useState } from "preact/hooks";
+import { call } from "../api.js";
+import { asWords } from "../logic/format.js";
+import { addressOf } from "../logic/router.js";
+import { t, tn, word } from "../texts/index.js";
+import type { AuditEvent } from "../types.js";
+import { useLoad, useTask } from "./hooks.js";
+import { Busy, Notice, Problem, Table, Time } from "./ui.js";
+
+/** Lists the entries that match a request, page by page. */
+export function AuditEntries({
+  request,
+  caption,
+  keep = () => true,
+  all = false,
+}: {
+  request: Record<string, unknown>;
+  caption: string;
+  /** Which entries are shown. */
+  keep?: (event: AuditEvent) => boolean;
+  /** Whether every page is read at once, up to 20 pages. */
+  all?: boolean;
+}) {
+  const key = JSON.stringify(request);
+  const [events, setEvents] = useState<AuditEvent[]>([]);
+  const [token, setToken] = useState("");
+  const first = useLoad(async () => {
+    let answer = await call("ListAuditEvents", request);
+    const found = answer.events ?? [];
+    for (let pages = 1; all && answer.nextPageToken && pages < 20; pages += 1) {
+      answer = await call("ListAuditEvents", { ...request, pageToken: answer.nextPageToken });
+      found.push(...(answer.events ?? []));
+    }
+    setEvents(found);
+    setToken(answer.nextPageToken ?? "");
+  }, [key]);
+  const next = useTask(async () => {
+    const answer = await call("ListAuditEvents", { ...request, pageToken: token });
+    setEvents((before) => [...before, ...(answer.events ?? [])]);
+    setToken(answer.nextPageToken ?? "");
+  });
+  const shown = events.filter(keep);
+  // The entries of one check need no column for it.
+  const ofMany = request["checkId"] === undefined;
+  if (first.busy && events.length === 0) return <Busy />;
+  if (first.error !== null) return <Problem error={first.error} retry={first.reload} />;
+  return (
+    <div class="list">
+      {shown.length === 0 ? (
+        <Notice>{t("audit.none")}</Notice>
+      ) : (
+        <>
+          <p role="status" class="count">
+            {tn("audit.count", shown.length)}
+            {token !== "" && `. ${t("checks.more")}`}
+          </p>
+          <Table
+            caption={caption}
+            columns={[t("column.time"), t("column.action"), t("column.actor"), t("column.purpose"), ...(ofMany ? [t("column.check")] : []), t("column.detail")]}
+            rows={shown.map((event) => ({
+              key: event.sequence,
+              cells: [
+                <Time of={event.time} />,
+                word("action", event.action),
+                <>
+                  {event.actor?.name ?? "–"} <span class="soft">{[event.actor?.role, event.actor?.address].filter(Boolean).join(", ")}</span>
+                </>,
+                event.purpose || "–",
+                ...(ofMany ? [event.checkId ? <CheckLink checkId={event.checkId} /> : "–"] : []),
+                <DetailOf event={event} />,
+              ],
+            }))}
+          />
+        </>
+      )}
+      {token !== "" && (
+        <button type="button" class="no-print" disabled={next.busy} onClick={() => void next.run()}>
+          {t("next")}
+        </button>
+      )}
+      <Problem error={next.error} />
+    </div>
+  );
+}
+
+function CheckLink({ checkId }: { checkId: string }) {
+  return (
+    <a class="row-link" href={addressOf("checks", checkId)}>
+      <code>{checkId.slice(0, 8)}</code>
+    </a>
+  );
+}
+
+function DetailOf({ event }: { event: AuditEvent }) {
+  const facts = Object.entries(event.detail ?? {});
+  if (facts.length === 0) return <>–</>;
+  const text = facts.map(([name, value]) => `${asWords(name)}: ${valueOf(name, value)}`).join(", ");
+  return <span class="detail-text">{text.length > 160 ? `${text.slice(0, 160)}…` : text}</span>;
+}
+
+/** A value of an entry as the other pages name it. */
+function valueOf(name: string, value: string): string {
+  if (name === "purpose_of_image") return word("image", value);
+  return name === "of" ? word("action", value) : value;
+}

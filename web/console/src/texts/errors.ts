@@ -1,0 +1,17 @@
+/** Errors as sentences that say what to do. */
+import { CallError } from "../api.js";
+import { isKey, refusalAdvice, t } from "./index.js";
+
+export function errorText(error: unknown): string {
+  if (!(error instanceof CallError)) return t("error.unexpected");
+  const { reason, status, metadata, message } = error;
+  const own = `error.${reason}`;
+  if (reason !== "" && isKey(own)) return t(own, metadata);
+  if (status === 0) return t("error.unreachable");
+  if (status === 429) return t("error.OVERLOADED");
+  if (reason !== "") return [t("error.refused", { message: message || reason }), refusalAdvice(reason)].filter(Boolean).join(" ");
+  if (status === 401) return t("error.UNAUTHENTICATED");
+  if (status === 403) return t("error.PERMISSION_DENIED", { requiredScope: "?" });
+  if (status === 404) return t("error.notThere");
+  return t("error.status", { status });
+}

@@ -1,0 +1,70 @@
+/** The texts of the console in the language of the person. */
+import { LANGUAGES } from "../../../sdk/src/element/strings.js";
+import { FAILURES, REFUSALS } from "../generated/texts.js";
+import type { Language } from "../logic/format.js";
+import { de, failures as germanFailures } from "./de.js";
+import { en } from "./en.js";
+
+export type Key = keyof typeof en;
+/** A text with a form for one and a form for other numbers. */
+export type CountedKey = Key extends infer K ? (K extends `${infer Name}.one` ? Name : never) : never;
+export type FailureName = keyof typeof FAILURES;
+
+const KEY = "facegate-console.language";
+const TEXTS: Record<Language, Record<Key, string>> = { en, de };
+let current: Language = "en";
+
+/** The language that the person chose, or that the browser prefers. */
+export function chosenLanguage(storage: Storage, preferred: readonly string[]): Language {
+  const chosen = storage.getItem(KEY);
+  if (chosen === "en" || chosen === "de") return chosen;
+  return preferred.find((tag) => /^(en|de)\b/i.test(tag))?.toLowerCase().startsWith("de") ? "de" : "en";
+}
+
+export function setLanguage(language: Language, storage?: Storage): void {
+  current = language;
+  storage?.setItem(KEY, language);
+}
+
+export function language(): Language {
+  return current;
+}
+
+/** The text of a key, with its values in place. */
+export function t(key: Key, values: Record<string, string | number> = {}): string {
+  return TEXTS[current][key].replaceAll(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+}
+
+/** The text of a key for a number, `{n}` in the text. */
+export function tn(key: CountedKey, n: number, values: Record<string, string | number> = {}): string {
+  const form = n === 1 ? "one" : "other";
+  return t(`${key}.${form}` as Key, { n: n.toLocaleString(current === "de" ? "de-DE" : "en-GB"), ...values });
+}
+
+/** Whether there is a text of this key, such as one made from a value of the server. */
+export function isKey(key: string): key is Key {
+  return key in en;
+}
+
+/** The text for a value of the server, such as `status.SUCCESS`; the value itself if a newer server sent it. */
+export function word(group: string, value: string): string {
+  const key = `${group}.${value}`;
+  return isKey(key) ? t(key) : value;
+}
+
+/** What a reason of a check means, and what to do about it. */
+export function failure(name: string): { means: string; action: string } {
+  const own: Record<string, { means: string; action: string }> = current === "de" ? germanFailures : FAILURES;
+  return own[name] ?? { means: name, action: "" };
+}
+
+/** The hint that a person got during a scan. */
+export function hint(code: string): string {
+  const hints: Record<string, string> = LANGUAGES[current]!.hints;
+  return hints[code] ?? code;
+}
+
+/** What to do about a refusal that has no text of its own here. */
+export function refusalAdvice(reason: string): string {
+  return (REFUSALS as Record<string, string>)[reason] ?? "";
+}

@@ -1,0 +1,198 @@
+import { describe, expect, it } from "vitest";
+import { waiting } from "../src/logic/approvals.js";
+import { checksOf, passRate, summed, timesOf } from "../src/logic/figures.js";
+import { impersonal, listRequest, NO_FILTERS, removeView, savedViews, saveView } from "../src/logic/filters.js";
+import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, oneIn, othersInWords, percentText, startOfDay, timeText } from "../src/logic/format.js";
+import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
+import { livenessLines, parseRecord } from "../src/logic/record.js";
+import { addressOf, linkIn, routeFrom } from "../src/logic/router.js";
+import type { AuditEvent, Review } from "../src/types.js";
+import { memory } from "./memory.js";
+
+describe("formatting", () => {
+  it("writes times in UTC, and dashes for none", () => {
+    expect(timeText("2027-03-01T12:30:05.25Z", "en")).toBe("1 Mar 2027, 12:30:05 UTC");
+    expect(timeText("2027-03-01T12:30:05.25Z", "de")).toBe("01.03.2027, 12:30:05 UTC");
+    expect(timeText(undefined, "en")).toBe("–");
+    expect(timeText("soon", "en")).toBe("–");
+  });
+
+  it("says what a similarity means with the bound of scans", () => {
+    expect(othersInWords(1e-5)).toEqual({ kind: "bound", people: 100_000 });
+    expect(othersInWords(1e-4)).toEqual({ kind: "bound", people: 10_000 });
+    expect(othersInWords(0.0003)).toEqual({ kind: "bound", people: 3333 });
+    expect(othersInWords(0.6)).toEqual({ kind: "reached" });
+    expect(othersInWords(undefined)).toEqual({ kind: "unmeasured" });
+    expect(oneIn(1)).toBe(1);
+  });
+
+  it("reads the lines of liveness from a record", () => {
+    const record = (policy: object) => btoa(JSON.stringify({ record: { outcome: { liveness: { policy } } } }));
+    expect(livenessLines(record({ live_threshold: 80, spoof_threshold: 30 }))).toEqual({ live: 80, spoof: 30 });
+    expect(livenessLines(record({}))).toBeNull();
+    expect(livenessLines(btoa("{"))).toBeNull();
+    expect(livenessLines(undefined)).toBeNull();
+  });
+
+  it("reads records with infinite numbers, which are no JSON", () => {
+    const parse = (text: string) => parseRecord(new TextEncoder().encode(text));
+    expect(parse('{"record":{"a":Infinity,"b":[-Infinity,NaN],"tenant":"Infinity \\" NaN","result":"\\\\"}}')).toEqual({
+      a: null,
+      b: [null, null],
+      tenant: 'Infinity " NaN',
+      result: "\\",
+    });
+    expect(() => parse('{"record":1}')).toThrow(TypeError);
+    expect(() => parse('{"record":{"a":Infinit}}')).toThrow(SyntaxError);
+  });
+
+  it("formats small values", () => {
+    expect(bare("CHECK_STATUS_SUCCESS", "CHECK_STATUS_")).toBe("SUCCESS");
+    expect(bare(undefined, "CHECK_STATUS_")).toBe("UNSPECIFIED");
+    expect(asWords("hold.placed")).toBe("Hold placed");
+    expect(hexOf("AP8Q")).toBe("00ff10");
+    expect(degreesOf("ROTATION_270")).toBe(270);
+    expect(degreesOf(undefined)).toBe(0);
+    expect(byteLength("é")).toBe(2);
+    expect(percentText(0.1234, "de")).toBe("12,3 %");
+    expect(startOfDay("2027-02-28", 1)).toBe("2027-03-01T00:00:00.000Z");
+    expect(startOfDay("")).toBeUndefined();
+    expect(startOfDay("2027-13-40")).toBeUndefined();
+    expect(dayBefore(Date.parse("2027-03-01T01:00:00Z"), 1)).toBe("2027-02-28");
+  });
+});
+
+describe("filters and saved views", () => {
+  const filters = { ...NO_FILTERS, subject: "anna-1", consent: "c-1", status: "FAILURE", until: "2027-03-01", sandbox: "no" as const };
+
+  it("become a request without empty fields, with the last day in it", () => {
+    expect(listRequest(NO_FILTERS)).toEqual({ pageSize: 50 });
+    expect(listRequest(filters, "next")).toEqual({
+      decidedBefore: "2027-03-02T00:00:00.000Z",
+      subjectReference: "anna-1",
+      consentReference: "c-1",
+      status: "CHECK_STATUS_FAILURE",
+      sandbox: false,
+      pageSize: 50,
+      pageToken: "next",
+    });
+  });
+
+  it("are saved without references to a person", () => {
+    const storage = memory();
+    saveView(storage, "failed", filters);
+    expect(storage.getItem("facegate-console.views")).not.toContain("anna-1");
+    expect(savedViews(storage)).toEqual([{ name: "failed", filters: impersonal(filters) }]);
+    saveView(storage, "failed", { ...filters, status: "SUCCESS" });
+    expect(savedViews(storage).map((view) => view.filters.status)).toEqual(["SUCCESS"]);
+    expect(removeView(storage, "failed")).toEqual([]);
+  });
+
+  it.each(["{", "{}", '[{"name": 1, "filters": {}}]', '[{"name": "a", "filters": {"subject": 1}}]', '[{"name": "a", "filters": {"__proto__x": ""}}]', "[null]"])("ignore a store that others wrote: %s", (text) => {
+    const storage = memory();
+    storage.setItem("facegate-console.views", text);
+    expect(savedViews(storage)).toEqual([]);
+  });
+});
+
+describe("figures", () => {
+  const found = [
+    { day: "2027-02-28", policy: "high", successes: 3, failures: 1, reasons: [{ reason: "FAILURE_REASON_SPOOF", checks: 1 }], secondsToVerdictMedian: 20, secondsToVerdictP90: 40 },
+    { day: "2027-03-02", policy: "high", successes: "2" },
+    { day: "2027-02-28", policy: "standard", failures: 2, undecided: 1, reasons: [{ reason: "FAILURE_REASON_CONDITIONS", checks: 2 }] },
+  ];
+
+  it("are summed by day, without gaps", () => {
+    const { days, total, reasons, policies } = summed(found);
+    expect(days.map((day) => [day.day, checksOf(day)])).toEqual([
+      ["2027-02-28", 7],
+      ["2027-03-01", 0],
+      ["2027-03-02", 2],
+    ]);
+    expect([checksOf(total), passRate(total)]).toEqual([9, 5 / 8]);
+    expect(reasons).toEqual([
+      ["FAILURE_REASON_CONDITIONS", 2],
+      ["FAILURE_REASON_SPOOF", 1],
+    ]);
+    expect(policies).toEqual(["high", "standard"]);
+    expect(passRate(days[1]!)).toBeNull();
+    expect(timesOf(found, days, "high")).toEqual({ median: [20, null, 0], p90: [40, null, 0] });
+    expect(summed([]).days).toEqual([]);
+  });
+});
+
+describe("approvals", () => {
+  const entry = (sequence: number, action: string, purpose: string, of = "hold.released"): AuditEvent => ({
+    sequence: String(sequence),
+    action,
+    purpose,
+    checkId: "c",
+    actor: { name: action === "approval.given" ? "bert" : "anna" },
+    detail: { of, requested_by: "anna" },
+  });
+
+  it("wait until a second person confirms them", () => {
+    const events = [entry(12, "approval.given", "closed"), entry(3, "approval.requested", "closed"), entry(9, "approval.requested", "other"), entry(20, "approval.requested", "closed", "evidence.deleted")];
+    expect(waiting(events).map(({ of, purpose, requestedBy }) => [of, purpose, requestedBy])).toEqual([
+      ["evidence.deleted", "closed", "anna"],
+      ["hold.released", "other", "anna"],
+    ]);
+    expect(waiting([...events, entry(30, "approval.requested", "closed")])).toHaveLength(3);
+  });
+});
+
+describe("the queue of reviews", () => {
+  const reviews: Review[] = ["a", "b", "c"].map((checkId) => ({ checkId, state: "REVIEW_STATE_OPEN" }));
+  const loaded = after(EMPTY, { type: "loaded", reviews });
+
+  it("selects the first, moves within its ends, and drops what was entered", () => {
+    expect(loaded.at).toBe(0);
+    const drafted = after(loaded, { type: "drafted", draft: { outcome: "DENY" } });
+    expect(after(drafted, { type: "moved", by: -1 })).toBe(drafted);
+    const moved = after(drafted, { type: "moved", by: 5 });
+    expect([moved.at, moved.draft]).toEqual([2, NO_DRAFT]);
+    expect(after(EMPTY, { type: "moved", by: 1 }).at).toBe(-1);
+  });
+
+  it("goes on to the next after a decision, and counts", () => {
+    const once = after(after(loaded, { type: "selected", at: 1 }), { type: "decided", review: reviews[1]! });
+    expect([once.reviews[once.at]?.checkId, once.decided]).toEqual(["c", 1]);
+    const twice = after(once, { type: "decided", review: reviews[2]! });
+    expect(twice.reviews[twice.at]?.checkId).toBe("a");
+    expect(after(twice, { type: "decided", review: reviews[0]! }).at).toBe(-1);
+  });
+
+  it("keeps selection and draft when it is loaded again", () => {
+    const drafted = after(after(loaded, { type: "selected", at: 2 }), { type: "drafted", draft: { outcome: "ALLOW" } });
+    const again = after(drafted, { type: "loaded", reviews: reviews.slice(1) });
+    expect([again.reviews[again.at]?.checkId, again.draft.outcome]).toEqual(["c", "ALLOW"]);
+    expect(after(drafted, { type: "loaded", reviews: [] }).at).toBe(-1);
+  });
+
+  it("knows whose claim holds, and what a decision lacks", () => {
+    const review = { checkId: "a", claimedBy: "rita", claimExpireTime: "2027-03-01T12:00:00Z" };
+    const noon = Date.parse("2027-03-01T12:00:00Z");
+    expect(isClaimedBy(review, "rita", noon - 1)).toBe(true);
+    expect(isClaimedBy(review, "rita", noon)).toBe(false);
+    expect(isClaimedBy(review, "bert", noon - 1)).toBe(false);
+    expect(lacks(NO_DRAFT)).toBe("outcome");
+    expect(lacks({ outcome: "DENY", reason: "", comment: "" })).toBe("reason");
+    expect(lacks({ outcome: "DENY", reason: "OTHER", comment: " " })).toBe("comment");
+    expect(lacks({ outcome: "DENY", reason: "OTHER", comment: "see file" })).toBeNull();
+  });
+});
+
+describe("addresses", () => {
+  it("name a page and a check, and nothing else", () => {
+    expect(routeFrom("")).toEqual({ page: "checks", checkId: "" });
+    expect(routeFrom("#/who/8f5b4f0e-6a3c-4f0e-9a39-0f6d2f6c7d11").checkId).toBe("8f5b4f0e-6a3c-4f0e-9a39-0f6d2f6c7d11");
+    expect(routeFrom("#/checks/<script>")).toEqual({ page: "checks", checkId: "" });
+    expect(routeFrom("#/elsewhere")).toEqual({ page: "checks", checkId: "" });
+    expect(routeFrom(addressOf("audit"))).toEqual({ page: "audit", checkId: "" });
+  });
+
+  it("have a one-time secret only in their fragment", () => {
+    expect(linkIn("#link=abc")).toBe("abc");
+    expect(linkIn("#/checks")).toBe("");
+  });
+});

@@ -1,0 +1,67 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { FAILURES, REFUSALS } from "../src/generated/texts.js";
+import { PAGES } from "../src/logic/router.js";
+import { OUTCOMES, REVIEW_REASONS } from "../src/logic/queue.js";
+import { ACTIONS } from "../src/logic/actions.js";
+import { de, failures } from "../src/texts/de.js";
+import { en } from "../src/texts/en.js";
+import { chosenLanguage, failure, hint, isKey, setLanguage, t, tn, word } from "../src/texts/index.js";
+import { errorText } from "../src/texts/errors.js";
+import { CallError } from "../src/api.js";
+import { memory } from "./memory.js";
+
+const values = (text: string) => [...text.matchAll(/\{(\w+)\}/g)].map(([, name]) => name).sort();
+
+beforeEach(() => setLanguage("en"));
+
+describe("the texts", () => {
+  it("have the same keys and the same values in both languages", () => {
+    expect(Object.keys(de).sort()).toEqual(Object.keys(en).sort());
+    for (const [key, text] of Object.entries(en)) expect([key, values(de[key as keyof typeof en])]).toEqual([key, values(text)]);
+  });
+
+  it("name every reason of a check in German", () => {
+    expect(Object.keys(failures).sort()).toEqual(Object.keys(FAILURES).sort());
+  });
+
+  it("have a sentence for every refusal of compliance, every page, action, outcome and reason of a review", () => {
+    for (const name of Object.keys(REFUSALS)) expect([name, isKey(`error.${name}`)]).toEqual([name, true]);
+    for (const page of PAGES) expect(isKey(`page.${page}`)).toBe(true);
+    for (const action of ACTIONS) expect([action, isKey(`action.${action}`)]).toEqual([action, true]);
+    for (const outcome of OUTCOMES) expect(isKey(`outcome.${outcome}`)).toBe(true);
+    for (const reason of REVIEW_REASONS) expect(isKey(`review.reason.${reason}`)).toBe(true);
+  });
+
+  it("follow the chosen language, then the browser", () => {
+    const storage = memory();
+    expect(chosenLanguage(storage, ["fr", "de-AT"])).toBe("de");
+    expect(chosenLanguage(storage, ["fr"])).toBe("en");
+    setLanguage("en", storage);
+    expect(chosenLanguage(storage, ["de"])).toBe("en");
+  });
+
+  it("fill in values and count", () => {
+    setLanguage("de");
+    expect(t("subject.confirming", { purpose: "Fall {x}" })).toContain("Fall {x}");
+    expect(tn("checks.count", 1)).toBe("1 Prüfung");
+    expect(tn("checks.count", 1200)).toBe("1.200 Prüfungen");
+    expect(failure("SPOOF").means).toBe("Der Scan ist ein Angriff, keine lebendige Person.");
+    expect(hint("TOO_DARK")).toContain("helleren");
+    setLanguage("en");
+    expect(failure("SPOOF").means).toBe(FAILURES.SPOOF.means);
+  });
+
+  it("show values of a newer server as they are", () => {
+    expect(word("status", "POSTPONED")).toBe("POSTPONED");
+    expect(failure("NEW_REASON").means).toBe("NEW_REASON");
+    expect(hint("NEW_HINT")).toBe("NEW_HINT");
+  });
+
+  it("say what to do about an error", () => {
+    expect(errorText(new CallError(400, "EVIDENCE_ON_HOLD", {}, ""))).toBe(en["error.EVIDENCE_ON_HOLD"]);
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "check_id" }, ""))).toContain("“check_id”");
+    expect(errorText(new CallError(400, "BRAND_NEW", {}, "no such thing"))).toContain("no such thing");
+    expect(errorText(new CallError(0, "", {}, ""))).toBe(en["error.unreachable"]);
+    expect(errorText(new TypeError("x"))).toBe(en["error.unexpected"]);
+  });
+});
