@@ -23,7 +23,7 @@ from server.domain.terms import CheckStatus, FailureReason
 from server.storage.database import Repository, reads
 from server.storage.tables import checks, policies
 
-__all__ = ["DayFigures", "FiguresRepository"]
+__all__ = ["DayFigures", "FiguresRepository", "figures_query"]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -66,15 +66,7 @@ class FiguresRepository(Repository):
             policy: The name of the only policy; empty for all.
             sandbox: Whether only checks of sandbox callers, or only others, count; ``None`` for both.
         """
-        day, seconds = _expressions(connection)
-        keys = (day.label("day"), policies.c.name.label("policy"))
-        facts = (checks.c.status, checks.c.reasons, seconds.label("seconds"))
-        query: Select[Any] = (
-            select(*keys, *facts, func.count().label("checks"))
-            .join_from(checks, policies)
-            .where(checks.c.tenant == tenant, checks.c.decide_time >= since, checks.c.decide_time < before)
-            .group_by(*keys, *facts)
-        )
+        query = figures_query(connection, tenant, since=since, before=before)
         if policy:
             query = query.where(policies.c.name == policy)
         if sandbox is not None:
@@ -83,6 +75,19 @@ class FiguresRepository(Repository):
         for row in connection.execute(query).mappings():
             _count(found, row)
         return tuple(found[key] for key in sorted(found))
+
+
+def figures_query(connection: Connection, tenant: str, *, since: datetime, before: datetime) -> Select[Any]:
+    """Returns the query of the checks that were decided in a time, grouped by everything that is counted."""
+    day, seconds = _expressions(connection)
+    keys = (day.label("day"), policies.c.name.label("policy"))
+    facts = (checks.c.status, checks.c.reasons, seconds.label("seconds"))
+    return (
+        select(*keys, *facts, func.count().label("checks"))
+        .join_from(checks, policies)
+        .where(checks.c.tenant == tenant, checks.c.decide_time >= since, checks.c.decide_time < before)
+        .group_by(*keys, *facts)
+    )
 
 
 def _expressions(connection: Connection) -> tuple[ColumnElement[str], ColumnElement[int]]:

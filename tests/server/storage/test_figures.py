@@ -6,13 +6,14 @@ from datetime import UTC, date, datetime, timedelta
 from functools import partial
 
 import pytest
+from sqlalchemy import Connection
 
 from server.compliance.figures import percentile
 from server.domain.terms import CheckStatus, FailureReason
 from server.storage.database import Database
-from server.storage.figures import DayFigures, FiguresRepository
+from server.storage.figures import DayFigures, FiguresRepository, figures_query
 from server.storage.repository import CheckRepository
-from tests.server.storage.samples import decision, new_check, request
+from tests.server.storage.samples import decision, new_check, plan_of, request
 
 _DAY = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -76,6 +77,17 @@ async def test_checks_are_counted_by_day_and_policy(database: Database, reposito
     assert len(await figures.days("default", since=_DAY, before=before)) == 1
     assert len(await figures.days("default", since=since, before=_DAY)) == 1
     assert [day.statuses.total() for day in await days("other")] == [1]
+
+
+async def test_figures_of_a_time_read_the_checks_of_that_time_only(
+    database: Database, repository: CheckRepository
+) -> None:
+    await _decided(repository, _DAY, seconds=5)
+
+    def plan(connection: Connection) -> str:
+        return plan_of(connection, figures_query(connection, "default", since=_DAY, before=_DAY))
+
+    assert "ix_checks_tenant_decide_time" in await database.read(plan)
 
 
 @pytest.mark.parametrize(
