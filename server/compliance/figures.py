@@ -52,7 +52,12 @@ class CheckFigures:
                 details={"field": "decided_since", "maxValue": _MOST_DAYS},
             )
         found = await self._repository.days(
-            access.tenant, since=since, before=before, policy=chosen.policy, sandbox=chosen.sandbox
+            access.tenant,
+            since=since,
+            before=before,
+            now=access.now,
+            policy=chosen.policy,
+            sandbox=chosen.sandbox,
         )
         detail = {"decided_since": since.isoformat(), "decided_before": before.isoformat()}
         await self._log.append(access.event(AuditAction.FIGURES_READ, detail=detail), now=access.now)

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from facegate.v1 import audit_pb2, result_pb2
+from facegate.v1 import audit_pb2, result_pb2, review_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from google.protobuf import json_format
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -145,6 +145,17 @@ def _day(figures: DayFigures) -> evidence_pb2.FiguresOfDay:
         ],
         seconds_to_verdict_median=percentile(figures.seconds, 0.5),
         seconds_to_verdict_p90=percentile(figures.seconds, 0.9),
+        reviews=[
+            evidence_pb2.ReviewCount(
+                status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{status}"),
+                outcome=review_pb2.ReviewOutcome.Value(f"REVIEW_OUTCOME_{outcome}"),
+                checks=number,
+                sampled=figures.sampled[status, outcome],
+            )
+            for (status, outcome), number in sorted(figures.reviews.items())
+        ],
+        reviews_open=figures.reviews_open,
+        reviews_expired=figures.reviews_expired,
     )
 
 

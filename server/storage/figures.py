@@ -12,16 +12,19 @@ from sqlalchemy import (
     Integer,
     Select,
     String,
+    Text,
     cast,
     extract,
     func,
     literal_column,
     select,
+    type_coerce,
 )
 
+from server.domain.reviews import ReviewCause, ReviewOutcome
 from server.domain.terms import CheckStatus, FailureReason
 from server.storage.database import Repository, reads
-from server.storage.tables import checks, policies
+from server.storage.tables import Word, checks, policies, reviews
 
 __all__ = ["DayFigures", "FiguresRepository", "figures_query"]
 
@@ -35,6 +38,10 @@ class DayFigures:
         statuses: The number of checks of each status.
         reasons: The number of checks with a reason. A check may have several.
         seconds: The number of checks that took so many whole seconds from their creation to their decision.
+        reviews: The number of checks of a status whose review was decided so.
+        sampled: The number of those that the sample sent to review.
+        reviews_open: The number of reviews that are not over.
+        reviews_expired: The number of reviews that ended undecided.
     """
 
     day: date
@@ -42,6 +49,10 @@ class DayFigures:
     statuses: Counter[CheckStatus] = field(default_factory=Counter)
     reasons: Counter[FailureReason] = field(default_factory=Counter)
     seconds: Counter[int] = field(default_factory=Counter)
+    reviews: Counter[tuple[CheckStatus, ReviewOutcome]] = field(default_factory=Counter)
+    sampled: Counter[tuple[CheckStatus, ReviewOutcome]] = field(default_factory=Counter)
+    reviews_open: int = 0
+    reviews_expired: int = 0
 
 
 class FiguresRepository(Repository):
@@ -55,6 +66,7 @@ class FiguresRepository(Repository):
         *,
         since: datetime,
         before: datetime,
+        now: datetime,
         policy: str = "",
         sandbox: bool | None = None,
     ) -> tuple[DayFigures, ...]:
@@ -63,10 +75,11 @@ class FiguresRepository(Repository):
         Args:
             since: Decided at this time or later.
             before: Decided earlier.
+            now: Reviews whose deadline is not later have expired.
             policy: The name of the only policy; empty for all.
             sandbox: Whether only checks of sandbox callers, or only others, count; ``None`` for both.
         """
-        query = figures_query(connection, tenant, since=since, before=before)
+        query = figures_query(connection, tenant, since=since, before=before, now=now)
         if policy:
             query = query.where(policies.c.name == policy)
         if sandbox is not None:
@@ -77,14 +90,26 @@ class FiguresRepository(Repository):
         return tuple(found[key] for key in sorted(found))
 
 
-def figures_query(connection: Connection, tenant: str, *, since: datetime, before: datetime) -> Select[Any]:
+def figures_query(
+    connection: Connection, tenant: str, *, since: datetime, before: datetime, now: datetime
+) -> Select[Any]:
     """Returns the query of the checks that were decided in a time, grouped by everything that is counted."""
     day, seconds = _expressions(connection)
     keys = (day.label("day"), policies.c.name.label("policy"))
-    facts = (checks.c.status, checks.c.reasons, seconds.label("seconds"))
+    outcome = type_coerce(reviews.c.outcome, Word(ReviewOutcome, 16, alterable=True))
+    facts = (checks.c.status, checks.c.reasons, seconds.label("seconds"), outcome.label("outcome"))
+    sampled = type_coerce(reviews.c.causes, Text).contains(f'"{ReviewCause.SAMPLE.value}"')
+    undecided = reviews.c.outcome.is_(None)
+    counts = (
+        func.count().label("checks"),
+        func.count().filter(sampled).label("sampled"),
+        func.count().filter(undecided, reviews.c.expire_time > now).label("open"),
+        func.count().filter(undecided, reviews.c.expire_time <= now).label("expired"),
+    )
     return (
-        select(*keys, *facts, func.count().label("checks"))
+        select(*keys, *facts, *counts)
         .join_from(checks, policies)
+        .outerjoin(reviews, reviews.c.check_id == checks.c.check_id)
         .where(checks.c.tenant == tenant, checks.c.decide_time >= since, checks.c.decide_time < before)
         .group_by(*keys, *facts)
     )
@@ -110,8 +135,13 @@ def _count(found: dict[tuple[str, str], DayFigures], row: Mapping[Any, Any]) -> 
         found[key] = DayFigures(day=date.fromisoformat(row["day"]), policy=row["policy"])
     figures, number = found[key], row["checks"]
     figures.seconds[max(0, row["seconds"])] += number
-    # A status or a reason that somebody made unreadable is None.
+    figures.reviews_open += row["open"]
+    figures.reviews_expired += row["expired"]
+    # A status, a reason or an outcome that somebody made unreadable is None.
     if row["status"] is not None:
         figures.statuses[row["status"]] += number
+        if row["outcome"] is not None:
+            figures.reviews[row["status"], row["outcome"]] += number
+            figures.sampled[row["status"], row["outcome"]] += row["sampled"]
     for reason in row["reasons"] or ():
         figures.reasons[reason] += number

@@ -194,6 +194,11 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(office: Office, s
     assert decided[3].review.decisions[0].comment == "see case 17"
     assert all(one.review_jws for one in decided)
     assert answer["signed"].count("verified") == 3
+    assert [cell.replace("\N{EN DASH}", "-") for cell in answer["figures"]] == [
+        *("Verified, in the sample", "Denied", "0", "0", "-", "-", "0"),
+        *("Verified", "Denied", "0", "1", "0.0 %", "0.0 % - 79.3 %", "0"),
+        *("Not verified", "Allowed", "2", "9", "22.2 %", "6.3 % - 54.7 %", "4"),
+    ]
 
 
 async def test_an_idle_person_is_warned_and_logged_out(office: Office) -> None:

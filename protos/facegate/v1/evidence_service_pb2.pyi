@@ -13,6 +13,7 @@ Errors are those of VerificationService: one google.rpc.ErrorInfo with a reason 
 
 from collections import abc as _abc
 from facegate.v1 import result_pb2 as _result_pb2
+from facegate.v1 import review_pb2 as _review_pb2
 from facegate.v1 import scan_pb2 as _scan_pb2
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
@@ -216,6 +217,9 @@ class FiguresOfDay(_message.Message):
     REASONS_FIELD_NUMBER: _builtins.int
     SECONDS_TO_VERDICT_MEDIAN_FIELD_NUMBER: _builtins.int
     SECONDS_TO_VERDICT_P90_FIELD_NUMBER: _builtins.int
+    REVIEWS_FIELD_NUMBER: _builtins.int
+    REVIEWS_OPEN_FIELD_NUMBER: _builtins.int
+    REVIEWS_EXPIRED_FIELD_NUMBER: _builtins.int
     day: _builtins.str
     """The day of the decisions in UTC, as YYYY-MM-DD."""
     policy: _builtins.str
@@ -230,9 +234,19 @@ class FiguresOfDay(_message.Message):
     """Whole seconds from the creation of a check to its decision: the median."""
     seconds_to_verdict_p90: _builtins.float
     """The same: 90 % of the checks took at most so long."""
+    reviews_open: _builtins.int
+    """Reviews of these checks that are neither decided nor expired now."""
+    reviews_expired: _builtins.int
+    """Reviews of these checks that expired."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReasonCount]:
         """The reasons of failed checks, most frequent first. A check may have several."""
+
+    @_builtins.property
+    def reviews(self) -> _containers.RepeatedCompositeFieldContainer[Global___ReviewCount]:
+        """The decided reviews of these checks, one entry for each status and outcome. Reviews of erased checks are erased and
+        do not count.
+        """
 
     def __init__(
         self,
@@ -245,14 +259,53 @@ class FiguresOfDay(_message.Message):
         reasons: _abc.Iterable[Global___ReasonCount] | None = ...,
         seconds_to_verdict_median: _builtins.float = ...,
         seconds_to_verdict_p90: _builtins.float = ...,
+        reviews: _abc.Iterable[Global___ReviewCount] | None = ...,
+        reviews_open: _builtins.int = ...,
+        reviews_expired: _builtins.int = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "failures", b"failures", "policy", b"policy", "reasons", b"reasons", "seconds_to_verdict_median", b"seconds_to_verdict_median", "seconds_to_verdict_p90", b"seconds_to_verdict_p90", "successes", b"successes", "undecided", b"undecided"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["day", b"day", "failures", b"failures", "policy", b"policy", "reasons", b"reasons", "reviews", b"reviews", "reviews_expired", b"reviews_expired", "reviews_open", b"reviews_open", "seconds_to_verdict_median", b"seconds_to_verdict_median", "seconds_to_verdict_p90", b"seconds_to_verdict_p90", "successes", b"successes", "undecided", b"undecided"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___FiguresOfDay: _TypeAlias = FiguresOfDay  # noqa: Y015
+
+@_typing.final
+class ReviewCount(_message.Message):
+    """How many checks of a status have a review with an outcome."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    OUTCOME_FIELD_NUMBER: _builtins.int
+    CHECKS_FIELD_NUMBER: _builtins.int
+    SAMPLED_FIELD_NUMBER: _builtins.int
+    status: _result_pb2.CheckStatus.ValueType
+    """What the machine decided."""
+    outcome: _review_pb2.ReviewOutcome.ValueType
+    """What people decided."""
+    checks: _builtins.int
+    """Number of checks."""
+    sampled: _builtins.int
+    """Of them, those in the sample (REVIEW_CAUSE_SAMPLE), which has only checks with CHECK_STATUS_SUCCESS. Only
+    these show without bias how often such checks are wrong.
+    """
+    def __init__(
+        self,
+        *,
+        status: _result_pb2.CheckStatus.ValueType = ...,
+        outcome: _review_pb2.ReviewOutcome.ValueType = ...,
+        checks: _builtins.int = ...,
+        sampled: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "outcome", b"outcome", "sampled", b"sampled", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___ReviewCount: _TypeAlias = ReviewCount  # noqa: Y015
 
 @_typing.final
 class ReasonCount(_message.Message):

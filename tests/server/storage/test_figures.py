@@ -4,15 +4,18 @@ from collections import Counter
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from functools import partial
+from uuid import UUID
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, String, literal, update
 
 from server.compliance.figures import percentile
+from server.domain.reviews import Review, ReviewCause, ReviewOutcome
 from server.domain.terms import CheckStatus, FailureReason
 from server.storage.database import Database
 from server.storage.figures import DayFigures, FiguresRepository, figures_query
 from server.storage.repository import CheckRepository
+from server.storage.tables import reviews
 from tests.server.storage.samples import decision, new_check, plan_of, request
 
 _DAY = datetime(2026, 5, 4, tzinfo=UTC)
@@ -27,6 +30,7 @@ async def _decided(
     reasons: tuple[FailureReason, ...] = (),
     tenant: str = "default",
     sandbox: bool = False,
+    review: Review | None = None,
 ) -> None:
     check = replace(
         new_check(tenant=tenant),
@@ -35,7 +39,9 @@ async def _decided(
         sandbox=sandbox,
     )
     await repository.create(check, request(check.check_id.hex, tenant=tenant))
-    made = replace(decision(), decide_time=at, status=status, reasons=reasons)
+    if review is not None:
+        review = replace(review, check_id=check.check_id, tenant=tenant, sandbox=sandbox)
+    made = replace(decision(), decide_time=at, status=status, reasons=reasons, review=review)
     await repository.decide(check.check_id, epoch=None, decision=made)
 
 
@@ -54,7 +60,7 @@ async def test_checks_are_counted_by_day_and_policy(database: Database, reposito
     await _decided(repository, _DAY, seconds=5, sandbox=True)
     figures = FiguresRepository(database)
     since, before = _DAY - timedelta(days=1), _DAY + timedelta(days=1)
-    days = partial(figures.days, since=since, before=before)
+    days = partial(figures.days, since=since, before=before, now=before)
     real = await days("default", sandbox=False)
     assert real == (
         DayFigures(
@@ -74,9 +80,65 @@ async def test_checks_are_counted_by_day_and_policy(database: Database, reposito
     assert [day.statuses.total() for day in await days("default")] == [1, 6]
     assert [day.statuses.total() for day in await days("default", sandbox=True)] == [1]
     assert await days("default", policy="other") == ()
-    assert len(await figures.days("default", since=_DAY, before=before)) == 1
-    assert len(await figures.days("default", since=since, before=_DAY)) == 1
+    assert len(await days("default", since=_DAY)) == 1
+    assert len(await days("default", before=_DAY)) == 1
     assert [day.statuses.total() for day in await days("other")] == [1]
+
+
+async def test_reviews_are_counted_by_what_the_machine_decided(
+    database: Database, repository: CheckRepository
+) -> None:
+    review = Review(
+        check_id=UUID(int=0),
+        tenant="",
+        sandbox=False,
+        created_by="backend",
+        result_sha256=bytes(32),
+        causes=(ReviewCause.DOUBT,),
+        four_eyes=False,
+        claim_seconds=60,
+        create_time=_DAY,
+        expire_time=_DAY + timedelta(hours=1),
+    )
+    sampled = replace(review, causes=(ReviewCause.DOUBT, ReviewCause.SAMPLE))
+    reviewed = partial(_decided, repository, _DAY, seconds=5)
+    await reviewed()
+    await reviewed(review=replace(sampled, outcome=ReviewOutcome.ALLOW))
+    for one in (review, sampled):
+        await reviewed(review=replace(one, outcome=ReviewOutcome.DENY))
+    await reviewed(review=sampled)
+    await reviewed(review=replace(review, expire_time=_DAY + timedelta(hours=2)))
+    failure, reasons = CheckStatus.FAILURE, (FailureReason.LIVENESS_INCONCLUSIVE,)
+    await reviewed(status=failure, reasons=reasons, review=replace(review, outcome=ReviewOutcome.ALLOW))
+    await reviewed(tenant="other", review=replace(sampled, outcome=ReviewOutcome.ESCALATE))
+    figures = FiguresRepository(database)
+    asked = partial(figures.days, "default", since=_DAY, before=_DAY + timedelta(days=1))
+    (day,) = await asked(now=review.expire_time)
+    assert day.statuses == {CheckStatus.SUCCESS: 6, failure: 1}
+    assert day.seconds == {5: 7}
+    assert day.reviews == {
+        (CheckStatus.SUCCESS, ReviewOutcome.ALLOW): 1,
+        (CheckStatus.SUCCESS, ReviewOutcome.DENY): 2,
+        (failure, ReviewOutcome.ALLOW): 1,
+    }
+    assert +day.sampled == {
+        (CheckStatus.SUCCESS, ReviewOutcome.ALLOW): 1,
+        (CheckStatus.SUCCESS, ReviewOutcome.DENY): 1,
+    }
+    assert (day.reviews_open, day.reviews_expired) == (1, 1)
+    (day,) = await asked(now=_DAY)
+    assert (day.reviews_open, day.reviews_expired) == (2, 0)
+
+    # An outcome that somebody altered counts as none, and hides no figures.
+    denied = update(reviews).where(reviews.c.outcome == ReviewOutcome.DENY)
+
+    def alter(connection: Connection) -> None:
+        connection.execute(denied.values(outcome=literal("NO", String)))
+
+    await database.write(alter)
+    (day,) = await asked(now=_DAY)
+    assert day.reviews == {(CheckStatus.SUCCESS, ReviewOutcome.ALLOW): 1, (failure, ReviewOutcome.ALLOW): 1}
+    assert (day.reviews_open, day.reviews_expired) == (2, 0)
 
 
 async def test_figures_of_a_time_read_the_checks_of_that_time_only(
@@ -85,7 +147,8 @@ async def test_figures_of_a_time_read_the_checks_of_that_time_only(
     await _decided(repository, _DAY, seconds=5)
 
     def plan(connection: Connection) -> str:
-        return plan_of(connection, figures_query(connection, "default", since=_DAY, before=_DAY))
+        query = figures_query(connection, "default", since=_DAY, before=_DAY, now=_DAY)
+        return plan_of(connection, query)
 
     assert "ix_checks_tenant_decide_time" in await database.read(plan)
 

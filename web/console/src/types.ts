@@ -202,6 +202,9 @@ export interface FiguresDay {
   reasons?: { reason?: string; checks?: string | number }[];
   secondsToVerdictMedian?: number;
   secondsToVerdictP90?: number;
+  reviews?: { status?: string; outcome?: string; checks?: string | number; sampled?: string | number }[];
+  reviewsOpen?: string | number;
+  reviewsExpired?: string | number;
 }
 
 export interface ReviewDecision {

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { waiting } from "../src/logic/approvals.js";
-import { checksOf, passRate, summed, timesOf } from "../src/logic/figures.js";
+import { checksOf, interval, passRate, reviewedOf, summed, timesOf } from "../src/logic/figures.js";
 import { impersonal, listRequest, NO_FILTERS, removeView, savedViews, saveView } from "../src/logic/filters.js";
 import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, oneIn, othersInWords, percentText, startOfDay, timeText } from "../src/logic/format.js";
 import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
@@ -113,6 +113,29 @@ describe("figures", () => {
     expect(passRate(days[1]!)).toBeNull();
     expect(timesOf(found, days, "high")).toEqual({ median: [20, null, 0], p90: [40, null, 0] });
     expect(summed([]).days).toEqual([]);
+  });
+
+  it("compare the machine with reviewers, the sample apart", () => {
+    const review = (status: string, outcome: string, checks: number, sampled?: number) => ({ status: `CHECK_STATUS_${status}`, outcome: `REVIEW_OUTCOME_${outcome}`, checks, ...(sampled && { sampled }) });
+    const { rows, open, expired } = reviewedOf([
+      { day: "2027-02-28", reviews: [review("SUCCESS", "ALLOW", 30, 20), review("SUCCESS", "DENY", 5, 1), review("FAILURE", "ALLOW", 2)], reviewsOpen: 3 },
+      { day: "2027-03-01", reviews: [review("SUCCESS", "DENY", 1, 1), review("SUCCESS", "ESCALATE", 2), review("FAILURE", "DENY", 6), review("FAILURE", "ASK_AGAIN", 1)], reviewsOpen: "1", reviewsExpired: 2 },
+      { day: "2027-03-02" },
+    ]);
+    expect(rows).toEqual([
+      { status: "SUCCESS", sampled: true, decided: 22, contradicted: 2, unclear: 0 },
+      { status: "SUCCESS", sampled: false, decided: 38, contradicted: 6, unclear: 2 },
+      { status: "FAILURE", sampled: false, decided: 9, contradicted: 2, unclear: 1 },
+    ]);
+    expect([open, expired]).toEqual([4, 2]);
+  });
+
+  it("state intervals of shares", () => {
+    const rounded = (hits: number, of: number) => Object.values(interval(hits, of)!).map((value) => value.toFixed(4));
+    expect(rounded(2, 22)).toEqual(["0.0253", "0.2781"]);
+    expect(rounded(0, 10)).toEqual(["0.0000", "0.2775"]);
+    expect(rounded(10, 10)).toEqual(["0.7225", "1.0000"]);
+    expect(interval(0, 0)).toBeNull();
   });
 });
 

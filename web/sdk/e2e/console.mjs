@@ -292,6 +292,10 @@ const walks = {
     await lookAt("reviewed");
     await part("Signatures").getByText("verified", { exact: true }).nth(2).waitFor();
     answer.signed = await part("Signatures").locator(".findings").innerText();
+    await go("Figures");
+    await part("The machine against reviewers").waitFor();
+    await lookAt("figures-reviews");
+    answer.figures = await part("The machine against reviewers").getByRole("cell").allInnerTexts();
   },
 
   /** Opens a one-time link twice. */

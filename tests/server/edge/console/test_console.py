@@ -183,6 +183,9 @@ async def test_reviewers_decide_in_the_console(office: Office, admin: Browser) -
         decided = (await rita.post("DecideReview", decision)).document
         assert decided["review"]["decisions"][0]["reviewer"] == "rita"
         assert decided["reviewJws"].count(".") == 2
+        (day,) = (await admin.post("GetFigures", {"policy": "sampled"})).document["days"]
+        count = {"status": "CHECK_STATUS_SUCCESS", "outcome": "REVIEW_OUTCOME_ALLOW"}
+        assert day["reviews"] == [count | {"checks": 1, "sampled": 1}]
         # Reviewers neither export nor read the log.
         assert (await rita.post("ListAuditEvents", {})).status == 403
         assert (await rita.post("ExportEvidence", check | {"purpose": "p"})).status == 403

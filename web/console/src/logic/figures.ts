@@ -57,6 +57,50 @@ export function summed(found: readonly FiguresDay[]): Figures {
   };
 }
 
+/** Checks of one status whose review is decided. */
+export interface Reviewed {
+  status: "SUCCESS" | "FAILURE";
+  /** Whether these are only those that the sample sent to review. */
+  sampled: boolean;
+  decided: number;
+  /** Those that people decided the other way: denied after SUCCESS, allowed after FAILURE. */
+  contradicted: number;
+  /** Those that people asked again or escalated. */
+  unclear: number;
+}
+
+/** The machine against reviewers. Only checks with SUCCESS are sampled. */
+export function reviewedOf(found: readonly FiguresDay[]): { rows: Reviewed[]; open: number; expired: number } {
+  const rows = [
+    { status: "SUCCESS", sampled: true, decided: 0, contradicted: 0, unclear: 0 },
+    { status: "SUCCESS", sampled: false, decided: 0, contradicted: 0, unclear: 0 },
+    { status: "FAILURE", sampled: false, decided: 0, contradicted: 0, unclear: 0 },
+  ] satisfies Reviewed[];
+  let [open, expired] = [0, 0];
+  for (const day of found) {
+    open += counted(day.reviewsOpen);
+    expired += counted(day.reviewsExpired);
+    for (const one of day.reviews ?? []) {
+      for (const row of rows.filter(({ status }) => one.status === `CHECK_STATUS_${status}`)) {
+        const checks = counted(row.sampled ? one.sampled : one.checks);
+        row.decided += checks;
+        if (one.outcome === (row.status === "SUCCESS" ? "REVIEW_OUTCOME_DENY" : "REVIEW_OUTCOME_ALLOW")) row.contradicted += checks;
+        if (one.outcome === "REVIEW_OUTCOME_ASK_AGAIN" || one.outcome === "REVIEW_OUTCOME_ESCALATE") row.unclear += checks;
+      }
+    }
+  }
+  return { rows, open, expired };
+}
+
+/** The 95 % interval of a share by Wilson; `null` of none. */
+export function interval(hits: number, of: number): { low: number; high: number } | null {
+  if (of === 0) return null;
+  const z = 1.959964;
+  const [share, grown] = [hits / of, 1 + z ** 2 / of];
+  const [middle, reach] = [share + z ** 2 / (2 * of), z * Math.sqrt((share * (1 - share)) / of + z ** 2 / (4 * of ** 2))];
+  return { low: Math.max(0, (middle - reach) / grown), high: Math.min(1, (middle + reach) / grown) };
+}
+
 /** The times to a verdict of a day's checks, in seconds; a time of 0 is omitted in JSON. */
 export function timesOfDay({ secondsToVerdictMedian: median = 0, secondsToVerdictP90: p90 = 0 }: FiguresDay): { median: number; p90: number } {
   return { median, p90 };

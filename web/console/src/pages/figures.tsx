@@ -1,7 +1,7 @@
 /** Checks by day: counts, pass rate, reasons and time to a verdict, as plots and as a table. */
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
-import { checksOf, passRate, summed, timesOf, timesOfDay } from "../logic/figures.js";
+import { checksOf, interval, passRate, reviewedOf, summed, timesOf, timesOfDay } from "../logic/figures.js";
 import { bare, dayBefore, numberText, percentText, secondsText, startOfDay } from "../logic/format.js";
 import { Chart } from "../parts/chart.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
@@ -64,6 +64,7 @@ export function FiguresPage() {
 function Shown({ found }: { found: FiguresDay[] }) {
   const figures = summed(found);
   const rate = passRate(figures.total);
+  const { rows: reviewed, open, expired } = reviewedOf(found);
   const number = (value: number) => numberText(value, language());
   const times = figures.days.map(({ day }) => Date.parse(`${day}T00:00:00Z`) / 1000);
   const rows = [...found].sort((one, other) => other.day.localeCompare(one.day) || (one.policy ?? "").localeCompare(other.policy ?? ""));
@@ -136,6 +137,30 @@ function Shown({ found }: { found: FiguresDay[] }) {
             }))}
           />
           <p class="help">{t("figures.reasons.help")}</p>
+        </Section>
+      )}
+      {open + expired + reviewed.reduce((sum, { decided }) => sum + decided, 0) > 0 && (
+        <Section title={t("figures.reviews")}>
+          <Table
+            caption={t("figures.reviews")}
+            columns={[t("figures.machine"), t("figures.people"), t("figures.checks"), t("figures.reviewed"), t("figures.reviewed.share"), t("figures.interval"), t("figures.unclear")]}
+            rows={reviewed.map(({ status, sampled, decided, contradicted, unclear }) => {
+              const range = interval(contradicted, decided);
+              return {
+                key: `${status} ${sampled}`,
+                cells: [
+                  sampled ? t("figures.successes.sampled") : t(status === "SUCCESS" ? "figures.successes" : "figures.failures"),
+                  t(status === "SUCCESS" ? "figures.denied" : "figures.allowed"),
+                  number(contradicted),
+                  number(decided),
+                  range === null ? "–" : percentText(contradicted / decided, language()),
+                  range === null ? "–" : `${percentText(range.low, language())} – ${percentText(range.high, language())}`,
+                  number(unclear),
+                ],
+              };
+            })}
+          />
+          <p class="help">{t("figures.reviews.help", { open: number(open), expired: number(expired) })}</p>
         </Section>
       )}
       <Section title={t("figures.table")}>
