@@ -42,6 +42,7 @@ class Session:
         authenticate_time: When the person last proved who they are.
         strong: Whether the log-in meets what exports and erasures demand, apart from its age.
         expire_time: The absolute end.
+        idle: The longest time between two calls, as the settings stated it at the log-in.
         issuer_subject: SHA-256 of the subject at the issuer; empty without an issuer.
         issuer_session: SHA-256 of the session (``sid``) at the issuer; empty if it stated none.
     """
@@ -52,6 +53,7 @@ class Session:
     authenticate_time: datetime
     strong: bool
     expire_time: datetime
+    idle: timedelta
     issuer_subject: bytes = b""
     issuer_session: bytes = b""
 
@@ -87,6 +89,7 @@ def sealed(session: Session, *, secret_sha256: bytes, key: bytes) -> tuple[bytes
             "authenticate_time": session.authenticate_time.timestamp(),
             "strong": session.strong,
             "expire_time": session.expire_time.timestamp(),
+            "idle": session.idle.total_seconds(),
             "issuer_subject": session.issuer_subject.hex(),
             "issuer_session": session.issuer_session.hex(),
         }
@@ -123,6 +126,7 @@ def _parsed(found: Mapping[str, Any]) -> Session:
         authenticate_time=datetime.fromtimestamp(found["authenticate_time"], UTC),
         strong=found["strong"],
         expire_time=datetime.fromtimestamp(found["expire_time"], UTC),
+        idle=timedelta(seconds=found["idle"]),
         issuer_subject=bytes.fromhex(found["issuer_subject"]),
         issuer_session=bytes.fromhex(found["issuer_session"]),
     )

@@ -105,7 +105,7 @@ def validate_fields(upload: TrustedImageUpload) -> None:
     """Verifies that the references of an upload can be stored, and that ``request_id`` is a UUID.
 
     Raises:
-        Refusal: A field is too long, contains a NUL character, or is not a UUID (INVALID_FIELD).
+        Refusal: A field is too long, not printable, or is not a UUID (INVALID_FIELD).
     """
     for name, value, limit in (
         ("subject_reference", upload.subject_reference, _MAX_REFERENCE_BYTES),
@@ -119,11 +119,11 @@ def validate_fields(upload: TrustedImageUpload) -> None:
                 f"{name} has {size} bytes; at most {limit} are allowed",
                 details={"field": name, "bytes": size, "maxBytes": limit},
             )
-        if "\0" in value:
-            # PostgreSQL cannot store text with a NUL character.
+        if not value.isprintable():
+            # Controls of direction and the like would forge what people read, and PostgreSQL stores no NUL.
             raise Refusal(
                 Reason.INVALID_FIELD,
-                f"{name} has a NUL character; remove it",
+                f"{name} has characters that are not printable; remove them",
                 details={"field": name},
             )
     if upload.request_id:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 import structlog
 
-from server.audit import AuditAction
+from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
 from server.checks.lifecycle import check_erased
@@ -19,7 +19,7 @@ from server.domain.terms import OPEN_STATES, CheckState, reference_term
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.sealing import SealError
-from server.storage.approvals import PendingApproval
+from server.storage.approvals import ApprovalRequest, PendingApproval
 from server.storage.errors import HoldNotFound, OnHold, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.holds import HoldRepository, StoredHold
@@ -125,7 +125,7 @@ class Erasure:
         check = await found_check(self._repository, check_id, tenant=access.tenant)
         subject = await self._subject(access, check_id)
         event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
-        approval = self._rules.request(TwoPeople.DELETE, event, str(check_id), access.purpose)
+        approval = self._rules.request(TwoPeople.DELETE, event, str(check_id))
         try:
             removed = await self._retention.erase(check_id, access.now, event=event, approval=approval)
         except OnHold as error:
@@ -150,13 +150,16 @@ class Erasure:
         reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
         hashed = self._rules.subject_hash(access.tenant, subject)
         event = access.event(AuditAction.SUBJECT_ERASED, subject=hashed, detail={"reason": reason.value})
-        approval = self._rules.request(TwoPeople.ERASE, event, subject, reason.value, access.purpose)
-        if approval is not None:
+        check_ids = await self.checks_of(access.tenant, subject)
+        hashes = self._rules.device_hashes(access.tenant, subject)
+        pseudonyms = self._rules.subject_hashes(access.tenant, subject)
+        approval = self._rules.request(TwoPeople.ERASE, event, subject, reason.value)
+        if approval is not None and (
+            check_ids or await self._retention.knows_subject(access.tenant, hashes, pseudonyms)
+        ):
             pending = await self._retention.confirmed(approval, access.now)
             if pending is not None:
                 return pending
-        check_ids = await self.checks_of(access.tenant, subject)
-        hashes = self._rules.device_hashes(access.tenant, subject)
         forgotten = await self._retention.forget_devices(
             access.tenant,
             subject,
@@ -165,7 +168,8 @@ class Erasure:
             check_ids=check_ids,
             event=access.event(AuditAction.DEVICES_FORGOTTEN, subject=hashed),
         )
-        erased, held = 0, []
+        erased: list[UUID] = []
+        held: list[UUID] = []
         for check_id in check_ids:
             check = await self._repository.get(check_id, access.tenant)
             if check is None:
@@ -181,7 +185,7 @@ class Erasure:
             if not isinstance(removed, PendingApproval):
                 check_erased(check_id, part="check")
                 await self._erase_objects(removed)
-                erased += 1
+                erased.append(check_id)
         # Again, because a scan that this call ended may have left rows.
         forgotten += await self._retention.forget_subject(
             access.tenant,
@@ -192,17 +196,37 @@ class Erasure:
             event=access.event(
                 AuditAction.SUBJECT_ERASED,
                 subject=hashed,
-                detail={"reason": reason.value, "checks": str(erased), "held": str(len(held))},
+                detail={"reason": reason.value, "checks": str(len(erased)), "held": str(len(held))},
             ),
-            approval=approval,
-            forget_pseudonym=() if held else self._rules.subject_hashes(access.tenant, subject),
+            approvals=self._ended(event, subject, reason, erased=erased, held=bool(held)),
+            forget_pseudonym=() if held else pseudonyms,
         )
         return ErasedSubject(
-            erased_checks=erased,
+            erased_checks=len(erased),
             held=tuple(held[:_MOST_NAMED]),
             forgotten=forgotten,
             residues=await self._residues(),
         )
+
+    def _ended(
+        self,
+        event: AuditEvent,
+        subject: str,
+        reason: ErasureReason,
+        *,
+        erased: Sequence[UUID],
+        held: bool,
+    ) -> tuple[ApprovalRequest, ...]:
+        """Returns the requests that end with the erasure of a person, also those that nobody confirmed."""
+        requests = [
+            *(self._rules.request(TwoPeople.DELETE, event, str(check_id)) for check_id in erased),
+            *(
+                self._rules.request(TwoPeople.ERASE, event, subject, one.value)
+                for one in ErasureReason
+                if one is reason or not held
+            ),
+        ]
+        return tuple(request for request in requests if request is not None)
 
     async def checks_of(self, tenant: str, subject: str) -> tuple[UUID, ...]:
         """Returns every check of a person that is not erased, oldest first."""
@@ -246,9 +270,7 @@ class Erasure:
             subject=await self._subject(access, check_id),
             detail={"reference": reference},
         )
-        approval = self._rules.request(
-            TwoPeople.RELEASE_HOLD, event, str(check_id), reference, access.purpose
-        )
+        approval = self._rules.request(TwoPeople.RELEASE_HOLD, event, str(check_id), reference)
         try:
             return await self._holds.release(
                 check_id, reference, event=event, now=access.now, approval=approval

@@ -22,6 +22,7 @@ from google.protobuf.message import DecodeError
 from server.audit import Tally
 from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
+from server.edge.http_connection import HttpConnection
 from server.edge.listeners import SCAN_METHOD
 from server.edge.scan_codec import to_inbound, to_response
 from server.edge.status import CODE_OF, as_refusal, forget_traces, to_status_message
@@ -250,15 +251,7 @@ class WebListener:
         self._opening: dict[RequestHandler, tuple[_Stranger, asyncio.TimerHandle]] = {}
         application = web.Application()
         application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            keepalive_timeout=0,
-            lingering_time=0,
-            max_line_size=_MAX_HEADER_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
-            shutdown_timeout=0,
-        )
+        self._runner = web.AppRunner(application, shutdown_timeout=0)
 
     @property
     def target(self) -> str:
@@ -304,7 +297,9 @@ class WebListener:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
-        handler = server()
+        handler = HttpConnection(
+            server, listener="web", keepalive_seconds=0, max_header_bytes=_MAX_HEADER_BYTES
+        )
         loop = asyncio.get_running_loop()
         if len(server.connections) >= self._max_connections:
             return _RefusedConnection()

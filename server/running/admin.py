@@ -27,6 +27,7 @@ import structlog
 from aiohttp import web
 
 from server.base.errors import ListenerUnusable
+from server.edge.http_connection import HttpConnection
 from server.running.capacity import ADMIN_CONNECTIONS
 from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated, StorageError, StorageUnavailable
@@ -41,6 +42,8 @@ Readiness = Mapping[str, Callable[[], Awaitable[bool]]]
 """Functions that return whether a part is ready, by part, such as ``"models"`` and ``"database"``."""
 
 _READY_SECONDS = 3.0
+_KEEPALIVE_SECONDS = 3_600.0
+_MAX_HEADER_BYTES = 8_192
 _JWKS_CACHE = "public, max-age=300"
 
 
@@ -85,7 +88,7 @@ class AdminServer:
                 web.get("/.well-known/audit-jwks.json", self._get_audit_jwks),
             ]
         )
-        self._runner = web.AppRunner(application, access_log=None)
+        self._runner = web.AppRunner(application)
         self._listening: asyncio.Server | None = None
 
     async def start(self) -> None:
@@ -121,7 +124,9 @@ class AdminServer:
         for handler in connections[: max(0, len(connections) + 1 - ADMIN_CONNECTIONS)]:
             if handler.transport is not None:
                 handler.transport.abort()
-        return server()
+        return HttpConnection(
+            server, listener="admin", keepalive_seconds=_KEEPALIVE_SECONDS, max_header_bytes=_MAX_HEADER_BYTES
+        )
 
     async def _get_metrics(self, _request: web.Request) -> web.Response:
         body, media_type = self._metrics.render()

@@ -8,12 +8,12 @@ transaction, and a transaction that appends to several tenants should do so in t
 import asyncio
 import re
 import secrets
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, exists, func, insert, select, update
 
 from server.audit import (
     GENESIS,
@@ -43,7 +43,7 @@ from server.storage.errors import RowTaken, StorageError
 from server.storage.records import values_of
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 
-__all__ = ["AuditLog", "append", "append_if_changed", "erase_subject_key"]
+__all__ = ["AuditLog", "append", "append_if_changed", "erase_subject_key", "has_subject_key"]
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
@@ -104,6 +104,12 @@ def erase_subject_key(connection: Connection, tenant: str, subject: bytes) -> bo
         audit_subjects.c.tenant == tenant, audit_subjects.c.subject_hash == subject
     )
     return connection.execute(statement).rowcount > 0
+
+
+def has_subject_key(connection: Connection, tenant: str, subjects: Collection[bytes]) -> bool:
+    """Returns whether a person has a pseudonym; see ``erase_subject_key``."""
+    own = exists().where(audit_subjects.c.tenant == tenant, audit_subjects.c.subject_hash.in_(subjects))
+    return bool(connection.scalar(select(own)))
 
 
 class AuditLog(Repository):

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Table,
     and_,
     delete,
+    exists,
     func,
     insert,
     select,
@@ -52,6 +53,7 @@ __all__ = [
     "KeyKind",
     "erase_device_rows",
     "forget_subject_rows",
+    "has_subject_rows",
 ]
 
 
@@ -372,6 +374,17 @@ def forget_subject_rows(
         delete(enrolled_keys).where(
             enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject_hash.in_(hashes)
         ),
+    )
+
+
+def has_subject_rows(connection: Connection, tenant: str, hashes: Collection[str]) -> bool:
+    """Returns whether there are rows that ``forget_subject_rows`` would find by the hashes of a person."""
+    scopes = memory_scopes(tenant)
+    return any(
+        connection.scalar(
+            select(exists().where(table.c.tenant.in_(scopes), table.c.subject_hash.in_(hashes)))
+        )
+        for table in (scan_memories, device_key_uses, enrolled_keys)
     )
 
 

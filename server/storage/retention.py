@@ -10,7 +10,7 @@ from sqlalchemy import Connection, case, delete, exists, func, or_, select, upda
 from server.audit import AuditEvent
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState
 from server.storage.approvals import ApprovalRequest, PendingApproval, expire_approvals, second_person, use_up
-from server.storage.audit import append, erase_subject_key
+from server.storage.audit import append, erase_subject_key, has_subject_key
 from server.storage.check_rows import (
     CHECKS,
     change_check,
@@ -20,7 +20,7 @@ from server.storage.check_rows import (
     remove_evidence,
 )
 from server.storage.database import Database, Repository, reads, uncancelled, writes
-from server.storage.devices import erase_device_rows, forget_subject_rows
+from server.storage.devices import erase_device_rows, forget_subject_rows, has_subject_rows
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
 from server.storage.records import CheckRecord, EvidenceEntry
@@ -230,6 +230,18 @@ class RetentionRepository(Repository):
         """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
         return second_person(connection, approval, now=now, consume=False)
 
+    @reads
+    def knows_subject(
+        self, connection: Connection, tenant: str, hashes: Collection[str], pseudonyms: Collection[bytes]
+    ) -> bool:
+        """Returns whether there is anything of a person apart from their checks.
+
+        Args:
+            hashes: The hashes of the person in the tables of devices.
+            pseudonyms: The hashes under which the audit log knows the person.
+        """
+        return has_subject_rows(connection, tenant, hashes) or has_subject_key(connection, tenant, pseudonyms)
+
     @writes
     def forget_devices(
         self,
@@ -265,14 +277,14 @@ class RetentionRepository(Repository):
         hashes: Collection[str],
         check_ids: Collection[UUID],
         event: AuditEvent,
-        approval: ApprovalRequest | None,
+        approvals: Collection[ApprovalRequest],
         forget_pseudonym: Collection[bytes],
     ) -> int:
         """Erases what is stored about a person's devices and tries, as the last step of erasing the person.
 
         Args:
             subject: The subject reference; not empty.
-            approval: The request that is used up, if it needs two people.
+            approvals: The requests that end, if some actions need two people.
             forget_pseudonym: The hashes under which the audit log knows the person, whose keys are destroyed;
                 empty to keep them.
 
@@ -286,7 +298,7 @@ class RetentionRepository(Repository):
             hashes=hashes,
             check_ids=check_ids,
             event=event,
-            approval=approval,
+            approvals=approvals,
             forget_pseudonym=forget_pseudonym,
         )
         await self._clean_log()
@@ -303,11 +315,11 @@ class RetentionRepository(Repository):
         hashes: Collection[str],
         check_ids: Collection[UUID],
         event: AuditEvent,
-        approval: ApprovalRequest | None,
+        approvals: Collection[ApprovalRequest],
         forget_pseudonym: Collection[bytes],
     ) -> int:
         forgotten = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
-        if approval is not None:
+        for approval in approvals:
             use_up(connection, approval, now=now)
         append(connection, event, now=now)
         for hashed in forget_pseudonym:

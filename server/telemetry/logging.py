@@ -56,6 +56,7 @@ _CAUSED_BY_CALLERS = frozenset(
         "client_certificate_refused",
         "connection_lost",
         "evidence_problem",
+        "http_request_malformed",
         "native_output",
         "origin_refused",
         "picture_not_kept",

@@ -976,7 +976,7 @@ Global___DeleteEvidenceResponse: _TypeAlias = DeleteEvidenceResponse  # noqa: Y0
 
 @_typing.final
 class Approval(_message.Message):
-    """A request that waits for a second person: another caller that makes the same call with the same fields before
+    """A request that waits for a second person: another caller that makes the same call, with a purpose of their own, before
     `expire_time`.
     """
 

@@ -8,6 +8,7 @@ from typing import Any, Final, TypeVar
 
 import grpc
 from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
 from google.protobuf import json_format
 from google.protobuf.message import Message
 
@@ -16,6 +17,7 @@ from server.edge.status import CODE_OF, to_status_message
 
 __all__ = [
     "MOST_BYTES",
+    "STRANGER_SECONDS",
     "http_status",
     "json_answer",
     "message_answer",
@@ -28,6 +30,8 @@ __all__ = [
 MOST_BYTES: Final = 64 * 1024
 """The maximum size of the body of a request."""
 _READ_SECONDS: Final = 10.0
+STRANGER_SECONDS: Final = 2.0
+"""The time for the body of a request that needs no session."""
 _MOST_DEPTH: Final = 16
 
 _C = grpc.StatusCode
@@ -78,9 +82,9 @@ def http_status(refusal: Refusal) -> int:
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:
-    """Returns the JSON object of a request; raises as ``read_message``."""
+    """Returns the JSON object of a request without a session; raises as ``read_message``."""
     try:
-        document = json.loads(await read_body(request))
+        document = json.loads(await read_body(request, seconds=STRANGER_SECONDS))
     except (ValueError, RecursionError) as error:
         raise _no_message() from error
     if not isinstance(document, dict):
@@ -94,7 +98,7 @@ async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
     Raises:
         Refusal: It is too large, did not arrive in time, or is not proto3 JSON of the type.
     """
-    body = await read_body(request)
+    body = await read_body(request, seconds=_READ_SECONDS)
     # The library takes other JSON, such as a list, for an empty message.
     if not body.lstrip().startswith(b"{"):
         raise _no_message()
@@ -104,20 +108,24 @@ async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
         raise _no_message() from error
 
 
-async def read_body(request: web.Request) -> bytes:
+async def read_body(request: web.Request, *, seconds: float) -> bytes:
     """Returns the body of a request.
 
     Raises:
-        Refusal: It is too large, or did not arrive in time.
+        Refusal: It is too large, malformed, or did not arrive within ``seconds``.
     """
     try:
-        async with asyncio.timeout(_READ_SECONDS):
+        async with asyncio.timeout(seconds):
             return await request.read()
     except TimeoutError as error:
         raise Refusal(
             Reason.STREAM_IDLE,
-            f"the whole request did not arrive within {_READ_SECONDS:g} seconds",
-            details={"idleSeconds": _READ_SECONDS},
+            f"the whole request did not arrive within {seconds:g} seconds",
+            details={"idleSeconds": seconds},
+        ) from error
+    except (web.RequestPayloadError, HttpProcessingError) as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "the body is not encoded as its headers state", details={"field": "body"}
         ) from error
     except web.HTTPRequestEntityTooLarge as error:
         raise Refusal(

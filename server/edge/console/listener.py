@@ -2,6 +2,7 @@
 
 import asyncio
 import ssl
+from collections import Counter
 from collections.abc import Callable, Mapping
 from importlib.resources import files
 from typing import Final, cast
@@ -14,6 +15,7 @@ from aiohttp.web_protocol import RequestHandler
 from server.base.errors import ListenerUnusable
 from server.edge.console.answers import MOST_BYTES, refused_answer
 from server.edge.console.guard import API, Guard, WrongHost
+from server.edge.http_connection import HttpConnection
 from server.edge.status import as_refusal, forget_traces
 
 __all__ = ["ConsoleListener", "page_files"]
@@ -69,7 +71,7 @@ class ConsoleListener:
             port: TCP port; 0 for any free one.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             routes: The interface and the log-in.
-            max_connections: Maximum number of connections; a further one ends the oldest without a request.
+            max_connections: Maximum number of connections; a further one ends one without a whole request.
             started: Is called when the port is known.
         """
         self._host = host
@@ -80,22 +82,14 @@ class ConsoleListener:
         self._started = started
         self._files = page_files()
         self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
-        self._working: set[RequestHandler] = set()
+        self._working: dict[RequestHandler, web.Request] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._listening: asyncio.Server | None = None
         application = web.Application(client_max_size=MOST_BYTES, middlewares=[self._middleware()])
         application.on_response_prepare.append(guard.restrict)
         application.add_routes([*routes, web.get("/{path:.*}", self._get_file)])
-        self._runner = web.AppRunner(
-            application,
-            access_log=None,
-            keepalive_timeout=_KEEPALIVE_SECONDS,
-            lingering_time=0,
-            max_line_size=_MAX_HEADER_BYTES,
-            max_field_size=_MAX_HEADER_BYTES,
-            shutdown_timeout=0,
-        )
+        self._runner = web.AppRunner(application, shutdown_timeout=0)
 
     @property
     def target(self) -> str:
@@ -151,20 +145,41 @@ class ConsoleListener:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
-        connections = server.connections
-        free = [handler for handler in connections if handler not in self._working]
-        if len(connections) >= self._max_connections:
-            if not free:
-                return _Refused()
-            _abort(free[0])
-        handler = server()
+        if not self._has_place(server):
+            return _Refused()
+        handler = HttpConnection(
+            server,
+            listener="console",
+            keepalive_seconds=_KEEPALIVE_SECONDS,
+            max_header_bytes=_MAX_HEADER_BYTES,
+        )
         timer = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self._end_unused, handler)
         self._opening[handler] = timer
         return handler
 
+    def _has_place(self, server: web.Server) -> bool:
+        """Returns whether there is a place for one more connection; makes one if need be.
+
+        The oldest connection without a whole request gives way, of the address that has most of them.
+        """
+        connections = [one for one in server.connections if one.transport and not one.transport.is_closing()]
+        free = [one for one in connections if self._is_free(one)]
+        for _ in range(len(connections) + 1 - self._max_connections):
+            if not free:
+                return False
+            crowds = Counter(map(_address_of, free))
+            oldest = max(free, key=lambda one: crowds[_address_of(one)])
+            free.remove(oldest)
+            _abort(oldest)
+        return True
+
+    def _is_free(self, handler: RequestHandler) -> bool:
+        request = self._working.get(handler)
+        return request is None or not request.content.is_eof()
+
     def _end_unused(self, handler: RequestHandler) -> None:
         """Ends a connection that has not sent the head of a request in time."""
-        del self._opening[handler]
+        self._opening.pop(handler, None)
         _abort(handler)
 
     def _middleware(self) -> Middleware:
@@ -178,7 +193,7 @@ class ConsoleListener:
         timer = self._opening.pop(request.protocol, None)
         if timer is not None:
             timer.cancel()
-        self._working.add(request.protocol)
+        self._working[request.protocol] = request
         self._idle.clear()
         try:
             self._guard.origin_of(request)
@@ -194,7 +209,7 @@ class ConsoleListener:
             forget_traces(error)
             return refused_answer(refusal)
         finally:
-            self._working.discard(request.protocol)
+            del self._working[request.protocol]
             if not self._working:
                 self._idle.set()
 
@@ -222,6 +237,11 @@ class _Refused(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         cast("asyncio.Transport", transport).abort()
+
+
+def _address_of(handler: RequestHandler) -> str:
+    peer = handler.peername
+    return str(peer[0]) if isinstance(peer, tuple) else ""
 
 
 def _abort(handler: RequestHandler) -> None:

@@ -151,6 +151,7 @@ class LogIn:
             authenticate_time=now,
             strong=True,
             expire_time=now + self._sessions.rules.longest,
+            idle=self._sessions.rules.idle,
         )
         cookie = self._guard.session_cookie
         earlier = cookie.read(request)

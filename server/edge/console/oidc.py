@@ -17,7 +17,7 @@ from aiohttp import web
 from server.access.code_flow import CodeFlow, Identity
 from server.access.sessions import SECRET_BYTES, Login, Session, secret_hash
 from server.base.errors import Reason, Refusal
-from server.edge.console.answers import http_status, json_answer, read_body
+from server.edge.console.answers import STRANGER_SECONDS, http_status, json_answer, read_body
 from server.edge.console.guard import API, Guard
 from server.edge.console.interface import address_of
 from server.edge.console.log_in import LOG_IN_METHOD, Admission
@@ -161,13 +161,14 @@ class OidcLogIn:
             authenticate_time=identity.authenticate_time or now,
             strong=identity.strong,
             expire_time=now + self._sessions.rules.longest,
+            idle=self._sessions.rules.idle,
             issuer_subject=_known(self._flow.settings.issuer, identity.subject),
             issuer_session=_known(self._flow.settings.issuer, identity.session),
         )
 
     async def _back_channel(self, request: web.Request) -> web.Response:
         try:
-            token = _logout_token(await read_body(request))
+            token = _logout_token(await read_body(request, seconds=STRANGER_SECONDS))
             out = await self._flow.logged_out(token, now=self._now())
             issuer = self._flow.settings.issuer
             await self._sessions.end_of_issuer(

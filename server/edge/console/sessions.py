@@ -102,7 +102,7 @@ class ConsoleSessions:
                 mac=mac,
                 issuer_subject=session.issuer_subject,
                 issuer_session=session.issuer_session,
-                end_time=min(session.expire_time, now + self.rules.idle),
+                end_time=now + session.idle,
             ),
             replaces=replaces,
         )
@@ -128,10 +128,12 @@ class ConsoleSessions:
         if session is None:
             # It may be of a replica with a newer key or version, so it stays.
             raise no_session()
-        if min(row.end_time, session.expire_time) <= now or not self._still_admitted(session):
+        # The settings may have become shorter since the log-in.
+        idle_end = row.end_time - session.idle + min(session.idle, self.rules.idle)
+        if min(idle_end, session.expire_time) <= now or not self._still_admitted(session):
             await stores.repository.remove(digest)
             raise no_session()
-        end = min(session.expire_time, now + self.rules.idle)
+        end = now + session.idle
         if used and end - row.end_time >= _STEP:
             await stores.repository.extend(digest, end)
         return session

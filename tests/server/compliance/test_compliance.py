@@ -20,7 +20,7 @@ from facegate.v1 import audit_pb2, result_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from hypothesis import given
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import select, text
 from structlog.testing import capture_logs
 
 from facegate_client import (
@@ -34,6 +34,7 @@ from liveness import AttackType
 from matcher.records import open_trusted_image
 from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
+from server.checks import intake
 from server.checks.expiry import HOUSEKEEPER
 from server.compliance.listing import CheckFilter, PageTokens
 from server.domain.terms import CheckStatus, FailureReason, reference_term
@@ -43,6 +44,7 @@ from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
+from server.storage.tables import pending_approvals
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
 from tests.server.databases import PostgresServer
 from tests.server.live import portrait
@@ -389,7 +391,11 @@ async def test_erasing_a_person_leaves_only_what_is_on_hold(office: Office) -> N
 
 
 @pytest.mark.parametrize("reference", ["with\ttab", "line\nfeed", "\u00a0", "  ", "\u200dzwj", "\ue000"])
-async def test_every_stored_reference_can_be_found_and_erased(office: Office, reference: str) -> None:
+async def test_every_stored_reference_can_be_found_and_erased(
+    office: Office, reference: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Servers before 1.0.0 stored all of them.
+    monkeypatch.setattr(intake, "validate_fields", lambda _: None)
     check_id = await office.check(reference)
     found = await office.of("reader").list_checks(evidence_pb2.ListChecksRequest(subject_reference=reference))
     assert [check.check_id for check in found.checks] == [check_id]
@@ -408,19 +414,44 @@ async def test_two_people_erase_if_the_settings_demand_it(tmp_path: Path) -> Non
         for _ in range(2):
             asked = await anna.release_hold(check_id, reference="case", purpose="closed")
             assert asked.approval.requested_by == "anna"
-        # Another purpose is another request.
-        other = await bert.release_hold(check_id, reference="case", purpose="other")
-        assert other.approval.requested_by == "bert"
-        done = await bert.release_hold(check_id, reference="case", purpose="closed")
+        # Each person states a purpose of their own.
+        done = await bert.release_hold(check_id, reference="case", purpose="Closed")
         assert not done.HasField("approval")
+        entries = await audit_entries(office, check_id)
+        assert ("approval.requested", "anna", "closed") in entries
+        assert ("approval.given", "bert", "Closed") in entries
         assert (await bert.delete_evidence(check_id, purpose="p")).approval.requested_by == "bert"
         erase = {"reason": evidence_pb2.ERASURE_REASON_REQUEST, "purpose": "letter"}
         first = await bert.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
         assert (first.approval.requested_by, first.erased_checks) == ("bert", 0)
         second = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
         assert (second.erased_checks, second.HasField("approval")) == (1, False)
+        # There is nothing left that two people would have to agree on.
         third = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
-        assert third.approval.requested_by == "anna"
+        assert (third.erased_checks, third.HasField("approval")) == (0, False)
+
+
+async def test_erasing_a_person_ends_what_waits_for_a_second_one(tmp_path: Path) -> None:
+    async with open_office(tmp_path, compliance={"two_people": ["delete", "erase"]}) as office:
+        anna, bert = office.of("anna"), office.of("bert")
+        check_id = await office.check("ended-1")
+        assert (await anna.delete_evidence(check_id, purpose="p")).HasField("approval")
+        request, other = evidence_pb2.ERASURE_REASON_REQUEST, evidence_pb2.ERASURE_REASON_OTHER
+        assert (await anna.erase_subject("ended-1", reason=other, purpose="p")).HasField("approval")
+        assert (await anna.erase_subject("ended-1", reason=request, purpose="p")).HasField("approval")
+        assert (await bert.erase_subject("ended-1", reason=request, purpose="q")).erased_checks == 1
+        database = open_database(office.live.settings.database_url)
+        waiting = select(pending_approvals.c.action)
+        assert await database.read(lambda connection: connection.scalars(waiting).all()) == []
+        await database.close()
+
+
+async def test_an_unknown_person_needs_no_second_one(tmp_path: Path) -> None:
+    async with open_office(tmp_path, compliance={"two_people": ["erase"]}) as office:
+        answer = await office.of("anna").erase_subject(
+            "nobody-1", reason=evidence_pb2.ERASURE_REASON_REQUEST, purpose="p"
+        )
+        assert (answer.erased_checks, answer.HasField("approval")) == (0, False)
 
 
 async def test_two_people_who_confirm_an_erasure_at_once_leave_no_request(tmp_path: Path) -> None:
@@ -435,6 +466,7 @@ async def test_two_people_who_confirm_an_erasure_at_once_leave_no_request(tmp_pa
             )
             assert sum(answer.erased_checks for answer in answers) >= 1
             # A request that one of them had left would be confirmed by this call.
+            await office.check(subject)
             again = await office.of("anna").erase_subject(subject, **erase)
             assert again.approval.requested_by == "anna"
 

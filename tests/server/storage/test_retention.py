@@ -469,7 +469,7 @@ async def test_a_confirmation_is_used_up_by_the_last_step_only(
         hashes=[],
         check_ids=[check_id],
         event=bert.event,
-        approval=bert,
+        approvals=[bert],
         forget_pseudonym=[],
     )
     assert await retention.confirmed(bert, after(33)) == PendingApproval("bert", after(33), after(3633))
@@ -511,7 +511,7 @@ async def test_two_people_who_confirm_at_once_leave_no_request(
             hashes=[],
             check_ids=[check_id],
             event=request.event,
-            approval=request,
+            approvals=[request],
             forget_pseudonym=[],
         )
 

@@ -31,7 +31,7 @@ from server.storage.errors import StorageUnavailable
 from server.storage.sessions import SessionRepository
 from tests.server.compliance.office import Office, open_office
 from tests.server.edge.console.browser import COOKIE, Answer, Browser, browsing
-from tests.server.live import until
+from tests.server.live import serving, settings_for, until
 
 _PURPOSE = "case 7"
 
@@ -198,6 +198,24 @@ async def test_a_session_ends_when_nobody_uses_it(office: Office, anna: Browser)
         clock.ahead = timedelta()
 
 
+async def test_a_shorter_idle_time_binds_sessions_that_run(
+    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = office.live.clock
+    listeners: Any = office.live.server._listeners
+    sessions: Any = listeners.console.sessions
+    try:
+        clock.ahead = timedelta(minutes=6)
+        assert (await anna.list_checks()).status == 200
+        monkeypatch.setattr(sessions, "rules", replace(sessions.rules, idle=timedelta(minutes=5)))
+        clock.ahead = timedelta(minutes=10)
+        assert (await anna.list_checks()).status == 200
+        clock.ahead = timedelta(minutes=15, seconds=1)
+        assert (await anna.list_checks()).status == 401
+    finally:
+        clock.ahead = timedelta()
+
+
 async def test_a_session_that_is_used_ends_all_the_same(office: Office, anna: Browser) -> None:
     clock = office.live.clock
     try:
@@ -219,6 +237,7 @@ def _session(name: str = "mallory") -> Session:
         authenticate_time=datetime.now(UTC),
         strong=True,
         expire_time=datetime.now(UTC) + timedelta(hours=1),
+        idle=timedelta(minutes=15),
     )
 
 
@@ -577,3 +596,87 @@ async def test_over_https_cookies_are_secure_and_of_this_host_only(tmp_path: Pat
             assert answer.headers["Strict-Transport-Security"] == "max-age=31536000"
             assert (await browser.get("/api/session", Host="facegate.bank.example")).status == 200
             assert (await browser.get("/api/session")).status == 421
+
+
+# Bytes that are no request.
+
+
+_SECRET = "fg1-secret-of-a-person"
+_HEAD = (
+    "POST /api/login HTTP/1.1\r\nConnection: close\r\nHost: HOST\r\nOrigin: http://HOST\r\n"
+    "Content-Type: application/json\r\n"
+)
+_GET = "GET / HTTP/1.1\r\nHost: HOST\r\n"
+_LONG = "z" * 9_000
+_MALFORMED = {
+    "a long cookie": f"{_GET}Cookie: facegate-console={_SECRET}; x={_LONG}\r\n\r\n",
+    "a long header": f"{_GET}X-Facegate-CSRF: {_SECRET}{_LONG}\r\n\r\n",
+    "a long address": f"GET /login/callback?code={_SECRET}&x={_LONG} HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    "a header without a name": f"{_GET}: {_SECRET}\r\n\r\n",
+    "a control character": f"{_GET}Cookie: {_SECRET}\x01\r\n\r\n",
+    "many headers": _GET + f"X: {_SECRET}\r\n" * 200 + "\r\n",
+    "no address": f"GET http://[{_SECRET} HTTP/1.1\r\nHost: HOST\r\n\r\n",
+    "an address with a port": f"GET //a:{_SECRET}/ HTTP/1.1\r\nHost: HOST\r\nConnection: close\r\n\r\n",
+    "no method": f"{_SECRET}\r\n\r\n",
+    "a wrong length": f"{_HEAD}Content-Length: {_SECRET}\r\n\r\n",
+    "wrong chunks": f"{_HEAD}Transfer-Encoding: chunked\r\n\r\n{_SECRET}\r\n",
+    "later wrong chunks": f"{_HEAD}Transfer-Encoding: chunked\r\n\r\n1\r\n{{\r\n{_SECRET}\r\n",
+    "wrong compression": f"{_HEAD}Content-Encoding: gzip\r\nContent-Length: {len(_SECRET)}\r\n\r\n{_SECRET}",
+    "a wrong encoding of text": f"{_HEAD}Content-Length: 3\r\n\r\n\udcff\udcfe\udcfd",
+    "a second request": f"{_GET}\r\n{_GET}Cookie: {_SECRET}{_LONG}\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("kind", _MALFORMED)
+async def test_a_malformed_request_is_in_no_answer_and_no_log(
+    office: Office, log: io.StringIO, caplog: pytest.LogCaptureFixture, kind: str
+) -> None:
+    host = urlsplit(office.live.server.console_address or "").netloc
+    answer = await _answered(int(host.rpartition(":")[2]), _MALFORMED[kind].replace("HOST", host))
+    assert answer.rpartition(b"HTTP/1.")[2][1:4] == b" 40", answer
+    assert _SECRET.encode() not in answer
+    assert _SECRET not in log.getvalue() + caplog.text
+    assert "Traceback" not in log.getvalue() + caplog.text
+    assert [line for line in log.getvalue().splitlines() if json.loads(line)["level"] == "error"] == []
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+async def test_the_other_listeners_keep_malformed_requests_to_themselves(
+    log: io.StringIO, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    async with serving(settings_for(tmp_path, web=True)) as live:
+        for port in (live.server.admin_port, int(str(live.server.web_target).rpartition(":")[2])):
+            answer = await _answered(port, _MALFORMED["a long cookie"].replace("HOST", "127.0.0.1"))
+            assert answer.startswith(b"HTTP/1.0 400 ")
+            assert _SECRET.encode() not in answer
+    written = log.getvalue() + caplog.text
+    assert [word for word in (_SECRET, "Traceback", '"error"') if word in written] == []
+
+
+async def _answered(port: int, request: str) -> bytes:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request.encode("utf-8", "surrogateescape"))
+    try:
+        async with asyncio.timeout(5):
+            return await reader.read()
+    finally:
+        writer.close()
+
+
+async def test_bodies_that_do_not_come_lock_nobody_out(office: Office, anna: Browser) -> None:
+    host = urlsplit(anna.address).netloc
+    head = (_HEAD.replace("HOST", host) + "Content-Length: 100\r\n\r\n{").encode()
+    unfinished = []
+    begun = asyncio.get_running_loop().time()
+    for _ in range(200):
+        unfinished.append(await asyncio.open_connection("127.0.0.1", int(host.rpartition(":")[2])))
+        unfinished[-1][1].write(head)
+    for _ in range(4):
+        async with browsing(anna.address, **anna.cookies) as fresh:
+            fresh.csrf = anna.csrf
+            assert (await fresh.list_checks()).status == 200
+    newest = await unfinished[-1][0].read()
+    assert b"STREAM_IDLE" in newest
+    assert asyncio.get_running_loop().time() - begun < 8
+    for _, one in unfinished:
+        one.close()
