@@ -610,7 +610,7 @@ def _stop_if_pending(
         approval = response.approval
         _print(
             f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. "
-            "Another caller must make the same call, with the same purpose, before "
+            "Another caller must make the same call, with a purpose of their own, before "
             f"{time_words(approval.expire_time)} UTC."
         )
         raise typer.Exit(PENDING)

@@ -35,7 +35,7 @@ class HttpConnection(RequestHandler):
         super().__init__(
             server,
             loop=asyncio.get_running_loop(),
-            access_log=None,
+            access_log=None,  # type: ignore[arg-type]  # as its documentation allows
             keepalive_timeout=keepalive_seconds,
             lingering_time=0,
             max_line_size=max_header_bytes,

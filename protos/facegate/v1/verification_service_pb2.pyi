@@ -97,7 +97,9 @@ class UploadTrustedImageRequest(_message.Message):
     by default, a blink and a head's depth in addition to the colours.
     """
     subject_reference: _builtins.str
-    """The orchestrator's opaque reference to the person, at most 256 bytes. Never personal data."""
+    """The orchestrator's opaque reference to the person, at most 256 bytes. Never personal data. This reference and the
+    next are refused with INVALID_FIELD if they have characters that are not printable, such as controls of direction.
+    """
     consent_reference: _builtins.str
     """Reference to the person's consent or another legal basis, at most 256 bytes. A policy may require it; an upload
     without one is then INVALID_ARGUMENT with reason INVALID_FIELD.
