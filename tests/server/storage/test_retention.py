@@ -550,7 +550,7 @@ async def test_a_request_that_is_recorded_during_an_erasure_stays(
             after(31),
             hashes=[],
             event=asked.event,
-            approval=asked,
+            approvals=[asked],
             **forget,  # type: ignore[arg-type]  # its fields
         )
         if asked is bert:
