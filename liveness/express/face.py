@@ -40,7 +40,9 @@ class Blink(NamedSignal):
         seen = [(frame.capture_time, frame.eyes) for frame in scan.usable if frame.eyes is not None]
         if len(seen) < _FEWEST_FRAMES:
             return self.unknown(
-                "The pack has no eye outlines." if not seen else "The eyes were measured in too few frames."
+                "No frame shows eyes, or the pack has no eye outlines."
+                if not seen
+                else "The eyes were measured in too few frames."
             )
         times, eyes = [time for time, _ in seen], [pair for _, pair in seen]
         if _open_level(eyes).min() < settings.eyes_shut_level:
@@ -48,7 +50,7 @@ class Blink(NamedSignal):
         blinks = count_blinks(times, eyes, settings)
         if blinks == 0:
             return self.unknown(
-                f"No blink in {times[-1] - times[0]:.1f} s, which is too short to prove anything."
+                f"No blink in {times[-1] - times[0]:.1f} s, which proves nothing in so short a time."
             )
         return self.scored(
             _BLINK_SCORE, f"{blinks} {'blink' if blinks == 1 else 'blinks'} in {times[-1] - times[0]:.1f} s."
@@ -106,7 +108,7 @@ class EyesOpen(NamedSignal):
         """See ``ExpressSignal.assess``; not assessed without dense landmarks."""
         values = [frame.eyes_open for frame in scan.usable if frame.eyes_open is not None]
         if not values:
-            return self.unknown("The pack has no eye outlines, or no frame shows a face.")
+            return self.unknown("No frame shows eyes, or the pack has no eye outlines.")
         share = float(np.mean([value >= settings.eyes_shut_level for value in values]))
         return self.scored(share, f"The eyes are open in {100 * share:.0f} % of the frames.")
 

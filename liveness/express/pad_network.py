@@ -46,7 +46,7 @@ class PadNetworks(NamedSignal):
         """See ``ExpressSignal.assess``; not assessed without scores."""
         del scan, settings
         if not self._scores:
-            return self.unknown("The pack has no PAD network, or no frame was suitable for it.")
+            return self.unknown("No frame was suitable for a PAD network, or the pack has none.")
         medians = network_medians(self._scores)
         odds = float(np.mean([network_log_odds(median) for median in medians.values()]))
         frames = len({score.frame_index for score in self._scores})
