@@ -91,6 +91,7 @@ async def test_a_complaint_is_answered(office: Office, scanned: str, tmp_path: P
         "complaint",
         subject="anna-1",
         other="bert-2",
+        gone="nobody",
         keys=str(keys_file(tmp_path / "jwks.json", office.live.settings.key_folder)),
         otherKeys=str(keys_file(tmp_path / "others.json", tmp_path / "other-keys")),
         downloads=str(tmp_path),
@@ -112,11 +113,14 @@ async def test_a_complaint_is_answered(office: Office, scanned: str, tmp_path: P
     assert answer["mayErase"] is False
     looked = [(action, purpose) for action, _, purpose in answer["looked"]]
     assert ("Image seen", "case 17") in looked
+    # Neither the hold nor the export read the record again.
+    assert [action for action, _ in looked].count("Record read") == 1
     assert ("Check exported", "case 17") in looked
     assert answer["report"] >= answer["images"] + 2
     assert answer["othersHeld"] == 1
     assert answer["mistyped"] is False
     assert answer["erased"] == "1 check was erased."
+    assert answer["offeredAfter"] == 0
     assert answer["held"] == 2
     assert answer["figures"][0] == "3"
     assert "anna-1" not in answer["stored"]
@@ -158,6 +162,17 @@ async def test_a_second_person_confirms_what_waits(office: Office) -> None:
     assert confirmed["purpose"] == "case 17 closed"
 
 
+async def test_another_tab_shows_nothing_of_a_person_who_left(office: Office) -> None:
+    subject = "x" * 256
+    check = await office.check(subject)
+    answer = await walk(office, "tabs", f"#/checks/{check}", login=True, others=office.keys["rita"])
+    assert answer["subject"] == subject
+    assert answer["leftBehind"] == 0
+    assert answer["names"] == ["rita"]
+    assert "Erase and export a subject" not in answer["pages"]
+    assert answer["refused"] == 0
+
+
 async def send_to_review(office: Office, checks: Sequence[str]) -> None:
     """Sends decided checks to review, as a policy does with doubtful ones when it decides them."""
     database = open_database(office.live.settings.database_url)
@@ -185,6 +200,8 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(office: Office, s
     await send_to_review(office, checks)
     answer = await walk(office, "review", "#/review", login=True, key=office.keys["rita"])
     assert answer["waiting"] == 10
+    assert answer["readUnasked"] == 0
+    assert answer["unseen"].startswith("Open the images first")
     # What the machine decided stays; the reviews are signed.
     rita = office.reviews_of("rita")
     decided = [(await rita.get_review(check)) for check in checks]

@@ -112,6 +112,7 @@ class ConsoleInterface:
                 "sandbox": caller.sandbox,
                 "roles": sorted(caller.roles),
                 "scopes": sorted(caller.scopes),
+                "reviews": "ListReviews" in self._calls,
                 "login": session.login.value,
                 "authenticated_at": _written(session.authenticate_time),
                 "expires_at": _written(session.expire_time),

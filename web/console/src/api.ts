@@ -21,12 +21,14 @@ export interface Guards {
   loggedOut(): void;
   /** Asks the person to log in once more; returns whether that was done. */
   stepUp(): Promise<boolean>;
+  /** The session may be another than the page's; returns whether it is the same person's, so that the call may be repeated. */
+  changed(): Promise<boolean>;
   /** The server answered within the session, which therefore is not idle. */
   active(): void;
 }
 
 let csrf = "";
-let guards: Guards = { loggedOut: () => {}, stepUp: async () => false, active: () => {} };
+let guards: Guards = { loggedOut: () => {}, stepUp: async () => false, changed: async () => false, active: () => {} };
 
 export function setGuards(own: Guards): void {
   guards = own;
@@ -99,7 +101,9 @@ async function answered(method: string, request: unknown): Promise<Response> {
   }
   const error = await refusal(response);
   if (response.status === 401) guards.loggedOut();
-  if (error.reason === "STEP_UP_REQUIRED" && (await guards.stepUp())) {
+  // A role that lacks a scope is refused with its name: without it, the token is that of another session.
+  const otherSession = error.reason === "PERMISSION_DENIED" && error.metadata["requiredScope"] === undefined;
+  if ((error.reason === "STEP_UP_REQUIRED" && (await guards.stepUp())) || (otherSession && (await guards.changed()))) {
     const again = await sent(`/api/${method}`, posted(request));
     if (!again.ok) throw await refusal(again);
     guards.active();

@@ -1,9 +1,9 @@
 /** The frame of the console: session, navigation and the page that the address names. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { call, CallError, logIn, logOut, readSession, setGuards } from "./api.js";
+import { CallError, logIn, logOut, readSession, setGuards } from "./api.js";
 import { confirmNext } from "./logic/approvals.js";
-import type { Language } from "./logic/format.js";
-import { addressOf, linkIn, type Page, PAGES, type Route, routeFrom } from "./logic/router.js";
+import { type Language, written } from "./logic/format.js";
+import { addressOf, homeOf, linkIn, pagesOf, type Route, routeFrom } from "./logic/router.js";
 import { AuditPage } from "./pages/audit.js";
 import { CheckPage } from "./pages/check.js";
 import { ChecksPage, forgetFilters } from "./pages/checks.js";
@@ -14,21 +14,12 @@ import { ReviewPage } from "./pages/review.js";
 import { SubjectPage } from "./pages/subject.js";
 import { WhoPage } from "./pages/who.js";
 import { type Console, ConsoleContext, setShortcuts, shortcutsOn } from "./parts/hooks.js";
-import { IdleNotice, returnAddress, StepUpDialog } from "./parts/sessions.js";
-import { Busy, Problem } from "./parts/ui.js";
+import { announce, IdleNotice, onAnnouncement, returnAddress, samePerson, StepUpDialog } from "./parts/sessions.js";
+import { Busy, Notice, Problem, Title } from "./parts/ui.js";
 import { errorText } from "./texts/errors.js";
 import { language, setLanguage, t } from "./texts/index.js";
-import type { Scope, Session } from "./types.js";
+import type { Session } from "./types.js";
 
-const SCOPES: Record<Page, Scope> = {
-  checks: "evidence.read",
-  subject: "evidence.read",
-  holds: "evidence.read",
-  audit: "audit.read",
-  who: "audit.read",
-  figures: "evidence.read",
-  review: "reviews.read",
-};
 
 type State = { is: "starting" } | { is: "failed"; error: unknown } | { is: "out"; notice: string } | { is: "in"; session: Session };
 
@@ -37,7 +28,9 @@ export function App({ link }: { link: string }) {
   const [tongue, setTongue] = useState<Language>(language());
   const [stepUp, setStepUp] = useState<((again: boolean) => void) | null>(null);
   const [activeAt, setActiveAt] = useState(() => Date.now());
-  const enter = useCallback(async (notice = "", use = false) => {
+  const own = useRef<Session | null>(null);
+  own.current = state.is === "in" ? state.session : null;
+  const enter = useCallback(async (notice = "", use = false): Promise<Session | null> => {
     const session = await readSession(use);
     setActiveAt(Date.now());
     if (session === null) {
@@ -46,6 +39,27 @@ export function App({ link }: { link: string }) {
     } else {
       setState({ is: "in", session });
     }
+    return session;
+  }, []);
+  /** Reads the session after another tab changed it; what is shown stays only for the same person. */
+  const changed = useCallback(async (): Promise<boolean> => {
+    const before = own.current;
+    try {
+      const session = await readSession();
+      if (session !== null && before !== null && samePerson(session, before)) {
+        setState({ is: "in", session });
+        return true;
+      }
+      if (before !== null) {
+        clear();
+        location.replace("#/");
+      }
+      setState(session === null ? { is: "out", notice: before === null ? "" : t("session.ended") } : { is: "in", session });
+    } catch (error) {
+      clear();
+      setState({ is: "failed", error });
+    }
+    return false;
   }, []);
   const start = useCallback(async (secret: string) => {
     setState({ is: "starting" });
@@ -58,25 +72,43 @@ export function App({ link }: { link: string }) {
           notice = error instanceof CallError && error.status === 401 ? t("login.link.used") : errorText(error);
         }
       }
-      await enter(notice);
+      const session = await enter(notice);
+      if (session !== null) announce(session);
     } catch (error) {
       setState({ is: "failed", error });
     }
   }, []);
-  const leave = useCallback((notice: string) => {
+  const clear = () => {
     forget();
     setStepUp(null);
+  };
+  const leave = useCallback((notice: string) => {
+    clear();
     setState({ is: "out", notice });
   }, []);
   useEffect(() => {
     setGuards({
       loggedOut: () => leave(t("session.ended")),
       stepUp: () => new Promise((resolve) => setStepUp(() => resolve)),
+      changed,
       active: () => setActiveAt(Date.now()),
+    });
+    const stopListening = onAnnouncement((person) => {
+      if (person === null) {
+        if (own.current !== null) leave(t("session.elsewhere"));
+        return;
+      }
+      // Another person's log-in: nothing of the first one stays while the session is read.
+      if (own.current !== null && !samePerson(person, own.current)) {
+        leave("");
+        location.replace("#/");
+      }
+      void changed();
     });
     const back = returnAddress();
     if (back !== "") location.hash = back;
     void start(link);
+    return stopListening;
   }, []);
   const changeLanguage = (next: Language) => {
     setLanguage(next, localStorage);
@@ -86,11 +118,11 @@ export function App({ link }: { link: string }) {
   const session = state.is === "in" ? state.session : null;
   return (
     <div class="frame" key={tongue}>
-      <Header session={session} tongue={tongue} changeLanguage={changeLanguage} leave={leave} />
+      <Header session={session} tongue={tongue} changeLanguage={changeLanguage} leave={leave} restart={() => void start("")} />
       <main id="main" tabIndex={-1}>
         {state.is === "starting" && <Busy />}
         {state.is === "failed" && <Problem error={state.error} retry={() => void start("")} />}
-        {state.is === "out" && <LoginPage notice={state.notice} loggedIn={() => enter()} />}
+        {state.is === "out" && <LoginPage notice={state.notice} loggedIn={async () => announce(await enter())} />}
         {session !== null && <Pages session={session} />}
       </main>
       {session !== null && (
@@ -106,7 +138,7 @@ export function App({ link }: { link: string }) {
               session={session}
               done={async (again) => {
                 // The new session has another token against forged requests.
-                if (again) await enter();
+                if (again) announce(await enter());
                 setStepUp(null);
                 stepUp(again);
               }}
@@ -135,7 +167,9 @@ function useRoute(): Route {
 }
 
 function Pages({ session }: { session: Session }) {
-  const { page, checkId } = useRoute();
+  const route = useRoute();
+  const { checkId } = route;
+  const page = route.page === "home" ? homeOf(session) : route.page;
   const own = useMemo<Console>(() => ({ session, can: (scope) => session.scopes.includes(scope) }), [session]);
   useEffect(() => {
     document.title = `${t(`page.${page}`)} – ${t("title")}`;
@@ -145,6 +179,7 @@ function Pages({ session }: { session: Session }) {
   return (
     <ConsoleContext.Provider value={own}>
       {page === "checks" && (checkId === "" ? <ChecksPage key={key} /> : <CheckPage key={key} checkId={checkId} />)}
+      {page === "unknown" && <UnknownPage />}
       {page === "subject" && <SubjectPage key={key} />}
       {page === "holds" && <HoldsPage key={key} />}
       {page === "audit" && <AuditPage key={key} />}
@@ -155,21 +190,25 @@ function Pages({ session }: { session: Session }) {
   );
 }
 
-function Header({ session, tongue, changeLanguage, leave }: { session: Session | null; tongue: Language; changeLanguage: (language: Language) => void; leave: (notice: string) => void }) {
+function Header({ session, tongue, changeLanguage, leave, restart }: { session: Session | null; tongue: Language; changeLanguage: (language: Language) => void; leave: (notice: string) => void; restart: () => void }) {
   const route = useRoute();
   const menu = useRef<HTMLDetailsElement>(null);
-  const offersReviews = useReviews(session);
-  const pages = PAGES.filter((page) => session?.scopes.includes(SCOPES[page]) && (page !== "review" || offersReviews));
+  const pages = session === null ? [] : pagesOf(session);
+  const current = session !== null && route.page === "home" ? homeOf(session) : route.page;
   useEffect(() => {
     if (menu.current !== null && matchMedia("(max-width: 60rem)").matches) menu.current.open = false;
   }, [route]);
   const end = async () => {
+    let address: string | null = null;
     try {
-      const address = await logOut();
-      if (address !== null && /^https?:/.test(address)) location.assign(address);
-    } finally {
-      leave(t("session.loggedOut"));
+      address = await logOut();
+    } catch (error) {
+      // The session may be another one, or live on: what the server says of it is shown.
+      if (!(error instanceof CallError && error.status === 401)) return restart();
     }
+    announce(null);
+    leave(t("session.loggedOut"));
+    if (address !== null && /^https?:/.test(address)) location.assign(address);
   };
   return (
     <header>
@@ -188,7 +227,7 @@ function Header({ session, tongue, changeLanguage, leave }: { session: Session |
             <ul class="plain">
               {pages.map((page) => (
                 <li key={page}>
-                  <a href={addressOf(page)} aria-current={route.page === page ? "page" : undefined}>
+                  <a href={addressOf(page)} aria-current={current === page ? "page" : undefined}>
                     {t(`page.${page}`)}
                   </a>
                 </li>
@@ -197,8 +236,8 @@ function Header({ session, tongue, changeLanguage, leave }: { session: Session |
           </nav>
           <div class="account">
             <p>
-              <strong>{session.name}</strong>
-              <span class="soft">{session.roles.join(", ")}</span>
+              <strong>{written(session.name)}</strong>
+              <span class="soft">{written(session.roles.join(", "))}</span>
             </p>
             <button type="button" onClick={() => void end()}>
               {t("logout")}
@@ -217,18 +256,14 @@ function Header({ session, tongue, changeLanguage, leave }: { session: Session |
   );
 }
 
-/** Whether the server has reviews, and the role may read them. */
-function useReviews(session: Session | null): boolean {
-  const [offered, setOffered] = useState(false);
-  const may = session?.scopes.includes("reviews.read") ?? false;
-  useEffect(() => {
-    if (!may) return setOffered(false);
-    call("ListReviews", { pageSize: 1 }).then(
-      () => setOffered(true),
-      (error: unknown) => setOffered(!(error instanceof CallError && error.status === 404)),
-    );
-  }, [may]);
-  return offered;
+/** An address that names no page, such as one that was cut off. */
+function UnknownPage() {
+  return (
+    <>
+      <Title>{t("page.unknown")}</Title>
+      <Notice tone="warn">{t("unknown.means")}</Notice>
+    </>
+  );
 }
 
 function ShortcutSetting() {

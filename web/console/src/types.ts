@@ -17,6 +17,8 @@ export interface Session {
   sandbox: boolean;
   roles: string[];
   scopes: string[];
+  /** Whether the server has reviews. */
+  reviews: boolean;
   login: LoginMethod;
   authenticated_at: string;
   expires_at: string;

@@ -1,11 +1,13 @@
 import { describe, expect, it } from "vitest";
 import { waiting } from "../src/logic/approvals.js";
 import { checksOf, interval, passRate, reviewedOf, summed, timesOf } from "../src/logic/figures.js";
-import { impersonal, listRequest, NO_FILTERS, removeView, savedViews, saveView } from "../src/logic/filters.js";
-import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, oneIn, othersInWords, percentText, startOfDay, timeText } from "../src/logic/format.js";
+import { impersonal, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../src/logic/filters.js";
+import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, written } from "../src/logic/format.js";
 import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
 import { livenessLines, parseRecord } from "../src/logic/record.js";
-import { addressOf, linkIn, routeFrom } from "../src/logic/router.js";
+import { addressOf, homeOf, linkIn, pagesOf, routeFrom } from "../src/logic/router.js";
+import { samePerson } from "../src/parts/sessions.js";
+import { t } from "../src/texts/index.js";
 import type { AuditEvent, Review } from "../src/types.js";
 import { memory } from "./memory.js";
 
@@ -71,6 +73,12 @@ describe("filters and saved views", () => {
       pageSize: 50,
       pageToken: "next",
     });
+  });
+
+  it("cannot match from a day that is later than the last", () => {
+    expect(reversed({ since: "2027-03-02", until: "2027-03-01" })).toBe(true);
+    expect(reversed({ since: "2027-03-01", until: "2027-03-01" })).toBe(false);
+    expect(reversed({ since: "2027-03-02", until: "" })).toBe(false);
   });
 
   it("are saved without references to a person", () => {
@@ -193,19 +201,65 @@ describe("the queue of reviews", () => {
     expect(isClaimedBy(review, "rita", noon - 1)).toBe(true);
     expect(isClaimedBy(review, "rita", noon)).toBe(false);
     expect(isClaimedBy(review, "bert", noon - 1)).toBe(false);
-    expect(lacks(NO_DRAFT)).toBe("outcome");
-    expect(lacks({ outcome: "DENY", reason: "", comment: "" })).toBe("reason");
-    expect(lacks({ outcome: "DENY", reason: "OTHER", comment: " " })).toBe("comment");
-    expect(lacks({ outcome: "DENY", reason: "OTHER", comment: "see file" })).toBeNull();
+    expect(lacks(NO_DRAFT, true)).toBe("outcome");
+    expect(lacks({ outcome: "DENY", reason: "", comment: "" }, true)).toBe("reason");
+    expect(lacks({ outcome: "DENY", reason: "OTHER", comment: " " }, true)).toBe("comment");
+    expect(lacks({ outcome: "DENY", reason: "OTHER", comment: "see file" }, true)).toBeNull();
+  });
+});
+
+describe("a decision without the images", () => {
+  it("is neither to allow nor to deny", () => {
+    const draft = { reason: "SAME_PERSON", comment: "" };
+    expect(lacks({ ...draft, outcome: "ALLOW" }, false)).toBe("images");
+    expect(lacks({ ...draft, outcome: "DENY" }, false)).toBe("images");
+    expect(lacks({ ...draft, outcome: "ESCALATE" }, false)).toBeNull();
+    expect(lacks({ ...draft, outcome: "ASK_AGAIN" }, false)).toBeNull();
+    expect(lacks({ ...draft, outcome: "ALLOW" }, true)).toBeNull();
+  });
+});
+
+describe("texts of people", () => {
+  it("neither hide a character nor turn the text around them", () => {
+    expect(written("evil\u202egnp.exe\u2066x\u0007")).toBe("evil⟨U+202E⟩gnp.exe⟨U+2066⟩x⟨U+0007⟩");
+    expect(written("a\u200bb\ufeff\u{e0041}\u2028")).toBe("a⟨U+200B⟩b⟨U+FEFF⟩⟨U+E0041⟩⟨U+2028⟩");
+    expect(written("\u05d0\u05d1\u200f")).toBe("\u2068\u05d0\u05d1⟨U+200F⟩\u2069");
+    expect(written("Zoë 山田, \u0915\u094d\u200d\u0937")).toBe("Zoë 山田, \u0915\u094d\u200d\u0937");
+    expect(t("who.ofSubject", { subject: "a\u202eb" })).toContain("a⟨U+202E⟩b");
+  });
+
+  it("leave out what the server does not know of a sign", () => {
+    expect(knownOnly("Failed: a. Method unknown, instrument unknown.")).toBe("Failed: a.");
+    expect(knownOnly("Failed: a. Method virtual_camera, instrument unknown.")).toBe("Failed: a. Method virtual_camera.");
+    expect(knownOnly("Failed: a. Method unknown, instrument deepfake.")).toBe("Failed: a. Instrument deepfake.");
+  });
+});
+
+describe("the pages of a person", () => {
+  const scopes = { reviewer: ["evidence.read", "evidence.images", "reviews.read", "reviews.decide"], admin: ["evidence.read", "evidence.export", "evidence.erase", "audit.read", "reviews.read"] };
+
+  it("are those that the scopes allow, and begin with the queue for a reviewer", () => {
+    expect(pagesOf({ scopes: scopes.reviewer, reviews: true })).toEqual(["checks", "holds", "figures", "review"]);
+    expect(pagesOf({ scopes: scopes.admin, reviews: false })).toEqual(["checks", "subject", "holds", "audit", "who", "figures"]);
+    expect(homeOf({ scopes: scopes.reviewer, reviews: true })).toBe("review");
+    expect(homeOf({ scopes: scopes.reviewer, reviews: false })).toBe("checks");
+    expect(homeOf({ scopes: scopes.admin, reviews: true })).toBe("checks");
+  });
+
+  it("stay in another tab only for the same person", () => {
+    const anna = { name: "anna", tenant: "bank", login: "api_key" } as const;
+    expect(samePerson(anna, { ...anna })).toBe(true);
+    expect(samePerson(anna, { ...anna, name: "bert" })).toBe(false);
+    expect(samePerson(anna, { ...anna, tenant: "other" })).toBe(false);
   });
 });
 
 describe("addresses", () => {
   it("name a page and a check, and nothing else", () => {
-    expect(routeFrom("")).toEqual({ page: "checks", checkId: "" });
+    expect(routeFrom("")).toEqual({ page: "home", checkId: "" });
     expect(routeFrom("#/who/8f5b4f0e-6a3c-4f0e-9a39-0f6d2f6c7d11").checkId).toBe("8f5b4f0e-6a3c-4f0e-9a39-0f6d2f6c7d11");
-    expect(routeFrom("#/checks/<script>")).toEqual({ page: "checks", checkId: "" });
-    expect(routeFrom("#/elsewhere")).toEqual({ page: "checks", checkId: "" });
+    expect(routeFrom("#/checks/<script>")).toEqual({ page: "unknown", checkId: "" });
+    expect(routeFrom("#/elsewhere")).toEqual({ page: "unknown", checkId: "" });
     expect(routeFrom(addressOf("audit"))).toEqual({ page: "audit", checkId: "" });
   });
 

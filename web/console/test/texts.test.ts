@@ -6,6 +6,7 @@ import { ACTIONS } from "../src/logic/actions.js";
 import { de, failures } from "../src/texts/de.js";
 import { en } from "../src/texts/en.js";
 import { chosenLanguage, failure, hint, isKey, setLanguage, t, tn, word } from "../src/texts/index.js";
+import { detailName, detailValue } from "../src/texts/details.js";
 import { errorText } from "../src/texts/errors.js";
 import { CallError } from "../src/api.js";
 import { memory } from "./memory.js";
@@ -51,6 +52,15 @@ describe("the texts", () => {
     expect(failure("SPOOF").means).toBe(FAILURES.SPOOF.means);
   });
 
+  it("name the details of an entry as the pages do", () => {
+    expect([detailName("by"), detailValue("checks.listed", "by", "subject_reference, consent_reference")]).toEqual(["Searched by", "subject reference; consent reference"]);
+    expect(detailValue("review.opened", "causes", "INCONCLUSIVE,SAMPLE")).toBe("Whether the person was live could not be decided; It is in the sample");
+    expect(detailValue("review.decided", "reason", "SAME_PERSON")).toBe(en["review.reason.SAME_PERSON"]);
+    expect(detailValue("hold.placed", "reason", "court order")).toBe("court order");
+    expect(detailValue("evidence.image_read", "sha256", "0123456789abcdef")).toBe("0123456789ab…");
+    expect([detailName("new_fact"), detailValue("x", "new_fact", "1")]).toEqual(["New fact", "1"]);
+  });
+
   it("show values of a newer server as they are", () => {
     expect(word("status", "POSTPONED")).toBe("POSTPONED");
     expect(failure("NEW_REASON").means).toBe("NEW_REASON");
@@ -60,6 +70,7 @@ describe("the texts", () => {
   it("say what to do about an error", () => {
     expect(errorText(new CallError(400, "EVIDENCE_ON_HOLD", {}, ""))).toBe(en["error.EVIDENCE_ON_HOLD"]);
     expect(errorText(new CallError(400, "INVALID_FIELD", { field: "check_id" }, ""))).toContain("“check_id”");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment" }, "comment has characters that are not printable; remove them"))).toContain("not printable");
     expect(errorText(new CallError(400, "BRAND_NEW", {}, "no such thing"))).toContain("no such thing");
     expect(errorText(new CallError(0, "", {}, ""))).toBe(en["error.unreachable"]);
     expect(errorText(new TypeError("x"))).toBe(en["error.unexpected"]);

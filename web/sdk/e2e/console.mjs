@@ -141,6 +141,11 @@ const walks = {
     await lookAt("subject");
     await button("Erase this person for ever").click();
     answer.erased = await part("Erase this person").getByRole("status").first().innerText();
+    answer.offeredAfter = await page.getByRole("region", { name: /^(What there is|Export everything)/ }).count();
+    await go("Who looked at this face?");
+    await field("Subject reference").fill(job.gone);
+    await button("Find").click();
+    await page.getByText("That does not mean that nobody looked").waitFor();
 
     await go("Holds and approvals");
     await page.locator(".row-link").first().waitFor();
@@ -263,13 +268,21 @@ const walks = {
     await heading("Review");
     await page.locator(".queue button").first().waitFor();
     await lookAt("review");
+    answer.readUnasked = asked.filter((name) => name === "GetEvidence").length;
     answer.waiting = await page.locator(".queue button").count();
     await page.keyboard.press("j");
     await page.keyboard.press("k");
     for (let at = 0; at < answer.waiting; at += 1) {
       await page.keyboard.press("c");
       await page.locator(".decision").waitFor();
+      await page.getByRole("button", { name: / for this review/ }).waitFor();
       if (at === 0) {
+        await page.keyboard.press("1");
+        answer.unseen = await page.locator(".decision .help").last().innerText();
+        await page.keyboard.press("Escape");
+        await page.locator("#main h1").click();
+      }
+      if (at % 4 < 2) {
         await page.keyboard.press("i");
         await page.locator(".pictures canvas:not(.hidden)").first().waitFor();
       }
@@ -296,6 +309,30 @@ const walks = {
     await part("The machine against reviewers").waitFor();
     await lookAt("figures-reviews");
     answer.figures = await part("The machine against reviewers").getByRole("cell").allInnerTexts();
+  },
+
+  /** What happens in one tab changes the other: a log-out, another person's log-in, and a session without a word. */
+  async tabs() {
+    await page.locator(".banner").waitFor();
+    answer.subject = await part("Summary").locator("dd").first().innerText();
+    await lookAt("long");
+    const other = await context.newPage();
+    await other.goto(new URL(job.address).origin);
+    await other.getByRole("button", { name: "Log out" }).click();
+    await page.getByText("You were logged out in another tab.").waitFor();
+    answer.leftBehind = await page.locator(".banner, .facts, .account").count();
+    await other.getByLabel("API key", { exact: true }).fill(job.others);
+    await other.keyboard.press("Enter");
+    await page.locator(".account").waitFor();
+    answer.names = [await page.locator(".account strong").innerText()];
+    answer.pages = await page.locator("nav a").allInnerTexts();
+    await other.evaluate((key) => fetch("/api/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ api_key: key }) }), job.key);
+    await page.getByRole("link", { name: "Figures", exact: true }).click();
+    await page.locator(".account strong").getByText("anna").waitFor();
+    await heading("Checks");
+    answer.refused = await page.getByText("Your role does not allow").count();
+    await page.goto(new URL("#/check/1", job.address).href);
+    await heading("There is no such page");
   },
 
   /** Opens a one-time link twice. */

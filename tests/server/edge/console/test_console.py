@@ -72,6 +72,7 @@ async def test_a_session_states_its_caller_and_its_limits(office: Office, strang
         "sandbox": False,
         "roles": ["compliance_reader"],
         "scopes": ["audit.read", "evidence.export", "evidence.images", "evidence.read"],
+        "reviews": True,
         "login": "api_key",
         "authenticated_at": "",
         "expires_at": "",

@@ -29,6 +29,11 @@ export const NO_FILTERS: Filters = {
   onHold: false,
 };
 
+/** Whether the first day is later than the last one, so that nothing can match. */
+export function reversed({ since, until }: Pick<Filters, "since" | "until">): boolean {
+  return since !== "" && until !== "" && since > until;
+}
+
 /** The request of ListChecks for filters; the last day is included. */
 export function listRequest(filters: Filters, pageToken = ""): Record<string, unknown> {
   const request: Record<string, unknown> = {

@@ -5,9 +5,26 @@ export type Language = "en" | "de";
 /** A bound on false matches above this says nothing about a person. */
 const NO_STATEMENT = 0.5;
 
+const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu;
+const RIGHT_TO_LEFT = /[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc\u{10800}-\u{10fff}\u{1e800}-\u{1efff}]/u;
+
+/**
+ * A text of a person or a device, which can neither hide characters nor turn the text around it: control and bidi
+ * characters are written out, and a text with letters from right to left is isolated.
+ */
+export function written(text: string): string {
+  const seen = text.replaceAll(UNSEEN, (one) => `⟨U+${one.codePointAt(0)!.toString(16).toUpperCase().padStart(4, "0")}⟩`);
+  return RIGHT_TO_LEFT.test(seen) ? `\u2068${seen}\u2069` : seen;
+}
+
 /** The name of an enumeration's value without its prefix; `fallback` for a value that is absent. */
 export function bare(value: string | undefined, prefix: string, fallback = "UNSPECIFIED"): string {
   return value === undefined ? fallback : value.startsWith(prefix) ? value.slice(prefix.length) : value;
+}
+
+/** The detail of a sign of manipulation without what the server does not know of it. */
+export function knownOnly(detail: string): string {
+  return detail.replace(/ Method unknown, instrument unknown\./, "").replace(/Method unknown, instrument/, "Instrument").replace(/, instrument unknown\./, ".");
 }
 
 /** A name such as `hold.placed` or `NOT_EVALUATED` as words. */

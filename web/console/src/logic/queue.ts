@@ -75,9 +75,15 @@ export function isClaimedBy(review: Review, name: string, now: number): boolean 
   return review.claimedBy === name && (review.claimExpireTime === undefined || Date.parse(review.claimExpireTime) > now);
 }
 
-/** What a draft lacks; `null` if it can be sent. */
-export function lacks({ outcome, reason, comment }: Draft): "outcome" | "reason" | "comment" | null {
+/**
+ * What a draft lacks; `null` if it can be sent.
+ *
+ * @param seen Whether the person opened the images, as far as there are any that the person may see: who has not can
+ *   ask for another check or escalate, but neither allow nor deny.
+ */
+export function lacks({ outcome, reason, comment }: Draft, seen: boolean): "outcome" | "images" | "reason" | "comment" | null {
   if (outcome === "") return "outcome";
+  if (!seen && (outcome === "ALLOW" || outcome === "DENY")) return "images";
   if (reason === "") return "reason";
   return reason === "OTHER" && comment.trim() === "" ? "comment" : null;
 }

@@ -3,6 +3,7 @@ import { useState } from "preact/hooks";
 import { auditKeys, callForBytes, save } from "../api.js";
 import { ACTIONS } from "../logic/actions.js";
 import { type LogFinding, verifyLog } from "../logic/audit_log.js";
+import { reversed } from "../logic/filters.js";
 import { startOfDay } from "../logic/format.js";
 import { readKeys } from "../logic/signatures.js";
 import { AuditEntries } from "../parts/audit_table.js";
@@ -35,6 +36,7 @@ export function AuditPage() {
       <Title>{t("page.audit")}</Title>
       <p class="lead">{t("audit.lead")}</p>
       <Form class="sheet filters" submit={() => setFilters(draft)}>
+        {reversed(draft) && <Notice tone="warn">{t("filter.reversed")}</Notice>}
         <Field label={t("filter.since")} type="date" value={draft.since} change={(since) => set({ since })} />
         <Field label={t("filter.until")} type="date" value={draft.until} change={(until) => set({ until })} />
         <Choice label={t("column.action")} value={draft.action} change={(action) => set({ action })} options={[["", t("any")], ...ACTIONS.map((one) => [one, word("action", one)] as const)]} />
@@ -42,7 +44,7 @@ export function AuditPage() {
         <Field label={t("who.check")} value={draft.check} change={(check) => set({ check })} maxLength={36} />
         <Field label={t("filter.subject")} value={draft.subject} change={(subject) => set({ subject })} maxLength={256} />
         <div class="actions">
-          <button type="submit" class="primary">
+          <button type="submit" class="primary" disabled={reversed(draft)}>
             {t("find")}
           </button>
           <button

@@ -1,15 +1,15 @@
 /** One check: what was decided, why, and what is kept of it. */
 import { useMemo, useState } from "preact/hooks";
 import { call, CallError } from "../api.js";
-import { bare, hexOf } from "../logic/format.js";
+import { bare, hexOf, written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
 import { signedResult } from "../logic/signatures.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
 import { Picture } from "../parts/picture.js";
 import { Busy, Facts, Form, Notice, Problem, Purpose, Section, Tag, Time, Title } from "../parts/ui.js";
 import { failure, t, tn, word } from "../texts/index.js";
-import type { Evidence, Methods, Result, Review } from "../types.js";
-import { CheckActions } from "./check_actions.js";
+import type { Evidence, Hold, Methods, Result, Review } from "../types.js";
+import { type Change, CheckActions } from "./check_actions.js";
 import { AttemptsPart, Compared, DevicePart, SignalsPart, VerdictPart } from "./check_verdict.js";
 import { SignaturesPart } from "./check_signatures.js";
 import { toneOf } from "./checks.js";
@@ -21,10 +21,14 @@ export function CheckPage({ checkId }: { checkId: string }) {
   const found = useLoad(() => call("GetEvidence", { checkId }), [checkId]);
   const reviewed = useLoad(() => reviewOf(checkId, can("reviews.read")), [checkId]);
   const [changes, setChanges] = useState(0);
-  const evidence = found.value;
-  const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
-  const changed = () => {
-    found.reload();
+  // What was done here changes what is shown: to read the record again would be another look in the audit log.
+  const [holds, setHolds] = useState<Hold[] | null>(null);
+  const read = found.value;
+  const evidence = useMemo(() => read && (holds === null ? read : { ...read, holds }), [read, holds]);
+  const result = useMemo(() => read && signedResult(read), [read]);
+  const changed = (change: Change) => {
+    if (change.holds !== undefined) setHolds(change.holds);
+    if (change.erased) found.reload();
     setChanges((before) => before + 1);
   };
   return (
@@ -121,8 +125,8 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
     <Section title={t("check.summary")}>
       <Facts
         rows={[
-          [t("check.subject"), result.subjectReference || t("none.given")],
-          [t("check.consent"), result.consentReference || t("none.given")],
+          [t("check.subject"), written(result.subjectReference ?? "") || t("none.given")],
+          [t("check.consent"), written(result.consentReference ?? "") || t("none.given")],
           [t("check.created"), <Time of={times?.createTime ?? result.createTime} />],
           [t("check.decided"), <Time of={times?.decideTime ?? result.decideTime} />],
           [t("check.delivered"), times?.finishTime === undefined ? t("check.notDelivered") : <Time of={times.finishTime} />],
@@ -132,11 +136,11 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
           [
             t("check.pack"),
             <>
-              {result.pack?.name} {result.pack?.version} {result.pack?.evaluationOnly && <Tag tone="warn">{t("check.evaluationOnly")}</Tag>}
+              {written(`${result.pack?.name ?? "?"} ${result.pack?.version ?? ""}`)} {result.pack?.evaluationOnly && <Tag tone="warn">{t("check.evaluationOnly")}</Tag>}
             </>,
           ],
-          [t("check.server"), `${result.serverVersion ?? "?"}, ${times?.source ?? "?"}`],
-          [t("check.tenant"), session.tenant],
+          [t("check.server"), written(`${result.serverVersion ?? "?"}, ${times?.source ?? "?"}`)],
+          [t("check.tenant"), written(session.tenant)],
         ]}
       />
     </Section>

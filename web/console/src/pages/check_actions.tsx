@@ -2,17 +2,24 @@
 import { useState } from "preact/hooks";
 import { call, callForBytes, save } from "../api.js";
 import { purposeToConfirm } from "../logic/approvals.js";
+import { written } from "../logic/format.js";
 import { ApprovalNotice, Residues } from "../parts/approval.js";
 import { useConsole, useTask } from "../parts/hooks.js";
 import { Dialog, Field, Form, Notice, Problem, Purpose, Section, Time } from "../parts/ui.js";
 import { t } from "../texts/index.js";
 import type { Approval, Evidence, Hold, Residue } from "../types.js";
 
+/** What was done with the check. */
+export interface Change {
+  /** Its holds, if they are others than before. */
+  holds?: Hold[];
+  erased?: boolean;
+}
+
 interface Props {
   evidence: Evidence;
   checkId: string;
-  /** To be called when the check is another one than it was. */
-  changed: () => void;
+  changed: (change: Change) => void;
 }
 
 export function CheckActions({ evidence, checkId, changed }: Props) {
@@ -27,18 +34,20 @@ export function CheckActions({ evidence, checkId, changed }: Props) {
 }
 
 function HoldsPart({ evidence, checkId, changed }: Props) {
-  const { can } = useConsole();
+  const { can, session } = useConsole();
   const [reference, setReference] = useState("");
   const [reason, setReason] = useState("");
   const [releasing, setReleasing] = useState<Hold | null>(null);
   const [said, setSaid] = useState("");
   const holds = evidence.holds ?? [];
   const place = useTask(async () => {
-    await call("PlaceHold", { checkId, reference: reference.trim(), reason: reason.trim() });
+    const own = { reference: reference.trim(), reason: reason.trim() };
+    const { hold } = await call("PlaceHold", { checkId, ...own });
     setSaid(t("hold.placed", { reference: reference.trim() }));
     setReference("");
     setReason("");
-    changed();
+    const placed = hold ?? { ...own, placedBy: session.name };
+    changed({ holds: [...holds.filter((one) => one.reference !== placed.reference), placed] });
   });
   return (
     <Section title={t("holds")}>
@@ -47,7 +56,7 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
         {holds.map((hold) => (
           <li key={hold.reference}>
             <span>
-              <strong>{hold.reference}</strong>: {hold.reason}. {t("hold.by", { name: hold.placedBy ?? "?" })} <Time of={hold.placeTime} />
+              <strong>{written(hold.reference)}</strong>: {written(hold.reason ?? "")}. {t("hold.by", { name: hold.placedBy ?? "?" })} <Time of={hold.placeTime} />
             </span>
             {can("evidence.hold") && (
               <button type="button" onClick={() => setReleasing(hold)}>
@@ -68,17 +77,24 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
         </Form>
       )}
       <Problem error={place.error} />
-      {releasing !== null && <ReleaseDialog checkId={checkId} hold={releasing} close={() => setReleasing(null)} changed={changed} />}
+      {releasing !== null && (
+        <ReleaseDialog
+          checkId={checkId}
+          hold={releasing}
+          close={() => setReleasing(null)}
+          changed={(released) => changed(released ? { holds: holds.filter((one) => one.reference !== releasing.reference) } : {})}
+        />
+      )}
     </Section>
   );
 }
 
-function ReleaseDialog({ checkId, hold, close, changed }: { checkId: string; hold: Hold; close: () => void; changed: () => void }) {
+function ReleaseDialog({ checkId, hold, close, changed }: { checkId: string; hold: Hold; close: () => void; changed: (released: boolean) => void }) {
   const [purpose, setPurpose] = useState(() => purposeToConfirm(checkId));
   const [approval, setApproval] = useState<Approval | null>(null);
   const release = useTask(async () => {
     const answer = await call("ReleaseHold", { checkId, reference: hold.reference, purpose: purpose.trim() });
-    changed();
+    changed(answer.approval === undefined);
     if (answer.approval === undefined) close();
     else setApproval(answer.approval);
   });
@@ -110,14 +126,14 @@ function ReleaseDialog({ checkId, hold, close, changed }: { checkId: string; hol
   );
 }
 
-function ExportPart({ checkId, changed }: { checkId: string; changed: () => void }) {
+function ExportPart({ checkId, changed }: Omit<Props, "evidence">) {
   const [purpose, setPurpose] = useState("");
   const [done, setDone] = useState(false);
   const task = useTask(async () => {
     setDone(false);
     save(await callForBytes("ExportEvidence", { checkId, purpose: purpose.trim() }), `${checkId}.zip`);
     setDone(true);
-    changed();
+    changed({});
   });
   return (
     <Section title={t("export")}>
@@ -146,7 +162,7 @@ function ErasePart({ evidence, checkId, changed }: Props) {
   });
   const close = () => {
     setAsked(false);
-    if (answer !== null) changed();
+    if (answer !== null) changed({ erased: answer.approval === undefined });
     setAnswer(null);
     erase.clear();
   };

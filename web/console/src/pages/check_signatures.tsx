@@ -43,7 +43,7 @@ export function SignaturesPart({ evidence, checkId, reviewJws }: { evidence: Evi
   }, [evidence, file, reviewJws]);
   return (
     <Section title={t("signatures")}>
-      <p>{t(file === null ? "signatures.serverKeys" : "signatures.ownKeys", { name: file?.name ?? "" })}</p>
+      <p>{t(error !== null ? "signatures.refused" : file === null ? "signatures.serverKeys" : "signatures.ownKeys", { name: file?.name ?? "" })}</p>
       {findings === null && error === null && <Busy text={t("signatures.verifying")} />}
       {error instanceof NotVerified ? (
         <p role="alert">

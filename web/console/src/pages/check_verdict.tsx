@@ -1,5 +1,5 @@
 /** The verdict in words, with each measurement beside its line. */
-import { asWords, bare, numberText, oneIn, othersInWords } from "../logic/format.js";
+import { asWords, bare, knownOnly, numberText, othersInWords, written } from "../logic/format.js";
 import { livenessLines } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
 import { hint, language, t, tn, word } from "../texts/index.js";
@@ -40,7 +40,7 @@ export function VerdictPart({ result, recordJson }: { result: Result; recordJson
           <h3>{t("verdict.why")}</h3>
           <ul lang="en">
             {result.liveness!.explanations!.map((text) => (
-              <li key={text}>{text}</li>
+              <li key={text}>{written(text)}</li>
             ))}
           </ul>
         </>
@@ -63,7 +63,7 @@ function Liveness({ result, recordJson }: { result: Result; recordJson: string |
       <p>
         <Tag tone={tone}>{word("verdict", verdict)}</Tag> {spoken}
       </p>
-      {lines !== null && <p class="help">{t("liveness.lines", { live: number(lines.live, 0), spoof: number(lines.spoof, 0) })}</p>}
+      {lines !== null && <p class="help">{t("liveness.lines", { live: number(lines.live, 0), spoof: number(lines.spoof, 0) })} {word("liveness.lines", bare(liveness.usedMode, "MODE_"))}</p>}
       {verdict === "SPOOF" && <p>{t("liveness.attack", { kind: word("attack", attack) })}</p>}
     </Measure>
   );
@@ -98,13 +98,12 @@ function Match({ result }: { result: Result }) {
       <p class="help">
         {t("match.lines", {
           similarity: number(match.requiredSimilarity ?? 0),
-          people: match.requiredFmr ? number(oneIn(match.requiredFmr), 0) : "?",
           frames: match.framesUsed ?? 0,
         })}
       </p>
       <p class="help">
         {word("calibration", bare(calibration?.provenance, "PROVENANCE_"))}
-        {lowest > 0 && ` ${t("calibration.lowest", { people: number(oneIn(lowest), 0) })}`}
+        {others.kind === "bound" && !saturated && ` ${t("match.most")}`}
       </p>
     </Measure>
   );
@@ -239,7 +238,7 @@ export function SignalsPart({ signals }: { signals: readonly Signal[] }) {
   );
 }
 
-function SignalList({ signals, weighed = true }: { signals: readonly Signal[]; weighed?: boolean }) {
+function SignalList({ signals }: { signals: readonly Signal[] }) {
   return (
     <ul class="signals">
       {signals.map((one) => {
@@ -249,14 +248,42 @@ function SignalList({ signals, weighed = true }: { signals: readonly Signal[]; w
         return (
           <li key={one.name}>
             <span class="name" lang="en">
-              {one.label || asWords(one.name)}
+              {written(one.label || asWords(one.name))}
             </span>
             {score === undefined ? <span class="gauge" /> : <Gauge value={score} highest={1} tone={tone} spoken={said} lines={[0.5]} />}
             <span class="score">{said}</span>
-            <span class="weight">{!weighed ? "" : (one.weight ?? 0) > 0 ? t("signals.weight", { share: number(100 * one.weight!, 0) }) : t("signals.informs")}</span>
+            <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(100 * one.weight!, 0) }) : t("signals.informs")}</span>
             {one.detail && (
               <span class="detail" lang="en">
-                {one.detail}
+                {written(one.detail)}
+              </span>
+            )}
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+/** Signs of manipulation: the weight of each is its strength. */
+function SignList({ signs }: { signs: readonly Signal[] }) {
+  return (
+    <ul class="signals">
+      {signs.map((one) => {
+        const strength = one.weight ?? 0;
+        const said = t("device.sign.strength", { value: number(strength, 2) });
+        const detail = knownOnly(one.detail ?? "");
+        return (
+          <li key={one.name}>
+            <span class="name" lang="en">
+              {written(one.label || asWords(one.name))}
+            </span>
+            <Gauge value={strength} highest={1} tone={one.passed ? "warn" : "bad"} spoken={said} />
+            <span class="score">{said}</span>
+            <span class="weight">{t(one.passed ? "device.sign.weak" : "device.sign.suspected")}</span>
+            {detail !== "" && (
+              <span class="detail" lang="en">
+                {written(detail)}
               </span>
             )}
           </li>
@@ -279,15 +306,16 @@ export function DevicePart({ result }: { result: Result }) {
         rows={[
           [t("device.assurance"), word("assurance", bare(device.assurance, "DEVICE_ASSURANCE_"))],
           [t("device.required"), word("assurance", bare(device.requiredAssurance, "DEVICE_ASSURANCE_"))],
-          device.injectionMethod ? [t("device.injection"), asWords(device.injectionMethod)] : null,
-          device.sdkVersion ? [t("device.sdk"), device.sdkVersion] : null,
-          (result.history?.length ?? 0) > 0 ? [t("device.history"), <span lang="en">{result.history!.map((one) => one.detail || one.label).join(" ")}</span>] : null,
+          device.injectionMethod ? [t("device.injection"), written(asWords(device.injectionMethod))] : null,
+          device.sdkVersion ? [t("device.sdk"), written(device.sdkVersion)] : null,
+          (result.history?.length ?? 0) > 0 ? [t("device.history"), <span lang="en">{written(result.history!.map((one) => one.detail || one.label).join(" "))}</span>] : null,
         ]}
       />
       {signs.length > 0 && (
         <details>
           <summary>{tn("device.signs", signs.length)}</summary>
-          <SignalList signals={signs} weighed={false} />
+          <p class="help">{t("device.signs.help")}</p>
+          <SignList signs={signs} />
         </details>
       )}
       {tests.length > 0 && (
@@ -301,12 +329,12 @@ export function DevicePart({ result }: { result: Result }) {
               return {
                 key: one.name,
                 cells: [
-                  <span lang="en">{asWords(one.name)}</span>,
+                  <span lang="en">{written(asWords(one.name))}</span>,
                   <>
                     <Tag tone={finding === "PASS" ? "good" : finding === "FAIL" ? "bad" : "plain"}>{word("finding", finding)}</Tag>
                     {one.decisive && <Tag tone={one.tolerated ? "plain" : "bad"}>{t(one.tolerated ? "device.tolerated" : "device.decides")}</Tag>}
                   </>,
-                  <span lang="en">{one.detail || one.reason || "–"}</span>,
+                  <span lang="en">{written(one.detail || one.reason || "–")}</span>,
                 ],
               };
             })}

@@ -1,8 +1,8 @@
 /** The list of decided checks. */
 import { useRef, useState } from "preact/hooks";
 import { call } from "../api.js";
-import { bare } from "../logic/format.js";
-import { type Filters, listRequest, NO_FILTERS, removeView, savedViews, saveView } from "../logic/filters.js";
+import { bare, written } from "../logic/format.js";
+import { type Filters, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../logic/filters.js";
 import { addressOf } from "../logic/router.js";
 import { moveFocus, useKeys, useLoad, useTask } from "../parts/hooks.js";
 import { Busy, Choice, Field, Form, Notice, Problem, Table, Tag, Time, Title, type Tone } from "../parts/ui.js";
@@ -40,14 +40,15 @@ export function ChecksPage() {
   return (
     <>
       <Title>{t("page.checks")}</Title>
-      <p class="lead">{t("checks.lead")}</p>
+      <p class="lead">
+        {t("checks.lead")} {t("checks.keys")}
+      </p>
       <div ref={filterForm}>
         <FilterForm filters={filters} apply={apply} />
       </div>
       <div ref={list} class="list">
         <CheckList filters={filters} />
       </div>
-      <p class="help">{t("checks.keys")}</p>
     </>
   );
 }
@@ -65,6 +66,7 @@ function FilterForm({ filters, apply }: { filters: Filters; apply: (filters: Fil
   return (
     <section class="sheet" aria-label={t("filters")}>
       <Form class="filters" submit={() => apply(draft)}>
+        {reversed(draft) && <Notice tone="warn">{t("filter.reversed")}</Notice>}
         <Field label={t("filter.subject")} value={draft.subject} change={(subject) => set({ subject })} maxLength={256} help={t("filter.exact")} />
         <Field label={t("filter.since")} type="date" value={draft.since} change={(since) => set({ since })} />
         <Field label={t("filter.until")} type="date" value={draft.until} change={(until) => set({ until })} />
@@ -109,7 +111,7 @@ function FilterForm({ filters, apply }: { filters: Filters; apply: (filters: Fil
           {t("filter.onHold")}
         </label>
         <div class="actions">
-          <button type="submit" class="primary">
+          <button type="submit" class="primary" disabled={reversed(draft)}>
             {t("find")}
           </button>
           <button type="button" onClick={() => choose(NO_FILTERS)}>
@@ -123,7 +125,7 @@ function FilterForm({ filters, apply }: { filters: Filters; apply: (filters: Fil
           {views.map((view) => (
             <li key={view.name}>
               <button type="button" onClick={() => choose(view.filters)}>
-                {view.name}
+                {written(view.name)}
               </button>
               <button type="button" class="quiet" aria-label={t("views.remove", { name: view.name })} onClick={() => setViews(removeView(localStorage, view.name))}>
                 ×
@@ -206,7 +208,7 @@ export function CheckTable({
               {check.sandbox && <Tag>{t("tag.sandbox")}</Tag>}
             </>,
             check.reasons?.map((reason) => failure(bare(reason, "FAILURE_REASON_")).means).join(" ") || "–",
-            check.policy ?? "–",
+            written(check.policy ?? "–"),
             <a
               class={`row-link${check.checkId === opened ? " opened" : ""}`}
               href={addressOf("checks", check.checkId)}

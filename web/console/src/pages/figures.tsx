@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
 import { checksOf, interval, passRate, reviewedOf, summed, timesOf, timesOfDay } from "../logic/figures.js";
-import { bare, dayBefore, numberText, percentText, secondsText, startOfDay } from "../logic/format.js";
+import { bare, dayBefore, numberText, percentText, secondsText, startOfDay, written } from "../logic/format.js";
 import { Chart } from "../parts/chart.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
 import { Busy, Choice, Field, Form, Notice, Problem, Section, Table, Title } from "../parts/ui.js";
@@ -171,7 +171,7 @@ function Shown({ found }: { found: FiguresDay[] }) {
             key: `${one.day} ${one.policy ?? ""}`,
             cells: [
               one.day,
-              one.policy ?? "–",
+              written(one.policy ?? "–"),
               number(Number(one.successes ?? 0)),
               number(Number(one.failures ?? 0)),
               number(Number(one.undecided ?? 0)),

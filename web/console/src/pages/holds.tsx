@@ -1,6 +1,7 @@
 /** The checks on hold, and what waits for a second person. */
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
+import { written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
 import { confirmNext, waiting } from "../logic/approvals.js";
 import { useConsole, useLoad, useTask } from "../parts/hooks.js";
@@ -80,8 +81,8 @@ function WaitingPart() {
             cells: [
               <Time of={one.time} />,
               word("action", one.of),
-              one.requestedBy,
-              one.purpose,
+              written(one.requestedBy),
+              written(one.purpose),
               one.requestedBy === session.name ? (
                 t("waiting.own")
               ) : one.checkId !== "" ? (

@@ -1,5 +1,5 @@
 /** Log-in: by the issuer, by an API key, or by a one-time link. */
-import { useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { logIn, loginMethods } from "../api.js";
 import { useLoad, useTask } from "../parts/hooks.js";
 import { Busy, Form, Notice, Problem, Section, Title } from "../parts/ui.js";
@@ -14,6 +14,8 @@ export function LoginPage({ notice, loggedIn }: { notice: string; loggedIn: () =
     setKey("");
     await loggedIn();
   });
+  const field = useRef<HTMLDivElement>(null);
+  useEffect(() => field.current?.querySelector("input")?.focus(), [offered.value]);
   const methods = offered.value?.methods ?? [];
   return (
     <div class="login">
@@ -32,7 +34,9 @@ export function LoginPage({ notice, loggedIn }: { notice: string; loggedIn: () =
       {methods.includes("api_key") && (
         <Section title={t("login.key")}>
           <Form submit={() => void task.run()}>
-            <SecretField value={key} change={setKey} />
+            <div ref={field}>
+              <SecretField value={key} change={setKey} />
+            </div>
             <button type="submit" class="primary" disabled={task.busy}>
               {t("login.do")}
             </button>

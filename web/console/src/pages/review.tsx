@@ -1,7 +1,7 @@
 /** The queue of checks that wait for a person, decided by keyboard or mouse. */
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { call } from "../api.js";
-import { bare } from "../logic/format.js";
+import { bare, written } from "../logic/format.js";
 import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT, type Outcome, OUTCOMES, type Queue, REVIEW_REASONS } from "../logic/queue.js";
 import { addressOf } from "../logic/router.js";
 import { signedResult } from "../logic/signatures.js";
@@ -18,13 +18,15 @@ export function ReviewPage() {
   const { can, session } = useConsole();
   const [sandbox, setSandbox] = useState(session.sandbox);
   const [queue, send] = useReducer(after, EMPTY);
+  const [opened, setOpened] = useState("");
   const panel = useRef<HTMLDivElement>(null);
   const list = useLoad(async () => {
     const answer = await call("ListReviews", { pageSize: 200, ...(sandbox && { sandbox }) });
     send({ type: "loaded", reviews: answer.reviews ?? [] });
   }, [sandbox]);
   const selected = queue.reviews[queue.at];
-  const mine = selected !== undefined && isClaimedBy(selected, session.name, Date.now());
+  const seen = selected !== undefined && opened === selected.checkId;
+  const mine = can("reviews.decide") && selected !== undefined && isClaimedBy(selected, session.name, Date.now());
   const claim = useTask(async () => {
     if (selected === undefined) return;
     const { review } = await call("ClaimReview", { checkId: selected.checkId });
@@ -36,7 +38,7 @@ export function ReviewPage() {
     if (review !== undefined) send({ type: "changed", review });
   });
   const decide = useTask(async () => {
-    if (selected === undefined || lacks(queue.draft) !== null) return;
+    if (selected === undefined || lacks(queue.draft, seen) !== null) return;
     const { outcome, reason, comment } = queue.draft;
     const { review } = await call("DecideReview", {
       checkId: selected.checkId,
@@ -67,7 +69,9 @@ export function ReviewPage() {
   return (
     <>
       <Title>{t("page.review")}</Title>
-      <p class="lead">{t("review.lead")}</p>
+      <p class="lead">
+        {t("review.lead")} {can("reviews.decide") && t("review.keys")}
+      </p>
       <div class="actions">
         <p role="status" class="count">
           {tn("review.count", queue.reviews.length)} {queue.decided > 0 && tn("review.decided", queue.decided)}
@@ -111,19 +115,22 @@ export function ReviewPage() {
                   </div>
                 )}
                 <Problem error={claim.error ?? release.error} />
-                {mine && can("reviews.decide") && (
+                {mine && (
                   <>
-                    <DecisionForm queue={queue} busy={decide.busy} draft={(draft) => send({ type: "drafted", draft })} decide={() => void decide.run()} />
+                    <DecisionForm queue={queue} seen={seen} busy={decide.busy} draft={(draft) => send({ type: "drafted", draft })} decide={() => void decide.run()} />
                     <Problem error={decide.error} />
                   </>
                 )}
-                <Material key={selected.checkId} checkId={selected.checkId} />
+                {mine ? (
+                  <Material key={selected.checkId} checkId={selected.checkId} opened={() => setOpened(selected.checkId)} />
+                ) : (
+                  <p class="help">{t(can("reviews.decide") ? "review.closed" : "review.others")}</p>
+                )}
               </>
             )}
           </div>
         </div>
       )}
-      <p class="help">{t("review.keys")}</p>
     </>
   );
 }
@@ -174,7 +181,7 @@ export function ReviewFacts({ review }: { review: Review }) {
         rows={[
           [t("review.why"), causes(review)],
           review.outcome === undefined ? [t("review.until"), <Time of={review.expireTime} />] : null,
-          review.claimedBy ? [t("review.claimedBy"), <>{review.claimedBy}, {t("until")} <Time of={review.claimExpireTime} /></>] : null,
+          review.claimedBy ? [t("review.claimedBy"), <>{written(review.claimedBy)}, {t("until")} <Time of={review.claimExpireTime} /></>] : null,
           review.fourEyes ? [t("review.fourEyes"), t("review.fourEyes.means")] : null,
         ]}
       />
@@ -183,7 +190,7 @@ export function ReviewFacts({ review }: { review: Review }) {
           <li key={one.decideTime}>
             {one.outcome === undefined
               ? t("review.hidden", { name: one.reviewer ?? "?" })
-              : `${one.reviewer}: ${word("outcome", bare(one.outcome, "REVIEW_OUTCOME_"))}. ${word("review.reason", bare(one.reason, "REVIEW_REASON_"))}. ${one.comment ?? ""}`}{" "}
+              : `${written(one.reviewer ?? "?")}: ${word("outcome", bare(one.outcome, "REVIEW_OUTCOME_"))}. ${word("review.reason", bare(one.reason, "REVIEW_REASON_"))}. ${written(one.comment ?? "")}`}{" "}
             <span class="soft">
               <Time of={one.decideTime} />
             </span>
@@ -194,14 +201,14 @@ export function ReviewFacts({ review }: { review: Review }) {
   );
 }
 
-function DecisionForm({ queue, busy, draft, decide }: { queue: Queue; busy: boolean; draft: (draft: Partial<Queue["draft"]>) => void; decide: () => void }) {
+function DecisionForm({ queue, seen, busy, draft, decide }: { queue: Queue; seen: boolean; busy: boolean; draft: (draft: Partial<Queue["draft"]>) => void; decide: () => void }) {
   const { outcome, reason, comment } = queue.draft;
   const form = useRef<HTMLDivElement>(null);
   // Chosen by a digit: the next thing to choose is the reason.
   useEffect(() => {
     if (outcome !== "") form.current?.querySelector("select")?.focus();
   }, [outcome]);
-  const lacking = lacks(queue.draft);
+  const lacking = lacks(queue.draft, seen);
   return (
     <div
       ref={form}
@@ -227,7 +234,7 @@ function DecisionForm({ queue, busy, draft, decide }: { queue: Queue; busy: bool
           required
           options={[["", t("choose")], ...REVIEW_REASONS.map((one) => [one, word("review.reason", one)] as const)]}
         />
-        <Field label={t("review.comment")} value={comment} change={(next) => draft({ comment: next })} maxLength={1024} required={reason === "OTHER"} help={t("noPersonal")} />
+        <Field label={t("review.comment")} value={comment} change={(next) => draft({ comment: next })} maxLength={1024} required={reason === "OTHER"} help={t("review.comment.help")} />
         <button type="submit" class="primary" disabled={busy || lacking !== null}>
           {t("review.decide")} <kbd>{t("review.decide.key")}</kbd>
         </button>
@@ -237,24 +244,28 @@ function DecisionForm({ queue, busy, draft, decide }: { queue: Queue; busy: bool
   );
 }
 
-/** What a reviewer looks at: the images, for the purpose of this review, and the machine's verdict. */
-function Material({ checkId }: { checkId: string }) {
+/** What a reviewer who has claimed the check looks at: the images, for the purpose of this review, and the machine's verdict. */
+function Material({ checkId, opened }: { checkId: string; opened: () => void }) {
   const { can } = useConsole();
   const found = useLoad(() => call("GetEvidence", { checkId, purpose: "review" }), [checkId]);
   const [shown, setShown] = useState(false);
   const evidence = found.value;
   const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
-  useKeys({ i: () => setShown(true) });
+  const images = evidence?.times?.imagesEraseTime === undefined ? (evidence?.images ?? []) : [];
+  const visible = images.length > 0 && can("evidence.images");
+  useKeys({ i: () => setShown(visible) });
+  useEffect(() => {
+    if (evidence !== null && (shown || !visible)) opened();
+  }, [evidence, shown]);
   if (found.busy && evidence === null) return <Busy />;
   if (evidence === null || result === null) return <Problem error={found.error} retry={found.reload} />;
-  const images = evidence.times?.imagesEraseTime === undefined ? (evidence.images ?? []) : [];
   return (
     <>
       <p>
         <Compared evidence={evidence} result={result} />
       </p>
       {images.length === 0 && <p>{t("images.none")}</p>}
-      {images.length > 0 && can("evidence.images") && !shown && (
+      {visible && !shown && (
         <button type="button" onClick={() => setShown(true)}>
           {tn("review.images", images.length)} <kbd>i</kbd>
         </button>

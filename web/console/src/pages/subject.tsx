@@ -25,11 +25,13 @@ export function SubjectPage() {
   const confirmed = purposeToConfirm("");
   const [subject, setSubject] = useState("");
   const [preview, setPreview] = useState<Preview | null>(null);
+  const [erased, setErased] = useState(false);
   const look = useTask(async () => {
     setPreview(null);
+    setErased(false);
     setPreview(await previewOf(subject.trim()));
   });
-  if (!can("evidence.read")) return <NotAllowed title={t("page.subject")} />;
+  if (!can("evidence.export") && !can("evidence.erase")) return <NotAllowed title={t("page.subject")} />;
   return (
     <>
       <Title>{t("page.subject")}</Title>
@@ -44,9 +46,9 @@ export function SubjectPage() {
       <Problem error={look.error} />
       {preview !== null && (
         <>
-          <PreviewPart preview={preview} />
-          {can("evidence.export") && preview.checks.length > 0 && <ExportPart subject={preview.subject} />}
-          {can("evidence.erase") && <ErasePart key={preview.subject} subject={preview.subject} purpose={confirmed} />}
+          {!erased && <PreviewPart preview={preview} />}
+          {!erased && can("evidence.export") && preview.checks.length > 0 && <ExportPart subject={preview.subject} />}
+          {can("evidence.erase") && <ErasePart key={preview.subject} subject={preview.subject} purpose={confirmed} done={() => setErased(true)} />}
         </>
       )}
     </>
@@ -112,13 +114,15 @@ function ExportPart({ subject }: { subject: string }) {
   );
 }
 
-function ErasePart({ subject, purpose: given }: { subject: string; purpose: string }) {
+function ErasePart({ subject, purpose: given, done }: { subject: string; purpose: string; done: () => void }) {
   const [reason, setReason] = useState("");
   const [purpose, setPurpose] = useState(given);
   const [typed, setTyped] = useState("");
   const [answer, setAnswer] = useState<Methods["EraseSubject"][1] | null>(null);
   const erase = useTask(async () => {
-    setAnswer(await call("EraseSubject", { subjectReference: subject, reason: `ERASURE_REASON_${reason}`, purpose: purpose.trim() }));
+    const result = await call("EraseSubject", { subjectReference: subject, reason: `ERASURE_REASON_${reason}`, purpose: purpose.trim() });
+    setAnswer(result);
+    if (result.approval === undefined) done();
   });
   return (
     <Section title={t("subject.erase")} class="danger">

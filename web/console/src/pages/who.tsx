@@ -57,8 +57,9 @@ export function WhoPage({ checkId }: { checkId: string }) {
             )}
             {asked?.subject && t("who.ofSubject", { subject: asked.subject })} {t("who.made", { name: session.name, tenant: session.tenant })} <Time of={time} />.
           </p>
-          <AuditEntries request={request} caption={t("page.who")} keep={isLook} all />
+          <AuditEntries request={request} caption={t("page.who")} keep={isLook} all printed />
           <p class="help">{t("who.limits")}</p>
+          {asked?.subject && <p class="help">{t("who.subject.limits")}</p>}
           <button type="button" class="no-print" onClick={() => window.print()}>
             {t("print")}
           </button>

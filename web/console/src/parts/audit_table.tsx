@@ -1,8 +1,9 @@
 /** Entries of the audit log as a table. */
 import { useState } from "preact/hooks";
 import { call } from "../api.js";
-import { asWords } from "../logic/format.js";
+import { written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
+import { detailName, detailValue } from "../texts/details.js";
 import { t, tn, word } from "../texts/index.js";
 import type { AuditEvent } from "../types.js";
 import { useLoad, useTask } from "./hooks.js";
@@ -14,6 +15,7 @@ export function AuditEntries({
   caption,
   keep = () => true,
   all = false,
+  printed = false,
 }: {
   request: Record<string, unknown>;
   caption: string;
@@ -21,6 +23,8 @@ export function AuditEntries({
   keep?: (event: AuditEvent) => boolean;
   /** Whether every page is read at once, up to 20 pages. */
   all?: boolean;
+  /** Whether the table is to be printed: without the hashes of what was seen. */
+  printed?: boolean;
 }) {
   const key = JSON.stringify(request);
   const [events, setEvents] = useState<AuditEvent[]>([]);
@@ -48,7 +52,7 @@ export function AuditEntries({
   return (
     <div class="list">
       {shown.length === 0 ? (
-        <Notice>{t("audit.none")}</Notice>
+        <Notice>{t(request["subjectReference"] === undefined ? "audit.none" : "audit.none.subject")}</Notice>
       ) : (
         <>
           <p role="status" class="count">
@@ -64,11 +68,11 @@ export function AuditEntries({
                 <Time of={event.time} />,
                 word("action", event.action),
                 <>
-                  {event.actor?.name ?? "–"} <span class="soft">{[event.actor?.role, event.actor?.address].filter(Boolean).join(", ")}</span>
+                  {written(event.actor?.name ?? "–")} <span class="soft">{written([event.actor?.role, event.actor?.address].filter(Boolean).join(", "))}</span>
                 </>,
-                event.purpose || "–",
+                written(event.purpose || "–"),
                 ...(ofMany ? [event.checkId ? <CheckLink checkId={event.checkId} /> : "–"] : []),
-                <DetailOf event={event} />,
+                <DetailOf event={event} printed={printed} />,
               ],
             }))}
           />
@@ -92,15 +96,9 @@ function CheckLink({ checkId }: { checkId: string }) {
   );
 }
 
-function DetailOf({ event }: { event: AuditEvent }) {
-  const facts = Object.entries(event.detail ?? {});
+function DetailOf({ event, printed }: { event: AuditEvent; printed: boolean }) {
+  const facts = Object.entries(event.detail ?? {}).filter(([name]) => !printed || name !== "sha256");
   if (facts.length === 0) return <>–</>;
-  const text = facts.map(([name, value]) => `${asWords(name)}: ${valueOf(name, value)}`).join(", ");
-  return <span class="detail-text">{text.length > 160 ? `${text.slice(0, 160)}…` : text}</span>;
-}
-
-/** A value of an entry as the other pages name it. */
-function valueOf(name: string, value: string): string {
-  if (name === "purpose_of_image") return word("image", value);
-  return name === "of" ? word("action", value) : value;
+  const text = facts.map(([name, value]) => `${detailName(name)}: ${detailValue(event.action, name, value)}`).join(", ");
+  return <span class="detail-text">{written(text.length > 160 ? `${text.slice(0, 160)}…` : text)}</span>;
 }

@@ -1,7 +1,7 @@
 /** A kept image on a canvas, with the viewer and the time across it. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import { callForBytes } from "../api.js";
-import { bare, degreesOf, timeText } from "../logic/format.js";
+import { bare, degreesOf, timeText, written } from "../logic/format.js";
 import { language, t, word } from "../texts/index.js";
 import type { ImageFacts } from "../types.js";
 import { useConsole } from "./hooks.js";
@@ -22,7 +22,7 @@ export function Picture({ checkId, facts, purpose }: { checkId: string; facts: I
     const draw = async () => {
       const bytes = await callForBytes("GetEvidenceImage", { checkId, sha256: facts.sha256, purpose });
       const bitmap = await createImageBitmap(bytes, { imageOrientation: "none" });
-      if (!stale && canvas.current !== null) paint(canvas.current, bitmap, facts, `${session.name} · ${timeText(new Date().toISOString(), language())}`);
+      if (!stale && canvas.current !== null) paint(canvas.current, bitmap, facts, `${written(session.name)} · ${timeText(new Date().toISOString(), language())}`);
       bitmap.close();
     };
     draw().then(

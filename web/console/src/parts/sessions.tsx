@@ -16,6 +16,29 @@ export function returnAddress(): string {
   return address;
 }
 
+/** The person of a session, as the tabs of a browser tell each other. */
+type Person = Pick<Session, "name" | "tenant" | "login">;
+
+export function samePerson(one: Person, other: Person): boolean {
+  return one.name === other.name && one.tenant === other.tenant && one.login === other.login;
+}
+
+const CHANNEL = "facegate-console";
+let channel: BroadcastChannel | null = null;
+
+/** Tells the other tabs who is logged in now, or that nobody is. */
+export function announce(person: Person | null): void {
+  channel?.postMessage(person && { name: person.name, tenant: person.tenant, login: person.login });
+}
+
+/** Hears what other tabs announce; returns how to stop. */
+export function onAnnouncement(heard: (person: Person | null) => void): () => void {
+  const own = new BroadcastChannel(CHANNEL);
+  own.onmessage = (event: MessageEvent<Person | null>) => heard(event.data);
+  channel = own;
+  return () => own.close();
+}
+
 export function StepUpDialog({ session, done }: { session: Session; done: (again: boolean) => void }) {
   const [key, setKey] = useState("");
   const task = useTask(async () => {

@@ -1,6 +1,7 @@
 /** The parts that the pages are made of. */
 import type { ComponentChildren } from "preact";
 import { useEffect, useId, useRef } from "preact/hooks";
+import { CallError } from "../api.js";
 import { timeText } from "../logic/format.js";
 import { errorText } from "../texts/errors.js";
 import { language, t } from "../texts/index.js";
@@ -41,13 +42,18 @@ export function Problem({ error, retry }: { error: unknown; retry?: () => void }
   return (
     <Notice tone="bad">
       <p>{errorText(error)}</p>
-      {retry && (
+      {retry && mayPass(error) && (
         <button type="button" onClick={retry}>
           {t("again")}
         </button>
       )}
     </Notice>
   );
+}
+
+/** Whether a call may succeed when it is repeated unchanged. */
+function mayPass(error: unknown): boolean {
+  return !(error instanceof CallError) || error.status < 400 || error.status === 429 || error.status >= 500;
 }
 
 export function Busy({ text = t("loading") }: { text?: string }) {

@@ -6,6 +6,7 @@ export function errorText(error: unknown): string {
   if (!(error instanceof CallError)) return t("error.unexpected");
   const { reason, status, metadata, message } = error;
   const own = `error.${reason}`;
+  if (reason === "INVALID_FIELD" && message !== "") return t("error.INVALID_FIELD.why", { message });
   if (reason !== "" && isKey(own)) return t(own, metadata);
   if (status === 0) return t("error.unreachable");
   if (status === 429) return t("error.OVERLOADED");

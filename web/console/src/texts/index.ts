@@ -1,7 +1,7 @@
 /** The texts of the console in the language of the person. */
 import { LANGUAGES } from "../../../sdk/src/element/strings.js";
 import { FAILURES, REFUSALS } from "../generated/texts.js";
-import type { Language } from "../logic/format.js";
+import { type Language, written } from "../logic/format.js";
 import { de, failures as germanFailures } from "./de.js";
 import { en } from "./en.js";
 
@@ -32,7 +32,7 @@ export function language(): Language {
 
 /** The text of a key, with its values in place. */
 export function t(key: Key, values: Record<string, string | number> = {}): string {
-  return TEXTS[current][key].replaceAll(/\{(\w+)\}/g, (whole, name: string) => (name in values ? String(values[name]) : whole));
+  return TEXTS[current][key].replaceAll(/\{(\w+)\}/g, (whole, name: string) => (name in values ? written(String(values[name])) : whole));
 }
 
 /** The text of a key for a number, `{n}` in the text. */
