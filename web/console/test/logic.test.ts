@@ -157,13 +157,17 @@ describe("approvals", () => {
     detail: { of, requested_by: "anna" },
   });
 
-  it("wait until a second person confirms them", () => {
-    const events = [entry(12, "approval.given", "closed"), entry(3, "approval.requested", "closed"), entry(9, "approval.requested", "other"), entry(20, "approval.requested", "closed", "evidence.deleted")];
-    expect(waiting(events).map(({ of, purpose, requestedBy }) => [of, purpose, requestedBy])).toEqual([
-      ["evidence.deleted", "closed", "anna"],
-      ["hold.released", "other", "anna"],
-    ]);
-    expect(waiting([...events, entry(30, "approval.requested", "closed")])).toHaveLength(3);
+  it("wait until a second person confirms them, for whatever purpose", () => {
+    const events = [entry(12, "approval.given", "its own"), entry(3, "approval.requested", "closed"), entry(20, "approval.requested", "closed", "evidence.deleted")];
+    expect(waiting(events).map(({ of, purpose, requestedBy }) => [of, purpose, requestedBy])).toEqual([["evidence.deleted", "closed", "anna"]]);
+    expect(waiting([...events, entry(30, "approval.requested", "closed")])).toHaveLength(2);
+  });
+
+  it("end when the person is erased", () => {
+    const asked = { ...entry(3, "approval.requested", "closed", "subject.erased"), checkId: "", pseudonym: "p" };
+    const other = { ...asked, sequence: "4", pseudonym: "q" };
+    const erased = { ...asked, sequence: "5", action: "subject.erased" };
+    expect(waiting([asked, other, erased]).map(({ pseudonym }) => pseudonym)).toEqual(["q"]);
   });
 });
 

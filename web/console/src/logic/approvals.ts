@@ -5,6 +5,8 @@ export interface Waiting {
   /** The action that is confirmed, such as "hold.released". */
   of: string;
   requestedBy: string;
+  /** That of the person; empty for a request about a check. */
+  pseudonym: string;
   time: string;
   purpose: string;
   checkId: string;
@@ -14,17 +16,19 @@ export interface Waiting {
  * The requests without a confirmation after them, the newest first. The log does not say when a request lapses: it may
  * have lapsed.
  *
- * @param events Entries of both actions, in any order.
+ * @param events Entries of both actions, and of erased persons, whose requests end; in any order.
  */
 export function waiting(events: readonly AuditEvent[]): Waiting[] {
   const open = new Map<string, Waiting>();
   for (const event of [...events].sort((one, other) => Number(one.sequence) - Number(other.sequence))) {
     const of = event.detail?.["of"] ?? "";
     const requestedBy = event.detail?.["requested_by"] ?? event.actor?.name ?? "";
-    const key = JSON.stringify([of, requestedBy, event.checkId ?? "", event.pseudonym ?? "", event.purpose ?? ""]);
+    const pseudonym = event.pseudonym ?? "";
+    const key = JSON.stringify([of, requestedBy, event.checkId ?? "", pseudonym]);
     if (event.action === "approval.given") open.delete(key);
+    if (event.action === "subject.erased" && pseudonym !== "") for (const [kept, one] of open) if (one.pseudonym === pseudonym) open.delete(kept);
     if (event.action === "approval.requested") {
-      open.set(key, { of, requestedBy, time: event.time ?? "", purpose: event.purpose ?? "", checkId: event.checkId ?? "" });
+      open.set(key, { of, requestedBy, pseudonym, time: event.time ?? "", purpose: event.purpose ?? "", checkId: event.checkId ?? "" });
     }
   }
   return [...open.values()].reverse();

@@ -63,7 +63,7 @@ function WaitingPart() {
   const { session } = useConsole();
   const found = useLoad(async () => {
     const startTime = new Date(Date.now() - LOOKED_BACK_MS).toISOString();
-    const lists = await Promise.all(["approval.requested", "approval.given"].map((action) => everyEntry({ action, startTime, pageSize: 1000 })));
+    const lists = await Promise.all(["approval.requested", "approval.given", "subject.erased"].map((action) => everyEntry({ action, startTime, pageSize: 1000 })));
     return waiting(lists.flat());
   }, []);
   return (

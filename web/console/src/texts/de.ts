@@ -64,7 +64,7 @@ export const de: Record<keyof typeof en, string> = {
 
   purpose: "Zweck",
   "purpose.help": "Etwa die Nummer eines Falls. Keine personenbezogenen Daten: Das Prüfprotokoll behält sie für immer.",
-  "purpose.second": "Etwa die Nummer eines Falls. Keine personenbezogenen Daten. Muss eine zweite Person bestätigen, so muss sie genau denselben Zweck eingeben.",
+  "purpose.second": "Etwa die Nummer eines Falls. Keine personenbezogenen Daten. Muss eine zweite Person bestätigen, so nennt auch sie einen Zweck.",
 
   filters: "Filter",
   "filters.more": "Weitere Filter",
@@ -310,14 +310,14 @@ export const de: Record<keyof typeof en, string> = {
   "hold.release.means": "Ohne Sperre wird die Prüfung am Ende ihrer Aufbewahrung gelöscht, oder sofort, wenn diese vorbei ist.",
   "hold.release.do": "Aufheben",
   waiting: "Wartet auf eine zweite Person",
-  "waiting.means": "Anträge der letzten 14 Tage ohne Bestätigung danach. Ein Antrag verfällt nach der Zeit, die die Einstellungen nennen. Bestätigen Sie ihn durch dieselbe Aktion mit genau demselben Zweck.",
+  "waiting.means": "Anträge der letzten 14 Tage ohne Bestätigung danach. Ein Antrag verfällt nach der Zeit, die die Einstellungen nennen. Bestätigen Sie ihn durch dieselbe Aktion.",
   "waiting.none": "Nichts wartet.",
   "waiting.by": "Beantragt von",
   "waiting.confirm": "Bestätigen",
   "waiting.own": "Ihr eigener Antrag: Eine andere Person muss ihn bestätigen.",
   "waiting.open": "Prüfung öffnen",
   "waiting.enter": "Referenz der Person eingeben",
-  "approval.waits": "Noch ist nichts geschehen. {name} hat es beantragt; eine zweite Person muss dasselbe mit genau demselben Zweck tun.",
+  "approval.waits": "Noch ist nichts geschehen. {name} hat es beantragt; eine zweite Person muss dasselbe tun.",
   "approval.until": "Das ist möglich bis",
 
   export: "Export",

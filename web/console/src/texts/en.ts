@@ -61,7 +61,7 @@ export const en = {
 
   purpose: "Purpose",
   "purpose.help": "Such as the number of a case. No personal data: the audit log keeps it for ever.",
-  "purpose.second": "Such as the number of a case. No personal data. If a second person must confirm, that person has to enter exactly the same purpose.",
+  "purpose.second": "Such as the number of a case. No personal data. If a second person must confirm, that person states a purpose, too.",
 
   filters: "Filters",
   "filters.more": "More filters",
@@ -307,14 +307,14 @@ export const en = {
   "hold.release.means": "Without a hold, the check is erased when its retention ends, or at once if it has ended.",
   "hold.release.do": "Release",
   waiting: "Waits for a second person",
-  "waiting.means": "Requests of the last 14 days without a confirmation after them. A request lapses after the time that the settings state. Confirm it by the same action with exactly the same purpose.",
+  "waiting.means": "Requests of the last 14 days without a confirmation after them. A request lapses after the time that the settings state. Confirm it by the same action.",
   "waiting.none": "Nothing waits.",
   "waiting.by": "Requested by",
   "waiting.confirm": "Confirm",
   "waiting.own": "Your own request: another person has to confirm it.",
   "waiting.open": "Open the check",
   "waiting.enter": "Enter the person's reference",
-  "approval.waits": "Nothing was done yet. {name} requested it; a second person has to do the same with exactly the same purpose.",
+  "approval.waits": "Nothing was done yet. {name} requested it; a second person has to do the same.",
   "approval.until": "That is possible until",
 
   export: "Export",
