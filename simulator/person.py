@@ -157,11 +157,11 @@ def _tidy(person: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
 _FACE_MILLIMETRES = 145.0
 _PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
 _SKIN_GRAIN = 2.2
-_FOLDS = 0.045
+_FOLDS = 0.035
 """The width of the skin's folds, face widths."""
-_FOLD_LIGHT = 5.5
+_FOLD_LIGHT = 5.0
 """How much the light on them changes while the head turns, grey levels."""
-_FOLD_TURN = 0.5
+_FOLD_TURN = 0.6
 """The turn that changes it, degrees, root mean square; each fold has its own."""
 
 
