@@ -191,16 +191,21 @@ async def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_cam
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()
     await stream.begin()
-    # The camera takes ten pictures a second, and the device drops those for which there is no credit.
-    shown, began, last = pictures(), time.monotonic(), -1
+    # The camera takes ten pictures a second, and the device drops those for which there is no credit. Time
+    # passes while the device waits, and stands still while it is itself late.
+    world = scene.world
+    shown, began, last = pictures(), world.monotonic(), -1
     while True:
+        world.expect_frame(None)
         while not stream.credit and not stream.complete:
             await stream.read()
         if stream.complete:
             break
-        now = time.monotonic() - began
-        await asyncio.sleep(max(0.0, (last + 1) / 10 - now))
-        moment = max(last + 1, int(now * 10))
+        now = world.monotonic() - began
+        due = max(now, (last + 1) / 10)
+        world.expect_frame(began + due)
+        await asyncio.sleep(due - now)
+        moment = max(last + 1, int(due * 10))
         dropped, last = moment - last - 1, moment
         picture = replace(shown[moment % len(shown)], time_us=moment * 100_000)
         await stream.send(stream.frame(picture, dropped_before=dropped if counts_drops else 0))
