@@ -31,8 +31,7 @@ from vision.geometry import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 # A face that moves in front of a camera shows something new: the light on the skin and its folds change, and
 # parts turn out of sight. A picture that is shifted, turned, bent or warped shows nothing new, but for lids,
 # pupils and lips if software draws them. A smooth optical flow (DIS, Kroeger et al., ECCV 2016) explains all
-# of it, but no new content. If software mixes a few pictures, or fades textures in and out, all frames are
-# sums of these few; the frames of a head are not.
+# of it, but no new content.
 
 _Plane = NDArray[np.float32]
 _Picture = TypeVar("_Picture", NDArray[np.float32], NDArray[np.uint8])
@@ -100,31 +99,20 @@ class ReferenceFace:
         self._finder = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
         self._finder.setFinestScale(_FINEST)
 
-    @property
-    def fine(self) -> _Plane:
-        """The fine structure of the face."""
-        return self._face.fine
-
     def change(self, chip: FaceChip) -> PictureChange:
         """Returns how far another chip differs; takes about 3 ms."""
-        return self.align(chip)[1]
-
-    def align(self, chip: FaceChip) -> tuple[_Plane, PictureChange]:
-        """Returns another chip, warped onto this one, and how far it differs."""
         other = _Structure(chip)
         flow = self._flow(other)
         moved = _moved(other.fine, flow, cv2.INTER_CUBIC)
         ours, theirs = self._face.fine[_FACE], moved[_FACE]
         gain = float(np.clip((ours @ theirs) / (theirs @ theirs + 1e-6), *_RELATIVE_GAIN))
+        changed = _of_parts(np.square(self._face.fine - np.float32(gain) * moved)) / self._structure
         shift = flow[_FACE][::_SPARSE].T.ravel() / CHIP_EYE_DISTANCE
         bent = shift - _PLANE_MOTION @ (_PLANE_MOTION.T @ shift)
-        moved = np.float32(gain) * moved
-        changed = _of_parts(np.square(self._face.fine - moved)) / self._structure
-        change = PictureChange(
+        return PictureChange(
             new=float(np.quantile(changed, _CHANGED)),
             bend=float(np.sqrt(2 * np.square(bent).mean())),
         )
-        return moved, change
 
     def _flow(self, other: "_Structure") -> _Plane:
         """Returns the smooth flow, pixels, shape (rows, columns, 2), from this face to the other one."""
@@ -205,8 +193,7 @@ _DRAWN: Final = (
     | _ellipse(_below(CHIP_POINTS[3:], _MOUTH_LOWER), _MOUTH)
 )
 _PLANE_MOTION: Final = _plane_motions(_FACE)
-_COUNTED: Final = _FACE & ~_DRAWN
-_WHOLE_PARTS: Final = _parts(_COUNTED.astype(np.float32)) > _WHOLE
+_WHOLE_PARTS: Final = _parts((_FACE & ~_DRAWN).astype(np.float32)) > _WHOLE
 """The parts that lie on the face, beside eyes and mouth."""
 _NO_FLOW: Final = np.zeros((*CHIP_SHAPE, 2), np.float32)
 """The flow between equal chips, pixels."""
@@ -214,12 +201,8 @@ _PLACES: Final = np.dstack(np.meshgrid(np.arange(CHIP_SHAPE[1]), np.arange(CHIP_
 """The place of each pixel of a chip: column and row."""
 
 
-_FACES: Final = 16
-"""The number of faces of the scan, spread over it, which are warped onto the middle one."""
-_MIXED: Final = 3
-"""Of so many faces, one more picture is assumed to be mixed in, or one texture faded in and out."""
-_NOISE: Final = 1.2
-"""The radius, pixels, over which what is left is smoothed, so that noise counts little."""
+_FACES: Final = 8
+"""The number of faces of the scan, spread over it, of which the middle one is compared with the others."""
 _COMPARED: Final = 5
 """The number of faces, spread over the scan, that are compared with the trusted image."""
 _FEWEST: Final = 4
@@ -227,9 +210,9 @@ _FEWEST: Final = 4
 
 _SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
-_ONE_PICTURE, _SURELY_ONE = 0.45, 1.3
-"""``MovedPicture.unexplained`` and ``MovedPicture.new`` up to which a scan may show, and shows, one picture
-(docs/accuracy.md)."""
+_ONE_PICTURE, _SURELY_ONE = 5.0, 1.3
+"""The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
+docs/accuracy.md)."""
 LEAST_BEND: Final = 0.012
 """The bend, eye distances, from which on a face moves so much that a living one must change. People who hold
 still have up to 0.005, and change as little as a picture."""
@@ -270,53 +253,21 @@ class PictureFinding:
     certain: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class MovedPicture:
-    """How far all faces of a scan are one picture that is moved.
+def measure_moved_picture(scan: ScanObservations) -> PictureChange | None:
+    """Returns the medians over the scan: the change for each eye distance of bend, and the bend.
 
-    Attributes:
-        new: The change from the middle face, for each eye distance of bend (median).
-        unexplained: What changes as no sum of a few pictures does, for each eye distance of bend.
-        bend: ``PictureChange.bend`` (median).
+    ``None`` if too few faces are known.
     """
-
-    new: float
-    unexplained: float
-    bend: float
-
-
-def measure_moved_picture(scan: ScanObservations) -> MovedPicture | None:
-    """Returns how the faces differ, all warped onto the middle one; ``None`` if too few are known."""
     faces = spread_of(_chips(scan), _FACES)
     if len(faces) < _FEWEST:
         return None
     middle = len(faces) // 2
     reference = ReferenceFace(faces[middle])
-    others = [reference.align(face) for at, face in enumerate(faces) if at != middle]
-    changes = [change for _, change in others]
-    bend = float(np.median([change.bend for change in changes]))
-    return MovedPicture(
+    changes = [reference.change(face) for at, face in enumerate(faces) if at != middle]
+    return PictureChange(
         new=float(np.median([change.new / (change.bend + _NO_BEND) for change in changes])),
-        unexplained=_unexplained([reference.fine, *(shown for shown, _ in others)]) / (bend + _NO_BEND),
-        bend=bend,
+        bend=float(np.median([change.bend for change in changes])),
     )
-
-
-def _unexplained(faces: Sequence[_Plane]) -> float:
-    """Returns the share of the fine structure that changes as no sum of a few pictures does.
-
-    The strongest changes that all parts of the face share are taken off, one for ``_MIXED`` faces. What is
-    left is the mean square in the middle one of the parts, over that of the part's own fine structure.
-    """
-    shown = np.stack([cv2.GaussianBlur(face, (0, 0), _NOISE) for face in faces])
-    count, mixed = len(faces), len(faces) // _MIXED
-    mean = np.asarray(shown.mean(axis=0), np.float32)
-    changes = shown - mean
-    counted = changes[:, _COUNTED]
-    times = np.linalg.eigh(counted @ counted.T)[1][:, -mixed:]
-    left = changes - np.tensordot(times @ times.T, changes, axes=1)
-    new = _of_parts(np.asarray(np.square(left).sum(axis=0), np.float32)) / (count - 1 - mixed)
-    return float(np.median(new / (_of_parts(np.square(mean)) + _LEAST_STRUCTURE)))
 
 
 def find_moved_picture(scan: ScanObservations) -> PictureFinding:
@@ -326,16 +277,16 @@ def find_moved_picture(scan: ScanObservations) -> PictureFinding:
     if change is None:
         signal = not_assessed(name=name, label=label, reason=_TOO_FEW)
         return PictureFinding(signal, VerdictReason.ONE_PICTURE_MOVED)
-    possible = change.unexplained < _ONE_PICTURE
+    possible = change.new < _ONE_PICTURE
     moved = f"while the face bent by {100 * change.bend:.1f} % of the eye distance"
     return PictureFinding(
         assessed(
             name=name,
             label=label,
-            score=score_against_line(change.unexplained, _ONE_PICTURE, _STEEPNESS),
-            detail=f"Little new appeared {moved}, as in a few pictures ({change.unexplained:.2f})."
+            score=score_against_line(change.new, _ONE_PICTURE, _STEEPNESS),
+            detail=f"Little new appeared {moved}, as in one picture ({change.new:.1f})."
             if possible
-            else f"New structure appeared {moved} ({change.unexplained:.2f}).",
+            else f"New structure appeared {moved} ({change.new:.1f}).",
         ),
         VerdictReason.ONE_PICTURE_MOVED,
         possible=possible,

@@ -2,9 +2,8 @@
 
 People are live clips, cut into scans of 6 s, at 16 and at 5 frames a second. Attacks are photos of other
 people, each warped in all ways of ``WARPS``, as it is and with lids, gaze and mouth that software draws; the
-photo is also the trusted image. And one frame of each live clip, warped in one way, with the same drawn; the
-same frame with skin that changes (``research.mixed_photo``), with another picture mixed in, and hardly bent.
-The rows say how many scans are a doubt, and how many are certain. The last rows test the lines of
+photo is also the trusted image. And one frame of each live clip, warped in one way, with the same drawn. The
+rows say how many scans are a doubt, and how many are certain. The last rows test the lines of
 ``one_picture``: each time they are set anew on half of the clips, by a rule that uses no attack, and tested
 on the other half and on all attacks. The lines in ``liveness/shown_picture.py`` rest on it.
 """
@@ -13,7 +12,6 @@ import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final
@@ -28,7 +26,7 @@ from evaluation.scans import as_sent, clip_windows, observe_scan
 from liveness import ScanObservations, TrustedFace, face_extent
 from liveness.shown_picture import (
     LEAST_BEND,
-    MovedPicture,
+    PictureChange,
     PictureFinding,
     find_moved_picture,
     find_trusted_image,
@@ -36,16 +34,6 @@ from liveness.shown_picture import (
 )
 from matcher import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import large_faces
-from research.mixed_photo import (
-    SKINS,
-    Shown,
-    changed_skin,
-    filtered,
-    mirrored,
-    mixed,
-    morphed_onto,
-    placed_onto,
-)
 from simulator.errors import PhotoUnusable
 from simulator.motion import Sway
 from simulator.photo import photo_from_image
@@ -181,33 +169,14 @@ WARPS: Final[Mapping[str, MakeWarp]] = MappingProxyType(
 )
 
 
-Change = Callable[[Shown], Shown]
-"""Changes what is shown of a photo over time."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strength:
-    """The ranges from which the strength of a warp, face widths, and the noise, grey levels, are drawn."""
-
-    warp: tuple[float, float]
-    noise: tuple[float, float]
-
-
-_BENT: Final = Strength(warp=(0.012, 0.05), noise=(0.5, 4))
-_STIFF: Final = Strength(warp=(0.0006, 0.008), noise=(0.5, 7))
-
-
 _PHOTOS: Final = 8
 _SECONDS: Final = 6.0
 _SCANS: Final = {16.0: 2, 5.0: 1}
 """The number of scans of each clip, by frames a second."""
+_WEAKEST, _STRONGEST = 0.012, 0.05
 _FOLDERS: Final = ("video", "video_more", "video_phone")
-_BEFORE: Final = 20
-"""The number of frames by which another frame of a clip is earlier."""
-_RATES: Final = (5.0, 10.0)
-"""The range of the films' frames a second: about three faces a second are compared."""
 _HALVINGS: Final = 100
-_DOUBTED: Final = 1 / 9
+_DOUBTED: Final = 1 / 15
 """The share of people's scans that may be in doubt."""
 _MARGIN: Final = 3.0
 """How far below all bent faces of people the line of certainty lies: dark or blurred, theirs come to half."""
@@ -220,37 +189,36 @@ class Row:
     Attributes:
         source: The clip or photo.
         finding: What is shown in the table.
-        moved: What ``one_picture`` measured; ``None`` if it measured nothing, and for the trusted image.
+        change: What ``one_picture`` measured; ``None`` if it measured nothing, and for the trusted image.
     """
 
     kind: str
     source: str
     finding: PictureFinding
-    moved: MovedPicture | None = None
+    change: PictureChange | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Lines:
-    """``MovedPicture.unexplained`` and ``new`` up to which a scan may show, and shows, one picture."""
+    """The change up to which a scan may show, and shows, one picture."""
 
     possible: float
     certain: float
 
-    def doubts(self, moved: MovedPicture) -> bool:
+    def doubts(self, change: PictureChange) -> bool:
         """Returns whether a scan may show one picture."""
-        return moved.unexplained < self.possible
+        return change.new < self.possible
 
-    def convicts(self, moved: MovedPicture) -> bool:
+    def convicts(self, change: PictureChange) -> bool:
         """Returns whether a scan shows one picture."""
-        return moved.new < self.certain and moved.bend >= LEAST_BEND
+        return change.new < self.certain and change.bend >= LEAST_BEND
 
 
-def set_lines(people: Sequence[MovedPicture]) -> Lines:
-    """Sets the lines on people alone: one scan in nine is in doubt, and none is near certainty."""
-    bent = [moved.new for moved in people if moved.bend >= LEAST_BEND]
+def set_lines(people: Sequence[PictureChange]) -> Lines:
+    """Sets the lines on people alone: one scan in fifteen is in doubt, and none is near certainty."""
+    bent = [change.new for change in people if change.bend >= LEAST_BEND]
     return Lines(
-        possible=float(np.quantile([moved.unexplained for moved in people], _DOUBTED)),
-        certain=min(bent) / _MARGIN,
+        possible=float(np.quantile([change.new for change in people], _DOUBTED)), certain=min(bent) / _MARGIN
     )
 
 
@@ -271,16 +239,16 @@ def main(assets: Path, pack_name: str) -> None:
     _print_halves(_by_source(people), _by_source(attacks))
 
 
-def _by_source(rows: Sequence[Row]) -> Mapping[str, Sequence[MovedPicture]]:
-    moved: dict[str, list[MovedPicture]] = defaultdict(list)
+def _by_source(rows: Sequence[Row]) -> Mapping[str, Sequence[PictureChange]]:
+    changes: dict[str, list[PictureChange]] = defaultdict(list)
     for row in rows:
-        if row.moved is not None:
-            moved[row.source].append(row.moved)
-    return moved
+        if row.change is not None:
+            changes[row.source].append(row.change)
+    return changes
 
 
 def _print_halves(
-    people: Mapping[str, Sequence[MovedPicture]], attacks: Mapping[str, Sequence[MovedPicture]]
+    people: Mapping[str, Sequence[PictureChange]], attacks: Mapping[str, Sequence[PictureChange]]
 ) -> None:
     """Prints means over random halves of the clips: the lines, and the shares of scans left out."""
     warped = [change for changes in attacks.values() for change in changes]
@@ -330,74 +298,33 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
                 if drawn is None and kind != "warped":
                     continue
                 scan = _warped(photo, warp, number, pack, drawn)
-                moved = measure_moved_picture(scan)
-                yield Row(f"{kind}: {warp}", name, find_moved_picture(scan), moved)
+                change = measure_moved_picture(scan)
+                yield Row(f"{kind}: {warp}", name, find_moved_picture(scan), change)
                 yield Row(f"trusted image, {kind}: {warp}", name, find_trusted_image(scan, trusted))
-    for number, (name, picture, earlier) in enumerate(_frames(assets)):
+    for number, (name, picture) in enumerate(_frames(assets)):
         photo, points = _framed(picture, pack), _drawable(picture)
-        if photo is None or points is None:
-            continue
-        warp = sorted(WARPS)[number % len(WARPS)]
-        films: list[tuple[str, Change | None, Strength]] = [("warped and drawn alive", None, _BENT)]
-        skin = SKINS[number % len(SKINS)]
-        films.append((f"skin: {skin}", _skin(skin, photo, number), _BENT))
-        films.extend(
-            (f"mixed: {kind}", partial(mixed, other=other, seed=number), _BENT)
-            for kind, other in _others(photo, earlier, pack, number)
-        )
-        stiff = (
-            ("hardly bent", None)
-            if number % 2
-            else ("hardly bent, skin: fading", _skin("fading", photo, number))
-        )
-        films.append((*stiff, _STIFF))
-        for kind, altered, strength in films:
-            scan = _warped(photo, warp, number, pack, points, change=altered, strength=strength)
-            yield Row(f"frame of a clip, {kind}", name, find_moved_picture(scan), measure_moved_picture(scan))
-
-
-def _skin(name: str, photo: FramedPhoto, seed: int) -> Change:
-    return partial(changed_skin, name, marks=photo.marks.points, seed=seed)
-
-
-def _others(photo: FramedPhoto, earlier: BgrImage, pack: Pack, number: int) -> Iterator[tuple[str, BgrImage]]:
-    """Yields one picture that can be mixed into a photo, in turn of four kinds."""
-    kind = ("mirror image", "itself filtered", "another frame", "another frame, morphed")[number % 4]
-    if kind == "itself filtered":
-        yield kind, filtered(photo.picture)
-        return
-    other = _framed(mirrored(photo.picture) if kind == "mirror image" else earlier, pack)
-    if other is None:
-        return
-    if kind == "another frame":
-        yield kind, placed_onto(other.picture, other.found.five_points, photo.found.five_points)
-    else:
-        yield kind, morphed_onto(other.picture, other.marks.points, photo.marks.points)
+        if photo is not None and points is not None:
+            scan = _warped(photo, sorted(WARPS)[number % len(WARPS)], number, pack, points)
+            kind = "frame of a clip, warped and drawn alive"
+            yield Row(kind, name, find_moved_picture(scan), measure_moved_picture(scan))
 
 
 def _warped(
-    photo: FramedPhoto,
-    warp: str,
-    number: int,
-    pack: Pack,
-    points: Points | None,
-    *,
-    change: Change | None = None,
-    strength: Strength = _BENT,
+    photo: FramedPhoto, warp: str, number: int, pack: Pack, points: Points | None
 ) -> ScanObservations:
     """Returns the scan of a warped photo, with what is drawn into it if the face's 68 landmarks are given."""
     rng = np.random.default_rng([number, *warp.encode()])
-    bent = float(np.exp(rng.uniform(*np.log(strength.warp))))
+    strength = float(np.exp(rng.uniform(np.log(_WEAKEST), np.log(_STRONGEST))))
     alive = None if points is None else drawn_alive(photo.picture, points, seconds=_SECONDS, seed=number)
     frames = warp_photo(
         photo.picture,
         photo.face,
-        WARPS[warp](photo, bent, number),
-        noise=float(rng.uniform(*strength.noise)),
-        rate=float(rng.uniform(*_RATES)),
+        WARPS[warp](photo, strength, number),
+        noise=float(rng.uniform(0.5, 4)),
+        rate=float(rng.uniform(12, 25)),
         seconds=_SECONDS,
         seed=number,
-        alive=alive if change is None or alive is None else change(alive),
+        alive=alive,
     )
     sent = [(frame.capture_time, as_sent(frame.pixels)) for frame in frames]
     return observe_scan(sent, pack, subject=SCAN_SUBJECT)
@@ -425,13 +352,12 @@ def _drawable(picture: BgrImage) -> Points | None:
     return photo.landmarks
 
 
-def _frames(assets: Path) -> Iterator[tuple[str, BgrImage, BgrImage]]:
-    """Yields the middle frame of the first window of each live clip, and an earlier one."""
+def _frames(assets: Path) -> Iterator[tuple[str, BgrImage]]:
+    """Yields the middle frame of the first window of each live clip."""
     for folder in _FOLDERS:
         for clip in sorted((assets / "data" / folder / "live").iterdir()):
             for window in clip_windows(clip, seconds=_SECONDS, most=1, rate=max(_SCANS)):
-                middle = len(window) // 2
-                yield clip.name, window[middle][1], window[max(0, middle - _BEFORE)][1]
+                yield clip.name, window[len(window) // 2][1]
 
 
 def _photos(assets: Path, pack: Pack) -> Sequence[tuple[str, BgrImage]]:

@@ -157,12 +157,12 @@ def _tidy(person: NDArray[np.uint8], points: Points) -> NDArray[np.uint8]:
 _FACE_MILLIMETRES = 145.0
 _PIVOT_MILLIMETRES = (0.0, 85.0, -95.0)
 _SKIN_GRAIN = 2.2
-_FOLDS = 0.035
+_FOLDS = 0.012
 """The width of the skin's folds, face widths."""
 _FOLD_LIGHT = 5.0
 """How much the light on them changes while the head turns, grey levels."""
-_FOLD_TURN = 0.6
-"""The turn that changes it, degrees, root mean square; each fold has its own."""
+_FOLD_TURN = 2.0
+"""The turn that changes it, degrees."""
 
 
 def viewport_of(settings: SceneSettings) -> Viewport:
@@ -264,7 +264,7 @@ class Person:
             colours = recolour(colours, Layout(landmarks=landmarks, fit=fit, depth=depth, mask=mask))
         colours = _add_grain(colours, rng)
         self._layer = np.dstack([colours, np.round(mask * 255).astype(np.uint8)])
-        self._unlit, self._steady = np.zeros_like(mask), np.full_like(mask, _FOLD_LIGHT)
+        self._unlit = np.zeros_like(mask)
         self._eyelids = Eyelids(self._layer, landmarks)
         self._mouth = Mouth(MouthPlace.of_68(landmarks), chin_moves=chin_moves)
         self._depth = depth
@@ -274,7 +274,7 @@ class Person:
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
         # Drawn by themselves, so that what is drawn after the person does not depend on them.
         (skin,) = rng.spawn(1)
-        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self._face_pixels) for _ in range(3))
+        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self._face_pixels) for _ in range(2))
 
     @property
     def face_pixels(self) -> float:
@@ -344,15 +344,9 @@ class Person:
         return PersonView(layer=np.asarray(layer, dtype=np.uint8), sight=sight)
 
     def _lit(self, layer: NDArray[np.uint8], state: PersonState) -> NDArray[np.uint8]:
-        """Return the layer in the light on the folds of the skin, which no sum of photos shows.
-
-        Each fold catches the light at turns of its own.
-        """
-        aside, up, at_rest = self._folds
-        angle = at_rest * np.float32(np.pi)
-        cv2.scaleAdd(aside, state.head.yaw / _FOLD_TURN, angle, angle)
-        cv2.scaleAdd(up, state.head.pitch / _FOLD_TURN, angle, angle)
-        light = cv2.polarToCart(self._steady, angle)[1]
+        """Return the layer in the light on the folds of the skin of a turned head, which no photo shows."""
+        turned, raised = _FOLD_LIGHT * np.sin(np.array((state.head.yaw, state.head.pitch)) / _FOLD_TURN)
+        light = cv2.addWeighted(self._folds[0], turned, self._folds[1], raised, 0)
         colours = cv2.merge((light, light, light, self._unlit))
         return np.asarray(cv2.add(layer, colours, dtype=cv2.CV_8U), np.uint8)
 

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -255,7 +255,7 @@ def _chip(picture: BgrImage) -> FaceChip:
 
 
 @functools.cache
-def _warped(alive: Callable[[float], BgrImage] | None = None) -> tuple[FaceChip, ...]:
+def _warped() -> tuple[FaceChip, ...]:
     picture, face = _photo()
     x, y = face.box.centre
     place = (x, y, face.box.width)
@@ -267,7 +267,6 @@ def _warped(alive: Callable[[float], BgrImage] | None = None) -> tuple[FaceChip,
         rate=2.0,
         seconds=5.0,
         seed=1,
-        alive=alive,
     )
     return tuple(_chip(frame.pixels) for frame in frames)
 
@@ -315,29 +314,6 @@ def test_one_picture_that_a_script_warps_is_found() -> None:
 def test_one_picture_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
     found = find_moved_picture(_scan([_drawn(chip, at) for at, chip in enumerate(_warped())]))
     assert found.possible
-
-
-def test_one_picture_is_found_though_textures_fade_in_and_out_on_its_skin() -> None:
-    picture, rng = _photo()[0], np.random.default_rng(2)
-    textures = [20 * cv2.GaussianBlur(rng.normal(0, 1, picture.shape[:2]), (0, 0), 1.5) for _ in range(2)]
-
-    def shown(time: float) -> BgrImage:
-        faded = sum(np.sin(pace * time) * texture for pace, texture in zip((2, 3), textures, strict=True))
-        return np.asarray(np.clip(picture + faded[..., None], 0, 255), np.uint8)
-
-    assert find_moved_picture(_scan(_warped(shown))).possible
-
-
-def test_two_pictures_that_are_mixed_are_one_picture() -> None:
-    picture, face = _photo()
-    middle = float(face.five_points[:2, 0].mean())
-    other = np.roll(picture[:, ::-1], round(2 * middle) - picture.shape[1] + 1, axis=1)
-
-    def shown(time: float) -> BgrImage:
-        share = 0.25 + 0.25 * math.sin(2 * time)
-        return np.asarray(cv2.addWeighted(picture, 1 - share, other, share, 0), np.uint8)
-
-    assert find_moved_picture(_scan(_warped(shown))).possible
 
 
 def test_the_trusted_image_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
