@@ -95,7 +95,7 @@ async def test_a_full_disk_refuses_by_name_loses_nothing_and_is_over_once_there_
         await stream.send_live(fresh_pictures()[:_SENT])
         ballast = await asyncio.to_thread(_fill, home.data)
 
-        # 1. Not ready, and the reason is told.
+        # 1. The server is not ready and says why.
         body = await _ready_with(server, 503)
         assert not body["parts"]["disk"]
         assert not body["parts"]["database"]
