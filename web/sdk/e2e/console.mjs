@@ -234,6 +234,8 @@ const walks = {
     await heading("Log in");
     answer.said = await page.getByRole("status").first().innerText();
     await logIn();
+    // Once the page has loaded: a load that meets no session logs out by itself, before the click.
+    await page.locator(".row-link").first().waitFor();
     await context.clearCookies();
     await page.getByRole("link", { name: "Figures", exact: true }).click();
     await heading("Log in");
