@@ -1,5 +1,6 @@
 package org.facegate.core.internal
 
+import kotlinx.coroutines.ExperimentalCoroutinesApi
 import kotlinx.coroutines.async
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
@@ -31,6 +32,7 @@ private val PLANS = listOf(Plan.PLAN_EXPRESS, Plan.PLAN_FLASH, Plan.PLAN_MOVEMEN
 private val CODES = FeedbackCode.entries.filter { it != FeedbackCode.UNRECOGNIZED }
 
 /** Whatever a server and a person do, in any order: the device keeps the rules of [FakeStream], and each scan ends. */
+@OptIn(ExperimentalCoroutinesApi::class)
 class RandomScansTest {
     @TestFactory
     fun `a scan keeps the rules and ends`(): List<DynamicTest> = List(SCANS) { seed ->

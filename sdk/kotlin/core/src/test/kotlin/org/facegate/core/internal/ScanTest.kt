@@ -125,6 +125,7 @@ internal class Trial(
 }
 
 /** The states of a scan, in virtual time. */
+@OptIn(ExperimentalCoroutinesApi::class)
 class ScanTest {
     private fun trial(
         flashes: Boolean = true,
