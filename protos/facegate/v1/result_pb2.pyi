@@ -396,7 +396,9 @@ class LivenessResult(_message.Message):
 
     @_builtins.property
     def explanations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reasons for the verdict in plain words, and for LIVE whether nobody attested the device; at most 16."""
+        """The reasons for the verdict in plain words; for LIVE also whether nobody attested the device, for the other
+        verdicts what earlier attempts left in doubt. At most 16.
+        """
 
     @_builtins.property
     def challenge_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChallengeStep]:

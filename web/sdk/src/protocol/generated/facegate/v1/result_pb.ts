@@ -205,7 +205,8 @@ export type LivenessResult = Message<"facegate.v1.LivenessResult"> & {
   signals: Signal[];
 
   /**
-   * The reasons for the verdict in plain words, and for LIVE whether nobody attested the device; at most 16.
+   * The reasons for the verdict in plain words; for LIVE also whether nobody attested the device, for the other
+   * verdicts what earlier attempts left in doubt. At most 16.
    *
    * @generated from field: repeated string explanations = 10;
    */
