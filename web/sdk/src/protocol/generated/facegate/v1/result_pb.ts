@@ -1300,7 +1300,8 @@ export enum FailureReason {
   ABANDONED = 9,
 
   /**
-   * The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED.
+   * The server stopped during the last attempt, or could not reach the database for too long. Only with
+   * CHECK_STATUS_NOT_DECIDED.
    *
    * @generated from enum value: FAILURE_REASON_INTERRUPTED = 10;
    */
