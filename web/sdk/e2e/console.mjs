@@ -3,6 +3,7 @@
  * with `address`: of the console; `key`: an API key; `walk`: the name of a walk below, with what it needs; `downloads`: a
  * folder for what is saved; `pictures`: a folder for screenshots.
  */
+import { readdir, stat } from "node:fs/promises";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
@@ -58,10 +59,24 @@ async function go(name) {
 
 /** Clicks, and saves the download that follows. */
 async function saved(click) {
+  if (job.firefox) return savedByFirefox(click);
   const [download] = await Promise.all([page.waitForEvent("download"), click()]);
   const path = `${job.downloads}/${download.suggestedFilename()}`;
   await download.saveAs(path);
   return path;
+}
+
+/** Clicks, and returns the new file in the folder: Playwright does not know Firefox's downloads. */
+async function savedByFirefox(click) {
+  const before = new Set(await readdir(job.downloads));
+  await click();
+  for (let waited = 0; waited < 15_000; waited += 100) {
+    await page.waitForTimeout(100);
+    const found = (await readdir(job.downloads)).filter((name) => !before.has(name));
+    const path = `${job.downloads}/${found[0]}`;
+    if (found.length === 1 && (await stat(path)).size > 0) return path;
+  }
+  throw new Error("nothing was saved");
 }
 
 const walks = {
