@@ -229,6 +229,7 @@ async def test_an_idle_person_is_warned_and_logged_out(walk: Walk, office: Offic
     await office.check("dora-4")
     answer = await walk("idle", login=True, clock=True, idleSeconds=900)
     assert answer["stayed"] == 200
+    assert answer["others"] == 1
     assert answer["said"].startswith("You were logged out because the session was not used")
     assert answer["ended"].startswith("Your session has ended.")
 

@@ -235,14 +235,23 @@ const walks = {
   /** Leaves the session alone until it is about to end, and until it has ended. */
   async idle() {
     await page.locator(".row-link").first().waitFor();
+    const other = await context.newPage();
+    await other.goto(new URL(job.address).origin);
+    await other.locator(".row-link").first().waitFor();
     const left = job.idleSeconds - 10;
     await page.clock.fastForward(left * 1000);
     await page.getByRole("dialog").waitFor();
+    await other.getByRole("dialog").waitFor();
+    await page.bringToFront();
     await lookAt("idle");
     const stayed = page.waitForResponse((response) => response.url().endsWith("/api/session") && response.request().method() === "POST");
     await button("Stay logged in").click();
     answer.stayed = (await stayed).status();
     await page.getByRole("dialog").waitFor({ state: "detached" });
+    // The other tab knows that the session was used here.
+    await other.getByRole("dialog").waitFor({ state: "detached" });
+    answer.others = await other.locator(".account").count();
+    await other.close();
     await page.clock.fastForward(left * 1000);
     await page.getByRole("dialog").waitFor();
     await page.clock.fastForward(11_000);
