@@ -155,7 +155,7 @@ async def test_an_old_log_in_is_repeated_before_an_export(walk: Walk, office: Of
     verify_saved(answer["archive"], office)
 
 
-async def test_a_second_person_confirms_what_waits(walk: Walk, office: Office) -> None:
+async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, office: Office) -> None:
     check = await office.check("emil-5")
     await office.of("clara").place_hold(check, reference="case-17", reason="complaint")
     asked = await walk("request", f"#/checks/{check}", login=True)
@@ -163,6 +163,8 @@ async def test_a_second_person_confirms_what_waits(walk: Walk, office: Office) -
     (waiting,) = asked["waiting"]
     assert "case 17 closed" in waiting
     assert "Your own request" in waiting
+    await walk("withdraw", login=True, page="Holds and approvals", key=office.keys["bert"])
+    await office.of("anna").release_hold(check, reference="case-17", purpose="case 17 closed")
     confirmed = await walk("confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
     assert confirmed["purpose"] == "case 17 closed"
 

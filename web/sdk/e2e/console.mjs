@@ -220,6 +220,17 @@ const walks = {
     answer.waiting = await rows.allInnerTexts();
   },
 
+  /** Withdraws the release that another person asked for. */
+  async withdraw() {
+    const waits = part("Waits for a second person");
+    await waits.getByRole("button", { name: "Withdraw …" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Purpose").fill("a mistake");
+    await lookAt("withdraw");
+    await dialog.getByRole("button", { name: "Withdraw", exact: true }).click();
+    await page.getByText("Nothing waits.").waitFor();
+  },
+
   /** Confirms the release that another person asked for. */
   async confirm() {
     await part("Waits for a second person").getByRole("link", { name: "Open the check" }).click();
