@@ -72,12 +72,17 @@ chart: dev $(BIN)/helm ## Lint the Helm chart, and render and validate it over s
 web/sdk/node_modules/.package-lock.json: web/sdk/package-lock.json
 	@npm --prefix web/sdk ci --no-audit --no-fund
 
-web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser SDK, the pages of `try` and the console, also in Chromium (FACEGATE_TEST_ASSETS).
+web/server/node_modules/.package-lock.json: web/server/package-lock.json
+	@npm --prefix web/server ci --no-audit --no-fund
+
+NPM_PACKAGES := web/sdk/node_modules/.package-lock.json web/server/node_modules/.package-lock.json
+web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.js, the pages of `try` and the console, also in Chromium (FACEGATE_TEST_ASSETS).
 	@npm --prefix web/sdk run check
 	@npm --prefix web/sdk test
 	@npm --prefix web/sdk run build
 	@npm --prefix web/sdk run compare:try
 	@npm --prefix web/sdk run compare:console
+	@npm --prefix web/server test
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
 
 SBOM ?= sbom
@@ -89,11 +94,11 @@ version: dev ## Write the version VERSION into every file that states it (VERSIO
 	@$(BIN)/python -m deploy.version $(VERSION)
 
 # Everything that a release publishes; docs/release.md has the steps before and after.
-dist: dev $(BIN)/helm web/sdk/node_modules/.package-lock.json ## Build wheels, source distributions, npm package, chart, SBOM and SHA256SUMS into dist/.
+dist: dev $(BIN)/helm $(NPM_PACKAGES) ## Build wheels, source distributions, npm packages, chart, SBOM and SHA256SUMS into dist/.
 	@rm -rf dist && mkdir dist
 	@for project in protos client .; do \
 	  (cd $$project && $(abspath $(BIN))/python -m hatchling build -d $(CURDIR)/dist) || exit 1; done
-	@cd web/sdk && npm pack --silent --pack-destination $(CURDIR)/dist
+	@for folder in sdk server; do (cd web/$$folder && npm pack --silent --pack-destination $(CURDIR)/dist) || exit 1; done
 	@$(BIN)/helm package helm/facegate --destination dist
 	@$(MAKE) --no-print-directory sbom SBOM=dist
 	@cd dist && sha256sum * > SHA256SUMS

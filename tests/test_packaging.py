@@ -78,6 +78,7 @@ def test_the_distributions_have_one_version_and_ask_for_it() -> None:
 _STATE_A_VERSION = (
     *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "helm/facegate/Chart.yaml"),
     *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
+    *("web/server/package.json", "web/server/package-lock.json"),
 )
 
 
