@@ -49,7 +49,6 @@ _LONGEST: Final = 80
 _UNKNOWN: Final = "not stated in the package"
 _NOT_HERE: Final = "not known: not installed where this was written"
 _OWN: Final = ("facegate-client", "facegate-protocol")
-_LOCK: Final = "package-lock.json"
 _BUNDLED: Final = ("@bufbuild/protobuf", "preact", "uplot")
 """The npm packages whose code is in the builds of the browser SDK, of the pages of ``facegate try`` and of
 the console."""
@@ -216,9 +215,8 @@ def _model(model: Mapping[str, Any]) -> Component:
 
 def _npm_lock(folder: str) -> dict[str, Any]:
     """The packages of the lock file of an npm package of this repository, by their path."""
-    packages: dict[str, Any] = json.loads((_ROOT / "web" / folder / "package-lock.json").read_text())[
-        "packages"
-    ]
+    lock = json.loads((_ROOT / "web" / folder / "package-lock.json").read_text())
+    packages: dict[str, Any] = lock["packages"]
     return packages
 
 
