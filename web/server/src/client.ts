@@ -49,6 +49,15 @@ export interface CallOptions {
   signal?: AbortSignal;
 }
 
+/** What the scan is compared with. */
+export type TrustedImage = { image: Uint8Array } | { imageReference: string };
+
+/** A check to create: the fields of UploadTrustedImage. */
+export type NewCheck = TrustedImage & Omit<Init<typeof UploadTrustedImageRequestSchema>, "trustedImage">;
+
+/** The fields of a message, to be filled in. */
+type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, { $typeName: string }>;
+
 /** An answer of FinishCheck, whose result and images were verified. */
 export type FinishedCheck = FinishCheckResponse & { result: CheckResult };
 
@@ -97,15 +106,16 @@ export class Facegate {
   /**
    * Creates a check.
    *
-   * @param request `image`, `hosted` and so on. Store its `requestId` before the call if the check must survive a
-   *   crash of yours: the same request returns the same check. By default it is a new UUID.
+   * @param check Store its `requestId` before the call if the check must survive a crash of yours: the same one returns
+   *   the same check. By default it is a new UUID.
    */
-  uploadTrustedImage(
-    request: MessageInitShape<typeof UploadTrustedImageRequestSchema>,
-    options: CallOptions = {},
-  ): Promise<UploadTrustedImageResponse> {
-    const repeatable = { ...request, requestId: request.requestId || randomUUID() };
-    return this.call(VerificationService.method.uploadTrustedImage, repeatable, { timeoutMs: UPLOAD_MS, ...options });
+  uploadTrustedImage(check: NewCheck, options: CallOptions = {}): Promise<UploadTrustedImageResponse> {
+    const trustedImage =
+      "image" in check
+        ? ({ case: "image", value: check.image } as const)
+        : ({ case: "imageReference", value: check.imageReference } as const);
+    const request = { ...check, trustedImage, requestId: check.requestId || randomUUID() };
+    return this.call(VerificationService.method.uploadTrustedImage, request, { timeoutMs: UPLOAD_MS, ...options });
   }
 
   /** Returns the state of a check, without changing it. */

@@ -1,4 +1,4 @@
-export { Facegate, type CallOptions, type FacegateOptions, type FinishedCheck } from "./client.js";
+export { Facegate, type CallOptions, type FacegateOptions, type FinishedCheck, type NewCheck, type TrustedImage } from "./client.js";
 export * from "./errors.js";
 export { ErrorReason } from "./generated/facegate/v1/error_reason_pb.js";
 export * from "./generated/facegate/v1/result_pb.js";

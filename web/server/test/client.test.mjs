@@ -72,17 +72,18 @@ afterEach(() => {
 
 test("a call has the key and the recommended deadline", async () => {
   answers = [{ checkId: "4711" }, WAITING];
-  await facegate.uploadTrustedImage({ trustedImage: { case: "image", value: Buffer.from("x") } });
+  await facegate.uploadTrustedImage({ image: Buffer.from("x") });
   await facegate.getCheck("4711");
   assert.deepEqual(calls.map(({ metadata }) => metadata.authorization), ["Bearer fg-key", "Bearer fg-key"]);
   const [upload, get] = calls.map(({ deadline }) => Math.round((deadline - Date.now()) / 1000));
   assert.deepEqual([upload, get], [10, 5]);
+  assert.deepEqual(calls[0].request.trustedImage, { case: "image", value: Buffer.from("x") });
   assert.match(calls[0].request.requestId, /^[0-9a-f-]{36}$/);
 });
 
 test("a lost answer is asked for again, with the same request", async () => {
   answers = [{ code: status.UNAVAILABLE }, refusal(status.UNAVAILABLE, "NOT_SERVING", { retryMs: 1 }), { checkId: "4711" }];
-  assert.equal((await facegate.uploadTrustedImage({ policy: "low" })).checkId, "4711");
+  assert.equal((await facegate.uploadTrustedImage({ imageReference: "4711.jpg", policy: "low" })).checkId, "4711");
   assert.deepEqual(calls[1].request, calls[0].request);
   assert.deepEqual(calls[2].request, calls[0].request);
 });
@@ -90,7 +91,7 @@ test("a lost answer is asked for again, with the same request", async () => {
 test("a refusal has its reason, numbers and wait, and is not repeated", async () => {
   const metadata = { minimum: "85", measured: "40" };
   answers = [refusal(status.INVALID_ARGUMENT, "EYE_DISTANCE_TOO_SMALL", { metadata })];
-  await assert.rejects(facegate.uploadTrustedImage({}), (error) => {
+  await assert.rejects(facegate.uploadTrustedImage({ image: Buffer.from("x") }), (error) => {
     assert(error instanceof CallRefusedError);
     assert.equal(error.reason, "EYE_DISTANCE_TOO_SMALL");
     assert.equal(error.code, "INVALID_ARGUMENT");
@@ -99,7 +100,7 @@ test("a refusal has its reason, numbers and wait, and is not repeated", async ()
     return true;
   });
   answers = [refusal(status.RESOURCE_EXHAUSTED, "TOO_MANY_FAILURES", { retryMs: 1_800_000 })];
-  await assert.rejects(facegate.uploadTrustedImage({}), { reason: "TOO_MANY_FAILURES", retryAfterMs: 1_800_000 });
+  await assert.rejects(facegate.uploadTrustedImage({ image: Buffer.from("x") }), { reason: "TOO_MANY_FAILURES", retryAfterMs: 1_800_000 });
   assert.equal(calls.length, 2);
 });
 
