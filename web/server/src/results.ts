@@ -21,17 +21,25 @@ export interface ExpectedResults {
   acceptSandbox?: boolean;
 }
 
-/** The claims of the JWT of a result, beside the registered ones. */
+/** The claims of the JWT of a result (`docs/orchestrator.md`). A result does not expire. */
 export interface ResultClaims {
   iss: string;
+  /** The tenant; of a sandbox check `sandbox:` and the tenant. */
   aud: string;
   /** The `subjectReference` of the check. */
   sub?: string;
+  /** When it was decided, seconds since 1970. */
   iat: number;
+  jti: string;
+  /** Compare it with the check that you asked for. */
+  check_id: string;
   status: "SUCCESS" | "FAILURE" | "NOT_DECIDED" | (string & {});
   reasons: string[];
-  check_id: string;
-  sandbox?: boolean;
+  policy: { name: string; version: string; sha256: string; oid?: string };
+  assurance: { mode?: string; device: string; required_fmr?: number };
+  /** Of the evidence frame, in hexadecimal. */
+  evidence_frame_sha256?: string;
+  sandbox: boolean;
   [claim: string]: unknown;
 }
 
@@ -82,16 +90,20 @@ export class ResultVerifier {
    * @throws ServerNotTrustedError The signature is wrong, or the JWT is of another type, issuer or tenant.
    */
   async verifyJwt(resultJwt: string): Promise<ResultClaims> {
-    const { issuer, tenant: audience } = this.#expected;
+    const { issuer, tenant } = this.#expected;
+    const ofSandbox = `sandbox:${tenant}`;
     const { payload } = await trusted(
       jwtVerify<ResultClaims>(resultJwt.trim(), this.#keys, {
         algorithms: ["ES256"],
         typ: "facegate-result+jwt",
         issuer,
-        audience,
+        audience: [tenant, ofSandbox],
       }),
     );
-    this.#refuseSandbox(payload.sandbox ?? false, payload.check_id);
+    if (payload.sandbox !== (payload.aud === ofSandbox)) {
+      throw new ServerNotTrustedError("the claims disagree whether the check is a sandbox check");
+    }
+    this.#refuseSandbox(payload.sandbox, payload.check_id);
     return payload;
   }
 

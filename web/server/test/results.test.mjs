@@ -72,18 +72,24 @@ test("a sandbox result is only for those who say so", async () => {
 });
 
 function jwt({ header = {}, claims = {}, key = own.privateKey } = {}) {
-  const all = { iss: expected.issuer, aud: "retail", iat: 1, status: "SUCCESS", reasons: [], check_id: "4711", ...claims };
+  const result = { status: "SUCCESS", reasons: [], check_id: "4711", sandbox: false };
+  const all = { iss: expected.issuer, aud: "retail", iat: 1, ...result, ...claims };
   return new SignJWT(all).setProtectedHeader({ alg: "ES256", kid: "1", typ: "facegate-result+jwt", ...header }).sign(key);
 }
 
 test("the claims of a JWT are read", async () => {
   const results = new ResultVerifier({ keys, ...expected });
   assert.equal((await results.verifyJwt(await jwt())).status, "SUCCESS");
-  await assert.rejects(results.verifyJwt(await jwt({ claims: { sandbox: true } })), SandboxResultError);
+  const tried = await jwt({ claims: { sandbox: true, aud: "sandbox:retail" } });
+  await assert.rejects(results.verifyJwt(tried), SandboxResultError);
+  assert.equal((await new ResultVerifier({ keys, ...expected, acceptSandbox: true }).verifyJwt(tried)).sandbox, true);
   for (const other of [
     { header: { typ: "JWT" } },
     { claims: { iss: "other" } },
     { claims: { aud: "other" } },
+    { claims: { sandbox: true } },
+    { claims: { aud: "sandbox:retail" } },
+    { claims: { aud: ["retail", "other"], sandbox: true } },
     { key: stranger.privateKey },
   ]) {
     await assert.rejects(results.verifyJwt(await jwt(other)), ServerNotTrustedError);
