@@ -17,6 +17,7 @@ from matcher import MatchResult, PortraitReport, Requirement, Severity
 from matcher.conformance import Method
 from server.base.errors import Reason, Refusal
 from server.checks.completion import HandedOut
+from server.checks.finding import FoundCheck
 from server.checks.progress import CheckProgress
 from server.edge.scan_codec import (
     feedback_code,
@@ -43,6 +44,7 @@ __all__ = [
     "UNATTESTED",
     "add_images",
     "check_id_of",
+    "found_to_wire",
     "liveness_to_wire",
     "pack_to_wire",
     "parse_report",
@@ -352,6 +354,22 @@ def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
     )
     if progress.resumable_until is not None:
         message.resumable_until.CopyFrom(timestamp(progress.resumable_until))
+    return message
+
+
+def found_to_wire(found: FoundCheck) -> service_pb2.CheckListing:
+    """Returns a check that was found as the message."""
+    message = service_pb2.CheckListing(
+        check_id=str(found.check_id),
+        state=service_pb2.CheckProgress.State.Value(f"STATE_{found.state}"),
+        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{found.status or 'UNSPECIFIED'}"),
+        create_time=timestamp(found.create_time),
+        subject_reference=found.subject_reference,
+        policy=found.policy,
+        sandbox=found.sandbox,
+    )
+    if found.decide_time is not None:
+        message.decide_time.CopyFrom(timestamp(found.decide_time))
     return message
 
 

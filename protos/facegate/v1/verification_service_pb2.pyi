@@ -762,3 +762,139 @@ class CheckProgress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckProgress: _TypeAlias = CheckProgress  # noqa: Y015
+
+@_typing.final
+class FindChecksRequest(_message.Message):
+    """Conditions on checks; every one that is set must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CREATED_SINCE_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    subject_reference: _builtins.str
+    """The person, as in UploadTrustedImageRequest; at most 256 bytes."""
+    request_id: _builtins.str
+    """The `request_id` of the upload: finds its one check."""
+    state: Global___CheckProgress.State.ValueType
+    """The state."""
+    page_size: _builtins.int
+    """The largest number of checks on the page, at most 100; 0 for 50. With `state`, a page may have fewer checks, or
+    none, although others follow: only an empty `next_page_token` ends the list.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with otherwise the same fields; empty for the first page."""
+    @_builtins.property
+    def created_since(self) -> _timestamp_pb2.Timestamp:
+        """Created at this time or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Created earlier."""
+
+    def __init__(
+        self,
+        *,
+        subject_reference: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        created_since: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_since", b"created_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_since", b"created_since", "page_size", b"page_size", "page_token", b"page_token", "request_id", b"request_id", "state", b"state", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindChecksRequest: _TypeAlias = FindChecksRequest  # noqa: Y015
+
+@_typing.final
+class FindChecksResponse(_message.Message):
+    """A page of checks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gives the next page; empty after the last one."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckListing]:
+        """The checks, newest first."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___CheckListing] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindChecksResponse: _TypeAlias = FindChecksResponse  # noqa: Y015
+
+@_typing.final
+class CheckListing(_message.Message):
+    """A check, without its result; FinishCheck returns that, signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check."""
+    state: Global___CheckProgress.State.ValueType
+    """Its state."""
+    status: _result_pb2.CheckStatus.ValueType
+    """The status, once it is decided; only for callers with the scope checks.finish. It is not signed: accept a person
+    by the result of FinishCheck only.
+    """
+    subject_reference: _builtins.str
+    """The orchestrator's reference to the person."""
+    policy: _builtins.str
+    """Name of the policy."""
+    sandbox: _builtins.bool
+    """Whether a sandbox caller created it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided; absent before."""
+
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        status: _result_pb2.CheckStatus.ValueType = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        subject_reference: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        sandbox: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id", "create_time", b"create_time", "decide_time", b"decide_time", "policy", b"policy", "sandbox", b"sandbox", "state", b"state", "status", b"status", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckListing: _TypeAlias = CheckListing  # noqa: Y015
