@@ -28,6 +28,7 @@ from server.edge.result_codec import (
     parse_report,
     parse_result,
     progress_to_wire,
+    result_claims,
 )
 from server.edge.review_codec import standing_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
@@ -127,13 +128,15 @@ class ServiceServicer:
                 close_now=request.close_now,
                 now=env.now(),
             )
+        result = parse_result(finished.result)
         response = service_pb2.FinishCheckResponse(
-            result=parse_result(finished.result),
+            result=result,
             result_jws=env.keys.results.sign(
                 finished.result,
                 tenant=caller.tenant if request.issuer_header else None,
                 sandbox=finished.record.sandbox,
             ),
+            result_jwt=env.keys.results.sign_claims(result_claims(result, tenant=caller.tenant)),
         )
         add_images(response, finished.handed_out)
         if finished.review is not None:

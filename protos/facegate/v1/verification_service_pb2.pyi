@@ -413,6 +413,7 @@ class FinishCheckResponse(_message.Message):
     EVIDENCE_PROBLEMS_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGE_SHORTFALL_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
+    RESULT_JWT_FIELD_NUMBER: _builtins.int
     result_jws: _builtins.str
     """A compact JWS (RFC 7515, ES256) whose payload is the serialised CheckResult: verify it offline with
     the key that the admin listener publishes as JWKS. Its header has `typ` "facegate-result", and with
@@ -420,6 +421,12 @@ class FinishCheckResponse(_message.Message):
     """
     audit_image_shortfall: Global___AuditImageShortfall.ValueType
     """Why there are fewer audit images than requested."""
+    result_jwt: _builtins.str
+    """The main facts of the result as a JWT (RFC 7519, ES256) for any JWT library, signed with the same key as
+    `result_jws`. Its header has `typ` "facegate-result+jwt". `aud` is the tenant; for results of sandbox checks it is
+    "sandbox:" and the tenant, so that a backend that expects its tenant refuses them. It is the same result at every
+    call, and does not expire: require the `check_id` that you asked for.
+    """
     @_builtins.property
     def result(self) -> _result_pb2.CheckResult:
         """The result."""
@@ -450,10 +457,11 @@ class FinishCheckResponse(_message.Message):
         evidence_problems: _abc.Iterable[Global___EvidenceProblem] | None = ...,
         audit_image_shortfall: Global___AuditImageShortfall.ValueType = ...,
         review: _review_pb2.CheckReview | None = ...,
+        result_jwt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_frame", b"evidence_frame", "result", b"result", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "review", b"review"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "result_jwt", b"result_jwt", "review", b"review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
