@@ -47,6 +47,8 @@ class Scope(StrEnum):
     """UploadTrustedImage."""
     READ_CHECKS = "checks.read"
     """GetCheck and WatchCheck."""
+    LIST_CHECKS = "checks.list"
+    """FindChecks."""
     FINISH_CHECKS = "checks.finish"
     """FinishCheck and CancelCheck."""
     ANALYZE = "analysis"
@@ -72,7 +74,7 @@ class Scope(StrEnum):
 
 
 _ORCHESTRATION: Final = frozenset(
-    {Scope.CREATE_CHECKS, Scope.READ_CHECKS, Scope.FINISH_CHECKS, Scope.ANALYZE}
+    {Scope.CREATE_CHECKS, Scope.READ_CHECKS, Scope.LIST_CHECKS, Scope.FINISH_CHECKS, Scope.ANALYZE}
 )
 _READING: Final = frozenset({Scope.READ_EVIDENCE, Scope.READ_IMAGES, Scope.EXPORT_EVIDENCE, Scope.READ_AUDIT})
 

@@ -54,6 +54,7 @@ __all__ = [
     "TrustedImageUpload",
     "TryGate",
     "referenced_image",
+    "request_key",
     "validate_fields",
 ]
 
@@ -127,12 +128,31 @@ def validate_fields(upload: TrustedImageUpload) -> None:
                 details={"field": name},
             )
     if upload.request_id:
-        try:
-            uuid.UUID(upload.request_id)
-        except ValueError as error:
-            raise Refusal(
-                Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
-            ) from error
+        _request_id(upload.request_id)
+
+
+def request_key(scope: str, request_id: str, *, payload_sha256: bytes = b"") -> RequestKey:
+    """Returns the key of an upload.
+
+    Args:
+        scope: The tenant, or its sandbox; see ``server.base.sandbox``.
+        payload_sha256: Empty to find it again.
+
+    Raises:
+        Refusal: ``request_id`` is not a UUID (INVALID_FIELD).
+    """
+    return RequestKey(
+        tenant=scope, method=_METHOD, request_id=_request_id(request_id), payload_sha256=payload_sha256
+    )
+
+
+def _request_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
+        ) from error
 
 
 _RETRY_SECONDS = 2.0
@@ -511,12 +531,8 @@ def _shortened(policy_seconds: int, seconds: int | None) -> int | None:
 def _request(upload: TrustedImageUpload) -> RequestKey | None:
     if not upload.request_id:
         return None
-    return RequestKey(
-        tenant=memory_scope(upload.tenant, sandbox=upload.sandbox),
-        method=_METHOD,
-        request_id=str(uuid.UUID(upload.request_id)),
-        payload_sha256=upload.payload_sha256,
-    )
+    scope = memory_scope(upload.tenant, sandbox=upload.sandbox)
+    return request_key(scope, upload.request_id, payload_sha256=upload.payload_sha256)
 
 
 def _reused() -> Refusal:

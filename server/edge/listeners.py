@@ -54,6 +54,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
     f"/{VERIFICATION_SERVICE}/GetCheck": Scope.READ_CHECKS,
     f"/{VERIFICATION_SERVICE}/WatchCheck": Scope.READ_CHECKS,
+    f"/{VERIFICATION_SERVICE}/FindChecks": Scope.LIST_CHECKS,
     f"/{VERIFICATION_SERVICE}/FinishCheck": Scope.FINISH_CHECKS,
     f"/{VERIFICATION_SERVICE}/CancelCheck": Scope.FINISH_CHECKS,
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,

@@ -13,9 +13,11 @@ from device_integrity.camera import load_fingerprints
 from liveness import FusionModel, GuidanceSettings, Oval, load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.audit import SERVER_TENANT
+from server.base.page_tokens import PageTokens
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
+from server.checks.finding import CheckFinder
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.progress import CheckInquiry
@@ -25,7 +27,7 @@ from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
 from server.compliance.figures import CheckFigures
-from server.compliance.listing import AuditListing, CheckListing, PageTokens
+from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.reviewing import Reviewing
 from server.compliance.subject_export import SubjectExport
@@ -491,6 +493,14 @@ def open_servicers(
                 vault=stores.vault,
                 now=now,
                 draining=running.draining,
+            ),
+            finder=CheckFinder(
+                repository=stores.checks,
+                records=stores.records,
+                vault=stores.vault,
+                log=stores.audit,
+                tenant_keys=keys.memory.tenant_keys,
+                tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
             ),
             keys=keys,
             now=now,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttemptEnding",
     "AttemptRecord",
+    "CheckPlace",
     "CheckRecord",
     "Decision",
     "EvidenceEntry",
@@ -151,6 +152,14 @@ class CheckRecord:
     def held(self, now: datetime) -> bool:
         """Returns whether a stream holds the check's lease."""
         return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlace:
+    """A place in a list of checks, newest first."""
+
+    create_time: datetime
+    check_id: UUID
 
 
 @dataclass(frozen=True, slots=True)

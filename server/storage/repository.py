@@ -11,7 +11,7 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, literal, or_, select, tuple_, union, update
 
 from server.audit import AuditEvent
 from server.domain.terms import (
@@ -45,6 +45,7 @@ from server.storage.evidence_records import add_record
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
+    CheckPlace,
     CheckRecord,
     Decision,
     EvidenceEntry,
@@ -52,7 +53,15 @@ from server.storage.records import (
     values_of,
 )
 from server.storage.reviews import add_review
-from server.storage.tables import attempts, checks, evidence, policies, requests, schema_floor
+from server.storage.tables import (
+    attempts,
+    checks,
+    evidence,
+    policies,
+    record_terms,
+    requests,
+    schema_floor,
+)
 from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 
 __all__ = ["CheckRepository"]
@@ -149,6 +158,11 @@ class CheckRepository(Repository):
             RequestIdReused: The request was made before with another payload.
         """
         return _created_by(connection, request)
+
+    @reads
+    def requested(self, connection: Connection, request: RequestKey) -> UUID | None:
+        """Returns the check that a request created, whatever its payload was; None if there is none."""
+        return connection.scalars(_requested(request).with_only_columns(requests.c.check_id)).one_or_none()
 
     @reads
     def expect_allowed(
@@ -521,6 +535,62 @@ class CheckRepository(Repository):
         return list_checks(connection, query)
 
     @reads
+    def find(
+        self,
+        connection: Connection,
+        tenant: str,
+        *,
+        sandbox: bool,
+        check_id: UUID | None = None,
+        subject: tuple[str, Sequence[str]] | None = None,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        after: CheckPlace | None = None,
+        limit: int,
+    ) -> list[CheckRecord]:
+        """Returns checks that are not erased, newest first.
+
+        Args:
+            check_id: Only this check.
+            subject: Only those of a person: the reference, which open checks have in clear, and its terms
+                under each key that is kept, by which records are found.
+            since: Only checks that were created at this time or later.
+            before: Only checks that were created earlier.
+            after: Only checks that follow this place.
+        """
+        row = checks.c
+        query = CHECKS.where(row.tenant == tenant, row.sandbox == sandbox, row.state != CheckState.ERASED)
+        if check_id is not None:
+            query = query.where(row.check_id == check_id)
+        if subject is not None:
+            reference, terms = subject
+            in_clear = select(row.check_id).where(
+                # The index has no rows with an empty reference.
+                row.tenant == tenant,
+                row.subject_reference == reference,
+                row.subject_reference != "",
+            )
+            by_record = select(record_terms.c.check_id).where(
+                record_terms.c.tenant == tenant, record_terms.c.term.in_(terms)
+            )
+            query = query.where(row.check_id.in_(union(in_clear, by_record)))
+        if since is not None:
+            query = query.where(row.create_time >= since)
+        if before is not None:
+            query = query.where(row.create_time < before)
+        if after is not None:
+            query = query.where(
+                tuple_(row.create_time, row.check_id)
+                < tuple_(
+                    literal(after.create_time, row.create_time.type),
+                    literal(after.check_id, row.check_id.type),
+                )
+            )
+        return list_checks(
+            connection, query.order_by(row.create_time.desc(), row.check_id.desc()).limit(limit)
+        )
+
+    @reads
     def referenced(self, connection: Connection, object_keys: Collection[str]) -> frozenset[str]:
         """Returns those of ``object_keys`` that a check's evidence refers to."""
         query = select(evidence.c.object_key).where(evidence.c.object_key.in_(object_keys))
@@ -532,13 +602,16 @@ class CheckRepository(Repository):
         return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
 
 
-def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | None:
-    query = select(requests.c.payload_sha256, requests.c.check_id).where(
+def _requested(request: RequestKey) -> Select[tuple[bytes, UUID]]:
+    return select(requests.c.payload_sha256, requests.c.check_id).where(
         requests.c.tenant == request.tenant,
         requests.c.method == request.method,
         requests.c.request_id == request.request_id,
     )
-    row = connection.execute(query).one_or_none()
+
+
+def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | None:
+    row = connection.execute(_requested(request)).one_or_none()
     if row is None:
         return None
     # The request of an erased check has no hash any more and leads to the tombstone.

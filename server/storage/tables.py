@@ -252,6 +252,7 @@ checks = Table(
         postgresql_where=text("subject_reference != ''"),
     ),
     Index(None, "tenant", "decide_time"),
+    Index(None, "tenant", "sandbox", "create_time", "check_id"),
     Index(None, "state", "scan_deadline"),
     Index(None, "state", "retain_until"),
     Index(

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import pytest
 from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric import ec
+from joserfc.errors import JoseError
 
 from server.keyring.result_signer import ResultSigner
 from tests.docs.pages import REPOSITORY, code_blocks
@@ -129,3 +130,39 @@ def test_a_result_is_accepted_and_others_are_refused(
     # Of a sandbox only for a caller that says so.
     assert "a sandbox result" in (refusal(_SANDBOX) or "")
     assert refusal(_SANDBOX, sandbox=True) is None
+
+
+def _verified_claims(token: str, *, tenant: str = _TENANT, check_id: str = "4711") -> dict[str, Any]:
+    names: dict[str, Any] = {}
+    exec(_code("python", "def verified_claims"), names)  # noqa: S102 - our own page
+    verify: Callable[..., dict[str, Any]] = names["verified_claims"]
+    return verify(token, _JWKS, issuer=_ISSUER, tenant=tenant, check_id=check_id)
+
+
+_CLAIMS = {"aud": _TENANT, "check_id": "4711", "status": "SUCCESS"}
+
+
+def test_the_claims_of_a_result_are_read_by_a_jwt_library() -> None:
+    assert _verified_claims(_SIGNER.sign_claims(_CLAIMS)) == {"iss": _ISSUER, **_CLAIMS}
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        _STRANGER.sign_claims(_CLAIMS),
+        _SIGNER.sign_claims(_CLAIMS | {"aud": f"sandbox:{_TENANT}"}),
+        _SIGNER.sign_claims(_CLAIMS | {"check_id": "4712"}),
+        _SIGNER.sign_claims(_CLAIMS | {"iss": "https://elsewhere.example"}),
+        _SIGNER.sign(
+            json.dumps({"iss": _ISSUER, **_CLAIMS}).encode(),
+            tenant=None,
+            sandbox=False,
+            kind="facegate-review",
+        ),
+        _GOOD,
+    ],
+    ids=["stranger", "sandbox", "other check", "other issuer", "review", "result"],
+)
+def test_other_tokens_are_no_claims_of_the_result(token: str) -> None:
+    with pytest.raises((JoseError, ValueError)):
+        _verified_claims(token)

@@ -413,6 +413,7 @@ class FinishCheckResponse(_message.Message):
     EVIDENCE_PROBLEMS_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGE_SHORTFALL_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
+    RESULT_JWT_FIELD_NUMBER: _builtins.int
     result_jws: _builtins.str
     """A compact JWS (RFC 7515, ES256) whose payload is the serialised CheckResult: verify it offline with
     the key that the admin listener publishes as JWKS. Its header has `typ` "facegate-result", and with
@@ -420,6 +421,12 @@ class FinishCheckResponse(_message.Message):
     """
     audit_image_shortfall: Global___AuditImageShortfall.ValueType
     """Why there are fewer audit images than requested."""
+    result_jwt: _builtins.str
+    """The main facts of the result as a JWT (RFC 7519, ES256) for any JWT library, signed with the same key as
+    `result_jws`. Its header has `typ` "facegate-result+jwt". `aud` is the tenant; for results of sandbox checks it is
+    "sandbox:" and the tenant, so that a backend that expects its tenant refuses them. It is the same result at every
+    call, and does not expire: require the `check_id` that you asked for.
+    """
     @_builtins.property
     def result(self) -> _result_pb2.CheckResult:
         """The result."""
@@ -450,10 +457,11 @@ class FinishCheckResponse(_message.Message):
         evidence_problems: _abc.Iterable[Global___EvidenceProblem] | None = ...,
         audit_image_shortfall: Global___AuditImageShortfall.ValueType = ...,
         review: _review_pb2.CheckReview | None = ...,
+        result_jwt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_frame", b"evidence_frame", "result", b"result", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "review", b"review"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "result_jwt", b"result_jwt", "review", b"review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -762,3 +770,139 @@ class CheckProgress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckProgress: _TypeAlias = CheckProgress  # noqa: Y015
+
+@_typing.final
+class FindChecksRequest(_message.Message):
+    """Conditions on checks; every one that is set must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CREATED_SINCE_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    subject_reference: _builtins.str
+    """The person, as in UploadTrustedImageRequest; at most 256 bytes."""
+    request_id: _builtins.str
+    """The `request_id` of the upload: finds its one check."""
+    state: Global___CheckProgress.State.ValueType
+    """The state."""
+    page_size: _builtins.int
+    """The largest number of checks on the page, at most 100; 0 for 50. With `state`, a page may have fewer checks, or
+    none, although others follow: only an empty `next_page_token` ends the list.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with otherwise the same fields; empty for the first page."""
+    @_builtins.property
+    def created_since(self) -> _timestamp_pb2.Timestamp:
+        """Created at this time or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Created earlier."""
+
+    def __init__(
+        self,
+        *,
+        subject_reference: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        created_since: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_since", b"created_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_since", b"created_since", "page_size", b"page_size", "page_token", b"page_token", "request_id", b"request_id", "state", b"state", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindChecksRequest: _TypeAlias = FindChecksRequest  # noqa: Y015
+
+@_typing.final
+class FindChecksResponse(_message.Message):
+    """A page of checks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gives the next page; empty after the last one."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckListing]:
+        """The checks, newest first."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___CheckListing] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindChecksResponse: _TypeAlias = FindChecksResponse  # noqa: Y015
+
+@_typing.final
+class CheckListing(_message.Message):
+    """A check, without its result; FinishCheck returns that, signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check."""
+    state: Global___CheckProgress.State.ValueType
+    """Its state."""
+    status: _result_pb2.CheckStatus.ValueType
+    """The status, once it is decided; only for callers with the scope checks.finish. It is not signed: accept a person
+    by the result of FinishCheck only.
+    """
+    subject_reference: _builtins.str
+    """The orchestrator's reference to the person."""
+    policy: _builtins.str
+    """Name of the policy."""
+    sandbox: _builtins.bool
+    """Whether a sandbox caller created it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided; absent before."""
+
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        status: _result_pb2.CheckStatus.ValueType = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        subject_reference: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        sandbox: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id", "create_time", b"create_time", "decide_time", b"decide_time", "policy", b"policy", "sandbox", b"sandbox", "state", b"state", "status", b"status", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckListing: _TypeAlias = CheckListing  # noqa: Y015

@@ -301,6 +301,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("subject_reference != ''"),
     )
     op.create_index("ix_checks_tenant_decide_time", "checks", ["tenant", "decide_time"])
+    op.create_index(
+        "ix_checks_tenant_sandbox_create_time_check_id",
+        "checks",
+        ["tenant", "sandbox", "create_time", "check_id"],
+    )
     op.create_index("ix_checks_state_scan_deadline", "checks", ["state", "scan_deadline"])
     op.create_index("ix_checks_state_retain_until", "checks", ["state", "retain_until"])
     op.create_index(
