@@ -17,7 +17,9 @@ import { CallRefusedError, ConnectionFailedError, ServerNotTrustedError, transla
 import type { CheckResult } from "./generated/facegate/v1/result_pb.js";
 import {
   CheckProgressSchema,
+  type CheckListing,
   type CheckProgress,
+  type FindChecksRequestSchema,
   type FinishCheckResponse,
   type UploadTrustedImageRequestSchema,
   type UploadTrustedImageResponse,
@@ -175,6 +177,18 @@ export class Facegate {
   /** Gives a check up. One that is decided stays as it is. */
   async cancelCheck(checkId: string, options?: CallOptions): Promise<CheckProgress> {
     return known((await this.call(VerificationService.method.cancelCheck, { checkId }, options)).progress);
+  }
+
+  /** Yields your checks that meet all conditions, newest first, page by page. Their status is not signed. */
+  async *findChecks(
+    conditions: Init<typeof FindChecksRequestSchema>,
+    options?: CallOptions,
+  ): AsyncGenerator<CheckListing, void, void> {
+    for (let pageToken = conditions.pageToken ?? ""; ; ) {
+      const page = await this.call(VerificationService.method.findChecks, { ...conditions, pageToken }, options);
+      yield* page.checks;
+      if (!(pageToken = page.nextPageToken)) return;
+    }
   }
 
   /** Makes any unary call of the service listener, such as `VerificationService.method.getCheck`. */

@@ -129,6 +129,14 @@ test("a watch of a check that there is not ends", async () => {
   await assert.rejects(facegate.watchCheck("4711").next(), { reason: "CHECK_NOT_FOUND" });
 });
 
+test("checks are found page by page", async () => {
+  answers = [{ checks: [{ checkId: "3" }, { checkId: "2" }], nextPageToken: "next" }, { checks: [{ checkId: "1" }] }];
+  const found = [];
+  for await (const { checkId } of facegate.findChecks({ subjectReference: "customer-4711" })) found.push(checkId);
+  assert.deepEqual(found, ["3", "2", "1"]);
+  assert.deepEqual(calls.map(({ request }) => [request.subjectReference, request.pageToken]), [["customer-4711", ""], ["customer-4711", "next"]]);
+});
+
 test("plaintext is for this machine only", () => {
   for (const address of ["http://facegate.example:8444", "facegate.example:8444", "ftp://127.0.0.1"]) {
     assert.throws(() => new Facegate({ address, results }), TypeError);

@@ -14,7 +14,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { AttemptSummary, CheckResult, EvidenceImage, EvidenceReference, PolicyReference } from "./result_pb.js";
+import type { AttemptSummary, CheckResult, CheckStatus, EvidenceImage, EvidenceReference, PolicyReference } from "./result_pb.js";
 import { file_facegate_v1_result } from "./result_pb.js";
 import type { CheckReview } from "./review_pb.js";
 import { file_facegate_v1_review } from "./review_pb.js";
@@ -28,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file facegate/v1/verification_service.proto.
  */
 export const file_facegate_v1_verification_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWNlZ2F0ZS92MS92ZXJpZmljYXRpb25fc2VydmljZS5wcm90bxILZmFjZWdhdGUudjEipAIKGVVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QSDwoFaW1hZ2UYASABKAxIABIZCg9pbWFnZV9yZWZlcmVuY2UYAiABKAlIABIOCgZwb2xpY3kYAyABKAkSHwoEbW9kZRgEIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSGQoRc3ViamVjdF9yZWZlcmVuY2UYBSABKAkSGQoRY29uc2VudF9yZWZlcmVuY2UYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIeChFyZXRlbnRpb25fc2Vjb25kcxgIIAEoDUgBiAEBEhkKEWRvY3VtZW50X3BvcnRyYWl0GAkgASgIQg8KDXRydXN0ZWRfaW1hZ2VCFAoSX3JldGVudGlvbl9zZWNvbmRzIswCChpVcGxvYWRUcnVzdGVkSW1hZ2VSZXNwb25zZRIQCghjaGVja19pZBgBIAEoCRISCgpzY2FuX3Rva2VuGAIgASgJEhwKFGNoYWxsZW5nZV9rZXlfc2hhMjU2GAMgASgMEjQKEHNjYW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEnJlc3VsdF9leHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoIcG9ydHJhaXQYBiABKAsyGy5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcG9ydBIfCgRtb2RlGAcgASgOMhEuZmFjZWdhdGUudjEuTW9kZRIsCgZwb2xpY3kYCCABKAsyHC5mYWNlZ2F0ZS52MS5Qb2xpY3lSZWZlcmVuY2UitgEKDlBvcnRyYWl0UmVwb3J0EhIKCm1lZGlhX3R5cGUYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNEhcKD2V5ZV9kaXN0YW5jZV9weBgEIAEoARI2CgxyZXF1aXJlbWVudHMYBSADKAsyIC5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50EhEKCWNvbnRhaW5lchgGIAEoCRINCgVub3RlcxgHIAMoCSLHAwoTUG9ydHJhaXRSZXF1aXJlbWVudBIMCgRjb2RlGAEgASgJEg4KBmNsYXVzZRgCIAEoCRIQCghtZWFzdXJlZBgDIAEoCRIQCghyZXF1aXJlZBgEIAEoCRITCgZwYXNzZWQYBSABKAhIAIgBARI7CghzZXZlcml0eRgGIAEoDjIpLmZhY2VnYXRlLnYxLlBvcnRyYWl0UmVxdWlyZW1lbnQuU2V2ZXJpdHkSEgoFc2NvcmUYByABKA1IAYgBARI3CgZtZXRob2QYCCABKA4yJy5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50Lk1ldGhvZBIZChF1bmFzc2Vzc2VkX3JlYXNvbhgJIAEoCSJOCghTZXZlcml0eRIYChRTRVZFUklUWV9VTlNQRUNJRklFRBAAEhUKEVNFVkVSSVRZX0FEVklTT1JZEAESEQoNU0VWRVJJVFlfSEFSRBACIk8KBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABITCg9NRVRIT0RfU1RBTkRBUkQQARIYChRNRVRIT0RfQVBQUk9YSU1BVElPThACQgkKB19wYXNzZWRCCAoGX3Njb3JlImsKEkZpbmlzaENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCRIZChFhdWRpdF9pbWFnZV9saW1pdBgCIAEoDRIRCgljbG9zZV9ub3cYAyABKAgSFQoNaXNzdWVyX2hlYWRlchgEIAEoCCLdAgoTRmluaXNoQ2hlY2tSZXNwb25zZRIoCgZyZXN1bHQYASABKAsyGC5mYWNlZ2F0ZS52MS5DaGVja1Jlc3VsdBISCgpyZXN1bHRfandzGAIgASgJEjIKDmV2aWRlbmNlX2ZyYW1lGAMgASgLMhouZmFjZWdhdGUudjEuRXZpZGVuY2VJbWFnZRIwCgxhdWRpdF9pbWFnZXMYBCADKAsyGi5mYWNlZ2F0ZS52MS5FdmlkZW5jZUltYWdlEjcKEWV2aWRlbmNlX3Byb2JsZW1zGAUgAygLMhwuZmFjZWdhdGUudjEuRXZpZGVuY2VQcm9ibGVtEj8KFWF1ZGl0X2ltYWdlX3Nob3J0ZmFsbBgGIAEoDjIgLmZhY2VnYXRlLnYxLkF1ZGl0SW1hZ2VTaG9ydGZhbGwSKAoGcmV2aWV3GAcgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXZpZXciyAEKD0V2aWRlbmNlUHJvYmxlbRIvCgdwaWN0dXJlGAEgASgLMh4uZmFjZWdhdGUudjEuRXZpZGVuY2VSZWZlcmVuY2USLwoEa2luZBgCIAEoDjIhLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbS5LaW5kIlMKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfTE9TVBABEhAKDEtJTkRfQUxURVJFRBACEhQKEEtJTkRfVU5BVkFJTEFCTEUQAyIjCg9HZXRDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQAoQR2V0Q2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MiPQoRV2F0Y2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSFgoOdW50aWxfcmV2aWV3ZWQYAiABKAgiQgoSV2F0Y2hDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyImChJDYW5jZWxDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQwoTQ2FuY2VsQ2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MikgQKDUNoZWNrUHJvZ3Jlc3MSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEi0KCGF0dGVtcHRzGAMgAygLMhsuZmFjZWdhdGUudjEuQXR0ZW1wdFN1bW1hcnkSMwoPcmVzdW1hYmxlX3VudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2FuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmF0dGVtcHRzX3JlbWFpbmluZxgHIAEoDRIPCgdzYW5kYm94GAggASgIEigKBnJldmlldxgJIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3IpQBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1dBSVRJTkcQARISCg5TVEFURV9TQ0FOTklORxACEhUKEVNUQVRFX0lOVEVSUlVQVEVEEAMSEQoNU1RBVEVfREVDSURFRBAEEhAKDFNUQVRFX0NMT1NFRBAFEhEKDVNUQVRFX0VYUElSRUQQBiqsAQoTQXVkaXRJbWFnZVNob3J0ZmFsbBIlCiFBVURJVF9JTUFHRV9TSE9SVEZBTExfVU5TUEVDSUZJRUQQABIgChxBVURJVF9JTUFHRV9TSE9SVEZBTExfUE9MSUNZEAESKAokQVVESVRfSU1BR0VfU0hPUlRGQUxMX0ZFV0VSX0NBUFRVUkVEEAISIgoeQVVESVRfSU1BR0VfU0hPUlRGQUxMX1BST0JMRU1TEAMyhwQKE1ZlcmlmaWNhdGlvblNlcnZpY2USZQoSVXBsb2FkVHJ1c3RlZEltYWdlEiYuZmFjZWdhdGUudjEuVXBsb2FkVHJ1c3RlZEltYWdlUmVxdWVzdBonLmZhY2VnYXRlLnYxLlVwbG9hZFRydXN0ZWRJbWFnZVJlc3BvbnNlEksKCFNjYW5GYWNlEhwuZmFjZWdhdGUudjEuU2NhbkZhY2VSZXF1ZXN0Gh0uZmFjZWdhdGUudjEuU2NhbkZhY2VSZXNwb25zZSgBMAESUAoLRmluaXNoQ2hlY2sSHy5mYWNlZ2F0ZS52MS5GaW5pc2hDaGVja1JlcXVlc3QaIC5mYWNlZ2F0ZS52MS5GaW5pc2hDaGVja1Jlc3BvbnNlEkcKCEdldENoZWNrEhwuZmFjZWdhdGUudjEuR2V0Q2hlY2tSZXF1ZXN0Gh0uZmFjZWdhdGUudjEuR2V0Q2hlY2tSZXNwb25zZRJPCgpXYXRjaENoZWNrEh4uZmFjZWdhdGUudjEuV2F0Y2hDaGVja1JlcXVlc3QaHy5mYWNlZ2F0ZS52MS5XYXRjaENoZWNrUmVzcG9uc2UwARJQCgtDYW5jZWxDaGVjaxIfLmZhY2VnYXRlLnYxLkNhbmNlbENoZWNrUmVxdWVzdBogLmZhY2VnYXRlLnYxLkNhbmNlbENoZWNrUmVzcG9uc2VCMgoPb3JnLmZhY2VnYXRlLnYxQhhWZXJpZmljYXRpb25TZXJ2aWNlUHJvdG9QAboCAkZHYgZwcm90bzM", [file_facegate_v1_result, file_facegate_v1_review, file_facegate_v1_scan, file_google_protobuf_timestamp]);
+  fileDesc("CiZmYWNlZ2F0ZS92MS92ZXJpZmljYXRpb25fc2VydmljZS5wcm90bxILZmFjZWdhdGUudjEipAIKGVVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QSDwoFaW1hZ2UYASABKAxIABIZCg9pbWFnZV9yZWZlcmVuY2UYAiABKAlIABIOCgZwb2xpY3kYAyABKAkSHwoEbW9kZRgEIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSGQoRc3ViamVjdF9yZWZlcmVuY2UYBSABKAkSGQoRY29uc2VudF9yZWZlcmVuY2UYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIeChFyZXRlbnRpb25fc2Vjb25kcxgIIAEoDUgBiAEBEhkKEWRvY3VtZW50X3BvcnRyYWl0GAkgASgIQg8KDXRydXN0ZWRfaW1hZ2VCFAoSX3JldGVudGlvbl9zZWNvbmRzIswCChpVcGxvYWRUcnVzdGVkSW1hZ2VSZXNwb25zZRIQCghjaGVja19pZBgBIAEoCRISCgpzY2FuX3Rva2VuGAIgASgJEhwKFGNoYWxsZW5nZV9rZXlfc2hhMjU2GAMgASgMEjQKEHNjYW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEnJlc3VsdF9leHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoIcG9ydHJhaXQYBiABKAsyGy5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcG9ydBIfCgRtb2RlGAcgASgOMhEuZmFjZWdhdGUudjEuTW9kZRIsCgZwb2xpY3kYCCABKAsyHC5mYWNlZ2F0ZS52MS5Qb2xpY3lSZWZlcmVuY2UitgEKDlBvcnRyYWl0UmVwb3J0EhIKCm1lZGlhX3R5cGUYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNEhcKD2V5ZV9kaXN0YW5jZV9weBgEIAEoARI2CgxyZXF1aXJlbWVudHMYBSADKAsyIC5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50EhEKCWNvbnRhaW5lchgGIAEoCRINCgVub3RlcxgHIAMoCSLHAwoTUG9ydHJhaXRSZXF1aXJlbWVudBIMCgRjb2RlGAEgASgJEg4KBmNsYXVzZRgCIAEoCRIQCghtZWFzdXJlZBgDIAEoCRIQCghyZXF1aXJlZBgEIAEoCRITCgZwYXNzZWQYBSABKAhIAIgBARI7CghzZXZlcml0eRgGIAEoDjIpLmZhY2VnYXRlLnYxLlBvcnRyYWl0UmVxdWlyZW1lbnQuU2V2ZXJpdHkSEgoFc2NvcmUYByABKA1IAYgBARI3CgZtZXRob2QYCCABKA4yJy5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50Lk1ldGhvZBIZChF1bmFzc2Vzc2VkX3JlYXNvbhgJIAEoCSJOCghTZXZlcml0eRIYChRTRVZFUklUWV9VTlNQRUNJRklFRBAAEhUKEVNFVkVSSVRZX0FEVklTT1JZEAESEQoNU0VWRVJJVFlfSEFSRBACIk8KBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABITCg9NRVRIT0RfU1RBTkRBUkQQARIYChRNRVRIT0RfQVBQUk9YSU1BVElPThACQgkKB19wYXNzZWRCCAoGX3Njb3JlImsKEkZpbmlzaENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCRIZChFhdWRpdF9pbWFnZV9saW1pdBgCIAEoDRIRCgljbG9zZV9ub3cYAyABKAgSFQoNaXNzdWVyX2hlYWRlchgEIAEoCCLxAgoTRmluaXNoQ2hlY2tSZXNwb25zZRIoCgZyZXN1bHQYASABKAsyGC5mYWNlZ2F0ZS52MS5DaGVja1Jlc3VsdBISCgpyZXN1bHRfandzGAIgASgJEjIKDmV2aWRlbmNlX2ZyYW1lGAMgASgLMhouZmFjZWdhdGUudjEuRXZpZGVuY2VJbWFnZRIwCgxhdWRpdF9pbWFnZXMYBCADKAsyGi5mYWNlZ2F0ZS52MS5FdmlkZW5jZUltYWdlEjcKEWV2aWRlbmNlX3Byb2JsZW1zGAUgAygLMhwuZmFjZWdhdGUudjEuRXZpZGVuY2VQcm9ibGVtEj8KFWF1ZGl0X2ltYWdlX3Nob3J0ZmFsbBgGIAEoDjIgLmZhY2VnYXRlLnYxLkF1ZGl0SW1hZ2VTaG9ydGZhbGwSKAoGcmV2aWV3GAcgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXZpZXcSEgoKcmVzdWx0X2p3dBgIIAEoCSLIAQoPRXZpZGVuY2VQcm9ibGVtEi8KB3BpY3R1cmUYASABKAsyHi5mYWNlZ2F0ZS52MS5FdmlkZW5jZVJlZmVyZW5jZRIvCgRraW5kGAIgASgOMiEuZmFjZWdhdGUudjEuRXZpZGVuY2VQcm9ibGVtLktpbmQiUwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDQoJS0lORF9MT1NUEAESEAoMS0lORF9BTFRFUkVEEAISFAoQS0lORF9VTkFWQUlMQUJMRRADIiMKD0dldENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCSJAChBHZXRDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyI9ChFXYXRjaENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCRIWCg51bnRpbF9yZXZpZXdlZBgCIAEoCCJCChJXYXRjaENoZWNrUmVzcG9uc2USLAoIcHJvZ3Jlc3MYASABKAsyGi5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzIiYKEkNhbmNlbENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCSJDChNDYW5jZWxDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyKSBAoNQ2hlY2tQcm9ncmVzcxIQCghjaGVja19pZBgBIAEoCRIvCgVzdGF0ZRgCIAEoDjIgLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MuU3RhdGUSLQoIYXR0ZW1wdHMYAyADKAsyGy5mYWNlZ2F0ZS52MS5BdHRlbXB0U3VtbWFyeRIzCg9yZXN1bWFibGVfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEHNjYW5fZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEnJlc3VsdF9leHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSYXR0ZW1wdHNfcmVtYWluaW5nGAcgASgNEg8KB3NhbmRib3gYCCABKAgSKAoGcmV2aWV3GAkgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXZpZXcilAEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfV0FJVElORxABEhIKDlNUQVRFX1NDQU5OSU5HEAISFQoRU1RBVEVfSU5URVJSVVBURUQQAxIRCg1TVEFURV9ERUNJREVEEAQSEAoMU1RBVEVfQ0xPU0VEEAUSEQoNU1RBVEVfRVhQSVJFRBAGIoECChFGaW5kQ2hlY2tzUmVxdWVzdBIZChFzdWJqZWN0X3JlZmVyZW5jZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEjEKDWNyZWF0ZWRfc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgVzdGF0ZRgFIAEoDjIgLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MuU3RhdGUSEQoJcGFnZV9zaXplGAYgASgNEhIKCnBhZ2VfdG9rZW4YByABKAkiWAoSRmluZENoZWNrc1Jlc3BvbnNlEikKBmNoZWNrcxgBIAMoCzIZLmZhY2VnYXRlLnYxLkNoZWNrTGlzdGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkimQIKDENoZWNrTGlzdGluZxIQCghjaGVja19pZBgBIAEoCRIvCgVzdGF0ZRgCIAEoDjIgLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MuU3RhdGUSKAoGc3RhdHVzGAMgASgOMhguZmFjZWdhdGUudjEuQ2hlY2tTdGF0dXMSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlY2lkZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFzdWJqZWN0X3JlZmVyZW5jZRgGIAEoCRIOCgZwb2xpY3kYByABKAkSDwoHc2FuZGJveBgIIAEoCCqsAQoTQXVkaXRJbWFnZVNob3J0ZmFsbBIlCiFBVURJVF9JTUFHRV9TSE9SVEZBTExfVU5TUEVDSUZJRUQQABIgChxBVURJVF9JTUFHRV9TSE9SVEZBTExfUE9MSUNZEAESKAokQVVESVRfSU1BR0VfU0hPUlRGQUxMX0ZFV0VSX0NBUFRVUkVEEAISIgoeQVVESVRfSU1BR0VfU0hPUlRGQUxMX1BST0JMRU1TEAMy1gQKE1ZlcmlmaWNhdGlvblNlcnZpY2USZQoSVXBsb2FkVHJ1c3RlZEltYWdlEiYuZmFjZWdhdGUudjEuVXBsb2FkVHJ1c3RlZEltYWdlUmVxdWVzdBonLmZhY2VnYXRlLnYxLlVwbG9hZFRydXN0ZWRJbWFnZVJlc3BvbnNlEksKCFNjYW5GYWNlEhwuZmFjZWdhdGUudjEuU2NhbkZhY2VSZXF1ZXN0Gh0uZmFjZWdhdGUudjEuU2NhbkZhY2VSZXNwb25zZSgBMAESUAoLRmluaXNoQ2hlY2sSHy5mYWNlZ2F0ZS52MS5GaW5pc2hDaGVja1JlcXVlc3QaIC5mYWNlZ2F0ZS52MS5GaW5pc2hDaGVja1Jlc3BvbnNlEkcKCEdldENoZWNrEhwuZmFjZWdhdGUudjEuR2V0Q2hlY2tSZXF1ZXN0Gh0uZmFjZWdhdGUudjEuR2V0Q2hlY2tSZXNwb25zZRJPCgpXYXRjaENoZWNrEh4uZmFjZWdhdGUudjEuV2F0Y2hDaGVja1JlcXVlc3QaHy5mYWNlZ2F0ZS52MS5XYXRjaENoZWNrUmVzcG9uc2UwARJQCgtDYW5jZWxDaGVjaxIfLmZhY2VnYXRlLnYxLkNhbmNlbENoZWNrUmVxdWVzdBogLmZhY2VnYXRlLnYxLkNhbmNlbENoZWNrUmVzcG9uc2USTQoKRmluZENoZWNrcxIeLmZhY2VnYXRlLnYxLkZpbmRDaGVja3NSZXF1ZXN0Gh8uZmFjZWdhdGUudjEuRmluZENoZWNrc1Jlc3BvbnNlQjIKD29yZy5mYWNlZ2F0ZS52MUIYVmVyaWZpY2F0aW9uU2VydmljZVByb3RvUAG6AgJGR2IGcHJvdG8z", [file_facegate_v1_result, file_facegate_v1_review, file_facegate_v1_scan, file_google_protobuf_timestamp]);
 
 /**
  * Creates a check. At most 3 MiB in all.
@@ -507,6 +507,16 @@ export type FinishCheckResponse = Message<"facegate.v1.FinishCheckResponse"> & {
    * @generated from field: facegate.v1.CheckReview review = 7;
    */
   review?: CheckReview | undefined;
+
+  /**
+   * The main facts of the result as a JWT (RFC 7519, ES256) for any JWT library, signed with the same key as
+   * `result_jws`. Its header has `typ` "facegate-result+jwt". `aud` is the tenant; for results of sandbox checks it is
+   * "sandbox:" and the tenant, so that a backend that expects its tenant refuses them. It is the same result at every
+   * call, and does not expire: require the `check_id` that you asked for.
+   *
+   * @generated from field: string result_jwt = 8;
+   */
+  resultJwt: string;
 };
 
 /**
@@ -859,6 +869,169 @@ export const CheckProgress_StateSchema: GenEnum<CheckProgress_State> = /*@__PURE
   enumDesc(file_facegate_v1_verification_service, 13, 0);
 
 /**
+ * Conditions on checks; every one that is set must hold.
+ *
+ * @generated from message facegate.v1.FindChecksRequest
+ */
+export type FindChecksRequest = Message<"facegate.v1.FindChecksRequest"> & {
+  /**
+   * The person, as in UploadTrustedImageRequest; at most 256 bytes.
+   *
+   * @generated from field: string subject_reference = 1;
+   */
+  subjectReference: string;
+
+  /**
+   * The `request_id` of the upload: finds its one check.
+   *
+   * @generated from field: string request_id = 2;
+   */
+  requestId: string;
+
+  /**
+   * Created at this time or later.
+   *
+   * @generated from field: google.protobuf.Timestamp created_since = 3;
+   */
+  createdSince?: Timestamp | undefined;
+
+  /**
+   * Created earlier.
+   *
+   * @generated from field: google.protobuf.Timestamp created_before = 4;
+   */
+  createdBefore?: Timestamp | undefined;
+
+  /**
+   * The state.
+   *
+   * @generated from field: facegate.v1.CheckProgress.State state = 5;
+   */
+  state: CheckProgress_State;
+
+  /**
+   * The largest number of checks on the page, at most 100; 0 for 50. With `state`, a page may have fewer checks, or
+   * none, although others follow: only an empty `next_page_token` ends the list.
+   *
+   * @generated from field: uint32 page_size = 6;
+   */
+  pageSize: number;
+
+  /**
+   * `next_page_token` of the page before, with otherwise the same fields; empty for the first page.
+   *
+   * @generated from field: string page_token = 7;
+   */
+  pageToken: string;
+};
+
+/**
+ * Describes the message facegate.v1.FindChecksRequest.
+ * Use `create(FindChecksRequestSchema)` to create a new message.
+ */
+export const FindChecksRequestSchema: GenMessage<FindChecksRequest> = /*@__PURE__*/
+  messageDesc(file_facegate_v1_verification_service, 14);
+
+/**
+ * A page of checks.
+ *
+ * @generated from message facegate.v1.FindChecksResponse
+ */
+export type FindChecksResponse = Message<"facegate.v1.FindChecksResponse"> & {
+  /**
+   * The checks, newest first.
+   *
+   * @generated from field: repeated facegate.v1.CheckListing checks = 1;
+   */
+  checks: CheckListing[];
+
+  /**
+   * Gives the next page; empty after the last one.
+   *
+   * @generated from field: string next_page_token = 2;
+   */
+  nextPageToken: string;
+};
+
+/**
+ * Describes the message facegate.v1.FindChecksResponse.
+ * Use `create(FindChecksResponseSchema)` to create a new message.
+ */
+export const FindChecksResponseSchema: GenMessage<FindChecksResponse> = /*@__PURE__*/
+  messageDesc(file_facegate_v1_verification_service, 15);
+
+/**
+ * A check, without its result; FinishCheck returns that, signed.
+ *
+ * @generated from message facegate.v1.CheckListing
+ */
+export type CheckListing = Message<"facegate.v1.CheckListing"> & {
+  /**
+   * The check.
+   *
+   * @generated from field: string check_id = 1;
+   */
+  checkId: string;
+
+  /**
+   * Its state.
+   *
+   * @generated from field: facegate.v1.CheckProgress.State state = 2;
+   */
+  state: CheckProgress_State;
+
+  /**
+   * The status, once it is decided; only for callers with the scope checks.finish. It is not signed: accept a person
+   * by the result of FinishCheck only.
+   *
+   * @generated from field: facegate.v1.CheckStatus status = 3;
+   */
+  status: CheckStatus;
+
+  /**
+   * When it was created.
+   *
+   * @generated from field: google.protobuf.Timestamp create_time = 4;
+   */
+  createTime?: Timestamp | undefined;
+
+  /**
+   * When it was decided; absent before.
+   *
+   * @generated from field: google.protobuf.Timestamp decide_time = 5;
+   */
+  decideTime?: Timestamp | undefined;
+
+  /**
+   * The orchestrator's reference to the person.
+   *
+   * @generated from field: string subject_reference = 6;
+   */
+  subjectReference: string;
+
+  /**
+   * Name of the policy.
+   *
+   * @generated from field: string policy = 7;
+   */
+  policy: string;
+
+  /**
+   * Whether a sandbox caller created it.
+   *
+   * @generated from field: bool sandbox = 8;
+   */
+  sandbox: boolean;
+};
+
+/**
+ * Describes the message facegate.v1.CheckListing.
+ * Use `create(CheckListingSchema)` to create a new message.
+ */
+export const CheckListingSchema: GenMessage<CheckListing> = /*@__PURE__*/
+  messageDesc(file_facegate_v1_verification_service, 16);
+
+/**
  * Why there are fewer audit images than requested.
  *
  * @generated from enum facegate.v1.AuditImageShortfall
@@ -985,6 +1158,19 @@ export const VerificationService: GenService<{
     methodKind: "unary";
     input: typeof CancelCheckRequestSchema;
     output: typeof CancelCheckResponseSchema;
+  },
+  /**
+   * Finds the caller's checks again, newest first: those of its tenant, and of a sandbox caller those of the sandbox
+   * only, of other callers those outside it only. Erased checks are not found. Called by the orchestrator on the
+   * service listener; changes nothing but the audit log. To follow one check, use WatchCheck. Recommended client
+   * deadline: 5 seconds.
+   *
+   * @generated from rpc facegate.v1.VerificationService.FindChecks
+   */
+  findChecks: {
+    methodKind: "unary";
+    input: typeof FindChecksRequestSchema;
+    output: typeof FindChecksResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_facegate_v1_verification_service, 0);
