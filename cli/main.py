@@ -38,6 +38,7 @@ COMMANDS: Final = {
     "result": LateCommand("cli.result:app", "Verify saved results."),
     "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
     "review": LateCommand("cli.review:app", "Review checks that a policy sends to people."),
+    "events": LateCommand("cli.events:app", "List and replay the events of webhooks."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
     "evaluate": LateCommand("cli.evaluate:app", "Measure error rates on your data, and calibrate packs."),
     "config": LateCommand("cli.config:app", "Show the settings."),

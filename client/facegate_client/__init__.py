@@ -39,6 +39,7 @@ from facegate_client.errors import (
     SourceError,
     StreamLostError,
 )
+from facegate_client.events import Events
 from facegate_client.flash_screen import DisplayedStep, FlashScreen
 from facegate_client.frame_source import (
     CameraDescription,
@@ -72,6 +73,7 @@ __all__ = [
     "ConnectionFailedError",
     "CredentialsError",
     "DisplayedStep",
+    "Events",
     "ExportedCheck",
     "ExportedImage",
     "Exposure",

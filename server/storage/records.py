@@ -101,6 +101,7 @@ class CheckRecord:
         images_erase_time: When retention erased the images, earlier than the rest; else None.
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
+        events: The number of its events for webhooks so far.
     """
 
     check_id: UUID
@@ -143,6 +144,7 @@ class CheckRecord:
     images_erase_time: datetime | None = None
     finish_time: datetime | None = None
     erase_time: datetime | None = None
+    events: int = 0
 
     @property
     def scope(self) -> str:

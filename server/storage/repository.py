@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, func, insert, literal, or_, select, tuple_, union, update
 
 from server.audit import AuditEvent
+from server.domain.events import EventKind, ending_kind
 from server.domain.terms import (
     CLOSED_WITH_RESULT,
     OPEN_STATES,
@@ -39,8 +40,9 @@ from server.storage.check_rows import (
     load_in_state,
     template_row,
 )
-from server.storage.database import Repository, reads, uncancelled, writes
+from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RequestIdReused, RowTaken, SessionKeyMismatch, SessionKeyUnproven
+from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import add_record
 from server.storage.records import (
     AttemptEnding,
@@ -77,6 +79,11 @@ class CheckRepository(Repository):
     Every method may raise ``StorageUnavailable``. Methods with a ``check_id`` raise ``CheckNotFound`` for an
     unknown check unless they state otherwise.
     """
+
+    def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
+        """Initialises the repository over ``database``; its transitions write their events to ``outbox``."""
+        super().__init__(database)
+        self._outbox = outbox
 
     @writes
     def ping(self, connection: Connection) -> None:
@@ -248,6 +255,8 @@ class CheckRepository(Repository):
             resume_until=None,
             streams=record.streams + 1,
         )
+        if record.streams == 0:
+            self._outbox.of_check(connection, record, EventKind.SCAN_STARTED, now)
         return load_check(connection, check_id)
 
     @writes
@@ -482,6 +491,15 @@ class CheckRepository(Repository):
         settle_tries(connection, check_id, decision)
         if decision.review is not None:
             add_review(connection, decision.review)
+        self._outbox.of_check(
+            connection,
+            record,
+            ending_kind(decision.reasons),
+            now,
+            status=decision.status.value,
+            reasons=[reason.value for reason in decision.reasons],
+            review=decision.review is not None,
+        )
 
     @writes
     def finish(

@@ -32,6 +32,7 @@ from sqlalchemy import (
 
 from device_integrity import Assurance
 from liveness import Verdict, VerdictReason
+from server.domain.events import EventKind, EventState
 from server.domain.reviews import ReviewCause, ReviewDecision, ReviewOutcome
 from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
 from server.domain.tries import TryKind, TryOutcome
@@ -49,6 +50,7 @@ __all__ = [
     "device_evidence",
     "device_key_uses",
     "enrolled_keys",
+    "events",
     "evidence",
     "evidence_records",
     "holds",
@@ -243,6 +245,8 @@ checks = Table(
     Column("images_erase_time", UtcTime),
     Column("finish_time", UtcTime),
     Column("erase_time", UtcTime),
+    # The number of its events for webhooks so far.
+    Column("events", Integer, nullable=False, server_default="0"),
     # Only open checks have the reference in clear.
     Index(
         None,
@@ -381,6 +385,39 @@ reviews = Table(
     ),
 )
 """The reviews of decided checks by people; see ``server.domain.reviews``."""
+
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("endpoint", String(64), nullable=False),
+    Column("kind", Word(EventKind, 32), nullable=False),
+    Column("check_id", Uuid, ForeignKey("checks.check_id")),
+    Column("sequence", Integer, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("state", Word(EventState, 16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_time", UtcTime, nullable=False),
+    Column("answer", String(256), nullable=False),
+    Column("answer_time", UtcTime),
+    # Empty while it waits.
+    Column("end_time", UtcTime),
+    Index(
+        None,
+        "endpoint",
+        "next_time",
+        sqlite_where=text("end_time IS NULL"),
+        postgresql_where=text("end_time IS NULL"),
+    ),
+    Index(None, "check_id"),
+    Index(None, "tenant", "create_time"),
+    Index(None, "endpoint", "answer_time"),
+    Index(None, "end_time"),
+)
+"""The outbox of webhooks, one row for each event and endpoint; see ``server.storage.events``."""
 
 pending_approvals = Table(
     "pending_approvals",
