@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help reference install dev demo test test-slow crash accuracy check chart sbom version dist web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo example test test-slow crash accuracy check chart sbom version dist web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -44,6 +44,11 @@ dev: $(VENV)/.installed-dev
 
 demo: install ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
+
+example: install web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
+	@npm --prefix web/server run --silent build
+	@npm --prefix examples/bank install --silent
+	@npm --prefix examples/bank run --silent start
 
 # Three processes keep two cores busy: a third of a test's time is waiting.
 TWO_CORES := --numprocesses 3 --dist worksteal

@@ -16,12 +16,14 @@ __all__ = ["WebhookEvent", "verify_webhook"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookEvent:
-    """An event of a check. It has nothing about the person.
+    """An event, verified. Nothing in it refers to the person.
 
     Attributes:
         event_id: The same in every delivery: remember it, and act once.
         kind: Such as ``check.decided``. Ignore one that you do not know.
         time: When it happened.
+        check_id: Empty for ``subject.erased``.
+        sequence: Rises with each event of a check; 0 without a check.
         sandbox: Whether a sandbox caller created the check.
         status: ``SUCCESS``, ``FAILURE`` or ``NOT_DECIDED``, for information: fetch the result by
             `Orchestrator.finish_check`, and believe that. Empty if the event states none.
@@ -31,8 +33,9 @@ class WebhookEvent:
     event_id: str
     kind: str
     time: datetime
-    check_id: str
     tenant: str
+    check_id: str
+    sequence: int
     sandbox: bool
     status: str
     data: Mapping[str, Any]
@@ -44,9 +47,10 @@ class WebhookEvent:
             event_id=event_id,
             kind=body["type"],
             time=datetime.fromisoformat(body["timestamp"]),
-            check_id=data["check_id"],
             tenant=data["tenant"],
-            sandbox=data["sandbox"],
+            check_id=data.get("check_id", ""),
+            sequence=data.get("sequence", 0),
+            sandbox=data.get("sandbox", False),
             status=data.get("status", ""),
             data=data,
         )

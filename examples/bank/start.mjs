@@ -11,7 +11,7 @@ if (!process.env.BANK_FACEGATE) {
   if (!existsSync(FACEGATE)) throw new Error("Facegate is not installed: run `make install` in the repository");
   mkdirSync("run", { recursive: true, mode: 0o700 });
   if (!existsSync(SECRET_FILE)) {
-    const made = spawnSync(FACEGATE, ["keys", "new-webhook-secret", "--out", SECRET_FILE], { stdio: "inherit" });
+    const made = spawnSync(FACEGATE, ["keys", "new-webhook-secret", SECRET_FILE], { stdio: "inherit" });
     if (made.status !== 0) process.exit(made.status ?? 1);
   }
   const server = spawn(FACEGATE, ["serve", "--config", "facegate.toml"], { stdio: ["ignore", "inherit", "pipe"] });

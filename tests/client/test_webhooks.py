@@ -14,7 +14,14 @@ _OTHER = "whsec_" + base64.b64encode(bytes(31) + b"1").decode()
 _EVENT = {
     "type": "check.decided",
     "timestamp": "2026-11-29T12:00:00.250000Z",
-    "data": {"check_id": "4711", "tenant": "retail", "status": "SUCCESS", "sandbox": True, "policy": "high"},
+    "data": {
+        "check_id": "4711",
+        "tenant": "retail",
+        "status": "SUCCESS",
+        "sandbox": True,
+        "policy": "high",
+        "sequence": 2,
+    },
 }
 _BODY = json.dumps(_EVENT)
 
@@ -37,13 +44,19 @@ def test_an_event_is_read(body: bytes | str) -> None:
         "4711",
         "retail",
     )
-    assert (event.status, event.sandbox, event.data["policy"]) == ("SUCCESS", True, "high")
+    assert (event.status, event.sandbox, event.sequence) == ("SUCCESS", True, 2)
     assert event.time == datetime(2026, 11, 29, 12, 0, 0, 250_000, UTC)
 
 
 def test_an_event_without_a_status_is_read() -> None:
     body = json.dumps(_EVENT | {"data": {"check_id": "1", "tenant": "t", "sandbox": False}})
     assert verify_webhook(body, _headers(body), _SECRET).status == ""
+
+
+def test_an_event_of_a_person_names_no_check() -> None:
+    body = json.dumps(_EVENT | {"type": "subject.erased", "data": {"tenant": "t", "checks": 2}})
+    event = verify_webhook(body, _headers(body), _SECRET)
+    assert (event.check_id, event.sequence, event.data["checks"]) == ("", 0, 2)
 
 
 def test_while_secrets_are_rotated_either_one_is_enough() -> None:

@@ -12,22 +12,31 @@ export type EventType =
   | "evidence.erased"
   | "subject.erased";
 
-/** An event, as its body states it. It names a check and has nothing about the person. */
+/** What an event states (`docs/webhooks.md`): nothing refers to the person. */
+export interface EventData {
+  tenant: string;
+  /** Absent in `subject.erased`. */
+  check_id?: string;
+  sandbox?: boolean;
+  policy?: string;
+  /** Rises with each event of a check. */
+  sequence?: number;
+  /** Present once the check is over, for information: fetch the result by `finishCheck`, and believe that. */
+  status?: "SUCCESS" | "FAILURE" | "NOT_DECIDED" | (string & {});
+  reasons?: string[];
+  /** Whether people will review the check. */
+  review?: boolean;
+  [name: string]: unknown;
+}
+
+/** An event, verified. */
 export interface WebhookEvent {
-  /** Of the event, the same in every delivery: remember it, and act once. */
+  /** The same in every delivery: act once. */
   id: string;
   type: EventType | (string & {});
   /** When it happened. */
   timestamp: Date;
-  data: {
-    check_id: string;
-    tenant: string;
-    sandbox: boolean;
-    /** Of a decided check, for information: fetch the result by `finishCheck`, and believe that. */
-    status?: "SUCCESS" | "FAILURE" | "NOT_DECIDED" | (string & {});
-    policy?: string;
-    [name: string]: unknown;
-  };
+  data: EventData;
 }
 
 /** Headers as Fetch has them, or Node.js and Express. */
