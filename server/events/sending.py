@@ -11,6 +11,7 @@ or redirect leads elsewhere.
 import asyncio
 import base64
 import binascii
+import os
 import secrets
 import socket
 import ssl
@@ -246,6 +247,6 @@ def _words(error: Exception) -> str:
             case socket.gaierror():
                 return "the name of its host cannot be resolved"
     for each in causes:
-        if isinstance(each, OSError) and each.strerror:
-            return f"the connection failed: {each.strerror}"
+        if isinstance(each, OSError) and each.errno:
+            return f"the connection failed: {os.strerror(each.errno)}"
     return f"the answer is not HTTP, or the connection was lost: {type(error).__name__}"
