@@ -16,6 +16,7 @@ from server.audit import SERVER_TENANT
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
+from server.checks.hosted import HostedOffer, HostedScans
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.progress import CheckInquiry
@@ -62,6 +63,7 @@ from server.storage.devices import DeviceRepository
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.figures import FiguresRepository
 from server.storage.holds import HoldRepository
+from server.storage.hosted import HostedRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -111,6 +113,7 @@ class Stores:
     reviews: ReviewRepository
     audit: AuditLog
     sessions: SessionRepository
+    hosted: HostedRepository
     figures: FiguresRepository
 
 
@@ -147,6 +150,7 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
         reviews=ReviewRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
         sessions=SessionRepository(database),
+        hosted=HostedRepository(database),
         figures=FiguresRepository(database),
         vault=RecordVault(
             wrapping_keys=keys.wrapping_keys,
@@ -256,6 +260,7 @@ def check_intake(
         random=secrets.token_bytes,
         serialise_report=serialise_report,
         metrics=metrics,
+        hosted=HostedOffer(settings.hosted, keys),
     )
 
 
@@ -500,6 +505,16 @@ def open_servicers(
         evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
     )
     listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
+    if listeners.hosted is not None:
+        listeners.hosted.open(
+            HostedScans(
+                repository=stores.hosted,
+                checks=stores.checks,
+                keys=keys,
+                random=secrets.token_bytes,
+                now=now,
+            )
+        )
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
         listeners.console.sessions.open(

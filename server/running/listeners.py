@@ -35,6 +35,7 @@ from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
+from server.edge.hosted import HostedPage
 from server.edge.listeners import EVIDENCE, REVIEW, SCOPES, Listener
 from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
 from server.edge.service_servicer import ServiceServicer
@@ -72,6 +73,7 @@ class Listeners:
 
     Attributes:
         web: The listener for pages; ``None`` if settings have none.
+        hosted: The server's own page on it; ``None`` if settings have none.
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
@@ -87,6 +89,7 @@ class Listeners:
     device: Listener
     service: Listener
     web: WebListener | None
+    hosted: HostedPage | None
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
@@ -150,6 +153,7 @@ def make_listeners(
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
     evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
     review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
+    page = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in tls)
     return Listeners(
         device=Listener(
             name="device",
@@ -189,10 +193,12 @@ def make_listeners(
         web=_web_listener(
             settings,
             tls=tls.get("web"),
+            page=page,
             max_connections=connections.web,
             servicer=device_servicer,
             metrics=metrics,
         ),
+        hosted=page,
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
@@ -220,6 +226,7 @@ def _web_listener(
     settings: Settings,
     *,
     tls: TlsFiles | None,
+    page: HostedPage | None,
     max_connections: int,
     servicer: DeviceServicer,
     metrics: Metrics,
@@ -235,12 +242,13 @@ def _web_listener(
         host=web.host,
         port=web.port,
         tls=None if tls is None else tls.context(),
-        origins=settings.device_integrity.web.origins,
+        origins=settings.devices.web.origins,
         max_message_bytes=MOST_DEVICE_BYTES,
         max_connections=max_connections,
         serve=serve,
         idle=servicer.idle,
         metrics=metrics,
+        page=page,
     )
 
 
