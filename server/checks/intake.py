@@ -13,6 +13,7 @@ from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portra
 from server.base.errors import Reason, Refusal
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
+from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
@@ -24,6 +25,7 @@ from server.keyring.keys import KeyRing
 from server.policies import Policy, PolicyFile, parse_policy
 from server.policies.schema import ConsentReference
 from server.storage.errors import RequestIdReused, TriesExceeded
+from server.storage.hosted import HostedScan
 from server.storage.records import (
     CheckRecord,
     EvidenceEntry,
@@ -86,6 +88,7 @@ class TrustedImageUpload:
         document_portrait: Whether the image is the portrait of an identity document.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
         caller: Name of the caller.
+        hosted: How the check is scanned on the server's own page; ``None`` if it is not.
     """
 
     tenant: str
@@ -100,6 +103,7 @@ class TrustedImageUpload:
     document_portrait: bool = False
     payload_sha256: bytes
     caller: str = ""
+    hosted: HostedRequest | None = None
 
 
 def validate_fields(upload: TrustedImageUpload) -> None:
@@ -337,11 +341,14 @@ class AcceptedUpload:
     """A check that waits for its scan, and the scan token for the device.
 
     Attributes:
+        scan_token: Empty for a check that is scanned on the server's own page, which hands it out.
+        scan_url: The address of that page for the person; otherwise empty.
         policy_oid: Object identifier of its frozen policy; empty without one.
     """
 
     record: CheckRecord
-    scan_token: str
+    scan_token: str = field(repr=False)
+    scan_url: str = field(repr=False)
     policy_oid: str
 
 
@@ -361,6 +368,7 @@ class CheckIntake:
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
         metrics: Metrics,
+        hosted: HostedOffer,
     ) -> None:
         """Sets the dependencies of every upload.
 
@@ -370,6 +378,7 @@ class CheckIntake:
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
+            hosted: The server's own page.
         """
         self._repository = repository
         self._offer = offer
@@ -381,6 +390,7 @@ class CheckIntake:
         self._random = random
         self._serialise_report = serialise_report
         self._metrics = metrics
+        self._hosted = hosted
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
         """Accepts a trusted image and creates its check, or refuses it and creates nothing.
@@ -389,6 +399,8 @@ class CheckIntake:
             Refusal: The upload cannot be accepted; the reason and the details state why.
         """
         validate_fields(upload)
+        if upload.hosted is not None:
+            self._hosted.expect_allowed(upload.hosted)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
         _expect_consent(upload, policy_file.policy)
         request = _request(upload)
@@ -403,9 +415,11 @@ class CheckIntake:
             )
         # An earlier call with the same request_id may have frozen an earlier version of the policy.
         frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        hosted = upload.hosted
         return AcceptedUpload(
             record=record,
-            scan_token=self._keys.tokens.issue(record.check_id),
+            scan_token=self._keys.tokens.issue(record.check_id) if hosted is None else "",
+            scan_url="" if hosted is None else self._hosted.link(hosted, record.check_id),
             policy_oid=frozen.oid or "",
         )
 
@@ -467,7 +481,10 @@ class CheckIntake:
             if kept is PortraitKept.BYTES:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
                 images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
-            record = await self._store(check, request, tries, images)
+            hosted = None
+            if upload.hosted is not None:
+                hosted = self._hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
+            record = await self._store(check, request, tries, images, hosted)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
@@ -479,10 +496,11 @@ class CheckIntake:
         request: RequestKey | None,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        hosted: HostedScan | None,
     ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request, tries=tries, images=images)
+            record = await self._repository.create(check, request, tries=tries, images=images, hosted=hosted)
         except RequestIdReused as error:
             await self._evidence.erase(images)
             raise _reused() from error

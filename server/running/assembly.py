@@ -18,6 +18,7 @@ from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.finding import CheckFinder
+from server.checks.hosted import HostedOffer, HostedScans
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.progress import CheckInquiry
@@ -68,6 +69,7 @@ from server.storage.events import EventRepository, Outbox
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.figures import FiguresRepository
 from server.storage.holds import HoldRepository
+from server.storage.hosted import HostedRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -119,6 +121,7 @@ class Stores:
     events: EventRepository
     audit: AuditLog
     sessions: SessionRepository
+    hosted: HostedRepository
     figures: FiguresRepository
 
 
@@ -165,6 +168,7 @@ async def open_stores(
         events=EventRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
         sessions=SessionRepository(database),
+        hosted=HostedRepository(database),
         figures=FiguresRepository(database),
         vault=RecordVault(
             wrapping_keys=keys.wrapping_keys,
@@ -276,6 +280,7 @@ def check_intake(
         random=secrets.token_bytes,
         serialise_report=serialise_report,
         metrics=metrics,
+        hosted=HostedOffer(settings.hosted, keys),
     )
 
 
@@ -543,6 +548,16 @@ def open_servicers(
     )
     listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
     listeners.event_calls.open(event_environment(settings, stores=stores, keys=keys, now=now))
+    if listeners.hosted is not None:
+        listeners.hosted.open(
+            HostedScans(
+                repository=stores.hosted,
+                checks=stores.checks,
+                keys=keys,
+                random=secrets.token_bytes,
+                now=now,
+            )
+        )
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
         listeners.console.sessions.open(

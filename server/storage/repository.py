@@ -44,6 +44,7 @@ from server.storage.database import Database, Repository, reads, uncancelled, wr
 from server.storage.errors import RequestIdReused, RowTaken, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import add_record
+from server.storage.hosted import HostedScan, add_hosted_scan
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -107,6 +108,7 @@ class CheckRepository(Repository):
         *,
         tries: Sequence[TryMark] = (),
         images: tuple[EvidenceEntry, ...] = (),
+        hosted: HostedScan | None = None,
     ) -> CheckRecord:
         """Creates a check, or returns the check that the same request created before.
 
@@ -115,17 +117,18 @@ class CheckRepository(Repository):
             request: The request that makes the call idempotent; None for none.
             tries: The marks of its subject and portrait, whose failures are limited.
             images: The sealed portrait, already durable in the object store, if the policy keeps it.
+            hosted: If it is scanned on the server's own page: what that knows of it.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries, images)
+                return await self._create(check, request, tries, images, hosted=hosted)
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
-        return await self._create(check, request, tries, images)
+        return await self._create(check, request, tries, images, hosted=hosted)
 
     @writes
     def _create(
@@ -135,6 +138,8 @@ class CheckRepository(Repository):
         request: RequestKey | None,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        *,
+        hosted: HostedScan | None,
     ) -> CheckRecord:
         if request is not None:
             existing = _created_by(connection, request)
@@ -155,6 +160,8 @@ class CheckRepository(Repository):
             connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
         _add_evidence(connection, check.check_id, images)
         add_tries(connection, check.check_id, tries, check.create_time)
+        if hosted is not None:
+            add_hosted_scan(connection, hosted)
         return load_check(connection, check.check_id)
 
     @reads

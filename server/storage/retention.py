@@ -25,6 +25,7 @@ from server.storage.devices import erase_device_rows, forget_subject_rows, has_s
 from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
+from server.storage.hosted import remove_hosted_scan
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, policies, requests
@@ -362,6 +363,7 @@ class RetentionRepository(Repository):
         remove_review(connection, check_id)
         connection.execute(delete(attempts).where(attempts.c.check_id == check_id))
         erase_device_rows(connection, check_id)
+        remove_hosted_scan(connection, check_id)
         # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
         # request's identifier stays and leads to the tombstone.
         connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))

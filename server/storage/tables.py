@@ -54,6 +54,7 @@ __all__ = [
     "evidence",
     "evidence_records",
     "holds",
+    "hosted_scans",
     "metadata",
     "one_time_tokens",
     "pending_approvals",
@@ -446,6 +447,25 @@ console_sessions = Table(
     Index(None, "end_time"),
 )
 """The sessions of people in the console (``server.access.sessions``), until they are idle for too long."""
+
+hosted_scans = Table(
+    "hosted_scans",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("return_url", String(1024), nullable=False),
+    Column("expire_time", UtcTime, nullable=False),
+    Column("browser_sha256", LargeBinary(32)),
+    Column("codes", Integer, nullable=False),
+    Column("code_sha256", LargeBinary(32)),
+    Column("code_expire_time", UtcTime),
+    Column("code_reopened", Boolean, nullable=False),
+    Column("phone_sha256", LargeBinary(32)),
+    Column("phone_number", Integer),
+    Column("phone_confirmed", Boolean, nullable=False),
+    Index(None, "code_sha256"),
+)
+"""The checks that are scanned on the server's own page, and the browsers that opened it, by hashes of their
+cookies (``server.checks.hosted``). A code hands the scan over to a phone."""
 
 enrolled_keys = Table(
     "enrolled_keys",

@@ -224,6 +224,20 @@ def upgrade() -> None:
         sa.Column("end_time", _TIME, nullable=False),
     )
     op.create_table(
+        "hosted_scans",
+        sa.Column("check_id", sa.Uuid, sa.ForeignKey("checks.check_id"), primary_key=True),
+        sa.Column("return_url", sa.String(1024), nullable=False),
+        sa.Column("expire_time", _TIME, nullable=False),
+        sa.Column("browser_sha256", sa.LargeBinary(32)),
+        sa.Column("codes", sa.Integer, nullable=False),
+        sa.Column("code_sha256", sa.LargeBinary(32)),
+        sa.Column("code_expire_time", _TIME),
+        sa.Column("code_reopened", sa.Boolean, nullable=False),
+        sa.Column("phone_sha256", sa.LargeBinary(32)),
+        sa.Column("phone_number", sa.Integer),
+        sa.Column("phone_confirmed", sa.Boolean, nullable=False),
+    )
+    op.create_table(
         "enrolled_keys",
         sa.Column("tenant", sa.String(64), primary_key=True),
         sa.Column("kind", sa.String(16), primary_key=True),
@@ -349,6 +363,7 @@ def upgrade() -> None:
     op.create_index("ix_console_sessions_issuer_subject", "console_sessions", ["issuer_subject"])
     op.create_index("ix_console_sessions_issuer_session", "console_sessions", ["issuer_session"])
     op.create_index("ix_console_sessions_end_time", "console_sessions", ["end_time"])
+    op.create_index("ix_hosted_scans_code_sha256", "hosted_scans", ["code_sha256"])
     op.create_index("ix_reviews_tenant_sandbox_create_time", "reviews", ["tenant", "sandbox", "create_time"])
     op.create_index(
         "ix_reviews_expire_time",
