@@ -28,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file facegate/v1/verification_service.proto.
  */
 export const file_facegate_v1_verification_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWNlZ2F0ZS92MS92ZXJpZmljYXRpb25fc2VydmljZS5wcm90bxILZmFjZWdhdGUudjEipAIKGVVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QSDwoFaW1hZ2UYASABKAxIABIZCg9pbWFnZV9yZWZlcmVuY2UYAiABKAlIABIOCgZwb2xpY3kYAyABKAkSHwoEbW9kZRgEIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSGQoRc3ViamVjdF9yZWZlcmVuY2UYBSABKAkSGQoRY29uc2VudF9yZWZlcmVuY2UYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIeChFyZXRlbnRpb25fc2Vjb25kcxgIIAEoDUgBiAEBEhkKEWRvY3VtZW50X3BvcnRyYWl0GAkgASgIQg8KDXRydXN0ZWRfaW1hZ2VCFAoSX3JldGVudGlvbl9zZWNvbmRzIswCChpVcGxvYWRUcnVzdGVkSW1hZ2VSZXNwb25zZRIQCghjaGVja19pZBgBIAEoCRISCgpzY2FuX3Rva2VuGAIgASgJEhwKFGNoYWxsZW5nZV9rZXlfc2hhMjU2GAMgASgMEjQKEHNjYW5fZXhwaXJlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEnJlc3VsdF9leHBpcmVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLQoIcG9ydHJhaXQYBiABKAsyGy5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcG9ydBIfCgRtb2RlGAcgASgOMhEuZmFjZWdhdGUudjEuTW9kZRIsCgZwb2xpY3kYCCABKAsyHC5mYWNlZ2F0ZS52MS5Qb2xpY3lSZWZlcmVuY2UitgEKDlBvcnRyYWl0UmVwb3J0EhIKCm1lZGlhX3R5cGUYASABKAkSDQoFd2lkdGgYAiABKA0SDgoGaGVpZ2h0GAMgASgNEhcKD2V5ZV9kaXN0YW5jZV9weBgEIAEoARI2CgxyZXF1aXJlbWVudHMYBSADKAsyIC5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50EhEKCWNvbnRhaW5lchgGIAEoCRINCgVub3RlcxgHIAMoCSLHAwoTUG9ydHJhaXRSZXF1aXJlbWVudBIMCgRjb2RlGAEgASgJEg4KBmNsYXVzZRgCIAEoCRIQCghtZWFzdXJlZBgDIAEoCRIQCghyZXF1aXJlZBgEIAEoCRITCgZwYXNzZWQYBSABKAhIAIgBARI7CghzZXZlcml0eRgGIAEoDjIpLmZhY2VnYXRlLnYxLlBvcnRyYWl0UmVxdWlyZW1lbnQuU2V2ZXJpdHkSEgoFc2NvcmUYByABKA1IAYgBARI3CgZtZXRob2QYCCABKA4yJy5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50Lk1ldGhvZBIZChF1bmFzc2Vzc2VkX3JlYXNvbhgJIAEoCSJOCghTZXZlcml0eRIYChRTRVZFUklUWV9VTlNQRUNJRklFRBAAEhUKEVNFVkVSSVRZX0FEVklTT1JZEAESEQoNU0VWRVJJVFlfSEFSRBACIk8KBk1ldGhvZBIWChJNRVRIT0RfVU5TUEVDSUZJRUQQABITCg9NRVRIT0RfU1RBTkRBUkQQARIYChRNRVRIT0RfQVBQUk9YSU1BVElPThACQgkKB19wYXNzZWRCCAoGX3Njb3JlImsKEkZpbmlzaENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCRIZChFhdWRpdF9pbWFnZV9saW1pdBgCIAEoDRIRCgljbG9zZV9ub3cYAyABKAgSFQoNaXNzdWVyX2hlYWRlchgEIAEoCCLxAgoTRmluaXNoQ2hlY2tSZXNwb25zZRIoCgZyZXN1bHQYASABKAsyGC5mYWNlZ2F0ZS52MS5DaGVja1Jlc3VsdBISCgpyZXN1bHRfandzGAIgASgJEjIKDmV2aWRlbmNlX2ZyYW1lGAMgASgLMhouZmFjZWdhdGUudjEuRXZpZGVuY2VJbWFnZRIwCgxhdWRpdF9pbWFnZXMYBCADKAsyGi5mYWNlZ2F0ZS52MS5FdmlkZW5jZUltYWdlEjcKEWV2aWRlbmNlX3Byb2JsZW1zGAUgAygLMhwuZmFjZWdhdGUudjEuRXZpZGVuY2VQcm9ibGVtEj8KFWF1ZGl0X2ltYWdlX3Nob3J0ZmFsbBgGIAEoDjIgLmZhY2VnYXRlLnYxLkF1ZGl0SW1hZ2VTaG9ydGZhbGwSKAoGcmV2aWV3GAcgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXZpZXcSEgoKcmVzdWx0X2p3dBgIIAEoCSLIAQoPRXZpZGVuY2VQcm9ibGVtEi8KB3BpY3R1cmUYASABKAsyHi5mYWNlZ2F0ZS52MS5FdmlkZW5jZVJlZmVyZW5jZRIvCgRraW5kGAIgASgOMiEuZmFjZWdhdGUudjEuRXZpZGVuY2VQcm9ibGVtLktpbmQiUwoES2luZBIUChBLSU5EX1VOU1BFQ0lGSUVEEAASDQoJS0lORF9MT1NUEAESEAoMS0lORF9BTFRFUkVEEAISFAoQS0lORF9VTkFWQUlMQUJMRRADIiMKD0dldENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCSJAChBHZXRDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyI9ChFXYXRjaENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCRIWCg51bnRpbF9yZXZpZXdlZBgCIAEoCCJCChJXYXRjaENoZWNrUmVzcG9uc2USLAoIcHJvZ3Jlc3MYASABKAsyGi5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzIiYKEkNhbmNlbENoZWNrUmVxdWVzdBIQCghjaGVja19pZBgBIAEoCSJDChNDYW5jZWxDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyKSBAoNQ2hlY2tQcm9ncmVzcxIQCghjaGVja19pZBgBIAEoCRIvCgVzdGF0ZRgCIAEoDjIgLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MuU3RhdGUSLQoIYXR0ZW1wdHMYAyADKAsyGy5mYWNlZ2F0ZS52MS5BdHRlbXB0U3VtbWFyeRIzCg9yZXN1bWFibGVfdW50aWwYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjQKEHNjYW5fZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjYKEnJlc3VsdF9leHBpcmVfdGltZRgGIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGgoSYXR0ZW1wdHNfcmVtYWluaW5nGAcgASgNEg8KB3NhbmRib3gYCCABKAgSKAoGcmV2aWV3GAkgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXZpZXcilAEKBVN0YXRlEhUKEVNUQVRFX1VOU1BFQ0lGSUVEEAASEQoNU1RBVEVfV0FJVElORxABEhIKDlNUQVRFX1NDQU5OSU5HEAISFQoRU1RBVEVfSU5URVJSVVBURUQQAxIRCg1TVEFURV9ERUNJREVEEAQSEAoMU1RBVEVfQ0xPU0VEEAUSEQoNU1RBVEVfRVhQSVJFRBAGIoECChFGaW5kQ2hlY2tzUmVxdWVzdBIZChFzdWJqZWN0X3JlZmVyZW5jZRgBIAEoCRISCgpyZXF1ZXN0X2lkGAIgASgJEjEKDWNyZWF0ZWRfc2luY2UYAyABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEjIKDmNyZWF0ZWRfYmVmb3JlGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgVzdGF0ZRgFIAEoDjIgLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MuU3RhdGUSEQoJcGFnZV9zaXplGAYgASgNEhIKCnBhZ2VfdG9rZW4YByABKAkiWAoSRmluZENoZWNrc1Jlc3BvbnNlEikKBmNoZWNrcxgBIAMoCzIZLmZhY2VnYXRlLnYxLkNoZWNrTGlzdGluZxIXCg9uZXh0X3BhZ2VfdG9rZW4YAiABKAkimQIKDENoZWNrTGlzdGluZxIQCghjaGVja19pZBgBIAEoCRIvCgVzdGF0ZRgCIAEoDjIgLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MuU3RhdGUSKAoGc3RhdHVzGAMgASgOMhguZmFjZWdhdGUudjEuQ2hlY2tTdGF0dXMSLwoLY3JlYXRlX3RpbWUYBCABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi8KC2RlY2lkZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIZChFzdWJqZWN0X3JlZmVyZW5jZRgGIAEoCRIOCgZwb2xpY3kYByABKAkSDwoHc2FuZGJveBgIIAEoCCqsAQoTQXVkaXRJbWFnZVNob3J0ZmFsbBIlCiFBVURJVF9JTUFHRV9TSE9SVEZBTExfVU5TUEVDSUZJRUQQABIgChxBVURJVF9JTUFHRV9TSE9SVEZBTExfUE9MSUNZEAESKAokQVVESVRfSU1BR0VfU0hPUlRGQUxMX0ZFV0VSX0NBUFRVUkVEEAISIgoeQVVESVRfSU1BR0VfU0hPUlRGQUxMX1BST0JMRU1TEAMy1gQKE1ZlcmlmaWNhdGlvblNlcnZpY2USZQoSVXBsb2FkVHJ1c3RlZEltYWdlEiYuZmFjZWdhdGUudjEuVXBsb2FkVHJ1c3RlZEltYWdlUmVxdWVzdBonLmZhY2VnYXRlLnYxLlVwbG9hZFRydXN0ZWRJbWFnZVJlc3BvbnNlEksKCFNjYW5GYWNlEhwuZmFjZWdhdGUudjEuU2NhbkZhY2VSZXF1ZXN0Gh0uZmFjZWdhdGUudjEuU2NhbkZhY2VSZXNwb25zZSgBMAESUAoLRmluaXNoQ2hlY2sSHy5mYWNlZ2F0ZS52MS5GaW5pc2hDaGVja1JlcXVlc3QaIC5mYWNlZ2F0ZS52MS5GaW5pc2hDaGVja1Jlc3BvbnNlEkcKCEdldENoZWNrEhwuZmFjZWdhdGUudjEuR2V0Q2hlY2tSZXF1ZXN0Gh0uZmFjZWdhdGUudjEuR2V0Q2hlY2tSZXNwb25zZRJPCgpXYXRjaENoZWNrEh4uZmFjZWdhdGUudjEuV2F0Y2hDaGVja1JlcXVlc3QaHy5mYWNlZ2F0ZS52MS5XYXRjaENoZWNrUmVzcG9uc2UwARJQCgtDYW5jZWxDaGVjaxIfLmZhY2VnYXRlLnYxLkNhbmNlbENoZWNrUmVxdWVzdBogLmZhY2VnYXRlLnYxLkNhbmNlbENoZWNrUmVzcG9uc2USTQoKRmluZENoZWNrcxIeLmZhY2VnYXRlLnYxLkZpbmRDaGVja3NSZXF1ZXN0Gh8uZmFjZWdhdGUudjEuRmluZENoZWNrc1Jlc3BvbnNlQjIKD29yZy5mYWNlZ2F0ZS52MUIYVmVyaWZpY2F0aW9uU2VydmljZVByb3RvUAG6AgJGR2IGcHJvdG8z", [file_facegate_v1_result, file_facegate_v1_review, file_facegate_v1_scan, file_google_protobuf_timestamp]);
+  fileDesc("CiZmYWNlZ2F0ZS92MS92ZXJpZmljYXRpb25fc2VydmljZS5wcm90bxILZmFjZWdhdGUudjEizQIKGVVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QSDwoFaW1hZ2UYASABKAxIABIZCg9pbWFnZV9yZWZlcmVuY2UYAiABKAlIABIOCgZwb2xpY3kYAyABKAkSHwoEbW9kZRgEIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSGQoRc3ViamVjdF9yZWZlcmVuY2UYBSABKAkSGQoRY29uc2VudF9yZWZlcmVuY2UYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIeChFyZXRlbnRpb25fc2Vjb25kcxgIIAEoDUgBiAEBEhkKEWRvY3VtZW50X3BvcnRyYWl0GAkgASgIEicKBmhvc3RlZBgLIAEoCzIXLmZhY2VnYXRlLnYxLkhvc3RlZFNjYW5CDwoNdHJ1c3RlZF9pbWFnZUIUChJfcmV0ZW50aW9uX3NlY29uZHMiSAoKSG9zdGVkU2NhbhISCgpyZXR1cm5fdXJsGAEgASgJEg4KBmxvY2FsZRgCIAEoCRIWCg5leHBpcmVfc2Vjb25kcxgDIAEoDSLeAgoaVXBsb2FkVHJ1c3RlZEltYWdlUmVzcG9uc2USEAoIY2hlY2tfaWQYASABKAkSEgoKc2Nhbl90b2tlbhgCIAEoCRIcChRjaGFsbGVuZ2Vfa2V5X3NoYTI1NhgDIAEoDBI0ChBzY2FuX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCHBvcnRyYWl0GAYgASgLMhsuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXBvcnQSHwoEbW9kZRgHIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSLAoGcG9saWN5GAggASgLMhwuZmFjZWdhdGUudjEuUG9saWN5UmVmZXJlbmNlEhAKCHNjYW5fdXJsGAkgASgJIrYBCg5Qb3J0cmFpdFJlcG9ydBISCgptZWRpYV90eXBlGAEgASgJEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDRIXCg9leWVfZGlzdGFuY2VfcHgYBCABKAESNgoMcmVxdWlyZW1lbnRzGAUgAygLMiAuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXF1aXJlbWVudBIRCgljb250YWluZXIYBiABKAkSDQoFbm90ZXMYByADKAkixwMKE1BvcnRyYWl0UmVxdWlyZW1lbnQSDAoEY29kZRgBIAEoCRIOCgZjbGF1c2UYAiABKAkSEAoIbWVhc3VyZWQYAyABKAkSEAoIcmVxdWlyZWQYBCABKAkSEwoGcGFzc2VkGAUgASgISACIAQESOwoIc2V2ZXJpdHkYBiABKA4yKS5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50LlNldmVyaXR5EhIKBXNjb3JlGAcgASgNSAGIAQESNwoGbWV0aG9kGAggASgOMicuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXF1aXJlbWVudC5NZXRob2QSGQoRdW5hc3Nlc3NlZF9yZWFzb24YCSABKAkiTgoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIVChFTRVZFUklUWV9BRFZJU09SWRABEhEKDVNFVkVSSVRZX0hBUkQQAiJPCgZNZXRob2QSFgoSTUVUSE9EX1VOU1BFQ0lGSUVEEAASEwoPTUVUSE9EX1NUQU5EQVJEEAESGAoUTUVUSE9EX0FQUFJPWElNQVRJT04QAkIJCgdfcGFzc2VkQggKBl9zY29yZSJrChJGaW5pc2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSGQoRYXVkaXRfaW1hZ2VfbGltaXQYAiABKA0SEQoJY2xvc2Vfbm93GAMgASgIEhUKDWlzc3Vlcl9oZWFkZXIYBCABKAgi8QIKE0ZpbmlzaENoZWNrUmVzcG9uc2USKAoGcmVzdWx0GAEgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXN1bHQSEgoKcmVzdWx0X2p3cxgCIAEoCRIyCg5ldmlkZW5jZV9mcmFtZRgDIAEoCzIaLmZhY2VnYXRlLnYxLkV2aWRlbmNlSW1hZ2USMAoMYXVkaXRfaW1hZ2VzGAQgAygLMhouZmFjZWdhdGUudjEuRXZpZGVuY2VJbWFnZRI3ChFldmlkZW5jZV9wcm9ibGVtcxgFIAMoCzIcLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbRI/ChVhdWRpdF9pbWFnZV9zaG9ydGZhbGwYBiABKA4yIC5mYWNlZ2F0ZS52MS5BdWRpdEltYWdlU2hvcnRmYWxsEigKBnJldmlldxgHIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3EhIKCnJlc3VsdF9qd3QYCCABKAkiyAEKD0V2aWRlbmNlUHJvYmxlbRIvCgdwaWN0dXJlGAEgASgLMh4uZmFjZWdhdGUudjEuRXZpZGVuY2VSZWZlcmVuY2USLwoEa2luZBgCIAEoDjIhLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbS5LaW5kIlMKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfTE9TVBABEhAKDEtJTkRfQUxURVJFRBACEhQKEEtJTkRfVU5BVkFJTEFCTEUQAyIjCg9HZXRDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQAoQR2V0Q2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MiPQoRV2F0Y2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSFgoOdW50aWxfcmV2aWV3ZWQYAiABKAgiQgoSV2F0Y2hDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyImChJDYW5jZWxDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQwoTQ2FuY2VsQ2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MikgQKDUNoZWNrUHJvZ3Jlc3MSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEi0KCGF0dGVtcHRzGAMgAygLMhsuZmFjZWdhdGUudjEuQXR0ZW1wdFN1bW1hcnkSMwoPcmVzdW1hYmxlX3VudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2FuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmF0dGVtcHRzX3JlbWFpbmluZxgHIAEoDRIPCgdzYW5kYm94GAggASgIEigKBnJldmlldxgJIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3IpQBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1dBSVRJTkcQARISCg5TVEFURV9TQ0FOTklORxACEhUKEVNUQVRFX0lOVEVSUlVQVEVEEAMSEQoNU1RBVEVfREVDSURFRBAEEhAKDFNUQVRFX0NMT1NFRBAFEhEKDVNUQVRFX0VYUElSRUQQBiKBAgoRRmluZENoZWNrc1JlcXVlc3QSGQoRc3ViamVjdF9yZWZlcmVuY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIxCg1jcmVhdGVkX3NpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoFc3RhdGUYBSABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEhEKCXBhZ2Vfc2l6ZRgGIAEoDRISCgpwYWdlX3Rva2VuGAcgASgJIlgKEkZpbmRDaGVja3NSZXNwb25zZRIpCgZjaGVja3MYASADKAsyGS5mYWNlZ2F0ZS52MS5DaGVja0xpc3RpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpkCCgxDaGVja0xpc3RpbmcSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEigKBnN0YXR1cxgDIAEoDjIYLmZhY2VnYXRlLnYxLkNoZWNrU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRc3ViamVjdF9yZWZlcmVuY2UYBiABKAkSDgoGcG9saWN5GAcgASgJEg8KB3NhbmRib3gYCCABKAgqrAEKE0F1ZGl0SW1hZ2VTaG9ydGZhbGwSJQohQVVESVRfSU1BR0VfU0hPUlRGQUxMX1VOU1BFQ0lGSUVEEAASIAocQVVESVRfSU1BR0VfU0hPUlRGQUxMX1BPTElDWRABEigKJEFVRElUX0lNQUdFX1NIT1JURkFMTF9GRVdFUl9DQVBUVVJFRBACEiIKHkFVRElUX0lNQUdFX1NIT1JURkFMTF9QUk9CTEVNUxADMtYEChNWZXJpZmljYXRpb25TZXJ2aWNlEmUKElVwbG9hZFRydXN0ZWRJbWFnZRImLmZhY2VnYXRlLnYxLlVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QaJy5mYWNlZ2F0ZS52MS5VcGxvYWRUcnVzdGVkSW1hZ2VSZXNwb25zZRJLCghTY2FuRmFjZRIcLmZhY2VnYXRlLnYxLlNjYW5GYWNlUmVxdWVzdBodLmZhY2VnYXRlLnYxLlNjYW5GYWNlUmVzcG9uc2UoATABElAKC0ZpbmlzaENoZWNrEh8uZmFjZWdhdGUudjEuRmluaXNoQ2hlY2tSZXF1ZXN0GiAuZmFjZWdhdGUudjEuRmluaXNoQ2hlY2tSZXNwb25zZRJHCghHZXRDaGVjaxIcLmZhY2VnYXRlLnYxLkdldENoZWNrUmVxdWVzdBodLmZhY2VnYXRlLnYxLkdldENoZWNrUmVzcG9uc2USTwoKV2F0Y2hDaGVjaxIeLmZhY2VnYXRlLnYxLldhdGNoQ2hlY2tSZXF1ZXN0Gh8uZmFjZWdhdGUudjEuV2F0Y2hDaGVja1Jlc3BvbnNlMAESUAoLQ2FuY2VsQ2hlY2sSHy5mYWNlZ2F0ZS52MS5DYW5jZWxDaGVja1JlcXVlc3QaIC5mYWNlZ2F0ZS52MS5DYW5jZWxDaGVja1Jlc3BvbnNlEk0KCkZpbmRDaGVja3MSHi5mYWNlZ2F0ZS52MS5GaW5kQ2hlY2tzUmVxdWVzdBofLmZhY2VnYXRlLnYxLkZpbmRDaGVja3NSZXNwb25zZUIyCg9vcmcuZmFjZWdhdGUudjFCGFZlcmlmaWNhdGlvblNlcnZpY2VQcm90b1ABugICRkdiBnByb3RvMw", [file_facegate_v1_result, file_facegate_v1_review, file_facegate_v1_scan, file_google_protobuf_timestamp]);
 
 /**
  * Creates a check. At most 3 MiB in all.
@@ -118,6 +118,14 @@ export type UploadTrustedImageRequest = Message<"facegate.v1.UploadTrustedImageR
    * @generated from field: bool document_portrait = 9;
    */
   documentPortrait: boolean;
+
+  /**
+   * Lets the person scan on the server's own page: the response has a `scan_url` for the person, and no `scan_token`. On
+   * a server without `listeners.web.hosted` in its settings the call is INVALID_ARGUMENT with reason INVALID_FIELD.
+   *
+   * @generated from field: facegate.v1.HostedScan hosted = 11;
+   */
+  hosted?: HostedScan | undefined;
 };
 
 /**
@@ -126,6 +134,44 @@ export type UploadTrustedImageRequest = Message<"facegate.v1.UploadTrustedImageR
  */
 export const UploadTrustedImageRequestSchema: GenMessage<UploadTrustedImageRequest> = /*@__PURE__*/
   messageDesc(file_facegate_v1_verification_service, 0);
+
+/**
+ * A scan on the server's own page.
+ *
+ * @generated from message facegate.v1.HostedScan
+ */
+export type HostedScan = Message<"facegate.v1.HostedScan"> & {
+  /**
+   * Where the page returns the person, with `check_id` as the only parameter: an origin and a path, at most 1024
+   * characters, below one of `listeners.web.hosted.return_urls`. It says nothing about the result: call FinishCheck.
+   * Empty: the page ends with the advice to close it.
+   *
+   * @generated from field: string return_url = 1;
+   */
+  returnUrl: string;
+
+  /**
+   * The page's language as a BCP 47 tag, such as "pt-BR"; the person may choose another one. Empty, or a language that the
+   * page does not have: that of the browser.
+   *
+   * @generated from field: string locale = 2;
+   */
+  locale: string;
+
+  /**
+   * Seconds until `scan_url` can no longer be opened. 0, or later than `scan_expire_time`: until then.
+   *
+   * @generated from field: uint32 expire_seconds = 3;
+   */
+  expireSeconds: number;
+};
+
+/**
+ * Describes the message facegate.v1.HostedScan.
+ * Use `create(HostedScanSchema)` to create a new message.
+ */
+export const HostedScanSchema: GenMessage<HostedScan> = /*@__PURE__*/
+  messageDesc(file_facegate_v1_verification_service, 1);
 
 /**
  * A check that waits for its scan.
@@ -141,7 +187,7 @@ export type UploadTrustedImageResponse = Message<"facegate.v1.UploadTrustedImage
   checkId: string;
 
   /**
-   * The scan token. Give it to the device only. It is the same for a repeated `request_id`.
+   * The scan token. Give it to the device only. It is the same for a repeated `request_id`. Empty with `hosted`.
    *
    * @generated from field: string scan_token = 2;
    */
@@ -189,6 +235,14 @@ export type UploadTrustedImageResponse = Message<"facegate.v1.UploadTrustedImage
    * @generated from field: facegate.v1.PolicyReference policy = 8;
    */
   policy?: PolicyReference | undefined;
+
+  /**
+   * Only with `hosted`: the address that the person opens. It has a secret in its fragment, which the first browser to
+   * open it uses up: send it to the person only, and log it nowhere. It is the same for a repeated `request_id`.
+   *
+   * @generated from field: string scan_url = 9;
+   */
+  scanUrl: string;
 };
 
 /**
@@ -196,7 +250,7 @@ export type UploadTrustedImageResponse = Message<"facegate.v1.UploadTrustedImage
  * Use `create(UploadTrustedImageResponseSchema)` to create a new message.
  */
 export const UploadTrustedImageResponseSchema: GenMessage<UploadTrustedImageResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 1);
+  messageDesc(file_facegate_v1_verification_service, 2);
 
 /**
  * The measurements of the trusted image.
@@ -260,7 +314,7 @@ export type PortraitReport = Message<"facegate.v1.PortraitReport"> & {
  * Use `create(PortraitReportSchema)` to create a new message.
  */
 export const PortraitReportSchema: GenMessage<PortraitReport> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 2);
+  messageDesc(file_facegate_v1_verification_service, 3);
 
 /**
  * One requirement on the trusted image.
@@ -337,7 +391,7 @@ export type PortraitRequirement = Message<"facegate.v1.PortraitRequirement"> & {
  * Use `create(PortraitRequirementSchema)` to create a new message.
  */
 export const PortraitRequirementSchema: GenMessage<PortraitRequirement> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 3);
+  messageDesc(file_facegate_v1_verification_service, 4);
 
 /**
  * The effect of a requirement that is not met.
@@ -371,7 +425,7 @@ export enum PortraitRequirement_Severity {
  * Describes the enum facegate.v1.PortraitRequirement.Severity.
  */
 export const PortraitRequirement_SeveritySchema: GenEnum<PortraitRequirement_Severity> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 3, 0);
+  enumDesc(file_facegate_v1_verification_service, 4, 0);
 
 /**
  * The source of a score's algorithm.
@@ -405,7 +459,7 @@ export enum PortraitRequirement_Method {
  * Describes the enum facegate.v1.PortraitRequirement.Method.
  */
 export const PortraitRequirement_MethodSchema: GenEnum<PortraitRequirement_Method> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 3, 1);
+  enumDesc(file_facegate_v1_verification_service, 4, 1);
 
 /**
  * Requests the result.
@@ -449,7 +503,7 @@ export type FinishCheckRequest = Message<"facegate.v1.FinishCheckRequest"> & {
  * Use `create(FinishCheckRequestSchema)` to create a new message.
  */
 export const FinishCheckRequestSchema: GenMessage<FinishCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 4);
+  messageDesc(file_facegate_v1_verification_service, 5);
 
 /**
  * The result and its images.
@@ -524,7 +578,7 @@ export type FinishCheckResponse = Message<"facegate.v1.FinishCheckResponse"> & {
  * Use `create(FinishCheckResponseSchema)` to create a new message.
  */
 export const FinishCheckResponseSchema: GenMessage<FinishCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 5);
+  messageDesc(file_facegate_v1_verification_service, 6);
 
 /**
  * An image in the result that the server cannot return.
@@ -552,7 +606,7 @@ export type EvidenceProblem = Message<"facegate.v1.EvidenceProblem"> & {
  * Use `create(EvidenceProblemSchema)` to create a new message.
  */
 export const EvidenceProblemSchema: GenMessage<EvidenceProblem> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 6);
+  messageDesc(file_facegate_v1_verification_service, 7);
 
 /**
  * The kind of problem.
@@ -593,7 +647,7 @@ export enum EvidenceProblem_Kind {
  * Describes the enum facegate.v1.EvidenceProblem.Kind.
  */
 export const EvidenceProblem_KindSchema: GenEnum<EvidenceProblem_Kind> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 6, 0);
+  enumDesc(file_facegate_v1_verification_service, 7, 0);
 
 /**
  * Requests the state of a check.
@@ -614,7 +668,7 @@ export type GetCheckRequest = Message<"facegate.v1.GetCheckRequest"> & {
  * Use `create(GetCheckRequestSchema)` to create a new message.
  */
 export const GetCheckRequestSchema: GenMessage<GetCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 7);
+  messageDesc(file_facegate_v1_verification_service, 8);
 
 /**
  * The state of a check.
@@ -635,7 +689,7 @@ export type GetCheckResponse = Message<"facegate.v1.GetCheckResponse"> & {
  * Use `create(GetCheckResponseSchema)` to create a new message.
  */
 export const GetCheckResponseSchema: GenMessage<GetCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 8);
+  messageDesc(file_facegate_v1_verification_service, 9);
 
 /**
  * Requests the state of a check and its changes.
@@ -663,7 +717,7 @@ export type WatchCheckRequest = Message<"facegate.v1.WatchCheckRequest"> & {
  * Use `create(WatchCheckRequestSchema)` to create a new message.
  */
 export const WatchCheckRequestSchema: GenMessage<WatchCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 9);
+  messageDesc(file_facegate_v1_verification_service, 10);
 
 /**
  * The state of a check, at once and after each change.
@@ -684,7 +738,7 @@ export type WatchCheckResponse = Message<"facegate.v1.WatchCheckResponse"> & {
  * Use `create(WatchCheckResponseSchema)` to create a new message.
  */
 export const WatchCheckResponseSchema: GenMessage<WatchCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 10);
+  messageDesc(file_facegate_v1_verification_service, 11);
 
 /**
  * Cancels a check.
@@ -705,7 +759,7 @@ export type CancelCheckRequest = Message<"facegate.v1.CancelCheckRequest"> & {
  * Use `create(CancelCheckRequestSchema)` to create a new message.
  */
 export const CancelCheckRequestSchema: GenMessage<CancelCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 11);
+  messageDesc(file_facegate_v1_verification_service, 12);
 
 /**
  * The state of the check, which is cancelled or was decided before.
@@ -726,7 +780,7 @@ export type CancelCheckResponse = Message<"facegate.v1.CancelCheckResponse"> & {
  * Use `create(CancelCheckResponseSchema)` to create a new message.
  */
 export const CancelCheckResponseSchema: GenMessage<CancelCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 12);
+  messageDesc(file_facegate_v1_verification_service, 13);
 
 /**
  * The state of a check, without its status; FinishCheck returns that.
@@ -803,7 +857,7 @@ export type CheckProgress = Message<"facegate.v1.CheckProgress"> & {
  * Use `create(CheckProgressSchema)` to create a new message.
  */
 export const CheckProgressSchema: GenMessage<CheckProgress> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 13);
+  messageDesc(file_facegate_v1_verification_service, 14);
 
 /**
  * The states of a check.
@@ -866,7 +920,7 @@ export enum CheckProgress_State {
  * Describes the enum facegate.v1.CheckProgress.State.
  */
 export const CheckProgress_StateSchema: GenEnum<CheckProgress_State> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 13, 0);
+  enumDesc(file_facegate_v1_verification_service, 14, 0);
 
 /**
  * Conditions on checks; every one that is set must hold.
@@ -930,7 +984,7 @@ export type FindChecksRequest = Message<"facegate.v1.FindChecksRequest"> & {
  * Use `create(FindChecksRequestSchema)` to create a new message.
  */
 export const FindChecksRequestSchema: GenMessage<FindChecksRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 14);
+  messageDesc(file_facegate_v1_verification_service, 15);
 
 /**
  * A page of checks.
@@ -958,7 +1012,7 @@ export type FindChecksResponse = Message<"facegate.v1.FindChecksResponse"> & {
  * Use `create(FindChecksResponseSchema)` to create a new message.
  */
 export const FindChecksResponseSchema: GenMessage<FindChecksResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 15);
+  messageDesc(file_facegate_v1_verification_service, 16);
 
 /**
  * A check, without its result; FinishCheck returns that, signed.
@@ -1029,7 +1083,7 @@ export type CheckListing = Message<"facegate.v1.CheckListing"> & {
  * Use `create(CheckListingSchema)` to create a new message.
  */
 export const CheckListingSchema: GenMessage<CheckListing> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 16);
+  messageDesc(file_facegate_v1_verification_service, 17);
 
 /**
  * Why there are fewer audit images than requested.
