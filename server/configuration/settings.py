@@ -113,7 +113,7 @@ class DeviceListener(Table):
 
 
 class WebListener(Table):
-    """The listener for pages: ScanFace over WebSocket, for ``hosted`` and ``device_integrity.web.origins``."""
+    """The listener for pages, which scan over WebSocket: ``hosted`` and ``device_integrity.web.origins``."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""

@@ -21,25 +21,10 @@ from server.storage.database import open_database
 from server.storage.hosted import HostedRepository, HostedScan
 from server.storage.retention import RetentionRepository
 from tests.ports import held_port
+from tests.server.hosted_page import RETURN, hosted_settings, secret_of
 from tests.server.live import LiveServer, portrait, serving, settings_for
-from tests.server.policy_files import write_policy
 
-RETURN = "https://bank.example/onboarding"
 COOKIE = "facegate-scan"
-
-
-def hosted_settings(folder: Path, port: int, **hosted: object) -> Any:
-    """Settings of a server with its own page on a port of localhost."""
-    page = {"origin": f"http://localhost:{port}", "return_urls": (RETURN,), "name": "Example Bank"} | hosted
-    listeners = {
-        "device": {"port": 0},
-        "service": {"port": 0, "local_sandbox": True},
-        "admin": {"port": 0},
-        "web": {"host": "127.0.0.1", "port": port, "hosted": page},
-    }
-    settings = settings_for(folder, listeners=listeners)
-    write_policy(folder / "policies", "patient", scan_seconds=900)
-    return settings
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -76,11 +61,6 @@ async def upload(live: LiveServer, *, policy: str = "", request_id: str = "", **
         hosted=service_pb2.HostedScan(**({"return_url": f"{RETURN}/done"} | hosted)),
     )
     return await live.service.UploadTrustedImage(request)
-
-
-def secret_of(url: str) -> str:
-    """The secret in the fragment of a link."""
-    return parse_qs(urlsplit(url).fragment)["link"][0]
 
 
 @dataclass

@@ -169,6 +169,7 @@ function Opened({ first, look }: { first: View; look: Look }) {
   }
   return (
     <>
+      <Title hidden>{scanStrings().title}</Title>
       <Scan check={check} ended={() => setEnded(true)} />
       {ended && <End look={look} view={view} />}
       {!ended && !phone && !onPhone() && stage === "waiting" && (
@@ -380,11 +381,12 @@ function Stop({ look, problem, returnUrl = "", retry }: StopProps) {
   );
 }
 
-function Title({ children }: { children: ComponentChildren }) {
+/** The heading of a step, which takes the focus. The capture screen has its own, so that of its step is only spoken. */
+function Title({ children, hidden = false }: { children: ComponentChildren; hidden?: boolean }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
-    <h1 tabIndex={-1} ref={heading}>
+    <h1 tabIndex={-1} ref={heading} class={hidden ? "spoken" : ""}>
       {children}
     </h1>
   );
