@@ -12,7 +12,16 @@ from uuid import UUID
 from liveness import Verdict, VerdictReason
 from server.base.sandbox import memory_scope
 from server.domain.reviews import Review
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+    RequestedOutcome,
+)
 from server.keyring.sealing import Sealed
 
 if TYPE_CHECKING:
@@ -101,6 +110,8 @@ class CheckRecord:
         images_erase_time: When retention erased the images, earlier than the rest; else None.
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
+        requested_outcome: The outcome that a sandbox caller requested; None in every other check.
+        outcome_due: When the check decides so without a scan; None once it is decided.
     """
 
     check_id: UUID
@@ -143,6 +154,13 @@ class CheckRecord:
     images_erase_time: datetime | None = None
     finish_time: datetime | None = None
     erase_time: datetime | None = None
+    requested_outcome: RequestedOutcome | None = None
+    outcome_due: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a requested outcome outside the sandbox, which is a mistake in the caller's code."""
+        if self.requested_outcome is not None and not self.sandbox:
+            raise ValueError("an outcome is requested for a check that is not a sandbox check")
 
     @property
     def scope(self) -> str:

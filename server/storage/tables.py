@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Dialect,
@@ -33,7 +34,16 @@ from sqlalchemy import (
 from device_integrity import Assurance
 from liveness import Verdict, VerdictReason
 from server.domain.reviews import ReviewCause, ReviewDecision, ReviewOutcome
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+    RequestedOutcome,
+)
 from server.domain.tries import TryKind, TryOutcome
 from server.storage.records import ImagePurpose, KeyKind
 
@@ -173,6 +183,24 @@ class Decisions(TypeDecorator[tuple[ReviewDecision, ...]]):
         return None if value is None else _DECISIONS.validate_json(value)
 
 
+_REQUESTED = TypeAdapter(RequestedOutcome)
+
+
+class Requested(TypeDecorator[RequestedOutcome]):
+    """The requested outcome of a sandbox check, stored as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: RequestedOutcome | None, dialect: Dialect) -> str | None:
+        """Returns the outcome as JSON."""
+        return None if value is None else _REQUESTED.dump_json(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> RequestedOutcome | None:
+        """Returns the outcome of a stored object."""
+        return None if value is None else _REQUESTED.validate_json(value)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -243,6 +271,10 @@ checks = Table(
     Column("images_erase_time", UtcTime),
     Column("finish_time", UtcTime),
     Column("erase_time", UtcTime),
+    Column("requested_outcome", Requested),
+    # Only while the check is open.
+    Column("outcome_due", UtcTime),
+    CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     # Only open checks have the reference in clear.
     Index(
         None,
@@ -260,6 +292,12 @@ checks = Table(
         "images_until",
         sqlite_where=text("images_until IS NOT NULL"),
         postgresql_where=text("images_until IS NOT NULL"),
+    ),
+    Index(
+        None,
+        "outcome_due",
+        sqlite_where=text("outcome_due IS NOT NULL"),
+        postgresql_where=text("outcome_due IS NOT NULL"),
     ),
 )
 
