@@ -18,7 +18,7 @@ from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.domain.terms import CheckState, Mode, PortraitKept
+from server.domain.terms import FAULTS, CheckState, CheckStatus, Mode, PortraitKept, RequestedOutcome
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
@@ -86,6 +86,7 @@ class TrustedImageUpload:
         request_id: A UUID that makes the call idempotent; empty for none.
         retention_seconds: The longest retention of this check; ``None`` for that of its policy.
         document_portrait: Whether the image is the portrait of an identity document.
+        requested_outcome: The outcome that a sandbox caller requests; ``None`` for none.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
         caller: Name of the caller.
         hosted: How the check is scanned on the server's own page; ``None`` if it is not.
@@ -101,6 +102,7 @@ class TrustedImageUpload:
     request_id: str
     retention_seconds: int | None
     document_portrait: bool = False
+    requested_outcome: RequestedOutcome | None = None
     payload_sha256: bytes
     caller: str = ""
     hosted: HostedRequest | None = None
@@ -403,6 +405,7 @@ class CheckIntake:
             self._hosted.expect_allowed(upload.hosted)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
         _expect_consent(upload, policy_file.policy)
+        _expect_possible(upload, policy_file.policy)
         request = _request(upload)
         record = await self._known(request)
         if record is None:
@@ -475,6 +478,10 @@ class CheckIntake:
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
             portrait_sha256=None if kept is PortraitKept.NONE else sha256(image).digest(),
             retention_seconds=_shortened(policy.retention.evidence_seconds, upload.retention_seconds),
+            requested_outcome=upload.requested_outcome,
+            outcome_due=None
+            if upload.requested_outcome is None
+            else now + timedelta(seconds=upload.requested_outcome.delay_seconds),
         )
         images: tuple[EvidenceEntry, ...] = ()
         with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
@@ -529,6 +536,41 @@ def _expect_consent(upload: TrustedImageUpload, policy: Policy) -> None:
             f"consent_reference is empty, and the policy {policy.name} requires one; name the person's "
             "consent or another legal basis",
             details={"field": "consent_reference", "policy": policy.name},
+        )
+
+
+def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
+    """Tests that the requested outcome is one of a sandbox check, and a possible one."""
+    asked = upload.requested_outcome
+    if asked is None:
+        return
+    field = "sandbox_outcome"
+    if not upload.sandbox:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome is only for sandbox callers; leave it out, or call with a credential that is "
+            "marked sandbox",
+            details={"field": field},
+        )
+    fault = asked.reason in FAULTS
+    if not {
+        CheckStatus.SUCCESS: asked.reason is None,
+        CheckStatus.FAILURE: asked.reason is not None and not fault,
+        CheckStatus.NOT_DECIDED: fault,
+    }[asked.status]:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome.reason does not fit the status: SUCCESS has none, NOT_DECIDED has SERVER_FAULT "
+            "or INTERRUPTED, and FAILURE has one of the others",
+            details={"field": field},
+        )
+    longest = policy.deadlines.scan_seconds
+    if asked.delay_seconds > longest:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"sandbox_outcome.delay_seconds is {asked.delay_seconds}; at most {longest} are allowed, the "
+            f"deadlines.scan_seconds of the policy {policy.name}",
+            details={"field": field, "value": asked.delay_seconds, "maxValue": longest},
         )
 
 

@@ -137,6 +137,8 @@ def result_claims(result: result_pb2.CheckResult, *, tenant: str) -> dict[str, A
         claims["assurance"]["required_fmr"] = result.match.required_fmr
     if result.HasField("evidence_frame"):
         claims["evidence_frame_sha256"] = result.evidence_frame.sha256.hex()
+    if result.requested_outcome:
+        claims["requested_outcome"] = True
     return claims
 
 
@@ -231,6 +233,7 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         server_version=outcome.server_version,
         history=[_signal(signal) for signal in outcome.history],
         sandbox=outcome.sandbox,
+        requested_outcome=outcome.requested_outcome,
     )
     if outcome.verdict.about_person:
         if outcome.liveness is not None:

@@ -18,7 +18,7 @@ from server.checks.finding import CheckConditions, CheckFinder
 from server.checks.hosted import HostedRequest
 from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
 from server.checks.progress import CheckInquiry, CheckProgress, ProgressState
-from server.domain.terms import Mode
+from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutcome
 from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.evidence_codec import member, moment
 from server.edge.places import Places
@@ -278,6 +278,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         request_id=request.request_id,
         retention_seconds=request.retention_seconds if request.HasField("retention_seconds") else None,
         document_portrait=request.document_portrait,
+        requested_outcome=_requested(request),
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
         hosted=HostedRequest(
             return_url=request.hosted.return_url,
@@ -286,4 +287,26 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         )
         if request.HasField("hosted")
         else None,
+    )
+
+
+def _requested(request: service_pb2.UploadTrustedImageRequest) -> RequestedOutcome | None:
+    """Returns the outcome that a request asks for; the intake tests whether the caller may."""
+    if not request.HasField("sandbox_outcome"):
+        return None
+    asked = request.sandbox_outcome
+    status = member(CheckStatus, result_pb2.CheckStatus, asked.status, "sandbox_outcome", "CHECK_STATUS_")
+    if status is None:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome.status is not stated; it is SUCCESS, FAILURE or NOT_DECIDED",
+            details={"field": "sandbox_outcome"},
+        )
+    reason = member(
+        FailureReason, result_pb2.FailureReason, asked.reason, "sandbox_outcome", "FAILURE_REASON_"
+    )
+    if status is CheckStatus.NOT_DECIDED and reason is None:
+        reason = FailureReason.SERVER_FAULT
+    return RequestedOutcome(
+        status=status, reason=reason, delay_seconds=asked.delay_seconds, review=asked.review
     )

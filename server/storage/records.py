@@ -12,7 +12,16 @@ from uuid import UUID
 from liveness import Verdict, VerdictReason
 from server.base.sandbox import memory_scope
 from server.domain.reviews import Review
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+    RequestedOutcome,
+)
 from server.keyring.sealing import Sealed
 
 if TYPE_CHECKING:
@@ -102,6 +111,8 @@ class CheckRecord:
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
         events: The number of its events for webhooks so far.
+        requested_outcome: The outcome that a sandbox caller requested; None in every other check.
+        outcome_due: When the check decides so without a scan; None once it is decided.
     """
 
     check_id: UUID
@@ -145,6 +156,13 @@ class CheckRecord:
     finish_time: datetime | None = None
     erase_time: datetime | None = None
     events: int = 0
+    requested_outcome: RequestedOutcome | None = None
+    outcome_due: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a requested outcome outside the sandbox, which is a mistake in the caller's code."""
+        if self.requested_outcome is not None and not self.sandbox:
+            raise ValueError("an outcome is requested for a check that is not a sandbox check")
 
     @property
     def scope(self) -> str:

@@ -490,6 +490,7 @@ class CheckRepository(Repository):
             session_key=None,
             session_key_sha256=None,
             decide_time=now,
+            outcome_due=None,
             retain_until=decision.retain_until,
             images_until=decision.images_until,
             **template_row(None),
@@ -538,7 +539,13 @@ class CheckRepository(Repository):
 
     @reads
     def due(
-        self, connection: Connection, now: datetime, limit: int, *, after: CheckRecord | None = None
+        self,
+        connection: Connection,
+        now: datetime,
+        limit: int,
+        *,
+        after: CheckRecord | None = None,
+        outcomes: bool = False,
     ) -> list[CheckRecord]:
         """Returns open checks without a lease whose scan deadline has passed, earliest deadline first.
 
@@ -546,17 +553,19 @@ class CheckRepository(Repository):
 
         Args:
             after: Return only checks that follow this one in the order.
+            outcomes: Return those whose requested outcome is due instead.
         """
+        deadline = checks.c.outcome_due if outcomes else checks.c.scan_deadline
         query = (
-            CHECKS.where(checks.c.state.in_(OPEN_STATES), checks.c.scan_deadline <= now)
+            CHECKS.where(checks.c.state.in_(OPEN_STATES), deadline <= now)
             .where(or_(checks.c.lease_until.is_(None), checks.c.lease_until <= now))
-            .order_by(checks.c.scan_deadline, checks.c.check_id)
+            .order_by(deadline, checks.c.check_id)
             .limit(limit)
         )
         if after is not None:
-            deadline = checks.c.scan_deadline
-            same = and_(deadline == after.scan_deadline, checks.c.check_id > after.check_id)
-            query = query.where(or_(deadline > after.scan_deadline, same))
+            last = after.outcome_due if outcomes else after.scan_deadline
+            same = and_(deadline == last, checks.c.check_id > after.check_id)
+            query = query.where(or_(deadline > last, same))
         return list_checks(connection, query)
 
     @reads

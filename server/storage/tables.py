@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Dialect,
@@ -34,7 +35,16 @@ from device_integrity import Assurance
 from liveness import Verdict, VerdictReason
 from server.domain.events import EventKind, EventState
 from server.domain.reviews import ReviewCause, ReviewDecision, ReviewOutcome
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+    RequestedOutcome,
+)
 from server.domain.tries import TryKind, TryOutcome
 from server.storage.records import ImagePurpose, KeyKind
 
@@ -176,6 +186,24 @@ class Decisions(TypeDecorator[tuple[ReviewDecision, ...]]):
         return None if value is None else _DECISIONS.validate_json(value)
 
 
+_REQUESTED = TypeAdapter(RequestedOutcome)
+
+
+class Requested(TypeDecorator[RequestedOutcome]):
+    """The requested outcome of a sandbox check, stored as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: RequestedOutcome | None, dialect: Dialect) -> str | None:
+        """Returns the outcome as JSON."""
+        return None if value is None else _REQUESTED.dump_json(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> RequestedOutcome | None:
+        """Returns the outcome of a stored object."""
+        return None if value is None else _REQUESTED.validate_json(value)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -248,6 +276,10 @@ checks = Table(
     Column("erase_time", UtcTime),
     # The number of its events for webhooks so far.
     Column("events", Integer, nullable=False, server_default="0"),
+    Column("requested_outcome", Requested),
+    # Only while the check is open.
+    Column("outcome_due", UtcTime),
+    CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     # Only open checks have the reference in clear.
     Index(
         None,
@@ -265,6 +297,12 @@ checks = Table(
         "images_until",
         sqlite_where=text("images_until IS NOT NULL"),
         postgresql_where=text("images_until IS NOT NULL"),
+    ),
+    Index(
+        None,
+        "outcome_due",
+        sqlite_where=text("outcome_due IS NOT NULL"),
+        postgresql_where=text("outcome_due IS NOT NULL"),
     ),
 )
 

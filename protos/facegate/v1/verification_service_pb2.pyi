@@ -80,6 +80,7 @@ class UploadTrustedImageRequest(_message.Message):
     RETENTION_SECONDS_FIELD_NUMBER: _builtins.int
     DOCUMENT_PORTRAIT_FIELD_NUMBER: _builtins.int
     HOSTED_FIELD_NUMBER: _builtins.int
+    SANDBOX_OUTCOME_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image itself, at most 2,000,000 bytes: PNG, JPEG, JPEG 2000, an ISO/IEC 19794-5 record (010
     or 030), an ISO/IEC 39794-5 record in DER, or an ICAO 9303 data group 2 with a record of either. The content
@@ -122,6 +123,12 @@ class UploadTrustedImageRequest(_message.Message):
         a server without `listeners.web.hosted` in its settings the call is INVALID_ARGUMENT with reason INVALID_FIELD.
         """
 
+    @_builtins.property
+    def sandbox_outcome(self) -> Global___SandboxOutcome:
+        """The outcome of the check, chosen in advance, so that an integration's branches can be tested without a face. Only
+        for sandbox callers; other calls with it are INVALID_ARGUMENT with reason INVALID_FIELD.
+        """
+
     def __init__(
         self,
         *,
@@ -135,10 +142,11 @@ class UploadTrustedImageRequest(_message.Message):
         retention_seconds: _builtins.int | None = ...,
         document_portrait: _builtins.bool = ...,
         hosted: Global___HostedScan | None = ...,
+        sandbox_outcome: Global___SandboxOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "trusted_image", b"trusted_image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retention_seconds: _TypeAlias = _typing.Literal["retention_seconds"]  # noqa: Y015
     _WhichOneofArgType__retention_seconds: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds"]  # noqa: Y015
@@ -185,6 +193,49 @@ class HostedScan(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___HostedScan: _TypeAlias = HostedScan  # noqa: Y015
+
+@_typing.final
+class SandboxOutcome(_message.Message):
+    """The requested outcome of a sandbox check.
+
+    The check decides so at the end of any scan, whatever the scan shows; or without a scan, when the delay has passed
+    and no scan runs. A check that is cancelled before is CANCELLED as any other. The result says that its outcome was
+    requested, and makes no statement about liveness and match.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DELAY_SECONDS_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    status: _result_pb2.CheckStatus.ValueType
+    """The status; required."""
+    reason: _result_pb2.FailureReason.ValueType
+    """The reason: required with CHECK_STATUS_FAILURE, SERVER_FAULT (the default) or INTERRUPTED with
+    CHECK_STATUS_NOT_DECIDED, and none with CHECK_STATUS_SUCCESS.
+    """
+    delay_seconds: _builtins.int
+    """Seconds from the upload after which the check decides without a scan; at most the policy's
+    `deadlines.scan_seconds`.
+    """
+    review: _builtins.bool
+    """Whether people are to review the check, whatever its policy says. Without it, they do not."""
+    def __init__(
+        self,
+        *,
+        status: _result_pb2.CheckStatus.ValueType = ...,
+        reason: _result_pb2.FailureReason.ValueType = ...,
+        delay_seconds: _builtins.int = ...,
+        review: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_seconds", b"delay_seconds", "reason", b"reason", "review", b"review", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SandboxOutcome: _TypeAlias = SandboxOutcome  # noqa: Y015
 
 @_typing.final
 class UploadTrustedImageResponse(_message.Message):

@@ -84,6 +84,9 @@ def upgrade() -> None:
         sa.Column("finish_time", _TIME),
         sa.Column("erase_time", _TIME),
         sa.Column("events", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("requested_outcome", sa.Text),
+        sa.Column("outcome_due", _TIME),
+        sa.CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     )
     op.create_table(
         "requests",
@@ -358,6 +361,13 @@ def upgrade() -> None:
         ["images_until"],
         sqlite_where=sa.text("images_until IS NOT NULL"),
         postgresql_where=sa.text("images_until IS NOT NULL"),
+    )
+    op.create_index(
+        "ix_checks_outcome_due",
+        "checks",
+        ["outcome_due"],
+        sqlite_where=sa.text("outcome_due IS NOT NULL"),
+        postgresql_where=sa.text("outcome_due IS NOT NULL"),
     )
     op.create_index("ix_record_terms_check_id", "record_terms", ["check_id"])
     op.create_index("ix_console_sessions_issuer_subject", "console_sessions", ["issuer_subject"])
