@@ -14,7 +14,7 @@
 
 import type { GenEnum, GenFile, GenMessage, GenService } from "@bufbuild/protobuf/codegenv2";
 import { enumDesc, fileDesc, messageDesc, serviceDesc } from "@bufbuild/protobuf/codegenv2";
-import type { AttemptSummary, CheckResult, CheckStatus, EvidenceImage, EvidenceReference, PolicyReference } from "./result_pb.js";
+import type { AttemptSummary, CheckResult, CheckStatus, EvidenceImage, EvidenceReference, FailureReason, PolicyReference } from "./result_pb.js";
 import { file_facegate_v1_result } from "./result_pb.js";
 import type { CheckReview } from "./review_pb.js";
 import { file_facegate_v1_review } from "./review_pb.js";
@@ -28,7 +28,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file facegate/v1/verification_service.proto.
  */
 export const file_facegate_v1_verification_service: GenFile = /*@__PURE__*/
-  fileDesc("CiZmYWNlZ2F0ZS92MS92ZXJpZmljYXRpb25fc2VydmljZS5wcm90bxILZmFjZWdhdGUudjEizQIKGVVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QSDwoFaW1hZ2UYASABKAxIABIZCg9pbWFnZV9yZWZlcmVuY2UYAiABKAlIABIOCgZwb2xpY3kYAyABKAkSHwoEbW9kZRgEIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSGQoRc3ViamVjdF9yZWZlcmVuY2UYBSABKAkSGQoRY29uc2VudF9yZWZlcmVuY2UYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIeChFyZXRlbnRpb25fc2Vjb25kcxgIIAEoDUgBiAEBEhkKEWRvY3VtZW50X3BvcnRyYWl0GAkgASgIEicKBmhvc3RlZBgLIAEoCzIXLmZhY2VnYXRlLnYxLkhvc3RlZFNjYW5CDwoNdHJ1c3RlZF9pbWFnZUIUChJfcmV0ZW50aW9uX3NlY29uZHMiSAoKSG9zdGVkU2NhbhISCgpyZXR1cm5fdXJsGAEgASgJEg4KBmxvY2FsZRgCIAEoCRIWCg5leHBpcmVfc2Vjb25kcxgDIAEoDSLeAgoaVXBsb2FkVHJ1c3RlZEltYWdlUmVzcG9uc2USEAoIY2hlY2tfaWQYASABKAkSEgoKc2Nhbl90b2tlbhgCIAEoCRIcChRjaGFsbGVuZ2Vfa2V5X3NoYTI1NhgDIAEoDBI0ChBzY2FuX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCHBvcnRyYWl0GAYgASgLMhsuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXBvcnQSHwoEbW9kZRgHIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSLAoGcG9saWN5GAggASgLMhwuZmFjZWdhdGUudjEuUG9saWN5UmVmZXJlbmNlEhAKCHNjYW5fdXJsGAkgASgJIrYBCg5Qb3J0cmFpdFJlcG9ydBISCgptZWRpYV90eXBlGAEgASgJEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDRIXCg9leWVfZGlzdGFuY2VfcHgYBCABKAESNgoMcmVxdWlyZW1lbnRzGAUgAygLMiAuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXF1aXJlbWVudBIRCgljb250YWluZXIYBiABKAkSDQoFbm90ZXMYByADKAkixwMKE1BvcnRyYWl0UmVxdWlyZW1lbnQSDAoEY29kZRgBIAEoCRIOCgZjbGF1c2UYAiABKAkSEAoIbWVhc3VyZWQYAyABKAkSEAoIcmVxdWlyZWQYBCABKAkSEwoGcGFzc2VkGAUgASgISACIAQESOwoIc2V2ZXJpdHkYBiABKA4yKS5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50LlNldmVyaXR5EhIKBXNjb3JlGAcgASgNSAGIAQESNwoGbWV0aG9kGAggASgOMicuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXF1aXJlbWVudC5NZXRob2QSGQoRdW5hc3Nlc3NlZF9yZWFzb24YCSABKAkiTgoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIVChFTRVZFUklUWV9BRFZJU09SWRABEhEKDVNFVkVSSVRZX0hBUkQQAiJPCgZNZXRob2QSFgoSTUVUSE9EX1VOU1BFQ0lGSUVEEAASEwoPTUVUSE9EX1NUQU5EQVJEEAESGAoUTUVUSE9EX0FQUFJPWElNQVRJT04QAkIJCgdfcGFzc2VkQggKBl9zY29yZSJrChJGaW5pc2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSGQoRYXVkaXRfaW1hZ2VfbGltaXQYAiABKA0SEQoJY2xvc2Vfbm93GAMgASgIEhUKDWlzc3Vlcl9oZWFkZXIYBCABKAgi8QIKE0ZpbmlzaENoZWNrUmVzcG9uc2USKAoGcmVzdWx0GAEgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXN1bHQSEgoKcmVzdWx0X2p3cxgCIAEoCRIyCg5ldmlkZW5jZV9mcmFtZRgDIAEoCzIaLmZhY2VnYXRlLnYxLkV2aWRlbmNlSW1hZ2USMAoMYXVkaXRfaW1hZ2VzGAQgAygLMhouZmFjZWdhdGUudjEuRXZpZGVuY2VJbWFnZRI3ChFldmlkZW5jZV9wcm9ibGVtcxgFIAMoCzIcLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbRI/ChVhdWRpdF9pbWFnZV9zaG9ydGZhbGwYBiABKA4yIC5mYWNlZ2F0ZS52MS5BdWRpdEltYWdlU2hvcnRmYWxsEigKBnJldmlldxgHIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3EhIKCnJlc3VsdF9qd3QYCCABKAkiyAEKD0V2aWRlbmNlUHJvYmxlbRIvCgdwaWN0dXJlGAEgASgLMh4uZmFjZWdhdGUudjEuRXZpZGVuY2VSZWZlcmVuY2USLwoEa2luZBgCIAEoDjIhLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbS5LaW5kIlMKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfTE9TVBABEhAKDEtJTkRfQUxURVJFRBACEhQKEEtJTkRfVU5BVkFJTEFCTEUQAyIjCg9HZXRDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQAoQR2V0Q2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MiPQoRV2F0Y2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSFgoOdW50aWxfcmV2aWV3ZWQYAiABKAgiQgoSV2F0Y2hDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyImChJDYW5jZWxDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQwoTQ2FuY2VsQ2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MikgQKDUNoZWNrUHJvZ3Jlc3MSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEi0KCGF0dGVtcHRzGAMgAygLMhsuZmFjZWdhdGUudjEuQXR0ZW1wdFN1bW1hcnkSMwoPcmVzdW1hYmxlX3VudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2FuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmF0dGVtcHRzX3JlbWFpbmluZxgHIAEoDRIPCgdzYW5kYm94GAggASgIEigKBnJldmlldxgJIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3IpQBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1dBSVRJTkcQARISCg5TVEFURV9TQ0FOTklORxACEhUKEVNUQVRFX0lOVEVSUlVQVEVEEAMSEQoNU1RBVEVfREVDSURFRBAEEhAKDFNUQVRFX0NMT1NFRBAFEhEKDVNUQVRFX0VYUElSRUQQBiKBAgoRRmluZENoZWNrc1JlcXVlc3QSGQoRc3ViamVjdF9yZWZlcmVuY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIxCg1jcmVhdGVkX3NpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoFc3RhdGUYBSABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEhEKCXBhZ2Vfc2l6ZRgGIAEoDRISCgpwYWdlX3Rva2VuGAcgASgJIlgKEkZpbmRDaGVja3NSZXNwb25zZRIpCgZjaGVja3MYASADKAsyGS5mYWNlZ2F0ZS52MS5DaGVja0xpc3RpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpkCCgxDaGVja0xpc3RpbmcSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEigKBnN0YXR1cxgDIAEoDjIYLmZhY2VnYXRlLnYxLkNoZWNrU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRc3ViamVjdF9yZWZlcmVuY2UYBiABKAkSDgoGcG9saWN5GAcgASgJEg8KB3NhbmRib3gYCCABKAgqrAEKE0F1ZGl0SW1hZ2VTaG9ydGZhbGwSJQohQVVESVRfSU1BR0VfU0hPUlRGQUxMX1VOU1BFQ0lGSUVEEAASIAocQVVESVRfSU1BR0VfU0hPUlRGQUxMX1BPTElDWRABEigKJEFVRElUX0lNQUdFX1NIT1JURkFMTF9GRVdFUl9DQVBUVVJFRBACEiIKHkFVRElUX0lNQUdFX1NIT1JURkFMTF9QUk9CTEVNUxADMtYEChNWZXJpZmljYXRpb25TZXJ2aWNlEmUKElVwbG9hZFRydXN0ZWRJbWFnZRImLmZhY2VnYXRlLnYxLlVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QaJy5mYWNlZ2F0ZS52MS5VcGxvYWRUcnVzdGVkSW1hZ2VSZXNwb25zZRJLCghTY2FuRmFjZRIcLmZhY2VnYXRlLnYxLlNjYW5GYWNlUmVxdWVzdBodLmZhY2VnYXRlLnYxLlNjYW5GYWNlUmVzcG9uc2UoATABElAKC0ZpbmlzaENoZWNrEh8uZmFjZWdhdGUudjEuRmluaXNoQ2hlY2tSZXF1ZXN0GiAuZmFjZWdhdGUudjEuRmluaXNoQ2hlY2tSZXNwb25zZRJHCghHZXRDaGVjaxIcLmZhY2VnYXRlLnYxLkdldENoZWNrUmVxdWVzdBodLmZhY2VnYXRlLnYxLkdldENoZWNrUmVzcG9uc2USTwoKV2F0Y2hDaGVjaxIeLmZhY2VnYXRlLnYxLldhdGNoQ2hlY2tSZXF1ZXN0Gh8uZmFjZWdhdGUudjEuV2F0Y2hDaGVja1Jlc3BvbnNlMAESUAoLQ2FuY2VsQ2hlY2sSHy5mYWNlZ2F0ZS52MS5DYW5jZWxDaGVja1JlcXVlc3QaIC5mYWNlZ2F0ZS52MS5DYW5jZWxDaGVja1Jlc3BvbnNlEk0KCkZpbmRDaGVja3MSHi5mYWNlZ2F0ZS52MS5GaW5kQ2hlY2tzUmVxdWVzdBofLmZhY2VnYXRlLnYxLkZpbmRDaGVja3NSZXNwb25zZUIyCg9vcmcuZmFjZWdhdGUudjFCGFZlcmlmaWNhdGlvblNlcnZpY2VQcm90b1ABugICRkdiBnByb3RvMw", [file_facegate_v1_result, file_facegate_v1_review, file_facegate_v1_scan, file_google_protobuf_timestamp]);
+  fileDesc("CiZmYWNlZ2F0ZS92MS92ZXJpZmljYXRpb25fc2VydmljZS5wcm90bxILZmFjZWdhdGUudjEigwMKGVVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QSDwoFaW1hZ2UYASABKAxIABIZCg9pbWFnZV9yZWZlcmVuY2UYAiABKAlIABIOCgZwb2xpY3kYAyABKAkSHwoEbW9kZRgEIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSGQoRc3ViamVjdF9yZWZlcmVuY2UYBSABKAkSGQoRY29uc2VudF9yZWZlcmVuY2UYBiABKAkSEgoKcmVxdWVzdF9pZBgHIAEoCRIeChFyZXRlbnRpb25fc2Vjb25kcxgIIAEoDUgBiAEBEhkKEWRvY3VtZW50X3BvcnRyYWl0GAkgASgIEicKBmhvc3RlZBgLIAEoCzIXLmZhY2VnYXRlLnYxLkhvc3RlZFNjYW4SNAoPc2FuZGJveF9vdXRjb21lGAwgASgLMhsuZmFjZWdhdGUudjEuU2FuZGJveE91dGNvbWVCDwoNdHJ1c3RlZF9pbWFnZUIUChJfcmV0ZW50aW9uX3NlY29uZHMiSAoKSG9zdGVkU2NhbhISCgpyZXR1cm5fdXJsGAEgASgJEg4KBmxvY2FsZRgCIAEoCRIWCg5leHBpcmVfc2Vjb25kcxgDIAEoDSKNAQoOU2FuZGJveE91dGNvbWUSKAoGc3RhdHVzGAEgASgOMhguZmFjZWdhdGUudjEuQ2hlY2tTdGF0dXMSKgoGcmVhc29uGAIgASgOMhouZmFjZWdhdGUudjEuRmFpbHVyZVJlYXNvbhIVCg1kZWxheV9zZWNvbmRzGAMgASgNEg4KBnJldmlldxgEIAEoCCLeAgoaVXBsb2FkVHJ1c3RlZEltYWdlUmVzcG9uc2USEAoIY2hlY2tfaWQYASABKAkSEgoKc2Nhbl90b2tlbhgCIAEoCRIcChRjaGFsbGVuZ2Vfa2V5X3NoYTI1NhgDIAEoDBI0ChBzY2FuX2V4cGlyZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBSABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEi0KCHBvcnRyYWl0GAYgASgLMhsuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXBvcnQSHwoEbW9kZRgHIAEoDjIRLmZhY2VnYXRlLnYxLk1vZGUSLAoGcG9saWN5GAggASgLMhwuZmFjZWdhdGUudjEuUG9saWN5UmVmZXJlbmNlEhAKCHNjYW5fdXJsGAkgASgJIrYBCg5Qb3J0cmFpdFJlcG9ydBISCgptZWRpYV90eXBlGAEgASgJEg0KBXdpZHRoGAIgASgNEg4KBmhlaWdodBgDIAEoDRIXCg9leWVfZGlzdGFuY2VfcHgYBCABKAESNgoMcmVxdWlyZW1lbnRzGAUgAygLMiAuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXF1aXJlbWVudBIRCgljb250YWluZXIYBiABKAkSDQoFbm90ZXMYByADKAkixwMKE1BvcnRyYWl0UmVxdWlyZW1lbnQSDAoEY29kZRgBIAEoCRIOCgZjbGF1c2UYAiABKAkSEAoIbWVhc3VyZWQYAyABKAkSEAoIcmVxdWlyZWQYBCABKAkSEwoGcGFzc2VkGAUgASgISACIAQESOwoIc2V2ZXJpdHkYBiABKA4yKS5mYWNlZ2F0ZS52MS5Qb3J0cmFpdFJlcXVpcmVtZW50LlNldmVyaXR5EhIKBXNjb3JlGAcgASgNSAGIAQESNwoGbWV0aG9kGAggASgOMicuZmFjZWdhdGUudjEuUG9ydHJhaXRSZXF1aXJlbWVudC5NZXRob2QSGQoRdW5hc3Nlc3NlZF9yZWFzb24YCSABKAkiTgoIU2V2ZXJpdHkSGAoUU0VWRVJJVFlfVU5TUEVDSUZJRUQQABIVChFTRVZFUklUWV9BRFZJU09SWRABEhEKDVNFVkVSSVRZX0hBUkQQAiJPCgZNZXRob2QSFgoSTUVUSE9EX1VOU1BFQ0lGSUVEEAASEwoPTUVUSE9EX1NUQU5EQVJEEAESGAoUTUVUSE9EX0FQUFJPWElNQVRJT04QAkIJCgdfcGFzc2VkQggKBl9zY29yZSJrChJGaW5pc2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSGQoRYXVkaXRfaW1hZ2VfbGltaXQYAiABKA0SEQoJY2xvc2Vfbm93GAMgASgIEhUKDWlzc3Vlcl9oZWFkZXIYBCABKAgi8QIKE0ZpbmlzaENoZWNrUmVzcG9uc2USKAoGcmVzdWx0GAEgASgLMhguZmFjZWdhdGUudjEuQ2hlY2tSZXN1bHQSEgoKcmVzdWx0X2p3cxgCIAEoCRIyCg5ldmlkZW5jZV9mcmFtZRgDIAEoCzIaLmZhY2VnYXRlLnYxLkV2aWRlbmNlSW1hZ2USMAoMYXVkaXRfaW1hZ2VzGAQgAygLMhouZmFjZWdhdGUudjEuRXZpZGVuY2VJbWFnZRI3ChFldmlkZW5jZV9wcm9ibGVtcxgFIAMoCzIcLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbRI/ChVhdWRpdF9pbWFnZV9zaG9ydGZhbGwYBiABKA4yIC5mYWNlZ2F0ZS52MS5BdWRpdEltYWdlU2hvcnRmYWxsEigKBnJldmlldxgHIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3EhIKCnJlc3VsdF9qd3QYCCABKAkiyAEKD0V2aWRlbmNlUHJvYmxlbRIvCgdwaWN0dXJlGAEgASgLMh4uZmFjZWdhdGUudjEuRXZpZGVuY2VSZWZlcmVuY2USLwoEa2luZBgCIAEoDjIhLmZhY2VnYXRlLnYxLkV2aWRlbmNlUHJvYmxlbS5LaW5kIlMKBEtpbmQSFAoQS0lORF9VTlNQRUNJRklFRBAAEg0KCUtJTkRfTE9TVBABEhAKDEtJTkRfQUxURVJFRBACEhQKEEtJTkRfVU5BVkFJTEFCTEUQAyIjCg9HZXRDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQAoQR2V0Q2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MiPQoRV2F0Y2hDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkSFgoOdW50aWxfcmV2aWV3ZWQYAiABKAgiQgoSV2F0Y2hDaGVja1Jlc3BvbnNlEiwKCHByb2dyZXNzGAEgASgLMhouZmFjZWdhdGUudjEuQ2hlY2tQcm9ncmVzcyImChJDYW5jZWxDaGVja1JlcXVlc3QSEAoIY2hlY2tfaWQYASABKAkiQwoTQ2FuY2VsQ2hlY2tSZXNwb25zZRIsCghwcm9ncmVzcxgBIAEoCzIaLmZhY2VnYXRlLnYxLkNoZWNrUHJvZ3Jlc3MikgQKDUNoZWNrUHJvZ3Jlc3MSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEi0KCGF0dGVtcHRzGAMgAygLMhsuZmFjZWdhdGUudjEuQXR0ZW1wdFN1bW1hcnkSMwoPcmVzdW1hYmxlX3VudGlsGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI0ChBzY2FuX2V4cGlyZV90aW1lGAUgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBI2ChJyZXN1bHRfZXhwaXJlX3RpbWUYBiABKAsyGi5nb29nbGUucHJvdG9idWYuVGltZXN0YW1wEhoKEmF0dGVtcHRzX3JlbWFpbmluZxgHIAEoDRIPCgdzYW5kYm94GAggASgIEigKBnJldmlldxgJIAEoCzIYLmZhY2VnYXRlLnYxLkNoZWNrUmV2aWV3IpQBCgVTdGF0ZRIVChFTVEFURV9VTlNQRUNJRklFRBAAEhEKDVNUQVRFX1dBSVRJTkcQARISCg5TVEFURV9TQ0FOTklORxACEhUKEVNUQVRFX0lOVEVSUlVQVEVEEAMSEQoNU1RBVEVfREVDSURFRBAEEhAKDFNUQVRFX0NMT1NFRBAFEhEKDVNUQVRFX0VYUElSRUQQBiKBAgoRRmluZENoZWNrc1JlcXVlc3QSGQoRc3ViamVjdF9yZWZlcmVuY2UYASABKAkSEgoKcmVxdWVzdF9pZBgCIAEoCRIxCg1jcmVhdGVkX3NpbmNlGAMgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIyCg5jcmVhdGVkX2JlZm9yZRgEIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASLwoFc3RhdGUYBSABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEhEKCXBhZ2Vfc2l6ZRgGIAEoDRISCgpwYWdlX3Rva2VuGAcgASgJIlgKEkZpbmRDaGVja3NSZXNwb25zZRIpCgZjaGVja3MYASADKAsyGS5mYWNlZ2F0ZS52MS5DaGVja0xpc3RpbmcSFwoPbmV4dF9wYWdlX3Rva2VuGAIgASgJIpkCCgxDaGVja0xpc3RpbmcSEAoIY2hlY2tfaWQYASABKAkSLwoFc3RhdGUYAiABKA4yIC5mYWNlZ2F0ZS52MS5DaGVja1Byb2dyZXNzLlN0YXRlEigKBnN0YXR1cxgDIAEoDjIYLmZhY2VnYXRlLnYxLkNoZWNrU3RhdHVzEi8KC2NyZWF0ZV90aW1lGAQgASgLMhouZ29vZ2xlLnByb3RvYnVmLlRpbWVzdGFtcBIvCgtkZWNpZGVfdGltZRgFIAEoCzIaLmdvb2dsZS5wcm90b2J1Zi5UaW1lc3RhbXASGQoRc3ViamVjdF9yZWZlcmVuY2UYBiABKAkSDgoGcG9saWN5GAcgASgJEg8KB3NhbmRib3gYCCABKAgqrAEKE0F1ZGl0SW1hZ2VTaG9ydGZhbGwSJQohQVVESVRfSU1BR0VfU0hPUlRGQUxMX1VOU1BFQ0lGSUVEEAASIAocQVVESVRfSU1BR0VfU0hPUlRGQUxMX1BPTElDWRABEigKJEFVRElUX0lNQUdFX1NIT1JURkFMTF9GRVdFUl9DQVBUVVJFRBACEiIKHkFVRElUX0lNQUdFX1NIT1JURkFMTF9QUk9CTEVNUxADMtYEChNWZXJpZmljYXRpb25TZXJ2aWNlEmUKElVwbG9hZFRydXN0ZWRJbWFnZRImLmZhY2VnYXRlLnYxLlVwbG9hZFRydXN0ZWRJbWFnZVJlcXVlc3QaJy5mYWNlZ2F0ZS52MS5VcGxvYWRUcnVzdGVkSW1hZ2VSZXNwb25zZRJLCghTY2FuRmFjZRIcLmZhY2VnYXRlLnYxLlNjYW5GYWNlUmVxdWVzdBodLmZhY2VnYXRlLnYxLlNjYW5GYWNlUmVzcG9uc2UoATABElAKC0ZpbmlzaENoZWNrEh8uZmFjZWdhdGUudjEuRmluaXNoQ2hlY2tSZXF1ZXN0GiAuZmFjZWdhdGUudjEuRmluaXNoQ2hlY2tSZXNwb25zZRJHCghHZXRDaGVjaxIcLmZhY2VnYXRlLnYxLkdldENoZWNrUmVxdWVzdBodLmZhY2VnYXRlLnYxLkdldENoZWNrUmVzcG9uc2USTwoKV2F0Y2hDaGVjaxIeLmZhY2VnYXRlLnYxLldhdGNoQ2hlY2tSZXF1ZXN0Gh8uZmFjZWdhdGUudjEuV2F0Y2hDaGVja1Jlc3BvbnNlMAESUAoLQ2FuY2VsQ2hlY2sSHy5mYWNlZ2F0ZS52MS5DYW5jZWxDaGVja1JlcXVlc3QaIC5mYWNlZ2F0ZS52MS5DYW5jZWxDaGVja1Jlc3BvbnNlEk0KCkZpbmRDaGVja3MSHi5mYWNlZ2F0ZS52MS5GaW5kQ2hlY2tzUmVxdWVzdBofLmZhY2VnYXRlLnYxLkZpbmRDaGVja3NSZXNwb25zZUIyCg9vcmcuZmFjZWdhdGUudjFCGFZlcmlmaWNhdGlvblNlcnZpY2VQcm90b1ABugICRkdiBnByb3RvMw", [file_facegate_v1_result, file_facegate_v1_review, file_facegate_v1_scan, file_google_protobuf_timestamp]);
 
 /**
  * Creates a check. At most 3 MiB in all.
@@ -126,6 +126,14 @@ export type UploadTrustedImageRequest = Message<"facegate.v1.UploadTrustedImageR
    * @generated from field: facegate.v1.HostedScan hosted = 11;
    */
   hosted?: HostedScan | undefined;
+
+  /**
+   * The outcome of the check, chosen in advance, so that an integration's branches can be tested without a face. Only
+   * for sandbox callers; other calls with it are INVALID_ARGUMENT with reason INVALID_FIELD.
+   *
+   * @generated from field: facegate.v1.SandboxOutcome sandbox_outcome = 12;
+   */
+  sandboxOutcome?: SandboxOutcome | undefined;
 };
 
 /**
@@ -172,6 +180,54 @@ export type HostedScan = Message<"facegate.v1.HostedScan"> & {
  */
 export const HostedScanSchema: GenMessage<HostedScan> = /*@__PURE__*/
   messageDesc(file_facegate_v1_verification_service, 1);
+
+/**
+ * The requested outcome of a sandbox check.
+ *
+ * The check decides so at the end of any scan, whatever the scan shows; or without a scan, when the delay has passed
+ * and no scan runs. A check that is cancelled before is CANCELLED as any other. The result says that its outcome was
+ * requested, and makes no statement about liveness and match.
+ *
+ * @generated from message facegate.v1.SandboxOutcome
+ */
+export type SandboxOutcome = Message<"facegate.v1.SandboxOutcome"> & {
+  /**
+   * The status; required.
+   *
+   * @generated from field: facegate.v1.CheckStatus status = 1;
+   */
+  status: CheckStatus;
+
+  /**
+   * The reason: required with CHECK_STATUS_FAILURE, SERVER_FAULT (the default) or INTERRUPTED with
+   * CHECK_STATUS_NOT_DECIDED, and none with CHECK_STATUS_SUCCESS.
+   *
+   * @generated from field: facegate.v1.FailureReason reason = 2;
+   */
+  reason: FailureReason;
+
+  /**
+   * Seconds from the upload after which the check decides without a scan; at most the policy's
+   * `deadlines.scan_seconds`.
+   *
+   * @generated from field: uint32 delay_seconds = 3;
+   */
+  delaySeconds: number;
+
+  /**
+   * Whether people are to review the check, whatever its policy says. Without it, they do not.
+   *
+   * @generated from field: bool review = 4;
+   */
+  review: boolean;
+};
+
+/**
+ * Describes the message facegate.v1.SandboxOutcome.
+ * Use `create(SandboxOutcomeSchema)` to create a new message.
+ */
+export const SandboxOutcomeSchema: GenMessage<SandboxOutcome> = /*@__PURE__*/
+  messageDesc(file_facegate_v1_verification_service, 2);
 
 /**
  * A check that waits for its scan.
@@ -250,7 +306,7 @@ export type UploadTrustedImageResponse = Message<"facegate.v1.UploadTrustedImage
  * Use `create(UploadTrustedImageResponseSchema)` to create a new message.
  */
 export const UploadTrustedImageResponseSchema: GenMessage<UploadTrustedImageResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 2);
+  messageDesc(file_facegate_v1_verification_service, 3);
 
 /**
  * The measurements of the trusted image.
@@ -314,7 +370,7 @@ export type PortraitReport = Message<"facegate.v1.PortraitReport"> & {
  * Use `create(PortraitReportSchema)` to create a new message.
  */
 export const PortraitReportSchema: GenMessage<PortraitReport> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 3);
+  messageDesc(file_facegate_v1_verification_service, 4);
 
 /**
  * One requirement on the trusted image.
@@ -391,7 +447,7 @@ export type PortraitRequirement = Message<"facegate.v1.PortraitRequirement"> & {
  * Use `create(PortraitRequirementSchema)` to create a new message.
  */
 export const PortraitRequirementSchema: GenMessage<PortraitRequirement> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 4);
+  messageDesc(file_facegate_v1_verification_service, 5);
 
 /**
  * The effect of a requirement that is not met.
@@ -425,7 +481,7 @@ export enum PortraitRequirement_Severity {
  * Describes the enum facegate.v1.PortraitRequirement.Severity.
  */
 export const PortraitRequirement_SeveritySchema: GenEnum<PortraitRequirement_Severity> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 4, 0);
+  enumDesc(file_facegate_v1_verification_service, 5, 0);
 
 /**
  * The source of a score's algorithm.
@@ -459,7 +515,7 @@ export enum PortraitRequirement_Method {
  * Describes the enum facegate.v1.PortraitRequirement.Method.
  */
 export const PortraitRequirement_MethodSchema: GenEnum<PortraitRequirement_Method> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 4, 1);
+  enumDesc(file_facegate_v1_verification_service, 5, 1);
 
 /**
  * Requests the result.
@@ -503,7 +559,7 @@ export type FinishCheckRequest = Message<"facegate.v1.FinishCheckRequest"> & {
  * Use `create(FinishCheckRequestSchema)` to create a new message.
  */
 export const FinishCheckRequestSchema: GenMessage<FinishCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 5);
+  messageDesc(file_facegate_v1_verification_service, 6);
 
 /**
  * The result and its images.
@@ -578,7 +634,7 @@ export type FinishCheckResponse = Message<"facegate.v1.FinishCheckResponse"> & {
  * Use `create(FinishCheckResponseSchema)` to create a new message.
  */
 export const FinishCheckResponseSchema: GenMessage<FinishCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 6);
+  messageDesc(file_facegate_v1_verification_service, 7);
 
 /**
  * An image in the result that the server cannot return.
@@ -606,7 +662,7 @@ export type EvidenceProblem = Message<"facegate.v1.EvidenceProblem"> & {
  * Use `create(EvidenceProblemSchema)` to create a new message.
  */
 export const EvidenceProblemSchema: GenMessage<EvidenceProblem> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 7);
+  messageDesc(file_facegate_v1_verification_service, 8);
 
 /**
  * The kind of problem.
@@ -647,7 +703,7 @@ export enum EvidenceProblem_Kind {
  * Describes the enum facegate.v1.EvidenceProblem.Kind.
  */
 export const EvidenceProblem_KindSchema: GenEnum<EvidenceProblem_Kind> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 7, 0);
+  enumDesc(file_facegate_v1_verification_service, 8, 0);
 
 /**
  * Requests the state of a check.
@@ -668,7 +724,7 @@ export type GetCheckRequest = Message<"facegate.v1.GetCheckRequest"> & {
  * Use `create(GetCheckRequestSchema)` to create a new message.
  */
 export const GetCheckRequestSchema: GenMessage<GetCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 8);
+  messageDesc(file_facegate_v1_verification_service, 9);
 
 /**
  * The state of a check.
@@ -689,7 +745,7 @@ export type GetCheckResponse = Message<"facegate.v1.GetCheckResponse"> & {
  * Use `create(GetCheckResponseSchema)` to create a new message.
  */
 export const GetCheckResponseSchema: GenMessage<GetCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 9);
+  messageDesc(file_facegate_v1_verification_service, 10);
 
 /**
  * Requests the state of a check and its changes.
@@ -717,7 +773,7 @@ export type WatchCheckRequest = Message<"facegate.v1.WatchCheckRequest"> & {
  * Use `create(WatchCheckRequestSchema)` to create a new message.
  */
 export const WatchCheckRequestSchema: GenMessage<WatchCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 10);
+  messageDesc(file_facegate_v1_verification_service, 11);
 
 /**
  * The state of a check, at once and after each change.
@@ -738,7 +794,7 @@ export type WatchCheckResponse = Message<"facegate.v1.WatchCheckResponse"> & {
  * Use `create(WatchCheckResponseSchema)` to create a new message.
  */
 export const WatchCheckResponseSchema: GenMessage<WatchCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 11);
+  messageDesc(file_facegate_v1_verification_service, 12);
 
 /**
  * Cancels a check.
@@ -759,7 +815,7 @@ export type CancelCheckRequest = Message<"facegate.v1.CancelCheckRequest"> & {
  * Use `create(CancelCheckRequestSchema)` to create a new message.
  */
 export const CancelCheckRequestSchema: GenMessage<CancelCheckRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 12);
+  messageDesc(file_facegate_v1_verification_service, 13);
 
 /**
  * The state of the check, which is cancelled or was decided before.
@@ -780,7 +836,7 @@ export type CancelCheckResponse = Message<"facegate.v1.CancelCheckResponse"> & {
  * Use `create(CancelCheckResponseSchema)` to create a new message.
  */
 export const CancelCheckResponseSchema: GenMessage<CancelCheckResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 13);
+  messageDesc(file_facegate_v1_verification_service, 14);
 
 /**
  * The state of a check, without its status; FinishCheck returns that.
@@ -857,7 +913,7 @@ export type CheckProgress = Message<"facegate.v1.CheckProgress"> & {
  * Use `create(CheckProgressSchema)` to create a new message.
  */
 export const CheckProgressSchema: GenMessage<CheckProgress> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 14);
+  messageDesc(file_facegate_v1_verification_service, 15);
 
 /**
  * The states of a check.
@@ -920,7 +976,7 @@ export enum CheckProgress_State {
  * Describes the enum facegate.v1.CheckProgress.State.
  */
 export const CheckProgress_StateSchema: GenEnum<CheckProgress_State> = /*@__PURE__*/
-  enumDesc(file_facegate_v1_verification_service, 14, 0);
+  enumDesc(file_facegate_v1_verification_service, 15, 0);
 
 /**
  * Conditions on checks; every one that is set must hold.
@@ -984,7 +1040,7 @@ export type FindChecksRequest = Message<"facegate.v1.FindChecksRequest"> & {
  * Use `create(FindChecksRequestSchema)` to create a new message.
  */
 export const FindChecksRequestSchema: GenMessage<FindChecksRequest> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 15);
+  messageDesc(file_facegate_v1_verification_service, 16);
 
 /**
  * A page of checks.
@@ -1012,7 +1068,7 @@ export type FindChecksResponse = Message<"facegate.v1.FindChecksResponse"> & {
  * Use `create(FindChecksResponseSchema)` to create a new message.
  */
 export const FindChecksResponseSchema: GenMessage<FindChecksResponse> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 16);
+  messageDesc(file_facegate_v1_verification_service, 17);
 
 /**
  * A check, without its result; FinishCheck returns that, signed.
@@ -1083,7 +1139,7 @@ export type CheckListing = Message<"facegate.v1.CheckListing"> & {
  * Use `create(CheckListingSchema)` to create a new message.
  */
 export const CheckListingSchema: GenMessage<CheckListing> = /*@__PURE__*/
-  messageDesc(file_facegate_v1_verification_service, 17);
+  messageDesc(file_facegate_v1_verification_service, 18);
 
 /**
  * Why there are fewer audit images than requested.
