@@ -240,10 +240,10 @@ def _words(error: Exception) -> str:
         match each:
             case _AddressRefused():
                 return str(each)
-            case ssl.SSLCertVerificationError():
-                return f"its certificate is not accepted: {each.verify_message}"
-            case ssl.SSLError():
-                return f"the TLS handshake failed: {each.reason or 'no reason given'}"
+            case ssl.SSLCertVerificationError(verify_message=message):
+                return f"its certificate is not accepted: {message}"
+            case ssl.SSLError(reason=reason):
+                return f"the TLS handshake failed: {reason or 'no reason given'}"
             case socket.gaierror():
                 return "the name of its host cannot be resolved"
     for each in causes:
