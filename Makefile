@@ -72,12 +72,13 @@ chart: dev $(BIN)/helm ## Lint the Helm chart, and render and validate it over s
 web/sdk/node_modules/.package-lock.json: web/sdk/package-lock.json
 	@npm --prefix web/sdk ci --no-audit --no-fund
 
-web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser SDK, the pages of `try` and the console, also in Chromium (FACEGATE_TEST_ASSETS).
+web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser SDK, the pages of `try`, the console and the hosted scan, also in Chromium (FACEGATE_TEST_ASSETS).
 	@npm --prefix web/sdk run check
 	@npm --prefix web/sdk test
 	@npm --prefix web/sdk run build
 	@npm --prefix web/sdk run compare:try
 	@npm --prefix web/sdk run compare:console
+	@npm --prefix web/sdk run compare:hosted
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
 
 SBOM ?= sbom
