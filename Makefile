@@ -81,12 +81,13 @@ web/server/node_modules/.package-lock.json: web/server/package-lock.json
 	@npm --prefix web/server ci --no-audit --no-fund
 
 NPM_PACKAGES := web/sdk/node_modules/.package-lock.json web/server/node_modules/.package-lock.json
-web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.js, the pages of `try` and the console, also in Chromium (FACEGATE_TEST_ASSETS).
+web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.js, the pages of `try`, the console and the hosted scan, also in Chromium (FACEGATE_TEST_ASSETS).
 	@npm --prefix web/sdk run check
 	@npm --prefix web/sdk test
 	@npm --prefix web/sdk run build
 	@npm --prefix web/sdk run compare:try
 	@npm --prefix web/sdk run compare:console
+	@npm --prefix web/sdk run compare:hosted
 	@npm --prefix web/server test
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
 

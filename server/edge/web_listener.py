@@ -315,10 +315,16 @@ class WebListener:
         loop = asyncio.get_running_loop()
         if len(server.connections) >= self._max_connections:
             return _RefusedConnection()
-        stranger = _Stranger(handler)
+        stranger = _Stranger(handler, lost=self._forget)
         timer = loop.call_later(_HANDSHAKE_SECONDS, self._end_unopened, handler)
         self._opening[handler] = stranger, timer
         return stranger
+
+    def _forget(self, handler: RequestHandler) -> None:
+        """Forgets a connection that was lost."""
+        _, timer = self._opening.pop(handler, (None, None))
+        if timer is not None:
+            timer.cancel()
 
     def _end_unopened(self, handler: RequestHandler) -> None:
         """Ends a connection that has not opened a stream in time."""
@@ -330,9 +336,12 @@ class WebListener:
 
         async def serve(request: web.Request) -> web.Response:
             opening = self._opening.pop(request.protocol, None)
-            if opening is not None:
-                opening[1].cancel()
-            asyncio.get_running_loop().call_later(_ANSWER_SECONDS, _abort, request.protocol)
+            if opening is None:
+                raise web.HTTPRequestTimeout
+            stranger, timer = opening
+            timer.cancel()
+            timer = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, _abort, request.protocol)
+            self._opening[request.protocol] = stranger, timer
             answer = await handler(request)
             answer.force_close()
             return answer
@@ -394,8 +403,9 @@ class _Stranger(asyncio.Protocol):
     aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token.
     """
 
-    def __init__(self, handler: RequestHandler) -> None:
+    def __init__(self, handler: RequestHandler, *, lost: Callable[[RequestHandler], None]) -> None:
         self._handler = handler
+        self._lost = lost
         self._left: float = _MAX_OPENING_BYTES
 
     def has_begun(self) -> None:
@@ -406,6 +416,7 @@ class _Stranger(asyncio.Protocol):
         self._handler.connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._lost(self._handler)
         self._handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -301,14 +301,16 @@ function HandingOver({ view, setView, look, camera, here }: HandingOverProps) {
       )}
       {!shown && !working && !notice && <p role="status">{t("lapsed")}</p>}
       {problem}
-      <div class="buttons">
-        {!shown && (
-          <button type="button" class="primary" disabled={working} onClick={() => void renew()}>
-            {t("newCode")}
-          </button>
-        )}
-        {hereButton}
-      </div>
+      {(!shown || hereButton) && (
+        <div class="buttons">
+          {!shown && (
+            <button type="button" class="primary" disabled={working} onClick={() => void renew()}>
+              {t("newCode")}
+            </button>
+          )}
+          {hereButton}
+        </div>
+      )}
     </section>
   );
 }
