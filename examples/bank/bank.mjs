@@ -24,9 +24,9 @@ const secret = readFileSync(BANK_SECRET_FILE, "utf8").trim();
 /** Who wants an account, by check: `customer`, `state`, and once it is decided `reasons`. */
 const applications = new Map();
 
-/** What a sandbox server is asked to decide, by the form's choice: so that each end can be seen without a face. */
+/** What a sandbox server is asked to decide, by the form's choice: after any scan, or without one after this time. */
+const DELAY_SECONDS = 20;
 const OUTCOMES = {
-  scan: undefined,
   success: { status: CheckStatus.SUCCESS },
   spoof: { status: CheckStatus.FAILURE, reason: FailureReason.SPOOF },
   other: { status: CheckStatus.FAILURE, reason: FailureReason.NOT_SAME_PERSON },
@@ -35,13 +35,13 @@ const OUTCOMES = {
 
 /** The customer sends a portrait: makes a check, and answers the address of its scan. */
 async function apply(request, { customer, query }) {
-  const sandboxOutcome = OUTCOMES[query.get("outcome") ?? "scan"];
+  const outcome = OUTCOMES[query.get("outcome")];
   const check = await facegate.uploadTrustedImage({
     image: await bodyOf(request),
     subjectReference: customer,
     consentReference: `terms-of-2026 ${customer}`,
     hosted: { returnUrl: `${ORIGIN}/done` },
-    ...(sandboxOutcome && { sandboxOutcome }),
+    ...(outcome && { sandboxOutcome: { ...outcome, delaySeconds: DELAY_SECONDS } }),
   });
   applications.set(check.checkId, { customer, state: "open" });
   return [201, { scanUrl: check.scanUrl }];

@@ -3,9 +3,9 @@ import { spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 
-const FACEGATE = fileURLToPath(new URL("../../.venv/bin/facegate", import.meta.url));
 const SECRET_FILE = "run/webhook-secret.txt";
 process.chdir(fileURLToPath(new URL(".", import.meta.url)));
+const { BANK_SERVER: FACEGATE = "../../.venv/bin/facegate" } = process.env;
 
 if (!process.env.BANK_FACEGATE) {
   if (!existsSync(FACEGATE)) throw new Error("Facegate is not installed: run `make install` in the repository");
