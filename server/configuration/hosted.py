@@ -1,7 +1,6 @@
 """The settings of the server's own scan page."""
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -108,7 +107,7 @@ class HostedSettings(Table):
     """The colour of buttons, which have white text."""
     links: HostedLinks = HostedLinks()
     """Pages of the operator, linked below the scan."""
-    texts: Mapping[Language, HostedTexts] = Field(default_factory=dict)
+    texts: dict[Language, HostedTexts] = Field(default_factory=dict)
     """Texts that replace those of the page, by language: ``en``, ``de``, ``fr``, ``es``, ``pt``, ``hi`` or
     ``ar``."""
 
@@ -127,5 +126,8 @@ class HostedSettings(Table):
         return self
 
     def may_return_to(self, url: str) -> bool:
-        """Returns whether an address is one of ``return_urls``, or below one."""
+        """Returns whether an address is one of ``return_urls``, or below one.
+
+        It must be one that ``expect_return_url`` returns.
+        """
         return any(url == listed or url.startswith(f"{listed.rstrip('/')}/") for listed in self.return_urls)

@@ -76,7 +76,7 @@ class HostedPage:
         Raises:
             ConfigurationError: The logo cannot be used.
         """
-        self.origin: Final = settings.origin
+        self._settings = settings
         self._guard = Guard(origin=settings.origin, tls=tls, page=_guarded_page(settings.origin))
         self._files = dict(page_files("hosted_page"))
         logo = _logo(settings)
@@ -149,7 +149,7 @@ class HostedPage:
         return serve
 
     def _other_host(self) -> web.Response:
-        return web.Response(status=421, text=f"this page is {self.origin}{PAGE}\n")
+        return web.Response(status=421, text=f"this page is {self._settings.origin}{PAGE}\n")
 
     async def _open(self, scans: HostedScans, request: web.Request, sent: dict[str, Any]) -> web.Response:
         secret = self._secret(request)
@@ -157,12 +157,12 @@ class HostedPage:
             view, secret = await scans.open_code(_text(sent, "code"), secret)
         else:
             view, secret = await scans.open_link(_text(sent, "link"), secret)
-        answer = json_answer(_to_json(view))
+        answer = json_answer(self._document(view))
         self._guard.session_cookie.set(answer, secret)
         return answer
 
     async def _state(self, scans: HostedScans, request: web.Request, sent: dict[str, Any]) -> web.Response:
-        return json_answer(_to_json(await scans.view(_check(sent), self._secret(request))))
+        return json_answer(self._document(await scans.view(_check(sent), self._secret(request))))
 
     async def _ticket(self, scans: HostedScans, request: web.Request, sent: dict[str, Any]) -> web.Response:
         ticket = await scans.ticket(_check(sent), self._secret(request))
@@ -176,7 +176,7 @@ class HostedPage:
             raise _malformed("language")
         code = await scans.show_code(_check(sent), self._secret(request))
         picture = io.BytesIO()
-        segno.make(f"{self.origin}{PAGE}#code={code}&lang={language}", error="m", micro=False).save(
+        segno.make(f"{self._settings.origin}{PAGE}#code={code}&lang={language}", error="m", micro=False).save(
             picture, kind="svg", scale=8, dark="#000", light="#fff"
         )
         return json_answer({"svg": picture.getvalue().decode(), "seconds": CODE_SECONDS})
@@ -185,7 +185,21 @@ class HostedPage:
         number = sent.get("number")
         if number is not None and (isinstance(number, bool) or not isinstance(number, int)):
             raise _malformed("number")
-        return json_answer(_to_json(await scans.answer(_check(sent), self._secret(request), number)))
+        return json_answer(self._document(await scans.answer(_check(sent), self._secret(request), number)))
+
+    def _document(self, view: HostedView) -> dict[str, Any]:
+        # The address was tested at the upload. It is tested again, because the settings may be newer, and
+        # somebody may have altered the database.
+        returns = self._settings.may_return_to(view.return_url)
+        return {
+            "check": str(view.check_id),
+            "phone": view.phone,
+            "stage": view.stage.value,
+            "returnUrl": f"{view.return_url}?check_id={view.check_id}" if returns else "",
+            "handOver": view.hand_over.value,
+            "number": view.number,
+            "codeReopened": view.code_reopened,
+        }
 
     def _secret(self, request: web.Request) -> str | None:
         value = self._guard.session_cookie.read(request)
@@ -215,19 +229,6 @@ def _logo(settings: HostedSettings) -> tuple[str, bytes] | None:
     if b"<svg" in content[:1024]:
         return "/logo.svg", content
     raise ConfigurationError("listeners.web.hosted.logo_file is neither a PNG nor an SVG")
-
-
-def _to_json(view: HostedView) -> dict[str, Any]:
-    back = f"{view.return_url}?check_id={view.check_id}" if view.return_url else ""
-    return {
-        "check": str(view.check_id),
-        "phone": view.phone,
-        "stage": view.stage.value,
-        "returnUrl": back,
-        "handOver": view.hand_over.value,
-        "number": view.number,
-        "codeReopened": view.code_reopened,
-    }
 
 
 def _check(sent: dict[str, Any]) -> UUID:

@@ -4,7 +4,7 @@ import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -460,6 +460,17 @@ async def test_the_page_returns_to_listed_addresses_only(live: LiveServer, url: 
         await upload(live, return_url=url)
     assert refused.value.code() is grpc.StatusCode.INVALID_ARGUMENT
     assert "hosted.return_url" in str(refused.value.details())
+
+
+async def test_an_address_that_was_altered_in_the_database_is_not_followed(live: LiveServer) -> None:
+    check = await upload(live)
+    visitor = Visitor(live)
+    await visitor.done("open", link=secret_of(check.scan_url))
+    async with stored(live) as repository:
+        await repository.change(
+            UUID(check.check_id), lambda scan: replace(scan, return_url="https://evil.example")
+        )
+    assert (await visitor.done("state", check=check.check_id))["returnUrl"] == ""
 
 
 async def test_the_page_may_return_nowhere(live: LiveServer) -> None:
