@@ -397,6 +397,7 @@ class CheckRecorder:
             reason=reason,
             now=now,
         )
+        outcome = _as_requested(record, outcome)
         await self._write(
             record,
             outcome,
@@ -454,6 +455,7 @@ class CheckRecorder:
                 reason=ending_reasons(reason, manipulated=device.final)[0],
                 now=now,
             )
+        outcome = _as_requested(record, outcome)
         await self._write(record, outcome, policy=policy, attempts=attempts, evidence=(), epoch=epoch)
         return outcome.verdict
 
@@ -528,6 +530,11 @@ class CheckRecorder:
             # The portrait's template is overwritten, and SQLite's log may still have it.
             with suppress(StorageUnavailable):
                 await self._repository.forget_overwritten()
+
+
+def _as_requested(record: CheckRecord, outcome: CheckOutcome) -> CheckOutcome:
+    requested = record.requested_outcome
+    return outcome if requested is None else outcome.as_requested(requested)
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:

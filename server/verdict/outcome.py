@@ -11,7 +11,7 @@ from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult
-from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan, RequestedOutcome
 from server.domain.tries import EarlierAttacks
 from server.verdict.judge import CheckVerdict, judge_ending
 
@@ -172,6 +172,7 @@ class CheckOutcome:
         policy_oid: Object identifier of the frozen policy; empty without one.
         pack: The model pack that judged.
         doubts: What attempts before the deciding one left in doubt, and it did not find itself.
+        requested_outcome: Whether a sandbox caller requested the verdict; see ``as_requested``.
     """
 
     check_id: UUID
@@ -203,6 +204,7 @@ class CheckOutcome:
     sandbox: bool
     policy_oid: str = ""
     doubts: tuple[VerdictReason, ...] = ()
+    requested_outcome: bool = False
 
     @property
     def history(self) -> tuple[Signal, ...]:
@@ -222,6 +224,28 @@ class CheckOutcome:
                 ("device", "by this device", earlier.device),
             )
             if count is not None
+        )
+
+    def as_requested(self, requested: RequestedOutcome) -> "CheckOutcome":
+        """Returns this outcome of a sandbox check with the requested verdict, and without what was judged.
+
+        A check that was cancelled stays so.
+        """
+        if not self.sandbox:
+            raise ValueError("an outcome is requested for a check that is not a sandbox check")
+        if FailureReason.CANCELLED in self.verdict.reasons:
+            return self
+        return replace(
+            self,
+            verdict=CheckVerdict(requested.status, () if requested.reason is None else (requested.reason,)),
+            liveness=None,
+            match=None,
+            match_frames=0,
+            used_mode=None,
+            verified_bits=0.0,
+            challenge_steps=(),
+            attempts=tuple(replace(attempt, verdict=None) for attempt in self.attempts),
+            requested_outcome=True,
         )
 
     def ended(

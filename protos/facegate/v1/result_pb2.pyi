@@ -1077,6 +1077,7 @@ class CheckResult(_message.Message):
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     SANDBOX_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    REQUESTED_OUTCOME_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check."""
     subject_reference: _builtins.str
@@ -1092,6 +1093,8 @@ class CheckResult(_message.Message):
     automation and test devices were tolerated. Such a result proves nothing about a person. The header of
     `FinishCheckResponse.result_jws` then has the parameter `sandbox` with the value true.
     """
+    requested_outcome: _builtins.bool
+    """Whether the sandbox caller requested this outcome with `sandbox_outcome`: nothing was judged."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___FailureReason.ValueType]:
         """Why the check did not succeed, most important reason first; empty with SUCCESS."""
@@ -1171,10 +1174,11 @@ class CheckResult(_message.Message):
         consent_reference: _builtins.str = ...,
         sandbox: _builtins.bool = ...,
         history: _abc.Iterable[Global___Signal] | None = ...,
+        requested_outcome: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "requested_outcome", b"requested_outcome", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

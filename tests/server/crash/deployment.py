@@ -143,6 +143,7 @@ class Deployment:
             objects=open_object_store(settings.objects_url),
             keys=keys,
             metrics=metrics,
+            webhooks=settings.webhooks.endpoints,
         )
         completion = CheckCompletion(
             repository=stores.checks,
