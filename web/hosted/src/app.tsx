@@ -170,7 +170,7 @@ function Opened({ first, look }: { first: View; look: Look }) {
   return (
     <>
       <Title hidden>{scanStrings().title}</Title>
-      <Scan check={check} ended={() => setEnded(true)} />
+      <Scan check={check} ended={() => setEnded(true)} stopped={setProblem} />
       {ended && <End look={look} view={view} />}
       {!ended && !phone && !onPhone() && stage === "waiting" && (
         <div class="buttons">
@@ -316,14 +316,19 @@ function HandingOver({ view, setView, look, camera, here }: HandingOverProps) {
 }
 
 /** The capture screen of the SDK. */
-function Scan({ check, ended }: { check: string; ended: () => void }) {
+function Scan({ check, ended, stopped }: { check: string; ended: () => void; stopped: (problem: string) => void }) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = document.createElement("facegate-scan");
     element.setAttribute("server", location.origin.replace(/^http/, "ws"));
     element.setAttribute("flash", "");
     element.appVersion = "hosted";
-    element.getTicket = () => getTicket(check);
+    element.getTicket = () =>
+      getTicket(check).catch((error: unknown) => {
+        // What may pass is left to the capture screen, which offers another try.
+        if (error instanceof Problem && !passes(error.message)) stopped(error.message);
+        throw error;
+      });
     element.addEventListener("facegate-finished", (event) => {
       if ((event as CustomEvent<ScanOutcome>).detail.status !== "retry") ended();
     });

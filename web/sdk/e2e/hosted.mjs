@@ -92,7 +92,14 @@ const walks = {
     await page.getByRole("button", { name: "Use a phone instead" }).waitFor();
     answer.opened = page.url();
     await look(page, "ready");
+    await press(page, "Use a phone instead");
+    await shown(page, "Waiting for your phone");
+    await look(page, "code-or-here");
+    await press(page, "Scan on this device");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
     await page.reload();
+    // The code is not shown again.
+    await press(page, "Scan on this device");
     await page.getByRole("button", { name: "Start the scan" }).waitFor();
     answer.ended = await scan(page);
     await shown(page, "You will be taken back to Example Bank in a moment.");
@@ -173,6 +180,21 @@ const walks = {
     await look(thief, "unknown");
     await thief.goto(job.address.split("#")[0]);
     await shown(thief, "This link is not valid.");
+    // A check that was cancelled meanwhile.
+    await context.route("**/scan/api/ticket", (route) => route.fulfill({ status: 410, json: { problem: "closed" } }));
+    await press(page, "Start the scan");
+    await press(page, "Continue without colours");
+    await shown(page, "This check is closed.");
+    await page.getByRole("link", { name: "Back to Example Bank" }).waitFor();
+    await look(page, "cancelled");
+    // A server that is away.
+    await context.route("**/scan/api/**", (route) => route.abort());
+    await page.reload();
+    await shown(page, "The server cannot be reached.");
+    await look(page, "offline");
+    await context.unroute("**/scan/api/**");
+    await press(page, "Try again");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
     answer.refused = true;
   },
 
