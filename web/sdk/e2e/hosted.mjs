@@ -16,14 +16,20 @@ const READ = "import cv2, sys; print(cv2.QRCodeDetector().detectAndDecode(cv2.im
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, "about:blank");
 const violations = [];
+/** The bank answers when the walk has seen the end of the page, which returns by itself. */
+let leave;
+const left = new Promise((resolve) => (leave = resolve));
 const asked = [];
 const answer = {};
 
 /** Prepares a context: the pages of the bank, and whether its devices have a camera. */
 async function prepared(context, { camera = true } = {}) {
-  await context.route("https://bank.example/**", (route) => route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" }));
+  await context.route("https://bank.example/**", async (route) => {
+    await left;
+    await route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" });
+  });
   if (!camera) await context.addInitScript(() => (navigator.mediaDevices.enumerateDevices = async () => []));
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   context.on("request", (request) => asked.push(request.url()));
 }
 
@@ -104,6 +110,7 @@ const walks = {
     answer.ended = await scan(page);
     await shown(page, "You will be taken back to Example Bank in a moment.");
     await look(page, "end");
+    leave();
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
   },
@@ -160,6 +167,7 @@ const walks = {
     await look(phone, "phone-end");
     await heading(page, "The scan is complete");
     await look(page, "done");
+    leave();
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
     answer.phoneUrl = phone.url().replace(/#.*/, "");
