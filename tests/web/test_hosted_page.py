@@ -19,6 +19,7 @@ from tests.web.conftest import Recording, run_script
 pytestmark = pytest.mark.slow
 
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_OTHER = "live/Fellway__media__me.mp4"
 _EXPECTED = ("the server responded with a status of", "net::ERR_FAILED", ": closed\n")
 """Chromium reports each refused request in its log, and the element what the page threw."""
 _LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 4"><path d="M0 0h8v4H0z"/></svg>'
@@ -102,6 +103,19 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
         found.name for found in result.device.checks if found.outcome == result_pb2.DeviceCheck.OUTCOME_PASS
     }
     assert {"web_crypto.signature", "web_crypto.origin", "web_crypto.page"} <= passed
+
+
+async def test_another_person_fails_and_returns_when_ready(
+    live: LiveServer, recording: Callable[..., Recording], person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, recording(_OTHER))
+    answer = await walk(check, person, tmp_path, walk="failed")
+    assert answer["ended"] == "That did not work."
+    assert answer["stayed"] == "/scan"
+    # The address says nothing about the result.
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+    result = (await live.finish(check.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
 
 
 async def test_a_phone_scans_and_the_desktop_returns(

@@ -115,6 +115,20 @@ const walks = {
     answer.returned = page.url();
   },
 
+  /** A scan that fails: the page stays until the person returns. */
+  async failed() {
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    answer.ended = await scan(page);
+    await look(page, "failed");
+    await page.waitForTimeout(6000);
+    answer.stayed = new URL(page.url()).pathname;
+    leave();
+    await page.getByRole("link", { name: "Back to Example Bank" }).click();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
+  },
+
   /** A desktop without a camera, a phone, and a thief who photographed the code. */
   async phone() {
     await prepared(context, { camera: false });
