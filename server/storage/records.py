@@ -112,6 +112,9 @@ class CheckRecord:
         erase_time: When it was erased; None before.
         requested_outcome: The outcome that a sandbox caller requested; None in every other check.
         outcome_due: When the check decides so without a scan; None once it is decided.
+        trusted_check: The check whose evidence frame is the trusted image, opaque; None once the check is
+            decided, and if an image was uploaded.
+        enrolled_until: Until when its evidence frame is kept as a trusted image of later checks; else None.
     """
 
     check_id: UUID
@@ -156,6 +159,8 @@ class CheckRecord:
     erase_time: datetime | None = None
     requested_outcome: RequestedOutcome | None = None
     outcome_due: datetime | None = None
+    trusted_check: bytes | None = field(default=None, repr=False)
+    enrolled_until: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuses a requested outcome outside the sandbox, which is a mistake in the caller's code."""
@@ -335,6 +340,7 @@ class Decision:
         retain_until: When result and evidence are to be erased.
         images_until: When the images are to be erased, if earlier than the rest.
         review: The review by people that begins with the decision; None for none.
+        enrolled_until: Until when the evidence frame is kept as a trusted image of later checks.
     """
 
     status: CheckStatus
@@ -345,3 +351,4 @@ class Decision:
     retain_until: datetime
     images_until: datetime | None = None
     review: Review | None = None
+    enrolled_until: datetime | None = None

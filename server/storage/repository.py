@@ -100,6 +100,7 @@ class CheckRepository(Repository):
         *,
         tries: Sequence[TryMark] = (),
         images: tuple[EvidenceEntry, ...] = (),
+        source: UUID | None = None,
     ) -> CheckRecord:
         """Creates a check, or returns the check that the same request created before.
 
@@ -108,17 +109,19 @@ class CheckRepository(Repository):
             request: The request that makes the call idempotent; None for none.
             tries: The marks of its subject and portrait, whose failures are limited.
             images: The sealed portrait, already durable in the object store, if the policy keeps it.
+            source: The check whose evidence frame is the trusted image.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
+            Conflict: The source was erased since it was read.
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries, images)
+                return await self._create(check, request, tries=tries, images=images, source=source)
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
-        return await self._create(check, request, tries, images)
+        return await self._create(check, request, tries=tries, images=images, source=source)
 
     @writes
     def _create(
@@ -126,13 +129,17 @@ class CheckRepository(Repository):
         connection: Connection,
         check: CheckRecord,
         request: RequestKey | None,
+        *,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        source: UUID | None,
     ) -> CheckRecord:
         if request is not None:
             existing = _created_by(connection, request)
             if existing is not None:
                 return existing
+        if source is not None:
+            load_in_state(connection, source, states=CLOSED_WITH_RESULT)
         known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
         if connection.execute(known).one_or_none() is None:
             connection.execute(
@@ -475,6 +482,8 @@ class CheckRepository(Repository):
             session_key_sha256=None,
             decide_time=now,
             outcome_due=None,
+            trusted_check=None,
+            enrolled_until=decision.enrolled_until,
             retain_until=decision.retain_until,
             images_until=decision.images_until,
             **template_row(None),

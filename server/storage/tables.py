@@ -272,8 +272,10 @@ checks = Table(
     Column("finish_time", UtcTime),
     Column("erase_time", UtcTime),
     Column("requested_outcome", Requested),
-    # Only while the check is open.
+    # These two only while the check is open.
     Column("outcome_due", UtcTime),
+    Column("trusted_check", LargeBinary),
+    Column("enrolled_until", UtcTime),
     CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     # Only open checks have the reference in clear.
     Index(
