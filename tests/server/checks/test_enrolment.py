@@ -24,7 +24,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from rich.console import Console
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator
@@ -130,7 +130,7 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     settings = settings_for(folder, listeners=listeners)
     consent = 'consent = "required"'
-    long = {"evidence_seconds": 30 * _DAY, "tolerate": ["memory.frames"]}
+    long: dict[str, Any] = {"evidence_seconds": 30 * _DAY, "tolerate": ["memory.frames"]}
     write_policy(folder / "policies", "enrols", top=consent, tables=_ENROLS, images_seconds=_DAY, **long)
     write_policy(folder / "policies", "once-more", tables=_SMALL, maximum=1, **long)
     write_policy(folder / "policies", "plain", tables=_SMALL, portrait="bytes", **long)
@@ -367,9 +367,11 @@ async def test_a_review_has_to_allow_it(callers: Callers) -> None:
     assert (await callers.refused(first.result.check_id, subject)).reason == "TRUSTED_CHECK_NOT_SUCCESSFUL"
     database = open_database(callers.live.settings.database_url)
     for outcome, reason in (("DENY", "TRUSTED_CHECK_NOT_SUCCESSFUL"), ("ALLOW", None)):
-        change = text("update reviews set outcome = :outcome where check_id = :c")
-        values = {"outcome": outcome, "c": UUID(first.result.check_id).hex}
-        await database.write(lambda connection, c=change, v=values: connection.execute(c, v))
+        await database.write(
+            Connection.execute,
+            text("update reviews set outcome = :outcome where check_id = :c"),
+            {"outcome": outcome, "c": UUID(first.result.check_id).hex},
+        )
         if reason is not None:
             assert (await callers.refused(first.result.check_id, subject)).reason == reason
     await database.close()
@@ -440,6 +442,7 @@ async def test_the_record_the_report_and_the_shell_show_the_chain(callers: Calle
     second = await callers.finish(upload.check_id)
     admin = callers.metadata("admin")
     shown = io.StringIO()
+    evidence = evidence_pb2.GetEvidenceResponse()
     for check_id in (first.result.check_id, second.result.check_id):
         evidence = await callers.evidence.GetEvidence(
             evidence_pb2.GetEvidenceRequest(check_id=check_id, purpose="audit"), metadata=admin
@@ -511,7 +514,10 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
         metadata=callers.metadata("admin"),
     )
     check_id = first.result.check_id
-    kinds = lambda: _kinds(callers, check_id)  # noqa: E731
+
+    async def kinds() -> set[ImagePurpose]:
+        return await _kinds(callers, check_id)
+
     assert await kinds() == {ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE}
 
     async def erased() -> bool:
