@@ -166,8 +166,10 @@ async def test_a_killed_server_is_resumed(
                 rate=25,
             )
         )
+        while "scan_begun" not in await first.written() and not scanning.done():
+            await asyncio.sleep(0.05)
         # An attempt takes some seconds.
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         await first.kill()
     async with folder.serving() as second:
         await second.ready()
