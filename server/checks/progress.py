@@ -146,7 +146,7 @@ def most_attempts(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
 
 
 def progress_state(record: CheckRecord, now: datetime) -> ProgressState:
-    """Returns the state of a check, which is not erased."""
+    """Returns the state of a check that is not erased."""
     if record.state not in OPEN_STATES:
         if record.state is not CheckState.DECIDED:
             return ProgressState.CLOSED

@@ -32,6 +32,7 @@ from server.configuration.tables import (
     KeySettings,
     LimitSettings,
     TelemetrySettings,
+    WebhookSettings,
 )
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs import default_models_dir
@@ -447,6 +448,8 @@ class Settings(BaseSettings):
     """The log."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Traces and metrics."""
+    webhooks: WebhookSettings = WebhookSettings()
+    """Webhooks."""
 
     @model_validator(mode="after")
     def _pages_are_known(self) -> Self:

@@ -33,10 +33,11 @@ from server.edge.console import (
 from server.edge.console.guard import Guard
 from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
+from server.edge.event_calls import EVENT_CALLS, EventEnvironment
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
-from server.edge.listeners import EVIDENCE, REVIEW, SCOPES, Listener
+from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
 from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
@@ -79,6 +80,7 @@ class Listeners:
         analysis_servicer: The servicer of single files behind ``service``.
         evidence_calls: The calls of compliance behind ``service`` and the console.
         review_calls: The calls of reviews behind both.
+        event_calls: The calls of webhooks behind ``service``.
         console: The console; ``None`` if settings have none.
         callers: Identifies the callers of ``service``.
         issuers: The issuers of access tokens and of the log-in, which are closed after the listeners.
@@ -95,6 +97,7 @@ class Listeners:
     analysis_servicer: AnalysisServicer
     evidence_calls: Calls[EvidenceEnvironment]
     review_calls: Calls[ReviewEnvironment]
+    event_calls: Calls[EventEnvironment]
     console: Console | None
     callers: CallerIdentifier
     issuers: tuple[Issuer, ...]
@@ -153,6 +156,7 @@ def make_listeners(
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
     evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
     review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
+    event_calls = Calls[EventEnvironment](EVENT, EVENT_CALLS, places=capacity.evidence)
     page = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in tls)
     return Listeners(
         device=Listener(
@@ -182,6 +186,7 @@ def make_listeners(
                 analysis_servicer,
                 CallsServicer(callers=callers, calls=evidence_calls),
                 CallsServicer(callers=callers, calls=review_calls),
+                CallsServicer(callers=callers, calls=event_calls),
             ],
             other="device",
             reflection_enabled=settings.reflection,
@@ -204,6 +209,7 @@ def make_listeners(
         analysis_servicer=analysis_servicer,
         evidence_calls=evidence_calls,
         review_calls=review_calls,
+        event_calls=event_calls,
         console=_console(
             settings,
             tls=tls.get("console"),

@@ -5,13 +5,13 @@
  * the English one.
  */
 import { execFileSync } from "node:child_process";
+import { scan } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
 const DESKTOP = { width: 1280, height: 850 };
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const NARROW = { width: 320, height: 640 };
-const SCAN_MS = 60_000;
 const READ = "import cv2, sys; print(cv2.QRCodeDetector().detectAndDecode(cv2.imread(sys.argv[1]))[0])";
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, "about:blank");
@@ -64,21 +64,6 @@ async function look(page, name) {
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
 const shown = (page, text) => page.getByText(text).waitFor();
-
-/** Scans with the element until it is over. */
-async function scan(page) {
-  await press(page, "Start the scan");
-  await shown(page, "The screen will show colours");
-  await press(page, "Continue without colours");
-  const ready = page.locator("facegate-scan .panel button");
-  const screen = page.locator("facegate-scan dialog");
-  await screen.waitFor();
-  for (const end = Date.now() + SCAN_MS; Date.now() < end && (await screen.isVisible()); ) {
-    if (await ready.isVisible()) await ready.click();
-    await page.waitForTimeout(100);
-  }
-  return page.locator("facegate-scan .card h2").innerText();
-}
 
 /** Reads the QR code from the screen, as a phone's camera does. */
 async function readCode(page) {
