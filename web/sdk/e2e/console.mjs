@@ -3,6 +3,7 @@
  * with `address`: of the console; `key`: an API key; `walk`: the name of a walk below, with what it needs; `downloads`: a
  * folder for what is saved; `pictures`: a folder for screenshots.
  */
+import { readdir, stat } from "node:fs/promises";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
@@ -59,10 +60,24 @@ async function go(name) {
 
 /** Clicks, and saves the download that follows. */
 async function saved(click) {
+  if (job.firefox) return savedByFirefox(click);
   const [download] = await Promise.all([page.waitForEvent("download"), click()]);
   const path = `${job.downloads}/${download.suggestedFilename()}`;
   await download.saveAs(path);
   return path;
+}
+
+/** Clicks, and returns the new file in the folder: Playwright does not know Firefox's downloads. */
+async function savedByFirefox(click) {
+  const before = new Set(await readdir(job.downloads));
+  await click();
+  for (let waited = 0; waited < 15_000; waited += 100) {
+    await page.waitForTimeout(100);
+    const found = (await readdir(job.downloads)).filter((name) => !before.has(name));
+    const path = `${job.downloads}/${found[0]}`;
+    if (found.length === 1 && (await stat(path)).size > 0) return path;
+  }
+  throw new Error("nothing was saved");
 }
 
 const walks = {
@@ -207,6 +222,17 @@ const walks = {
     answer.waiting = await rows.allInnerTexts();
   },
 
+  /** Withdraws the release that another person asked for. */
+  async withdraw() {
+    const waits = part("Waits for a second person");
+    await waits.getByRole("button", { name: "Withdraw …" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Purpose").fill("a mistake");
+    await lookAt("withdraw");
+    await dialog.getByRole("button", { name: "Withdraw", exact: true }).click();
+    await page.getByText("Nothing waits.").waitFor();
+  },
+
   /** Confirms the release that another person asked for. */
   async confirm() {
     await part("Waits for a second person").getByRole("link", { name: "Open the check" }).click();
@@ -222,15 +248,24 @@ const walks = {
   /** Leaves the session alone until it is about to end, and until it has ended. */
   async idle() {
     await page.locator(".row-link").first().waitFor();
+    const other = await context.newPage();
+    await other.goto(new URL(job.address).origin);
+    await other.locator(".row-link").first().waitFor();
     // The clock goes on meanwhile, and the page is looked at in that time.
     const left = job.idleSeconds - 55;
     await page.clock.fastForward(left * 1000);
     await page.getByRole("dialog").waitFor();
+    await other.getByRole("dialog").waitFor();
+    await page.bringToFront();
     await lookAt("idle");
     const stayed = page.waitForResponse((response) => response.url().endsWith("/api/session") && response.request().method() === "POST");
     await button("Stay logged in").click();
     answer.stayed = (await stayed).status();
     await page.getByRole("dialog").waitFor({ state: "detached" });
+    // The other tab knows that the session was used here.
+    await other.getByRole("dialog").waitFor({ state: "detached" });
+    answer.others = await other.locator(".account").count();
+    await other.close();
     await page.clock.fastForward(left * 1000);
     await page.getByRole("dialog").waitFor();
     await page.clock.fastForward(56_000);
