@@ -81,11 +81,12 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
     facts = Table(show_header=False, box=None, pad_edge=False, title="Record", title_justify="left")
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    times = evidence.times
+    times, requested = evidence.times, evidence.result.requested_outcome
     kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
     rows = [
         ("subject", evidence.result.subject_reference or "-"),
         ("consent", evidence.result.consent_reference or "-"),
+        *([("outcome", "requested by the sandbox caller; nothing was judged")] if requested else []),
         ("trusted image", f"{kept.removeprefix('KEPT_').lower()} {evidence.trusted_image.sha256.hex()}"),
         ("accepted", time_words(times.create_time)),
         ("decided", time_words(times.decide_time)),

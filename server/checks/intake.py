@@ -13,17 +13,19 @@ from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portra
 from server.base.errors import Reason, Refusal
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
+from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.domain.terms import CheckState, Mode, PortraitKept
+from server.domain.terms import FAULTS, CheckState, CheckStatus, Mode, PortraitKept, RequestedOutcome
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
 from server.policies import Policy, PolicyFile, parse_policy
 from server.policies.schema import ConsentReference
 from server.storage.errors import RequestIdReused, TriesExceeded
+from server.storage.hosted import HostedScan
 from server.storage.records import (
     CheckRecord,
     EvidenceEntry,
@@ -54,6 +56,7 @@ __all__ = [
     "TrustedImageUpload",
     "TryGate",
     "referenced_image",
+    "request_key",
     "validate_fields",
 ]
 
@@ -83,8 +86,10 @@ class TrustedImageUpload:
         request_id: A UUID that makes the call idempotent; empty for none.
         retention_seconds: The longest retention of this check; ``None`` for that of its policy.
         document_portrait: Whether the image is the portrait of an identity document.
+        requested_outcome: The outcome that a sandbox caller requests; ``None`` for none.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
         caller: Name of the caller.
+        hosted: How the check is scanned on the server's own page; ``None`` if it is not.
     """
 
     tenant: str
@@ -97,8 +102,10 @@ class TrustedImageUpload:
     request_id: str
     retention_seconds: int | None
     document_portrait: bool = False
+    requested_outcome: RequestedOutcome | None = None
     payload_sha256: bytes
     caller: str = ""
+    hosted: HostedRequest | None = None
 
 
 def validate_fields(upload: TrustedImageUpload) -> None:
@@ -127,12 +134,31 @@ def validate_fields(upload: TrustedImageUpload) -> None:
                 details={"field": name},
             )
     if upload.request_id:
-        try:
-            uuid.UUID(upload.request_id)
-        except ValueError as error:
-            raise Refusal(
-                Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
-            ) from error
+        _request_id(upload.request_id)
+
+
+def request_key(scope: str, request_id: str, *, payload_sha256: bytes = b"") -> RequestKey:
+    """Returns the key of an upload.
+
+    Args:
+        scope: The tenant, or its sandbox; see ``server.base.sandbox``.
+        payload_sha256: Empty to find it again.
+
+    Raises:
+        Refusal: ``request_id`` is not a UUID (INVALID_FIELD).
+    """
+    return RequestKey(
+        tenant=scope, method=_METHOD, request_id=_request_id(request_id), payload_sha256=payload_sha256
+    )
+
+
+def _request_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
+        ) from error
 
 
 _RETRY_SECONDS = 2.0
@@ -317,11 +343,14 @@ class AcceptedUpload:
     """A check that waits for its scan, and the scan token for the device.
 
     Attributes:
+        scan_token: Empty for a check that is scanned on the server's own page, which hands it out.
+        scan_url: The address of that page for the person; otherwise empty.
         policy_oid: Object identifier of its frozen policy; empty without one.
     """
 
     record: CheckRecord
-    scan_token: str
+    scan_token: str = field(repr=False)
+    scan_url: str = field(repr=False)
     policy_oid: str
 
 
@@ -341,6 +370,7 @@ class CheckIntake:
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
         metrics: Metrics,
+        hosted: HostedOffer,
     ) -> None:
         """Sets the dependencies of every upload.
 
@@ -350,6 +380,7 @@ class CheckIntake:
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
+            hosted: The server's own page.
         """
         self._repository = repository
         self._offer = offer
@@ -361,6 +392,7 @@ class CheckIntake:
         self._random = random
         self._serialise_report = serialise_report
         self._metrics = metrics
+        self._hosted = hosted
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
         """Accepts a trusted image and creates its check, or refuses it and creates nothing.
@@ -369,8 +401,11 @@ class CheckIntake:
             Refusal: The upload cannot be accepted; the reason and the details state why.
         """
         validate_fields(upload)
+        if upload.hosted is not None:
+            self._hosted.expect_allowed(upload.hosted)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
         _expect_consent(upload, policy_file.policy)
+        _expect_possible(upload, policy_file.policy)
         request = _request(upload)
         record = await self._known(request)
         if record is None:
@@ -383,9 +418,11 @@ class CheckIntake:
             )
         # An earlier call with the same request_id may have frozen an earlier version of the policy.
         frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        hosted = upload.hosted
         return AcceptedUpload(
             record=record,
-            scan_token=self._keys.tokens.issue(record.check_id),
+            scan_token=self._keys.tokens.issue(record.check_id) if hosted is None else "",
+            scan_url="" if hosted is None else self._hosted.link(hosted, record.check_id),
             policy_oid=frozen.oid or "",
         )
 
@@ -441,13 +478,20 @@ class CheckIntake:
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
             portrait_sha256=None if kept is PortraitKept.NONE else sha256(image).digest(),
             retention_seconds=_shortened(policy.retention.evidence_seconds, upload.retention_seconds),
+            requested_outcome=upload.requested_outcome,
+            outcome_due=None
+            if upload.requested_outcome is None
+            else now + timedelta(seconds=upload.requested_outcome.delay_seconds),
         )
         images: tuple[EvidenceEntry, ...] = ()
         with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
             if kept is PortraitKept.BYTES:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
                 images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
-            record = await self._store(check, request, tries, images)
+            hosted = None
+            if upload.hosted is not None:
+                hosted = self._hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
+            record = await self._store(check, request, tries, images, hosted)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
@@ -459,10 +503,11 @@ class CheckIntake:
         request: RequestKey | None,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        hosted: HostedScan | None,
     ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request, tries=tries, images=images)
+            record = await self._repository.create(check, request, tries=tries, images=images, hosted=hosted)
         except RequestIdReused as error:
             await self._evidence.erase(images)
             raise _reused() from error
@@ -494,6 +539,41 @@ def _expect_consent(upload: TrustedImageUpload, policy: Policy) -> None:
         )
 
 
+def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
+    """Tests that the requested outcome is one of a sandbox check, and a possible one."""
+    asked = upload.requested_outcome
+    if asked is None:
+        return
+    field = "sandbox_outcome"
+    if not upload.sandbox:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome is only for sandbox callers; leave it out, or call with a credential that is "
+            "marked sandbox",
+            details={"field": field},
+        )
+    fault = asked.reason in FAULTS
+    if not {
+        CheckStatus.SUCCESS: asked.reason is None,
+        CheckStatus.FAILURE: asked.reason is not None and not fault,
+        CheckStatus.NOT_DECIDED: fault,
+    }[asked.status]:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome.reason does not fit the status: SUCCESS has none, NOT_DECIDED has SERVER_FAULT "
+            "or INTERRUPTED, and FAILURE has one of the others",
+            details={"field": field},
+        )
+    longest = policy.deadlines.scan_seconds
+    if asked.delay_seconds > longest:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"sandbox_outcome.delay_seconds is {asked.delay_seconds}; at most {longest} are allowed, the "
+            f"deadlines.scan_seconds of the policy {policy.name}",
+            details={"field": field, "value": asked.delay_seconds, "maxValue": longest},
+        )
+
+
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:
     """Returns the face that no scan must show; ``None`` in a sandbox, where people are simulated."""
     if upload.sandbox:
@@ -511,12 +591,8 @@ def _shortened(policy_seconds: int, seconds: int | None) -> int | None:
 def _request(upload: TrustedImageUpload) -> RequestKey | None:
     if not upload.request_id:
         return None
-    return RequestKey(
-        tenant=memory_scope(upload.tenant, sandbox=upload.sandbox),
-        method=_METHOD,
-        request_id=str(uuid.UUID(upload.request_id)),
-        payload_sha256=upload.payload_sha256,
-    )
+    scope = memory_scope(upload.tenant, sandbox=upload.sandbox)
+    return request_key(scope, upload.request_id, payload_sha256=upload.payload_sha256)
 
 
 def _reused() -> Refusal:

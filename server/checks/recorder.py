@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from attempt import AttemptJudgement, SeenFrame
-from liveness import ChallengeKind
+from liveness import ChallengeKind, VerdictReason
 from matcher import similarity_for_fmr
 from server.checks.reviews import ReviewSelection
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, PortraitKept
@@ -158,7 +158,14 @@ class OutcomeMaker:
             decide_time=now,
             server_version=self.server_version,
             sandbox=record.sandbox,
+            doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
         )
+
+
+def _earlier_doubts(attempt: JudgedAttempt, attempts: Sequence[AttemptRecord]) -> tuple[VerdictReason, ...]:
+    found = attempt.judgement.liveness.reasons
+    earlier = (doubt for each in attempts if each.number < attempt.number for doubt in each.doubts)
+    return tuple(dict.fromkeys(doubt for doubt in earlier if doubt not in found))
 
 
 def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOutline:
@@ -390,6 +397,7 @@ class CheckRecorder:
             reason=reason,
             now=now,
         )
+        outcome = _as_requested(record, outcome)
         await self._write(
             record,
             outcome,
@@ -447,6 +455,7 @@ class CheckRecorder:
                 reason=ending_reasons(reason, manipulated=device.final)[0],
                 now=now,
             )
+        outcome = _as_requested(record, outcome)
         await self._write(record, outcome, policy=policy, attempts=attempts, evidence=(), epoch=epoch)
         return outcome.verdict
 
@@ -521,6 +530,11 @@ class CheckRecorder:
             # The portrait's template is overwritten, and SQLite's log may still have it.
             with suppress(StorageUnavailable):
                 await self._repository.forget_overwritten()
+
+
+def _as_requested(record: CheckRecord, outcome: CheckOutcome) -> CheckOutcome:
+    requested = record.requested_outcome
+    return outcome if requested is None else outcome.as_requested(requested)
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:

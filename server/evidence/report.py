@@ -43,6 +43,8 @@ def report_page(
     pills = [(str(verdict.status), tone, False), *((str(reason), "bad", True) for reason in verdict.reasons)]
     if outcome.sandbox:
         pills.append(("sandbox: no statement about a person", "warn", False))
+    if outcome.requested_outcome:
+        pills.append(("requested outcome: nothing was judged", "warn", False))
     explanation = Explanation(
         key="check",
         title=f"Check {outcome.check_id}",

@@ -9,9 +9,9 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from attempt import ChallengeStepOutcome
 from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
-from liveness import LivenessResult, Signal, Verdict
+from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult
-from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan, RequestedOutcome
 from server.domain.tries import EarlierAttacks
 from server.verdict.judge import CheckVerdict, judge_ending
 
@@ -171,6 +171,8 @@ class CheckOutcome:
         policy_sha256: SHA-256 of the policy file's bytes.
         policy_oid: Object identifier of the frozen policy; empty without one.
         pack: The model pack that judged.
+        doubts: What attempts before the deciding one left in doubt, and it did not find itself.
+        requested_outcome: Whether a sandbox caller requested the verdict; see ``as_requested``.
     """
 
     check_id: UUID
@@ -201,6 +203,8 @@ class CheckOutcome:
     server_version: str
     sandbox: bool
     policy_oid: str = ""
+    doubts: tuple[VerdictReason, ...] = ()
+    requested_outcome: bool = False
 
     @property
     def history(self) -> tuple[Signal, ...]:
@@ -220,6 +224,28 @@ class CheckOutcome:
                 ("device", "by this device", earlier.device),
             )
             if count is not None
+        )
+
+    def as_requested(self, requested: RequestedOutcome) -> "CheckOutcome":
+        """Returns this outcome of a sandbox check with the requested verdict, and without what was judged.
+
+        A check that was cancelled stays so.
+        """
+        if not self.sandbox:
+            raise ValueError("an outcome is requested for a check that is not a sandbox check")
+        if FailureReason.CANCELLED in self.verdict.reasons:
+            return self
+        return replace(
+            self,
+            verdict=CheckVerdict(requested.status, () if requested.reason is None else (requested.reason,)),
+            liveness=None,
+            match=None,
+            match_frames=0,
+            used_mode=None,
+            verified_bits=0.0,
+            challenge_steps=(),
+            attempts=tuple(replace(attempt, verdict=None) for attempt in self.attempts),
+            requested_outcome=True,
         )
 
     def ended(

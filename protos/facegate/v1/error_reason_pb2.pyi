@@ -223,6 +223,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller may not review this check: it created the check, or has decided the review once already.
     [PERMISSION_DENIED]
     """
+    ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 130
+    """No event of webhooks with this identifier is kept. [NOT_FOUND]"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the server refused a call or could not answer it. `google.rpc.ErrorInfo.reason` is the value's name without
@@ -430,4 +432,6 @@ ERROR_REASON_REVIEW_CONFLICT: ErrorReason.ValueType  # 124
 """The caller may not review this check: it created the check, or has decided the review once already.
 [PERMISSION_DENIED]
 """
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 130
+"""No event of webhooks with this identifier is kept. [NOT_FOUND]"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

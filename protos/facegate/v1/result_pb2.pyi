@@ -83,7 +83,9 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_ABANDONED: _FailureReason.ValueType  # 9
     """The device left before an attempt was finished, and did not return in time."""
     FAILURE_REASON_INTERRUPTED: _FailureReason.ValueType  # 10
-    """The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
+    """The server stopped during the last attempt, or could not reach the database for too long. Only with
+    CHECK_STATUS_NOT_DECIDED.
+    """
     FAILURE_REASON_CONDITIONS: _FailureReason.ValueType  # 11
     """Conditions (light, distance, movement, network) did not allow a decision in any attempt."""
     FAILURE_REASON_MODE_NOT_MET: _FailureReason.ValueType  # 12
@@ -125,7 +127,9 @@ FAILURE_REASON_EXPIRED: FailureReason.ValueType  # 8
 FAILURE_REASON_ABANDONED: FailureReason.ValueType  # 9
 """The device left before an attempt was finished, and did not return in time."""
 FAILURE_REASON_INTERRUPTED: FailureReason.ValueType  # 10
-"""The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
+"""The server stopped during the last attempt, or could not reach the database for too long. Only with
+CHECK_STATUS_NOT_DECIDED.
+"""
 FAILURE_REASON_CONDITIONS: FailureReason.ValueType  # 11
 """Conditions (light, distance, movement, network) did not allow a decision in any attempt."""
 FAILURE_REASON_MODE_NOT_MET: FailureReason.ValueType  # 12
@@ -396,7 +400,9 @@ class LivenessResult(_message.Message):
 
     @_builtins.property
     def explanations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reasons for the verdict in plain words, and for LIVE whether nobody attested the device; at most 16."""
+        """The reasons for the verdict in plain words; for LIVE also whether nobody attested the device, for the other
+        verdicts what earlier attempts left in doubt. At most 16.
+        """
 
     @_builtins.property
     def challenge_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChallengeStep]:
@@ -1071,6 +1077,7 @@ class CheckResult(_message.Message):
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     SANDBOX_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    REQUESTED_OUTCOME_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check."""
     subject_reference: _builtins.str
@@ -1086,6 +1093,8 @@ class CheckResult(_message.Message):
     automation and test devices were tolerated. Such a result proves nothing about a person. The header of
     `FinishCheckResponse.result_jws` then has the parameter `sandbox` with the value true.
     """
+    requested_outcome: _builtins.bool
+    """Whether the sandbox caller requested this outcome with `sandbox_outcome`: nothing was judged."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___FailureReason.ValueType]:
         """Why the check did not succeed, most important reason first; empty with SUCCESS."""
@@ -1165,10 +1174,11 @@ class CheckResult(_message.Message):
         consent_reference: _builtins.str = ...,
         sandbox: _builtins.bool = ...,
         history: _abc.Iterable[Global___Signal] | None = ...,
+        requested_outcome: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "transcript", b"transcript"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "requested_outcome", b"requested_outcome", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -36,7 +36,8 @@ from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
 from server.checks import intake
 from server.checks.expiry import HOUSEKEEPER
-from server.compliance.listing import CheckFilter, PageTokens
+from server.base.page_tokens import PageTokens
+from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
 from server.evidence.store import delete_objects
 from server.storage.database import open_database

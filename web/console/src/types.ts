@@ -146,6 +146,7 @@ export interface Result {
   decideTime?: string;
   serverVersion?: string;
   sandbox?: boolean;
+  requestedOutcome?: boolean;
   history?: Signal[];
 }
 

@@ -96,6 +96,7 @@ function Banner({ evidence, result }: { evidence: Evidence; result: Result }) {
       <p class="outcome">
         {word("status", status)}
         {result.sandbox && <Tag tone="warn">{t("sandbox.proves")}</Tag>}
+        {result.requestedOutcome && <Tag tone="warn">{t("sandbox.requested")}</Tag>}
         {(evidence.holds?.length ?? 0) > 0 && <Tag tone="warn">{t("tag.onHold")}</Tag>}
       </p>
       <p>{word("status.means", status)}</p>

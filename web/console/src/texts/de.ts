@@ -117,6 +117,7 @@ export const de: Record<keyof typeof en, string> = {
   "status.means.SUCCESS": "Das Gesicht ist das des Vertrauensbilds, die Person war lebendig, und was die Richtlinie von Gerät und Scan verlangt, ist erfüllt.",
   "status.means.FAILURE": "Die Person wurde nicht verifiziert. Das heißt nicht Betrug: Die Gründe sagen, was geschehen ist.",
   "status.means.NOT_DECIDED": "Der Server konnte durch eigenen Fehler nicht entscheiden. Das wird der Person nicht angelastet.",
+  "sandbox.requested": "Verlangtes Ergebnis: nichts wurde beurteilt",
   "sandbox.proves": "Sandbox: keine Aussage über eine Person",
 
   "check.back": "Zurück zu den Prüfungen",
@@ -536,6 +537,7 @@ export const de: Record<keyof typeof en, string> = {
   "review.cause.INCONCLUSIVE": "Ob die Person lebendig war, ließ sich nicht entscheiden.",
   "review.cause.DEVICE_SIGN": "Sie wurde verifiziert, obwohl ein Anzeichen für Manipulation vermutet wird.",
   "review.cause.SAMPLE": "Sie gehört zur Stichprobe.",
+  "review.cause.REQUESTED": "Der Aufrufer der Sandbox hat es verlangt.",
   "review.cause.REPEATED_FAILURES": "Zu viele Prüfungen dieser Person sind fehlgeschlagen.",
   "review.reason.SAME_PERSON": "Die Bilder zeigen die Person des Vertrauensbilds, lebendig",
   "review.reason.DIFFERENT_PERSON": "Die Bilder zeigen eine andere Person",

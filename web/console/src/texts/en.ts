@@ -114,6 +114,7 @@ export const en = {
   "status.means.SUCCESS": "The face is that of the trusted image, the person was live, and the demands of the policy on device and scan are met.",
   "status.means.FAILURE": "The person was not verified. That does not mean fraud: the reasons say what happened.",
   "status.means.NOT_DECIDED": "The server could not decide because of its own fault. That is not held against the person.",
+  "sandbox.requested": "Requested outcome: nothing was judged",
   "sandbox.proves": "Sandbox: no statement about a person",
 
   "check.back": "Back to the checks",
@@ -533,6 +534,7 @@ export const en = {
   "review.cause.INCONCLUSIVE": "Whether the person was live could not be decided.",
   "review.cause.DEVICE_SIGN": "It was verified although a sign of manipulation is suspected.",
   "review.cause.SAMPLE": "It is in the sample.",
+  "review.cause.REQUESTED": "The sandbox caller requested it.",
   "review.cause.REPEATED_FAILURES": "Too many checks of this person failed.",
   "review.reason.SAME_PERSON": "The images show the person of the trusted image, live",
   "review.reason.DIFFERENT_PERSON": "The images show another person",
