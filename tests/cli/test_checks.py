@@ -240,7 +240,7 @@ async def test_a_request_for_a_second_person_is_withdrawn(tmp_path: Path) -> Non
         release = (check_id, "--reference", "case-1", "--reason", "p", "--release")
         for asked, withdrawn in (
             (
-                ("hold", check_id, "--reference", "case-1", "--reason", "p", "--release"),
+                ("hold", *release),
                 (check_id, "--hold", "case-1"),
             ),
             (("erase", *person, "--purpose", "p", "--yes"), person),
