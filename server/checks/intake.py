@@ -15,6 +15,7 @@ from server.base.errors import Reason, Refusal
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
 from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check_erased
+from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
@@ -26,6 +27,7 @@ from server.keyring.keys import KeyRing
 from server.policies import Policy, PolicyFile, parse_policy
 from server.policies.schema import ConsentReference
 from server.storage.errors import Conflict, RequestIdReused, TriesExceeded
+from server.storage.hosted import HostedScan
 from server.storage.records import (
     CheckRecord,
     EvidenceEntry,
@@ -99,6 +101,7 @@ class TrustedImageUpload:
         requested_outcome: The outcome that a sandbox caller requests; ``None`` for none.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
         caller: Name of the caller.
+        hosted: How the check is scanned on the server's own page; ``None`` if it is not.
     """
 
     tenant: str
@@ -114,6 +117,7 @@ class TrustedImageUpload:
     requested_outcome: RequestedOutcome | None = None
     payload_sha256: bytes
     caller: str = ""
+    hosted: HostedRequest | None = None
 
 
 def validate_fields(upload: TrustedImageUpload) -> None:
@@ -358,11 +362,14 @@ class AcceptedUpload:
     """A check that waits for its scan, and the scan token for the device.
 
     Attributes:
+        scan_token: Empty for a check that is scanned on the server's own page, which hands it out.
+        scan_url: The address of that page for the person; otherwise empty.
         policy_oid: Object identifier of its frozen policy; empty without one.
     """
 
     record: CheckRecord
-    scan_token: str
+    scan_token: str = field(repr=False)
+    scan_url: str = field(repr=False)
     policy_oid: str
 
 
@@ -383,6 +390,7 @@ class CheckIntake:
         serialise_report: Callable[[PortraitReport], bytes],
         enrolled: EnrolledFrames,
         metrics: Metrics,
+        hosted: HostedOffer,
     ) -> None:
         """Sets the dependencies of every upload.
 
@@ -393,6 +401,7 @@ class CheckIntake:
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
+            hosted: The server's own page.
         """
         self._repository = repository
         self._offer = offer
@@ -405,6 +414,7 @@ class CheckIntake:
         self._serialise_report = serialise_report
         self._enrolled = enrolled
         self._metrics = metrics
+        self._hosted = hosted
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
         """Accepts a trusted image and creates its check, or refuses it and creates nothing.
@@ -413,6 +423,8 @@ class CheckIntake:
             Refusal: The upload cannot be accepted; the reason and the details state why.
         """
         validate_fields(upload)
+        if upload.hosted is not None:
+            self._hosted.expect_allowed(upload.hosted)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
         _expect_consent(upload, policy_file.policy)
         _expect_possible(upload, policy_file.policy)
@@ -428,9 +440,11 @@ class CheckIntake:
             )
         # An earlier call with the same request_id may have frozen an earlier version of the policy.
         frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        hosted = upload.hosted
         return AcceptedUpload(
             record=record,
-            scan_token=self._keys.tokens.issue(record.check_id),
+            scan_token=self._keys.tokens.issue(record.check_id) if hosted is None else "",
+            scan_url="" if hosted is None else self._hosted.link(hosted, record.check_id),
             policy_oid=frozen.oid or "",
         )
 
@@ -512,8 +526,11 @@ class CheckIntake:
             if kept is PortraitKept.BYTES and enrolled is None:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
                 images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
+            hosted = None
+            if upload.hosted is not None:
+                hosted = self._hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
             source = None if enrolled is None else enrolled.source.check_id
-            record = await self._store(check, request, tries, images, source=source)
+            record = await self._store(check, request, tries, images, hosted=hosted, source=source)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
@@ -526,11 +543,14 @@ class CheckIntake:
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
         *,
+        hosted: HostedScan | None,
         source: uuid.UUID | None,
     ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request, tries=tries, images=images, source=source)
+            record = await self._repository.create(
+                check, request, tries=tries, images=images, hosted=hosted, source=source
+            )
         except Conflict as error:
             raise trusted_check_erased() from error
         except RequestIdReused as error:

@@ -361,6 +361,13 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         kept=span(settings.compliance.approval_hours * 3_600),
         destroyed_by="The action, or every server, each minute.",
     )
+    yield ScheduledDatum(
+        name="Events for webhooks: identifiers, times, statuses and reasons of checks; no reference",
+        places=("events",),
+        purpose="To deliver them, and to deliver them again.",
+        kept="until delivered, at most 4 days; then 7 days, or 30 if no endpoint took it",
+        destroyed_by=_EACH_MINUTE,
+    )
     console = settings.listeners.console
     yield ScheduledDatum(
         name="Sessions of the console: names and rights of callers, hashes of cookies",

@@ -15,6 +15,7 @@ from server.access.callers import Caller, Scope
 from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
 from server.checks.finding import CheckConditions, CheckFinder
+from server.checks.hosted import HostedRequest
 from server.checks.intake import CheckIntake, ImageReference, TrustedCheckReference, TrustedImageUpload
 from server.checks.progress import CheckInquiry, CheckProgress, ProgressState
 from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutcome
@@ -98,6 +99,7 @@ class ServiceServicer:
                 sha256=record.policy_sha256,
                 oid=accepted.policy_oid,
             ),
+            scan_url=accepted.scan_url,
         )
 
     async def FinishCheck(  # noqa: N802 - the name is the contract's
@@ -281,6 +283,13 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         document_portrait=request.document_portrait,
         requested_outcome=_requested(request),
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
+        hosted=HostedRequest(
+            return_url=request.hosted.return_url,
+            locale=request.hosted.locale,
+            expire_seconds=request.hosted.expire_seconds,
+        )
+        if request.HasField("hosted")
+        else None,
     )
 
 

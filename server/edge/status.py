@@ -123,6 +123,7 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.EVIDENCE_IMAGE_NOT_FOUND,
             Reason.EVIDENCE_RECORD_MISSING,
             Reason.HOLD_NOT_FOUND,
+            Reason.EVENT_NOT_FOUND,
             Reason.REVIEW_NOT_FOUND,
             Reason.TRUSTED_CHECK_ERASED,
         }

@@ -110,6 +110,7 @@ class CheckRecord:
         images_erase_time: When retention erased the images, earlier than the rest; else None.
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
+        events: The number of its events for webhooks so far.
         requested_outcome: The outcome that a sandbox caller requested; None in every other check.
         outcome_due: When the check decides so without a scan; None once it is decided.
         trusted_check: The check whose evidence frame is the trusted image, opaque; None once the check is
@@ -157,6 +158,7 @@ class CheckRecord:
     images_erase_time: datetime | None = None
     finish_time: datetime | None = None
     erase_time: datetime | None = None
+    events: int = 0
     requested_outcome: RequestedOutcome | None = None
     outcome_due: datetime | None = None
     trusted_check: bytes | None = field(default=None, repr=False)

@@ -14,6 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, func, insert, literal, or_, select, tuple_, union, update
 
 from server.audit import AuditEvent
+from server.domain.events import EventKind, ending_kind
 from server.domain.terms import (
     CLOSED_WITH_RESULT,
     OPEN_STATES,
@@ -39,9 +40,11 @@ from server.storage.check_rows import (
     load_in_state,
     template_row,
 )
-from server.storage.database import Repository, reads, uncancelled, writes
+from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RequestIdReused, RowTaken, SessionKeyMismatch, SessionKeyUnproven
+from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import add_record
+from server.storage.hosted import HostedScan, add_hosted_scan
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
@@ -78,6 +81,11 @@ class CheckRepository(Repository):
     unknown check unless they state otherwise.
     """
 
+    def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
+        """Initialises the repository over ``database``; its transitions write their events to ``outbox``."""
+        super().__init__(database)
+        self._outbox = outbox
+
     @writes
     def ping(self, connection: Connection) -> None:
         """Tests whether this server may use the database, and whether it takes data.
@@ -100,6 +108,7 @@ class CheckRepository(Repository):
         *,
         tries: Sequence[TryMark] = (),
         images: tuple[EvidenceEntry, ...] = (),
+        hosted: HostedScan | None = None,
         source: UUID | None = None,
     ) -> CheckRecord:
         """Creates a check, or returns the check that the same request created before.
@@ -109,6 +118,7 @@ class CheckRepository(Repository):
             request: The request that makes the call idempotent; None for none.
             tries: The marks of its subject and portrait, whose failures are limited.
             images: The sealed portrait, already durable in the object store, if the policy keeps it.
+            hosted: If it is scanned on the server's own page: what that knows of it.
             source: The check whose evidence frame is the trusted image.
 
         Raises:
@@ -117,11 +127,13 @@ class CheckRepository(Repository):
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries=tries, images=images, source=source)
+                return await self._create(
+                    check, request, tries=tries, images=images, hosted=hosted, source=source
+                )
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
-        return await self._create(check, request, tries=tries, images=images, source=source)
+        return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
 
     @writes
     def _create(
@@ -132,6 +144,7 @@ class CheckRepository(Repository):
         *,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        hosted: HostedScan | None,
         source: UUID | None,
     ) -> CheckRecord:
         if request is not None:
@@ -155,6 +168,8 @@ class CheckRepository(Repository):
             connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
         _add_evidence(connection, check.check_id, images)
         add_tries(connection, check.check_id, tries, check.create_time)
+        if hosted is not None:
+            add_hosted_scan(connection, hosted)
         return load_check(connection, check.check_id)
 
     @reads
@@ -255,6 +270,8 @@ class CheckRepository(Repository):
             resume_until=None,
             streams=record.streams + 1,
         )
+        if record.streams == 0:
+            self._outbox.of_check(connection, record, EventKind.SCAN_STARTED, now)
         return load_check(connection, check_id)
 
     @writes
@@ -492,6 +509,15 @@ class CheckRepository(Repository):
         settle_tries(connection, check_id, decision)
         if decision.review is not None:
             add_review(connection, decision.review)
+        self._outbox.of_check(
+            connection,
+            record,
+            ending_kind(decision.reasons),
+            now,
+            status=decision.status.value,
+            reasons=[reason.value for reason in decision.reasons],
+            review=decision.review is not None,
+        )
 
     @writes
     def finish(

@@ -24,6 +24,7 @@ from prometheus_client import CollectorRegistry
 
 from facegate_protocol import MacChain, sign
 from server.base.errors import Refusal
+from server.checks.hosted import HostedOffer
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.configuration.tables import FailureSettings
@@ -297,6 +298,7 @@ def _servicer() -> ServiceServicer:
         random=unused,
         serialise_report=unused,
         enrolled=behind,
+        hosted=HostedOffer(None, unused),
         metrics=unused,
     )
     servicer = ServiceServicer(

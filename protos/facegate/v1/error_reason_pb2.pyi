@@ -223,6 +223,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller may not review this check: it created the check, or has decided the review once already.
     [PERMISSION_DENIED]
     """
+    ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 130
+    """No event of webhooks with this identifier is kept. [NOT_FOUND]"""
     ERROR_REASON_TRUSTED_CHECK_NOT_SUCCESSFUL: _ErrorReason.ValueType  # 140
     """The trusted check is not a SUCCESS, is not decided yet, or its review did not allow it. [FAILED_PRECONDITION]"""
     ERROR_REASON_TRUSTED_CHECK_NOT_ENROLLED: _ErrorReason.ValueType  # 141
@@ -440,6 +442,8 @@ ERROR_REASON_REVIEW_CONFLICT: ErrorReason.ValueType  # 124
 """The caller may not review this check: it created the check, or has decided the review once already.
 [PERMISSION_DENIED]
 """
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 130
+"""No event of webhooks with this identifier is kept. [NOT_FOUND]"""
 ERROR_REASON_TRUSTED_CHECK_NOT_SUCCESSFUL: ErrorReason.ValueType  # 140
 """The trusted check is not a SUCCESS, is not decided yet, or its review did not allow it. [FAILED_PRECONDITION]"""
 ERROR_REASON_TRUSTED_CHECK_NOT_ENROLLED: ErrorReason.ValueType  # 141

@@ -80,6 +80,7 @@ class UploadTrustedImageRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RETENTION_SECONDS_FIELD_NUMBER: _builtins.int
     DOCUMENT_PORTRAIT_FIELD_NUMBER: _builtins.int
+    HOSTED_FIELD_NUMBER: _builtins.int
     SANDBOX_OUTCOME_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image itself, at most 2,000,000 bytes: PNG, JPEG, JPEG 2000, an ISO/IEC 19794-5 record (010
@@ -124,6 +125,12 @@ class UploadTrustedImageRequest(_message.Message):
     It only makes the check stricter.
     """
     @_builtins.property
+    def hosted(self) -> Global___HostedScan:
+        """Lets the person scan on the server's own page: the response has a `scan_url` for the person, and no `scan_token`. On
+        a server without `listeners.web.hosted` in its settings the call is INVALID_ARGUMENT with reason INVALID_FIELD.
+        """
+
+    @_builtins.property
     def sandbox_outcome(self) -> Global___SandboxOutcome:
         """The outcome of the check, chosen in advance, so that an integration's branches can be tested without a face. Only
         for sandbox callers; other calls with it are INVALID_ARGUMENT with reason INVALID_FIELD.
@@ -142,11 +149,12 @@ class UploadTrustedImageRequest(_message.Message):
         request_id: _builtins.str = ...,
         retention_seconds: _builtins.int | None = ...,
         document_portrait: _builtins.bool = ...,
+        hosted: Global___HostedScan | None = ...,
         sandbox_outcome: Global___SandboxOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "subject_reference", b"subject_reference", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "subject_reference", b"subject_reference", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retention_seconds: _TypeAlias = _typing.Literal["retention_seconds"]  # noqa: Y015
     _WhichOneofArgType__retention_seconds: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds"]  # noqa: Y015
@@ -158,6 +166,41 @@ class UploadTrustedImageRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_trusted_image) -> _WhichOneofReturnType_trusted_image | None: ...
 
 Global___UploadTrustedImageRequest: _TypeAlias = UploadTrustedImageRequest  # noqa: Y015
+
+@_typing.final
+class HostedScan(_message.Message):
+    """A scan on the server's own page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_URL_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    EXPIRE_SECONDS_FIELD_NUMBER: _builtins.int
+    return_url: _builtins.str
+    """Where the page returns the person, with `check_id` as the only parameter: an origin and a path, at most 1024
+    characters, below one of `listeners.web.hosted.return_urls`. It says nothing about the result: call FinishCheck.
+    Empty: the page ends with the advice to close it.
+    """
+    locale: _builtins.str
+    """The page's language as a BCP 47 tag, such as "pt-BR"; the person may choose another one. Empty, or a language that the
+    page does not have: that of the browser.
+    """
+    expire_seconds: _builtins.int
+    """Seconds until `scan_url` can no longer be opened. 0, or later than `scan_expire_time`: until then."""
+    def __init__(
+        self,
+        *,
+        return_url: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        expire_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_seconds", b"expire_seconds", "locale", b"locale", "return_url", b"return_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostedScan: _TypeAlias = HostedScan  # noqa: Y015
 
 @_typing.final
 class SandboxOutcome(_message.Message):
@@ -216,16 +259,21 @@ class UploadTrustedImageResponse(_message.Message):
     PORTRAIT_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    SCAN_URL_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check, as a UUID."""
     scan_token: _builtins.str
-    """The scan token. Give it to the device only. It is the same for a repeated `request_id`."""
+    """The scan token. Give it to the device only. It is the same for a repeated `request_id`. Empty with `hosted`."""
     challenge_key_sha256: _builtins.bytes
     """SHA-256 of the SubjectPublicKeyInfo of the key that will sign the Challenge, 32 bytes. Give it to
     the device with the token; the app pins it.
     """
     mode: _scan_pb2.Mode.ValueType
     """The mode that the scan will use."""
+    scan_url: _builtins.str
+    """Only with `hosted`: the address that the person opens. It has a secret in its fragment, which the first browser to
+    open it uses up: send it to the person only, and log it nowhere. It is the same for a repeated `request_id`.
+    """
     @_builtins.property
     def scan_expire_time(self) -> _timestamp_pb2.Timestamp:
         """The time by which the scan must end."""
@@ -253,10 +301,11 @@ class UploadTrustedImageResponse(_message.Message):
         portrait: Global___PortraitReport | None = ...,
         mode: _scan_pb2.Mode.ValueType = ...,
         policy: _result_pb2.PolicyReference | None = ...,
+        scan_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "portrait", b"portrait", "result_expire_time", b"result_expire_time", "scan_expire_time", b"scan_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge_key_sha256", b"challenge_key_sha256", "check_id", b"check_id", "mode", b"mode", "policy", b"policy", "portrait", b"portrait", "result_expire_time", b"result_expire_time", "scan_expire_time", b"scan_expire_time", "scan_token", b"scan_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge_key_sha256", b"challenge_key_sha256", "check_id", b"check_id", "mode", b"mode", "policy", b"policy", "portrait", b"portrait", "result_expire_time", b"result_expire_time", "scan_expire_time", b"scan_expire_time", "scan_token", b"scan_token", "scan_url", b"scan_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
