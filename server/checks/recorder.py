@@ -159,10 +159,10 @@ class OutcomeMaker:
             decide_time=now,
             server_version=self.server_version,
             sandbox=record.sandbox,
+            doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
             trusted_check=None
             if record.trusted_check is None
             else trusted_check_from_bytes(record.trusted_check),
-            doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
         )
 
 
