@@ -299,6 +299,7 @@ def _servicer() -> ServiceServicer:
         random=unused,
         serialise_report=unused,
         enrolled=behind,
+        hosted=HostedOffer(None, unused),
         metrics=unused,
         hosted=HostedOffer(
             HostedSettings(
