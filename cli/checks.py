@@ -81,12 +81,14 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
     facts = Table(show_header=False, box=None, pad_edge=False, title="Record", title_justify="left")
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    times = evidence.times
+    times, requested = evidence.times, evidence.result.requested_outcome
     kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
     rows = [
         ("subject", evidence.result.subject_reference or "-"),
         ("consent", evidence.result.consent_reference or "-"),
+        *([("outcome", "requested by the sandbox caller; nothing was judged")] if requested else []),
         ("trusted image", f"{kept.removeprefix('KEPT_').lower()} {evidence.trusted_image.sha256.hex()}"),
+        *_chain_rows(evidence.result),
         ("accepted", time_words(times.create_time)),
         ("decided", time_words(times.decide_time)),
         ("delivered", time_words(times.finish_time) if times.HasField("finish_time") else "-"),
@@ -127,6 +129,15 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
                 Text(hold.reference), time_words(hold.place_time), hold.placed_by, Text(hold.reason)
             )
         yield holds
+
+
+def _chain_rows(result: result_pb2.CheckResult) -> Iterable[tuple[str, str]]:
+    if result.HasField("trusted_check"):
+        source = result.trusted_check
+        yield "trusted check", f"{source.check_id}, decided {time_words(source.decide_time)}"
+        yield "its trusted image", source.trusted_image_sha256.hex() or "not kept"
+    if result.HasField("enrolled_until"):
+        yield "enrolled until", time_words(result.enrolled_until)
 
 
 def _images_rows(times: evidence_service_pb2.EvidenceTimes) -> Iterable[tuple[str, str]]:
@@ -542,6 +553,52 @@ def erase_command(
         raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
 
 
+def withdraw_command(
+    context: typer.Context,
+    check_id: Annotated[
+        str | None, typer.Argument(metavar="CHECK", help="Identifier of the check; left out with --subject.")
+    ] = None,
+    *,
+    purpose: PurposeOption,
+    hold: Annotated[
+        str | None, typer.Option(help="Reference of the hold whose release was requested.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="The person whose erasure was requested.")] = None,
+    reason: Annotated[
+        ErasureWord | None,
+        typer.Option(metavar="REASON", help="Its reason. request, consent-withdrawn or other."),
+    ] = None,
+) -> None:
+    """Withdraw a request that waits for a second person, one's own or another's.
+
+    Without --hold and --subject, that is the erasure of a check. For example:
+
+        facegate checks withdraw CHECK --hold case-17 --purpose "wrong case"
+
+        facegate checks withdraw --subject customer-4711 --reason request --purpose "letter 10"
+
+    The exit status is 0; 1 if no such request waits; 2 for an error.
+    """
+    connection: Connection = context.obj
+    if (check_id is None) == (subject is None) or (subject is None) != (reason is None):
+        raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
+    word = "UNSPECIFIED" if reason is None else reason.name
+    response = call_server(
+        connection,
+        lambda compliance: compliance.withdraw_approval(
+            check_id=check_id or "",
+            hold_reference=hold or "",
+            subject_reference=subject or "",
+            reason=evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{word}"),
+            purpose=purpose,
+        ),
+    )
+    if not response.HasField("approval"):
+        _print("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
+        raise typer.Exit(1)
+    _print(f"The request of {response.approval.requested_by} is withdrawn.")
+
+
 def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bool) -> None:
     _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
     response = call_server(
@@ -641,6 +698,7 @@ app.command("show")(show_command)
 app.command("export")(export_command)
 app.command("hold")(hold_command)
 app.command("erase")(erase_command)
+app.command("withdraw")(withdraw_command)
 
 
 @app.callback()

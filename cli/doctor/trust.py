@@ -422,7 +422,7 @@ async def examine_attestation(deployment: Deployment) -> list[Finding]:
 
 
 def _attestation(deployment: Deployment) -> Iterator[Finding]:
-    settings = deployment.settings.device_integrity
+    settings = deployment.settings.devices
     tls = deployment.settings.listeners.device.tls
     try:
         trust = open_device_trust(settings, now=lambda: datetime.now(UTC))

@@ -47,6 +47,8 @@ class Scope(StrEnum):
     """UploadTrustedImage."""
     READ_CHECKS = "checks.read"
     """GetCheck and WatchCheck."""
+    LIST_CHECKS = "checks.list"
+    """FindChecks."""
     FINISH_CHECKS = "checks.finish"
     """FinishCheck and CancelCheck."""
     ANALYZE = "analysis"
@@ -79,6 +81,7 @@ _ORCHESTRATION: Final = frozenset(
     {
         Scope.CREATE_CHECKS,
         Scope.READ_CHECKS,
+        Scope.LIST_CHECKS,
         Scope.FINISH_CHECKS,
         Scope.ANALYZE,
         Scope.READ_EVENTS,

@@ -8,6 +8,7 @@ from typing import Final
 from server.domain.reviews import Review, ReviewCause, ReviewStanding, in_sample
 from server.domain.terms import OPEN_STATES, CheckStatus, FailureReason, pair_terms, reference_term
 from server.policies import Policy
+from server.policies.schema import ReviewRules
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord
 from server.storage.reviews import ReviewRepository
@@ -19,6 +20,8 @@ _NO_FAILURE: Final = frozenset(
     {FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReason.EXPIRED, FailureReason.CONDITIONS}
 )
 """Reasons that state nothing about the person."""
+_ANY_RULES: Final = ReviewRules(sample_percent=100.0)
+"""The rules of a review that is requested under a policy without any; only their times matter."""
 _READ: Final = 500
 """Failed checks of a person that are read at most, to find those that count."""
 
@@ -33,7 +36,8 @@ class ReviewSelection:
 
         Args:
             records: Finds the earlier failures of a person.
-            tenant_keys: Returns the keys that a tenant has and had, under which references are hashed.
+            tenant_keys: Returns the keys that a tenant has and had, newest first, under which references are
+                hashed and the sample is drawn.
         """
         self._records = records
         self._tenant_keys = tenant_keys
@@ -56,6 +60,10 @@ class ReviewSelection:
             result: The serialised result.
         """
         rules = policy.review
+        if outcome.requested_outcome:
+            # Nothing but the request decides it, so that a test has one outcome.
+            wanted = record.requested_outcome is not None and record.requested_outcome.review
+            rules = (rules or _ANY_RULES) if wanted else None
         if rules is None:
             return None
         success = outcome.verdict.status is CheckStatus.SUCCESS
@@ -65,13 +73,18 @@ class ReviewSelection:
             ReviewCause.INCONCLUSIVE: rules.inconclusive
             and FailureReason.LIVENESS_INCONCLUSIVE in outcome.verdict.reasons,
             ReviewCause.DEVICE_SIGN: rules.device_signs and success and signs,
-            ReviewCause.SAMPLE: success and in_sample(record.check_id, rules.sample_percent),
+            ReviewCause.SAMPLE: success
+            and in_sample(
+                record.check_id, rules.sample_percent, tenant_key=self._tenant_keys(record.tenant)[0]
+            ),
             ReviewCause.REPEATED_FAILURES: rules.failures is not None
             and _counts(outcome.verdict.status, outcome.verdict.reasons)
             and await self._earlier_failures(record, outcome.decide_time, days=rules.failures_days)
             >= rules.failures - 1,
         }
         given = tuple(cause for cause, applies in causes.items() if applies)
+        if outcome.requested_outcome:
+            given = (ReviewCause.REQUESTED,)
         if not given:
             return None
         return Review(
@@ -88,6 +101,8 @@ class ReviewSelection:
         )
 
     async def _earlier_failures(self, record: CheckRecord, now: datetime, *, days: int) -> int:
+        # Read before the transaction of the decision: of two that are decided at once, neither may count the
+        # other. No verdict depends on it, and the next failure counts both.
         if not record.subject_reference:
             return 0
         person = tuple(
@@ -105,7 +120,8 @@ async def review_standing(
     reviews: ReviewRepository, record: CheckRecord, *, policy: Policy, now: datetime
 ) -> ReviewStanding | None:
     """Returns what the orchestrator learns of the review of a check; ``None`` if it has none."""
-    if policy.review is None or record.state in OPEN_STATES:
+    reviewed = policy.review is not None or record.requested_outcome is not None
+    if not reviewed or record.state in OPEN_STATES:
         return None
     stored = await reviews.find(record.check_id, record.tenant)
     return None if stored is None else stored.review.standing(now)

@@ -170,7 +170,7 @@ class FacegateServer:
         availabilities = require_available(policies, settings)
         for name, tolerated in policies.waivers.items():
             _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
-        trust = await asyncio.to_thread(open_device_trust, settings.device_integrity, now=self._clock.now)
+        trust = await asyncio.to_thread(open_device_trust, settings.devices, now=self._clock.now)
         self._opened.callback(trust.close)
         android = settings.device_integrity.android
         revocation = RevocationFile(
@@ -317,6 +317,7 @@ class FacegateServer:
                 keys=key_folder,
                 server_keys=server_keys,
                 revocation=revocation,
+                issuers=listeners.issuers,
                 webhooks=endpoints,
                 metrics=self._metrics,
                 now=self._clock.now,

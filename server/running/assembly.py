@@ -13,9 +13,13 @@ from device_integrity.camera import load_fingerprints
 from liveness import FusionModel, GuidanceSettings, Oval, load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.audit import SERVER_TENANT
+from server.base.page_tokens import PageTokens
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
+from server.checks.enrolment import EnrolledFrames
+from server.checks.finding import CheckFinder
+from server.checks.hosted import HostedOffer, HostedScans
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.progress import CheckInquiry
@@ -26,7 +30,7 @@ from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
 from server.compliance.events import EventCare
 from server.compliance.figures import CheckFigures
-from server.compliance.listing import AuditListing, CheckListing, PageTokens
+from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.reviewing import Reviewing
 from server.compliance.subject_export import SubjectExport
@@ -66,6 +70,7 @@ from server.storage.events import EventRepository, Outbox
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.figures import FiguresRepository
 from server.storage.holds import HoldRepository
+from server.storage.hosted import HostedRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -117,6 +122,7 @@ class Stores:
     events: EventRepository
     audit: AuditLog
     sessions: SessionRepository
+    hosted: HostedRepository
     figures: FiguresRepository
 
 
@@ -163,6 +169,7 @@ async def open_stores(
         events=EventRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
         sessions=SessionRepository(database),
+        hosted=HostedRepository(database),
         figures=FiguresRepository(database),
         vault=RecordVault(
             wrapping_keys=keys.wrapping_keys,
@@ -273,7 +280,15 @@ def check_intake(
         keys=keys,
         random=secrets.token_bytes,
         serialise_report=serialise_report,
+        enrolled=EnrolledFrames(
+            repository=stores.checks,
+            records=stores.records,
+            reviews=stores.reviews,
+            vault=stores.vault,
+            evidence=stores.evidence,
+        ),
         metrics=metrics,
+        hosted=HostedOffer(settings.hosted, keys),
     )
 
 
@@ -524,6 +539,14 @@ def open_servicers(
                 now=now,
                 draining=running.draining,
             ),
+            finder=CheckFinder(
+                repository=stores.checks,
+                records=stores.records,
+                vault=stores.vault,
+                log=stores.audit,
+                tenant_keys=keys.memory.tenant_keys,
+                tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
+            ),
             keys=keys,
             now=now,
         )
@@ -533,6 +556,16 @@ def open_servicers(
     )
     listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
     listeners.event_calls.open(event_environment(settings, stores=stores, keys=keys, now=now))
+    if listeners.hosted is not None:
+        listeners.hosted.open(
+            HostedScans(
+                repository=stores.hosted,
+                checks=stores.checks,
+                keys=keys,
+                random=secrets.token_bytes,
+                now=now,
+            )
+        )
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
         listeners.console.sessions.open(

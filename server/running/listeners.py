@@ -36,6 +36,7 @@ from server.edge.device_servicer import DeviceServicer
 from server.edge.event_calls import EVENT_CALLS, EventEnvironment
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
+from server.edge.hosted import HostedPage
 from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
 from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
 from server.edge.service_servicer import ServiceServicer
@@ -73,6 +74,7 @@ class Listeners:
 
     Attributes:
         web: The listener for pages; ``None`` if settings have none.
+        hosted: The server's own page on it; ``None`` if settings have none.
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
@@ -89,6 +91,7 @@ class Listeners:
     device: Listener
     service: Listener
     web: WebListener | None
+    hosted: HostedPage | None
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
@@ -154,6 +157,7 @@ def make_listeners(
     evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
     review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
     event_calls = Calls[EventEnvironment](EVENT, EVENT_CALLS, places=capacity.evidence)
+    page = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in tls)
     return Listeners(
         device=Listener(
             name="device",
@@ -194,10 +198,12 @@ def make_listeners(
         web=_web_listener(
             settings,
             tls=tls.get("web"),
+            page=page,
             max_connections=connections.web,
             servicer=device_servicer,
             metrics=metrics,
         ),
+        hosted=page,
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
@@ -226,6 +232,7 @@ def _web_listener(
     settings: Settings,
     *,
     tls: TlsFiles | None,
+    page: HostedPage | None,
     max_connections: int,
     servicer: DeviceServicer,
     metrics: Metrics,
@@ -241,12 +248,13 @@ def _web_listener(
         host=web.host,
         port=web.port,
         tls=None if tls is None else tls.context(),
-        origins=settings.device_integrity.web.origins,
+        origins=settings.devices.web.origins,
         max_message_bytes=MOST_DEVICE_BYTES,
         max_connections=max_connections,
         serve=serve,
         idle=servicer.idle,
         metrics=metrics,
+        page=page,
     )
 
 

@@ -10,13 +10,21 @@ from sqlalchemy import Connection, case, delete, exists, func, or_, select, upda
 from server.audit import AuditEvent
 from server.domain.events import EventKind
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState
-from server.storage.approvals import ApprovalRequest, PendingApproval, expire_approvals, second_person, use_up
+from server.storage.approvals import (
+    ApprovalRequest,
+    PendingApproval,
+    expire_approvals,
+    second_person,
+    use_up,
+    withdraw,
+)
 from server.storage.audit import append, erase_subject_key, has_subject_key
 from server.storage.check_rows import (
     CHECKS,
     change_check,
     conflict,
     list_checks,
+    list_evidence,
     load_in_state,
     remove_evidence,
 )
@@ -25,7 +33,8 @@ from server.storage.devices import erase_device_rows, forget_subject_rows, has_s
 from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
-from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.hosted import remove_hosted_scan
+from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, policies, requests
 
@@ -146,6 +155,8 @@ class RetentionRepository(Repository):
     ) -> tuple[EvidenceEntry, ...] | None:
         """Erases the rows and the keys of the images of a check, whose record is kept.
 
+        An evidence frame that is the trusted image of later checks stays as long as it may be that.
+
         Returns:
             The removed entries, whose objects the caller deletes; ``None`` if another process erased them
             first, or the whole check.
@@ -164,13 +175,25 @@ class RetentionRepository(Repository):
         self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
         record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
-        if record.state is CheckState.ERASED or record.images_erase_time is not None:
+        ended = record.images_until is not None and record.images_until <= now
+        if record.state is CheckState.ERASED or (record.images_erase_time is not None and not ended):
             return None
-        if record.images_until is None or record.images_until > now:
+        if not ended:
             raise conflict("the retention of the images has not ended", record)
         expect_no_hold(connection, check_id)
-        removed = remove_evidence(connection, check_id)
-        change_check(connection, check_id, images_until=None, images_erase_time=now)
+        enrolled, until = None, None
+        if record.enrolled_until is not None and record.enrolled_until > now:
+            # The frame of the last attempt, which decided, is the trusted image of later checks until then.
+            frames = (
+                entry
+                for entry in list_evidence(connection, check_id)
+                if entry.kind is ImagePurpose.EVIDENCE_FRAME
+            )
+            enrolled = max(frames, key=lambda entry: entry.attempt, default=None)
+            if record.retain_until is None or record.enrolled_until < record.retain_until:
+                until = record.enrolled_until
+        removed = remove_evidence(connection, check_id, keep=enrolled)
+        change_check(connection, check_id, images_until=until, images_erase_time=now)
         append(connection, event, now=now)
         self._outbox.of_check(connection, record, EventKind.EVIDENCE_ERASED, now, part="images")
         return removed
@@ -233,6 +256,13 @@ class RetentionRepository(Repository):
     ) -> PendingApproval | None:
         """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
         return second_person(connection, approval, now=now, consume=False)
+
+    @writes
+    def withdraw(
+        self, connection: Connection, approval: ApprovalRequest, now: datetime
+    ) -> PendingApproval | None:
+        """Withdraws a request that waits for a second person; returns it, ``None`` if there is none."""
+        return withdraw(connection, approval, now=now)
 
     @reads
     def knows_subject(
@@ -362,6 +392,7 @@ class RetentionRepository(Repository):
         remove_review(connection, check_id)
         connection.execute(delete(attempts).where(attempts.c.check_id == check_id))
         erase_device_rows(connection, check_id)
+        remove_hosted_scan(connection, check_id)
         # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
         # request's identifier stays and leads to the tombstone.
         connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
@@ -371,6 +402,7 @@ class RetentionRepository(Repository):
             state=CheckState.ERASED,
             erase_time=now,
             images_until=None,
+            enrolled_until=None,
             subject_reference="",
             consent_reference="",
             created_by="",

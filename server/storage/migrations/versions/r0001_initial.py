@@ -84,6 +84,11 @@ def upgrade() -> None:
         sa.Column("finish_time", _TIME),
         sa.Column("erase_time", _TIME),
         sa.Column("events", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("requested_outcome", sa.Text),
+        sa.Column("outcome_due", _TIME),
+        sa.Column("trusted_check", sa.LargeBinary),
+        sa.Column("enrolled_until", _TIME),
+        sa.CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     )
     op.create_table(
         "requests",
@@ -224,6 +229,20 @@ def upgrade() -> None:
         sa.Column("end_time", _TIME, nullable=False),
     )
     op.create_table(
+        "hosted_scans",
+        sa.Column("check_id", sa.Uuid, sa.ForeignKey("checks.check_id"), primary_key=True),
+        sa.Column("return_url", sa.String(1024), nullable=False),
+        sa.Column("expire_time", _TIME, nullable=False),
+        sa.Column("browser_sha256", sa.LargeBinary(32)),
+        sa.Column("codes", sa.Integer, nullable=False),
+        sa.Column("code_sha256", sa.LargeBinary(32)),
+        sa.Column("code_expire_time", _TIME),
+        sa.Column("code_reopened", sa.Boolean, nullable=False),
+        sa.Column("phone_sha256", sa.LargeBinary(32)),
+        sa.Column("phone_number", sa.Integer),
+        sa.Column("phone_confirmed", sa.Boolean, nullable=False),
+    )
+    op.create_table(
         "enrolled_keys",
         sa.Column("tenant", sa.String(64), primary_key=True),
         sa.Column("kind", sa.String(16), primary_key=True),
@@ -331,6 +350,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("subject_reference != ''"),
     )
     op.create_index("ix_checks_tenant_decide_time", "checks", ["tenant", "decide_time"])
+    op.create_index(
+        "ix_checks_tenant_sandbox_create_time_check_id",
+        "checks",
+        ["tenant", "sandbox", "create_time", "check_id"],
+    )
     op.create_index("ix_checks_state_scan_deadline", "checks", ["state", "scan_deadline"])
     op.create_index("ix_checks_state_retain_until", "checks", ["state", "retain_until"])
     op.create_index(
@@ -340,10 +364,18 @@ def upgrade() -> None:
         sqlite_where=sa.text("images_until IS NOT NULL"),
         postgresql_where=sa.text("images_until IS NOT NULL"),
     )
+    op.create_index(
+        "ix_checks_outcome_due",
+        "checks",
+        ["outcome_due"],
+        sqlite_where=sa.text("outcome_due IS NOT NULL"),
+        postgresql_where=sa.text("outcome_due IS NOT NULL"),
+    )
     op.create_index("ix_record_terms_check_id", "record_terms", ["check_id"])
     op.create_index("ix_console_sessions_issuer_subject", "console_sessions", ["issuer_subject"])
     op.create_index("ix_console_sessions_issuer_session", "console_sessions", ["issuer_session"])
     op.create_index("ix_console_sessions_end_time", "console_sessions", ["end_time"])
+    op.create_index("ix_hosted_scans_code_sha256", "hosted_scans", ["code_sha256"])
     op.create_index("ix_reviews_tenant_sandbox_create_time", "reviews", ["tenant", "sandbox", "create_time"])
     op.create_index(
         "ix_reviews_expire_time",
