@@ -261,7 +261,7 @@ async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[s
         await database.close()
 
 
-app = typer.Typer(help="Make API keys, and manage the server's keys.", no_args_is_help=True)
+app = typer.Typer(help="Make and manage keys.", no_args_is_help=True)
 app.command("new-api-key")(new_api_key_command)
 app.command("new-webhook-secret")(new_webhook_secret_command)
 app.command("rewrap")(rewrap_command)

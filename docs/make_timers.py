@@ -114,6 +114,12 @@ def _check() -> list[_Row]:
             "others may claim it; `REVIEW_NOT_CLAIMED`",
         ),
         (
+            "attempt to deliver an event of [webhooks](../webhooks.md)",
+            _constant("server.events.sending", "_SECONDS"),
+            "",
+            "it is tried again after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h; then it is dead",
+        ),
+        (
             "deadline sweep",
             _constant("server.running.assembly", "Tuning.sweep_seconds"),
             "",

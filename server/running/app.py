@@ -317,6 +317,7 @@ class FacegateServer:
                 keys=key_folder,
                 server_keys=server_keys,
                 revocation=revocation,
+                issuers=listeners.issuers,
                 webhooks=endpoints,
                 metrics=self._metrics,
                 now=self._clock.now,

@@ -28,6 +28,7 @@ from tests.server.policy_files import write_policy
 from vision.face import BgrImage
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
+FIREFOX = Path(os.environ.get("FIREFOX", "/usr/bin/firefox-esr"))
 SERVER_PACKAGE = SDK.parent / "server"
 _JOB_SECONDS = 300
 _LONG_SIDE = 720
@@ -47,6 +48,14 @@ def _browser() -> None:
         pytest.skip("web/sdk is not built: run 'make web'")
     if not (SERVER_PACKAGE / "dist" / "index.js").is_file():
         pytest.skip("web/server is not built: run 'make web'")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["chromium", "firefox"])
+def firefox(request: pytest.FixtureRequest) -> bool:
+    """Whether Firefox is driven in place of Chromium."""
+    if request.param and not FIREFOX.exists():
+        pytest.skip("Firefox is not installed (FIREFOX)")
+    return bool(request.param)
 
 
 @pytest.fixture(scope="session")

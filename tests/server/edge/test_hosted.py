@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
@@ -388,6 +388,26 @@ async def test_other_hosts_and_origins_are_refused(live: LiveServer) -> None:
         assert (await visitor.call("answer", check=check.check_id, number=number))[0] == 400
     for language in ("", "en&code=1", "deutsch"):
         assert (await visitor.call("code", check=check.check_id, language=language))[0] == 400
+
+
+async def test_calls_are_limited(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    check = await upload(live)
+    monkeypatch.setattr("server.edge.hosted._MOST_CALLS", 0)
+    assert await Visitor(live).refused("open", link=secret_of(check.scan_url)) == "busy"
+    monkeypatch.undo()
+    await Visitor(live).done("open", link=secret_of(check.scan_url))
+
+
+async def test_a_slow_request_is_ended(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.web_listener._ANSWER_SECONDS", 0.2)
+    place = urlsplit(origin_of(live))
+    reader, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    head = f"POST /scan/api/open HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {origin_of(live)}\r\n"
+    writer.write(f"{head}Content-Type: application/json\r\nContent-Length: 9\r\n\r\n".encode())
+    async with asyncio.timeout(1.5):
+        with suppress(ConnectionError):
+            assert await reader.read() == b""
+    writer.close()
 
 
 async def test_the_page_is_restricted_to_what_it_needs(live: LiveServer) -> None:

@@ -17,7 +17,7 @@ from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventKind, EventState
 from server.domain.reviews import Review, ReviewCause, ReviewDecision, ReviewOutcome, ReviewReason
 from server.storage.audit_reader import AuditReader
-from server.storage.database import Database
+from server.storage.database import Database, open_database
 from server.storage.events import EventRepository, Outbox, StoredEvent
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -236,12 +236,20 @@ async def test_the_decision_of_a_review_is_one_event(
     )
     await checks.decide(check.check_id, epoch=None, decision=replace(decision(), review=review))
     assert json.loads((await _listed(events, endpoint="all"))[0].body)["data"]["review"] is True
-    claimed = review.claimed("rita", after(1))
-    made = ReviewDecision("rita", ReviewOutcome.DENY, ReviewReason.ATTACK_SUSPECTED, "a mask", after(2))
+    claimed = review.claimed("rita", after(100))
+    made = ReviewDecision(
+        reviewer="rita",
+        outcome=ReviewOutcome.DENY,
+        reason=ReviewReason.ATTACK_SUSPECTED,
+        comment="a mask",
+        decide_time=after(101),
+    )
     decided = replace(claimed.decided(made), jws="signed")
     event = _audit(AuditAction.REVIEW_DECIDED)
-    assert await reviews.change(claimed, event=event, now=after(1))
-    assert await asyncio.gather(*(reviews.change(decided, event=event, now=after(2)) for _ in range(2))) in (
+    assert await reviews.change(claimed, event=event, now=after(100))
+    assert await asyncio.gather(
+        *(reviews.change(decided, event=event, now=after(101)) for _ in range(2))
+    ) in (
         [True, False],
         [False, True],
     )
@@ -299,8 +307,6 @@ async def test_another_server_takes_over_what_a_killed_one_claimed(
 async def test_two_servers_claim_no_event_both(
     checks: CheckRepository, events: EventRepository, url: str
 ) -> None:
-    from server.storage.database import open_database
-
     for _ in range(12):
         await _decided(checks)
     other = open_database(url)

@@ -1,7 +1,7 @@
 /** The page: consent, the scan here or on a phone, the end. */
 import type { ComponentChildren } from "preact";
 import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { ScanOutcome } from "../../sdk/src/index.js";
+import type { ScanOutcome, ScanStatus } from "../../sdk/src/index.js";
 import { answer, getTicket, type Look, open, Problem, readLook, readState, showCode, type View } from "./api.js";
 import { type Arrival, writeArrival } from "./arrival.js";
 import { language, scanStrings, setLanguage, t, TEXTS, type Texts } from "./texts.js";
@@ -128,12 +128,12 @@ function Steps({ arrival, look }: { arrival: Arrival; look: Look }) {
 function Opened({ first, look }: { first: View; look: Look }) {
   const [view, setView] = useState(first);
   const [problem, setProblem] = useState("");
-  const [ended, setEnded] = useState(false);
+  const [ended, setEnded] = useState<ScanStatus>();
   const [handing, setHanding] = useState(first.handOver !== "none");
   const [cameras, setCameras] = useState<number>();
   const { check, phone, stage, handOver } = view;
   const over = stage === "done" || stage === "expired" || stage === "cancelled";
-  const watches = !over && !ended && (handing || (phone && handOver !== "confirmed"));
+  const watches = !over && ended === undefined && (handing || (phone && handOver !== "confirmed"));
   useEffect(() => {
     void countCameras().then((count) => {
       setCameras(count);
@@ -170,9 +170,9 @@ function Opened({ first, look }: { first: View; look: Look }) {
   return (
     <>
       <Title hidden>{scanStrings().title}</Title>
-      <Scan check={check} ended={() => setEnded(true)} />
-      {ended && <End look={look} view={view} />}
-      {!ended && !phone && !onPhone() && stage === "waiting" && (
+      <Scan check={check} ended={setEnded} stopped={setProblem} />
+      {ended !== undefined && <End look={look} view={view} stays={ended === "failure"} />}
+      {ended === undefined && !phone && !onPhone() && stage === "waiting" && (
         <div class="buttons">
           <button type="button" onClick={() => setHanding(true)}>
             {t("usePhone")}
@@ -315,17 +315,29 @@ function HandingOver({ view, setView, look, camera, here }: HandingOverProps) {
   );
 }
 
+interface ScanProps {
+  check: string;
+  ended: (status: ScanStatus) => void;
+  stopped: (problem: string) => void;
+}
+
 /** The capture screen of the SDK. */
-function Scan({ check, ended }: { check: string; ended: () => void }) {
+function Scan({ check, ended, stopped }: ScanProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = document.createElement("facegate-scan");
     element.setAttribute("server", location.origin.replace(/^http/, "ws"));
     element.setAttribute("flash", "");
     element.appVersion = "hosted";
-    element.getTicket = () => getTicket(check);
+    element.getTicket = () =>
+      getTicket(check).catch((error: unknown) => {
+        // What may pass is left to the capture screen, which offers another try.
+        if (error instanceof Problem && !passes(error.message)) stopped(error.message);
+        throw error;
+      });
     element.addEventListener("facegate-finished", (event) => {
-      if ((event as CustomEvent<ScanOutcome>).detail.status !== "retry") ended();
+      const { status } = (event as CustomEvent<ScanOutcome>).detail;
+      if (status !== "retry") ended(status);
     });
     place.current?.append(element);
     return () => element.remove();
@@ -333,20 +345,28 @@ function Scan({ check, ended }: { check: string; ended: () => void }) {
   return <div ref={place} />;
 }
 
+interface EndProps {
+  look: Look;
+  view: View;
+  title?: boolean;
+  /** Whether the person has something to read, and returns when they wish. */
+  stays?: boolean;
+}
+
 /** The end, and the way back. */
-function End({ look, view, title = false }: { look: Look; view: View; title?: boolean }) {
+function End({ look, view, title = false, stays = false }: EndProps) {
   const own = look.texts[language()]?.end;
   useEffect(() => {
-    if (!view.returnUrl) return;
+    if (!view.returnUrl || stays) return;
     const timer = setTimeout(() => location.assign(view.returnUrl), RETURN_MS);
     return () => clearTimeout(timer);
-  }, [view.returnUrl]);
+  }, [view.returnUrl, stays]);
   const text = view.phone ? t("donePhone") : view.returnUrl ? t("returning", { name: look.name }) : t("doneText");
   return (
     <section class="card">
       {title && <Title>{t("doneTitle")}</Title>}
       {own && <p>{own}</p>}
-      <p role="status">{text}</p>
+      {!(stays && view.returnUrl) && <p role="status">{text}</p>}
       <Return look={look} url={view.returnUrl} />
     </section>
   );

@@ -16,14 +16,20 @@ const READ = "import cv2, sys; print(cv2.QRCodeDetector().detectAndDecode(cv2.im
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, "about:blank");
 const violations = [];
+/** The bank answers when the walk has seen the end of the page, which returns by itself. */
+let leave;
+const left = new Promise((resolve) => (leave = resolve));
 const asked = [];
 const answer = {};
 
 /** Prepares a context: the pages of the bank, and whether its devices have a camera. */
 async function prepared(context, { camera = true } = {}) {
-  await context.route("https://bank.example/**", (route) => route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" }));
+  await context.route("https://bank.example/**", async (route) => {
+    await left;
+    await route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" });
+  });
   if (!camera) await context.addInitScript(() => (navigator.mediaDevices.enumerateDevices = async () => []));
-  context.setDefaultTimeout(15_000);
+  context.setDefaultTimeout(30_000);
   context.on("request", (request) => asked.push(request.url()));
 }
 
@@ -77,11 +83,33 @@ const walks = {
     await page.getByRole("button", { name: "Use a phone instead" }).waitFor();
     answer.opened = page.url();
     await look(page, "ready");
+    await press(page, "Use a phone instead");
+    await shown(page, "Waiting for your phone");
+    await look(page, "code-or-here");
+    await press(page, "Scan on this device");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
     await page.reload();
+    // The code is not shown again.
+    await press(page, "Scan on this device");
     await page.getByRole("button", { name: "Start the scan" }).waitFor();
     answer.ended = await scan(page);
     await shown(page, "You will be taken back to Example Bank in a moment.");
     await look(page, "end");
+    leave();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
+  },
+
+  /** A scan that fails: the page stays until the person returns. */
+  async failed() {
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    answer.ended = await scan(page);
+    await look(page, "failed");
+    await page.waitForTimeout(6000);
+    answer.stayed = new URL(page.url()).pathname;
+    leave();
+    await page.getByRole("link", { name: "Back to Example Bank" }).click();
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
   },
@@ -138,6 +166,7 @@ const walks = {
     await look(phone, "phone-end");
     await heading(page, "The scan is complete");
     await look(page, "done");
+    leave();
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
     answer.phoneUrl = phone.url().replace(/#.*/, "");
@@ -158,6 +187,21 @@ const walks = {
     await look(thief, "unknown");
     await thief.goto(job.address.split("#")[0]);
     await shown(thief, "This link is not valid.");
+    // A check that was cancelled meanwhile.
+    await context.route("**/scan/api/ticket", (route) => route.fulfill({ status: 410, json: { problem: "closed" } }));
+    await press(page, "Start the scan");
+    await press(page, "Continue without colours");
+    await shown(page, "This check is closed.");
+    await page.getByRole("link", { name: "Back to Example Bank" }).waitFor();
+    await look(page, "cancelled");
+    // A server that is away.
+    await context.route("**/scan/api/**", (route) => route.abort());
+    await page.reload();
+    await shown(page, "The server cannot be reached.");
+    await look(page, "offline");
+    await context.unroute("**/scan/api/**");
+    await press(page, "Try again");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
     answer.refused = true;
   },
 
