@@ -81,6 +81,7 @@ class Orchestrator:
         image: bytes | None = None,
         *,
         image_reference: str | None = None,
+        trusted_check_id: str | None = None,
         policy: str = "",
         mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
         subject_reference: str = "",
@@ -98,6 +99,8 @@ class Orchestrator:
             image: The trusted image, at most 2,000,000 bytes: an image file, or a facial record.
             image_reference: Instead of ``image``: its place in the store of trusted images for which the
                 server is configured, at most 512 bytes.
+            trusted_check_id: Instead of ``image``: an enrolled check of the same person, whose evidence frame
+                is then the trusted image.
             policy: Name of the policy; empty for the server's default.
             mode: A mode that is stricter than the policy's.
             subject_reference: Opaque reference to the person, at most 256 bytes.
@@ -115,10 +118,10 @@ class Orchestrator:
         Raises:
             CallRefusedError: The server refused; ``refusal.reason`` is the reason.
             ConnectionFailedError: The server cannot be reached.
-            ValueError: Neither ``image`` nor ``image_reference`` is given, or both are.
+            ValueError: Not exactly one of ``image``, ``image_reference`` and ``trusted_check_id`` is given.
         """
-        if (image is None) == (image_reference is None):
-            raise ValueError("give either image or image_reference")
+        if sum(given is not None for given in (image, image_reference, trusted_check_id)) != 1:
+            raise ValueError("give one of image, image_reference and trusted_check_id")
         request = verification_service_pb2.UploadTrustedImageRequest(
             policy=policy,
             mode=mode,
@@ -134,6 +137,8 @@ class Orchestrator:
             request.image = image
         if image_reference is not None:
             request.image_reference = image_reference
+        if trusted_check_id is not None:
+            request.trusted_check_id = trusted_check_id
         return await self._call(self._stub.UploadTrustedImage, request, timeout_s)
 
     async def get_check(
