@@ -252,7 +252,12 @@ def _calls() -> list[_Row]:
             "the call",
             "repeat it with the same `request_id`",
         ),
-        ("`FinishCheck`, `GetCheck`, `FindChecks`, `CancelCheck`", finish, "the call", "repeat it at any time"),
+        (
+            "`FinishCheck`, `GetCheck`, `FindChecks`, `CancelCheck`",
+            finish,
+            "the call",
+            "repeat it at any time",
+        ),
         ("`WatchCheck`", "the scan deadline", "the upload", "repeat it after UNAVAILABLE"),
         (
             "`AnalyzeImage`",

@@ -81,6 +81,7 @@ class Orchestrator:
         image: bytes | None = None,
         *,
         image_reference: str | None = None,
+        trusted_check_id: str | None = None,
         policy: str = "",
         mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
         subject_reference: str = "",
@@ -88,6 +89,7 @@ class Orchestrator:
         request_id: str | None = None,
         retention_seconds: int | None = None,
         document_portrait: bool = False,
+        hosted: verification_service_pb2.HostedScan | None = None,
         sandbox_outcome: verification_service_pb2.SandboxOutcome | None = None,
         timeout_s: float = _UPLOAD_SECONDS,
     ) -> verification_service_pb2.UploadTrustedImageResponse:
@@ -97,6 +99,8 @@ class Orchestrator:
             image: The trusted image, at most 2,000,000 bytes: an image file, or a facial record.
             image_reference: Instead of ``image``: its place in the store of trusted images for which the
                 server is configured, at most 512 bytes.
+            trusted_check_id: Instead of ``image``: an enrolled check of the same person, whose evidence frame
+                is then the trusted image.
             policy: Name of the policy; empty for the server's default.
             mode: A mode that is stricter than the policy's.
             subject_reference: Opaque reference to the person, at most 256 bytes.
@@ -106,16 +110,18 @@ class Orchestrator:
             retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
             document_portrait: Whether the image is the portrait of an identity document. A scan that shows
                 the image itself is then a spoof.
+            hosted: For a scan on the server's own page: the response has ``scan_url`` for the person, and no
+                token.
             sandbox_outcome: The outcome of the check, chosen in advance: for sandbox callers only.
             timeout_s: Deadline of each try, seconds.
 
         Raises:
             CallRefusedError: The server refused; ``refusal.reason`` is the reason.
             ConnectionFailedError: The server cannot be reached.
-            ValueError: Neither ``image`` nor ``image_reference`` is given, or both are.
+            ValueError: Not exactly one of ``image``, ``image_reference`` and ``trusted_check_id`` is given.
         """
-        if (image is None) == (image_reference is None):
-            raise ValueError("give either image or image_reference")
+        if sum(given is not None for given in (image, image_reference, trusted_check_id)) != 1:
+            raise ValueError("give one of image, image_reference and trusted_check_id")
         request = verification_service_pb2.UploadTrustedImageRequest(
             policy=policy,
             mode=mode,
@@ -124,12 +130,15 @@ class Orchestrator:
             request_id=request_id or str(uuid.uuid4()),
             retention_seconds=retention_seconds,
             document_portrait=document_portrait,
+            hosted=hosted,
             sandbox_outcome=sandbox_outcome,
         )
         if image is not None:
             request.image = image
         if image_reference is not None:
             request.image_reference = image_reference
+        if trusted_check_id is not None:
+            request.trusted_check_id = trusted_check_id
         return await self._call(self._stub.UploadTrustedImage, request, timeout_s)
 
     async def get_check(

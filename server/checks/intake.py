@@ -8,11 +8,13 @@ from hashlib import sha256
 
 import structlog
 
+from formats.image_format import ImageFormat
 from liveness import TrustedFace
 from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portrait
 from server.base.errors import Reason, Refusal
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
+from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check_erased
 from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
@@ -24,7 +26,7 @@ from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
 from server.policies import Policy, PolicyFile, parse_policy
 from server.policies.schema import ConsentReference
-from server.storage.errors import RequestIdReused, TriesExceeded
+from server.storage.errors import Conflict, RequestIdReused, TriesExceeded
 from server.storage.hosted import HostedScan
 from server.storage.records import (
     CheckRecord,
@@ -43,9 +45,10 @@ from server.trusted_images.stores import (
     StoreUnavailable,
     TenantHasNoImages,
 )
-from server.verdict.outcome import PackIdentity
+from server.verdict.outcome import PackIdentity, trusted_check_to_bytes
+from server.verdict.record import ImageFacts
 from vision.errors import DecoderUnavailable
-from vision.image import StillDecoder
+from vision.image import DecodeLimits, StillDecoder, decode_image, encode_jpeg, rotate_upright
 from vision.packs import Pack
 
 __all__ = [
@@ -53,6 +56,7 @@ __all__ = [
     "CheckIntake",
     "ImageReference",
     "PortraitIntake",
+    "TrustedCheckReference",
     "TrustedImageUpload",
     "TryGate",
     "referenced_image",
@@ -62,6 +66,7 @@ __all__ = [
 
 _MAX_REFERENCE_BYTES = 256
 _MAX_REQUEST_ID = 64
+_FRAME_PIXELS, _FRAME_SIDE, _FRAME_QUALITY = 25_000_000, 16_384, 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,12 +80,19 @@ class ImageReference:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class TrustedCheckReference:
+    """A reference to an enrolled check, whose evidence frame is the trusted image."""
+
+    check_id: uuid.UUID
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedImageUpload:
     """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
 
     Attributes:
-        image: The bytes of the image, or a reference to them.
+        image: The bytes of the image, or a reference to them or to an enrolled check.
         policy: Name of the policy; empty for the server's default.
         mode: A mode to which the policy's mode is raised; ``None`` for the policy's mode.
         request_id: A UUID that makes the call idempotent; empty for none.
@@ -94,7 +106,7 @@ class TrustedImageUpload:
 
     tenant: str
     sandbox: bool
-    image: bytes | ImageReference
+    image: bytes | ImageReference | TrustedCheckReference
     policy: str
     mode: Mode | None
     subject_reference: str
@@ -245,19 +257,19 @@ class PortraitIntake:
         self._still_decoder = still_decoder
         self._trusted_images = trusted_images
 
-    async def image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:
+    async def image(self, image: bytes | ImageReference, upload: TrustedImageUpload, policy: Policy) -> bytes:
         """Returns the bytes of the image of an upload, without decoding them.
 
         Raises:
             Refusal: A referenced image could not be fetched; see ``referenced_image``.
         """
-        if isinstance(upload.image, bytes):
-            return upload.image
+        if isinstance(image, bytes):
+            return image
         try:
             with self._metrics.stages.stage(Stage.FETCH_IMAGE):
                 return await referenced_image(
                     self._trusted_images,
-                    upload.image.text,
+                    image.text,
                     tenant=upload.tenant,
                     max_bytes=policy.portrait.max_bytes,
                 )
@@ -265,14 +277,21 @@ class PortraitIntake:
             self._metrics.checks.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise
 
-    async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
+    async def accept(
+        self, image: bytes, policy: Policy, *, sandbox: bool, frame: ImageFacts | None = None
+    ) -> Portrait:
         """Makes the portrait.
+
+        Args:
+            frame: How to turn a frame of a scan upright; ``None`` for a trusted image.
 
         Raises:
             Refusal: The image cannot be accepted, or no decoder for it is free (OVERLOADED).
         """
         try:
             with self._metrics.stages.stage(Stage.PORTRAIT):
+                if frame is not None:
+                    image = await self._pool.run_apart(_upright, image, frame)
                 return await self._pool.run_apart(
                     accept_portrait,
                     image,
@@ -369,12 +388,14 @@ class CheckIntake:
         keys: KeyRing,
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
+        enrolled: EnrolledFrames,
         metrics: Metrics,
         hosted: HostedOffer,
     ) -> None:
         """Sets the dependencies of every upload.
 
         Args:
+            enrolled: The evidence frames of enrolled checks.
             offer: The policies and modes that a check may request.
             tries: Limits over several checks.
             evidence: Keeps trusted images, if the policy demands it.
@@ -391,6 +412,7 @@ class CheckIntake:
         self._keys = keys
         self._random = random
         self._serialise_report = serialise_report
+        self._enrolled = enrolled
         self._metrics = metrics
         self._hosted = hosted
 
@@ -443,9 +465,24 @@ class CheckIntake:
         now: datetime,
     ) -> CheckRecord:
         policy = file.policy
-        image = await self._portraits.image(upload, policy)
+        enrolled: EnrolledFrame | None = None
+        if isinstance(upload.image, TrustedCheckReference):
+            enrolled = await self._enrolled.open(
+                upload.image.check_id,
+                tenant=upload.tenant,
+                sandbox=upload.sandbox,
+                subject_reference=upload.subject_reference,
+                policy=policy,
+                mode=mode,
+                now=now,
+            )
+            image = enrolled.image
+        else:
+            image = await self._portraits.image(upload.image, upload, policy)
         tries = await self._tries.pass_through(upload, image, now=now)
-        portrait = await self._portraits.accept(image, policy, sandbox=upload.sandbox)
+        portrait = await self._portraits.accept(
+            image, policy, sandbox=upload.sandbox, frame=None if enrolled is None else enrolled.facts
+        )
         check_id = uuid.UUID(bytes=self._random(16), version=4)
         kept = policy.retention.portrait
         check = CheckRecord(
@@ -482,16 +519,18 @@ class CheckIntake:
             outcome_due=None
             if upload.requested_outcome is None
             else now + timedelta(seconds=upload.requested_outcome.delay_seconds),
+            trusted_check=None if enrolled is None else trusted_check_to_bytes(enrolled.source),
         )
         images: tuple[EvidenceEntry, ...] = ()
         with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
-            if kept is PortraitKept.BYTES:
+            if kept is PortraitKept.BYTES and enrolled is None:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
                 images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
             hosted = None
             if upload.hosted is not None:
                 hosted = self._hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
-            record = await self._store(check, request, tries, images, hosted)
+            source = None if enrolled is None else enrolled.source.check_id
+            record = await self._store(check, request, tries, images, hosted=hosted, source=source)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
@@ -503,11 +542,17 @@ class CheckIntake:
         request: RequestKey | None,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        *,
         hosted: HostedScan | None,
+        source: uuid.UUID | None,
     ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request, tries=tries, images=images, hosted=hosted)
+            record = await self._repository.create(
+                check, request, tries=tries, images=images, hosted=hosted, source=source
+            )
+        except Conflict as error:
+            raise trusted_check_erased() from error
         except RequestIdReused as error:
             await self._evidence.erase(images)
             raise _reused() from error
@@ -572,6 +617,15 @@ def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
             f"deadlines.scan_seconds of the policy {policy.name}",
             details={"field": field, "value": asked.delay_seconds, "maxValue": longest},
         )
+
+
+def _upright(image: bytes, frame: ImageFacts) -> bytes:
+    """Returns a frame upright and not mirrored, as a JPEG; its own EXIF is ignored, as in its scan."""
+    limits = DecodeLimits(max_bytes=len(image), max_pixels=_FRAME_PIXELS, max_side=_FRAME_SIDE)
+    decoded = decode_image(
+        image, limits=limits, formats=frozenset({ImageFormat.JPEG}), honour_exif_orientation=False
+    )
+    return encode_jpeg(rotate_upright(decoded.pixels, frame.rotation, frame.mirrored), quality=_FRAME_QUALITY)
 
 
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:

@@ -173,6 +173,18 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
             destroyed_by=f"Its key first, then the object. {_RETENTION}",
         )
 
+    def enrolled() -> Iterator[ScheduledDatum]:
+        if (rules := policy.enrolment) is not None:
+            yield retained(
+                "Evidence frame of a SUCCESS, as the trusted image of later checks",
+                "object store, sealed",
+                "evidence",
+                purpose="To compare the same person in later checks, by consent.",
+                biometric=True,
+                times=_kept(rules.retention_seconds, policy),
+                destroyed_by=f"Its key first, then the object. {_WITH_CHECK}",
+            )
+
     def not_retained(
         name: str, place: str, *, purpose: str, kept: str, destroyed_by: str, biometric: bool = True
     ) -> ScheduledDatum:
@@ -229,6 +241,7 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
     )
     audit = f" and at most {retention.audit_images} audit images" if retention.audit_images else ""
     yield image(f"Evidence frame{audit}", "object store, sealed", "evidence", kept=retention.biometrics)
+    yield from enrolled()
     yield retained(
         "Keyed hashes of frames, of what they show, and the movement of each attempt",
         "scan_marks",

@@ -38,6 +38,7 @@ from server.verdict.outcome import (
     EvidenceMark,
     PackIdentity,
     TranscriptOutcome,
+    TrustedCheck,
 )
 from server.verdict.record import ImageFacts
 
@@ -83,7 +84,7 @@ _METHODS = {
 }
 
 
-def check_id_of(text: str) -> uuid.UUID:
+def check_id_of(text: str, *, field: str = "check_id") -> uuid.UUID:
     """Parses the identifier of a check.
 
     Raises:
@@ -92,9 +93,7 @@ def check_id_of(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
-        ) from error
+        raise Refusal(Reason.INVALID_FIELD, f"{field} is not a UUID", details={"field": field}) from error
 
 
 def serialise_result(outcome: CheckOutcome) -> bytes:
@@ -141,6 +140,8 @@ def result_claims(result: result_pb2.CheckResult, *, tenant: str) -> dict[str, A
         claims["evidence_frame_sha256"] = result.evidence_frame.sha256.hex()
     if result.requested_outcome:
         claims["requested_outcome"] = True
+    if result.HasField("trusted_check"):
+        claims["trusted_check_id"] = result.trusted_check.check_id
     return claims
 
 
@@ -245,7 +246,27 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         message.transcript.CopyFrom(_transcript(outcome.transcript))
     if outcome.evidence_frame is not None:
         message.evidence_frame.CopyFrom(_mark(outcome.evidence_frame))
+    if outcome.trusted_check is not None:
+        message.trusted_check.CopyFrom(_trusted_check(outcome.trusted_check))
+    if outcome.enrolled_until is not None:
+        message.enrolled_until.CopyFrom(timestamp(outcome.enrolled_until))
     return message
+
+
+def _trusted_check(source: TrustedCheck) -> result_pb2.TrustedCheck:
+    return result_pb2.TrustedCheck(
+        check_id=str(source.check_id),
+        decide_time=timestamp(source.decide_time),
+        policy=result_pb2.PolicyReference(
+            name=source.policy_name,
+            version=source.policy_version,
+            sha256=source.policy_sha256,
+            oid=source.policy_oid,
+        ),
+        evidence_frame_sha256=source.evidence_frame_sha256,
+        trusted_image_sha256=source.trusted_image_sha256,
+        result_sha256=source.result_sha256,
+    )
 
 
 def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.LivenessResult:

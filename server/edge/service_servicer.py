@@ -16,7 +16,7 @@ from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
 from server.checks.finding import CheckConditions, CheckFinder
 from server.checks.hosted import HostedRequest
-from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
+from server.checks.intake import CheckIntake, ImageReference, TrustedCheckReference, TrustedImageUpload
 from server.checks.progress import CheckInquiry, CheckProgress, ProgressState
 from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutcome
 from server.edge.callers import CallerIdentifier, actor_of, address_of
@@ -250,16 +250,19 @@ def _within_deadline(context: ServicerContext[Any, Any]) -> AbstractAsyncContext
 
 
 def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> TrustedImageUpload:
-    image: bytes | ImageReference
+    image: bytes | ImageReference | TrustedCheckReference
     match request.WhichOneof("trusted_image"):
         case "image":
             image = request.image
         case "image_reference":
             image = ImageReference(request.image_reference)
+        case "trusted_check_id":
+            image = TrustedCheckReference(check_id_of(request.trusted_check_id, field="trusted_check_id"))
         case _:
             raise Refusal(
                 Reason.IMAGE_EMPTY,
-                "the request carries no trusted image; set `image` to its bytes, or `image_reference`",
+                "the request carries no trusted image; set `image` to its bytes, `image_reference` or "
+                "`trusted_check_id`",
             )
     if request.mode != scan_pb2.MODE_UNSPECIFIED and request.mode not in _MODES:
         raise Refusal(Reason.INVALID_FIELD, "mode is unknown to this server", details={"field": "mode"})

@@ -17,6 +17,7 @@ from server.base.page_tokens import PageTokens
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
+from server.checks.enrolment import EnrolledFrames
 from server.checks.finding import CheckFinder
 from server.checks.hosted import HostedOffer, HostedScans
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
@@ -279,6 +280,13 @@ def check_intake(
         keys=keys,
         random=secrets.token_bytes,
         serialise_report=serialise_report,
+        enrolled=EnrolledFrames(
+            repository=stores.checks,
+            records=stores.records,
+            reviews=stores.reviews,
+            vault=stores.vault,
+            evidence=stores.evidence,
+        ),
         metrics=metrics,
         hosted=HostedOffer(settings.hosted, keys),
     )

@@ -113,6 +113,9 @@ class CheckRecord:
         events: The number of its events for webhooks so far.
         requested_outcome: The outcome that a sandbox caller requested; None in every other check.
         outcome_due: When the check decides so without a scan; None once it is decided.
+        trusted_check: The check whose evidence frame is the trusted image, opaque; None once the check is
+            decided, and if an image was uploaded.
+        enrolled_until: Until when its evidence frame is kept as a trusted image of later checks; else None.
     """
 
     check_id: UUID
@@ -158,6 +161,8 @@ class CheckRecord:
     events: int = 0
     requested_outcome: RequestedOutcome | None = None
     outcome_due: datetime | None = None
+    trusted_check: bytes | None = field(default=None, repr=False)
+    enrolled_until: datetime | None = None
 
     def __post_init__(self) -> None:
         """Refuses a requested outcome outside the sandbox, which is a mistake in the caller's code."""
@@ -337,6 +342,7 @@ class Decision:
         retain_until: When result and evidence are to be erased.
         images_until: When the images are to be erased, if earlier than the rest.
         review: The review by people that begins with the decision; None for none.
+        enrolled_until: Until when the evidence frame is kept as a trusted image of later checks.
     """
 
     status: CheckStatus
@@ -347,3 +353,4 @@ class Decision:
     retain_until: datetime
     images_until: datetime | None = None
     review: Review | None = None
+    enrolled_until: datetime | None = None

@@ -109,6 +109,7 @@ class CheckRepository(Repository):
         tries: Sequence[TryMark] = (),
         images: tuple[EvidenceEntry, ...] = (),
         hosted: HostedScan | None = None,
+        source: UUID | None = None,
     ) -> CheckRecord:
         """Creates a check, or returns the check that the same request created before.
 
@@ -118,17 +119,21 @@ class CheckRepository(Repository):
             tries: The marks of its subject and portrait, whose failures are limited.
             images: The sealed portrait, already durable in the object store, if the policy keeps it.
             hosted: If it is scanned on the server's own page: what that knows of it.
+            source: The check whose evidence frame is the trusted image.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
+            Conflict: The source was erased since it was read.
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries, images, hosted=hosted)
+                return await self._create(
+                    check, request, tries=tries, images=images, hosted=hosted, source=source
+                )
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
-        return await self._create(check, request, tries, images, hosted=hosted)
+        return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
 
     @writes
     def _create(
@@ -136,15 +141,18 @@ class CheckRepository(Repository):
         connection: Connection,
         check: CheckRecord,
         request: RequestKey | None,
+        *,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
-        *,
         hosted: HostedScan | None,
+        source: UUID | None,
     ) -> CheckRecord:
         if request is not None:
             existing = _created_by(connection, request)
             if existing is not None:
                 return existing
+        if source is not None:
+            load_in_state(connection, source, states=CLOSED_WITH_RESULT)
         known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
         if connection.execute(known).one_or_none() is None:
             connection.execute(
@@ -491,6 +499,8 @@ class CheckRepository(Repository):
             session_key_sha256=None,
             decide_time=now,
             outcome_due=None,
+            trusted_check=None,
+            enrolled_until=decision.enrolled_until,
             retain_until=decision.retain_until,
             images_until=decision.images_until,
             **template_row(None),

@@ -24,6 +24,7 @@ from server.storage.check_rows import (
     change_check,
     conflict,
     list_checks,
+    list_evidence,
     load_in_state,
     remove_evidence,
 )
@@ -33,7 +34,7 @@ from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
 from server.storage.hosted import remove_hosted_scan
-from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, policies, requests
 
@@ -154,6 +155,8 @@ class RetentionRepository(Repository):
     ) -> tuple[EvidenceEntry, ...] | None:
         """Erases the rows and the keys of the images of a check, whose record is kept.
 
+        An evidence frame that is the trusted image of later checks stays as long as it may be that.
+
         Returns:
             The removed entries, whose objects the caller deletes; ``None`` if another process erased them
             first, or the whole check.
@@ -172,13 +175,25 @@ class RetentionRepository(Repository):
         self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
         record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
-        if record.state is CheckState.ERASED or record.images_erase_time is not None:
+        ended = record.images_until is not None and record.images_until <= now
+        if record.state is CheckState.ERASED or (record.images_erase_time is not None and not ended):
             return None
-        if record.images_until is None or record.images_until > now:
+        if not ended:
             raise conflict("the retention of the images has not ended", record)
         expect_no_hold(connection, check_id)
-        removed = remove_evidence(connection, check_id)
-        change_check(connection, check_id, images_until=None, images_erase_time=now)
+        enrolled, until = None, None
+        if record.enrolled_until is not None and record.enrolled_until > now:
+            # The frame of the last attempt, which decided, is the trusted image of later checks until then.
+            frames = (
+                entry
+                for entry in list_evidence(connection, check_id)
+                if entry.kind is ImagePurpose.EVIDENCE_FRAME
+            )
+            enrolled = max(frames, key=lambda entry: entry.attempt, default=None)
+            if record.retain_until is None or record.enrolled_until < record.retain_until:
+                until = record.enrolled_until
+        removed = remove_evidence(connection, check_id, keep=enrolled)
+        change_check(connection, check_id, images_until=until, images_erase_time=now)
         append(connection, event, now=now)
         self._outbox.of_check(connection, record, EventKind.EVIDENCE_ERASED, now, part="images")
         return removed
@@ -387,6 +402,7 @@ class RetentionRepository(Repository):
             state=CheckState.ERASED,
             erase_time=now,
             images_until=None,
+            enrolled_until=None,
             subject_reference="",
             consent_reference="",
             created_by="",

@@ -277,8 +277,10 @@ checks = Table(
     # The number of its events for webhooks so far.
     Column("events", Integer, nullable=False, server_default="0"),
     Column("requested_outcome", Requested),
-    # Only while the check is open.
+    # These two only while the check is open.
     Column("outcome_due", UtcTime),
+    Column("trusted_check", LargeBinary),
+    Column("enrolled_until", UtcTime),
     CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     # Only open checks have the reference in clear.
     Index(

@@ -115,6 +115,28 @@ class EvidenceMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedCheck:
+    """The enrolled check whose evidence frame was the trusted image, as a result states it.
+
+    Attributes:
+        policy_sha256: SHA-256 of its policy file, 32 bytes.
+        evidence_frame_sha256: SHA-256 of the frame, 32 bytes.
+        trusted_image_sha256: SHA-256 of the image that it was made from, 32 bytes; empty if that is not kept.
+        result_sha256: SHA-256 of its serialised result, 32 bytes.
+    """
+
+    check_id: UUID
+    decide_time: datetime
+    policy_name: str
+    policy_version: int
+    policy_sha256: bytes
+    policy_oid: str
+    evidence_frame_sha256: bytes
+    trusted_image_sha256: bytes
+    result_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationIdentity:
     """The calibration that gave similarities their meaning, as a result states it.
 
@@ -173,6 +195,8 @@ class CheckOutcome:
         pack: The model pack that judged.
         doubts: What attempts before the deciding one left in doubt, and it did not find itself.
         requested_outcome: Whether a sandbox caller requested the verdict; see ``as_requested``.
+        trusted_check: The check whose evidence frame was the trusted image; ``None`` if one was uploaded.
+        enrolled_until: Until when its evidence frame may be a trusted image; ``None`` if it may not.
     """
 
     check_id: UUID
@@ -205,6 +229,8 @@ class CheckOutcome:
     policy_oid: str = ""
     doubts: tuple[VerdictReason, ...] = ()
     requested_outcome: bool = False
+    trusted_check: TrustedCheck | None = None
+    enrolled_until: datetime | None = None
 
     @property
     def history(self) -> tuple[Signal, ...]:
@@ -245,6 +271,7 @@ class CheckOutcome:
             verified_bits=0.0,
             challenge_steps=(),
             attempts=tuple(replace(attempt, verdict=None) for attempt in self.attempts),
+            doubts=(),
             requested_outcome=True,
         )
 
@@ -308,3 +335,26 @@ def outcome_from_bytes(data: bytes) -> CheckOutcome:
         return _Stored.model_validate_json(data).outcome
     except ValidationError as error:
         raise OutcomeUnreadable(f"{error.error_count()} parts of a stored outcome cannot be read") from None
+
+
+class _StoredTrustedCheck(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", frozen=True)
+
+    trusted_check: TrustedCheck
+
+
+def trusted_check_to_bytes(trusted_check: TrustedCheck) -> bytes:
+    """Returns the trusted check as JSON in UTF-8."""
+    return _StoredTrustedCheck(trusted_check=trusted_check).model_dump_json().encode()
+
+
+def trusted_check_from_bytes(data: bytes) -> TrustedCheck:
+    """Parses the bytes that ``trusted_check_to_bytes`` returns.
+
+    Raises:
+        OutcomeUnreadable: They were altered.
+    """
+    try:
+        return _StoredTrustedCheck.model_validate_json(data).trusted_check
+    except ValidationError as error:
+        raise OutcomeUnreadable(f"{error.error_count()} parts of a trusted check cannot be read") from None

@@ -24,8 +24,10 @@ from prometheus_client import CollectorRegistry
 
 from facegate_protocol import MacChain, sign
 from server.base.errors import Refusal
+from server.checks.hosted import HostedOffer
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
+from server.configuration.hosted import HostedSettings
 from server.configuration.tables import FailureSettings
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
@@ -262,7 +264,9 @@ def _servicer() -> ServiceServicer:
     pack = _Pack(
         match_calibration=load_calibration(embedder.sha256), embedder=SimpleNamespace(dimensions=128)
     )
-    calls = dict.fromkeys(("run", "expect_allowed", "find_by_request", "finish", "read"), reached)
+    calls = dict.fromkeys(
+        ("run", "expect_allowed", "find_by_request", "finish", "read", "open", "page"), reached
+    )
     behind = cast("Any", SimpleNamespace(**calls))
     unused = cast("Any", None)
     policies = load_policies()
@@ -294,7 +298,15 @@ def _servicer() -> ServiceServicer:
         keys=cast("Any", SimpleNamespace(tokens=tokens())),
         random=unused,
         serialise_report=unused,
+        enrolled=behind,
+        hosted=HostedOffer(None, unused),
         metrics=unused,
+        hosted=HostedOffer(
+            HostedSettings(
+                origin="https://verify.bank.example", name="Bank", return_urls=("https://bank.example",)
+            ),
+            unused,
+        ),
     )
     servicer = ServiceServicer(
         callers=CallerIdentifier(api_keys=None, certificates=None, now=lambda: unused),
@@ -303,7 +315,14 @@ def _servicer() -> ServiceServicer:
         watches=_places("watches"),
     )
     servicer.open(
-        ServiceEnvironment(intake=intake, completion=behind, inquiry=behind, keys=unused, now=lambda: unused)
+        ServiceEnvironment(
+            intake=intake,
+            completion=behind,
+            inquiry=behind,
+            finder=behind,
+            keys=unused,
+            now=lambda: unused,
+        )
     )
     return servicer
 
@@ -317,6 +336,9 @@ def serve_request(data: bytes) -> None:
             upload = service_pb2.UploadTrustedImageRequest.FromString(data[1:])
             call = servicer.UploadTrustedImage(upload, context)
             _loop().run_until_complete(call)
+        elif data[:1] == b"\x02":
+            find = service_pb2.FindChecksRequest.FromString(data[1:])
+            _loop().run_until_complete(servicer.FindChecks(find, context))
         else:
             finish = service_pb2.FinishCheckRequest.FromString(data[1:])
             _loop().run_until_complete(servicer.FinishCheck(finish, context))

@@ -72,6 +72,7 @@ class UploadTrustedImageRequest(_message.Message):
 
     IMAGE_FIELD_NUMBER: _builtins.int
     IMAGE_REFERENCE_FIELD_NUMBER: _builtins.int
+    TRUSTED_CHECK_ID_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
@@ -90,6 +91,12 @@ class UploadTrustedImageRequest(_message.Message):
     """A reference into the customer's own store of trusted images, at most 512 bytes in UTF-8: a path
     below the prefix in the server's settings, such as 2031/4711.jpg. The server does not follow absolute paths,
     URLs, `..`, encodings or links.
+    """
+    trusted_check_id: _builtins.str
+    """An earlier check of the same person that is enrolled: its evidence frame is the trusted image. Its policy has the
+    table `enrolment`, its status is SUCCESS, its `subject_reference` is that of this upload, and it was made from an
+    image, not from another check. It must have proved at least what the policy of this upload demands of match, mode
+    and device.
     """
     policy: _builtins.str
     """Name of the policy; empty for the server's default."""
@@ -134,6 +141,7 @@ class UploadTrustedImageRequest(_message.Message):
         *,
         image: _builtins.bytes = ...,
         image_reference: _builtins.str = ...,
+        trusted_check_id: _builtins.str = ...,
         policy: _builtins.str = ...,
         mode: _scan_pb2.Mode.ValueType = ...,
         subject_reference: _builtins.str = ...,
@@ -144,13 +152,13 @@ class UploadTrustedImageRequest(_message.Message):
         hosted: Global___HostedScan | None = ...,
         sandbox_outcome: Global___SandboxOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "subject_reference", b"subject_reference", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retention_seconds: _TypeAlias = _typing.Literal["retention_seconds"]  # noqa: Y015
     _WhichOneofArgType__retention_seconds: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds"]  # noqa: Y015
-    _WhichOneofReturnType_trusted_image: _TypeAlias = _typing.Literal["image", "image_reference"]  # noqa: Y015
+    _WhichOneofReturnType_trusted_image: _TypeAlias = _typing.Literal["image", "image_reference", "trusted_check_id"]  # noqa: Y015
     _WhichOneofArgType_trusted_image: _TypeAlias = _typing.Literal["trusted_image", b"trusted_image"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retention_seconds) -> _WhichOneofReturnType__retention_seconds | None: ...

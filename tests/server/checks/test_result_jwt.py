@@ -117,7 +117,7 @@ async def test_no_token_stands_for_another(scene: LiveServer) -> None:
         with pytest.raises(Refusal) as caught:
             verify_access_token(
                 answer.result_jwt,
-                policy=TokenPolicy(issuer="facegate", audience="sandbox:default", token_type=kind),  # type: ignore[arg-type]
+                policy=TokenPolicy(issuer="facegate", audience="sandbox:default", token_type=kind),
                 key=lambda _kid: pytest.fail("the key was asked for"),
                 now=scene.clock(),
             )

@@ -147,6 +147,8 @@ export interface Result {
   serverVersion?: string;
   sandbox?: boolean;
   requestedOutcome?: boolean;
+  trustedCheck?: { checkId: string };
+  enrolledUntil?: string;
   history?: Signal[];
 }
 

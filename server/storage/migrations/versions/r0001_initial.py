@@ -86,6 +86,8 @@ def upgrade() -> None:
         sa.Column("events", sa.Integer, nullable=False, server_default="0"),
         sa.Column("requested_outcome", sa.Text),
         sa.Column("outcome_due", _TIME),
+        sa.Column("trusted_check", sa.LargeBinary),
+        sa.Column("enrolled_until", _TIME),
         sa.CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     )
     op.create_table(

@@ -133,6 +133,8 @@ export const de: Record<keyof typeof en, string> = {
   "check.notDelivered": "noch nicht",
   "check.retained": "Wird gelöscht",
   "check.imagesRetained": "Bilder werden gelöscht",
+  "check.trustedCheck": "Verglichen mit dem Bild der Prüfung",
+  "check.enrolledUntil": "Als Vergleichsbild bis",
   "check.policy": "Richtlinie",
   "check.policyVersion": "{name}, Version {version}",
   "check.pack": "Modelle",

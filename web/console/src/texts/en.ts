@@ -130,6 +130,8 @@ export const en = {
   "check.notDelivered": "not yet",
   "check.retained": "To be erased",
   "check.imagesRetained": "Images to be erased",
+  "check.trustedCheck": "Compared with the frame of check",
+  "check.enrolledUntil": "Enrolled until",
   "check.policy": "Policy",
   "check.policyVersion": "{name}, version {version}",
   "check.pack": "Models",
