@@ -31,7 +31,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
                     "tenant": "bank",
                     "url": "http://127.0.0.1:9/hook",
                     "secret_files": [secret_file(folder, new_webhook_secret())],
-                    "events": ["check.closed"],
+                    "events": ["check.decided"],
                     "allow_private": True,
                 }
             }
@@ -303,7 +303,7 @@ async def test_an_event_that_nobody_takes_is_listed_and_replayed(shell: Shell) -
     await until(tried)
     listed = await run("list", "--state", "WAITING", "--endpoint", "hook", "--check", check_id, "--json")
     event = json.loads(listed.stdout)
-    assert (event["type"], event["endpoint"]) == ("check.closed", "hook")
+    assert (event["type"], event["endpoint"]) == ("check.decided", "hook")
     assert check_id[:8] in (await run("list", "--check", check_id)).stdout
     shown = (await run("endpoints", by="operator")).stdout
     assert "http://127.0.0.1:9/hook" in shown

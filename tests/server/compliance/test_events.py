@@ -38,7 +38,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -
     endpoints = {
         "bank-hook": common | {"tenant": "bank"},
         "branch-hook": common | {"tenant": "branch"},
-        "tests-hook": common | {"tenant": "bank", "sandbox": "only", "events": ["check.closed"]},
+        "tests-hook": common | {"tenant": "bank", "sandbox": "only", "events": ["check.decided"]},
     }
     async with open_office(folder, webhooks={"endpoints": endpoints}) as office:
         yield office
@@ -150,7 +150,7 @@ async def test_a_repaired_receiver_gets_what_it_missed_by_a_replay(
     assert failing.state == event_pb2.ENDPOINT_STATE_FAILING
     assert (failing.waiting, failing.answer) == (1, "HTTP 503")
     assert failing.HasField("oldest_time")
-    assert list(by_name["tests-hook"].types) == ["check.closed"]
+    assert list(by_name["tests-hook"].types) == ["check.decided"]
     receiver.answer = None
     backend = _events(office, "backend")
     assert await backend.replay(event_pb2.ReplayEventsRequest(endpoint="bank-hook")) == 1
