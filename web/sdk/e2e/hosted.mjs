@@ -61,6 +61,7 @@ async function look(page, name) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
+const leave = (page) => page.evaluate(() => window.leaving.forEach((work) => work()));
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
 const shown = (page, text) => page.getByText(text).waitFor();
