@@ -72,8 +72,10 @@ async def test_upload_carries_everything_and_gives_the_ticket() -> None:
             subject_reference="s",
             consent_reference="c",
             request_id="r",
+            hosted=verification_service_pb2.HostedScan(return_url="https://bank.example/done"),
         )
     (request,) = fake.uploads
+    assert request.hosted.return_url == "https://bank.example/done"
     assert (request.image, request.policy, request.mode) == (b"image", "high", scan_pb2.MODE_DYNAMIC)
     assert (request.subject_reference, request.consent_reference, request.request_id) == ("s", "c", "r")
     ticket = ticket_of(response)
