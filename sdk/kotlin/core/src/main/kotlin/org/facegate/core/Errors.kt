@@ -100,6 +100,10 @@ public class CameraException(
 public class UnsupportedDeviceException(message: String, cause: Throwable? = null) :
     FacegateException(message, Advice.STOP, "unsupported", cause)
 
+/** A defect of this SDK, or of what the app gave it. */
+public class InternalErrorException internal constructor(cause: Throwable) :
+    FacegateException("a defect: $cause", Advice.REPORT, "problem", cause)
+
 /** The person left before the scan had a result. */
 public class ScanCancelledException internal constructor() :
     FacegateException("the person cancelled the scan", Advice.NEW_CHECK, "cancelled")
@@ -111,14 +115,8 @@ public class EvidenceUnavailableException(
     public val platformError: String = "",
 ) : Exception(platformError)
 
-private val OVER = setOf(
-    "TOKEN_INVALID", "TOKEN_EXPIRED", "CHECK_CLOSED", "SESSION_KEY_MISMATCH", "FRAME_OUT_OF_ORDER",
-    "FRAME_MAC_INVALID", "FRAME_TIME_INVALID", "ATTEMPT_END_INVALID", "SUPERSEDED", "TOO_MANY_RECONNECTS",
-    "PACK_CHANGED", "CAPABILITY_MISSING",
-)
-
 private fun adviceFor(refusal: Refusal): Advice = when {
-    refusal.reason in OVER -> Advice.NEW_CHECK
+    Texts.effectOf(refusal.reason) in listOf("decided", "over") -> Advice.NEW_CHECK
     refusal.retryAfterMs > 0 -> Advice.TRY_LATER
     refusal.reason == "STREAM_IDLE" -> Advice.TRY_AGAIN
     else -> Advice.REPORT

@@ -1,6 +1,10 @@
 package org.facegate.core
 
 import kotlinx.coroutines.flow.StateFlow
+import org.facegate.core.internal.Environment
+import org.facegate.core.internal.GrpcWire
+import org.facegate.core.internal.Scan
+import org.facegate.core.internal.WebSocketWire
 
 /** The fields of `UploadTrustedImageResponse` that the backend passes to its app for one scan. */
 public class ScanTicket(
@@ -79,4 +83,15 @@ public interface FaceScan {
 
     /** The running attempt cannot go on, such as when the app is hidden. From any thread. */
     public fun interrupt(interruption: Interruption)
+}
+
+/** Prepares a scan; nothing is opened before [FaceScan.run]. */
+public fun FaceScan(options: ScanOptions, phone: Phone): FaceScan {
+    val environment = Environment {
+        when (val server = options.server) {
+            is ServerAddress.Grpc -> GrpcWire(server, options)
+            is ServerAddress.WebSocket -> WebSocketWire(server, options)
+        }
+    }
+    return Scan(options, phone, environment)
 }

@@ -76,6 +76,9 @@ public interface FrameSource {
     /** The camera as the platform describes it. Only read after [open]. */
     public val profile: CameraProfile
 
+    /** Whether [CapturedFrame.exposure] has the platform's real values. */
+    public val reportsExposure: Boolean
+
     /** Size of the upright frames. Only read after [open]. */
     public val uprightSize: Size
 
@@ -100,7 +103,7 @@ public data class FlashColour(
     val scrollMs: Long,
 )
 
-/** The screen. All calls come from the coroutine context of [FaceScan.run]. */
+/** The screen. Calls come from a thread of the scan, never from two at once, and return at once. */
 public interface ScreenLight {
     public val profile: ScreenProfile
 

@@ -51,6 +51,9 @@ public sealed class ScanState {
     /** What to tell the person; a key of [Texts.screen]. Empty where [Capturing.hint] tells it. */
     public abstract val text: String
 
+    /** The same state, a moment later. */
+    internal open fun after(forMs: Long): ScanState = this
+
     /** [FaceScan.run] was not called yet. */
     public data object Idle : ScanState() {
         override val forMs: Long get() = 0
@@ -59,11 +62,13 @@ public sealed class ScanState {
 
     /** The camera opens. */
     public data class OpeningCamera(override val forMs: Long = 0) : ScanState() {
+        override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = "camera"
     }
 
     /** A stream is opened, and the server verified. */
     public data class Connecting(override val forMs: Long = 0) : ScanState() {
+        override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = "connecting"
     }
 
@@ -76,11 +81,13 @@ public sealed class ScanState {
         val reached: Boolean,
         override val forMs: Long = 0,
     ) : ScanState() {
+        override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = if (reached) "reconnecting" else "unreachable"
     }
 
     /** The server was verified; the attempt begins soon. */
     public data class Connected(val oval: Oval, override val forMs: Long = 0) : ScanState() {
+        override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = "connecting"
     }
 
@@ -100,11 +107,13 @@ public sealed class ScanState {
         val paused: Boolean = false,
         override val forMs: Long = 0,
     ) : ScanState() {
+        override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = ""
     }
 
     /** The frames of an attempt are sent; the server decides. */
     public data class Deciding(val attempt: Int, override val forMs: Long = 0) : ScanState() {
+        override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = "deciding"
     }
 
@@ -115,6 +124,9 @@ public sealed class ScanState {
         val leftMs: Long,
         override val forMs: Long = 0,
     ) : ScanState() {
+        override fun after(forMs: Long): ScanState =
+            copy(leftMs = maxOf(0, last.readyWithinMs - forMs), forMs = forMs)
+
         override val text: String get() = "tryAgain"
     }
 
