@@ -34,6 +34,8 @@ internal data class CameraFacts(
     val label: String = "",
     /** The time stamps count from the boot, with deep sleep: `SENSOR_INFO_TIMESTAMP_SOURCE` is `REALTIME`. */
     val realTime: Boolean = true,
+    /** Has `READ_SENSOR_SETTINGS`: it reports the exposure of every frame. */
+    val reportsExposure: Boolean = false,
 )
 
 /**

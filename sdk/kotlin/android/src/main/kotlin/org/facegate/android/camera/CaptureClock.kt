@@ -1,38 +1,42 @@
 package org.facegate.android.camera
 
-/**
- * The clock of a camera's time stamps. Camera2 states whether they count from the boot (`elapsedRealtimeNanos`, with deep
- * sleep); the others are on the clock of the screen (`System.nanoTime`, without), or, on some phones, on a clock of their
- * own, which nothing else can be compared with.
- */
+/** The clocks of Android that time stamps of cameras are on, and moments on both, nanoseconds. */
+internal data class Moment(
+    /** `System.nanoTime`: the screen's clock, which stands still while the phone sleeps deeply. */
+    val monotonicNs: Long,
+    /** `SystemClock.elapsedRealtimeNanos`: goes on. */
+    val bootNs: Long,
+)
+
+/** The clock of a scan: the one that its camera states to use, `SENSOR_INFO_TIMESTAMP_SOURCE`. */
 internal enum class CaptureClock(
     /** `CameraProfile.timestamp_source`. */
     val source: String,
 ) {
     BOOT("boottime"),
-    MONOTONIC("monotonic"),
-    /** The time at which the app gets the frame, which the protocol also accepts. */
-    ARRIVAL("unknown");
+    MONOTONIC("monotonic");
 
-    /** The time of a frame, microseconds. */
-    fun captureUs(timestampNs: Long, arrivalNs: Long): Long =
-        (if (this == ARRIVAL) arrivalNs else timestampNs) / NS_IN_US
+    fun at(moment: Moment): Long = if (this == BOOT) moment.bootNs else moment.monotonicNs
 
-    /** A time of the screen, on this clock, microseconds. */
-    fun ofScreenUs(screenNs: Long, monotonicNs: Long, bootNs: Long): Long =
-        (if (this == BOOT) screenNs - monotonicNs + bootNs else screenNs) / NS_IN_US
+    /** A time of the screen on this clock. */
+    fun ofScreen(screenNs: Long, now: Moment): Long = screenNs - now.monotonicNs + at(now)
 
-    companion object {
-        private const val NS_IN_US = 1000L
-        /** A frame reaches the app within this time, nanoseconds. */
-        private const val LATEST_NS = 1_000_000_000L
-
-        /** The clock of a frame that came now, if its camera states [realTime]. */
-        fun of(realTime: Boolean, timestampNs: Long, monotonicNs: Long, bootNs: Long): CaptureClock = when {
-            realTime && bootNs - timestampNs in 0..LATEST_NS -> BOOT
-            monotonicNs - timestampNs in 0..LATEST_NS -> MONOTONIC
-            bootNs - timestampNs in 0..LATEST_NS -> BOOT
-            else -> ARRIVAL
+    /**
+     * What to add to the time stamps of a camera whose frame came now: 0, or the distance of the two clocks if the camera
+     * uses another than it states. Null if its time stamps are on neither; then frames have the time at which they came,
+     * which the protocol accepts.
+     */
+    fun correction(timestampNs: Long, now: Moment): Long? {
+        val other = if (this == BOOT) MONOTONIC else BOOT
+        return when {
+            at(now) - timestampNs in 0..LATEST_NS -> 0
+            other.at(now) - timestampNs in 0..LATEST_NS -> at(now) - other.at(now)
+            else -> null
         }
+    }
+
+    private companion object {
+        /** A frame reaches the app within this time. */
+        const val LATEST_NS = 1_000_000_000L
     }
 }

@@ -29,7 +29,7 @@ internal class NameLists private constructor(lists: Map<String, List<String>>) {
             var key = ""
             for (line in toml.lineSequence()) {
                 val plain = line.trim()
-                TABLE.matchEntire(plain)?.let { table = it.groupValues[1] }
+                TABLE.find(plain)?.let { table = it.groupValues[1] }
                 KEY.find(plain)?.let { key = it.groupValues[1] }
                 if (plain.startsWith("#") || key.isEmpty()) continue
                 val list = lists.getOrPut("$table.$key") { mutableListOf() }
@@ -44,7 +44,7 @@ internal class NameLists private constructor(lists: Map<String, List<String>>) {
             return parse(checkNotNull(file) { "fingerprints.toml is not packaged" }.use { it.reader().readText() })
         }
 
-        private val TABLE = Regex("""\[(\w+)]""")
+        private val TABLE = Regex("""^\[(\w+)]""")
         private val KEY = Regex("""^(\w+) = """)
         private val TEXT = Regex(""""([^"]*)"""")
 

@@ -1,5 +1,6 @@
 package org.facegate.android.picture
 
+import java.nio.Buffer
 import java.nio.ByteBuffer
 
 /** A plane of a YUV 4:2:0 picture, as Camera2 gives it. Its last row may be shorter than [rowStride]. */
@@ -44,7 +45,8 @@ private fun Plane.copy(left: Int, top: Int, width: Int, height: Int, into: ByteA
     val row = ByteArray((width - 1) * pixelStride + 1)
     var to = from
     for (line in 0 until height) {
-        source.position((top + line) * rowStride + left * pixelStride)
+        // As a Buffer: the method of ByteBuffer itself is newer than Android 8.
+        (source as Buffer).position((top + line) * rowStride + left * pixelStride)
         if (step == 1 && pixelStride == 1) {
             source.get(into, to, width)
             to += width

@@ -1,6 +1,7 @@
 package org.facegate.android.camera
 
 import kotlin.math.roundToInt
+import org.facegate.core.Size
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test
 
@@ -35,6 +36,22 @@ class TurningTest {
         assertEquals(listOf(400 to 0, 400 to 300, 0 to 300, 0 to 0), corners(400f, 300f, 270))
         assertEquals(listOf(400 to 300, 0 to 300, 0 to 0, 400 to 0), corners(400f, 300f, 180))
         assertEquals(listOf(0 to 0, 400 to 0, 400 to 300, 0 to 300), corners(400f, 300f, 0))
+    }
+
+    @Test
+    fun `a phone that is turned or unfolded gives pictures of another form`() {
+        val held = previewForm(Direction.FRONT, sensor = 270, display = 0, mounted = 0, width = 640, height = 480)
+        assertEquals(PreviewForm(Size(480, 640), frameTurn = 270, viewTurn = 0, flips = false), held)
+        val lying = previewForm(Direction.FRONT, sensor = 270, display = 90, mounted = 0, width = 640, height = 480)
+        assertEquals(PreviewForm(Size(640, 480), frameTurn = 0, viewTurn = 90, flips = false), lying)
+    }
+
+    @Test
+    fun `a kiosk's camera at a cable stands still, is turned as it is mounted, and mirrored by the view`() {
+        val upright = previewForm(Direction.EXTERNAL, sensor = 0, display = 270, mounted = 0, width = 640, height = 480)
+        assertEquals(PreviewForm(Size(640, 480), frameTurn = 0, viewTurn = 0, flips = true), upright)
+        val turned = previewForm(Direction.EXTERNAL, sensor = 0, display = 0, mounted = 90, width = 640, height = 480)
+        assertEquals(PreviewForm(Size(480, 640), frameTurn = 90, viewTurn = 270, flips = true), turned)
     }
 
     /** Where the view's corners go: top left, top right, bottom right, bottom left. */
