@@ -1,5 +1,7 @@
 package org.facegate.android
 
+import javax.net.ssl.SSLSocketFactory
+import javax.net.ssl.X509TrustManager
 import org.facegate.android.evidence.PlayIntegrity
 import org.facegate.core.ScanOutcome
 import org.facegate.core.ScanTicket
@@ -31,7 +33,15 @@ public class FacegateOptions(
     public val playIntegrity: PlayIntegrity? = null,
     /** Whether Android keeps the scan out of screenshots, recordings and shared screens. */
     public val secure: Boolean = true,
-)
+    /** TLS for a server whose certificate the phone does not trust, such as one of your own authority. */
+    public val tls: SSLSocketFactory? = null,
+    /** The trust manager of [tls]; required with it. */
+    public val trust: X509TrustManager? = null,
+) {
+    init {
+        require((tls == null) == (trust == null)) { "tls and trust belong together" }
+    }
+}
 
 /** Gets the ticket of a new check from your backend, over your app's own authenticated connection. */
 public fun interface TicketSource {

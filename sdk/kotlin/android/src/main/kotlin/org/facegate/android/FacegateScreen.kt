@@ -145,8 +145,10 @@ public class FacegateScreen(
         running = scope.launch {
             try {
                 val ticket = withTimeout(TICKET_MS) { tickets.ticket() }
-                val options = ScanOptions(options.server, ticket, language = texts.language)
-                val made = FaceScan(options, phone(flashes))
+                val made = FaceScan(
+                    ScanOptions(options.server, ticket, texts.language, options.tls, options.trust),
+                    phone(flashes),
+                )
                 onMain { scan = made }
                 val telling = launch { made.state.collect { onMain { told(it) } } }
                 try {
@@ -236,7 +238,9 @@ public class FacegateScreen(
         }
 
         override fun onActivityStopped(stopped: Activity) {
-            if (stopped === activity) carryOut(flow.interrupted(Interruption.HIDDEN))
+            if (stopped !== activity) return
+            carryOut(flow.interrupted(Interruption.HIDDEN))
+            camera?.hidden()
         }
 
         override fun onActivityDestroyed(destroyed: Activity) {

@@ -132,6 +132,14 @@ internal class Camera2FrameSource(
         }
     }
 
+    /**
+     * The app was hidden, and its preview with it: the camera is given up, so that it gets the new preview when the
+     * person is back. A moment later, so that the scan hears first why.
+     */
+    fun hidden() {
+        handler.postDelayed({ devices.keys.maxOrNull()?.let { act(machine.failed(it, Trouble.BUSY, now())) } }, HIDDEN_MS)
+    }
+
     /** Closes the camera and ends the thread, for good. */
     fun release() {
         close()
@@ -366,6 +374,7 @@ internal class Camera2FrameSource(
     private companion object {
         const val BUFFERS = 4
         const val POLL_MS = 40L
+        const val HIDDEN_MS = 300L
         const val NS_IN_US = 1000L
         /** A view without a preview after this time gets none; the hints still guide the person. */
         const val PREVIEW_MS = 1500L
